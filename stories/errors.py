@@ -1,0 +1,193 @@
+"""Every failure we expect, as one tree. Rows keep the code; the words are looked up here.
+
+    StoriesError
+    ├── InputError            the line itself: NotUnderstood, UnsupportedLink, NotAStory, DeadShortLink
+    ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
+    │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
+    │                         RegionLocked, Gone, Unavailable
+    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, UpstreamChanged
+    │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
+    └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge
+
+Detection follows docs/protocol.md, "Errors". Patience lives in the queue: nothing here sleeps.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StoriesError(Exception):
+    """Root of every failure we expect. The class says what; `detail` says where.
+
+    code: stable, stored, shown by the API. message: what happened, for the person who pasted the
+    link. hint: what they can try. retryable: may the same request succeed later without anyone
+    changing anything? retry_after_s: seconds until that is worth trying, None when not known.
+    detail: for logs and admin; holds no cookies and no signed URLs.
+    """
+
+    code: ClassVar[str]
+    message: ClassVar[str]
+    hint: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(detail or self.message)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class InputError(StoriesError):
+    """The line is not something we can save, whatever TikTok says."""
+
+
+class NotUnderstood(InputError):
+    code = "not_understood"
+    message = "That is not a TikTok name or link."
+    hint = "Paste a name such as @name, a profile link, or the link from a story's Share button."
+
+
+class UnsupportedLink(InputError):
+    """A tag, sound, live, shop or another site. `detail` names what it is."""
+
+    code = "unsupported_link"
+    message = "This link is not a profile or a story."
+    hint = "Paste the account's name, its profile link, or the story's own link instead."
+
+
+class NotAStory(InputError):
+    code = "not_a_story"
+    message = "This is a link to an ordinary post, not to a story."
+    hint = "It can be saved all the same: choose “save this post anyway”."
+
+
+class DeadShortLink(InputError):
+    code = "dead_short_link"
+    message = "This short link no longer leads anywhere."
+    hint = "Copy the link again in the app, or paste the account's name."
+
+
+class AccessError(StoriesError):
+    """TikTok answers, and the answer is that this is not for everyone."""
+
+
+class NoSuchAccount(AccessError):
+    code = "no_such_account"
+    message = "No public account with that name. It may not exist, or was removed."
+    hint = "Check the spelling; the name is the one after the @ in the profile."
+
+
+class PrivateAccount(AccessError):
+    code = "private_account"
+    message = "This account is private. Its stories cannot be saved."
+    hint = "Only public stories can be saved; no tool can honestly promise more."
+
+
+class PrivatePost(AccessError):
+    code = "private_post"
+    message = "This post is private."
+    hint = "Only what everyone can see can be saved."
+
+
+class LoginRequired(AccessError):
+    code = "login_required"
+    message = "TikTok asks for a sign-in here."
+    hint = "Storykeep never signs in, so this cannot be saved."
+
+
+class AgeRestricted(AccessError):
+    code = "age_restricted"
+    message = "TikTok shows this only to signed-in adults."
+    hint = "Storykeep never signs in, so this cannot be saved."
+
+
+class RegionLocked(AccessError):
+    code = "region_locked"
+    message = "TikTok does not show this in the server's region."
+    hint = "Whoever runs this instance can set a proxy in another region."
+
+
+class Gone(AccessError):
+    code = "gone"
+    message = "This story has expired or was deleted."
+    hint = "A story lives 24 hours from posting. Once it is gone, it is gone for every tool."
+
+
+class Unavailable(AccessError):
+    code = "unavailable"
+    message = "TikTok says this item does not exist, or not for this server's region."
+    hint = "Check that the link still opens in the app; trying again later can help."
+    retryable = True
+
+
+class UpstreamError(StoriesError):
+    """TikTok's side of the line, or the network on the way."""
+
+    retryable = True
+
+
+class UpstreamDown(UpstreamError):
+    code = "upstream_down"
+    message = "TikTok does not answer."
+    hint = "It is tried again by itself; check the server's connection if it stays."
+
+
+class TimedOut(UpstreamError):
+    code = "timed_out"
+    message = "This took longer than one item may take."
+    hint = "Try again; a slow line may need a smaller batch."
+
+
+class UpstreamChanged(UpstreamError):
+    """An answer we cannot read. `detail` names the missing path or the unknown code."""
+
+    code = "upstream_changed"
+    message = "TikTok changed something; an update of Storykeep is needed."
+    hint = "Tell whoever runs this instance; the details are in the admin pages."
+    retryable = False
+
+
+class Refusal(UpstreamError):
+    """TikTok turns this server away, whoever asks: the whole instance should pause."""
+
+
+class Challenged(Refusal):
+    code = "challenged"
+    message = "TikTok is checking this server. It is tried again by itself."
+    hint = "Nothing to do. If it lasts for hours, another network or proxy helps."
+
+
+class Refused(Refusal):
+    code = "refused"
+    message = "TikTok refuses this server at the moment."
+    hint = "Nothing to do. If it lasts for hours, another network or proxy helps."
+
+
+class RateLimited(Refusal):
+    code = "rate_limited"
+    message = "TikTok is asking us to slow down. It is tried again by itself."
+    hint = "Nothing to do; smaller batches help."
+
+
+class MediaError(StoriesError):
+    """The story is there; its file is the trouble."""
+
+
+class MediaUnavailable(MediaError):
+    code = "media_unavailable"
+    message = "The file could not be fetched, even with a fresh link."
+    hint = "Try again in a few minutes."
+    retryable = True
+
+
+class MediaCorrupt(MediaError):
+    code = "media_corrupt"
+    message = "What arrived is not the picture or video that was promised."
+    hint = "Try again; nothing broken was kept."
+    retryable = True
+
+
+class TooLarge(MediaError):
+    code = "too_large"
+    message = "This is larger than this instance accepts."
+    hint = "Whoever runs this instance can raise the limit."

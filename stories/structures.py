@@ -1,0 +1,164 @@
+"""The nouns: what a line asks for, who posted, what a story holds, and what was fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class TargetKind(StrEnum):
+    """What a pasted line points at."""
+
+    USER = "user"
+    STORY = "story"
+    POST = "post"  # an ordinary post link, which may turn out to be a story
+    SHORT = "short"  # a short link: resolve first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One thing a line asks for, read from the text alone.
+
+    name: lower case, without "@"; None for nameless links and short links.
+    user_id: digits; set for `/@<id>` links, and for an all-digit name as the fallback reading.
+    sec_uid: TikTok's opaque account id (`MS4wLjABAAAA…`).
+    item_id: 18-19 digits, for a story or a post.
+    short_url: the https short link, tracking removed; only for SHORT.
+    """
+
+    kind: TargetKind
+    name: str | None = None
+    user_id: str | None = None
+    sec_uid: str | None = None
+    item_id: str | None = None
+    short_url: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for two lines that ask for the same thing."""
+        if self.item_id:
+            return f"item:{self.item_id}"
+        if self.short_url:
+            return f"short:{self.short_url}"
+        return f"user:{self.name or self.user_id or self.sec_uid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """An account. The id never changes; the name can.
+
+    private: True when TikTok says so, None when the answer did not tell.
+    """
+
+    id: str
+    name: str
+    nickname: str = ""
+    sec_uid: str | None = None
+    private: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaVariant:
+    """One rendition of a media item, with every mirror that serves the same bytes.
+
+    urls: signed and short-lived, best first. Fetch soon; do not store or log.
+    codec: "h264", "hevc" or "h266" for video; None where the listing does not say, and for pictures.
+    width, height: pixels, None where the listing does not say.
+    size_bytes: what the listing announces; a hint, not a promise.
+    expires_at: when the earliest signature ends, None where the URL does not tell.
+    """
+
+    urls: tuple[str, ...] = field(repr=False)
+    codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bitrate: int | None = None
+    size_bytes: int | None = None
+    watermarked: bool = False
+    expires_at: datetime | None = None
+
+
+class MediaKind(StrEnum):
+    """What a media item promises to be."""
+
+    VIDEO = "video"
+    PICTURE = "picture"
+    SONG = "song"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One video, one picture or the attached song, in the renditions TikTok lists.
+
+    position: 1-based place within the story; the song is 0.
+    variants: as listed; `choose.py` orders them.
+    duration_s: announced, None where the listing does not say.
+    """
+
+    kind: MediaKind
+    position: int
+    variants: tuple[MediaVariant, ...]
+    duration_s: float | None = None
+
+
+class StoryKind(StrEnum):
+    """How a story is made up; a carousel holds two or more pictures."""
+
+    VIDEO = "video"
+    PHOTO = "photo"
+    CAROUSEL = "carousel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One story, or an ordinary post when `is_story` is False.
+
+    id: TikTok's item id, digits; its high 32 bits are the posting time in Unix seconds.
+    leaves_at: when TikTok stops showing it (posting time + 24 h); None for a post.
+    media: one VIDEO, or the PICTUREs in order.
+    song: the whole attached song, when TikTok hands it out.
+    source_url: the public permalink; holds no signature.
+    """
+
+    id: str
+    kind: StoryKind
+    author: Author
+    posted_at: datetime
+    leaves_at: datetime | None
+    caption: str
+    media: tuple[Media, ...]
+    song: Media | None = None
+    is_story: bool = True
+    source_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What arrived: counted and hashed, not yet opened.
+
+    variant: the rendition whose bytes these are.
+    """
+
+    size_bytes: int
+    sha256: str
+    content_type: str
+    variant: MediaVariant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a real decoder saw in the bytes.
+
+    content_type, suffix: by the bytes, never by the URL ("image/jpeg", ".jpg").
+    width, height: pixels as shown (rotation applied); None for sound.
+    duration_s: None for pictures.
+    """
+
+    content_type: str
+    suffix: str
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    has_audio: bool = False
+    codec: str | None = None
