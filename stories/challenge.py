@@ -1,0 +1,138 @@
+"""TikTok's "Please wait..." page: telling it from an answer, and computing the cookie it wants.
+
+The page hides a small proof of work in the class attributes of four empty elements; see
+docs/protocol.md, "The challenge page".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from stories.errors import Challenged
+
+MAX_CHALLENGE_BYTES = 20_000
+HIGHEST_ANSWER = 1_000_000
+
+# One alone may stand in a normal page; two never did.
+_MARKERS = (
+    b"slardar-config",
+    b"SlardarWAF",
+    b'id="wci"',
+    b'id="cs"',
+    b"waf-aiso",
+    b"Please wait...",
+)
+_MARKERS_NEEDED = 2
+_WANTED = frozenset({"wci", "cs", "rci", "rs"})
+_MAX_PREFIX_BYTES = 1024
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
+
+
+def is_challenge(body: bytes) -> bool:
+    """True when `body` is the challenge page rather than what was asked for."""
+    if len(body) >= MAX_CHALLENGE_BYTES:
+        return False
+    return sum(marker in body for marker in _MARKERS) >= _MARKERS_NEEDED
+
+
+def solve(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The cookies, as (name, value), that let the same request through when sent again at once.
+
+    body: the challenge page. Set them for `.tiktok.com`, ask once more with the same session and
+    headers, then drop them. Takes up to about a second of CPU: run it off the event loop. Raises
+    Challenged when the page is not the puzzle we know, or has no answer up to a million.
+    """
+    if len(body) >= MAX_CHALLENGE_BYTES:
+        raise Challenged("the challenge page is too large to be one")
+    found = _elements(body)
+    name = found.get("wci", "")
+    if not _COOKIE_NAME.fullmatch(name):
+        raise Challenged("the challenge page names no cookie (wci)")
+    puzzle = _puzzle(found.get("cs", ""))
+    answer = _search(*_question(puzzle))
+    puzzle["d"] = base64.b64encode(str(answer).encode()).decode()
+    # Same object, same order, no spaces, padded: anything else is answered by another challenge.
+    value = base64.b64encode(json.dumps(puzzle, separators=(",", ":")).encode()).decode()
+    cookies = [(name, value)]
+    second = found.get("rs", "")
+    if second:
+        second_name = found.get("rci", "")
+        if not _COOKIE_NAME.fullmatch(second_name) or not _COOKIE_VALUE.fullmatch(second):
+            raise Challenged("the challenge page's second cookie (rci, rs) is malformed")
+        cookies.append((second_name, second))
+    return tuple(cookies)
+
+
+class _ClassReader(HTMLParser):
+    """Collects the class attribute of the elements that carry the puzzle; the first one counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        element = given.get("id")
+        if element in _WANTED:
+            self.found.setdefault(str(element), (given.get("class") or "").strip())
+
+
+def _elements(body: bytes) -> dict[str, str]:
+    reader = _ClassReader()
+    try:
+        reader.feed(body.decode("utf-8", "replace"))
+        reader.close()
+    except (AssertionError, ValueError) as error:  # html.parser gives up on some broken markup
+        raise Challenged("the challenge page is not readable HTML") from error
+    return reader.found
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 with or without its padding."""
+    try:
+        return base64.b64decode(
+            text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True
+        )
+    except (binascii.Error, ValueError) as error:
+        raise Challenged("the challenge is not base64") from error
+
+
+def _puzzle(text: str) -> dict[str, Any]:
+    try:
+        puzzle = json.loads(_decoded(text))
+    except (ValueError, RecursionError) as error:
+        raise Challenged("the challenge (cs) is not JSON") from error
+    if not isinstance(puzzle, dict):
+        raise Challenged("the challenge (cs) is not an object")
+    return puzzle
+
+
+def _question(puzzle: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The prefix, and the SHA-256 digest that prefix + answer must have."""
+    value = puzzle.get("v")
+    if not isinstance(value, dict):
+        raise Challenged("the challenge has no v")
+    prefix, digest = value.get("a"), value.get("c")
+    if not isinstance(prefix, str) or not isinstance(digest, str):
+        raise Challenged("the challenge has no v.a or v.c")
+    prefix_bytes, digest_bytes = _decoded(prefix), _decoded(digest)
+    if len(prefix_bytes) > _MAX_PREFIX_BYTES or len(digest_bytes) != hashlib.sha256().digest_size:
+        raise Challenged("the challenge's v.a or v.c has an unexpected size")
+    return prefix_bytes, digest_bytes
+
+
+def _search(prefix: bytes, digest: bytes) -> int:
+    start = hashlib.sha256(prefix)
+    for answer in range(HIGHEST_ANSWER + 1):
+        attempt = start.copy()
+        attempt.update(b"%d" % answer)
+        if attempt.digest() == digest:
+            return answer
+    raise Challenged("the challenge has no answer up to a million")
