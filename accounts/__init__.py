@@ -1,0 +1,1 @@
+"""Who may use this instance: sign-in, the first-run link, API tokens."""

@@ -1,0 +1,26 @@
+"""API tokens: named, hashed, shown once."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class ApiToken(models.Model):
+    """A key for scripts. Only its SHA-256 is kept; the token itself is shown once.
+
+    last_used_at: refreshed at most once a minute.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, default=None)
+    expires_at = models.DateTimeField(null=True, default=None)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Submissions, their queue, and the files that come of them."""

@@ -1,0 +1,10 @@
+"""How Django knows this app."""
+
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    """Jobs, items, stories and artifacts."""
+
+    name = "jobs"
+    verbose_name = "Storykeep"

@@ -1,0 +1,71 @@
+"""What can go wrong on our side: branches grown on the tree of `stories.errors`.
+
+StoriesError
+├── (everything in stories.errors)
+└── OurLimit: QuotaExceeded, BatchTooLong, DiskFull
+└── Cancelled, Internal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from django.utils.translation import gettext as _
+
+from stories.errors import StoriesError
+
+
+class OurLimit(StoriesError):
+    """This instance's own limit, not TikTok's."""
+
+
+class QuotaExceeded(OurLimit):
+    code = "quota_exceeded"
+    message = "You have reached your limit on this instance."
+    hint = "Wait until running lines finish or files expire, or delete some now."
+    retryable = True
+
+
+class BatchTooLong(OurLimit):
+    code = "batch_too_long"
+    message = "That is more lines than one job may hold."
+    hint = "Split the list and send it in parts."
+
+
+class DiskFull(OurLimit):
+    code = "disk_full"
+    message = "There is no room for more files on this instance right now."
+    hint = "Files expire by themselves, so room comes back; deleting some now helps at once."
+    retryable = True
+
+
+class Cancelled(StoriesError):
+    code = "cancelled"
+    message = "Cancelled. What was already saved stays until it expires."
+
+
+class Internal(StoriesError):
+    """A bug of ours. `detail` is an id to quote, never a traceback."""
+
+    code = "internal"
+    message = "Something went wrong on our side."
+    hint = "Try again; if it stays, quote the id to whoever runs this instance."
+    retryable = True
+
+
+def _tree(root: type[StoriesError]) -> Iterator[type[StoriesError]]:
+    for branch in root.__subclasses__():
+        if "code" in vars(branch):
+            yield branch
+        yield from _tree(branch)
+
+
+BY_CODE: Final[dict[str, type[StoriesError]]] = {cls.code: cls for cls in _tree(StoriesError)}
+"""Every public code and its class: rows keep the code, the words are looked up here."""
+
+
+def words(code: str) -> tuple[str, str]:
+    """The message and hint for a stored code, in the reader's language."""
+    cls = BY_CODE.get(code, Internal)
+    return _(cls.message), _(cls.hint) if cls.hint else ""

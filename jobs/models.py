@@ -1,0 +1,306 @@
+"""The facts that survive a restart: who asked for what, how far it is, which files exist."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self, TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from jobs.states import OPEN, ItemState
+
+LINE_LENGTH = 500
+
+OwnedRow = TypeVar("OwnedRow", bound=models.Model, covariant=True)
+
+
+class OwnedQuerySet(models.QuerySet[OwnedRow]):
+    """Rows that belong to someone. Every page and API call finds rows through `visible_to`."""
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Only what this user owns, whatever their role: admins look through the admin pages."""
+        return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
+
+
+class ItemQuerySet(OwnedQuerySet["Item"]):
+    """Items by where they stand."""
+
+    def open(self) -> Self:
+        """Not settled yet."""
+        return self.filter(state__in=OPEN)
+
+    def due(self, now: datetime) -> Self:
+        """Queued, and not asked to wait."""
+        ready = models.Q(not_before=None) | models.Q(not_before__lte=now)
+        return self.filter(ready, state=ItemState.QUEUED)
+
+
+class ArtifactQuerySet(OwnedQuerySet["Artifact"]):
+    """Files by whether they can still be had."""
+
+    def present(self, now: datetime | None = None) -> Self:
+        """Not removed, not expired."""
+        return self.filter(removed_at=None, expires_at__gt=now or timezone.now())
+
+    def downloadable_by(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """What this user may take right now."""
+        return self.visible_to(user).present()
+
+    def expired(self, now: datetime) -> Self:
+        """Past their time, row not yet marked."""
+        return self.filter(removed_at=None, expires_at__lte=now)
+
+
+class Owned(models.Model):
+    """A row that belongs to the user who asked for it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        abstract = True
+
+
+class Prefer(models.TextChoices):
+    """Which rendition of a video to take."""
+
+    COMPATIBLE = "compatible", _("plays everywhere (H.264)")
+    HIGHEST = "highest", _("highest quality, even HEVC")
+
+
+class Audio(models.TextChoices):
+    """Whether sound is also saved on its own."""
+
+    NONE = "none", _("no separate sound")
+    M4A = "m4a", _("M4A, as it is")
+    MP3 = "mp3", _("MP3")
+
+
+class Job(Owned):
+    """One submission by one user. Its state is computed from its items, never stored.
+
+    settled_at: when the last item settled; cleared when something is retried.
+    bundle: the package of all files, once someone asked for it.
+    """
+
+    note = models.CharField(max_length=500, blank=True, default="")
+    prefer = models.CharField(max_length=12, choices=Prefer, default=Prefer.COMPATIBLE)
+    posts = models.BooleanField(default=False)
+    audio = models.CharField(max_length=6, choices=Audio, default=Audio.NONE)
+    idempotency_key = models.CharField(max_length=200, null=True, default=None)
+    created_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True, default=None)
+    bundle = models.ForeignKey(
+        "jobs.Package", on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+    )
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
+            models.Index(fields=["settled_at"], name="job_settled"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.id}"
+
+
+class ItemKind(models.TextChoices):
+    """What the line was taken for; a short link counts as a story until it is resolved."""
+
+    USER = "user", _("account")
+    STORY = "story", _("story")
+    POST = "post", _("post")
+
+
+class Item(Owned):
+    """One line of a job.
+
+    line: as it was typed, cut to 500 characters. target: the fields of `stories.Target`, {} when
+    the line was refused. key: `Target.key`, equal for equal targets.
+    attempt: grows with every claim and fences off a worker presumed dead. tries: automatic
+    attempts since the user last asked. sent_at: when the broker was last told.
+    heartbeat_at: the running worker's last sign of life.
+    error_code, error_detail: why it waits or failed; the words are looked up by code.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField()
+    line = models.CharField(max_length=LINE_LENGTH)
+    kind = models.CharField(max_length=8, choices=ItemKind)
+    target = models.JSONField(default=dict)
+    key = models.CharField(max_length=300, blank=True, default="")
+
+    state = models.CharField(max_length=10, choices=ItemState, default=ItemState.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(null=True, default=None)
+    sent_at = models.DateTimeField(null=True, default=None)
+    claimed_at = models.DateTimeField(null=True, default=None)
+    heartbeat_at = models.DateTimeField(null=True, default=None)
+    settled_at = models.DateTimeField(null=True, default=None)
+    error_code = models.CharField(max_length=32, blank=True, default="")
+    error_detail = models.CharField(max_length=500, blank=True, default="")
+
+    author_id = models.CharField(max_length=32, blank=True, default="")
+    author_name = models.CharField(max_length=64, blank=True, default="")
+    author_nickname = models.CharField(max_length=200, blank=True, default="")
+
+    objects = ItemQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="item_due"),
+            models.Index(fields=["state", "heartbeat_at"], name="item_lease"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "position"], name="item_position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"item {self.id}"
+
+
+class StoryKind(models.TextChoices):
+    """How a story is made up."""
+
+    VIDEO = "video", _("video")
+    PHOTO = "photo", _("photo")
+    CAROUSEL = "carousel", _("carousel")
+
+
+class Story(Owned):
+    """One story (or post) found behind an item, kept after its files are gone.
+
+    tiktok_id: TikTok's item id. media_count: how many pictures or videos it has.
+    state: QUEUED while its files are on their way, then DONE, PARTIAL, FAILED or CANCELLED.
+    position: 1-based, oldest first within the item; grows when a later attempt finds more.
+    """
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="stories")
+    tiktok_id = models.CharField(max_length=32)
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=StoryKind)
+    is_story = models.BooleanField(default=True)
+    caption = models.TextField(blank=True, default="")
+    source_url = models.CharField(max_length=300, blank=True, default="")
+    posted_at = models.DateTimeField()
+    leaves_at = models.DateTimeField(null=True, default=None)
+    media_count = models.PositiveIntegerField(default=1)
+    captured_at = models.DateTimeField(null=True, default=None)
+    state = models.CharField(max_length=10, choices=ItemState, default=ItemState.QUEUED)
+    error_code = models.CharField(max_length=32, blank=True, default="")
+    error_detail = models.CharField(max_length=500, blank=True, default="")
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "stories"
+        constraints = [
+            models.UniqueConstraint(fields=["item", "tiktok_id"], name="story_once_per_item"),
+        ]
+
+    def __str__(self) -> str:
+        return f"story {self.tiktok_id}"
+
+
+class Role(models.TextChoices):
+    """What a file is to its story or job."""
+
+    MEDIA = "media", _("the story itself")
+    CONVERTED = "converted", _("a JPEG made from it")
+    AUDIO_TRACK = "audio_track", _("its sound")
+    ATTACHED_SONG = "attached_song", _("the attached song")
+    POSTER = "poster", _("a preview picture")
+    ZIP = "zip", _("a carousel as ZIP")
+    BUNDLE = "bundle", _("all files as ZIP")
+    SELECTION = "selection", _("a selection as ZIP")
+
+
+class Artifact(Owned):
+    """A file that can be downloaded until it expires. Its bytes lie in storage under its id.
+
+    position: of the media within its story (1-based); 0 for ZIPs.
+    name: what it is called when taken, unique within its job.
+    expires_at: moved by extending. removed_at: set when the bytes were deleted; the row stays so
+    the page can say when.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="artifacts")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, null=True, related_name="artifacts")
+    story = models.ForeignKey(Story, on_delete=models.CASCADE, null=True, related_name="artifacts")
+    role = models.CharField(max_length=16, choices=Role)
+    position = models.PositiveIntegerField(default=0)
+    name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    width = models.PositiveIntegerField(null=True, default=None)
+    height = models.PositiveIntegerField(null=True, default=None)
+    duration_s = models.FloatField(null=True, default=None)
+    has_audio = models.BooleanField(default=False)
+    checked = models.BooleanField(default=False)
+    labels = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, default=None)
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["removed_at", "expires_at"], name="artifact_expiry")]
+        constraints = [
+            # A late double of a worker can never add the same file a second time.
+            models.UniqueConstraint(
+                fields=["story", "role", "position"],
+                condition=models.Q(removed_at=None, story__isnull=False),
+                name="artifact_once_per_story",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.id}"
+
+
+class PackageState(models.TextChoices):
+    """Where a ZIP in the making stands."""
+
+    QUEUED = "queued", _("queued")
+    RUNNING = "running", _("packing")
+    DONE = "done", _("ready")
+    FAILED = "failed", _("failed")
+
+
+class Package(Owned):
+    """A ZIP someone asked for: a whole job, or a selection of its files.
+
+    selection: artifact ids, sorted; [] means every file of the job.
+    attempt, sent_at, heartbeat_at: as for an item.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="packages")
+    selection = models.JSONField(default=list)
+    state = models.CharField(max_length=10, choices=PackageState, default=PackageState.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, default=None)
+    heartbeat_at = models.DateTimeField(null=True, default=None)
+    artifact = models.ForeignKey(
+        Artifact, on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+    )
+    error_code = models.CharField(max_length=32, blank=True, default="")
+
+    objects = OwnedQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"package {self.id}"

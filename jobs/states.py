@@ -1,0 +1,60 @@
+"""The states of an item and of a job, the edges between them, and the words people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ItemState(models.TextChoices):
+    """Where one line stands. A job uses the same names."""
+
+    QUEUED = "queued", _("queued")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    PARTIAL = "partial", _("partly done")
+    EMPTY = "empty", _("no active stories")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+S = ItemState
+
+EDGES: Final[Mapping[ItemState, frozenset[ItemState]]] = {
+    S.QUEUED: frozenset({S.RUNNING, S.CANCELLED, S.FAILED}),  # FAILED: waited too long
+    S.RUNNING: frozenset({S.QUEUED, S.DONE, S.PARTIAL, S.EMPTY, S.FAILED, S.CANCELLED}),
+    S.PARTIAL: frozenset({S.QUEUED}),
+    S.FAILED: frozenset({S.QUEUED}),
+    S.DONE: frozenset(),
+    S.EMPTY: frozenset(),
+    S.CANCELLED: frozenset(),
+}
+"""QUEUED from RUNNING: try again later. DONE, EMPTY and CANCELLED lead nowhere."""
+
+OPEN: Final = frozenset({S.QUEUED, S.RUNNING})
+SETTLED: Final = frozenset(S) - OPEN
+
+
+def sources(to: ItemState) -> frozenset[ItemState]:
+    """The states an item may come from to reach `to`."""
+    return frozenset(state for state, leads in EDGES.items() if to in leads)
+
+
+def job_state(items: Iterable[str]) -> ItemState:
+    """A job's state, from the states of its items; never stored.
+
+    Something open: QUEUED until the first item starts (a refused line does not count), then
+    RUNNING. All settled: CANCELLED when anything was cancelled, one common state when they agree,
+    DONE when only done and empty lines remain, else PARTIAL.
+    """
+    seen = {ItemState(state) for state in items}
+    if seen & OPEN:
+        return S.QUEUED if seen <= {S.QUEUED, S.FAILED} else S.RUNNING
+    if S.CANCELLED in seen:
+        return S.CANCELLED
+    if len(seen) == 1:
+        return seen.pop()
+    return S.DONE if seen <= {S.DONE, S.EMPTY} else S.PARTIAL
