@@ -1,0 +1,80 @@
+"""Which network addresses may be contacted directly, and the resolving that holds to it.
+
+A name is resolved once, its addresses are checked, and the connection goes to one of exactly
+those: a second answer of the same name server never gets a say (no DNS rebinding). With a proxy
+the proxy resolves, and none of this runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+# Addresses that carry an IPv4 address inside: judged by what is inside.
+_NAT64 = IPv6Network("64:ff9b::/96")
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+_RELAY_6TO4 = "192.88.99."
+
+
+class NotPublic(OSError):
+    """A name led to no address on the public internet, or to none at all."""
+
+
+def is_public(address: str) -> bool:
+    """True for an address on the public internet; False for anything we cannot read."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv4Address):
+        return _is_public_v4(parsed)
+    if parsed.scope_id is not None:
+        return False
+    inside = _embedded_v4(parsed)
+    if inside is not None:
+        return _is_public_v4(inside)
+    if parsed in _NAT64_LOCAL or parsed.is_site_local:
+        return False
+    return parsed.is_global and not (
+        parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified
+    )
+
+
+def _is_public_v4(address: IPv4Address) -> bool:
+    return (
+        address.is_global
+        and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+        and not str(address).startswith(_RELAY_6TO4)
+    )
+
+
+def _embedded_v4(address: IPv6Address) -> IPv4Address | None:
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return None
+
+
+async def system_resolve(host: str, port: int) -> Sequence[str]:
+    """Every address the system knows for `host`, in the order it recommends."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # idna gives up on some names before asking anyone
+        raise NotPublic(f"{host!r} is not a host name") from error
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+async def public_addresses(host: str, port: int, resolve: Resolve) -> tuple[str, ...]:
+    """The addresses of `host` that are public, in order. Raises NotPublic when there are none."""
+    allowed = tuple(address for address in await resolve(host, port) if is_public(address))
+    if not allowed:
+        raise NotPublic(f"{host} has no public address")
+    return allowed
