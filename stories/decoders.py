@@ -1,0 +1,285 @@
+"""Opening files with PyAV and Pillow: loaded on first use, bounded, their errors made ours.
+
+Only the worker decodes, so nothing here imports a decoder before it is needed: the web and
+scheduler processes stay 22 MiB smaller.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stories.errors import MediaCorrupt, StoriesError, TooLarge
+
+if TYPE_CHECKING:
+    import av.container
+    from PIL import Image
+
+MAX_PIXELS = 40_000_000
+MAX_SIDE = 16_384
+MAX_VIDEO_SIDE = 8_192
+MAX_INDEX_BYTES = 32 * 1024 * 1024
+MAX_SAMPLES = 4_000_000
+MAX_BOXES = 20_000
+
+# Pillow's names; the order is the order in which it tries them.
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the first bytes say a file is. family: "picture", "mp4", "mp3" or "text"."""
+
+    family: str
+    content_type: str
+    suffix: str
+    name: str
+
+
+JPEG = Form("picture", "image/jpeg", ".jpg", "a JPEG picture")
+PNG = Form("picture", "image/png", ".png", "a PNG picture")
+WEBP = Form("picture", "image/webp", ".webp", "a WebP picture")
+AVIF = Form("picture", "image/avif", ".avif", "an AVIF picture")
+HEIC = Form("picture", "image/heic", ".heic", "a HEIC picture")
+MP4 = Form("mp4", "video/mp4", ".mp4", "an MP4 file")
+M4A = Form("mp4", "audio/mp4", ".m4a", "an M4A file")
+MP3 = Form("mp3", "audio/mpeg", ".mp3", "an MP3 file")
+TEXT = Form("text", "text/plain", ".txt", "a web page or text")
+EMPTY = Form("text", "text/plain", ".txt", "an empty file")
+UNKNOWN = Form("unknown", "application/octet-stream", ".bin", "something unknown")
+
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+
+
+def form_of(head: bytes) -> Form:
+    """What a file is by its first 64 bytes; never by its name or what a server called it."""
+    if not head:
+        return EMPTY
+    if head[4:8] == b"ftyp":
+        return _iso_form(head)
+    if head.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    # An MPEG sync word with a layer that is not the reserved 0, which is how raw AAC starts.
+    if head.startswith(b"ID3") or (
+        len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06
+    ):
+        return MP3
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"<", b"{", b"["}:
+        return TEXT
+    return UNKNOWN
+
+
+def _iso_form(head: bytes) -> Form:
+    size = min(int.from_bytes(head[:4]), len(head))
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))]
+    # The major brand decides; "mif1" only says "some HEIF", so then the compatible ones do.
+    for brand in brands:
+        if brand in _AVIF_BRANDS:
+            return AVIF
+        if brand in _HEIC_BRANDS - {b"mif1", b"msf1"}:
+            return HEIC
+        if brand not in _HEIC_BRANDS:
+            break
+    if brands[0] in _HEIC_BRANDS:
+        return AVIF if _AVIF_BRANDS & set(brands) else HEIC
+    return M4A if brands[0] in {b"M4A ", b"M4B "} else MP4
+
+
+def read_form(file: BinaryIO) -> Form:
+    """What the file is; leaves it rewound."""
+    file.seek(0)
+    head = file.read(64)
+    file.seek(0)
+    return form_of(head)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into MediaCorrupt, and let our own errors through.
+
+    Fed hostile bytes, PyAV and Pillow raise almost anything: OSError, SyntaxError, ValueError,
+    struct.error, EOFError, KeyError and more. Out of memory means too large.
+    """
+    try:
+        yield
+    except StoriesError:
+        raise
+    except MemoryError as error:
+        raise TooLarge(f"{what}: does not fit in memory") from error
+    except Exception as error:
+        if type(error).__name__.startswith("DecompressionBomb"):
+            raise TooLarge(f"{what}: more than {MAX_PIXELS:,} pixels") from error
+        raise MediaCorrupt(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def load_pillow() -> Any:
+    """PIL.Image, with its limit on pixels set to ours."""
+    from PIL import Image
+
+    if Image.MAX_IMAGE_PIXELS != MAX_PIXELS:
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        # Between one and two times the limit Pillow only warns. `catch_warnings` is not safe in
+        # threads, so the filter is set once; `open_picture` counts the pixels itself as well.
+        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    return Image
+
+
+@contextmanager
+def open_picture(file: BinaryIO, form: Form) -> Iterator[Image.Image]:
+    """A picture, opened but not yet decoded; HEIC comes decoded, through PyAV."""
+    file.seek(0)
+    with translated(form.name):
+        if form is HEIC:
+            yield _heic_image(file)
+            return
+        # `with` leaves the caller's file open; `close` would not.
+        with load_pillow().open(file, formats=PICTURE_FORMATS) as image:
+            check_pixels(image.width, image.height, MAX_SIDE)
+            yield image
+
+
+def check_pixels(width: int, height: int, max_side: int) -> None:
+    """Refuse dimensions that nobody posts and that would fill the memory."""
+    if width < 1 or height < 1:
+        raise MediaCorrupt(f"it says it is {width} by {height} pixels")
+    if width > max_side or height > max_side or width * height > MAX_PIXELS:
+        raise TooLarge(f"{width} by {height} pixels")
+
+
+def _heic_image(file: BinaryIO) -> Image.Image:
+    """FFmpeg opens a HEIC still as a one-frame stream; a tiled one as a stream per tile."""
+    with open_movie(file, HEIC) as movie:
+        stills = [stream for stream in movie.streams.video if stream.codec_context is not None]
+        if not stills:
+            raise MediaCorrupt("a HEIC picture without a picture we can decode")
+        file.seek(0)
+        if b"grid" in file.read(64 * 1024):
+            raise MediaCorrupt("a tiled HEIC picture, which we cannot put together")
+        still = max(stills, key=lambda stream: stream.width * stream.height)
+        prepare(still.codec_context)
+        check_pixels(still.width, still.height, MAX_SIDE)
+        for frame in movie.decode(still):
+            if frame.is_corrupt:
+                break
+            return upright(frame, image_of(frame))
+    raise MediaCorrupt("a HEIC picture that does not decode")
+
+
+def image_of(frame: av.VideoFrame) -> Image.Image:
+    """The frame as a Pillow image, not yet turned."""
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV leaves it open
+    return image
+
+
+def upright(frame: av.VideoFrame, image: Image.Image) -> Image.Image:
+    """The image as it is meant to be seen; FFmpeg and Pillow both count counterclockwise."""
+    return image.rotate(frame.rotation, expand=True) if frame.rotation % 360 else image
+
+
+def prepare(context: av.codec.CodecContext) -> None:
+    """Set up a decoder for this process: no threads of its own, no giant frames."""
+    context.thread_type = "NONE"
+    context.thread_count = 1
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+
+
+def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
+    raise MediaCorrupt("it refers to another file")
+
+
+@contextmanager
+def open_movie(file: BinaryIO, form: Form) -> Iterator[av.container.InputContainer]:
+    """An MP4, M4A, MP3 or HEIC container, its index looked through first."""
+    if form.family == "mp4" or form is HEIC:
+        _check_boxes(file)
+    file.seek(0)
+    with translated(form.name):
+        import av
+
+        with av.open(
+            file,
+            "r",
+            format="mp3" if form is MP3 else "mp4",
+            options={"max_pixels": str(MAX_PIXELS), "max_streams": "64"},
+            metadata_errors="replace",
+            buffer_size=256 * 1024,
+            io_open=_refuse_other_files,
+        ) as movie:
+            yield movie
+
+
+# --- the box structure --------------------------------------------------------------------------
+
+# Tables whose entry count decides how much memory FFmpeg sets aside, and where that count stands
+# behind the four letters.
+_TABLES = re.compile(rb"stsz|stz2|stts|ctts|trun|sbgp|cmov")
+_COUNT_AT = {b"stsz": 8, b"stz2": 8, b"trun": 4}
+
+
+def _check_boxes(file: BinaryIO) -> None:
+    """Walk the outermost boxes: a cut file and an index that lies are known before decoding."""
+    end = file.seek(0, 2)
+    at = samples = index_bytes = 0
+    for _ in range(MAX_BOXES):
+        if end - at < 8:
+            return  # less than a header left: some writers leave a few stray bytes
+        file.seek(at)
+        head = file.read(16)
+        size, kind = int.from_bytes(head[:4]), head[4:8]
+        if size == 1:
+            size = int.from_bytes(head[8:16])
+        elif size == 0:
+            size = end - at
+        if size < 8:
+            raise MediaCorrupt(f"a broken box structure at byte {at}")
+        if at + size > end:
+            raise MediaCorrupt(f"cut short: {at + size - end} bytes are missing")
+        if kind not in {b"mdat", b"free", b"skip", b"wide"}:
+            index_bytes += size
+            if index_bytes > MAX_INDEX_BYTES:
+                raise TooLarge(f"an index of more than {MAX_INDEX_BYTES // 2**20} MiB")
+            file.seek(at)
+            samples += _claimed_samples(file.read(size))
+            if samples > MAX_SAMPLES:
+                raise TooLarge("an index with too many entries")
+        at += size
+    raise MediaCorrupt("too many boxes")
+
+
+def _claimed_samples(index: bytes) -> int:
+    """How many samples the largest tables say there are; searched flat, as nesting can lie."""
+    total = 0
+    for found in _TABLES.finditer(index):
+        kind, at = found.group(), found.end()
+        if _is_text(index[at - 8 : at - 4]):
+            continue  # a word in a caption ("truncated"), not a box with its size in front
+        if kind == b"cmov":
+            raise MediaCorrupt("a compressed index, which we do not open")
+        if kind in _COUNT_AT:
+            place = at + _COUNT_AT[kind]
+            total += int.from_bytes(index[place : place + 4])
+        else:
+            total = max(total, _summed(index, at, kind))
+    return total
+
+
+def _is_text(four: bytes) -> bool:
+    return all(byte >= 0x20 for byte in four)
+
+
+def _summed(index: bytes, at: int, kind: bytes) -> int:
+    """Run-length tables: the sum of their run lengths."""
+    if kind == b"sbgp":
+        at += 4
+    entries = min(int.from_bytes(index[at + 4 : at + 8]), (len(index) - at - 8) // 8)
+    table = memoryview(index)[at + 8 : at + 8 + max(entries, 0) * 8]
+    return sum(int.from_bytes(table[n : n + 4]) for n in range(0, len(table), 8))

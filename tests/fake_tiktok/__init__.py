@@ -1,0 +1,1 @@
+"""A TikTok of our own: the pages, the lists, the CDN and its faults, with no network."""
