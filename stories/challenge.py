@@ -96,10 +96,9 @@ def _elements(body: bytes) -> dict[str, str]:
 
 def _decoded(text: str) -> bytes:
     """Base64 with or without its padding."""
+    bare = text.rstrip("=")
     try:
-        return base64.b64decode(
-            text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True
-        )
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Challenged("the challenge is not base64") from error
 

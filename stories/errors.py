@@ -1,7 +1,8 @@
 """Every failure we expect, as one tree. Rows keep the code; the words are looked up here.
 
     StoriesError
-    ├── InputError            the line itself: NotUnderstood, UnsupportedLink, NotAStory, DeadShortLink
+    ├── InputError            the line itself: NotUnderstood, UnsupportedLink, NotAStory,
+    │                         DeadShortLink
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable

@@ -48,7 +48,8 @@ class Target:
 class Author:
     """An account. The id never changes; the name can.
 
-    private: True when TikTok says so, None when the answer did not tell.
+    id: digits; empty where a single item's page names its author without one.
+    name: lower case. private: True when TikTok says so, None when the answer did not tell.
     """
 
     id: str
@@ -63,7 +64,8 @@ class MediaVariant:
     """One rendition of a media item, with every mirror that serves the same bytes.
 
     urls: signed and short-lived, best first. Fetch soon; do not store or log.
-    codec: "h264", "hevc" or "h266" for video; None where the listing does not say, and for pictures.
+    codec: "h264", "hevc", "h266", or TikTok's own word for another one; None where the listing
+    does not say, and for pictures.
     width, height: pixels, None where the listing does not say.
     size_bytes: what the listing announces; a hint, not a promise.
     expires_at: when the earliest signature ends, None where the URL does not tell.
@@ -92,7 +94,8 @@ class Media:
     """One video, one picture or the attached song, in the renditions TikTok lists.
 
     position: 1-based place within the story; the song is 0.
-    variants: as listed; `choose.py` orders them.
+    variants: as listed; `choose.py` orders them. Empty for a picture listed without any address we
+    may use: it is counted and reported as missing, not left out.
     duration_s: announced, None where the listing does not say.
     """
 
@@ -117,7 +120,7 @@ class Story:
     id: TikTok's item id, digits; its high 32 bits are the posting time in Unix seconds.
     leaves_at: when TikTok stops showing it (posting time + 24 h); None for a post.
     media: one VIDEO, or the PICTUREs in order.
-    song: the whole attached song, when TikTok hands it out.
+    song: the whole song attached to pictures, when TikTok hands it out; a video has its own sound.
     source_url: the public permalink; holds no signature.
     """
 
