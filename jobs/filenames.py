@@ -1,0 +1,130 @@
+"""What saved files are called: findable, unique in their job, and harmless on every system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+NAME_BYTES: Final = 200
+"""Longest name in UTF-8; file systems stop at 255, and a download may get " (1)" appended."""
+AUTHOR_BYTES: Final = 80
+
+_FORBIDDEN = frozenset('<>:"/\\|?*%')  # % too: some unpackers and shells expand it
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidi, surrogates …
+_EDGES = " ._-~=+@'`!#$&;,()[]{}^"
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
+    | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
+)
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}", re.ASCII)
+
+
+def _plain(character: str) -> str:
+    kind = unicodedata.category(character)
+    if character in "\t\n\r\v\f" or kind.startswith("Z"):
+        return " " if kind not in {"Zl", "Zp"} else ""
+    if kind in _HIDDEN:
+        return ""
+    # Look-alikes count as what some systems turn them into: a full-width slash, two dots in one.
+    folded = unicodedata.normalize("NFKC", character)
+    if _FORBIDDEN & set(folded) or ".." in folded:
+        return "_"
+    return character
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most so many bytes of UTF-8, no character cut in half, no accent without its letter."""
+    if len(text.encode()) <= limit:
+        return text
+    kept = text.encode()[:limit].decode(errors="ignore")
+    following = text[len(kept)]
+    while kept and unicodedata.combining(following):
+        following = kept[-1]
+        kept = kept[:-1]
+    return kept
+
+
+def tame(text: str, *, limit: int = NAME_BYTES, fallback: str = "unnamed") -> str:
+    """Any text as one part of a path: no separator, nothing hidden, no device name, not too long.
+
+    Letters of every script survive (NFC). limit: bytes of UTF-8. Taming twice changes nothing.
+    """
+    # The longest character is four bytes, so nothing past that is looked at: 4 KB costs no time.
+    shown = "".join(_plain(character) for character in text[: limit * 8])
+    shown = unicodedata.normalize("NFC", shown)
+    shown = re.sub(r"\.{2,}", ".", re.sub(r"\s+", " ", shown))
+    # A leading dot hides, a dash is an option, "=" and "@" are formulas; Windows drops a final dot.
+    shown = _cut(shown.lstrip(_EDGES), limit).rstrip(" .")
+    shown = shown.lstrip(_EDGES)
+    if shown.partition(".")[0].rstrip().casefold() in _DEVICES:
+        # "con.jpg" is the console on Windows, whatever follows the first dot.
+        stem, dot, rest = shown.partition(".")
+        shown = _cut(f"{stem.rstrip()}_{dot}{rest}", limit).rstrip(" .")
+    return shown or fallback
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d_%H%M")
+
+
+def _checked_suffix(suffix: str) -> str:
+    return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
+
+
+def _author(author: str) -> str:
+    # The dot is allowed in TikTok names; "con.artist" must not become a device.
+    return tame(author, limit=AUTHOR_BYTES, fallback="unknown")
+
+
+def media_name(author: str, posted_at: datetime, number: int, suffix: str, *, tag: str = "") -> str:
+    """`name_2026-11-20_1403_01.jpg`: author, posting time in UTC, running number.
+
+    suffix: with its dot, by the bytes. tag: what sets an extra apart from the story itself
+    (`poster`, `song`). Pass the result to `unique` where others may have the same minute.
+    """
+    extra = f"_{tame(tag, limit=20)}" if tag else ""
+    stem = f"{_author(author)}_{_stamp(posted_at)}_{number:02d}{extra}"
+    return f"{stem}{_checked_suffix(suffix)}"
+
+
+def carousel_name(author: str, posted_at: datetime) -> str:
+    """`name_2026-11-20_1403.zip`."""
+    return f"{_author(author)}_{_stamp(posted_at)}.zip"
+
+
+def bundle_name(authors: Iterable[str], at: datetime, *, selection: bool = False) -> str:
+    """`name_2026-11-20_1403_all.zip`; `storykeep_…` when several authors are in it.
+
+    at: when the job was made.
+    """
+    names = set(authors)
+    who = _author(names.pop()) if len(names) == 1 else "storykeep"
+    return f"{who}_{_stamp(at)}_{'selection' if selection else 'all'}.zip"
+
+
+def folder_name(author: str) -> str:
+    """The author's folder in a bundle."""
+    return _author(author)
+
+
+def same(name: str) -> str:
+    """Equal for names that one folder cannot hold both of, on Windows and macOS either."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """`name`, or `name_2`, `name_3`, … before its suffix; `taken` holds `same(…)` of the others."""
+    if same(name) not in taken:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    if not dot:
+        stem, suffix = name, ""
+    for number in range(2, len(taken) + 3):
+        tail = f"_{number}{dot}{suffix}"
+        other = f"{_cut(stem, NAME_BYTES - len(tail.encode()))}{tail}"
+        if same(other) not in taken:
+            return other
+    raise AssertionError("more numbers than names were tried")  # pragma: no cover

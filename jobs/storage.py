@@ -1,0 +1,479 @@
+"""The only file system: saved files by artifact id, workspaces, and whether there is room.
+
+    <artifacts>/<first two hex digits of the id>/<id>      a saved file
+    <artifacts>/work/<item or package id>.<attempt>/       a workspace; `<n>.part` inside
+
+Names are ids and numbers only, folders belong to us alone (0700), and no symbolic link below the
+artifact folder is followed: everything is opened relative to a folder that was itself opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import io
+import os
+import re
+import shutil
+import stat
+import threading
+import time
+import weakref
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Self, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Min, Sum
+from django.utils import timezone
+
+from jobs.errors import DiskFull
+from jobs.models import Artifact
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+WORK: Final = "work"
+DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+RETRY_S: Final = 300.0
+"""When to try again after a full disk, where nothing is known about files expiring sooner."""
+FRESH_S: Final = 1.0
+"""How long a count of stored bytes is good for."""
+
+_SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
+_WORKSPACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_BUFFER_BYTES = 256 * 1024
+
+
+def _root() -> Path:
+    root = settings.STORYKEEP.artifacts
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return root
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn the operating system's "disk full" and "over quota" into DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL_ERRORS:
+            raise DiskFull("the disk is full", retry_after_s=RETRY_S) from error
+        raise
+
+
+@contextlib.contextmanager
+def _opened(name: str, *, within: int | None = None, make: bool = False) -> Iterator[int]:
+    """A folder's descriptor. FileNotFoundError, or NotADirectoryError for a symbolic link."""
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=within)
+    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
+    folder = os.open(name, flags, dir_fd=within)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _shard(artifact_id: UUID | str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The folder an artifact lies in, and its name there. ValueError when that is no id."""
+    name = str(artifact_id if isinstance(artifact_id, UUID) else UUID(artifact_id))
+    with _opened(str(_root())) as root, _opened(name[:2], within=root, make=make) as shard:
+        yield shard, name
+
+
+# --- saved files --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A saved file as the disk knows it. modified_at: Unix seconds."""
+
+    id: UUID
+    size_bytes: int
+    modified_at: float
+
+
+def open_artifact(artifact_id: UUID | str) -> BinaryIO:
+    """A saved file, open for reading. FileNotFoundError when it is not there."""
+    try:
+        with _shard(artifact_id) as (shard, name):
+            file = os.open(name, _READ, dir_fd=shard)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:  # a symbolic link: not a file of ours
+            raise FileNotFoundError(errno.ENOENT, "not a saved file", str(artifact_id)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise FileNotFoundError(errno.ENOENT, "not a saved file", str(artifact_id))
+    return os.fdopen(file, "rb")
+
+
+def size(artifact_id: UUID | str) -> int | None:
+    """A saved file's length in bytes; None when it is not there."""
+    try:
+        with _shard(artifact_id) as (shard, name):
+            found = os.stat(name, dir_fd=shard, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def remove(artifact_id: UUID | str) -> bool:
+    """Delete a saved file; False when it was not there. Readers that have it open finish."""
+    try:
+        with _shard(artifact_id) as (shard, name):
+            os.unlink(name, dir_fd=shard)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def stored() -> Iterator[list[Stored]]:
+    """Every saved file, a folder (a 256th of all) at a time. What is not named by us is skipped."""
+    with _opened(str(_root())) as root:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name))
+        for shard_name in names:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                with _opened(shard_name, within=root) as shard:
+                    found = list(_files(shard, shard_name))
+                if found:
+                    yield found
+
+
+def _files(shard: int, prefix: str) -> Iterator[Stored]:
+    with os.scandir(shard) as entries:
+        for entry in entries:
+            try:
+                artifact_id = UUID(entry.name)
+                facts = entry.stat(follow_symlinks=False)
+            except (ValueError, FileNotFoundError):
+                continue
+            ours = str(artifact_id) == entry.name and entry.name.startswith(prefix)
+            if ours and stat.S_ISREG(facts.st_mode):
+                yield Stored(artifact_id, facts.st_size, facts.st_mtime)
+
+
+# --- workspaces ---------------------------------------------------------------------------------
+
+
+class _Raw(io.FileIO):
+    """A file that says DiskFull where the operating system says ENOSPC."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with disk_errors():
+            return super().write(data) or 0
+
+
+class Workspace:
+    """A folder of one claim's unfinished files; leaving the block removes what is left of it.
+
+    `create`, `discard` and `admit` may be called from one thread while `keep` runs in another.
+    name: `<item id>.<attempt>`, so a worker presumed dead and its successor never share one.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not _WORKSPACE.fullmatch(name):
+            raise ValueError("a workspace is named by an id and an attempt")
+        self.name = name
+        self._lock = threading.Lock()
+        self._count = 0
+        self._open: dict[str, BinaryIO] = {}
+        self._admitted = 0
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return settings.STORYKEEP.artifacts / WORK / self.name
+
+    def __enter__(self) -> Self:
+        work = _root() / WORK
+        with disk_errors():
+            work.mkdir(mode=0o700, exist_ok=True)
+            _remove_tree(self.path)
+            self.path.mkdir(mode=0o700)
+        _room.enter(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _room.leave(self)
+        with self._lock:
+            left = list(self._open.values())
+            self._open.clear()
+        for file in left:
+            with contextlib.suppress(OSError, DiskFull):
+                file.close()
+        with contextlib.suppress(OSError):  # the sweep takes what we cannot
+            _remove_tree(self.path)
+
+    def create(self) -> tuple[str, BinaryIO]:
+        """A new empty file open for reading and writing, and its key. Raises DiskFull."""
+        with self._lock:
+            self._count += 1
+            key = f"{self._count}.part"
+        with disk_errors():
+            raw = _Raw(self.path / key, "x+b", opener=_private)
+            file = cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))
+        with self._lock:
+            self._open[key] = file
+        return key, file
+
+    def open(self, key: str) -> BinaryIO:
+        """A file made here, opened once more for reading, whole: what was written is flushed."""
+        self._flush(key)
+        return os.fdopen(os.open(self._inside(key), _READ), "rb")
+
+    def discard(self, key: str) -> None:
+        """Forget a file and give its room back. Twice is harmless."""
+        path = self._inside(key)
+        held = self._let_go(key)
+        if held is not None:
+            with contextlib.suppress(OSError, DiskFull, ValueError):
+                held.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._give_back(path.stat().st_size)
+            path.unlink()
+
+    def admit(self, size_bytes: int) -> None:
+        """Ask before writing this many more bytes. Raises DiskFull when there is no room.
+
+        What is admitted counts as used until the file is kept or discarded. Costs no query when
+        called on an event loop: the last known count is used, which every kept file corrects.
+        """
+        _room.admit(self, size_bytes)
+
+    def keep(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
+        """Move a finished file into place under its artifact's id; its size in bytes.
+
+        The file stays open for whoever reads it still. durable: survive a power cut, too; leave
+        it out for what can be made again. Raises DiskFull, FileNotFoundError.
+        """
+        path = self._inside(key)
+        self._flush(key)
+        with disk_errors():
+            file = os.open(path, _READ)
+            try:
+                size_bytes = os.fstat(file).st_size
+                if durable:
+                    os.fsync(file)
+            finally:
+                os.close(file)
+            with _shard(artifact_id, make=True) as (shard, name):
+                os.rename(path, name, dst_dir_fd=shard)
+        self._let_go(key)
+        self._give_back(size_bytes)
+        _room.kept(size_bytes)
+        return size_bytes
+
+    def admitted(self, size_bytes: int) -> None:
+        """Count what was just admitted; for the room keeper alone."""
+        with self._lock:
+            self._admitted += size_bytes
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Admitted, and neither kept nor discarded yet."""
+        return self._admitted
+
+    def unwritten_bytes(self) -> int:
+        """Admitted, and not on the disk yet."""
+        with self._lock:
+            keys = list(self._open)
+        written = 0
+        for key in keys:
+            with contextlib.suppress(OSError):
+                written += (self.path / key).stat().st_size
+        return max(0, self._admitted - written)
+
+    def _inside(self, key: str) -> Path:
+        if not re.fullmatch(r"[0-9]{1,9}\.part", key):
+            raise ValueError("that is not a key of a workspace")
+        return self.path / key
+
+    def _flush(self, key: str) -> None:
+        with self._lock:
+            file = self._open.get(key)
+        if file is not None and not file.closed:
+            with disk_errors(), contextlib.suppress(ValueError):  # closed by its maker just now
+                file.flush()
+
+    def _let_go(self, key: str) -> BinaryIO | None:
+        with self._lock:
+            return self._open.pop(key, None)
+
+    def _give_back(self, size_bytes: int) -> None:
+        with self._lock:
+            # What was announced and never came is given back when nothing is being written.
+            self._admitted = max(0, self._admitted - size_bytes) if self._open else 0
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)  # does not follow links
+
+
+def workspaces(*, older_than_s: float, now: float | None = None) -> Iterator[str]:
+    """Names of workspaces in which nothing was made or removed for so long. now: Unix seconds."""
+    limit = (time.time() if now is None else now) - older_than_s
+    work = _root() / WORK
+    if work.is_symlink() or not work.is_dir():
+        return
+    for path in sorted(work.iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_mtime < limit:
+                yield path.name
+
+
+def remove_workspace(name: str) -> None:
+    """Delete what a dead worker left, whatever it is. OSError when the disk says no."""
+    if "/" in name or name in {"", ".", ".."}:
+        raise ValueError("a workspace is named by an id and an attempt")
+    path = settings.STORYKEEP.artifacts / WORK / name
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)
+
+
+# --- room ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """How full we are. max_bytes: 0 = no limit."""
+
+    used_bytes: int
+    max_bytes: int
+    free_bytes: int
+    min_free_bytes: int
+
+    @property
+    def full(self) -> bool:
+        """No new work fits."""
+        over = bool(self.max_bytes) and self.used_bytes >= self.max_bytes
+        return over or self.free_bytes <= self.min_free_bytes
+
+
+def used_bytes() -> int:
+    """Bytes of every saved file whose row says it is there. One query."""
+    total = Artifact.objects.filter(removed_at=None).aggregate(total=Sum("size_bytes"))["total"]
+    return int(total or 0)
+
+
+def free_bytes() -> int:
+    """What the file system has left for us."""
+    found = os.statvfs(_root())
+    return found.f_bavail * found.f_frsize
+
+
+def disk() -> Disk:
+    """How full we are right now. One query."""
+    env = settings.STORYKEEP
+    return Disk(
+        used_bytes=used_bytes(),
+        max_bytes=env.disk_max,
+        free_bytes=free_bytes(),
+        min_free_bytes=env.disk_min_free,
+    )
+
+
+def check_room() -> None:
+    """Refuse new work while there is no room for it. Raises DiskFull with a time."""
+    if disk().full:
+        raise DiskFull("no room for new work", retry_after_s=_room_comes_in_s())
+
+
+def _room_comes_in_s() -> float:
+    soonest = Artifact.objects.filter(removed_at=None).aggregate(at=Min("expires_at"))["at"]
+    if soonest is None:
+        return RETRY_S
+    # A minute on top: the sweep has to come by as well.
+    wait: float = (soonest - timezone.now()).total_seconds()
+    return max(0.0, wait) + 60.0
+
+
+class _Room:
+    """What this process knows about the disk, shared by all its workspaces."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used = 0
+        self._counted_at: float | None = None
+        self._workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
+
+    def enter(self, workspace: Workspace) -> None:
+        with self._lock:
+            self._workspaces.add(workspace)
+        self._count()
+
+    def leave(self, workspace: Workspace) -> None:
+        with self._lock:
+            self._workspaces.discard(workspace)
+
+    def kept(self, size_bytes: int) -> None:
+        with self._lock:
+            self._used += size_bytes
+        self._count()
+
+    def admit(self, workspace: Workspace, size_bytes: int) -> None:
+        if not _on_event_loop():
+            self._count()
+        env = settings.STORYKEEP
+        with self._lock:
+            active: Collection[Workspace] = list(self._workspaces)
+            in_flight = sum(one.in_flight_bytes for one in active)
+            over = env.disk_max and self._used + in_flight + size_bytes > env.disk_max
+            if over:
+                raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
+            owed = sum(one.unwritten_bytes() for one in active)
+            if free_bytes() - owed - size_bytes < env.disk_min_free:
+                raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
+            workspace.admitted(size_bytes)
+
+    def _count(self) -> None:
+        """Count stored bytes anew, at most once a second; other processes store files, too."""
+        now = time.monotonic()
+        with self._lock:
+            if self._counted_at is not None and now - self._counted_at < FRESH_S:
+                return
+            self._counted_at = now
+        used = used_bytes()
+        with self._lock:
+            self._used = used
+
+    def forget(self) -> None:
+        """Count anew next time: something was removed."""
+        with self._lock:
+            self._counted_at = None
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+_room = _Room()
+recount = _room.forget
