@@ -129,6 +129,7 @@ class Item(Owned):
     the line was refused. key: `Target.key`, equal for equal targets.
     attempt: grows with every claim and fences off a worker presumed dead. tries: automatic
     attempts since the user last asked. sent_at: when the broker was last told.
+    asked_at: when the user last asked, by submitting or retrying; patience is counted from here.
     heartbeat_at: the running worker's last sign of life.
     error_code, error_detail: why it waits or failed; the words are looked up by code.
     """
@@ -144,6 +145,7 @@ class Item(Owned):
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(default=timezone.now)
     not_before = models.DateTimeField(null=True, default=None)
     sent_at = models.DateTimeField(null=True, default=None)
     claimed_at = models.DateTimeField(null=True, default=None)

@@ -1,0 +1,32 @@
+"""The app's settings for tests: a folder of their own, whatever the developer's environment says.
+
+Only `STORYKEEP_DATABASE_URL` is taken over, so that the same tests run on PostgreSQL. The SQLite
+test database is a file, because integration tests share it with worker processes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+for _name in list(os.environ):
+    if _name.startswith("STORYKEEP_") and _name != "STORYKEEP_DATABASE_URL":
+        del os.environ[_name]
+# Short: a Unix socket lies in it, and its path may have at most 100 bytes.
+DATA_DIR = tempfile.mkdtemp(prefix="sk-test-", dir="/tmp" if os.path.isdir("/tmp") else None)
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
+os.environ["STORYKEEP_DATA_DIR"] = DATA_DIR
+os.environ["STORYKEEP_DISK_MIN_FREE"] = "0"
+
+from webapp.settings import *  # noqa: E402, F403
+from webapp.settings import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# The manifest is made by `collectstatic`; tests serve the sources.
+STORAGES = STORAGES | {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(DATA_DIR, "test.sqlite3")}
