@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -127,7 +127,7 @@ class MediaAnswer:
     length_bytes: int | None
     etag: str | None
     validator: str | None
-    chunks: AsyncIterator[bytes] = field(repr=False)
+    chunks: AsyncGenerator[bytes, None] = field(repr=False)
 
 
 def as_ours(error: BaseException, where: str) -> StoriesError:
@@ -235,15 +235,19 @@ class Session:
         *,
         referer: str | None = None,
         follow: bool = True,
+        allow_empty: bool = False,
     ) -> Page:
         """Ask for one page or list, whole.
 
         The challenge page is answered once on the way. Raises Challenged, Refused, RateLimited,
         LoginRequired (a redirect to the sign-in page), RegionLocked, UpstreamDown,
         UpstreamChanged. Without `follow` a redirect is returned as it is, its target not checked.
+        allow_empty: hand an answer of zero bytes back instead of raising Refused.
         """
         for _ in range(MAX_REDIRECTS + 1):
             page = await self._answered(url, purpose, referer)
+            if not page.body and page.found and page.location is None and not allow_empty:
+                raise Refused(f"{_where(url)}: an empty answer")
             if page.location is None or not follow:
                 return page
             if is_login(page.location):
@@ -290,7 +294,7 @@ class Session:
                 finally:
                     await response.aclose()
         if not challenge.is_challenge(body):
-            _check_status(response.status_code, response.headers, body, where)
+            _check_status(response.status_code, response.headers, where)
         return Page(
             url=url,
             body=body,
@@ -376,7 +380,9 @@ class Session:
             try:
                 target = _location(url, response)
                 if target is None:
-                    yield _media_answer(response, host)
+                    answer = _media_answer(response, host)
+                    async with aclosing(answer.chunks):
+                        yield answer
                     return
             finally:
                 # Closing a body that was not read to its end closes the connection: nothing more
@@ -417,7 +423,7 @@ def _location(url: str, response: httpx.Response) -> str | None:
         raise UpstreamChanged(f"{_where(url)}: a redirect that cannot be read") from error
 
 
-def _check_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
+def _check_status(status: int, headers: Mapping[str, str], where: str) -> None:
     """Raise what an answer means, unless it is a page, a redirect or "not found"."""
     wait_s = retry_after(headers.get("retry-after"))
     if status == _RATE_LIMITED:
@@ -436,8 +442,6 @@ def _check_status(status: int, headers: Mapping[str, str], body: bytes, where: s
         return
     if status != _OK:
         raise UpstreamChanged(f"{where}: status {status}")
-    if not body:
-        raise Refused(f"{where}: an empty answer")
 
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -479,14 +483,19 @@ def _media_answer(response: httpx.Response, host: str) -> MediaAnswer:
     )
 
 
-async def _chunks(response: httpx.Response, host: str) -> AsyncIterator[bytes]:
-    body = response.aiter_raw()
-    while True:
-        # Only the network's part: what happens to the chunk is the caller's affair.
-        with our_errors(host):
-            chunk = await anext(body, None)
-        if chunk is None:
-            return
+async def _chunks(response: httpx.Response, host: str) -> AsyncGenerator[bytes, None]:
+    async with aclosing(_raw(response)) as body:
+        while True:
+            # Only the network's part: what happens to the chunk is the caller's affair.
+            with our_errors(host):
+                chunk = await anext(body, None)
+            if chunk is None:
+                return
+            yield chunk
+
+
+async def _raw(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async for chunk in response.aiter_raw():
         yield chunk
 
 

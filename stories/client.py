@@ -1,0 +1,411 @@
+"""StoryClient: who an account is, what it shows, and the bytes of it, one request at a time.
+
+The three verbs are author (or expand, for a short link), stories and fetch. What they are put
+together to for one pasted line is lookup.py's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableSet
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from stories import wire
+from stories.addresses import Resolve, system_resolve
+from stories.carriers import Carrier, media_carrier, page_carrier
+from stories.config import ClientConfig
+from stories.download import (
+    Admit,
+    Progress,
+    Slots,
+    digest,
+    no_admission,
+    no_progress,
+    size_limit,
+    transfer,
+)
+from stories.errors import (
+    Challenged,
+    DeadShortLink,
+    LoginRequired,
+    MediaError,
+    MediaUnavailable,
+    NoSuchAccount,
+    PrivateAccount,
+    Refused,
+    StoriesError,
+    TooLarge,
+    Unavailable,
+    UpstreamChanged,
+    UpstreamError,
+)
+from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
+from stories.targets import canonical_url, parse_line
+from stories.tls import AuthorityFile
+from stories.transport import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Run = Callable[[Callable[[], T]], Awaitable[T]]
+
+PAGE_SIZE = 20
+MAX_LIST_PAGES = 50
+DECODER_THREADS = 2
+# Files being fetched, checked or turned into something else; beyond the transfers themselves, so
+# that the line is busy while others are checked.
+FILES_PER_TRANSFER = 2
+# Idle connections and redirects come on top of the transfers.
+SPARE_CONNECTIONS = 8
+
+
+class Identities(Protocol):
+    """Remembers who a name is for about a day, for everyone on the instance."""
+
+    async def get(self, name: str) -> Author | None: ...
+
+    async def put(self, author: Author) -> None: ...
+
+    async def forget(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Every active story of an author, oldest first.
+
+    dropped: reason -> how many listed items were left out. session: the one whose cookies the
+    media addresses belong to; not always the one that was handed in. missing: how many more
+    TikTok counts than it listed.
+    """
+
+    author: Author
+    stories: tuple[Story, ...]
+    dropped: Mapping[str, int]
+    session: Session
+    missing: int = 0
+
+
+class StoryClient:
+    """TikTok's public stories; one per event loop, used as an async context manager.
+
+    gate: awaited before each page or list request, never before media. identities: None means
+    every name is looked up. pages, media: ready-made carriers instead of those that `config`
+    describes; they stay the caller's to close. resolve: how names become addresses.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        gate: Gate = ungated,
+        identities: Identities | None = None,
+        page_transport: Carrier | None = None,
+        media_transport: Carrier | None = None,
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        self.config = config or ClientConfig()
+        self._gate = gate
+        self._identities = identities
+        self._given = (page_transport, media_transport)
+        self._resolve = resolve
+        self._open: tuple[Carrier, Carrier] | None = None
+        self._resources = AsyncExitStack()
+        self._slots = Slots(self.config.transfers)
+        # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
+        self.files = asyncio.Semaphore(self.config.transfers * FILES_PER_TRANSFER)
+        # Decoding is bounded here, whatever number of files arrives at once.
+        self.threads = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="decoder")
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pools. Raises OSError when the CA bundle cannot be read."""
+        pages, media = self._given
+        if media is None:
+            media = await self._resources.enter_async_context(
+                media_carrier(
+                    proxy=self.config.proxy,
+                    ca_bundle=self.config.ca_bundle,
+                    connections=self.config.transfers + SPARE_CONNECTIONS,
+                    resolve=self._resolve,
+                )
+            )
+        if pages is None:
+            authorities = AuthorityFile(self.config.ca_bundle)
+            self._resources.callback(authorities.close)
+            pages = await self._resources.enter_async_context(
+                page_carrier(
+                    curl=self.config.page_transport == "curl",
+                    proxy=self.config.proxy,
+                    authorities=authorities,
+                    ca_bundle=self.config.ca_bundle,
+                    max_bytes=self.config.max_page_bytes,
+                    resolve=self._resolve,
+                )
+            )
+        self._open = (pages, media)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the pools; what still runs on them fails."""
+        self._open = None
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        await self._resources.aclose()
+
+    def session(self) -> Session:
+        """A fresh cookie jar over the shared pools: one per author."""
+        if self._open is None:
+            raise RuntimeError("the client is not open")
+        pages, media = self._open
+        return Session(config=self.config, pages=pages, media=media, gate=self._gate)
+
+    # --- who ----------------------------------------------------------------------------------
+
+    async def expand(self, target: Target, session: Session) -> Target:
+        """Where a short link leads. Raises DeadShortLink, LoginRequired, UnsupportedLink."""
+        url = target.short_url or ""
+        for _ in range(MAX_REDIRECTS):
+            location = await self._next_hop(url, session)
+            if is_login(location):
+                raise LoginRequired("the short link leads to the sign-in page")
+            if urlsplit(location).path in {"", "/"}:
+                raise DeadShortLink("it leads to the home page")
+            found = parse_line(location)
+            if found.kind is not TargetKind.SHORT:
+                return found
+            url = found.short_url or ""
+        raise DeadShortLink(f"more than {MAX_REDIRECTS} redirects")
+
+    async def _next_hop(self, url: str, session: Session) -> str:
+        # A messenger's preview gets a plain redirect; should it not, a browser does.
+        for purpose in (Purpose.PREVIEW, Purpose.NAVIGATE):
+            page = await session.page(url, purpose, follow=False, allow_empty=True)
+            if not page.found:
+                raise DeadShortLink("status 404")
+            if page.location is not None:
+                return page.location
+        raise UpstreamChanged("the short link is answered by a page instead of a redirect")
+
+    async def remembered(self, name: str | None) -> Author | None:
+        """The account behind a name as looked up within the last day, without the network."""
+        if name is None or self._identities is None:
+            return None
+        return await self._identities.get(name)
+
+    async def forget(self, name: str) -> None:
+        """A remembered account turned out to be wrong."""
+        if self._identities is not None:
+            await self._identities.forget(name)
+
+    async def author(self, target: Target, session: Session) -> Author:
+        """The account a target names, from its profile page or, failing that, its embed.
+
+        Raises NoSuchAccount, PrivateAccount, and whatever kept the profile page from us.
+        """
+        found = await self._author(target, session)
+        if found.private:
+            raise PrivateAccount(found.name)
+        if self._identities is not None:
+            await self._identities.put(found)
+        return found
+
+    async def _author(self, target: Target, session: Session) -> Author:
+        try:
+            return await self._profile(target, session)
+        except (Challenged, Refused, UpstreamChanged, LoginRequired) as trouble:
+            # The page is kept from us, which says nothing about the account: the embed is served
+            # without a challenge more often than not.
+            if target.name is None:
+                raise
+            try:
+                return await self._embed(target.name, session)
+            except (NoSuchAccount, PrivateAccount):
+                raise
+            except StoriesError as second:
+                logger.info("embed did not help either: %s %s", second.code, second.detail)
+                raise trouble from second
+
+    async def _profile(self, target: Target, session: Session) -> Author:
+        owner = Target(
+            kind=TargetKind.USER,
+            name=target.name,
+            user_id=target.user_id,
+            sec_uid=target.sec_uid,
+        )
+        page = await session.page(canonical_url(owner))
+        if not page.found:
+            raise NoSuchAccount("status 404")
+        return wire.profile_author(page.body, owner)
+
+    async def _embed(self, name: str, session: Session) -> Author:
+        page = await session.page(f"{SITE}embed/@{name}")
+        if not page.found:
+            raise Unavailable("the embed answers 404")
+        return wire.embed_author(page.body, name)
+
+    # --- what ---------------------------------------------------------------------------------
+
+    async def stories(
+        self, author: Author, session: Session, *, now: datetime | None = None
+    ) -> Listing:
+        """Every active story of an account, oldest first; none is an answer.
+
+        Raises Refused when TikTok counts stories and lists none, or answers nothing, twice.
+        """
+        moment = now or datetime.now(UTC)
+        listing = await self._listing(author, session, moment)
+        if listing is None:
+            listing = await self._listing(author, self.session(), moment)
+        if listing is None:
+            raise Refused("TikTok did not give the list")
+        return listing
+
+    async def _listing(self, author: Author, session: Session, now: datetime) -> Listing | None:
+        """All pages; None for a partial answer, which is not the same as no story."""
+        stories: dict[str, Story] = {}
+        dropped: Counter[str] = Counter()
+        seen: set[str] = set()
+        cursor, total = "0", 0
+        for _ in range(MAX_LIST_PAGES):
+            answer = await session.page(
+                _list_url(author, cursor),
+                Purpose.LIST,
+                referer=f"{SITE}@{author.name}" if author.name else SITE,
+                allow_empty=True,
+            )
+            if not answer.found:
+                raise UpstreamChanged("the story list answers 404")
+            if not answer.body:
+                return None
+            page = wire.story_page(answer.body, author, now=now)
+            fresh = page.listed_ids - seen
+            seen |= page.listed_ids
+            total = max(total, page.total or 0)
+            dropped.update(page.dropped)
+            for story in page.stories:
+                stories.setdefault(story.id, story)
+            if not page.has_more or not fresh or not _grows(cursor, page.next_cursor):
+                break
+            cursor = page.next_cursor or cursor
+        else:
+            logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
+        if total and not seen:
+            return None
+        if not stories:
+            meaning = wire.empty_list_error(dropped)
+            if meaning is not None:
+                raise meaning
+        ordered = tuple(sorted(stories.values(), key=lambda story: (story.posted_at, story.id)))
+        return Listing(
+            author=ordered[-1].author if ordered else author,
+            stories=ordered,
+            dropped=dict(dropped),
+            session=session,
+            missing=max(0, total - len(seen)),
+        )
+
+    async def item(self, item_id: str, session: Session, *, now: datetime | None = None) -> Story:
+        """One story or post by its own page. Raises as wire.page_item."""
+        page = await session.page(f"{SITE}@_/video/{item_id}")
+        if not page.found:
+            raise Unavailable("the item's page answers 404")
+        return wire.page_item(page.body, item_id, now=now or datetime.now(UTC))
+
+    async def embedded_item(
+        self, item_id: str, session: Session, *, is_story: bool, now: datetime | None = None
+    ) -> Story:
+        """One story or post by its embed, which has less to say. Raises as wire.embed_item."""
+        page = await session.page(f"{SITE}embed/v2/{item_id}")
+        if not page.found:
+            raise Unavailable("the item's embed answers 404")
+        moment = now or datetime.now(UTC)
+        return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
+
+    # --- the bytes ----------------------------------------------------------------------------
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run blocking work in one of the decoder threads."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    async def fetch(
+        self,
+        variant: MediaVariant,
+        sink: BinaryIO,
+        session: Session,
+        *,
+        kind: MediaKind = MediaKind.VIDEO,
+        tried: MutableSet[str] | None = None,
+        admit: Admit = no_admission,
+        progress: Progress = no_progress,
+        run: Run[str] | None = None,
+    ) -> Fetched:
+        """One rendition into `sink`, from the first of its mirrors that delivers.
+
+        tried: addresses not to ask (again); those asked are added. run: how to run the hashing
+        off the loop. Raises TooLarge at once, else what the last mirror left to try raised:
+        MediaUnavailable or an UpstreamError.
+        """
+        asked: MutableSet[str] = set() if tried is None else tried
+        failure: StoriesError = MediaUnavailable("every address was tried before")
+        for url in variant.urls:
+            if url in asked:
+                continue
+            asked.add(url)
+            try:
+                async with self._slots:
+                    arrived = await transfer(
+                        session,
+                        url,
+                        sink,
+                        config=self.config,
+                        slots=self._slots,
+                        limit_bytes=size_limit(self.config, kind),
+                        admit=admit,
+                        progress=progress,
+                    )
+            except TooLarge:
+                raise
+            except (MediaError, UpstreamError) as error:
+                logger.info("mirror failed: %s %s", error.code, error.detail)
+                failure = error
+                continue
+            return Fetched(
+                size_bytes=arrived.size_bytes,
+                sha256=await (run or self.in_thread)(partial(digest, sink)),
+                content_type=arrived.content_type,
+                variant=variant,
+            )
+        raise failure
+
+
+def _list_url(author: Author, cursor: str) -> str:
+    # The smallest set that is answered in full; no signature is needed.
+    query = {
+        "aid": "1988",
+        "authorId": author.id,
+        "count": str(PAGE_SIZE),
+        "cursor": cursor,
+        "device_platform": "web_pc",
+        "loadBackward": "false",
+    }
+    return f"{SITE}api/story/item_list/?{urlencode(query)}"
+
+
+def _grows(cursor: str, following: str | None) -> bool:
+    """True when the next page lies ahead; one that stands still would be asked for ever."""
+    try:
+        return following is not None and int(following) > int(cursor)
+    except ValueError:
+        return False

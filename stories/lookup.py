@@ -1,0 +1,262 @@
+"""From one target to the stories behind it: which request is made next, and what a failure means.
+
+Identity: cached id, profile page, embed. A story or post link: the author's list, the item's own
+page, its embed. Each step is tried once; waiting and trying again later is the queue's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from stories.client import Listing, StoryClient
+from stories.errors import (
+    AccessError,
+    Gone,
+    NoSuchAccount,
+    NotAStory,
+    PrivateAccount,
+    RateLimited,
+    StoriesError,
+    Unavailable,
+    UpstreamChanged,
+    UpstreamError,
+)
+from stories.structures import Author, Story, Target, TargetKind
+from stories.transport import Session
+
+logger = logging.getLogger(__name__)
+
+STORY_LIFE = timedelta(hours=24)
+# Twice a story's life: a link this old needs no request, whatever either clock says.
+SURELY_OVER = timedelta(hours=48)
+
+OnAuthor = Callable[[Author], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a target leads to.
+
+    target: after short links were followed. session: the one the media addresses belong to.
+    missing: stories that TikTok counts and did not list.
+    """
+
+    target: Target
+    author: Author
+    stories: tuple[Story, ...]
+    session: Session
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    missing: int = 0
+
+
+def posted_at(item_id: str) -> datetime:
+    """When an item was posted: the high 32 bits of its id are Unix seconds."""
+    return datetime.fromtimestamp(int(item_id) >> 32, UTC)
+
+
+async def look_up(
+    client: StoryClient,
+    target: Target,
+    *,
+    posts: bool = False,
+    now: datetime | None = None,
+    fresh: bool = False,
+    on_author: OnAuthor = lambda _: None,
+) -> Found:
+    """Find the stories a target asks for; none, for an account, is an answer.
+
+    posts: accept an ordinary post too. fresh: do not trust a remembered account. on_author: told
+    once, as soon as it is certain who it is. Raises StoriesError.
+    """
+    search = _Search(client, posts=posts, now=now or datetime.now(UTC), fresh=fresh, tell=on_author)
+    if target.kind is TargetKind.SHORT:
+        target = await client.expand(target, search.session)
+    match target.kind:
+        case TargetKind.STORY:
+            return await search.story(target)
+        case TargetKind.POST:
+            return await search.post(target)
+        case _:
+            return await search.account(target)
+
+
+class _Search:
+    """One target's way through the ladders, on one session."""
+
+    def __init__(
+        self, client: StoryClient, *, posts: bool, now: datetime, fresh: bool, tell: OnAuthor
+    ) -> None:
+        self._client, self._posts, self._now, self._fresh = client, posts, now, fresh
+        self._tell = tell
+        self.session = client.session()
+
+    # --- an account ---------------------------------------------------------------------------
+
+    async def account(self, target: Target) -> Found:
+        """Everything an account shows now."""
+        listing = await self._listed(target)
+        return Found(
+            target=target,
+            author=listing.author,
+            stories=listing.stories,
+            session=listing.session,
+            dropped=listing.dropped,
+            missing=listing.missing,
+        )
+
+    async def _listed(self, target: Target) -> Listing:
+        known = None if self._fresh else await self._client.remembered(target.name)
+        if known is not None:
+            listing = await self._from_memory(known, target.name or "")
+            if listing is not None:
+                self._tell(listing.author)
+                return listing
+        try:
+            author = await self._client.author(target, self.session)
+        except NoSuchAccount:
+            if target.user_id is None:
+                raise
+            return await self._by_id(target.user_id)
+        self._tell(author)
+        return await self._client.stories(author, self.session, now=self._now)
+
+    async def _from_memory(self, known: Author, name: str) -> Listing | None:
+        """The list of a remembered account; None when the name is someone else's by now."""
+        try:
+            listing = await self._client.stories(known, self.session, now=self._now)
+        except (AccessError, UpstreamChanged) as error:
+            logger.info("remembered id no longer answers: %s %s", error.code, error.detail)
+        else:
+            names = {story.author.name.lower() for story in listing.stories}
+            if names <= {name.lower()} and not listing.dropped.get("foreign"):
+                return listing
+        await self._client.forget(name)
+        return None
+
+    async def _by_id(self, user_id: str) -> Listing:
+        """Digits that are nobody's name: perhaps an account's id. Only its list can tell."""
+        unnamed = Author(id=user_id, name="")
+        listing = await self._client.stories(unnamed, self.session, now=self._now)
+        if not listing.stories:
+            raise NoSuchAccount("neither a name nor the id of an account with stories")
+        self._tell(listing.author)
+        return listing
+
+    # --- a story ------------------------------------------------------------------------------
+
+    async def story(self, target: Target) -> Found:
+        """The story behind a story's link."""
+        item_id = target.item_id or ""
+        age = self._now - posted_at(item_id)
+        if age > SURELY_OVER:
+            raise Gone("posted more than 48 hours ago")
+        found, listed, trouble = await self._in_list(target)
+        if found is not None:
+            return found
+        try:
+            return self._accept(target, await self._client.item(item_id, self.session))
+        except (NotAStory, RateLimited):
+            raise
+        except StoriesError as error:
+            page_error = error
+        try:
+            story = await self._client.embedded_item(
+                item_id, self.session, is_story=True, now=self._now
+            )
+            return self._accept(target, story)
+        except RateLimited:
+            raise
+        except StoriesError as error:
+            logger.info("embed did not help: %s %s", error.code, error.detail)
+        raise _verdict(page_error, listed=listed, trouble=trouble, age=age) from page_error
+
+    async def _in_list(self, target: Target) -> tuple[Found | None, bool, StoriesError | None]:
+        """Look in the author's list: what was found, whether there was a list, or what happened."""
+        if target.name is None and target.user_id is None and target.sec_uid is None:
+            return None, False, None
+        try:
+            listing = await self._listed(target)
+        except (PrivateAccount, RateLimited):
+            raise
+        except (AccessError, UpstreamError) as error:
+            # The name in a link is decoration to TikTok; the item may answer all the same.
+            return None, False, error
+        for story in listing.stories:
+            if story.id == target.item_id:
+                found = Found(
+                    target=target, author=story.author, stories=(story,), session=listing.session
+                )
+                return found, True, None
+        self.session = listing.session
+        return None, True, None
+
+    def _accept(self, target: Target, story: Story) -> Found:
+        """An item from its own page or embed, when it is what may be saved."""
+        if not story.is_story and not self._posts:
+            raise NotAStory(f"item {story.id} is an ordinary post")
+        if story.author.private:
+            raise PrivateAccount(story.author.name)
+        if story.is_story and story.leaves_at is not None and story.leaves_at <= self._now:
+            raise Gone("it has left TikTok")
+        self._tell(story.author)
+        return Found(target=target, author=story.author, stories=(story,), session=self.session)
+
+    # --- a post -------------------------------------------------------------------------------
+
+    async def post(self, target: Target) -> Found:
+        """What a plain post link leads to, which may be a story after all."""
+        item_id = target.item_id or ""
+        trouble: StoriesError | None = None
+        if self._now - posted_at(item_id) > SURELY_OVER:
+            if not self._posts:
+                raise NotAStory("posted more than 48 hours ago")
+        else:
+            found, _, trouble = await self._in_list(target)
+            if found is not None:
+                return found
+        try:
+            return self._accept(target, await self._client.item(item_id, self.session))
+        except (NotAStory, RateLimited):
+            raise
+        except StoriesError as error:
+            page_error = error
+        if self._posts:
+            try:
+                story = await self._client.embedded_item(
+                    item_id, self.session, is_story=False, now=self._now
+                )
+                return self._accept(target, story)
+            except RateLimited:
+                raise
+            except StoriesError as error:
+                logger.info("embed did not help: %s %s", error.code, error.detail)
+        raise _clearest(page_error, trouble)
+
+
+def _clearest(page_error: StoriesError, trouble: StoriesError | None) -> StoriesError:
+    """Of what the item's page and the author's list said, the one that says most."""
+    if isinstance(trouble, NoSuchAccount) and isinstance(page_error, Unavailable):
+        return trouble
+    if isinstance(page_error, AccessError) or trouble is None:
+        return page_error
+    return trouble
+
+
+def _verdict(
+    page_error: StoriesError, *, listed: bool, trouble: StoriesError | None, age: timedelta
+) -> StoriesError:
+    """What it means that a story is neither in its author's list nor to be had by itself.
+
+    listed: the author's list was read, and it is not in it.
+    """
+    told = isinstance(page_error, AccessError) and not isinstance(page_error, Unavailable)
+    if told:
+        return page_error
+    if listed:
+        return Gone("not among the author's active stories")
+    if isinstance(page_error, Unavailable) and age > STORY_LIFE:
+        return Gone("more than 24 hours old, and TikTok does not show it")
+    return _clearest(page_error, trouble)
