@@ -2,7 +2,8 @@
 
 StoriesError
 ├── (everything in stories.errors)
-└── OurLimit: QuotaExceeded, BatchTooLong, DiskFull
+├── OurLimit: QuotaExceeded, BatchTooLong, DiskFull, TooManyDownloads
+├── Expired, NothingToPack
 └── Cancelled, Internal
 """
 
@@ -38,6 +39,27 @@ class DiskFull(OurLimit):
     message = "There is no room for more files on this instance right now."
     hint = "Files expire by themselves, so room comes back; deleting some now helps at once."
     retryable = True
+
+
+class TooManyDownloads(OurLimit):
+    code = "too_many_downloads"
+    message = "Too many downloads are running at once."
+    hint = "It works as soon as one of them has finished."
+    retryable = True
+
+
+class Expired(StoriesError):
+    """The file was ours to give and no longer is."""
+
+    code = "expired"
+    message = "Our copy of this file has been deleted."
+    hint = "Fetch it again while TikTok still has it."
+
+
+class NothingToPack(StoriesError):
+    code = "nothing_to_pack"
+    message = "There are no files to put into a ZIP."
+    hint = "Wait until something is saved, or fetch again what was cleaned up."
 
 
 class Cancelled(StoriesError):

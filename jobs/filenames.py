@@ -95,6 +95,11 @@ def carousel_name(author: str, posted_at: datetime) -> str:
     return f"{_author(author)}_{_stamp(posted_at)}.zip"
 
 
+def sidecar_name(author: str, posted_at: datetime) -> str:
+    """`name_2026-11-20_1403_story.json`."""
+    return f"{_author(author)}_{_stamp(posted_at)}_story.json"
+
+
 def bundle_name(authors: Iterable[str], at: datetime, *, selection: bool = False) -> str:
     """`name_2026-11-20_1403_all.zip`; `storykeep_…` when several authors are in it.
 
