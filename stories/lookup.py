@@ -157,7 +157,9 @@ class _Search:
         if found is not None:
             return found
         try:
-            return self._accept(target, await self._client.item(item_id, self.session))
+            return self._accept(
+                target, await self._client.item(item_id, self.session, now=self._now)
+            )
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
@@ -218,7 +220,9 @@ class _Search:
             if found is not None:
                 return found
         try:
-            return self._accept(target, await self._client.item(item_id, self.session))
+            return self._accept(
+                target, await self._client.item(item_id, self.session, now=self._now)
+            )
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
