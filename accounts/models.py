@@ -1,4 +1,4 @@
-"""API tokens: named, hashed, shown once."""
+"""API tokens (named, hashed, shown once) and the link that makes the first admin."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SetupLink(models.Model):
+    """The link that makes the first admin. One row at most; using it removes the row.
+
+    digest: SHA-256 of the token in the link.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"set-up link of {self.created_at:%Y-%m-%d %H:%M}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -18,9 +20,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX = "STORYKEEP_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII | re.IGNORECASE)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B?", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(
+    r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII | re.IGNORECASE
+)
+_SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*(?:([KMGT])(I)?)?B?", re.ASCII | re.IGNORECASE)
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _LONGEST = timedelta(days=3650)
+_LARGEST = 10**18
+_SOCKET_PATH_MAX = 100  # Linux allows 107 bytes, others 103
 
 
 class BadSettings(Exception):
@@ -37,7 +44,7 @@ def parse_duration(text: object) -> object:
     if not found or not any(found.groups()):
         raise ValueError("write a duration like 90s, 15m, 2h or 30d")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    if max(days, hours, minutes, seconds) > 10**9:
+    if days > _LONGEST.days:
         raise ValueError("that is longer than ten years")
     whole = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if whole > _LONGEST:
@@ -54,11 +61,22 @@ def parse_size(text: object) -> object:
         raise ValueError("write a size like 500MB, 10GB or 1GiB")
     number, unit, binary = found.groups()
     step = 1024 if binary else 1000
-    return int(float(number) * step ** " KMGT".index(unit.upper() or " "))
+    whole = int(float(number) * step ** " KMGT".index((unit or " ").upper()))
+    if whole > _LARGEST:
+        raise ValueError("that is larger than any disk")
+    return whole
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+
+
+def _secret_in(path: str) -> str | None:
+    """What the file holds, without the newline at its end; None when there is nothing to read."""
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -66,9 +84,7 @@ class _FileSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if not path:
-            return None, field_name, False
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        return (_secret_in(path) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {}
@@ -80,6 +96,19 @@ class _FileSource(PydanticBaseSettingsSource):
 
 
 SECRETS = ("database_url", "redis_url", "secret_key", "admin_user", "admin_password", "proxy")
+
+
+def _parts(url: SecretStr | str | None) -> SplitResult | None:
+    """The URL taken apart; None when unset. An impossible one raises ValueError without quoting it,
+    since it may hold a password."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url if isinstance(url, str) else url.get_secret_value())
+        parts.port  # noqa: B018 (asked for only to have it checked)
+    except ValueError:
+        raise ValueError("that is not a URL") from None
+    return parts
 
 
 class Env(BaseSettings):
@@ -167,6 +196,11 @@ class Env(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
     )
+    instance_note: str = Field(
+        "",
+        max_length=300,
+        description="A line shown on top of every page, e.g. whom to ask or what is special here.",
+    )
     bind: str = Field(
         "127.0.0.1", description="Address the web server listens on; `0.0.0.0` for the network."
     )
@@ -197,27 +231,36 @@ class Env(BaseSettings):
     def _readable(cls, path: Path | None) -> Path | None:
         if path and not path.is_file():
             raise ValueError("there is no such file")
+        if path and b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
+            raise ValueError("the file holds no certificate in PEM form")
         return path
 
     @field_validator("proxy", mode="after")
     @classmethod
     def _is_proxy(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and urlsplit(url.get_secret_value()).scheme not in {"http", "https"}:
+        parts = _parts(url)
+        if parts and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise ValueError("write it as http://host:port")
         return url
 
     @field_validator("redis_url", mode="after")
     @classmethod
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("write it as redis://host:6379/0")
+        parts = _parts(url)
+        if not parts:
+            return url
+        needed = {"redis": parts.hostname, "rediss": parts.hostname, "unix": parts.path}
+        if not needed.get(parts.scheme):
+            raise ValueError("write it as redis://host:6379/0 or unix:///path")
         return url
 
     @field_validator("database_url", mode="after")
     @classmethod
     def _is_database(cls, url: SecretStr | None) -> SecretStr | None:
-        known = {"sqlite", "postgres", "postgresql"}
-        if url and urlsplit(url.get_secret_value()).scheme not in known:
+        parts = _parts(url)
+        if parts and (
+            parts.scheme not in {"sqlite", "postgres", "postgresql"} or not parts.path.strip("/")
+        ):
             raise ValueError("write it as postgres://user:password@host/name or sqlite:///path")
         return url
 
@@ -226,11 +269,21 @@ class Env(BaseSettings):
     def _is_origin(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        odd = parts.query or parts.fragment or parts.username
-        if parts.scheme not in {"http", "https"} or not parts.hostname or odd:
+        parts = _parts(url)
+        odd = not parts or parts.query or parts.fragment or parts.username
+        if odd or not parts or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("write it as https://host or https://host/path")
         return url.rstrip("/")
+
+    @field_validator("bind", mode="after")
+    @classmethod
+    def _is_address(cls, bind: str) -> str:
+        try:
+            ipaddress.ip_address(bind)
+        except ValueError:
+            if not _HOST.fullmatch(bind) or not bind.rpartition(".")[2].strip("0123456789"):
+                raise ValueError("write an address such as 127.0.0.1 or 0.0.0.0") from None
+        return bind
 
     @property
     def artifacts(self) -> Path:
@@ -244,8 +297,17 @@ class Env(BaseSettings):
 
     @property
     def redis_socket(self) -> Path:
-        """Where the embedded Redis listens."""
-        return self.data_dir / "run" / "redis.sock"
+        """Where the embedded Redis listens: in the data folder unless its path is too long."""
+        path = self.run_dir / "redis.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+            return path
+        tag = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
+        return Path("/tmp") / f"storykeep-{tag}" / "redis.sock"  # noqa: S108 (`up` makes it private)
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets, locks and the scheduler's notes: what only a running instance needs."""
+        return self.data_dir / "run"
 
     @property
     def redis_address(self) -> str:
@@ -280,41 +342,51 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _twice(environ: Mapping[str, str]) -> list[str]:
-    names = [f"{PREFIX}{name.upper()}" for name in SECRETS]
-    both = [name for name in names if environ.get(name) and environ.get(f"{name}_FILE")]
-    gone = [
-        f"{name}_FILE: there is no such file, or it cannot be read"
-        for name in names
-        if environ.get(f"{name}_FILE") and not os.access(environ[f"{name}_FILE"], os.R_OK)
-    ]
-    return [f"{name}: set here and through {name}_FILE; keep one" for name in both] + gone
-
-
-def _together(env: Env) -> list[str]:
-    """What is wrong only in combination."""
+def _files(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with secrets that come from files."""
     lines = []
-    if env.artifact_ttl <= timedelta():
-        lines.append(f"{PREFIX}ARTIFACT_TTL: must be longer than 0")
-    if env.artifact_ttl_max < env.artifact_ttl:
-        lines.append(f"{PREFIX}ARTIFACT_TTL_MAX: must not be shorter than {PREFIX}ARTIFACT_TTL")
-    if bool(env.admin_user) != bool(env.admin_password):
-        lines.append(f"{PREFIX}ADMIN_USER and {PREFIX}ADMIN_PASSWORD: set both or neither")
+    for name in (f"{PREFIX}{secret.upper()}" for secret in SECRETS):
+        path = environ.get(f"{name}_FILE")
+        if path and environ.get(name):
+            lines.append(f"{name}: set here and through {name}_FILE; keep one")
+        elif path and _secret_in(path) is None:
+            lines.append(f"{name}_FILE: there is no such file, or it is empty or cannot be read")
     return lines
+
+
+def _together(env: Env) -> dict[tuple[str, ...], str]:
+    """What is wrong only in combination: the settings concerned, and the words."""
+    found: dict[tuple[str, ...], str] = {}
+    if env.artifact_ttl <= timedelta():
+        found["artifact_ttl",] = f"{PREFIX}ARTIFACT_TTL: must be longer than 0"
+    if env.artifact_ttl_max < env.artifact_ttl:
+        found["artifact_ttl", "artifact_ttl_max"] = (
+            f"{PREFIX}ARTIFACT_TTL_MAX: must not be shorter than {PREFIX}ARTIFACT_TTL"
+        )
+    if bool(env.admin_user) != bool(env.admin_password):
+        found["admin_user", "admin_password"] = (
+            f"{PREFIX}ADMIN_USER and {PREFIX}ADMIN_PASSWORD: set both or neither"
+        )
+    return found
 
 
 def load() -> Env:
     """Read the environment. Raises BadSettings that lists every mistake at once."""
-    wrong = _unknown(os.environ) + _twice(os.environ)
-    env = None
+    wrong = _unknown(os.environ) + _files(os.environ)
+    bad: set[str] = set()
     try:
         env = Env()
     except ValidationError as error:
         wrong += _problems(error)
-    except OSError:
-        pass  # a file that cannot be read is listed above
-    if env:
-        wrong += _together(env)
-    if wrong or env is None:
+        bad = {str(one["loc"][0]) for one in error.errors()}
+        # Once more with those left at their defaults, to see what is wrong with the others.
+        env = Env(**{name: Env.model_fields[name].default for name in bad})
+    wrong += [line for names, line in _together(env).items() if bad.isdisjoint(names)]
+    if wrong:
         raise BadSettings("\n".join(wrong))
     return env
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment for a process we start: our own, and what is not set there yet."""
+    return {**more, **os.environ}

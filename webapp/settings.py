@@ -5,36 +5,46 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import dj_database_url
 
 from webapp.env import BadSettings, load
 
+
+def _refuse(lines: object) -> NoReturn:
+    sys.stderr.write(f"Storykeep cannot start; these settings are wrong:\n\n{lines}\n\n")
+    sys.exit(2)
+
+
 try:
     STORYKEEP = load()
 except BadSettings as error:
-    sys.stderr.write(f"Storykeep cannot start; these settings are wrong:\n\n{error}\n\n")
-    sys.exit(2)
+    _refuse(error)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def _kept_secret(path: Path) -> str:
     """The key in `path`, made on first use. Safe when several processes start at once."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        try:
-            os.link(fresh, path)  # fails when another process was quicker: theirs counts
-        except FileExistsError:
-            pass
-        finally:
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            fresh.touch(mode=0o600)
+            fresh.write_text(secrets.token_urlsafe(50))
+            with suppress(FileExistsError):  # another process was quicker: theirs counts
+                os.link(fresh, path)
             fresh.unlink()
-    return path.read_text().strip()
+        key = path.read_text().strip()
+    except OSError as error:
+        _refuse(f"STORYKEEP_DATA_DIR: {path.parent} cannot be written ({error.strerror})")
+    if len(key) < 32:
+        _refuse(f"STORYKEEP_DATA_DIR: {path} holds no usable key; remove it to have one made")
+    return key
 
 
 SECRET_KEY = (
@@ -45,21 +55,24 @@ SECRET_KEY = (
 DEBUG = False
 
 _public = urlsplit(STORYKEEP.public_url or "")
+_host = f"[{_public.hostname}]" if ":" in (_public.hostname or "") else _public.hostname
 # Without a public address the app is reached by whatever name the network gives this machine;
 # nothing it sends out is built from the Host header.
-ALLOWED_HOSTS = [_public.hostname, "localhost", "127.0.0.1", "[::1]"] if _public.hostname else ["*"]
+ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1", "[::1]"] if _host else ["*"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
-FORCE_SCRIPT_NAME = _public.path or None
+FORCE_SCRIPT_NAME = _public.path or None  # webapp/wsgi.py takes it off the path that arrives
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = _public.path or "/"
 SECURE_COOKIES = _public.scheme == "https"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
-CSRF_USE_SESSIONS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Sent over https only. A month, this host alone: a name at home may have to go back to http.
+SECURE_HSTS_SECONDS = 60 * 60 * 24 * 30 if SECURE_COOKIES else 0
 if STORYKEEP.trusted_proxies:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -74,6 +87,7 @@ INSTALLED_APPS = [
     "ninja",
     "accounts",
     "jobs",
+    "webapp",  # for `manage.py up` and webapp/static; it has no models
 ]
 
 MIDDLEWARE = [
@@ -102,6 +116,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "webapp.context.instance",
             ],
         },
     }
@@ -125,6 +140,9 @@ def _database() -> dict[str, object]:
             "timeout": 10,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
+    else:
+        options = config.get("OPTIONS")
+        config["OPTIONS"] = {"connect_timeout": 5, **(options if isinstance(options, dict) else {})}
     return config | {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 
 
@@ -150,9 +168,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
-STATIC_URL = "static/"
+STATIC_URL = f"{_public.path}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "webapp" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -1,0 +1,75 @@
+"""The first admin: made through a one-time link, or from two settings."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from accounts.models import SetupLink
+
+LINK_LIFE: Final = timedelta(hours=24)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def admin_exists() -> bool:
+    """Is there someone who can run this instance?"""
+    return get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
+
+
+def new_link() -> str | None:
+    """The token of a fresh link, replacing any earlier one; None when there is an admin."""
+    if admin_exists():
+        return None
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        SetupLink.objects.all().delete()
+        SetupLink.objects.create(digest=_digest(token))
+    return token
+
+
+def is_open(token: str) -> bool:
+    """Can this link still make the first admin?"""
+    return _row(token).exists() and not admin_exists()
+
+
+def make_admin(token: str, username: str, password: str) -> User | None:
+    """Make the first admin and use the link up. None when it was used up, or is too old.
+
+    Two browser tabs at once: the second waits for the first one's delete and then finds no row.
+    """
+    with transaction.atomic():
+        used, _ = _row(token).delete()
+        if not used or admin_exists():
+            return None
+        return get_user_model().objects.create_superuser(username, password=password)
+
+
+def ensure_admin(username: str | None, password: str | None) -> bool:
+    """Make the admin named in the settings. True when made; an existing user is left as it is."""
+    if not username or not password:
+        return False
+    users = get_user_model().objects
+    if users.filter(username=username).exists():
+        return False
+    try:
+        with transaction.atomic():
+            users.create_superuser(username, password=password)
+    except IntegrityError:  # another process was quicker
+        return False
+    return True
+
+
+def _row(token: str) -> models.QuerySet[SetupLink]:
+    return SetupLink.objects.filter(
+        digest=_digest(token), created_at__gt=timezone.now() - LINK_LIFE
+    )

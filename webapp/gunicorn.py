@@ -1,0 +1,41 @@
+"""How the web server runs: one process with many threads, so downloads never starve a poll."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import Any
+
+from webapp.supervisor import die_with_parent
+
+# Loaded once, then forked: master and worker share what the app takes in memory.
+preload_app = True
+worker_class = "gthread"
+workers = 1
+# The worker's sign of life is a file; in memory, a busy disk cannot make it look dead.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+graceful_timeout = 8
+timeout = 60
+keepalive = 15
+# The Django settings decide what to believe of a proxy's headers, nothing else does.
+forwarded_allow_ips = ""
+limit_request_field_size = 8190
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True
+
+
+def when_ready(_server: Any) -> None:
+    """Load what the first request needs, and keep the collector away from it after the fork."""
+    from django.template.loader import get_template
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns  # noqa: B018 (imports every view)
+    get_template("registration/login.html")
+    gc.collect()
+    gc.freeze()
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """A master killed without warning takes its worker along."""
+    die_with_parent()

@@ -1,0 +1,1 @@
+"""Commands about the instance as a whole."""

@@ -1,0 +1,231 @@
+"""`manage.py up`: prepare the instance, then run every part of it as one process group."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import django
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+
+from accounts import setup
+from webapp import parts
+from webapp.env import PROJECT_DIR, Env, child_environment
+
+ONE: dict[str, Callable[[Env], parts.Part]] = {
+    "web": parts.web,
+    "worker": parts.worker,
+    "scheduler": parts.scheduler,
+}
+
+
+class Command(BaseCommand):
+    """Run everything, or one part of it for a container."""
+
+    help = "Run the whole instance: web, worker, scheduler, and Redis when none is configured."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--only` is what each container of a larger set-up runs."""
+        parser.add_argument(
+            "--only",
+            choices=["migrate", *ONE],
+            help="prepare the database and stop, or become one part without preparing anything",
+        )
+
+    def handle(self, *_args: str, **options: Any) -> None:
+        """Never returns when all is well: this process becomes what it was asked to run."""
+        env: Env = settings.STORYKEEP
+        only: str | None = options["only"]
+        self.make_folders(env)
+        if only == "migrate":
+            self.prepare(env)
+            self.print_set_up_link(env)
+        elif only:
+            self.become(env, list(ONE[only](env).argv))
+        else:
+            self.run_everything(env)
+
+    def refuse(self, line: str) -> NoReturn:
+        """One clear line, exit 2."""
+        self.stderr.write(f"Storykeep cannot start: {line}", ending="\n")
+        sys.exit(2)
+
+    def run_everything(self, env: Env) -> None:
+        """Check what could be in the way, prepare, and hand over to the supervisor."""
+        lock = self.lock(env)
+        self.check_port(env)
+        try:
+            everything = parts.everything(env)
+        except parts.NoRedis:
+            self.refuse(
+                "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
+            )
+        self.prepare(env)
+        os.set_inheritable(lock, True)  # the supervisor holds it as long as it lives
+        plan = {
+            "parts": [
+                {name: getattr(part, name) for name in part.__slots__} for part in everything
+            ],
+            "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
+            "port": env.port,
+            "live_path": "/health/live",
+            "greeting": list(self.greeting(env)),
+        }
+        path = env.run_dir / "plan.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(plan))
+        # -S: it needs no installed package, and finding them takes time and memory.
+        self.become(env, [sys.executable, "-S", "-m", "webapp.supervisor", str(path)])
+
+    def become(self, env: Env, argv: list[str]) -> NoReturn:
+        """Replace this process, Django and all."""
+        connections.close_all()
+        self.stdout.flush()
+        paths = [str(PROJECT_DIR), *filter(None, [child_environment().get("PYTHONPATH")])]
+        environment = child_environment(
+            MALLOC_ARENA_MAX="2",  # many threads, little memory
+            PYTHONUNBUFFERED="1",
+        ) | {"PYTHONPATH": os.pathsep.join(paths)}
+        os.execve(argv[0], argv, environment)  # noqa: S606
+
+    # what could be in the way
+
+    def make_folders(self, env: Env) -> None:
+        """The folders everything else expects, private to this user."""
+        for folder in (env.data_dir, env.run_dir, env.artifacts, env.redis_socket.parent):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                trial = folder / f".trial-{os.getpid()}"
+                trial.touch()
+                trial.unlink()
+            except OSError as error:
+                self.refuse(f"{folder} cannot be written ({error.strerror})")
+        inside = env.redis_socket.parent
+        if inside != env.run_dir:  # in a folder everyone may write: nobody else may have made it
+            facts = inside.lstat()
+            if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+                self.refuse(f"{inside} belongs to someone else; remove it or shorten the data path")
+
+    def lock(self, env: Env) -> int:
+        """One `up` per data folder: two would share a Redis socket and a scheduler."""
+        lock = os.open(env.run_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.refuse(f"it is running already with the data folder {env.data_dir}")
+        return lock
+
+    def check_port(self, env: Env) -> None:
+        """Find out now, not from the web part's third restart."""
+        try:
+            found = socket.getaddrinfo(env.bind, env.port, type=socket.SOCK_STREAM)
+            with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(found[0][4])
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self.refuse(f"{env.bind} port {env.port}: {reason}; choose another with STORYKEEP_PORT")
+
+    # preparing
+
+    def prepare(self, env: Env) -> None:
+        """Bring database, static files and the first admin up to date; quick when they are."""
+        collect_static()
+        try:
+            migrate()
+            setup.ensure_admin(
+                env.admin_user,
+                env.admin_password.get_secret_value() if env.admin_password else None,
+            )
+        except DatabaseError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            self.refuse(f"the database does not work: {lines[0]}")
+
+    def greeting(self, env: Env) -> Iterator[str]:
+        """What to say once the pages answer."""
+        yield f"ready at {address(env)}"
+        if link := self.set_up_link(env):
+            yield "there is no admin yet; make one here (works once, for a day):"
+            yield f"  {link}"
+
+    def set_up_link(self, env: Env) -> str | None:
+        """Where the first admin is made; None when there is one."""
+        token = setup.new_link()
+        if token is None:
+            return None
+        # This room alone, mounted at the root: loading every view would take longer than all else.
+        path = reverse("setup", urlconf="accounts.urls", args=[token])
+        return address(env, with_path=False) + path
+
+    def print_set_up_link(self, env: Env) -> None:
+        """For the container that only prepares."""
+        if link := self.set_up_link(env):
+            self.stdout.write(
+                f"There is no admin yet; make one here (works once, for a day):\n  {link}"
+            )
+
+
+def address(env: Env, *, with_path: bool = True) -> str:
+    """Where people find this instance; ends without a slash."""
+    if env.public_url:
+        return (
+            env.public_url
+            if with_path
+            else env.public_url.removesuffix(settings.FORCE_SCRIPT_NAME or "")
+        )
+    host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(env.bind, env.bind)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{env.port}"
+
+
+def migrate() -> None:
+    """Apply what is missing; nothing at all when nothing is."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def collect_static() -> None:
+    """Hash and compress the static files, when they changed since the last time.
+
+    Without write access (an image that brings them along) they are taken as they are.
+    """
+    root = Path(settings.STATIC_ROOT)
+    stamp = root / ".stamp"
+    digest = hashlib.sha256(django.get_version().encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            facts = Path(storage.path(name)).stat()
+            digest.update(f"{name}:{facts.st_size}:{facts.st_mtime_ns}\n".encode())
+    fresh = digest.hexdigest()
+    try:
+        root.mkdir(exist_ok=True)
+        with _alone(root.with_name(".staticfiles.lock")):
+            if not stamp.exists() or stamp.read_text() != fresh:
+                call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+                stamp.write_text(fresh)
+    except OSError:
+        if not (root / "staticfiles.json").exists():
+            raise

@@ -1,0 +1,32 @@
+"""The scheduler: sends the sweeps of `webapp/celery.py` when they are due, and holds nothing else.
+
+`celery beat` would first load Django and every task; only their names and times are needed here.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+from celery.beat import Scheduler, Service
+
+from webapp.celery import app
+
+
+def main(log_level: str) -> None:
+    """Until SIGTERM. The last runs are not kept: after a start each sweep waits one interval."""
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    service = Service(app, scheduler_cls=Scheduler)
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        service.stop(wait=False)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    service.start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
