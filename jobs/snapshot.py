@@ -1,0 +1,637 @@
+"""One job as it stands right now: what the page, its fragment and the API all read.
+
+Rows come from one flattened query, progress from one look into Redis. What Redis has forgotten is
+rebuilt from the rows, so a snapshot is never blank.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from jobs import progress
+from jobs.errors import BY_CODE, Internal, words
+from jobs.models import Item, Job, PackageState, Role
+from jobs.progress import ItemProgress
+from jobs.states import OPEN, ItemState, job_state
+from stories.errors import Refusal
+
+User = AbstractBaseUser | AnonymousUser
+JobPhase = Literal[
+    "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
+]
+
+_SAYS_WHERE: Final = frozenset({"unsupported_link", "upstream_changed", "batch_too_long"})
+_LIVELIEST: Final = ("saving", "checking", "packing", "found", "looking_up", "queued", "waiting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorView:
+    """Why something failed or waits. retry_at: when it is tried again, by itself."""
+
+    code: str
+    detail: str = ""
+    retry_at: datetime | None = None
+
+    @property
+    def message(self) -> str:
+        """What happened, in the reader's language; with the place or id where that helps."""
+        said, _ = words(self.code)
+        telling = self.code in _SAYS_WHERE or self.code == Internal.code
+        return f"{said} ({self.detail})" if telling and self.detail else said
+
+    @property
+    def hint(self) -> str:
+        """What to try, in the reader's language."""
+        return words(self.code)[1]
+
+    @property
+    def retryable(self) -> bool:
+        """May the same succeed later?"""
+        return BY_CODE.get(self.code, Internal).retryable
+
+    def retry_after_s(self, now: datetime | None = None) -> int | None:
+        """Whole seconds until retry_at, never below 0."""
+        if self.retry_at is None:
+            return None
+        return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A file, or where one was. removed_at: when it was cleaned up; None while it can be taken.
+
+    labels: what to know about it (`hevc`, `poster`, …), its role included where that is one.
+    """
+
+    id: UUID
+    role: Role
+    position: int
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    has_audio: bool
+    checked: bool
+    labels: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    removed_at: datetime | None
+
+    @property
+    def present(self) -> bool:
+        """It can be taken."""
+        return self.removed_at is None
+
+    @property
+    def is_video(self) -> bool:
+        """It plays."""
+        return self.content_type.startswith("video/")
+
+    @property
+    def is_picture(self) -> bool:
+        """It shows."""
+        return self.content_type.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileView:
+    """One picture or video of a story with all that was made from it; a square of the grid.
+
+    media, poster: present or removed; None while not saved. extras: other present files.
+    """
+
+    position: int
+    media: FileView | None
+    poster: FileView | None
+    extras: tuple[FileView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryView:
+    """One story. files: the newest of each kind and place, removed ones too; zip likewise.
+
+    saved: how many of its media_count pictures or videos were saved, whether still here or not.
+    """
+
+    id: UUID
+    tiktok_id: str
+    kind: str
+    is_story: bool
+    posted_at: datetime
+    leaves_at: datetime | None
+    caption: str
+    source_url: str
+    media_count: int
+    state: ItemState
+    error: ErrorView | None
+    files: tuple[FileView, ...]
+    zip: FileView | None
+    saved: int
+
+    @property
+    def present(self) -> tuple[FileView, ...]:
+        """The files that can be taken."""
+        return tuple(file for file in self.files if file.present)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Positions that were never saved."""
+        have = {file.position for file in self.files if file.role == Role.MEDIA}
+        return tuple(place for place in range(1, self.media_count + 1) if place not in have)
+
+    @property
+    def tiles(self) -> tuple[TileView, ...]:
+        """One for each of its media, in order, saved or not."""
+        return tuple(self._tile(position) for position in range(1, self.media_count + 1))
+
+    def _tile(self, position: int) -> TileView:
+        here = [file for file in self.files if file.position == position]
+        by_role = {file.role: file for file in here}
+        return TileView(
+            position=position,
+            media=by_role.get(Role.MEDIA),
+            poster=by_role.get(Role.POSTER),
+            extras=tuple(
+                file for file in here if file.present and file.role not in {Role.MEDIA, Role.POSTER}
+            ),
+        )
+
+    @property
+    def songs(self) -> tuple[FileView, ...]:
+        """Present files that belong to no single picture: the attached song."""
+        return tuple(file for file in self.files if file.position == 0 and file.present)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorView:
+    """Who it is, once known."""
+
+    id: str
+    name: str
+    nickname: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressView:
+    """How far. files_*: media files, not extras. bytes_total: as far as known.
+
+    eta_s: seconds left, None while nothing is known; it ages by itself and is no change.
+    """
+
+    phase: JobPhase
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    eta_s: int | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """One line. name: the author's, or the one that was asked for; "" when neither is known.
+
+    found: stories listed; None before the list is here.
+    """
+
+    id: UUID
+    position: int
+    line: str
+    kind: str
+    name: str
+    state: ItemState
+    error: ErrorView | None
+    author: AuthorView | None
+    stories: tuple[StoryView, ...]
+    progress: ProgressView
+    found: int | None
+
+    @property
+    def open(self) -> bool:
+        """Not settled yet."""
+        return self.state in OPEN
+
+    @property
+    def waiting(self) -> bool:
+        """Queued because something did not work yet; `error` says what and until when."""
+        return self.state == ItemState.QUEUED and self.error is not None
+
+    @property
+    def retryable(self) -> bool:
+        """Settled short of what was asked, and another try may help."""
+        short = self.state in {ItemState.FAILED, ItemState.PARTIAL}
+        return short and (self.error is None or self.error.retryable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A job and everything in it.
+
+    files_expire_at: when the first of its files goes. bundle: its ZIP while that can be taken.
+    packing: a ZIP of it is on its way; bundle_error: why the last one did not come about.
+    place: 1 = next in the queue; None once something has started. A guess when people share.
+    refused_until, refused_code: lines wait because TikTok turns this server away.
+    """
+
+    id: UUID
+    state: ItemState
+    note: str
+    prefer: str
+    posts: bool
+    audio: str
+    created_at: datetime
+    settled_at: datetime | None
+    files_expire_at: datetime | None
+    progress: ProgressView
+    items: tuple[ItemView, ...]
+    bundle: FileView | None
+    packing: bool
+    bundle_error: ErrorView | None
+    place: int | None
+    refused_until: datetime | None
+    refused_code: str
+
+    @property
+    def settled(self) -> bool:
+        """Nothing will change by itself but the clocks: polling can stop."""
+        return self.state not in OPEN and not self.packing
+
+    @property
+    def retryable(self) -> int:
+        """How many lines another try may help."""
+        return sum(item.retryable for item in self.items)
+
+    @property
+    def stories(self) -> tuple[StoryView, ...]:
+        """Every story of every line."""
+        return tuple(story for item in self.items for story in item.stories)
+
+    @property
+    def present(self) -> tuple[FileView, ...]:
+        """Every file of a story that can be taken, posters and ZIPs left out."""
+        return tuple(
+            file for story in self.stories for file in story.present if file.role != Role.POSTER
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines are in each state that occurs."""
+        states = [str(item.state) for item in self.items]
+        return {state: states.count(state) for state in dict.fromkeys(states)}
+
+    @property
+    def etag(self) -> str:
+        """Equal while nothing changed. Times count as they are, not as what is left of them."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=16).hexdigest()
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+_FILE: Final = (
+    "id", "role", "position", "name", "content_type", "size_bytes", "sha256", "width", "height",
+    "duration_s", "has_audio", "checked", "labels", "created_at", "expires_at", "removed_at",
+)  # fmt: skip
+_STORY: Final = (
+    "id", "tiktok_id", "kind", "is_story", "posted_at", "leaves_at", "caption", "source_url",
+    "media_count", "state", "error_code", "error_detail",
+)  # fmt: skip
+_ITEM: Final = (
+    "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
+    "error_detail", "author_id", "author_name", "author_nickname",
+)  # fmt: skip
+_JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
+_PACKAGE: Final = ("id", "state", "error_code")
+
+_COLUMNS: Final = (
+    *_ITEM,
+    *(f"job__{name}" for name in _JOB),
+    *(f"job__bundle__{name}" for name in _PACKAGE),
+    *(f"job__bundle__artifact__{name}" for name in _FILE),
+    *(f"stories__{name}" for name in _STORY),
+    *(f"stories__artifacts__{name}" for name in _FILE),
+)
+
+_LABEL_ROLES: Final = frozenset({Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG, Role.POSTER})
+
+Row = Mapping[str, Any]
+
+
+def load(job_id: UUID, user: User) -> Snapshot | None:
+    """A job of this user's; None when there is none. One query and one round trip to Redis."""
+    found = load_many([job_id], user)
+    return found[0] if found else None
+
+
+def load_many(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
+    """Those of these jobs that are this user's, in the order given. One query for all."""
+    now = timezone.now()
+    rows = (
+        Item.objects.visible_to(user)
+        .filter(job_id__in=job_ids)
+        .order_by(
+            "job_id",
+            "position",
+            "stories__posted_at",
+            "stories__tiktok_id",
+            "stories__id",
+            "stories__artifacts__position",
+            "stories__artifacts__created_at",
+        )
+    )
+    if len(job_ids) == 1:
+        rows = rows.annotate(ahead=_ahead_of(job_ids[0], user, now))
+        columns: tuple[str, ...] = (*_COLUMNS, "ahead")
+    else:
+        columns = _COLUMNS
+    snapshots = {
+        job_id: _job(list(group), now)
+        for job_id, group in groupby(rows.values(*columns), key=lambda row: row["job__id"])
+    }
+    return [snapshots[job_id] for job_id in job_ids if job_id in snapshots]
+
+
+def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
+    """How many turns come before this job's first waiting line: one for each other person who has
+    waited longer, and one for each earlier line of one's own."""
+    first = Item.objects.filter(job_id=job_id, state=ItemState.QUEUED).order_by("asked_at")
+    others = (
+        Item.objects.due(now)
+        .filter(asked_at__lt=Subquery(first.values("asked_at")[:1]))
+        .exclude(job_id=job_id)
+        .order_by()
+        .values("state")
+        .annotate(
+            ahead=Count("owner_id", distinct=True, filter=~Q(owner_id=user.pk))
+            + Count("pk", filter=Q(owner_id=user.pk))
+        )
+        .values("ahead")
+    )
+    return Coalesce(Subquery(others), 0)
+
+
+def _file(row: Row, prefix: str, now: datetime) -> FileView | None:
+    if row[f"{prefix}id"] is None:
+        return None
+    facts = {name: row[f"{prefix}{name}"] for name in _FILE}
+    role = facts["role"] = Role(facts["role"])
+    labels = list(facts["labels"])
+    if role in _LABEL_ROLES and role.value not in labels:
+        labels.append(role.value)
+    facts["labels"] = tuple(labels)
+    if facts["removed_at"] is None and facts["expires_at"] <= now:
+        facts["removed_at"] = facts["expires_at"]  # the sweep is on its way
+    return FileView(**facts)
+
+
+def _newest(files: Iterable[FileView]) -> Iterator[FileView]:
+    """One per role and place: the one that is here, else the one that was here last."""
+    best: dict[tuple[Role, int], FileView] = {}
+    for file in files:
+        before = best.get((file.role, file.position))
+        if before is None or (file.present, file.created_at) >= (before.present, before.created_at):
+            best[file.role, file.position] = file
+    yield from best.values()
+
+
+def _error(row: Row, prefix: str = "", retry_at: datetime | None = None) -> ErrorView | None:
+    code = row[f"{prefix}error_code"]
+    if not code:
+        return None
+    return ErrorView(code=code, detail=row[f"{prefix}error_detail"], retry_at=retry_at)
+
+
+def _story(rows: Sequence[Row], now: datetime) -> StoryView:
+    first = rows[0]
+    seen = (_file(row, "stories__artifacts__", now) for row in rows)
+    newest = list(_newest(file for file in seen if file))
+    files = tuple(file for file in newest if file.role != Role.ZIP)
+    return StoryView(
+        id=first["stories__id"],
+        tiktok_id=first["stories__tiktok_id"],
+        kind=first["stories__kind"],
+        is_story=first["stories__is_story"],
+        posted_at=first["stories__posted_at"],
+        leaves_at=first["stories__leaves_at"],
+        caption=first["stories__caption"],
+        source_url=first["stories__source_url"],
+        media_count=first["stories__media_count"],
+        state=ItemState(first["stories__state"]),
+        error=_error(first, "stories__"),
+        files=files,
+        zip=next((file for file in newest if file.role == Role.ZIP), None),
+        saved=sum(file.role == Role.MEDIA for file in files),
+    )
+
+
+def _item(rows: Sequence[Row], heard: ItemProgress | None, now: datetime) -> ItemView:
+    first = rows[0]
+    state = ItemState(first["state"])
+    stories = tuple(
+        _story(list(group), now)
+        for story_id, group in groupby(rows, key=lambda row: row["stories__id"])
+        if story_id is not None
+    )
+    author = (
+        AuthorView(
+            id=first["author_id"], name=first["author_name"], nickname=first["author_nickname"]
+        )
+        if first["author_name"]
+        else None
+    )
+    waits_until = first["not_before"] if state == ItemState.QUEUED else None
+    error = None if state == ItemState.RUNNING else _error(first, retry_at=waits_until)
+    listed = author is not None and (bool(stories) or state not in OPEN)
+    return ItemView(
+        id=first["id"],
+        position=first["position"],
+        line=first["line"],
+        kind=first["kind"],
+        name=first["author_name"] or (first["target"] or {}).get("name") or "",
+        state=state,
+        error=error,
+        author=author,
+        stories=stories,
+        progress=_item_progress(state, error, stories, heard),
+        found=heard.found
+        if heard and heard.found is not None
+        else len(stories)
+        if listed
+        else None,
+    )
+
+
+def _item_progress(
+    state: ItemState,
+    error: ErrorView | None,
+    stories: Sequence[StoryView],
+    heard: ItemProgress | None,
+) -> ProgressView:
+    media = [file for story in stories for file in story.files if file.role == Role.MEDIA]
+    done, done_bytes = len(media), sum(file.size_bytes for file in media)
+    total = sum(story.media_count for story in stories)
+    if state == ItemState.QUEUED:
+        phase: JobPhase = "waiting" if error else "queued"
+    elif state != ItemState.RUNNING:
+        phase = "ready"
+    elif not stories:
+        phase = "looking_up"
+    else:
+        phase = "saving"
+    if heard is None or state != ItemState.RUNNING:
+        return ProgressView(
+            phase=phase,
+            files_done=done,
+            files_total=total,
+            bytes_done=done_bytes,
+            bytes_total=done_bytes,
+        )
+    bytes_done = max(done_bytes, heard.bytes_done)
+    return ProgressView(
+        # A worker that just began has not said more than "queued"; the row knows better.
+        phase=phase if heard.phase in {"queued", "waiting"} else heard.phase,
+        files_done=max(done, heard.files_done),
+        files_total=max(total, heard.files_total),
+        bytes_done=bytes_done,
+        bytes_total=max(bytes_done, heard.bytes_total),
+        eta_s=None if heard.eta_s is None else math.ceil(heard.eta_s),
+    )
+
+
+def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
+    first = rows[0]
+    job_id: UUID = first["job__id"]
+    running = any(row["state"] == ItemState.RUNNING for row in rows)
+    heard = progress.read(job_id) if running else {}
+    items = tuple(
+        _item(list(group), heard.get(str(item_id)), now)
+        for item_id, group in groupby(rows, key=lambda row: row["id"])
+    )
+    state = job_state(item.state for item in items)
+    bundle = _file(first, "job__bundle__artifact__", now)
+    package = first["job__bundle__state"]
+    packing = package in {PackageState.QUEUED, PackageState.RUNNING}
+    here = [file for item in items for story in item.stories for file in story.present]
+    refusals = [
+        (item.error.retry_at, item.error.code)
+        for item in items
+        if item.waiting
+        and item.error
+        and item.error.retry_at
+        and issubclass(BY_CODE.get(item.error.code, Internal), Refusal)
+    ]
+    until, code = min(refusals, default=(None, ""))
+    return Snapshot(
+        id=job_id,
+        state=state,
+        note=first["job__note"],
+        prefer=first["job__prefer"],
+        posts=first["job__posts"],
+        audio=first["job__audio"],
+        created_at=first["job__created_at"],
+        settled_at=first["job__settled_at"] if state not in OPEN else None,
+        files_expire_at=min(
+            (file.expires_at for file in here if file.role != Role.POSTER), default=None
+        ),
+        progress=_job_progress(state, items, packing=packing),
+        items=items,
+        bundle=bundle if bundle and bundle.present else None,
+        packing=packing,
+        bundle_error=(
+            ErrorView(code=first["job__bundle__error_code"] or Internal.code)
+            if package == PackageState.FAILED
+            else None
+        ),
+        place=first.get("ahead", 0) + 1 if state == ItemState.QUEUED else None,
+        refused_until=until,
+        refused_code=code,
+    )
+
+
+def _job_progress(state: ItemState, items: Sequence[ItemView], *, packing: bool) -> ProgressView:
+    open_phases = {item.progress.phase for item in items if item.open}
+    liveliest = next((phase for phase in _LIVELIEST if phase in open_phases), None)
+    phase: JobPhase = liveliest or ("packing" if packing else "ready")
+    left = [item.progress.eta_s for item in items if item.progress.eta_s is not None]
+    return ProgressView(
+        phase=phase,
+        files_done=sum(item.progress.files_done for item in items),
+        files_total=sum(item.progress.files_total for item in items),
+        bytes_done=sum(item.progress.bytes_done for item in items),
+        bytes_total=sum(item.progress.bytes_total for item in items),
+        eta_s=max(left, default=None) if state == ItemState.RUNNING else None,
+    )
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+
+def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
+    """Those of these jobs whose computed state is this one: `job_state`, said in SQL."""
+
+    def some(*states: ItemState) -> Exists:
+        return Exists(Item.objects.filter(job_id=OuterRef("pk"), state__in=states))
+
+    s = ItemState
+    opened, begun = some(*OPEN), some(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
+    if state == s.QUEUED:
+        return jobs.filter(opened & ~begun)
+    if state == s.RUNNING:
+        return jobs.filter(opened & begun)
+    settled = jobs.filter(~opened)
+    if state == s.CANCELLED:
+        return settled.filter(some(s.CANCELLED))
+    kept = settled.filter(~some(s.CANCELLED))
+    if state == s.DONE:
+        return kept.filter(some(s.DONE) & ~some(s.PARTIAL, s.FAILED))
+    if state == s.EMPTY:
+        return kept.filter(~some(s.DONE, s.PARTIAL, s.FAILED))
+    if state == s.FAILED:
+        return kept.filter(some(s.FAILED) & ~some(s.DONE, s.PARTIAL, s.EMPTY))
+    mixed = some(s.PARTIAL) | (some(s.FAILED) & some(s.DONE, s.EMPTY))
+    return kept.filter(mixed)
+
+
+def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
+    """Ids of one page, newest first, and the cursor of the next. ValueError: no such cursor."""
+    if after:
+        at, last_id = _read_cursor(after)
+        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
+    found = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
+    more = len(found) > limit
+    ids = [job_id for job_id, _ in found[:limit]]
+    return ids, _cursor(found[limit - 1][1], ids[-1]) if more else None
+
+
+def _cursor(at: datetime, job_id: UUID) -> str:
+    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
+    raw = microseconds.to_bytes(8, "big") + job_id.bytes
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[datetime, UUID]:
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+        if len(raw) != 24:
+            raise ValueError("that is not a cursor")
+        at = _EPOCH + timedelta(microseconds=int.from_bytes(raw[:8], "big"))
+        return at, UUID(bytes=raw[8:])
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise ValueError("that is not a cursor") from error
+
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
