@@ -266,7 +266,7 @@ def _encode(
                 picture = black
             elif number % 2 == 0 or number == count - 1 or picture is black:
                 picture = scene.at(number / max(count - 1, 1))  # drawing is what costs: every other
-            frame = av.VideoFrame.from_image(picture).reformat(*size, format="yuv420p")
+            frame = _frame(picture).reformat(*size, format="yuv420p")
             frame.pts = number
             frame.time_base = Fraction(1, FPS)
             container.mux(stream.encode(frame))
@@ -277,6 +277,11 @@ def _encode(
             container.mux(sound.encode(None))
     data = out.getvalue()
     return _index_first(data) if moov == "first" else data
+
+
+def _frame(image: Image.Image) -> av.VideoFrame:
+    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    return frame
 
 
 def _tones(seconds: float, label: str) -> list[av.AudioFrame]:
@@ -453,7 +458,7 @@ def _heic(image: Image.Image) -> bytes:
             "crf": "24",
             "x265-params": "log-level=none:keyint=1:repeat-headers=0",
         }
-        frame = av.VideoFrame.from_image(image).reformat(width, height, format="yuv420p")
+        frame = _frame(image).reformat(width, height, format="yuv420p")
         frame.pts = 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -1,0 +1,255 @@
+"""One request, its response, and the faults that can be put between the two."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asked. path: with the query, exactly as sent. headers: names in lower case."""
+
+    method: str
+    host: str
+    path: str
+    headers: Mapping[str, str]
+
+    @property
+    def bare_path(self) -> str:
+        return self.path.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.path.partition("?")[2]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}{self.path}"
+
+    @property
+    def user_agent(self) -> str:
+        return self.headers.get("user-agent", "")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Cookies as sent; values are taken raw, as a base64 answer may hold `=`."""
+        found = {}
+        for pair in self.headers.get("cookie", "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name:
+                found[name] = value
+        return found
+
+
+@dataclass
+class Response:
+    """An answer. parts: the body, in pieces that are never copied.
+
+    cut_after: close the connection after so many body bytes. hang_after: send no more after so
+    many, and keep the connection open. bytes_per_s: never faster than this. silent: close without
+    a word.
+    """
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    parts: list[memoryview] = field(default_factory=list)
+    cut_after: int | None = None
+    hang_after: int | None = None
+    bytes_per_s: float | None = None
+    silent: bool = False
+
+    @property
+    def length(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.parts)
+
+    def header(self, name: str) -> str | None:
+        return next((v for n, v in self.headers if n.lower() == name.lower()), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def sliced(parts: Iterable[bytes | memoryview], start: int, end: int) -> list[memoryview]:
+    """Bytes [start, end) of a body in parts, without copying."""
+    found, at = [], 0
+    for part in parts:
+        view = memoryview(part)
+        low, high = max(start - at, 0), min(end - at, len(view))
+        if low < high:
+            found.append(view[low:high])
+        at += len(view)
+    return found
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a request turned out to ask for. endpoint: see ENDPOINTS."""
+
+    endpoint: str
+    account: str | None = None
+    item: str | None = None
+    position: int | None = None
+    gear: str | None = None
+
+
+MEDIA = frozenset({"video", "picture", "song", "cover"})
+PAGES = frozenset({"profile", "page", "embed", "embed_item"})
+ENDPOINTS = MEDIA | PAGES | {"list", "short", "play", "home", "login", "api", "other"}
+
+FAULTS = {
+    # anywhere
+    "status": "answer with `status` (a kind that is a number means the same)",
+    "silent": "close without an answer",
+    "stall": "stop after `after` bytes, keeping the connection open (the client's timeout)",
+    "drop": "close the connection after `after` bytes",
+    "slow": "no faster than `bytes_per_s`",
+    "empty": "200 with zero bytes; on lists with the header bdturing-verify",
+    "html": "200 with a web page in place of what was asked",
+    "redirect": "302 to `to`",
+    # pages and lists
+    "challenge": "a puzzle, until it is answered rightly `times` times",
+    "challenge_again": "a puzzle, whatever the answer",
+    "unsolvable": "a puzzle without a solution",
+    "login": "redirect to /login",
+    "changed": "the usual page or JSON without the parts we read",
+    "code": "the usual shape with status code `code` and no content",
+    "captcha": "JSON with code 10000 and verify_event",
+    "system_error": "403 with x-tt-system-error: 3",
+    "huge": "a page or JSON of `size` bytes (compressed when the client accepts it)",
+    "deep": "JSON nested `depth` levels",
+    # lists
+    "withheld": "no items, but TotalCount says there are some",
+    "stuck": "HasMoreAfter with a cursor that does not grow",
+    "repeat": "HasMoreAfter and the same items again",
+    # media
+    "expired": "403, as when the signature ran out",
+    "truncated": "announce and send only the first `after` bytes of the file",
+    "hole": "zeros in `length` bytes from `after` on",
+    "no_ranges": "ignore Range and send all of it with 200",
+    "etag_changes": "another ETag in each answer",
+    "wrong_range": "206 with another range than asked",
+    "mislabelled": "the right bytes as application/octet-stream",
+}
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong for matching requests, `times` times or always (None)."""
+
+    kind: str
+    match: Mapping[str, Any]
+    times: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    hits: int = 0
+
+    def matches(self, request: Request, where: Where) -> bool:
+        if self.times is not None and self.hits >= self.times:
+            return False
+        return all(_holds(key, wanted, request, where) for key, wanted in self.match.items())
+
+
+def _holds(key: str, wanted: Any, request: Request, where: Where) -> bool:
+    if key == "text":
+        return wanted in request.url
+    if key == "endpoint":
+        group = {"media": MEDIA, "pages": PAGES, "any": ENDPOINTS}.get(wanted, {wanted})
+        return where.endpoint in group
+    if key == "method":
+        return bool(request.method == wanted)
+    if key == "host":
+        return request.host.startswith(wanted)
+    if key == "ranged":
+        return ("range" in request.headers) == bool(wanted)
+    return bool(getattr(where, key) == wanted)
+
+
+def match_of(what: object) -> dict[str, Any]:
+    """A match from whatever names it best: an endpoint, part of a URL, an account, a story."""
+    if isinstance(what, Mapping):
+        unknown = set(what) - MATCH_KEYS
+        if unknown:
+            raise ValueError(f"cannot match on {sorted(unknown)}")
+        return dict(what)
+    if isinstance(what, str):
+        if what in ENDPOINTS or what in {"media", "pages", "any"}:
+            return {"endpoint": what}
+        return {"text": what}
+    found: dict[str, Any] = what.fault_match  # type: ignore[attr-defined]
+    return found
+
+
+MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged"} | {
+    one.name for one in dataclasses.fields(Where)
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A line of the request log. status: 0 where the connection was closed without an answer."""
+
+    method: str
+    host: str
+    path: str
+    headers: Mapping[str, str]
+    where: Where
+    status: int
+    fault: str | None
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}{self.path}"
+
+    @property
+    def endpoint(self) -> str:
+        return self.where.endpoint
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "url": self.url,
+            "headers": dict(self.headers),
+            "status": self.status,
+            "fault": self.fault,
+            **dataclasses.asdict(self.where),
+        }
+
+
+class Faults:
+    """The faults in force, first match first."""
+
+    def __init__(self) -> None:
+        self._all: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> Fault:
+        if fault.kind not in FAULTS:
+            raise ValueError(f"no fault is called {fault.kind!r}")
+        with self._lock:
+            self._all.append(fault)
+        return fault
+
+    def find(self, request: Request, where: Where) -> Fault | None:
+        with self._lock:
+            return next((fault for fault in self._all if fault.matches(request, where)), None)
+
+    def hit(self, fault: Fault) -> None:
+        with self._lock:
+            fault.hits += 1
+
+    def clear(self) -> None:
+        with self._lock:
+            self._all.clear()
