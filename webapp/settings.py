@@ -77,7 +77,7 @@ if STORYKEEP.trusted_proxies:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py loads the admin: the worker need not
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,67 @@
+# `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-postgres check format lock clean
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+help: ## What can be made
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
+
+run: $(VENV)/base.ok ## Start everything: web, worker, scheduler and Redis
+	@exec $(BIN)/python manage.py up
+
+demo: $(VENV)/dev.ok ## The same against a make-believe TikTok, without any network
+	@exec $(BIN)/python -m tests.demo
+
+test: $(VENV)/dev.ok ## All tests, on SQLite
+	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
+	@exec $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration $(ARGS)
+
+# Checks look at the code alone, not at anyone's data folder.
+check lock: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
+check: $(VENV)/dev.ok ## Format, lint, types, import direction, migrations
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m pytest -q tests/test_house.py
+
+format: $(VENV)/dev.ok ## Put the code into its form
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+lock: ## Pin what requirements/*.in ask for (needs uv)
+	@cd requirements && $(LOCK) base.in -o base.lock
+	@cd requirements && $(LOCK) dev.in -c base.lock -o dev.lock
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+  --python-version 3.11
+
+clean: ## Remove what was built; the data folder stays
+	@rm -rf $(VENV) staticfiles .staticfiles.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- the environment ------------------------------------------------------------------------------
+
+# The first Python that is new enough; PY=… chooses another.
+PY ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+$(VENV)/pip.ok:
+	@test -n "$(PY)" || { echo "Storykeep needs Python 3.11 or newer; none found on the PATH." >&2; exit 1; }
+	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PY) cannot make virtual environments." >&2; \
+	  echo "On Debian or Ubuntu: apt install python3-venv. Elsewhere: make PY=/path/to/python3" >&2; \
+	  exit 1; }
+	@test -x $(BIN)/pip || { echo "Making $(VENV) with $$($(PY) --version) ..."; $(PY) -m venv $(VENV); }
+	@touch $@
+
+$(VENV)/%.ok: requirements/%.lock $(VENV)/pip.ok
+	@echo "Installing requirements/$*.lock (once) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.PRECIOUS: $(VENV)/pip.ok
