@@ -54,10 +54,10 @@ class Command(BaseCommand):
         only: str | None = options["only"]
         self.make_folders(env)
         if only == "migrate":
-            self.prepare(env)
-            self.print_set_up_link(env)
+            for line in self.about_set_up(env, self.prepare(env)):
+                self.stdout.write(line)
         elif only:
-            self.become(env, list(ONE[only](env).argv))
+            self.become(list(ONE[only](env).argv))
         else:
             self.run_everything(env)
 
@@ -76,7 +76,7 @@ class Command(BaseCommand):
             self.refuse(
                 "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
             )
-        self.prepare(env)
+        token = self.prepare(env)
         os.set_inheritable(lock, True)  # the supervisor holds it as long as it lives
         plan = {
             "parts": [
@@ -85,15 +85,17 @@ class Command(BaseCommand):
             "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
             "port": env.port,
             "live_path": "/health/live",
-            "greeting": list(self.greeting(env)),
+            "greeting": [f"ready at {address(env)}", *self.about_set_up(env, token)],
         }
         path = env.run_dir / "plan.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(plan))
-        # -S: it needs no installed package, and finding them takes time and memory.
-        self.become(env, [sys.executable, "-S", "-m", "webapp.supervisor", str(path)])
+        # -S: it needs no installed package, and finding them takes time and memory. -P: its
+        # neighbours in that folder have names that others use too.
+        script = PROJECT_DIR / "webapp" / "supervisor.py"
+        self.become([sys.executable, "-S", "-P", str(script), str(path)])
 
-    def become(self, env: Env, argv: list[str]) -> NoReturn:
+    def become(self, argv: list[str]) -> NoReturn:
         """Replace this process, Django and all."""
         connections.close_all()
         self.stdout.flush()
@@ -101,6 +103,7 @@ class Command(BaseCommand):
         environment = child_environment(
             MALLOC_ARENA_MAX="2",  # many threads, little memory
             PYTHONUNBUFFERED="1",
+            CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
         os.execve(argv[0], argv, environment)  # noqa: S606
 
@@ -144,41 +147,29 @@ class Command(BaseCommand):
 
     # preparing
 
-    def prepare(self, env: Env) -> None:
-        """Bring database, static files and the first admin up to date; quick when they are."""
+    def prepare(self, env: Env) -> str | None:
+        """Bring database, static files and the first admin up to date; quick when they are.
+
+        Returns the token of the set-up link, None when there is an admin.
+        """
         collect_static()
+        password = env.admin_password.get_secret_value() if env.admin_password else None
         try:
             migrate()
-            setup.ensure_admin(
-                env.admin_user,
-                env.admin_password.get_secret_value() if env.admin_password else None,
-            )
+            setup.ensure_admin(env.admin_user, password)
+            return setup.new_link()
         except DatabaseError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             self.refuse(f"the database does not work: {lines[0]}")
 
-    def greeting(self, env: Env) -> Iterator[str]:
-        """What to say once the pages answer."""
-        yield f"ready at {address(env)}"
-        if link := self.set_up_link(env):
+    def about_set_up(self, env: Env, token: str | None) -> Iterator[str]:
+        """The words about the first admin; none when there is one."""
+        if token:
+            # This room alone, mounted at the root: loading every view would take longer than all
+            # the rest.
+            path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
-            yield f"  {link}"
-
-    def set_up_link(self, env: Env) -> str | None:
-        """Where the first admin is made; None when there is one."""
-        token = setup.new_link()
-        if token is None:
-            return None
-        # This room alone, mounted at the root: loading every view would take longer than all else.
-        path = reverse("setup", urlconf="accounts.urls", args=[token])
-        return address(env, with_path=False) + path
-
-    def print_set_up_link(self, env: Env) -> None:
-        """For the container that only prepares."""
-        if link := self.set_up_link(env):
-            self.stdout.write(
-                f"There is no admin yet; make one here (works once, for a day):\n  {link}"
-            )
+            yield f"  {address(env, with_path=False)}{path}"
 
 
 def address(env: Env, *, with_path: bool = True) -> str:
