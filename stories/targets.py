@@ -354,6 +354,8 @@ def _from_profile_path(segments: list[str], *, is_story: bool) -> Target:
             return _item(kind, item_id, owner)
         case owner, ["story", item_id, *_]:
             return _item(TargetKind.STORY, item_id, owner)
+        case _, ["video" | "photo"]:
+            raise NotUnderstood("the link holds no post or story id")
         case _, [page, *_]:
             raise UnsupportedLink(_UNDER_A_PROFILE.get(page, _UNKNOWN_PAGE))
     raise NotUnderstood  # pragma: no cover - the cases above are all there are
