@@ -151,12 +151,13 @@ class _Draft:
     async def run(self, work: Callable[[], T], *, into: _Draft | None = None) -> T:
         """Run blocking work on the file in a decoder thread. into: a second file it writes."""
         future = self._client.threads.submit(work)
-        self._occupied_by(future)
+        self.occupied_by(future)
         if into is not None:
-            into._occupied_by(future)
+            into.occupied_by(future)
         return await asyncio.wrap_future(future)
 
-    def _occupied_by(self, future: Future[T]) -> None:
+    def occupied_by(self, future: Future[T]) -> None:
+        """Do not close the file before this is done."""
         self._working.add(future)  # type: ignore[arg-type] # only its being done matters
         future.add_done_callback(self._working.discard)
 

@@ -1,0 +1,446 @@
+"""What really leaves this machine: proxy, authorities, pinned addresses, curl fenced in."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpcore
+import httpx
+import pytest
+from httpx_curl_cffi import AsyncCurlTransport
+
+from stories import addresses, carriers, transport
+from stories.carriers import BROWSER, CurlCarrier, PinnedCarrier, media_carrier, page_carrier
+from stories.config import ClientConfig
+from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
+from stories.tls import AuthorityFile
+from stories.transport import Purpose, Session
+from tests.unit.stories.loopback import Asked, Loopback, loopback, reply
+
+pytestmark = pytest.mark.anyio
+
+PAGE = "https://www.tiktok.com/@somebody"
+FILE = "https://v16-webapp-prime.tiktok.com/video/x"
+SMALL = ClientConfig(connect_timeout_s=0.3, read_timeout_s=0.3, max_page_bytes=1_000_000)
+
+
+async def unreachable(host: str, port: int) -> Sequence[str]:
+    raise AssertionError(f"{host} must not be resolved here")
+
+
+async def say_ok(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    writer.write(reply(b"ok"))
+
+
+@asynccontextmanager
+async def session_through(
+    server: Loopback, *, curl: bool = True, config: ClientConfig = SMALL, trusting: bool = True
+) -> AsyncIterator[Session]:
+    """A session whose every request goes through the loopback proxy."""
+    bundle = server.ca_path if trusting else None
+    async with AsyncExitStack() as stack:
+        authorities = AuthorityFile(bundle)
+        stack.callback(authorities.close)
+        pages = await stack.enter_async_context(
+            page_carrier(
+                curl=curl,
+                proxy=server.proxy,
+                authorities=authorities,
+                ca_bundle=bundle,
+                max_bytes=config.max_page_bytes,
+                resolve=unreachable,
+            )
+        )
+        media = await stack.enter_async_context(
+            media_carrier(proxy=server.proxy, ca_bundle=bundle, connections=8, resolve=unreachable)
+        )
+        config = ClientConfig(
+            page_transport="curl" if curl else "httpx",
+            connect_timeout_s=config.connect_timeout_s,
+            read_timeout_s=config.read_timeout_s,
+            max_page_bytes=config.max_page_bytes,
+        )
+        yield Session(config=config, pages=pages, media=media)
+
+
+@pytest.fixture(params=[True, False], ids=["curl", "httpx"])
+def curl(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+# --- proxy and authorities --------------------------------------------------------------------
+
+
+async def test_everything_goes_through_the_proxy(
+    tmp_path: Path, curl: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "*")
+    async with loopback(tmp_path, say_ok) as server, session_through(server, curl=curl) as session:
+        assert (await session.page(PAGE)).body == b"ok"
+        async with session.media(FILE) as answer:
+            assert b"".join([chunk async for chunk in answer.chunks]) == b"ok"
+        assert server.connects == ["www.tiktok.com:443", "v16-webapp-prime.tiktok.com:443"]
+
+
+async def test_the_proxys_password_is_used(tmp_path: Path, curl: bool) -> None:
+    async with loopback(tmp_path, say_ok) as server:
+        server.credentials = "me:s%20cret@"
+        async with session_through(server, curl=curl) as session:
+            await session.page(PAGE)
+            async with session.media(FILE):
+                pass
+        given = [line for line in server.proxy_lines if line.lower().startswith("proxy-auth")]
+        assert len(given) == 2
+        assert {line.split(" ")[-1] for line in given} == {"bWU6cyBjcmV0"}
+
+
+async def test_without_the_extra_authority_nothing_is_sent(tmp_path: Path, curl: bool) -> None:
+    async with loopback(tmp_path, say_ok) as server:
+        async with session_through(server, curl=curl, trusting=False) as session:
+            with pytest.raises(UpstreamDown):
+                await session.page(PAGE)
+            with pytest.raises(UpstreamDown):
+                async with session.media(FILE):
+                    pass
+        assert server.asked == []
+
+
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, curl: bool) -> None:
+    async with loopback(tmp_path, say_ok, names=("other.example",)) as server:
+        async with session_through(server, curl=curl) as session:
+            with pytest.raises(UpstreamDown):
+                await session.page(PAGE)
+            with pytest.raises(UpstreamDown):
+                async with session.media(FILE):
+                    pass
+        assert server.asked == []
+
+
+async def test_a_proxy_that_is_not_there(curl: bool) -> None:
+    nobody = Loopback(port=1)
+    async with session_through(nobody, curl=curl, trusting=False) as session:
+        with pytest.raises(UpstreamDown):
+            await session.page(PAGE)
+        with pytest.raises(UpstreamDown):
+            async with session.media(FILE):
+                pass
+
+
+def test_the_extra_authority_is_extra(tmp_path: Path) -> None:
+    extra = tmp_path / "extra.pem"
+    extra.write_text("extra authority")
+    usual = Path(AuthorityFile(None).path)
+    made = AuthorityFile(str(extra))
+    text = Path(made.path).read_text()
+    assert text.startswith(usual.read_text())
+    assert text.rstrip().endswith("extra authority")
+    made.close()
+    assert not Path(made.path).exists()
+    made.close()
+    assert usual.exists()
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+
+async def test_a_name_that_resolves_to_this_machine_is_refused(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def rebound(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return ("127.0.0.1", "::1", "10.0.0.1")
+
+    async with loopback(tmp_path, say_ok, direct=True, names=("www.tiktok.com",)) as server:
+        url = f"https://www.tiktok.com:{server.port}/"
+        authorities = AuthorityFile(server.ca_path)
+        for carrier in (
+            CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=rebound),
+            PinnedCarrier(ca_bundle=server.ca_path, limits=httpx.Limits(), resolve=rebound),
+        ):
+            async with carrier:
+                with pytest.raises(httpx.ConnectError, match="no public address"):
+                    await carrier.handle_async_request(asking(url))
+        assert asked == ["www.tiktok.com"] * 2
+        assert server.asked == []
+        authorities.close()
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The name exists nowhere and each resolver answers once: only a pinned address can work.
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+
+    def once() -> addresses.Resolve:
+        answers = [("10.0.0.1", "127.0.0.1")]
+
+        async def resolve(host: str, port: int) -> Sequence[str]:
+            return answers.pop()
+
+        return resolve
+
+    async with loopback(tmp_path, say_ok, direct=True, names=("nowhere.invalid",)) as server:
+        url = f"https://nowhere.invalid:{server.port}/"
+        authorities = AuthorityFile(server.ca_path)
+        for carrier in (
+            CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=once()),
+            PinnedCarrier(ca_bundle=server.ca_path, limits=httpx.Limits(), resolve=once()),
+        ):
+            async with carrier:
+                response = await carrier.handle_async_request(asking(url))
+                assert await response.aread() == b"ok"
+                await response.aclose()
+        authorities.close()
+
+
+async def test_curl_follows_a_name_that_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "is_public", lambda _: True)
+    current = ["127.0.0.1"]
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return (current[0],)
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"ok", "200 OK", "Connection: close"))
+        writer.close()
+
+    async with loopback(tmp_path, answer, direct=True, names=("nowhere.invalid",)) as server:
+        url = f"https://nowhere.invalid:{server.port}/"
+        authorities = AuthorityFile(server.ca_path)
+        async with CurlCarrier(
+            proxy=None, authorities=authorities, max_bytes=1000, resolve=resolve
+        ) as carrier:
+            assert (await carrier.handle_async_request(asking(url))).status_code == 200
+            current[0] = "127.0.0.2"  # nobody listens there
+            with pytest.raises(httpx.TransportError):
+                await carrier.handle_async_request(asking(url))
+            current[0] = "127.0.0.1"
+            assert (await carrier.handle_async_request(asking(url))).status_code == 200
+        authorities.close()
+
+
+def asking(url: str) -> httpx.Request:
+    return httpx.Request("GET", url, extensions={"timeout": httpx.Timeout(2, connect=1).as_dict()})
+
+
+class Stream(httpcore.AsyncMockStream):
+    """A connection that remembers whether it was closed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__([])
+        self.name, self.closed = name, False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carriers, "HEAD_START_S", 0.01)
+    cancelled: list[str] = []
+
+    async def silent() -> httpcore.AsyncNetworkStream:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append("silent")
+            raise
+        raise AssertionError
+
+    async def refusing() -> httpcore.AsyncNetworkStream:
+        raise httpcore.ConnectError("refused")
+
+    async def answering() -> httpcore.AsyncNetworkStream:
+        return Stream("second")
+
+    found = await carriers._first_to_answer([silent(), refusing(), answering()])
+    assert isinstance(found, Stream)
+    assert cancelled == ["silent"]
+    with pytest.raises(httpcore.ConnectError, match="refused"):
+        await carriers._first_to_answer([refusing(), refusing()])
+
+
+async def test_of_two_that_answer_together_one_is_closed() -> None:
+    streams = [Stream("first"), Stream("second")]
+    both = asyncio.Event()
+
+    async def answering(stream: Stream) -> httpcore.AsyncNetworkStream:
+        await both.wait()
+        return stream
+
+    asyncio.get_running_loop().call_later(carriers.HEAD_START_S * 2, both.set)
+    found = await carriers._first_to_answer([answering(stream) for stream in streams])
+    assert [stream.closed for stream in streams].count(True) == 1
+    assert isinstance(found, Stream)
+    assert not found.closed
+
+
+# --- what curl sends --------------------------------------------------------------------------
+
+
+async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> None:
+    async with loopback(tmp_path, say_ok) as server:
+        authorities = AuthorityFile(server.ca_path)
+        itself = AsyncCurlTransport(
+            impersonate=BROWSER,
+            default_headers=True,
+            proxy=server.proxy,
+            curl_options={carriers.CurlOpt.CAINFO: authorities.path},
+        )
+        async with itself:
+            await itself.handle_async_request(asking(PAGE))
+        async with session_through(server) as session:
+            await session.page(PAGE)
+            await session.page(PAGE, Purpose.LIST, referer=PAGE)
+        own, ours, listing = (asked.headers for asked in server.asked)
+        for name, value in own.items():
+            assert ours[name] == value
+        assert set(ours) == set(own)
+        for name in ("user-agent", "sec-ch-ua", "sec-ch-ua-platform", "accept-encoding"):
+            assert listing[name] == own[name]
+        assert own["user-agent"] == transport.USER_AGENT
+        assert listing["sec-fetch-mode"] == "cors"
+        assert "sec-fetch-user" not in listing
+        authorities.close()
+
+
+async def test_cookies_travel_from_page_to_page_and_to_media(tmp_path: Path, curl: bool) -> None:
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            reply(b"ok", "200 OK", "Set-Cookie: ttwid=1; Domain=.tiktok.com; Path=/; Secure")
+        )
+
+    async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
+        await session.page(PAGE)
+        await session.page(PAGE)
+        async with session.media(FILE):
+            pass
+        assert [asked.headers.get("cookie") for asked in server.asked] == [
+            None,
+            "ttwid=1",
+            "ttwid=1",
+        ]
+
+
+async def test_connections_are_used_again(tmp_path: Path, curl: bool) -> None:
+    async with loopback(tmp_path, say_ok) as server, session_through(server, curl=curl) as session:
+        for _ in range(3):
+            await session.page(PAGE)
+        assert len({asked.connection for asked in server.asked}) == 1
+
+
+# --- faults on the way ------------------------------------------------------------------------
+
+
+async def faulty(kind: str, asked: Asked, writer: asyncio.StreamWriter) -> None:
+    match kind:
+        case "no answer":
+            writer.close()
+        case "garbage":
+            writer.write(b"not http at all\r\n\r\n")
+            writer.close()
+        case "short":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+            await writer.drain()
+            writer.close()
+        case "short chunked":
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort")
+            await writer.drain()
+            writer.close()
+        case "reset":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+            await writer.drain()
+            writer.transport.abort()
+        case "silence":
+            await asyncio.sleep(30)
+        case "stall":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+            await writer.drain()
+            await asyncio.sleep(30)
+        case "slow loris":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        case "bad gzip":
+            writer.write(reply(b"not gzip", "200 OK", "Content-Encoding: gzip"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "no answer",
+        "garbage",
+        "short",
+        "short chunked",
+        "reset",
+        "silence",
+        "stall",
+        "slow loris",
+        "bad gzip",
+    ],
+)
+async def test_faults_become_ours(tmp_path: Path, curl: bool, kind: str) -> None:
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await faulty(kind, asked, writer)
+
+    async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
+        with pytest.raises(StoriesError) as caught:
+            await session.page(PAGE)
+        assert type(caught.value) is UpstreamDown
+
+
+@pytest.mark.parametrize("how", ["announced", "unannounced", "compressed"])
+async def test_oversized_pages(tmp_path: Path, curl: bool, how: str) -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if how == "compressed":
+            writer.write(reply(bomb, "200 OK", "Content-Encoding: gzip"))
+        elif how == "announced":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 2_000_000)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+
+    async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
+        with pytest.raises(UpstreamChanged, match="larger"):
+            await session.page(PAGE)
+
+
+async def test_cancelling_ends_the_request(tmp_path: Path, curl: bool) -> None:
+    gone = asyncio.Event()
+    there = asyncio.Event()
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        there.set()
+        try:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except (OSError, ConnectionError):
+            gone.set()
+            raise
+
+    patient = ClientConfig(connect_timeout_s=30, read_timeout_s=30)
+    async with (
+        loopback(tmp_path, answer) as server,
+        session_through(server, curl=curl, config=patient) as session,
+    ):
+        task = asyncio.create_task(session.page(PAGE))
+        await there.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            await gone.wait()
