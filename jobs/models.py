@@ -85,7 +85,7 @@ class Job(Owned):
     """One submission by one user. Its state is computed from its items, never stored.
 
     settled_at: when the last item settled; cleared when something is retried.
-    bundle: the package of all files, once someone asked for it.
+    bundle: the package of all files, selection: of the files chosen last; once someone asked.
     """
 
     note = models.CharField(max_length=500, blank=True, default="")
@@ -96,6 +96,9 @@ class Job(Owned):
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True, default=None)
     bundle = models.ForeignKey(
+        "jobs.Package", on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+    )
+    selection = models.ForeignKey(
         "jobs.Package", on_delete=models.SET_NULL, null=True, default=None, related_name="+"
     )
 

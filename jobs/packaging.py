@@ -327,6 +327,19 @@ def _bundle_rank(file: Artifact) -> tuple[object, ...]:
     return story.item.author_name, story.posted_at, story.tiktok_id, story.item_id, _rank(file)
 
 
+def of_stories(job: Job, story_ids: Sequence[UUID | str]) -> list[Artifact]:
+    """The files of some of a job's stories that a ZIP would hold. What is no id is no story."""
+    wanted = {one for one in map(_id, story_ids) if one}
+    return [file for file in _files(job.pk, ()) if file.story_id in wanted]
+
+
+def _id(text: UUID | str) -> UUID | None:
+    try:
+        return text if isinstance(text, UUID) else UUID(text)
+    except ValueError:
+        return None
+
+
 def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
     """Ask for a ZIP of a job's files, or of some of them; the package that makes or holds it.
 
@@ -334,7 +347,9 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
     request returns the package that is queued, being packed, or ready and still complete. Raises
     NothingToPack, DiskFull.
     """
-    asked = sorted({str(one) for one in selection})
+    asked = sorted({str(one) for one in map(_id, selection) if one})
+    if selection and not asked:
+        raise NothingToPack
     with transaction.atomic():
         Job.objects.select_for_update().get(pk=job.pk)  # two taps at once: one package
         files = _files(job.pk, asked)
@@ -345,9 +360,8 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         if package is None:
             storage.check_room()
             package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
-        if not wanted and job.bundle_id != package.pk:
-            job.bundle = package
-            job.save(update_fields=["bundle"])
+        shown = "selection" if wanted else "bundle"
+        Job.objects.filter(pk=job.pk).update(**{shown: package})
         transaction.on_commit(lifecycle.dispatch)
     return package
 
@@ -369,13 +383,15 @@ def _standing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package
 
 
 class _Heartbeat:
-    """Renews the claim while packing, often enough and no oftener."""
+    """Renews the claim while packing, often enough and no oftener. Raises ClaimLost, Stopping."""
 
     def __init__(self, held: PackageClaim) -> None:
         self._held = held
         self._next = time.monotonic() + lifecycle.RENEW_S / 2
 
     def __call__(self) -> None:
+        if lifecycle.stopping.is_set():
+            raise lifecycle.Stopping
         if time.monotonic() < self._next:
             return
         if not lifecycle.renew_package(self._held):
@@ -386,7 +402,8 @@ class _Heartbeat:
 def run(held: PackageClaim) -> bool:
     """Pack a claimed package and settle it; False when the claim was lost, and nothing is left.
 
-    Raises NothingToPack, DiskFull: the caller passes them to `lifecycle.fail_package`.
+    Raises NothingToPack and DiskFull, for `lifecycle.fail_package`, and Stopping, for
+    `lifecycle.release_package`.
     """
     package = Package.objects.select_related("job").filter(pk=held.package_id).first()
     if package is None:

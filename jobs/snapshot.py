@@ -20,6 +20,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from jobs import progress
 from jobs.errors import BY_CODE, Internal, words
@@ -27,6 +28,9 @@ from jobs.models import Item, Job, PackageState, Role
 from jobs.progress import ItemProgress
 from jobs.states import OPEN, ItemState, job_state
 from stories.errors import Refusal
+
+SHAPE: Final = 1
+"""To be raised when pages or API show the same rows differently: old tags no longer match."""
 
 User = AbstractBaseUser | AnonymousUser
 JobPhase = Literal[
@@ -243,7 +247,8 @@ class Snapshot:
     """A job and everything in it.
 
     files_expire_at: when the first of its files goes. bundle: its ZIP while that can be taken.
-    packing: a ZIP of it is on its way; bundle_error: why the last one did not come about.
+    selection: likewise, of the files chosen last. packing: one of the two is on its way.
+    bundle_error, selection_error: why it did not come about.
     place: 1 = next in the queue; None once something has started. A guess when people share.
     refused_until, refused_code: lines wait because TikTok turns this server away.
     """
@@ -260,8 +265,10 @@ class Snapshot:
     progress: ProgressView
     items: tuple[ItemView, ...]
     bundle: FileView | None
-    packing: bool
     bundle_error: ErrorView | None
+    selection: FileView | None
+    selection_error: ErrorView | None
+    packing: bool
     place: int | None
     refused_until: datetime | None
     refused_code: str
@@ -296,8 +303,12 @@ class Snapshot:
 
     @property
     def etag(self) -> str:
-        """Equal while nothing changed. Times count as they are, not as what is left of them."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=16).hexdigest()
+        """An entity tag, equal while nothing changed for this reader.
+
+        Times count as they are, not as what is left of them, and so do not change by passing.
+        """
+        content = f"{SHAPE} {get_language()} {self!r}".encode(errors="replace")
+        return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -322,6 +333,8 @@ _COLUMNS: Final = (
     *(f"job__{name}" for name in _JOB),
     *(f"job__bundle__{name}" for name in _PACKAGE),
     *(f"job__bundle__artifact__{name}" for name in _FILE),
+    *(f"job__selection__{name}" for name in _PACKAGE),
+    *(f"job__selection__artifact__{name}" for name in _FILE),
     *(f"stories__{name}" for name in _STORY),
     *(f"stories__artifacts__{name}" for name in _FILE),
 )
@@ -522,9 +535,9 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
         for item_id, group in groupby(rows, key=lambda row: row["id"])
     )
     state = job_state(item.state for item in items)
-    bundle = _file(first, "job__bundle__artifact__", now)
-    package = first["job__bundle__state"]
-    packing = package in {PackageState.QUEUED, PackageState.RUNNING}
+    bundle, bundle_error, packing_bundle = _package(first, "job__bundle__", now)
+    selection, selection_error, packing_selection = _package(first, "job__selection__", now)
+    packing = packing_bundle or packing_selection
     here = [file for item in items for story in item.stories for file in story.present]
     refusals = [
         (item.error.retry_at, item.error.code)
@@ -549,16 +562,28 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
         ),
         progress=_job_progress(state, items, packing=packing),
         items=items,
-        bundle=bundle if bundle and bundle.present else None,
+        bundle=bundle,
+        bundle_error=bundle_error,
+        selection=selection,
+        selection_error=selection_error,
         packing=packing,
-        bundle_error=(
-            ErrorView(code=first["job__bundle__error_code"] or Internal.code)
-            if package == PackageState.FAILED
-            else None
-        ),
         place=first.get("ahead", 0) + 1 if state == ItemState.QUEUED else None,
         refused_until=until,
         refused_code=code,
+    )
+
+
+def _package(
+    row: Row, prefix: str, now: datetime
+) -> tuple[FileView | None, ErrorView | None, bool]:
+    """Its ZIP while that can be taken, why there is none, and whether one is on its way."""
+    state = row[f"{prefix}state"]
+    ready = _file(row, f"{prefix}artifact__", now) if state == PackageState.DONE else None
+    code = row[f"{prefix}error_code"] or Internal.code
+    return (
+        ready if ready and ready.present else None,
+        ErrorView(code=code) if state == PackageState.FAILED else None,
+        state in {PackageState.QUEUED, PackageState.RUNNING},
     )
 
 
