@@ -1,22 +1,79 @@
-"""Every move of an item or package along its edges: claim, settle, wait, cancel, retry, repair."""
+"""Every move of an item or package along its edges: claim, settle, wait, cancel, retry, repair.
+
+The WHERE clause of each update is the lock: of two workers, one updates a row and the other none.
+The database is the queue; the broker carries turns. `dispatch` tells it of a few due items at a
+time, a message that is lost is sent again by `repair`, and one that comes twice finds nothing to
+claim.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from jobs.models import Artifact, Item, Job
-from jobs.states import ItemState
-from stories.errors import StoriesError
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value, Window
+from django.db.models.functions import Coalesce, RowNumber
+from django.utils import timezone
 
-LEASE = timedelta(seconds=40)
-RENEW_S = 10.0
-RESEND_AFTER = timedelta(seconds=30)
-WINDOW = 8
+from jobs import storage, upstream
+from jobs.errors import BY_CODE, Cancelled, Internal
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.states import EDGES, OPEN, ItemState
+from stories.errors import (
+    Gone,
+    MediaCorrupt,
+    MediaUnavailable,
+    Refusal,
+    StoriesError,
+    TimedOut,
+    Unavailable,
+    UpstreamDown,
+)
+
+logger = logging.getLogger(__name__)
+S = ItemState
+
+LEASE: Final = timedelta(seconds=40)
+"""A worker silent for longer than this is taken for dead."""
+RENEW_S: Final = 10.0
+RESEND_AFTER: Final = timedelta(seconds=30)
+"""A message nobody acted on is worth nothing after this; another one is sent."""
+WINDOW: Final = 8
+"""At most this many messages wait in the broker, so that whoever comes last can still be next."""
+
+PATIENCE: Final = timedelta(hours=6)
+"""How long an item waits while TikTok refuses this server."""
+PAUSES_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
+    UpstreamDown: (10.0, 60.0),
+    TimedOut: (10.0, 60.0),
+    MediaUnavailable: (10.0, 60.0),
+    MediaCorrupt: (10.0, 60.0),
+    Unavailable: (300.0,),
+}
+"""How long before the second attempt, the third, …; after the last one the error is final."""
+LONGEST_PAUSE_S: Final = 60 * 60.0
+JITTER: Final = 0.25
+DEATHS: Final = 3
+"""So many workers may vanish over one item before it is taken for the cause."""
+
+REFUSALS: Final = tuple(sorted(code for code, cls in BY_CODE.items() if issubclass(cls, Refusal)))
+
+
+stopping: Final = threading.Event()
+"""Set when this process is asked to end: what it holds is to be released soon."""
+
+
+class Stopping(Exception):
+    """This process is asked to end."""
 
 
 class ClaimLost(Exception):
@@ -29,6 +86,11 @@ class Claim:
 
     item_id: UUID
     attempt: int
+
+    @property
+    def workspace(self) -> str:
+        """The name of this attempt's folder."""
+        return f"{self.item_id}.{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,98 +109,390 @@ class Outcome:
     error: StoriesError | None = None
 
 
+# --- claiming -----------------------------------------------------------------------------------
+
+
 def claim(item_id: UUID) -> Claim | None:
     """Take a queued item; None when another worker has it, it was cancelled, or it must wait."""
-    raise NotImplementedError
+    now = timezone.now()
+    due = Item.objects.due(now).filter(pk=item_id)
+    attempt = due.values_list("attempt", flat=True).first()
+    if attempt is None:
+        return None
+    taken = due.filter(attempt=attempt).update(
+        state=S.RUNNING,
+        attempt=attempt + 1,
+        claimed_at=now,
+        heartbeat_at=now,
+        sent_at=None,
+        not_before=None,
+        error_code="",
+        error_detail="",
+    )
+    return Claim(item_id, attempt + 1) if taken else None
+
+
+def take_turn(item_id: UUID) -> Claim | None:
+    """A message about this item arrived: claim it, or the item whose owner was served least.
+
+    Someone who pasted one line while another user's forty were already in the broker goes next.
+    The item that gave way is sent again. While TikTok refuses this server everything due is put
+    back to wait. None when there is nothing to do.
+    """
+    now = timezone.now()
+    if not Item.objects.due(now).filter(pk=item_id).exists():
+        return None
+    for chosen in [*_fairest(Item.objects.due(now), 1), item_id]:
+        held = claim(chosen)
+        if held is None:
+            continue
+        if chosen != item_id:
+            Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
+        refused = upstream.may_ask()
+        if refused:
+            put_back(held, refused.until, refused.code)
+            held = None
+        dispatch()
+        return held
+    return None
 
 
 def move(held: Claim, to: ItemState, **facts: Any) -> bool:
-    """Move a claimed item along one edge; False when the claim was lost meanwhile."""
-    raise NotImplementedError
+    """Move a claimed item along one edge; False when the claim was lost meanwhile.
+
+    A claim is held only while its item is RUNNING: one that was queued again is no longer ours.
+    """
+    if to not in EDGES[S.RUNNING]:
+        raise ValueError(f"no edge leads from running to {to}")
+    return _held(held).update(state=to, **facts) == 1
+
+
+def _held(held: Claim) -> models.QuerySet[Item]:
+    return Item.objects.filter(pk=held.item_id, attempt=held.attempt, state=S.RUNNING)
 
 
 def holds(held: Claim) -> bool:
     """Is the claim still ours? One small query: asked about once a second while working."""
-    raise NotImplementedError
+    return _held(held).exists()
 
 
 def renew(held: Claim) -> bool:
     """A sign of life; False when the claim was lost."""
-    raise NotImplementedError
+    return _held(held).update(heartbeat_at=timezone.now()) == 1
 
 
 @contextmanager
 def fenced(held: Claim) -> Iterator[None]:
     """A transaction that writes only while the claim is ours. Raises ClaimLost."""
-    raise NotImplementedError
-    yield
+    with transaction.atomic():
+        # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
+        if not _held(held).select_for_update().values_list("pk", flat=True).first():
+            raise ClaimLost
+        yield
+
+
+# --- how an attempt ends ------------------------------------------------------------------------
 
 
 def finish(held: Claim, outcome: Outcome) -> bool:
     """Settle, or queue again when what is missing may still come. False: the claim was lost."""
-    raise NotImplementedError
+    if outcome.error is not None:
+        wait_until = _next_attempt(held, outcome.error)
+        if wait_until:
+            return _wait(held, wait_until, outcome.error)
+    return _settle(held, outcome.state, outcome.error)
 
 
 def fail(held: Claim, error: StoriesError) -> bool:
-    """The attempt ended with `error`: settle, or queue again with not_before set."""
-    raise NotImplementedError
+    """The attempt ended with `error`: settle, or queue again with not_before set.
+
+    What an earlier file of this item saved is kept: then it is PARTIAL, not FAILED.
+    """
+    wait_until = _next_attempt(held, error)
+    if wait_until:
+        return _wait(held, wait_until, error)
+    saved = Artifact.objects.filter(item_id=held.item_id, role=Role.MEDIA).exists()
+    return _settle(held, S.PARTIAL if saved else S.FAILED, error)
 
 
 def put_back(held: Claim, until: datetime, code: str) -> bool:
     """Queue again without having tried; counts for nothing."""
-    raise NotImplementedError
+    moved = move(held, S.QUEUED, not_before=until, error_code=code, sent_at=None)
+    hold_all(until, code)
+    return moved
 
 
 def release(held: Claim) -> bool:
     """Queue again at once, tries unchanged: this worker is going away."""
-    raise NotImplementedError
+    moved = move(held, S.QUEUED, sent_at=None)
+    if moved:
+        logger.info("item %s released", held.item_id)
+        dispatch()
+    return moved
 
 
-def claim_package(package_id: UUID) -> PackageClaim | None:
-    """Take a queued package; None when another worker has it or it is gone."""
-    raise NotImplementedError
+def hold_all(until: datetime, code: str) -> int:
+    """TikTok refuses this server: nothing that is queued need try before `until`."""
+    return Item.objects.due(timezone.now()).update(not_before=until, error_code=code, sent_at=None)
 
 
-def renew_package(held: PackageClaim) -> bool:
-    """A sign of life while packing (call it at least every 10 s); False when the claim was lost."""
-    raise NotImplementedError
+def resume_all() -> int:
+    """TikTok answers again: what waited for that may go on."""
+    now = timezone.now()
+    waiting = Item.objects.filter(state=S.QUEUED, error_code__in=REFUSALS, not_before__gt=now)
+    return waiting.update(not_before=None)
 
 
-def finish_package(held: PackageClaim, artifact: Artifact) -> bool:
-    """The ZIP is kept and its row saved. False: the claim was lost, remove the file again."""
-    raise NotImplementedError
+def _next_attempt(held: Claim, error: StoriesError) -> datetime | None:
+    """When to try again by itself; None when the error is final."""
+    item = _held(held).values("tries", "asked_at").first()
+    if item is None:
+        return None
+    now = timezone.now()
+    if isinstance(error, Refusal):
+        until = upstream.trip(error)
+        hold_all(until, error.code)
+        return until if now - item["asked_at"] < PATIENCE else None
+    pauses = next((some for cls, some in PAUSES_S.items() if isinstance(error, cls)), ())
+    if item["tries"] >= len(pauses):
+        return None
+    wait_s = max(pauses[item["tries"]], error.retry_after_s or 0.0)
+    wait_s *= 1 + random.random() * JITTER  # noqa: S311  # spreads load, guards nothing
+    return now + timedelta(seconds=min(wait_s, LONGEST_PAUSE_S))
 
 
-def fail_package(held: PackageClaim, error: StoriesError) -> bool:
-    """Packing did not work."""
-    raise NotImplementedError
+def _facts(error: StoriesError | None) -> dict[str, str]:
+    if error is None:
+        return {"error_code": "", "error_detail": ""}
+    return {"error_code": error.code, "error_detail": error.detail[:500]}
+
+
+def _wait(held: Claim, until: datetime, error: StoriesError) -> bool:
+    tried = 0 if isinstance(error, Refusal) else 1
+    moved = move(
+        held, S.QUEUED, not_before=until, sent_at=None, tries=F("tries") + tried, **_facts(error)
+    )
+    if moved:
+        wait_s = (until - timezone.now()).total_seconds()
+        logger.info("item %s waits %.0f s: %s", held.item_id, wait_s, error.code)
+        dispatch()
+    return moved
+
+
+def _settle(held: Claim, to: ItemState, error: StoriesError | None) -> bool:
+    now = timezone.now()
+    with transaction.atomic():
+        if not move(held, to, settled_at=now, tries=F("tries") + 1, **_facts(error)):
+            return False
+        _leave([held.item_id], S.FAILED, error or Gone(), now)
+    logger.info("item %s %s%s", held.item_id, to, f": {error.code}" if error else "")
+    _close(Job.objects.filter(items=held.item_id), now)
+    dispatch()
+    return True
+
+
+def _leave(
+    item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError, now: datetime
+) -> None:
+    """Nothing more happens to these items: settle their stories, start the files' clock anew."""
+    Story.objects.filter(item__in=item_ids, state__in=OPEN).update(
+        state=story_state, **_facts(error)
+    )
+    expires_at = now + settings.STORYKEEP.artifact_ttl
+    Artifact.objects.present(now).filter(item__in=item_ids, expires_at__lt=expires_at).update(
+        expires_at=expires_at
+    )
+
+
+def _close(jobs: models.QuerySet[Job], now: datetime) -> int:
+    """Close those of the jobs in which nothing is open. Whoever settles the last item does it.
+
+    Called after the settling was committed: of two that settle at once, one sees both.
+    """
+    still_open = Item.objects.open().filter(job=OuterRef("pk"))
+    ids = list(jobs.order_by().values_list("pk", flat=True).distinct())
+    return Job.objects.filter(~Exists(still_open), pk__in=ids, settled_at=None).update(
+        settled_at=now
+    )
+
+
+# --- what people do -----------------------------------------------------------------------------
 
 
 def cancel(job: Job) -> int:
     """Stop everything open in this job, for good; how many items that were. Saved files stay."""
-    raise NotImplementedError
+    return _cancel(Item.objects.filter(job=job))
 
 
 def cancel_item(item: Item) -> bool:
     """Stop this one item, for good."""
-    raise NotImplementedError
+    return bool(_cancel(Item.objects.filter(pk=item.pk)))
+
+
+def _cancel(items: models.QuerySet[Item]) -> int:
+    now = timezone.now()
+    stopped: list[UUID] = []
+    with transaction.atomic():
+        found = items.filter(state__in=OPEN).select_for_update()
+        for item_id in list(found.values_list("pk", flat=True)):
+            # One by one, so that an item that settled a moment ago is left as it is.
+            stopped += [item_id] * Item.objects.filter(pk=item_id, state__in=OPEN).update(
+                state=S.CANCELLED, settled_at=now, not_before=None, **_facts(Cancelled())
+            )
+        _leave(stopped, S.CANCELLED, Cancelled(), now)
+    _close(Job.objects.filter(items__in=stopped), now)
+    dispatch()
+    return len(stopped)
 
 
 def retry(job: Job) -> int:
     """A fresh attempt of what failed and may work now; how many items that are."""
-    raise NotImplementedError
+    return _retry(Item.objects.filter(job=job))
 
 
 def retry_item(item: Item) -> bool:
     """The same for one item; False when a retry cannot help or it is not settled."""
-    raise NotImplementedError
+    return bool(_retry(Item.objects.filter(pk=item.pk)))
+
+
+def can_retry(item: Item) -> bool:
+    """Would `retry_item` do anything?"""
+    error = BY_CODE.get(item.error_code)
+    return item.state == S.PARTIAL or (
+        item.state == S.FAILED and error is not None and error.retryable
+    )
+
+
+def _retry(items: models.QuerySet[Item]) -> int:
+    now = timezone.now()
+    helped = [code for code, cls in BY_CODE.items() if cls.retryable]
+    with transaction.atomic():
+        again = items.filter(Q(state=S.PARTIAL) | Q(state=S.FAILED, error_code__in=helped))
+        ids = list(again.values_list("pk", flat=True))
+        count = Item.objects.filter(pk__in=ids, state__in=(S.PARTIAL, S.FAILED)).update(
+            state=S.QUEUED,
+            tries=0,
+            asked_at=now,
+            settled_at=None,
+            sent_at=None,
+            not_before=None,
+            **_facts(None),
+        )
+        Job.objects.filter(items__in=ids).update(settled_at=None)
+    transaction.on_commit(dispatch)
+    return count
+
+
+# --- packages -----------------------------------------------------------------------------------
+
+
+def claim_package(package_id: UUID) -> PackageClaim | None:
+    """Take a queued package; None when another worker has it or it is gone."""
+    queued = Package.objects.filter(pk=package_id, state=PackageState.QUEUED)
+    attempt = queued.values_list("attempt", flat=True).first()
+    if attempt is None:
+        return None
+    taken = queued.filter(attempt=attempt).update(
+        state=PackageState.RUNNING,
+        attempt=attempt + 1,
+        heartbeat_at=timezone.now(),
+        error_code="",
+    )
+    return PackageClaim(package_id, attempt + 1) if taken else None
+
+
+def _held_package(held: PackageClaim) -> models.QuerySet[Package]:
+    return Package.objects.filter(
+        pk=held.package_id, attempt=held.attempt, state=PackageState.RUNNING
+    )
+
+
+def renew_package(held: PackageClaim) -> bool:
+    """A sign of life while packing (call it at least every 10 s); False when the claim was lost."""
+    return _held_package(held).update(heartbeat_at=timezone.now()) == 1
+
+
+def finish_package(held: PackageClaim, artifact: Artifact) -> bool:
+    """The ZIP is kept and its row saved. False: the claim was lost, remove the file again."""
+    return _held_package(held).update(state=PackageState.DONE, artifact=artifact) == 1
+
+
+def fail_package(held: PackageClaim, error: StoriesError) -> bool:
+    """Packing did not work."""
+    logger.info("package %s failed: %s", held.package_id, error.code)
+    return _held_package(held).update(state=PackageState.FAILED, error_code=error.code) == 1
+
+
+def release_package(held: PackageClaim) -> bool:
+    """Queue a package again at once: this worker is going away."""
+    return _held_package(held).update(state=PackageState.QUEUED, sent_at=None) == 1
+
+
+# --- dispatch -----------------------------------------------------------------------------------
+
+
+def _unsent(now: datetime) -> Q:
+    return Q(sent_at=None) | Q(sent_at__lte=now - RESEND_AFTER)
+
+
+def _fairest(items: models.QuerySet[Item], limit: int) -> list[UUID]:
+    """The items whose owners have the fewest running or ahead in line; then the oldest."""
+    running = (
+        Item.objects.filter(owner=OuterRef("owner"), state=S.RUNNING)
+        .order_by()
+        .values("owner")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    in_line = Window(RowNumber(), partition_by="owner_id", order_by=["asked_at", "position", "pk"])
+    turn = in_line + Coalesce(Subquery(running), Value(0))
+    ordered = items.annotate(turn=turn).order_by("turn", "asked_at", "position", "pk")
+    return list(ordered.values_list("pk", flat=True)[:limit])
 
 
 def dispatch() -> int:
-    """Tell the broker of due items and packages, a small window of them, fairly. Safe to call
-    any time; inside a transaction, call it with `transaction.on_commit(lifecycle.dispatch)`.
-    Never raises when Redis is away: the repair sends later."""
-    raise NotImplementedError
+    """Tell the broker of due items and packages, a small window of them, fairly.
+
+    How many messages were sent. Safe to call any time; inside a transaction, call it with
+    `transaction.on_commit(lifecycle.dispatch)`. Never raises when Redis is away: the repair sends
+    later.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        due = Item.objects.due(now)
+        room = WINDOW - due.exclude(_unsent(now)).count()
+        items = _mark(Item, _fairest(due.filter(_unsent(now)), room), now) if room > 0 else []
+        waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
+        oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
+        packages = _mark(Package, list(oldest), now)
+    return _send(items, packages)
+
+
+def _mark(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Note that these are about to be sent; what another dispatch was quicker with is left out."""
+    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), state=S.QUEUED)
+    return [one for one in ids if rows.filter(pk=one).update(sent_at=now)]
+
+
+def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
+    # The one step upward: tasks.py is made of calls into this module.
+    from jobs import tasks
+
+    left: list[tuple[Any, type[Item] | type[Package], UUID]] = [
+        (tasks.pack_package, Package, one) for one in packages
+    ]
+    left += [(tasks.fetch_item, Item, one) for one in items]
+    sent = 0
+    for task, _, one in left:
+        if not tasks.send(task, one):
+            break
+        sent += 1
+    for _, model, one in left[sent:]:
+        model.objects.filter(pk=one, state=S.QUEUED).update(sent_at=None)
+    return sent
+
+
+# --- repair -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,4 +508,80 @@ class Repaired:
 
 def repair(now: datetime) -> Repaired:
     """Requeue what a vanished worker held, close what nobody closed, send what is due."""
-    raise NotImplementedError
+    requeued = _requeue_stale(now)
+    packages = _requeue_stale_packages(now)
+    gave_up = _give_up_waiting(now)
+    unclosed = Job.objects.filter(settled_at=None).exclude(items=None)
+    closed = _close(unclosed.filter(~Exists(Item.objects.open().filter(job=OuterRef("pk")))), now)
+    # A retry that crossed with the closing of its job.
+    Job.objects.filter(
+        Exists(Item.objects.open().filter(job=OuterRef("pk"))), settled_at__isnull=False
+    ).update(settled_at=None)
+    report = Repaired(
+        requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch()
+    )
+    if requeued or packages or gave_up or closed:
+        logger.warning("repaired: %s", report)
+    return report
+
+
+def _requeue_stale(now: datetime) -> int:
+    silent = Q(heartbeat_at__lte=now - LEASE) | Q(heartbeat_at=None)
+    count = 0
+    stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
+    for item_id, attempt, tries in list(stale):
+        held = Claim(item_id, attempt)
+        if not _held(held).filter(silent).exists():
+            continue
+        if tries + 1 >= DEATHS:
+            ended = fail(held, Internal("the worker vanished, more than once"))
+        else:
+            facts: dict[str, Any] = {"sent_at": None, "not_before": None, "tries": tries + 1}
+            ended = _held(held).filter(silent).update(state=S.QUEUED, **facts) == 1
+        if ended:
+            count += 1
+            _clear(held.workspace)
+    return count
+
+
+def _requeue_stale_packages(now: datetime) -> int:
+    silent = Q(heartbeat_at__lte=now - LEASE) | Q(heartbeat_at=None)
+    count = 0
+    stale = Package.objects.filter(silent, state=PackageState.RUNNING)
+    for package_id, attempt in list(stale.values_list("pk", "attempt")):
+        rows = _held_package(PackageClaim(package_id, attempt)).filter(silent)
+        if attempt >= DEATHS:
+            ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
+        else:
+            ended = rows.update(state=PackageState.QUEUED, sent_at=None)
+        if ended:
+            count += 1
+            _clear(f"{package_id}.{attempt}")
+    return count
+
+
+def _clear(workspace: str) -> None:
+    with suppress(OSError):  # the sweep takes what we cannot
+        storage.remove_workspace(workspace)
+
+
+def _give_up_waiting(now: datetime) -> int:
+    """Settle what has waited for TikTok longer than anyone would."""
+    tired = Item.objects.filter(
+        state=S.QUEUED, error_code__in=REFUSALS, asked_at__lte=now - PATIENCE
+    )
+    count = 0
+    for item_id, attempt in list(tired.values_list("pk", "attempt")):
+        saved = Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists()
+        with transaction.atomic():
+            row = Item.objects.filter(pk=item_id, attempt=attempt, state=S.QUEUED)
+            settled = row.update(
+                state=S.PARTIAL if saved else S.FAILED, settled_at=now, not_before=None
+            )
+            if settled:
+                code = Item.objects.values_list("error_code", flat=True).get(pk=item_id)
+                _leave([item_id], S.FAILED, BY_CODE[code](), now)
+        if settled:
+            count += 1
+            _close(Job.objects.filter(items=item_id), now)
+    return count

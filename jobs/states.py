@@ -24,7 +24,8 @@ class ItemState(models.TextChoices):
 S = ItemState
 
 EDGES: Final[Mapping[ItemState, frozenset[ItemState]]] = {
-    S.QUEUED: frozenset({S.RUNNING, S.CANCELLED, S.FAILED}),  # FAILED: waited too long
+    # FAILED, PARTIAL: waited too long
+    S.QUEUED: frozenset({S.RUNNING, S.CANCELLED, S.FAILED, S.PARTIAL}),
     S.RUNNING: frozenset({S.QUEUED, S.DONE, S.PARTIAL, S.EMPTY, S.FAILED, S.CANCELLED}),
     S.PARTIAL: frozenset({S.QUEUED}),
     S.FAILED: frozenset({S.QUEUED}),

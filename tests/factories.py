@@ -72,7 +72,11 @@ def make_story(item: Item | None = None, **facts: Any) -> Story:
 
 
 def make_artifact(
-    story: Story | None = None, *, job: Job | None = None, content: bytes | None = None, **facts: Any
+    story: Story | None = None,
+    *,
+    job: Job | None = None,
+    content: bytes | None = None,
+    **facts: Any,
 ) -> Artifact:
     """A file of the story (or, given a job, of the job as a whole). With `content`, its bytes are
     put into storage too."""

@@ -10,12 +10,13 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 for _name in list(os.environ):
     if _name.startswith("STORYKEEP_") and _name != "STORYKEEP_DATABASE_URL":
         del os.environ[_name]
 # Short: a Unix socket lies in it, and its path may have at most 100 bytes.
-DATA_DIR = tempfile.mkdtemp(prefix="sk-test-", dir="/tmp" if os.path.isdir("/tmp") else None)
+DATA_DIR = tempfile.mkdtemp(prefix="sk-test-", dir="/tmp" if Path("/tmp").is_dir() else None)
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 os.environ["STORYKEEP_DATA_DIR"] = DATA_DIR
 os.environ["STORYKEEP_DISK_MIN_FREE"] = "0"
@@ -29,4 +30,4 @@ STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["TEST"] = {"NAME": os.path.join(DATA_DIR, "test.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/test.sqlite3"}

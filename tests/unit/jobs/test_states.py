@@ -30,7 +30,7 @@ def test_sources_inverts_the_table() -> None:
 
 
 def test_open_and_settled_share_the_states_between_them() -> None:
-    assert OPEN | SETTLED == set(S)
+    assert set(S) == OPEN | SETTLED
     assert not OPEN & SETTLED
 
 

@@ -1,0 +1,178 @@
+"""Where transfers run: one event loop and one StoryClient per process, in a thread of their own.
+
+A Celery thread hands in an iterator of events and reads them one by one; in between it may look
+at the clock, the database and the cancel button. Nothing asynchronous ever touches the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from django.conf import settings
+
+from jobs import upstream
+from stories.client import StoryClient
+from stories.config import ClientConfig
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TICK_S: Final = 0.5
+"""A reader that waits for an event hears None this often, and can look round."""
+CLEAN_UP_S: Final = 10.0
+"""How long leaving a stream waits for its transfers to stop."""
+_START_S: Final = 30.0
+
+
+def client_config() -> ClientConfig:
+    """The client's limits and routes, from the settings."""
+    env, usual = settings.STORYKEEP, ClientConfig()
+    return ClientConfig(
+        proxy=env.proxy.get_secret_value() if env.proxy else None,
+        ca_bundle=str(env.ca_bundle) if env.ca_bundle else None,
+        page_transport=env.page_transport,
+        transfers=env.fetch_concurrency,
+        max_video_bytes=env.file_max,
+        max_picture_bytes=min(env.file_max, usual.max_picture_bytes),
+        max_song_bytes=min(env.file_max, usual.max_song_bytes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: BaseException
+
+
+_END: Final = object()
+
+
+class Engine:
+    """An event loop in a daemon thread, and the client that lives on it."""
+
+    def __init__(self, make_client: Callable[[], StoryClient]) -> None:
+        self._make_client = make_client
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._client: StoryClient
+        self._end: asyncio.Event
+        self._thread = threading.Thread(target=self._run, name="transfers", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START_S):
+            raise RuntimeError("the transfer thread did not start")
+        if self._failure:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
+            self._failure = error
+            self._ready.set()
+
+    async def _live(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with self._make_client() as self._client:
+            self._ready.set()
+            await self._end.wait()
+
+    @property
+    def alive(self) -> bool:
+        """Can it be used?"""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the loop and close the client; waits a little."""
+        if self.alive:
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(CLEAN_UP_S)
+
+    @contextmanager
+    def stream(
+        self, make: Callable[[StoryClient], AsyncGenerator[T, None]], *, tick_s: float = TICK_S
+    ) -> Iterator[Iterator[T | None]]:
+        """Run an asynchronous iterator over there and read it here.
+
+        The iterator yields None when nothing came for tick_s seconds, and raises what the other
+        side raised. Leaving the block stops the work at once and waits until it has cleaned up.
+        """
+        box: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        finished = threading.Event()
+        tasks: list[asyncio.Task[None]] = []
+
+        async def pump() -> None:
+            # An asynchronous generator must be closed by the task that ran it.
+            async with aclosing(make(self._client)) as events:
+                async for event in events:
+                    box.put(event)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            box.put(_Failed(error) if error else _END)
+            finished.set()
+
+        def begin() -> None:
+            task = self._loop.create_task(pump())
+            task.add_done_callback(ended)
+            tasks.append(task)
+
+        def end() -> None:
+            tasks[0].cancel()  # begin() ran before: the loop keeps their order
+
+        self._loop.call_soon_threadsafe(begin)
+        try:
+            yield _read(box, self, tick_s)
+        finally:
+            if not finished.is_set() and self.alive:
+                self._loop.call_soon_threadsafe(end)
+                if not finished.wait(CLEAN_UP_S):
+                    logger.warning("a transfer did not stop within %.0f s", CLEAN_UP_S)
+
+
+def _read(box: queue.SimpleQueue[Any], engine: Engine, tick_s: float) -> Iterator[Any]:
+    while True:
+        try:
+            event = box.get(timeout=tick_s)
+        except queue.Empty:
+            if not engine.alive:
+                raise RuntimeError("the transfer thread ended") from None
+            yield None
+            continue
+        if event is _END:
+            return
+        if isinstance(event, _Failed):
+            raise event.error
+        yield event
+
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def _client() -> StoryClient:
+    return StoryClient(client_config(), gate=upstream.gate, identities=upstream.identities())
+
+
+def current() -> Engine:
+    """This process's engine, started on first use."""
+    global _engine  # one per process is the point
+    with _lock:
+        if _engine is None or not _engine.alive:
+            _engine = Engine(_client)
+        return _engine
+
+
+def stop() -> None:
+    """End this process's engine, if it runs."""
+    global _engine
+    with _lock:
+        if _engine is not None:
+            _engine.stop()
+            _engine = None

@@ -1,0 +1,380 @@
+"""One claimed item, from its target to its files: what happens over there becomes rows here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from typing import Final, Literal
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from jobs import engine, filenames, lifecycle, packaging, storage, submission, upstream
+from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
+from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
+from jobs.progress import Reporter
+from jobs.states import ItemState
+from stories import choose, structures
+from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut
+from stories.events import (
+    Checking,
+    Event,
+    FileReady,
+    Listed,
+    MediaFailed,
+    Resolved,
+    StoryFinished,
+    Transferring,
+    Warned,
+)
+from stories.harvest import HarvestOptions, harvest
+
+logger = logging.getLogger(__name__)
+
+LOOK_ROUND_S: Final = 0.7
+"""How often a running item asks whether it was cancelled."""
+OVERTIME_S: Final = 60.0
+"""The client ends an item that takes too long; this much later we end it ourselves."""
+MAX_CAPTION: Final = 10_000
+_AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
+    Audio.NONE: "none",
+    Audio.M4A: "m4a",
+    Audio.MP3: "mp3",
+}
+_EXTRA_TAGS: Final = {Role.POSTER: "poster", Role.ATTACHED_SONG: "song"}
+
+
+def run(held: Claim) -> Outcome:
+    """Fetch what the claimed item asks for, file by file; how it ended.
+
+    Raises ClaimLost when it was cancelled or given away, Stopping when this process is to end, and
+    the StoriesError that ended the whole item. What is saved by then stays.
+    """
+    item = Item.objects.select_related("job").filter(pk=held.item_id).first()
+    if item is None:
+        raise ClaimLost
+    watch = _Watch(held)
+    with storage.Workspace(held.workspace) as workspace:
+        record = _Record(held, item, workspace)
+        try:
+            with closing(_events(item, workspace, record.have, watch)) as events:
+                for event in events:
+                    record.take(event)
+        except AccessError:
+            upstream_answered()
+            raise
+        return record.outcome()
+
+
+def _events(
+    item: Item, workspace: storage.Workspace, have: Iterable[tuple[str, int]], watch: _Watch
+) -> Generator[Event | None, None, None]:
+    options = HarvestOptions(
+        prefer="highest" if item.job.prefer == "highest" else "compatible",
+        posts=item.job.posts,
+        audio=_AUDIO[Audio(item.job.audio)],
+    )
+    target, known = submission.target_of(item), frozenset(have)
+    with engine.current().stream(
+        lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
+    ) as events:
+        for event in events:
+            watch.look_round()
+            yield event
+
+
+def upstream_answered() -> None:
+    """TikTok gave a real answer: if that ends a pause, whoever waits for it goes on."""
+    if upstream.answered():
+        resumed = lifecycle.resume_all()
+        logger.info("TikTok answers again, %d items go on", resumed)
+        lifecycle.dispatch()
+
+
+class _Watch:
+    """Looks up from the work now and then: cancelled? stopping? too late? Renews the claim."""
+
+    def __init__(self, held: Claim) -> None:
+        self._held = held
+        now = time.monotonic()
+        self._look_at, self._renew_at = now + LOOK_ROUND_S, now + lifecycle.RENEW_S
+        self._end_at = now + engine.client_config().item_timeout_s + OVERTIME_S
+
+    def look_round(self) -> None:
+        """Raises ClaimLost, Stopping or TimedOut."""
+        if lifecycle.stopping.is_set():
+            raise Stopping
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_ROUND_S
+        if now >= self._renew_at:
+            self._renew_at = now + lifecycle.RENEW_S
+            ours = lifecycle.renew(self._held)
+        else:
+            ours = lifecycle.holds(self._held)
+        if not ours:
+            raise ClaimLost
+        if now >= self._end_at:
+            raise TimedOut("no end was in sight")
+
+
+class _Record:
+    """Turns events into rows and files. Every write is fenced by the claim."""
+
+    def __init__(self, held: Claim, item: Item, workspace: storage.Workspace) -> None:
+        self._held, self._item, self._workspace = held, item, workspace
+        self._stories: dict[str, Story] = {}
+        self._failed: dict[str, StoriesError] = {}
+        self._listed: frozenset[str] = frozenset()
+        self._packed: dict[str, int] = {}
+        self._saved_bytes = self._saved_before()
+        self.have = frozenset(self._saved_bytes)
+        self.progress = Reporter(item.job_id, item.pk)
+
+    def take(self, event: Event | None) -> None:
+        """Write down one event; None: time passed."""
+        match event:
+            case None:
+                self.progress.tick()
+            case Resolved():
+                self._resolved(event.author)
+            case Listed():
+                self._list(event)
+            case Transferring():
+                file = (event.story_id, event.position)
+                self.progress.arriving(file, event.bytes_done, event.bytes_total)
+            case Checking():
+                self.progress.checking()
+            case FileReady():
+                self._save(event)
+            case MediaFailed():
+                self.progress.file_failed((event.story_id, event.position))
+                logger.info(
+                    "item %s: media %d of story %s: %s %s",
+                    self._item.pk, event.position, event.story_id,
+                    event.error.code, event.error.detail,
+                )  # fmt: skip
+            case StoryFinished():
+                self._finish(event)
+            case Warned():
+                logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
+
+    def outcome(self) -> Outcome:
+        """What all the item's stories amount to, those of earlier attempts too."""
+        states = [ItemState(one.state) for one in Story.objects.filter(item=self._item)]
+        if not states:
+            return Outcome(ItemState.EMPTY)
+        missing = self._missing()
+        if all(state == ItemState.DONE for state in states):
+            return Outcome(ItemState.DONE)
+        some = {ItemState.DONE, ItemState.PARTIAL} & set(states)
+        return Outcome(ItemState.PARTIAL if some else ItemState.FAILED, missing)
+
+    def _missing(self) -> StoriesError:
+        """The error to name for what is missing: one that may pass, if there is one."""
+        errors = sorted(self._failed.values(), key=lambda error: not error.retryable)
+        return errors[0] if errors else Gone("not listed any more")
+
+    # --- what is there already -------------------------------------------------------------------
+
+    def _saved_before(self) -> dict[tuple[str, int], int]:
+        """Media an earlier attempt saved, and its size; where its sound is still wanted, not."""
+        rows = Artifact.objects.present().filter(item=self._item, story__isnull=False)
+        sound = {(row.story_id, row.position) for row in rows if row.role == Role.AUDIO_TRACK}
+        wanted = self._item.job.audio != Audio.NONE
+        saved = {}
+        for row in rows.select_related("story"):
+            silent = wanted and row.has_audio and (row.story_id, row.position) not in sound
+            if row.story and (
+                (row.role == Role.MEDIA and not silent) or row.role == Role.ATTACHED_SONG
+            ):
+                saved[row.story.tiktok_id, row.position] = row.size_bytes
+        return saved
+
+    # --- who and what -----------------------------------------------------------------------------
+
+    def _resolved(self, author: structures.Author) -> None:
+        item = self._item
+        known = (item.author_id, item.author_name, item.author_nickname)
+        item.author_id, item.author_name = author.id[:32], author.name[:64]
+        item.author_nickname = submission.tame(author.nickname, 200)
+        if known == (item.author_id, item.author_name, item.author_nickname):
+            return
+        with fenced(self._held):
+            item.save(update_fields=["author_id", "author_name", "author_nickname"])
+
+    def _list(self, event: Listed) -> None:
+        upstream_answered()
+        self._resolved(event.author)
+        dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(event.dropped.items()))
+        logger.info(
+            "item %s: %d stories%s",
+            self._item.pk, len(event.stories), f"; left out: {dropped}" if dropped else "",
+        )  # fmt: skip
+        self._listed = frozenset(story.id for story in event.stories)
+        with fenced(self._held):
+            known = {row.tiktok_id: row for row in Story.objects.filter(item=self._item)}
+            position = max((row.position for row in known.values()), default=0)
+            for story in event.stories:
+                row = known.get(story.id)
+                if row is None:
+                    position += 1
+                    row = self._new_row(story, position)
+                elif row.state != ItemState.DONE:
+                    row.state, row.error_code, row.error_detail = ItemState.QUEUED, "", ""
+                    row.save(update_fields=["state", "error_code", "error_detail"])
+                self._stories[story.id] = row
+            for row in known.values():
+                if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
+                    self._close(row, Gone("not listed any more"))
+            if self._item.kind != ItemKind.USER and event.stories:
+                self._name_kind(event.stories[0])
+        self._expect(event.stories)
+
+    def _new_row(self, story: structures.Story, position: int) -> Story:
+        return Story.objects.create(
+            item=self._item,
+            owner_id=self._item.owner_id,
+            tiktok_id=story.id,
+            position=position,
+            kind=StoryKind(story.kind.value),
+            is_story=story.is_story,
+            caption=submission.tame(story.caption, MAX_CAPTION, multiline=True),
+            source_url=story.source_url[:300],
+            posted_at=story.posted_at,
+            leaves_at=story.leaves_at,
+            media_count=len(story.media),
+        )
+
+    def _name_kind(self, story: structures.Story) -> None:
+        """A link that looked like a post may be a story, and a short link anything."""
+        kind = ItemKind.USER if len(self._listed) > 1 else ItemKind.POST
+        if story.is_story and len(self._listed) == 1:
+            kind = ItemKind.STORY
+        if kind != self._item.kind:
+            self._item.kind = kind
+            self._item.save(update_fields=["kind"])
+
+    def _expect(self, stories: Iterable[structures.Story]) -> None:
+        expected, already = {}, {}
+        for story in stories:
+            for media in story.media:
+                file = (story.id, media.position)
+                if file in self._saved_bytes:
+                    already[file] = self._saved_bytes[file]
+                else:
+                    ranked = choose.rank(media)
+                    expected[file] = (ranked[0].variant.size_bytes or 0) if ranked else 0
+        self.progress.found(len(self._listed), expected, already)
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def _save(self, event: FileReady) -> None:
+        story = self._stories[event.story_id]
+        role = Role(event.role)
+        artifact = Artifact(
+            id=uuid4(),
+            owner_id=self._item.owner_id,
+            job_id=self._item.job_id,
+            item=self._item,
+            story=story,
+            role=role,
+            position=event.position,
+            content_type=event.verified.content_type,
+            size_bytes=event.size_bytes,
+            sha256=event.sha256,
+            width=event.verified.width,
+            height=event.verified.height,
+            duration_s=event.verified.duration_s,
+            has_audio=event.verified.has_audio,
+            checked=True,
+            labels=list(event.labels),
+            expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
+        )
+        # The file before its row, so that a row never points at nothing.
+        try:
+            self._workspace.keep(event.key, artifact.pk, durable=role != Role.POSTER)
+        except FileNotFoundError as error:
+            raise ClaimLost from error  # the workspace was taken away with the claim
+        name = filenames.media_name(
+            self._item.author_name,
+            story.posted_at,
+            event.position or 1,
+            event.verified.suffix,
+            tag=_EXTRA_TAGS.get(role, ""),
+        )
+        self._add(artifact, name)
+        if role == Role.MEDIA:
+            self.progress.file_done((event.story_id, event.position), event.size_bytes)
+
+    def _add(self, artifact: Artifact, name: str) -> bool:
+        """The row of a file that is in storage; without a row the file goes again."""
+        added = False
+        try:
+            with fenced(self._held):
+                taken = Artifact.objects.filter(
+                    job_id=self._item.job_id, name__istartswith=name.rpartition(".")[0]
+                )
+                artifact.name = filenames.unique(
+                    name, {filenames.same(one) for one in taken.values_list("name", flat=True)}
+                )
+                with transaction.atomic():
+                    artifact.save(force_insert=True)
+                added = True
+        except IntegrityError:
+            # Saved before, by an attempt that was thought lost: one copy is enough.
+            logger.info("item %s: %s was there already", self._item.pk, artifact.role)
+        finally:
+            if not added:
+                storage.remove(artifact.pk)
+        return added
+
+    # --- the end of a story -----------------------------------------------------------------------
+
+    def _finish(self, event: StoryFinished) -> None:
+        story = self._stories[event.story_id]
+        if story.kind == StoryKind.CAROUSEL and event.saved:
+            self._pack(story)
+        error = event.error
+        if error is None and event.saved < event.expected:
+            error = MediaUnavailable()
+        if error is not None:
+            self._failed[story.tiktok_id] = error
+        with fenced(self._held):
+            self._close(story, error)
+
+    def _close(self, story: Story, error: StoriesError | None) -> None:
+        saved = Artifact.objects.filter(story=story, role=Role.MEDIA).exists()
+        story.state = ItemState.DONE
+        story.error_code = story.error_detail = ""
+        if error is not None:
+            story.state = ItemState.PARTIAL if saved else ItemState.FAILED
+            story.error_code = error.code
+            story.error_detail = submission.tame(error.detail, 500)
+        if saved:
+            story.captured_at = story.captured_at or timezone.now()
+        story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
+
+    def _pack(self, story: Story) -> None:
+        """A carousel as one ZIP; an older one that lacks pictures makes room."""
+        files = list(Artifact.objects.present().filter(story=story).order_by("position"))
+        media = [file for file in files if file.role == Role.MEDIA]
+        old = next((file for file in files if file.role == Role.ZIP), None)
+        if not media or (old and old.created_at > max(file.created_at for file in media)):
+            return
+        self.progress.packing()
+        if old:
+            with fenced(self._held):
+                Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
+            storage.remove(old.pk)
+        try:
+            artifact = packaging.carousel(story, files, self._workspace)
+        except StoriesError as error:
+            logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
+            return
+        self._add(artifact, artifact.name)

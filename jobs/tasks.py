@@ -1,0 +1,87 @@
+"""The doors Celery knocks at. Each may be opened twice, late, or never; none decides anything."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from celery import shared_task
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from jobs import cleanup, lifecycle, packaging, pipeline
+from jobs.errors import Internal
+from jobs.lifecycle import ClaimLost, Stopping
+from stories.errors import StoriesError
+
+logger = logging.getLogger(__name__)
+
+BEAT_EXPIRES = timedelta(seconds=60)
+
+
+def send(task: Any, row_id: UUID) -> bool:
+    """Tell the broker of one row; False when it did not take the message."""
+    try:
+        task.apply_async(
+            (str(row_id),), expires=lifecycle.RESEND_AFTER.total_seconds(), retry=False
+        )
+    except (OperationalError, OSError) as error:
+        logger.warning("the broker is away (%s); it is told later", type(error).__name__)
+        return False
+    return True
+
+
+@shared_task(ignore_result=True)
+def fetch_item(item_id: str) -> None:
+    """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
+    if lifecycle.stopping.is_set():
+        return
+    held = lifecycle.take_turn(UUID(item_id))
+    if held is None:
+        return
+    try:
+        lifecycle.finish(held, pipeline.run(held))
+    except ClaimLost:
+        logger.info("item %s is no longer ours", held.item_id)
+    except Stopping:
+        lifecycle.release(held)
+    except StoriesError as error:
+        lifecycle.fail(held, error)
+    except Exception:  # a bug: say so, do not try again
+        bug = uuid4().hex[:8]
+        if lifecycle.holds(held):  # else its rows or files went away under it, as they may
+            logger.exception("item %s crashed, bug %s", held.item_id, bug)
+            lifecycle.fail(held, Internal(bug))
+
+
+@shared_task(ignore_result=True)
+def pack_package(package_id: str) -> None:
+    """Pack one ZIP that was asked for."""
+    if lifecycle.stopping.is_set():
+        return
+    held = lifecycle.claim_package(UUID(package_id))
+    if held is None:
+        return
+    try:
+        packaging.run(held)
+    except Stopping:
+        lifecycle.release_package(held)
+    except StoriesError as error:
+        lifecycle.fail_package(held, error)
+    except Exception:
+        logger.exception("package %s crashed", held.package_id)
+        lifecycle.fail_package(held, Internal(uuid4().hex[:8]))
+
+
+@shared_task(ignore_result=True)
+def repair() -> None:
+    """Every few seconds: what was lost is found, what is due is sent."""
+    lifecycle.repair(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """Every minute: what has served its time goes."""
+    cleanup.sweep(timezone.now())
