@@ -1,0 +1,99 @@
+"""A user's jobs as lists: newest first, each with a title, its counts and a few pictures."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Q, QuerySet
+
+from jobs.errors import BY_CODE
+from jobs.models import Artifact, Item, Job, Role
+from jobs.states import ItemState, job_state
+
+PEEK = 2
+_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One job in a list.
+
+    names: whom its lines are about, at most three; more: how many others.
+    files: media files still on disk; peek: ids of some of their pictures.
+    retryable: failed lines that another try may help.
+    """
+
+    id: uuid.UUID
+    names: tuple[str, ...]
+    more: int
+    note: str
+    state: ItemState
+    created_at: datetime
+    files: int
+    peek: tuple[uuid.UUID, ...]
+    retryable: int
+
+
+def find(user: AbstractBaseUser | AnonymousUser, words: str = "") -> QuerySet[Job]:
+    """This user's jobs, newest first; with `words`, those that mention them."""
+    jobs = Job.objects.visible_to(user).order_by("-created_at", "-id")
+    words = words.strip().removeprefix("@")
+    if words:
+        said = (
+            Q(note__icontains=words)
+            | Q(items__line__icontains=words)
+            | Q(items__author_name__icontains=words)
+            | Q(items__author_nickname__icontains=words)
+            | Q(items__stories__caption__icontains=words)
+        )
+        jobs = jobs.filter(pk__in=Job.objects.visible_to(user).filter(said).values("pk"))
+    return jobs
+
+
+def name_of(item: Item) -> str:
+    """Whom or what a line is about, as short as we can say it."""
+    name = item.author_name or item.target.get("name")
+    return f"@{name}" if name else item.line
+
+
+def cards(jobs: Iterable[Job]) -> list[Card]:
+    """The jobs as cards, in three queries however many they are."""
+    jobs = list(jobs)
+    items: dict[uuid.UUID, list[Item]] = defaultdict(list)
+    for item in Item.objects.filter(job__in=jobs).order_by("job_id", "position"):
+        items[item.job_id].append(item)
+    present = Artifact.objects.present().filter(job__in=jobs)
+    files: dict[uuid.UUID, int] = defaultdict(int)
+    pictures: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    wanted = present.filter(role__in=(Role.MEDIA, Role.POSTER)).order_by("story__posted_at")
+    for job_id, role, artifact_id in wanted.values_list("job_id", "role", "id"):
+        if role == Role.MEDIA:
+            files[job_id] += 1
+        else:
+            pictures[job_id].append(artifact_id)
+    return [_card(job, items[job.id], files[job.id], pictures[job.id]) for job in jobs]
+
+
+def _card(job: Job, items: Sequence[Item], files: int, pictures: Sequence[uuid.UUID]) -> Card:
+    names = list(dict.fromkeys(name_of(item) for item in items))
+    return Card(
+        id=job.id,
+        names=tuple(names[:_NAMES]),
+        more=max(0, len(names) - _NAMES),
+        note=job.note,
+        state=job_state(item.state for item in items) if items else ItemState.EMPTY,
+        created_at=job.created_at,
+        files=files,
+        peek=tuple(pictures[:PEEK]),
+        retryable=sum(
+            item.state in (ItemState.FAILED, ItemState.PARTIAL)
+            and item.error_code in BY_CODE
+            and BY_CODE[item.error_code].retryable
+            for item in items
+        ),
+    )

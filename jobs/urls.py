@@ -1,0 +1,25 @@
+"""The addresses of the pages."""
+
+from django.urls import path
+
+from jobs import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("history/", views.history, name="history"),
+    path("help/", views.help_page, name="help"),
+    path("jobs/<uuid:job_id>/", views.job, name="job"),
+    path("jobs/<uuid:job_id>/progress/", views.job_fragment, name="job_fragment"),
+    path("jobs/<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
+    path("jobs/<uuid:job_id>/retry/", views.job_retry, name="job_retry"),
+    path("jobs/<uuid:job_id>/bundle/", views.job_bundle, name="job_bundle"),
+    path("jobs/<uuid:job_id>/selection/", views.selection, name="selection"),
+    path("jobs/<uuid:job_id>/extend/", views.job_extend, name="job_extend"),
+    path("jobs/<uuid:job_id>/clean/", views.job_clean, name="job_clean"),
+    path("jobs/<uuid:job_id>/forget/", views.job_forget, name="job_forget"),
+    path("files/<uuid:artifact_id>/<str:name>", views.file, name="file"),
+    path("items/<uuid:item_id>/retry/", views.item_retry, name="item_retry"),
+    path("items/<uuid:item_id>/again/", views.item_again, name="item_again"),
+    path("stories/<uuid:story_id>/again/", views.story_again, name="story_again"),
+    path("stories/<uuid:story_id>/clean/", views.story_clean, name="story_clean"),
+]

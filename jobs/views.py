@@ -1,0 +1,361 @@
+"""The pages people see. Decisions are made elsewhere; a view finds rows and picks a template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobs import (
+    cleanup,
+    downloads,
+    lifecycle,
+    packaging,
+    shelf,
+    snapshot,
+    submission,
+    telling,
+    upstream,
+)
+from jobs.errors import BY_CODE, Expired, NothingToPack, words
+from jobs.forms import PasteForm, SearchForm
+from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
+from jobs.snapshot import Snapshot
+from stories.errors import StoriesError
+
+RECENT = 6
+PAGE = 40
+_KEPT_TEXT = 4000
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """The box, and the last jobs below it. A GET may bring text along; a POST makes a job."""
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    if request.method != "POST":
+        return _home(request, PasteForm(initial={"text": _prefill(request)}))
+    form = PasteForm(request.POST)
+    if not form.is_valid():
+        return _home(
+            request, form, {"message": str(next(iter(form.errors.values()))[0])}, status=422
+        )
+    try:
+        job = submission.submit(
+            request.user,
+            form.lines(),
+            note=form.cleaned_data["note"],
+            options=form.options(),
+        )
+    except StoriesError as error:
+        return _home(request, form, _said(error), status=422)
+    return redirect("job", job.pk)
+
+
+def _said(error: StoriesError) -> dict[str, str]:
+    message, hint = words(error.code)
+    return {"message": message, "hint": hint, "code": error.code}
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """What was brought along, or typed before the session ended, is there again after sign-in."""
+    text = request.POST.get("text", "")[:_KEPT_TEXT] or _prefill(request)
+    address = reverse("home")
+    return redirect_to_login(f"{address}?{urlencode({'text': text})}" if text else address)
+
+
+def _prefill(request: HttpRequest) -> str:
+    parts = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
+    return "\n".join(dict.fromkeys(part for part in parts if part))[:_KEPT_TEXT]
+
+
+def _home(
+    request: HttpRequest,
+    form: PasteForm,
+    problem: dict[str, str] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "problem": problem,
+        "open_options": problem is not None and form.has_changed_options(),
+        "limit": settings.STORYKEEP.batch_max,
+        "ttl": settings.STORYKEEP.artifact_ttl,
+        "prefer_choices": Prefer.choices,
+        "audio_choices": Audio.choices,
+        "breaker": upstream.breaker_status(),
+        "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
+        "style": "day-time",
+    }
+    return _fresh(render(request, "jobs/home.html", context, status=status))
+
+
+def _fresh(response: HttpResponse) -> HttpResponse:
+    """Personal, and soon out of date: not for a shared cache."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+# --- one job ------------------------------------------------------------------------------------
+
+
+def _mine(request: HttpRequest, job_id: UUID) -> Job:
+    return get_object_or_404(Job.objects.visible_to(request.user), pk=job_id)
+
+
+def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
+    found = snapshot.load(job_id, request.user)
+    if found is None:
+        raise Http404
+    return found
+
+
+@login_required
+@require_safe
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """One job, from queued to its results."""
+    seen = _snapshot(request, job_id)
+    context = {"page": telling.tell(seen), "breaker": upstream.breaker_status()}
+    return _fresh(render(request, "jobs/job.html", context))
+
+
+@login_required
+@require_safe
+def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The part of the job's page that changes; 304 while it does not."""
+    page = telling.tell(_snapshot(request, job_id))
+    unchanged = get_conditional_response(request, etag=page.etag)
+    if unchanged is not None:
+        return _fresh(unchanged)
+    response = render(request, "jobs/_job.html", {"page": page})
+    response.headers["ETag"] = page.etag
+    return _fresh(response)
+
+
+def _act(
+    request: HttpRequest, job_id: UUID, act: Callable[[], object], anchor: str = ""
+) -> HttpResponse:
+    """Do it, then show the job again; a refusal of ours is said on top of the page."""
+    try:
+        act()
+    except StoriesError as error:
+        said = _said(error)
+        messages.error(request, " ".join(filter(None, (said["message"], said["hint"]))))
+    return redirect(reverse("job", args=[job_id]) + anchor)
+
+
+@login_required
+@require_POST
+def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Stop what is open; what was saved stays."""
+    mine = _mine(request, job_id)
+    return _act(request, job_id, lambda: lifecycle.cancel(mine))
+
+
+@login_required
+@require_POST
+def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Try again what failed and may work now."""
+    mine = _mine(request, job_id)
+    return _act(request, job_id, lambda: lifecycle.retry(mine))
+
+
+@login_required
+@require_POST
+def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
+    """The same for one line."""
+    item = get_object_or_404(Item.objects.visible_to(request.user), pk=item_id)
+    return _act(request, item.job_id, lambda: lifecycle.retry_item(item), f"#line-{item.pk}")
+
+
+@login_required
+@require_POST
+def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Keep the files for longer."""
+    mine = _mine(request, job_id)
+    return _act(request, job_id, lambda: cleanup.extend(mine))
+
+
+@login_required
+@require_POST
+def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Delete the job's files now; its record stays."""
+    mine = _mine(request, job_id)
+    return _act(request, job_id, lambda: cleanup.delete_files(mine))
+
+
+@login_required
+@require_POST
+def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
+    """Delete one story's files now."""
+    story = get_object_or_404(
+        Story.objects.visible_to(request.user).select_related("item"), pk=story_id
+    )
+    return _act(
+        request,
+        story.item.job_id,
+        lambda: _delete(story.artifacts.present()),
+        f"#story-{story.pk}",
+    )
+
+
+def _delete(files: Iterable[Artifact]) -> None:
+    for file in files:
+        cleanup.delete_file(file)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Ask first, then remove the job and all it left."""
+    mine = _mine(request, job_id)
+    if request.method != "POST":
+        return _fresh(render(request, "jobs/forget.html", {"card": shelf.cards([mine])[0]}))
+    cleanup.forget(mine)
+    messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
+    return redirect("history")
+
+
+# --- ZIPs ---------------------------------------------------------------------------------------
+
+
+@login_required
+@require_POST
+def job_bundle(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """All files of a job as one ZIP when it is packed, else the job, which shows it come."""
+    return _package(request, _mine(request, job_id))
+
+
+@login_required
+@require_POST
+def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The chosen tiles as one ZIP; a single file is never wrapped in one."""
+    mine = _mine(request, job_id)
+    files = packaging.of_stories(mine, request.POST.getlist("story"))
+    if len(files) == 1:
+        return redirect("file", files[0].pk, files[0].name)
+    return _package(request, mine, [file.pk for file in files])
+
+
+def _package(request: HttpRequest, mine: Job, chosen: Sequence[UUID] | None = None) -> HttpResponse:
+    package: Package | None = None
+
+    def act() -> None:
+        nonlocal package
+        if chosen is not None and not chosen:
+            raise NothingToPack
+        package = packaging.request(mine, chosen or ())
+
+    shown = _act(request, mine.pk, act)
+    ready = package.artifact if package else None
+    return redirect("file", ready.pk, ready.name) if ready else shown
+
+
+@login_required
+@require_safe
+def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase:
+    """A file's bytes. The name is for people; the id decides."""
+    inline = "inline" in request.GET
+    try:
+        return downloads.respond(request, request.user, artifact_id, inline=inline)
+    except StoriesError as error:
+        status = 410 if isinstance(error, Expired) else 503
+        response = render(request, "jobs/no_file.html", {"problem": _said(error)}, status=status)
+        if error.retry_after_s:
+            response.headers["Retry-After"] = str(round(error.retry_after_s))
+        return response
+
+
+# --- once more ----------------------------------------------------------------------------------
+
+
+@login_required
+@require_POST
+def item_again(request: HttpRequest, item_id: UUID) -> HttpResponse:
+    """A fresh job for one line, with ordinary posts allowed when asked to."""
+    item = get_object_or_404(
+        Item.objects.visible_to(request.user).select_related("job"), pk=item_id
+    )
+    posts = item.job.posts or "posts" in request.POST
+    return _again(request, item.job, item.line, posts=posts)
+
+
+@login_required
+@require_POST
+def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
+    """A fresh job for one story whose files were cleaned up."""
+    story = get_object_or_404(
+        Story.objects.visible_to(request.user).select_related("item__job"), pk=story_id
+    )
+    return _again(request, story.item.job, story.source_url, posts=not story.is_story)
+
+
+def _again(request: HttpRequest, like: Job, line: str, *, posts: bool) -> HttpResponse:
+    options = submission.Options(prefer=Prefer(like.prefer), posts=posts, audio=Audio(like.audio))
+    fresh: Job | None = None
+
+    def act() -> None:
+        nonlocal fresh
+        fresh = submission.submit(like.owner, [line], note=like.note, options=options)
+
+    shown = _act(request, like.pk, act)
+    return redirect("job", fresh.pk) if fresh else shown
+
+
+# --- lists and words ----------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """All my jobs by day, with a search."""
+    form = SearchForm(request.GET)
+    sought = form.cleaned_data["q"] if form.is_valid() else ""
+    page = Paginator(shelf.find(request.user, sought), PAGE).get_page(request.GET.get("page"))
+    days = [
+        list(cards)
+        for __, cards in groupby(
+            shelf.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
+        )
+    ]
+    context = {"days": days, "page": page, "sought": sought, "manage": True, "style": "time"}
+    return _fresh(render(request, "jobs/history.html", context))
+
+
+@require_safe
+def help_page(request: HttpRequest) -> HttpResponse:
+    """What can be saved, every error by its words, and where files go."""
+    return render(request, "jobs/help.html", {"codes": _codes()} | _facts())
+
+
+def _codes() -> list[dict[str, Any]]:
+    rows = []
+    for code, cls in BY_CODE.items():
+        message, hint = words(code)
+        rows.append({"code": code, "message": message, "hint": hint, "retry": cls.retryable})
+    return rows
+
+
+def _facts() -> dict[str, Any]:
+    env = settings.STORYKEEP
+    return {
+        "ttl": env.artifact_ttl,
+        "ttl_max": env.artifact_ttl_max,
+        "retention": env.job_retention,
+        "limit": env.batch_max,
+    }

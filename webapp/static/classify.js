@@ -1,0 +1,238 @@
+// What pasted lines are, told without the network: stories/targets.py in a browser's words.
+// tests/browser/test_classify.py holds the two against each other, line by line.
+"use strict";
+
+(() => {
+  const MAX_LINE = 20000;
+  const MAX_SHARE_LINES = 6;
+  const NAME = /^[A-Za-z0-9_.]{1,23}[A-Za-z0-9_]$/;
+  const USER_ID = /^[1-9][0-9]{4,18}$/;
+  const SEC_UID = /^MS4wLjABAAAA[A-Za-z0-9_-]{32,64}$/;
+  const ITEM_ID = /^[1-9][0-9]{17,18}$/;
+  const SHORT_CODE = /^[A-Za-z0-9_-]{3,32}$/;
+  const INVISIBLE =
+    /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/gu;
+  const LINK_SOURCE =
+    "(?:(?<![A-Za-z0-9+.\\-])[A-Za-z][A-Za-z0-9+.\\-]{0,30}:\\/\\/" +
+    "|(?<![\\p{L}\\p{N}_@.\\/:%=&?#+\\-])(?=[A-Za-z0-9\\-]+(?:\\.[A-Za-z0-9\\-]+)+[\\/?#:@]))" +
+    "[!#-;=?-_a-z|~]+";
+  const LINK = new RegExp(LINK_SOURCE, "u");
+  const LINKS = new RegExp(LINK_SOURCE, "gu");
+  const WHOLE_LINK = new RegExp(`^(?:${LINK_SOURCE})$`, "u");
+  const MENTIONS = /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([A-Za-z0-9_.-]{2,80})/gu;
+  const WHOLE_MENTION = /^@[A-Za-z0-9_.-]{2,80}$/;
+  const EDGES = new Set("\"'“”‘’«»„*_~|()[]{}<>`");
+  const TRAILING = new Set(".,;:!?…。、，！？：；\"'“”‘’«»„*|()[]{}<>`");
+  const PAGE_HOSTS = new Set([
+    "tiktok.com",
+    "www.tiktok.com",
+    "m.tiktok.com",
+    "vm.tiktok.com",
+    "vt.tiktok.com",
+    "www.tiktokv.com",
+  ]);
+  const URL_PARTS = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/su;
+  const REFUSED = { kind: "refused" };
+  const NOT_UNDERSTOOD = { kind: "not_understood" };
+
+  const plain = (text) => text.normalize("NFKC").replace(INVISIBLE, "").trim();
+  const words = (line) => line.split(/\s+/).filter(Boolean);
+
+  const trimEnd = (text, set) => {
+    let end = text.length;
+    while (end > 0 && set.has(text[end - 1])) end -= 1;
+    return text.slice(0, end);
+  };
+
+  const trim = (text, set) => {
+    let start = 0;
+    while (start < text.length && set.has(text[start])) start += 1;
+    return trimEnd(text.slice(start), set);
+  };
+
+  const mentions = (line) =>
+    Array.from(line.matchAll(MENTIONS), (found) => found[1].replace(/[.-]+$/, ""));
+
+  const isMarked = (word) => {
+    const bare = trim(word, EDGES);
+    if (bare.startsWith("@") || bare.startsWith("%40")) {
+      return WHOLE_MENTION.test(`@${bare.replace(/^%40/, "").replace(/^@/, "")}`);
+    }
+    return WHOLE_LINK.test(bare);
+  };
+
+  const parts = (line) => {
+    const pieces = line.split(/[\s,;、]+/).filter(Boolean);
+    if (pieces.length < 2) {
+      return pieces.length ? [pieces[0].replace(/^[,;]+|[,;]+$/g, "")] : [line];
+    }
+    if (pieces.every(isMarked)) return pieces;
+    const listed = line.split(/[,;、]/).map((piece) => piece.trim()).filter(Boolean);
+    if (listed.some(isMarked) && listed.every((piece) => isMarked(piece) || NAME.test(piece))) {
+      return listed;
+    }
+    if (!LINK.test(line)) {
+      const named = mentions(line);
+      if (named.length) return [...new Set(named)].map((name) => `@${name}`);
+    }
+    return [line];
+  };
+
+  const isOneShareText = (lines) => {
+    if (lines.length < 2 || lines.length > MAX_SHARE_LINES) return false;
+    const linked = lines.filter((line) => LINK.test(line));
+    const prose = (line) => words(line).length !== 1 && !line.includes("@");
+    return linked.length === 1 && lines.every((line) => prose(line) || linked.includes(line));
+  };
+
+  const findLines = (text) => {
+    const lines = text
+      .split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/)
+      .map(plain)
+      .filter(Boolean);
+    if (isOneShareText(lines)) return [lines.join(" ")];
+    return lines.flatMap(parts);
+  };
+
+  const user = (name) => {
+    if (SEC_UID.test(name)) return { kind: "user", key: `user:${name}` };
+    if (!NAME.test(name)) return null;
+    return { kind: "user", key: `user:${name.toLowerCase()}` };
+  };
+
+  const item = (kind, id) =>
+    ITEM_ID.test(id) ? { kind, key: `item:${id}` } : NOT_UNDERSTOOD;
+
+  const short = (base, codes) =>
+    codes.length === 1 && SHORT_CODE.test(codes[0])
+      ? { kind: "short", key: `short:${base}${codes[0]}/` }
+      : REFUSED;
+
+  const saysStory = (query) => {
+    const asked = new Map();
+    for (const pair of query.replaceAll("&amp;", "&").split("&")) {
+      const cut = pair.indexOf("=");
+      const key = (cut < 0 ? pair : pair.slice(0, cut)).toLowerCase();
+      if (!asked.has(key)) asked.set(key, cut < 0 ? "" : pair.slice(cut + 1));
+    }
+    const told = asked.get("story_type");
+    if (told === "0" || told === "1") return told === "1";
+    return asked.get("aweme_type") === "40";
+  };
+
+  const unquoted = (part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part;
+    }
+  };
+
+  const profile = (owner) => user(owner.replace(/^@/, "")) || NOT_UNDERSTOOD;
+
+  const fromPath = (path, isStory) => {
+    const kind = isStory ? "story" : "post";
+    const low = path.map((part) => part.toLowerCase());
+    if (path[0].startsWith("@")) {
+      if (path.length === 1) return profile(path[0]);
+      if (path.length === 2 && (low[1] === "stories" || low[1] === "story")) {
+        return profile(path[0]);
+      }
+      if (path.length > 2 && (low[1] === "video" || low[1] === "photo")) return item(kind, low[2]);
+      if (path.length > 2 && low[1] === "story") return item("story", low[2]);
+      return REFUSED;
+    }
+    if (path.length === 3 && low[0] === "share" && /^(video|photo|story)$/.test(low[1])) {
+      return item(kind, low[2]);
+    }
+    const last = low[low.length - 1];
+    if (/^(v|embed|embed\/v2|player\/v1)$/.test(low.slice(0, -1).join("/"))) {
+      return last.startsWith("@")
+        ? profile(path[path.length - 1])
+        : item(kind, last.replace(/\.html$/, ""));
+    }
+    if (/^(h5\/share\/usr|share\/user)$/.test(low.slice(0, -1).join("/"))) {
+      const id = last.replace(/\.html$/, "");
+      return USER_ID.test(id) ? { kind: "user", key: `user:${id}` } : NOT_UNDERSTOOD;
+    }
+    return REFUSED;
+  };
+
+  const fromLink = (link, cutShort) => {
+    const found = URL_PARTS.exec(link);
+    if (!found) return NOT_UNDERSTOOD;
+    const [, scheme = "https", authority, path, query = ""] = found;
+    if (!/^https?$/i.test(scheme)) return REFUSED;
+    if (authority.includes("@") || authority.includes(":")) return REFUSED;
+    if (cutShort && !path) return REFUSED;
+    const host = authority.toLowerCase();
+    if (!PAGE_HOSTS.has(host)) return REFUSED;
+    if (path.includes("\\")) return NOT_UNDERSTOOD;
+    const segments = path.split("/").filter(Boolean).map(unquoted);
+    if (host === "vm.tiktok.com" || host === "vt.tiktok.com") {
+      return short(`https://${host}/`, segments);
+    }
+    if (segments[0] === "t") return short("https://www.tiktok.com/t/", segments.slice(1));
+    if (!segments.length) return REFUSED;
+    return fromPath(segments, saysStory(query));
+  };
+
+  const isOurs = (link) => {
+    const found = URL_PARTS.exec(link);
+    return found !== null && PAGE_HOSTS.has(found[2].toLowerCase());
+  };
+
+  const fromProse = (line) => {
+    let refusal = null;
+    for (const found of line.matchAll(LINKS)) {
+      const link = trimEnd(found[0], TRAILING);
+      const after = line.slice(found.index + found[0].length);
+      const verdict = fromLink(link, /^[\p{L}\p{N}]/u.test(after));
+      if (verdict.key || isOurs(link)) return verdict;
+      refusal = refusal || verdict;
+    }
+    if (refusal) return refusal;
+    for (const name of mentions(line)) {
+      const named = user(name);
+      if (named) return named;
+    }
+    return NOT_UNDERSTOOD;
+  };
+
+  const parseLine = (text) => {
+    if (text.length > MAX_LINE) return NOT_UNDERSTOOD;
+    const line = plain(text);
+    if (!line) return NOT_UNDERSTOOD;
+    if (words(line).length !== 1) return fromProse(line);
+    const bare = trimEnd(trim(line, EDGES), TRAILING);
+    for (const candidate of [line, trimEnd(line, TRAILING), bare]) {
+      if (PAGE_HOSTS.has(candidate.toLowerCase().replace(/\/+$/, ""))) return REFUSED;
+      const name = candidate.startsWith("%40")
+        ? candidate.slice(3)
+        : candidate.replace(/^@/, "");
+      const named = user(name);
+      if (named) return named;
+    }
+    return fromProse(line);
+  };
+
+  // {total, unique, twice, user, story, post, short, bad}: how many of each, doubles counted once.
+  const classify = (text) => {
+    const lines = findLines(text);
+    const seen = new Set();
+    const counts = { total: lines.length, twice: 0, user: 0, story: 0, post: 0, short: 0, bad: 0 };
+    for (const line of lines) {
+      const verdict = parseLine(line);
+      if (!verdict.key) counts.bad += 1;
+      else if (seen.has(verdict.key)) counts.twice += 1;
+      else {
+        seen.add(verdict.key);
+        counts[verdict.kind] += 1;
+      }
+    }
+    counts.unique = seen.size;
+    return counts;
+  };
+
+  window.storykeep = Object.assign(window.storykeep || {}, { findLines, parseLine, classify });
+})();

@@ -1,0 +1,70 @@
+// Times in the reader's own zone, and clocks that tick.
+"use strict";
+
+(() => {
+  const language = document.documentElement.lang || undefined;
+  const styles = {
+    time: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }),
+    day: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }),
+    "day-time": new Intl.DateTimeFormat(language, {
+      day: "numeric",
+      month: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+    }),
+  };
+  const SOON_S = 30 * 60;
+
+  const unit = (name) => {
+    const format = new Intl.NumberFormat(language, {
+      style: "unit",
+      unit: name,
+      unitDisplay: "narrow",
+    });
+    return (value) => format.format(value).replace(/^(\d+)([a-z]+)$/, "$1\u00a0$2");
+  };
+  const units = { d: unit("day"), h: unit("hour"), m: unit("minute"), s: unit("second") };
+
+  // `5 h 12 m`, `3 m`, and seconds only when little is left.
+  const left = (seconds) => {
+    if (seconds < 60) return units.s(Math.max(0, seconds));
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 60) return units.m(minutes);
+    const hours = Math.floor(minutes / 60);
+    if (hours < 48) return `${units.h(hours)} ${units.m(minutes % 60)}`;
+    return `${units.d(Math.floor(hours / 24))} ${units.h(hours % 24)}`;
+  };
+
+  const set = (node, text) => {
+    if (node.textContent !== text) node.textContent = text;
+  };
+
+  const show = () => {
+    const now = Date.now();
+    let ended = false;
+    for (const node of document.querySelectorAll("time[data-when]")) {
+      const moment = new Date(node.dateTime);
+      set(node, styles[node.dataset.when].format(moment));
+    }
+    for (const node of document.querySelectorAll("time[data-clock]")) {
+      const moment = new Date(node.dateTime);
+      const seconds = Math.ceil((moment - now) / 1000);
+      if (seconds <= 0) {
+        ended = ended || !node.hasAttribute("data-over");
+        node.setAttribute("data-over", "");
+        set(node, node.dataset.past);
+      } else {
+        set(node, node.dataset.ahead.replace("{}", left(seconds)));
+        node.classList.toggle("soon", seconds < SOON_S);
+      }
+      node.title = styles["day-time"].format(moment);
+    }
+    if (ended) document.dispatchEvent(new Event("storykeep:over"));
+  };
+
+  document.addEventListener("storykeep:fresh", show);
+  show();
+  setInterval(() => {
+    if (!document.hidden) show();
+  }, 1000);
+})();

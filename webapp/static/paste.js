@@ -1,0 +1,92 @@
+// The box on the home page: says what was typed, offers to paste, and grows with its text.
+"use strict";
+
+(() => {
+  const form = document.querySelector("form[data-composer]");
+  if (!form) return;
+  const box = form.querySelector("textarea");
+  const button = form.querySelector("[data-submit]");
+  const chips = form.querySelector("[data-chips]");
+  const limit = Number(form.dataset.limit);
+  const posts = form.querySelector("input[name=posts]");
+  const language = document.documentElement.lang || "en";
+  const plural = new Intl.PluralRules(language);
+  const number = new Intl.NumberFormat(language);
+
+  // Words come translated in data-one, data-other (… data-few) attributes with {} for the number.
+  const say = (source, count) =>
+    (source.getAttribute(`data-${plural.select(count)}`) || source.dataset.other).replace(
+      "{}",
+      number.format(count),
+    );
+
+  const chip = (name, count, tone) => {
+    const words = form.querySelector(`template[data-words="${name}"]`);
+    const node = document.createElement("li");
+    node.className = `chip ${tone}`;
+    node.textContent = say(words, count);
+    return node;
+  };
+
+  const update = () => {
+    const counts = window.storykeep.classify(box.value);
+    const saved = counts.unique - (posts.checked ? 0 : counts.post);
+    const shown = [];
+    if (counts.user) shown.push(chip("user", counts.user, "good"));
+    if (counts.story) shown.push(chip("story", counts.story, "good"));
+    if (counts.short) shown.push(chip("short", counts.short, "good"));
+    if (counts.post) shown.push(chip("post", counts.post, posts.checked ? "good" : "warn"));
+    if (counts.twice) shown.push(chip("twice", counts.twice, ""));
+    if (counts.bad) shown.push(chip("bad", counts.bad, "bad"));
+    const over = counts.total - limit;
+    if (over > 0) shown.push(chip("over", over, "bad"));
+    else if (counts.total > limit * 0.8) shown.push(chip("room", -over, "warn"));
+    chips.replaceChildren(...shown);
+    button.textContent = saved ? say(button, saved) : button.dataset.none;
+    button.disabled = over > 0;
+  };
+
+  let waiting = 0;
+  const soon = () => {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(update);
+  };
+  box.addEventListener("input", soon);
+  posts.addEventListener("change", soon);
+  update();
+
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+
+  // Only a secure page may read the clipboard; elsewhere the long-press menu does it.
+  const paste = form.querySelector("[data-paste]");
+  if (window.isSecureContext && navigator.clipboard && navigator.clipboard.readText) {
+    paste.hidden = false;
+    paste.addEventListener("click", async () => {
+      let text = "";
+      try {
+        text = await navigator.clipboard.readText();
+      } catch {
+        box.focus(); // refused: the person can still paste by hand
+        return;
+      }
+      const before = box.value.trimEnd();
+      box.value = before ? `${before}\n${text}` : text;
+      update();
+      box.focus();
+    });
+  }
+
+  form.addEventListener("submit", (event) => {
+    if (event.submitter) {
+      // Not `disabled`: a page that comes back from the cache must still have a working button.
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "1";
+    }
+  });
+  window.addEventListener("pageshow", () => {
+    delete form.dataset.sent;
+    update();
+  });
+})();

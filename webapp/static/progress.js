@@ -1,0 +1,167 @@
+// The job page while things happen: fetches the fragment and changes only what differs.
+"use strict";
+
+(() => {
+  const root = document.getElementById("job");
+  if (!root) return;
+  const lost = document.getElementById("connection");
+  const address = root.dataset.fragment;
+  const FAST_MS = 700;
+  const SLOW_MS = 8000;
+  const started = Date.now();
+  let tag = root.dataset.etag || "";
+  let timer = 0;
+  let busy = false;
+  let failures = 0;
+  let over = false;
+
+  // --- changing only what differs ------------------------------------------------------------
+
+  // A ticking clock's text is the script's own: leave it while it shows the same moment.
+  const isKept = (from, to) =>
+    from.nodeName === "TIME" &&
+    from.dateTime === to.dateTime &&
+    from.hasAttribute("data-clock") === to.hasAttribute("data-clock") &&
+    from.getAttribute("data-ahead") === to.getAttribute("data-ahead");
+
+  const alike = (from, to) =>
+    from.nodeName === to.nodeName && (from.id || "") === (to.id || "");
+
+  const attributes = (from, to) => {
+    for (const { name } of [...from.attributes]) {
+      const own = name === "open" && from.nodeName === "DETAILS";
+      if (!to.hasAttribute(name) && !own) from.removeAttribute(name);
+    }
+    for (const { name, value } of to.attributes) {
+      if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    }
+  };
+
+  const children = (from, to) => {
+    const byId = new Map();
+    for (const child of from.children) if (child.id) byId.set(child.id, child);
+    let place = from.firstChild;
+    for (const wanted of [...to.childNodes]) {
+      const known = wanted.id ? byId.get(wanted.id) : null;
+      if (known && known.nodeName === wanted.nodeName) {
+        // Step over what stands before it and has gone, so that it need not move itself.
+        while (place && place !== known && !(place.id && to.querySelector(`#${CSS.escape(place.id)}`))) {
+          const gone = place;
+          place = place.nextSibling;
+          gone.remove();
+        }
+        if (place === known) place = place.nextSibling;
+        else from.insertBefore(known, place);
+        morph(known, wanted);
+      } else if (place && !place.id && !wanted.id && alike(place, wanted)) {
+        const next = place.nextSibling;
+        morph(place, wanted);
+        place = next;
+      } else {
+        from.insertBefore(document.importNode(wanted, true), place);
+      }
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  };
+
+  const morph = (from, to) => {
+    if (from.nodeType !== Node.ELEMENT_NODE) {
+      if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
+      return;
+    }
+    if (isKept(from, to) || from.isEqualNode(to)) return;
+    attributes(from, to);
+    children(from, to);
+  };
+
+  const swap = (html) => {
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("job");
+    if (!fresh) return false;
+    const held = root.contains(document.activeElement);
+    morph(root, fresh);
+    if (held && !root.contains(document.activeElement)) {
+      const title = document.getElementById("job-title");
+      if (title) title.focus({ preventScroll: true });
+    }
+    count();
+    document.dispatchEvent(new Event("storykeep:fresh"));
+    return true;
+  };
+
+  // --- when to ask ---------------------------------------------------------------------------
+
+  const settled = () => root.hasAttribute("data-settled");
+
+  const wait = () => {
+    const age = Date.now() - started;
+    const rhythm = age < 30000 ? FAST_MS : age < 180000 ? 2 * FAST_MS : 5 * FAST_MS;
+    return Math.min(SLOW_MS, rhythm * 2 ** Math.min(failures, 4));
+  };
+
+  const plan = () => {
+    clearTimeout(timer);
+    if (!over && !settled() && !document.hidden) timer = setTimeout(ask, wait());
+  };
+
+  const ask = async () => {
+    if (busy || over) return;
+    busy = true;
+    try {
+      const answer = await fetch(address, {
+        headers: tag ? { "If-None-Match": tag } : {},
+        cache: "no-store",
+        credentials: "same-origin",
+      });
+      if (answer.status === 404 || answer.redirected) {
+        // Forgotten in another tab, or signed out: the server says it best.
+        over = true;
+        location.reload();
+        return;
+      }
+      if (answer.status !== 304) {
+        if (!answer.ok) throw new Error(String(answer.status));
+        if (!swap(await answer.text())) throw new Error("no job in the answer");
+        tag = answer.headers.get("ETag") || "";
+      }
+      failures = 0;
+      lost.hidden = true;
+    } catch {
+      failures += 1;
+      lost.hidden = failures < 2;
+    } finally {
+      busy = false;
+      plan();
+    }
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clearTimeout(timer);
+    else if (!settled()) ask();
+  });
+  window.addEventListener("online", () => {
+    if (!settled()) ask();
+  });
+  // A clock ran out: the sweep may take a moment to act on it.
+  document.addEventListener("storykeep:over", () => setTimeout(ask, 1500));
+
+  // --- the selection -------------------------------------------------------------------------
+
+  const bar = document.getElementById("selection-words");
+  const count = () => {
+    const chosen = root.querySelectorAll(".pick:checked").length;
+    if (bar && bar.dataset.many) bar.textContent = bar.dataset.many.replace("{}", chosen);
+  };
+  root.addEventListener("change", count);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-clear]")) return;
+    for (const box of root.querySelectorAll(".pick:checked")) box.checked = false;
+    count();
+  });
+
+  count();
+  plan();
+})();

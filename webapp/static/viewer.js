@@ -1,0 +1,122 @@
+// Looking at what was saved: a dialog over the grid, with arrows, swipe and Escape.
+"use strict";
+
+(() => {
+  const dialog = document.getElementById("viewer");
+  if (!dialog || typeof dialog.showModal !== "function") return;
+  const stage = dialog.querySelector("[data-stage]");
+  const title = dialog.querySelector("[data-title]");
+  const place = dialog.querySelector("[data-place]");
+  const save = dialog.querySelector("[data-save]");
+  const back = dialog.querySelector("[data-back]");
+  const next = dialog.querySelector("[data-next]");
+  const rtl = document.documentElement.dir === "rtl";
+  let links = [];
+  let at = 0;
+
+  const empty = () => {
+    for (const old of stage.querySelectorAll("video, img")) {
+      if (old.nodeName === "VIDEO") {
+        old.pause();
+        old.removeAttribute("src");
+        old.load(); // lets go of the connection
+      }
+      old.remove();
+    }
+  };
+
+  const show = (index) => {
+    at = index;
+    const link = links[at];
+    empty();
+    let media;
+    if (link.dataset.view === "video") {
+      media = document.createElement("video");
+      media.controls = true;
+      media.playsInline = true;
+      media.preload = "metadata";
+      media.loop = true;
+      if (link.dataset.poster) media.poster = link.dataset.poster;
+      media.setAttribute("aria-label", link.dataset.title);
+    } else {
+      media = document.createElement("img");
+      media.alt = link.dataset.title;
+    }
+    media.src = link.href;
+    stage.append(media);
+    if (media.nodeName === "VIDEO") {
+      const playing = media.play();
+      if (playing) playing.catch(() => {}); // the browser wants a tap first: the controls are there
+    }
+    title.textContent = link.dataset.title;
+    place.textContent = `${at + 1} / ${links.length}`;
+    save.href = link.dataset.save;
+    save.lastChild.textContent = link.dataset.saveWords;
+    back.disabled = at === 0;
+    next.disabled = at === links.length - 1;
+  };
+
+  const step = (by) => {
+    const to = at + by;
+    if (to >= 0 && to < links.length) show(to);
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-view]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    links = [...document.querySelectorAll("a[data-view]")];
+    dialog.showModal();
+    // The phone's back gesture closes the viewer instead of leaving the page.
+    history.pushState({ viewer: true }, "");
+    show(links.indexOf(link));
+  });
+
+  dialog.addEventListener("close", () => {
+    empty();
+    if (history.state && history.state.viewer) history.back();
+    const link = links[at];
+    if (link && link.isConnected) link.focus();
+  });
+  window.addEventListener("popstate", () => {
+    if (dialog.open) dialog.close();
+  });
+
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  back.addEventListener("click", () => step(-1));
+  next.addEventListener("click", () => step(1));
+  dialog.addEventListener("keydown", (event) => {
+    if (event.target.nodeName === "VIDEO") return; // there the arrows seek
+    if (event.key === "ArrowRight") step(rtl ? -1 : 1);
+    else if (event.key === "ArrowLeft") step(rtl ? 1 : -1);
+    else if (event.key === "Home") show(0);
+    else if (event.key === "End") show(links.length - 1);
+    else return;
+    event.preventDefault();
+  });
+
+  const CONTROLS = 0.22; // of a video's height, at its bottom: the seek bar's, not ours
+  let touch = null;
+  stage.addEventListener(
+    "touchstart",
+    (event) => {
+      touch = null;
+      if (event.touches.length !== 1) return;
+      const { clientX, clientY, target } = event.touches[0];
+      const box = target.getBoundingClientRect();
+      const seeking = target.nodeName === "VIDEO" && clientY > box.bottom - box.height * CONTROLS;
+      if (!seeking) touch = { x: clientX, y: clientY };
+    },
+    { passive: true },
+  );
+  stage.addEventListener("touchend", (event) => {
+    if (!touch) return;
+    const { clientX, clientY } = event.changedTouches[0];
+    const across = clientX - touch.x;
+    const down = clientY - touch.y;
+    touch = null;
+    if (Math.abs(across) > 48 && Math.abs(across) > 1.5 * Math.abs(down)) {
+      step((across < 0 ? 1 : -1) * (rtl ? -1 : 1));
+    } else if (down > 96 && down > 2 * Math.abs(across)) dialog.close();
+  });
+})();
