@@ -110,6 +110,31 @@ MEDIA = frozenset({"video", "picture", "song", "cover"})
 PAGES = frozenset({"profile", "page", "embed", "embed_item"})
 ENDPOINTS = MEDIA | PAGES | {"list", "short", "play", "home", "login", "api", "other"}
 
+EMBEDS = frozenset({"embed", "embed_item"})
+PUZZLES = frozenset({"challenge", "challenge_again", "unsolvable"})
+PAGE_FAULTS = PUZZLES | {
+    "login",
+    "changed",
+    "code",
+    "captcha",
+    "system_error",
+    "huge",
+    "deep",
+    "withheld",
+    "stuck",
+    "repeat",
+}
+MEDIA_FAULTS = frozenset(
+    {
+        "expired",
+        "truncated",
+        "hole",
+        "no_ranges",
+        "etag_changes",
+        "wrong_range",
+        "mislabelled",
+    }
+)
 FAULTS = {
     # anywhere
     "status": "answer with `status` (a kind that is a number means the same)",
@@ -159,6 +184,11 @@ class Fault:
     def matches(self, request: Request, where: Where) -> bool:
         if self.times is not None and self.hits >= self.times:
             return False
+        # "This account is challenged" means its pages and lists, not its files; and so on.
+        if self.kind in (PAGE_FAULTS if where.endpoint in MEDIA else MEDIA_FAULTS):
+            return False
+        if self.kind in PUZZLES and "endpoint" not in self.match and where.endpoint in EMBEDS:
+            return False  # embeds are not known to challenge anybody
         return all(_holds(key, wanted, request, where) for key, wanted in self.match.items())
 
 
@@ -253,3 +283,7 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._all.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [dataclasses.asdict(fault) for fault in self._all]

@@ -24,7 +24,7 @@ from typing import Literal
 import av
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, PngImagePlugin
 
-VERSION = "5"  # part of every cache key: raise it when a drawing or an encoder setting changes
+VERSION = "6"  # part of every cache key: raise it when a drawing or an encoder setting changes
 
 _cache: dict[str, bytes] = {}
 _folder: Path | None = None
@@ -92,25 +92,28 @@ def _sky(size: tuple[int, int], label: str) -> Image.Image:
     return tall.crop((0, height // 4, width, height // 4 + height))
 
 
-def _hill(size: tuple[int, int], label: str, layer: int) -> tuple[Image.Image, Image.Image]:
-    """One row of hills, twice as wide as the picture and seamless, with its mask."""
+def _hill(
+    size: tuple[int, int], label: str, layer: int, travel: float
+) -> tuple[Image.Image, Image.Image]:
+    """One row of hills with its mask, wider than the picture by how far it will travel."""
     width, height = size
+    span = int(width * (1 + travel)) + 2
     rng = _rng(label, f"hill{layer}")
     base = height * (0.58 + 0.13 * layer)
     waves = [
         (rng.randint(1, 3) * (k + 1), rng.random() * math.tau, rng.uniform(0.5, 1))
         for k in range(3)
     ]
-    mask = Image.new("L", (width * 2, height), 0)
+    mask = Image.new("L", (span, height), 0)
     step = max(2, width // 90)
     points: list[tuple[float, float]] = []
-    for x in [*range(0, width * 2, step), width * 2]:
+    for x in [*range(0, span, step), span]:
         turn = math.tau * x / width / 2
         lift = sum(math.sin(turn * f + p) * a / (k + 1) for k, (f, p, a) in enumerate(waves))
         points.append((x, base - lift * height * 0.055))
-    ImageDraw.Draw(mask).polygon([*points, (width * 2, height), (0, height)], fill=255)
+    ImageDraw.Draw(mask).polygon([*points, (span, height), (0, height)], fill=255)
     tone = _palette(label)[4 + layer]
-    return Image.new("RGB", (width * 2, height), tone), mask.filter(ImageFilter.GaussianBlur(0.8))
+    return Image.new("RGB", (span, height), tone), mask.filter(ImageFilter.GaussianBlur(0.8))
 
 
 @lru_cache(maxsize=8)
@@ -121,12 +124,12 @@ def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 class _Scene:
     """Layers of one label, ready to be put together at any moment between 0 and 1."""
 
-    def __init__(self, size: tuple[int, int], label: str) -> None:
+    def __init__(self, size: tuple[int, int], label: str, *, moving: bool = True) -> None:
         self.size, self.label = size, label
         self.sky = _sky(size, label)
         rng = _rng(label, "sun")
         self.sun_at = rng.uniform(0.28, 0.72), rng.uniform(0.2, 0.34)
-        self.hills = [_hill(size, label, layer) for layer in range(3)]
+        self.hills = [_hill(size, label, n, (0.06 + 0.12 * n) * moving) for n in range(3)]
         self.sun, self.sun_mask = self._disc()
 
     def _disc(self) -> tuple[Image.Image, Image.Image]:
@@ -174,7 +177,7 @@ class _Scene:
 
 def draw(size: tuple[int, int], label: str) -> Image.Image:
     """The picture that stands for `label`: a sky, a sun, hills and the words."""
-    return _Scene(size, label).at(0.0)
+    return _Scene(size, label, moving=False).at(0.0)
 
 
 # --- video ------------------------------------------------------------------------------------
@@ -257,7 +260,7 @@ def _encode(
             sound = container.add_stream("aac", rate=44100)
             sound.codec_context.layout = "mono"
             sound.codec_context.bit_rate = 64_000
-        drawn = (min(size[0], 576) // 2 * 2, 0)
+        drawn = (min(size[0], 432) // 2 * 2, 0)
         drawn = (drawn[0], drawn[0] * size[1] // size[0] // 2 * 2)
         scene = _Scene(drawn, label)
         picture = black = Image.new("RGB", drawn)

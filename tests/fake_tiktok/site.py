@@ -16,12 +16,12 @@ import random
 import string
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from tests.fake_tiktok import cdn, media, pages
+from tests.fake_tiktok import cdn, pages
+from tests.fake_tiktok.accounts import HOURS, Account, FakeStory
 from tests.fake_tiktok.cdn import MediaObject
 from tests.fake_tiktok.exchange import (
     MEDIA,
@@ -34,309 +34,14 @@ from tests.fake_tiktok.exchange import (
     match_of,
     sliced,
 )
+from tests.fake_tiktok.items import Shapes, stats
 
 if TYPE_CHECKING:
     import httpx
 
-HOURS = 3600.0
-LABELS = ("Good morning", "High noon", "Golden hour")
 SUFFIXES = (".tiktok.com", ".tiktokcdn.com", ".tiktokcdn-us.com", ".tiktokcdn-eu.com")
 PAGE_HOSTS = frozenset({"www.tiktok.com", "tiktok.com", "m.tiktok.com"})
 SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com"})
-
-Gear = tuple[media.Codec, tuple[int, int]]
-H264: Gear = ("h264", (576, 1024))
-HEVC_1080: Gear = ("hevc", (1080, 1920))
-HEVC_720: Gear = ("hevc", (720, 1280))
-
-_NAMES = {576: "540", 720: "720", 1080: "1080", 540: "540", 360: "360"}
-
-
-@dataclass(eq=False)
-class Rendition:
-    """One gear of a video: the file, and what the listing says of it."""
-
-    thing: MediaObject
-    codec: str
-    size: tuple[int, int]
-    bitrate: int
-    gear_name: str
-    quality: int
-
-    @property
-    def fault_match(self) -> dict[str, Any]:
-        return self.thing.fault_match
-
-
-@dataclass(eq=False)
-class FakeStory:
-    """A story or a post. Its files are made when it is declared.
-
-    created: Unix seconds. kind: "video", "photo", "carousel" or "nothing" (no media at all).
-    listed: whether the list shows it; an unlisted expired story is simply gone.
-    """
-
-    account: Account
-    id: str
-    created: float
-    kind: str
-    caption: str
-    is_story: bool = True
-    listed: bool = True
-    expires: float = 0.0
-    seconds: float = 0.0
-    renditions: list[Rendition] = field(default_factory=list)
-    watermarked: MediaObject | None = None
-    pictures: list[tuple[MediaObject, tuple[int, int]]] = field(default_factory=list)
-    cover: MediaObject | None = None
-    song: MediaObject | None = None
-    song_seconds: float = 0.0
-    posed_as: Account | None = None
-    gears_listed: bool = True
-    item: dict[str, Any] = field(default_factory=dict)
-    page_code: int = 0
-
-    @property
-    def files(self) -> list[MediaObject]:
-        """What a saver should fetch: the best H.264 (else the first gear), or the pictures."""
-        if self.pictures:
-            return [thing for thing, _ in self.pictures]
-        best = sorted(
-            self.renditions, key=lambda one: (one.codec != "h264", -one.size[0], -one.bitrate)
-        )
-        return [best[0].thing] if best else []
-
-    @property
-    def url(self) -> str:
-        """The permalink, without tracking."""
-        middle = "story" if self.is_story else ("video" if self.kind == "video" else "photo")
-        return f"https://www.tiktok.com/@{self.account.name}/{middle}/{self.id}"
-
-    @property
-    def shared_url(self) -> str:
-        """As the app's Share sheet gives it, markers and tracking included."""
-        kind = 40 if self.is_story else (0 if self.kind == "video" else 150)
-        return (
-            f"https://www.tiktok.com/@{self.account.name}/video/{self.id}?_r=1&_t=ZN-90abc"
-            f"&aweme_type={kind}&share_item_id={self.id}&source=h5_m"
-            f"&story_type={int(self.is_story)}&timestamp={int(self.created)}&u_code=0"
-        )
-
-    @property
-    def fault_match(self) -> dict[str, Any]:
-        return {"item": self.id, "endpoint": "media"}
-
-
-@dataclass(eq=False)
-class Account:
-    """An account and what it has posted. Each method adds one story and returns it."""
-
-    site: FakeTikTok
-    name: str
-    id: str
-    nickname: str
-    private: bool = False
-    secret: bool = False
-    verified: bool = False
-    embeddable: bool = True
-    profile_code: int = 0
-    story_status: int | None = None
-    user: dict[str, Any] = field(default_factory=dict)
-    stories: list[FakeStory] = field(default_factory=list)
-    posts: list[FakeStory] = field(default_factory=list)
-
-    @property
-    def sec_uid(self) -> str:
-        letters = string.ascii_letters + string.digits + "_-"
-        rng = random.Random(self.id)
-        return "MS4wLjABAAAA" + "".join(rng.choice(letters) for _ in range(64))
-
-    @property
-    def url(self) -> str:
-        return f"https://www.tiktok.com/@{self.name}"
-
-    @property
-    def fault_match(self) -> dict[str, Any]:
-        return {"account": self.name}
-
-    def _begin(
-        self, kind: str, caption: str | None, ago_s: float | None, post: bool, **more: Any
-    ) -> FakeStory:
-        site = self.site
-        placed = len(self.stories) + len(self.posts)
-        created = site.now() - (ago_s if ago_s is not None else 6 * HOURS - placed * 60)
-        story = FakeStory(
-            account=self,
-            id=site.new_id(created),
-            created=created,
-            kind=kind,
-            caption=f"A {kind} of mine" if caption is None else caption,
-            is_story=not post,
-            expires=int(created) + 24 * HOURS,
-            **more,
-        )
-        (self.posts if post else self.stories).append(story)
-        site.stories[story.id] = story
-        return story
-
-    def video(
-        self,
-        seconds: float = 2,
-        *,
-        gears: Sequence[Gear] = (H264,),
-        caption: str | None = None,
-        label: str | None = None,
-        ago_s: float | None = None,
-        audio: bool = True,
-        min_bytes: int | None = None,
-        moov: Literal["first", "last"] = "first",
-        low: bool = True,
-        watermark: bool = True,
-        song: media.SongFormat | None = None,
-        post: bool = False,
-        listed_gears: bool = True,
-        **more: Any,
-    ) -> FakeStory:
-        """A video. low: also a smaller H.264 gear. watermark: also a `downloadAddr`.
-
-        listed_gears: False leaves `bitrateInfo` out, as old answers do. more: fields of FakeStory.
-        """
-        story = self._begin("video", caption, ago_s, post, **more)
-        story.seconds = seconds
-        story.gears_listed = listed_gears
-        label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
-        quality = 20
-        for codec, size in gears:
-            body = media.video(
-                seconds, size, codec, audio=audio, min_bytes=min_bytes, moov=moov, label=label
-            )
-            number = 0 if codec == "h264" else 1
-            name = (
-                f"{'normal' if codec == 'h264' else 'adapt_lower'}_{_NAMES.get(size[0], size[0])}"
-            )
-            self._rendition(story, body, codec, size, f"{name}_{number}", quality)
-            quality -= 1
-        first = story.renditions[0]
-        if low and any(codec == "h264" for codec, _ in gears):
-            plain = next(one for one in story.renditions if one.codec == "h264")
-            self._rendition(
-                story, plain.thing.parts[0], "h264", plain.size, "lowest_540_0", 25, share=0.5
-            )
-        if watermark:
-            story.watermarked = self._file(
-                story, "video", first.thing.parts[0], "video/mp4", 1, "watermarked"
-            )
-        story.cover = self._file(
-            story,
-            "cover",
-            media.picture("jpeg", (360, 640), label),
-            "image/jpeg",
-            0,
-            "cover",
-            ".image",
-        )
-        self._attach(story, song, label)
-        return story
-
-    def photo(self, **options: Any) -> FakeStory:
-        """A single photo; options as for `carousel`."""
-        return self.carousel(1, **options)
-
-    def carousel(
-        self,
-        count: int = 3,
-        *,
-        formats: Sequence[media.PictureFormat] = ("jpeg",),
-        size: tuple[int, int] = (1080, 1920),
-        caption: str | None = None,
-        label: str | None = None,
-        ago_s: float | None = None,
-        min_bytes: int | None = None,
-        orientation: int | None = None,
-        song: media.SongFormat | None = None,
-        post: bool = False,
-        **more: Any,
-    ) -> FakeStory:
-        """Several photos in order; formats are taken in turn."""
-        kind = "carousel" if count > 1 else "photo"
-        story = self._begin(kind, caption, ago_s, post, **more)
-        label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
-        types = {"jpeg": ("image/jpeg", ".jpeg"), "png": ("image/png", ".png")}
-        for number in range(1, count + 1):
-            fmt = formats[(number - 1) % len(formats)]
-            words = label if count == 1 else f"{label} {number}"
-            body = media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
-            plain = fmt.removesuffix("_animated")
-            content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
-            thing = self._file(story, "picture", body, content_type, number, fmt, suffix)
-            story.pictures.append((thing, size))
-        story.cover = story.pictures[0][0]
-        self._attach(story, song, label)
-        return story
-
-    def expired(self, *, listed: bool = True, **options: Any) -> FakeStory:
-        """A story whose day is over; still listed unless told otherwise."""
-        options.setdefault("ago_s", 25 * HOURS)
-        return self.photo(listed=listed, **options)
-
-    def post(
-        self, kind: Literal["video", "photo", "carousel"] = "video", **options: Any
-    ) -> FakeStory:
-        """An ordinary post: not in the story list, but it has its page."""
-        options.setdefault("ago_s", 3 * 24 * HOURS)
-        made: FakeStory = getattr(self, kind)(post=True, **options)
-        return made
-
-    def nothing(self, **options: Any) -> FakeStory:
-        """An item that declares no media at all."""
-        options = {"caption": None, "ago_s": None, "post": False, **options}
-        return self._begin("nothing", **options)
-
-    def _rendition(
-        self,
-        story: FakeStory,
-        body: bytes,
-        codec: str,
-        size: tuple[int, int],
-        name: str,
-        quality: int,
-        share: float = 1.0,
-    ) -> None:
-        thing = self._file(story, "video", body, "video/mp4", 1, name)
-        rate = max(int(thing.size * 8 / story.seconds * share), 1)
-        story.renditions.append(Rendition(thing, codec, size, rate, name, quality))
-
-    def _attach(self, story: FakeStory, fmt: media.SongFormat | None, label: str) -> None:
-        if fmt is not None:
-            story.song_seconds = 6
-            kind = "audio/mpeg" if fmt == "mp3" else "audio/mp4"
-            body = media.song(fmt, 6, label)
-            story.song = self._file(story, "song", body, kind, 0, fmt)
-
-    def _file(
-        self,
-        story: FakeStory,
-        kind: str,
-        body: bytes,
-        content_type: str,
-        position: int,
-        gear: str,
-        suffix: str = "",
-    ) -> MediaObject:
-        key = hashlib.sha256(f"{story.id}/{position}/{kind}/{gear}".encode()).hexdigest()[:32]
-        thing = MediaObject(
-            key=key,
-            kind=kind,
-            parts=media.salted(body, key),
-            content_type=content_type,
-            account=self.name,
-            item=story.id,
-            position=position,
-            gear=gear,
-            suffix=suffix,
-        )
-        self.site.objects[key] = thing
-        return thing
 
 
 class FakeTikTok:
@@ -363,6 +68,7 @@ class FakeTikTok:
         self.faults = Faults()
         self.requests: list[Seen] = []
         self.strays: list[str] = []
+        self.shapes = Shapes(self)
         self.page_bytes = page_bytes
         self.most_per_page = 50
         self.media_life_s = 48 * HOURS
@@ -651,9 +357,9 @@ class FakeTikTok:
             detail["statusCode"] = account.profile_code or (10222 if account.private else 0)
             detail["userInfo"] = {
                 "itemList": [],
-                "stats": _stats(account, text=False),
-                "statsV2": _stats(account, text=True),
-                "user": self._user(account),
+                "stats": stats(account, text=False),
+                "statsV2": stats(account, text=True),
+                "user": self.shapes.user(account),
             }
         scope = {"webapp.user-detail": detail}
         return pages.rehydration(request, scope, "Profile", self.page_bytes, *cookies)
@@ -681,7 +387,7 @@ class FakeTikTok:
             "TotalCount": str(len(every)),
         }
         if given:
-            more["itemList"] = [self.item(story, token) for story in given]
+            more["itemList"] = [self.shapes.item(story, token) for story in given]
         return self._list_answer(request, 0, "", cookies, **more)
 
     def _list_answer(
@@ -718,7 +424,7 @@ class FakeTikTok:
             code = story.page_code or 10222
             detail |= {"statusCode": code, "statusMsg": f"code {code}"}
         else:
-            detail["itemInfo"] = {"itemStruct": self.item(story, token, page=True)}
+            detail["itemInfo"] = {"itemStruct": self.shapes.item(story, token, page=True)}
             detail["shareMeta"] = {"desc": story.caption, "title": story.account.nickname}
         scope = {"webapp.video-detail": detail}
         return pages.rehydration(request, scope, "Video", self.page_bytes, *cookies)
@@ -768,48 +474,10 @@ class FakeTikTok:
         data: dict[str, Any] = {}
         gone = story is None or (story.is_story and story.expires <= self.now())
         if story is not None and not gone and not story.account.private:
-            data = self._embed_data(story)
+            data = self.shapes.embed_data(story)
         entry = {"isError": not data, "isReady": True, "link": route, "route": f"{route}/"}
         entry["videoData"] = data
         return pages.frontity(request, route, entry, self.page_bytes * 3 // 4)
-
-    def _embed_data(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.now(), self.media_life_s
-        size = story.renditions[0].size if story.renditions else (0, 0)
-        files = story.files if story.kind == "video" else []
-        data: dict[str, Any] = {
-            "itemInfos": {
-                "id": story.id,
-                "text": story.caption,
-                "createTime": str(int(story.created)),
-                "authorId": story.account.id,
-                "covers": [],
-                "video": {
-                    "urls": [cdn.app_url(t, now, life, cdn.EMBED_HOST) for t in files],
-                    "videoMeta": {
-                        "width": size[0],
-                        "height": size[1],
-                        "duration": round(story.seconds),
-                    },
-                },
-            },
-            "authorInfos": {
-                "userId": story.account.id,
-                "uniqueId": story.account.name,
-                "secUid": story.account.sec_uid,
-                "nickName": story.account.nickname,
-                "verified": story.account.verified,
-            },
-            "musicInfos": {"musicId": "7400000000000000001", "musicName": "Sample sound title"},
-        }
-        if story.pictures:
-            data["imagePostInfo"] = {
-                "displayImages": [
-                    {"urlList": cdn.picture_urls(t, now, life), "width": w, "height": h}
-                    for t, (w, h) in story.pictures
-                ]
-            }
-        return data
 
     def _short_hop(self, request: Request, where: Where) -> Response:
         code = request.bare_path.removeprefix("/t/").strip("/")
@@ -854,205 +522,6 @@ class FakeTikTok:
         if self.same_agent and self._agents.get(token or "") != request.user_agent:
             return "user agent"
         return None
-
-    # --- items ------------------------------------------------------------------------------
-
-    def _user(self, account: Account) -> dict[str, Any]:
-        status = account.story_status
-        if status is None:
-            status = int(any(s.expires > self.now() for s in account.stories))
-        return {
-            "UserStoryStatus": status,
-            **_avatars(account),
-            "canExpPlaylist": True,
-            "commentSetting": 0,
-            "createTime": 1600000000,
-            "ftc": False,
-            "id": account.id,
-            "isADVirtual": False,
-            "isEmbedBanned": not account.embeddable,
-            "nickname": account.nickname,
-            "openFavorite": False,
-            "privateAccount": account.private,
-            "profileEmbedPermission": 1,
-            "relation": 0,
-            "roomId": "",
-            "secUid": account.sec_uid,
-            "secret": account.secret,
-            "shortId": "",
-            "signature": "Sample bio ✨",
-            "uniqueId": account.name,
-            "uniqueIdModifyTime": 0,
-            "verified": account.verified,
-            **account.user,
-        }
-
-    def item(self, story: FakeStory, token: str, *, page: bool = False) -> dict[str, Any]:
-        """The item structure: numbers in API answers, strings in pages, as recorded."""
-        number: Callable[[int], Any] = str if page else int
-        author = story.posed_as or story.account
-        item: dict[str, Any] = {
-            "AIGCDescription": "",
-            "CategoryType": 120,
-            "author": {
-                "UserStoryStatus": 1,
-                **_avatars(author),
-                "commentSetting": 0,
-                "ftc": False,
-                "id": author.id,
-                "nickname": author.nickname,
-                "privateAccount": author.private,
-                "relation": 0,
-                "secUid": author.sec_uid,
-                "secret": False,
-                "signature": "Sample bio",
-                "uniqueId": author.name,
-                "verified": author.verified,
-            },
-            "challenges": [],
-            "collected": False,
-            "createTime": number(int(story.created)),
-            "desc": story.caption,
-            "digged": False,
-            "duetDisplay": 0,
-            "forFriend": False,
-            "id": story.id,
-            "isAd": False,
-            "isReviewing": False,
-            "itemCommentStatus": 0,
-            "music": self._music(story),
-            "officalItem": False,
-            "originalItem": False,
-            "privateItem": False,
-            "secret": False,
-            "shareEnabled": True,
-            "stats": {
-                "collectCount": 12222,
-                "commentCount": 12222,
-                "diggCount": 122222,
-                "playCount": 12222222,
-                "shareCount": 12222,
-            },
-            "textExtra": [],
-            "textLanguage": "en",
-            "video": self._video(story, token, number),
-        }
-        if story.is_story:
-            item["story"] = {"ExpiredAt": int(story.expires * 1000), "Viewed": False}
-        if story.pictures:
-            item["imagePost"] = self._image_post(story)
-        return _merged(item, story.item)
-
-    def _music(self, story: FakeStory) -> dict[str, Any]:
-        music: dict[str, Any] = {
-            "authorName": "Sample Artist",
-            "duration": round(story.song_seconds or story.seconds) or 15,
-            "id": "7400000000000000001",
-            "isCopyrighted": story.song is None,
-            "original": story.song is None,
-            "private": False,
-            "title": "Sample sound title",
-        }
-        if story.song is not None:
-            music["playUrl"] = cdn.app_url(story.song, self.now(), self.song_life_s, cdn.SONG_HOST)
-        return music
-
-    def _cover(self, story: FakeStory) -> str:
-        if story.cover is None:
-            return ""
-        return cdn.picture_urls(story.cover, self.now(), self.media_life_s)[0]
-
-    def _video(self, story: FakeStory, token: str, number: Callable[[int], Any]) -> dict[str, Any]:
-        video: dict[str, Any] = {
-            "cover": self._cover(story),
-            "downloadAddr": "",
-            "duration": 0,
-            "dynamicCover": "",
-            "height": 0,
-            "id": story.id,
-            "playAddr": "",
-            "ratio": "",
-            "width": 0,
-        }
-        if not story.renditions:
-            return video
-        gears = [self._gear(story, one, token, number) for one in story.renditions]
-        plain = next((g for g in gears if g["CodecType"] == "h264"), gears[0])
-        address = plain["PlayAddr"]
-        if story.watermarked is not None:
-            video["downloadAddr"] = self._urls(story.watermarked, token)[0]
-        video |= {
-            "PlayAddrStruct": address,
-            "VQScore": "63.4",
-            "bitrate": plain["Bitrate"],
-            "codecType": plain["CodecType"],
-            "definition": "540p",
-            "duration": round(story.seconds),
-            "encodeUserTag": "",
-            "encodedType": "normal",
-            "format": "mp4",
-            "height": address["Height"],
-            "originCover": self._cover(story),
-            "playAddr": address["UrlList"][0],
-            "ratio": "540p",
-            "size": address["DataSize"],
-            "videoID": address["Uri"],
-            "videoQuality": "normal",
-            "volumeInfo": {"Loudness": -20.1, "Peak": 0.2851},
-            "width": address["Width"],
-        }
-        if story.gears_listed:
-            video["bitrateInfo"] = gears
-        return video
-
-    def _urls(self, thing: MediaObject, token: str) -> list[str]:
-        return cdn.video_urls(thing, self.now(), self.media_life_s, token, thing.item)
-
-    def _gear(
-        self, story: FakeStory, one: Rendition, token: str, number: Callable[[int], Any]
-    ) -> dict[str, Any]:
-        width, height = one.size
-        uri = f"v14044g50000{one.thing.key[:20]}"
-        part = "h264" if one.codec == "h264" else "bytevc1"
-        shown = _NAMES.get(width, width)
-        return {
-            "Bitrate": one.bitrate,
-            "BitrateFPS": media.FPS,
-            "CodecType": "h264" if one.codec == "h264" else "h265_hvc1",
-            "Format": "mp4",
-            "GearName": one.gear_name,
-            "PlayAddr": {
-                "DataSize": number(one.thing.size),
-                "FileCs": "c:0-76453-0229",
-                "FileHash": hashlib.md5(one.thing.body, usedforsecurity=False).hexdigest()
-                if one.thing.size < 100_000
-                else one.thing.key,
-                "Height": height,
-                "Uri": uri,
-                "UrlKey": f"{uri}_{part}_{shown}p_{one.bitrate}",
-                "UrlList": self._urls(one.thing, token),
-                "Width": width,
-            },
-            "QualityType": one.quality,
-        }
-
-    def _image_post(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.now(), self.media_life_s
-
-        def image(thing: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
-            return {
-                "imageHeight": size[1],
-                "imageURL": {"urlList": cdn.picture_urls(thing, now, life)},
-                "imageWidth": size[0],
-            }
-
-        cover = image(*story.pictures[0])
-        return {
-            "cover": cover,
-            "images": [image(thing, size) for thing, size in story.pictures],
-            "shareCover": cover,
-            "title": story.caption,
-        }
 
     # --- faults -----------------------------------------------------------------------------
 
@@ -1210,37 +679,3 @@ def _with_cursor_0(path: str) -> str:
     bare, _, query = path.partition("?")
     kept = [pair for pair in query.split("&") if not pair.startswith("cursor=")]
     return f"{bare}?{'&'.join([*kept, 'cursor=0'])}"
-
-
-def _stats(account: Account, *, text: bool) -> dict[str, Any]:
-    counts = {
-        "diggCount": 0,
-        "followerCount": 122222,
-        "followingCount": 122,
-        "friendCount": 12,
-        "heart": 1222222,
-        "heartCount": 1222222,
-        "videoCount": len(account.posts),
-    }
-    return {name: str(count) if text else count for name, count in counts.items()}
-
-
-def _avatars(account: Account) -> dict[str, str]:
-    stem = hashlib.sha256(account.id.encode()).hexdigest()[:32]
-    host = "https://p16-common-sign.tiktokcdn.com/tos-maliva-avt-0068"
-    return {
-        f"avatar{name}": f"{host}/{stem}~tplv-tiktokx-cropcenter:{side}:{side}.jpeg?dr=10399"
-        for name, side in (("Larger", 1080), ("Medium", 720), ("Thumb", 100))
-    }
-
-
-def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """base with more laid over it; None removes a field."""
-    for name, value in more.items():
-        if value is None:
-            base.pop(name, None)
-        elif isinstance(value, Mapping) and isinstance(base.get(name), dict):
-            base[name] = _merged(base[name], value)
-        else:
-            base[name] = value
-    return base

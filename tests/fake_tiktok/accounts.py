@@ -1,0 +1,312 @@
+"""What the fake TikTok holds: accounts, their stories and posts, and the files of each."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from tests.fake_tiktok import media
+from tests.fake_tiktok.cdn import MediaObject
+
+if TYPE_CHECKING:
+    from tests.fake_tiktok.site import FakeTikTok
+
+HOURS = 3600.0
+LABELS = ("Good morning", "High noon", "Golden hour")
+
+Gear = tuple[media.Codec, tuple[int, int]]
+H264: Gear = ("h264", (576, 1024))
+HEVC_1080: Gear = ("hevc", (1080, 1920))
+HEVC_720: Gear = ("hevc", (720, 1280))
+
+GEAR_NAMES = {576: "540", 720: "720", 1080: "1080", 540: "540", 360: "360"}
+
+
+@dataclass(eq=False)
+class Rendition:
+    """One gear of a video: the file, and what the listing says of it."""
+
+    thing: MediaObject
+    codec: str
+    size: tuple[int, int]
+    bitrate: int
+    gear_name: str
+    quality: int
+
+    @property
+    def fault_match(self) -> dict[str, Any]:
+        return self.thing.fault_match
+
+
+@dataclass(eq=False)
+class FakeStory:
+    """A story or a post. Its files are made when it is declared.
+
+    created: Unix seconds. kind: "video", "photo", "carousel" or "nothing" (no media at all).
+    listed: whether the list shows it; an unlisted expired story is simply gone.
+    """
+
+    account: Account
+    id: str
+    created: float
+    kind: str
+    caption: str
+    is_story: bool = True
+    listed: bool = True
+    expires: float = 0.0
+    seconds: float = 0.0
+    renditions: list[Rendition] = field(default_factory=list)
+    watermarked: MediaObject | None = None
+    pictures: list[tuple[MediaObject, tuple[int, int]]] = field(default_factory=list)
+    cover: MediaObject | None = None
+    song: MediaObject | None = None
+    song_seconds: float = 0.0
+    posed_as: Account | None = None
+    gears_listed: bool = True
+    item: dict[str, Any] = field(default_factory=dict)
+    page_code: int = 0
+
+    @property
+    def files(self) -> list[MediaObject]:
+        """What a saver should fetch: the best H.264 (else the first gear), or the pictures."""
+        if self.pictures:
+            return [thing for thing, _ in self.pictures]
+        best = sorted(
+            self.renditions, key=lambda one: (one.codec != "h264", -one.size[0], -one.bitrate)
+        )
+        return [best[0].thing] if best else []
+
+    @property
+    def url(self) -> str:
+        """The permalink, without tracking."""
+        middle = "story" if self.is_story else ("video" if self.kind == "video" else "photo")
+        return f"https://www.tiktok.com/@{self.account.name}/{middle}/{self.id}"
+
+    @property
+    def shared_url(self) -> str:
+        """As the app's Share sheet gives it, markers and tracking included."""
+        kind = 40 if self.is_story else (0 if self.kind == "video" else 150)
+        return (
+            f"https://www.tiktok.com/@{self.account.name}/video/{self.id}?_r=1&_t=ZN-90abc"
+            f"&aweme_type={kind}&share_item_id={self.id}&source=h5_m"
+            f"&story_type={int(self.is_story)}&timestamp={int(self.created)}&u_code=0"
+        )
+
+    @property
+    def fault_match(self) -> dict[str, Any]:
+        return {"item": self.id, "endpoint": "media"}
+
+
+@dataclass(eq=False)
+class Account:
+    """An account and what it has posted. Each method adds one story and returns it."""
+
+    site: FakeTikTok
+    name: str
+    id: str
+    nickname: str
+    private: bool = False
+    secret: bool = False
+    verified: bool = False
+    embeddable: bool = True
+    profile_code: int = 0
+    story_status: int | None = None
+    user: dict[str, Any] = field(default_factory=dict)
+    stories: list[FakeStory] = field(default_factory=list)
+    posts: list[FakeStory] = field(default_factory=list)
+
+    @property
+    def sec_uid(self) -> str:
+        letters = string.ascii_letters + string.digits + "_-"
+        rng = random.Random(self.id)
+        return "MS4wLjABAAAA" + "".join(rng.choice(letters) for _ in range(64))
+
+    @property
+    def url(self) -> str:
+        return f"https://www.tiktok.com/@{self.name}"
+
+    @property
+    def fault_match(self) -> dict[str, Any]:
+        return {"account": self.name}
+
+    def _begin(
+        self, kind: str, caption: str | None, ago_s: float | None, post: bool, **more: Any
+    ) -> FakeStory:
+        site = self.site
+        placed = len(self.stories) + len(self.posts)
+        created = site.now() - (ago_s if ago_s is not None else 6 * HOURS - placed * 60)
+        story = FakeStory(
+            account=self,
+            id=site.new_id(created),
+            created=created,
+            kind=kind,
+            caption=f"A {kind} of mine" if caption is None else caption,
+            is_story=not post,
+            expires=int(created) + 24 * HOURS,
+            **more,
+        )
+        (self.posts if post else self.stories).append(story)
+        site.stories[story.id] = story
+        return story
+
+    def video(
+        self,
+        seconds: float = 2,
+        *,
+        gears: Sequence[Gear] = (H264,),
+        caption: str | None = None,
+        label: str | None = None,
+        ago_s: float | None = None,
+        audio: bool = True,
+        min_bytes: int | None = None,
+        moov: Literal["first", "last"] = "first",
+        low: bool = True,
+        watermark: bool = True,
+        song: media.SongFormat | None = None,
+        post: bool = False,
+        listed_gears: bool = True,
+        **more: Any,
+    ) -> FakeStory:
+        """A video. low: also a smaller H.264 gear. watermark: also a `downloadAddr`.
+
+        listed_gears: False leaves `bitrateInfo` out, as old answers do. more: fields of FakeStory.
+        """
+        story = self._begin("video", caption, ago_s, post, **more)
+        story.seconds = seconds
+        story.gears_listed = listed_gears
+        label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
+        quality = 20
+        for codec, size in gears:
+            body = media.video(
+                seconds, size, codec, audio=audio, min_bytes=min_bytes, moov=moov, label=label
+            )
+            number = 0 if codec == "h264" else 1
+            kind = "normal" if codec == "h264" else "adapt_lower"
+            name = f"{kind}_{GEAR_NAMES.get(size[0], size[0])}_{number}"
+            self._rendition(story, body, codec, size, name, quality)
+            quality -= 1
+        first = story.renditions[0]
+        if low and any(codec == "h264" for codec, _ in gears):
+            plain = next(one for one in story.renditions if one.codec == "h264")
+            self._rendition(
+                story, plain.thing.parts[0], "h264", plain.size, "lowest_540_0", 25, share=0.5
+            )
+        if watermark:
+            story.watermarked = self._file(
+                story, "video", first.thing.parts[0], "video/mp4", 1, "watermarked"
+            )
+        story.cover = self._file(
+            story,
+            "cover",
+            media.picture("jpeg", (360, 640), label),
+            "image/jpeg",
+            0,
+            "cover",
+            ".image",
+        )
+        self._attach(story, song, label)
+        return story
+
+    def photo(self, **options: Any) -> FakeStory:
+        """A single photo; options as for `carousel`."""
+        return self.carousel(1, **options)
+
+    def carousel(
+        self,
+        count: int = 3,
+        *,
+        formats: Sequence[media.PictureFormat] = ("jpeg",),
+        size: tuple[int, int] = (1080, 1920),
+        caption: str | None = None,
+        label: str | None = None,
+        ago_s: float | None = None,
+        min_bytes: int | None = None,
+        orientation: int | None = None,
+        song: media.SongFormat | None = None,
+        post: bool = False,
+        **more: Any,
+    ) -> FakeStory:
+        """Several photos in order; formats are taken in turn."""
+        kind = "carousel" if count > 1 else "photo"
+        story = self._begin(kind, caption, ago_s, post, **more)
+        label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
+        types = {"jpeg": ("image/jpeg", ".jpeg"), "png": ("image/png", ".png")}
+        for number in range(1, count + 1):
+            fmt = formats[(number - 1) % len(formats)]
+            words = label if count == 1 else f"{label} {number}"
+            body = media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
+            plain = fmt.removesuffix("_animated")
+            content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
+            thing = self._file(story, "picture", body, content_type, number, fmt, suffix)
+            story.pictures.append((thing, size))
+        story.cover = story.pictures[0][0]
+        self._attach(story, song, label)
+        return story
+
+    def expired(self, *, listed: bool = True, **options: Any) -> FakeStory:
+        """A story whose day is over; still listed unless told otherwise."""
+        options.setdefault("ago_s", 25 * HOURS)
+        return self.photo(listed=listed, **options)
+
+    def post(
+        self, kind: Literal["video", "photo", "carousel"] = "video", **options: Any
+    ) -> FakeStory:
+        """An ordinary post: not in the story list, but it has its page."""
+        options.setdefault("ago_s", 3 * 24 * HOURS)
+        made: FakeStory = getattr(self, kind)(post=True, **options)
+        return made
+
+    def nothing(self, **options: Any) -> FakeStory:
+        """An item that declares no media at all."""
+        options = {"caption": None, "ago_s": None, "post": False, **options}
+        return self._begin("nothing", **options)
+
+    def _rendition(
+        self,
+        story: FakeStory,
+        body: bytes,
+        codec: str,
+        size: tuple[int, int],
+        name: str,
+        quality: int,
+        share: float = 1.0,
+    ) -> None:
+        thing = self._file(story, "video", body, "video/mp4", 1, name)
+        rate = max(int(thing.size * 8 / story.seconds * share), 1)
+        story.renditions.append(Rendition(thing, codec, size, rate, name, quality))
+
+    def _attach(self, story: FakeStory, fmt: media.SongFormat | None, label: str) -> None:
+        if fmt is not None:
+            story.song_seconds = 6
+            kind = "audio/mpeg" if fmt == "mp3" else "audio/mp4"
+            body = media.song(fmt, 6, label)
+            story.song = self._file(story, "song", body, kind, 0, fmt)
+
+    def _file(
+        self,
+        story: FakeStory,
+        kind: str,
+        body: bytes,
+        content_type: str,
+        position: int,
+        gear: str,
+        suffix: str = "",
+    ) -> MediaObject:
+        key = hashlib.sha256(f"{story.id}/{position}/{kind}/{gear}".encode()).hexdigest()[:32]
+        thing = MediaObject(
+            key=key,
+            kind=kind,
+            parts=media.salted(body, key),
+            content_type=content_type,
+            account=self.name,
+            item=story.id,
+            position=position,
+            gear=gear,
+            suffix=suffix,
+        )
+        self.site.objects[key] = thing
+        return thing

@@ -1,0 +1,296 @@
+"""The JSON of users, items and embeds, field by field as recorded.
+
+Story items are constructed: a recorded web item plus the recorded `story` object. `/embed/v2/` was
+never recorded; its fields are those that clients read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tests.fake_tiktok import cdn, media
+from tests.fake_tiktok.accounts import GEAR_NAMES, Account, FakeStory, Rendition
+from tests.fake_tiktok.cdn import MediaObject
+
+if TYPE_CHECKING:
+    from tests.fake_tiktok.site import FakeTikTok
+
+
+class Shapes:
+    """Writes items for one site: its clock and the lifetimes of its addresses."""
+
+    def __init__(self, site: FakeTikTok) -> None:
+        self.site = site
+
+    def user(self, account: Account) -> dict[str, Any]:
+        status = account.story_status
+        if status is None:
+            status = int(any(s.expires > self.site.now() for s in account.stories))
+        return {
+            "UserStoryStatus": status,
+            **_avatars(account),
+            "canExpPlaylist": True,
+            "commentSetting": 0,
+            "createTime": 1600000000,
+            "ftc": False,
+            "id": account.id,
+            "isADVirtual": False,
+            "isEmbedBanned": not account.embeddable,
+            "nickname": account.nickname,
+            "openFavorite": False,
+            "privateAccount": account.private,
+            "profileEmbedPermission": 1,
+            "relation": 0,
+            "roomId": "",
+            "secUid": account.sec_uid,
+            "secret": account.secret,
+            "shortId": "",
+            "signature": "Sample bio ✨",
+            "uniqueId": account.name,
+            "uniqueIdModifyTime": 0,
+            "verified": account.verified,
+            **account.user,
+        }
+
+    def item(self, story: FakeStory, token: str, *, page: bool = False) -> dict[str, Any]:
+        """The item structure: numbers in API answers, strings in pages, as recorded."""
+        number: Callable[[int], Any] = str if page else int
+        author = story.posed_as or story.account
+        item: dict[str, Any] = {
+            "AIGCDescription": "",
+            "CategoryType": 120,
+            "author": {
+                "UserStoryStatus": 1,
+                **_avatars(author),
+                "commentSetting": 0,
+                "ftc": False,
+                "id": author.id,
+                "nickname": author.nickname,
+                "privateAccount": author.private,
+                "relation": 0,
+                "secUid": author.sec_uid,
+                "secret": False,
+                "signature": "Sample bio",
+                "uniqueId": author.name,
+                "verified": author.verified,
+            },
+            "challenges": [],
+            "collected": False,
+            "createTime": number(int(story.created)),
+            "desc": story.caption,
+            "digged": False,
+            "duetDisplay": 0,
+            "forFriend": False,
+            "id": story.id,
+            "isAd": False,
+            "isReviewing": False,
+            "itemCommentStatus": 0,
+            "music": self._music(story),
+            "officalItem": False,
+            "originalItem": False,
+            "privateItem": False,
+            "secret": False,
+            "shareEnabled": True,
+            "stats": {
+                "collectCount": 12222,
+                "commentCount": 12222,
+                "diggCount": 122222,
+                "playCount": 12222222,
+                "shareCount": 12222,
+            },
+            "textExtra": [],
+            "textLanguage": "en",
+            "video": self._video(story, token, number),
+        }
+        if story.is_story:
+            item["story"] = {"ExpiredAt": int(story.expires * 1000), "Viewed": False}
+        if story.pictures:
+            item["imagePost"] = self._image_post(story)
+        return _merged(item, story.item)
+
+    def _music(self, story: FakeStory) -> dict[str, Any]:
+        music: dict[str, Any] = {
+            "authorName": "Sample Artist",
+            "duration": round(story.song_seconds or story.seconds) or 15,
+            "id": "7400000000000000001",
+            "isCopyrighted": story.song is None,
+            "original": story.song is None,
+            "private": False,
+            "title": "Sample sound title",
+        }
+        if story.song is not None:
+            music["playUrl"] = cdn.app_url(
+                story.song, self.site.now(), self.site.song_life_s, cdn.SONG_HOST
+            )
+        return music
+
+    def _cover(self, story: FakeStory) -> str:
+        if story.cover is None:
+            return ""
+        return cdn.picture_urls(story.cover, self.site.now(), self.site.media_life_s)[0]
+
+    def _video(self, story: FakeStory, token: str, number: Callable[[int], Any]) -> dict[str, Any]:
+        video: dict[str, Any] = {
+            "cover": self._cover(story),
+            "downloadAddr": "",
+            "duration": 0,
+            "dynamicCover": "",
+            "height": 0,
+            "id": story.id,
+            "playAddr": "",
+            "ratio": "",
+            "width": 0,
+        }
+        if not story.renditions:
+            return video
+        gears = [self._gear(story, one, token, number) for one in story.renditions]
+        plain = next((g for g in gears if g["CodecType"] == "h264"), gears[0])
+        address = plain["PlayAddr"]
+        if story.watermarked is not None:
+            video["downloadAddr"] = self.urls(story.watermarked, token)[0]
+        video |= {
+            "PlayAddrStruct": address,
+            "VQScore": "63.4",
+            "bitrate": plain["Bitrate"],
+            "codecType": plain["CodecType"],
+            "definition": "540p",
+            "duration": round(story.seconds),
+            "encodeUserTag": "",
+            "encodedType": "normal",
+            "format": "mp4",
+            "height": address["Height"],
+            "originCover": self._cover(story),
+            "playAddr": address["UrlList"][0],
+            "ratio": "540p",
+            "size": address["DataSize"],
+            "videoID": address["Uri"],
+            "videoQuality": "normal",
+            "volumeInfo": {"Loudness": -20.1, "Peak": 0.2851},
+            "width": address["Width"],
+        }
+        if story.gears_listed:
+            video["bitrateInfo"] = gears
+        return video
+
+    def urls(self, thing: MediaObject, token: str) -> list[str]:
+        return cdn.video_urls(thing, self.site.now(), self.site.media_life_s, token, thing.item)
+
+    def _gear(
+        self, story: FakeStory, one: Rendition, token: str, number: Callable[[int], Any]
+    ) -> dict[str, Any]:
+        width, height = one.size
+        uri = f"v14044g50000{one.thing.key[:20]}"
+        part = "h264" if one.codec == "h264" else "bytevc1"
+        shown = GEAR_NAMES.get(width, width)
+        return {
+            "Bitrate": one.bitrate,
+            "BitrateFPS": media.FPS,
+            "CodecType": "h264" if one.codec == "h264" else "h265_hvc1",
+            "Format": "mp4",
+            "GearName": one.gear_name,
+            "PlayAddr": {
+                "DataSize": number(one.thing.size),
+                "FileCs": "c:0-76453-0229",
+                "FileHash": hashlib.md5(one.thing.body, usedforsecurity=False).hexdigest()
+                if one.thing.size < 100_000
+                else one.thing.key,
+                "Height": height,
+                "Uri": uri,
+                "UrlKey": f"{uri}_{part}_{shown}p_{one.bitrate}",
+                "UrlList": self.urls(one.thing, token),
+                "Width": width,
+            },
+            "QualityType": one.quality,
+        }
+
+    def _image_post(self, story: FakeStory) -> dict[str, Any]:
+        now, life = self.site.now(), self.site.media_life_s
+
+        def image(thing: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
+            return {
+                "imageHeight": size[1],
+                "imageURL": {"urlList": cdn.picture_urls(thing, now, life)},
+                "imageWidth": size[0],
+            }
+
+        cover = image(*story.pictures[0])
+        return {
+            "cover": cover,
+            "images": [image(thing, size) for thing, size in story.pictures],
+            "shareCover": cover,
+            "title": story.caption,
+        }
+
+    def embed_data(self, story: FakeStory) -> dict[str, Any]:
+        now, life = self.site.now(), self.site.media_life_s
+        size = story.renditions[0].size if story.renditions else (0, 0)
+        files = story.files if story.kind == "video" else []
+        data: dict[str, Any] = {
+            "itemInfos": {
+                "id": story.id,
+                "text": story.caption,
+                "createTime": str(int(story.created)),
+                "authorId": story.account.id,
+                "covers": [],
+                "video": {
+                    "urls": [cdn.app_url(t, now, life, cdn.EMBED_HOST) for t in files],
+                    "videoMeta": {
+                        "width": size[0],
+                        "height": size[1],
+                        "duration": round(story.seconds),
+                    },
+                },
+            },
+            "authorInfos": {
+                "userId": story.account.id,
+                "uniqueId": story.account.name,
+                "secUid": story.account.sec_uid,
+                "nickName": story.account.nickname,
+                "verified": story.account.verified,
+            },
+            "musicInfos": {"musicId": "7400000000000000001", "musicName": "Sample sound title"},
+        }
+        if story.pictures:
+            data["imagePostInfo"] = {
+                "displayImages": [
+                    {"urlList": cdn.picture_urls(t, now, life), "width": w, "height": h}
+                    for t, (w, h) in story.pictures
+                ]
+            }
+        return data
+
+
+def stats(account: Account, *, text: bool) -> dict[str, Any]:
+    counts = {
+        "diggCount": 0,
+        "followerCount": 122222,
+        "followingCount": 122,
+        "friendCount": 12,
+        "heart": 1222222,
+        "heartCount": 1222222,
+        "videoCount": len(account.posts),
+    }
+    return {name: str(count) if text else count for name, count in counts.items()}
+
+
+def _avatars(account: Account) -> dict[str, str]:
+    stem = hashlib.sha256(account.id.encode()).hexdigest()[:32]
+    host = "https://p16-common-sign.tiktokcdn.com/tos-maliva-avt-0068"
+    return {
+        f"avatar{name}": f"{host}/{stem}~tplv-tiktokx-cropcenter:{side}:{side}.jpeg?dr=10399"
+        for name, side in (("Larger", 1080), ("Medium", 720), ("Thumb", 100))
+    }
+
+
+def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """base with more laid over it; None removes a field."""
+    for name, value in more.items():
+        if value is None:
+            base.pop(name, None)
+        elif isinstance(value, Mapping) and isinstance(base.get(name), dict):
+            base[name] = _merged(base[name], value)
+        else:
+            base[name] = value
+    return base
