@@ -1,0 +1,223 @@
+"""The house rules: who may import whom, and what must not be forgotten."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("webapp", "jobs", "accounts", "stories")
+
+BELOW = {
+    "webapp": {"webapp", "jobs", "accounts", "stories"},
+    "jobs": {"jobs", "stories"},
+    "accounts": {"accounts"},
+    "stories": {"stories"},
+}
+"""Each room and the rooms it may import from."""
+
+ONLY_IN = {
+    "httpx": ("stories/transport.py", "stories/carriers.py"),
+    "httpx_curl_cffi": ("stories/transport.py", "stories/carriers.py"),
+    "curl_cffi": ("stories/transport.py", "stories/carriers.py"),
+    "av": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
+    "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
+    "redis": ("jobs/progress.py", "jobs/upstream.py"),
+    "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py"),
+    "kombu": ("jobs/tasks.py",),
+}
+"""Who may use a library: to replace one, these are the files to change."""
+
+FRAMEWORKS = {"django", "celery", "kombu", "redis", "ninja", "pydantic", "whitenoise"}
+"""What `stories` knows nothing of."""
+
+READS_ENVIRONMENT = ("webapp/env.py",)
+SETS_DJANGO_SETTINGS = ("manage.py", "webapp/wsgi.py", "webapp/celery.py")
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    """Every module of the four rooms, migrations left out."""
+    found = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    return tuple(path for path in found if "migrations" not in path.parts)
+
+
+def name_of(path: Path) -> str:
+    """As it is written in the rules above."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The module, parsed."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names a module imports, wherever in it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: write imports in full"
+            yield node.module or ""
+
+
+def tracked() -> list[Path]:
+    """Every file of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    names = [name for name in listed.stdout.decode().split("\0") if name]
+    return [path for name in names if (path := ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", sources(), ids=name_of)
+def test_imports_point_downwards(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    for imported in imports(path):
+        top = imported.partition(".")[0]
+        assert top != "tests", f"{name_of(path)} imports tests"
+        if top in ROOMS:
+            assert top in BELOW[room], f"{name_of(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=name_of)
+def test_a_library_stays_where_it_belongs(path: Path) -> None:
+    for imported in imports(path):
+        top = imported.partition(".")[0]
+        if top in ONLY_IN:
+            assert name_of(path) in ONLY_IN[top], f"{name_of(path)} imports {imported}"
+        if path.is_relative_to(ROOT / "stories"):
+            assert top not in FRAMEWORKS, f"{name_of(path)} imports {imported}"
+
+
+@pytest.mark.parametrize("path", [*sources(), ROOT / "manage.py"], ids=name_of)
+def test_only_env_reads_the_environment(path: Path) -> None:
+    allowed = name_of(path) in READS_ENVIRONMENT
+    for node in ast.walk(tree(path)):
+        used = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Call) else ""
+        if used.startswith("os.environ.setdefault('DJANGO_SETTINGS_MODULE'"):
+            allowed = allowed or name_of(path) in SETS_DJANGO_SETTINGS
+        if isinstance(node, ast.Attribute) and re.match(r"os\.(environ|getenv|putenv)\b", used):
+            assert allowed, f"{name_of(path)}:{node.lineno} reads the environment"
+
+
+@pytest.mark.parametrize("path", sources(), ids=name_of)
+def test_every_module_and_public_name_says_what_it_is(path: Path) -> None:
+    module = tree(path)
+    assert ast.get_docstring(module), f"{name_of(path)} does not say what it owns"
+    for node in module.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # An error class says it in its message.
+            told = ast.get_docstring(node) or any(
+                isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "message"
+                for line in node.body
+            )
+            assert told or node.name.startswith("_"), f"{name_of(path)}: {node.name}"
+
+
+def test_there_is_no_place_for_what_has_no_place() -> None:
+    undecided = {"utils.py", "helpers.py", "services.py", "misc.py", "common.py"}
+    assert not [name_of(path) for path in sources() if path.name in undecided]
+
+
+def test_every_error_has_words_and_a_line_in_the_documentation() -> None:
+    from jobs.errors import BY_CODE
+
+    rows = {}
+    for line in (ROOT / "docs" / "errors.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            code, *cells = (cell.strip() for cell in line.strip("|").split(" |"))
+            rows[code.strip("`")] = cells
+    assert set(rows) >= set(BY_CODE)
+    for code, cls in BY_CODE.items():
+        assert re.fullmatch(r"[a-z_]+", code)
+        assert cls.message
+        assert rows[code] == [cls.message, cls.hint or "–", "yes" if cls.retryable else "no"], code
+
+
+def test_no_error_code_means_two_things() -> None:
+    from stories.errors import StoriesError
+
+    def branches(root: type[StoriesError]) -> Iterator[type[StoriesError]]:
+        for branch in root.__subclasses__():
+            yield branch
+            yield from branches(branch)
+
+    codes = [vars(cls)["code"] for cls in set(branches(StoriesError)) if "code" in vars(cls)]
+    assert sorted(codes) == sorted(set(codes))
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing() -> None:
+    from django.core.management import call_command
+
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_the_web_process_loads_no_decoder_and_no_client() -> None:
+    """What only the worker needs would cost the web process some 30 MiB."""
+    loads = (
+        "import tests.settings, django, sys; django.setup();"
+        "import webapp.urls;"
+        "print(*sorted({'av', 'PIL', 'curl_cffi', 'httpx'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
+
+
+def test_the_supervisor_needs_the_standard_library_alone() -> None:
+    allowed = set(sys.stdlib_module_names)
+    found = {name.partition(".")[0] for name in imports(ROOT / "webapp" / "supervisor.py")}
+    assert found <= allowed
+
+
+def test_pins_agree_and_name_no_index() -> None:
+    def pins(name: str) -> set[str]:
+        text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
+        assert "://" not in text
+        assert "--index" not in text
+        found = re.findall(r"^([A-Za-z0-9._\[\]-]+==\S+)(.*) \\$", text, re.MULTILINE)
+        assert len(re.findall(r"^ +--hash=sha256:", text, re.MULTILINE)) >= len(found)
+        return {f"{pin}{marker}" for pin, marker in found}
+
+    assert pins("base") < pins("dev")
+
+
+OURS = re.compile(
+    r"(?<![\w.])/(?:home|root|Users|work|usr/local/lib)/[A-Za-z0-9_.-]+"  # where someone works
+    r"|(?:pypi|pythonhosted|npmjs|quay|ghcr|docker|gcr)\.(?:org|io|com)",  # where something is had
+)
+
+
+def test_no_file_names_a_registry_or_someones_folder() -> None:
+    found = []
+    for path in tracked():
+        if path == Path(__file__) or path.suffix in {".lock", ".png", ".ico", ".woff2"}:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in OURS.finditer(text)]
+    assert not found

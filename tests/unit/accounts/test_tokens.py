@@ -1,0 +1,96 @@
+"""API tokens: shown once, kept hashed, refused when they should be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import tokens
+from accounts.models import ApiToken
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_token_opens_its_owners_door() -> None:
+    alice = make_user("alice")
+    token = tokens.create(alice, "laptop")
+    found = tokens.authenticate(token)
+    assert found
+    assert found.owner == alice
+    assert found.name == "laptop"
+
+
+def test_the_token_itself_is_not_kept() -> None:
+    token = tokens.create(make_user("alice"), "laptop")
+    row = ApiToken.objects.values().get()
+    assert token.startswith("sk_")
+    assert len(token) > 40
+    assert not any(token in str(value) or token[3:] in str(value) for value in row.values())
+
+
+@pytest.mark.parametrize(
+    "token", ["", "sk_", "sk_wrong", "wrong", "sk_" + "x" * 10_000, "sk_\x00é"]
+)
+def test_unknown_tokens(token: str) -> None:
+    tokens.create(make_user("alice"), "laptop")
+    assert tokens.authenticate(token) is None
+
+
+def test_an_expired_token() -> None:
+    alice = make_user("alice")
+    now = timezone.now()
+    assert tokens.authenticate(tokens.create(alice, "old", now - timedelta(seconds=1))) is None
+    assert tokens.authenticate(tokens.create(alice, "new", now + timedelta(hours=1)))
+
+
+def test_a_blocked_owner() -> None:
+    alice = make_user("alice")
+    token = tokens.create(alice, "laptop")
+    alice.is_active = False
+    alice.save()
+    assert tokens.authenticate(token) is None
+
+
+def test_one_query_and_once_a_minute_a_second(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    token = tokens.create(make_user("alice"), "laptop")
+    with django_assert_num_queries(2):
+        first = tokens.authenticate(token)
+    with django_assert_num_queries(1):
+        again = tokens.authenticate(token)
+        assert again
+        assert again.owner.is_active
+    assert first
+    assert first.last_used_at
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
+    with django_assert_num_queries(2):
+        tokens.authenticate(token)
+
+
+def test_the_command_prints_a_working_token() -> None:
+    alice = make_user("alice")
+    out = StringIO()
+    call_command("token", "alice", "--name", "script", stdout=out)
+    found = tokens.authenticate(out.getvalue().strip())
+    assert found
+    assert (found.owner, found.name) == (alice, "script")
+
+
+def test_the_command_refuses_an_unknown_user() -> None:
+    with pytest.raises(CommandError, match="no user named 'nobody'") as caught:
+        call_command("token", "nobody")
+    assert caught.value.returncode == 2
+    assert not ApiToken.objects.exists()
+
+
+def test_the_command_refuses_a_blocked_user() -> None:
+    make_user("alice", is_active=False)
+    with pytest.raises(CommandError, match="blocked"):
+        call_command("token", "alice")

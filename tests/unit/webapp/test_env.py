@@ -1,0 +1,261 @@
+"""Reading the environment: what each form means, and that every mistake is reported at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from webapp import env
+from webapp.env import BadSettings, load, parse_duration, parse_size
+
+DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any of our settings, to add to."""
+    for name in list(os.environ):
+        if name.startswith(env.PREFIX):
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def mistakes() -> list[str]:
+    """What `load` has to say about the environment as it is."""
+    with pytest.raises(BadSettings) as caught:
+        load()
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("15m", 900),
+        ("2h", 7200),
+        ("30d", 30 * 86400),
+        ("1h30m", 5400),
+        ("1D2H", 86400 + 7200),
+        (" 2h ", 7200),
+        ("0", 0),
+        ("0s", 0),
+    ],
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2", "h", "2 h", "-2h", "2h1d", "2w", "1.5h", "3651d", "9" * 30 + "s", "٣h"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration|ten years"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("0", 0),
+        ("12345", 12345),
+        ("12345B", 12345),
+        ("500MB", 500_000_000),
+        ("500 mb", 500_000_000),
+        ("10G", 10_000_000_000),
+        ("1GiB", 2**30),
+        ("1.5KiB", 1536),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_sizes(text: str, count: int) -> None:
+    assert parse_size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1XB", "1,5GB", "9" * 19 + "TB", "9" * 500, "iB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match=r"size|disk"):
+        parse_size(text)
+
+
+def test_defaults_need_nothing(setting: pytest.MonkeyPatch) -> None:
+    found = load()
+    assert found.embedded_redis
+    assert found.artifacts == found.data_dir / "artifacts"
+    assert found.artifact_ttl == timedelta(hours=2)
+
+
+def test_an_empty_value_is_no_value(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_PORT", "")
+    setting.setenv("STORYKEEP_PUBLIC_URL", "")
+    assert load().port == 8000
+    assert load().public_url is None
+
+
+def test_every_mistake_at_once(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {
+        "PORT": "99999",
+        "ARTIFACT_TTL": "soon",
+        "DISK_MAX": "lots",
+        "LIST_RATE": "nan",
+        "PROXY": "socks5://host:1",
+        "PROXXY": "http://host:1",
+        "REDIS_URL": "redis://",
+        "DATABASE_URL": "mysql://host/name",
+        "PUBLIC_URL": "stories.example.org",
+        "CA_BUNDLE": str(tmp_path / "missing.pem"),
+        "BIND": "0.0.0.0:80",
+        "LOG_LEVEL": "LOUD",
+        "SECRET_KEY": "short",
+        "ADMIN_USER": "someone",
+    }.items():
+        setting.setenv(f"STORYKEEP_{name}", value)
+    lines = mistakes()
+    named = {re.split(r"[: ]", line)[0].removeprefix("STORYKEEP_") for line in lines}
+    assert named == {
+        *("PORT", "ARTIFACT_TTL", "DISK_MAX", "LIST_RATE", "PROXY", "PROXXY", "REDIS_URL"),
+        *("DATABASE_URL", "PUBLIC_URL", "CA_BUNDLE", "BIND", "LOG_LEVEL", "SECRET_KEY"),
+        "ADMIN_USER",
+    }
+    assert "STORYKEEP_PROXXY: no such setting; STORYKEEP_PROXY?" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres://someone:hunter2@host:port/name"),
+        ("DATABASE_URL", "mysql://someone:hunter2@host/name"),
+        ("REDIS_URL", "http://:hunter2@host"),
+        ("PROXY", "ftp://someone:hunter2@host"),
+        ("SECRET_KEY", "hunter2"),
+        ("PUBLIC_URL", "https://someone:hunter2@host"),
+    ],
+)
+def test_a_mistake_does_not_repeat_a_secret(
+    setting: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    setting.setenv(f"STORYKEEP_{name}", value)
+    (line,) = mistakes()
+    assert line.startswith(f"STORYKEEP_{name}: ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"ARTIFACT_TTL": "0"}, "longer than 0"),
+        ({"ARTIFACT_TTL": "3h", "ARTIFACT_TTL_MAX": "2h"}, "not be shorter"),
+        ({"ADMIN_USER": "a"}, "both or neither"),
+        ({"ADMIN_PASSWORD": "a"}, "both or neither"),
+    ],
+)
+def test_what_does_not_go_together(
+    setting: pytest.MonkeyPatch, wrong: dict[str, str], words: str
+) -> None:
+    for name, value in wrong.items():
+        setting.setenv(f"STORYKEEP_{name}", value)
+    (line,) = mistakes()
+    assert words in line
+
+
+def test_a_pair_is_not_blamed_for_a_malformed_half(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_ARTIFACT_TTL", "soon")
+    setting.setenv("STORYKEEP_ARTIFACT_TTL_MAX", "1h")
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_ARTIFACT_TTL: ")
+
+
+def test_a_secret_from_a_file(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("k" * 40 + "\n")
+    setting.setenv("STORYKEEP_SECRET_KEY_FILE", str(path))
+    key = load().secret_key
+    assert key
+    assert key.get_secret_value() == "k" * 40
+
+
+def test_a_secret_set_twice(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("k" * 40)
+    setting.setenv("STORYKEEP_SECRET_KEY", "j" * 40)
+    setting.setenv("STORYKEEP_SECRET_KEY_FILE", str(path))
+    assert mistakes() == [
+        "STORYKEEP_SECRET_KEY: set here and through STORYKEEP_SECRET_KEY_FILE; keep one"
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe\x00"])
+def test_a_secret_file_that_cannot_be_used(
+    setting: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    setting.setenv("STORYKEEP_SECRET_KEY_FILE", str(path))
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_SECRET_KEY_FILE: ")
+
+
+def test_a_folder_is_no_secret_file(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    setting.setenv("STORYKEEP_SECRET_KEY_FILE", str(tmp_path))
+    assert len(mistakes()) == 1
+
+
+def test_a_ca_bundle_has_a_certificate(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("hello")
+    setting.setenv("STORYKEEP_CA_BUNDLE", str(path))
+    assert "no certificate" in mistakes()[0]
+
+
+def test_secrets_are_not_shown(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_DATABASE_URL", "postgres://u:hunter2@host/name")
+    setting.setenv("STORYKEEP_ADMIN_USER", "root")
+    setting.setenv("STORYKEEP_ADMIN_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    "bind",
+    ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost", "nas.local"],  # noqa: S104
+)
+def test_addresses_to_listen_on(setting: pytest.MonkeyPatch, bind: str) -> None:
+    setting.setenv("STORYKEEP_BIND", bind)
+    assert load().bind == bind
+
+
+def test_a_deep_data_folder_gets_a_short_socket(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_DATA_DIR", "/srv/" + "deep/" * 30)
+    found = load()
+    assert len(str(found.redis_socket)) < 100
+    setting.setenv("STORYKEEP_DATA_DIR", "/srv/" + "deep/" * 31)
+    assert load().redis_socket != found.redis_socket
+
+
+def test_the_socket_lies_in_the_data_folder(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    setting.setenv("STORYKEEP_DATA_DIR", "/srv/stories kept")
+    found = load()
+    assert found.redis_address == "unix:///srv/stories%20kept/run/redis.sock"
+    assert found.broker_url == "redis+socket:///srv/stories%20kept/run/redis.sock"
+
+
+def test_a_child_inherits_what_is_set(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_PORT", "8001")
+    setting.setenv("SOMETHING", "set")
+    given = env.child_environment(SOMETHING="default", OTHER="default")
+    assert given["STORYKEEP_PORT"] == "8001"
+    assert given["SOMETHING"] == "set"
+    assert given["OTHER"] == "default"
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `STORYKEEP_([A-Z_]+)` \|", text, re.MULTILINE))
+    assert documented == {name.upper() for name in env.Env.model_fields}
+    for name, field in env.Env.model_fields.items():
+        row = next(line for line in text.splitlines() if f"`STORYKEEP_{name.upper()}` |" in line)
+        assert field.description, name
+        assert field.description in row, f"{name}: the words differ from env.py"
