@@ -192,6 +192,7 @@ REFUSED = {
     "unknown part": ("https://newsroom.tiktok.com/x", UnsupportedLink, "newsroom.tiktok.com"),
     "short link without code": ("https://vm.tiktok.com/", UnsupportedLink, "without its code"),
     "short link with a path": ("https://vm.tiktok.com/a/b/c", UnsupportedLink, "without its code"),
+    "the first of two decides": (f"{WEB}/tag/cats and {WEB}/@alice", UnsupportedLink, "a tag page"),
     # other sites and traps
     "another site": ("https://example.com/@alice", UnsupportedLink, "another site (example.com)"),
     "another site, no scheme": ("example.com/alice", UnsupportedLink, "(example.com)"),
@@ -203,6 +204,7 @@ REFUSED = {
     "look-alike prefix": ("https://eviltiktok.com/@alice", UnsupportedLink, "(eviltiktok.com)"),
     "look-alike dash": ("https://www-tiktok.com/@alice", UnsupportedLink, "(www-tiktok.com)"),
     "look-alike letter": ("https://www.tıktok.com/@alice", UnsupportedLink, "another site"),
+    "look-alike letter at the end": ("https://www.tiktok.comé", UnsupportedLink, "another site"),
     "look-alike letter, no scheme": ("tıktok.com/@alice", NotUnderstood, ""),
     "look-alike before": ("évil.www.tiktok.com/@alice", NotUnderstood, ""),
     "user part": ("https://www.tiktok.com@evil.example/@alice", UnsupportedLink, "hides"),

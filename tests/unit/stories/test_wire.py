@@ -548,6 +548,7 @@ def test_total(told: Any, total: int | None) -> None:
 LIST_ERRORS: dict[str, tuple[bytes, type[StoriesError]]] = {
     "zero bytes": (b"", errors.Refused),
     "verify_event": (body({"code": "10000", "verify_event": "", "x": 1}), errors.Refused),
+    "verify_event without a code": (body({"verify_event": "x", "itemList": []}), errors.Refused),
     "verify code alone": (body({"code": "10000", "type": "verify"}), errors.Refused),
     "HTML": (b"<!DOCTYPE html><html>hello</html>", errors.UpstreamChanged),
     "challenge": (CHALLENGE, errors.Challenged),
@@ -661,8 +662,8 @@ def test_save_video_file_is_watermarked_unless_it_is_the_clean_one() -> None:
 
 
 def test_same_object_on_signed_paths_is_one_file() -> None:
-    one = f"https://v16m.tiktokcdn.com/{'0' * 32}/68f624de/video/x/?a=1"
-    two = f"https://v19.tiktokcdn-us.com/{'1' * 32}/68f624df/video/x/?a=1"
+    one = f"https://v16m.tiktokcdn.com/{'0' * 32}/68f624df/video/x/?a=1"
+    two = f"https://v19.tiktokcdn-us.com/{'1' * 32}/68f624de/video/x/?a=1"
     (variant,) = renditions(
         bitrateInfo=[gear("h264") | {"PlayAddr": {"UrlList": [one]}}], playAddr=two
     )
