@@ -1,0 +1,321 @@
+"""What goes, and when: expired files, what crashes left behind, old jobs, and what people delete.
+
+Row before file when removing: a row marked `removed_at` whose file is still there is found as an
+orphan by the next sweep, while a file without its row would be promised and missing. No failed
+deletion stops the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Exists, Min, OuterRef, Q
+from django.utils import timezone
+
+from jobs import lifecycle, progress, storage
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role
+from jobs.states import ItemState
+
+logger = logging.getLogger(__name__)
+
+GRACE: Final = timedelta(minutes=15)
+"""A file without a row may be about to get one, a row without a file cannot; only files wait."""
+BATCH: Final = 200
+PACKING_PATIENCE: Final = timedelta(hours=6)
+"""A package nobody could pack for so long is given up."""
+
+_ZIPS = (Role.BUNDLE, Role.SELECTION)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How many of what a sweep removed; failed: deletions that did not work and are due again."""
+
+    expired: int = 0
+    orphan_files: int = 0
+    orphan_rows: int = 0
+    workspaces: int = 0
+    packages: int = 0
+    jobs: int = 0
+    freed_bytes: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {count}" for name, count in asdict(self).items())
+
+    @property
+    def idle(self) -> bool:
+        """There was nothing to do."""
+        return not any(asdict(self).values())
+
+
+class _Tally:
+    """A report in the making."""
+
+    def __init__(self) -> None:
+        self.freed_bytes = 0
+        self.failed = 0
+
+    def remove(self, artifact_id: UUID, size_bytes: int) -> bool:
+        """Delete one saved file and count it; False when the disk says no."""
+        try:
+            if storage.remove(artifact_id):
+                self.freed_bytes += size_bytes
+        except OSError as error:
+            self.failed += 1
+            logger.warning("could not delete artifact %s: %s", artifact_id, error.strerror)
+            return False
+        return True
+
+
+def sweep(now: datetime) -> Report:
+    """Remove everything whose time has come, and repair what does not match. Safe at any time."""
+    tally = _Tally()
+    counts = {
+        "packages": _packages(now),
+        "expired": _expired(now, tally),
+        "orphan_rows": _orphan_rows(now),
+        "orphan_files": _orphan_files(now, tally),
+        "workspaces": _workspaces(now, tally),
+        "jobs": _jobs(now, tally),
+    }
+    report = Report(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
+    if not report.idle:
+        storage.recount()
+        logger.info("swept: %s", report)
+    return report
+
+
+def _batches(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+def _remove(found: Iterable[tuple[UUID, int]], now: datetime, tally: _Tally) -> int:
+    """Mark rows, then delete their files. A file that resists is an orphan from now on."""
+    count = 0
+    for batch in _batches(found):
+        ids = [artifact_id for artifact_id, _ in batch]
+        count += Artifact.objects.filter(pk__in=ids, removed_at=None).update(removed_at=now)
+        for artifact_id, size_bytes in batch:
+            tally.remove(artifact_id, size_bytes)
+    return count
+
+
+def _expired(now: datetime, tally: _Tally) -> int:
+    count = 0
+    while True:
+        # Read in pieces, not through one long cursor: the table changes under it.
+        found = list(
+            Artifact.objects.expired(now)
+            .order_by("expires_at")
+            .values_list("id", "size_bytes")[:BATCH]
+        )
+        if not found:
+            return count
+        count += _remove(found, now, tally)
+
+
+def _orphan_rows(now: datetime) -> int:
+    """Rows whose file is not there, or not whole, as after a power cut: they promise nothing."""
+    count = 0
+    after: UUID | None = None
+    while True:
+        rows = Artifact.objects.filter(removed_at=None).order_by("pk")
+        if after is not None:
+            rows = rows.filter(pk__gt=after)
+        found = list(rows.values_list("id", "size_bytes")[:BATCH])
+        if not found:
+            return count
+        after = found[-1][0]
+        wrong = [one for one, size_bytes in found if _is_wrong(one, size_bytes)]
+        if wrong:
+            logger.warning("%d saved files are missing or cut short", len(wrong))
+            marked = Artifact.objects.filter(pk__in=wrong, removed_at=None)
+            count += marked.update(removed_at=now)
+
+
+def _is_wrong(artifact_id: UUID, size_bytes: int) -> bool:
+    try:
+        return storage.size(artifact_id) != size_bytes
+    except OSError:
+        return False  # the disk does not answer: that says nothing about the file
+
+
+def _orphan_files(now: datetime, tally: _Tally) -> int:
+    """Files no row speaks for: their worker died between keeping and recording them."""
+    limit = (now - GRACE).timestamp()
+    count = 0
+    for folder in storage.stored():
+        for batch in _batches(folder):
+            ids = [file.id for file in batch]
+            known = Artifact.objects.filter(pk__in=ids)
+            wanted = set(known.filter(removed_at=None).values_list("pk", flat=True))
+            removed = set(known.exclude(removed_at=None).values_list("pk", flat=True))
+            for file in batch:
+                # A row that says "removed" needs no grace: this file only resisted last time.
+                due = file.id in removed or file.modified_at < limit
+                if file.id not in wanted and due and tally.remove(file.id, file.size_bytes):
+                    count += 1
+    return count
+
+
+def _workspaces(now: datetime, tally: _Tally) -> int:
+    """Folders of claims that are over. A slow transfer may leave a folder untouched for long, so
+    its claim is asked for, not only its age."""
+    count = 0
+    for name in storage.workspaces(
+        older_than_s=lifecycle.LEASE.total_seconds(), now=now.timestamp()
+    ):
+        if _is_claimed(name):
+            continue
+        try:
+            storage.remove_workspace(name)
+        except OSError as error:
+            tally.failed += 1
+            logger.warning("could not delete workspace %s: %s", name, error.strerror)
+        else:
+            count += 1
+    return count
+
+
+def _is_claimed(workspace: str) -> bool:
+    owner, _, attempt = workspace.rpartition(".")
+    try:
+        held = {"pk": UUID(owner), "attempt": int(attempt)}
+    except ValueError:
+        return False
+    return (
+        Item.objects.filter(**held, state=ItemState.RUNNING).exists()
+        or Package.objects.filter(**held, state=PackageState.RUNNING).exists()
+    )
+
+
+def _packages(now: datetime) -> int:
+    """Give up packages that never came about, and forget those whose ZIP is gone."""
+    stuck = Package.objects.filter(
+        state__in=(PackageState.QUEUED, PackageState.RUNNING),
+        created_at__lte=now - PACKING_PATIENCE,
+    ).exclude(heartbeat_at__gt=now - lifecycle.LEASE)
+    given_up = stuck.update(state=PackageState.FAILED, error_code="internal")
+    gone = Q(artifact=None) | Q(artifact__removed_at__isnull=False)
+    over = Package.objects.filter(gone, state=PackageState.DONE)
+    failed = Package.objects.filter(
+        state=PackageState.FAILED, created_at__lte=now - PACKING_PATIENCE - timedelta(days=1)
+    )
+    # Two statements, for the database may not delete through a join.
+    ids = [*over.values_list("pk", flat=True), *failed.values_list("pk", flat=True)]
+    for batch in _batches(ids):
+        Package.objects.filter(pk__in=batch).delete()
+    return given_up + len(ids)
+
+
+def _jobs(now: datetime, tally: _Tally) -> int:
+    """Settled jobs past their time; with retention 0, as soon as their last file is gone."""
+    settled = Job.objects.filter(settled_at__lte=now - settings.STORYKEEP.job_retention)
+    present = Artifact.objects.filter(job=OuterRef("pk"), removed_at=None)
+    packing = Package.objects.filter(
+        job=OuterRef("pk"), state__in=(PackageState.QUEUED, PackageState.RUNNING)
+    )
+    still_open = Item.objects.open().filter(job=OuterRef("pk"))
+    old = settled.filter(~Exists(present), ~Exists(packing), ~Exists(still_open))
+    if not settings.STORYKEEP.job_retention:
+        # Whoever looks at a result without files is to see it for a moment at least.
+        old = old.filter(settled_at__lte=now - GRACE)
+    count = 0
+    for batch in _batches(list(old.values_list("pk", flat=True))):
+        for job_id in batch:
+            try:
+                _erase(job_id)
+            except DatabaseError as error:
+                tally.failed += 1
+                logger.warning("could not delete job %s: %s", job_id, type(error).__name__)
+            else:
+                count += 1
+    return count
+
+
+def _erase(job_id: UUID) -> list[tuple[UUID, int]]:
+    """A job's rows; its files, which the caller deletes."""
+    with transaction.atomic():
+        files = list(
+            Artifact.objects.filter(job_id=job_id, removed_at=None).values_list("id", "size_bytes")
+        )
+        Job.objects.filter(pk=job_id).delete()
+    progress.forget(job_id)
+    return files
+
+
+# --- what people do -----------------------------------------------------------------------------
+
+
+def forget(job: Job) -> None:
+    """Stop a job, then remove its rows, files and progress, at once.
+
+    A worker still busy with it finds its claim gone within a second and leaves nothing; what it
+    kept in that moment is an orphan for the sweep. Log lines name ids only, so none has to go.
+    """
+    lifecycle.cancel(job)
+    tally = _Tally()
+    for artifact_id, size_bytes in _erase(job.pk):
+        tally.remove(artifact_id, size_bytes)
+    storage.recount()
+    logger.info("forgot job %s", job.pk)
+
+
+def delete_file(artifact: Artifact) -> int:
+    """Delete a file now, and with it what was made from it and every ZIP that holds a copy.
+
+    How many files went. Their rows stay, so that pages can say when.
+    """
+    gone = Q(pk=artifact.pk)
+    if artifact.role == Role.MEDIA:
+        gone |= Q(story_id=artifact.story_id, position=artifact.position)
+    if artifact.story_id is not None and artifact.role not in {Role.ZIP, Role.POSTER}:
+        gone |= Q(story_id=artifact.story_id, role=Role.ZIP)
+        gone |= Q(job_id=artifact.job_id, role__in=_ZIPS)
+    return _delete(Artifact.objects.filter(gone, removed_at=None))
+
+
+def delete_files(job: Job) -> int:
+    """Delete all of a job's files now; its record stays."""
+    return _delete(Artifact.objects.filter(job=job, removed_at=None))
+
+
+def _delete(files: Iterable[Artifact] | Sequence[Artifact]) -> int:
+    tally = _Tally()
+    found = [(file.pk, file.size_bytes) for file in files]
+    count = _remove(found, timezone.now(), tally)
+    storage.recount()
+    return count
+
+
+def extend(job: Job) -> datetime | None:
+    """Keep a job's files as long as if they were saved now, within the instance's maximum.
+
+    When the first of them goes; None when there is none left. Never shortens.
+    """
+    now = timezone.now()
+    env = settings.STORYKEEP
+    of_job = Artifact.objects.filter(job=job)
+    first_saved = of_job.filter(role=Role.MEDIA).aggregate(at=Min("created_at"))["at"]
+    with transaction.atomic():
+        for file in of_job.present(now).only("role", "created_at", "expires_at"):
+            # A ZIP is made later than what it holds, and may not outlive it for that.
+            since = first_saved if file.role in _ZIPS and first_saved else file.created_at
+            longest = min(now + env.artifact_ttl, since + env.artifact_ttl_max)
+            # WHERE again: a file that was removed meanwhile stays removed.
+            still = Artifact.objects.filter(pk=file.pk, removed_at=None, expires_at__lt=longest)
+            still.update(expires_at=longest)
+    left = of_job.present(now).order_by("expires_at")
+    return left.values_list("expires_at", flat=True).first()

@@ -1,0 +1,241 @@
+"""Bytes of a saved file over HTTP: ranges, caching, names, and how many are sent at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import unicodedata
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, BinaryIO, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+
+from jobs import storage
+from jobs.errors import Expired, TooManyDownloads
+from jobs.models import Artifact, Role
+
+BLOCK_BYTES: Final = 64 * 1024
+BUSY_RETRY_S: Final = 5
+SMALL_BYTES: Final = 256 * 1024
+_KEPT_FREE: Final = 8
+"""Threads downloads leave alone, so that pages and polls are answered whatever is being taken."""
+
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+_INLINE = re.compile(r"(video|audio|image)/(?!svg)[a-z0-9.+-]+", re.ASCII)
+# Opened in a tab of its own, the file is shown by the browser and may do nothing else.
+_POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+
+class _Window:
+    """A part of a file. Without fileno(), which would have the server send the whole of it."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file, self._left = file, length
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(BLOCK_BYTES):
+            yield chunk
+
+
+class _Slots:
+    """Counts downloads under way in this process, in all and per user."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[Any] = Counter()
+
+    def take(self, user_id: object) -> None:
+        """Raises TooManyDownloads."""
+        threads: int = settings.STORYKEEP.web_threads
+        with self._lock:
+            full = self._taken.total() >= max(1, threads - _KEPT_FREE)
+            if full or self._taken[user_id] >= max(1, threads // 2):
+                raise TooManyDownloads(retry_after_s=BUSY_RETRY_S)
+            self._taken[user_id] += 1
+
+    def give_back(self, user_id: object) -> None:
+        with self._lock:
+            self._taken[user_id] -= 1
+            if self._taken[user_id] <= 0:
+                del self._taken[user_id]
+
+    def total(self) -> int:
+        """How many are under way."""
+        with self._lock:
+            return self._taken.total()
+
+
+slots = _Slots()
+
+
+class _Bytes(FileResponse):
+    """A file or a part of it, with the headers we give it and none guessed."""
+
+    block_size = BLOCK_BYTES
+    _release: weakref.finalize[..., Any] | None = None
+
+    def set_headers(self, filelike: Any) -> None:
+        """Everything is known already, and better, from the row."""
+
+    def holds(self, user_id: object, file: BinaryIO) -> None:
+        """Give the slot back, once: when this is closed, or thrown away without having been."""
+        self._release = weakref.finalize(self, _let_go, user_id, file)
+
+    def close(self) -> None:
+        super().close()
+        if self._release is not None:
+            self._release()
+
+
+def _let_go(user_id: object, file: BinaryIO) -> None:
+    file.close()
+    slots.give_back(user_id)
+
+
+def respond(
+    request: HttpRequest,
+    user: AbstractBaseUser | AnonymousUser,
+    artifact_id: UUID,
+    *,
+    inline: bool = False,
+) -> HttpResponseBase:
+    """The answer to GET or HEAD for one of this user's files.
+
+    inline: for viewing rather than saving, where the type allows it. Raises Http404 for what is
+    not this user's, Expired for what was and is gone, TooManyDownloads.
+    """
+    artifact = Artifact.objects.visible_to(user).filter(pk=artifact_id).first()
+    if artifact is None:
+        raise Http404
+    now = timezone.now()
+    if artifact.removed_at or artifact.expires_at <= now:
+        raise Expired
+    headers = _headers(artifact, now, inline=inline)
+    if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
+        return HttpResponse(status=304, headers=_without_body(headers))
+    try:
+        file = storage.open_artifact(artifact.pk)
+    except FileNotFoundError:
+        raise Expired("the row was there, the file was not") from None
+    try:
+        return _serve(request, artifact, file, headers)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _serve(
+    request: HttpRequest, artifact: Artifact, file: BinaryIO, headers: dict[str, str]
+) -> HttpResponseBase:
+    size = os.fstat(file.fileno()).st_size
+    asked = _asked_range(request, headers["ETag"], size)
+    if asked == UNSATISFIABLE:
+        file.close()
+        unmet = _without_body(headers) | {"Content-Range": f"bytes */{size}"}
+        return HttpResponse(status=416, headers=unmet)
+    start, end = asked or (0, size - 1)
+    length = end - start + 1
+    headers["Content-Length"] = str(length)
+    if request.method == "HEAD":
+        file.close()
+        return HttpResponse(headers=headers)
+    counted = artifact.role != Role.POSTER or size > SMALL_BYTES
+    if counted:
+        slots.take(artifact.owner_id)
+    try:
+        if asked is None:
+            response = _Bytes(file, headers=headers)
+        else:
+            file.seek(start)
+            headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+            response = _Bytes(_Window(file, length), status=206, headers=headers)
+    except BaseException:
+        if counted:
+            slots.give_back(artifact.owner_id)
+        raise
+    if counted:
+        response.holds(artifact.owner_id, file)
+    return response
+
+
+UNSATISFIABLE: Final = (-1, -1)
+
+
+def _asked_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """First and last byte asked for; None for everything; UNSATISFIABLE past the end.
+
+    Several ranges, reversed ones and other units are answered with everything, as RFC 9110 allows.
+    """
+    if request.method != "GET":
+        return None
+    found = _ONE_RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if not found or not any(found.groups()):
+        return None
+    if request.headers.get("If-Range", etag).strip() != etag:
+        return None
+    first, last = found.groups()
+    if not first:
+        length = int(last)
+        return (max(size - length, 0), size - 1) if length and size else UNSATISFIABLE
+    start = int(first)
+    if last and int(last) < start:
+        return None
+    if start >= size:
+        return UNSATISFIABLE
+    return start, min(int(last), size - 1) if last else size - 1
+
+
+def _matches(header: str, etag: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return etag in tags or "*" in tags
+
+
+def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, str]:
+    shown = inline and bool(_INLINE.fullmatch(artifact.content_type))
+    left_s = int((artifact.expires_at - now).total_seconds())
+    # A picture of the grid is asked for again with every look at the page; it may rest in the
+    # visitor's own browser for a while. The rest is asked after each time, at the price of a 304.
+    fresh = f"max-age={max(0, min(600, left_s))}" if artifact.role == Role.POSTER else "no-cache"
+    return {
+        "Content-Type": artifact.content_type,
+        "Content-Disposition": disposition(artifact.name, attachment=not shown),
+        "ETag": f'"{artifact.pk}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, {fresh}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": _POLICY,
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def _without_body(headers: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in {"Content-Type", "Content-Disposition"}
+    }
+
+
+def disposition(name: str, *, attachment: bool) -> str:
+    """Content-Disposition with both forms of the name: plain ASCII, and UTF-8 for who reads it."""
+    folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^ !#-$&-\[\]-~]", "_", folded) if folded.strip(" ._") else "download"
+    kind = "attachment" if attachment else "inline"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
