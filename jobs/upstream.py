@@ -141,8 +141,17 @@ class _Local:
         self.code = ""
         self.refusals = 0
 
+    def close(self) -> None:
+        self.until, self.code, self.refusals = 0.0, "", 0
+
 
 _local = _Local()
+
+
+def forget() -> None:
+    """Drop what this process knows by itself."""
+    _local.close()
+    _buckets.clear()
 
 # Opens it, or opens it longer; what is open already counts as the same refusal.
 _TRIP: Final = """
@@ -232,7 +241,7 @@ def may_ask() -> Breaker | None:
 def answered() -> bool:
     """TikTok gave a real answer. True when that ends a pause: who waits for it may go on."""
     was_open = _local.code != ""
-    _local.until, _local.code, _local.refusals = 0.0, "", 0
+    _local.close()
     with suppress(RedisAway):
         return bool(ask(lambda server: server.delete(_BREAKER, _PROBE)))
     return was_open
@@ -247,7 +256,7 @@ def _kept() -> Breaker | None:
     except RedisAway:
         until, code = (repr(_local.until), _local.code) if _local.code else (None, None)
     if not until or not code:
-        _local.until, _local.code = 0.0, ""
+        _local.close()
         return None
     _local.until, _local.code = float(until), code
     return Breaker(datetime.fromtimestamp(float(until), UTC), code)

@@ -1,0 +1,40 @@
+"""No Redis here: what would be sent is written down, and nothing outlives a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from jobs import lifecycle, progress, tasks, upstream
+
+
+class Broker:
+    """What the queue told the broker. up: does it listen?"""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.sent: list[UUID] = []
+        self.tasks: list[str] = []
+
+    def send(self, task: Any, row_id: UUID) -> bool:
+        """As tasks.send."""
+        if self.up:
+            self.sent.append(row_id)
+            self.tasks.append(task.__name__)
+        return self.up
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """Stands in for the broker; TikTok answers, and nobody is stopping."""
+    fake = Broker()
+    monkeypatch.setattr(tasks, "send", fake.send)
+    upstream.forget()
+    progress.health.reset()
+    yield fake
+    upstream.forget()
+    progress.health.reset()
+    lifecycle.stopping.clear()

@@ -1,0 +1,500 @@
+"""Claims, the ways an attempt ends, what people do, who is served next, and repairs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs import lifecycle, storage, upstream
+from jobs.errors import DiskFull, Internal
+from jobs.lifecycle import Claim, ClaimLost, Outcome
+from jobs.models import Artifact, Item, Job, Package, PackageState, Story
+from jobs.states import ItemState
+from stories.errors import (
+    Challenged,
+    Gone,
+    MediaUnavailable,
+    NoSuchAccount,
+    PrivateAccount,
+    RateLimited,
+    Refused,
+    StoriesError,
+    TooLarge,
+    Unavailable,
+    UpstreamChanged,
+    UpstreamDown,
+)
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.conftest import Broker
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+def claimed(item: Item | None = None, **facts: Any) -> Claim:
+    """The claim on a fresh item."""
+    held = lifecycle.claim((item or make_item(**facts)).pk)
+    assert held
+    return held
+
+
+def row(held: Claim) -> Item:
+    return Item.objects.get(pk=held.item_id)
+
+
+# --- claiming -----------------------------------------------------------------------------------
+
+
+def test_a_claim_takes_the_item_and_raises_its_attempt() -> None:
+    item = make_item(error_code="refused")
+    held = claimed(item)
+    item.refresh_from_db()
+    assert (item.state, item.attempt, held.attempt) == (S.RUNNING, 1, 1)
+    assert item.heartbeat_at is not None
+    assert item.claimed_at is not None
+    assert item.error_code == ""
+
+
+def test_of_two_claims_one_wins() -> None:
+    item = make_item()
+    assert lifecycle.claim(item.pk)
+    assert lifecycle.claim(item.pk) is None
+
+
+@pytest.mark.parametrize("state", [state for state in S if state != S.QUEUED])
+def test_only_queued_items_are_claimed(state: ItemState) -> None:
+    assert lifecycle.claim(make_item(state=state).pk) is None
+
+
+def test_an_item_that_waits_is_not_claimed_before_its_time() -> None:
+    later = timezone.now() + timedelta(minutes=1)
+    assert lifecycle.claim(make_item(not_before=later).pk) is None
+    assert lifecycle.claim(make_item(not_before=later - timedelta(minutes=2)).pk)
+
+
+def test_a_forgotten_item_is_not_claimed() -> None:
+    item = make_item()
+    Job.objects.all().delete()
+    assert lifecycle.claim(item.pk) is None
+
+
+def test_a_worker_presumed_dead_can_neither_settle_nor_write() -> None:
+    item = make_item()
+    old = claimed(item)
+    lifecycle.repair(timezone.now() + lifecycle.LEASE)
+    assert not lifecycle.fail(old, NoSuchAccount())  # queued again: not even failing is left
+    new = claimed(item)
+    assert new.attempt == old.attempt + 1
+    assert not lifecycle.finish(old, Outcome(S.DONE))
+    assert not lifecycle.renew(old)
+    with pytest.raises(ClaimLost), lifecycle.fenced(old):
+        pytest.fail("an old claim wrote")
+    assert lifecycle.finish(new, Outcome(S.DONE))
+
+
+def test_a_claim_moves_only_along_the_edges() -> None:
+    with pytest.raises(ValueError, match="no edge"):
+        lifecycle.move(claimed(), S.RUNNING)
+
+
+# --- how an attempt ends ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.EMPTY])
+def test_finishing_settles_item_and_job(state: ItemState) -> None:
+    held = claimed()
+    assert lifecycle.finish(held, Outcome(state))
+    item = row(held)
+    assert item.state == state
+    assert item.settled_at is not None
+    assert item.job.settled_at is not None
+
+
+def test_the_job_stays_open_until_its_last_item_settles() -> None:
+    job = make_job(links=2)
+    first, last = job.items.all()
+    lifecycle.finish(claimed(first), Outcome(S.DONE))
+    job.refresh_from_db()
+    assert job.settled_at is None
+    lifecycle.finish(claimed(last), Outcome(S.EMPTY))
+    job.refresh_from_db()
+    assert job.settled_at is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NoSuchAccount(), PrivateAccount(), Gone(), UpstreamChanged("a.b is missing"), TooLarge()]
+    + [Internal("a1b2c3d4"), DiskFull("full")],
+    ids=lambda error: error.code,
+)
+def test_final_errors_settle_at_once(error: StoriesError) -> None:
+    held = claimed()
+    assert lifecycle.fail(held, error)
+    item = row(held)
+    assert (item.state, item.error_code, item.error_detail) == (S.FAILED, error.code, error.detail)
+    assert item.job.settled_at is not None
+
+
+def test_a_failure_after_something_was_saved_is_partial() -> None:
+    held = claimed()
+    make_artifact(make_story(row(held)))
+    lifecycle.fail(held, NoSuchAccount())
+    assert row(held).state == S.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        pytest.param(UpstreamDown(), 3, id="upstream_down"),
+        pytest.param(MediaUnavailable(), 3, id="media_unavailable"),
+        pytest.param(Unavailable(), 2, id="unavailable"),
+    ],
+)
+def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int) -> None:
+    item = make_item()
+    waits = []
+    for number in range(tries):
+        held = claimed(item)
+        lifecycle.fail(held, error)
+        item.refresh_from_db()
+        assert item.error_code == error.code
+        if number < tries - 1:
+            assert (item.state, item.settled_at) == (S.QUEUED, None)
+            assert item.not_before
+            waits.append(item.not_before - timezone.now())
+            Item.objects.update(not_before=None)
+    assert item.state == S.FAILED
+    assert waits == sorted(waits)  # growing
+    assert all(wait > timedelta(seconds=5) for wait in waits)
+
+
+def test_a_wait_that_tiktok_names_is_kept() -> None:
+    held = claimed()
+    lifecycle.fail(held, UpstreamDown(retry_after_s=200))
+    not_before = row(held).not_before
+    assert not_before
+    assert timedelta(seconds=190) < not_before - timezone.now() < timedelta(seconds=260)
+
+
+def test_missing_media_is_fetched_later_and_then_the_item_is_partial() -> None:
+    item = make_item()
+    outcome = Outcome(S.PARTIAL, MediaUnavailable())
+    for _ in range(2):
+        lifecycle.finish(claimed(item), outcome)
+        item.refresh_from_db()
+        assert item.state == S.QUEUED
+        Item.objects.update(not_before=None)
+    lifecycle.finish(claimed(item), outcome)
+    item.refresh_from_db()
+    assert (item.state, item.error_code) == (S.PARTIAL, "media_unavailable")
+
+
+def test_media_that_will_never_come_is_not_waited_for() -> None:
+    held = claimed()
+    lifecycle.finish(held, Outcome(S.PARTIAL, TooLarge()))
+    assert row(held).state == S.PARTIAL
+
+
+def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> None:
+    held = claimed()
+    story = make_story(row(held), state=S.QUEUED)
+    soon = timezone.now() + timedelta(minutes=1)
+    file = make_artifact(story, expires_at=soon)
+    gone = make_artifact(story, expires_at=soon, removed_at=timezone.now())
+    lifecycle.finish(held, Outcome(S.PARTIAL, TooLarge()))
+    assert Story.objects.get().state == S.FAILED
+    file.refresh_from_db()
+    gone.refresh_from_db()
+    assert file.expires_at > soon + timedelta(hours=1)
+    assert gone.expires_at == soon
+
+
+def test_releasing_counts_for_nothing(broker: Broker) -> None:
+    held = claimed()
+    assert lifecycle.release(held)
+    item = row(held)
+    assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
+    assert broker.sent == [item.pk]  # another worker may take it at once
+
+
+# --- refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [Challenged(), Refused(), RateLimited()])
+def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
+    job = make_job(links=3)
+    first, *others = job.items.all()
+    lifecycle.fail(claimed(first), error)
+    breaker = upstream.breaker_status()
+    assert breaker
+    assert breaker.code == error.code
+    for item in Item.objects.all():
+        assert (item.state, item.error_code, item.tries) == (S.QUEUED, error.code, 0)
+        assert item.not_before == breaker.until
+    assert upstream.breaker_status() == breaker
+
+
+def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
+    until = upstream.trip(Refused())
+    job = make_job(links=2)
+    first, second = job.items.all()
+    assert lifecycle.take_turn(first.pk) is None
+    for item in (first, second):
+        item.refresh_from_db()
+        assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
+    assert first.tries == 0
+    assert broker.sent == []
+
+
+def test_rate_limits_wait_a_minute_or_as_long_as_tiktok_says() -> None:
+    assert upstream.trip(RateLimited()) >= timezone.now() + timedelta(seconds=59)
+    upstream.forget()
+    assert upstream.trip(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(seconds=499)
+
+
+def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    refused = make_item(not_before=later, error_code="refused")
+    down = make_item(not_before=later, error_code="upstream_down")
+    assert lifecycle.resume_all() == 1
+    refused.refresh_from_db()
+    down.refresh_from_db()
+    assert refused.not_before is None
+    assert down.not_before == later
+
+
+def test_patience_with_refusals_ends() -> None:
+    long_ago = timezone.now() - lifecycle.PATIENCE
+    held = claimed(asked_at=long_ago)
+    lifecycle.fail(held, Refused("HTTP 403"))
+    assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
+
+
+def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    long_ago = timezone.now() - lifecycle.PATIENCE
+    tired = make_item(asked_at=long_ago, not_before=later, error_code="challenged")
+    fresh = make_item(not_before=later, error_code="challenged")
+    report = lifecycle.repair(timezone.now())
+    tired.refresh_from_db()
+    fresh.refresh_from_db()
+    assert report.gave_up == 1
+    assert (tired.state, tired.error_code) == (S.FAILED, "challenged")
+    assert tired.job.settled_at is not None
+    assert fresh.state == S.QUEUED
+
+
+# --- what people do -----------------------------------------------------------------------------
+
+
+def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
+    job = make_job(links=1)
+    running = make_item(job, state=S.RUNNING)
+    done = make_item(job, state=S.DONE)
+    held = Claim(running.pk, 1)
+    half = make_story(running, state=S.QUEUED)
+    file = make_artifact(half, expires_at=timezone.now() + timedelta(minutes=1))
+    assert lifecycle.cancel(job) == 2
+    assert {item.state for item in job.items.exclude(pk=done.pk)} == {S.CANCELLED}
+    done.refresh_from_db()
+    half.refresh_from_db()
+    file.refresh_from_db()
+    job.refresh_from_db()
+    assert (done.state, half.state) == (S.DONE, S.CANCELLED)
+    assert file.expires_at > timezone.now() + timedelta(hours=1)
+    assert job.settled_at is not None
+    assert not lifecycle.holds(held)
+
+
+def test_cancelled_stays_cancelled() -> None:
+    item = make_item(state=S.RUNNING)
+    held = Claim(item.pk, 1)
+    assert lifecycle.cancel_item(item)
+    assert not lifecycle.cancel_item(item)
+    assert not lifecycle.finish(held, Outcome(S.DONE))
+    assert not lifecycle.release(held)
+    lifecycle.repair(timezone.now() + timedelta(hours=1))
+    assert lifecycle.retry(item.job) == 0
+    item.refresh_from_db()
+    assert item.state == S.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "again"),
+    [
+        (S.FAILED, "upstream_down", True),
+        (S.FAILED, "refused", True),
+        (S.FAILED, "internal", True),
+        (S.FAILED, "disk_full", True),
+        (S.FAILED, "no_such_account", False),
+        (S.FAILED, "not_understood", False),
+        (S.PARTIAL, "media_unavailable", True),
+        (S.PARTIAL, "too_large", True),
+        (S.DONE, "", False),
+        (S.EMPTY, "", False),
+        (S.RUNNING, "", False),
+    ],
+)
+def test_retrying(state: ItemState, code: str, again: bool) -> None:
+    job = make_job(audio="mp3", settled_at=timezone.now())
+    item = make_item(job, state=state, error_code=code, tries=3)
+    assert lifecycle.can_retry(item) is again
+    assert lifecycle.retry_item(item) is again
+    item.refresh_from_db()
+    job.refresh_from_db()
+    assert (item.state == S.QUEUED) is again
+    if again:
+        assert (item.tries, item.settled_at, item.error_code) == (0, None, "")
+        assert job.settled_at is None
+    assert job.audio == "mp3"
+
+
+def test_retrying_a_job_takes_only_what_may_work_now() -> None:
+    job = make_job()
+    make_item(job, state=S.FAILED, error_code="timed_out")
+    make_item(job, state=S.FAILED, error_code="gone")
+    make_item(job, state=S.DONE)
+    assert lifecycle.retry(job) == 1
+
+
+# --- who is served next -------------------------------------------------------------------------
+
+
+def test_only_a_window_is_sent(broker: Broker) -> None:
+    make_job(links=20)
+    assert lifecycle.dispatch() == lifecycle.WINDOW
+    assert lifecycle.dispatch() == 0
+    assert len(set(broker.sent)) == lifecycle.WINDOW
+    lifecycle.claim(broker.sent[0])
+    assert lifecycle.dispatch() == 1
+
+
+def test_owners_take_turns(broker: Broker) -> None:
+    make_job(make_user("alice"), links=40)
+    bobs = make_job(make_user("bob"), links=2)
+    lifecycle.dispatch()
+    assert set(broker.sent[:4]) > set(bobs.items.values_list("pk", flat=True))
+
+
+def test_who_has_items_running_stands_behind(broker: Broker) -> None:
+    alices = make_job(make_user("alice"), links=9)
+    for item in list(alices.items.all())[:8]:
+        claimed(item)
+    bobs = make_job(make_user("bob"), links=8)
+    lifecycle.dispatch()
+    assert broker.sent == list(bobs.items.values_list("pk", flat=True))
+
+
+def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
+    """Forty lines are in the broker already when another user's one line comes."""
+    alices = make_job(make_user("alice"), links=40)
+    lifecycle.dispatch()
+    first = broker.sent[0]
+    running = lifecycle.take_turn(first)
+    assert running == Claim(first, 1)
+    bobs = make_job(make_user("bob"), links=1).items.get()
+    lifecycle.dispatch()
+    assert bobs.pk not in broker.sent  # the window is full
+    held = lifecycle.take_turn(broker.sent[1])
+    assert held
+    assert held.item_id == bobs.pk
+    assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
+    assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
+
+
+def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
+    item = make_item()
+    assert lifecycle.take_turn(item.pk)
+    assert lifecycle.take_turn(item.pk) is None
+    assert row(Claim(item.pk, 1)).attempt == 1
+
+
+def test_what_waits_is_not_sent(broker: Broker) -> None:
+    make_item(not_before=timezone.now() + timedelta(minutes=1))
+    assert lifecycle.dispatch() == 0
+
+
+def test_lost_messages_are_sent_again(broker: Broker) -> None:
+    item = make_item(sent_at=timezone.now() - lifecycle.RESEND_AFTER)
+    assert lifecycle.repair(timezone.now()).sent == 1
+    assert broker.sent == [item.pk]
+
+
+def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
+    item = make_item()
+    package = Package.objects.create(job=item.job, owner=item.owner)
+    broker.up = False
+    assert lifecycle.dispatch() == 0
+    broker.up = True
+    assert lifecycle.dispatch() == 2
+    assert set(broker.sent) == {item.pk, package.pk}
+    assert set(broker.tasks) == {"fetch_item", "pack_package"}
+
+
+# --- repair -------------------------------------------------------------------------------------
+
+
+def test_what_a_vanished_worker_held_is_queued_again() -> None:
+    held = claimed()
+    with storage.Workspace(held.workspace) as workspace:
+        workspace.create()
+        lifecycle.repair(timezone.now() + lifecycle.LEASE - timedelta(seconds=2))
+        assert row(held).state == S.RUNNING
+        report = lifecycle.repair(timezone.now() + lifecycle.LEASE)
+        assert report.requeued == 1
+        assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
+        assert not workspace.path.exists()
+
+
+def test_a_sign_of_life_keeps_the_lease() -> None:
+    held = claimed()
+    Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert lifecycle.renew(held)
+    assert lifecycle.repair(timezone.now()).requeued == 0
+
+
+def test_an_item_that_kills_its_workers_is_given_up() -> None:
+    item = make_item()
+    for _ in range(lifecycle.DEATHS):
+        claimed(item)
+        lifecycle.repair(timezone.now() + lifecycle.LEASE)
+    item.refresh_from_db()
+    assert (item.state, item.error_code) == (S.FAILED, "internal")
+
+
+def test_a_job_that_nobody_closed_is_closed() -> None:
+    job = make_job(links=2, state=S.DONE)
+    Job.objects.update(settled_at=None)
+    assert lifecycle.repair(timezone.now()).closed == 1
+    job.refresh_from_db()
+    assert job.settled_at is not None
+
+
+def test_a_job_closed_too_early_is_opened() -> None:
+    job = make_job(links=1, settled_at=timezone.now())
+    lifecycle.repair(timezone.now())
+    job.refresh_from_db()
+    assert job.settled_at is None
+
+
+def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
+    job = make_job(links=1, state=S.DONE)
+    package = Package.objects.create(job=job, owner=job.owner)
+    held = lifecycle.claim_package(package.pk)
+    assert held
+    assert lifecycle.claim_package(package.pk) is None
+    assert lifecycle.renew_package(held)
+    report = lifecycle.repair(timezone.now() + lifecycle.LEASE)
+    assert report.packages == 1
+    assert not lifecycle.renew_package(held)
+    again = lifecycle.claim_package(package.pk)
+    assert again
+    artifact = make_artifact(job=job)
+    assert not lifecycle.finish_package(held, artifact)
+    assert lifecycle.finish_package(again, artifact)
+    package.refresh_from_db()
+    assert (package.state, package.artifact) == (PackageState.DONE, artifact)
+    assert Artifact.objects.count() == 1
