@@ -90,4 +90,6 @@ class Warned:
     story_id: str | None = None
 
 
-Event = Resolved | Listed | Transferring | Checking | FileReady | MediaFailed | StoryFinished | Warned
+Event = (
+    Resolved | Listed | Transferring | Checking | FileReady | MediaFailed | StoryFinished | Warned
+)

@@ -294,7 +294,7 @@ class Session:
                 finally:
                     await response.aclose()
         if not challenge.is_challenge(body):
-            _check_status(response.status_code, response.headers, where)
+            _check_status(response.status_code, response.headers, body, where)
         return Page(
             url=url,
             body=body,
@@ -423,7 +423,7 @@ def _location(url: str, response: httpx.Response) -> str | None:
         raise UpstreamChanged(f"{_where(url)}: a redirect that cannot be read") from error
 
 
-def _check_status(status: int, headers: Mapping[str, str], where: str) -> None:
+def _check_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
     """Raise what an answer means, unless it is a page, a redirect or "not found"."""
     wait_s = retry_after(headers.get("retry-after"))
     if status == _RATE_LIMITED:
@@ -432,7 +432,7 @@ def _check_status(status: int, headers: Mapping[str, str], where: str) -> None:
         raise Refused(f"{where}: status {status}", retry_after_s=wait_s)
     if headers.get("x-tt-system-error", "0").strip() not in {"", "0"}:
         raise Refused(f"{where}: x-tt-system-error")
-    if "bdturing-verify" in headers:
+    if "bdturing-verify" in headers and body:
         raise Refused(f"{where}: a captcha is asked for (bdturing-verify)")
     if status in _SERVER_ERRORS:
         raise UpstreamDown(f"{where}: status {status}", retry_after_s=wait_s)
