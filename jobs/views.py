@@ -274,7 +274,7 @@ def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase
     try:
         return downloads.respond(request, request.user, artifact_id, inline=inline)
     except StoriesError as error:
-        status = 410 if isinstance(error, Expired) else 503
+        status = 410 if isinstance(error, Expired) else 429
         response = render(request, "jobs/no_file.html", {"problem": _said(error)}, status=status)
         if error.retry_after_s:
             response.headers["Retry-After"] = str(round(error.retry_after_s))

@@ -1,0 +1,285 @@
+"""The shapes the API takes and gives; public, so a change here is a breaking change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from django.urls import reverse
+from ninja import Schema
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from jobs.models import Audio, ItemKind, Prefer, StoryKind
+from jobs.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
+from jobs.states import ItemState
+from jobs.submission import Options
+from stories.targets import find_lines
+
+NOTE_LENGTH = 500
+
+# A NUL is no text to PostgreSQL, and nothing anyone means to write.
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]
+
+
+# --- what comes in ------------------------------------------------------------------------------
+
+
+class OptionsIn(Schema):
+    """What to save and how; the same for every line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefer: Literal["compatible", "highest"] = "compatible"
+    posts: bool = Field(False, description="Save ordinary posts, too.")
+    audio: Literal["none", "m4a", "mp3"] = "none"
+
+    def options(self) -> Options:
+        """As `submission.submit` takes them."""
+        return Options(prefer=Prefer(self.prefer), posts=self.posts, audio=Audio(self.audio))
+
+
+class JobIn(Schema):
+    """`lines`, one name or link each, or `text` as pasted from anywhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lines: list[Text] | None = None
+    text: Text | None = None
+    note: Annotated[Text, Field(max_length=NOTE_LENGTH)] = ""
+    options: OptionsIn = OptionsIn(posts=False)
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.lines is None) == (self.text is None):
+            raise ValueError("give either lines or text")
+        return self
+
+    def all_lines(self) -> list[str]:
+        """The lines to submit. Each of `lines` is one, whatever it says; `text` is searched."""
+        if self.text is not None:
+            return find_lines(self.text)
+        return [line for line in self.lines or () if line.strip()]
+
+
+# --- what goes out ------------------------------------------------------------------------------
+
+
+class ErrorOut(Schema):
+    """Why something failed or waits. docs/errors.md explains every code."""
+
+    code: str
+    message: str
+    hint: str
+    retryable: bool
+    retry_after_s: int | None
+
+    @classmethod
+    def of(cls, error: ErrorView | None) -> ErrorOut | None:
+        """None when there is none."""
+        if error is None:
+            return None
+        return cls(
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            retryable=error.retryable,
+            retry_after_s=error.retry_after_s(),
+        )
+
+
+class ErrorBody(Schema):
+    """What every answer of 400 and above holds."""
+
+    error: ErrorOut
+
+
+class FileOut(Schema):
+    """A file that can be taken until expires_at. url: a path on this host."""
+
+    id: UUID
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    has_audio: bool
+    checked: bool
+    labels: list[str]
+    url: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, file: FileView) -> FileOut:
+        """As the snapshot has it."""
+        return cls(
+            id=file.id,
+            name=file.name,
+            content_type=file.content_type,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            width=file.width,
+            height=file.height,
+            duration_s=file.duration_s,
+            has_audio=file.has_audio,
+            checked=file.checked,
+            labels=list(file.labels),
+            url=reverse("api:file", args=[file.id]),
+            expires_at=file.expires_at,
+        )
+
+
+class StoryOut(Schema):
+    """One story. files: those that can be taken right now."""
+
+    id: UUID
+    kind: StoryKind
+    posted_at: datetime
+    leaves_tiktok_at: datetime | None
+    caption: str
+    source_url: str
+    state: ItemState
+    error: ErrorOut | None
+    files: list[FileOut]
+    zip: FileOut | None
+
+    @classmethod
+    def of(cls, story: StoryView) -> StoryOut:
+        """As the snapshot has it."""
+        return cls(
+            id=story.id,
+            kind=StoryKind(story.kind),
+            posted_at=story.posted_at,
+            leaves_tiktok_at=story.leaves_at,
+            caption=story.caption,
+            source_url=story.source_url,
+            state=story.state,
+            error=ErrorOut.of(story.error),
+            files=[FileOut.of(file) for file in story.present],
+            zip=FileOut.of(story.zip) if story.zip and story.zip.present else None,
+        )
+
+
+class AuthorOut(Schema):
+    """An account on TikTok. Its id never changes; its name can."""
+
+    id: str
+    name: str
+    nickname: str
+
+
+class ItemOut(Schema):
+    """One line of a job. Queued with an error: it waits, and `retry_after_s` says how long."""
+
+    id: UUID
+    line: str
+    kind: ItemKind
+    state: ItemState
+    error: ErrorOut | None
+    author: AuthorOut | None
+    stories: list[StoryOut]
+
+    @classmethod
+    def of(cls, item: ItemView) -> ItemOut:
+        """As the snapshot has it."""
+        author = item.author
+        return cls(
+            id=item.id,
+            line=item.line,
+            kind=ItemKind(item.kind),
+            state=item.state,
+            error=ErrorOut.of(item.error),
+            author=(
+                AuthorOut(id=author.id, name=author.name, nickname=author.nickname)
+                if author
+                else None
+            ),
+            stories=[StoryOut.of(story) for story in item.stories],
+        )
+
+
+class ProgressOut(Schema):
+    """How far a job is. files_*: media files, extras not counted."""
+
+    phase: JobPhase
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    eta_s: int | None
+
+
+class JobOut(Schema):
+    """One submission and everything in it."""
+
+    id: UUID
+    state: ItemState
+    note: str
+    created_at: datetime
+    settled_at: datetime | None
+    files_expire_at: datetime | None
+    progress: ProgressOut
+    items: list[ItemOut]
+    bundle: FileOut | None
+
+    @classmethod
+    def of(cls, seen: Snapshot) -> JobOut:
+        """As the snapshot has it."""
+        progress = seen.progress
+        return cls(
+            id=seen.id,
+            state=seen.state,
+            note=seen.note,
+            created_at=seen.created_at,
+            settled_at=seen.settled_at,
+            files_expire_at=seen.files_expire_at,
+            progress=ProgressOut(
+                phase=progress.phase,
+                files_done=progress.files_done,
+                files_total=progress.files_total,
+                bytes_done=progress.bytes_done,
+                bytes_total=progress.bytes_total,
+                eta_s=progress.eta_s,
+            ),
+            items=[ItemOut.of(item) for item in seen.items],
+            bundle=FileOut.of(seen.bundle) if seen.bundle else None,
+        )
+
+
+class JobList(Schema):
+    """One page of jobs, newest first. next: the `cursor` of the next one; null at the end."""
+
+    jobs: list[JobOut]
+    next: str | None
+
+
+class UserOut(Schema):
+    """Who the token belongs to."""
+
+    name: str
+
+
+class QuotaOut(Schema):
+    """What this user may use; null = no limit."""
+
+    active_items: int | None
+    items_per_day: int | None
+    stored_bytes: int | None
+
+
+class UsageOut(Schema):
+    """What this user uses. items_per_day: of today, in UTC."""
+
+    active_items: int
+    items_per_day: int
+    stored_bytes: int
+
+
+class MeOut(Schema):
+    """The user, their limits, and what they use of them."""
+
+    user: UserOut
+    quota: QuotaOut
+    usage: UsageOut
