@@ -1,0 +1,335 @@
+"""verify: real files pass, and whatever else is only ever refused."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stories.errors import MediaCorrupt, StoriesError, TooLarge
+from stories.structures import MediaKind, Verified
+from stories.verify import verify
+from tests.fake_tiktok import media
+
+VIDEO, PICTURE, SONG = MediaKind.VIDEO, MediaKind.PICTURE, MediaKind.SONG
+SMALL = (144, 256)
+
+
+def check(data: bytes, kind: MediaKind, announced_s: float | None = None) -> Verified:
+    return verify(io.BytesIO(data), kind, announced_s=announced_s)
+
+
+def refusal(data: bytes, kind: MediaKind, announced_s: float | None = None) -> str:
+    with pytest.raises(MediaCorrupt) as caught:
+        check(data, kind, announced_s)
+    return caught.value.detail
+
+
+# --- video --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moov", ["first", "last"])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_whole_video_passes(codec: media.Codec, moov: str) -> None:
+    seen = check(media.video(2, SMALL, codec, moov=moov), VIDEO, announced_s=2)  # type: ignore[arg-type]
+    assert (seen.content_type, seen.suffix, seen.codec) == ("video/mp4", ".mp4", codec)
+    assert (seen.width, seen.height) == SMALL
+    assert seen.duration_s == pytest.approx(2, abs=0.1)
+    assert seen.has_audio
+
+
+def test_a_silent_video_passes_and_says_so() -> None:
+    assert not check(media.video(1, SMALL, audio=False), VIDEO).has_audio
+
+
+def test_dimensions_are_those_shown_after_rotation() -> None:
+    seen = check(media.rotated(media.video(1, SMALL), 90), VIDEO)
+    assert (seen.width, seen.height) == (256, 144)
+
+
+def test_a_padded_video_passes() -> None:
+    assert check(media.video(1, SMALL, "hevc", min_bytes=300_000), VIDEO).codec == "hevc"
+
+
+def test_a_long_last_group_of_pictures_passes() -> None:
+    """More packets behind the last key frame than are kept: that key frame is decoded alone."""
+    clip = media.video(14, SMALL, keyframe_every=10_000, audio=False)
+    assert check(clip, VIDEO).duration_s == pytest.approx(14, abs=0.1)
+
+
+@pytest.mark.parametrize("moov", ["first", "last"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_a_cut_video_is_refused(moov: str, share: float) -> None:
+    clip = media.video(2, SMALL, moov=moov)  # type: ignore[arg-type]
+    assert refusal(clip[: int(len(clip) * share)], VIDEO)
+
+
+def test_one_missing_byte_is_noticed() -> None:
+    assert "1 bytes are missing" in refusal(media.video(2, SMALL)[:-1], VIDEO)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.9])
+def test_a_hole_of_zeros_is_noticed(codec: media.Codec, share: float) -> None:
+    """The right length, and a stretch that never arrived, as a lost segment leaves it."""
+    clip = bytearray(media.video(2, (288, 512), codec, audio=False))
+    start = int(len(clip) * share)
+    clip[start : start + 2048] = bytes(len(clip[start : start + 2048]))
+    assert refusal(bytes(clip), VIDEO)
+
+
+def test_another_files_bytes_in_the_middle_are_noticed() -> None:
+    clip = bytearray(media.video(2, (288, 512), audio=False))
+    middle = len(clip) // 2
+    clip[middle : middle + 8000] = b"<html>no" * 1000
+    assert refusal(bytes(clip), VIDEO)
+
+
+def test_a_video_clearly_shorter_than_announced_is_refused() -> None:
+    assert refusal(media.video(2, SMALL), VIDEO, announced_s=10) == "it ends after 2.0 s of 10.0 s"
+
+
+def test_announced_durations_are_rounded_by_tiktok() -> None:
+    assert check(media.video(2, SMALL), VIDEO, announced_s=3)
+
+
+def test_a_song_is_no_video() -> None:
+    assert refusal(media.song("m4a", 2), VIDEO) == "no video track in it"
+
+
+def test_a_slideshow_address_that_holds_the_song_is_refused() -> None:
+    assert refusal(media.song("mp3", 2), VIDEO) == "an MP3 file instead of a video"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "an empty file instead of a video"),
+        (b"<!DOCTYPE html><html>denied", "a web page or text instead of a video"),
+        (b'\n {"statusCode": 10000}', "a web page or text instead of a video"),
+        (b"\xef\xbb\xbf<html>", "a web page or text instead of a video"),
+        (b"\0" * 5000, "something unknown instead of a video"),
+        (b"\0\0\0\x18ftypmp42", "MP4"),
+    ],
+    ids=["nothing", "html", "json", "html with a byte order mark", "zeros", "a bare header"],
+)
+def test_what_is_no_file_at_all_is_named(data: bytes, said: str) -> None:
+    detail = refusal(data, VIDEO)
+    assert said in detail or "cut short" in detail
+
+
+def test_giant_dimensions_are_refused_before_a_frame_is_made() -> None:
+    clip = media.video(0.2, (8400, 512), audio=False)
+    with pytest.raises(TooLarge, match="8400 by 512"):
+        check(clip, VIDEO)
+
+
+def test_an_index_that_claims_billions_of_samples_is_refused() -> None:
+    clip = bytearray(media.video(1, SMALL, audio=False))
+    at = clip.index(b"stsz") + 8
+    clip[at : at + 8] = (1).to_bytes(4) + (0x7FFF0000).to_bytes(4)
+    with pytest.raises(TooLarge, match="entries"):
+        check(bytes(clip), VIDEO)
+
+
+def test_an_index_that_would_fill_the_memory_is_refused() -> None:
+    clip = media.video(1, SMALL, audio=False)
+    junk = b"meta" + bytes(33 * 2**20)
+    with pytest.raises(TooLarge, match="32 MiB"):
+        check(clip + (len(junk) + 4).to_bytes(4) + junk, VIDEO)
+
+
+def test_words_in_a_caption_are_not_taken_for_tables() -> None:
+    note = b"\0\0\0\x40udta" + b"this text is truncated, stsz and ctts too".ljust(56)
+    assert check(media.video(1, SMALL) + note, VIDEO)
+
+
+def test_a_compressed_index_is_refused() -> None:
+    clip = media.video(1, SMALL)
+    assert "compressed" in refusal(clip + b"\0\0\0\x10moov\0\0\0\x08cmov", VIDEO)
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fmt", "content_type", "suffix"),
+    [
+        ("jpeg", "image/jpeg", ".jpg"),
+        ("png", "image/png", ".png"),
+        ("webp", "image/webp", ".webp"),
+        ("webp_animated", "image/webp", ".webp"),
+        ("avif", "image/avif", ".avif"),
+        ("heic", "image/heic", ".heic"),
+    ],
+)
+def test_a_whole_picture_passes(fmt: media.PictureFormat, content_type: str, suffix: str) -> None:
+    data = media.picture(fmt, (270, 480))
+    assert check(data, PICTURE) == Verified(
+        content_type=content_type, suffix=suffix, width=270, height=480
+    )
+    marked = b"".join(media.salted(data, "some key"))
+    assert check(marked, PICTURE).width == 270
+
+
+@pytest.mark.parametrize("fmt", ["jpeg", "png", "webp", "webp_animated", "avif", "heic"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+def test_a_cut_picture_is_refused(fmt: media.PictureFormat, share: float) -> None:
+    data = media.picture(fmt, (270, 480))
+    assert refusal(data[: int(len(data) * share)], PICTURE)
+
+
+def test_a_turned_picture_has_its_sides_as_shown() -> None:
+    seen = check(media.picture("jpeg", (480, 270), orientation=6), PICTURE)
+    assert (seen.width, seen.height) == (270, 480)
+
+
+def test_a_very_large_jpeg_is_read_at_reduced_size() -> None:
+    seen = check(media.picture("jpeg", (4100, 4100), quality=30), PICTURE)
+    assert (seen.width, seen.height) == (4100, 4100)
+
+
+def test_a_decompression_bomb_is_too_large() -> None:
+    data = bytearray(media.picture("png", (16, 16)))
+    data[16:24] = (15_000).to_bytes(4) + (15_000).to_bytes(4)
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
+    with pytest.raises(TooLarge):
+        check(bytes(data), PICTURE)
+
+
+def test_a_picture_between_one_and_two_times_the_limit_is_too_large() -> None:
+    """Pillow only warns here."""
+    data = bytearray(media.picture("png", (16, 16)))
+    data[16:24] = (7_500).to_bytes(4) + (6_000).to_bytes(4)
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
+    with pytest.raises(TooLarge):
+        check(bytes(data), PICTURE)
+
+
+def test_a_tiled_heic_says_why_it_is_refused() -> None:
+    data = media.picture("heic", (270, 480))
+    tiled = data.replace(b"hvc1\0", b"grid\0", 1)
+    assert "HEIC" in refusal(tiled, PICTURE)
+
+
+def test_a_video_is_no_picture() -> None:
+    assert refusal(media.video(1, SMALL), PICTURE) == "an MP4 file instead of a picture"
+
+
+def test_a_gif_is_not_on_the_list() -> None:
+    assert refusal(b"GIF89a" + bytes(100), PICTURE) == "something unknown instead of a picture"
+
+
+# --- songs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fmt", "content_type", "suffix", "codec"),
+    [("mp3", "audio/mpeg", ".mp3", "mp3"), ("m4a", "audio/mp4", ".m4a", "aac")],
+)
+def test_a_whole_song_passes(
+    fmt: media.SongFormat, content_type: str, suffix: str, codec: str
+) -> None:
+    seen = check(media.song(fmt, 3), SONG, announced_s=3)
+    assert (seen.content_type, seen.suffix, seen.codec) == (content_type, suffix, codec)
+    assert seen.duration_s == pytest.approx(3, abs=0.1)
+    assert seen.has_audio
+    assert seen.width is None
+
+
+@pytest.mark.parametrize("fmt", ["mp3", "m4a"])
+def test_half_a_song_is_refused(fmt: media.SongFormat) -> None:
+    data = media.song(fmt, 6)
+    assert refusal(data[: len(data) // 2], SONG, announced_s=6)
+
+
+def test_a_picture_is_no_song() -> None:
+    assert refusal(media.picture("jpeg", (64, 64)), SONG) == "a JPEG picture instead of a song"
+
+
+# --- always -------------------------------------------------------------------------------------
+
+CORPUS: tuple[tuple[MediaKind, bytes], ...] = (
+    (VIDEO, media.video(1, SMALL)),
+    (VIDEO, media.video(1, SMALL, "hevc", moov="last")),
+    (PICTURE, media.picture("jpeg", (90, 160))),
+    (PICTURE, media.picture("png", (90, 160))),
+    (PICTURE, media.picture("webp", (90, 160))),
+    (PICTURE, media.picture("webp_animated", (90, 160))),
+    (PICTURE, media.picture("avif", (90, 160))),
+    (PICTURE, media.picture("heic", (90, 160))),
+    (SONG, media.song("mp3", 1)),
+    (SONG, media.song("m4a", 1)),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[MediaKind, bytes]:
+    """A real file with some bytes changed, a stretch removed or doubled, or its end cut."""
+    kind, whole = draw(st.sampled_from(CORPUS))
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, len(data) - 1) | st.integers(0, min(600, len(data) - 1)))
+        new = draw(st.binary(min_size=1, max_size=8))
+        data[at : at + len(new)] = new
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(data)))
+        length = draw(st.integers(1, 400))
+        data[at : at + length] = draw(st.sampled_from([b"", bytes(data[at : at + length]) * 2]))
+    if draw(st.booleans()):
+        del data[draw(st.integers(0, len(data))) :]
+    return draw(st.sampled_from([kind, kind, kind, VIDEO, PICTURE, SONG])), bytes(data)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(damaged())
+@example((VIDEO, b"\xff"))
+@example((SONG, b"\xff\xfb"))
+@example((SONG, b"ID3"))
+@example((PICTURE, b"RIFF\0\0\0\0WEBP"))
+@example((PICTURE, b"\0\0\0\x10ftypmif1\0\0\0\0"))
+def test_damage_raises_nothing_but_ours(case: tuple[MediaKind, bytes]) -> None:
+    kind, data = case
+    with suppress(StoriesError):
+        assert check(data, kind).content_type.startswith(("video/", "image/", "audio/"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([VIDEO, PICTURE, SONG]), st.binary(max_size=300))
+def test_noise_raises_nothing_but_ours(kind: MediaKind, data: bytes) -> None:
+    with pytest.raises(StoriesError):
+        check(data, kind)
+
+
+def test_several_threads_get_the_same_answers() -> None:
+    work = [(kind, data) for kind, data in CORPUS] * 4
+    alone = [check(data, kind) for kind, data in work]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda one: check(one[1], one[0]), work))
+    assert together == alone
+
+
+def test_the_file_stays_open_and_the_callers() -> None:
+    for kind, data in CORPUS:
+        file = io.BytesIO(data)
+        verify(file, kind)
+        assert not file.closed
+        assert file.getvalue() == data
+
+
+def test_decoders_are_loaded_on_first_use_only() -> None:
+    """The web and scheduler processes import this room and must stay small."""
+    script = "import sys, stories.verify, stories.derive; print({'av', 'PIL'} & set(sys.modules))"
+    root = Path(__file__).parents[3]
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert said.stdout.strip() == "set()"
