@@ -21,7 +21,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """We know what there is, oldest first. dropped: reason -> how many listed items were left out."""
+    """We know what there is, oldest first. dropped: reason -> how many were left out."""
 
     author: Author
     stories: tuple[Story, ...]
@@ -74,7 +74,7 @@ class MediaFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryFinished:
-    """Nothing more comes for this story. saved counts media, also those an earlier attempt saved."""
+    """Nothing more comes for this story. saved: media, those of an earlier attempt included."""
 
     story_id: str
     saved: int

@@ -101,7 +101,9 @@ async def harvest(
 
     have: (story id, media position) an earlier attempt saved; skipped, and counted as saved. A
     failure of the whole target is raised; one of a single file is an event. Closing the iterator
-    stops every transfer and discards what is unfinished, or finished and never handed out.
+    stops every transfer and discards what is unfinished, or finished and never handed out: leave
+    the loop through contextlib.aclosing(), so that it is closed there and then. An OSError of the
+    workspace's own files, a full disk, is raised as it is.
     """
     work = _Harvest(client, target, options, workspace, frozenset(have), now)
     events: asyncio.Queue[Event | None] = work.events
