@@ -30,7 +30,7 @@ ONLY_IN = {
     "av": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "redis": ("jobs/progress.py", "jobs/upstream.py"),
-    "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py"),
+    "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py", "webapp/worker.py"),
     "kombu": ("jobs/tasks.py",),
 }
 """Who may use a library: to replace one, these are the files to change."""
@@ -38,7 +38,7 @@ ONLY_IN = {
 FRAMEWORKS = {"django", "celery", "kombu", "redis", "ninja", "pydantic", "whitenoise"}
 """What `stories` knows nothing of."""
 
-READS_ENVIRONMENT = ("webapp/env.py",)
+READS_ENVIRONMENT = ("webapp/env.py", "webapp/worker.py")
 SETS_DJANGO_SETTINGS = ("manage.py", "webapp/wsgi.py", "webapp/celery.py")
 
 

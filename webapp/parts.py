@@ -91,11 +91,8 @@ def web(env: Env) -> Part:
 def worker(env: Env) -> Part:
     """Does the fetching."""
     argv = (
-        # A home server often runs as root; Celery warns of that for the sake of pickle alone.
-        *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
-        *("-m", "celery", "-A", "webapp.celery", "-q", "worker", "-P", "threads"),
-        *("-c", str(env.item_concurrency), "--loglevel", env.log_level),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *(sys.executable, "-m", "webapp.worker"),
+        *("--concurrency", str(env.item_concurrency), "--log-level", env.log_level),
     )
     return Part(name="worker", argv=argv, stage=1, grace_s=30)
 

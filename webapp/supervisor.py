@@ -22,6 +22,7 @@ from typing import Any, Final
 
 QUICK_DEATHS: Final = 5
 QUICK_DEATHS_WITHIN_S: Final = 120.0
+FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 START_LIMIT_S: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
@@ -123,6 +124,7 @@ class Supervisor:
         self.address: tuple[str, int] = (plan["host"], plan["port"])
         self.path: str = plan["live_path"]
         self.greeting: list[str] = plan["greeting"]
+        self.first_pause_s: float = plan.get("first_pause_s", FIRST_PAUSE_S)
         self.width = max(len(name) for name in ["storykeep", *(c.name for c in self.children)])
         self.selector = selectors.DefaultSelector()
         self.stage = -1
@@ -242,7 +244,7 @@ class Supervisor:
             self.say(f"{ended}, {recent} times in a row; giving up")
             self.give_up()
             return
-        pause = min(LONGEST_PAUSE_S, 2.0 ** (recent - 1) / 2)
+        pause = min(LONGEST_PAUSE_S, self.first_pause_s * 2.0 ** (recent - 1))
         child.start_at = now + pause
         self.say(f"{ended}; starting it again in {pause:g} s")
 

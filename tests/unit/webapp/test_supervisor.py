@@ -1,0 +1,233 @@
+"""The supervisor with small parts of shell: starting, restarting, giving up, stopping."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "webapp" / "supervisor.py"
+PATIENCE_S = 30
+
+
+class Run:
+    """A supervisor at work, and what it has printed so far."""
+
+    def __init__(self, folder: Path, parts: list[dict[str, Any]]) -> None:
+        plan = folder / "plan.json"
+        base = {"stage": 1, "grace_s": 5, "socket": "", "quiet": False}
+        with socket.socket() as probe:  # nobody listens there: the web part is never live
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        plan.write_text(
+            json.dumps(
+                {
+                    "parts": [base | part for part in parts],
+                    "host": "127.0.0.1",
+                    "port": port,
+                    "live_path": "/",
+                    "greeting": ["hello"],
+                    "first_pause_s": 0.01,
+                }
+            )
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-P", str(SCRIPT), str(plan)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+
+    def until(self, words: str) -> str:
+        """Read on until a line has these words."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if words in line:
+                return line.rstrip("\n")
+        raise AssertionError(f"{words!r} never came:\n" + "\n".join(self.lines))
+
+    def end(self) -> int:
+        """Read the rest; the exit code."""
+        assert self.process.stdout
+        self.lines += self.process.stdout.read().splitlines()
+        return self.process.wait(PATIENCE_S)
+
+    def stop(self) -> int:
+        """Ask it to stop, as Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Any]:
+    """Starts supervisors, and leaves none behind."""
+    runs: list[Run] = []
+
+    def start(*parts: dict[str, Any]) -> Run:
+        runs.append(Run(tmp_path, list(parts)))
+        return runs[-1]
+
+    yield start
+    for one in runs:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        if one.process.stdout:
+            one.process.stdout.close()
+
+
+def sh(name: str, script: str, **facts: Any) -> dict[str, Any]:
+    """A part that is a line of shell."""
+    return {"name": name, "argv": ["/bin/sh", "-c", script], **facts}
+
+
+def is_gone(pid: int) -> bool:
+    """Wait for a process to end; a zombie has ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_lines_carry_the_name_of_their_part(run: Any) -> None:
+    started = run(sh("web", "echo one; echo two >&2; sleep 100"), sh("worker", "sleep 100"))
+    assert started.until("one") == "web       | one"
+    assert started.until("two") == "web       | two"
+    assert started.stop() == 0
+    assert started.lines[-1] == "storykeep | stopped"
+
+
+def test_a_part_that_dies_is_named_and_started_again(run: Any, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    script = f"if [ -e {mark} ]; then echo back; sleep 100; else touch {mark}; exit 3; fi"
+    started = run(sh("worker", script))
+    assert "worker died (exit 3); starting it again" in started.until("died")
+    started.until("back")
+    assert started.stop() == 0
+
+
+def test_a_killed_part_says_so(run: Any) -> None:
+    started = run(sh("worker", "echo $$; kill -9 $$"))
+    assert "killed by SIGKILL" in started.until("died")
+    started.stop()
+
+
+def test_a_part_that_keeps_dying_ends_everything(run: Any) -> None:
+    started = run(sh("web", "echo $$; exec sleep 100"), sh("worker", "echo why; exit 1"))
+    web = int(started.until("web  ").split()[-1])
+    assert "5 times in a row; giving up" in started.until("giving up")
+    assert started.end() == 1
+    assert is_gone(web)
+    assert sum(line.endswith("why") for line in started.lines) == 5
+
+
+def test_a_command_that_is_not_there_ends_everything(run: Any) -> None:
+    started = run(sh("web", "sleep 100"), {"name": "worker", "argv": ["/nowhere/at/all"]})
+    assert "worker cannot be started: No such file" in started.until("cannot")
+    assert started.end() == 1
+
+
+def test_a_part_that_does_not_stop_is_killed_with_its_children(run: Any) -> None:
+    script = "trap '' TERM; sleep 100 & echo $!; while :; do wait; done"
+    started = run(sh("worker", script, grace_s=0.2))
+    child = int(started.until("worker").split()[-1])
+    assert started.stop() == 0
+    assert any("did not stop" in line for line in started.lines)
+    assert is_gone(child)
+
+
+def test_asked_twice_it_ends_at_once(run: Any) -> None:
+    started = run(sh("worker", "trap '' TERM; echo up; while :; do sleep 0.1; done", grace_s=1000))
+    started.until("up")
+    started.process.send_signal(signal.SIGTERM)
+    started.until("stopping")
+    started.process.send_signal(signal.SIGTERM)
+    assert started.end() == 0
+
+
+def test_what_a_dead_part_left_behind_is_killed(run: Any) -> None:
+    started = run(sh("web", "sleep 100 & echo $!; exec 1>&-; kill -9 $$"))
+    child = int(started.until("web").split()[-1])
+    started.until("died")
+    assert is_gone(child)
+    started.stop()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a promise of the Linux kernel")
+def test_parts_die_with_a_killed_supervisor(run: Any) -> None:
+    started = run(sh("web", "echo $$; trap '' TERM HUP; while :; do sleep 0.1; done"))
+    web = int(started.until("web").split()[-1])
+    started.process.kill()
+    started.process.wait()
+    assert is_gone(web)
+
+
+def test_the_parts_are_out_of_reach_of_ctrl_c(run: Any) -> None:
+    started = run(sh("web", "echo $$; exec sleep 100"))
+    web = int(started.until("web").split()[-1])
+    assert os.getpgid(web) == web
+    assert os.getpgid(web) != os.getpgid(started.process.pid)
+    started.stop()
+
+
+SERVER = """
+import os, socket, sys, time
+print("noise", flush=True)
+time.sleep(0.3)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+open(sys.argv[1] + ".ready", "w").close()
+listener.listen()
+while True:
+    caller, _ = listener.accept()
+    caller.recv(100)
+    caller.sendall(b"+PONG\\r\\n")
+"""
+
+
+def test_a_stage_waits_for_the_one_before(run: Any, tmp_path: Path) -> None:
+    path = f"{tmp_path}/s"
+    started = run(
+        {
+            "name": "redis",
+            "argv": [sys.executable, "-c", SERVER, path],
+            "stage": 0,
+            "socket": path,
+            "quiet": True,
+        },
+        sh("web", f"test -e {path}.ready && echo first came redis; sleep 100"),
+    )
+    started.until("first came redis")
+    assert started.stop() == 0
+    assert not any("noise" in line for line in started.lines)
+    assert started.lines[-1] == "storykeep | stopped"
+
+
+def test_a_quiet_part_is_heard_when_it_dies(run: Any) -> None:
+    started = run(sh("redis", "echo no memory; exit 1", quiet=True))
+    assert started.until("no memory") == "redis     | no memory"
+    started.end()
+
+
+def test_long_and_unfinished_lines_arrive(run: Any) -> None:
+    started = run(sh("web", "printf 'x%.0s' $(seq 40000); echo; printf 'the end'; exit 1"))
+    started.until("the end")
+    assert sum(line.count("x") for line in started.lines) >= 40000
+    started.end()

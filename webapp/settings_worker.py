@@ -1,0 +1,9 @@
+"""Django's settings for the worker: the site's, without the apps that only serve pages."""
+
+from __future__ import annotations
+
+from webapp.settings import *  # noqa: F403 (it is all of them that count)
+from webapp.settings import INSTALLED_APPS as _ALL
+
+_PAGES_ONLY = ("django.contrib.admin", "django.contrib.messages", "ninja", "whitenoise")
+INSTALLED_APPS = [app for app in _ALL if not app.startswith(_PAGES_ONLY)]
