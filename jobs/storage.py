@@ -171,7 +171,10 @@ class _Raw(io.FileIO):
 
     def write(self, data: ReadableBuffer, /) -> int:
         with disk_errors():
-            return super().write(data) or 0
+            return self._put(data)
+
+    def _put(self, data: ReadableBuffer) -> int:
+        return super().write(data)
 
 
 class Workspace:

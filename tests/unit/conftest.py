@@ -1,0 +1,30 @@
+"""Every unit test has an artifact folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import storage
+
+
+@pytest.fixture
+def set_env(settings: Any) -> Callable[..., None]:
+    """Change what the environment says: `set_env(disk_max=1000)`."""
+
+    def change(**values: Any) -> None:
+        settings.STORYKEEP = settings.STORYKEEP.model_copy(update=values)
+        storage.recount()
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def artifacts(tmp_path: Path, set_env: Callable[..., None]) -> Path:
+    """The folder saved files go to."""
+    folder = tmp_path / "artifacts"
+    set_env(artifact_dir=folder)
+    return folder

@@ -1,0 +1,143 @@
+"""Names a person can find again, whatever the author or caption tries."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs import filenames
+
+AT = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
+# Also the odd ones: controls, bidi marks, unassigned code points, but no lone surrogates.
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+NASTY = st.text(
+    st.sampled_from('./\\: \t\n\0\u202e\u200f"<>|?*%~-=@+_aAé\u0301con\uff0e\uff0f\u2025'),
+    max_size=40,
+)
+
+
+def test_the_template() -> None:
+    assert filenames.media_name("name", AT, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
+    assert filenames.media_name("name", AT, 12, ".mp4") == "name_2026-11-20_1403_12.mp4"
+    assert filenames.media_name("n", AT, 100, ".jpg") == "n_2026-11-20_1403_100.jpg"
+    poster = filenames.media_name("name", AT, 1, ".jpg", tag="poster")
+    assert poster == "name_2026-11-20_1403_01_poster.jpg"
+    assert filenames.carousel_name("name", AT) == "name_2026-11-20_1403.zip"
+    assert filenames.sidecar_name("name", AT) == "name_2026-11-20_1403_story.json"
+
+
+def test_the_time_is_utc() -> None:
+    tokyo = AT.astimezone(timezone(timedelta(hours=9)))
+    assert filenames.media_name("name", tokyo, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
+
+
+def test_a_bundle_of_one_author_says_whose_it_is() -> None:
+    assert filenames.bundle_name(["a", "a"], AT) == "a_2026-11-20_1403_all.zip"
+    assert filenames.bundle_name(["a", "b"], AT) == "storykeep_2026-11-20_1403_all.zip"
+    assert filenames.bundle_name([], AT) == "storykeep_2026-11-20_1403_all.zip"
+    assert filenames.bundle_name(["a"], AT, selection=True) == "a_2026-11-20_1403_selection.zip"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        pytest.param("name", "name", id="plain"),
+        pytest.param("Zürich 東京 Ελλάδα", "Zürich 東京 Ελλάδα", id="letters-survive"),
+        pytest.param("party 🎉", "party 🎉", id="emoji-survive"),
+        pytest.param("u\u0308ber", "über", id="composed"),
+        pytest.param("../../etc/passwd", "etc_passwd", id="parent"),
+        pytest.param("..\\..\\boot.ini", "boot.ini", id="parent-backslash"),
+        pytest.param("/absolute", "absolute", id="absolute"),
+        pytest.param("C:\\windows", "C__windows", id="drive"),
+        pytest.param("a\0b\x1b[31m\r\nc", "ab[31m c", id="controls"),
+        pytest.param("gpj.\u202eexe", "gpj.exe", id="bidi-override"),
+        pytest.param("zero\u200bwidth\ufeff", "zerowidth", id="invisible"),
+        pytest.param("trailing. . .", "trailing", id="trailing-dots"),
+        pytest.param(".hidden", "hidden", id="hidden"),
+        pytest.param("-rf", "rf", id="option"),
+        pytest.param("=1+1", "1+1", id="formula"),
+        pytest.param("~root", "root", id="home"),
+        pytest.param("CON", "CON_", id="device"),
+        pytest.param("con.jpg", "con_.jpg", id="device-with-suffix"),
+        pytest.param("nul .txt", "nul_.txt", id="device-with-space"),
+        pytest.param("com1.artist", "com1_.artist", id="port"),
+        pytest.param("lpt³", "lpt³_", id="superscript-port"),
+        pytest.param("console", "console", id="no-device"),
+        pytest.param("a\uff0fb", "a_b", id="fullwidth-slash"),
+        pytest.param("a\u2025b", "a_b", id="two-dot-leader"),
+        pytest.param("", "unnamed", id="empty"),
+        pytest.param(" . . ", "unnamed", id="nothing-left"),
+        pytest.param("\u202e\u200b", "unnamed", id="nothing-visible"),
+        pytest.param("50% off?", "50_ off_", id="forbidden"),
+    ],
+)
+def test_tame(text: str, name: str) -> None:
+    assert filenames.tame(text) == name
+
+
+def test_a_dotted_author_never_makes_a_device() -> None:
+    assert filenames.media_name("con.artist", AT, 1, ".jpg").startswith("con_.artist_2026")
+    assert filenames.folder_name("aux") == "aux_"
+
+
+def test_four_kilobytes_are_cut() -> None:
+    assert len(filenames.tame("é" * 4096).encode()) <= filenames.NAME_BYTES
+    assert len(filenames.media_name("東" * 4096, AT, 1, ".jpg").encode()) < 200
+
+
+def test_an_accent_is_not_left_without_its_letter() -> None:
+    zalgo = "a" + "\u0301\u0323" * 200
+    cut = filenames.tame(zalgo, limit=51)
+    assert len(cut.encode()) <= 51
+    assert cut == "unnamed" or unicodedata.normalize("NFC", cut) == cut
+
+
+@pytest.mark.parametrize("suffix", ["", "jpg", ".j/pg", ".JPG", "..", ".exe.sh", ". "])
+def test_an_odd_suffix_is_not_believed(suffix: str) -> None:
+    assert filenames.media_name("n", AT, 1, suffix).endswith("_01.bin")
+
+
+@given(TEXT | NASTY)
+def test_any_text_becomes_one_harmless_part(text: str) -> None:
+    name = filenames.tame(text)
+
+    assert name
+    assert len(name.encode()) <= filenames.NAME_BYTES
+    assert PurePosixPath(name).parts == (name,)
+    windows = PureWindowsPath(name)
+    assert windows.parts == (name,)
+    assert not windows.is_reserved()
+    assert not windows.drive
+    assert name not in {".", ".."}
+    assert name[0] not in ".-~=+@ "
+    assert name[-1] not in ". "
+    assert not set(name) & set('<>:"/\\|?*%')
+    assert all(unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Cn"} for one in name)
+    assert unicodedata.is_normalized("NFC", name)
+    for form in ("NFKC", "NFKD"):
+        assert not set(unicodedata.normalize(form, name)) & set('<>:"/\\|?*%')
+        assert ".." not in unicodedata.normalize(form, name)
+    assert filenames.tame(name) == name
+
+
+@given(st.lists(TEXT | NASTY | st.sampled_from(["a.jpg", "A.jpg", "a_2.jpg", "é.jpg"])))
+def test_names_are_unique_even_where_case_does_not_count(texts: list[str]) -> None:
+    taken: set[str] = set()
+    for text in texts:
+        name = filenames.unique(filenames.tame(text), taken)
+        assert filenames.same(name) not in taken
+        assert len(name.encode()) <= filenames.NAME_BYTES
+        taken.add(filenames.same(name))
+    assert len(taken) == len(texts)
+
+
+def test_the_second_of_a_name() -> None:
+    taken = {filenames.same(name) for name in ("A.jpg", "a_2.jpg", "plain")}
+    assert filenames.unique("a.jpg", taken) == "a_3.jpg"
+    assert filenames.unique("Plain", taken) == "Plain_2"
+    assert filenames.unique("b.jpg", taken) == "b.jpg"
