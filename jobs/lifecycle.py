@@ -223,12 +223,20 @@ def put_back(held: Claim, until: datetime, code: str) -> bool:
 
 
 def release(held: Claim) -> bool:
-    """Queue again at once, tries unchanged: this worker is going away."""
+    """Queue again at once, tries unchanged: this worker is going away.
+
+    Nothing is sent yet, for this worker might still receive it; it does so as it ends.
+    """
     moved = move(held, S.QUEUED, sent_at=None)
     if moved:
         logger.info("item %s released", held.item_id)
-        dispatch()
     return moved
+
+
+def decline(row_id: UUID) -> None:
+    """A message came to a worker that is going away: somebody else is to be told."""
+    Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
+    Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None)
 
 
 def hold_all(until: datetime, code: str) -> int:

@@ -37,6 +37,7 @@ def send(task: Any, row_id: UUID) -> bool:
 def fetch_item(item_id: str) -> None:
     """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
     if lifecycle.stopping.is_set():
+        lifecycle.decline(UUID(item_id))
         return
     held = lifecycle.take_turn(UUID(item_id))
     if held is None:
@@ -60,6 +61,7 @@ def fetch_item(item_id: str) -> None:
 def pack_package(package_id: str) -> None:
     """Pack one ZIP that was asked for."""
     if lifecycle.stopping.is_set():
+        lifecycle.decline(UUID(package_id))
         return
     held = lifecycle.claim_package(UUID(package_id))
     if held is None:

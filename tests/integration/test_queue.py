@@ -1,0 +1,300 @@
+"""From a submission to files on disk, through real workers, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from jobs import lifecycle, progress, storage, submission, tasks, upstream
+from jobs.models import Artifact, Audio, Item, Job, Role, Story
+from jobs.states import ItemState
+from tests.factories import make_user
+from tests.fake_tiktok import FakeTikTok
+from tests.integration.conftest import RedisServer, Start, eventually
+
+S = ItemState
+
+
+def submit(*lines: str, owner: str = "alice", **options: object) -> Job:
+    return submission.submit(
+        make_user(owner),
+        lines,
+        options=submission.Options(**options),  # type: ignore[arg-type]
+    )
+
+
+def settled(job: Job, within: float = 20) -> Job:
+    def ask() -> bool:
+        job.refresh_from_db()
+        return job.settled_at is not None
+
+    eventually(ask, within)
+    return job
+
+
+def states(job: Job) -> list[str]:
+    return list(job.items.order_by("position").values_list("state", flat=True))
+
+
+def media(job: Job) -> list[Artifact]:
+    return list(job.artifacts.filter(role=Role.MEDIA).order_by("story__position", "position"))
+
+
+def check_disk() -> None:
+    """Every row has its file, every file its row, and nothing unfinished lies about."""
+    kept = {one.id for group in storage.stored() for one in group}
+    assert kept == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
+    work = settings.STORYKEEP.artifacts / storage.WORK
+    assert not work.exists() or list(work.iterdir()) == []
+
+
+def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> None:
+    author = tiktok.account("sample.user", nickname="Sample Näme 🌊")
+    clip = author.video(seconds=2, caption="Ünïcode, caption")
+    author.photo(formats=("webp",))
+    author.carousel(3)
+    post = tiktok.account("other.user").post(seconds=2)
+    tiktok.account("quiet.owl")
+    tiktok.account("locked.diary", private=True)
+    short = tiktok.short_link("ZM123", to=clip)
+    worker = start_worker().ready()
+
+    job = settled(
+        submit(
+            "@sample.user",
+            short,
+            "quiet.owl",
+            "locked.diary",
+            "nobody.here",
+            "https://www.tiktok.com/tag/cats",
+            post.shared_url,
+            audio=Audio.M4A,
+        )
+    )
+
+    user, story, quiet, locked, nobody, tag, ordinary = job.items.order_by("position")
+    assert user.state == S.DONE, user.error_code
+    assert (user.author_name, user.author_nickname) == ("sample.user", "Sample Näme 🌊")
+    stories = list(user.stories.order_by("position"))
+    assert [one.kind for one in stories] == ["video", "photo", "carousel"]
+    assert {one.state for one in stories} == {S.DONE}
+    assert stories[0].caption == "Ünïcode, caption"
+    roles = [(one.story.position, one.role) for one in user.artifacts.select_related("story")]  # type: ignore[union-attr]
+    assert roles.count((1, Role.MEDIA)) == roles.count((1, Role.AUDIO_TRACK)) == 1
+    assert roles.count((2, Role.MEDIA)) == roles.count((2, Role.CONVERTED)) == 1
+    assert roles.count((3, Role.MEDIA)) == 3
+    assert roles.count((3, Role.ZIP)) == 1
+    names = [one.name for one in job.artifacts.all()]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("sample.user_2") for name in names)
+    for file in media(job):
+        with storage.open_artifact(file.pk) as opened:
+            body = opened.read()
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (file.size_bytes, file.sha256)
+        assert file.checked
+
+    assert (story.state, story.kind, story.stories.count()) == (S.DONE, "story", 1)
+    assert quiet.state == S.EMPTY
+    assert [locked.error_code, nobody.error_code] == ["private_account", "no_such_account"]
+    assert [tag.error_code, ordinary.error_code] == ["unsupported_link", "not_a_story"]
+    assert {one.state for one in (locked, nobody, tag, ordinary)} == {S.FAILED}
+    check_disk()
+    assert "X-Expires" not in worker.said
+    assert "tiktokcdn" not in worker.said
+    assert "Traceback" not in worker.said
+
+
+def test_progress_is_told_while_it_happens(
+    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    tiktok.account("sample.user").video(min_bytes=300_000)
+    slowly(100_000)
+    start_worker().ready()
+    job = submit("sample.user")
+    item = str(job.items.get().pk)
+
+    seen = eventually(lambda: (now := progress.read(job.pk).get(item)) and now.bytes_done and now)
+    assert seen.phase == "saving"
+    assert (seen.found, seen.files_total, seen.files_done) == (1, 1, 0)
+    assert 0 < seen.bytes_done < seen.bytes_total
+    eventually(lambda: progress.read(job.pk)[item].eta_s)
+    slowly(0)
+    settled(job)
+
+
+def test_a_message_delivered_twice_does_no_harm(start_worker: Start, tiktok: FakeTikTok) -> None:
+    tiktok.account("sample.user").carousel(3)
+    job = submit("sample.user")
+    item = job.items.get()
+    for _ in range(5):
+        assert tasks.send(tasks.fetch_item, item.pk)
+    start_worker(), start_worker()
+    settled(job)
+    item.refresh_from_db()
+    assert (item.state, item.attempt) == (S.DONE, 1)
+    assert len(media(job)) == 3
+    check_disk()
+
+
+def test_two_workers_share_the_items(
+    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    names = [f"author{number}" for number in range(8)]
+    for name in names:
+        tiktok.account(name).photo(min_bytes=100_000)
+    slowly(100_000)
+    workers = [start_worker().ready(), start_worker().ready()]
+    job = submit(*names)
+    settled(job)
+    assert states(job) == [S.DONE] * 8
+    shares = [worker.said.count("1 stories") for worker in workers]
+    assert sum(shares) == 8
+    assert min(shares) >= 2
+    check_disk()
+
+
+def test_killed_in_the_middle_of_a_transfer(
+    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    author = tiktok.account("sample.user")
+    author.photo()
+    author.video(min_bytes=800_000)
+    slowly(200_000)
+    worker = start_worker().ready()
+    job = submit("sample.user")
+    eventually(lambda: media(job))  # the photo is there, the video is coming
+    worker.kill()
+    parts = list((settings.STORYKEEP.artifacts / storage.WORK).glob("*/*.part"))
+    assert parts
+    slowly(0)
+    start_worker().ready()
+
+    lifecycle.repair(timezone.now() + lifecycle.LEASE)  # what the scheduler does, a little later
+
+    settled(job)
+    item = job.items.get()
+    assert (item.state, item.attempt) == (S.DONE, 2)
+    assert [one.story.kind for one in media(job)] == ["photo", "video"]  # type: ignore[union-attr]
+    assert tiktok.count("picture", method="GET") == 1
+    check_disk()
+
+
+def test_redis_restarted_empty(
+    start_worker: Start,
+    tiktok: FakeTikTok,
+    slowly: Callable[[float], None],
+    redis_server: RedisServer,
+) -> None:
+    names = [f"author{number}" for number in range(10)]
+    for name in names:
+        tiktok.account(name).photo(min_bytes=100_000)
+    slowly(100_000)
+    worker = start_worker().ready()
+    job = submit(*names)
+    eventually(lambda: job.items.filter(state=S.RUNNING).count() == 4)
+    redis_server.stop()
+    during = submit("author0", owner="bob")  # nothing hangs, nothing is lost
+    time.sleep(0.5)
+    redis_server.start()
+
+    def repair() -> bool:
+        # What the scheduler does every 15 s, by a clock that runs ahead.
+        lifecycle.repair(timezone.now() + timedelta(seconds=30))
+        return not Item.objects.open().exists()
+
+    slowly(0)
+    eventually(repair, within=30)
+    settled(job)
+    settled(during)
+    assert worker.running
+    assert set(states(job) + states(during)) == {S.DONE}
+    check_disk()
+
+
+def test_cancel_in_the_middle_of_a_transfer(
+    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    author = tiktok.account("sample.user")
+    author.photo()
+    author.video(min_bytes=2_000_000)
+    slowly(200_000)
+    worker = start_worker().ready()
+    job = submit("sample.user")
+    eventually(lambda: media(job))
+    assert lifecycle.cancel(job) == 1
+    cancelled_at = time.monotonic()
+    eventually(lambda: "no longer ours" in worker.said, within=5)
+    took = time.monotonic() - cancelled_at
+    check_disk()
+    assert took < 2  # promised: cancel stops transfers within two seconds
+
+    settled(job)
+    photo, video = Story.objects.order_by("position")
+    assert (photo.state, video.state) == (S.DONE, S.CANCELLED)
+    (file,) = media(job)
+    assert file.expires_at > timezone.now() + timedelta(hours=1)
+    worker.kill()
+    lifecycle.repair(timezone.now() + timedelta(hours=1))
+    start_worker().ready()
+    assert states(job) == [S.CANCELLED]
+
+
+def test_a_worker_asked_to_stop_gives_its_items_back(
+    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    author = tiktok.account("sample.user")
+    author.photo()
+    author.video(min_bytes=2_000_000)
+    slowly(200_000)
+    worker = start_worker().ready()
+    job = submit("sample.user")
+    eventually(lambda: media(job))
+    assert worker.stop(within=6) == 0
+    item = job.items.get()
+    assert (item.state, item.tries) == (S.QUEUED, 0)
+    check_disk()
+
+    slowly(0)
+    start_worker().ready()
+    settled(job)
+    assert states(job) == [S.DONE]
+    assert len(media(job)) == 2
+    check_disk()
+
+
+def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeTikTok) -> None:
+    for name in ("one", "two"):
+        tiktok.account(name).photo()
+    refusal = tiktok.fault("any", 403)
+    start_worker().ready()
+    job = submit("one", "two")
+    eventually(lambda: job.items.filter(error_code="refused").count() == 2)
+    breaker = upstream.breaker_status()
+    assert breaker
+    assert breaker.code == "refused"
+    asked = tiktok.count()
+    later = submit("one", owner="bob").items.get()
+    eventually(lambda: (later.refresh_from_db(), later.not_before)[1])
+    assert tiktok.count() == asked  # nobody asked again
+    assert (later.state, later.error_code) == (S.QUEUED, "refused")
+
+    # The pause is over, and TikTok answers.
+    tiktok.faults.clear()
+    assert refusal.hits
+    with_time_passed()
+    lifecycle.repair(timezone.now())
+    eventually(lambda: not Item.objects.open().exists())
+    assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
+    assert upstream.breaker_status() is None
+
+
+def with_time_passed() -> None:
+    """The pause is over; only the first item's wait is, the others go on by themselves."""
+    progress.ask(lambda server: server.hset("storykeep:breaker", "until", "1"))
+    first = Item.objects.order_by("created_at").values_list("pk", flat=True)[0]
+    Item.objects.filter(pk=first).update(not_before=None)
