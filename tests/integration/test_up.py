@@ -1,0 +1,326 @@
+"""`manage.py up` for real: every part starts, what dies comes back, nothing is left behind."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("up"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc"),
+]
+
+
+def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
+    """What a user who sets next to nothing has. Always SQLite: the folder is the instance."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")}
+    kept.pop("DJANGO_SETTINGS_MODULE", None)
+    ours = {"STORYKEEP_DATA_DIR": str(folder), "STORYKEEP_PORT": str(port)}
+    return kept | ours | more
+
+
+def free_port() -> int:
+    """A port nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def parents() -> dict[int, int]:
+    """Every living process and its parent."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            found[int(stat.parent.name)] = int(parent)
+    return found
+
+
+def descendants(root: int) -> set[int]:
+    """The process and all it has started, directly or not."""
+    living = parents()
+    found = {root}
+    while more := {pid for pid, parent in living.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def wait_for(true: Callable[[], bool], what: str) -> None:
+    """Look until something is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, f"it never came to: {what}"
+        time.sleep(0.05)
+
+
+class Instance:
+    """A running `manage.py up` and what it has printed."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, **more: str) -> None:
+        self.port = port or free_port()
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up"],
+            cwd=ROOT,
+            env=environment(folder, self.port, **more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip("\n"))
+
+    def said(self, pattern: str) -> re.Match[str]:
+        """The first line that matches, once it has come."""
+        found: list[re.Match[str]] = []
+
+        def look() -> bool:
+            found.extend(match for line in list(self.lines) if (match := re.search(pattern, line)))
+            return bool(found) or self.process.poll() is not None
+
+        wait_for(look, f"{pattern!r} in\n" + "\n".join(self.lines))
+        assert found, "\n".join(self.lines)
+        return found[0]
+
+    def part(self, words: str) -> int:
+        """The process of a part, by its command line."""
+        for pid in descendants(self.process.pid) - {self.process.pid}:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if words in line and parents().get(pid) == self.process.pid:
+                return pid
+        raise AssertionError(f"no part {words!r}:\n" + "\n".join(self.lines))
+
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        """Status and body of an answer."""
+        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            caller.request("GET", path, headers=headers)
+            answer = caller.getresponse()
+            return answer.status, answer.read()
+        finally:
+            caller.close()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop; the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        self.reader.join(PATIENCE_S)
+        return code
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder to be; its name needs care."""
+    # Short, because a socket lies in it.
+    base = Path(tempfile.mkdtemp(prefix="sk-up-", dir="/tmp"))
+    yield base / "my dàta"
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def up(folder: Path) -> Iterator[Callable[..., Instance]]:
+    """Starts instances, and leaves none behind."""
+    started: list[Instance] = []
+
+    def start(**more: str) -> Instance:
+        started.append(Instance(folder, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.stop()
+
+
+def refusal(folder: Path, *arguments: str, port: int | None = None, **more: str) -> tuple[int, str]:
+    """The exit code and the words of an `up` that cannot start."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up", *arguments],
+        cwd=ROOT,
+        env=environment(folder, port or free_port(), **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -> None:
+    instance = up()
+    address = instance.said(r"ready at (\S+)")[1]
+    assert address == f"http://127.0.0.1:{instance.port}"
+    link = urlsplit(instance.said(r"(http\S+/setup/\S+/)")[1])
+    status, page = instance.get(link.path)
+    assert status == 200
+    assert b'name="password1"' in page
+
+    # Static files carry a hash of their content, and are kept by the browser.
+    styles = re.search(rb'href="(/static/site\.[0-9a-f]+\.css)"', page)
+    assert styles
+    assert instance.get(styles[1].decode())[0] == 200
+
+    status, report = instance.get("/health/ready")
+    assert status == 200, report
+    everyone = descendants(instance.process.pid)
+    assert len(everyone) >= 6  # ourselves, redis, web twice, worker, scheduler
+    private = instance.folder.stat().st_mode & 0o777
+    assert private == 0o700
+
+    assert instance.stop(signal.SIGINT) == 0
+    assert instance.lines[-1] == "storykeep | stopped"
+    assert not [line for line in instance.lines if "Traceback" in line or "did not stop" in line]
+    wait_for(lambda: not everyone & parents().keys(), "all processes are gone")
+
+    again = up()
+    again.said("ready at")
+    assert again.said(r"(http\S+/setup/\S+/)")[1] != link.geturl()
+    assert again.get(link.path)[0] == 404
+    assert again.stop() == 0
+
+
+def test_what_dies_comes_back(up: Callable[..., Instance]) -> None:
+    instance = up()
+    instance.said("ready at")
+    for name, words in {
+        "worker": "webapp.worker",
+        "scheduler": "webapp.scheduler",
+        "redis": "redis",
+        "web": "gunicorn",
+    }.items():
+        os.kill(instance.part(words), signal.SIGKILL)
+        instance.said(rf"storykeep \| {name} died \(killed by SIGKILL\)")
+
+    def healthy() -> bool:
+        try:
+            return instance.get("/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    wait_for(healthy, "everything works again")
+    assert instance.stop() == 0
+
+
+def test_a_killed_supervisor_leaves_nothing_behind(up: Callable[..., Instance]) -> None:
+    instance = up()
+    instance.said("ready at")
+    everyone = descendants(instance.process.pid)
+    assert len(everyone) >= 6
+    instance.process.kill()
+    instance.process.wait()
+    wait_for(lambda: not everyone & parents().keys(), "all processes are gone")
+    again = up()
+    again.said("ready at")
+    assert again.stop() == 0
+
+
+def test_one_up_per_data_folder(up: Callable[..., Instance], folder: Path) -> None:
+    instance = up()
+    instance.said("ready at")
+    code, words = refusal(folder)
+    assert code == 2
+    assert words == (
+        f"Storykeep cannot start: it is running already with the data folder {folder}\n"
+    )
+    assert instance.stop() == 0
+
+
+def test_a_port_in_use(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, words = refusal(folder, port=port)
+    assert code == 2
+    assert f"127.0.0.1 port {port}: address already in use" in words
+    assert words.count("\n") == 1
+
+
+@pytest.mark.parametrize("setting", ["STORYKEEP_DATA_DIR", "STORYKEEP_ARTIFACT_DIR"])
+def test_a_folder_that_cannot_be(folder: Path, setting: str) -> None:
+    folder.mkdir()
+    (folder / "file").touch()
+    code, words = refusal(folder, **{setting: str(folder / "file" / "data")})
+    assert code == 2
+    assert f"{folder}/file" in words
+    assert "Traceback" not in words
+
+
+def test_a_database_that_does_not_answer(folder: Path) -> None:
+    url = f"postgres://someone:hunter2@127.0.0.1:{free_port()}/name"
+    code, words = refusal(folder, STORYKEEP_DATABASE_URL=url)
+    assert code == 2
+    assert "the database does not work" in words
+    assert "hunter2" not in words
+    assert "Traceback" not in words
+
+
+def test_every_wrong_setting_at_once(folder: Path) -> None:
+    wrong = {"STORYKEEP_ARTIFACT_TTL": "soon", "STORYKEEP_PROT": "1", "STORYKEEP_LIST_RATE": "-1"}
+    code, words = refusal(folder, **wrong)
+    assert code == 2
+    assert all(name in words for name in wrong)
+    assert "Traceback" not in words
+
+
+def test_only_preparing(folder: Path) -> None:
+    """What the one-shot container of a larger set-up runs."""
+
+    def prepare(**more: str) -> str:
+        return subprocess.run(
+            [sys.executable, "manage.py", "up", "--only", "migrate"],
+            cwd=ROOT,
+            env=environment(folder, free_port(), **more),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    public = "https://example.org/stories"
+    assert f"{public}/setup/" in prepare(STORYKEEP_PUBLIC_URL=public)
+    admin = {"STORYKEEP_ADMIN_USER": "root", "STORYKEEP_ADMIN_PASSWORD": "correct horse 42"}
+    assert prepare(**admin) == ""
+    assert prepare() == ""
+
+
+def test_below_a_path(up: Callable[..., Instance]) -> None:
+    instance = up(STORYKEEP_PUBLIC_URL="https://example.org/stories", STORYKEEP_TRUSTED_PROXIES="1")
+    assert instance.said(r"ready at (\S+)")[1] == "https://example.org/stories"
+    assert instance.said(r"(https\S+/setup/\S+/)")[1].startswith("https://example.org/stories/s")
+    for path in ("/login/", "/stories/login/"):  # cut off by the proxy, or not
+        status, page = instance.get(path, Host="example.org")
+        assert status == 200
+        styles = re.search(rb'href="(/stories/static/site\.[0-9a-f]+\.css)"', page)
+        assert styles
+        assert instance.get(styles[1].decode(), Host="example.org")[0] == 200
+    assert instance.get("/login/", Host="elsewhere.example")[0] == 400
+    assert instance.stop() == 0

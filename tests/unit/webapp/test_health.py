@@ -1,0 +1,117 @@
+"""The two health addresses: what each looks at, and what it never gives away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from jobs import progress, storage
+from webapp import health
+
+
+@pytest.fixture
+def _redis_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.CHECKS, "redis", lambda: True)
+
+
+def report(client: Client) -> tuple[int, dict[str, bool]]:
+    """The status, and which part works."""
+    answer = client.get("/health/ready")
+    body = answer.json()
+    assert set(body) == {"ok", "parts"}
+    parts = {name: part["ok"] for name, part in body["parts"].items()}
+    assert body["ok"] == all(parts.values()) == (answer.status_code == 200)
+    return answer.status_code, parts
+
+
+def test_live_asks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database either: the test has none."""
+    monkeypatch.setattr(storage, "free_bytes", lambda: pytest.fail("looked at the disk"))
+    answer = client.get("/health/live")
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert client.head("/health/live").status_code == 200
+    assert client.post("/health/live").status_code == 405
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_ready_when_everything_works(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    assert report(client) == (
+        200,
+        {"database": True, "migrations": True, "redis": True, "disk": True},
+    )
+    with django_assert_max_num_queries(1):  # that the schema is current is found out once
+        report(client)
+
+
+@pytest.mark.django_db
+def test_redis_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_question: Any) -> None:
+        raise progress.RedisAway
+
+    monkeypatch.setattr(progress, "ask", away)
+    status, parts = report(client)
+    assert status == 503
+    assert parts == {"database": True, "migrations": True, "redis": False, "disk": True}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_no_room_left(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: -1)
+    assert report(client)[1]["disk"] is False
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_the_disk_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> int:
+        raise FileNotFoundError("/srv/secret/place")
+
+    monkeypatch.setattr(storage, "free_bytes", away)
+    status, parts = report(client)
+    assert (status, parts["disk"]) == (503, False)
+    assert b"secret" not in client.get("/health/ready").content
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("password of someone at db.example is wrong")
+
+    monkeypatch.setattr(health._Migrations, "done", False)
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "cursor", away)
+        answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["database"] == {"ok": False}
+    assert b"example" not in answer.content
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = health._Migrations()
+    monkeypatch.setitem(health.CHECKS, "migrations", behind)
+    monkeypatch.setattr(
+        health.MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")]
+    )
+    assert report(client)[1]["migrations"] is False
+    monkeypatch.undo()
+    assert behind()
+
+
+def test_a_note_is_on_every_page(client: Client, settings: Settings) -> None:
+    assert b"ask Alice" not in client.get("/login/").content
+    settings.STORYKEEP = settings.STORYKEEP.model_copy(update={"instance_note": "ask Alice <3"})
+    cache.clear()
+    assert b"ask Alice &lt;3" in client.get("/login/").content

