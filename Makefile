@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-postgres check format lock clean
+.PHONY: help run demo test test-postgres bench check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,9 @@ test: $(VENV)/dev.ok ## All tests, on SQLite
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration $(ARGS)
+
+bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it takes (Linux, a minute or two)
+	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
 # Checks look at the code alone, not at anyone's data folder.
 check lock: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data

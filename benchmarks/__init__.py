@@ -1,0 +1,1 @@
+"""How fast Storykeep is: `make bench`, its method and its numbers are in docs/benchmarks.md."""

@@ -1,0 +1,97 @@
+"""What processes cost, read from /proc (Linux): CPU seconds, peak memory, proportional memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_MIB = 1024 * 1024
+
+
+def family(pid: int) -> list[int]:
+    """The process and everything it started that is still there."""
+    found = [pid]
+    for task in _tasks(pid):
+        with suppress(OSError):
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
+    return found
+
+
+def _tasks(pid: int) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from Path(f"/proc/{pid}/task").iterdir()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process and its children, those that ended included."""
+    total = 0
+    for one in family(pid):
+        with suppress(OSError):
+            # The name in parentheses may hold anything; the numbers come after it.
+            facts = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            total += sum(int(ticks) for ticks in (facts[11:15] if one == pid else facts[11:13]))
+    return total / _TICKS_PER_S
+
+
+def peak_rss_mib(pid: int) -> float:
+    """VmHWM, summed over the process and its children: never less than what was used at once."""
+    return sum(_kib(f"/proc/{one}/status", "VmHWM:") for one in family(pid)) / 1024
+
+
+def pss_mib(pid: int) -> float:
+    """Proportional set size now, summed over the process and its children."""
+    return sum(_kib(f"/proc/{one}/smaps_rollup", "Pss:") for one in family(pid)) / 1024
+
+
+def _kib(path: str, name: str) -> int:
+    with suppress(OSError):
+        for line in Path(path).read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
+
+
+def settle(pid: int, *, quiet_s: float = 0.4, within_s: float = 20.0) -> None:
+    """Wait until the process has used next to no CPU for a while: it is ready, and warmed up."""
+    deadline = time.monotonic() + within_s
+    before, since = cpu_s(pid), time.monotonic()
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        now = cpu_s(pid)
+        if now - before > 0.015:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since >= quiet_s:
+            return
+
+
+class PssWatch:
+    """The highest PSS seen while the block runs, asked five times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak_mib = 0.0
+        self._pid = pid
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PssWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.2):
+            self.peak_mib = max(self.peak_mib, pss_mib(self._pid))
+
+
+def mib(size_bytes: int) -> float:
+    """Bytes as MiB."""
+    return size_bytes / _MIB
