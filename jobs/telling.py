@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from jobs.errors import BY_CODE, Internal, words
 from jobs.models import Role, StoryKind
 from jobs.snapshot import FileView, ItemView, ProgressView, Snapshot, StoryView
-from jobs.states import ItemState
+from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size
+from stories.errors import Refusal
 
 _NAMES: Final = 3
+_TITLE: Final = 40
+_SCHEME: Final = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 _SUFFIXES: Final = {
     "video/mp4": "MP4",
     "image/jpeg": "JPG",
@@ -77,13 +82,23 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of the job. title and handle: who it is, as far as known."""
+    """A line of the job. title and handle: who it is, as far as known.
+
+    typed: what was pasted, where the title does not say it. verdict, detail, hint: why it waits
+    or failed; detail says where, for codes that have more than one reason. held: it waits only
+    because TikTok turns this server away, which the page says once for all lines.
+    """
 
     item: ItemView
     title: str
     handle: str
+    typed: str
     words: str
+    verdict: str
+    detail: str
+    hint: str
     post_offered: bool
+    held: bool
     tiles: tuple[Tile, ...]
 
 
@@ -91,7 +106,7 @@ class Line:
 class Page:
     """The job's page. step: changes only when something new begins, for screen readers.
 
-    share: how much is done, 0 to 100; None while that cannot be told.
+    share: how much is done, 0 to 100; None while that cannot be told. quiet: no file is on its way.
     saved, here: files of stories ever saved, and still on disk; here_bytes: their size.
     """
 
@@ -101,6 +116,7 @@ class Page:
     words: str
     step: str
     share: int | None
+    quiet: bool
     saved: int
     here: int
     here_bytes: int
@@ -126,6 +142,7 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
         words=_job_words(job, saved, here),
         step=_step(job),
         share=_share(job.progress),
+        quiet=job.state not in OPEN or job.progress.phase == "waiting",
         saved=saved,
         here=len(here),
         here_bytes=sum(file.size_bytes for file in here),
@@ -139,7 +156,15 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
 
 def name_of(item: ItemView) -> str:
     """Whom or what a line is about, as short as it can be said."""
-    return f"@{item.name}" if item.name else item.line
+    return f"@{item.name}" if item.name else _shortened(item.line)
+
+
+def _shortened(line: str) -> str:
+    """A line fit for a title: no scheme, no query, and the middle left out when it is long."""
+    bare = _SCHEME.sub("", line).split("?")[0] if _SCHEME.match(line) else line
+    if len(bare) <= _TITLE:
+        return bare
+    return f"{bare[: _TITLE * 2 // 3]}…{bare[-_TITLE // 4 :]}"
 
 
 def _title(items: Sequence[ItemView]) -> str:
@@ -156,9 +181,17 @@ def _title(items: Sequence[ItemView]) -> str:
 
 
 def _share(progress: ProgressView) -> int | None:
-    if progress.bytes_total:
+    if _knows_bytes(progress):
         return min(100, 100 * progress.bytes_done // progress.bytes_total)
     return 100 * progress.files_done // progress.files_total if progress.files_total else None
+
+
+def _knows_bytes(progress: ProgressView) -> bool:
+    """False when the total was only rebuilt from what is already here."""
+    unfinished = progress.files_done < progress.files_total
+    return progress.bytes_total > 0 and not (
+        unfinished and progress.bytes_done >= progress.bytes_total
+    )
 
 
 def _job_words(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
@@ -231,25 +264,36 @@ def _step(job: Snapshot) -> str:
 def _line(item: ItemView, now: datetime) -> Line:
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
+    title = nickname or name_of(item)
+    verdict, hint = words(item.error.code) if item.error else ("", "")
+    # The snapshot decides which details are fit to be read; here they get a line of their own.
+    told = item.error is not None and item.error.message != verdict
     return Line(
         item=item,
-        title=nickname or handle or item.line,
+        title=title,
         handle=handle if nickname else "",
+        typed=item.line if item.line.lower() not in {title, handle, item.name} else "",
         words=_item_words(item),
+        verdict=verdict,
+        detail=item.error.detail if item.error and told else "",
+        hint=hint,
+        held=item.waiting and item.error is not None and _is_refusal(item.error.code),
         post_offered=item.error is not None and item.error.code == "not_a_story",
         tiles=tuple(_tile(story, item, now) for story in item.stories),
     )
 
 
+def _is_refusal(code: str) -> bool:
+    return issubclass(BY_CODE.get(code, Internal), Refusal)
+
+
 def _item_words(item: ItemView) -> str:
     if item.state == ItemState.QUEUED:
-        return "" if item.waiting else _("Queued")
+        return _("Waiting for TikTok") if item.waiting else ""
     if item.state == ItemState.RUNNING:
         return _running(item, item.progress)
     saved = sum(story.saved for story in item.stories)
     wanted = sum(story.media_count for story in item.stories)
-    if item.state == ItemState.EMPTY:
-        return _("No active story that everyone can see")
     if item.state == ItemState.CANCELLED:
         return _("Cancelled") if not saved else _stories(item)
     return _stories(item) if wanted else ""
@@ -282,7 +326,7 @@ def _amounts(progress: ProgressView) -> str:
         ngettext("%(done)d of %(n)d file", "%(done)d of %(n)d files", progress.files_total)
         % {"done": progress.files_done, "n": progress.files_total}
     ]
-    if progress.bytes_total:
+    if _knows_bytes(progress):
         parts.append(
             _("%(done)s of %(total)s")
             % {"done": size(progress.bytes_done), "total": size(progress.bytes_total)}

@@ -43,16 +43,6 @@ def size(size_bytes: int | float | None) -> str:
 
 
 @register.filter
-def length(duration_s: float | None) -> str:
-    """A running time: `0:14`, `1:02:03`; "" for None."""
-    if duration_s is None:
-        return ""
-    minutes, seconds = divmod(round(duration_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-@register.filter
 def span(duration: timedelta) -> str:
     """A setting's duration in words: `2 hours`, `30 days`, `90 minutes`."""
     seconds = round(duration.total_seconds())

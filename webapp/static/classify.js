@@ -220,11 +220,15 @@
   const classify = (text) => {
     const lines = findLines(text);
     const seen = new Set();
+    const refused = new Set();
     const counts = { total: lines.length, twice: 0, user: 0, story: 0, post: 0, short: 0, bad: 0 };
     for (const line of lines) {
       const verdict = parseLine(line);
-      if (!verdict.key) counts.bad += 1;
-      else if (seen.has(verdict.key)) counts.twice += 1;
+      if (!verdict.key) {
+        if (refused.has(line)) counts.twice += 1;
+        else counts.bad += 1;
+        refused.add(line);
+      } else if (seen.has(verdict.key)) counts.twice += 1;
       else {
         seen.add(verdict.key);
         counts[verdict.kind] += 1;

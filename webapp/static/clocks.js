@@ -31,8 +31,8 @@
     const minutes = Math.floor(seconds / 60);
     if (minutes < 60) return units.m(minutes);
     const hours = Math.floor(minutes / 60);
-    if (hours < 48) return `${units.h(hours)} ${units.m(minutes % 60)}`;
-    return `${units.d(Math.floor(hours / 24))} ${units.h(hours % 24)}`;
+    if (hours < 48) return `${units.h(hours)}\u00a0${units.m(minutes % 60)}`;
+    return `${units.d(Math.floor(hours / 24))}\u00a0${units.h(hours % 24)}`;
   };
 
   const set = (node, text) => {

@@ -38,9 +38,10 @@
     if (counts.post) shown.push(chip("post", counts.post, posts.checked ? "good" : "warn"));
     if (counts.twice) shown.push(chip("twice", counts.twice, ""));
     if (counts.bad) shown.push(chip("bad", counts.bad, "bad"));
-    const over = counts.total - limit;
+    const lines = counts.unique + counts.bad;
+    const over = lines - limit;
     if (over > 0) shown.push(chip("over", over, "bad"));
-    else if (counts.total > limit * 0.8) shown.push(chip("room", -over, "warn"));
+    else if (lines > limit * 0.8) shown.push(chip("room", -over, "warn"));
     chips.replaceChildren(...shown);
     button.textContent = saved ? say(button, saved) : button.dataset.none;
     button.disabled = over > 0;

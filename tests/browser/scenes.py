@@ -1,0 +1,297 @@
+"""Every state a page can be in, made from rows and real files, for pictures and for tests."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from jobs.models import Artifact, Item, ItemKind, Job, Package, PackageState, Role, Story, StoryKind
+from jobs.states import ItemState
+from tests import factories
+from tests.fake_tiktok import media
+
+TALL = (360, 640)
+
+
+def picture(label: str, size: tuple[int, int] = TALL) -> bytes:
+    """A JPEG that stands for `label`."""
+    out = io.BytesIO()
+    media.draw(size, label).save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def add_story(
+    item: Item,
+    kind: StoryKind,
+    *,
+    hours_ago: float,
+    count: int = 1,
+    have: int | None = None,
+    **facts: Any,
+) -> Story:
+    """A story with its files and posters, `have` of `count` of them saved."""
+    posted = timezone.now() - timedelta(hours=hours_ago)
+    have = count if have is None else have
+    story = factories.make_story(
+        item,
+        kind=kind,
+        media_count=count,
+        posted_at=posted,
+        leaves_at=posted + timedelta(hours=24),
+        **facts,
+    )
+    name = f"{item.author_name or 'someone'}_{posted:%Y-%m-%d_%H%M}"
+    places = [place for place in range(1, count + 1) if have == count or place != min(3, count)]
+    for place in places[:have]:
+        label = f"{item.author_name} {story.position}.{place}"
+        _add_files(story, place, name, label)
+    if count > 1 and have:
+        factories.make_artifact(
+            story,
+            role=Role.ZIP,
+            position=0,
+            name=f"{name}.zip",
+            content_type="application/zip",
+            content=b"PK\x05\x06" + bytes(18),
+        )
+    return story
+
+
+def _add_files(story: Story, place: int, name: str, label: str) -> None:
+    poster = picture(label)
+    if story.kind == StoryKind.VIDEO:
+        length = 2.0
+        facts: dict[str, Any] = {
+            "name": f"{name}.mp4",
+            "content_type": "video/mp4",
+            "duration_s": 9.0 + 7 * story.position,
+            "has_audio": True,
+            "content": media.video(length, TALL, label=label),
+        }
+    else:
+        facts = {"name": f"{name}_{place:02}.jpg", "content": picture(label)}
+    width, height = TALL
+    file = factories.make_artifact(story, position=place, width=width, height=height, **facts)
+    Artifact.objects.filter(pk=file.pk).update(size_bytes=file.size_bytes)
+    factories.make_artifact(
+        story,
+        role=Role.POSTER,
+        position=place,
+        name=f"{name}_{place:02}_poster.jpg",
+        width=width,
+        height=height,
+        labels=["poster"],
+        content=poster,
+    )
+
+
+def _item(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) -> Item:
+    return factories.make_item(
+        job,
+        name=name,
+        state=state,
+        author_id="6800000000000000001",
+        author_name=name,
+        author_nickname=nickname,
+        **facts,
+    )
+
+
+def _job(owner: User, note: str = "", **facts: Any) -> Job:
+    return factories.make_job(owner, note=note, **facts)
+
+
+def done(owner: User) -> Job:
+    """One account, everything saved: videos, photos, a carousel."""
+    job = _job(owner, note="Autumn campaign, second week", settled_at=timezone.now())
+    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
+    add_story(item, StoryKind.VIDEO, hours_ago=21.5, caption="first light over the bay")
+    add_story(item, StoryKind.PHOTO, hours_ago=17)
+    add_story(item, StoryKind.CAROUSEL, hours_ago=9, count=6, caption="six from the market")
+    add_story(item, StoryKind.VIDEO, hours_ago=4.2, caption="rain, then not")
+    add_story(item, StoryKind.PHOTO, hours_ago=1.1, caption="golden hour")
+    return job
+
+
+def many(owner: User) -> Job:
+    """Several lines, each with a verdict of its own."""
+    job = _job(owner, settled_at=timezone.now())
+    first = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
+    add_story(first, StoryKind.VIDEO, hours_ago=20, caption="first light")
+    add_story(first, StoryKind.PHOTO, hours_ago=3)
+    short = _item(
+        job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
+    )
+    add_story(
+        short, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
+        error_code="media_unavailable",
+    )  # fmt: skip
+    only = add_story(short, StoryKind.VIDEO, hours_ago=2)
+    only.artifacts.filter(role=Role.MEDIA).update(labels=["hevc", "watermarked"])
+    _item(job, "quiet.one", "Quiet One", ItemState.EMPTY)
+    factories.make_item(
+        job, name="nobody.here", state=ItemState.FAILED, error_code="no_such_account"
+    )
+    factories.make_item(
+        job, name="x", line="https://www.tiktok.com/@nora.films/video/7300000000000000001",
+        kind=ItemKind.POST, state=ItemState.FAILED, error_code="not_a_story",
+        target={"kind": "post", "name": "nora.films", "item_id": "7300000000000000001"},
+    )  # fmt: skip
+    factories.make_item(
+        job, name="y", line="https://example.com/watch?v=1", state=ItemState.FAILED, target={},
+        error_code="unsupported_link", error_detail="another site (example.com)",
+    )  # fmt: skip
+    return job
+
+
+def running(owner: User) -> Job:
+    """Half way: some tiles are here, others on their way, more lines wait."""
+    job = _job(owner)
+    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.RUNNING)
+    add_story(item, StoryKind.VIDEO, hours_ago=21)
+    add_story(item, StoryKind.PHOTO, hours_ago=12)
+    for hours in (5.0, 3.0):
+        add_story(item, StoryKind.VIDEO, hours_ago=hours, have=0, state=ItemState.QUEUED)
+    factories.make_item(job, name="market.street")
+    factories.make_item(job, name="harbour.watch")
+    return job
+
+
+def queued(owner: User) -> Job:
+    """Nothing has begun."""
+    job = _job(owner)
+    factories.make_item(job, name="nora.films")
+    return job
+
+
+def refused(owner: User) -> Job:
+    """TikTok turns the server away; the lines wait."""
+    job = _job(owner)
+    until = timezone.now() + timedelta(minutes=14)
+    for name in ("nora.films", "market.street"):
+        factories.make_item(job, name=name, not_before=until, error_code="refused")
+    return job
+
+
+def partial(owner: User) -> Job:
+    """One account; the third photo did not arrive."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(
+        job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
+    )
+    add_story(
+        item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
+        error_code="media_unavailable",
+    )  # fmt: skip
+    add_story(
+        item,
+        StoryKind.VIDEO,
+        hours_ago=5,
+        have=0,
+        state=ItemState.FAILED,
+        error_code="media_corrupt",
+    )
+    return job
+
+
+def failed(owner: User) -> Job:
+    """Nothing came."""
+    job = _job(owner, settled_at=timezone.now())
+    factories.make_item(
+        job, name="private.person", state=ItemState.FAILED, error_code="private_account"
+    )
+    factories.make_item(job, name="nobody.here", state=ItemState.FAILED, error_code="upstream_down")
+    return job
+
+
+def empty(owner: User) -> Job:
+    """An answer, not an error."""
+    job = _job(owner, settled_at=timezone.now())
+    _item(job, "quiet.one", "Quiet One", ItemState.EMPTY)
+    return job
+
+
+def cancelled(owner: User) -> Job:
+    """Stopped half way; what was saved stays."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.CANCELLED)
+    add_story(item, StoryKind.VIDEO, hours_ago=20)
+    add_story(item, StoryKind.PHOTO, hours_ago=10, have=0, state=ItemState.CANCELLED)
+    return job
+
+
+def cleaned(owner: User) -> Job:
+    """Two hours later."""
+    job = done(owner)
+    when = timezone.now() - timedelta(minutes=20)
+    Artifact.objects.filter(job=job).update(removed_at=when, expires_at=when)
+    story = Story.objects.filter(item__job=job).order_by("posted_at").first()
+    if story:
+        story.leaves_at = timezone.now() - timedelta(hours=1)
+        story.save()
+    return job
+
+
+def packed(owner: User) -> Job:
+    """The ZIP is ready."""
+    job = done(owner)
+    zipped = factories.make_artifact(
+        job=job,
+        name="nora.films_2026-11-20.zip",
+        size_bytes=31_400_000,
+        content=b"PK\x05\x06" + bytes(18),
+    )
+    job.bundle = Package.objects.create(
+        job=job, owner=owner, state=PackageState.DONE, artifact=zipped
+    )
+    job.save()
+    return job
+
+
+def long_names(owner: User) -> Job:
+    """Everything as long as it gets, and right-to-left text among it."""
+    job = _job(owner, note="Why " * 120, settled_at=timezone.now())
+    item = _item(job, "a_very.long_name_of_24_c", "Nickname-without-any-break-" * 5, ItemState.DONE)
+    add_story(item, StoryKind.VIDEO, hours_ago=3, caption="unbreakable" * 40)
+    add_story(item, StoryKind.PHOTO, hours_ago=2, caption="صباح الخير من السوق القديم " * 6)
+    other = _item(job, "souq.stories", "حكايات السوق", ItemState.DONE)
+    add_story(other, StoryKind.PHOTO, hours_ago=1, caption="مرحبا!")
+    factories.make_item(
+        job, name="z", line="https://www.example.com/" + "very-long-path/" * 25, target={},
+        state=ItemState.FAILED, error_code="unsupported_link", error_detail="another site (example.com)",
+    )  # fmt: skip
+    return job
+
+
+def fifty(owner: User) -> Job:
+    """As many lines as a job may hold."""
+    job = _job(owner, settled_at=timezone.now())
+    for number in range(50):
+        item = _item(
+            job, f"account{number:02}", "", ItemState.DONE if number % 3 else ItemState.EMPTY
+        )
+        if number % 3 and number < 12:
+            add_story(item, StoryKind.PHOTO, hours_ago=number + 1)
+    return job
+
+
+SCENES: dict[str, Callable[[User], Job]] = {
+    "done": done,
+    "many": many,
+    "running": running,
+    "queued": queued,
+    "refused": refused,
+    "partial": partial,
+    "failed": failed,
+    "empty": empty,
+    "cancelled": cancelled,
+    "cleaned-up": cleaned,
+    "packed": packed,
+    "long-names": long_names,
+    "fifty": fifty,
+}

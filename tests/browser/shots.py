@@ -1,0 +1,145 @@
+"""Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
+
+They land in shots/: phone and desktop, light and dark. No worker runs; rows and files are made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright runs a loop in this thread
+
+import django
+
+django.setup()
+
+from django.contrib.staticfiles.testing import StaticLiveServerTestCase
+from django.test.runner import DiscoverRunner
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests import factories
+from tests.browser import scenes
+
+CHROMIUM = "/usr/bin/chromium"
+OUT = Path(__file__).resolve().parents[2] / "shots"
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+SCREENS = {
+    "phone": PHONE | {"device_scale_factor": 2},
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+}
+TYPED = """@nora.films
+market.street
+https://www.tiktok.com/@harbour.watch/story/7441111111111111111
+https://vm.tiktok.com/ZMabcdef1/
+https://www.tiktok.com/@nora.films/video/7300000000000000001
+https://example.com/nothing
+@nora.films
+"""
+
+
+@contextmanager
+def _site() -> Iterator[str]:
+    runner = DiscoverRunner(verbosity=0, interactive=False)
+    runner.setup_test_environment()
+    kept = runner.setup_databases()
+
+    class Site(StaticLiveServerTestCase):
+        """The server alone, without a test."""
+
+    Site.setUpClass()
+    try:
+        yield Site.live_server_url
+    finally:
+        Site.tearDownClass()
+        runner.teardown_databases(kept)
+
+
+def _context(browser: Browser, screen: str, scheme: str, base: str) -> BrowserContext:
+    context = browser.new_context(
+        base_url=base,
+        color_scheme=scheme,
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        **SCREENS[screen],
+    )
+    page = context.new_page()
+    page.goto("/login/")
+    page.fill("#id_username", "alice")
+    page.fill("#id_password", "alicealice")
+    page.click("button")
+    page.wait_for_url("**/")
+    page.close()
+    return context
+
+
+def _take(page: Page, name: str, *, full: bool = True) -> None:
+    page.wait_for_timeout(250)
+    if full:  # lazy pictures are only fetched near the window
+        page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })")
+        page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+    page.screenshot(path=OUT / f"{name}.png", full_page=full)
+
+
+def main(wanted: list[str]) -> None:
+    """Take the pictures whose name contains one of `wanted`; all when there is none."""
+    OUT.mkdir(exist_ok=True)
+    with _site() as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        alice = factories.make_user("alice")
+        factories.make_user("new")
+        jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
+        screens = [screen for screen in SCREENS]
+        for screen in screens:
+            for scheme in ("light", "dark"):
+                tail = f"{screen}-{scheme}"
+                context = _context(browser, screen, scheme, base)
+                page = context.new_page()
+
+                def shoot(name: str, path: str, *, full: bool = True) -> bool:
+                    if wanted and not any(one in f"{name}-{tail}" for one in wanted):
+                        return False
+                    page.goto(path)
+                    _take(page, f"{name}-{tail}", full=full)
+                    return True
+
+                shoot("home", "/", full=False)
+                shoot("home-full", "/")
+                if shoot("home-typed", "/", full=False):
+                    page.fill("#id_text", TYPED)
+                    page.click("summary")
+                    _take(page, f"home-typed-{tail}")
+                for name, job in jobs.items():
+                    shoot(f"job-{name}", f"/jobs/{job.pk}/")
+                if shoot("viewer-video", f"/jobs/{jobs['done'].pk}/", full=False):
+                    page.locator("a[data-view]").first.click()
+                    page.wait_for_timeout(600)
+                    _take(page, f"viewer-video-{tail}", full=False)
+                    page.keyboard.press("ArrowRight")
+                    _take(page, f"viewer-photo-{tail}", full=False)
+                if shoot("selected", f"/jobs/{jobs['done'].pk}/", full=False):
+                    for box in page.locator(".pick").all()[:2]:
+                        box.check()
+                    page.locator("details").nth(2).locator("summary").click()
+                    _take(page, f"selected-{tail}", full=False)
+                    _take(page, f"selected-full-{tail}")
+                shoot("history", "/history/", full=False)
+                shoot("help", "/help/")
+                shoot("account", "/account/", full=False)
+                shoot("password", "/account/password/", full=False)
+                shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
+                shoot("404", "/nothing/", full=False)
+                context.clear_cookies()
+                shoot("login", "/login/", full=False)
+                context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
