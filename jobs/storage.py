@@ -20,7 +20,7 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -177,6 +177,13 @@ class _Raw(io.FileIO):
         return super().write(data)
 
 
+def new_file(path: Path, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
+    """A file for what is arriving, open for reading and writing. Writing may raise DiskFull."""
+    with disk_errors():
+        raw = _Raw(path, "x+b", opener=opener)
+        return cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))
+
+
 class Workspace:
     """A folder of one claim's unfinished files; leaving the block removes what is left of it.
 
@@ -228,9 +235,7 @@ class Workspace:
         with self._lock:
             self._count += 1
             key = f"{self._count}.part"
-        with disk_errors():
-            raw = _Raw(self.path / key, "x+b", opener=_private)
-            file = cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))
+        file = new_file(self.path / key, _private)
         with self._lock:
             self._open[key] = file
         return key, file

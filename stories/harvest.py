@@ -68,11 +68,15 @@ _CONVERTED_TYPES = frozenset({"image/webp", "image/avif", "image/heic", "image/h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarvestOptions:
-    """What the person chose. posts: save an ordinary post too. audio: the sound as its own file."""
+    """What the person chose. posts: save an ordinary post too. audio: the sound as its own file.
+
+    posters: also make a small picture of each story, for who shows them on a page.
+    """
 
     prefer: Literal["compatible", "highest"] = "compatible"
     posts: bool = False
     audio: Literal["none", "m4a", "mp3"] = "none"
+    posters: bool = True
 
 
 class Workspace(Protocol):
@@ -433,7 +437,8 @@ class _Harvest:
     async def _extras(self, story: Story, media: Media, draft: _Draft, seen: Verified) -> None:
         """Poster, JPEG and sound track; one that cannot be made is worth a line, no more."""
         source = draft.file
-        if media.position == min(other.position for other in story.media):
+        first = min(other.position for other in story.media)
+        if self._options.posters and media.position == first:
             await self._derived(
                 story, media, "poster", draft, partial(derive.poster, source, seen.content_type)
             )
