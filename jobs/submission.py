@@ -54,6 +54,13 @@ class Line:
     target: Target | None
     error: InputError | None
 
+    @property
+    def kind(self) -> ItemKind:
+        """What it was taken for, before anything was looked up."""
+        if self.target:
+            return _KINDS[self.target.kind]
+        return ItemKind.USER if isinstance(self.error, NotUnderstood) else ItemKind.POST
+
 
 def read(lines: Sequence[str]) -> list[Line]:
     """A verdict for each line, without the network; blank ones and repetitions left out.
@@ -133,11 +140,11 @@ def _create(
             owner_id=owner.pk,
             position=position,
             line=line.text,
+            kind=line.kind,
             created_at=now,
             asked_at=now,
         )
         if line.target:
-            item.kind = _KINDS[line.target.kind]
             item.target = _fields(line.target)
             item.key = line.target.key
         else:
@@ -148,7 +155,6 @@ def _create(
 
 
 def _refuse(item: Item, error: InputError) -> None:
-    item.kind = ItemKind.USER if isinstance(error, NotUnderstood) else ItemKind.POST
     item.state = ItemState.FAILED
     item.settled_at = item.created_at
     item.error_code, item.error_detail = error.code, tame(error.detail, 500)
