@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -145,6 +145,14 @@ def open_picture(file: BinaryIO, form: Form) -> Iterator[Image.Image]:
         with load_pillow().open(file, formats=PICTURE_FORMATS) as image:
             check_pixels(image.width, image.height, MAX_SIDE)
             yield image
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; a broken EXIF block is no reason to refuse a picture."""
+    found: Any = None
+    with suppress(Exception):
+        found = image.getexif().get(0x0112)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def check_pixels(width: int, height: int, max_side: int) -> None:

@@ -18,6 +18,7 @@ from stories.decoders import (
     load_pillow,
     open_movie,
     open_picture,
+    orientation,
     prepare,
     read_form,
     upright,
@@ -130,9 +131,19 @@ def _small(frame: av.VideoFrame) -> Image.Image:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    from PIL import ImageOps
-
-    return ImageOps.exif_transpose(image)
+    """Upright, by the EXIF orientation: 2 to 8 are these turns, in this order."""
+    turns = load_pillow().Transpose
+    how = (
+        turns.FLIP_LEFT_RIGHT,
+        turns.ROTATE_180,
+        turns.FLIP_TOP_BOTTOM,
+        turns.TRANSPOSE,
+        turns.ROTATE_270,
+        turns.TRANSVERSE,
+        turns.ROTATE_90,
+    )
+    number = orientation(image)
+    return image if number == 1 else image.transpose(how[number - 2])
 
 
 def _flat(image: Image.Image) -> Image.Image:

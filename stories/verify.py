@@ -27,6 +27,7 @@ from stories.decoders import (
     check_pixels,
     open_movie,
     open_picture,
+    orientation,
     prepare,
     read_form,
 )
@@ -52,7 +53,6 @@ HOLE = bytes(64)
 # Above this a JPEG is decoded at reduced size: all of its data is still read.
 FULL_PIXELS = 16_000_000
 ANIMATION_PIXELS = 120_000_000
-ORIENTATION = 0x0112
 
 
 def verify(file: BinaryIO, kind: MediaKind, *, announced_s: float | None = None) -> Verified:
@@ -86,7 +86,7 @@ def _picture(file: BinaryIO, form: Form) -> Verified:
         if form is JPEG and width * height > FULL_PIXELS:
             image.draft(None, (width // 4, height // 4))
         image.load()
-        turned = image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}
+        turned = orientation(image) >= 5  # on its side
         _further_frames(image)
     if turned:
         width, height = height, width

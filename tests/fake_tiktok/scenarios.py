@@ -13,9 +13,9 @@ MIB = 1024 * 1024
 def basic(tiktok: FakeTikTok) -> None:
     """One account with one of each."""
     user = tiktok.account("sample.user", nickname="Sample Name")
-    clip = user.video(seconds=3, caption="A clip", song="mp3")
-    user.photo(caption="A photo")
-    user.carousel(3, caption="A carousel", song="m4a")
+    clip = user.video(caption="A clip", song="mp3")
+    user.photo(caption="A photo", size=(540, 960))
+    user.carousel(3, caption="A carousel", song="m4a", size=(540, 960))
     user.post(caption="An ordinary post")
     tiktok.account("quiet.owl")
     tiktok.account("locked.diary", private=True)

@@ -6,7 +6,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from stories import derive
 from stories.errors import StoriesError
@@ -109,6 +109,22 @@ def test_orientation_is_applied_and_metadata_left_behind() -> None:
     assert b"Exif" not in out.getvalue()
     small, _ = poster_of(data, "image/jpeg")
     assert small.size == (270, 480)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_every_orientation_is_undone(number: int) -> None:
+    data = media.picture("jpeg", (90, 160), orientation=number)
+    out = io.BytesIO()
+    derive.as_jpeg(io.BytesIO(data), out)
+    made, wanted = opened(out), ImageOps.exif_transpose(opened(io.BytesIO(data)))
+    assert made.size == wanted.size
+    corner = (0, 0, wanted.width // 3, wanted.height // 3)
+    assert brightness(made, corner) == pytest.approx(brightness(wanted, corner), abs=2)
+
+
+def test_a_broken_exif_block_does_not_spoil_a_picture() -> None:
+    data = media.picture("jpeg", (90, 160), orientation=6).replace(b"Exif\0\0MM", b"Exif\0\0MX")
+    assert verify(io.BytesIO(data), MediaKind.PICTURE).width == 90
 
 
 def test_transparency_becomes_white() -> None:
