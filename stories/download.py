@@ -38,6 +38,7 @@ MAX_RESTARTS = 2
 SLOWEST_BYTES_PER_S = 256
 # How much may arrive unannounced between two looks at the free space.
 UNANNOUNCED_STEP_BYTES = 8 * MIB
+WRITE_BATCH_BYTES = 256 * 1024
 _HASH_BLOCK_BYTES = MIB
 
 _NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
@@ -59,11 +60,14 @@ class Slots:
         """Give it back."""
         self._free.release()
 
+    @property
+    def spare(self) -> bool:
+        """Whether a slot is free and nobody waits for it."""
+        return not self._free.locked()
+
     async def try_take(self) -> bool:
-        """Take a slot if one is free and nobody waits for it; never waits itself."""
-        if self._free.locked():
-            return False
-        return await self._free.acquire()
+        """Take a spare slot if there is one; never waits itself."""
+        return self.spare and await self._free.acquire()
 
     def give_back(self) -> None:
         """Return a slot got from try_take."""
@@ -92,6 +96,33 @@ class _Span:
     @property
     def complete(self) -> bool:
         return self.end is not None and self.position >= self.end
+
+
+class _Batch:
+    """Chunks on their way into the file. TLS hands out 16 KiB at most; writing is dearer than that.
+
+    Written on the loop itself: into the page cache, faster than a thread could be asked. Nothing
+    awaits between seek and write, so the helpers can share the file.
+    """
+
+    def __init__(self, sink: BinaryIO, at: int) -> None:
+        self._sink, self._at = sink, at
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size >= WRITE_BATCH_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        chunks, size = self._chunks, self._size
+        self._chunks, self._size = [], 0
+        if chunks:
+            self._sink.seek(self._at)
+            self._sink.write(b"".join(chunks))
+            self._at += size
 
 
 def size_limit(config: ClientConfig, kind: MediaKind) -> int:
@@ -171,8 +202,8 @@ class _Attempt:
         self._sink.seek(0)
         self._sink.truncate()
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._all(group, ranges=ranges)
+            async with asyncio.TaskGroup() as self._group:
+                await self._all(ranges=ranges)
         except BaseExceptionGroup as failures:
             raise _telling(failures) from failures
         if not self._done:
@@ -183,20 +214,19 @@ class _Attempt:
         self._progress(self._done, self._done)
         return Arrived(size_bytes=self._done, content_type=self._content_type)
 
-    async def _all(self, group: asyncio.TaskGroup, *, ranges: bool) -> None:
+    async def _all(self, *, ranges: bool) -> None:
         try:
-            span = await self._begin(group, ranges=ranges)
+            span = await self._begin(ranges=ranges)
             if not span.complete:
                 await self._fill(span)
             while self._pieces:
                 await self._fill(self._pieces.popleft())
-                await self._call_helpers(group)
         except BaseException:
             self._pieces.clear()  # nobody starts another piece of a lost file
             raise
 
-    async def _begin(self, group: asyncio.TaskGroup, *, ranges: bool) -> _Span:
-        """Ask for the beginning, learn the size, call helpers; return how far it got."""
+    async def _begin(self, *, ranges: bool) -> _Span:
+        """Ask for the beginning, learn the size, divide the rest; return how far it got."""
         segment = self._config.segment_bytes
         async with self._session.media(self._url, end=segment if ranges else None) as answer:
             self._meet(answer)
@@ -205,7 +235,6 @@ class _Attempt:
             span = _Span(0, answer.length_bytes if answer.partial else self._total)
             if answer.partial:
                 self._cut(span.end or 0)
-                await self._call_helpers(group)
             try:
                 await self._read(answer, span)
             except UpstreamDown as drop:
@@ -225,26 +254,25 @@ class _Attempt:
         size = min(max(share, segment), segment * LARGEST_RANGE_IN_SEGMENTS)
         self._pieces.extend(_Span(at, min(at + size, total)) for at in range(start, total, size))
 
-    async def _call_helpers(self, group: asyncio.TaskGroup) -> None:
-        """Put free slots to work on the next pieces; other files' turn comes first."""
+    async def _call_helpers(self) -> None:
+        """Put spare slots to work on the next pieces; other files' turn comes first."""
         while (
             self._pieces
             and self._helpers < self._config.segments - 1
             and await self._slots.try_take()
         ):
             self._helpers += 1
-            task = group.create_task(self._help(group, self._pieces.popleft()))
+            # A slot is held for one piece only, so that a waiting file gets it next.
+            task = self._group.create_task(self._help(self._pieces.popleft()))
             # Not in the task itself: one cancelled before its first step would never run it.
             task.add_done_callback(self._helper_left)
 
-    async def _help(self, group: asyncio.TaskGroup, span: _Span) -> None:
+    async def _help(self, span: _Span) -> None:
         try:
             await self._fill(span)
         except BaseException:
             self._pieces.clear()
             raise
-        # A slot is held for one piece only, so that a waiting file gets it next.
-        await self._call_helpers(group)
 
     def _helper_left(self, _: object) -> None:
         self._helpers -= 1
@@ -310,27 +338,34 @@ class _Attempt:
         """Write the body into its place. Raises UpstreamDown when it breaks off."""
         clock = asyncio.get_running_loop().time
         since, seen = clock(), span.position
-        async for chunk in answer.chunks:
-            if not chunk:
-                continue
-            if span.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_LEADS):
-                raise MediaUnavailable(f"{answer.host}: text where a file should be")
-            if span.end is not None and span.position + len(chunk) > span.end:
-                raise MediaUnavailable(f"{answer.host}: more bytes than announced")
-            if self._total is None:
-                self._make_unannounced_room(self._done + len(chunk))
-            # Inline: to the page cache, faster than a thread could be asked. Nothing awaits
-            # between the seek and the write, so the helpers can share the file.
-            self._sink.seek(span.position)
-            self._sink.write(chunk)
-            span.position += len(chunk)
-            self._done += len(chunk)
-            self._progress(self._done, self._total)
-            elapsed = clock() - since
-            if elapsed >= self._config.read_timeout_s:
-                if span.position - seen < SLOWEST_BYTES_PER_S * elapsed:
-                    raise UpstreamDown(f"{answer.host}: slower than a person types")
-                since, seen = clock(), span.position
+        batch = _Batch(self._sink, span.position)
+        try:
+            await self._call_helpers()
+            async for chunk in answer.chunks:
+                self._check(answer, span, chunk)
+                batch.add(chunk)
+                span.position += len(chunk)
+                self._done += len(chunk)
+                self._progress(self._done, self._total)
+                if self._pieces and self._slots.spare:
+                    await self._call_helpers()  # another file has ended meanwhile
+                elapsed = clock() - since
+                if elapsed >= self._config.read_timeout_s:
+                    if span.position - seen < SLOWEST_BYTES_PER_S * elapsed:
+                        raise UpstreamDown(f"{answer.host}: slower than a person types")
+                    since, seen = clock(), span.position
+        finally:
+            # Also when the line broke: what is counted as here must be here.
+            batch.write()
+
+    def _check(self, answer: MediaAnswer, span: _Span, chunk: bytes) -> None:
+        """Whether the next bytes may be taken."""
+        if span.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_LEADS):
+            raise MediaUnavailable(f"{answer.host}: text where a file should be")
+        if span.end is not None and span.position + len(chunk) > span.end:
+            raise MediaUnavailable(f"{answer.host}: more bytes than announced")
+        if self._total is None:
+            self._make_unannounced_room(self._done + len(chunk))
 
     def _make_unannounced_room(self, size_bytes: int) -> None:
         if size_bytes > self._limit:
