@@ -44,7 +44,7 @@ CODECS = {"h264": "h264", "hevc": "hevc"}
 MAX_DURATION_S = 4 * 3600
 MAX_PACKET_BYTES = 32 * 1024 * 1024
 # From the last key frame to the end: more than this is not kept, and only that key frame decoded.
-TAIL_PACKETS = 300
+TAIL_PACKETS = 120
 TAIL_BYTES = 24 * 1024 * 1024
 SOUND_PACKETS = 8  # at either end
 # Emulation prevention keeps three zero bytes out of a NAL unit; a run this long is a hole in the
@@ -142,7 +142,7 @@ def _video(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
             tracks.append(_Track(sound))
         _demux(movie, tracks)
         duration_s = _duration(movie, tracks, announced_s)
-        prepare(context)
+        prepare(context, to_look_at=False)
         shown = _first_and_last(tracks[0])
         for track in tracks[1:]:
             _both_ends(track)
