@@ -28,9 +28,9 @@ def _plain(character: str) -> str:
         return " " if kind not in {"Zl", "Zp"} else ""
     if kind in _HIDDEN:
         return ""
-    # Look-alikes count as what some systems turn them into: a full-width slash, two dots in one.
+    # Look-alikes count as what some systems turn them into: a full-width slash or dot.
     folded = unicodedata.normalize("NFKC", character)
-    if _FORBIDDEN & set(folded) or ".." in folded:
+    if _FORBIDDEN & set(folded) or ("." in folded and character != "."):
         return "_"
     return character
 

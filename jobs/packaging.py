@@ -17,10 +17,12 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any, BinaryIO, Final
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -33,6 +35,7 @@ from jobs import filenames, lifecycle, storage
 from jobs.errors import NothingToPack
 from jobs.lifecycle import ClaimLost, PackageClaim
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
 PACKED: Final = (Role.MEDIA, Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG)
@@ -155,6 +158,22 @@ class _Archive:
     def close(self) -> None:
         self._zip.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            # Nobody reads this one; closed all the same, or it would try to be when collected.
+            with suppress(OSError, ValueError, StoriesError):
+                self.close()
+
     def path(self, folder: str, name: str) -> str:
         """A member's path, tamed and unlike every other one, also where case does not count."""
         inside = filenames.folder_name(folder) if folder else ""
@@ -249,10 +268,8 @@ def _write(
     """
     key, file = workspace.create()
     workspace.admit(sum(one.size_bytes + _ENTRY_BYTES for one in expected))
-    with file, storage.disk_errors():
-        archive = _Archive(file, beat)
+    with file, storage.disk_errors(), _Archive(file, beat) as archive:
         packed = fill(archive)
-        archive.close()
     if not packed:
         workspace.discard(key)
         raise NothingToPack

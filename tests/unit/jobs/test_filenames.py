@@ -70,6 +70,7 @@ def test_a_bundle_of_one_author_says_whose_it_is() -> None:
         pytest.param("console", "console", id="no-device"),
         pytest.param("a\uff0fb", "a_b", id="fullwidth-slash"),
         pytest.param("a\u2025b", "a_b", id="two-dot-leader"),
+        pytest.param("a\uff0e\uff0eb", "a__b", id="fullwidth-dots"),
         pytest.param("", "unnamed", id="empty"),
         pytest.param(" . . ", "unnamed", id="nothing-left"),
         pytest.param("\u202e\u200b", "unnamed", id="nothing-visible"),

@@ -177,11 +177,17 @@ def test_what_a_dead_attempt_left_is_cleared_on_entering(artifacts: Path) -> Non
 
 
 def test_an_error_clears_the_workspace(artifacts: Path) -> None:
-    with pytest.raises(ZeroDivisionError), storage.Workspace("item.1") as workspace:
-        _, file = workspace.create()
-        file.write(b"x")
-        _ = 1 / 0
-    assert file.closed
+    files = []
+
+    def crash() -> None:
+        with storage.Workspace("item.1") as workspace:
+            files.append(workspace.create()[1])
+            files[0].write(b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        crash()
+    assert files[0].closed
     assert list((artifacts / "work").iterdir()) == []
 
 
