@@ -1,0 +1,389 @@
+"""What goes, when, and that one failure stops nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from jobs import cleanup, lifecycle, progress, storage
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+SetEnv = Callable[..., None]
+HOUR = timedelta(hours=1)
+
+
+def age(artifacts: Path, artifact_id: uuid.UUID, by: timedelta) -> None:
+    then = (timezone.now() - by).timestamp()
+    os.utime(artifacts / str(artifact_id)[:2] / str(artifact_id), (then, then))
+
+
+def test_nothing_to_do() -> None:
+    make_artifact(content=b"x")
+    report = cleanup.sweep(timezone.now())
+    assert report.idle
+    assert str(report).startswith("expired 0, orphan_files 0")
+
+
+def test_expired_files_go_and_their_rows_say_when() -> None:
+    old, fresh = make_artifact(content=b"old!"), make_artifact(content=b"fresh")
+    now = old.expires_at + timedelta(seconds=1)
+    Artifact.objects.filter(pk=fresh.pk).update(expires_at=now + HOUR)
+
+    report = cleanup.sweep(now)
+
+    assert (report.expired, report.freed_bytes, report.failed) == (1, 4, 0)
+    old.refresh_from_db()
+    assert old.removed_at == now
+    assert storage.size(old.pk) is None
+    assert storage.size(fresh.pk) == 5
+    assert cleanup.sweep(now).idle
+
+
+def test_many_expire_at_once() -> None:
+    story = make_story()
+    Artifact.objects.bulk_create(
+        Artifact(
+            owner=story.owner,
+            job=story.item.job,
+            item=story.item,
+            story=story,
+            role=Role.MEDIA,
+            position=place,
+            name="x",
+            size_bytes=1,
+            expires_at=timezone.now(),
+        )
+        for place in range(cleanup.BATCH * 2 + 1)
+    )
+    assert cleanup.sweep(timezone.now()).expired == cleanup.BATCH * 2 + 1
+
+
+def test_one_file_that_resists_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, artifacts: Path
+) -> None:
+    story = make_story()
+    files = [make_artifact(story, content=b"x") for _ in range(3)]
+    now = files[0].expires_at + HOUR
+    remove = storage.remove
+
+    def resist(artifact_id: uuid.UUID) -> bool:
+        if artifact_id == files[0].pk:
+            raise PermissionError(errno.EACCES, "no")
+        return remove(artifact_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "remove", resist)
+        report = cleanup.sweep(now)
+    # Tried as expired, and once more as the orphan it then was.
+    assert (report.expired, report.failed, report.freed_bytes) == (3, 2, 2)
+    assert Artifact.objects.filter(removed_at=None).count() == 0
+
+    report = cleanup.sweep(now)
+    assert (report.orphan_files, report.failed) == (1, 0)
+    assert not [path for path in artifacts.rglob("*") if path.is_file()]
+
+
+def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
+    orphan = make_artifact(content=b"x")
+    wanted = make_artifact(content=b"x")
+    Artifact.objects.filter(pk=orphan.pk).delete()
+
+    assert cleanup.sweep(timezone.now()).idle
+    age(artifacts, orphan.pk, cleanup.GRACE * 2)
+    age(artifacts, wanted.pk, cleanup.GRACE * 2)
+    assert cleanup.sweep(timezone.now()).orphan_files == 1
+    assert storage.size(orphan.pk) is None
+    assert storage.size(wanted.pk) == 1
+
+
+def test_what_is_not_ours_stays(artifacts: Path) -> None:
+    artifacts.mkdir()
+    (artifacts / "precious").write_text("mine")
+    (artifacts / "ab").mkdir()
+    (artifacts / "ab" / "notes.txt").write_text("mine")
+    for path in artifacts.rglob("*"):
+        os.utime(path, (0, 0))
+    assert cleanup.sweep(timezone.now()).idle
+    assert (artifacts / "ab" / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("fault", ["missing", "cut short"])
+def test_rows_whose_file_is_not_there_whole_promise_nothing(fault: str, artifacts: Path) -> None:
+    artifact, good = make_artifact(content=b"hello"), make_artifact(content=b"good")
+    if fault == "missing":
+        storage.remove(artifact.pk)
+    else:
+        os.truncate(artifacts / str(artifact.pk)[:2] / str(artifact.pk), 2)
+
+    report = cleanup.sweep(timezone.now())
+
+    assert report.orphan_rows == 1
+    artifact.refresh_from_db()
+    good.refresh_from_db()
+    assert artifact.removed_at
+    assert good.removed_at is None
+    assert storage.size(artifact.pk) is None
+
+
+def test_a_disk_that_does_not_answer_condemns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_artifact(content=b"x")
+
+    def broken(artifact_id: uuid.UUID) -> int:
+        raise OSError(errno.EIO, "no answer")
+
+    monkeypatch.setattr(storage, "size", broken)
+    assert cleanup.sweep(timezone.now()).orphan_rows == 0
+
+
+def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
+    running = make_item(state=ItemState.RUNNING)
+    package = Package.objects.create(
+        job=running.job, owner=running.owner, state=PackageState.RUNNING, attempt=2
+    )
+    names = {
+        "live": f"{running.pk}.{running.attempt}",
+        "earlier": f"{running.pk}.{running.attempt - 1}",
+        "packing": f"{package.pk}.2",
+        "dead": f"{uuid.uuid4()}.1",
+        "odd": "whatever",
+    }
+    work = artifacts / "work"
+    for name in names.values():
+        (work / name).mkdir(parents=True)
+        (work / name / "1.part").write_bytes(b"x")
+        os.utime(work / name, (0, 0))
+    young = work / f"{uuid.uuid4()}.1"
+    young.mkdir()
+
+    assert cleanup.sweep(timezone.now()).workspaces == 3
+    left = {path.name for path in work.iterdir()}
+    assert left == {names["live"], names["packing"], young.name}
+
+
+def test_abandoned_packages() -> None:
+    now = timezone.now()
+    job = make_job(links=1, state=ItemState.DONE)
+    long_ago = now - cleanup.PACKING_PATIENCE - HOUR
+
+    def make(state: PackageState, **facts: object) -> Package:
+        return Package.objects.create(job=job, owner=job.owner, state=state, **facts)
+
+    stuck = make(PackageState.QUEUED, created_at=long_ago)
+    busy = make(PackageState.RUNNING, created_at=long_ago, heartbeat_at=now)
+    waiting = make(PackageState.QUEUED)
+    zip_gone = make_artifact(job=job, removed_at=now)
+    gone = make(PackageState.DONE, artifact=zip_gone)
+    ready = make(PackageState.DONE, artifact=make_artifact(job=job, content=b"zip"))
+    very_old = make(PackageState.FAILED, created_at=now - timedelta(days=3))
+
+    assert cleanup.sweep(now).packages == 3
+
+    stuck.refresh_from_db()
+    assert (stuck.state, stuck.error_code) == (PackageState.FAILED, "internal")
+    assert set(Package.objects.all()) == {stuck, busy, waiting, ready}
+    assert not Package.objects.filter(pk__in=[gone.pk, very_old.pk]).exists()
+
+
+def test_old_jobs_go_with_all_their_rows(set_env: SetEnv) -> None:
+    set_env(job_retention=timedelta(days=30))
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, removed_at=now)
+    old = story.item.job
+    Job.objects.filter(pk=old.pk).update(settled_at=now - timedelta(days=31))
+    young = make_job(links=1, state=ItemState.DONE)
+
+    assert cleanup.sweep(now).jobs == 1
+    assert list(Job.objects.all()) == [young]
+    assert Story.objects.count() == Artifact.objects.count() == 0
+
+
+@pytest.mark.parametrize("what", ["open", "file", "packing"])
+def test_an_old_job_stays_while_something_is_left(what: str, set_env: SetEnv) -> None:
+    set_env(job_retention=timedelta())
+    now = timezone.now()
+    job = make_job(links=1, state=ItemState.QUEUED if what == "open" else ItemState.DONE)
+    Job.objects.filter(pk=job.pk).update(settled_at=now - timedelta(days=31))
+    if what == "file":
+        make_artifact(job=job, content=b"x")
+    if what == "packing":
+        Package.objects.create(job=job, owner=job.owner)
+    assert cleanup.sweep(now).jobs == 0
+
+
+def test_no_retention_means_a_job_goes_with_its_files(set_env: SetEnv) -> None:
+    set_env(job_retention=timedelta())
+    artifact = make_artifact(content=b"x")
+    job = artifact.job
+    settled = timezone.now() - HOUR
+    Job.objects.filter(pk=job.pk).update(settled_at=settled)
+    assert cleanup.sweep(artifact.expires_at - HOUR).jobs == 0
+    report = cleanup.sweep(artifact.expires_at)
+    assert (report.expired, report.jobs) == (1, 1)
+
+
+def test_an_empty_result_is_seen_for_a_while_even_without_retention(set_env: SetEnv) -> None:
+    set_env(job_retention=timedelta())
+    job = make_job(links=1, state=ItemState.EMPTY)
+    assert cleanup.sweep(timezone.now()).jobs == 0
+    assert cleanup.sweep(timezone.now() + cleanup.GRACE * 2).jobs == 1
+    assert not Job.objects.filter(pk=job.pk).exists()
+
+
+def test_the_command_prints_the_report() -> None:
+    make_artifact(content=b"x", expires_at=timezone.now())
+    out = StringIO()
+    call_command("sweep", stdout=out)
+    assert out.getvalue().startswith("expired 1, orphan_files 0, ")
+
+
+def test_the_command_says_when_something_resisted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "sweep", lambda now: cleanup.Report(failed=1))
+    with pytest.raises(SystemExit) as caught:
+        call_command("sweep", stdout=StringIO())
+    assert caught.value.code == 1
+
+
+# --- what people do ---
+
+
+def test_forgetting_removes_everything_at_once(
+    monkeypatch: pytest.MonkeyPatch, artifacts: Path
+) -> None:
+    forgotten: list[uuid.UUID] = []
+    monkeypatch.setattr(progress, "forget", forgotten.append)
+    job = make_job()
+    item = make_item(job, state=ItemState.RUNNING)
+    make_artifact(make_story(item), content=b"x")
+    bundle = make_artifact(job=job, content=b"zip")
+    job.bundle = Package.objects.create(job=job, owner=job.owner, artifact=bundle)
+    job.save()
+    other = make_artifact(content=b"other")
+
+    cleanup.forget(job)
+
+    assert not Job.objects.filter(pk=job.pk).exists()
+    assert not Item.objects.filter(pk=item.pk).exists()
+    assert Package.objects.count() == 0
+    assert list(Artifact.objects.all()) == [other]
+    assert [path.name for path in artifacts.rglob("*") if path.is_file()] == [str(other.pk)]
+    assert forgotten == [job.pk]
+    assert not lifecycle.holds(lifecycle.Claim(item.pk, item.attempt))
+
+
+def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = make_artifact(content=b"x")
+
+    def resist(artifact_id: uuid.UUID) -> bool:
+        raise PermissionError(errno.EACCES, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "remove", resist)
+        cleanup.forget(artifact.job)
+    assert Job.objects.count() == 0
+
+
+def test_deleting_a_picture_takes_every_copy_of_it() -> None:
+    story = make_story()
+    first = make_artifact(story, content=b"1")
+    second = make_artifact(story, content=b"2")
+    taken = [
+        first,
+        make_artifact(story, content=b"p", role=Role.POSTER, position=1),
+        make_artifact(story, content=b"j", role=Role.CONVERTED, position=1),
+        make_artifact(story, content=b"z", role=Role.ZIP, position=0),
+        make_artifact(job=story.item.job, content=b"b"),
+    ]
+    kept = [
+        second,
+        make_artifact(story, content=b"p", role=Role.POSTER, position=2),
+        make_artifact(content=b"other job"),
+    ]
+
+    assert cleanup.delete_file(first) == len(taken)
+
+    for file in taken:
+        file.refresh_from_db()
+        assert file.removed_at
+        assert storage.size(file.pk) is None
+    for file in kept:
+        file.refresh_from_db()
+        assert file.removed_at is None
+    assert cleanup.delete_file(first) == 0
+
+
+def test_deleting_a_zip_takes_the_zip_alone() -> None:
+    story = make_story()
+    media = make_artifact(story, content=b"1")
+    zipped = make_artifact(story, content=b"z", role=Role.ZIP, position=0)
+    bundle = make_artifact(job=story.item.job, content=b"b")
+    assert cleanup.delete_file(zipped) == 1
+    assert cleanup.delete_file(bundle) == 1
+    assert storage.size(media.pk) == 1
+
+
+def test_deleting_all_files_keeps_the_record() -> None:
+    story = make_story()
+    make_artifact(story, content=b"1")
+    make_artifact(job=story.item.job, content=b"b")
+    assert cleanup.delete_files(story.item.job) == 2
+    assert Artifact.objects.filter(removed_at=None).count() == 0
+    assert Job.objects.filter(pk=story.item.job_id).exists()
+
+
+def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
+    set_env: SetEnv,
+) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+
+    def make(saved: timedelta, left: timedelta, **facts: object) -> Artifact:
+        return make_artifact(story, created_at=now - saved, expires_at=now + left, **facts)
+
+    fresh = make(HOUR, HOUR)
+    at_the_limit = make(23 * HOUR, HOUR / 2)
+    longer = make(HOUR, 5 * HOUR)
+    removed = make(HOUR, HOUR, removed_at=now)
+    expired = make(3 * HOUR, -HOUR)
+
+    first = cleanup.extend(story.item.job)
+
+    def left(file: Artifact) -> float:
+        file.refresh_from_db()
+        return round((file.expires_at - now) / HOUR, 2)
+
+    assert left(fresh) == 2
+    assert left(at_the_limit) == 1
+    assert left(longer) == 5
+    assert left(removed) == 1
+    assert left(expired) == -1
+    assert first == at_the_limit.expires_at
+
+
+def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, created_at=now - 23.5 * HOUR, expires_at=now + HOUR / 4)
+    bundle = make_artifact(job=story.item.job, created_at=now, expires_at=now + HOUR / 4)
+    cleanup.extend(story.item.job)
+    bundle.refresh_from_db()
+    assert round((bundle.expires_at - now) / HOUR, 2) == 0.5
+
+
+def test_nothing_to_extend() -> None:
+    assert cleanup.extend(make_job(make_user())) is None
