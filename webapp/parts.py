@@ -97,9 +97,9 @@ def worker(env: Env) -> Part:
     return Part(name="worker", argv=argv, stage=1, grace_s=30)
 
 
-def scheduler(env: Env) -> Part:
+def scheduler(_env: Env) -> Part:
     """Sends the sweeps when they are due."""
-    argv = (sys.executable, "-m", "webapp.scheduler", env.log_level)
+    argv = (sys.executable, "-m", "webapp.scheduler")
     return Part(name="scheduler", argv=argv, stage=1, grace_s=5)
 
 

@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-import logging
+import logging.config
 import signal
 import sys
 from types import FrameType
 
 from celery.beat import Scheduler, Service
+from django.conf import settings
 
 from webapp.celery import app
 
 
-def main(log_level: str) -> None:
+def main() -> None:
     """Until SIGTERM. The last runs are not kept: after a start each sweep waits one interval."""
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.config.dictConfig(settings.LOGGING)
     service = Service(app, scheduler_cls=Scheduler)
 
     def leave(_number: int, _frame: FrameType | None) -> None:
@@ -29,4 +30,4 @@ def main(log_level: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -178,6 +178,7 @@ STORAGES = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
+_library_level = "DEBUG" if STORYKEEP.log_level == "DEBUG" else "WARNING"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -190,5 +191,9 @@ LOGGING = {
         # They log whole URLs, and ours are signed: warnings only.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Two lines for every task and one for every tick of the clock; ours say what was done.
+        "celery.app.trace": {"level": _library_level},
+        "celery.worker.strategy": {"level": _library_level},
+        "celery.beat": {"level": _library_level},
     },
 }
