@@ -7,7 +7,7 @@ what the pages call.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
@@ -20,6 +20,10 @@ from jobs import cleanup, lifecycle, snapshot
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.states import ItemState, job_state
 from jobs.templatetags.words import size
+
+
+# Only the type stubs know it as generic.
+_ModelAdmin = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
 
 
 def age(since: datetime | None) -> str:
@@ -36,7 +40,7 @@ def age(since: datetime | None) -> str:
     return f"{past.days} d"
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnly(_ModelAdmin):
     """Looked at, not edited. Deleting goes through `cleanup`, so that no file stays behind."""
 
     list_per_page = 50
