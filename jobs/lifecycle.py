@@ -458,14 +458,14 @@ def _fairest(items: models.QuerySet[Item], limit: int) -> list[UUID]:
     return list(ordered.values_list("pk", flat=True)[:limit])
 
 
-def dispatch() -> int:
+def dispatch(now: datetime | None = None) -> int:
     """Tell the broker of due items and packages, a small window of them, fairly.
 
     How many messages were sent. Safe to call any time; inside a transaction, call it with
     `transaction.on_commit(lifecycle.dispatch)`. Never raises when Redis is away: the repair sends
     later.
     """
-    now = timezone.now()
+    now = now or timezone.now()
     with transaction.atomic():
         due = Item.objects.due(now)
         room = WINDOW - due.exclude(_unsent(now)).count()
@@ -526,7 +526,7 @@ def repair(now: datetime) -> Repaired:
         Exists(Item.objects.open().filter(job=OuterRef("pk"))), settled_at__isnull=False
     ).update(settled_at=None)
     report = Repaired(
-        requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch()
+        requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)
     )
     if requeued or packages or gave_up or closed:
         logger.warning("repaired: %s", report)

@@ -18,6 +18,7 @@ from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
+from kombu.asynchronous import get_event_loop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -48,6 +49,8 @@ def _config() -> dict[str, Any]:
         "worker_concurrency": settings.STORYKEEP.item_concurrency,
         "worker_pool": "threads",
         "worker_prefetch_multiplier": 1,
+        # A busy worker takes no message that an idle one could act on; see _look_for_more.
+        "worker_disable_prefetch": True,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
         "task_ignore_result": True,
@@ -72,6 +75,19 @@ def _config() -> dict[str, Any]:
 
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
+
+
+@signals.task_postrun.connect
+def _look_for_more(**_: Any) -> None:
+    """A thread is free: have the worker's loop ask for the next message now.
+
+    Without prefetching it looks round about once a second. Measured, 40 tasks of 0.1 s on four
+    threads: 8.7 s like that, 1.1 s with this, 1.1 s with prefetching.
+    """
+    loop = get_event_loop()
+    if loop is not None:
+        # A moment later, for the task that just ended counts as running until it has reported.
+        loop.call_soon(loop.call_later, 0.005, int)
 
 
 @signals.worker_shutting_down.connect

@@ -7,8 +7,8 @@ How they come to share one world:
 - The database is pytest-django's test database. On SQLite `tests/settings.py` made it a file in
   that folder, on PostgreSQL it has a name of its own; either way its address goes to the workers
   as `STORYKEEP_DATABASE_URL`. Tests use `transactional_db`, so that workers see what is committed.
-- Workers are started like `manage.py up` starts them, with `webapp.settings` and the environment
-  a user would set: `STORYKEEP_PROXY` and `STORYKEEP_CA_BUNDLE` lead them to the fake.
+- Workers are started like `manage.py up` starts them, with the environment a user would set:
+  `STORYKEEP_PROXY` and `STORYKEEP_CA_BUNDLE` lead them to the fake.
 """
 
 from __future__ import annotations
@@ -174,18 +174,13 @@ class Worker:
         own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
-                    *("-m", "celery", "-A", "webapp.celery", "-q", "worker", "-P", "threads"),
-                    *("-c", "4", "--loglevel", "INFO"),
-                    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-                ],
+                [sys.executable, "-m", "webapp.worker", "--concurrency", "4"],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=own
                 | {
-                    "DJANGO_SETTINGS_MODULE": "webapp.settings",
+                    "CELERY_SKIP_CHECKS": "1",
                     "STORYKEEP_DATABASE_URL": _database_url(),
                     "STORYKEEP_PROXY": proxy.url,
                     "STORYKEEP_CA_BUNDLE": proxy.ca_path,

@@ -146,10 +146,12 @@ def test_two_workers_share_the_items(
 ) -> None:
     names = [f"author{number}" for number in range(8)]
     for name in names:
-        tiktok.account(name).photo(min_bytes=100_000)
+        tiktok.account(name).photo(min_bytes=200_000)
     slowly(100_000)
-    workers = [start_worker().ready(), start_worker().ready()]
+    workers = [start_worker().ready()]
     job = submit(*names)
+    eventually(lambda: job.items.filter(state=S.RUNNING).count() == 4)
+    workers.append(start_worker().ready())  # the first one is busy, and keeps nothing to itself
     settled(job)
     assert states(job) == [S.DONE] * 8
     shares = [worker.said.count("1 stories") for worker in workers]
@@ -225,7 +227,7 @@ def test_cancel_in_the_middle_of_a_transfer(
     slowly(200_000)
     worker = start_worker().ready()
     job = submit("sample.user")
-    eventually(lambda: media(job))
+    eventually(lambda: Story.objects.filter(state=S.DONE).exists())
     assert lifecycle.cancel(job) == 1
     cancelled_at = time.monotonic()
     eventually(lambda: "no longer ours" in worker.said, within=5)
