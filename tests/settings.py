@@ -31,3 +31,5 @@ STORAGES = STORAGES | {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/test.sqlite3"}
+# Nor need there be a folder of collected files, which WhiteNoise would otherwise miss.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
