@@ -21,9 +21,11 @@ from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.states import ItemState, job_state
 from jobs.templatetags.words import size
 
-
 # Only the type stubs know it as generic.
-_ModelAdmin = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
 
 
 def age(since: datetime | None) -> str:
