@@ -17,6 +17,7 @@ from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.addresses import Resolve, public_addresses
+from stories.streams import Backend
 from stories.tls import AuthorityFile, trust
 
 Carrier = httpx.AsyncBaseTransport
@@ -36,20 +37,8 @@ class TooBig(httpx.TransportError):
 def media_carrier(
     *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
 ) -> Carrier:
-    """Plain httpx over HTTP/1.1: correct flow control, cheap enough, one connection per file."""
-    limits = httpx.Limits(
-        max_connections=connections,
-        max_keepalive_connections=connections,
-        keepalive_expiry=KEEPALIVE_S,
-    )
-    if proxy:
-        return httpx.AsyncHTTPTransport(
-            verify=trust(ca_bundle),
-            trust_env=False,
-            limits=limits,
-            proxy=httpx.Proxy(proxy, ssl_context=_proxy_trust(proxy, ca_bundle)),
-        )
-    return PinnedCarrier(ca_bundle=ca_bundle, limits=limits, resolve=resolve)
+    """Plain httpx over HTTP/1.1: correct flow control, one connection per file."""
+    return PooledCarrier(proxy=proxy, ca_bundle=ca_bundle, connections=connections, resolve=resolve)
 
 
 def page_carrier(
@@ -69,32 +58,46 @@ def page_carrier(
     return CurlCarrier(proxy=proxy, authorities=authorities, max_bytes=max_bytes, resolve=resolve)
 
 
-def _proxy_trust(proxy: str, ca_bundle: str | None) -> Any:
-    return trust(ca_bundle) if proxy.startswith("https:") else None
+class PooledCarrier(httpx.AsyncHTTPTransport):
+    """httpx's transport on sockets of our own choosing.
 
+    Directly, it connects only to addresses that were checked; with a proxy, only to that.
+    """
 
-class PinnedCarrier(httpx.AsyncHTTPTransport):
-    """httpx's transport, connecting only to addresses that were checked."""
-
-    def __init__(self, *, ca_bundle: str | None, limits: httpx.Limits, resolve: Resolve) -> None:
+    def __init__(
+        self, *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
+    ) -> None:
         context = trust(ca_bundle)
-        super().__init__(verify=context, trust_env=False, limits=limits)
+        super().__init__(verify=context, trust_env=False)
         # httpx has no way to hand a network backend to its pool; httpcore does.
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool: httpcore.AsyncConnectionPool
+        if proxy is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=context,
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=KEEPALIVE_S,
+                network_backend=PinnedBackend(resolve),
+            )
+            return
+        named = httpx.Proxy(proxy)
+        self._pool = httpcore.AsyncHTTPProxy(
+            proxy_url=str(named.url),
+            proxy_auth=named.raw_auth,
+            proxy_ssl_context=trust(ca_bundle) if named.url.scheme == "https" else None,
             ssl_context=context,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=PinnedBackend(resolve),
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=KEEPALIVE_S,
+            network_backend=Backend(),
         )
 
 
-class PinnedBackend(httpcore.AsyncNetworkBackend):
+class PinnedBackend(Backend):
     """Resolves a name once and connects to one of exactly the addresses that passed the check."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -113,16 +116,8 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
 
-        async def connect(address: str) -> httpcore.AsyncNetworkStream:
-            return await self._inner.connect_tcp(
-                address, port, timeout, local_address, socket_options
-            )
-
-        return await _first_to_answer([connect(address) for address in addresses])
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; only httpcore's own retries would ask for it, and those are off."""
-        await asyncio.sleep(seconds)
+        connect = super().connect_tcp
+        return await _first_to_answer([connect(address, port, timeout) for address in addresses])
 
 
 async def _first_to_answer(attempts: list[Any]) -> httpcore.AsyncNetworkStream:

@@ -12,7 +12,7 @@ import pytest
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories import addresses, carriers, transport
-from stories.carriers import BROWSER, CurlCarrier, PinnedCarrier, media_carrier, page_carrier
+from stories.carriers import BROWSER, CurlCarrier, PooledCarrier, media_carrier, page_carrier
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
 from stories.tls import AuthorityFile
@@ -159,7 +159,7 @@ async def test_a_name_that_resolves_to_this_machine_is_refused(tmp_path: Path) -
         authorities = AuthorityFile(server.ca_path)
         for carrier in (
             CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=rebound),
-            PinnedCarrier(ca_bundle=server.ca_path, limits=httpx.Limits(), resolve=rebound),
+            PooledCarrier(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=rebound),
         ):
             async with carrier:
                 with pytest.raises(httpx.ConnectError, match="no public address"):
@@ -188,7 +188,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
         authorities = AuthorityFile(server.ca_path)
         for carrier in (
             CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=once()),
-            PinnedCarrier(ca_bundle=server.ca_path, limits=httpx.Limits(), resolve=once()),
+            PooledCarrier(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=once()),
         ):
             async with carrier:
                 response = await carrier.handle_async_request(asking(url))
