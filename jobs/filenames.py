@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 NAME_BYTES: Final = 200
 """Longest name in UTF-8; file systems stop at 255, and a download may get " (1)" appended."""
 AUTHOR_BYTES: Final = 80
+TAGS: Final[Mapping[str, str]] = {"poster": "poster", "attached_song": "song"}
+"""Roles whose names need more than their suffix to stand apart from the story itself."""
 
 _FORBIDDEN = frozenset('<>:"/\\|?*%')  # % too: some unpackers and shells expand it
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidi, surrogates …

@@ -1,238 +1,91 @@
-"""ZIPs: a carousel, a job's bundle, a selection; what is inside, in which order, and who packs it.
+"""ZIPs: a carousel, a job's bundle, a selection; which rows go into them, and who packs them.
 
-Nothing is compressed, for media is compressed already. Members come in a fixed order, dated with
-their story's posting time, so the same story makes the same bytes. Every story brings a sidecar
-(`story.json` in a carousel, `name_2026-11-20_1403_story.json` in a bundle) and every bundle a
-`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and with
-every cell a spreadsheet could take for a formula set off by an apostrophe. The sidecars hold the
-texts unchanged. Posters stay out.
+What is inside, and in which order, is `archive.py`'s business.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import groupby
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, BinaryIO, Final
 from uuid import UUID
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs import filenames, lifecycle, storage
+from jobs.archive import (
+    CHUNK_BYTES,
+    ENTRY_BYTES,
+    ORDER,
+    Archive,
+    FileFacts,
+    Named,
+    StoryFacts,
+    nothing,
+)
 from jobs.errors import NothingToPack
 from jobs.lifecycle import ClaimLost, PackageClaim
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
-from stories.errors import StoriesError
 
-CHUNK_BYTES: Final = 1024 * 1024
-PACKED: Final = (Role.MEDIA, Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG)
-"""What goes into a ZIP, in this order within one media item."""
-
-_ENTRY_BYTES = 2048  # two headers and a generous sidecar: for the question whether it fits
-_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
-_FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
-_COLUMNS = (
-    "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
-    "captured_at", "note", "what", "content_type", "size_bytes", "sha256", "width", "height",
-    "duration_s", "labels",
-)  # fmt: skip
+PACKED: Final = tuple(Role(role) for role in ORDER)
+"""What goes into a ZIP."""
 
 
-def _nothing() -> None:
-    return None
-
-
-# --- what a ZIP holds ---------------------------------------------------------------------------
-
-
-def _rank(file: Artifact) -> tuple[int, int, str]:
-    return file.position, PACKED.index(Role(file.role)), file.name
+# --- rows as plain values -----------------------------------------------------------------------
 
 
 def _packable(files: Iterable[Artifact]) -> list[Artifact]:
     return sorted((file for file in files if file.role in PACKED), key=_rank)
 
 
-def _moment(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+def _rank(file: Artifact) -> tuple[int, int, str]:
+    return _facts(file).rank
 
 
-def _permalink(url: str) -> str:
-    """Without query and fragment: a signature can only be there."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.hostname or "", parts.path, "", ""))
+def _facts(file: Artifact) -> FileFacts:
+    return FileFacts(
+        key=str(file.pk),
+        role=file.role,
+        position=file.position,
+        name=file.name,
+        content_type=file.content_type,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        width=file.width,
+        height=file.height,
+        duration_s=file.duration_s,
+        labels=tuple(file.labels),
+    )
 
 
-def _captured(story: Story, files: Sequence[Artifact]) -> datetime | None:
-    return story.captured_at or max((file.created_at for file in files), default=None)
-
-
-def _sidecar(story: Story, note: str, files: Sequence[tuple[str, Artifact]]) -> bytes:
+def _told(story: Story, note: str, files: Sequence[Artifact]) -> StoryFacts:
     item = story.item
-    facts = {
-        "author": {
-            "id": item.author_id,
-            "name": item.author_name,
-            "nickname": item.author_nickname,
-        },
-        "story_id": story.tiktok_id,
-        "source_url": _permalink(story.source_url),
-        "posted_at": _moment(story.posted_at),
-        "captured_at": _moment(_captured(story, [file for _, file in files])),
-        "note": note,
-        "kind": story.kind,
-        "caption": story.caption,
-        "files": [
-            {
-                "name": name,
-                "what": file.role,
-                "content_type": file.content_type,
-                "size_bytes": file.size_bytes,
-                "sha256": file.sha256,
-                "width": file.width,
-                "height": file.height,
-                "duration_s": file.duration_s,
-                "labels": file.labels,
-            }
-            for name, file in files
-        ],
-    }
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    return f"{text}\n".encode(errors="replace")
+    return StoryFacts(
+        author_id=item.author_id,
+        author_name=item.author_name,
+        author_nickname=item.author_nickname,
+        story_id=story.tiktok_id,
+        kind=story.kind,
+        caption=story.caption,
+        source_url=story.source_url,
+        posted_at=story.posted_at,
+        captured_at=story.captured_at or max((file.created_at for file in files), default=None),
+        note=note,
+    )
 
 
-def _cell(value: object) -> str:
-    """As text no spreadsheet takes for a formula, whichever character it splits cells at."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return str(value)
-    text = str(value).replace("\0", "")
-    return _FORMULA.sub(r"\1\2'\3", text)
-
-
-def _rows(story: Story, note: str, files: Sequence[tuple[str, Artifact]]) -> Iterator[list[str]]:
-    captured = _moment(_captured(story, [file for _, file in files]))
-    for name, file in files:
-        facts: list[object] = [
-            name, story.item.author_name, story.item.author_nickname, story.tiktok_id,
-            story.kind, story.caption, _permalink(story.source_url), _moment(story.posted_at),
-            captured, note, file.role, file.content_type, file.size_bytes, file.sha256,
-            file.width, file.height, file.duration_s, " ".join(file.labels),
-        ]  # fmt: skip
-        yield [_cell(fact) for fact in facts]
-
-
-def _manifest(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8-sig", errors="replace")
+def _those(files: Sequence[Artifact], packed: Iterable[Named]) -> list[Artifact]:
+    keys = {file.key for _, file in packed}
+    return [file for file in files if str(file.pk) in keys]
 
 
 # --- writing one --------------------------------------------------------------------------------
-
-
-class _Archive:
-    """A ZIP being written into an open file. beat: called between chunks, may raise to stop."""
-
-    def __init__(self, file: BinaryIO, beat: Callable[[], None]) -> None:
-        self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
-        self._beat = beat
-        self._taken: dict[str, set[str]] = {}
-
-    def close(self) -> None:
-        self._zip.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            # Nobody reads this one; closed all the same, or it would try to be when collected.
-            with suppress(OSError, ValueError, StoriesError):
-                self.close()
-
-    def path(self, folder: str, name: str) -> str:
-        """A member's path, tamed and unlike every other one, also where case does not count."""
-        inside = filenames.folder_name(folder) if folder else ""
-        taken = self._taken.setdefault(filenames.same(inside), set())
-        free = filenames.unique(filenames.tame(name), taken)
-        taken.add(filenames.same(free))
-        return f"{inside}/{free}" if inside else free
-
-    def add_file(self, path: str, at: datetime, artifact: Artifact) -> bool:
-        """Copy a saved file in; False, and nothing written, when it is not there whole."""
-        try:
-            source = storage.open_artifact(artifact.id)
-        except FileNotFoundError:
-            return False
-        with source:
-            if source.seek(0, io.SEEK_END) != artifact.size_bytes:
-                return False
-            source.seek(0)
-            with self._zip.open(self._entry(path, at, artifact.size_bytes), "w") as member:
-                while chunk := source.read(CHUNK_BYTES):
-                    member.write(chunk)
-                    self._beat()
-        return True
-
-    def add_text(self, path: str, at: datetime, content: bytes) -> None:
-        with self._zip.open(self._entry(path, at, len(content)), "w") as member:
-            member.write(content)
-
-    def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:
-        utc = at.astimezone(UTC)
-        # ZIP keeps even seconds only: say so ourselves instead of letting tools round.
-        date = (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second // 2 * 2)
-        entry = ZipInfo(path, min(max(date, _EARLIEST), _LATEST))
-        entry.compress_type = ZIP_STORED
-        entry.create_system = 3  # Unix, wherever we run: the same bytes
-        entry.external_attr = 0o100644 << 16
-        entry.file_size = size_bytes  # known ahead, so 4 GiB and more get the wide header
-        return entry
-
-
-def _add_story(
-    archive: _Archive, story: Story, note: str, files: Sequence[Artifact], *, folder: str
-) -> list[tuple[str, Artifact]]:
-    """A story's files and its sidecar; the paths of what was there to be packed."""
-    packed = []
-    for file in files:
-        path = archive.path(folder, file.name)
-        if archive.add_file(path, story.posted_at, file):
-            packed.append((path, file))
-    if packed:
-        inside = [(path.rpartition("/")[2], file) for path, file in packed]
-        name = (
-            filenames.sidecar_name(story.item.author_name, story.posted_at)
-            if folder
-            else "story.json"
-        )
-        content = _sidecar(story, note, inside)
-        archive.add_text(archive.path(folder, name), story.posted_at, content)
-    return packed
 
 
 def _hashed(file: BinaryIO, beat: Callable[[], None]) -> str:
@@ -256,8 +109,8 @@ def _expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
 def _write(
     workspace: storage.Workspace,
     expected: Sequence[Artifact],
-    fill: Callable[[_Archive], list[Artifact]],
-    beat: Callable[[], None] = _nothing,
+    fill: Callable[[Archive], list[Artifact]],
+    beat: Callable[[], None] = nothing,
     *,
     at: datetime,
     **facts: Any,
@@ -267,8 +120,12 @@ def _write(
     at: when the files were looked up; what is saved later makes the ZIP incomplete.
     """
     key, file = workspace.create()
-    workspace.admit(sum(one.size_bytes + _ENTRY_BYTES for one in expected))
-    with file, storage.disk_errors(), _Archive(file, beat) as archive:
+    workspace.admit(sum(one.size_bytes + ENTRY_BYTES for one in expected))
+    with (
+        file,
+        storage.disk_errors(),
+        Archive(file, storage.open_artifact, beat) as archive,
+    ):
         packed = fill(archive)
     if not packed:
         workspace.discard(key)
@@ -295,9 +152,10 @@ def carousel(story: Story, files: Sequence[Artifact], workspace: storage.Workspa
     wanted = _packable(files)
     item = story.item
 
-    def fill(archive: _Archive) -> list[Artifact]:
-        packed = _add_story(archive, story, item.job.note, wanted, folder="")
-        return [file for _, file in packed]
+    def fill(archive: Archive) -> list[Artifact]:
+        facts = [_facts(file) for file in wanted]
+        packed = archive.add_story(_told(story, item.job.note, wanted), facts, folder="")
+        return _those(wanted, packed)
 
     return _write(
         workspace,
@@ -458,20 +316,13 @@ def run(held: PackageClaim) -> bool:
     return settled
 
 
-def _fill_bundle(job: Job, files: Sequence[Artifact], archive: _Archive) -> list[Artifact]:
-    packed: list[Artifact] = []
-    rows: list[list[str]] = []
+def _fill_bundle(job: Job, files: Sequence[Artifact], archive: Archive) -> list[Artifact]:
+    stories = []
     for _, group in groupby(files, key=lambda file: _story(file).pk):
         of_story = list(group)
-        story = _story(of_story[0])
-        author = story.item.author_name or "unknown"
-        added = _add_story(archive, story, job.note, of_story, folder=author)
-        rows.extend(_rows(story, job.note, added))
-        packed.extend(file for _, file in added)
-    if packed:
-        latest = max(_story(file).posted_at for file in packed)
-        archive.add_text(archive.path("", "manifest.csv"), latest, _manifest(rows))
-    return packed
+        told = _told(_story(of_story[0]), job.note, of_story)
+        stories.append((told, [_facts(file) for file in of_story]))
+    return _those(files, archive.add_bundle(stories))
 
 
 def _settle(held: PackageClaim, package: Package, artifact: Artifact) -> bool:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs import engine, filenames, lifecycle, packaging, storage, submission, upstream
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
-from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
+from jobs.models import Artifact, Audio, Item, Role, Story, StoryKind
 from jobs.progress import Reporter
 from jobs.states import ItemState
 from stories import choose, structures
@@ -45,7 +45,6 @@ _AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
     Audio.M4A: "m4a",
     Audio.MP3: "mp3",
 }
-_EXTRA_TAGS: Final = {Role.POSTER: "poster", Role.ATTACHED_SONG: "song"}
 
 
 def run(held: Claim) -> Outcome:
@@ -232,8 +231,10 @@ class _Record:
             for row in known.values():
                 if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
                     self._close(row, Gone("not listed any more"))
-            if self._item.kind != ItemKind.USER and event.stories:
-                self._name_kind(event.stories[0])
+            kind = submission.kind_found(self._item.kind, event.stories)
+            if kind != self._item.kind:
+                self._item.kind = kind
+                self._item.save(update_fields=["kind"])
         self._expect(event.stories)
 
     def _new_row(self, story: structures.Story, position: int) -> Story:
@@ -250,15 +251,6 @@ class _Record:
             leaves_at=story.leaves_at,
             media_count=len(story.media),
         )
-
-    def _name_kind(self, story: structures.Story) -> None:
-        """A link that looked like a post may be a story, and a short link anything."""
-        kind = ItemKind.USER if len(self._listed) > 1 else ItemKind.POST
-        if story.is_story and len(self._listed) == 1:
-            kind = ItemKind.STORY
-        if kind != self._item.kind:
-            self._item.kind = kind
-            self._item.save(update_fields=["kind"])
 
     def _expect(self, stories: Iterable[structures.Story]) -> None:
         expected, already = {}, {}
@@ -306,7 +298,7 @@ class _Record:
             story.posted_at,
             event.position or 1,
             event.verified.suffix,
-            tag=_EXTRA_TAGS.get(role, ""),
+            tag=filenames.TAGS.get(role, ""),
         )
         self._add(artifact, name)
         if role == Role.MEDIA:

@@ -18,7 +18,7 @@ from jobs.errors import BatchTooLong
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
 from stories.errors import InputError, NotUnderstood
-from stories.structures import Target, TargetKind
+from stories.structures import Story, Target, TargetKind
 from stories.targets import parse_line
 
 NOTE_LENGTH: Final = 500
@@ -31,6 +31,16 @@ _KINDS: Final = {
     TargetKind.POST: ItemKind.POST,
     TargetKind.SHORT: ItemKind.STORY,
 }
+
+
+def kind_found(kind: str, stories: Sequence[Story]) -> ItemKind:
+    """What a line turned out to be: a link that looked like a post may be a story, and a short
+    link anything."""
+    if kind == ItemKind.USER or not stories:
+        return ItemKind(kind)
+    if len(stories) > 1:
+        return ItemKind.USER
+    return ItemKind.STORY if stories[0].is_story else ItemKind.POST
 
 
 class EmptySubmission(NotUnderstood):

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import filenames, lifecycle, packaging, storage
+from jobs.archive import Archive, cell, manifest
 from jobs.errors import DiskFull, NothingToPack
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
@@ -257,7 +258,7 @@ def test_hostile_names_stay_inside(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_no_member_leaves_its_folder(folder: str, names: list[str]) -> None:
-    archive = packaging._Archive(io.BytesIO(), lambda: None)
+    archive = Archive(io.BytesIO(), storage.open_artifact)
     paths = [archive.path(folder or "x", name) for name in names]
     archive.close()
     assert len({path.casefold() for path in paths}) == len(names)
@@ -365,8 +366,8 @@ def test_the_manifest_is_for_spreadsheets() -> None:
 
 @given(st.text(max_size=50))
 def test_no_cell_is_a_formula(text: str) -> None:
-    row = packaging._cell(text)
-    raw = packaging._manifest([[row]]).decode("utf-8-sig")
+    row = cell(text)
+    raw = manifest([[row]]).decode("utf-8-sig")
     lines = list(csv.reader(io.StringIO(raw, newline="")))
     assert lines[1:] in ([[row]], [[]])
     for part in row.replace("\t", ";").replace("\r", ";").replace("\n", ";").split(";"):

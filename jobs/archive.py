@@ -1,0 +1,276 @@
+"""What stories look like when they leave: ZIP members, sidecars, the manifest; from plain values.
+
+Nothing is compressed, for media is compressed already. Members come in the order they are added,
+dated with their story's posting time, so the same story makes the same bytes. Every story brings a
+sidecar (`story.json` in a carousel, `name_2026-11-20_1403_story.json` elsewhere) and every bundle a
+`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and with
+every cell a spreadsheet could take for a formula set off by an apostrophe. The sidecars hold the
+texts unchanged.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+from urllib.parse import urlsplit, urlunsplit
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+from jobs import filenames
+from stories.errors import StoriesError
+
+CHUNK_BYTES: Final = 1024 * 1024
+ENTRY_BYTES: Final = 2048
+"""Two headers and a generous sidecar: for the question whether a ZIP fits."""
+ORDER: Final = ("media", "converted", "audio_track", "attached_song")
+"""The roles of files that leave, in this order within one media item. Posters stay."""
+
+_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+_FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
+_COLUMNS = (
+    "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
+    "captured_at", "note", "what", "content_type", "size_bytes", "sha256", "width", "height",
+    "duration_s", "labels",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryFacts:
+    """What sidecar and manifest say of a story. note: the user's, why it was saved."""
+
+    author_id: str
+    author_name: str
+    author_nickname: str
+    story_id: str
+    kind: str
+    caption: str
+    source_url: str
+    posted_at: datetime
+    captured_at: datetime | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What sidecar and manifest say of a file. key: where its bytes are, for whoever opens it."""
+
+    key: str
+    role: str
+    position: int
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    labels: tuple[str, ...]
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Its place within the story."""
+        return self.position, ORDER.index(self.role), self.name
+
+
+Named = tuple[str, FileFacts]
+"""A file and what it is called where it lies: its path in the ZIP, or its name beside a sidecar."""
+
+
+def moment(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def permalink(url: str) -> str:
+    """Without query and fragment: a signature can only be there."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.hostname or "", parts.path, "", ""))
+
+
+def sidecar(story: StoryFacts, files: Sequence[Named]) -> bytes:
+    """A story in JSON, for beside its files."""
+    facts = {
+        "author": {
+            "id": story.author_id,
+            "name": story.author_name,
+            "nickname": story.author_nickname,
+        },
+        "story_id": story.story_id,
+        "source_url": permalink(story.source_url),
+        "posted_at": moment(story.posted_at),
+        "captured_at": moment(story.captured_at),
+        "note": story.note,
+        "kind": story.kind,
+        "caption": story.caption,
+        "files": [
+            {
+                "name": name,
+                "what": file.role,
+                "content_type": file.content_type,
+                "size_bytes": file.size_bytes,
+                "sha256": file.sha256,
+                "width": file.width,
+                "height": file.height,
+                "duration_s": file.duration_s,
+                "labels": list(file.labels),
+            }
+            for name, file in files
+        ],
+    }
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    return f"{text}\n".encode(errors="replace")
+
+
+def cell(value: object) -> str:
+    """As text no spreadsheet takes for a formula, whichever character it splits cells at."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value).replace("\0", "")
+    return _FORMULA.sub(r"\1\2'\3", text)
+
+
+def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
+    """A story's lines of the manifest, one for each file."""
+    for name, file in files:
+        facts: list[object] = [
+            name, story.author_name, story.author_nickname, story.story_id, story.kind,
+            story.caption, permalink(story.source_url), moment(story.posted_at),
+            moment(story.captured_at), story.note, file.role, file.content_type, file.size_bytes,
+            file.sha256, file.width, file.height, file.duration_s, " ".join(file.labels),
+        ]  # fmt: skip
+        yield [cell(fact) for fact in facts]
+
+
+def manifest(lines: Iterable[Sequence[str]]) -> bytes:
+    """The whole manifest, its heading included."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(lines)
+    return text.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def nothing() -> None:
+    """For who has nothing to do between chunks."""
+
+
+class Archive:
+    """A ZIP being written into an open file.
+
+    open_: opens the file behind a key, FileNotFoundError when it is gone. beat: called between
+    chunks, may raise to stop.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        open_: Callable[[str], BinaryIO],
+        beat: Callable[[], None] = nothing,
+    ) -> None:
+        self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
+        self._open = open_
+        self._beat = beat
+        self._taken: dict[str, set[str]] = {}
+
+    def close(self) -> None:
+        """Write the directory at the end; the file stays open."""
+        self._zip.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            # Nobody reads this one; closed all the same, or it would try to be when collected.
+            with suppress(OSError, ValueError, StoriesError):
+                self.close()
+
+    def path(self, folder: str, name: str) -> str:
+        """A member's path, tamed and unlike every other one, also where case does not count."""
+        inside = filenames.folder_name(folder) if folder else ""
+        taken = self._taken.setdefault(filenames.same(inside), set())
+        free = filenames.unique(filenames.tame(name), taken)
+        taken.add(filenames.same(free))
+        return f"{inside}/{free}" if inside else free
+
+    def add_file(self, path: str, at: datetime, file: FileFacts) -> bool:
+        """Copy a file in; False, and nothing written, when it is not there whole."""
+        try:
+            source = self._open(file.key)
+        except FileNotFoundError:
+            return False
+        with source:
+            if source.seek(0, io.SEEK_END) != file.size_bytes:
+                return False
+            source.seek(0)
+            with self._zip.open(self._entry(path, at, file.size_bytes), "w") as member:
+                while chunk := source.read(CHUNK_BYTES):
+                    member.write(chunk)
+                    self._beat()
+        return True
+
+    def add_text(self, path: str, at: datetime, content: bytes) -> None:
+        """A member that is made here."""
+        with self._zip.open(self._entry(path, at, len(content)), "w") as member:
+            member.write(content)
+
+    def add_story(
+        self, story: StoryFacts, files: Sequence[FileFacts], *, folder: str
+    ) -> list[Named]:
+        """A story's files and its sidecar; the paths of those that were there to be packed."""
+        packed = []
+        for file in files:
+            path = self.path(folder, file.name)
+            if self.add_file(path, story.posted_at, file):
+                packed.append((path, file))
+        if packed:
+            inside = [(path.rpartition("/")[2], file) for path, file in packed]
+            name = (
+                filenames.sidecar_name(story.author_name, story.posted_at)
+                if folder
+                else "story.json"
+            )
+            self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
+        return packed
+
+    def add_bundle(self, stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]]) -> list[Named]:
+        """Stories in their authors' folders, and the manifest; the files that were packed."""
+        packed: list[Named] = []
+        lines: list[list[str]] = []
+        latest: datetime | None = None
+        for story, files in stories:
+            added = self.add_story(story, files, folder=story.author_name or "unknown")
+            lines.extend(rows(story, added))
+            packed.extend(added)
+            if added and (latest is None or story.posted_at > latest):
+                latest = story.posted_at
+        if latest is not None:
+            self.add_text(self.path("", "manifest.csv"), latest, manifest(lines))
+        return packed
+
+    def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:
+        utc = at.astimezone(UTC)
+        # ZIP keeps even seconds only: say so ourselves instead of letting tools round.
+        date = (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second // 2 * 2)
+        entry = ZipInfo(path, min(max(date, _EARLIEST), _LATEST))
+        entry.compress_type = ZIP_STORED
+        entry.create_system = 3  # Unix, wherever we run: the same bytes
+        entry.external_attr = 0o100644 << 16
+        entry.file_size = size_bytes  # known ahead, so 4 GiB and more get the wide header
+        return entry
