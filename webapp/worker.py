@@ -11,29 +11,59 @@ import os
 import socket
 import sys
 import warnings
+from typing import Any
 
 
 def main() -> int:
     """Until SIGTERM; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
-    parser.add_argument("--concurrency", type=int, required=True, help="items at once")
+    parser.add_argument("--concurrency", type=int, default=8, help="items at once")
     parser.add_argument("--log-level", default="INFO")
+    parser.add_argument("--check", action="store_true", help="is a worker alive on this host?")
     asked = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings_worker"
+    return check() if asked.check else work(asked.concurrency, asked.log_level)
 
+
+def check() -> int:
+    """0 when a worker on this host gave a sign of life lately, else 1: a container's health."""
+    from jobs import workers
+    from jobs.progress import RedisAway
+
+    try:
+        found = workers.alive()
+    except RedisAway:
+        return 1
+    return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in found) else 1
+
+
+def work(concurrency: int, log_level: str) -> int:
+    """Run the worker."""
+    from celery import bootsteps
     from celery.concurrency import get_implementation
     from celery.platforms import SecurityWarning
 
+    from jobs import workers
     from webapp.celery import app
 
+    class SignOfLife(bootsteps.StartStopStep):
+        """Runs in the worker's own loop: a loop that hangs gives none."""
+
+        requires = ("celery.worker.components:Timer",)
+
+        def start(self, parent: Any) -> None:
+            workers.here(name)
+            parent.timer.call_repeatedly(workers.EVERY_S, workers.here, (name,))
+
+    app.steps["worker"].add(SignOfLife)
     # A home server often runs as root. Celery warns of that for the sake of pickle, not used here.
     warnings.simplefilter("ignore", SecurityWarning)
+    name = f"worker-{os.getpid()}@{socket.gethostname()}"  # several may share a machine
     worker = app.Worker(
-        # Several workers may share a machine.
-        hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
+        hostname=name,
         pool_cls=get_implementation("threads"),
-        concurrency=asked.concurrency,
-        loglevel=asked.log_level,
+        concurrency=concurrency,
+        loglevel=log_level,
         quiet=True,
         without_gossip=True,
         without_mingle=True,

@@ -191,6 +191,12 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
 
     status, report = instance.get("/health/ready")
     assert status == 200, report
+    check = [sys.executable, "-m", "webapp.worker", "--check"]
+    ours = environment(instance.folder, instance.port)
+    wait_for(
+        lambda: subprocess.run(check, cwd=ROOT, env=ours, check=False).returncode == 0,
+        "the worker gives a sign of life",
+    )
     everyone = descendants(instance.process.pid)
     assert len(everyone) >= 6  # ourselves, redis, web twice, worker, scheduler
     private = instance.folder.stat().st_mode & 0o777
@@ -200,6 +206,7 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
     assert instance.lines[-1] == "storykeep | stopped"
     assert not [line for line in instance.lines if "Traceback" in line or "did not stop" in line]
     wait_for(lambda: not everyone & parents().keys(), "all processes are gone")
+    assert subprocess.run(check, cwd=ROOT, env=ours, check=False).returncode == 1
 
     again = up()
     again.said("ready at")

@@ -111,7 +111,8 @@ class Command(BaseCommand):
 
     def make_folders(self, env: Env) -> None:
         """The folders everything else expects, private to this user."""
-        for folder in (env.data_dir, env.run_dir, env.artifacts, env.redis_socket.parent):
+        socket_dir = [env.redis_socket.parent] if env.embedded_redis else []
+        for folder in (env.data_dir, env.run_dir, env.artifacts, *socket_dir):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 trial = folder / f".trial-{os.getpid()}"
@@ -120,7 +121,9 @@ class Command(BaseCommand):
             except OSError as error:
                 self.refuse(f"{folder} cannot be written ({error.strerror})")
         inside = env.redis_socket.parent
-        if inside != env.run_dir:  # in a folder everyone may write: nobody else may have made it
+        if (
+            socket_dir and inside != env.run_dir
+        ):  # in a folder everyone may write: nobody else may have made it
             facts = inside.lstat()
             if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
                 self.refuse(f"{inside} belongs to someone else; remove it or shorten the data path")

@@ -1,0 +1,52 @@
+"""Signs of life, with a Redis that is a dictionary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs import progress, workers
+
+
+class Sorted:
+    """As much of a sorted set as is used."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, float] = {}
+
+    def zadd(self, _key: str, members: dict[str, float]) -> None:
+        self.members |= members
+
+    def zremrangebyscore(self, _key: str, _least: float, most: float) -> None:
+        self.members = {name: at for name, at in self.members.items() if at > most}
+
+    def zrangebyscore(self, _key: str, least: float, _most: str) -> list[str]:
+        return [name for name, at in self.members.items() if at >= least]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Sorted:
+    """What `ask` puts its question to."""
+    found = Sorted()
+    monkeypatch.setattr(workers, "ask", lambda question: question(found))
+    return found
+
+
+def test_a_silent_worker_is_forgotten(server: Sorted) -> None:
+    workers.here("worker-1@nas", now=1000)
+    workers.here("worker-2@nas", now=1050)
+    assert workers.alive(now=1050) == ["worker-1@nas", "worker-2@nas"]
+    assert workers.alive(now=1070) == ["worker-2@nas"]
+    workers.here("worker-2@nas", now=1100)
+    assert set(server.members) == {"worker-2@nas"}
+
+
+def test_redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_question: Any) -> None:
+        raise progress.RedisAway
+
+    monkeypatch.setattr(workers, "ask", away)
+    workers.here("worker-1@nas")
+    with pytest.raises(progress.RedisAway):
+        workers.alive()
