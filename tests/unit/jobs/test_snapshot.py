@@ -1,0 +1,414 @@
+"""One job, read at once: from rows, from Redis, and from rows alone when Redis forgot."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.utils import timezone, translation
+
+from jobs import progress, snapshot
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role
+from jobs.progress import ItemProgress
+from jobs.snapshot import Snapshot
+from jobs.states import ItemState, job_state
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+S = ItemState
+HOUR = timedelta(hours=1)
+
+
+def load(job: Job) -> Snapshot:
+    found = snapshot.load(job.pk, job.owner)
+    assert found
+    return found
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, ItemProgress]], None]:
+    """What Redis says of every job."""
+
+    def say(heard: Mapping[str, ItemProgress]) -> None:
+        monkeypatch.setattr(progress, "read", lambda job_id: heard)
+
+    say({})
+    return say
+
+
+# --- whose, and how many queries ---
+
+
+@pytest.mark.usefixtures("says")
+def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., Any]) -> None:
+    job = make_job(links=2)
+    for _ in range(3):
+        item = make_item(job, state=S.DONE, author_name="a", author_id="1")
+        for _ in range(3):
+            story = make_story(item)
+            for place in (1, 2):
+                make_artifact(story, position=place)
+    with django_assert_num_queries(1):
+        seen = snapshot.load(job.pk, job.owner)
+    assert seen
+    assert [len(item.stories) for item in seen.items] == [0, 0, 3, 3, 3]
+    assert len(seen.present) == 18
+
+
+def test_somebody_elses_is_not_there() -> None:
+    job = make_job(make_user("alice"), links=1)
+    assert snapshot.load(job.pk, make_user("alice"))
+    assert snapshot.load(job.pk, make_user("bob")) is None
+    assert snapshot.load(job.pk, make_user("admin", is_staff=True)) is None
+    assert snapshot.load(job.pk, AnonymousUser()) is None
+    assert snapshot.load(uuid.uuid4(), make_user("alice")) is None
+
+
+def test_a_poll_of_the_page_costs_three_queries(
+    client: Client, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    job = make_job(make_user("alice"))
+    make_artifact(make_story(make_item(job, state=S.RUNNING)), content=b"x")
+    client.force_login(job.owner)
+    url = f"/jobs/{job.pk}/progress/"
+    with django_assert_num_queries(3):
+        first = client.get(url)
+    assert first.status_code == 200
+    with django_assert_num_queries(3):
+        second = client.get(url, headers={"If-None-Match": first.headers["ETag"]})
+    assert second.status_code == 304
+
+
+def test_several_jobs_cost_one_query_and_keep_their_order(
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    alice = make_user("alice")
+    jobs = [make_job(alice, links=2) for _ in range(3)]
+    theirs = make_job(make_user("bob"), links=1)
+    wanted = [jobs[2].pk, jobs[0].pk, theirs.pk, jobs[1].pk]
+    with django_assert_num_queries(1):
+        found = snapshot.load_many(wanted, alice)
+    assert [one.id for one in found] == [jobs[2].pk, jobs[0].pk, jobs[1].pk]
+
+
+# --- state and progress ---
+
+
+def test_a_new_job_waits_its_turn() -> None:
+    seen = load(make_job(links=2, note="why"))
+    assert (seen.state, seen.progress.phase, seen.note) == (S.QUEUED, "queued", "why")
+    assert not seen.settled
+    assert seen.place == 1
+    assert seen.items[0].name == "author1"
+    assert seen.items[0].found is None
+    assert seen.counts == {"queued": 2}
+
+
+def test_the_place_in_the_queue_counts_turns_not_lines() -> None:
+    now = timezone.now()
+
+    def waiting(owner: str, minutes: int, links: int = 1) -> Job:
+        job = make_job(make_user(owner), links=links)
+        Item.objects.filter(job=job).update(asked_at=now - timedelta(minutes=minutes))
+        return job
+
+    forty = waiting("bob", 30, links=40)
+    mine = waiting("alice", 20)
+    second = waiting("alice", 10, links=2)
+    later = waiting("carol", 5)
+    waiting("dave", 1)
+
+    assert load(forty).place == 1
+    assert load(mine).place == 2
+    assert load(second).place == 3
+    assert load(later).place == 3
+    Item.objects.filter(job=forty).update(not_before=now + HOUR)
+    assert load(mine).place == 1
+
+
+@pytest.mark.usefixtures("says")
+def test_without_redis_everything_comes_from_rows() -> None:
+    job = make_job()
+    item = make_item(job, state=S.RUNNING)
+    seen = load(job)
+    assert (seen.state, seen.progress.phase) == (S.RUNNING, "looking_up")
+    assert seen.place is None
+
+    item.author_id, item.author_name = "1", "ann"
+    item.save()
+    story = make_story(item, state=S.QUEUED, media_count=3, kind="carousel")
+    make_artifact(story, size_bytes=10)
+    make_artifact(story, size_bytes=10, role=Role.POSTER, position=1)
+    make_artifact(story, size_bytes=20)
+    done = load(job)
+    assert done.progress == snapshot.ProgressView(
+        phase="saving", files_done=2, files_total=3, bytes_done=30, bytes_total=30
+    )
+    assert done.items[0].found == 1
+    assert done.stories[0].missing == (3,)
+
+
+def test_redis_knows_more(says: Callable[[Mapping[str, ItemProgress]], None]) -> None:
+    job = make_job()
+    first = make_item(job, state=S.RUNNING, author_name="ann", author_id="1")
+    second = make_item(job, state=S.RUNNING)
+    story = make_story(first, state=S.QUEUED, media_count=5, kind="carousel")
+    make_artifact(story, size_bytes=100)
+    says(
+        {
+            str(first.pk): ItemProgress(
+                phase="checking",
+                found=5,
+                files_done=1,
+                files_total=5,
+                bytes_done=250,
+                bytes_total=500,
+                eta_s=7.2,
+            ),
+            str(second.pk): ItemProgress(phase="saving", found=1, files_total=1, eta_s=2.0),
+        }
+    )
+    seen = load(job)
+    assert seen.progress == snapshot.ProgressView(
+        phase="saving", files_done=1, files_total=6, bytes_done=250, bytes_total=500, eta_s=8
+    )
+    assert [item.progress.phase for item in seen.items] == ["checking", "saving"]
+    assert [item.found for item in seen.items] == [5, 1]
+
+
+def test_what_redis_says_of_a_settled_line_is_stale(
+    says: Callable[[Mapping[str, ItemProgress]], None],
+) -> None:
+    job = make_job()
+    item = make_item(job, state=S.DONE)
+    make_item(job, state=S.RUNNING)
+    says({str(item.pk): ItemProgress(phase="saving", files_done=1, files_total=9, eta_s=99)})
+    assert load(job).items[0].progress.phase == "ready"
+    assert load(job).progress.files_total == 0
+
+
+def test_a_waiting_line_says_why_and_until_when() -> None:
+    job = make_job()
+    until = timezone.now() + timedelta(minutes=5)
+    make_item(job, error_code="challenged", not_before=until)
+    make_item(job, error_code="refused", not_before=until + HOUR)
+    make_item(job, error_code="upstream_down", not_before=until - timedelta(minutes=1))
+    seen = load(job)
+    item = seen.items[0]
+    assert (seen.state, seen.progress.phase) == (S.QUEUED, "waiting")
+    assert item.waiting
+    assert item.error
+    assert (item.error.code, item.error.retry_at, item.error.retryable) == (
+        "challenged",
+        until,
+        True,
+    )
+    assert item.error.retry_after_s(until - timedelta(seconds=90.5)) == 91
+    assert item.error.retry_after_s(until + HOUR) == 0
+    assert (seen.refused_until, seen.refused_code) == (until, "challenged")
+
+
+def test_a_line_that_works_again_has_no_error() -> None:
+    job = make_job()
+    make_item(job, state=S.RUNNING, error_code="challenged")
+    assert load(job).items[0].error is None
+
+
+def test_a_settled_job() -> None:
+    job = make_job()
+    make_item(job, state=S.DONE)
+    make_item(job, state=S.FAILED, error_code="unsupported_link", error_detail="a tag")
+    make_item(job, state=S.FAILED, error_code="media_corrupt", error_detail="moov is missing")
+    make_item(job, state=S.EMPTY)
+    job.settled_at = timezone.now()
+    job.save()
+    seen = load(job)
+    assert (seen.state, seen.settled, seen.progress.phase) == (S.PARTIAL, True, "ready")
+    assert seen.settled_at == job.settled_at
+    assert seen.retryable == 1
+    assert seen.items[1].error
+    assert "(a tag)" in seen.items[1].error.message
+    assert seen.items[2].error
+    assert "moov" not in seen.items[2].error.message
+    assert seen.items[2].retryable
+    assert not seen.items[1].retryable
+
+
+# --- files ---
+
+
+def test_a_tile_has_its_picture_its_preview_and_what_was_made_from_it() -> None:
+    story = make_story(media_count=2, kind="carousel")
+    media = make_artifact(story, content_type="video/mp4", labels=["hevc"])
+    poster = make_artifact(story, role=Role.POSTER, position=1)
+    sound = make_artifact(story, role=Role.AUDIO_TRACK, position=1, content_type="audio/mp4")
+    song = make_artifact(story, role=Role.ATTACHED_SONG, position=0)
+    zipped = make_artifact(story, role=Role.ZIP, position=0)
+    view = load(story.item.job).stories[0]
+
+    first, second = view.tiles
+    assert first.media
+    assert first.poster
+    assert (first.media.id, first.poster.id) == (media.pk, poster.pk)
+    assert [file.id for file in first.extras] == [sound.pk]
+    assert (second.media, second.poster, second.extras) == (None, None, ())
+    assert [file.id for file in view.songs] == [song.pk]
+    assert view.zip
+    assert view.zip.id == zipped.pk
+    assert (view.saved, view.missing) == (1, (2,))
+    assert first.media.labels == ("hevc",)
+    assert first.poster.labels == ("poster",)
+    assert first.extras[0].labels == ("audio_track",)
+    assert first.media.is_video
+    assert first.poster.is_picture
+
+
+def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
+    now = timezone.now()
+    story = make_story()
+    gone = make_artifact(story, removed_at=now - HOUR)
+    seen = load(story.item.job)
+    tile = seen.stories[0].tiles[0]
+    assert tile.media
+    assert (tile.media.id, tile.media.present) == (gone.pk, False)
+    assert tile.media.removed_at == now - HOUR
+    assert seen.present == seen.stories[0].present == ()
+    assert seen.files_expire_at is None
+
+
+def test_an_expired_file_counts_as_removed_before_the_sweep_comes() -> None:
+    story = make_story()
+    file = make_artifact(story, expires_at=timezone.now() - HOUR)
+    tile = load(story.item.job).stories[0].tiles[0]
+    assert tile.media
+    assert tile.media.removed_at == file.expires_at
+
+
+def test_a_file_fetched_again_replaces_the_one_that_went() -> None:
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, position=1, removed_at=now, created_at=now - HOUR)
+    here = make_artifact(story, position=1, created_at=now - 2 * HOUR)
+    make_artifact(story, position=1, removed_at=now, created_at=now)
+    view = load(story.item.job).stories[0]
+    assert [file.id for file in view.files] == [here.pk]
+    assert view.saved == 1
+
+
+def test_when_the_first_file_goes() -> None:
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, expires_at=now + 2 * HOUR)
+    make_artifact(story, expires_at=now + HOUR)
+    make_artifact(story, expires_at=now + HOUR / 2, role=Role.POSTER, position=1)
+    assert load(story.item.job).files_expire_at == now + HOUR
+
+
+# --- packages ---
+
+
+@pytest.mark.parametrize("which", ["bundle", "selection"])
+def test_a_package_from_asked_for_to_gone(which: str) -> None:
+    job = make_job(links=1, state=S.DONE)
+    package = Package.objects.create(job=job, owner=job.owner)
+    setattr(job, which, package)
+    job.save()
+    seen = load(job)
+    assert (seen.packing, seen.settled, seen.progress.phase) == (True, False, "packing")
+
+    package.artifact = make_artifact(job=job)
+    package.state = PackageState.DONE
+    package.save()
+    seen = load(job)
+    ready = getattr(seen, which)
+    assert ready.id == package.artifact.pk
+    assert (seen.packing, seen.settled, seen.progress.phase) == (False, True, "ready")
+
+    Artifact.objects.update(removed_at=timezone.now())
+    assert getattr(load(job), which) is None
+
+    package.state, package.error_code = PackageState.FAILED, "disk_full"
+    package.save()
+    assert getattr(load(job), f"{which}_error").code == "disk_full"
+
+
+# --- the tag ---
+
+
+def test_the_tag_changes_with_what_is_shown_and_only_then(
+    says: Callable[[Mapping[str, ItemProgress]], None],
+) -> None:
+    job = make_job()
+    item = make_item(job, state=S.RUNNING)
+    waiting = make_item(job, error_code="refused", not_before=timezone.now() + timedelta(minutes=5))
+
+    def say(**facts: Any) -> str:
+        says({str(item.pk): ItemProgress(**{"phase": "saving", "files_total": 3} | facts)})
+        return load(job).etag
+
+    tags = [say(eta_s=9.0), say(eta_s=8.0), say()]
+    assert len(set(tags)) == 1, "time alone changes nothing"
+    assert tags[0].startswith('W/"')
+    tags += [say(bytes_done=1), say(phase="checking")]
+    waiting.not_before += timedelta(seconds=1)
+    waiting.save()
+    tags.append(say())
+    make_artifact(make_story(item))
+    tags.append(say())
+    Artifact.objects.update(expires_at=timezone.now())
+    tags.append(say())
+    with translation.override("de"):
+        tags.append(say())
+    assert len(set(tags[2:])) == len(tags[2:])
+
+
+# --- lists ---
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_filter_says_what_job_state_says(size: int) -> None:
+    owner = make_user()
+    expected: dict[ItemState, set[uuid.UUID]] = {state: set() for state in S}
+    for states in itertools.combinations_with_replacement(S, size):
+        job = Job(owner=owner)
+        job.save()
+        Item.objects.bulk_create(
+            Item(job=job, owner=owner, position=place, line="x", kind="user", state=state)
+            for place, state in enumerate(states, 1)
+        )
+        expected[job_state(states)].add(job.pk)
+    for state in S:
+        found = snapshot.in_state(Job.objects.all(), state)
+        assert set(found.values_list("pk", flat=True)) == expected[state], state
+
+
+def test_pages_follow_each_other_without_gap_or_double() -> None:
+    owner = make_user()
+    now = timezone.now()
+    jobs = [make_job(owner, created_at=now - timedelta(seconds=n // 2)) for n in range(7)]
+    seen: list[uuid.UUID] = []
+    cursor: str | None = None
+    sizes = []
+    while True:
+        ids, cursor = snapshot.page_of(Job.objects.all(), after=cursor, limit=3)
+        seen += ids
+        sizes.append(len(ids))
+        if cursor is None:
+            break
+    assert sizes == [3, 3, 1]
+    assert sorted(seen) == sorted(job.pk for job in jobs)
+    ordered = Job.objects.order_by("-created_at", "-id").values_list("pk", flat=True)
+    assert seen == list(ordered)
+
+
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "_" * 32, " ", "AAA A"])
+def test_a_cursor_that_is_none(cursor: str) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        snapshot.page_of(Job.objects.all(), after=cursor, limit=3)
