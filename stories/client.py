@@ -69,13 +69,19 @@ SPARE_CONNECTIONS = 8
 
 
 class Identities(Protocol):
-    """Remembers who a name is for about a day, for everyone on the instance."""
+    """Remembers who a name is for about a day, for everyone on the instance.
 
-    async def get(self, name: str) -> Author | None: ...
+    Names are asked for in lower case; `put` stores under `author.name.lower()`.
+    """
 
-    async def put(self, author: Author) -> None: ...
+    async def get(self, name: str) -> Author | None:
+        """The account, or None when it was not looked up lately."""
 
-    async def forget(self, name: str) -> None: ...
+    async def put(self, author: Author) -> None:
+        """Remember a public account."""
+
+    async def forget(self, name: str) -> None:
+        """Drop a name that turned out to be someone else's; unknown ones are fine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
