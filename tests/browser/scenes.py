@@ -263,7 +263,8 @@ def long_names(owner: User) -> Job:
     add_story(other, StoryKind.PHOTO, hours_ago=1, caption="مرحبا!")
     factories.make_item(
         job, name="z", line="https://www.example.com/" + "very-long-path/" * 25, target={},
-        state=ItemState.FAILED, error_code="unsupported_link", error_detail="another site (example.com)",
+        state=ItemState.FAILED, error_code="unsupported_link",
+        error_detail="another site (example.com)",
     )  # fmt: skip
     return job
 

@@ -18,12 +18,13 @@ import django
 
 django.setup()
 
-from django.contrib.staticfiles.testing import StaticLiveServerTestCase
-from django.test.runner import DiscoverRunner
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa: E402
+from django.test.runner import DiscoverRunner  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from tests import factories
-from tests.browser import scenes
+from jobs.models import Job  # noqa: E402
+from tests import factories  # noqa: E402
+from tests.browser import scenes  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
@@ -85,6 +86,44 @@ def _take(page: Page, name: str, *, full: bool = True) -> None:
     page.screenshot(path=OUT / f"{name}.png", full_page=full)
 
 
+def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -> None:
+    def shoot(name: str, path: str, *, full: bool = True) -> bool:
+        if wanted and not any(one in f"{name}-{tail}" for one in wanted):
+            return False
+        page.goto(path)
+        _take(page, f"{name}-{tail}", full=full)
+        return True
+
+    shoot("home", "/", full=False)
+    shoot("home-full", "/")
+    if shoot("home-typed", "/", full=False):
+        page.fill("#id_text", TYPED)
+        page.click("summary")
+        _take(page, f"home-typed-{tail}")
+    for name, job in jobs.items():
+        shoot(f"job-{name}", f"/jobs/{job.pk}/")
+    if shoot("viewer-video", f"/jobs/{jobs['done'].pk}/", full=False):
+        page.locator("a[data-view]").first.click()
+        page.wait_for_timeout(600)
+        _take(page, f"viewer-video-{tail}", full=False)
+        page.keyboard.press("ArrowRight")
+        _take(page, f"viewer-photo-{tail}", full=False)
+    if shoot("selected", f"/jobs/{jobs['done'].pk}/", full=False):
+        for box in page.locator(".pick").all()[:2]:
+            box.check()
+        page.locator("details").nth(2).locator("summary").click()
+        _take(page, f"selected-{tail}", full=False)
+        _take(page, f"selected-full-{tail}")
+    shoot("history", "/history/", full=False)
+    shoot("help", "/help/")
+    shoot("account", "/account/", full=False)
+    shoot("password", "/account/password/", full=False)
+    shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
+    shoot("404", "/nothing/", full=False)
+    page.context.clear_cookies()
+    shoot("login", "/login/", full=False)
+
+
 def main(wanted: list[str]) -> None:
     """Take the pictures whose name contains one of `wanted`; all when there is none."""
     OUT.mkdir(exist_ok=True)
@@ -93,50 +132,11 @@ def main(wanted: list[str]) -> None:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         alice = factories.make_user("alice")
-        factories.make_user("new")
         jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
-        screens = [screen for screen in SCREENS]
-        for screen in screens:
+        for screen in SCREENS:
             for scheme in ("light", "dark"):
-                tail = f"{screen}-{scheme}"
                 context = _context(browser, screen, scheme, base)
-                page = context.new_page()
-
-                def shoot(name: str, path: str, *, full: bool = True) -> bool:
-                    if wanted and not any(one in f"{name}-{tail}" for one in wanted):
-                        return False
-                    page.goto(path)
-                    _take(page, f"{name}-{tail}", full=full)
-                    return True
-
-                shoot("home", "/", full=False)
-                shoot("home-full", "/")
-                if shoot("home-typed", "/", full=False):
-                    page.fill("#id_text", TYPED)
-                    page.click("summary")
-                    _take(page, f"home-typed-{tail}")
-                for name, job in jobs.items():
-                    shoot(f"job-{name}", f"/jobs/{job.pk}/")
-                if shoot("viewer-video", f"/jobs/{jobs['done'].pk}/", full=False):
-                    page.locator("a[data-view]").first.click()
-                    page.wait_for_timeout(600)
-                    _take(page, f"viewer-video-{tail}", full=False)
-                    page.keyboard.press("ArrowRight")
-                    _take(page, f"viewer-photo-{tail}", full=False)
-                if shoot("selected", f"/jobs/{jobs['done'].pk}/", full=False):
-                    for box in page.locator(".pick").all()[:2]:
-                        box.check()
-                    page.locator("details").nth(2).locator("summary").click()
-                    _take(page, f"selected-{tail}", full=False)
-                    _take(page, f"selected-full-{tail}")
-                shoot("history", "/history/", full=False)
-                shoot("help", "/help/")
-                shoot("account", "/account/", full=False)
-                shoot("password", "/account/password/", full=False)
-                shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
-                shoot("404", "/nothing/", full=False)
-                context.clear_cookies()
-                shoot("login", "/login/", full=False)
+                _shoot_all(context.new_page(), f"{screen}-{scheme}", jobs, wanted)
                 context.close()
         browser.close()
 

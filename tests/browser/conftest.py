@@ -1,0 +1,240 @@
+"""A real instance, a make-believe TikTok and a real Chromium, once for all browser tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
+
+from tests.fake_tiktok import FakeTikTok, media
+from tests.fake_tiktok.proxy import running_proxy
+from tests.fake_tiktok.scenarios import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+NAME = PASSWORD = "alice"
+PATIENCE_S = 60
+DEVICES: dict[str, dict[str, Any]] = {
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "is_mobile": True,
+        "has_touch": True,
+        "device_scale_factor": 2,
+    },
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a browser; one process runs all of it."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.timeout(240))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser. Without one the tests are skipped, or fail where REQUIRE_BROWSER=1 says so."""
+    if not CHROMIUM.exists():
+        said = f"there is no {CHROMIUM}"
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(said)
+        pytest.skip(said)
+    # Playwright runs an event loop in this thread, which Django takes for a mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        # No sandbox: tests may run as root.
+        args = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Stack:
+    """A running instance and the TikTok behind it."""
+
+    url: str
+    tiktok: FakeTikTok
+    folder: Path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def stack(chromium: Browser) -> Iterator[Stack]:
+    """`manage.py up` in a folder of its own. Slow enough a TikTok to see things happen."""
+    # Short: a Unix socket lies in it, and its path may have at most 100 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="sk-web-", dir="/tmp"))
+    media.cache_in(folder / "media")
+    tiktok = FakeTikTok()
+    demo(tiktok)
+    slow = tiktok.account("slow.tide", nickname="Slow Tide")
+    for number in range(4):
+        slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
+    port = _free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")}
+    kept.pop("DJANGO_SETTINGS_MODULE", None)
+    with running_proxy(tiktok, folder, latency_s=0.05, bytes_per_s=2_000_000) as proxy:
+        ours = {
+            "STORYKEEP_DATA_DIR": str(folder / "data"),
+            "STORYKEEP_PORT": str(port),
+            "STORYKEEP_PROXY": proxy.url,
+            "STORYKEEP_CA_BUNDLE": proxy.ca_path,
+            "STORYKEEP_ADMIN_USER": NAME,
+            "STORYKEEP_ADMIN_PASSWORD": PASSWORD,
+            "STORYKEEP_LIST_RATE": "0",
+        }
+        log = (folder / "up.log").open("w+")
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "up"],
+            cwd=ROOT,
+            env=kept | ours,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        url = f"http://localhost:{port}"  # a secure context, unlike other names without TLS
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not _is_ready(url):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the instance did not start:\n{Path(log.name).read_text()}")
+                time.sleep(0.2)
+            yield Stack(url, tiktok, folder)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_S)
+            process.kill()
+            process.wait()
+            log.close()
+            if os.environ.get("SHOW_UP_LOG"):
+                sys.stderr.write(Path(log.name).read_text())
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Witness:
+    """What a page did that it should not: errors in the console, requests to elsewhere."""
+
+    errors: list[str] = field(default_factory=list)
+    abroad: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page, home: str) -> None:
+        """Take notes from now on."""
+
+        def console(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:
+                self.errors.append(f"{message.text} ({message.location})")
+
+        def request(asked: Request) -> None:
+            if not asked.url.startswith((home, "data:", "blob:", "about:")):
+                self.abroad.append(asked.url)
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", request)
+
+    def check(self) -> None:
+        """Nothing of the kind happened."""
+        bad = [one for one in self.errors if not any(part in one for part in self.expected)]
+        assert not bad, bad
+        assert not self.abroad, self.abroad
+
+
+@pytest.fixture
+def witness() -> Witness:
+    """Set `expected` to let a known error pass."""
+    return Witness()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def signed_in(chromium: Browser, stack: Stack, tmp_path: Path) -> Callable[..., BrowserContext]:
+    """Contexts of a device with a session: `signed_in("phone", java_script_enabled=False)`."""
+    state = stack.folder / "state.json"
+
+    def make(device: str, **more: Any) -> BrowserContext:
+        if not state.exists():
+            context = chromium.new_context(base_url=stack.url)
+            page = context.new_page()
+            page.goto("/login/")
+            page.fill("#id_username", NAME)
+            page.fill("#id_password", PASSWORD)
+            page.click("main button")
+            page.wait_for_url(f"{stack.url}/")
+            context.storage_state(path=state)
+            context.close()
+        settings = {"base_url": stack.url, "storage_state": state} | DEVICES[device] | more
+        return chromium.new_context(**settings)
+
+    return make
+
+
+@pytest.fixture
+def visit(
+    signed_in: Callable[..., BrowserContext], stack: Stack, witness: Witness
+) -> Iterator[Open]:
+    """Pages of a signed-in person; what they did is judged when the test is over."""
+    contexts = []
+
+    def make(device: str = "desktop", **more: Any) -> Page:
+        context = signed_in(device, **more)
+        contexts.append(context)
+        page = context.new_page()
+        witness.watch(page, stack.url)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    witness.check()
+
+
+@contextmanager
+def saved(page: Page, folder: Path) -> Iterator[list[Path]]:
+    """The file a click inside the block downloads, under the name the server gave it."""
+    files: list[Path] = []
+    with page.expect_download() as download:
+        yield files
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    files.append(path)
