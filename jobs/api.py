@@ -178,9 +178,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
     """One job. Send the last `ETag` as `If-None-Match`: 304 while nothing changed."""
     seen = _seen(request, _uuid(job_id))
     unchanged: HttpResponse | None = get_conditional_response(request, etag=seen.etag)
-    if unchanged is not None:
-        return unchanged
-    response = _json(JobOut.of(seen))
+    response = unchanged if unchanged is not None else _json(JobOut.of(seen))
     response.headers["ETag"] = seen.etag
     return response
 

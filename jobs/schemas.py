@@ -18,8 +18,17 @@ from stories.targets import find_lines
 
 NOTE_LENGTH = 500
 
-# A NUL is no text to PostgreSQL, and nothing anyone means to write.
-Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]
+
+def _storable(text: str) -> str:
+    """As every database takes it: no NUL, which nobody means to write, and whole characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a character is no text") from error
+    return text.replace("\0", "")
+
+
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 # --- what comes in ------------------------------------------------------------------------------
