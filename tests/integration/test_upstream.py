@@ -1,0 +1,130 @@
+"""Pace, breaker, identities and progress in a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from jobs import progress, upstream
+from stories.errors import Challenged, RateLimited, Refused
+from stories.structures import Author
+from tests.factories import make_item
+from tests.integration.conftest import RedisServer
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`pace(rate, burst)` sets it."""
+
+    def change(rate: float, burst: int) -> None:
+        env = settings.STORYKEEP.model_copy(update={"list_rate": rate, "list_burst": burst})
+        monkeypatch.setattr(settings, "STORYKEEP", env)
+
+    return change
+
+
+def test_turns_are_shared_by_everyone(pace: Any) -> None:
+    pace(2.0, 3)
+    waits = []
+    for _ in range(6):
+        upstream._buckets.clear()  # another process knows nothing but Redis
+        waits.append(upstream._reserve())
+    assert waits == pytest.approx([0, 0, 0, 0.5, 1.0, 1.5], abs=0.1)
+    for _ in range(3):
+        upstream._reserve(-1)
+    assert upstream._reserve() == pytest.approx(0.5, abs=0.1)
+    assert upstream._buckets == {}  # Redis answered every time
+
+
+def test_the_gate_keeps_the_rate(pace: Any) -> None:
+    pace(20.0, 1)
+
+    async def all_of_them() -> float:
+        began = time.monotonic()
+        await asyncio.gather(*(upstream.gate() for _ in range(11)))
+        return time.monotonic() - began
+
+    assert asyncio.run(all_of_them()) >= 0.45
+
+
+def test_a_refusal_is_everyones(redis_server: RedisServer) -> None:
+    until = upstream.trip(Refused())
+    upstream.forget()  # another process
+    assert upstream.breaker_status() == upstream.Breaker(until, "refused")
+    assert upstream.may_ask() == upstream.Breaker(until, "refused")
+    assert upstream.trip(Challenged()) == until  # at the same time: the same refusal
+    with redis_server.client() as client:
+        assert client.hget("storykeep:breaker", "refusals") == "1"
+
+
+def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        waits = []
+        for _ in range(6):
+            until = upstream.trip(Refused())
+            waits.append(round((until - timezone.now()).total_seconds()))
+            client.hset("storykeep:breaker", "until", "1")
+        assert waits == [60, 120, 300, 600, 900, 900]
+        assert upstream.breaker_status() is None
+        assert upstream.may_ask() is None  # the first to ask
+        behind = upstream.may_ask()
+        assert behind
+        assert behind.code == "refused"
+        assert behind.until < timezone.now() + timedelta(seconds=upstream.PROBE_S)
+        assert upstream.answered()
+        assert not upstream.answered()
+        assert upstream.may_ask() is None
+        assert upstream.may_ask() is None
+
+
+def test_the_first_one_was_refused_too() -> None:
+    upstream.trip(Refused())
+    progress.ask(lambda server: server.hset("storykeep:breaker", "until", "1"))
+    upstream.forget()
+    assert upstream.may_ask() is None
+    until = upstream.trip(RateLimited(retry_after_s=1000))
+    assert until > timezone.now() + timedelta(seconds=990)
+    assert upstream.may_ask() == upstream.Breaker(until, "rate_limited")
+
+
+def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
+    author = Author(id="6812345678901234567", name="sample.user", nickname="Näme", private=False)
+
+    async def through() -> None:
+        cache = upstream.identities()
+        assert await cache.get("sample.user") is None
+        await cache.put(author)
+        assert await cache.get("Sample.User") == author
+        with redis_server.client() as client:
+            client.set("storykeep:identity:broken", '{"nonsense": 1}')
+            assert 86_000 < int(client.ttl("storykeep:identity:sample.user")) <= 86_400  # type: ignore[arg-type]
+        assert await cache.get("broken") is None
+        await cache.forget("sample.user")
+        assert await cache.get("sample.user") is None
+
+    asyncio.run(through())
+
+
+def test_progress_goes_through_and_is_forgotten() -> None:
+    item = make_item()
+    told = progress.Reporter(item.job_id, item.pk)
+    told.found(2, {("1", 1): 10}, {})
+    heard = progress.read(item.job_id)[str(item.pk)]
+    assert (heard.phase, heard.found, heard.files_total) == ("found", 2, 1)
+    progress.forget(item.job_id)
+    assert progress.read(item.job_id) == {}
+    assert progress.is_up()
+
+
+def test_redis_comes_back(redis_server: RedisServer) -> None:
+    assert progress.is_up()
+    redis_server.stop()
+    assert not progress.is_up()
+    redis_server.start()
+    assert progress.is_up()

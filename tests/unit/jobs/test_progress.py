@@ -1,0 +1,225 @@
+"""What a worker tells and a page hears, with a stand-in for Redis; and what happens without it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Self
+from uuid import uuid4
+
+import pytest
+import redis
+
+from jobs import progress
+from jobs.progress import ItemProgress, RedisAway, Reporter
+
+JOB, ITEM = uuid4(), uuid4()
+FILE, OTHER = ("7512345678901234567", 1), ("7512345678901234567", 2)
+
+
+class Server:
+    """The commands progress uses, on a dict; counts what a write costs."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, str]] = {}
+        self.ttl: dict[str, int] = {}
+        self.writes = 0
+        self.away = False
+
+    def hgetall(self, key: str) -> dict[str, str]:
+        return dict(self.kept.get(key, {}))
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+    def pipeline(self, transaction: bool) -> Self:
+        assert not transaction
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def hset(self, key: str, field: str, text: str) -> None:
+        self.kept.setdefault(key, {})[field] = text
+
+    def expire(self, key: str, seconds: int) -> None:
+        self.ttl[key] = seconds
+
+    def execute(self) -> None:
+        self.writes += 1
+
+
+class Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server()
+
+    def ask(question: Callable[[Any], Any]) -> Any:
+        if made.away:
+            raise RedisAway
+        return question(made)
+
+    monkeypatch.setattr(progress, "ask", ask)
+    return made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(progress, "time", made)
+    return made
+
+
+def heard() -> ItemProgress:
+    return progress.read(JOB)[str(ITEM)]
+
+
+def test_the_phases_of_an_item(server: Server, clock: Clock) -> None:
+    told = Reporter(JOB, ITEM)
+    assert (heard().phase, heard().found) == ("looking_up", None)
+    assert heard().started_at is not None
+
+    told.found(2, expected={FILE: 1000, OTHER: 0}, already={("7", 1): 500})
+    now = heard()
+    assert (now.phase, now.found, now.files_done, now.files_total) == ("found", 2, 1, 3)
+
+    told.arriving(FILE, 100, None)
+    now = heard()
+    assert (now.phase, now.bytes_done, now.bytes_total) == ("saving", 600, 1500)
+
+    clock.now += 2
+    told.arriving(FILE, 400, None)
+    assert heard().eta_s == pytest.approx(2 / 400 * 600)
+
+    clock.now += 1
+    told.file_done(FILE, 990)
+    told.tick()
+    assert (heard().files_done, heard().bytes_done) == (2, 1490)
+
+    told.checking()
+    assert heard().phase == "checking"
+    clock.now += 1
+    told.file_done(OTHER, 10)
+    assert (heard().files_done, heard().bytes_done, heard().bytes_total) == (3, 1500, 1500)
+    told.packing()
+    assert heard().phase == "packing"
+
+
+def test_a_second_mirror_does_not_count_twice(server: Server, clock: Clock) -> None:
+    told = Reporter(JOB, ITEM)
+    told.found(1, expected={FILE: 1000}, already={})
+    told.arriving(FILE, 900, 1000)
+    clock.now += 1
+    told.arriving(FILE, 50, 1000)
+    assert heard().bytes_done == 50
+
+
+def test_a_file_that_does_not_come_is_not_waited_for(server: Server, clock: Clock) -> None:
+    told = Reporter(JOB, ITEM)
+    told.found(1, expected={FILE: 1000, OTHER: 1000}, already={})
+    told.arriving(FILE, 900, 1000)
+    clock.now += 1
+    told.file_failed(FILE)
+    assert (heard().bytes_done, heard().bytes_total) == (0, 1000)
+
+
+def test_writes_are_few(server: Server, clock: Clock) -> None:
+    told = Reporter(JOB, ITEM)
+    told.found(1, expected={FILE: 10_000}, already={})
+    told.arriving(FILE, 0, 10_000)
+    before = server.writes
+    for done in range(1000):
+        clock.now += 0.01  # ten seconds in all
+        told.arriving(FILE, done, 10_000)
+    assert server.writes - before == pytest.approx(20, abs=1)
+    told.arriving(FILE, 9999, 10_000)
+    clock.now += 1
+    told.tick()
+    assert heard().bytes_done == 9999
+    written = server.writes
+    told.tick()
+    assert server.writes == written
+
+
+def test_progress_is_kept_for_a_while_after_each_write(server: Server, clock: Clock) -> None:
+    Reporter(JOB, ITEM)
+    assert list(server.ttl.values()) == [progress.TTL_S]
+
+
+def test_forgetting(server: Server) -> None:
+    Reporter(JOB, ITEM)
+    progress.forget(JOB)
+    assert progress.read(JOB) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"phase": "saving", "started_at": "noon"}', "{"]
+)
+def test_what_another_version_wrote_is_left_out(server: Server, text: str) -> None:
+    Reporter(JOB, ITEM)
+    (key,) = server.kept
+    server.kept[key]["other"] = text
+    assert set(progress.read(JOB)) == {str(ITEM)}
+
+
+def test_fields_of_a_newer_version_are_left_out(server: Server) -> None:
+    Reporter(JOB, ITEM)
+    (key,) = server.kept
+    server.kept[key]["other"] = json.dumps({"phase": "saving", "mood": "good"})
+    assert progress.read(JOB)["other"].phase == "saving"
+
+
+def test_without_redis_nothing_is_told_and_nothing_breaks(server: Server) -> None:
+    server.away = True
+    told = Reporter(JOB, ITEM)
+    told.found(1, expected={FILE: 1}, already={})
+    told.arriving(FILE, 1, 1)
+    told.file_done(FILE, 1)
+    progress.forget(JOB)
+    assert progress.read(JOB) == {}
+
+
+def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+    broken = True
+
+    class Client:
+        def ping(self) -> bool:
+            nonlocal asked
+            asked += 1
+            if broken:
+                raise redis.ConnectionError("redis://:secret@somewhere is away")
+            return True
+
+    monkeypatch.setattr(progress, "_client", Client)
+    caplog.set_level(logging.INFO)
+    assert [progress.is_up() for _ in range(5)] == [False] * 5
+    assert asked == 1
+    clock.now += progress.REST_S
+    assert not progress.is_up()
+    assert asked == 2
+    broken = False
+    clock.now += progress.REST_S
+    assert progress.is_up()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "secret" not in caplog.text
+
+
+def test_the_real_thing_without_a_server() -> None:
+    assert progress.read(JOB) == {}
+    assert not progress.is_up()

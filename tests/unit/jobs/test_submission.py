@@ -1,0 +1,196 @@
+"""From pasted lines to a job: verdicts, limits, hostile text, and all or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError
+
+from jobs import storage, submission
+from jobs.errors import BatchTooLong, DiskFull
+from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.states import ItemState
+from jobs.submission import EmptySubmission, Options, submit, target_of
+from stories.errors import NotUnderstood
+from stories.targets import parse_line
+from tests.factories import make_user
+from tests.unit.jobs.conftest import Broker
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+STORY = "https://www.tiktok.com/@sample.user/story/7512345678901234567"
+POST = "https://www.tiktok.com/@sample.user/video/7512345678901234567"
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`limit(batch_max=3)` changes a setting."""
+
+    def change(**values: Any) -> None:
+        monkeypatch.setattr(settings, "STORYKEEP", settings.STORYKEEP.model_copy(update=values))
+
+    return change
+
+
+def items(job: Job) -> list[Item]:
+    return list(job.items.order_by("position"))
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("@sample.user", ItemKind.USER),
+        ("https://www.tiktok.com/@sample.user", ItemKind.USER),
+        (STORY, ItemKind.STORY),
+        (POST, ItemKind.POST),
+        ("https://vm.tiktok.com/ZM12345/", ItemKind.STORY),
+    ],
+)
+def test_each_line_becomes_an_item_that_remembers_its_target(line: str, kind: ItemKind) -> None:
+    (item,) = items(submit(make_user(), [line]))
+    assert (item.state, item.kind, item.line) == (S.QUEUED, kind, line)
+    assert target_of(item) == parse_line(line)
+    assert item.key == parse_line(line).key
+    item.refresh_from_db()
+    assert target_of(item) == parse_line(line)  # through JSON and back
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "kind"),
+    [
+        ("what is this?!", "not_understood", ItemKind.USER),
+        ("https://www.tiktok.com/tag/cats", "unsupported_link", ItemKind.POST),
+        ("https://evil.example/@sample.user", "unsupported_link", ItemKind.POST),
+    ],
+)
+def test_a_refused_line_fails_at_once_and_harms_no_other(
+    line: str, code: str, kind: ItemKind
+) -> None:
+    job = submit(make_user(), ["@one", line, "@two"])
+    one, refused, two = items(job)
+    assert (refused.state, refused.error_code, refused.kind) == (S.FAILED, code, kind)
+    assert refused.settled_at is not None
+    assert (one.state, two.state, job.settled_at) == (S.QUEUED, S.QUEUED, None)
+    with pytest.raises(NotUnderstood):
+        target_of(refused)
+
+
+def test_a_job_of_refused_lines_is_settled_and_queues_nothing(
+    broker: Broker, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        job = submit(make_user(), ["???"])
+    assert job.settled_at is not None
+    assert broker.sent == []
+
+
+def test_what_is_submitted_is_sent_after_the_commit(
+    broker: Broker, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        job = submit(make_user(), ["@one", "@two"])
+        assert broker.sent == []
+    assert set(broker.sent) == {item.pk for item in items(job)}
+
+
+def test_the_same_thing_twice_is_one_item() -> None:
+    job = submit(
+        make_user(),
+        ["@One", "one", "https://www.tiktok.com/@one?lang=de", "  ", "what?!", "what?!", "@two"],
+    )
+    assert [item.line for item in items(job)] == ["@One", "what?!", "@two"]
+
+
+@pytest.mark.parametrize("lines", [[], ["", "  ", "\n\t"], ["\x00"]])
+def test_nothing_is_not_a_job(lines: list[str]) -> None:
+    with pytest.raises(EmptySubmission) as refused:
+        submit(make_user(), lines)
+    assert refused.value.code == "not_understood"
+    assert not Job.objects.exists()
+
+
+def test_the_limit_counts_what_would_be_fetched_and_is_named(limit: Any) -> None:
+    limit(batch_max=3)
+    assert len(items(submit(make_user(), ["@a1", "@a1", "@b1", "@c1"]))) == 3
+    with pytest.raises(BatchTooLong, match=r"4 lines.*at most 3"):
+        submit(make_user(), ["@a1", "@b1", "@c1", "@d1"])
+    assert Job.objects.count() == 1
+
+
+def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(storage, "check_room", full)
+    with pytest.raises(DiskFull):
+        submit(make_user(), ["@one"])
+    assert not Job.objects.exists()
+    assert submit(make_user(), ["???"])  # a verdict needs no room
+
+
+def test_an_idempotency_key_makes_one_job() -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    key = str(uuid.uuid4())
+    first = submit(alice, ["@one"], idempotency_key=key)
+    assert submit(alice, ["@two"], idempotency_key=key) == first
+    assert submit(bob, ["@one"], idempotency_key=key) != first
+    assert submit(alice, ["@one"]) != submit(alice, ["@one"])
+    assert Job.objects.filter(owner=alice).count() == 3
+
+
+@pytest.mark.parametrize("key", ["x" * 5000, "a\x00b", "\ud800", "  spaced  "])
+def test_hostile_keys_stay_apart(key: str) -> None:
+    job = submit(make_user(), ["@one"], idempotency_key=key)
+    job.refresh_from_db()
+    assert submit(make_user(), ["@one"], idempotency_key=key) == job
+    assert submit(make_user(), ["@one"], idempotency_key=key + "y") != job
+
+
+def test_two_requests_with_one_key_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one committed between our look and our insert."""
+    alice = make_user()
+    first = submit(alice, ["@one"], idempotency_key="k")
+    answers = iter([None, first])
+    monkeypatch.setattr(submission, "_earlier", lambda *_: next(answers))
+    assert submit(alice, ["@one"], idempotency_key="k") == first
+    assert Job.objects.count() == 1
+
+
+def test_another_integrity_error_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Job:
+        raise IntegrityError
+
+    monkeypatch.setattr(submission, "_create", broken)
+    with pytest.raises(IntegrityError):
+        submit(make_user(), ["@one"])
+
+
+def test_options_and_note_are_kept() -> None:
+    options = Options(prefer=Prefer.HIGHEST, posts=True, audio=Audio.MP3)
+    job = submit(make_user(), ["@one"], note=" why\r\nI saved this ", options=options)
+    job.refresh_from_db()
+    assert (job.prefer, job.posts, job.audio) == ("highest", True, "mp3")
+    assert job.note == "why\nI saved this"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\x00b", "\ud800\udfff", "x" * 100_000, "\x1b[31mred", "é" * 5000, "\u2028\u2029", "🌊" * 999],
+    ids=ascii,
+)
+def test_hostile_text_is_stored_tame(text: str) -> None:
+    job = submit(make_user(), [text, "@one"], note=text)
+    job.refresh_from_db()
+    for stored in [job.note, *(item.line for item in items(job))]:
+        assert len(stored) <= 500
+        assert not any(char < " " and char != "\n" for char in stored)
+        stored.encode()
+
+
+def test_ten_thousand_lines_are_read_without_harm(limit: Any) -> None:
+    limit(batch_max=10_000)
+    found = submission.read([f"@user{number}" for number in range(10_000)] * 2)
+    assert len(found) == 10_000

@@ -1,0 +1,126 @@
+"""Pace, breaker and identities as one process keeps them while Redis is away.
+
+What they do with Redis is in tests/integration/test_upstream.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from jobs import upstream
+from jobs.progress import RedisAway
+from stories.errors import Challenged, RateLimited, Refused
+from stories.structures import Author
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(question: object) -> None:
+        raise RedisAway
+
+    monkeypatch.setattr(upstream, "ask", ask)
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`pace(rate, burst)` sets it."""
+
+    def change(rate: float, burst: int) -> None:
+        env = settings.STORYKEEP.model_copy(update={"list_rate": rate, "list_burst": burst})
+        monkeypatch.setattr(settings, "STORYKEEP", env)
+
+    return change
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the gate slept, without sleeping."""
+    taken: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr(upstream.asyncio, "sleep", sleep)
+    return taken
+
+
+async def test_a_burst_goes_at_once_and_then_the_rate_holds(pace: Any, naps: list[float]) -> None:
+    pace(2.0, 3)
+    for _ in range(6):
+        await upstream.gate()
+    assert [round(nap, 1) for nap in naps] == [0.5, 1.0, 1.5]
+
+
+async def test_without_a_limit_nobody_waits(pace: Any, naps: list[float]) -> None:
+    pace(0, 1)
+    for _ in range(100):
+        await upstream.gate()
+    assert naps == []
+
+
+async def test_a_turn_given_up_goes_back(pace: Any) -> None:
+    pace(1.0, 1)
+    await upstream.gate()
+    waiting = asyncio.create_task(upstream.gate())
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    bucket = upstream._buckets[1.0, 1]
+    assert bucket.reserve() < 1.0  # else the one before would still be counted
+
+
+async def test_the_gate_is_shut_while_tiktok_refuses(pace: Any) -> None:
+    upstream.trip(RateLimited(retry_after_s=100))
+    for rate in (0, 1000.0):
+        pace(rate, 10)
+        with pytest.raises(RateLimited) as refused:
+            await upstream.gate()
+        assert refused.value.retry_after_s == pytest.approx(100, abs=2)
+    assert upstream.answered()
+    await upstream.gate()
+
+
+def test_refusals_in_a_row_are_waited_for_longer() -> None:
+    waits = []
+    for _ in range(len(upstream.PAUSES_S) + 1):
+        until = upstream.trip(Refused())
+        waits.append(round((until - timezone.now()).total_seconds()))
+        upstream._local.until = 1.0  # the pause is over
+    assert waits == [*upstream.PAUSES_S, upstream.PAUSES_S[-1]]
+
+
+def test_many_items_refused_at_once_count_as_one() -> None:
+    first = upstream.trip(Refused())
+    assert {upstream.trip(Challenged()) for _ in range(8)} == {first}
+
+
+def test_no_pause_is_endless() -> None:
+    until = upstream.trip(RateLimited(retry_after_s=10**9))
+    assert until <= timezone.now() + timedelta(seconds=upstream.LONGEST_PAUSE_S)
+
+
+def test_what_the_banner_says() -> None:
+    assert upstream.breaker_status() is None
+    until = upstream.trip(Challenged())
+    assert upstream.breaker_status() == upstream.Breaker(until, "challenged")
+    assert upstream.may_ask() == upstream.breaker_status()
+    assert upstream.answered()
+    assert not upstream.answered()
+    assert upstream.breaker_status() is None
+    assert upstream.may_ask() is None
+
+
+async def test_without_redis_nobody_is_remembered() -> None:
+    cache = upstream.identities()
+    await cache.put(Author(id="1", name="one"))
+    assert await cache.get("one") is None
+    await cache.forget("one")
