@@ -233,7 +233,15 @@ def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     "/files/{file_id}",
     url_name="file",
     operation_id="jobs_api_file",
-    response={200: None, 206: None, 304: None, 410: ErrorBody, 416: None, 429: ErrorBody, **ERRORS},
+    response={
+        200: None,
+        206: None,
+        304: None,
+        410: ErrorBody,
+        416: ErrorBody,
+        429: ErrorBody,
+        **ERRORS,
+    },
 )
 def file(
     request: HttpRequest,

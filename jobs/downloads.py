@@ -129,7 +129,7 @@ def respond(
         raise Expired
     headers = _headers(artifact, now, inline=inline)
     if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
-        return HttpResponse(status=304, headers=_without_body(headers))
+        return _bare(304, headers)
     try:
         file = storage.open_artifact(artifact.pk)
     except FileNotFoundError:
@@ -148,8 +148,7 @@ def _serve(
     asked = _asked_range(request, headers["ETag"], size)
     if asked == UNSATISFIABLE:
         file.close()
-        unmet = _without_body(headers) | {"Content-Range": f"bytes */{size}"}
-        return HttpResponse(status=416, headers=unmet)
+        return _bare(416, headers | {"Content-Range": f"bytes */{size}"})
     start, end = asked or (0, size - 1)
     length = end - start + 1
     headers["Content-Length"] = str(length)
@@ -225,12 +224,12 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
     }
 
 
-def _without_body(headers: dict[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in headers.items()
-        if name not in {"Content-Type", "Content-Disposition"}
-    }
+def _bare(status: int, headers: dict[str, str]) -> HttpResponse:
+    """An answer that says something about the file and holds nothing of it."""
+    response = HttpResponse(status=status, headers=headers)
+    for name in ("Content-Type", "Content-Disposition"):
+        del response.headers[name]
+    return response
 
 
 def disposition(name: str, *, attachment: bool) -> str:

@@ -136,6 +136,15 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
                 _("It takes %(methods)s.") % {"methods": allowed},
             )
             response.headers["Allow"] = allowed
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            whole = response.headers["Content-Range"]
+            response = error_response(
+                416,
+                "range_not_satisfiable",
+                _("The file is shorter than that."),
+                _("Ask again without a range."),
+            )
+            response.headers["Content-Range"] = whole
         response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
 

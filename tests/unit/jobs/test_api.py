@@ -492,6 +492,9 @@ def test_a_file(alice: Script) -> None:
     assert b"".join(whole) == b"0123456789"
     part = alice.call("GET", path, Range="bytes=2-4")
     assert (part.status_code, b"".join(part)) == (206, b"234")
+    past = alice.call("GET", path, Range="bytes=10-")
+    assert fault(past, 416)["code"] == "range_not_satisfiable"
+    assert past.headers["Content-Range"] == "bytes */10"
     head = alice.call("HEAD", path)
     assert (head.status_code, head.headers["Content-Length"], head.content) == (200, "10", b"")
     assert alice.call("GET", path, If_None_Match=whole.headers["ETag"]).status_code == 304
