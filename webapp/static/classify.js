@@ -14,13 +14,16 @@
     /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/gu;
   const LINK_SOURCE =
     "(?:(?<![A-Za-z0-9+.\\-])[A-Za-z][A-Za-z0-9+.\\-]{0,30}:\\/\\/" +
-    "|(?<![\\p{L}\\p{N}_@.\\/:%=&?#+\\-])(?=[A-Za-z0-9\\-]+(?:\\.[A-Za-z0-9\\-]+)+[\\/?#:@]))" +
+    "|(?<![\\p{L}\\p{N}_@.\\/:%=&?#+\\-])(?=[A-Za-z0-9\\-]+(?:\\.[A-Za-z0-9\\-]+)+(?:[\\/?#@]|:[0-9])))" +
     "[!#-;=?-_a-z|~]+";
   const LINK = new RegExp(LINK_SOURCE, "u");
   const LINKS = new RegExp(LINK_SOURCE, "gu");
   const WHOLE_LINK = new RegExp(`^(?:${LINK_SOURCE})$`, "u");
-  const MENTIONS = /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([A-Za-z0-9_.-]{2,80})/gu;
-  const WHOLE_MENTION = /^@[A-Za-z0-9_.-]{2,80}$/;
+  // A comma inside a link belongs to the link, unless what follows starts a new entry.
+  const BESIDE_LINKS = /(?:\s|[,;、](?=\s|@|https?:\/\/|$))+/;
+  const COMMAS_BESIDE_LINKS = /[,;、](?=\s|@|https?:\/\/|$)/;
+  const MENTIONS = /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([\p{L}\p{N}_.-]{2,80})/gu;
+  const WHOLE_MENTION = /^@[\p{L}\p{N}_.-]{2,80}$/u;
   const EDGES = new Set("\"'“”‘’«»„*_~|()[]{}<>`");
   const TRAILING = new Set(".,;:!?…。、，！？：；\"'“”‘’«»„*|()[]{}<>`");
   const PAGE_HOSTS = new Set([
@@ -62,16 +65,16 @@
   };
 
   const parts = (line) => {
-    const pieces = line.split(/[\s,;、]+/).filter(Boolean);
-    if (pieces.length < 2) {
-      return pieces.length ? [pieces[0].replace(/^[,;]+|[,;]+$/g, "")] : [line];
-    }
+    const linked = LINK.test(line);
+    const pieces = line.split(linked ? BESIDE_LINKS : /[\s,;、]+/).filter(Boolean);
+    if (pieces.length < 2) return pieces.length ? pieces : [line];
     if (pieces.every(isMarked)) return pieces;
-    const listed = line.split(/[,;、]/).map((piece) => piece.trim()).filter(Boolean);
+    const commas = linked ? COMMAS_BESIDE_LINKS : /[,;、]/;
+    const listed = line.split(commas).map((piece) => piece.trim()).filter(Boolean);
     if (listed.some(isMarked) && listed.every((piece) => isMarked(piece) || NAME.test(piece))) {
       return listed;
     }
-    if (!LINK.test(line)) {
+    if (!linked) {
       const named = mentions(line);
       if (named.length) return [...new Set(named)].map((name) => `@${name}`);
     }
@@ -82,7 +85,11 @@
     if (lines.length < 2 || lines.length > MAX_SHARE_LINES) return false;
     const linked = lines.filter((line) => LINK.test(line));
     const prose = (line) => words(line).length !== 1 && !line.includes("@");
-    return linked.length === 1 && lines.every((line) => prose(line) || linked.includes(line));
+    return (
+      linked.length === 1 &&
+      parts(linked[0]).length === 1 &&
+      lines.every((line) => prose(line) || linked.includes(line))
+    );
   };
 
   const findLines = (text) => {
@@ -158,13 +165,15 @@
     return REFUSED;
   };
 
-  const fromLink = (link, cutShort) => {
+  const fromLink = (link, follows) => {
     const found = URL_PARTS.exec(link);
     if (!found) return NOT_UNDERSTOOD;
     const [, scheme = "https", authority, path, query = ""] = found;
+    if (!found[1] && !path && authority.includes("@")) return NOT_UNDERSTOOD;
     if (!/^https?$/i.test(scheme)) return REFUSED;
     if (authority.includes("@") || authority.includes(":")) return REFUSED;
-    if (cutShort && !path) return REFUSED;
+    const goesOn = /^[\p{L}\p{N}]/u.test(follows);
+    if (goesOn && !path) return REFUSED;
     const host = authority.toLowerCase();
     if (!PAGE_HOSTS.has(host)) return REFUSED;
     if (path.includes("\\")) return NOT_UNDERSTOOD;
@@ -174,6 +183,10 @@
     }
     if (segments[0] === "t") return short("https://www.tiktok.com/t/", segments.slice(1));
     if (!segments.length) return REFUSED;
+    // Scripts written without spaces may touch a link; other letters are part of what was meant.
+    if (goesOn && follows < "\u0e00" && found[4] === undefined && /[A-Za-z0-9]$/.test(link)) {
+      return NOT_UNDERSTOOD;
+    }
     return fromPath(segments, saysStory(query));
   };
 
@@ -187,7 +200,7 @@
     for (const found of line.matchAll(LINKS)) {
       const link = trimEnd(found[0], TRAILING);
       const after = line.slice(found.index + found[0].length);
-      const verdict = fromLink(link, /^[\p{L}\p{N}]/u.test(after));
+      const verdict = fromLink(link, after);
       if (verdict.key || isOurs(link)) return verdict;
       refusal = refusal || verdict;
     }
@@ -206,7 +219,7 @@
     if (words(line).length !== 1) return fromProse(line);
     const bare = trimEnd(trim(line, EDGES), TRAILING);
     for (const candidate of [line, trimEnd(line, TRAILING), bare]) {
-      if (PAGE_HOSTS.has(candidate.toLowerCase().replace(/\/+$/, ""))) return REFUSED;
+      if (PAGE_HOSTS.has(candidate.toLowerCase())) return REFUSED;
       const name = candidate.startsWith("%40")
         ? candidate.slice(3)
         : candidate.replace(/^@/, "");

@@ -1,0 +1,232 @@
+"""Every page at every size: no fault axe knows of, nothing sideways, nothing heavy."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, Response, expect
+
+from tests.browser.conftest import DEVICES, Open, Stack
+from tests.browser.test_main_path import paste, settle, until
+
+PLACES = ("/", "/history/", "/help/", "/account/", "/account/password/", "/nothing-here/")
+WEIGHT_BYTES = 60_000
+
+
+def faults(page: Page) -> list[str]:
+    """What axe takes for serious or worse. Run from outside the page's own policy."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found.response["violations"]
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+
+
+@pytest.fixture
+def finished(visit: Open) -> str:
+    """The address of a job with every kind of verdict."""
+    page = visit()
+    paste(page, "@tiny.garden\n@quiet.owl\n@locked.diary\nhttps://example.com/x")
+    settle(page)
+    return page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_nothing_serious_and_nothing_sideways(
+    device: str, scheme: str, visit: Open, witness: object, finished: str
+) -> None:
+    witness.expected.append("404")  # type: ignore[attr-defined]  # the page that is not there
+    page = visit(device, color_scheme=scheme, bypass_csp=True)
+    for place in (*PLACES, finished):
+        page.goto(place)
+        assert not faults(page), place
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (place, wide)
+    page.locator("a.frame").first.click()
+    expect(page.locator("#viewer")).to_be_visible()
+    assert not faults(page)
+
+
+@pytest.mark.parametrize("width", [320, 3840])
+def test_narrow_and_wide(width: int, visit: Open, witness: object, finished: str) -> None:
+    witness.expected.append("404")  # type: ignore[attr-defined]
+    page = visit("desktop", viewport={"width": width, "height": 700})
+    for place in (*PLACES, finished):
+        page.goto(place)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+
+
+def test_dark_is_dark(visit: Open) -> None:
+    for scheme, dark in (("light", False), ("dark", True)):
+        page = visit(color_scheme=scheme)
+        page.goto("/")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) < 150) is dark
+
+
+def test_inputs_do_not_zoom_a_phone(visit: Open) -> None:
+    page = visit("phone")
+    page.goto("/")
+    page.click("summary")
+    small = page.evaluate(
+        "[...document.querySelectorAll('input:not([type=hidden]), textarea, select')]"
+        ".filter((i) => parseFloat(getComputedStyle(i).fontSize) < 16 && i.type !== 'radio'"
+        " && i.type !== 'checkbox').map((i) => i.name)"
+    )
+    assert small == []
+    for name in ("autocapitalize", "autocorrect", "autocomplete"):
+        assert page.locator("#id_text").get_attribute(name) in {"none", "off"}
+    assert page.locator("#id_text").get_attribute("spellcheck") == "false"
+
+
+def test_home_and_job_are_light(visit: Open, finished: str) -> None:
+    page = visit()
+    weight: dict[str, int] = {}
+
+    def weigh(response: Response) -> None:
+        kind = response.headers.get("content-type", "").split(";")[0]
+        if response.ok and not kind.startswith(("image/jpeg", "video/")):
+            weight[response.url] = len(gzip.compress(response.body()))
+
+    page.on("response", weigh)
+    for place in ("/", finished):
+        page.goto(place)
+        page.wait_for_load_state("networkidle")
+    assert sum(weight.values()) < WEIGHT_BYTES, weight
+
+
+# --- the poll -----------------------------------------------------------------------------------
+
+
+class Polls:
+    """The fragment's answers, as they come."""
+
+    def __init__(self, page: Page) -> None:
+        self.seen: list[int] = []
+        page.on("response", self.hear)
+
+    def hear(self, response: Response) -> None:
+        if "/progress/" in response.url:
+            self.seen.append(response.status)
+
+
+def test_the_poll_swaps_gently_and_stops(visit: Open) -> None:
+    page = visit()
+    polls = Polls(page)
+    paste(page, "@slow.tide")
+    page.locator("a.frame img").first.wait_for(timeout=60_000)
+    # What someone is doing must survive the next swaps.
+    page.locator(".pick").first.check()
+    page.locator("details summary").first.click()
+    page.locator("a.frame").first.focus()
+    page.evaluate("window.kept = document.querySelector('a.frame img')")
+    settle(page)
+    expect(page.locator(".tile")).to_have_count(4)
+    expect(page.locator("a.frame").first).to_be_focused()
+    expect(page.locator(".pick:checked")).to_have_count(1)
+    expect(page.locator("details[open]")).to_have_count(1)
+    assert page.evaluate("window.kept.isConnected")
+    assert 200 in polls.seen
+    said = len(polls.seen)
+    page.wait_for_timeout(2500)
+    assert len(polls.seen) == said  # settled: nobody asks any more
+
+
+def test_unchanged_is_304(visit: Open, stack: Stack) -> None:
+    page = visit()
+    stack.tiktok.fault("night.trains", "challenge", times=1)
+    paste(page, "@quiet.owl")
+    settle(page)
+    answers = page.evaluate(
+        """async () => {
+            const address = document.getElementById("job").dataset.fragment;
+            const first = await fetch(address, {cache: "no-store"});
+            const tag = first.headers.get("ETag");
+            const second = await fetch(address, {
+                cache: "no-store", headers: {"If-None-Match": tag},
+            });
+            return [first.status, second.status, (await second.text()).length];
+        }"""
+    )
+    assert answers == [200, 304, 0]
+
+
+def test_a_lost_connection_is_said_and_found_again(visit: Open, witness: object) -> None:
+    witness.expected.append("ERR_INTERNET_DISCONNECTED")  # type: ignore[attr-defined]
+    page = visit("phone")
+    paste(page, "@slow.tide")
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_be_visible(timeout=15_000)
+    expect(page.locator("#connection")).to_contain_text("The job goes on")
+    page.context.set_offline(False)
+    settle(page)
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_a_hidden_tab_rests(visit: Open) -> None:
+    page = visit()
+    polls = Polls(page)
+    paste(page, "@slow.tide")
+    until(page, "document.getElementById('job') !== null")
+    page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", {get: () => window.away, configurable: true});
+            window.away = true;
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    page.wait_for_timeout(400)  # what was under way may still arrive
+    said = len(polls.seen)
+    page.wait_for_timeout(2000)
+    assert len(polls.seen) == said
+    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    settle(page)
+
+
+def test_only_steps_are_announced(visit: Open) -> None:
+    page = visit()
+    page.goto("/")
+    page.fill("#id_text", "@slow.tide")
+    page.click("[data-submit]")
+    page.wait_for_url(re.compile(r"/jobs/"))
+    page.evaluate(
+        """() => {
+            window.said = [];
+            const step = document.getElementById("job-step");
+            new MutationObserver(() => window.said.push(step.textContent))
+                .observe(step, {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    settle(page)
+    said: list[str] = page.evaluate("window.said")
+    assert len(said) <= 6, said
+    assert said[-1].startswith("4 files saved and checked")
+
+
+def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: object) -> None:
+    witness.expected.append("422")  # type: ignore[attr-defined]
+    page = visit("phone", java_script_enabled=False)
+    page.goto("/")
+    lines = "\n".join(f"@name{number}" for number in range(51))
+    page.fill("#id_text", lines)
+    page.locator("summary").click()
+    page.fill("#id_note", "why I save this")
+    page.get_by_role("button", name="Get stories").click()
+    expect(page.get_by_role("alert")).to_contain_text("more lines than one job may hold")
+    expect(page.locator("#id_text")).to_have_value(lines)
+    expect(page.locator("#id_note")).to_have_value("why I save this")
+
+
+def test_paste_reads_the_clipboard(visit: Open) -> None:
+    page = visit("desktop", permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/")
+    page.evaluate("navigator.clipboard.writeText('@night.trains')")
+    page.get_by_role("button", name="Paste").click()
+    expect(page.locator("#id_text")).to_have_value("@night.trains")
+    expect(page.get_by_role("button", name="Get 1")).to_be_visible()
