@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(transaction=True))
 
 
-def eventually(question: Callable[[], T], within: float = 20) -> T:
+def eventually(question: Callable[[], T | None], within: float = 20) -> T:
     """The first true answer; fails when none comes in time."""
     deadline = time.monotonic() + within
     while not (answer := question()):
@@ -162,7 +162,9 @@ def _database_url() -> str:
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
-    parts = urlsplit(settings.STORYKEEP.database_url.get_secret_value())
+    url = settings.STORYKEEP.database_url
+    assert url, "on anything but SQLite the address was given"
+    parts = urlsplit(url.get_secret_value())
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 

@@ -103,7 +103,7 @@ def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
         assert await cache.get("Sample.User") == author
         with redis_server.client() as client:
             client.set("storykeep:identity:broken", '{"nonsense": 1}')
-            assert 86_000 < int(client.ttl("storykeep:identity:sample.user")) <= 86_400  # type: ignore[arg-type]
+            assert 86_000 < int(client.ttl("storykeep:identity:sample.user")) <= 86_400
         assert await cache.get("broken") is None
         await cache.forget("sample.user")
         assert await cache.get("sample.user") is None

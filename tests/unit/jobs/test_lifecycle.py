@@ -126,8 +126,15 @@ def test_the_job_stays_open_until_its_last_item_settles() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [NoSuchAccount(), PrivateAccount(), Gone(), UpstreamChanged("a.b is missing"), TooLarge()]
-    + [Internal("a1b2c3d4"), DiskFull("full")],
+    [
+        NoSuchAccount(),
+        PrivateAccount(),
+        Gone(),
+        UpstreamChanged("a.b is missing"),
+        TooLarge(),
+        Internal("a1b2c3d4"),
+        DiskFull("full"),
+    ],
     ids=lambda error: error.code,
 )
 def test_final_errors_settle_at_once(error: StoriesError) -> None:
@@ -237,8 +244,7 @@ def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
 @pytest.mark.parametrize("error", [Challenged(), Refused(), RateLimited()])
 def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     job = make_job(links=3)
-    first, *others = job.items.all()
-    lifecycle.fail(claimed(first), error)
+    lifecycle.fail(claimed(job.items.all()[0]), error)
     breaker = upstream.breaker_status()
     assert breaker
     assert breaker.code == error.code

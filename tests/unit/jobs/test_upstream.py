@@ -48,7 +48,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         taken.append(seconds)
 
-    monkeypatch.setattr(upstream.asyncio, "sleep", sleep)
+    monkeypatch.setattr("jobs.upstream.asyncio.sleep", sleep)
     return taken
 
 

@@ -1,0 +1,158 @@
+"""The bridge between a Celery thread and the event loop: events across, and no work left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Iterator
+
+import pytest
+from django.conf import settings
+from pydantic import SecretStr
+
+from jobs import engine
+from jobs.engine import Engine
+from stories.client import StoryClient
+from stories.config import ClientConfig
+from stories.errors import Refused
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Engine]:
+    made = Engine(lambda: StoryClient(ClientConfig(page_transport="httpx")))
+    yield made
+    made.stop()
+    assert not made.alive
+
+
+async def count(to: int) -> AsyncGenerator[int, None]:
+    for number in range(to):
+        await asyncio.sleep(0)
+        yield number
+
+
+def test_events_come_across_in_order(running: Engine) -> None:
+    with running.stream(lambda client: count(1000)) as events:
+        assert [event for event in events if event is not None] == list(range(1000))
+
+
+def test_the_client_is_handed_over_on_its_own_loop(running: Engine) -> None:
+    async def ask(client: StoryClient) -> AsyncGenerator[object, None]:
+        yield type(client)
+        yield threading.current_thread().name
+
+    with running.stream(ask) as events:
+        assert list(events) == [StoryClient, "transfers"]
+
+
+def test_errors_come_across(running: Engine) -> None:
+    async def refused() -> AsyncGenerator[int, None]:
+        yield 1
+        raise Refused("HTTP 403")
+
+    with running.stream(lambda client: refused()) as events:
+        assert next(events) == 1
+        with pytest.raises(Refused, match="HTTP 403"):
+            next(events)
+    assert running.alive
+
+
+def test_a_reader_that_waits_hears_the_clock(running: Engine) -> None:
+    async def silence() -> AsyncGenerator[int, None]:
+        await asyncio.sleep(60)
+        yield 1
+
+    with running.stream(lambda client: silence(), tick_s=0.01) as events:
+        assert [next(events) for _ in range(3)] == [None, None, None]
+
+
+def test_leaving_stops_the_work_and_waits_for_its_cleaning_up(running: Engine) -> None:
+    cleaned = threading.Event()
+
+    async def endless() -> AsyncGenerator[int, None]:
+        try:
+            while True:
+                yield 1
+                await asyncio.sleep(0.01)
+        finally:
+            await asyncio.sleep(0.05)
+            cleaned.set()
+
+    with running.stream(lambda client: endless()) as events:
+        next(events)
+    assert cleaned.is_set()
+
+
+def test_leaving_before_anything_began(running: Engine) -> None:
+    with running.stream(lambda client: count(5)):
+        pass
+    with pytest.raises(KeyError), running.stream(lambda client: count(5)):
+        raise KeyError
+    assert running.alive
+
+
+def test_work_that_will_not_stop_is_not_waited_for(
+    running: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine, "CLEAN_UP_S", 0.05)
+    done = threading.Event()
+
+    async def stubborn() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.2)
+            done.set()
+
+    with running.stream(lambda client: stubborn()) as events:
+        next(events)
+    assert "did not stop" in caplog.text
+    assert done.wait(5)
+
+
+def test_streams_run_side_by_side(running: Engine) -> None:
+    meet = asyncio.Barrier(2)
+
+    async def wait() -> AsyncGenerator[int, None]:
+        await meet.wait()
+        yield 1
+
+    with (
+        running.stream(lambda client: wait()) as one,
+        running.stream(lambda client: wait()) as other,
+    ):
+        assert (next(one), next(other)) == (1, 1)
+
+
+def test_an_engine_that_cannot_start_says_why() -> None:
+    def broken() -> StoryClient:
+        raise OSError("no such authority")
+
+    with pytest.raises(OSError, match="no such authority"):
+        Engine(broken)
+
+
+def test_one_engine_per_process() -> None:
+    try:
+        first = engine.current()
+        assert engine.current() is first
+        first.stop()
+        assert engine.current() is not first  # one that ended is replaced
+    finally:
+        engine.stop()
+        engine.stop()
+
+
+def test_the_client_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {
+        "proxy": SecretStr("http://proxy:1"),
+        "fetch_concurrency": 3,
+        "file_max": 10_000_000,
+        "page_transport": "httpx",
+    }
+    monkeypatch.setattr(settings, "STORYKEEP", settings.STORYKEEP.model_copy(update=changed))
+    made = engine.client_config()
+    assert (made.proxy, made.transfers, made.page_transport) == ("http://proxy:1", 3, "httpx")
+    assert (made.max_video_bytes, made.max_picture_bytes) == (10_000_000, 10_000_000)
+    assert made.ca_bundle is None

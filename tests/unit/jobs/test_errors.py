@@ -1,0 +1,47 @@
+"""Every public code, once, with words, and nothing in them that only a developer understands."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import BY_CODE, Internal, words
+from stories.errors import StoriesError
+
+PUBLIC = """
+    not_understood unsupported_link not_a_story dead_short_link no_such_account private_account
+    private_post login_required age_restricted region_locked gone unavailable challenged refused
+    rate_limited upstream_down timed_out upstream_changed media_unavailable media_corrupt too_large
+    quota_exceeded batch_too_long disk_full cancelled internal
+""".split()  # noqa: SIM905  # reads like the table it copies
+RETRYABLE = """
+    unavailable challenged refused rate_limited upstream_down timed_out media_unavailable
+    media_corrupt quota_exceeded disk_full internal
+""".split()  # noqa: SIM905
+
+
+def test_every_promised_code_exists() -> None:
+    assert set(PUBLIC) <= set(BY_CODE)
+
+
+def test_retrying_helps_where_promised_and_nowhere_else() -> None:
+    assert {code for code in PUBLIC if BY_CODE[code].retryable} == set(RETRYABLE)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_every_code_has_words(code: str) -> None:
+    message, hint = words(code)
+    assert message.endswith((".", "!"))
+    assert not hint or hint.endswith((".", "!"))
+    assert code not in message
+
+
+def test_no_two_classes_share_a_code() -> None:
+    def tree(root: type[StoriesError]) -> list[type[StoriesError]]:
+        return [root, *(leaf for branch in root.__subclasses__() for leaf in tree(branch))]
+
+    codes = [cls.code for cls in tree(StoriesError) if "code" in vars(cls)]
+    assert sorted(codes) == sorted(set(codes))
+
+
+def test_a_code_nobody_knows_reads_like_a_bug() -> None:
+    assert words("from_the_future") == words(Internal.code)
