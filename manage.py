@@ -8,9 +8,12 @@ import sys
 def main() -> None:
     """Hand over to Django with this project's settings."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:  # while it was still loading; no command leaves it to this
+        sys.exit(130)
 
 
 if __name__ == "__main__":
