@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -103,6 +104,12 @@ class ErrorBody(Schema):
     error: ErrorOut
 
 
+@functools.cache
+def _files_under(prefix: str) -> str:
+    """The address of all files. Looked up once: a job may have a thousand of them."""
+    return reverse("api:file", args=["-"]).removesuffix("-")
+
+
 class FileOut(Schema):
     """A file that can be taken until expires_at. url: a path on this host."""
 
@@ -135,7 +142,7 @@ class FileOut(Schema):
             has_audio=file.has_audio,
             checked=file.checked,
             labels=list(file.labels),
-            url=reverse("api:file", args=[file.id]),
+            url=f"{_files_under(get_script_prefix())}{file.id}",
             expires_at=file.expires_at,
         )
 
