@@ -59,10 +59,14 @@ def poster(file: BinaryIO, content_type: str, out: BinaryIO) -> Verified:
         if form is JPEG:
             # Decodes at a half, a quarter or an eighth of the size, whatever is still enough;
             # square, because a turned picture has its width where the height was.
-            image.draft("RGB", (POSTER_WIDTH * 2, POSTER_WIDTH * 2))
+            image.draft("RGB", (POSTER_WIDTH, POSTER_WIDTH))
         image.load()
         shown = _flat(_turned(image))
-        shown.thumbnail((POSTER_WIDTH, POSTER_HEIGHT), reducing_gap=2.0)
+        # Shrinking costs more than decoding does: halved first where that leaves enough, then with
+        # the filter that looks at half as many pixels.
+        shown.thumbnail(
+            (POSTER_WIDTH, POSTER_HEIGHT), load_pillow().Resampling.HAMMING, reducing_gap=1.5
+        )
         return _save(shown, out, POSTER_QUALITY)
 
 
