@@ -8,8 +8,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from django.urls import get_script_prefix, reverse
-from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
 from jobs.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
@@ -35,7 +34,7 @@ Text = Annotated[str, AfterValidator(_storable)]
 # --- what comes in ------------------------------------------------------------------------------
 
 
-class OptionsIn(Schema):
+class OptionsIn(BaseModel):
     """What to save and how; the same for every line."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +48,7 @@ class OptionsIn(Schema):
         return Options(prefer=Prefer(self.prefer), posts=self.posts, audio=Audio(self.audio))
 
 
-class JobIn(Schema):
+class JobIn(BaseModel):
     """`lines`, one name or link each, or `text` as pasted from anywhere."""
 
     model_config = ConfigDict(extra="forbid")
@@ -75,7 +74,7 @@ class JobIn(Schema):
 # --- what goes out ------------------------------------------------------------------------------
 
 
-class ErrorOut(Schema):
+class ErrorOut(BaseModel):
     """Why something failed or waits. docs/errors.md explains every code."""
 
     code: str
@@ -98,7 +97,7 @@ class ErrorOut(Schema):
         )
 
 
-class ErrorBody(Schema):
+class ErrorBody(BaseModel):
     """What every answer of 400 and above holds."""
 
     error: ErrorOut
@@ -110,7 +109,7 @@ def _files_under(prefix: str) -> str:
     return reverse("api:file", args=["-"]).removesuffix("-")
 
 
-class FileOut(Schema):
+class FileOut(BaseModel):
     """A file that can be taken until expires_at. url: a path on this host."""
 
     id: UUID
@@ -147,7 +146,7 @@ class FileOut(Schema):
         )
 
 
-class StoryOut(Schema):
+class StoryOut(BaseModel):
     """One story. files: those that can be taken right now."""
 
     id: UUID
@@ -178,7 +177,7 @@ class StoryOut(Schema):
         )
 
 
-class AuthorOut(Schema):
+class AuthorOut(BaseModel):
     """An account on TikTok. Its id never changes; its name can."""
 
     id: str
@@ -186,7 +185,7 @@ class AuthorOut(Schema):
     nickname: str
 
 
-class ItemOut(Schema):
+class ItemOut(BaseModel):
     """One line of a job. Queued with an error: it waits, and `retry_after_s` says how long."""
 
     id: UUID
@@ -216,7 +215,7 @@ class ItemOut(Schema):
         )
 
 
-class ProgressOut(Schema):
+class ProgressOut(BaseModel):
     """How far a job is. files_*: media files, extras not counted."""
 
     phase: JobPhase
@@ -227,7 +226,7 @@ class ProgressOut(Schema):
     eta_s: int | None
 
 
-class JobOut(Schema):
+class JobOut(BaseModel):
     """One submission and everything in it."""
 
     id: UUID
@@ -264,20 +263,20 @@ class JobOut(Schema):
         )
 
 
-class JobList(Schema):
+class JobList(BaseModel):
     """One page of jobs, newest first. next: the `cursor` of the next one; null at the end."""
 
     jobs: list[JobOut]
     next: str | None
 
 
-class UserOut(Schema):
+class UserOut(BaseModel):
     """Who the token belongs to."""
 
     name: str
 
 
-class QuotaOut(Schema):
+class QuotaOut(BaseModel):
     """What this user may use; null = no limit."""
 
     active_items: int | None
@@ -285,7 +284,7 @@ class QuotaOut(Schema):
     stored_bytes: int | None
 
 
-class UsageOut(Schema):
+class UsageOut(BaseModel):
     """What this user uses. items_per_day: of today, in UTC."""
 
     active_items: int
@@ -293,7 +292,7 @@ class UsageOut(Schema):
     stored_bytes: int
 
 
-class MeOut(Schema):
+class MeOut(BaseModel):
     """The user, their limits, and what they use of them."""
 
     user: UserOut
