@@ -1,0 +1,46 @@
+# One image for every role: `up` (all in one, the default), or `up --only web|worker|scheduler|migrate`.
+# Another base with Python 3.11+ as python3 can be given: --build-arg BASE=…
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+COPY requirements/base.lock requirements/
+# Wheels alone, so no compiler is needed; pip itself is not needed afterwards.
+RUN python3 -m venv /venv \
+ && /venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements/base.lock \
+ && /venv/bin/pip uninstall --quiet --yes pip
+COPY manage.py ./
+COPY stories stories
+COPY accounts accounts
+COPY jobs jobs
+COPY webapp webapp
+COPY templates templates
+# Static files and byte code are made here: at run time this folder can be read-only.
+RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
+ && /venv/bin/python -m compileall -q /app /venv/lib \
+ && rm -rf /tmp/data
+
+FROM ${BASE}
+RUN groupadd --gid 10001 storykeep \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin storykeep \
+ && mkdir -p /data /artifacts \
+ && chown storykeep:storykeep /data /artifacts \
+ && chmod 700 /data /artifacts
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    STORYKEEP_DATA_DIR=/data \
+    STORYKEEP_ARTIFACT_DIR=/artifacts \
+    STORYKEEP_BIND=0.0.0.0
+WORKDIR /app
+USER 10001:10001
+VOLUME ["/data", "/artifacts"]
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+ENTRYPOINT ["python", "manage.py"]
+CMD ["up"]
