@@ -166,6 +166,8 @@ class Display:
 
     def __enter__(self) -> Display:
         if self._live:
+            # A serial line does not know its size.
+            sized = os.get_terminal_size(self._out.fileno()).columns > 0
             tqdm.monitor_interval = 0  # no thread that wakes up for a bar nobody forgets to move
             self._bar = tqdm(
                 total=0,
@@ -173,7 +175,9 @@ class Display:
                 unit="B",
                 unit_scale=True,
                 bar_format=_BAR,
-                dynamic_ncols=True,
+                dynamic_ncols=sized,
+                ncols=None if sized else 80,
+                nrows=None if sized else 24,
                 leave=False,
                 desc="looking up",
             )

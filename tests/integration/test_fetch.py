@@ -1,0 +1,436 @@
+"""`manage.py fetch` as it is typed: a process of its own, with neither database nor Redis."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fake_tiktok import Account, FakeTikTok
+from tests.fake_tiktok.proxy import FakeProxy
+from tests.integration.conftest import ROOT, eventually
+
+
+class Shell:
+    """Types `manage.py fetch …` with the settings a user would have."""
+
+    def __init__(self, folder: Path, proxy: FakeProxy) -> None:
+        self.data, self.out = folder / "data", folder / "out"
+        self._env = {
+            name: value
+            for name, value in os.environ.items()
+            if "PYTEST" not in name and not name.startswith(("STORYKEEP_", "DJANGO_"))
+        } | {
+            "STORYKEEP_DATA_DIR": str(self.data),
+            "STORYKEEP_REDIS_URL": f"unix://{folder}/nobody-listens.sock",
+            "STORYKEEP_PROXY": proxy.url,
+            "STORYKEEP_CA_BUNDLE": proxy.ca_path,
+            "STORYKEEP_LIST_RATE": "0",
+        }
+
+    def start(self, *typed: str, **options: Any) -> subprocess.Popen[str]:
+        """Begin, and do not wait."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "fetch", *typed, "--out", str(self.out)],
+            cwd=ROOT,
+            env=self._env | options.pop("env", {}),
+            text=True,
+            encoding="utf-8",
+            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            | options,
+        )
+
+    def fetch(
+        self, *typed: str, pasted: str = "", **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Wait until it is over."""
+        process = self.start(*typed, **options)
+        out, err = process.communicate(pasted, timeout=60)
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(typed, process.returncode, out, err)
+
+    def files(self) -> list[str]:
+        """Everything in the folder, hidden or not."""
+        return sorted(
+            path.relative_to(self.out).as_posix()
+            for path in self.out.rglob("*")
+            if not path.is_dir()
+        )
+
+
+@pytest.fixture
+def shell(tmp_path: Path, proxy: FakeProxy, tiktok: FakeTikTok) -> Shell:
+    return Shell(tmp_path, proxy)
+
+
+@pytest.fixture
+def alice(tiktok: FakeTikTok) -> Account:
+    """A video, a photo not everything opens, and a carousel."""
+    account = tiktok.account("alice", nickname="Älice 🌻")
+    account.video(seconds=2, caption="três 🎬", ago_s=4 * 3600)
+    account.photo(formats=("webp",), ago_s=3 * 3600)
+    account.carousel(3, ago_s=2 * 3600)
+    return account
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d{4}")
+
+
+def shapes(names: list[str]) -> list[str]:
+    return [STAMP.sub("…", name) for name in names]
+
+
+# --- what it is for ---------------------------------------------------------------------------
+
+
+def test_one_author_without_database_and_redis(shell: Shell, alice: Account) -> None:
+    done = shell.fetch("@alice", "--audio", "m4a")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert sorted(shapes(shell.files())) == sorted(
+        [
+            "alice_…_01.m4a",
+            "alice_…_01.mp4",
+            "alice_…_story.json",
+            "alice_…_01.jpg",
+            "alice_…_01.webp",
+            "alice_…_story.json",
+            "alice_…_01.jpg",
+            "alice_…_02.jpg",
+            "alice_…_03.jpg",
+            "alice_…_story.json",
+        ]
+    )
+    wanted = {
+        hashlib.sha256(thing.body).hexdigest() for story in alice.stories for thing in story.files
+    }
+    assert wanted <= {digest(path) for path in shell.out.iterdir()}
+    assert "found 3 stories" in done.stdout
+    assert sorted(path.name for path in shell.data.iterdir()) == ["secret-key"]
+
+
+def test_json_says_everything_and_nothing_else(shell: Shell, alice: Account) -> None:
+    done = shell.fetch("alice", "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert "found 3 stories" in done.stderr
+    assert (told["state"], told["bundle"]) == ("done", None)
+    (item,) = told["items"]
+    assert (item["line"], item["kind"], item["state"], item["error"]) == (
+        "alice",
+        "user",
+        "done",
+        None,
+    )
+    assert item["author"] == {"id": alice.id, "name": "alice", "nickname": "Älice 🌻"}
+    assert [story["kind"] for story in item["stories"]] == ["video", "photo", "carousel"]
+    assert [len(story["files"]) for story in item["stories"]] == [1, 2, 3]
+    video = item["stories"][0]
+    assert video["caption"] == "três 🎬"
+    assert video["source_url"] == alice.stories[0].url
+    assert video["leaves_tiktok_at"].endswith("Z")
+    for story in item["stories"]:
+        assert (story["state"], story["error"]) == ("done", None)
+        for file in story["files"]:
+            path = Path(file["path"])
+            assert path.parent == shell.out
+            assert path.name == file["name"]
+            assert path.stat().st_size == file["size_bytes"]
+            assert digest(path) == file["sha256"]
+            assert file["checked"]
+    assert item["stories"][1]["files"][1]["labels"] == ["converted"]
+    assert "http" not in json.dumps([story["files"] for story in item["stories"]])
+
+
+def test_everything_as_one_zip(shell: Shell, alice: Account, tiktok: FakeTikTok) -> None:
+    bob = tiktok.account("bob")
+    bob.photo()
+    done = shell.fetch("@alice", "@bob", alice.stories[2].shared_url, "--zip", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert shell.files() == [told["bundle"]["name"]]
+    assert shapes(shell.files()) == ["storykeep_…_all.zip"]
+    bundle = shell.out / told["bundle"]["name"]
+    assert told["bundle"]["path"] == str(bundle)
+    assert told["bundle"]["sha256"] == digest(bundle)
+    with zipfile.ZipFile(bundle) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode("utf-8-sig"))))
+        files = [
+            file for item in told["items"] for story in item["stories"] for file in story["files"]
+        ]
+        for file in files:
+            assert file["path"] is None
+            assert hashlib.sha256(archive.read(file["name"])).hexdigest() == file["sha256"]
+    # The carousel came by two lines and is packed once; a sidecar for each story, and the manifest.
+    assert len(files) == 6 + 1 + 3
+    assert len(names) == 6 + 1 + 4 + 1
+    assert sorted(row["file"] for row in rows) == sorted({file["name"] for file in files})
+    assert [row["author"] for row in rows] == ["alice"] * 6 + ["bob"]
+
+
+def test_several_authors_and_kinds_of_lines(
+    shell: Shell, alice: Account, tiktok: FakeTikTok
+) -> None:
+    bob = tiktok.account("bob")
+    clip = bob.video(seconds=1)
+    post = bob.post(kind="photo")
+    done = shell.fetch(
+        "--posts",
+        "--json",
+        alice.stories[1].url,
+        "-",
+        pasted=f"Look: {tiktok.short_link('ZMclip', to=clip)}\n\n{post.shared_url}\n",
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [item["kind"] for item in told["items"]] == ["story", "story", "post"]
+    assert [item["author"]["name"] for item in told["items"]] == ["alice", "bob", "bob"]
+    assert shapes(shell.files()) == [
+        "alice/alice_…_01.jpg",
+        "alice/alice_…_01.webp",
+        "alice/alice_…_story.json",
+        "bob/bob_…_01.jpg",
+        "bob/bob_…_story.json",
+        "bob/bob_…_01.mp4",
+        "bob/bob_…_story.json",
+    ]
+
+
+def test_the_same_twice_is_fetched_once(shell: Shell, alice: Account, tiktok: FakeTikTok) -> None:
+    done = shell.fetch("@alice", "alice", f"{alice.url}?lang=de", "--json")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["items"]) == 1
+    assert tiktok.count("list") == 1
+
+
+def test_an_account_without_stories_is_an_answer(shell: Shell, tiktok: FakeTikTok) -> None:
+    tiktok.account("quiet.owl")
+    done = shell.fetch("@quiet.owl", "--json")
+    assert done.returncode == 0
+    (item,) = json.loads(done.stdout)["items"]
+    assert (item["state"], item["stories"], item["error"]) == ("empty", [], None)
+    assert not shell.out.exists()
+
+
+def test_a_bar_on_a_terminal(shell: Shell, alice: Account) -> None:
+    ours, theirs = pty.openpty()
+    process = shell.start("@alice", stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert b"saving " in shown
+    assert b"of 5" in shown
+    assert b"\r" in shown
+
+
+# --- what was there before --------------------------------------------------------------------
+
+
+def test_what_lies_there_is_never_touched(shell: Shell, alice: Account) -> None:
+    assert shell.fetch("@alice").returncode == 0
+    before = {path: (path.read_bytes(), path.stat().st_ino) for path in shell.out.iterdir()}
+    taken = next(path for path in before if path.suffix == ".mp4")
+    taken.write_bytes(b"something else by now")
+    (shell.out / "notes.txt").write_text("mine")
+    before[taken] = (b"something else by now", taken.stat().st_ino)
+
+    done = shell.fetch("@alice", "--json")
+    assert done.returncode == 0
+    for path, facts in before.items():
+        assert (path.read_bytes(), path.stat().st_ino) == facts
+    fresh = set(shell.out.iterdir()) - set(before) - {shell.out / "notes.txt"}
+    # Its sidecar speaks of a file by another name, so it is another sidecar.
+    video = f"{taken.stem}_2.mp4"
+    assert {path.name for path in fresh} == {
+        video,
+        f"{taken.stem.removesuffix('_01')}_story_2.json",
+    }
+    told = json.loads(done.stdout)["items"][0]["stories"][0]["files"][0]
+    assert told["name"] == video
+    assert digest(shell.out / video) == told["sha256"]
+
+
+# --- what goes wrong --------------------------------------------------------------------------
+
+
+def test_bad_lines_harm_no_other(shell: Shell, alice: Account, tiktok: FakeTikTok) -> None:
+    tiktok.account("locked.diary", private=True)
+    tag = "https://www.tiktok.com/tag/sunset"
+    done = shell.fetch("??", "@alice", tag, "@locked.diary", "@nobody.here", "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["state"] == "partial"
+    assert [(item["state"], item["error"] and item["error"]["code"]) for item in told["items"]] == [
+        ("failed", "not_understood"),
+        ("done", None),
+        ("failed", "unsupported_link"),
+        ("failed", "private_account"),
+        ("failed", "no_such_account"),
+    ]
+    verdicts = [line for line in done.stderr.splitlines() if line.startswith("fetch: ")]
+    assert len(verdicts) == 4
+    assert (
+        f"fetch: {tag}: unsupported_link: This link is not a profile or a story. (a tag page)"
+        in (done.stderr)
+    )
+
+
+def test_nothing_but_bad_lines(shell: Shell, tiktok: FakeTikTok) -> None:
+    done = shell.fetch("??", "https://example.com/@alice")
+    assert done.returncode == 2
+    assert "fetch: ??: not_understood: " in done.stderr
+    assert "unsupported_link" in done.stderr
+    assert done.stdout == ""
+    assert not shell.out.exists()
+    assert tiktok.requests == []
+
+
+def test_a_line_that_fails_alone(shell: Shell, tiktok: FakeTikTok) -> None:
+    done = shell.fetch("@nobody.here", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["state"] == "failed"
+    assert not shell.out.exists()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param((), id="no line"),
+        pytest.param(("@alice", "--audio", "wav"), id="no such sound"),
+        pytest.param(("@alice", "--faster"), id="no such option"),
+        pytest.param(("-",), id="nothing on stdin"),
+        pytest.param((" ",), id="a blank line"),
+    ],
+)
+def test_typed_wrongly(shell: Shell, typed: tuple[str, ...]) -> None:
+    done = shell.fetch(*typed)
+    assert done.returncode == 2
+    assert done.stderr
+    assert done.stdout == ""
+
+
+def test_a_folder_that_cannot_be_made(shell: Shell, alice: Account) -> None:
+    shell.out.write_text("a file")
+    done = shell.fetch("@alice")
+    assert done.returncode == 2
+    assert done.stderr == f"fetch: cannot write into {shell.out}: File exists\n"
+    assert shell.out.read_text() == "a file"
+
+
+def test_a_part_that_did_not_arrive(shell: Shell, alice: Account, tiktok: FakeTikTok) -> None:
+    second = alice.stories[2].pictures[1][0]
+    tiktok.fault(second, 404)
+    done = shell.fetch("@alice", "--json")
+    assert done.returncode == 1
+    item = json.loads(done.stdout)["items"][0]
+    assert (item["state"], item["error"]["code"]) == ("partial", "media_unavailable")
+    assert [story["state"] for story in item["stories"]] == ["done", "done", "partial"]
+    assert [file["name"][-6:] for file in item["stories"][2]["files"]] == ["01.jpg", "03.jpg"]
+    assert "fetch: @alice: only 4 of 5 saved" in done.stderr
+    assert "media_unavailable" in done.stderr
+
+
+def test_after_a_refusal_nobody_asks(shell: Shell, tiktok: FakeTikTok) -> None:
+    names = [f"author{number}" for number in range(6)]
+    for name in names:
+        tiktok.account(name).photo()
+    tiktok.fault("pages", 429)
+    tiktok.fault("list", 429)
+    done = shell.fetch(*names, "--json", env={"STORYKEEP_ITEM_CONCURRENCY": "1"})
+    assert done.returncode == 2
+    codes = {item["error"]["code"] for item in json.loads(done.stdout)["items"]}
+    assert codes == {"rate_limited"}
+    assert {one.where.account for one in tiktok.requests} == {"author0"}
+
+
+# --- cut short --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("zipped", [False, True], ids=["loose", "zip"])
+def test_a_signal_leaves_nothing_half_written(
+    shell: Shell,
+    tiktok: FakeTikTok,
+    slowly: Callable[[float], None],
+    number: signal.Signals,
+    zipped: bool,
+) -> None:
+    alice = tiktok.account("alice")
+    alice.photo()
+    alice.video(seconds=2, min_bytes=6_000_000)
+    slowly(300_000)
+    shell.out.mkdir()
+    (shell.out / "mine.txt").write_text("mine")
+    process = shell.start("@alice", "--json", *(["--zip"] if zipped else []))
+    # The picture is complete while the video still arrives.
+    if zipped:
+        eventually(lambda: len(list(shell.out.glob(".storykeep-*/*.part"))) == 2)
+        eventually(lambda: _arrived(shell.out) > 500_000)
+    else:
+        eventually(lambda: any(shell.out.glob("*.jpg")))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert "interrupted" in err
+    told = json.loads(out)
+    files = [file for story in told["items"][0]["stories"] for file in story["files"]]
+    if zipped:
+        assert (told["state"], files) == ("cancelled", [])
+        assert shell.files() == ["mine.txt"]
+    else:
+        assert told["items"][0]["state"] == "partial"
+        assert [digest(Path(file["path"])) for file in files] == [file["sha256"] for file in files]
+        assert shapes(shell.files()) == ["alice_…_01.jpg", "alice_…_story.json", "mine.txt"]
+    assert not list(shell.out.glob(".*"))
+
+
+def _arrived(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob(".storykeep-*/*.part"))
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(
+    shell: Shell, tiktok: FakeTikTok, slowly: Callable[[float], None]
+) -> None:
+    tiktok.account("alice").video(seconds=2, min_bytes=6_000_000)
+    slowly(300_000)
+    killed = shell.start("@alice")
+    eventually(lambda: _arrived(shell.out) > 0)
+    killed.kill()
+    killed.communicate()
+    (left,) = shell.out.glob(".storykeep-*")
+    slowly(0)
+    long_ago = time.time() - 3600
+    os.utime(left, (long_ago, long_ago))
+    assert shell.fetch("@alice").returncode == 0
+    assert not list(shell.out.glob(".*"))
