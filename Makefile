@@ -25,8 +25,12 @@ test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway Postg
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it takes (Linux, a minute or two)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
+smoke: ## Start an installed copy without the test tools, measure it, stop it
+	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
+	@exec build/base/bin/python -m tests.smoke
+
 # Checks look at the code alone, not at anyone's data folder.
-check lock: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
+check: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
 check: $(VENV)/dev.ok ## Format, lint, types, import direction, migrations
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
@@ -59,6 +63,7 @@ $(VENV)/pip.ok:
 	  echo "$(PY) cannot make virtual environments." >&2; \
 	  echo "On Debian or Ubuntu: apt install python3-venv. Elsewhere: make PY=/path/to/python3" >&2; \
 	  exit 1; }
+	@mkdir -p $(dir $(VENV))
 	@test -x $(BIN)/pip || { echo "Making $(VENV) with $$($(PY) --version) ..."; $(PY) -m venv $(VENV); }
 	@touch $@
 

@@ -31,7 +31,7 @@ ONLY_IN = {
     "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "redis": ("jobs/progress.py", "jobs/upstream.py"),
     "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py", "webapp/worker.py"),
-    "kombu": ("jobs/tasks.py",),
+    "kombu": ("jobs/tasks.py", "webapp/celery.py"),
 }
 """Who may use a library: to replace one, these are the files to change."""
 
