@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,18 +10,20 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from jobs import cleanup, lifecycle, packaging, pipeline
+from jobs import cleanup, lifecycle, packaging, pipeline, progress
 from jobs.errors import Internal
 from jobs.lifecycle import ClaimLost, Stopping
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
 
-BEAT_EXPIRES = timedelta(seconds=60)
-
 
 def send(task: Any, row_id: UUID) -> bool:
     """Tell the broker of one row; False when it did not take the message."""
+    # Asked first, with a short patience and at most every other second: where Redis hangs rather
+    # than refuses, sending took a minute (measured), and someone's request waits for it.
+    if not progress.is_up():
+        return False
     try:
         task.apply_async(
             (str(row_id),), expires=lifecycle.RESEND_AFTER.total_seconds(), retry=False

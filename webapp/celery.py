@@ -38,7 +38,7 @@ def _config() -> dict[str, Any]:
             "health_check_interval": 15,
             "retry_on_timeout": True,
             "socket_connect_timeout": 2,
-            "socket_timeout": 30,
+            "socket_timeout": 10,
             # Sending while Redis is down: measured, 6 s by default, 0.05 s like this. The worker
             # reconnects by the rule above, for ever.
             "max_retries": 1,
