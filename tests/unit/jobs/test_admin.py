@@ -1,0 +1,148 @@
+"""The admin pages: rows to look at, and acts that call what the pages call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from jobs.admin import age
+from jobs.models import Artifact, Job, Package
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+TABLES = ("job", "item", "story", "artifact", "package")
+
+
+@pytest.fixture
+def admin_user() -> User:
+    """Runs the instance."""
+    return make_user("admin", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def browser(admin_user: User) -> Client:
+    """The admin's browser."""
+    client = Client()
+    client.force_login(admin_user)
+    return client
+
+
+@pytest.fixture
+def job() -> Job:
+    """Alice's, with one of everything."""
+    job = make_job(make_user("alice"))
+    story = make_story(make_item(job, state=ItemState.FAILED, error_code="upstream_down"))
+    make_artifact(story, size_bytes=2_500_000, content=b"x" * 9)
+    make_item(job)
+    Package.objects.create(job=job, owner=job.owner)
+    return job
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_lists_and_shows(browser: Client, job: Job, table: str) -> None:
+    assert browser.get(f"/admin/jobs/{table}/").status_code == 200
+    for query in ("q=alice", "o=1", "o=-2.3"):
+        assert browser.get(f"/admin/jobs/{table}/?{query}").status_code == 200
+    row = {
+        "job": Job, "item": job.items.model, "story": job.items.model.stories.rel.related_model,
+        "artifact": Artifact, "package": Package,
+    }[table].objects.first()  # fmt: skip
+    response = browser.get(f"/admin/jobs/{table}/{row.pk}/change/")
+    assert response.status_code == 200
+    assert b'name="_save"' not in response.content
+    assert browser.get(f"/admin/jobs/{table}/add/").status_code == 403
+    assert browser.post(f"/admin/jobs/{table}/{row.pk}/delete/").status_code == 403
+
+
+def test_a_job_shows_state_codes_and_bytes(browser: Client, job: Job) -> None:
+    page = browser.get("/admin/jobs/job/").content.decode()
+    assert "queued" in page
+    assert "upstream_down" in page
+    assert "1 · 2.5\N{NO-BREAK SPACE}MB" in page
+
+
+def test_a_long_list_costs_no_more_than_a_short_one(
+    browser: Client, job: Job, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(8):
+        make_job(job.owner, links=2)
+    for table in TABLES:
+        with django_assert_max_num_queries(9):
+            browser.get(f"/admin/jobs/{table}/")
+
+
+@pytest.mark.parametrize("state", [*ItemState.values, "nonsense"])
+def test_jobs_are_filtered_by_state(browser: Client, job: Job, state: str) -> None:
+    page = browser.get(f"/admin/jobs/job/?state={state}").content.decode()
+    assert (str(job.pk) in page) is (state in {"queued", "nonsense"})
+
+
+def act(browser: Client, table: str, name: str, *ids: object) -> str:
+    """Run an action over some rows and read what it said."""
+    response = browser.post(
+        f"/admin/jobs/{table}/",
+        {"action": name, "_selected_action": [str(one) for one in ids]},
+        follow=True,
+    )
+    return response.content.decode()
+
+
+def test_cancel_and_retry(browser: Client, job: Job) -> None:
+    failed, queued = job.items.order_by("position")
+    assert "1 line retried" in act(browser, "item", "retry", failed.pk, queued.pk)
+    assert "2 lines cancelled" in act(browser, "job", "cancel", job.pk)
+    assert "0 lines retried" in act(browser, "job", "retry", job.pk)
+    assert "0 lines cancelled" in act(browser, "item", "cancel", queued.pk)
+
+
+def test_purge(browser: Client, job: Job) -> None:
+    assert "1 file deleted" in act(browser, "job", "purge_files", job.pk)
+    assert Artifact.objects.get().removed_at
+    file = make_artifact(make_story(job.items.first()), content=b"y")
+    assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
+
+
+def test_files_are_filtered_by_presence(browser: Client, job: Job) -> None:
+    file = Artifact.objects.get()
+    for there, gone in ((True, False), (False, True)):
+        assert (str(file.pk) in listed(browser, "yes")) is there
+        assert (str(file.pk) in listed(browser, "no")) is gone
+        Artifact.objects.update(removed_at=timezone.now())
+
+
+def listed(browser: Client, present: str) -> str:
+    """The list of files that are there, or not."""
+    return browser.get(f"/admin/jobs/artifact/?present={present}").content.decode()
+
+
+def test_acts_need_the_right_to_change(job: Job) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client = Client()
+    client.force_login(clerk)
+    page = client.get("/admin/jobs/job/").content.decode()
+    assert str(job.pk) in page
+    assert 'value="cancel"' not in page
+    act(client, "job", "cancel", job.pk)
+    assert job.items.filter(state=ItemState.QUEUED).exists()
+
+
+@pytest.mark.parametrize(
+    ("past", "words"),
+    [
+        (timedelta(seconds=5), "5 s"),
+        (timedelta(minutes=3), "3 min"),
+        (timedelta(hours=5), "5 h"),
+        (timedelta(days=3), "3 d"),
+    ],
+)
+def test_age(past: timedelta, words: str) -> None:
+    assert age(timezone.now() - past) == words
+    assert age(None) == "–"

@@ -1,0 +1,210 @@
+"""A snapshot in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import progress, shelf, snapshot, telling
+from jobs.models import Artifact, Item, Job, Role, StoryKind
+from jobs.progress import ItemProgress
+from jobs.states import ItemState
+from jobs.telling import Page
+from jobs.templatetags import words
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def told(job: Job) -> Page:
+    """The page about a job."""
+    seen = snapshot.load(job.pk, job.owner)
+    assert seen
+    return telling.tell(seen)
+
+
+@pytest.fixture
+def item() -> Item:
+    """A running item with four files to come, one of them here."""
+    item = make_item(make_job(), name="nora", state=ItemState.RUNNING, author_name="nora")
+    story = make_story(item, kind=StoryKind.CAROUSEL, media_count=4, state=ItemState.QUEUED)
+    make_artifact(story, size_bytes=4_000_000)
+    return item
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        (ItemProgress(phase="looking_up"), "Looking up @nora"),
+        (ItemProgress(phase="found", found=5), "Found 5 stories"),
+        (ItemProgress(phase="found", found=1), "Found 1 story"),
+        (
+            ItemProgress(
+                phase="saving", files_done=3, files_total=5, bytes_done=12_000_000,
+                bytes_total=30_000_000, eta_s=8,
+            ),
+            "Saving. 3 of 5 files, 12.0 MB of 30.0 MB, about 8 s left",
+        ),
+        (
+            ItemProgress(phase="saving", files_done=1, files_total=4, eta_s=240),
+            "Saving. 1 of 4 files, about 4 min left",
+        ),
+        (ItemProgress(phase="checking", files_done=4, files_total=4), "Checking. 4 of 4 files"),
+        (ItemProgress(phase="packing", files_done=4, files_total=4), "Packing"),
+    ],
+)  # fmt: skip
+def test_a_running_line(
+    item: Item, monkeypatch: pytest.MonkeyPatch, heard: ItemProgress, words: str
+) -> None:
+    monkeypatch.setattr(progress, "read", lambda _job: {str(item.pk): heard})
+    page = told(item.job)
+    assert page.words.replace("\N{NO-BREAK SPACE}", " ").startswith(words.split(",")[0])
+    assert page.lines[0].words.replace("\N{NO-BREAK SPACE}", " ").startswith(words[:20])
+    if heard.bytes_total:
+        assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
+        assert page.share == 40
+
+
+def test_forgotten_progress_is_not_a_full_bar(item: Item) -> None:
+    page = told(item.job)
+    assert page.words == "Saving. 1 of 4 files"
+    assert page.share == 25
+
+
+@pytest.mark.parametrize(
+    ("states", "saved", "words"),
+    [
+        ([ItemState.DONE], 2, "2 files saved and checked, 2 kB"),
+        ([ItemState.DONE, ItemState.FAILED], 1, "1 file saved and checked, 1 kB. 1 line failed"),
+        ([ItemState.FAILED], 0, "Nothing could be saved"),
+        ([ItemState.EMPTY], 0, "No active story that everyone can see"),
+        ([ItemState.CANCELLED], 0, "Cancelled before anything was saved"),
+        ([ItemState.CANCELLED], 1, "Cancelled. 1 file saved and checked, 1 kB"),
+    ],
+)
+def test_a_settled_job(states: list[ItemState], saved: int, words: str) -> None:
+    job = make_job()
+    items = [make_item(job, state=state, author_name="x") for state in states]
+    for _ in range(saved):
+        make_artifact(make_story(items[0]))
+    page = told(job)
+    assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
+    assert page.step == page.words
+
+
+def test_titles() -> None:
+    job = make_job()
+    make_item(job, name="nora", author_name="nora", author_nickname="Nora L.")
+    page = told(job)
+    assert (page.title, page.lines[0].handle) == ("Nora L.", "@nora")
+    for name in ("max", "zoe", "kim", "lou"):
+        make_item(job, name=name)
+    assert told(job).title == "@nora, @max, @zoe and 2 more"
+    long = make_job()
+    make_item(long, line=f"https://www.example.com/{'way/' * 90}?x=1", target={})
+    assert len(told(long).title) < 45
+    assert told(long).title.startswith("example.com/way/")
+
+
+def test_what_there_is_to_take() -> None:
+    item = make_item(state=ItemState.DONE, author_name="x")
+    photo = make_story(item)
+    make_artifact(photo, content_type="image/webp", position=1)
+    make_artifact(photo, role=Role.CONVERTED, position=1)
+    make_artifact(photo, role=Role.ATTACHED_SONG, content_type="audio/mpeg", position=0)
+    video = make_story(item, kind=StoryKind.VIDEO)
+    make_artifact(video, content_type="video/mp4", duration_s=75.2, position=1)
+    make_artifact(video, role=Role.AUDIO_TRACK, content_type="audio/mp4", position=1)
+    many = make_story(item, kind=StoryKind.CAROUSEL, media_count=2)
+    make_artifact(many, position=1)
+    make_artifact(many, position=2)
+    make_artifact(many, role=Role.ZIP, content_type="application/zip", position=0)
+    tiles = told(item.job).lines[0].tiles
+    takes = [[tile.main, *tile.more] for tile in tiles]
+    assert [[take.words for take in row if take] for row in takes] == [
+        ["Download image (WebP)", "Attached song, MP3", "Image as JPG"],
+        ["Download MP4", "Sound, M4A"],
+        ["Download ZIP", "Image 1", "Image 2"],
+    ]
+    assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
+    assert [len(tile.sights) for tile in tiles] == [1, 1, 2]
+    assert tiles[2].sights[1].title == "@x · 2 photos · 2/2"
+
+
+def test_a_cleaned_up_tile() -> None:
+    file = make_artifact()
+    assert file.story
+    assert file.story.item
+    Artifact.objects.update(removed_at=timezone.now())
+    page = told(file.job)
+    tile = page.lines[0].tiles[0]
+    assert (tile.cover, tile.main, tile.checked, page.here, page.saved) == (None, None, False, 0, 1)
+    assert tile.removed_at == page.removed_at
+    assert page.removed_at
+    assert page.words == "1 file saved and checked"
+
+
+def test_the_tag_changes_when_a_story_leaves() -> None:
+    file = make_artifact()
+    assert file.story
+    now = timezone.now()
+    seen = snapshot.load(file.job_id, file.owner)
+    assert seen
+    assert file.story.leaves_at
+    before = telling.tell(seen, file.story.leaves_at - timedelta(seconds=1))
+    after = telling.tell(seen, file.story.leaves_at)
+    assert before.etag != after.etag
+    assert before.etag == telling.tell(replace(seen), now.replace(year=2000)).etag
+
+
+def test_cards() -> None:
+    alice = make_user("alice")
+    job = make_job(alice)
+    for name in ("a1", "b2", "c3", "d4"):
+        make_item(job, name=name, state=ItemState.FAILED, error_code="upstream_down")
+    make_artifact(make_story(job.items.first()))
+    make_artifact(make_story(job.items.first()), role=Role.POSTER)
+    (card,) = shelf.cards(shelf.find(alice))
+    assert (card.names, card.more) == (("@a1", "@b2", "@c3"), 1)
+    assert (card.files, len(card.peek), card.retryable, card.state) == (1, 1, 4, "failed")
+    assert not shelf.find(make_user("bob")).exists()
+    assert shelf.find(alice, "@B2").count() == 1
+    assert shelf.find(alice, "zzz").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_600, "1.0 MB"), (8_440_000, "8.4 MB"),
+     (123_456_789, "123 MB"), (5_100_000_000, "5.1 GB"), (None, "")],
+)  # fmt: skip
+def test_sizes(size_bytes: int | None, said: str) -> None:
+    assert words.size(size_bytes).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=24), "24 hours"),
+        (timedelta(days=30), "30 days"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(seconds=61), "61 seconds"),
+        (timedelta(hours=1), "1 hour"),
+    ],
+)
+def test_spans(duration: timedelta, said: str) -> None:
+    assert words.span(duration) == said
+
+
+def test_clocks() -> None:
+    past = words.clock(timezone.now() - timedelta(1), ahead="in {}", past="over", at="at {}")
+    assert "data-clock" not in past
+    assert ">over<" in past
+    ahead = words.clock(datetime(2999, 1, 2, 3, 4, tzinfo=UTC), ahead="in {}", past="o", at="at {}")
+    assert ">at 2 Jan, 03:04 UTC<" in ahead
+    assert 'datetime="2999-01-02T03:04:00+00:00"' in ahead
+    assert words.clock(None, ahead="", past="", at="") == ""
+    assert words.when(None) == ""
