@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
@@ -40,6 +41,10 @@ LOOK_ROUND_S: Final = 0.7
 OVERTIME_S: Final = 60.0
 """The client ends an item that takes too long; this much later we end it ourselves."""
 MAX_CAPTION: Final = 10_000
+SAVE_AFTER_S: Final = 0.5
+"""A checked file waits at most this long for others to be written down with it; writing one by one
+would cost more than fetching them."""
+SAVE_TOGETHER: Final = 32
 _AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
     Audio.NONE: "none",
     Audio.M4A: "m4a",
@@ -66,6 +71,8 @@ def run(held: Claim) -> Outcome:
         except AccessError:
             upstream_answered()
             raise
+        finally:
+            record.save()
         return record.outcome()
 
 
@@ -131,6 +138,8 @@ class _Record:
         self._failed: dict[str, StoriesError] = {}
         self._listed: frozenset[str] = frozenset()
         self._packed: dict[str, int] = {}
+        self._ready: list[FileReady] = []
+        self._ready_since = 0.0
         self._saved_bytes = self._saved_before()
         self.have = frozenset(self._saved_bytes)
         self.progress = Reporter(item.job_id, item.pk)
@@ -150,7 +159,8 @@ class _Record:
             case Checking():
                 self.progress.checking()
             case FileReady():
-                self._save(event)
+                self._ready_since = self._ready_since if self._ready else time.monotonic()
+                self._ready.append(event)
             case MediaFailed():
                 self.progress.file_failed((event.story_id, event.position))
                 logger.info(
@@ -162,6 +172,11 @@ class _Record:
                 self._finish(event)
             case Warned():
                 logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
+        if self._ready and (
+            len(self._ready) >= SAVE_TOGETHER
+            or time.monotonic() - self._ready_since >= SAVE_AFTER_S
+        ):
+            self.save()
 
     def outcome(self) -> Outcome:
         """What all the item's stories amount to, those of earlier attempts too."""
@@ -219,18 +234,22 @@ class _Record:
         with fenced(self._held):
             known = {row.tiktok_id: row for row in Story.objects.filter(item=self._item)}
             position = max((row.position for row in known.values()), default=0)
+            new: list[Story] = []
             for story in event.stories:
                 row = known.get(story.id)
                 if row is None:
                     position += 1
                     row = self._new_row(story, position)
+                    new.append(row)
                 elif row.state != ItemState.DONE:
                     row.state, row.error_code, row.error_detail = ItemState.QUEUED, "", ""
                     row.save(update_fields=["state", "error_code", "error_detail"])
                 self._stories[story.id] = row
+            Story.objects.bulk_create(new)
             for row in known.values():
                 if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
-                    self._close(row, Gone("not listed any more"))
+                    saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
+                    self._close(row, Gone("not listed any more"), saved=saved)
             kind = submission.kind_found(self._item.kind, event.stories)
             if kind != self._item.kind:
                 self._item.kind = kind
@@ -238,7 +257,7 @@ class _Record:
         self._expect(event.stories)
 
     def _new_row(self, story: structures.Story, position: int) -> Story:
-        return Story.objects.create(
+        return Story(
             item=self._item,
             owner_id=self._item.owner_id,
             tiktok_id=story.id,
@@ -266,7 +285,23 @@ class _Record:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def _save(self, event: FileReady) -> None:
+    def save(self) -> None:
+        """Keep the files that are ready, in one transaction. Raises ClaimLost, DiskFull."""
+        ready, self._ready = self._ready, []
+        if not ready:
+            return
+        kept: list[Artifact] = []
+        try:
+            for event in ready:
+                kept.append(self._keep(event))  # noqa: PERF401  # those before a full disk count
+        finally:
+            self._add(kept)
+        for event in ready:
+            if event.role == "media":
+                self.progress.file_done((event.story_id, event.position), event.size_bytes)
+
+    def _keep(self, event: FileReady) -> Artifact:
+        """Put a file in its place; its row, not written yet and with the name it should have."""
         story = self._stories[event.story_id]
         role = Role(event.role)
         artifact = Artifact(
@@ -277,6 +312,13 @@ class _Record:
             story=story,
             role=role,
             position=event.position,
+            name=filenames.media_name(
+                self._item.author_name,
+                story.posted_at,
+                event.position or 1,
+                event.verified.suffix,
+                tag=filenames.TAGS.get(role, ""),
+            ),
             content_type=event.verified.content_type,
             size_bytes=event.size_bytes,
             sha256=event.sha256,
@@ -293,42 +335,49 @@ class _Record:
             self._workspace.keep(event.key, artifact.pk, durable=role != Role.POSTER)
         except FileNotFoundError as error:
             raise ClaimLost from error  # the workspace was taken away with the claim
-        name = filenames.media_name(
-            self._item.author_name,
-            story.posted_at,
-            event.position or 1,
-            event.verified.suffix,
-            tag=filenames.TAGS.get(role, ""),
-        )
-        self._add(artifact, name)
-        if role == Role.MEDIA:
-            self.progress.file_done((event.story_id, event.position), event.size_bytes)
+        return artifact
 
-    def _add(self, artifact: Artifact, name: str) -> bool:
-        """The row of a file that is in storage; without a row the file goes again."""
-        added = False
+    def _add(self, artifacts: list[Artifact]) -> None:
+        """The rows of files that are in storage; a file without a row goes again."""
+        if not artifacts:
+            return
+        added: list[Artifact] = []
         try:
             with fenced(self._held):
-                taken = Artifact.objects.filter(
-                    job_id=self._item.job_id, name__istartswith=name.rpartition(".")[0]
-                )
-                artifact.name = filenames.unique(
-                    name, {filenames.same(one) for one in taken.values_list("name", flat=True)}
-                )
-                with transaction.atomic():
-                    artifact.save(force_insert=True)
-                added = True
-        except IntegrityError:
-            # Saved before, by an attempt that was thought lost: one copy is enough.
-            logger.info("item %s: %s was there already", self._item.pk, artifact.role)
+                self._name(artifacts)
+                inserted = self._insert(artifacts)
+            added = inserted
         finally:
-            if not added:
-                storage.remove(artifact.pk)
-        return added
+            for artifact in artifacts:
+                if artifact not in added:
+                    storage.remove(artifact.pk)
+
+    def _name(self, artifacts: list[Artifact]) -> None:
+        """Give each a name that nothing else in the job has."""
+        stems = [artifact.name.rpartition(".")[0] for artifact in artifacts]
+        start = os.path.commonprefix(stems)  # noqa: RUF071  # letters are what is wanted here
+        rows = Artifact.objects.filter(job_id=self._item.job_id, name__istartswith=start)
+        taken = {filenames.same(name) for name in rows.values_list("name", flat=True)}
+        for artifact in artifacts:
+            artifact.name = filenames.unique(artifact.name, taken)
+            taken.add(filenames.same(artifact.name))
+
+    def _insert(self, artifacts: list[Artifact]) -> list[Artifact]:
+        """Write the rows; those that were written."""
+        try:
+            with transaction.atomic():
+                return Artifact.objects.bulk_create(artifacts)
+        except IntegrityError:
+            if len(artifacts) > 1:
+                return [one for each in artifacts for one in self._insert([each])]
+        # Saved before, by an attempt that was thought lost: one copy is enough.
+        logger.info("item %s: %s was there already", self._item.pk, artifacts[0].role)
+        return []
 
     # --- the end of a story -----------------------------------------------------------------------
 
     def _finish(self, event: StoryFinished) -> None:
+        self.save()
         story = self._stories[event.story_id]
         if story.kind == StoryKind.CAROUSEL and event.saved:
             self._pack(story)
@@ -338,10 +387,9 @@ class _Record:
         if error is not None:
             self._failed[story.tiktok_id] = error
         with fenced(self._held):
-            self._close(story, error)
+            self._close(story, error, saved=event.saved > 0)
 
-    def _close(self, story: Story, error: StoriesError | None) -> None:
-        saved = Artifact.objects.filter(story=story, role=Role.MEDIA).exists()
+    def _close(self, story: Story, error: StoriesError | None, *, saved: bool) -> None:
         story.state = ItemState.DONE
         story.error_code = story.error_detail = ""
         if error is not None:
@@ -369,4 +417,4 @@ class _Record:
         except StoriesError as error:
             logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
             return
-        self._add(artifact, artifact.name)
+        self._add([artifact])

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
@@ -230,12 +230,13 @@ class Reporter:
         before = self._now.phase
         done = sum(self._arrived.values())
         total = sum(max(size, self._arrived.get(one, 0)) for one, size in self._expected.items())
-        current = asdict(self._now) | {
-            "bytes_done": self._saved_before_bytes + done,
-            "bytes_total": self._saved_before_bytes + total,
-            "eta_s": self._eta(done, total),
-        }
-        self._now = ItemProgress(**(current | changes))
+        self._now = replace(
+            self._now,
+            bytes_done=self._saved_before_bytes + done,
+            bytes_total=self._saved_before_bytes + total,
+            eta_s=self._eta(done, total),
+            **changes,
+        )
         due = time.monotonic() - self._written_at >= WRITE_EVERY_S
         self._unwritten = True
         if due or self._now.phase != before:
