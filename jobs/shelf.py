@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
 from jobs.states import ItemState, job_state
+from jobs.telling import shortened
 
 PEEK = 2
 _NAMES = 3
@@ -58,7 +59,7 @@ def find(user: AbstractBaseUser | AnonymousUser, words: str = "") -> QuerySet[Jo
 def name_of(item: Item) -> str:
     """Whom or what a line is about, as short as we can say it."""
     name = item.author_name or item.target.get("name")
-    return f"@{name}" if name else item.line
+    return f"@{name}" if name else shortened(item.line)
 
 
 def cards(jobs: Iterable[Job]) -> list[Card]:

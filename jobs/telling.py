@@ -156,10 +156,10 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
 
 def name_of(item: ItemView) -> str:
     """Whom or what a line is about, as short as it can be said."""
-    return f"@{item.name}" if item.name else _shortened(item.line)
+    return f"@{item.name}" if item.name else shortened(item.line)
 
 
-def _shortened(line: str) -> str:
+def shortened(line: str) -> str:
     """A line fit for a title: no scheme, no query, and the middle left out when it is long."""
     bare = _SCHEME.sub("", line).split("?")[0] if _SCHEME.match(line) else line
     if len(bare) <= _TITLE:

@@ -163,6 +163,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # Django speaks many more; half a page in each helps nobody
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

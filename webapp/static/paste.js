@@ -42,7 +42,9 @@
     const over = lines - limit;
     if (over > 0) shown.push(chip("over", over, "bad"));
     else if (lines > limit * 0.8) shown.push(chip("room", -over, "warn"));
-    chips.replaceChildren(...shown);
+    // Replaced only when it says something new, for those who have it read aloud.
+    const text = (nodes) => [...nodes].map((node) => node.textContent).join();
+    if (text(shown) !== text(chips.children)) chips.replaceChildren(...shown);
     button.textContent = saved ? say(button, saved) : button.dataset.none;
     button.disabled = over > 0;
   };

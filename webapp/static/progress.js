@@ -156,6 +156,7 @@
     if (bar && bar.dataset.many) bar.textContent = bar.dataset.many.replace("{}", chosen);
   };
   root.addEventListener("change", count);
+  for (const clear of document.querySelectorAll("[data-clear]")) clear.hidden = false;
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-clear]")) return;
     for (const box of root.querySelectorAll(".pick:checked")) box.checked = false;
