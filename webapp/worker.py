@@ -41,7 +41,7 @@ def work(concurrency: int, log_level: str) -> int:
     """Run the worker."""
     from celery import bootsteps
     from celery.concurrency import get_implementation
-    from celery.platforms import SecurityWarning
+    from celery.exceptions import SecurityWarning
 
     from jobs import workers
     from webapp.celery import app

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from webapp.parts import redis_binary
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
 
@@ -74,6 +76,16 @@ def wait_for(true: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+def _get(port: int, path: str, **headers: str) -> tuple[int, bytes]:
+    caller = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        caller.request("GET", path, headers=headers)
+        answer = caller.getresponse()
+        return answer.status, answer.read()
+    finally:
+        caller.close()
+
+
 class Instance:
     """A running `manage.py up` and what it has printed."""
 
@@ -120,13 +132,7 @@ class Instance:
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         """Status and body of an answer."""
-        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        try:
-            caller.request("GET", path, headers=headers)
-            answer = caller.getresponse()
-            return answer.status, answer.read()
-        finally:
-            caller.close()
+        return _get(self.port, path, **headers)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop; the exit code."""
@@ -317,6 +323,43 @@ def test_only_preparing(folder: Path) -> None:
     admin = {"STORYKEEP_ADMIN_USER": "root", "STORYKEEP_ADMIN_PASSWORD": "correct horse 42"}
     assert prepare(**admin) == ""
     assert prepare() == ""
+
+
+def test_each_part_alone(folder: Path) -> None:
+    """What the containers of a larger set-up run, with a Redis of their own."""
+    base = folder.parent
+    port = free_port()
+    ours = environment(folder, port, STORYKEEP_REDIS_URL=f"unix://{base}/redis.sock")
+    manage = [sys.executable, "manage.py", "up", "--only"]
+    subprocess.run([*manage, "migrate"], cwd=ROOT, env=ours, check=True, capture_output=True)
+    redis = [redis_binary(), "--port", "0", "--unixsocket", f"{base}/redis.sock", "--save", ""]
+    commands = {"redis": redis} | {n: [*manage, n] for n in ("web", "worker", "scheduler")}
+    running = {
+        name: subprocess.Popen(
+            command, cwd=ROOT, env=ours, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for name, command in commands.items()
+    }
+
+    def ready() -> bool:
+        try:
+            return _get(port, "/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def worker_alive() -> bool:
+        check = [sys.executable, "-m", "webapp.worker", "--check"]
+        return subprocess.run(check, cwd=ROOT, env=ours, check=False).returncode == 0
+
+    try:
+        wait_for(ready, "web is ready")
+        wait_for(worker_alive, "the worker gives a sign of life")
+        assert {name: one.poll() for name, one in running.items()} == dict.fromkeys(running)
+    finally:
+        for one in reversed(running.values()):
+            one.terminate()
+        codes = {name: one.wait(PATIENCE_S) for name, one in running.items()}
+    assert codes == dict.fromkeys(running, 0)
 
 
 def test_below_a_path(up: Callable[..., Instance]) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 from argparse import ArgumentParser
@@ -178,12 +179,13 @@ class Command(BaseCommand):
 def address(env: Env, *, with_path: bool = True) -> str:
     """Where people find this instance; ends without a slash."""
     if env.public_url:
-        return (
-            env.public_url
-            if with_path
-            else env.public_url.removesuffix(settings.FORCE_SCRIPT_NAME or "")
-        )
-    host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(env.bind, env.bind)  # noqa: S104
+        path = settings.FORCE_SCRIPT_NAME or ""
+        return env.public_url if with_path else env.public_url.removesuffix(path)
+    host = env.bind
+    if host in {"0.0.0.0", "::"}:  # noqa: S104
+        host = socket.gethostname()
+        if re.fullmatch("[0-9a-f]{12}", host):  # a container's name: nobody outside knows it
+            host = "localhost"
     return f"http://{f'[{host}]' if ':' in host else host}:{env.port}"
 
 
