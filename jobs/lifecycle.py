@@ -466,11 +466,15 @@ def dispatch(now: datetime | None = None) -> int:
     later.
     """
     now = now or timezone.now()
+    due = Item.objects.due(now)
+    untold = due.filter(_unsent(now))
+    waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
+    # Mostly there is nothing to tell: seen without asking for the database's one write lock.
+    if not untold.exists() and not waiting.exists():
+        return 0
     with transaction.atomic():
-        due = Item.objects.due(now)
-        room = WINDOW - due.exclude(_unsent(now)).count()
-        items = _mark(Item, _fairest(due.filter(_unsent(now)), room), now) if room > 0 else []
-        waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
+        room = WINDOW - due.filter(sent_at__gt=now - RESEND_AFTER).count()
+        items = _mark(Item, _fairest(untold, room), now) if room > 0 else []
         oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
         packages = _mark(Package, list(oldest), now)
     return _send(items, packages)
