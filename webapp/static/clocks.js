@@ -2,14 +2,17 @@
 "use strict";
 
 (() => {
-  const language = document.documentElement.lang || undefined;
+  // The page's language in the reader's own flavour: "en" alone would mean American clocks.
+  const page = document.documentElement.lang || "en";
+  const language =
+    navigator.languages.find((one) => one.split("-")[0] === page.split("-")[0]) || page;
   const styles = {
-    time: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }),
+    time: new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }),
     day: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }),
     "day-time": new Intl.DateTimeFormat(language, {
       day: "numeric",
       month: "short",
-      hour: "2-digit",
+      hour: "numeric",
       minute: "2-digit",
     }),
   };
