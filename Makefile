@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-postgres bench check format lock clean
+.PHONY: help run demo test test-postgres bench shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -28,6 +28,9 @@ bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it take
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
 	@exec build/base/bin/python -m tests.smoke
+
+shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/
+	@exec $(BIN)/python -m tests.browser.shots $(ARGS)
 
 # Checks look at the code alone, not at anyone's data folder.
 check: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
