@@ -51,11 +51,13 @@ def fetch_item(item_id: str) -> None:
         lifecycle.release(held)
     except StoriesError as error:
         lifecycle.fail(held, error)
-    except Exception:  # a bug: say so, do not try again
+    except Exception as error:  # a bug: say so, do not try again
+        if not lifecycle.holds(held):  # its rows or files went away under it, as they may
+            logger.info("item %s lost its claim: %s", held.item_id, type(error).__name__)
+            return
         bug = uuid4().hex[:8]
-        if lifecycle.holds(held):  # else its rows or files went away under it, as they may
-            logger.exception("item %s crashed, bug %s", held.item_id, bug)
-            lifecycle.fail(held, Internal(bug))
+        logger.exception("item %s crashed, bug %s", held.item_id, bug)
+        lifecycle.fail(held, Internal(bug))
 
 
 @shared_task(ignore_result=True)

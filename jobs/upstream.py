@@ -153,6 +153,7 @@ def forget() -> None:
     _local.close()
     _buckets.clear()
 
+
 # Opens it, or opens it longer; what is open already counts as the same refusal.
 _TRIP: Final = """
 local now, asked, code = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
@@ -239,12 +240,17 @@ def may_ask() -> Breaker | None:
 
 
 def answered() -> bool:
-    """TikTok gave a real answer. True when that ends a pause: who waits for it may go on."""
-    was_open = _local.code != ""
+    """TikTok gave a real answer. True when that ends a pause: who waits for it may go on.
+
+    An answer that comes while a pause still runs was asked for before it; it ends nothing.
+    """
+    kept = _kept()
+    if kept is None or kept.until.timestamp() > time.time():
+        return False
     _local.close()
     with suppress(RedisAway):
-        return bool(ask(lambda server: server.delete(_BREAKER, _PROBE)))
-    return was_open
+        ask(lambda server: server.delete(_BREAKER, _PROBE))
+    return True
 
 
 def _kept() -> Breaker | None:

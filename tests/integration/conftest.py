@@ -146,7 +146,7 @@ def tiktok(proxy: FakeProxy) -> Iterator[FakeTikTok]:
 
 @pytest.fixture
 def slowly(proxy: FakeProxy) -> Iterator[Callable[[float], None]]:
-    """`slowly(bytes_per_s)`: how fast each connection is from now on; 0 is unlimited."""
+    """`slowly(bytes_per_s)`: how fast each connection is from now on, pages too; 0 is unlimited."""
 
     def pace(bytes_per_s: float) -> None:
         proxy.pace.bytes_per_s = bytes_per_s or None

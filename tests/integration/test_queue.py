@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -109,11 +108,9 @@ def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> 
     assert "Traceback" not in worker.said
 
 
-def test_progress_is_told_while_it_happens(
-    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
-) -> None:
+def test_progress_is_told_while_it_happens(start_worker: Start, tiktok: FakeTikTok) -> None:
     tiktok.account("sample.user").video(min_bytes=300_000)
-    slowly(100_000)
+    tiktok.fault("video", "slow", bytes_per_s=100_000)
     start_worker().ready()
     job = submit("sample.user")
     item = str(job.items.get().pk)
@@ -127,7 +124,6 @@ def test_progress_is_told_while_it_happens(
     assert (seen.found, seen.files_total, seen.files_done) == (1, 1, 0)
     assert 0 < seen.bytes_done < seen.bytes_total
     eventually(lambda: progress.read(job.pk)[item].eta_s)
-    slowly(0)
     settled(job)
 
 
@@ -145,39 +141,36 @@ def test_a_message_delivered_twice_does_no_harm(start_worker: Start, tiktok: Fak
     check_disk()
 
 
-def test_two_workers_share_the_items(
-    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+def test_an_idle_worker_takes_what_a_busy_one_cannot(
+    start_worker: Start, tiktok: FakeTikTok
 ) -> None:
     names = [f"author{number}" for number in range(8)]
     for name in names:
         tiktok.account(name).photo(min_bytes=200_000)
-    slowly(100_000)
-    workers = [start_worker().ready()]
+    tiktok.fault("picture", "slow", bytes_per_s=4_000, times=4)
+    busy = start_worker().ready()
     job = submit(*names)
-    eventually(lambda: job.items.filter(state=S.RUNNING).count() == 4)
-    workers.append(start_worker().ready())  # the first one is busy, and keeps nothing to itself
-    settled(job)
-    assert states(job) == [S.DONE] * 8
-    shares = [worker.said.count("1 stories") for worker in workers]
-    assert sum(shares) == 8
-    assert min(shares) >= 2
+    eventually(lambda: len(tiktok.seen("picture")) == 4)  # four threads, four long transfers
+    idle = start_worker().ready()
+    eventually(lambda: job.items.filter(state=S.DONE).count() == 4)
+    assert [worker.said.count("1 stories") for worker in (busy, idle)] == [4, 4]
+    assert lifecycle.cancel(job) == 4
+    eventually(lambda: busy.said.count("no longer ours") == 4)
     check_disk()
 
 
-def test_killed_in_the_middle_of_a_transfer(
-    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
-) -> None:
+def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTikTok) -> None:
     author = tiktok.account("sample.user")
     author.photo()
     author.video(min_bytes=800_000)
-    slowly(200_000)
+    tiktok.fault("video", "slow", bytes_per_s=100_000)
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: media(job))  # the photo is there, the video is coming
     worker.kill()
     parts = list((settings.STORYKEEP.artifacts / storage.WORK).glob("*/*.part"))
     assert parts
-    slowly(0)
+    tiktok.faults.clear()
     start_worker().ready()
 
     lifecycle.repair(timezone.now() + lifecycle.LEASE)  # what the scheduler does, a little later
@@ -193,13 +186,12 @@ def test_killed_in_the_middle_of_a_transfer(
 def test_redis_restarted_empty(
     start_worker: Start,
     tiktok: FakeTikTok,
-    slowly: Callable[[float], None],
     redis_server: RedisServer,
 ) -> None:
     names = [f"author{number}" for number in range(10)]
     for name in names:
         tiktok.account(name).photo(min_bytes=100_000)
-    slowly(100_000)
+    tiktok.fault("picture", "slow", bytes_per_s=100_000)
     worker = start_worker().ready()
     job = submit(*names)
     eventually(lambda: job.items.filter(state=S.RUNNING).count() == 4)
@@ -213,7 +205,7 @@ def test_redis_restarted_empty(
         lifecycle.repair(timezone.now() + timedelta(seconds=30))
         return not Item.objects.open().exists()
 
-    slowly(0)
+    tiktok.faults.clear()
     eventually(repair, within=30)
     settled(job)
     settled(during)
@@ -222,13 +214,11 @@ def test_redis_restarted_empty(
     check_disk()
 
 
-def test_cancel_in_the_middle_of_a_transfer(
-    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
-) -> None:
+def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTikTok) -> None:
     author = tiktok.account("sample.user")
     author.photo()
     author.video(min_bytes=2_000_000)
-    slowly(200_000)
+    tiktok.fault("video", "slow", bytes_per_s=100_000)
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: Story.objects.filter(state=S.DONE).exists())
@@ -251,12 +241,12 @@ def test_cancel_in_the_middle_of_a_transfer(
 
 
 def test_a_worker_asked_to_stop_gives_its_items_back(
-    start_worker: Start, tiktok: FakeTikTok, slowly: Callable[[float], None]
+    start_worker: Start, tiktok: FakeTikTok
 ) -> None:
     author = tiktok.account("sample.user")
     author.photo()
     author.video(min_bytes=2_000_000)
-    slowly(200_000)
+    tiktok.fault("video", "slow", bytes_per_s=100_000)
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: media(job))
@@ -265,7 +255,7 @@ def test_a_worker_asked_to_stop_gives_its_items_back(
     assert (item.state, item.tries) == (S.QUEUED, 0)
     check_disk()
 
-    slowly(0)
+    tiktok.faults.clear()
     start_worker().ready()
     settled(job)
     assert states(job) == [S.DONE]

@@ -85,7 +85,7 @@ async def test_the_gate_is_shut_while_tiktok_refuses(pace: Any) -> None:
         with pytest.raises(RateLimited) as refused:
             await upstream.gate()
         assert refused.value.retry_after_s == pytest.approx(100, abs=2)
-    assert upstream.answered()
+    upstream._local.until = 1.0
     await upstream.gate()
 
 
@@ -113,10 +113,14 @@ def test_what_the_banner_says() -> None:
     until = upstream.trip(Challenged())
     assert upstream.breaker_status() == upstream.Breaker(until, "challenged")
     assert upstream.may_ask() == upstream.breaker_status()
-    assert upstream.answered()
-    assert not upstream.answered()
+    assert not upstream.answered()  # asked for before the refusal
+    assert upstream.may_ask() is not None
+    upstream._local.until = 1.0
     assert upstream.breaker_status() is None
     assert upstream.may_ask() is None
+    assert upstream.answered()
+    assert not upstream.answered()
+    assert upstream._local.refusals == 0
 
 
 async def test_without_redis_nobody_is_remembered() -> None:
