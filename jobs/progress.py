@@ -227,19 +227,12 @@ class Reporter:
             self._write()
 
     def _update(self, **changes: Any) -> None:
-        before = self._now.phase
-        done = sum(self._arrived.values())
-        total = sum(max(size, self._arrived.get(one, 0)) for one, size in self._expected.items())
-        self._now = replace(
-            self._now,
-            bytes_done=self._saved_before_bytes + done,
-            bytes_total=self._saved_before_bytes + total,
-            eta_s=self._eta(done, total),
-            **changes,
-        )
-        due = time.monotonic() - self._written_at >= WRITE_EVERY_S
+        before = self._now
+        if any(getattr(before, name) != value for name, value in changes.items()):
+            self._now = replace(before, **changes)
         self._unwritten = True
-        if due or self._now.phase != before:
+        due = time.monotonic() - self._written_at >= WRITE_EVERY_S
+        if due or self._now.phase != before.phase:
             self._write()
 
     def _eta(self, done: int, total: int) -> float | None:
@@ -250,6 +243,14 @@ class Reporter:
 
     def _write(self) -> None:
         self._written_at, self._unwritten = time.monotonic(), False
+        done = sum(self._arrived.values())
+        total = sum(max(size, self._arrived.get(one, 0)) for one, size in self._expected.items())
+        self._now = replace(
+            self._now,
+            bytes_done=self._saved_before_bytes + done,
+            bytes_total=self._saved_before_bytes + total,
+            eta_s=self._eta(done, total),
+        )
         text = json.dumps(asdict(self._now), default=datetime.isoformat)
 
         def put(server: redis.Redis) -> None:

@@ -52,8 +52,10 @@ _BUFFER_BYTES = 256 * 1024
 
 
 def _root() -> Path:
-    root = settings.STORYKEEP.artifacts
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root: Path = settings.STORYKEEP.artifacts
+    # One look, not mkdir's: this is asked for every file.
+    if not os.path.isdir(root):  # noqa: PTH112
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
 
 
@@ -71,11 +73,15 @@ def disk_errors() -> Iterator[None]:
 @contextlib.contextmanager
 def _opened(name: str, *, within: int | None = None, make: bool = False) -> Iterator[int]:
     """A folder's descriptor. FileNotFoundError, or NotADirectoryError for a symbolic link."""
-    if make:
+    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
+    try:
+        folder = os.open(name, flags, dir_fd=within)
+    except FileNotFoundError:
+        if not make:
+            raise
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=within)
-    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
-    folder = os.open(name, flags, dir_fd=within)
+        folder = os.open(name, flags, dir_fd=within)
     try:
         yield folder
     finally:
