@@ -253,6 +253,16 @@ def test_a_bar_on_a_terminal(shell: Shell, alice: Account) -> None:
     assert b"\r" in shown
 
 
+def test_nobody_listens_any_more(shell: Shell, alice: Account) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = shell.start("@alice", stdout=writer)
+    os.close(writer)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert len(shell.files()) == 6 + 3
+
+
 # --- what was there before --------------------------------------------------------------------
 
 

@@ -98,9 +98,7 @@ class Command(BaseCommand):
             self._complain("interrupted")
             sys.exit(INTERRUPTED)
         if as_json:
-            json.dump(as_plain(taken), sys.stdout, indent=2)
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            _print(json.dumps(as_plain(taken), indent=2), sys.stdout)
         sys.exit(taken.exit_code)
 
     def _fetch(self, options: Mapping[str, Any]) -> Takeout:
@@ -147,7 +145,7 @@ class Command(BaseCommand):
         return content.decode("utf-8-sig", "replace")
 
     def _complain(self, words: str) -> None:
-        sys.stderr.write(f"fetch: {words}\n")
+        _print(f"fetch: {words}", sys.stderr)
 
 
 # --- for people ---------------------------------------------------------------------------------
@@ -264,8 +262,18 @@ class Display:
         if self._bar is not None:
             tqdm.write(words, file=to)  # takes the bar away and puts it back below
         else:
-            to.write(f"{words}\n")
-            to.flush()
+            _print(words, to)
+
+
+def _print(words: str, to: TextIO) -> None:
+    """A line, at once. That nobody reads any more (`| head`) does not end the run."""
+    try:
+        to.write(f"{words}\n")
+        to.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, to.fileno())
+        os.close(nowhere)
 
 
 def _verdict(error: StoriesError) -> str:
