@@ -198,6 +198,8 @@ class _Record:
 
     def _saved_before(self) -> dict[tuple[str, int], int]:
         """Media an earlier attempt saved, and its size; where its sound is still wanted, not."""
+        if self._held.attempt == 1:
+            return {}
         rows = Artifact.objects.present().filter(item=self._item, story__isnull=False)
         sound = {(row.story_id, row.position) for row in rows if row.role == Role.AUDIO_TRACK}
         wanted = self._item.job.audio != Audio.NONE
