@@ -378,6 +378,7 @@ class StoryClient:
                         config=self.config,
                         slots=self._slots,
                         limit_bytes=size_limit(self.config, kind),
+                        expected_bytes=variant.size_bytes,
                         admit=admit,
                         progress=progress,
                     )

@@ -28,6 +28,8 @@ Admit = Callable[[int], None]
 # A range of a large file is at most this many segments long, so that a thousand requests are not
 # needed for half a gigabyte.
 LARGEST_RANGE_IN_SEGMENTS = 8
+# A file up to this much larger than a segment is asked for whole, when its size is known before.
+LARGEST_PIECE_IN_SEGMENTS = 1.5
 # How often a line may break per file, and in a row without a single new byte.
 MAX_DROPS = 20
 MAX_BARREN_DROPS = 2
@@ -150,11 +152,13 @@ async def transfer(
     config: ClientConfig,
     slots: Slots,
     limit_bytes: int,
+    expected_bytes: int | None = None,
     admit: Admit = no_admission,
     progress: Progress = no_progress,
 ) -> Arrived:
     """Fetch one address into `sink`, replacing what it held. The caller holds one slot.
 
+    expected_bytes: the size that was announced elsewhere; decides no more than how much to ask for.
     admit: called with the size before bytes are written; may raise to refuse. progress: called
     with bytes done and the total where known. Raises MediaUnavailable (refused, not media, empty,
     inconsistent), TooLarge, UpstreamDown (the line kept breaking), UpstreamChanged (redirected
@@ -162,7 +166,9 @@ async def transfer(
     """
     ranges = True
     for _ in range(MAX_RESTARTS + 1):
-        attempt = _Attempt(session, url, sink, config, slots, limit_bytes, admit, progress)
+        attempt = _Attempt(
+            session, url, sink, config, slots, limit_bytes, expected_bytes or 0, admit, progress
+        )
         try:
             return await attempt.run(ranges=ranges)
         except _Changed:
@@ -182,12 +188,14 @@ class _Attempt:
         config: ClientConfig,
         slots: Slots,
         limit_bytes: int,
+        expected_bytes: int,
         admit: Admit,
         progress: Progress,
     ) -> None:
         self._session, self._url, self._sink = session, url, sink
         self._config, self._slots = config, slots
         self._limit, self._admit, self._progress = limit_bytes, admit, progress
+        self._expected = expected_bytes
         self._pieces: deque[_Span] = deque()
         self._helpers = 0
         self._drops = self._barren = 0
@@ -227,8 +235,10 @@ class _Attempt:
 
     async def _begin(self, *, ranges: bool) -> _Span:
         """Ask for the beginning, learn the size, divide the rest; return how far it got."""
-        segment = self._config.segment_bytes
-        async with self._session.media(self._url, end=segment if ranges else None) as answer:
+        first = self._config.segment_bytes
+        if first < self._expected <= first * LARGEST_PIECE_IN_SEGMENTS:
+            first = self._expected  # what would be left is not worth a request of its own
+        async with self._session.media(self._url, end=first if ranges else None) as answer:
             self._meet(answer)
             if answer.partial and answer.total is None:
                 raise _Changed  # a part of who knows what: take it in one piece
@@ -248,10 +258,13 @@ class _Attempt:
         return span
 
     def _cut(self, start: int) -> None:
-        """Divide what lies behind `start` into pieces."""
+        """Divide what lies behind `start` into equal pieces of about a segment or more."""
         segment, total = self._config.segment_bytes, self._total or 0
-        share = -(-(total - start) // max(self._config.segments, 1))
-        size = min(max(share, segment), segment * LARGEST_RANGE_IN_SEGMENTS)
+        rest, most = total - start, segment * LARGEST_RANGE_IN_SEGMENTS
+        if rest <= 0:
+            return
+        size = min(max(-(-rest // max(self._config.segments, 1)), segment), most)
+        size = -(-rest // max(round(rest / size), -(-rest // most)))
         self._pieces.extend(_Span(at, min(at + size, total)) for at in range(start, total, size))
 
     async def _call_helpers(self) -> None:

@@ -115,7 +115,8 @@ async def start(
     limit: int = 1_000_000,
     **settings: Any,
 ) -> download.Arrived:
-    watching = {key: settings.pop(key) for key in ("admit", "progress") if key in settings}
+    given = ("admit", "progress", "expected_bytes")
+    watching = {key: settings.pop(key) for key in given if key in settings}
     config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
     carrier = httpx.MockTransport(cdn)
     session = Session(config=config, pages=carrier, media=carrier)
@@ -163,11 +164,38 @@ async def test_without_any_tag_parts_are_still_fetched() -> None:
     assert cdn.most_at_once > 1
 
 
-@pytest.mark.parametrize("size", [12, 999, 1000, 1001, 1999, 2000, 2001, 4000])
-async def test_sizes_around_a_segment(size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "requests"),
+    [
+        *((12, 1), (999, 1), (1000, 1), (1001, 2), (1999, 2), (2000, 2)),
+        # A few bytes more are not worth a request of their own; half a segment is.
+        *((2001, 2), (2400, 2), (2600, 3), (4000, 4), (4001, 4)),
+    ],
+)
+async def test_sizes_around_a_segment(size: int, requests: int) -> None:
     cdn = Cdn(body=BODY[:size])
     assert await fetched(cdn) == BODY[:size]
-    assert len(cdn.asked) == max(1, -(-size // SEGMENT))
+    assert len(cdn.asked) == requests
+
+
+@pytest.mark.parametrize(
+    ("expected", "asked_first"),
+    [
+        (1, "0-999"),
+        (1000, "0-999"),
+        (1001, "0-1000"),
+        (1500, "0-1499"),
+        (1501, "0-999"),
+        (10**12, "0-999"),
+    ],
+)
+@pytest.mark.parametrize("size", [700, 1001, 1500, 4000])
+async def test_an_announced_size_decides_what_is_asked_first_and_no_more(
+    size: int, expected: int, asked_first: str
+) -> None:
+    cdn = Cdn(body=BODY[:size])
+    assert await fetched(cdn, expected_bytes=expected) == BODY[:size]
+    assert cdn.ranges_asked[0] == asked_first
 
 
 async def test_a_server_without_ranges_is_simply_read() -> None:
