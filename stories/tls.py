@@ -28,16 +28,26 @@ class AuthorityFile:
 
     def __init__(self, ca_bundle: str | None) -> None:
         self._made: str | None = None
+        self._memory: int | None = None
         self.path = certifi.where()
-        if ca_bundle:
+        if not ca_bundle:
+            return
+        together = b"\n".join(Path(source).read_bytes() for source in (certifi.where(), ca_bundle))
+        if hasattr(os, "memfd_create"):
+            # In memory, so that a killed worker leaves nothing behind.
+            handle = self._memory = os.memfd_create("authorities")
+            self.path = f"/proc/self/fd/{handle}"
+        else:
             handle, self._made = tempfile.mkstemp(prefix="authorities-", suffix=".pem")
             self.path = self._made
-            with os.fdopen(handle, "wb") as file:
-                for source in (certifi.where(), ca_bundle):
-                    file.write(Path(source).read_bytes() + b"\n")
+        with os.fdopen(handle, "wb", closefd=self._made is not None) as file:
+            file.write(together)
 
     def close(self) -> None:
-        """Remove the file, when one was made."""
+        """Give the file up, when one was made."""
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
         if self._made is not None:
             Path(self._made).unlink(missing_ok=True)
             self._made = None
