@@ -55,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, no other test of this process can use asyncio.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser. Without one the tests are skipped, or fail where REQUIRE_BROWSER=1 says so."""
     if not CHROMIUM.exists():
