@@ -56,7 +56,7 @@ def test_nothing_is_said_twice() -> None:
 def test_says_what_happened_and_what_to_try(kind: type[StoriesError]) -> None:
     assert kind.message.endswith(".")
     assert kind.hint.endswith(".")
-    assert not [more for more in kind.__subclasses__() if more.__module__ == "stories.errors"]
+    assert not [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
 
 
 @pytest.mark.parametrize("kind", BRANCHES, ids=lambda kind: kind.__name__)
