@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from jobs import progress, upstream
@@ -19,12 +18,12 @@ from tests.integration.conftest import RedisServer
 
 
 @pytest.fixture
-def pace(monkeypatch: pytest.MonkeyPatch) -> Any:
+def pace(settings: Any) -> Any:
     """`pace(rate, burst)` sets it."""
 
     def change(rate: float, burst: int) -> None:
-        env = settings.STORYKEEP.model_copy(update={"list_rate": rate, "list_burst": burst})
-        monkeypatch.setattr(settings, "STORYKEEP", env)
+        changed = {"list_rate": rate, "list_burst": burst}
+        settings.STORYKEEP = settings.STORYKEEP.model_copy(update=changed)
 
     return change
 

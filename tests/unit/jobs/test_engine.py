@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
-from django.conf import settings
 from pydantic import SecretStr
 
 from jobs import engine
@@ -144,14 +143,13 @@ def test_one_engine_per_process() -> None:
         engine.stop()
 
 
-def test_the_client_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = {
-        "proxy": SecretStr("http://proxy:1"),
-        "fetch_concurrency": 3,
-        "file_max": 10_000_000,
-        "page_transport": "httpx",
-    }
-    monkeypatch.setattr(settings, "STORYKEEP", settings.STORYKEEP.model_copy(update=changed))
+def test_the_client_follows_the_settings(set_env: Callable[..., None]) -> None:
+    set_env(
+        proxy=SecretStr("http://proxy:1"),
+        fetch_concurrency=3,
+        file_max=10_000_000,
+        page_transport="httpx",
+    )
     made = engine.client_config()
     assert (made.proxy, made.transfers, made.page_transport) == ("http://proxy:1", 3, "httpx")
     assert (made.max_video_bytes, made.max_picture_bytes) == (10_000_000, 10_000_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
@@ -220,6 +221,8 @@ def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
     assert "secret" not in caplog.text
 
 
-def test_the_real_thing_without_a_server() -> None:
+def test_the_real_thing_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nobody = redis.Redis.from_url(f"unix://{tmp_path}/none.sock", decode_responses=True)
+    monkeypatch.setattr(progress, "_client", lambda: nobody)
     assert progress.read(JOB) == {}
     assert not progress.is_up()

@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError
 
 from jobs import storage, submission
@@ -23,16 +22,6 @@ pytestmark = pytest.mark.django_db
 S = ItemState
 STORY = "https://www.tiktok.com/@sample.user/story/7512345678901234567"
 POST = "https://www.tiktok.com/@sample.user/video/7512345678901234567"
-
-
-@pytest.fixture
-def limit(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`limit(batch_max=3)` changes a setting."""
-
-    def change(**values: Any) -> None:
-        monkeypatch.setattr(settings, "STORYKEEP", settings.STORYKEEP.model_copy(update=values))
-
-    return change
 
 
 def items(job: Job) -> list[Item]:
@@ -112,8 +101,8 @@ def test_nothing_is_not_a_job(lines: list[str]) -> None:
     assert not Job.objects.exists()
 
 
-def test_the_limit_counts_what_would_be_fetched_and_is_named(limit: Any) -> None:
-    limit(batch_max=3)
+def test_the_limit_counts_what_would_be_fetched_and_is_named(set_env: Any) -> None:
+    set_env(batch_max=3)
     assert len(items(submit(make_user(), ["@a1", "@a1", "@b1", "@c1"]))) == 3
     with pytest.raises(BatchTooLong, match=r"4 lines.*at most 3"):
         submit(make_user(), ["@a1", "@b1", "@c1", "@d1"])
@@ -198,7 +187,7 @@ def test_hostile_text_is_stored_tame(text: str) -> None:
         stored.encode()
 
 
-def test_ten_thousand_lines_are_read_without_harm(limit: Any) -> None:
-    limit(batch_max=10_000)
+def test_ten_thousand_lines_are_read_without_harm(set_env: Any) -> None:
+    set_env(batch_max=10_000)
     found = submission.read([f"@user{number}" for number in range(10_000)] * 2)
     assert len(found) == 10_000

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from jobs import upstream
@@ -30,12 +29,11 @@ def _away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pace(monkeypatch: pytest.MonkeyPatch) -> Any:
+def pace(set_env: Any) -> Any:
     """`pace(rate, burst)` sets it."""
 
     def change(rate: float, burst: int) -> None:
-        env = settings.STORYKEEP.model_copy(update={"list_rate": rate, "list_burst": burst})
-        monkeypatch.setattr(settings, "STORYKEEP", env)
+        set_env(list_rate=rate, list_burst=burst)
 
     return change
 
