@@ -97,7 +97,7 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(chromium: Browser) -> Iterator[Stack]:
     """`manage.py up` in a folder of its own. Slow enough a TikTok to see things happen."""
     # Short: a Unix socket lies in it, and its path may have at most 100 bytes.
