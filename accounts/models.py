@@ -5,6 +5,14 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Scope(models.TextChoices):
+    """What a token may do."""
+
+    READ = "read", _("look and download")
+    WRITE = "write", _("everything")
 
 
 class ApiToken(models.Model):
@@ -17,6 +25,7 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
     name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=5, choices=Scope, default=Scope.WRITE)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, default=None)
@@ -24,6 +33,16 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def may_write(self) -> bool:
+        """May it change anything, or only look?"""
+        return self.scope == Scope.WRITE
+
+    @property
+    def is_expired(self) -> bool:
+        """Its time is over; it is kept only to be seen."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
 class SetupLink(models.Model):

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import ApiToken
+from accounts.models import ApiToken, Scope
 
 PREFIX: Final = "sk_"
 LONGEST: Final = 200
@@ -23,13 +23,21 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def create(user: User, name: str, expires_at: datetime | None = None) -> str:
+def create(
+    user: User, name: str, expires_at: datetime | None = None, *, scope: Scope = Scope.WRITE
+) -> str:
     """A new token for `user`. It is returned here and can never be read again."""
     token = PREFIX + secrets.token_urlsafe(32)
     ApiToken.objects.create(
-        owner=user, name=name[:100], digest=_digest(token), expires_at=expires_at
+        owner=user, name=name[:100], digest=_digest(token), expires_at=expires_at, scope=scope
     )
     return token
+
+
+def revoke(owner: User, token_id: int) -> bool:
+    """End one of the owner's tokens; False when they have no such token."""
+    gone, _ = ApiToken.objects.filter(owner=owner, pk=token_id).delete()
+    return bool(gone)
 
 
 def authenticate(token: str) -> ApiToken | None:

@@ -1,14 +1,19 @@
-"""`manage.py token USER [--name N]`: a new API token, printed once."""
+"""`manage.py token USER [--name N] [--read-only] [--days D]`: a new API token, printed once."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from accounts import tokens
+from accounts.models import Scope
+
+LONGEST_DAYS = 3650
 
 
 class Command(BaseCommand):
@@ -20,6 +25,8 @@ class Command(BaseCommand):
         """Whose, and what for."""
         parser.add_argument("user", help="the name they sign in with")
         parser.add_argument("--name", default="command line", help="what it is for")
+        parser.add_argument("--read-only", action="store_true", help="it may look, not change")
+        parser.add_argument("--days", type=int, help="how long it works; for ever when not given")
 
     def handle(self, *_args: str, **options: Any) -> None:
         """Print the token alone, so that a script can take it."""
@@ -28,4 +35,9 @@ class Command(BaseCommand):
             raise CommandError(f"there is no user named {options['user']!r}", returncode=2)
         if not user.is_active:
             raise CommandError(f"{options['user']!r} is blocked", returncode=2)
-        self.stdout.write(tokens.create(user, options["name"]))
+        days: int | None = options["days"]
+        if days is not None and not 1 <= days <= LONGEST_DAYS:
+            raise CommandError(f"--days takes 1 to {LONGEST_DAYS}", returncode=2)
+        until = None if days is None else timezone.now() + timedelta(days=days)
+        scope = Scope.READ if options["read_only"] else Scope.WRITE
+        self.stdout.write(tokens.create(user, options["name"], until, scope=scope))

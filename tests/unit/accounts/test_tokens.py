@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
-from accounts.models import ApiToken
+from accounts.models import ApiToken, Scope
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -94,3 +94,43 @@ def test_the_command_refuses_a_blocked_user() -> None:
     make_user("alice", is_active=False)
     with pytest.raises(CommandError, match="blocked"):
         call_command("token", "alice")
+
+
+def test_a_token_may_write_unless_made_to_look_only() -> None:
+    alice = make_user("alice")
+    full = tokens.authenticate(tokens.create(alice, "full"))
+    look = tokens.authenticate(tokens.create(alice, "look", scope=Scope.READ))
+    assert full
+    assert full.may_write
+    assert look
+    assert not look.may_write
+
+
+def test_the_command_makes_tokens_that_look_only_and_end() -> None:
+    make_user("alice")
+    out = StringIO()
+    call_command("token", "alice", "--read-only", "--days", "2", stdout=out)
+    found = tokens.authenticate(out.getvalue().strip())
+    assert found
+    assert not found.may_write
+    assert found.expires_at
+    assert timedelta(days=1) < found.expires_at - timezone.now() <= timedelta(days=2)
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "999999999999"])
+def test_the_command_refuses_a_time_that_is_none(days: str) -> None:
+    make_user("alice")
+    with pytest.raises(CommandError, match="--days takes"):
+        call_command("token", "alice", f"--days={days}")
+    assert not ApiToken.objects.exists()
+
+
+def test_only_its_owner_can_end_a_token() -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    token = tokens.create(alice, "laptop")
+    row = ApiToken.objects.get()
+    assert not tokens.revoke(bob, row.pk)
+    assert tokens.authenticate(token)
+    assert tokens.revoke(alice, row.pk)
+    assert tokens.authenticate(token) is None
+    assert not tokens.revoke(alice, row.pk)
