@@ -1,0 +1,128 @@
+"""Accounts, from a profile page or a creator embed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
+from stories.structures import Author, Target
+from stories.targets import is_name
+from stories.wire.bodies import CODES, check_code, code_error, default_scope, embed_entry
+from stories.wire.values import Raw, as_flag, as_id, as_int, as_object, as_text, first_object
+
+MAX_NICKNAME = 100
+MAX_SEARCHED = 50_000
+
+
+def profile_author(html: bytes, asked: Target) -> Author:
+    """The account on a profile page, `https://www.tiktok.com/@<name, id or secUid>`.
+
+    asked: what the page was requested for; the answer must be that account (its name, compared
+    without case, or its id or secUid). Raises NoSuchAccount, PrivateAccount, RegionLocked,
+    LoginRequired, Challenged, Refused, UpstreamChanged.
+    """
+    scope = default_scope(html)
+    detail = first_object(scope, "webapp.user-detail", "webapp.reflow.user.detail")
+    if detail is not None:
+        check_code(detail, CODES)
+        user = as_object(as_object(detail.get("userInfo")).get("user"))
+        if not user:
+            raise UpstreamChanged("webapp.user-detail.userInfo.user is missing")
+    else:
+        # With a phone's user agent the scope has other names: look for the account itself.
+        user = _search_user(scope, asked)
+        if not user:
+            raise UpstreamChanged("__DEFAULT_SCOPE__.webapp.user-detail is missing")
+    author = read_author(user, "userInfo.user")
+    if not _is_asked(author, asked):
+        raise UpstreamChanged("userInfo.user is not the account asked for")
+    if author.private:
+        raise PrivateAccount
+    return author
+
+
+def embed_author(html: bytes, name: str) -> Author:
+    """The account on a creator embed page, `https://www.tiktok.com/embed/@<name>`.
+
+    Raises as profile_author, and Unavailable when the embed tells nothing (a private account, or
+    one that switched embedding off): the error that led here says more then.
+    """
+    entry = embed_entry(html, f"/embed/@{name}")
+    user = as_object(entry.get("userInfo"))
+    code = as_int(user.get("code"))
+    if code not in (None, 0, 200):
+        raise code_error(code, CODES)
+    if not user.get("id") and not user.get("uniqueId"):
+        raise Unavailable("the embed names no account: private, or embedding is switched off")
+    author = read_author(user, "userInfo")
+    if author.name != name.lower():
+        raise UpstreamChanged("userInfo is not the account asked for")
+    if author.private:
+        raise PrivateAccount
+    return author
+
+
+def read_author(user: Raw, where: str) -> Author:
+    user_id = as_id(user.get("id")) or as_id(user.get("userId"))
+    name = user.get("uniqueId")
+    if user_id is None:
+        raise UpstreamChanged(f"{where}.id is missing")
+    if not isinstance(name, str) or not is_name(name):
+        raise UpstreamChanged(f"{where}.uniqueId is missing")
+    return named_author(user, user_id, name)
+
+
+def named_author(user: Raw, user_id: str, name: str) -> Author:
+    sec_uid = user.get("secUid")
+    told = [as_flag(user[key]) for key in ("privateAccount", "secret") if key in user]
+    return Author(
+        id=user_id,
+        name=name.lower(),
+        nickname=as_text(user.get("nickname"), MAX_NICKNAME, one_line=True),
+        sec_uid=sec_uid if isinstance(sec_uid, str) and _SEC_UID.fullmatch(sec_uid) else None,
+        private=any(told) if told else None,
+    )
+
+
+_SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{32,64}")
+
+
+def _is_asked(author: Author, asked: Target) -> bool:
+    """True when the account is the asked one; an all-digit name may be a name or an id."""
+    return (
+        (asked.name is not None and author.name == asked.name.lower())
+        or (asked.user_id is not None and author.id == asked.user_id)
+        or (asked.sec_uid is not None and author.sec_uid == asked.sec_uid)
+    )
+
+
+def _search_user(scope: Raw, asked: Target) -> Raw:
+    """The asked account's object, wherever it sits; {} when nowhere. Other accounts don't count."""
+    for found in _objects_within(scope):
+        if "uniqueId" not in found or "id" not in found:
+            continue
+        try:
+            author = read_author(found, "user")
+        except UpstreamChanged:
+            continue
+        if _is_asked(author, asked):
+            return found
+    return {}
+
+
+def _objects_within(root: Any) -> Iterator[Raw]:
+    """Every JSON object under `root`, nearest first, up to a bound; without recursion."""
+    level: list[Any] = [root]
+    seen = 0
+    while level and seen < MAX_SEARCHED:
+        below: list[Any] = []
+        for node in level:
+            seen += 1
+            if isinstance(node, dict):
+                yield node
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+        level = [node for node in below if isinstance(node, dict | list)][:MAX_SEARCHED]

@@ -1,0 +1,147 @@
+"""Whole bodies: the JSON inside a page or an answer, and the codes that come with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from stories.challenge import is_challenge
+from stories.errors import (
+    Challenged,
+    LoginRequired,
+    NoSuchAccount,
+    PrivateAccount,
+    PrivatePost,
+    Refused,
+    RegionLocked,
+    StoriesError,
+    Unavailable,
+    UpstreamChanged,
+)
+from stories.wire.values import Raw, as_int, as_object
+
+# Bound on what one answer may make us hold. The largest real page seen has about 20,000 values.
+MAX_VALUES = 400_000
+
+_PROFILE_SCRIPT = b"__UNIVERSAL_DATA_FOR_REHYDRATION__"
+_EMBED_SCRIPT = b"__FRONTITY_CONNECT_STATE__"
+# A page of the usual make with its data left out is a soft refusal, not a new layout.
+_SHELL_MARKERS = (b"tiktok-environment", b"mssdk")
+
+CODES: Mapping[int, type[StoriesError]] = {
+    10000: Refused,
+    10101: Refused,
+    10102: LoginRequired,
+    10202: NoSuchAccount,
+    10204: Unavailable,
+    10215: PrivatePost,
+    10216: PrivatePost,
+    10217: Unavailable,
+    10219: RegionLocked,
+    10221: NoSuchAccount,
+    10222: PrivateAccount,
+    10231: RegionLocked,
+}
+# On an item's page 10202 is about the page, not about an account.
+ITEM_CODES: Mapping[int, type[StoriesError]] = {**CODES, 10202: Unavailable}
+
+
+def json_answer(body: bytes) -> Raw:
+    """The object an API answered with."""
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text:
+        raise Refused("an empty answer")
+    if text.startswith(b"<"):
+        raise _unexpected_html(body, "HTML instead of JSON")
+    payload = _load(text)
+    if not isinstance(payload, dict):
+        raise UpstreamChanged("the answer is not an object")
+    if "verify_event" in payload:
+        raise Refused("verify_event")
+    return payload
+
+
+def default_scope(html: bytes) -> Raw:
+    root = _script_json(html, _PROFILE_SCRIPT)
+    scope = as_object(root.get("__DEFAULT_SCOPE__"))
+    if not scope:
+        raise UpstreamChanged("__DEFAULT_SCOPE__ is missing")
+    return scope
+
+
+def embed_entry(html: bytes, route: str) -> Raw:
+    """The state an embed page keeps under its own route, which may end in a slash."""
+    root = _script_json(html, _EMBED_SCRIPT)
+    entries = as_object(as_object(root.get("source")).get("data"))
+    for key, entry in entries.items():
+        if key.rstrip("/").lower() == route.lower() and isinstance(entry, dict):
+            return entry
+    raise UpstreamChanged("source.data holds nothing for the embed's route")
+
+
+def _script_json(html: bytes, script_id: bytes) -> Raw:
+    """The JSON object inside the page's `<script id=…>`.
+
+    Found by searching, not by parsing: a page is 400 KB and holds one script we want. Raises
+    Refused, Challenged or UpstreamChanged when the page has none.
+    """
+    if not html.strip():
+        raise Refused("an empty page")
+    place = html.find(script_id)
+    while place != -1:
+        opening = html.rfind(b"<", max(0, place - 500), place)
+        start = html.find(b">", place, place + 500)
+        tag = html[opening:place] if opening != -1 else b""
+        if start != -1 and _SCRIPT_TAG.fullmatch(tag):
+            end = html.find(b"</script", start)
+            found = _load(html[start + 1 : end if end != -1 else len(html)])
+            if not isinstance(found, dict):
+                raise UpstreamChanged(f"{script_id.decode()} is not an object")
+            return found
+        place = html.find(script_id, place + len(script_id))
+    raise _unexpected_html(html, f"{script_id.decode()} is missing")
+
+
+_SCRIPT_TAG = re.compile(rb"<script\s(?:[^>]*\s)?id\s*=\s*[\"']?", re.IGNORECASE)
+
+
+def _unexpected_html(html: bytes, what: str) -> StoriesError:
+    if is_challenge(html):
+        return Challenged("the challenge page")
+    if any(marker in html for marker in _SHELL_MARKERS):
+        return Refused("a page without its data")
+    return UpstreamChanged(what)
+
+
+def _load(text: bytes) -> Any:
+    """JSON within bounds; NaN and its kind read as null."""
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > MAX_VALUES:
+        raise UpstreamChanged("the JSON holds too many values")
+    try:
+        return json.loads(text.decode("utf-8", "replace"), parse_constant=lambda _name: None)
+    except RecursionError as error:
+        raise UpstreamChanged("the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise UpstreamChanged("the JSON is malformed") from error
+
+
+def check_code(answer: Raw, codes: Mapping[int, type[StoriesError]]) -> int | None:
+    """Raise for any code but 0. Returns 0, or None when the answer carries no code."""
+    values = [
+        answer[key] for key in ("statusCode", "status_code") if answer.get(key) is not None
+    ] or [answer[key] for key in ("code",) if answer.get(key) is not None]
+    code = None
+    for value in values:
+        code = as_int(value, least=-(10**9))
+        if code is None:
+            raise UpstreamChanged("statusCode is not a number")
+        if code != 0:
+            raise code_error(code, codes)
+    return code
+
+
+def code_error(code: int | None, codes: Mapping[int, type[StoriesError]]) -> StoriesError:
+    kind = codes.get(code) if code is not None else None
+    return UpstreamChanged(f"unknown code {code}") if kind is None else kind(f"code {code}")

@@ -1,0 +1,171 @@
+"""One item, from a list, its own page or its embed: a story or an ordinary post."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from stories.errors import (
+    AgeRestricted,
+    Gone,
+    MediaUnavailable,
+    PrivateAccount,
+    PrivatePost,
+    Unavailable,
+    UpstreamChanged,
+)
+from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
+from stories.targets import canonical_url, is_name
+from stories.wire.accounts import named_author
+from stories.wire.bodies import ITEM_CODES, check_code, default_scope, embed_entry
+from stories.wire.media import listed_slides, read_pictures, read_song, read_video
+from stories.wire.values import (
+    Raw,
+    as_flag,
+    as_id,
+    as_instant,
+    as_instant_ms,
+    as_object,
+    as_text,
+    first_object,
+)
+
+STORY_LIFE = timedelta(hours=24)
+MAX_CAPTION = 5000
+
+
+def page_item(html: bytes, item_id: str, *, now: datetime) -> Story:
+    """The item on a single page, `https://www.tiktok.com/@_/video/<id>`.
+
+    Story.is_story tells a story from an ordinary post. Raises Unavailable, PrivatePost,
+    PrivateAccount, RegionLocked, LoginRequired, AgeRestricted, Gone (an expired story),
+    MediaUnavailable (a photo whose slides are not listed yet: ask again later), Challenged,
+    Refused, UpstreamChanged.
+    """
+    scope = default_scope(html)
+    detail = first_object(scope, "webapp.video-detail", "webapp.reflow.video.detail")
+    if detail is None:
+        raise UpstreamChanged("__DEFAULT_SCOPE__.webapp.video-detail is missing")
+    check_code(detail, ITEM_CODES)
+    item = as_object(as_object(detail.get("itemInfo")).get("itemStruct"))
+    if not item:
+        raise UpstreamChanged("webapp.video-detail.itemInfo.itemStruct is missing")
+    if as_id(item.get("id")) != item_id:
+        raise UpstreamChanged("itemStruct.id is not the item asked for")
+    story = read_story(item, "itemStruct", None, is_story=isinstance(item.get("story"), dict))
+    check_access(item, story, now)
+    if story.author.private:
+        raise PrivateAccount
+    if not story.media:
+        raise UpstreamChanged("itemStruct.video has no address we may use")
+    return story
+
+
+def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = False) -> Story:
+    """The item on an embed page, `https://www.tiktok.com/embed/v2/<id>`.
+
+    is_story: the embed does not say; True when the link did. Then an item older than 24 hours is
+    Gone. Raises as page_item.
+    """
+    entry = embed_entry(html, f"/embed/v2/{item_id}")
+    found = as_object(entry.get("videoData"))
+    item = as_object(found.get("itemInfos"))
+    if not item:
+        raise Unavailable("the embed has no videoData.itemInfos")
+    if as_id(item.get("id")) != item_id:
+        raise UpstreamChanged("videoData.itemInfos.id is not the item asked for")
+    # The embed has its own words for the same things; put them in the web dialect's places.
+    video = as_object(item.get("video"))
+    meta = as_object(video.get("videoMeta"))
+    web_item = {
+        **item,
+        "desc": item.get("text"),
+        "author": found.get("authorInfos"),
+        "music": found.get("musicInfos"),
+        "imagePost": found.get("imagePostInfo") or item.get("imagePostInfo"),
+        "video": {"width": video.get("width"), "height": video.get("height"), **meta}
+        | {"embedUrls": video.get("urls")},
+    }
+    story = read_story(web_item, "videoData.itemInfos", None, is_story=is_story)
+    check_access(web_item, story, now)
+    if story.author.private:
+        raise PrivateAccount
+    if not story.media:
+        raise UpstreamChanged("videoData.itemInfos.video.urls has no address we may use")
+    return story
+
+
+def check_access(item: Raw, story: Story, now: datetime) -> None:
+    """Raise when the item is not for everyone, is over, or is not complete yet."""
+    if as_flag(item.get("privateItem")) or as_flag(item.get("secret")):
+        raise PrivatePost
+    if story.leaves_at is not None and story.leaves_at <= now:
+        raise Gone
+    if not story.media:
+        if as_flag(item.get("isContentClassified")):
+            raise AgeRestricted
+        if isinstance(item.get("imagePost"), dict) and not listed_slides(item):
+            raise MediaUnavailable("imagePost.images is not filled in yet")
+
+
+def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) -> Story:
+    """One item, whatever it holds; `media` is empty when nothing usable is listed."""
+    item_id = as_id(item.get("id"))
+    if item_id is None:
+        raise UpstreamChanged(f"{where}.id is missing")
+    by = _item_author(item, where, author)
+    posted_at = as_instant(item.get("createTime")) or as_instant(int(item_id) >> 32)
+    if posted_at is None:
+        raise UpstreamChanged(f"{where}.createTime is missing")
+    pictures = read_pictures(item, where)
+    if pictures:
+        media: tuple[Media, ...] = pictures
+        kind = StoryKind.CAROUSEL if len(pictures) > 1 else StoryKind.PHOTO
+    else:
+        # A declared photo without slides never becomes the rendered slideshow or song that its
+        # `video` may hold.
+        media = () if isinstance(item.get("imagePost"), dict) else read_video(item)
+        kind = StoryKind.VIDEO
+    return Story(
+        id=item_id,
+        kind=kind,
+        author=by,
+        posted_at=posted_at,
+        leaves_at=_leaves_at(item, posted_at) if is_story else None,
+        caption=as_text(item.get("desc"), MAX_CAPTION),
+        media=media,
+        song=read_song(item) if pictures else None,
+        is_story=is_story,
+        source_url=_permalink(by.name, item_id, is_story=is_story, photo=bool(pictures)),
+    )
+
+
+def _item_author(item: Raw, where: str, known: Author | None) -> Author:
+    """Who the item says posted it, filled up from what we knew."""
+    owner = as_object(item.get("author"))
+    name = owner.get("uniqueId")
+    user_id = as_id(owner.get("id")) or as_id(owner.get("userId"))
+    if known is None:
+        if not isinstance(name, str) or not is_name(name):
+            raise UpstreamChanged(f"{where}.author.uniqueId is missing")
+        return named_author(owner, user_id or "", name)
+    told = named_author(
+        owner, known.id, name if isinstance(name, str) and is_name(name) else known.name
+    )
+    return replace(
+        told,
+        nickname=told.nickname or known.nickname,
+        sec_uid=told.sec_uid or known.sec_uid,
+        private=known.private if told.private is None else told.private,
+    )
+
+
+def _leaves_at(item: Raw, posted_at: datetime) -> datetime:
+    told = as_instant_ms(as_object(item.get("story")).get("ExpiredAt"))
+    return told if told is not None and told > posted_at else posted_at + STORY_LIFE
+
+
+def _permalink(name: str, item_id: str, *, is_story: bool, photo: bool) -> str:
+    kind = TargetKind.STORY if is_story else TargetKind.POST
+    link = canonical_url(Target(kind=kind, name=name, item_id=item_id))
+    return link.replace("/video/", "/photo/") if photo else link

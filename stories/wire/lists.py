@@ -1,0 +1,149 @@
+"""The story list, one page at a time, kept to the trust rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stories.errors import (
+    AgeRestricted,
+    Gone,
+    MediaUnavailable,
+    PrivatePost,
+    StoriesError,
+    UpstreamChanged,
+)
+from stories.structures import Author, Story
+from stories.wire.bodies import CODES, check_code, json_answer
+from stories.wire.items import check_access, read_story
+from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
+
+MAX_ITEMS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryPage:
+    """One page of an author's story list.
+
+    stories: those that pass the trust rules, oldest first, each id once.
+    dropped: reason -> how many were left out: "expired", "foreign", "private", "ad", "no_media",
+    "not_ready" (a photo whose slides are not listed yet), "age_restricted", "unreadable".
+    listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
+    new. next_cursor: for the next request, None where the page does not tell. has_more: another
+    page follows. total: active stories as TikTok counts them, None when it does not say; a total
+    above zero with nothing listed on any page is a partial answer, not "no stories".
+    server_now: TikTok's clock; expiry was judged by it when present.
+    """
+
+    stories: tuple[Story, ...]
+    dropped: Mapping[str, int]
+    listed_ids: frozenset[str]
+    next_cursor: str | None
+    has_more: bool
+    total: int | None
+    server_now: datetime | None
+
+
+def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
+    """One answer of `/api/story/item_list/`, kept to the trust rules.
+
+    author: whose list was asked for; other people's items are dropped. now: aware; TikTok's own
+    clock wins where the answer carries it. Story.author is as the item says, so its name may be
+    newer than `author.name`. Raises Refused (zero bytes, captcha codes, a page without data),
+    Challenged, NoSuchAccount, PrivateAccount, LoginRequired, RegionLocked, Unavailable,
+    UpstreamChanged.
+    """
+    payload = json_answer(body)
+    items = payload.get("itemList")
+    code = check_code(payload, CODES)
+    if items is not None and not isinstance(items, list):
+        raise UpstreamChanged("itemList is not a list")
+    if code is None and items is None:
+        raise UpstreamChanged("statusCode is missing")
+    items = items or []
+    if len(items) > MAX_ITEMS:
+        raise UpstreamChanged(f"itemList holds {len(items)} entries")
+    server_now = as_instant_ms(as_object(payload.get("extra")).get("now"))
+    kept: dict[str, Story] = {}
+    listed: set[str] = set()
+    dropped: Counter[str] = Counter()
+    for item in items:
+        item_id = as_id(as_object(item).get("id"))
+        if item_id is None:
+            dropped["unreadable"] += 1
+        elif item_id not in listed:
+            listed.add(item_id)
+            outcome = _listed_story(item, author, server_now or now)
+            if isinstance(outcome, Story):
+                kept[item_id] = outcome
+            else:
+                dropped[outcome] += 1
+    return StoryPage(
+        stories=tuple(sorted(kept.values(), key=lambda story: (story.posted_at, int(story.id)))),
+        dropped=dict(dropped),
+        listed_ids=frozenset(listed),
+        next_cursor=_next_cursor(payload, items),
+        has_more=as_flag(payload.get("HasMoreAfter")),
+        total=as_int(payload.get("TotalCount"), most=10**6),
+        server_now=server_now,
+    )
+
+
+def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
+    """What it means that no page of a list kept anything; None when it means "no active story".
+
+    dropped: summed over the pages. Items that were there and could not be read are not "no story".
+    """
+    if dropped.get("not_ready"):
+        return MediaUnavailable("a listed photo has no slides yet")
+    if dropped.get("age_restricted"):
+        return AgeRestricted("every listed story is age-restricted")
+    for reason in ("no_media", "unreadable", "foreign"):
+        if dropped.get(reason):
+            return UpstreamChanged(f"{dropped[reason]} listed items were dropped: {reason}")
+    return None
+
+
+def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
+    """The story, or the reason it is left out."""
+    if not _is_by(item, author):
+        return "foreign"
+    if as_flag(item.get("isAd")):
+        return "ad"
+    try:
+        story = read_story(item, "itemList[]", author, is_story=True)
+        check_access(item, story, now)
+    except PrivatePost:
+        return "private"
+    except Gone:
+        return "expired"
+    except AgeRestricted:
+        return "age_restricted"
+    except MediaUnavailable:
+        return "not_ready"
+    except UpstreamChanged:
+        return "unreadable"
+    return story if story.media else "no_media"
+
+
+def _is_by(item: Raw, author: Author) -> bool:
+    """By id, which never changes; by name only where the item carries no id."""
+    owner = as_object(item.get("author"))
+    owner_id = as_id(owner.get("id"))
+    if owner_id is not None and author.id:
+        return owner_id == author.id
+    name = owner.get("uniqueId")
+    return isinstance(name, str) and name.lower() == author.name.lower()
+
+
+def _next_cursor(payload: Raw, items: list[Any]) -> str | None:
+    cursor = as_int(payload.get("MaxCursor"), most=10**18)
+    if cursor is None:
+        # As the site itself counts: milliseconds of the last item's posting.
+        times = [as_int(as_object(item).get("createTime"), most=10**11) for item in items]
+        last = max((time for time in times if time is not None), default=None)
+        cursor = None if last is None else last * 1000
+    return None if cursor is None else str(cursor)
