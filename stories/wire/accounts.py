@@ -35,7 +35,7 @@ def profile_author(html: bytes, asked: Target) -> Author:
         user = _search_user(scope, asked)
         if not user:
             raise UpstreamChanged("__DEFAULT_SCOPE__.webapp.user-detail is missing")
-    author = read_author(user, "userInfo.user")
+    author = _read_author(user, "userInfo.user")
     if not _is_asked(author, asked):
         raise UpstreamChanged("userInfo.user is not the account asked for")
     if author.private:
@@ -56,7 +56,7 @@ def embed_author(html: bytes, name: str) -> Author:
         raise code_error(code, CODES)
     if not user.get("id") and not user.get("uniqueId"):
         raise Unavailable("the embed names no account: private, or embedding is switched off")
-    author = read_author(user, "userInfo")
+    author = _read_author(user, "userInfo")
     if author.name != name.lower():
         raise UpstreamChanged("userInfo is not the account asked for")
     if author.private:
@@ -64,7 +64,7 @@ def embed_author(html: bytes, name: str) -> Author:
     return author
 
 
-def read_author(user: Raw, where: str) -> Author:
+def _read_author(user: Raw, where: str) -> Author:
     user_id = as_id(user.get("id")) or as_id(user.get("userId"))
     name = user.get("uniqueId")
     if user_id is None:
@@ -75,6 +75,7 @@ def read_author(user: Raw, where: str) -> Author:
 
 
 def named_author(user: Raw, user_id: str, name: str) -> Author:
+    """An account whose id and name are known already; the rest is taken as it comes."""
     sec_uid = user.get("secUid")
     told = [as_flag(user[key]) for key in ("privateAccount", "secret") if key in user]
     return Author(
@@ -104,7 +105,7 @@ def _search_user(scope: Raw, asked: Target) -> Raw:
         if "uniqueId" not in found or "id" not in found:
             continue
         try:
-            author = read_author(found, "user")
+            author = _read_author(found, "user")
         except UpstreamChanged:
             continue
         if _is_asked(author, asked):

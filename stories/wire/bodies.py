@@ -64,6 +64,7 @@ def json_answer(body: bytes) -> Raw:
 
 
 def default_scope(html: bytes) -> Raw:
+    """The scopes of a page of the site. Raises as `_script_json`."""
     root = _script_json(html, _PROFILE_SCRIPT)
     scope = as_object(root.get("__DEFAULT_SCOPE__"))
     if not scope:
@@ -143,5 +144,6 @@ def check_code(answer: Raw, codes: Mapping[int, type[StoriesError]]) -> int | No
 
 
 def code_error(code: int | None, codes: Mapping[int, type[StoriesError]]) -> StoriesError:
+    """What a code other than 0 means; an unknown one is a change on their side."""
     kind = codes.get(code) if code is not None else None
     return UpstreamChanged(f"unknown code {code}") if kind is None else kind(f"code {code}")

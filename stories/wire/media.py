@@ -28,6 +28,7 @@ MAX_URL = 4096
 
 
 def listed_slides(item: Raw) -> list[Any]:
+    """The raw pictures of a photo item, in either dialect."""
     post = as_object(item.get("imagePost"))
     return as_list(post.get("images")) or as_list(post.get("displayImages"))
 
@@ -54,6 +55,7 @@ def read_pictures(item: Raw, where: str) -> tuple[Media, ...]:
 
 
 def read_song(item: Raw) -> Media | None:
+    """The attached song, when TikTok hands out an address."""
     music = as_object(item.get("music"))
     variant = _variant([music.get("playUrl")])
     if variant is None:
@@ -63,6 +65,7 @@ def read_song(item: Raw) -> Media | None:
 
 
 def read_video(item: Raw) -> tuple[Media, ...]:
+    """The video in all its renditions; () when none is usable."""
     video = as_object(item.get("video"))
     variants = _renditions(video)
     if not variants:

@@ -11,14 +11,17 @@ Raw = Mapping[str, Any]
 
 
 def as_object(value: Any) -> Raw:
+    """The object, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: Any) -> list[Any]:
+    """The list, or an empty one."""
     return value if isinstance(value, list) else []
 
 
 def first_object(scope: Raw, *keys: str) -> Raw | None:
+    """What the first of these keys that holds an object holds."""
     return next((scope[key] for key in keys if isinstance(scope.get(key), dict)), None)
 
 
@@ -41,6 +44,7 @@ def as_size(value: Any) -> int | None:
 
 
 def as_seconds(value: Any) -> float | None:
+    """A duration between nothing and a day."""
     if isinstance(value, float) and 0 < value < 86_400:
         return value
     whole = as_int(value, most=86_400)
@@ -48,6 +52,7 @@ def as_seconds(value: Any) -> float | None:
 
 
 def as_flag(value: Any) -> bool:
+    """True for true, 1 and both of them written as a string."""
     if isinstance(value, str):
         return value.strip().lower() in {"true", "1"}
     return value is True or (isinstance(value, int) and value == 1)
@@ -67,11 +72,13 @@ _LAST_INSTANT = 0xFFFFFFFF
 
 
 def as_instant(seconds: Any) -> datetime | None:
+    """Unix seconds as an aware time, within the years a 32-bit clock knows."""
     value = as_int(seconds, least=_FIRST_INSTANT, most=_LAST_INSTANT)
     return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
 def as_instant_ms(milliseconds: Any) -> datetime | None:
+    """The same from milliseconds."""
     value = as_int(milliseconds, least=_FIRST_INSTANT * 1000, most=_LAST_INSTANT * 1000)
     if value is None:
         return None
@@ -83,6 +90,7 @@ _UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def as_text(value: Any, most: int, *, one_line: bool = False) -> str:
+    """Text that can be stored, cut to `most` characters; "" for anything else."""
     if not isinstance(value, str):
         return ""
     text = _UNSTORABLE.sub("", value[: most * 2]).replace("\r\n", "\n").replace("\r", "\n")
