@@ -235,7 +235,14 @@ def test_a_zip_lives_as_long_as_a_fresh_file_but_no_copy_outlives_the_maximum(
 
 def test_hostile_names_stay_inside(tmp_path: Path) -> None:
     story = make_carousel(0, author="../../evil")
-    names = ["../../../etc/cron.d/x", "/etc/passwd", "C:\\boot.ini", "..\\..\\x", "con.jpg", "a\x01b"]
+    names = [
+        "../../../etc/cron.d/x",
+        "/etc/passwd",
+        "C:\\boot.ini",
+        "..\\..\\x",
+        "con.jpg",
+        "a\x01b",
+    ]
     for place, name in enumerate(names, 1):
         make_artifact(story, content=b"x", name=name, position=place)
     make_artifact(story, content=b"y", name="CON.JPG", position=9)
