@@ -20,7 +20,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, Min, OuterRef, Q
 from django.utils import timezone
 
-from jobs import lifecycle, progress, storage
+from jobs import lifecycle, progress, storage, workers
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -92,6 +92,7 @@ def sweep(now: datetime) -> Report:
     if not report.idle:
         storage.recount()
         logger.info("swept: %s", report)
+    workers.swept(now, asdict(report))
     return report
 
 

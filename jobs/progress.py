@@ -7,10 +7,10 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -107,6 +107,26 @@ def is_up() -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What Redis says of itself. clock: its own, for comparing."""
+
+    version: str
+    used_bytes: int
+    clock: datetime
+
+
+def server_facts() -> ServerFacts:
+    """Version, memory and clock of the server. Raises RedisAway."""
+    info = ask(lambda server: server.info())
+    seconds, micros = ask(lambda server: server.time())
+    return ServerFacts(
+        version=str(info.get("valkey_version") or info.get("redis_version") or "?"),
+        used_bytes=int(info.get("used_memory", 0)),
+        clock=datetime.fromtimestamp(seconds + micros / 1e6, UTC),
+    )
+
+
 # --- progress -----------------------------------------------------------------------------------
 
 
@@ -115,6 +135,7 @@ class ItemProgress:
     """One item's progress. bytes_total: as far as known. eta_s: None while nothing is known.
 
     found: stories listed, None before the list is here. files_*: media files, not extras.
+    worker: which process works on it.
     """
 
     phase: Phase
@@ -125,6 +146,7 @@ class ItemProgress:
     bytes_total: int = 0
     eta_s: float | None = None
     started_at: datetime | None = None
+    worker: str = ""
 
 
 _FIELDS = frozenset(field.name for field in fields(ItemProgress))
@@ -141,6 +163,38 @@ def read(job_id: UUID) -> Mapping[str, ItemProgress]:
     except RedisAway:
         return {}
     return {item_id: found for item_id, text in kept.items() if (found := _parse(text))}
+
+
+def read_many(job_ids: Collection[UUID]) -> Mapping[str, ItemProgress]:
+    """The same for several jobs at once, still in one round trip."""
+
+    def get(server: redis.Redis) -> list[dict[str, str]]:
+        with server.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hgetall(_key(job_id))
+            return cast("list[dict[str, str]]", pipeline.execute())
+
+    try:
+        answers = ask(get) if job_ids else []
+    except RedisAway:
+        return {}
+    return {
+        item_id: found
+        for kept in answers
+        for item_id, text in kept.items()
+        if (found := _parse(text))
+    }
+
+
+class _Signature:
+    """The name of this process, when it is a worker."""
+
+    worker = ""
+
+
+def sign(worker: str) -> None:
+    """From now on, what this process reports bears its name."""
+    _Signature.worker = worker
 
 
 def forget(job_id: UUID) -> None:
@@ -167,7 +221,9 @@ class Reporter:
 
     def __init__(self, job_id: UUID, item_id: UUID) -> None:
         self._key, self._field = _key(job_id), str(item_id)
-        self._now = ItemProgress(phase="looking_up", started_at=timezone.now())
+        self._now = ItemProgress(
+            phase="looking_up", started_at=timezone.now(), worker=_Signature.worker
+        )
         self._written_at = float("-inf")
         self._unwritten = False
         self._saving_since: float | None = None

@@ -103,11 +103,23 @@ def _reserve(turns: int = 1) -> float:
 async def gate() -> None:
     """Wait for this instance's turn to send one page or list request.
 
-    Raises the refusal that opened the breaker when TikTok is not to be asked now. A turn that is
-    given up while waiting goes back.
+    Raises the refusal that opened the breaker when TikTok is not to be asked now.
     """
     if not settings.STORYKEEP.list_rate:
         _refuse_while_open(_local.until)
+        return
+    await turn()
+    status = await asyncio.to_thread(breaker_status)
+    if status:
+        _refuse_while_open(status.until)
+
+
+async def turn() -> None:
+    """Wait for a turn alone, whatever the breaker says: for the one look an admin asks for.
+
+    A turn that is given up while waiting goes back.
+    """
+    if not settings.STORYKEEP.list_rate:
         return
     wait_s = await asyncio.to_thread(_reserve)
     if wait_s > 0:
@@ -117,9 +129,6 @@ async def gate() -> None:
             with suppress(RuntimeError):  # the loop is going away
                 asyncio.get_running_loop().run_in_executor(None, _reserve, -1)
             raise
-    status = await asyncio.to_thread(breaker_status)
-    if status:
-        _refuse_while_open(status.until)
 
 
 # --- breaker ------------------------------------------------------------------------------------
@@ -217,6 +226,11 @@ def breaker_status() -> Breaker | None:
     if kept is None or kept.until.timestamp() <= time.time():
         return None
     return kept
+
+
+def standing() -> Breaker | None:
+    """The breaker as it stands: open, or waiting for a first try; None when it is closed."""
+    return _kept()
 
 
 def may_ask() -> Breaker | None:

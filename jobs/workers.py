@@ -1,15 +1,27 @@
-"""Which workers are alive: each says so in Redis now and then, and is forgotten when silent."""
+"""Signs of life: which workers are alive, and when the clean-up last came by. Kept in Redis.
+
+Each worker says so now and then, and is forgotten when silent.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, cast
 
 from jobs.progress import RedisAway, ask
 
 EVERY_S: Final = 15.0
 SILENT_S: Final = 60.0
+REPAIR_EVERY_S: Final = 15.0
+SWEEP_EVERY_S: Final = 60.0
+"""How often the scheduler sends a repair and a sweep."""
 _KEY: Final = "storykeep:workers"
+_SWEPT: Final = "storykeep:swept"
 
 
 def here(name: str, now: float | None = None) -> None:
@@ -24,7 +36,38 @@ def here(name: str, now: float | None = None) -> None:
 
 def alive(now: float | None = None) -> list[str]:
     """The names of the workers heard lately, as `worker-<process>@<host>`. Raises RedisAway."""
+    return list(heard(now))
+
+
+def heard(now: float | None = None) -> dict[str, datetime]:
+    """The workers heard lately, and when that was. Raises RedisAway."""
     moment = time.time() if now is None else now
-    return cast(
-        "list[str]", ask(lambda server: server.zrangebyscore(_KEY, moment - SILENT_S, "+inf"))
+    found = cast(
+        "list[tuple[str, float]]",
+        ask(lambda server: server.zrangebyscore(_KEY, moment - SILENT_S, "+inf", withscores=True)),
     )
+    return {name: datetime.fromtimestamp(at, UTC) for name, at in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A clean-up that came by. counts: what it removed, by kind."""
+
+    at: datetime
+    counts: Mapping[str, int]
+
+
+def swept(at: datetime, counts: Mapping[str, int]) -> None:
+    """Note that a clean-up is through."""
+    text = json.dumps({"at": at.timestamp(), "counts": dict(counts)})
+    with suppress(RedisAway):
+        ask(lambda server: server.set(_SWEPT, text))
+
+
+def last_sweep() -> Sweep | None:
+    """The last clean-up; None when none is known of. Raises RedisAway."""
+    text = ask(lambda server: cast("str | None", server.get(_SWEPT)))
+    if not text:
+        return None
+    kept = json.loads(text)
+    return Sweep(datetime.fromtimestamp(kept["at"], UTC), kept["counts"])

@@ -170,6 +170,17 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     return min(max(seconds, 0.0), RETRY_AFTER_CEILING_S)
 
 
+def _ahead(date: str | None, now: datetime) -> float | None:
+    """How far `now` is ahead of a Date header, in seconds; None when that says nothing."""
+    if not date or len(date) > 64:
+        return None
+    try:
+        told = parsedate_to_datetime(date)
+        return (now - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
 def allowed(url: str, *, page: bool) -> str:
     """The host of `url` when we may contact it. Raises UpstreamChanged otherwise.
 
@@ -207,8 +218,11 @@ class Session:
     """One cookie jar over the shared carriers; cheap to make, nothing to close.
 
     Pages, lists and media of one author share it: media addresses are tied to the cookies that
-    came with the list.
+    came with the list. clock_ahead_s: our clock against the last page's date; None when it
+    had none.
     """
+
+    clock_ahead_s: float | None = None
 
     def __init__(
         self, *, config: ClientConfig, pages: Carrier, media: Carrier, gate: Gate = ungated
@@ -289,6 +303,7 @@ class Session:
             # Neither carrier bounds the exchange as a whole: a byte now and then keeps both happy.
             async with asyncio.timeout(total_s):
                 response = await self._pages.send(request, stream=True)
+                self.clock_ahead_s = _ahead(response.headers.get("date"), datetime.now(UTC))
                 try:
                     body = await _bounded(response, limit)
                 finally:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -190,6 +191,13 @@ def test_the_supervisor_needs_the_standard_library_alone() -> None:
     allowed = set(sys.stdlib_module_names)
     found = {name.partition(".")[0] for name in imports(ROOT / "webapp" / "supervisor.py")}
     assert found <= allowed
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    from jobs import VERSION
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == VERSION
 
 
 def test_pins_agree_and_name_no_index() -> None:

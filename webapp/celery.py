@@ -20,6 +20,8 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
+from jobs import workers
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
 app = Celery("storykeep")
@@ -61,12 +63,12 @@ def _config() -> dict[str, Any]:
         "beat_schedule": {
             "repair": {
                 "task": "jobs.tasks.repair",
-                "schedule": 15.0,
+                "schedule": workers.REPAIR_EVERY_S,
                 "options": {"expires": 60},
             },
             "sweep": {
                 "task": "jobs.tasks.sweep",
-                "schedule": 60.0,
+                "schedule": workers.SWEEP_EVERY_S,
                 "options": {"expires": 60},
             },
         },

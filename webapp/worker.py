@@ -43,7 +43,7 @@ def work(concurrency: int, log_level: str) -> int:
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
 
-    from jobs import workers
+    from jobs import progress, workers
     from webapp.celery import app
 
     class SignOfLife(bootsteps.StartStopStep):
@@ -52,6 +52,7 @@ def work(concurrency: int, log_level: str) -> int:
         requires = ("celery.worker.components:Timer",)
 
         def start(self, parent: Any) -> None:
+            progress.sign(name)
             workers.here(name)
             parent.timer.call_repeatedly(workers.EVERY_S, workers.here, (name,))
 

@@ -23,6 +23,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -215,7 +217,12 @@ class _Connection:
 
     async def _send(self, response: Response, method: str) -> bool:
         """Send an answer, with its faults; False when the connection is to be closed."""
-        headers = [*response.headers, ("Content-Length", str(response.length))]
+        date = format_datetime(datetime.fromtimestamp(self.proxy.tiktok.now(), UTC), usegmt=True)
+        headers = [
+            *response.headers,
+            ("Date", date),
+            ("Content-Length", str(response.length)),
+        ]
         event = h11.Response(
             status_code=response.status,
             reason=HTTPStatus(response.status).phrase.encode("ascii"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ class Sorted:
 
     def __init__(self) -> None:
         self.members: dict[str, float] = {}
+        self.text: str | None = None
 
     def zadd(self, _key: str, members: dict[str, float]) -> None:
         self.members |= members
@@ -21,8 +23,17 @@ class Sorted:
     def zremrangebyscore(self, _key: str, _least: float, most: float) -> None:
         self.members = {name: at for name, at in self.members.items() if at > most}
 
-    def zrangebyscore(self, _key: str, least: float, _most: str) -> list[str]:
-        return [name for name, at in self.members.items() if at >= least]
+    def zrangebyscore(
+        self, _key: str, least: float, _most: str, *, withscores: bool
+    ) -> list[tuple[str, float]]:
+        assert withscores
+        return [(name, at) for name, at in self.members.items() if at >= least]
+
+    def set(self, _key: str, text: str) -> None:
+        self.text = text
+
+    def get(self, _key: str) -> str | None:
+        return self.text
 
 
 @pytest.fixture
@@ -42,11 +53,19 @@ def test_a_silent_worker_is_forgotten(server: Sorted) -> None:
     assert set(server.members) == {"worker-2@nas"}
 
 
+def test_the_last_clean_up_is_remembered(server: Sorted) -> None:
+    assert workers.last_sweep() is None
+    at = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
+    workers.swept(at, {"expired": 3})
+    assert workers.last_sweep() == workers.Sweep(at, {"expired": 3})
+
+
 def test_redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_question: Any) -> None:
         raise progress.RedisAway
 
     monkeypatch.setattr(workers, "ask", away)
     workers.here("worker-1@nas")
+    workers.swept(datetime(2026, 11, 20, tzinfo=UTC), {})
     with pytest.raises(progress.RedisAway):
         workers.alive()

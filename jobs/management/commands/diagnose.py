@@ -1,0 +1,50 @@
+"""`manage.py diagnose [NAME]`: what works and what does not, safe to paste in public."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from argparse import ArgumentParser
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs import diagnosis
+from stories.errors import InputError
+
+BAD_INPUT: Final = 2
+
+
+class Command(BaseCommand):
+    """Works while parts are down: that is when it is needed."""
+
+    help = (
+        "Look at database, Redis, worker, scheduler, disk and clock and, given the name of an "
+        "account, once at TikTok: its profile, its list, and 1 KB of a file. The output holds "
+        "nothing secret. Exit code 0: nothing failed, 1: something did, 2: bad input."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Through whom to look, and for whom to print."""
+        parser.add_argument("name", nargs="?", metavar="NAME", help="an account, such as @name")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    def handle(self, *_args: str, **options: Any) -> None:
+        """Print the report."""
+        target = None
+        if options["name"]:
+            try:
+                target = diagnosis.account(options["name"])
+            except InputError as error:
+                said = "that names no account; write it as @name"
+                raise CommandError(said, returncode=BAD_INPUT) from error
+        # What the parts have to log may name places and people; the report says what matters.
+        logging.disable(logging.CRITICAL)
+        report = diagnosis.run(target)
+        if options["as_json"]:
+            self.stdout.write(json.dumps(report.as_plain(), indent=2))
+        else:
+            self.stdout.write(str(report))
+        sys.exit(0 if report.ok else 1)

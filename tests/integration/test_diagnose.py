@@ -1,0 +1,106 @@
+"""`manage.py diagnose` as it is typed: a process of its own, over the route a worker takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from jobs import cleanup, upstream
+from stories.errors import Refused
+from tests.fake_tiktok import FakeTikTok
+from tests.fake_tiktok.proxy import FakeProxy
+from tests.integration.conftest import ROOT, Start, _database_url
+
+PASSWORD = "hunter2hunter2"
+
+
+def diagnose(proxy: FakeProxy, *typed: str) -> tuple[int, dict[str, dict[str, Any]], str]:
+    """Exit code, the findings by part (TikTok's clock as tiktok-clock), and everything printed."""
+    own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "diagnose", "--json", *typed],
+        cwd=ROOT,
+        env=own
+        | {
+            "DJANGO_SETTINGS_MODULE": "webapp.settings",
+            "STORYKEEP_DATA_DIR": str(settings.STORYKEEP.data_dir),
+            "STORYKEEP_DATABASE_URL": _database_url(),
+            "STORYKEEP_PROXY": proxy.url.replace("//", f"//someone:{PASSWORD}@"),
+            "STORYKEEP_CA_BUNDLE": proxy.ca_path,
+            "STORYKEEP_DISK_MIN_FREE": "0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    told = json.loads(done.stdout)
+    found = {}
+    for one in told["findings"]:
+        part = "tiktok-clock" if "TikTok" in one["said"] and one["part"] == "clock" else one["part"]
+        found[part] = one
+    return done.returncode, found, done.stdout + done.stderr
+
+
+@pytest.fixture
+def _swept() -> None:
+    cleanup.sweep(timezone.now())
+
+
+@pytest.mark.usefixtures("_swept")
+def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeTikTok) -> None:
+    alice = tiktok.account("alice.secret", nickname="Alice Private")
+    clip = alice.video(seconds=1, caption="hidden words")
+    start_worker().ready()
+    asked = len(tiktok.requests)
+    code, found, printed = diagnose(proxy, "@alice.secret")
+    assert code == 0, printed
+    assert {part: one["verdict"] for part, one in found.items()} == {
+        **dict.fromkeys(
+            ("database", "redis", "worker", "queue", "scheduler", "disk", "clock", "pause"), "ok"
+        ),
+        **dict.fromkeys(("profile", "list", "media", "tiktok-clock"), "ok"),
+        "failures": "note",
+    }
+    assert "1024 bytes of an MP4 file" in found["media"]["said"]
+    assert len(tiktok.requests) == asked + 3
+    assert found["worker"]["said"].startswith("1 alive")
+    for secret in (
+        PASSWORD, "someone", str(settings.STORYKEEP.data_dir), "hidden words", "Alice Private",
+        alice.id, alice.sec_uid, clip.id, "tt_chain_token", "signature", "http://", "https://",
+        os.uname().nodename,
+    ):  # fmt: skip
+        assert secret not in printed
+    assert not re.search(r"[A-Za-z0-9_%-]{32,}", printed)
+
+
+def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
+    tiktok.account("alice.secret").photo()
+    upstream.trip(Refused())
+    tiktok.fault("list", 403)
+    code, found, _ = diagnose(proxy, "@alice.secret")
+    assert code == 1
+    assert found["pause"]["verdict"] == "warn"
+    assert found["profile"]["verdict"] == "ok"
+    assert found["list"]["said"].startswith("@alice.secret: refused after")
+    assert "media" not in found
+    assert found["worker"]["verdict"] == "fail"
+    status = upstream.breaker_status()
+    assert status  # a look ends no pause, and lengthens none
+
+
+def test_the_other_clock_is_wrong(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
+    tiktok.account("alice.secret")
+    tiktok.advance(7200)
+    _, found, _ = diagnose(proxy, "@alice.secret")
+    assert "behind that of TikTok" in found["tiktok-clock"]["said"]
+    assert found["media"]["verdict"] == "note"

@@ -1,0 +1,266 @@
+"""The report: what each check finds, and that nothing private gets into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from jobs import diagnosis, operations, progress, storage, upstream, workers
+from jobs.diagnosis import Finding, Report, Verdict, scrubbed
+from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused
+from stories.glimpse import Glimpse, Step, Tried
+from tests.factories import make_item, make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis answers, a worker lives, the clean-up came by."""
+    now = timezone.now()
+    monkeypatch.setattr(
+        progress,
+        "server_facts",
+        lambda: progress.ServerFacts(version="7.2.4", used_bytes=1_500_000, clock=now),
+    )
+    monkeypatch.setattr(progress, "is_up", lambda: True)
+    monkeypatch.setattr(workers, "heard", lambda: {"worker-7@attic-nas": now})
+    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(now, {"failed": 0}))
+
+
+def by_part(report: Report) -> dict[str, Finding]:
+    return {one.part: one for one in report.findings}
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_all_is_well() -> None:
+    make_job(links=2, state="done")
+    report = diagnosis.run()
+    assert report.ok
+    found = by_part(report)
+    assert list(found) == [
+        "database", "redis", "worker", "queue", "scheduler", "disk", "clock", "failures", "pause",
+    ]  # fmt: skip
+    assert {one.verdict for one in report.findings} == {Verdict.OK, Verdict.NOTE}
+    assert "up to date" in found["database"].said
+    assert found["worker"].said.startswith("1 alive")
+    assert found["failures"].said == "2 lines settled within 24 h, 0 not in full"
+    assert "attic-nas" not in str(report)
+    assert not list((storage.settings.STORYKEEP.artifacts / "work").iterdir())
+
+
+def test_without_redis() -> None:
+    found = by_part(diagnosis.run())
+    assert found["database"].verdict is Verdict.OK
+    for part in ("redis", "worker", "scheduler", "clock", "pause"):
+        assert found[part].verdict is Verdict.FAIL
+    assert "manage.py up" in found["redis"].hint
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    long_ago = timezone.now() - timedelta(hours=3)
+    make_item(asked_at=long_ago)
+    make_item(state="failed", error_code="gone")
+    monkeypatch.setattr(workers, "heard", dict)
+    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(long_ago, {}))
+    monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(long_ago, "refused"))
+    monkeypatch.setattr(storage, "free_bytes", lambda: -1)
+    monkeypatch.setattr(
+        progress,
+        "server_facts",
+        lambda: progress.ServerFacts(version="7", used_bytes=0, clock=long_ago),
+    )
+    report = diagnosis.run()
+    found = by_part(report)
+    assert not report.ok
+    verdicts = {part: one.verdict for part, one in found.items()}
+    assert verdicts == {
+        "database": Verdict.OK,
+        "redis": Verdict.OK,
+        "worker": Verdict.FAIL,
+        "queue": Verdict.WARN,
+        "scheduler": Verdict.FAIL,
+        "disk": Verdict.FAIL,
+        "clock": Verdict.FAIL,
+        "failures": Verdict.NOTE,
+        "pause": Verdict.WARN,
+    }
+    assert "3 h ahead of that of Redis" in found["clock"].said
+    assert "the oldest due for 3 h" in found["queue"].said
+    assert found["failures"].said.endswith("gone 1")
+    assert "too little for new work" in found["disk"].said
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Any) -> None:
+        raise PermissionError(13, "no", "/srv/secret/place")
+
+    soon = timezone.now() + timedelta(seconds=90)
+    monkeypatch.setattr(workers, "last_sweep", lambda: None)
+    monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(soon, "challenged"))
+    monkeypatch.setattr(storage.Workspace, "create", refuse)
+    report = diagnosis.run()
+    found = by_part(report)
+    assert found["scheduler"].verdict is Verdict.NOTE
+    assert "nobody asks for another 90 s" in found["pause"].said
+    assert "writing fails (PermissionError)" in found["disk"].said
+    assert "secret" not in str(report)
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_a_database_that_is_away_says_no_more_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise DatabaseError("password authentication failed for user hunter2 at db.example")
+
+    monkeypatch.setattr(operations, "database_version", away)
+    report = diagnosis.run()
+    assert by_part(report)["database"].said == "does not answer (DatabaseError)"
+    assert "hunter2" not in str(report)
+
+
+def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    (found,) = diagnosis.database()
+    assert (found.verdict, "2 migrations" in found.said) == (Verdict.FAIL, True)
+
+
+# --- TikTok -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`seen(step, …)`: what a look at TikTok finds."""
+
+    def set_up(*steps: Tried, ahead: float | None = None) -> None:
+        async def look(_: Any) -> Glimpse:
+            return Glimpse(steps=steps, clock_ahead_s=ahead)
+
+        monkeypatch.setattr(diagnosis, "_look", look)
+
+    return set_up
+
+
+def test_a_look_that_works(seen: Callable[..., None]) -> None:
+    seen(
+        Tried(step=Step.PROFILE, took_s=0.42),
+        Tried(step=Step.LIST, took_s=0.1, stories=3),
+        Tried(step=Step.MEDIA, took_s=12, taste_bytes=1024, form="an MP4 file", mirror=2),
+        ahead=-3600,
+    )
+    assert [str(one.said) for one in diagnosis.look(diagnosis.account("@Some.One"))] == [
+        "@some.one found in 420 ms",
+        "3 active stories listed in 100 ms",
+        "1024 bytes of an MP4 file in 12 s, from address 2",
+        "60 min behind that of TikTok",
+    ]
+
+
+def test_a_look_that_fails(seen: Callable[..., None]) -> None:
+    error = Refused("www.tiktok.com/@some.one: status 403")
+    seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    assert found.verdict is Verdict.FAIL
+    assert found.said == ("@some.one: refused after 200 ms (www.tiktok.com/@some.one: status 403)")
+    assert "refuses this server" in found.hint
+
+
+def test_nothing_to_try_a_file_on(seen: Callable[..., None]) -> None:
+    seen(Tried(step=Step.MEDIA, took_s=0, skipped=True))
+    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    assert found.verdict is Verdict.NOTE
+
+
+def test_an_authority_that_cannot_be_read(set_env: Callable[..., None]) -> None:
+    set_env(ca_bundle="/srv/secret/place.pem")
+    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    assert found.said == "cannot be asked (FileNotFoundError)"
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("www.tiktok.com/@given: status 403", "www.tiktok.com/@given: status 403"),
+        ("www.tiktok.com/@other.one: 429", "www.tiktok.com/@…: 429"),
+        ("v16-webapp-prime.tiktok.com: status 403", "v16-webapp-prime.tiktok.com: status 403"),
+        ("p16-common-sign-useastred.tiktokcdn.com: empty", None),
+        ("got /video?expire=1&signature=abc= there", "got /video?… there"),
+        ("http://user:hunter2@proxy.example: no", "http://…@…: no"),
+        ("item 7441111111111111111 is gone", "item … is gone"),
+        ("ttwid=1%7CAbCdEfGhIjKlMnOpQrStUv", "…"),
+        ("userInfo.user.id is missing", "userInfo.user.id is missing"),
+        ("x " * 200, ("x " * 80)),
+    ],
+)
+def test_a_detail_is_safe(detail: str, said: str | None) -> None:
+    assert scrubbed(detail, "given") == (detail if said is None else said)
+
+
+@pytest.mark.parametrize("line", ["https://vm.tiktok.com/ZMabcdef1/", "", "x y", "#tag"])
+def test_only_an_account_will_do(line: str) -> None:
+    with pytest.raises(InputError):
+        diagnosis.account(line)
+
+
+@pytest.mark.parametrize("error", [PrivateAccount("real.name"), NoSuchAccount("status 404")])
+def test_no_other_name_is_told(seen: Callable[..., None], error: Any) -> None:
+    seen(Tried(step=Step.PROFILE, took_s=0, error=error))
+    (found,) = diagnosis.look(diagnosis.account("@given"))
+    assert "real.name" not in found.said
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def run(*typed: str) -> tuple[int, str]:
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("diagnose", *typed, stdout=out)
+    return int(str(ended.value.code)), out.getvalue()
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_the_command() -> None:
+    code, text = run()
+    assert code == 0
+    assert text.startswith("Storykeep 0.")
+    assert "\nok    database" in text
+    code, text = run("--json")
+    told = json.loads(text)
+    assert (code, told["ok"]) == (0, True)
+    assert told["findings"][0]["verdict"] == "ok"
+    assert datetime.fromisoformat(told["at"]).tzinfo == UTC
+
+
+def test_the_command_fails_when_something_does() -> None:
+    code, text = run()
+    assert code == 1
+    assert "fail  redis" in text
+    assert "                Is Storykeep running" in text
+
+
+def test_the_command_with_nonsense() -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("diagnose", "https://vm.tiktok.com/ZMabcdef1/")
+    assert caught.value.returncode == 2
+
+
+def test_a_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL there is one more to compare with."""
+    monkeypatch.setattr(
+        progress,
+        "server_facts",
+        lambda: progress.ServerFacts(version="7", used_bytes=0, clock=datetime.now(UTC)),
+    )
+    clocks = 2 if connection.vendor == "postgresql" else 1
+    assert [one.verdict for one in diagnosis.clock()] == [Verdict.OK] * clocks
