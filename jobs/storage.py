@@ -48,7 +48,8 @@ _SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _WORKSPACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_BUFFER_BYTES = 256 * 1024
+# Transfers write more than this at a time, and that goes straight through.
+_BUFFER_BYTES = 32 * 1024
 
 
 def _root() -> Path:

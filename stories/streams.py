@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,9 @@ import httpcore
 
 # How much may wait unread before the sender is held back.
 HIGH_WATER_BYTES = 128 * 1024
+# What each encrypted connection reads at once, into a buffer of its own that it never gives back.
+# As it comes that is half a megabyte, OpenSSL's included, for each of dozens of connections.
+SSLProtocol.max_size = 64 * 1024
 # An aborted connection is gone by the loop's next turn; this is only so as never to hang.
 CLOSING_S = 1.0
 

@@ -50,8 +50,8 @@ SOUND_PACKETS = 8  # at either end
 # Emulation prevention keeps three zero bytes out of a NAL unit; a run this long is a hole in the
 # file, with room for the odd writer that pads its units.
 HOLE = bytes(64)
-# Above this a JPEG is decoded at reduced size. All of its data is read and decoded all the same, only
-# fewer pixels are computed from it: under half the time, and a sixteenth of the memory.
+# Above this a JPEG is decoded at reduced size. All of its data is read and decoded all the same,
+# only fewer pixels are computed from it: under half the time, and a sixteenth of the memory.
 FULL_PIXELS = 1_000_000
 ANIMATION_PIXELS = 120_000_000
 

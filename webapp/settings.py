@@ -135,10 +135,12 @@ def _database() -> dict[str, object]:
     )
     if config["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE: a read that turns into a write waits its turn instead of failing at once.
+        # The cache is of each connection, and every thread has one; below it is the system's own.
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 10,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA cache_size=-512;",
         }
     else:
         options = config.get("OPTIONS")

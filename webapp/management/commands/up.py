@@ -103,6 +103,10 @@ class Command(BaseCommand):
         paths = [str(PROJECT_DIR), *filter(None, [child_environment().get("PYTHONPATH")])]
         environment = child_environment(
             MALLOC_ARENA_MAX="2",  # many threads, little memory
+            # Give pictures and frames back when they are done with. By default glibc raises these
+            # with the largest block it ever saw, and keeps what is smaller.
+            MALLOC_MMAP_THRESHOLD_="131072",
+            MALLOC_TRIM_THRESHOLD_="131072",
             PYTHONUNBUFFERED="1",
             CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
