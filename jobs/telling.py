@@ -46,9 +46,13 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A file to look at in the viewer."""
+    """A file to look at in the viewer.
+
+    share: what a phone's photo roll takes: the JPEG made from the file where there is one.
+    """
 
     file: FileView
+    share: FileView
     poster: FileView | None
     title: str
 
@@ -360,6 +364,9 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
     )
     title = _kind(story)
     takes = _takes(story, present)
+    converted = {
+        file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
+    }
     gone = story.leaves_at is not None and story.leaves_at <= now
     removed = [file.removed_at for file in media if file.removed_at]
     return Tile(
@@ -373,6 +380,7 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         sights=tuple(
             Sight(
                 file=place.media,
+                share=converted.get(place.position, place.media),
                 poster=place.poster if place.poster and place.poster.present else None,
                 title=_sight(item, title, place.position, story.media_count),
             )

@@ -26,6 +26,7 @@ from jobs import (
     downloads,
     lifecycle,
     packaging,
+    qr,
     shelf,
     snapshot,
     submission,
@@ -130,7 +131,12 @@ def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One job, from queued to its results."""
     seen = _snapshot(request, job_id)
-    context = {"page": telling.tell(seen), "breaker": upstream.breaker_status()}
+    address = qr.address(request, request.path)
+    context = {
+        "page": telling.tell(seen),
+        "breaker": upstream.breaker_status(),
+        "address": "" if qr.is_local(address) else address,
+    }
     return _fresh(render(request, "jobs/job.html", context))
 
 
@@ -145,6 +151,15 @@ def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     response = render(request, "jobs/_job.html", {"page": page})
     response.headers["ETag"] = page.etag
     return _fresh(response)
+
+
+@login_required
+@require_safe
+def job_code(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The job's address as a QR code: whoever scans it still has to sign in."""
+    mine = _mine(request, job_id)
+    picture = qr.svg(qr.address(request, reverse("job", args=[mine.pk])))
+    return _fresh(HttpResponse(picture, content_type="image/svg+xml"))
 
 
 def _act(

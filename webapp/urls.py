@@ -7,7 +7,7 @@ from django.urls import include, path, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
-from webapp import health
+from webapp import health, preferences, shell
 from webapp.api import api
 
 admin.autodiscover()
@@ -15,6 +15,11 @@ admin.autodiscover()
 urlpatterns = [
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
+    path("manifest.webmanifest", shell.manifest, name="manifest"),
+    path("service-worker.js", shell.service_worker, name="service_worker"),
+    path("offline/", shell.offline, name="offline"),
+    path("phone/", shell.phone, name="phone"),
+    path("preferences/", preferences.preferences, name="preferences"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

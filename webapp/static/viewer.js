@@ -8,6 +8,7 @@
   const title = dialog.querySelector("[data-title]");
   const place = dialog.querySelector("[data-place]");
   const save = dialog.querySelector("[data-save]");
+  const share = dialog.querySelector("[data-share-of]");
   const back = dialog.querySelector("[data-back]");
   const next = dialog.querySelector("[data-next]");
   const rtl = document.documentElement.dir === "rtl";
@@ -51,6 +52,8 @@
     title.textContent = link.dataset.title;
     place.textContent = `${at + 1} / ${links.length}`;
     save.href = link.dataset.save;
+    share.dataset.share = link.dataset.share;
+    share.dataset.bytes = link.dataset.bytes;
     save.lastChild.textContent = link.dataset.saveWords;
     back.disabled = at === 0;
     next.disabled = at === links.length - 1;

@@ -1,0 +1,154 @@
+"""The site as an app: manifest, service worker, offline page, and how it looks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import override_settings
+from pytest_django import SettingsWrapper
+
+from tests.factories import make_job, make_user
+from webapp import shell
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    """Alice's browser."""
+    browser = Client()
+    browser.force_login(make_user("alice"))
+    return browser
+
+
+def text(response: Any) -> str:
+    """The page, one space between words."""
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def told(response: HttpResponse) -> dict[str, Any]:
+    """What the service worker is handed."""
+    first = response.content.decode().splitlines()[0]
+    found: dict[str, Any] = json.loads(first.removeprefix("self.shell = ").removesuffix(";"))
+    return found
+
+
+def test_the_manifest_takes_what_apps_share() -> None:
+    response = Client().get("/manifest.webmanifest")
+    assert response["Content-Type"] == "application/manifest+json"
+    facts = response.json()
+    assert facts["share_target"] == {
+        "action": "/",
+        "method": "GET",
+        "params": {"title": "title", "text": "text", "url": "url"},
+    }
+    assert (facts["start_url"], facts["scope"], facts["display"]) == ("/", "/", "standalone")
+    sizes = {(icon["sizes"], icon.get("purpose", "any")) for icon in facts["icons"]}
+    assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= sizes
+    for icon in facts["icons"]:
+        assert finders.find(icon["src"].removeprefix("/static/"))
+
+
+def test_the_service_worker_keeps_the_shell_alone() -> None:
+    response = Client().get("/service-worker.js")
+    assert response["Content-Type"].startswith("text/javascript")
+    facts = told(response)
+    assert facts["offline"] == "/offline/"
+    assert all(re.fullmatch(r"/static/[a-z.-]+", file) for file in facts["files"])
+    assert {name for name in shell.SHELL if not finders.find(name)} == set()
+    assert "/files/" in facts["skip"]
+
+
+def test_another_look_is_another_shell() -> None:
+    browser = Client()
+    plain = browser.get("/service-worker.js").content
+    browser.cookies["theme"] = "dark"
+    assert browser.get("/service-worker.js").content != plain
+
+
+def test_the_offline_page_names_nobody(client: Client) -> None:
+    assert "No connection to Storykeep" in text(client.get("/offline/"))
+    assert "alice" not in text(client.get("/offline/"))
+    assert text(client.get("/offline/")) == text(Client().get("/offline/"))
+
+
+def test_every_page_leads_to_manifest_and_icons(client: Client) -> None:
+    for page in (text(client.get("/")), text(Client().get("/login/"))):
+        assert '<link rel="manifest" href="/manifest.webmanifest">' in page
+        assert "apple-touch-icon" in page
+
+
+def test_the_phone_page_fills_in_the_address(client: Client) -> None:
+    page = text(client.get("/phone/", headers={"host": "stories.example"}))
+    assert "http://stories.example/?text=" in page
+    assert "reached by plain http" in page
+    assert "<svg" in page
+    assert Client().get("/phone/").status_code == 302
+
+
+def test_the_phone_page_knows_when_no_phone_could_come_here(client: Client) -> None:
+    page = text(client.get("/phone/", headers={"host": "localhost:8000"}))
+    assert "on the machine Storykeep runs on" in page
+    assert 'class="qr"' not in page
+
+
+def test_the_public_address_is_believed_first(client: Client, settings: SettingsWrapper) -> None:
+    public = settings.STORYKEEP.model_copy(update={"public_url": "https://keep.example"})
+    with override_settings(STORYKEEP=public):
+        page = text(client.get("/phone/", headers={"host": "10.0.0.7"}))
+    assert "https://keep.example/?text=" in page
+    assert "reached by plain http" not in page
+
+
+def test_a_job_as_a_code() -> None:
+    alice, bob = Client(), Client()
+    alice.force_login(make_user("alice"))
+    bob.force_login(make_user("bob"))
+    job = make_job(make_user("alice"), links=1)
+    address = f"/jobs/{job.pk}/code.svg"
+    response = alice.get(address)
+    assert response["Content-Type"] == "image/svg+xml"
+    assert ET.fromstring(response.content).tag.endswith("svg")  # noqa: S314 - ours
+    assert bob.get(address).status_code == 404
+    page = text(alice.get(f"/jobs/{job.pk}/", headers={"host": "keep.example"}))
+    assert address in page
+    assert address not in text(alice.get(f"/jobs/{job.pk}/", headers={"host": "localhost"}))
+
+
+# --- how it looks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_chosen_theme_stands_in_the_page(client: Client, theme: str) -> None:
+    assert "data-theme" not in text(client.get("/account/"))
+    response = client.post("/preferences/", {"theme": theme, "next": "/account/"})
+    assert response["Location"] == "/account/"
+    page = text(client.get("/account/"))
+    assert f'data-theme="{theme}"' in page
+    assert f'<meta name="color-scheme" content="{theme}">' in page
+    client.post("/preferences/", {"theme": ""})
+    assert "data-theme" not in text(client.get("/account/"))
+
+
+def test_a_made_up_theme_is_nothing(client: Client) -> None:
+    client.cookies["theme"] = '"><script>'
+    assert "data-theme" not in text(client.get("/account/"))
+
+
+@pytest.mark.parametrize("wrong", [{}, {"theme": "pink"}, {"language": "xx"}])
+def test_what_cannot_be_chosen_is_refused(client: Client, wrong: dict[str, str]) -> None:
+    assert client.post("/preferences/", wrong).status_code == 400
+
+
+def test_one_goes_back_to_pages_of_ours_alone(client: Client) -> None:
+    response = client.post("/preferences/", {"theme": "dark", "next": "https://evil.example/"})
+    assert response["Location"] == "/"
+    assert client.get("/preferences/").status_code == 405

@@ -1,0 +1,109 @@
+"""What makes the site an app on a phone: manifest, service worker, offline page, instructions."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from jobs import qr
+from webapp.context import theme
+
+SHELL = (
+    "site.css",
+    "icons.svg",
+    "icon.svg",
+    "shell.js",
+    "classify.js",
+    "clocks.js",
+    "paste.js",
+    "progress.js",
+    "share.js",
+    "viewer.js",
+)
+"""The only files the service worker keeps, besides the page that says one is offline."""
+
+
+@require_safe
+def manifest(_request: HttpRequest) -> HttpResponse:
+    """What a phone needs to know to install the site and to list it among those one shares to."""
+    home = reverse("home")
+    facts = {
+        "id": home,
+        "name": "Storykeep",
+        "short_name": "Storykeep",
+        "description": _("Public TikTok stories, kept before they are gone."),
+        "lang": get_language(),
+        "start_url": home,
+        "scope": home,
+        "display": "standalone",
+        "background_color": "#f6f6f4",
+        "theme_color": "#0c6355",
+        "icons": [
+            {"src": static("icon.svg"), "type": "image/svg+xml", "sizes": "any"},
+            {"src": static("icon-192.png"), "type": "image/png", "sizes": "192x192"},
+            {"src": static("icon-512.png"), "type": "image/png", "sizes": "512x512"},
+            {
+                "src": static("icon-maskable.png"),
+                "type": "image/png",
+                "sizes": "512x512",
+                "purpose": "maskable",
+            },
+        ],
+        # The app shares a title, a text or a link, whichever it likes: the box takes all three.
+        "share_target": {
+            "action": home,
+            "method": "GET",
+            "params": {"title": "title", "text": "text", "url": "url"},
+        },
+    }
+    return JsonResponse(facts, content_type="application/manifest+json")
+
+
+@require_safe
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """The script that keeps the shell. Its text names everything kept, so a change replaces it."""
+    home = reverse("home")
+    facts = {
+        "files": [static(name) for name in SHELL],
+        "offline": reverse("offline"),
+        "look": f"{get_language()} {theme(request)}",
+        "skip": [home + part for part in ("files/", "api/", "admin/", "health/")],
+    }
+    worker = static("service-worker.js")
+    response = HttpResponse(
+        f"self.shell = {json.dumps(facts)};\nimportScripts({json.dumps(worker)});\n",
+        content_type="text/javascript; charset=utf-8",
+    )
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@require_safe
+def offline(request: HttpRequest) -> HttpResponse:
+    """The page shown when the instance cannot be reached. Says nothing about anyone."""
+    return render(request, "offline.html")
+
+
+@login_required
+@require_safe
+def phone(request: HttpRequest) -> HttpResponse:
+    """How to have this instance on a phone, with its own address filled in."""
+    home = qr.address(request, reverse("home"))
+    context = {
+        "address": home,
+        "share_address": f"{home}?text=",
+        "is_local": qr.is_local(home),
+        "is_secure": home.startswith("https:"),
+        "code": qr.svg(home, _("This instance as a QR code")),
+    }
+    response = render(request, "phone.html", context)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
