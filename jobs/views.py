@@ -80,8 +80,15 @@ def _to_login(request: HttpRequest) -> HttpResponse:
 
 
 def _prefill(request: HttpRequest) -> str:
-    parts = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
-    return "\n".join(dict.fromkeys(part for part in parts if part))[:_KEPT_TEXT]
+    """What an app shared, or a link brought along: text and link, each once.
+
+    The title counts only when neither says where to look: a lone word would be read as a name.
+    """
+    title, text, url = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
+    told = [text, *([url] if url not in text else [])]
+    if title and not any(mark in part for mark in ("@", "://") for part in told):
+        told = [title, *told]
+    return "\n".join(dict.fromkeys(filter(None, told)))[:_KEPT_TEXT]
 
 
 def _home(

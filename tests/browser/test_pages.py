@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Response, expect
 from tests.browser.conftest import DEVICES, Open, Stack
 from tests.browser.test_main_path import paste, settle, until
 
-PLACES = ("/", "/history/", "/help/", "/account/", "/account/password/", "/nothing-here/")
+PLACES = ("/", "/history/", "/help/", "/account/", "/account/password/", "/phone/", "/offline/", "/nothing-here/")
 WEIGHT_BYTES = 60_000
 
 

@@ -97,7 +97,10 @@ def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
     [
         ("text=%40nora", "@nora"),
         ("url=https%3A%2F%2Fvm.tiktok.com%2FZM1%2F", "https://vm.tiktok.com/ZM1/"),
-        ("title=Look&text=%40nora&url=https%3A%2F%2Fx.y", "Look\n@nora\nhttps://x.y"),
+        ("title=Look&text=%40nora&url=https%3A%2F%2Fx.y", "@nora\nhttps://x.y"),
+        ("title=nora&text=&url=", "nora"),
+        ("title=%40nora&text=see+it", "@nora\nsee it"),
+        ("text=see+https%3A%2F%2Fx.y%2F1&url=https%3A%2F%2Fx.y%2F1", "see https://x.y/1"),
         ("text=%40nora&url=%40nora", "@nora"),
     ],
 )

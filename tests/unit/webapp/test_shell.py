@@ -8,11 +8,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import override_settings
-from pytest_django import SettingsWrapper
 
 from tests.factories import make_job, make_user
 from webapp import shell
@@ -100,7 +100,7 @@ def test_the_phone_page_knows_when_no_phone_could_come_here(client: Client) -> N
     assert 'class="qr"' not in page
 
 
-def test_the_public_address_is_believed_first(client: Client, settings: SettingsWrapper) -> None:
+def test_the_public_address_is_believed_first(client: Client) -> None:
     public = settings.STORYKEEP.model_copy(update={"public_url": "https://keep.example"})
     with override_settings(STORYKEEP=public):
         page = text(client.get("/phone/", headers={"host": "10.0.0.7"}))
