@@ -6,21 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from typing import Annotated, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, downloads, lifecycle, packaging, snapshot, submission
-from jobs.models import Artifact, Item, Job
+from jobs import cleanup, downloads, lifecycle, packaging, quotas, snapshot, submission
+from jobs.models import Item, Job
 from jobs.schemas import (
     ErrorBody,
     JobIn,
@@ -259,16 +257,18 @@ def file(
 def me(request: HttpRequest) -> HttpResponse:
     """Who the token belongs to, their limits, and what they use of them."""
     user = _user(request)
-    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    stored = Artifact.objects.visible_to(user).filter(removed_at=None)
-    items = Item.objects.visible_to(user)
+    seen = quotas.usage(user)
     out = MeOut(
         user=UserOut(name=user.get_username()),
-        quota=QuotaOut(active_items=None, items_per_day=None, stored_bytes=None),
+        quota=QuotaOut(
+            active_items=seen.active_items.limit,
+            items_per_day=seen.items_per_day.limit,
+            stored_bytes=seen.stored_bytes.limit,
+        ),
         usage=UsageOut(
-            active_items=items.open().count(),
-            items_per_day=items.filter(created_at__gte=today).count(),
-            stored_bytes=stored.aggregate(total=Sum("size_bytes"))["total"] or 0,
+            active_items=seen.active_items.used,
+            items_per_day=seen.items_per_day.used,
+            stored_bytes=seen.stored_bytes.used,
         ),
     )
     return _json(out)

@@ -20,7 +20,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, Min, OuterRef, Q
 from django.utils import timezone
 
-from jobs import lifecycle, progress, storage, workers
+from jobs import lifecycle, progress, quotas, storage, workers
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -252,6 +252,7 @@ def _erase(job_id: UUID) -> list[tuple[UUID, int]]:
         files = list(
             Artifact.objects.filter(job_id=job_id, removed_at=None).values_list("id", "size_bytes")
         )
+        quotas.forgetting(job_id)
         Job.objects.filter(pk=job_id).delete()
     progress.forget(job_id)
     return files

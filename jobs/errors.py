@@ -22,10 +22,23 @@ class OurLimit(StoriesError):
 
 
 class QuotaExceeded(OurLimit):
+    """One user's limit. said: which one, and hint_said: what helps, in the reader's language."""
+
     code = "quota_exceeded"
     message = "You have reached your limit on this instance."
     hint = "Wait until running lines finish or files expire, or delete some now."
     retryable = True
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after_s: float | None = None,
+        said: str = "",
+        hint_said: str = "",
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.said, self.hint_said = said, hint_said
 
 
 class BatchTooLong(OurLimit):
@@ -91,3 +104,11 @@ def words(code: str) -> tuple[str, str]:
     """The message and hint for a stored code, in the reader's language."""
     cls = BY_CODE.get(code, Internal)
     return _(cls.message), _(cls.hint) if cls.hint else ""
+
+
+def told(error: StoriesError) -> tuple[str, str]:
+    """The message and hint for an error at hand, which may know more than its code says."""
+    message, hint = words(error.code)
+    if isinstance(error, QuotaExceeded):
+        return error.said or message, error.hint_said or hint
+    return message, hint

@@ -66,6 +66,36 @@ class Owned(models.Model):
         abstract = True
 
 
+class Quota(models.Model):
+    """What one user may use; without a row, what this instance allows everyone.
+
+    Each limit: null = the instance's default, 0 = no limit. forgotten_items: of the day
+    forgotten_on, items whose rows are gone; they count for that day all the same.
+    """
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="quota"
+    )
+    active_items = models.PositiveIntegerField(
+        _("lines at once"), null=True, blank=True, default=None
+    )
+    items_per_day = models.PositiveIntegerField(
+        _("lines a day"), null=True, blank=True, default=None
+    )
+    stored_bytes = models.PositiveBigIntegerField(
+        _("bytes of saved files"), null=True, blank=True, default=None
+    )
+    forgotten_on = models.DateField(null=True, default=None, editable=False)
+    forgotten_items = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("quota")
+        verbose_name_plural = _("quotas")
+
+    def __str__(self) -> str:
+        return f"quota of user {self.owner_id}"
+
+
 class Prefer(models.TextChoices):
     """Which rendition of a video to take."""
 

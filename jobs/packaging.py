@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import filenames, lifecycle, storage
+from jobs import filenames, lifecycle, quotas, storage
 from jobs.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -277,8 +277,8 @@ class _Heartbeat:
 def run(held: PackageClaim) -> bool:
     """Pack a claimed package and settle it; False when the claim was lost, and nothing is left.
 
-    Raises NothingToPack and DiskFull, for `lifecycle.fail_package`, and Stopping, for
-    `lifecycle.release_package`.
+    Raises NothingToPack, DiskFull and QuotaExceeded, for `lifecycle.fail_package`, and Stopping,
+    for `lifecycle.release_package`.
     """
     package = Package.objects.select_related("job").filter(pk=held.package_id).first()
     if package is None:
@@ -288,7 +288,11 @@ def run(held: PackageClaim) -> bool:
     files = _files(job.pk, package.selection)
     if not files:
         raise NothingToPack
-    with storage.Workspace(f"{package.pk}.{held.attempt}") as workspace:
+    with storage.Workspace(
+        f"{package.pk}.{held.attempt}",
+        owner_id=job.owner_id,
+        max_bytes=quotas.most_bytes(job.owner_id),
+    ) as workspace:
         try:
             artifact = _write(
                 workspace,

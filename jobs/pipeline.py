@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import engine, filenames, lifecycle, packaging, storage, submission, upstream
+from jobs import engine, filenames, lifecycle, packaging, quotas, storage, submission, upstream
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Role, Story, StoryKind
 from jobs.progress import Reporter
@@ -62,7 +62,8 @@ def run(held: Claim) -> Outcome:
     if item is None:
         raise ClaimLost
     watch = _Watch(held)
-    with storage.Workspace(held.workspace) as workspace:
+    room = quotas.most_bytes(item.owner_id)
+    with storage.Workspace(held.workspace, owner_id=item.owner_id, max_bytes=room) as workspace:
         record = _Record(held, item, workspace)
         try:
             with closing(_events(item, workspace, record.have, watch)) as events:

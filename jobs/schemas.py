@@ -285,7 +285,7 @@ class QuotaOut(BaseModel):
 
 
 class UsageOut(BaseModel):
-    """What this user uses. items_per_day: of today, in UTC."""
+    """What this user uses. items_per_day: of today, in UTC; refused lines are not counted."""
 
     active_items: int
     items_per_day: int

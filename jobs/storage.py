@@ -31,7 +31,7 @@ from django.conf import settings
 from django.db.models import Min, Sum
 from django.utils import timezone
 
-from jobs.errors import DiskFull
+from jobs.errors import DiskFull, QuotaExceeded
 from jobs.models import Artifact
 
 if TYPE_CHECKING:
@@ -196,12 +196,18 @@ class Workspace:
 
     `create`, `discard` and `admit` may be called from one thread while `keep` runs in another.
     name: `<item id>.<attempt>`, so a worker presumed dead and its successor never share one.
+    owner_id, max_bytes: whose files these become, and how many bytes of files they may have in
+    all; None = as many as the disk takes.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, *, owner_id: int | None = None, max_bytes: int | None = None
+    ) -> None:
         if not _WORKSPACE.fullmatch(name):
             raise ValueError("a workspace is named by an id and an attempt")
         self.name = name
+        self.owner_id = owner_id
+        self.max_bytes = max_bytes if owner_id is not None else None
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
@@ -264,7 +270,8 @@ class Workspace:
             path.unlink()
 
     def admit(self, size_bytes: int) -> None:
-        """Ask before writing this many more bytes. Raises DiskFull when there is no room.
+        """Ask before writing this many more bytes. Raises DiskFull when there is no room, and
+        QuotaExceeded when there is none for its owner.
 
         What is admitted counts as used until the file is kept or discarded. Costs no query when
         called on an event loop: the last known count is used, which every kept file corrects.
@@ -291,7 +298,7 @@ class Workspace:
                 os.rename(path, name, dst_dir_fd=shard)
         self._let_go(key)
         self._give_back(size_bytes)
-        _room.kept(size_bytes)
+        _room.kept(self, size_bytes)
         return size_bytes
 
     def admitted(self, size_bytes: int) -> None:
@@ -389,10 +396,12 @@ class Disk:
         return over or self.free_bytes <= self.min_free_bytes
 
 
-def used_bytes() -> int:
-    """Bytes of every saved file whose row says it is there. One query."""
-    total = Artifact.objects.filter(removed_at=None).aggregate(total=Sum("size_bytes"))["total"]
-    return int(total or 0)
+def used_bytes(owner_id: int | None = None) -> int:
+    """Bytes of every saved file whose row says it is there, or of one user's. One query."""
+    files = Artifact.objects.filter(removed_at=None)
+    if owner_id is not None:
+        files = files.filter(owner_id=owner_id)
+    return int(files.aggregate(total=Sum("size_bytes"))["total"] or 0)
 
 
 def free_bytes() -> int:
@@ -428,58 +437,73 @@ def _room_comes_in_s() -> float:
 
 
 class _Room:
-    """What this process knows about the disk, shared by all its workspaces."""
+    """What this process knows about the disk, shared by all its workspaces.
+
+    Used bytes are counted for everyone (under None) and for owners who have a limit.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._used = 0
-        self._counted_at: float | None = None
+        self._used: dict[int | None, int] = {}
+        self._counted_at: dict[int | None, float] = {}
         self._workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 
     def enter(self, workspace: Workspace) -> None:
         with self._lock:
             self._workspaces.add(workspace)
-        self._count()
+        self._count(workspace)
 
     def leave(self, workspace: Workspace) -> None:
         with self._lock:
             self._workspaces.discard(workspace)
 
-    def kept(self, size_bytes: int) -> None:
+    def kept(self, workspace: Workspace, size_bytes: int) -> None:
         with self._lock:
-            self._used += size_bytes
-        self._count()
+            for whose in _counted(workspace):
+                self._used[whose] = self._used.get(whose, 0) + size_bytes
+        self._count(workspace)
 
     def admit(self, workspace: Workspace, size_bytes: int) -> None:
         if not _on_event_loop():
-            self._count()
+            self._count(workspace)
         env = settings.STORYKEEP
         with self._lock:
             active: Collection[Workspace] = list(self._workspaces)
             in_flight = sum(one.in_flight_bytes for one in active)
-            over = env.disk_max and self._used + in_flight + size_bytes > env.disk_max
-            if over:
+            used = self._used.get(None, 0)
+            if env.disk_max and used + in_flight + size_bytes > env.disk_max:
                 raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
+            if workspace.max_bytes is not None:
+                whose = workspace.owner_id
+                theirs = sum(one.in_flight_bytes for one in active if one.owner_id == whose)
+                if self._used.get(whose, 0) + theirs + size_bytes > workspace.max_bytes:
+                    raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
             owed = sum(one.unwritten_bytes() for one in active)
             if free_bytes() - owed - size_bytes < env.disk_min_free:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
             workspace.admitted(size_bytes)
 
-    def _count(self) -> None:
+    def _count(self, workspace: Workspace) -> None:
         """Count stored bytes anew, at most once a second; other processes store files, too."""
         now = time.monotonic()
-        with self._lock:
-            if self._counted_at is not None and now - self._counted_at < FRESH_S:
-                return
-            self._counted_at = now
-        used = used_bytes()
-        with self._lock:
-            self._used = used
+        for whose in _counted(workspace):
+            with self._lock:
+                counted_at = self._counted_at.get(whose)
+                if counted_at is not None and now - counted_at < FRESH_S:
+                    continue
+                self._counted_at[whose] = now
+            used = used_bytes(whose)
+            with self._lock:
+                self._used[whose] = used
 
     def forget(self) -> None:
         """Count anew next time: something was removed."""
         with self._lock:
-            self._counted_at = None
+            self._counted_at.clear()
+
+
+def _counted(workspace: Workspace) -> tuple[int | None, ...]:
+    return (None,) if workspace.max_bytes is None else (None, workspace.owner_id)
 
 
 def _on_event_loop() -> bool:

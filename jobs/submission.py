@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import lifecycle, storage
+from jobs import lifecycle, quotas, storage
 from jobs.errors import BatchTooLong
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
@@ -116,10 +116,13 @@ def submit(
         raise EmptySubmission("nothing was pasted")
     if len(verdicts) > limit:
         raise BatchTooLong(f"{len(verdicts)} lines; one job holds at most {limit}")
-    if any(line.target for line in verdicts):
+    wanted = sum(1 for line in verdicts if line.target)
+    if wanted:
         storage.check_room()
     try:
         with transaction.atomic():
+            if wanted:
+                quotas.admit(owner, wanted)
             job = _create(owner, verdicts, tame(note, NOTE_LENGTH, multiline=True), options, key)
             transaction.on_commit(lifecycle.dispatch)
     except IntegrityError:

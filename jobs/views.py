@@ -33,7 +33,7 @@ from jobs import (
     telling,
     upstream,
 )
-from jobs.errors import BY_CODE, Expired, NothingToPack, words
+from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.forms import PasteForm, SearchForm
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
 from jobs.snapshot import Snapshot
@@ -68,7 +68,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _said(error: StoriesError) -> dict[str, str]:
-    message, hint = words(error.code)
+    message, hint = told(error)
     return {"message": message, "hint": hint, "code": error.code}
 
 

@@ -21,7 +21,7 @@ from ninja.security import HttpBearer
 from accounts import tokens
 from accounts.models import ApiToken
 from jobs.api import router as jobs_router
-from jobs.errors import Internal, words
+from jobs.errors import Internal, told
 from jobs.schemas import ErrorBody, ErrorOut
 from stories.errors import StoriesError
 
@@ -153,7 +153,7 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 @api.exception_handler(StoriesError)
 def _expected(request: HttpRequest, error: StoriesError) -> HttpResponse:
-    message, hint = words(error.code)
+    message, hint = told(error)
     if error.code == Internal.code and error.detail:
         message = f"{message} ({error.detail})"
     return error_response(

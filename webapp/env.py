@@ -147,6 +147,15 @@ class Env(BaseSettings):
     disk_min_free: Size = Field(
         500 * 1000**2, description="Free disk space below which new work is refused."
     )
+    quota_active: int = Field(
+        0, ge=0, description="Most lines one user may have queued or running; 0 = no limit."
+    )
+    quota_daily: int = Field(
+        0, ge=0, description="Most lines one user may send in a day (UTC); 0 = no limit."
+    )
+    quota_bytes: Size = Field(
+        0, description="Most bytes of saved files one user may have; 0 = no limit."
+    )
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,

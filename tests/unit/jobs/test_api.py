@@ -126,6 +126,22 @@ def test_me(alice: Script) -> None:
     }
 
 
+def test_me_tells_limits_and_a_refusal_says_which(
+    alice: Script, set_env: Callable[..., None]
+) -> None:
+    set_env(quota_active=2, quota_bytes=5000)
+    assert alice.call("GET", "/me").json()["quota"] == {
+        "active_items": 2,
+        "items_per_day": None,
+        "stored_bytes": 5000,
+    }
+    response = alice.call("POST", "/jobs", {"lines": ["a1", "b1", "c1"]})
+    error = fault(response, 429)
+    assert error["code"] == "quota_exceeded"
+    assert "2 lines in the works" in error["message"]
+    assert response.headers["Retry-After"] == str(error["retry_after_s"])
+
+
 # --- POST /jobs ---
 
 

@@ -1,0 +1,214 @@
+"""What each user may use of this instance, what they use of it, and the refusal of more.
+
+Counted from rows each time, so nothing has to be kept in step; only items that were forgotten are
+remembered as a number until their day is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Count, Min, QuerySet, Sum
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from jobs.errors import QuotaExceeded
+from jobs.models import Artifact, Item, Quota
+
+SOON_S: Final = 60.0
+"""When to try again where only running lines stand in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of one thing is used. limit: None = as much as they like."""
+
+    used: int
+    limit: int | None
+
+    @property
+    def left(self) -> int | None:
+        """How much more; None = as much as they like."""
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+    def holds(self, more: int) -> bool:
+        """Is there room for so many more?"""
+        return self.limit is None or self.used + more <= self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """One user's limits and what they use of them.
+
+    active_items: lines queued or running. items_per_day: lines sent since midnight UTC, refused
+    ones not counted. stored_bytes: of files that were not deleted yet. day_ends_at: when the day's
+    count begins anew.
+    """
+
+    active_items: Use
+    items_per_day: Use
+    stored_bytes: Use
+    day_ends_at: datetime
+
+    @property
+    def limited(self) -> bool:
+        """Is there any limit worth showing?"""
+        uses = (self.active_items, self.items_per_day, self.stored_bytes)
+        return any(use.limit is not None for use in uses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one user may use; None = no limit."""
+
+    active_items: int | None
+    items_per_day: int | None
+    stored_bytes: int | None
+
+
+def limits(quota: Quota | None) -> Limits:
+    """A user's own limits where they have some, this instance's for the rest."""
+    env = settings.STORYKEEP
+
+    def chosen(own: int | None, usual: int) -> int | None:
+        # 0, whoever says it, means no limit.
+        return (usual if own is None else own) or None
+
+    return Limits(
+        active_items=chosen(quota.active_items if quota else None, env.quota_active),
+        items_per_day=chosen(quota.items_per_day if quota else None, env.quota_daily),
+        stored_bytes=chosen(quota.stored_bytes if quota else None, env.quota_bytes),
+    )
+
+
+def most_bytes(owner_id: Any) -> int | None:
+    """How many bytes of files this user may have; None = no limit. One query."""
+    return limits(Quota.objects.filter(owner_id=owner_id).first()).stored_bytes
+
+
+def usage(user: AbstractBaseUser) -> Usage:
+    """What one user may use, and uses. Four small queries."""
+    return usages([user.pk])[user.pk]
+
+
+def usages(user_ids: Iterable[Any], now: datetime | None = None) -> Mapping[Any, Usage]:
+    """The same for many users at once, by their id, in as many queries as for one."""
+    ids = list(user_ids)
+    today = _today(now or timezone.now())
+    quotas = {quota.owner_id: quota for quota in Quota.objects.filter(owner__in=ids)}
+    items = Item.objects.filter(owner__in=ids)
+    active = _count(items.open())
+    sent = _count(items.filter(created_at__gte=today).exclude(key=""))
+    files = Artifact.objects.filter(owner__in=ids, removed_at=None).order_by()
+    stored = dict(files.values_list("owner").annotate(total=Sum("size_bytes")))
+    found = {}
+    for one in ids:
+        quota = quotas.get(one)
+        limit = limits(quota)
+        forgotten = quota.forgotten_items if quota and quota.forgotten_on == today.date() else 0
+        found[one] = Usage(
+            active_items=Use(active.get(one, 0), limit.active_items),
+            items_per_day=Use(sent.get(one, 0) + forgotten, limit.items_per_day),
+            stored_bytes=Use(stored.get(one, 0), limit.stored_bytes),
+            day_ends_at=today + timedelta(days=1),
+        )
+    return found
+
+
+def _today(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _count(items: QuerySet[Item]) -> dict[Any, int]:
+    return dict(items.order_by().values_list("owner").annotate(count=Count("pk")))
+
+
+def admit(owner: AbstractBaseUser, items: int) -> None:
+    """May this user queue so many more items? Raises QuotaExceeded, which says why and until when.
+
+    Call it in the transaction that makes them: of two submissions at once the second one waits,
+    and then counts the first.
+    """
+    users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
+    list(users.select_for_update(no_key=True).filter(pk=owner.pk).values_list("pk"))
+    now = timezone.now()
+    seen = usages([owner.pk], now)[owner.pk]
+    if not seen.items_per_day.holds(items):
+        raise _too_many_today(seen, now)
+    if not seen.active_items.holds(items):
+        raise _too_many_at_once(seen.active_items)
+    if seen.stored_bytes.left == 0:
+        raise too_much_stored(owner.pk, seen.stored_bytes)
+
+
+def _too_many_today(seen: Usage, now: datetime) -> QuotaExceeded:
+    use = seen.items_per_day
+    left = use.left or 0
+    said = ngettext(
+        "You may send %(limit)d line a day.", "You may send %(limit)d lines a day.", use.limit or 0
+    ) % {"limit": use.limit}
+    more = ngettext(
+        "%(left)d is left today.", "%(left)d are left today.", left
+    ) % {"left": left}  # fmt: skip
+    return QuotaExceeded(
+        f"items_per_day: {use.used} of {use.limit}",
+        retry_after_s=(seen.day_ends_at - now).total_seconds(),
+        said=f"{said} {more}",
+        hint_said=_("The count begins anew at midnight, UTC."),
+    )
+
+
+def _too_many_at_once(use: Use) -> QuotaExceeded:
+    left = use.left or 0
+    said = ngettext(
+        "You may have %(limit)d line in the works at once.",
+        "You may have %(limit)d lines in the works at once.",
+        use.limit or 0,
+    ) % {"limit": use.limit}
+    more = ngettext(
+        "There is room for %(left)d more.", "There is room for %(left)d more.", left
+    ) % {"left": left}  # fmt: skip
+    return QuotaExceeded(
+        f"active_items: {use.used} of {use.limit}",
+        retry_after_s=SOON_S,
+        said=f"{said} {more}",
+        hint_said=_("Wait until some have finished, or cancel what you no longer need."),
+    )
+
+
+def too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
+    """The refusal to save more; knows when the first of this user's files goes."""
+    files = Artifact.objects.filter(owner_id=owner_id, removed_at=None)
+    soonest = files.aggregate(at=Min("expires_at"))["at"]
+    wait_s = (soonest - timezone.now()).total_seconds() if soonest else 0.0
+    return QuotaExceeded(
+        f"stored_bytes: {use.used} of {use.limit}",
+        # On top, the sweep has to come by as well.
+        retry_after_s=max(0.0, wait_s) + SOON_S,
+        said=_("Your files may take %(limit)s, and they take %(used)s.")
+        % {"limit": filesizeformat(use.limit or 0), "used": filesizeformat(use.used)},
+        hint_said=_("Room comes back as files expire; deleting some now helps at once."),
+    )
+
+
+def forgetting(job_id: UUID) -> None:
+    """The rows of this job are about to go: what was sent today stays counted.
+
+    Call it in the transaction that deletes them.
+    """
+    today = _today(timezone.now())
+    sent = _count(Item.objects.filter(job_id=job_id, created_at__gte=today).exclude(key=""))
+    for owner_id, count in sent.items():
+        quota, _made = Quota.objects.select_for_update().get_or_create(owner_id=owner_id)
+        before = quota.forgotten_items if quota.forgotten_on == today.date() else 0
+        quota.forgotten_on, quota.forgotten_items = today.date(), before + count
+        quota.save(update_fields=["forgotten_on", "forgotten_items"])

@@ -1,0 +1,146 @@
+"""What a user may use, what they use, and what happens when that is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs import cleanup, quotas, storage
+from jobs.errors import QuotaExceeded, told
+from jobs.models import Job, Quota
+from jobs.quotas import Use
+from jobs.states import ItemState
+from jobs.submission import submit
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+SetEnv = Callable[..., None]
+
+
+def test_without_limits_everything_is_counted_and_nothing_refused() -> None:
+    alice = make_user("alice")
+    job = submit(alice, ["@one", "@two", "???"])
+    story = make_story(make_item(job, state=S.DONE))
+    make_artifact(story, size_bytes=70)
+    make_artifact(story, size_bytes=30, removed_at=timezone.now())
+    make_job(make_user("bob"), links=5)
+    seen = quotas.usage(alice)
+    assert not seen.limited
+    assert seen.active_items == Use(2, None)
+    assert seen.items_per_day == Use(3, None)  # the refused line is not counted
+    assert seen.stored_bytes == Use(70, None)
+    assert seen.active_items.left is None
+
+
+def test_a_users_own_limit_goes_before_the_instances(set_env: SetEnv) -> None:
+    set_env(quota_active=5, quota_daily=6, quota_bytes=7)
+    alice, bob = make_user("alice"), make_user("bob")
+    Quota.objects.create(owner=alice, active_items=50, items_per_day=0)
+    seen = quotas.usages([alice.pk, bob.pk])
+    assert seen[alice.pk].active_items == Use(0, 50)
+    assert seen[alice.pk].items_per_day == Use(0, None)  # 0: no limit
+    assert seen[alice.pk].stored_bytes == Use(0, 7)
+    assert [
+        seen[bob.pk].active_items.limit,
+        seen[bob.pk].items_per_day.limit,
+        seen[bob.pk].stored_bytes.limit,
+    ] == [5, 6, 7]
+    assert seen[bob.pk].limited
+
+
+def test_as_many_queries_for_many_as_for_one(django_assert_num_queries: Any) -> None:
+    users = [make_user(name) for name in ("alice", "bob", "carol")]
+    with django_assert_num_queries(4):
+        quotas.usages([user.pk for user in users])
+
+
+def test_too_many_at_once(set_env: SetEnv) -> None:
+    set_env(quota_active=3)
+    alice = make_user("alice")
+    submit(alice, ["@one", "@two"])
+    with pytest.raises(QuotaExceeded, match="active_items: 2 of 3") as refused:
+        submit(alice, ["@three", "@four", "???"])
+    assert Job.objects.count() == 1
+    message, hint = told(refused.value)
+    assert "3 lines in the works at once" in message
+    assert "room for 1 more" in message
+    assert "cancel" in hint
+    assert refused.value.retry_after_s
+    submit(alice, ["@three", "???"])  # a refused line takes no room
+    submit(make_user("bob"), ["@one", "@two"])  # nor does somebody else's
+
+
+def test_the_same_request_again_is_no_more(set_env: SetEnv) -> None:
+    set_env(quota_active=1)
+    alice = make_user("alice")
+    first = submit(alice, ["@one"], idempotency_key="k")
+    assert submit(alice, ["@one"], idempotency_key="k") == first
+
+
+def test_too_many_today_until_midnight(set_env: SetEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_env(quota_daily=2)
+    alice = make_user("alice")
+    now = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    old = submit(alice, ["@one"])
+    old.items.update(created_at=now - timedelta(hours=23))
+    submit(alice, ["@one"]).items.update(state=S.DONE)
+    with pytest.raises(QuotaExceeded, match="items_per_day: 1 of 2") as refused:
+        submit(alice, ["@two", "@three"])
+    assert refused.value.retry_after_s == 90 * 60
+    assert "1 is left today" in told(refused.value)[0]
+    now += timedelta(minutes=90)
+    submit(alice, ["@two", "@three"])
+
+
+def test_forgetting_gives_no_day_back(set_env: SetEnv) -> None:
+    set_env(quota_daily=3)
+    alice = make_user("alice")
+    for _ in range(3):
+        cleanup.forget(submit(alice, ["@one"]))
+    assert quotas.usage(alice).items_per_day == Use(3, 3)
+    with pytest.raises(QuotaExceeded):
+        submit(alice, ["@one"])
+    Quota.objects.update(forgotten_on=timezone.now().astimezone(UTC).date() - timedelta(days=1))
+    assert quotas.usage(alice).items_per_day == Use(0, 3)
+    cleanup.forget(submit(alice, ["@one"]))
+    assert quotas.usage(alice).items_per_day == Use(1, 3)
+
+
+def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
+    set_env(quota_bytes=1000)
+    alice = make_user("alice")
+    story = make_story(make_item(make_job(alice), state=S.DONE))
+    first = make_artifact(story, size_bytes=400, expires_at=timezone.now() + timedelta(hours=1))
+    submit(alice, ["@one"])
+    make_artifact(story, size_bytes=600)
+    with pytest.raises(QuotaExceeded, match="stored_bytes: 1000 of 1000") as refused:
+        submit(alice, ["@two"])
+    assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
+    assert "1000" in told(refused.value)[0]
+    submit(make_user("bob"), ["@two"])
+    cleanup.delete_file(first)
+    submit(alice, ["@two"])
+
+
+def test_arriving_bytes_stay_within_the_owners_quota(set_env: SetEnv) -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    make_artifact(make_story(make_item(make_job(alice), state=S.DONE)), size_bytes=500)
+    assert quotas.most_bytes(alice.pk) is None
+    with (
+        storage.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
+        storage.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
+        storage.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
+    ):
+        one.admit(300)
+        with pytest.raises(QuotaExceeded):
+            two.admit(201)
+        two.admit(200)
+        with pytest.raises(QuotaExceeded):
+            one.admit(1)
+        other.admit(1000)
