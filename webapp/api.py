@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.urls import URLPattern, URLResolver
@@ -19,11 +20,12 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 
 from accounts import tokens
-from accounts.models import ApiToken
+from accounts.models import ApiToken, Scope
 from jobs.api import router as jobs_router
 from jobs.errors import Internal, told
 from jobs.schemas import ErrorBody, ErrorOut
 from stories.errors import StoriesError
+from webapp.turns import Turn, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +63,45 @@ STATUS: Final[dict[str, int]] = {
 """The HTTP status of an error that is the answer to a call. In a job, the status is 200."""
 
 
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""What a token that may only look is good for."""
+_TURN: Final = "storykeep.turn"
+
+turns = Turns()
+
+
+class TooOften(Exception):
+    """This token has had its turns for now."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__("too many requests")
+        self.turn = turn
+
+
+class ReadOnly(Exception):
+    """This token may look, and was used for more."""
+
+
 class Bearer(HttpBearer):
     """`Authorization: Bearer <token>`; a browser's session does not count, so neither does CSRF."""
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
-        """The token's row; from here on its owner is the request's user."""
+        """The token's row; from here on its owner is the request's user.
+
+        Raises TooOften and ReadOnly.
+        """
         found = tokens.authenticate(token)
-        if found is not None:
-            request.user = found.owner
+        if found is None:
+            return None
+        limit = settings.STORYKEEP.api_rate
+        if limit:
+            turn = turns.take(found.pk, limit)
+            request.META[_TURN] = turn
+            if not turn.granted:
+                raise TooOften(turn)
+        if found.scope != Scope.WRITE and request.method not in SAFE:
+            raise ReadOnly
+        request.user = found.owner
         return found
 
 
@@ -146,6 +179,10 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
             )
             response.headers["Content-Range"] = whole
         response.headers.setdefault("Cache-Control", "private, no-cache")
+        turn = request.META.get(_TURN)
+        if isinstance(turn, Turn):
+            for name, value in turn.headers.items():
+                response.headers[name] = value
         return response
 
     return respond
@@ -176,6 +213,29 @@ def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpRespo
     )
     response.headers["WWW-Authenticate"] = 'Bearer realm="Storykeep"'
     return response
+
+
+@api.exception_handler(TooOften)
+def _too_often(request: HttpRequest, error: TooOften) -> HttpResponse:
+    return error_response(
+        429,
+        "too_many_requests",
+        _("This token asks too often."),
+        _("It may ask %(limit)d times a minute. Poll less often, or wait with `?wait=`.")
+        % {"limit": error.turn.limit},
+        retryable=True,
+        retry_after_s=error.turn.ends_in_s,
+    )
+
+
+@api.exception_handler(ReadOnly)
+def _read_only(request: HttpRequest, error: ReadOnly) -> HttpResponse:
+    return error_response(
+        403,
+        "read_only_token",
+        _("This token may look and download, and nothing else."),
+        _("Make a token that may do everything on the account page."),
+    )
 
 
 @api.exception_handler(Http404)

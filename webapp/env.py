@@ -147,6 +147,12 @@ class Env(BaseSettings):
     disk_min_free: Size = Field(
         500 * 1000**2, description="Free disk space below which new work is refused."
     )
+    api_rate: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="Requests one API token may make in a minute; 0 = no limit.",
+    )
     quota_active: int = Field(
         0, ge=0, description="Most lines one user may have queued or running; 0 = no limit."
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from jobs import lifecycle, progress, tasks, upstream
+from webapp.api import turns
 
 
 class Broker:
@@ -25,6 +26,12 @@ class Broker:
             self.sent.append(row_id)
             self.tasks.append(task.__name__)
         return self.up
+
+
+@pytest.fixture(autouse=True)
+def _fresh_turns() -> None:
+    """Tokens of different tests share their numbers, not their turns."""
+    turns.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import tokens
+from accounts.models import Scope
 from jobs import api as jobs_api
 from jobs import lifecycle, packaging, storage, submission
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
@@ -111,6 +112,42 @@ def test_a_blocked_user_is_out(alice: Script) -> None:
     alice.user.is_active = False
     alice.user.save()
     fault(alice.call("GET", "/me"), 401)
+
+
+def test_a_token_that_may_only_look(alice: Script) -> None:
+    job = make_full_job(alice.user)
+    alice.token = tokens.create(alice.user, "eyes", scope=Scope.READ)
+    assert alice.call("GET", "/jobs").status_code == 200
+    assert alice.call("HEAD", f"/files/{job.artifacts.all()[0].pk}").status_code == 200
+    for method, path in (
+        ("POST", "/jobs"),
+        ("POST", f"/jobs/{job.pk}/cancel"),
+        ("DELETE", f"/jobs/{job.pk}"),
+    ):
+        response = alice.call(method, path, {"lines": ["a1"]})
+        assert fault(response, 403)["code"] == "read_only_token"
+    assert Job.objects.get() == job
+
+
+def test_so_many_requests_a_minute(
+    alice: Script, bob: Script, set_env: Callable[..., None]
+) -> None:
+    set_env(api_rate=3)
+    for left, path in ((2, "/me"), (1, "/jobs/unknown"), (0, "/jobs?limit=x")):
+        response = alice.call("GET", path)
+        assert response.headers["RateLimit-Limit"] == "3"
+        assert response.headers["RateLimit-Remaining"] == str(left)
+        assert 58 <= int(response.headers["RateLimit-Reset"]) <= 60
+    response = alice.call("GET", "/me")
+    error = fault(response, 429)
+    assert error["code"] == "too_many_requests"
+    assert error["retryable"]
+    assert response.headers["Retry-After"] == response.headers["RateLimit-Reset"]
+    assert bob.call("GET", "/me").status_code == 200
+    set_env(api_rate=0)
+    response = alice.call("GET", "/me")
+    assert response.status_code == 200
+    assert "RateLimit-Limit" not in response.headers
 
 
 def test_me(alice: Script) -> None:
@@ -554,8 +591,9 @@ CALLS = [
 
 @pytest.mark.parametrize(("method", "path"), [*CALLS, ("GET", "/files/{}"), ("HEAD", "/files/{}")])
 def test_unknown_and_other_peoples_are_the_same_404(
-    method: str, path: str, alice: Script, bob: Script
+    method: str, path: str, alice: Script, bob: Script, set_env: Callable[..., None]
 ) -> None:
+    set_env(api_rate=0)  # how many requests are left differs by itself
     job = make_full_job(bob.user)
     theirs = Artifact.objects.first() if "files" in path else job
     assert theirs
