@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-postgres bench shots check format lock clean
+.PHONY: help run demo test test-postgres bench fuzz shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,9 @@ test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway Postg
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it takes (Linux, a minute or two)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
+
+fuzz: $(VENV)/dev.ok ## Every call of the API with what its schema allows and forbids (two minutes)
+	@exec $(BIN)/python -m tests.fuzz $(ARGS)
 
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok

@@ -39,7 +39,9 @@ PAGE: Final = 20
 LONGEST_PAGE: Final = 50
 KEY_LENGTH: Final = 200
 
-ERRORS: Final = dict.fromkeys((401, 404, 422, 500), ErrorBody)
+ERRORS: Final = dict.fromkeys((401, 404, 422, 429, 500), ErrorBody)
+CHANGES: Final = {403: ErrorBody, **ERRORS}
+"""Of calls that a token for reading is not good for."""
 _sleep = time.sleep
 
 router = Router()
@@ -88,7 +90,7 @@ def _answer(request: HttpRequest, job_id: UUID, status: int = 200) -> HttpRespon
 # --- jobs ---------------------------------------------------------------------------------------
 
 
-@router.post("/jobs", response={202: JobOut, 413: ErrorBody, 429: ErrorBody, **ERRORS})
+@router.post("/jobs", response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES})
 def submit(
     request: HttpRequest,
     body: JobIn,
@@ -181,7 +183,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
     return response
 
 
-@router.post("/jobs/{job_id}/cancel", response={200: JobOut, **ERRORS})
+@router.post("/jobs/{job_id}/cancel", response={200: JobOut, **CHANGES})
 def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     found = _job(request, job_id)
@@ -189,7 +191,7 @@ def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     return _answer(request, found.pk)
 
 
-@router.post("/jobs/{job_id}/retry", response={202: JobOut, **ERRORS})
+@router.post("/jobs/{job_id}/retry", response={202: JobOut, **CHANGES})
 def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     """A fresh attempt of what failed and may work now."""
     found = _job(request, job_id)
@@ -197,7 +199,7 @@ def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     return _answer(request, found.pk, 202)
 
 
-@router.post("/jobs/{job_id}/extend", response={200: JobOut, **ERRORS})
+@router.post("/jobs/{job_id}/extend", response={200: JobOut, **CHANGES})
 def extend(request: HttpRequest, job_id: str) -> HttpResponse:
     """Keep the files as long as if they were saved now, within the instance's maximum."""
     found = _job(request, job_id)
@@ -205,7 +207,9 @@ def extend(request: HttpRequest, job_id: str) -> HttpResponse:
     return _answer(request, found.pk)
 
 
-@router.post("/jobs/{job_id}/bundle", response={200: JobOut, 202: JobOut, 409: ErrorBody, **ERRORS})
+@router.post(
+    "/jobs/{job_id}/bundle", response={200: JobOut, 202: JobOut, 409: ErrorBody, **CHANGES}
+)
 def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
     """Have all files packed into one ZIP. 200 when it is there, 202 while it is being packed."""
     found = _job(request, job_id)
@@ -216,7 +220,7 @@ def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
     return response
 
 
-@router.delete("/jobs/{job_id}", response={204: None, **ERRORS})
+@router.delete("/jobs/{job_id}", response={204: None, **CHANGES})
 def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     """Cancel the job and remove its rows, files and progress, at once."""
     cleanup.forget(_job(request, job_id))
@@ -237,7 +241,6 @@ def forget(request: HttpRequest, job_id: str) -> HttpResponse:
         304: None,
         410: ErrorBody,
         416: ErrorBody,
-        429: ErrorBody,
         **ERRORS,
     },
 )
@@ -253,7 +256,7 @@ def file(
 # --- me -----------------------------------------------------------------------------------------
 
 
-@router.get("/me", response={200: MeOut, 401: ErrorBody})
+@router.get("/me", response={200: MeOut, 401: ErrorBody, 429: ErrorBody})
 def me(request: HttpRequest) -> HttpResponse:
     """Who the token belongs to, their limits, and what they use of them."""
     user = _user(request)
