@@ -5,6 +5,7 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -n 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 help: ## What can be made
@@ -16,11 +17,13 @@ run: $(VENV)/base.ok ## Start everything: web, worker, scheduler and Redis
 demo: $(VENV)/dev.ok ## The same against a make-believe TikTok, without any network
 	@exec $(BIN)/python -m tests.demo
 
+# The browser's tests apart: what drives it keeps an event loop running in the process.
 test: $(VENV)/dev.ok ## All tests, on SQLite
-	@exec $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(PYTEST) --dist loadgroup --ignore tests/browser $(ARGS)
+	@$(PYTEST) --dist loadfile tests/browser $(ARGS)
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
-	@exec $(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/unit tests/integration $(ARGS)
+	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration $(ARGS)
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it takes (Linux, a minute or two)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)

@@ -46,6 +46,7 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs a browser; one process runs all of it."""
     for item in items:
@@ -146,6 +147,7 @@ def stack(chromium: Browser) -> Iterator[Stack]:
             log.close()
             if os.environ.get("SHOW_UP_LOG"):
                 sys.stderr.write(Path(log.name).read_text())
+            media.cache_in(None)
             shutil.rmtree(folder, ignore_errors=True)
 
 
