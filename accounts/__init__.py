@@ -1,1 +1,1 @@
-"""Who may use this instance: sign-in, the first-run link, API tokens."""
+"""Who may use this instance: the first-run link, invitations, roles, blocking, API tokens."""

@@ -1,4 +1,4 @@
-"""API tokens (named, hashed, shown once) and the link that makes the first admin."""
+"""API tokens (named, hashed, shown once), invitations, and the link that makes the first admin."""
 
 from __future__ import annotations
 
@@ -56,3 +56,23 @@ class SetupLink(models.Model):
 
     def __str__(self) -> str:
         return f"set-up link of {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Invitation(models.Model):
+    """A link that lets one person make an account. Using or revoking it removes the row.
+
+    digest: SHA-256 of the token in the link. created_by: None when made on the command line.
+    whom: a reminder for whoever made it.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    makes_admin = models.BooleanField(default=False)
+    whom = models.CharField(max_length=100, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"invitation until {self.expires_at:%Y-%m-%d %H:%M}"

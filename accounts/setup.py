@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from accounts import people
 from accounts.models import SetupLink
 
 LINK_LIFE: Final = timedelta(hours=24)
@@ -23,7 +24,7 @@ def _digest(token: str) -> str:
 
 def admin_exists() -> bool:
     """Is there someone who can run this instance?"""
-    return get_user_model().objects.filter(is_superuser=True, is_active=True).exists()
+    return people.admins().exists()
 
 
 def new_link() -> str | None:

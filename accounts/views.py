@@ -1,16 +1,52 @@
-"""The page behind the set-up link."""
+"""The pages about accounts: first run, joining, invitations, API tokens."""
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.db import IntegrityError
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import setup
+from accounts import invitations, setup, tokens
+from accounts.forms import InvitationForm, TokenForm
+from accounts.models import ApiToken, Scope
+
+
+def _user(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):  # `login_required` lets nobody else in
+        raise Http404
+    return request.user
+
+
+def _admin(request: HttpRequest) -> User:
+    """For everyone else there is no such page."""
+    user = _user(request)
+    if not user.is_superuser:
+        raise Http404
+    return user
+
+
+def _full(request: HttpRequest, path: str) -> str:
+    """The path as others can open it; by the configured address where there is one."""
+    public = urlsplit(settings.STORYKEEP.public_url or "")
+    if public.netloc:
+        return f"{public.scheme}://{public.netloc}{path}"
+    return request.build_absolute_uri(path)
+
+
+# --- coming in ----------------------------------------------------------------------------------
 
 
 @never_cache
@@ -28,3 +64,107 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, {"form": None}, status=404)
     login(request, admin)
     return redirect("home")
+
+
+@never_cache
+@sensitive_post_parameters()
+def join(request: HttpRequest, token: str) -> HttpResponse:
+    """Use an invitation: ask for a name and a password, make the account, and sign in.
+
+    An invitation that is used, revoked, too old or made up looks the same.
+    """
+    page = "registration/join.html"
+    invitation = invitations.find(token)
+    if invitation is None:
+        return render(request, page, {"form": None}, status=404)
+    if request.user.is_authenticated:  # an admin trying the link must not lose their own session
+        return render(request, page, {"form": None, "signed_in": True})
+    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    context = {"form": form, "invitation": invitation}
+    if not form.is_valid():
+        return render(request, page, context, status=422 if form.is_bound else 200)
+    given = form.cleaned_data
+    try:
+        user = invitations.accept(token, given["username"], given["password1"])
+    except IntegrityError:  # taken since the form was checked
+        form.add_error("username", _("A user with that username already exists."))
+        return render(request, page, context, status=422)
+    if user is None:
+        return render(request, page, {"form": None}, status=404)
+    login(request, user)
+    return redirect("home")
+
+
+# --- invitations --------------------------------------------------------------------------------
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation_list(request: HttpRequest) -> HttpResponse:
+    """Open invitations, and a form for one more. A fresh link is shown in the answer, once."""
+    admin = _admin(request)
+    link = None
+    form = InvitationForm(request.POST or None)
+    if form.is_valid():
+        given = form.cleaned_data
+        token = invitations.create(
+            admin,
+            admin=given["role"] == "admin",
+            days=given["days"],
+            whom=given["whom"],
+        )
+        link = _full(request, reverse("join", args=[token]))
+    status = 422 if form.is_bound and link is None else 200
+    context = {
+        "invitations": invitations.pending().select_related("created_by"),
+        "form": InvitationForm() if link else form,
+        "link": link,
+    }
+    return render(request, "registration/invitations.html", context, status=status)
+
+
+@login_required
+@require_POST
+def invitation_revoke(request: HttpRequest, invitation_id: int) -> HttpResponse:
+    """End an invitation."""
+    _admin(request)
+    if not invitations.revoke(invitation_id):
+        raise Http404
+    messages.success(request, _("The invitation is revoked."))
+    return redirect("invitations")
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def token_list(request: HttpRequest) -> HttpResponse:
+    """My API tokens, and a form for one more. A fresh token is shown in the answer, once."""
+    user = _user(request)
+    fresh = None
+    form = TokenForm(request.POST or None)
+    if form.is_valid():
+        given = form.cleaned_data
+        fresh = tokens.create(user, given["name"], form.expires_at(), scope=Scope(given["scope"]))
+    status = 422 if form.is_bound and fresh is None else 200
+    context = {
+        "tokens": ApiToken.objects.filter(owner=user).order_by("-created_at", "-pk"),
+        "form": TokenForm() if fresh else form,
+        "fresh": fresh,
+        "docs": _full(request, reverse("api:openapi-view")),
+        "api": _full(request, reverse("api:api-root")),
+    }
+    return render(request, "registration/tokens.html", context, status=status)
+
+
+@login_required
+@require_POST
+def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+    """End one of my tokens."""
+    if not tokens.revoke(_user(request), token_id):
+        raise Http404
+    messages.success(request, _("The token is ended."))
+    return redirect("tokens")

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 from django.utils import timezone
 
 from jobs import lifecycle, progress, quotas, storage, workers
@@ -273,6 +273,41 @@ def forget(job: Job) -> None:
         tally.remove(artifact_id, size_bytes)
     storage.recount()
     logger.info("forgot job %s", job.pk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongings:
+    """What one person has here: jobs, files on the disk, and what those weigh."""
+
+    jobs: int
+    files: int
+    size_bytes: int
+
+
+def belongings(owner_id: int) -> Belongings:
+    """What would go with this person."""
+    files = Artifact.objects.filter(owner_id=owner_id, removed_at=None)
+    found = files.aggregate(count=Count("pk"), weight=Sum("size_bytes"))
+    return Belongings(
+        jobs=Job.objects.filter(owner_id=owner_id).count(),
+        files=found["count"],
+        size_bytes=found["weight"] or 0,
+    )
+
+
+def forget_everything(owner_id: int) -> Belongings:
+    """Forget all of someone's jobs, as `forget` does one; what went."""
+    before = belongings(owner_id)
+    mine = Job.objects.filter(owner_id=owner_id)
+    for job in mine.filter(Exists(Item.objects.open().filter(job=OuterRef("pk")))):
+        lifecycle.cancel(job)
+    tally = _Tally()
+    for job_id in list(mine.values_list("pk", flat=True)):
+        for artifact_id, size_bytes in _erase(job_id):
+            tally.remove(artifact_id, size_bytes)
+    storage.recount()
+    logger.info("forgot all %d jobs of user %s", before.jobs, owner_id)
+    return before
 
 
 def delete_file(artifact: Artifact) -> int:

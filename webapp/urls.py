@@ -2,12 +2,9 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.contrib.auth.decorators import login_required
 from django.urls import include, path, reverse_lazy
-from django.views.decorators.cache import never_cache
-from django.views.generic import TemplateView
 
-from webapp import health, preferences, shell
+from webapp import health, preferences, shell, views
 from webapp.api import api
 
 admin.autodiscover()
@@ -24,13 +21,8 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
-    path(
-        "account/",
-        never_cache(
-            login_required(TemplateView.as_view(template_name="registration/account.html"))
-        ),
-        name="account",
-    ),
+    path("account/", views.account, name="account"),
+    path("account/data/", views.my_data, name="my_data"),
     path(
         "account/password/",
         auth.PasswordChangeView.as_view(

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import socket
 import sys
 from argparse import ArgumentParser
@@ -26,6 +25,7 @@ from django.urls import reverse
 
 from accounts import setup
 from webapp import parts
+from webapp.address import address
 from webapp.env import PROJECT_DIR, Env, child_environment
 
 ONE: dict[str, Callable[[Env], parts.Part]] = {
@@ -178,19 +178,6 @@ class Command(BaseCommand):
             path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
             yield f"  {address(env, with_path=False)}{path}"
-
-
-def address(env: Env, *, with_path: bool = True) -> str:
-    """Where people find this instance; ends without a slash."""
-    if env.public_url:
-        path = settings.FORCE_SCRIPT_NAME or ""
-        return env.public_url if with_path else env.public_url.removesuffix(path)
-    host = env.bind
-    if host in {"0.0.0.0", "::"}:  # noqa: S104
-        host = socket.gethostname()
-        if re.fullmatch("[0-9a-f]{12}", host):  # a container's name: nobody outside knows it
-            host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{env.port}"
 
 
 def migrate() -> None:

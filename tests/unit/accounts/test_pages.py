@@ -1,0 +1,164 @@
+"""The account's pages about tokens and data: mine alone, and shown once where they are secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts import people, tokens
+from accounts.models import ApiToken
+from jobs.models import Artifact, Job
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+GOOD = {"name": "phone", "scope": "read", "days": 30}
+
+
+@pytest.fixture
+def alice() -> User:
+    """A member."""
+    return make_user("alice")
+
+
+@pytest.fixture
+def browser(alice: User) -> Client:
+    """Alice's."""
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.mark.parametrize("path", ["/account/", "/account/tokens/", "/account/data/"])
+def test_strangers_are_asked_to_sign_in(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/login/?next={path}"
+
+
+class TestTokens:
+    def test_a_token_is_shown_once_and_works(self, browser: Client, alice: User) -> None:
+        answer = browser.post("/account/tokens/", GOOD)
+        fresh = answer.context["fresh"]
+        assert fresh.encode() in answer.content
+        found = tokens.authenticate(fresh)
+        assert found
+        assert (found.owner, found.name, found.scope) == (alice, "phone", "read")
+        assert found.expires_at
+        again = browser.get("/account/tokens/")
+        assert fresh.encode() not in again.content
+        assert b"phone" in again.content
+
+    def test_one_can_last_for_ever(self, browser: Client) -> None:
+        browser.post("/account/tokens/", GOOD | {"days": 0, "scope": "write"})
+        row = ApiToken.objects.get()
+        assert row.expires_at is None
+        assert row.may_write
+
+    @pytest.mark.parametrize(
+        "wrong", [{"name": ""}, {"name": "x" * 101}, {"scope": "root"}, {"days": 12}, {"days": "x"}]
+    )
+    def test_mistakes_come_back(self, browser: Client, wrong: dict[str, Any]) -> None:
+        assert browser.post("/account/tokens/", GOOD | wrong).status_code == 422
+        assert not ApiToken.objects.exists()
+
+    def test_others_tokens_are_not_mine_to_see_or_end(self, browser: Client) -> None:
+        tokens.create(make_user("bob"), "bobs secret")
+        row = ApiToken.objects.get()
+        assert b"bobs secret" not in browser.get("/account/tokens/").content
+        assert browser.post(f"/account/tokens/{row.pk}/revoke/").status_code == 404
+        assert ApiToken.objects.exists()
+
+    def test_ending_one(self, browser: Client, alice: User) -> None:
+        token = tokens.create(alice, "old")
+        row = ApiToken.objects.get()
+        assert browser.get(f"/account/tokens/{row.pk}/revoke/").status_code == 405
+        assert browser.post(f"/account/tokens/{row.pk}/revoke/").status_code == 302
+        assert tokens.authenticate(token) is None
+
+    def test_names_are_only_text(self, browser: Client) -> None:
+        answer = browser.post("/account/tokens/", GOOD | {"name": "<script>alert(1)</script>"})
+        assert b"<script>alert" not in answer.content
+
+    def test_no_token_opens_these_pages(self, client: Client, alice: User) -> None:
+        headers = {"authorization": f"Bearer {tokens.create(alice, 'x')}"}
+        assert client.get("/account/tokens/", headers=headers).status_code == 302
+
+
+class TestMyData:
+    def stock(self, owner: User) -> Job:
+        """A job with a file, and one that is under way."""
+        job = make_job(owner)
+        story = make_story(make_item(job, state=ItemState.DONE))
+        make_artifact(story, content=b"x" * 2000)
+        make_item(make_job(owner), state=ItemState.RUNNING)
+        return job
+
+    def test_what_goes_is_said_first(self, browser: Client, alice: User) -> None:
+        self.stock(alice)
+        tokens.create(alice, "phone")
+        text = browser.get("/account/data/").content.decode().replace("\xa0", " ")
+        assert "2 jobs" in text
+        assert "1 file, 2 kB" in text
+        assert "1 API token" in text
+        assert Job.objects.count() == 2
+
+    def test_what_i_saved_goes_and_i_stay(
+        self, browser: Client, alice: User, artifacts: Path
+    ) -> None:
+        self.stock(alice)
+        bob = make_user("bob")
+        self.stock(bob)
+        tokens.create(alice, "phone")
+        assert browser.post("/account/data/", {"what": "data"}).status_code == 302
+        assert set(Job.objects.values_list("owner", flat=True)) == {bob.pk}
+        left = [path for path in artifacts.rglob("*") if path.is_file()]
+        assert len(left) == Artifact.objects.count() == 1
+        assert ApiToken.objects.count() == 1
+        assert browser.get("/account/data/").status_code == 200
+
+    def test_everything_goes_with_the_account(
+        self, browser: Client, alice: User, artifacts: Path
+    ) -> None:
+        self.stock(alice)
+        other = Client()
+        other.force_login(alice)
+        token = tokens.create(alice, "phone")
+        answer = browser.post("/account/data/", {"what": "account"})
+        assert b"Your account is closed" in answer.content
+        assert not User.objects.filter(username="alice").exists()
+        assert not Job.objects.exists()
+        assert not [path for path in artifacts.rglob("*") if path.is_file()]
+        assert tokens.authenticate(token) is None
+        assert other.get("/account/").status_code == 302
+        assert browser.get("/account/").status_code == 302
+
+    def test_the_last_admin_stays(self) -> None:
+        root = make_user("root", is_staff=True, is_superuser=True)
+        self.stock(root)
+        browser = Client()
+        browser.force_login(root)
+        assert b"only admin" in browser.get("/account/data/").content
+        assert browser.post("/account/data/", {"what": "account"}).status_code == 409
+        assert Job.objects.count() == 2
+        assert browser.get("/account/").status_code == 200
+        make_user("second", is_staff=True, is_superuser=True)
+        assert browser.post("/account/data/", {"what": "account"}).status_code == 200
+        assert [user.username for user in people.admins()] == ["second"]
+
+    @pytest.mark.parametrize("what", ["", "everything", "account "])
+    def test_nothing_goes_by_mistake(self, browser: Client, alice: User, what: str) -> None:
+        self.stock(alice)
+        assert browser.post("/account/data/", {"what": what}).status_code == 200
+        assert Job.objects.count() == 2
+
+    def test_forged_forms_delete_nothing(self, alice: User) -> None:
+        self.stock(alice)
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(alice)
+        assert strict.post("/account/data/", {"what": "account"}).status_code == 403
+        assert Job.objects.count() == 2

@@ -1,0 +1,188 @@
+"""The admin's pages about people: what they show, what they do, and whom they refuse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import tokens
+from accounts.models import ApiToken
+from jobs.models import Job
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/auth/user/"
+
+
+@pytest.fixture
+def root() -> User:
+    """Runs the instance."""
+    return make_user("root", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def browser(root: User) -> Client:
+    """The admin's."""
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def alice() -> User:
+    """A member with something saved."""
+    alice = make_user("alice")
+    story = make_story(make_item(make_job(alice), state=ItemState.DONE))
+    make_artifact(story, content=b"x" * 3_000)
+    tokens.create(alice, "phone")
+    return alice
+
+
+def plain(page: bytes) -> str:
+    """With ordinary spaces."""
+    return page.decode().replace("\xa0", " ")
+
+
+def act(browser: Client, name: str, *users: User, sure: bool = True) -> str:
+    """Choose an action in the list, and say yes; what the page then says."""
+    given = {"action": name, "_selected_action": [user.pk for user in users]}
+    if sure:
+        given |= {"sure": "yes", "post": "yes"}
+    return plain(browser.post(LIST, given, follow=True).content)
+
+
+def change(browser: Client, user: User, **given: str) -> str:
+    """Send someone's form; what the page then says."""
+    form = {"username": user.username, "email": "", "role": "member"} | given
+    return plain(browser.post(f"{LIST}{user.pk}/change/", form, follow=True).content)
+
+
+def test_the_list_says_what_everyone_uses(
+    browser: Client, alice: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        make_user(f"user{number}")
+    with django_assert_max_num_queries(9):
+        text = plain(browser.get(LIST).content)
+    assert "1 · 3 kB" in text
+    for query in ("?role=admin", "?role=blocked", "?o=5.6", "?q=ali", "?role=nonsense"):
+        assert browser.get(LIST + query).status_code == 200
+
+
+def test_last_active_is_the_latest_sign(browser: Client, alice: User) -> None:
+    long_ago = timezone.now() - timedelta(days=300)
+    User.objects.filter(pk=alice.pk).update(date_joined=long_ago, last_login=None)
+    Job.objects.update(created_at=long_ago)
+    used = timezone.now() - timedelta(days=3)
+    ApiToken.objects.update(last_used_at=used)
+    row = browser.get(f"{LIST}?q=alice").context["cl"].queryset.get()
+    assert row.active_at == used
+
+
+def test_members_and_staff_see_nothing(alice: User) -> None:
+    staff = make_user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.all())
+    for user in (alice, staff):
+        client = Client()
+        client.force_login(user)
+        assert client.get(LIST).status_code in {302, 403}
+        client.post(f"{LIST}{user.pk}/change/", {"username": user.username, "role": "admin"})
+        assert not User.objects.get(pk=user.pk).is_superuser
+
+
+def test_nobody_is_added_here(browser: Client) -> None:
+    assert browser.get(f"{LIST}add/").status_code == 403
+
+
+def test_roles_and_blocking_in_the_form(browser: Client, root: User, alice: User) -> None:
+    assert browser.get(f"{LIST}{alice.pk}/change/").status_code == 200
+    change(browser, alice, role="admin")
+    alice.refresh_from_db()
+    assert (alice.is_superuser, alice.is_staff) == (True, True)
+    change(browser, alice, role="member", blocked="on")
+    alice.refresh_from_db()
+    assert (alice.is_superuser, alice.is_staff, alice.is_active) == (False, False, False)
+    assert not ApiToken.objects.exists()
+    change(browser, alice)
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+def test_the_form_takes_no_other_field(browser: Client, alice: User) -> None:
+    before = User.objects.get(pk=alice.pk).password
+    change(browser, alice, password="x", is_superuser="on", is_staff="on")
+    alice.refresh_from_db()
+    assert alice.password == before
+    assert not alice.is_staff
+
+
+@pytest.mark.parametrize("given", [{"role": "member"}, {"role": "admin", "blocked": "on"}])
+def test_the_last_admin_stays_one(browser: Client, root: User, given: dict[str, str]) -> None:
+    assert "only admin" in change(browser, root, **given)
+    root.refresh_from_db()
+    assert root.is_superuser
+    assert root.is_active
+
+
+def test_actions_ask_first(browser: Client, alice: User) -> None:
+    for name in ("block", "sign_out", "delete_selected"):
+        text = act(browser, name, alice, sure=False)
+        assert "alice" in text
+        assert "sure" in text.lower()
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+def test_blocking_and_unblocking(browser: Client, alice: User) -> None:
+    phone = Client()
+    phone.force_login(alice)
+    assert "Block: 1 user." in act(browser, "block", alice)
+    assert phone.get("/account/").status_code == 302
+    assert "nobody to do that to" in act(browser, "block", alice)
+    assert "Unblock: 1 user." in act(browser, "unblock", alice)
+    alice.refresh_from_db()
+    assert alice.is_active
+
+
+def test_signing_out(browser: Client, alice: User) -> None:
+    phone = Client()
+    phone.force_login(alice)
+    act(browser, "sign_out", alice)
+    assert phone.get("/account/").status_code == 302
+
+
+def test_the_last_admin_is_not_blocked(browser: Client, root: User, alice: User) -> None:
+    text = act(browser, "block", root, alice)
+    assert "someone has to run this instance. (root)" in text
+    assert "Block: 1 user." in text
+    root.refresh_from_db()
+    assert root.is_active
+
+
+def test_deleting_says_what_goes_and_takes_it(browser: Client, alice: User) -> None:
+    page = plain(browser.get(f"{LIST}{alice.pk}/delete/").content)
+    assert "alice: 1 jobs, 1 files (3 kB), 1 API tokens" in page
+    assert "author1" not in page  # what she saved is hers to name
+    browser.post(f"{LIST}{alice.pk}/delete/", {"post": "yes"})
+    assert not User.objects.filter(username="alice").exists()
+    assert not Job.objects.exists()
+
+
+def test_deleting_several(browser: Client, alice: User) -> None:
+    bob = make_user("bob")
+    act(browser, "delete_selected", alice, bob)
+    assert [user.username for user in User.objects.all()] == ["root"]
+
+
+def test_the_last_admin_is_not_deleted(browser: Client, root: User, alice: User) -> None:
+    assert "only admin" in browser.get(f"{LIST}{root.pk}/delete/").content.decode()
+    browser.post(f"{LIST}{root.pk}/delete/", {"post": "yes"})
+    act(browser, "delete_selected", root, alice)
+    assert User.objects.filter(username="root").exists()
+    assert User.objects.filter(username="alice").exists()  # all or nothing

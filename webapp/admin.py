@@ -1,0 +1,312 @@
+"""The admin's look at people: role, what they use, when they were last here; block and delete.
+
+It stands here and not in `accounts` because what someone uses is known to `jobs`. Nobody is added
+here: people come by invitation. Only admins see it, whatever permissions a member may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import Group, User
+from django.db.models import Count, DateTimeField, F, Max, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts import people
+from accounts.models import ApiToken
+from jobs.models import Artifact, Job
+from jobs.templatetags.words import size
+from webapp import leaving
+
+# Only the type stubs know it as generic.
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[User]
+    _ModelForm = forms.ModelForm[User]
+else:
+    _ModelAdmin = admin.ModelAdmin
+    _ModelForm = forms.ModelForm
+
+ROLES = [("member", gettext_lazy("member")), ("admin", gettext_lazy("admin"))]
+
+
+def _last() -> str:
+    return _("This is the only admin, and someone has to run this instance.")
+
+
+class PersonForm(_ModelForm):
+    """What an admin may change about someone. Passwords are theirs alone."""
+
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=ROLES)
+    blocked = forms.BooleanField(
+        label=gettext_lazy("Blocked"),
+        required=False,
+        help_text=gettext_lazy(
+            "Ends their sessions, tokens and invitations at once. What they saved stays."
+        ),
+    )
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["role"] = "admin" if self.instance.is_superuser else "member"
+        self.initial["blocked"] = not self.instance.is_active
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to leave nobody in charge."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        leaves = given.get("role") != "admin" or given.get("blocked")
+        if leaves and people.are_last_admins(self.instance):
+            raise forms.ValidationError(_last())
+        return given
+
+
+class RoleFilter(admin.SimpleListFilter):
+    """Members, admins, or who is blocked."""
+
+    title = gettext_lazy("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """The three kinds."""
+        return [*ROLES, ("blocked", gettext_lazy("blocked"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        """Those of that kind."""
+        if self.value() == "blocked":
+            return queryset.filter(is_active=False)
+        if self.value() in {"member", "admin"}:
+            return queryset.filter(is_superuser=self.value() == "admin")
+        return queryset
+
+
+def _per_owner(rows: QuerySet[Any], what: Any) -> Subquery:
+    """One number or time per user, without a join that would multiply the others."""
+    mine = rows.filter(owner=OuterRef("pk")).order_by().values("owner")
+    return Subquery(mine.annotate(found=what).values("found"))
+
+
+class PersonAdmin(_ModelAdmin):
+    """Everyone who has an account."""
+
+    form = PersonForm
+    list_display = (
+        "username", "role", "jobs_count", "bytes_here", "tokens", "last_active", "date_joined",
+    )  # fmt: skip
+    list_filter = (RoleFilter,)
+    search_fields = ("username", "email")
+    ordering = ("username",)
+    readonly_fields = ("jobs_count", "bytes_here", "tokens", "last_active", "date_joined")
+    actions = ("block", "unblock", "sign_out")
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """With what each uses, and when they were last here."""
+        saved = Artifact.objects.filter(removed_at=None)
+        joined = F("date_joined")
+        tokens = ApiToken.objects.all()
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                jobs_n=_per_owner(Job.objects.all(), Count("pk")),
+                files_n=_per_owner(saved, Count("pk")),
+                bytes_n=_per_owner(saved, Sum("size_bytes")),
+                tokens_n=_per_owner(tokens, Count("pk")),
+                active_at=Greatest(
+                    Coalesce("last_login", joined),
+                    Coalesce(_per_owner(tokens, Max("last_used_at")), joined),
+                    Coalesce(_per_owner(Job.objects.all(), Max("created_at")), joined),
+                    output_field=DateTimeField(),
+                ),
+            )
+        )
+
+    # Who may
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Admins alone: whoever may change people can make themselves anything."""
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """As above."""
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """As above."""
+        return self.has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """As above."""
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """People come by invitation."""
+        return False
+
+    # What is shown
+
+    @admin.display(description=gettext_lazy("role"), ordering="is_superuser")
+    def role(self, user: User) -> str:
+        """Admin or member, and whether blocked."""
+        said = _("admin") if user.is_superuser else _("member")
+        return said if user.is_active else f"{said}, {_('blocked')}"
+
+    @admin.display(description=gettext_lazy("jobs"), ordering="jobs_n")
+    def jobs_count(self, user: Any) -> int:
+        """How many they have."""
+        return user.jobs_n or 0
+
+    @admin.display(description=gettext_lazy("on disk"), ordering="bytes_n")
+    def bytes_here(self, user: Any) -> str:
+        """Their files that are still there."""
+        return f"{user.files_n} · {size(user.bytes_n)}" if user.files_n else "–"
+
+    @admin.display(description=gettext_lazy("tokens"), ordering="tokens_n")
+    def tokens(self, user: Any) -> int:
+        """How many they have."""
+        return user.tokens_n or 0
+
+    @admin.display(description=gettext_lazy("last active"), ordering="active_at")
+    def last_active(self, user: Any) -> datetime:
+        """The last sign-in, job or use of a token, whichever is latest."""
+        at: datetime = user.active_at
+        return at
+
+    # What is done
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
+        """Name and address as usual; role and block through `people`."""
+        super().save_model(request, obj, form, change)
+        with people.keeping_an_admin():
+            wants_admin = form.cleaned_data["role"] == "admin"
+            if obj.is_superuser != wants_admin or obj.is_staff != wants_admin:
+                people.set_role(obj, admin=wants_admin)
+            if form.cleaned_data["blocked"] and obj.is_active:
+                people.block(obj)
+            elif not form.cleaned_data["blocked"] and not obj.is_active:
+                people.unblock(obj)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[Any], list[Any]]:
+        """What goes with each person, in numbers: what they saved is theirs to name."""
+        lines: list[Any] = []
+        jobs = files = tokens = 0
+        for user in objs:
+            found = leaving.estate(user)
+            lines.append(
+                _("%(name)s: %(jobs)d jobs, %(files)d files (%(size)s), %(tokens)d API tokens")
+                % {
+                    "name": user.get_username(),
+                    "jobs": found.saved.jobs,
+                    "files": found.saved.files,
+                    "size": size(found.saved.size_bytes),
+                    "tokens": found.tokens,
+                }
+            )
+            jobs += found.saved.jobs
+            files += found.saved.files
+            tokens += found.tokens
+        counts = {
+            _("users"): len(lines), _("jobs"): jobs, _("files"): files, _("API tokens"): tokens,
+        }  # fmt: skip
+        protected = [_last()] if people.are_last_admins(*objs) else []
+        return lines, counts, set(), protected
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """With their jobs and files."""
+        leaving.delete_user(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Each with their jobs and files; the last admin stays, even when made so just now."""
+        for user in queryset:
+            try:
+                leaving.delete_user(user)
+            except people.LastAdmin:
+                messages.error(request, f"{_last()} ({user.get_username()})")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """As usual, except that the last admin stays."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except people.LastAdmin:
+            messages.error(request, _last())
+            return redirect("admin:auth_user_change", unquote(object_id))
+
+    @admin.action(description=gettext_lazy("Block: end sessions and tokens"))
+    def block(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("Their sessions, API tokens and invitations end at once. What they saved stays.")
+        active = users.filter(is_active=True)
+        return self._act(request, active, "block", _("Block"), said, people.block)
+
+    @admin.action(description=gettext_lazy("Unblock"))
+    def unblock(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("They can sign in again with the password they had; tokens have to be made anew.")
+        blocked = users.filter(is_active=False)
+        return self._act(request, blocked, "unblock", _("Unblock"), said, people.unblock)
+
+    @admin.action(description=gettext_lazy("Sign out everywhere"))
+    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("All their sessions end, on every device. API tokens stay.")
+        ending = people.sign_out_everywhere
+        return self._act(request, users, "sign_out", _("Sign out everywhere"), said, ending)
+
+    def _act(
+        self,
+        request: HttpRequest,
+        users: Iterable[User],
+        name: str,
+        title: str,
+        said: str,
+        act: Callable[[User], object],
+    ) -> HttpResponse | None:
+        chosen = list(users)
+        if not chosen:
+            messages.warning(request, _("There is nobody to do that to."))
+            return None
+        if "sure" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "said": said,
+                "people": chosen,
+                "action": name,
+                "opts": self.opts,
+            }
+            return TemplateResponse(request, "admin/auth/user/sure.html", context)
+        done = 0
+        for user in chosen:
+            try:
+                act(user)
+            except people.LastAdmin:
+                messages.error(request, f"{_last()} ({user.get_username()})")
+            else:
+                done += 1
+                self.log_change(request, user, title)
+        if done:
+            words = ngettext("%(title)s: %(n)d user.", "%(title)s: %(n)d users.", done)
+            messages.success(request, words % {"title": title, "n": done})
+        return None
+
+
+admin.site.unregister(User)
+admin.site.unregister(Group)  # roles are member and admin, nothing else
+admin.site.register(User, PersonAdmin)

@@ -1,0 +1,44 @@
+"""What someone leaves behind, and how it goes: people and their jobs meet here alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+
+from accounts import people
+from accounts.models import ApiToken
+from jobs import cleanup
+from jobs.cleanup import Belongings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estate:
+    """What goes with a person."""
+
+    saved: Belongings
+    tokens: int
+
+
+def estate(user: User) -> Estate:
+    """What would go now; said before anything does."""
+    return Estate(
+        saved=cleanup.belongings(user.pk), tokens=ApiToken.objects.filter(owner=user).count()
+    )
+
+
+def delete_data(user: User) -> Belongings:
+    """Forget everything this person saved, and when and why; the account stays. What went."""
+    return cleanup.forget_everything(user.pk)
+
+
+def delete_user(user: User) -> Belongings:
+    """Remove a person with everything they have here; what went. Raises LastAdmin.
+
+    Blocked first, so that nothing new comes while the rest goes. If this process dies midway, the
+    account is blocked and can be deleted again.
+    """
+    people.block(user)
+    went = cleanup.forget_everything(user.pk)
+    people.remove(user)
+    return went

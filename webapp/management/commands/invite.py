@@ -1,0 +1,36 @@
+"""`manage.py invite [--days N] [--admin]`: a link that lets one person make an account."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
+
+from accounts import invitations
+from webapp.address import address
+
+
+class Command(BaseCommand):
+    """Make an invitation for whoever has a shell here."""
+
+    help = "Print a link that lets one person make an account. It is shown this once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """How long, and as what."""
+        parser.add_argument(
+            "--days", type=int, default=invitations.DAYS, help="how long the link works"
+        )
+        parser.add_argument("--admin", action="store_true", help="they will run this instance")
+
+    def handle(self, *_args: str, **options: Any) -> None:
+        """Print the link alone, so that a script can take it."""
+        days: int = options["days"]
+        if not 1 <= days <= invitations.LONGEST_DAYS:
+            raise CommandError(f"--days takes 1 to {invitations.LONGEST_DAYS}", returncode=2)
+        token = invitations.create(None, admin=options["admin"], days=days)
+        # This room alone, mounted at the root: no need to load every view.
+        path = reverse("join", urlconf="accounts.urls", args=[token])
+        self.stdout.write(f"{address(settings.STORYKEEP, with_path=False)}{path}")

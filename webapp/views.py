@@ -1,0 +1,58 @@
+"""Pages that need both people and their jobs: the account, and deleting what is in it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import people
+from webapp import leaving
+
+
+def _user(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):  # `login_required` lets nobody else in
+        raise Http404
+    return request.user
+
+
+@never_cache
+@login_required
+@require_safe
+def account(request: HttpRequest) -> HttpResponse:
+    """Who I am here, and the ways to everything about it."""
+    return render(request, "registration/account.html")
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def my_data(request: HttpRequest) -> HttpResponse:
+    """What I have here, and two buttons: delete what I saved, close my account."""
+    user = _user(request)
+    what = request.POST.get("what")
+    if what == "data":
+        went = leaving.delete_data(user)
+        said = ngettext("%d job is deleted.", "%d jobs are deleted.", went.jobs) % went.jobs
+        messages.success(request, said)
+        return redirect("my_data")
+    refused = False
+    if what == "account":
+        try:
+            leaving.delete_user(user)
+        except people.LastAdmin:
+            refused = True
+        else:
+            logout(request)
+            return render(request, "registration/closed.html")
+    context = {
+        "estate": leaving.estate(user),
+        "last_admin": refused or people.are_last_admins(user),
+    }
+    return render(request, "registration/data.html", context, status=409 if refused else 200)
