@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, DateTimeField, F, Max, Model, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
@@ -24,17 +25,22 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people
 from accounts.models import ApiToken
-from jobs.models import Artifact, Job
+from jobs import quotas
+from jobs.models import Artifact, Job, Quota
 from jobs.templatetags.words import size
 from webapp import leaving
+from webapp.env import parse_size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[User]
     _ModelForm = forms.ModelForm[User]
+    _QuotaForm = forms.ModelForm[Quota]
+    _Inline = admin.StackedInline[Quota, User]
 else:
     _ModelAdmin = admin.ModelAdmin
-    _ModelForm = forms.ModelForm
+    _ModelForm = _QuotaForm = forms.ModelForm
+    _Inline = admin.StackedInline
 
 ROLES = [("member", gettext_lazy("member")), ("admin", gettext_lazy("admin"))]
 
@@ -73,6 +79,86 @@ class PersonForm(_ModelForm):
         return given
 
 
+class SizeField(forms.CharField):
+    """Bytes, written as in the settings: `5GB`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """In the largest unit that needs no fraction."""
+        if not isinstance(value, int):
+            return value
+        for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+            if value and value % 1000**power == 0:
+                return f"{value // 1000**power}{unit}"
+        return str(value)
+
+    def clean(self, value: Any) -> int | None:
+        """The number; None for the instance's own limit."""
+        text = super().clean(value)
+        try:
+            return int(str(parse_size(text))) if text else None
+        except ValueError as error:
+            raise forms.ValidationError(_("Write a size like 500MB or 10GB.")) from error
+
+
+class QuotaForm(_QuotaForm):
+    """Someone's own limits."""
+
+    stored_bytes = SizeField(
+        label=gettext_lazy("Bytes of saved files"),
+        required=False,
+        help_text=gettext_lazy("Such as 500MB or 10GB."),
+    )
+
+    class Meta:
+        model = Quota
+        fields = ("active_items", "items_per_day", "stored_bytes")
+
+
+class QuotaInline(_Inline):
+    """Limits, beside the person."""
+
+    model = Quota
+    form = QuotaForm
+    can_delete = True
+    verbose_name_plural = gettext_lazy(
+        "quota (empty: as for everyone on this instance; 0: no limit)"
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever sees people may limit them."""
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As above."""
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As above."""
+        return True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As above."""
+        return True
+
+
+class WithUsage(ChangeList):
+    """A page of people, each with what they use of what they may: four queries for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """As usual, then the usage."""
+        super().get_results(request)
+        found = quotas.usages([user.pk for user in self.result_list])
+        for user in self.result_list:
+            user.usage = found[user.pk]
+
+
+def _of(use: quotas.Use, words: Callable[[int], str] = str) -> str:
+    said = words(use.used)
+    if use.limit is None:
+        return said
+    return _("%(used)s of %(limit)s") % {"used": said, "limit": words(use.limit)}
+
+
 class RoleFilter(admin.SimpleListFilter):
     """Members, admins, or who is blocked."""
 
@@ -103,12 +189,16 @@ class PersonAdmin(_ModelAdmin):
 
     form = PersonForm
     list_display = (
-        "username", "role", "jobs_count", "bytes_here", "tokens", "last_active", "date_joined",
+        "username", "role", "at_once", "today", "bytes_here", "jobs_count", "tokens",
+        "last_active", "date_joined",
     )  # fmt: skip
     list_filter = (RoleFilter,)
     search_fields = ("username", "email")
     ordering = ("username",)
-    readonly_fields = ("jobs_count", "bytes_here", "tokens", "last_active", "date_joined")
+    readonly_fields = (
+        "at_once", "today", "bytes_here", "jobs_count", "tokens", "last_active", "date_joined",
+    )  # fmt: skip
+    inlines = (QuotaInline,)
     actions = ("block", "unblock", "sign_out")
     list_per_page = 50
 
@@ -122,7 +212,6 @@ class PersonAdmin(_ModelAdmin):
             .get_queryset(request)
             .annotate(
                 jobs_n=_per_owner(Job.objects.all(), Count("pk")),
-                files_n=_per_owner(saved, Count("pk")),
                 bytes_n=_per_owner(saved, Sum("size_bytes")),
                 tokens_n=_per_owner(tokens, Count("pk")),
                 active_at=Greatest(
@@ -133,6 +222,19 @@ class PersonAdmin(_ModelAdmin):
                 ),
             )
         )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """One that knows usage."""
+        return WithUsage
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> User | None:
+        """With usage."""
+        found: Any = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.usage = quotas.usage(found)
+        return found  # type: ignore[no-any-return]
 
     # Who may
 
@@ -164,6 +266,16 @@ class PersonAdmin(_ModelAdmin):
         said = _("admin") if user.is_superuser else _("member")
         return said if user.is_active else f"{said}, {_('blocked')}"
 
+    @admin.display(description=gettext_lazy("lines at once"))
+    def at_once(self, user: Any) -> str:
+        """Queued or running, of so many."""
+        return _of(user.usage.active_items)
+
+    @admin.display(description=gettext_lazy("lines today"))
+    def today(self, user: Any) -> str:
+        """Sent since midnight UTC, of so many."""
+        return _of(user.usage.items_per_day)
+
     @admin.display(description=gettext_lazy("jobs"), ordering="jobs_n")
     def jobs_count(self, user: Any) -> int:
         """How many they have."""
@@ -171,8 +283,8 @@ class PersonAdmin(_ModelAdmin):
 
     @admin.display(description=gettext_lazy("on disk"), ordering="bytes_n")
     def bytes_here(self, user: Any) -> str:
-        """Their files that are still there."""
-        return f"{user.files_n} · {size(user.bytes_n)}" if user.files_n else "–"
+        """Their files that are still there, of so much."""
+        return _of(user.usage.stored_bytes, size)
 
     @admin.display(description=gettext_lazy("tokens"), ordering="tokens_n")
     def tokens(self, user: Any) -> int:

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
 from accounts.models import ApiToken
-from jobs.models import Job
+from jobs.models import Job, Quota
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -59,7 +59,8 @@ def act(browser: Client, name: str, *users: User, sure: bool = True) -> str:
 
 def change(browser: Client, user: User, **given: str) -> str:
     """Send someone's form; what the page then says."""
-    form = {"username": user.username, "email": "", "role": "member"} | given
+    form = {"username": user.username, "email": "", "role": "member"}
+    form |= {"quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "0"} | given
     return plain(browser.post(f"{LIST}{user.pk}/change/", form, follow=True).content)
 
 
@@ -68,10 +69,12 @@ def test_the_list_says_what_everyone_uses(
 ) -> None:
     for number in range(5):
         make_user(f"user{number}")
-    with django_assert_max_num_queries(9):
+    Quota.objects.create(owner=alice, active_items=4, stored_bytes=5_000_000_000)
+    with django_assert_max_num_queries(11):
         text = plain(browser.get(LIST).content)
-    assert "1 · 3 kB" in text
-    for query in ("?role=admin", "?role=blocked", "?o=5.6", "?q=ali", "?role=nonsense"):
+    assert "3 kB of 5.0 GB" in text
+    assert "0 of 4" in text
+    for query in ("?role=admin", "?role=blocked", "?o=5.8", "?q=ali", "?role=nonsense"):
         assert browser.get(LIST + query).status_code == 200
 
 
@@ -186,3 +189,17 @@ def test_the_last_admin_is_not_deleted(browser: Client, root: User, alice: User)
     act(browser, "delete_selected", root, alice)
     assert User.objects.filter(username="root").exists()
     assert User.objects.filter(username="alice").exists()  # all or nothing
+
+
+def test_a_quota_is_set_and_taken_away(browser: Client, alice: User) -> None:
+    assert "Write a size" in change(browser, alice, **{"quota-0-stored_bytes": "lots"})
+    change(browser, alice, **{"quota-0-stored_bytes": "5GB", "quota-0-items_per_day": "0"})
+    quota = Quota.objects.get()
+    assert (quota.owner, quota.stored_bytes, quota.items_per_day) == (alice, 5 * 1000**3, 0)
+    assert quota.active_items is None
+    assert 'value="5GB"' in browser.get(f"{LIST}{alice.pk}/change/").content.decode()
+    held = {"quota-INITIAL_FORMS": "1", "quota-0-owner": str(alice.pk)}
+    change(browser, alice, **held, **{"quota-0-stored_bytes": "1500MB"})
+    assert Quota.objects.get().stored_bytes == 1_500_000_000
+    change(browser, alice, **held, **{"quota-0-DELETE": "on"})
+    assert not Quota.objects.exists()
