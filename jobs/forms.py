@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Audio, Prefer
+from jobs.states import ItemState
 from jobs.submission import Options
 from stories.targets import find_lines
 
@@ -48,3 +49,4 @@ class SearchForm(forms.Form):
     """What to look for in the history."""
 
     q = forms.CharField(required=False, max_length=200)
+    state = forms.ChoiceField(choices=ItemState.choices, required=False)

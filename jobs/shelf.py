@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
+from jobs import snapshot
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
-from jobs.states import ItemState, job_state
+from jobs.states import OPEN, ItemState, job_state
 from jobs.telling import shortened
 
 PEEK = 2
+KNOWN = 50
+"""At most so many earlier lines travel along with the home page."""
+
 _NAMES = 3
+_DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class Card:
     """One job in a list.
 
     names: whom its lines are about, at most three; more: how many others.
+    tally: how many lines ended how, most first, where they did not all end alike.
     files: media files still on disk; peek: ids of some of their pictures.
     retryable: failed lines that another try may help.
     """
@@ -34,15 +41,59 @@ class Card:
     more: int
     note: str
     state: ItemState
+    tally: tuple[tuple[ItemState, int], ...]
     created_at: datetime
     files: int
     peek: tuple[uuid.UUID, ...]
     retryable: int
 
 
-def find(user: AbstractBaseUser | AnonymousUser, words: str = "") -> QuerySet[Job]:
-    """This user's jobs, newest first; with `words`, those that mention them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A line whose files are here, or on their way: to be told before it is sent once more.
+
+    key: as `stories.Target.key`, which the home page's script computes for what is being typed.
+    """
+
+    key: str
+    name: str
+    job_id: uuid.UUID
+    asked_at: datetime
+    open: bool
+
+
+def known(user: AbstractBaseUser | AnonymousUser, now: datetime | None = None) -> list[Known]:
+    """What this user asked for in the last day and still has, the latest of each."""
+    now = now or timezone.now()
+    files = Artifact.objects.present(now).filter(item=OuterRef("pk"), role=Role.MEDIA)
+    items = (
+        Item.objects.visible_to(user)
+        .filter(Q(state__in=OPEN) | Exists(files), created_at__gt=now - _DAY)
+        .exclude(key="")
+        .order_by("-created_at")[:KNOWN]
+    )
+    latest: dict[str, Known] = {}
+    for item in items:
+        latest.setdefault(
+            item.key,
+            Known(
+                key=item.key,
+                name=name_of(item),
+                job_id=item.job_id,
+                asked_at=item.created_at,
+                open=item.state in OPEN,
+            ),
+        )
+    return list(latest.values())
+
+
+def find(
+    user: AbstractBaseUser | AnonymousUser, words: str = "", state: ItemState | None = None
+) -> QuerySet[Job]:
+    """This user's jobs, newest first; with `words`, those that mention them; with `state`, so."""
     jobs = Job.objects.visible_to(user).order_by("-created_at", "-id")
+    if state:
+        jobs = snapshot.in_state(jobs, state)
     words = words.strip().removeprefix("@")
     if words:
         said = (
@@ -82,12 +133,14 @@ def cards(jobs: Iterable[Job]) -> list[Card]:
 
 def _card(job: Job, items: Sequence[Item], files: int, pictures: Sequence[uuid.UUID]) -> Card:
     names = list(dict.fromkeys(name_of(item) for item in items))
+    tally = Counter(ItemState(item.state) for item in items).most_common()
     return Card(
         id=job.id,
         names=tuple(names[:_NAMES]),
         more=max(0, len(names) - _NAMES),
         note=job.note,
         state=job_state(item.state for item in items) if items else ItemState.EMPTY,
+        tally=tuple(tally) if len(tally) > 1 else (),
         created_at=job.created_at,
         files=files,
         peek=tuple(pictures[:PEEK]),

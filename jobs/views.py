@@ -37,10 +37,21 @@ from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.forms import PasteForm, SearchForm
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
 from jobs.snapshot import Snapshot
+from jobs.states import ItemState
 from stories.errors import StoriesError
 
 RECENT = 6
 PAGE = 40
+CHIPS = (
+    ItemState.RUNNING,
+    ItemState.DONE,
+    ItemState.PARTIAL,
+    ItemState.FAILED,
+    ItemState.EMPTY,
+    ItemState.CANCELLED,
+)
+"""What the history can be narrowed down to."""
+
 _KEPT_TEXT = 4000
 
 
@@ -108,6 +119,7 @@ def _home(
         "audio_choices": Audio.choices,
         "breaker": upstream.breaker_status(),
         "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
+        "known": shelf.known(request.user),
         "style": "day-time",
     }
     return _fresh(render(request, "jobs/home.html", context, status=status))
@@ -345,17 +357,28 @@ def _again(request: HttpRequest, like: Job, line: str, *, posts: bool) -> HttpRe
 @login_required
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """All my jobs by day, with a search."""
+    """All my jobs by day, with a search and a choice of how they ended."""
     form = SearchForm(request.GET)
-    sought = form.cleaned_data["q"] if form.is_valid() else ""
-    page = Paginator(shelf.find(request.user, sought), PAGE).get_page(request.GET.get("page"))
+    form.is_valid()  # what makes no sense is left out
+    sought, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
+    state = ItemState(chosen) if chosen else None
+    found = shelf.find(request.user, sought, state)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     days = [
         list(cards)
         for __, cards in groupby(
             shelf.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
         )
     ]
-    context = {"days": days, "page": page, "sought": sought, "manage": True, "style": "time"}
+    context = {
+        "days": days,
+        "page": page,
+        "sought": sought,
+        "chosen": state,
+        "states": CHIPS,
+        "manage": True,
+        "style": "time",
+    }
     return _fresh(render(request, "jobs/history.html", context))
 
 

@@ -12,7 +12,16 @@ from playwright.sync_api import Page, Response, expect
 from tests.browser.conftest import DEVICES, Open, Stack
 from tests.browser.test_main_path import paste, settle, until
 
-PLACES = ("/", "/history/", "/help/", "/account/", "/account/password/", "/phone/", "/offline/", "/nothing-here/")
+PLACES = (
+    "/",
+    "/history/",
+    "/help/",
+    "/account/",
+    "/account/password/",
+    "/phone/",
+    "/offline/",
+    "/nothing-here/",
+)
 WEIGHT_BYTES = 60_000
 
 
@@ -223,10 +232,26 @@ def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: object) 
     expect(page.locator("#id_note")).to_have_value("why I save this")
 
 
+def test_what_is_already_here_is_said(visit: Open) -> None:
+    page = visit("phone")
+    paste(page, "@foggy.morning")
+    settle(page)
+    address = page.url
+    page.goto("/")
+    page.fill("#id_text", "foggy.morning")
+    known = page.locator("[data-known-list]")
+    expect(known).to_contain_text(re.compile(r"You saved @foggy.morning (this minute|\d+ minute)"))
+    expect(page.get_by_role("button", name="Fetch again")).to_be_visible()
+    page.fill("#id_text", "foggy.morning\n@never.sent")
+    expect(page.get_by_role("button", name="Get 2")).to_be_visible()
+    known.get_by_role("link", name="Open").tap()
+    page.wait_for_url(address)
+
+
 def test_paste_reads_the_clipboard(visit: Open) -> None:
     page = visit("desktop", permissions=["clipboard-read", "clipboard-write"])
     page.goto("/")
-    page.evaluate("navigator.clipboard.writeText('@night.trains')")
+    page.evaluate("navigator.clipboard.writeText('@never.sent')")
     page.get_by_role("button", name="Paste").click()
-    expect(page.locator("#id_text")).to_have_value("@night.trains")
+    expect(page.locator("#id_text")).to_have_value("@never.sent")
     expect(page.get_by_role("button", name="Get 1")).to_be_visible()

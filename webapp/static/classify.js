@@ -230,6 +230,7 @@
   };
 
   // {total, unique, twice, user, story, post, short, bad}: how many of each, doubles counted once.
+  // keys: what is meant, as the server's Target.key.
   const classify = (text) => {
     const lines = findLines(text);
     const seen = new Set();
@@ -248,6 +249,7 @@
       }
     }
     counts.unique = seen.size;
+    counts.keys = [...seen];
     return counts;
   };
 

@@ -16,6 +16,15 @@
       minute: "2-digit",
     }),
   };
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  styles.ago = {
+    format: (moment) => {
+      const minutes = Math.round((moment - Date.now()) / 60000);
+      return Math.abs(minutes) < 60
+        ? relative.format(minutes, "minute")
+        : relative.format(Math.round(minutes / 60), "hour");
+    },
+  };
   const SOON_S = 30 * 60;
 
   const unit = (name) => {

@@ -28,6 +28,23 @@
     return node;
   };
 
+  // What is already here, or on its way, is said before it is sent once more; how many that are.
+  const known = new Map();
+  for (const one of form.querySelectorAll("template[data-known]")) known.set(one.dataset.known, one);
+  const reminders = form.querySelector("[data-known-list]");
+  const SHOWN = 4;
+  let reminded = "";
+  const remind = (keys) => {
+    const old = keys.filter((key) => known.has(key));
+    const first = old.slice(0, SHOWN);
+    if (first.join() !== reminded) {
+      reminded = first.join();
+      reminders.replaceChildren(...first.map((key) => known.get(key).content.cloneNode(true)));
+      document.dispatchEvent(new Event("storykeep:fresh"));
+    }
+    return old.length;
+  };
+
   const update = () => {
     const counts = window.storykeep.classify(box.value);
     const saved = counts.unique - (posts.checked ? 0 : counts.post);
@@ -45,7 +62,9 @@
     // Replaced only when it says something new, for those who have it read aloud.
     const text = (nodes) => [...nodes].map((node) => node.textContent).join();
     if (text(shown) !== text(chips.children)) chips.replaceChildren(...shown);
+    const old = remind(counts.keys);
     button.textContent = saved ? say(button, saved) : button.dataset.none;
+    if (saved && old === counts.unique) button.textContent = button.dataset.again;
     button.disabled = over > 0;
   };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -88,8 +89,24 @@ def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
 ) -> None:
     for _ in range(6):
         saved(alice)
-    with django_assert_max_num_queries(5):
+    # Session and user; jobs, items and files of the cards; what is already here.
+    with django_assert_max_num_queries(6):
         client.get("/")
+
+
+def test_home_knows_what_is_already_here(client: Client, alice: User) -> None:
+    kept, gone, old = saved(alice), saved(alice), saved(alice)
+    for job, name in ((kept, "kept"), (gone, "gone"), (old, "old")):
+        job.items.update(key=f"user:{name}", author_name=name)
+    Artifact.objects.filter(job=gone).update(removed_at=timezone.now())
+    old.items.update(created_at=timezone.now() - timedelta(hours=25))
+    make_item(make_job(alice), name="coming")
+    make_item(make_job(make_user("bob")), name="theirs")
+    page = shown(client.get("/"))
+    assert re.findall('data-known="user:([a-z]+)"', page) == ["coming", "kept"]
+    assert "You are already fetching <bdi>@coming</bdi>" in page
+    assert "You saved <bdi>@kept</bdi>" in page
+    assert f'href="/jobs/{kept.pk}/">Open' in page
 
 
 @pytest.mark.parametrize(
@@ -484,6 +501,23 @@ def test_history_is_by_day_and_searchable(client: Client, alice: User) -> None:
     assert str(today.pk) not in found
     assert "Nothing here mentions" in shown(client.get("/history/?q=nowhere"))
     assert "@nora" in shown(client.get("/history/?q=@nora"))
+
+
+def test_history_can_be_narrowed_to_a_result(client: Client, alice: User) -> None:
+    done = saved(alice)
+    mixed = saved(alice)
+    make_item(mixed, name="gone", state=ItemState.FAILED, error_code="no_such_account")
+    failed = make_job(alice, links=2, state=ItemState.FAILED)
+    page = shown(client.get("/history/"))
+    assert all(str(job.pk) in page for job in (done, mixed, failed))
+    assert '<li class="failed">1 failed</li>' in page
+    for state, job in (("done", done), ("partial", mixed), ("failed", failed)):
+        page = shown(client.get(f"/history/?state={state}"))
+        assert [other.pk for other in (done, mixed, failed) if str(other.pk) in page] == [job.pk]
+        assert f'href="?state={state}" aria-current="true"' in page
+    assert "No job ended like that" in shown(client.get("/history/?state=cancelled"))
+    assert str(done.pk) not in shown(client.get("/history/?state=failed&q=author1"))
+    assert str(done.pk) in shown(client.get("/history/?state=nonsense"))
 
 
 def test_history_has_pages(client: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
