@@ -105,8 +105,8 @@ class Command(BaseCommand):
             MALLOC_ARENA_MAX="2",  # many threads, little memory
             # Give pictures and frames back when they are done with. By default glibc raises these
             # with the largest block it ever saw, and keeps what is smaller.
-            MALLOC_MMAP_THRESHOLD_="131072",
-            MALLOC_TRIM_THRESHOLD_="131072",
+            MALLOC_MMAP_THRESHOLD_="524288",
+            MALLOC_TRIM_THRESHOLD_="524288",
             PYTHONUNBUFFERED="1",
             CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
