@@ -42,7 +42,10 @@ class Command(BaseCommand):
                 raise CommandError(said, returncode=BAD_INPUT) from error
         # What the parts have to log may name places and people; the report says what matters.
         logging.disable(logging.CRITICAL)
-        report = diagnosis.run(target)
+        try:
+            report = diagnosis.run(target)
+        finally:
+            logging.disable(logging.NOTSET)
         if options["as_json"]:
             self.stdout.write(json.dumps(report.as_plain(), indent=2))
         else:
