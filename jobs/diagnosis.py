@@ -79,7 +79,8 @@ class Report:
 
     def as_plain(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"at": self.at.isoformat(timespec="seconds"), "ok": self.ok}
+        told = {"at": self.at.isoformat(timespec="seconds"), "ok": self.ok, "text": str(self)}
+        return asdict(self) | told
 
 
 def account(line: str) -> Target:

@@ -142,6 +142,14 @@ class Job(Owned):
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotent"),
         ]
+        permissions = [
+            ("cancel_job", "Can cancel jobs of others"),
+            ("retry_job", "Can retry jobs of others"),
+            ("requeue_job", "Can queue jobs of others again"),
+            ("purge_job", "Can delete files of jobs of others"),
+            ("view_operations", "Can see the operations page"),
+            ("run_diagnosis", "Can run a diagnosis"),
+        ]
 
     def __str__(self) -> str:
         return f"job {self.id}"
@@ -200,6 +208,11 @@ class Item(Owned):
         ]
         constraints = [
             models.UniqueConstraint(fields=["job", "position"], name="item_position"),
+        ]
+        permissions = [
+            ("cancel_item", "Can cancel lines of others"),
+            ("retry_item", "Can retry lines of others"),
+            ("requeue_item", "Can queue lines of others again"),
         ]
 
     def __str__(self) -> str:
@@ -302,6 +315,7 @@ class Artifact(Owned):
                 name="artifact_once_per_story",
             ),
         ]
+        permissions = [("purge_artifact", "Can delete files of others")]
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"

@@ -103,6 +103,11 @@ class Operations:
     sweep: Sweep | None
 
     @property
+    def alive(self) -> int:
+        """How many workers are."""
+        return sum(1 for worker in self.workers or () if worker.heard_at)
+
+    @property
     def breaker_open(self) -> bool:
         """Nobody asks TikTok right now."""
         return self.breaker is not None and self.breaker.until > self.now

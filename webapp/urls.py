@@ -17,6 +17,7 @@ urlpatterns = [
     path("offline/", shell.offline, name="offline"),
     path("phone/", shell.phone, name="phone"),
     path("preferences/", preferences.preferences, name="preferences"),
+    path("admin/", include("jobs.admin.pages")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -57,6 +57,21 @@ def span(duration: timedelta) -> str:
 
 
 @register.filter
+def age(since: datetime | None) -> str:
+    """`3 min`, `5 h`, `2 d`: enough to see what is stuck."""
+    if since is None:
+        return "–"
+    past = timezone.now() - since
+    if past < timedelta(minutes=1):
+        return f"{max(0, round(past.total_seconds()))} s"
+    if past < timedelta(hours=1):
+        return f"{round(past.total_seconds() / 60)} min"
+    if past < timedelta(days=2):
+        return f"{round(past.total_seconds() / 3600)} h"
+    return f"{past.days} d"
+
+
+@register.filter
 def iso(moment: datetime | None) -> str:
     """RFC 3339 in UTC, for `datetime=` attributes."""
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""

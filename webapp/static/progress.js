@@ -1,13 +1,14 @@
-// The job page while things happen: fetches the fragment and changes only what differs.
+// A page while things happen: fetches the fragment and changes only what differs.
 "use strict";
 
 (() => {
-  const root = document.getElementById("job");
+  const root = document.querySelector("[data-fragment]");
   if (!root) return;
   const lost = document.getElementById("connection");
   const address = root.dataset.fragment;
   const FAST_MS = 700;
   const SLOW_MS = 8000;
+  const every = Number(root.dataset.every) || 0;
   const started = Date.now();
   let tag = root.dataset.etag || "";
   let timer = 0;
@@ -79,7 +80,7 @@
   };
 
   const swap = (html) => {
-    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("job");
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById(root.id);
     if (!fresh) return false;
     const held = root.contains(document.activeElement);
     morph(root, fresh);
@@ -99,7 +100,7 @@
   const wait = () => {
     const age = Date.now() - started;
     const rhythm = age < 30000 ? FAST_MS : age < 180000 ? 2 * FAST_MS : 5 * FAST_MS;
-    return Math.min(SLOW_MS, rhythm * 2 ** Math.min(failures, 4));
+    return Math.min(SLOW_MS, Math.max(every, rhythm) * 2 ** Math.min(failures, 4));
   };
 
   const plan = () => {

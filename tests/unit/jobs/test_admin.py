@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.admin import age
 from jobs.models import Artifact, Job, Package
 from jobs.states import ItemState
+from jobs.templatetags.words import age
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db

@@ -1,45 +1,29 @@
-"""The admin's look at jobs: what stands where, how old, how often tried, and why it failed.
+"""Tables of jobs, lines, stories, files and packages: what stands where, and why it failed.
 
-Rows are made and moved by the app alone, so nothing here can be edited or added; the actions call
+Rows are made and moved by the app alone, so nothing here can be edited or added; the acts call
 what the pages call.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from jobs import cleanup, lifecycle, snapshot
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.states import ItemState, job_state
-from jobs.templatetags.words import size
+from jobs.templatetags.words import age, size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
-
-
-def age(since: datetime | None) -> str:
-    """`3 min`, `5 h`, `2 d`: enough to see what is stuck."""
-    if since is None:
-        return "–"
-    past = timezone.now() - since
-    if past < timedelta(minutes=1):
-        return f"{max(0, round(past.total_seconds()))} s"
-    if past < timedelta(hours=1):
-        return f"{round(past.total_seconds() / 60)} min"
-    if past < timedelta(days=2):
-        return f"{round(past.total_seconds() / 3600)} h"
-    return f"{past.days} d"
 
 
 class ReadOnly(_ModelAdmin):
