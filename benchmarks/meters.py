@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_MIB = 1024 * 1024
 
 
 def family(pid: int) -> list[int]:
@@ -70,16 +69,17 @@ def settle(pid: int, *, quiet_s: float = 0.4, within_s: float = 20.0) -> None:
             return
 
 
-class PssWatch:
-    """The highest PSS seen while the block runs, asked five times a second."""
+class PeakWatch:
+    """The most memory seen while the block runs, asked five times a second; RSS is the kernel's
+    own high-water mark, PSS is what was seen."""
 
     def __init__(self, pid: int) -> None:
-        self.peak_mib = 0.0
+        self.pss_mib = self.rss_mib = 0.0
         self._pid = pid
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> PssWatch:
+    def __enter__(self) -> PeakWatch:
         self._thread.start()
         return self
 
@@ -89,9 +89,5 @@ class PssWatch:
 
     def _watch(self) -> None:
         while not self._done.wait(0.2):
-            self.peak_mib = max(self.peak_mib, pss_mib(self._pid))
-
-
-def mib(size_bytes: int) -> float:
-    """Bytes as MiB."""
-    return size_bytes / _MIB
+            self.pss_mib = max(self.pss_mib, pss_mib(self._pid))
+            self.rss_mib = max(self.rss_mib, peak_rss_mib(self._pid))

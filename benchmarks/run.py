@@ -7,7 +7,6 @@ people to judge.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -78,10 +77,10 @@ def main() -> int:
                 stack.open_app(home / "data")
                 with stack.redis():
                     for scenario in wanted:
-                        report[scenario.name] = _scenario(scenario, home, options.repeat)
+                        report[scenario.name] = _scenario(scenario, home, options)
                         _print_scenario(scenario, report[scenario.name])
             if "idle" in options.only:
-                report["idle"] = _idle(home)
+                report["idle"] = _idle(home, options.python)
                 _print_idle(report["idle"])
         except Unchecked as error:
             sys.stderr.write(f"{error}\n")
@@ -100,6 +99,11 @@ def _options() -> argparse.Namespace:
         "--only", type=lambda text: text.split(","), default=["a", "b", "idle"], help="a,b,idle"
     )
     parser.add_argument("--json", metavar="FILE", help="write everything measured there, too")
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="what runs the measured parts; users have one with requirements/base.lock alone",
+    )
     parser.add_argument("--dir", help="where to put the folder all of it happens in")
     return parser.parse_args()
 
@@ -115,7 +119,7 @@ def _machine() -> dict[str, Any]:
 # --- a scenario -----------------------------------------------------------------------------------
 
 
-def _scenario(scenario: Scenario, home: Path, repeat: int) -> dict[str, Any]:
+def _scenario(scenario: Scenario, home: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Alternate curl and a fresh worker, so that whatever else the machine does hits both.
 
     A fresh worker has no connection open and no name looked up; the last one is then given the
@@ -128,11 +132,15 @@ def _scenario(scenario: Scenario, home: Path, repeat: int) -> dict[str, Any]:
         scenario.cast, home / scenario.cast, latency_ms=LATENCY_MS, bytes_per_s=BYTES_PER_S
     ) as fake:
         media = fake.media()
-        for number in range(repeat):
+        for number in range(options.repeat):
             curls.append(floor.fetch(media, home / "curl", proxy=fake.proxy, ca=fake.ca))
-            last = number == repeat - 1
+            last = number == options.repeat - 1
             with stack.worker(
-                home / "worker.log", proxy=fake.proxy, ca_bundle=fake.ca, list_rate="0"
+                home / "worker.log",
+                python=options.python,
+                proxy=fake.proxy,
+                ca_bundle=fake.ca,
+                list_rate="0",
             ) as pid:
                 fresh.append(_job(fake, media, pid))
                 warm += [_job(fake, media, pid) for _ in range(2 if last else 0)]
@@ -160,7 +168,7 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
     _forget_names(fake.accounts)
     meters.settle(pid)
     cpu_s, fake_cpu_s = meters.cpu_s(pid), meters.cpu_s(fake.pid)
-    with meters.PssWatch(pid) as pss:
+    with meters.PeakWatch(pid) as memory:
         began = time.perf_counter()
         job = submission.submit(owner, [f"@{name}" for name in fake.accounts])
         settled = Job.objects.filter(pk=job.pk, settled_at__isnull=False)
@@ -174,7 +182,7 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
         wall_s=wall_s,
         cpu_s=cpu_s,
         peak_rss_mib=peak,
-        peak_pss_mib=pss.peak_mib,
+        peak_pss_mib=memory.pss_mib,
         fake_cpu_s=fake_cpu_s,
         files=files,
         size_bytes=size_bytes,
@@ -196,6 +204,7 @@ def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
     from jobs import storage
     from jobs.models import Artifact, Item, Role, Story
     from jobs.states import ItemState
+    from stories.download import digest
 
     for model in (Item, Story):
         rows = model.objects.filter(**{"job" if model is Item else "item__job": job_id})
@@ -209,19 +218,19 @@ def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
         raise Unchecked(f"{len(saved)} files are not the {len(media['files'])} that were listed")
     for one in saved:
         with storage.open_artifact(one.pk) as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != one.sha256:
+            if digest(file) != one.sha256:
                 raise Unchecked(f"{one.name} on the disk is another file")
     return len(saved), sum(one.size_bytes for one in saved)
 
 
 def _median(runs: Sequence[CurlRun | JobRun], name: str) -> float:
-    return statistics.median(getattr(run, name) for run in runs)
+    return float(statistics.median(getattr(run, name) for run in runs))
 
 
 # --- an idle instance -----------------------------------------------------------------------------
 
 
-def _idle(home: Path) -> dict[str, Any]:
+def _idle(home: Path, python: str) -> dict[str, Any]:
     """How long `manage.py up` takes to its first page, and what the group takes when idle."""
     data, log = home / "idle", home / "idle.log"
     data.mkdir()
@@ -229,7 +238,7 @@ def _idle(home: Path) -> dict[str, Any]:
     for name in ("first_start_s", "next_start_s"):
         port = _free_port()
         began = time.perf_counter()
-        with stack.instance(data, port, log) as pid:
+        with stack.instance(data, port, log, python=python) as pid:
             url = f"http://127.0.0.1:{port}/login/"
             stack.eventually(lambda: stack.page_answers(url), f"the first page ({log})", 60)  # noqa: B023
             found[name] = time.perf_counter() - began
@@ -284,7 +293,7 @@ def _print_scenario(scenario: Scenario, found: dict[str, Any]) -> None:
     files = found["fresh_worker"][0]["files"]
 
     def middle(runs: str, name: str) -> float:
-        return statistics.median(run[name] for run in found[runs])
+        return float(statistics.median(run[name] for run in found[runs]))
 
     def walls(runs: str) -> str:
         return " ".join(f"{run['wall_s']:.2f}" for run in found[runs])

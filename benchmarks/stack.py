@@ -97,7 +97,7 @@ def open_app(data: Path) -> None:
     from django.core.management import call_command
 
     django.setup()
-    logging.getLogger("jobs").setLevel(logging.WARNING)
+    logging.getLogger("jobs").setLevel(logging.ERROR)
     call_command("migrate", interactive=False, verbosity=0)
 
 
@@ -132,7 +132,7 @@ def _redis_answers(progress: Any) -> bool:
 
 
 @contextmanager
-def worker(log: Path, **settings: str) -> Iterator[int]:
+def worker(log: Path, *, python: str, **settings: str) -> Iterator[int]:
     """A fresh worker, as `manage.py up --only worker` runs it; its process id, once it is ready."""
     environment = {
         **os.environ,
@@ -141,7 +141,7 @@ def worker(log: Path, **settings: str) -> Iterator[int]:
     with log.open("ab") as output:
         at = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--only", "worker"],
+            [python, "manage.py", "up", "--only", "worker"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -156,7 +156,7 @@ def worker(log: Path, **settings: str) -> Iterator[int]:
 
 
 @contextmanager
-def instance(data: Path, port: int, log: Path) -> Iterator[int]:
+def instance(data: Path, port: int, log: Path, *, python: str) -> Iterator[int]:
     """`manage.py up`, whole, in a data folder of its own; its process id."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")},
@@ -165,7 +165,7 @@ def instance(data: Path, port: int, log: Path) -> Iterator[int]:
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "up"],
+            [python, "manage.py", "up"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
