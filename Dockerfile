@@ -16,6 +16,7 @@ COPY accounts accounts
 COPY jobs jobs
 COPY webapp webapp
 COPY templates templates
+COPY locale locale
 # Static files and byte code are made here: at run time this folder can be read-only.
 RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
  && /venv/bin/python -m compileall -q /app /venv/lib \

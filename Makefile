@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-postgres bench fuzz shots check format lock clean
+.PHONY: messages help run demo test test-postgres bench fuzz shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ smoke: ## Start an installed copy without the test tools, measure it, stop it
 
 shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/
 	@exec $(BIN)/python -m tests.browser.shots $(ARGS)
+
+messages: $(VENV)/dev.ok ## Bring the translations in locale/ up to date, and say what they lack
+	@exec $(BIN)/python -m tests.catalogue
 
 # Checks look at the code alone, not at anyone's data folder.
 check: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data

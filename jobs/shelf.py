@@ -91,7 +91,7 @@ def find(
     user: AbstractBaseUser | AnonymousUser, words: str = "", state: ItemState | None = None
 ) -> QuerySet[Job]:
     """This user's jobs, newest first; with `words`, those that mention them; with `state`, so."""
-    jobs = Job.objects.visible_to(user).order_by("-created_at", "-id")
+    jobs: QuerySet[Job] = Job.objects.visible_to(user).order_by("-created_at", "-id")
     if state:
         jobs = snapshot.in_state(jobs, state)
     words = words.strip().removeprefix("@")

@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from jobs import errors
 
@@ -82,7 +82,8 @@ def absolute(moment: datetime | None) -> str:
     """`20 Nov, 14:03 UTC`: complete without a script, which shows the reader's own time instead."""
     if moment is None:
         return ""
-    return f"{formats.date_format(moment.astimezone(UTC), 'j M, H:i')} UTC"
+    pattern = pgettext("date format", "j M, H:i")
+    return f"{formats.date_format(moment.astimezone(UTC), pattern)} UTC"
 
 
 @register.filter

@@ -1,0 +1,193 @@
+"""Keeps the translations: `python -m tests.catalogue` adds what is new to each .po file, takes out
+what is gone, and compiles it into the .mo file beside it. No gettext tools are needed.
+
+Both files are committed, so that a checkout speaks every language without a build step;
+tests/test_language.py compares them with the sources.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("jobs", "accounts", "webapp")
+LOCALE = ROOT / "locale"
+CALLS = {
+    "_": ("id",),
+    "gettext": ("id",),
+    "gettext_lazy": ("id",),
+    "gettext_noop": ("id",),
+    "ngettext": ("id", "plural"),
+    "ngettext_lazy": ("id", "plural"),
+    "pgettext": ("context", "id"),
+    "pgettext_lazy": ("context", "id"),
+    "npgettext": ("context", "id", "plural"),
+}
+_STRING = r"u?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")"
+_IN_TEMPLATE = re.compile(rf"\b(n?p?gettext|_)\(({_STRING}(?:,\s*{_STRING})*)(?:,\s*count)?\)")
+HEADER = """\
+Content-Type: text/plain; charset=UTF-8
+Content-Transfer-Encoding: 8bit
+Language: {language}
+Plural-Forms: nplurals=2; plural=(n != 1);
+"""
+
+Key = tuple[str | None, str, str | None]
+"""Context, message, plural."""
+
+Catalogue = dict[Key, tuple[str, ...]]
+"""What each message is in another language: one form, or one for each number."""
+
+
+def _key(call: str, words: list[str]) -> Key:
+    found = dict(zip(CALLS[call], words, strict=False))
+    return found.get("context"), found["id"], found.get("plural")
+
+
+def _in_python(path: Path) -> Iterator[Key]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        call = names.get(node.func.id, "")
+        if call in CALLS:
+            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+            words = [word for word in words if isinstance(word, str)]
+            if len(words) >= len(CALLS[call]):
+                yield _key(call, words)
+
+
+def _in_template(path: Path) -> Iterator[Key]:
+    for call, listed in _IN_TEMPLATE.findall(templatize(path.read_text(encoding="utf-8"))):
+        yield _key(call, [ast.literal_eval(word) for word in re.findall(_STRING, listed)])
+
+
+def wanted() -> dict[Key, str]:
+    """Everything people read, and where it is said first."""
+    from jobs.errors import BY_CODE
+
+    found: dict[Key, str] = {}
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        for key in _in_template(path):
+            found.setdefault(key, path.relative_to(ROOT).as_posix())
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for key in _in_python(path):
+                found.setdefault(key, path.relative_to(ROOT).as_posix())
+    for code, cls in BY_CODE.items():
+        for words in filter(None, (cls.message, cls.hint)):
+            found.setdefault((None, words, None), f"error {code}")
+    return found
+
+
+# --- the .po file ---------------------------------------------------------------------------------
+
+
+def read(text: str) -> Catalogue:
+    """A .po file as this module writes it: one entry after the other, a blank line between."""
+    found: Catalogue = {}
+    for block in text.split("\n\n"):
+        fields: dict[str, str] = {}
+        field = ""
+        for line in block.splitlines():
+            if line.startswith("#"):
+                continue
+            name, _, rest = line.partition(" ") if not line.startswith('"') else (field, "", line)
+            field = name
+            fields[field] = fields.get(field, "") + ast.literal_eval(rest)
+        if fields.get("msgid"):
+            forms = tuple(words for name, words in fields.items() if name.startswith("msgstr"))
+            key = fields.get("msgctxt"), fields["msgid"], fields.get("msgid_plural")
+            found[key] = forms
+    return found
+
+
+def _quoted(words: str) -> str:
+    escaped = words.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def write(catalogue: Catalogue, places: dict[Key, str], language: str) -> str:
+    """The same, in the order of the sources."""
+    head = "\n".join(_quoted(f"{line}\n") for line in HEADER.format(language=language).splitlines())
+    blocks = [f'msgid ""\nmsgstr ""\n{head}']
+    for key, place in places.items():
+        context, message, plural = key
+        forms = catalogue.get(key) or (("", "") if plural else ("",))
+        lines = [f"#: {place}"]
+        if context:
+            lines.append(f"msgctxt {_quoted(context)}")
+        lines.append(f"msgid {_quoted(message)}")
+        if plural:
+            lines.append(f"msgid_plural {_quoted(plural)}")
+            lines += [f"msgstr[{number}] {_quoted(form)}" for number, form in enumerate(forms)]
+        else:
+            lines.append(f"msgstr {_quoted(forms[0])}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+# --- the .mo file ---------------------------------------------------------------------------------
+
+
+def compiled(catalogue: Catalogue, language: str) -> bytes:
+    """The binary form gettext reads: two tables of lengths and offsets, then the strings."""
+    rows = {b"": HEADER.format(language=language).encode()}
+    for (context, message, plural), forms in catalogue.items():
+        if all(forms):
+            name = f"{context}\x04{message}" if context else message
+            rows[(f"{name}\x00{plural}" if plural else name).encode()] = "\x00".join(forms).encode()
+    count = len(rows)
+    start = 28 + 16 * count
+    names, words, text = [], [], b""
+    for table, strings in ((names, sorted(rows)), (words, [rows[name] for name in sorted(rows)])):
+        for string in strings:
+            table += [len(string), start + len(text)]
+            text += string + b"\x00"
+    head = struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, start)
+    return head + struct.pack(f"<{4 * count}I", *names, *words) + text
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    """Each language and its .po file."""
+    for path in sorted(LOCALE.glob("*/LC_MESSAGES/django.po")):
+        yield path.parts[-3], path
+
+
+def main() -> int:
+    """Bring all files up to date; the exit code says whether something has no translation."""
+    places = wanted()
+    missing = 0
+    for language, path in files():
+        known = read(path.read_text(encoding="utf-8"))
+        catalogue = {key: known[key] for key in places if key in known}
+        path.write_text(write(catalogue, places, language), encoding="utf-8")
+        path.with_suffix(".mo").write_bytes(compiled(catalogue, language))
+        for key, place in places.items():
+            if not all(catalogue.get(key, ("",))):
+                missing += 1
+                sys.stdout.write(f"{language}: no words for {key[1]!r} ({place})\n")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    sys.exit(main())
