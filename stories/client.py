@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from stories import wire
+from stories import decoders, wire
 from stories.addresses import Resolve, system_resolve
 from stories.carriers import Carrier, media_carrier, page_carrier
 from stories.config import ClientConfig
@@ -157,6 +157,8 @@ class StoryClient:
                 )
             )
         self._open = (pages, media)
+        # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
+        self.threads.submit(decoders.load)
         return self
 
     async def __aexit__(
