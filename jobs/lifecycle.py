@@ -27,7 +27,7 @@ from django.utils import timezone
 from jobs import storage, upstream
 from jobs.errors import BY_CODE, Cancelled, Internal
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
-from jobs.states import EDGES, OPEN, ItemState
+from jobs.states import EDGES, OPEN, ItemState, sources
 from stories.errors import (
     Gone,
     MediaCorrupt,
@@ -363,6 +363,12 @@ def retry_item(item: Item) -> bool:
     return bool(_retry(Item.objects.filter(pk=item.pk)))
 
 
+def retryable(items: models.QuerySet[Item]) -> models.QuerySet[Item]:
+    """Those of the items a retry would do something about."""
+    helped = [code for code, cls in BY_CODE.items() if cls.retryable]
+    return items.filter(Q(state=S.PARTIAL) | Q(state=S.FAILED, error_code__in=helped))
+
+
 def can_retry(item: Item) -> bool:
     """Would `retry_item` do anything?"""
     error = BY_CODE.get(item.error_code)
@@ -373,10 +379,8 @@ def can_retry(item: Item) -> bool:
 
 def _retry(items: models.QuerySet[Item]) -> int:
     now = timezone.now()
-    helped = [code for code, cls in BY_CODE.items() if cls.retryable]
     with transaction.atomic():
-        again = items.filter(Q(state=S.PARTIAL) | Q(state=S.FAILED, error_code__in=helped))
-        ids = list(again.values_list("pk", flat=True))
+        ids = list(retryable(items).values_list("pk", flat=True))
         count = Item.objects.filter(pk__in=ids, state__in=(S.PARTIAL, S.FAILED)).update(
             state=S.QUEUED,
             tries=0,
@@ -389,6 +393,36 @@ def _retry(items: models.QuerySet[Item]) -> int:
         Job.objects.filter(items__in=ids).update(settled_at=None)
     transaction.on_commit(dispatch)
     return count
+
+
+def requeue(items: models.QuerySet[Item]) -> int:
+    """Try these now, for whoever runs the instance says so; how many items that are.
+
+    In hand, waiting, or failed for whatever reason, even one a retry cannot help: an update may
+    have. A worker that has one in hand finds its claim gone within a second and stops. Lines that
+    were never understood stay as they are.
+    """
+    now = timezone.now()
+    fresh: dict[str, Any] = {
+        "state": S.QUEUED, "tries": 0, "sent_at": None, "not_before": None, **_facts(None),
+    }  # fmt: skip
+    with transaction.atomic():
+        ids = list(can_requeue(items).values_list("pk", flat=True))
+        chosen = Item.objects.filter(pk__in=ids)
+        settled = chosen.filter(state__in=(S.PARTIAL, S.FAILED)).update(
+            asked_at=now, settled_at=None, **fresh
+        )
+        # What is open keeps its place in the line, and those settled a moment ago join it below.
+        chosen.filter(state__in=OPEN).update(**fresh)
+        if settled:
+            Job.objects.filter(items__in=ids).update(settled_at=None)
+    transaction.on_commit(dispatch)
+    return len(ids)
+
+
+def can_requeue(items: models.QuerySet[Item]) -> models.QuerySet[Item]:
+    """Those of the items `requeue` would do something about."""
+    return items.filter(state__in=sources(S.QUEUED) | {S.QUEUED}).exclude(key="")
 
 
 # --- packages -----------------------------------------------------------------------------------

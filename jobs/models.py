@@ -259,7 +259,7 @@ class Story(Owned):
         ]
 
     def __str__(self) -> str:
-        return f"story {self.tiktok_id}"
+        return f"story {self.id}"
 
 
 class Role(models.TextChoices):

@@ -216,6 +216,11 @@ class Env(BaseSettings):
         max_length=300,
         description="A line shown on top of every page, e.g. whom to ask or what is special here.",
     )
+    show_targets: bool = Field(
+        False,
+        description="Admin pages show what people fetched: lines, accounts, captions, file names. "
+        "States and codes are shown either way.",
+    )
     bind: str = Field(
         "127.0.0.1", description="Address the web server listens on; `0.0.0.0` for the network."
     )

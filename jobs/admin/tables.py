@@ -6,31 +6,36 @@ what the pages call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from jobs import cleanup, lifecycle, snapshot
+from jobs import cleanup, lifecycle, snapshot, timeline
+from jobs.admin import masking
+from jobs.admin.acts import Act, Acting
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.states import ItemState, job_state
+from jobs.states import OPEN, ItemState, job_state
 from jobs.templatetags.words import age, size
-
-# Only the type stubs know it as generic.
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = admin.ModelAdmin
+from jobs.timeline import Happening
 
 
-class ReadOnly(_ModelAdmin):
-    """Looked at, not edited. Deleting goes through `cleanup`, so that no file stays behind."""
+class ReadOnly(Acting):
+    """Looked at, not edited. Deleting goes through `cleanup`, so that no file stays behind.
+
+    What tells what was fetched is left out while the instance masks it. target: the one such field
+    that stands in the list where it is shown.
+    """
 
     list_per_page = 50
     show_full_result_count = False
+    change_form_template = "admin/jobs/row.html"
+    target = ""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows come from pasted lines only."""
@@ -44,10 +49,81 @@ class ReadOnly(_ModelAdmin):
         """A deleted row would leave its file on the disk."""
         return False
 
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Cancel, retry and the like: for whoever may change such rows."""
-        options = self.opts
-        return request.user.has_perm(f"{options.app_label}.change_{options.model_name}")
+    @admin.display(description=_("id"), ordering="pk")
+    def short_id(self, row: Any) -> str:
+        """As much of it as tells rows apart; its own page has all of it."""
+        return str(row.pk)[:8]
+
+    # --- masking ---
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """All there is, less what is masked; the detail of an error comes through a sieve."""
+        masked = () if masking.shown() else masking.MASKED.get(self.model, ())
+        names = [field.name for field in self.opts.fields if field.name not in masked]
+        return ["detail" if name == "error_detail" else name for name in names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """All of them."""
+        return self.get_fields(request, obj)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """With the target behind the id, where it is shown."""
+        first, *others = map(str, self.list_display)
+        shown = [self.target] if self.target and masking.shown() else []
+        return [first, *shown, *others]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """By target only where it is shown: one could search for what one guesses."""
+        shown = masking.MASKED.get(self.model, ()) if masking.shown() else ()
+        return [*map(str, self.search_fields), *shown]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """No filter typed into the address tells what is masked."""
+        if masking.tells(lookup) and not masking.shown():
+            return False
+        # The type stubs know the signature of an older Django.
+        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=_("detail"))
+    def detail(self, row: Any) -> str:
+        """What an error has to say."""
+        item = row if isinstance(row, Item) else row.item
+        target = {str(value) for value in (item.target or {}).values() if value}
+        known = {item.line, item.author_id, item.author_name, item.author_nickname, *target}
+        return masking.detail(row.error_code, row.error_detail, known)
+
+    # --- a row's own page ---
+
+    def happenings(self, row: Any) -> list[Happening]:
+        """What happened to it; nothing where that is not told."""
+        return []
+
+    def belongings(self, row: Any) -> list[tuple[Any, str]]:
+        """(words, address) of lists of what belongs to it."""
+        return []
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With the timeline, what admins did, and what can be done."""
+        row = self.get_object(request, object_id)
+        told: dict[str, Any] = {"masked": not masking.shown() and self.model in masking.MASKED}
+        if row is not None and self.has_view_permission(request, row):
+            told |= {
+                "timeline": self.happenings(row),
+                "noted": self.noted(row),
+                "buttons": self.buttons(request),
+                "belongings": self.belongings(row),
+            }
+        return super().change_view(request, object_id, form_url, told | (extra_context or {}))
+
+
+def _list_of(table: str, of: str, row: Any) -> str:
+    return f"{reverse(f'admin:jobs_{table}_changelist')}?{of}__id__exact={row.pk}"
 
 
 class JobStateFilter(admin.SimpleListFilter):
@@ -87,12 +163,21 @@ class PresenceFilter(admin.SimpleListFilter):
 class JobAdmin(ReadOnly):
     """Submissions."""
 
-    list_display = ("id", "owner", "state", "lines", "codes", "age", "bytes_here", "settled_at")
+    list_display = (
+        "short_id",
+        "owner",
+        "state",
+        "lines",
+        "codes",
+        "age",
+        "bytes_here",
+        "settled_at",
+    )
     list_filter = (JobStateFilter, "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username")
     ordering = ("-created_at",)
-    actions = ("cancel", "retry", "purge_files")
+    actions = shown_acts = ("cancel", "retry", "requeue", "purge_files")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """With the items, for state and codes, and what lies on the disk."""
@@ -129,24 +214,127 @@ class JobAdmin(ReadOnly):
         """Files still there, posters included."""
         return f"{job.here_count} · {size(job.here_bytes)}" if job.here_count else "–"
 
-    @admin.action(description=_("Cancel what is open"), permissions=["act"])
-    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+    def belongings(self, row: Any) -> list[tuple[Any, str]]:
+        """Its lines, files and ZIPs."""
+        tables = ((_("Lines"), "item"), (_("Files"), "artifact"), (_("ZIPs"), "package"))
+        return [(words, _list_of(table, "job", row)) for words, table in tables]
+
+    def happenings(self, row: Any) -> list[Happening]:
+        """Of the whole job."""
+        return timeline.of_job(row, timezone.now())
+
+    @admin.action(description=_("Cancel what is open"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Stop everything open in these jobs."""
-        stopped = sum(lifecycle.cancel(job) for job in jobs)
-        said = ngettext("%d line cancelled.", "%d lines cancelled.", stopped) % stopped
-        messages.success(request, said)
+        act = Act(
+            title=gettext("Cancel what is open"),
+            promise=lambda rows: _will_cancel(_lines(rows)),
+            do=lambda rows: _cancelled(sum(lifecycle.cancel(job) for job in rows)),
+            destructive=True,
+        )
+        return self.asked(request, jobs, "cancel", act)
 
-    @admin.action(description=_("Retry what failed"), permissions=["act"])
-    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+    @admin.action(description=_("Retry what failed"), permissions=["retry"])
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """A fresh attempt of what may work now."""
-        again = sum(lifecycle.retry(job) for job in jobs)
-        messages.success(request, ngettext("%d line retried.", "%d lines retried.", again) % again)
+        act = Act(
+            title=gettext("Retry what failed"),
+            promise=lambda rows: _will_retry(_lines(rows)),
+            do=lambda rows: _retried(sum(lifecycle.retry(job) for job in rows)),
+        )
+        return self.asked(request, jobs, "retry", act)
 
-    @admin.action(description=_("Delete the files now"), permissions=["act"])
-    def purge_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+    @admin.action(description=_("Queue again now"), permissions=["requeue"])
+    def requeue(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        """Whatever stands in the way."""
+        act = Act(
+            title=gettext("Queue again now"),
+            promise=lambda rows: _will_requeue(_lines(rows)),
+            do=lambda rows: _requeued(lifecycle.requeue(_lines(rows))),
+        )
+        return self.asked(request, jobs, "requeue", act)
+
+    @admin.action(description=_("Delete the files now"), permissions=["purge"])
+    def purge_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Delete the files; the records stay."""
-        gone = sum(cleanup.delete_files(job) for job in jobs)
-        messages.success(request, ngettext("%d file deleted.", "%d files deleted.", gone) % gone)
+        act = Act(
+            title=gettext("Delete the files now"),
+            promise=lambda rows: _will_purge(Artifact.objects.filter(job__in=rows)),
+            do=lambda rows: _purged(sum(cleanup.delete_files(job) for job in rows)),
+            destructive=True,
+        )
+        return self.asked(request, jobs, "purge_files", act)
+
+
+# --- what an act will do, and what it did -------------------------------------------------------
+
+
+def _lines(jobs: QuerySet[Job]) -> QuerySet[Item]:
+    return Item.objects.filter(job__in=jobs)
+
+
+def _will_cancel(items: QuerySet[Item]) -> str:
+    count = items.filter(state__in=OPEN).count()
+    said = ngettext(
+        "%(n)d open line will stop for good. What it saved stays.",
+        "%(n)d open lines will stop for good. What they saved stays.",
+        count,
+    )
+    return said % {"n": count} if count else ""
+
+
+def _cancelled(count: int) -> str:
+    return ngettext("%d line cancelled.", "%d lines cancelled.", count) % count
+
+
+def _will_retry(items: QuerySet[Item]) -> str:
+    count = lifecycle.retryable(items).count()
+    said = ngettext(
+        "%(n)d line that failed and may work now will be tried again.",
+        "%(n)d lines that failed and may work now will be tried again.",
+        count,
+    )
+    return said % {"n": count} if count else ""
+
+
+def _retried(count: int) -> str:
+    return ngettext("%d line retried.", "%d lines retried.", count) % count
+
+
+def _will_requeue(items: QuerySet[Item]) -> str:
+    found = lifecycle.can_requeue(items)
+    count = found.count()
+    said = ngettext(
+        "%(n)d line will be tried now, whatever it waits for or why it failed.",
+        "%(n)d lines will be tried now, whatever they wait for or why they failed.",
+        count,
+    )
+    running = found.filter(state=ItemState.RUNNING).count()
+    taken = ngettext(
+        "%(n)d of them is taken from its worker and begins anew.",
+        "%(n)d of them are taken from their workers and begin anew.",
+        running,
+    )
+    parts = [said % {"n": count}] * bool(count) + [taken % {"n": running}] * bool(running)
+    return " ".join(parts)
+
+
+def _requeued(count: int) -> str:
+    return ngettext("%d line queued again.", "%d lines queued again.", count) % count
+
+
+def _will_purge(files: QuerySet[Artifact]) -> str:
+    found = files.filter(removed_at=None).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
+    said = ngettext(
+        "%(n)d file, %(size)s, will be deleted. Its record stays.",
+        "%(n)d files, %(size)s together, will be deleted. Their records stay.",
+        found["count"],
+    )
+    return said % {"n": found["count"], "size": size(found["bytes"])} if found["count"] else ""
+
+
+def _purged(count: int) -> str:
+    return ngettext("%d file deleted.", "%d files deleted.", count) % count
 
 
 @admin.register(Item)
@@ -154,14 +342,15 @@ class ItemAdmin(ReadOnly):
     """Lines."""
 
     list_display = (
-        "id", "owner", "state", "error_code", "kind", "attempt", "tries", "age", "not_before",
+        "short_id", "owner", "state", "error_code", "kind", "attempt", "tries", "age", "not_before",
         "heartbeat_at", "files",
     )  # fmt: skip
     list_filter = ("state", "error_code", "kind", "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
-    actions = ("cancel", "retry")
+    actions = shown_acts = ("cancel", "retry", "requeue")
+    target = "line"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
         """With what its files weigh."""
@@ -180,18 +369,45 @@ class ItemAdmin(ReadOnly):
         """How many were saved, and what they weigh."""
         return f"{item.files_count} · {size(item.files_bytes)}" if item.files_count else "–"
 
-    @admin.action(description=_("Cancel"), permissions=["act"])
-    def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> None:
-        """Stop these lines."""
-        stopped = sum(lifecycle.cancel_item(item) for item in items)
-        said = ngettext("%d line cancelled.", "%d lines cancelled.", stopped) % stopped
-        messages.success(request, said)
+    def belongings(self, row: Any) -> list[tuple[Any, str]]:
+        """Its stories and files."""
+        tables = ((_("Stories"), "story"), (_("Files"), "artifact"))
+        return [(words, _list_of(table, "item", row)) for words, table in tables]
 
-    @admin.action(description=_("Retry"), permissions=["act"])
-    def retry(self, request: HttpRequest, items: QuerySet[Item]) -> None:
+    def happenings(self, row: Any) -> list[Happening]:
+        """Of the line."""
+        return timeline.of_item(row, timezone.now())
+
+    @admin.action(description=_("Cancel"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
+        """Stop these lines."""
+        act = Act(
+            title=gettext("Cancel"),
+            promise=_will_cancel,
+            do=lambda rows: _cancelled(sum(lifecycle.cancel_item(item) for item in rows)),
+            destructive=True,
+        )
+        return self.asked(request, items, "cancel", act)
+
+    @admin.action(description=_("Retry"), permissions=["retry"])
+    def retry(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """A fresh attempt of those that may work now."""
-        again = sum(lifecycle.retry_item(item) for item in items)
-        messages.success(request, ngettext("%d line retried.", "%d lines retried.", again) % again)
+        act = Act(
+            title=gettext("Retry"),
+            promise=_will_retry,
+            do=lambda rows: _retried(sum(lifecycle.retry_item(item) for item in rows)),
+        )
+        return self.asked(request, items, "retry", act)
+
+    @admin.action(description=_("Queue again now"), permissions=["requeue"])
+    def requeue(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
+        """Whatever stands in the way."""
+        act = Act(
+            title=gettext("Queue again now"),
+            promise=_will_requeue,
+            do=lambda rows: _requeued(lifecycle.requeue(rows)),
+        )
+        return self.asked(request, items, "requeue", act)
 
 
 @admin.register(Story)
@@ -199,13 +415,14 @@ class StoryAdmin(ReadOnly):
     """Stories found."""
 
     list_display = (
-        "id", "owner", "state", "error_code", "kind", "media_count", "posted_at", "leaves_at",
+        "short_id", "owner", "state", "error_code", "kind", "media_count", "posted_at", "leaves_at",
         "captured_at",
     )  # fmt: skip
     list_filter = ("state", "error_code", "kind", "is_story", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "item__id", "item__job__id", "owner__username")
     ordering = ("-posted_at",)
+    target = "source_url"
 
 
 @admin.register(Artifact)
@@ -213,14 +430,15 @@ class ArtifactAdmin(ReadOnly):
     """Files, present and past."""
 
     list_display = (
-        "id", "owner", "role", "content_type", "bytes", "checked", "age", "expires_at",
+        "short_id", "owner", "role", "content_type", "bytes", "checked", "age", "expires_at",
         "removed_at",
     )  # fmt: skip
     list_filter = (PresenceFilter, "role", "content_type", "checked", "owner")
     list_select_related = ("owner",)
-    search_fields = ("id", "job__id", "item__id", "owner__username", "sha256")
+    search_fields = ("id", "job__id", "item__id", "owner__username")
     ordering = ("-created_at",)
-    actions = ("purge_files",)
+    actions = shown_acts = ("purge_files",)
+    target = "name"
 
     @admin.display(description=_("bytes"), ordering="size_bytes")
     def bytes(self, file: Artifact) -> str:
@@ -232,18 +450,30 @@ class ArtifactAdmin(ReadOnly):
         """Since it was saved."""
         return age(file.created_at)
 
-    @admin.action(description=_("Delete the files now"), permissions=["act"])
-    def purge_files(self, request: HttpRequest, files: QuerySet[Artifact]) -> None:
+    @admin.action(description=_("Delete the files now"), permissions=["purge"])
+    def purge_files(self, request: HttpRequest, files: QuerySet[Artifact]) -> HttpResponse | None:
         """Delete these files and what was made from them."""
-        gone = sum(cleanup.delete_file(file) for file in files.filter(removed_at=None))
-        messages.success(request, ngettext("%d file deleted.", "%d files deleted.", gone) % gone)
+        act = Act(
+            title=gettext("Delete the files now"),
+            promise=_will_purge_these,
+            do=lambda rows: _purged(
+                sum(cleanup.delete_file(file) for file in rows.filter(removed_at=None))
+            ),
+            destructive=True,
+        )
+        return self.asked(request, files, "purge_files", act)
+
+
+def _will_purge_these(files: QuerySet[Artifact]) -> str:
+    said = _will_purge(files)
+    return f"{said} {gettext('What was made from them goes, too.')}" if said else ""
 
 
 @admin.register(Package)
 class PackageAdmin(ReadOnly):
     """ZIPs asked for."""
 
-    list_display = ("id", "owner", "state", "error_code", "attempt", "age", "heartbeat_at")
+    list_display = ("short_id", "owner", "state", "error_code", "attempt", "age", "heartbeat_at")
     list_filter = ("state", "error_code", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username")

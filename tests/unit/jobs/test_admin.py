@@ -84,14 +84,19 @@ def test_jobs_are_filtered_by_state(browser: Client, job: Job, state: str) -> No
     assert (str(job.pk) in page) is (state in {"queued", "nonsense"})
 
 
-def act(browser: Client, table: str, name: str, *ids: object) -> str:
-    """Run an action over some rows and read what it said."""
+def ask(browser: Client, table: str, name: str, *ids: object, **more: str) -> str:
+    """Choose an action for some rows, and read what it says."""
     response = browser.post(
         f"/admin/jobs/{table}/",
-        {"action": name, "_selected_action": [str(one) for one in ids]},
+        {"action": name, "_selected_action": [str(one) for one in ids]} | more,
         follow=True,
     )
-    return response.content.decode()
+    return response.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def act(browser: Client, table: str, name: str, *ids: object) -> str:
+    """Run an action over some rows, confirmed, and read what it said."""
+    return ask(browser, table, name, *ids, confirmed="yes")
 
 
 def test_cancel_and_retry(browser: Client, job: Job) -> None:

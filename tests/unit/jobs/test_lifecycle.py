@@ -369,6 +369,46 @@ def test_retrying(state: ItemState, code: str, again: bool) -> None:
     assert job.audio == "mp3"
 
 
+def test_queueing_again_takes_a_line_from_its_worker(broker: Broker) -> None:
+    held = claimed()
+    assert lifecycle.requeue(Item.objects.filter(pk=held.item_id)) == 1
+    assert not lifecycle.holds(held)
+    assert not lifecycle.finish(held, Outcome(S.DONE))
+    item = row(held)
+    assert (item.state, item.not_before) == (S.QUEUED, None)
+    again = claimed(item)
+    assert again.attempt == held.attempt + 1
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "key", "again"),
+    [
+        (S.QUEUED, "refused", "user:a", True),
+        (S.FAILED, "upstream_changed", "user:a", True),
+        (S.PARTIAL, "media_corrupt", "user:a", True),
+        (S.FAILED, "not_understood", "", False),
+        (S.DONE, "", "user:a", False),
+        (S.EMPTY, "", "user:a", False),
+        (S.CANCELLED, "cancelled", "user:a", False),
+    ],
+)
+def test_queueing_again(state: ItemState, code: str, key: str, again: bool) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    long_ago = timezone.now() - timedelta(hours=1)
+    item = make_item(
+        state=state, error_code=code, key=key, tries=2, not_before=later, asked_at=long_ago
+    )
+    Job.objects.update(settled_at=timezone.now())
+    assert lifecycle.requeue(Item.objects.all()) == again
+    item.refresh_from_db()
+    assert item.state == (S.QUEUED if again else state)
+    if again:
+        assert (item.tries, item.error_code, item.not_before) == (0, "", None)
+        # What was open keeps its place in the line.
+        assert (item.asked_at == long_ago) is (state == S.QUEUED)
+        assert (Job.objects.get().settled_at is None) is (state != S.QUEUED)
+
+
 def test_retrying_a_job_takes_only_what_may_work_now() -> None:
     job = make_job()
     make_item(job, state=S.FAILED, error_code="timed_out")

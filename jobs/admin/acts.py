@@ -1,0 +1,128 @@
+"""What an admin does to rows of others: ask first and say how many, then do it and note it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+# Only the type stubs know it as generic.
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+MOST: Final = 500
+"""So many rows at once: what was confirmed is named one by one, and a form has its limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One thing that can be done. title: as an order. promise: what will happen to these rows, with
+    the count, and "" when nothing would. do: does it and says what came of it."""
+
+    title: str
+    promise: Callable[[QuerySet[Any]], str]
+    do: Callable[[QuerySet[Any]], str]
+    destructive: bool = False
+
+
+class Acting(_ModelAdmin):
+    """An admin whose actions are confirmed. shown_acts: those offered on a row's own page."""
+
+    shown_acts: tuple[str, ...] = ()
+
+    def may(self, request: HttpRequest, act: str) -> bool:
+        """Has this person the right by that name?"""
+        return request.user.has_perm(f"{self.opts.app_label}.{act}_{self.opts.model_name}")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Stop what is open."""
+        return self.may(request, "cancel")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Try again what may work now."""
+        return self.may(request, "retry")
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        """Try again whatever stands in the way."""
+        return self.may(request, "requeue")
+
+    def has_purge_permission(self, request: HttpRequest) -> bool:
+        """Delete files."""
+        return self.may(request, "purge")
+
+    def asked(
+        self, request: HttpRequest, rows: QuerySet[Any], name: str, act: Act
+    ) -> HttpResponse | None:
+        """The first time a page that says what will happen; the second time it happens."""
+        ids = list(rows.values_list("pk", flat=True)[: MOST + 1])
+        if len(ids) > MOST:
+            said = _("That is too much at once. Choose at most %(n)d rows.") % {"n": MOST}
+            messages.error(request, said)
+            return None
+        chosen = self._rows(ids)
+        if request.POST.get("confirmed") != "yes":
+            return self._ask(request, chosen, name, act)
+        said = act.do(chosen)
+        messages.success(request, said)
+        who = request.user.pk
+        if who is not None:
+            note = f"{act.title}: {said}"
+            LogEntry.objects.log_actions(who, self._rows(ids), CHANGE, note)
+        if request.POST.get("back") == "row" and len(ids) == 1:
+            return HttpResponseRedirect(self._address("change", ids[0]))
+        return None
+
+    def _ask(
+        self, request: HttpRequest, chosen: QuerySet[Any], name: str, act: Act
+    ) -> HttpResponse:
+        ids = [str(pk) for pk in chosen.values_list("pk", flat=True)]
+        count = ngettext("%(n)d row chosen.", "%(n)d rows chosen.", len(ids)) % {"n": len(ids)}
+        back = request.POST.get("back", "")
+        context = self.admin_site.each_context(request) | {
+            "title": act.title,
+            "opts": self.opts,
+            "act": act,
+            "name": name,
+            "ids": ids,
+            "count": count,
+            "promise": act.promise(chosen),
+            "back": back,
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "leave": self._address("change", ids[0]) if back == "row" and ids else "",
+        }
+        return TemplateResponse(request, "admin/jobs/confirm.html", context)
+
+    def _rows(self, ids: Sequence[Any]) -> QuerySet[Any]:
+        found: QuerySet[Any] = self.model.objects.filter(pk__in=ids)
+        return found
+
+    def _address(self, kind: str, *args: Any) -> str:
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{kind}"
+        return reverse(name, args=args)
+
+    def buttons(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """(name, title) of what may be done from a row's own page."""
+        allowed = self.get_actions(request)
+        found = [(name, allowed.get(name)) for name in self.shown_acts]
+        return [(name, str(action[2])) for name, action in found if action]
+
+    def noted(self, row: Model) -> QuerySet[LogEntry]:
+        """What admins did to a row, oldest first."""
+        found = LogEntry.objects.filter(
+            content_type__app_label=self.opts.app_label,
+            content_type__model=self.opts.model_name,
+            object_id=str(row.pk),
+        )
+        return found.select_related("user").order_by("action_time")

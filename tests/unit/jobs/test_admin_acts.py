@@ -1,0 +1,199 @@
+"""What an admin does to rows of others: asked first, done once, noted; a right for each."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from jobs.admin import acts
+from jobs.models import Artifact, Item, Job
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.test_admin import act, ask
+
+pytestmark = pytest.mark.django_db
+
+S = ItemState
+
+
+@pytest.fixture
+def boss() -> User:
+    return make_user("boss", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def browser(boss: User) -> Client:
+    client = Client()
+    client.force_login(boss)
+    return client
+
+
+@pytest.fixture
+def job() -> Job:
+    """A line in every state that matters, and a file."""
+    job = make_job(make_user("alice"))
+    make_item(job, name="one", state=S.QUEUED, not_before=timezone.now() + timedelta(hours=1))
+    make_item(job, name="two", state=S.RUNNING)
+    done = make_item(job, name="three", state=S.DONE)
+    make_item(job, name="four", state=S.FAILED, error_code="upstream_down")
+    make_item(job, name="five", state=S.FAILED, error_code="upstream_changed")
+    make_item(job, name="six", state=S.FAILED, error_code="not_understood", key="", target={})
+    make_artifact(make_story(done), size_bytes=2_500_000, content=b"x")
+    return job
+
+
+def states(job: Job) -> list[str]:
+    return list(job.items.order_by("position").values_list("state", flat=True))
+
+
+PROMISES = [
+    ("cancel", "2 open lines will stop for good."),
+    ("retry", "1 line that failed and may work now will be tried again."),
+    (
+        "requeue",
+        (
+            "4 lines will be tried now, whatever they wait for or why they failed. "
+            "1 of them is taken from its worker and begins anew."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "promise"), [*PROMISES, ("purge_files", "1 file, 2.5 MB, will")])
+def test_a_job_is_asked_about_first(browser: Client, job: Job, name: str, promise: str) -> None:
+    before = states(job)
+    page = ask(browser, "job", name, job.pk)
+    assert promise in page
+    assert "1 row chosen." in page
+    assert f'value="{job.pk}"' in page
+    assert states(job) == before
+    assert Artifact.objects.get().removed_at is None
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(("name", "promise"), PROMISES)
+def test_lines_are_asked_about_first(browser: Client, job: Job, name: str, promise: str) -> None:
+    before = states(job)
+    page = ask(browser, "item", name, *job.items.values_list("pk", flat=True))
+    assert promise in page
+    assert "6 rows chosen." in page
+    assert states(job) == before
+
+
+def test_files_are_asked_about_first(browser: Client, job: Job) -> None:
+    file = Artifact.objects.get()
+    page = ask(browser, "artifact", "purge_files", file.pk)
+    assert "1 file, 2.5 MB, will be deleted." in page
+    assert "What was made from them goes, too." in page
+    assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
+    assert "There is nothing to do" in ask(browser, "artifact", "purge_files", file.pk)
+
+
+def test_queueing_again(browser: Client, job: Job) -> None:
+    Job.objects.update(settled_at=timezone.now())
+    assert "4 lines queued again" in act(browser, "job", "requeue", job.pk)
+    assert states(job) == ["queued", "queued", "done", "queued", "queued", "failed"]
+    for item in job.items.filter(state=S.QUEUED):
+        assert (item.not_before, item.error_code, item.settled_at) == (None, "", None)
+    job.refresh_from_db()
+    assert job.settled_at is None
+    assert "0 lines queued again" in act(browser, "item", "requeue", job.items.get(position=3).pk)
+
+
+def test_what_was_done_is_noted(browser: Client, boss: User, job: Job) -> None:
+    act(browser, "job", "cancel", job.pk)
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id) == (boss, str(job.pk))
+    assert entry.get_change_message() == "Cancel what is open: 2 lines cancelled."
+    page = browser.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
+    assert "boss: Cancel what is open: 2 lines cancelled." in page
+
+
+def test_from_a_rows_own_page(browser: Client, job: Job) -> None:
+    address = f"/admin/jobs/job/{job.pk}/change/"
+    page = browser.get(address).content.decode()
+    for name in ("cancel", "retry", "requeue", "purge_files"):
+        assert f'name="action" value="{name}"' in page
+    assert f'href="{address}"' in ask(browser, "job", "cancel", job.pk, back="row")
+    answer = browser.post(
+        "/admin/jobs/job/",
+        {"action": "cancel", "_selected_action": str(job.pk), "back": "row", "confirmed": "yes"},
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (302, address)
+
+
+def test_a_row_leads_to_what_belongs_to_it(browser: Client, job: Job) -> None:
+    item = job.items.get(position=3)
+    for row, table in ((job, "job"), (item, "item")):
+        page = browser.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode()
+        found = re.findall(r'href="(/admin/jobs/\w+/\?\w+__id__exact=[^"]+)"', page)
+        assert len(found) == {"job": 3, "item": 2}[table]
+        assert [browser.get(address).status_code for address in found] == [200] * len(found)
+        assert str(Artifact.objects.get().pk) in browser.get(found[1]).content.decode()
+
+
+def test_rows_that_went_meanwhile(browser: Client) -> None:
+    assert "There is nothing to do" in ask(browser, "job", "cancel", uuid4(), back="row")
+
+
+def test_not_everything_at_once(browser: Client, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "MOST", 5)
+    page = ask(browser, "item", "cancel", *job.items.values_list("pk", flat=True), confirmed="yes")
+    assert "Choose at most 5 rows." in page
+    assert states(job)[:2] == ["queued", "running"]
+    page = ask(browser, "item", "cancel", job.items.first().pk, select_across="1")  # type: ignore[union-attr]
+    assert "Choose at most 5 rows." in page
+
+
+@pytest.mark.parametrize(
+    ("table", "right", "name"),
+    [
+        ("job", "cancel_job", "cancel"),
+        ("job", "retry_job", "retry"),
+        ("job", "requeue_job", "requeue"),
+        ("job", "purge_job", "purge_files"),
+        ("item", "cancel_item", "cancel"),
+        ("item", "retry_item", "retry"),
+        ("item", "requeue_item", "requeue"),
+        ("artifact", "purge_artifact", "purge_files"),
+    ],
+)
+def test_each_act_has_a_right_of_its_own(job: Job, table: str, right: str, name: str) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    view, own = (
+        Permission.objects.get(content_type__app_label="jobs", codename=codename)
+        for codename in (f"view_{table}", right)
+    )
+    clerk.user_permissions.add(view)
+    client = Client()
+    client.force_login(clerk)
+    row = {"job": Job, "item": Item, "artifact": Artifact}[table].objects.first()
+    assert row
+    ids = [str(one.pk) for one in type(row).objects.all()]
+    before, files = states(job), Artifact.objects.filter(removed_at=None).count()
+    act(client, table, name, *ids)
+    assert (states(job), Artifact.objects.filter(removed_at=None).count()) == (before, files)
+    assert (
+        'class="acts"' not in client.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode()
+    )
+    clerk.user_permissions.add(own)
+    shown = client.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode()
+    assert shown.count('name="action"') == 1
+    act(client, table, name, *ids)
+    assert (states(job), Artifact.objects.filter(removed_at=None).count()) != (before, files)
+
+
+def test_a_row_of_others_needs_the_right_to_look(job: Job) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="cancel_job"))
+    client = Client()
+    client.force_login(clerk)
+    assert client.get(f"/admin/jobs/job/{job.pk}/change/").status_code == 403
+    assert client.post("/admin/jobs/job/", {"action": "cancel"}).status_code == 403

@@ -1,0 +1,105 @@
+"""What happened to a job or line, told from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from jobs import timeline
+from jobs.models import Package
+from jobs.states import ItemState
+from jobs.timeline import Happening
+from tests.factories import make_artifact, make_item, make_job, make_story
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+
+
+def ago(**span: float) -> object:
+    return NOW - timedelta(**span)
+
+
+def said(happenings: list[Happening]) -> list[str]:
+    return [
+        f"{'> ' if one.ahead else ''}{one.said} {one.code}".strip().replace("\u00a0", " ")
+        for one in happenings
+    ]
+
+
+def test_a_line_from_beginning_to_end(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    item = make_item(
+        state=ItemState.PARTIAL, error_code="media_unavailable", attempt=2,
+        created_at=ago(hours=5), asked_at=ago(hours=3), claimed_at=ago(hours=2),
+        settled_at=ago(minutes=90),
+    )  # fmt: skip
+    story = make_story(item, media_count=2, captured_at=ago(minutes=100))
+    make_artifact(story, size_bytes=2_000_000, removed_at=ago(minutes=10))
+    make_artifact(story, size_bytes=3_000_000, expires_at=NOW + timedelta(minutes=20))
+    make_story(item)  # not saved at all
+    with django_assert_num_queries(3):
+        found = timeline.of_item(item, NOW)
+    assert said(found) == [
+        "sent in",
+        "asked for again",
+        "attempt 2 began",
+        "story 1: 2 of 2 files saved",
+        "partly done media_unavailable",
+        "1 file deleted, 2.0 MB",
+        "> 1 file goes, 3.0 MB",
+    ]
+
+
+def test_a_line_that_waits() -> None:
+    soon = NOW + timedelta(minutes=5)
+    item = make_item(
+        error_code="refused", not_before=soon, created_at=ago(minutes=5), asked_at=ago(minutes=5),
+        sent_at=ago(minutes=1),
+    )  # fmt: skip
+    assert said(timeline.of_item(item, NOW)) == [
+        "sent in",
+        "offered to the workers",
+        "> may be tried refused",
+    ]
+
+
+def test_a_line_in_hand() -> None:
+    item = make_item(
+        state=ItemState.RUNNING, created_at=ago(minutes=5), asked_at=ago(minutes=5),
+        claimed_at=ago(minutes=4), heartbeat_at=ago(seconds=3),
+    )  # fmt: skip
+    assert said(timeline.of_item(item, NOW)) == [
+        "sent in",
+        "attempt 1 began",
+        "last sign of life of its worker",
+    ]
+
+
+def test_a_job(
+    django_assert_num_queries: DjangoAssertNumQueries, set_env: Callable[..., None]
+) -> None:
+    job = make_job(created_at=ago(hours=2), settled_at=ago(hours=1))
+    make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=110), settled_at=ago(minutes=100))
+    make_item(job, state=ItemState.FAILED, error_code="gone", settled_at=ago(minutes=60))
+    make_item(job, not_before=NOW + timedelta(hours=1), error_code="upstream_down")
+    Package.objects.create(job=job, owner=job.owner, created_at=ago(minutes=30))
+    make_artifact(job=job, expires_at=NOW + timedelta(hours=2), size_bytes=1000)
+    with django_assert_num_queries(3):
+        found = timeline.of_job(job, NOW)
+    assert said(found) == [
+        "sent in with 3 lines",
+        "the first line began",
+        "line 1: done",
+        "line 2: failed gone",
+        "nothing was left to do",
+        "a ZIP was asked for: queued",
+        "> line 3 may be tried upstream_down",
+        "> 1 file goes, 1 kB",
+        "> this record goes",
+    ]
+    set_env(job_retention=timedelta())
+    assert "> this record goes" not in said(timeline.of_job(job, NOW))
