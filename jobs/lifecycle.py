@@ -19,7 +19,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
@@ -126,6 +126,8 @@ def claim(item_id: UUID) -> Claim | None:
         heartbeat_at=now,
         sent_at=None,
         not_before=None,
+        leads=None,
+        listed_at=None,
         error_code="",
         error_detail="",
     )
@@ -164,7 +166,7 @@ def move(held: Claim, to: ItemState, **facts: Any) -> bool:
     """
     if to not in EDGES[S.RUNNING]:
         raise ValueError(f"no edge leads from running to {to}")
-    return _held(held).update(state=to, **facts) == 1
+    return _held(held).update(state=to, leads=None, **facts) == 1
 
 
 def _held(held: Claim) -> models.QuerySet[Item]:
@@ -179,6 +181,17 @@ def holds(held: Claim) -> bool:
 def renew(held: Claim) -> bool:
     """A sign of life; False when the claim was lost."""
     return _held(held).update(heartbeat_at=timezone.now()) == 1
+
+
+def lead(held: Claim, what: str) -> bool:
+    """Be the one who fetches `what`; False while another running item is. Raises ClaimLost."""
+    try:
+        with transaction.atomic():
+            if not _held(held).update(leads=what, listed_at=None):
+                raise ClaimLost
+    except IntegrityError:
+        return False
+    return True
 
 
 @contextmanager
@@ -345,7 +358,11 @@ def _cancel(items: models.QuerySet[Item]) -> int:
         for item_id in list(found.values_list("pk", flat=True)):
             # One by one, so that an item that settled a moment ago is left as it is.
             stopped += [item_id] * Item.objects.filter(pk=item_id, state__in=OPEN).update(
-                state=S.CANCELLED, settled_at=now, not_before=None, **_facts(Cancelled())
+                state=S.CANCELLED,
+                settled_at=now,
+                not_before=None,
+                leads=None,
+                **_facts(Cancelled()),
             )
         _leave(stopped, S.CANCELLED, Cancelled(), now)
     _close(Job.objects.filter(items__in=stopped), now)
@@ -582,7 +599,9 @@ def _requeue_stale(now: datetime) -> int:
         if tries + 1 >= DEATHS:
             ended = fail(held, Internal("the worker vanished, more than once"))
         else:
-            facts: dict[str, Any] = {"sent_at": None, "not_before": None, "tries": tries + 1}
+            facts: dict[str, Any] = {
+                "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
+            }  # fmt: skip
             ended = _held(held).filter(silent).update(state=S.QUEUED, **facts) == 1
         if ended:
             count += 1

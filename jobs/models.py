@@ -172,6 +172,8 @@ class Item(Owned):
     attempts since the user last asked. sent_at: when the broker was last told.
     asked_at: when the user last asked, by submitting or retrying; patience is counted from here.
     heartbeat_at: the running worker's last sign of life.
+    leads: what this running item fetches for whoever else asks for it (jobs/sharing.py), null when
+    nobody may wait for it. listed_at: when this attempt got its list.
     error_code, error_detail: why it waits or failed; the words are looked up by code.
     """
 
@@ -191,6 +193,8 @@ class Item(Owned):
     sent_at = models.DateTimeField(null=True, default=None)
     claimed_at = models.DateTimeField(null=True, default=None)
     heartbeat_at = models.DateTimeField(null=True, default=None)
+    leads = models.CharField(max_length=64, null=True, default=None, unique=True)
+    listed_at = models.DateTimeField(null=True, default=None)
     settled_at = models.DateTimeField(null=True, default=None)
     error_code = models.CharField(max_length=32, blank=True, default="")
     error_detail = models.CharField(max_length=500, blank=True, default="")

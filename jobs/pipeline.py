@@ -14,7 +14,17 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import engine, filenames, lifecycle, packaging, quotas, storage, submission, upstream
+from jobs import (
+    engine,
+    filenames,
+    lifecycle,
+    packaging,
+    quotas,
+    sharing,
+    storage,
+    submission,
+    upstream,
+)
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Role, Story, StoryKind
 from jobs.progress import Reporter
@@ -66,15 +76,44 @@ def run(held: Claim) -> Outcome:
     with storage.Workspace(held.workspace, owner_id=item.owner_id, max_bytes=room) as workspace:
         record = _Record(held, item, workspace)
         try:
-            with closing(_events(item, workspace, record.have, watch)) as events:
-                for event in events:
-                    record.take(event)
+            if not _taken_over(held, item, workspace, record, watch):
+                with closing(_events(item, workspace, record.have, watch)) as events:
+                    for event in events:
+                        record.take(event)
         except AccessError:
             upstream_answered()
             raise
         finally:
             record.save()
         return record.outcome()
+
+
+def _taken_over(
+    held: Claim, item: Item, workspace: storage.Workspace, record: _Record, watch: _Watch
+) -> bool:
+    """Wait for whoever fetches the same right now, and take over what they save.
+
+    True: that was everything. False: the rest is ours to fetch, and others may wait for us. An item
+    with a past is left alone, for what it saved earlier is not what TikTok lists now.
+    """
+    if record.has_past:
+        return False
+    what = sharing.subject(item)
+    while not lifecycle.lead(held, what):
+        leader = sharing.leader_of(what)
+        if leader is None:
+            continue  # gone this moment: the lead is to be had
+        if leader.listed_before((item.claimed_at or timezone.now()) - sharing.FRESH):
+            return False
+        logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
+        for event in leader.events(workspace):
+            watch.look_round()
+            record.take(event)
+        record.save()
+        if leader.complete:
+            return True
+        record.look_again()
+    return False
 
 
 def _events(
@@ -141,7 +180,8 @@ class _Record:
         self._packed: dict[str, int] = {}
         self._ready: list[FileReady] = []
         self._ready_since = 0.0
-        self._saved_bytes = self._saved_before()
+        self.has_past = held.attempt > 1 and Story.objects.filter(item=item).exists()
+        self._saved_bytes = self._saved_before() if held.attempt > 1 else {}
         self.have = frozenset(self._saved_bytes)
         self.progress = Reporter(item.job_id, item.pk)
 
@@ -197,10 +237,13 @@ class _Record:
 
     # --- what is there already -------------------------------------------------------------------
 
+    def look_again(self) -> None:
+        """What others brought is there from now on."""
+        self._saved_bytes = self._saved_before()
+        self.have = frozenset(self._saved_bytes)
+
     def _saved_before(self) -> dict[tuple[str, int], int]:
         """Media an earlier attempt saved, and its size; where its sound is still wanted, not."""
-        if self._held.attempt == 1:
-            return {}
         rows = Artifact.objects.present().filter(item=self._item, story__isnull=False)
         sound = {(row.story_id, row.position) for row in rows if row.role == Role.AUDIO_TRACK}
         wanted = self._item.job.audio != Audio.NONE
@@ -254,9 +297,8 @@ class _Record:
                     saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
                     self._close(row, Gone("not listed any more"), saved=saved)
             kind = submission.kind_found(self._item.kind, event.stories)
-            if kind != self._item.kind:
-                self._item.kind = kind
-                self._item.save(update_fields=["kind"])
+            self._item.kind, self._item.listed_at = kind, timezone.now()
+            self._item.save(update_fields=["kind", "listed_at"])
         self._expect(event.stories)
 
     def _new_row(self, story: structures.Story, position: int) -> Story:

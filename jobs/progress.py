@@ -236,8 +236,8 @@ class Reporter:
         self, stories: int, expected: Mapping[tuple[str, int], int], already: Mapping[Any, int]
     ) -> None:
         """The list is here. expected: bytes per media file still to come (0 = not known);
-        already: bytes per media file saved by an earlier attempt."""
-        self._expected = dict(expected)
+        already: bytes per media file saved before."""
+        self._expected, self._arrived = dict(expected), {}
         self._saved_before_bytes = sum(already.values())
         self._update(
             phase="found",

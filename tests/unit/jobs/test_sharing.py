@@ -1,0 +1,301 @@
+"""One leads, others follow: who, when, and what is taken over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs import lifecycle, pipeline, sharing, storage
+from jobs.errors import QuotaExceeded
+from jobs.lifecycle import Claim, ClaimLost, Outcome
+from jobs.models import Artifact, Audio, Item, Prefer, Quota, Role, Story
+from jobs.states import ItemState
+from stories.errors import NoSuchAccount
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "LOOK_S", 0)
+
+
+def running(owner: str = "alice", **options: Any) -> Item:
+    """A claimed item for the same author, whoever asks."""
+    return make_item(make_job(make_user(owner), **options), name="someone", state=S.RUNNING)
+
+
+def claim_of(item: Item) -> Claim:
+    return Claim(item.pk, item.attempt)
+
+
+def lead(item: Item) -> bool:
+    return lifecycle.lead(claim_of(item), sharing.subject(item))
+
+
+@pytest.fixture
+def leader() -> Item:
+    """Alice's item; it leads, and has its list and a photo with a poster."""
+    item = running()
+    assert lead(item)
+    Item.objects.filter(pk=item.pk).update(
+        listed_at=timezone.now(), author_id="1", author_name="someone", author_nickname="Some One"
+    )
+    story = make_story(item, tiktok_id="77", caption="hi")
+    make_artifact(story, content=b"photo", name="someone_01.jpg", labels=["watermarked"])
+    make_artifact(story, content=b"small", name="someone_01.jpg", role=Role.POSTER, position=1)
+    return item
+
+
+def follow(item: Item) -> Outcome:
+    """Run the pipeline for an item that is to need no harvest."""
+    return pipeline.run(claim_of(item))
+
+
+def settle(item: Item, state: ItemState, **facts: Any) -> None:
+    Item.objects.filter(pk=item.pk).update(state=state, leads=None, **facts)
+
+
+# --- who leads ---
+
+
+def test_one_leads_and_the_others_do_not() -> None:
+    first, second = running(), running("bob")
+    assert lead(first)
+    assert not lead(second)
+    found = sharing.leader_of(sharing.subject(second))
+    assert found
+    assert not found.listed_before(timezone.now())
+    lifecycle.fail(claim_of(first), NoSuchAccount())
+    assert lead(second)
+
+
+@pytest.mark.parametrize(
+    "wish", [{"prefer": Prefer.HIGHEST}, {"audio": Audio.MP3}, {"posts": True}]
+)
+def test_other_wishes_have_another_leader(wish: dict[str, Any]) -> None:
+    assert lead(running())
+    assert lead(running("bob", **wish))
+
+
+@pytest.mark.parametrize("end", ["cancel", "release", "finish", "wait"])
+def test_whoever_ends_leads_no_more(end: str) -> None:
+    item = running()
+    assert lead(item)
+    held = claim_of(item)
+    if end == "cancel":
+        lifecycle.cancel(item.job)
+    elif end == "release":
+        lifecycle.release(held)
+    elif end == "finish":
+        lifecycle.finish(held, Outcome(S.DONE))
+    else:
+        lifecycle.put_back(held, timezone.now(), "refused")
+    item.refresh_from_db()
+    assert item.leads is None
+    with pytest.raises(ClaimLost):
+        lead(item)
+
+
+def test_a_vanished_worker_leads_no_more() -> None:
+    item = running()
+    assert lead(item)
+    Item.objects.update(heartbeat_at=timezone.now() - sharing.SILENT)
+    assert sharing.leader_of(sharing.subject(item)) is None
+    assert lead(running("bob"))
+    lifecycle.repair(timezone.now() + lifecycle.LEASE)  # requeues the first one
+    item.refresh_from_db()
+    assert (item.state, item.leads) == (S.QUEUED, None)
+
+
+# --- what is taken over ---
+
+
+def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
+    found = sharing.leader_of(sharing.subject(leader))
+    assert found
+    settle(leader, S.DONE)
+    with storage.Workspace("bob.1") as workspace:
+        told = [type(event).__name__ for event in found.events(workspace)]
+    assert told == ["Listed", "FileReady", "FileReady", "StoryFinished"]
+    assert found.complete
+
+
+def finishing(monkeypatch: pytest.MonkeyPatch, leader: Item, *ends: Any) -> None:
+    """The leader ends while its follower waits."""
+    todo = list(ends)
+
+    def wait(_seconds: float) -> bool:
+        if todo:
+            todo.pop(0)()
+        return False
+
+    monkeypatch.setattr(lifecycle.stopping, "wait", wait)
+
+
+def test_a_follower_gets_everything_without_asking(
+    leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = timezone.now()
+    bob = running("bob")
+    finishing(monkeypatch, leader, lambda: None, lambda: settle(leader, S.DONE))
+    assert follow(bob) == Outcome(S.DONE)
+    bob.refresh_from_db()
+    assert (bob.author_name, bob.author_nickname) == ("someone", "Some One")
+    (story,) = Story.objects.filter(item=bob)
+    assert (story.caption, story.tiktok_id, story.state) == ("hi", "77", S.DONE)
+    assert story.captured_at
+    assert story.captured_at >= started
+    photo, poster = Artifact.objects.filter(item=bob).order_by("role")
+    assert (photo.role, poster.role) == (Role.MEDIA, Role.POSTER)
+    assert (photo.owner, photo.job_id, photo.labels) == (bob.owner, bob.job_id, ["watermarked"])
+    with storage.open_artifact(photo.pk) as file:
+        assert file.read() == b"photo"
+    assert photo.created_at >= started
+    for one in Artifact.objects.filter(item=leader):
+        storage.remove(one.pk)
+    assert storage.size(photo.pk) == 5
+
+
+def test_nothing_is_as_good_as_something(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+    Story.objects.all().delete()
+    bob = running("bob")
+    finishing(monkeypatch, leader, lambda: settle(leader, S.EMPTY))
+    assert follow(bob) == Outcome(S.EMPTY)
+
+
+def test_who_is_not_there_is_not_there_for_anyone(
+    leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Item.objects.filter(pk=leader.pk).update(listed_at=None)
+    Story.objects.all().delete()
+    ended = {"error_code": "no_such_account", "error_detail": "status 10221"}
+    finishing(monkeypatch, leader, lambda: settle(leader, S.FAILED, **ended))
+    with pytest.raises(NoSuchAccount, match="10221"):
+        follow(running("bob"))
+
+
+def test_the_followers_own_limit_holds(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob = running("bob")
+    Quota.objects.create(owner=bob.owner, stored_bytes=7)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    with pytest.raises(QuotaExceeded):
+        follow(bob)
+    assert Artifact.objects.filter(item=bob).count() == 1
+
+
+class Alone(Exception):
+    """The follower went to fetch something itself."""
+
+
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def events(_item: Item, _workspace: Any, have: Any, _watch: Any) -> Any:
+        raise Alone(sorted(have))
+
+    monkeypatch.setattr(pipeline, "_events", events)
+
+
+@pytest.mark.usefixtures("_alone")
+@pytest.mark.parametrize("state", [S.QUEUED, S.CANCELLED, S.PARTIAL, S.FAILED])
+def test_without_a_whole_result_the_rest_is_fetched(
+    state: ItemState, leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_story(leader, tiktok_id="78", state=S.QUEUED)
+    bob = running("bob")
+    finishing(monkeypatch, leader, lambda: settle(leader, state, error_code="media_unavailable"))
+    with pytest.raises(Alone, match=r"\[\('77', 1\)\]"):
+        follow(bob)
+    bob.refresh_from_db()
+    assert bob.leads == sharing.subject(bob)  # and may be followed
+
+
+@pytest.mark.usefixtures("_alone")
+def test_what_was_deleted_meanwhile_is_fetched(
+    leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.remove(Artifact.objects.get(role=Role.MEDIA).pk)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    with pytest.raises(Alone, match=r"\[\]"):
+        follow(running("bob"))
+
+
+@pytest.mark.usefixtures("_alone")
+def test_a_forgotten_leader_is_not_waited_for(
+    leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finishing(monkeypatch, leader, lambda: leader.job.delete())
+    with pytest.raises(Alone, match="77"):
+        follow(running("bob"))
+
+
+@pytest.mark.usefixtures("_alone")
+def test_a_silent_leader_is_not_waited_for(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = timezone.now() - sharing.SILENT
+    finishing(
+        monkeypatch, leader, lambda: Item.objects.filter(pk=leader.pk).update(heartbeat_at=silent)
+    )
+    bob = running("bob")
+    with pytest.raises(Alone, match="77"):
+        follow(bob)
+    assert Item.objects.get(leads__isnull=False) == bob
+
+
+@pytest.mark.usefixtures("_alone")
+def test_an_old_list_is_nobody_elses(leader: Item) -> None:
+    old = timezone.now() - sharing.FRESH - timedelta(seconds=1)
+    Item.objects.filter(pk=leader.pk).update(listed_at=old)
+    bob = running("bob")
+    with pytest.raises(Alone, match=r"\[\]"):
+        follow(bob)
+    bob.refresh_from_db()
+    assert bob.leads is None
+
+
+@pytest.mark.usefixtures("_alone")
+def test_an_item_with_a_past_neither_leads_nor_follows(leader: Item) -> None:
+    bob = running("bob")
+    bob.attempt = 2
+    bob.save()
+    make_story(bob, tiktok_id="70", state=S.FAILED)
+    with pytest.raises(Alone):
+        follow(bob)
+    bob.refresh_from_db()
+    assert bob.leads is None
+
+
+# --- files ---
+
+
+def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
+    file = make_artifact(content=b"shared")
+    path = artifacts / str(file.pk)[:2] / str(file.pk)
+    assert path.stat().st_nlink == 1
+    with storage.Workspace("a.1") as workspace:
+        key = workspace.adopt(file.pk)
+        assert path.stat().st_nlink == 2
+        with workspace.open(key) as opened:
+            assert opened.read() == b"shared"
+    assert path.stat().st_nlink == 1  # what was not kept is gone again
+    with storage.Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
+        workspace.adopt("00000000-0000-4000-8000-000000000000")
+
+
+def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(storage.os, "link", refuse)
+    file = make_artifact(content=b"shared")
+    other = "00000000-0000-4000-8000-000000000001"
+    with storage.Workspace("a.1") as workspace:
+        assert workspace.keep(workspace.adopt(file.pk), other) == 6
+    storage.remove(file.pk)
+    with storage.open_artifact(other) as opened:
+        assert opened.read() == b"shared"
