@@ -16,13 +16,13 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Min, QuerySet, Sum
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import QuotaExceeded
 from jobs.models import Artifact, Item, Quota
+from jobs.templatetags.words import size
 
 SOON_S: Final = 60.0
 """When to try again where only running lines stand in the way."""
@@ -195,7 +195,7 @@ def too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
         # On top, the sweep has to come by as well.
         retry_after_s=max(0.0, wait_s) + SOON_S,
         said=_("Your files may take %(limit)s, and they take %(used)s.")
-        % {"limit": filesizeformat(use.limit or 0), "used": filesizeformat(use.used)},
+        % {"limit": size(use.limit), "used": size(use.used)},
         hint_said=_("Room comes back as files expire; deleting some now helps at once."),
     )
 

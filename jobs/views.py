@@ -27,6 +27,7 @@ from jobs import (
     lifecycle,
     packaging,
     qr,
+    quotas,
     shelf,
     snapshot,
     submission,
@@ -120,6 +121,7 @@ def _home(
         "breaker": upstream.breaker_status(),
         "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
         "known": shelf.known(request.user),
+        "usage": quotas.usage(request.user),
         "style": "day-time",
     }
     return _fresh(render(request, "jobs/home.html", context, status=status))

@@ -1,6 +1,7 @@
 """Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
 
-They land in shots/: phone and desktop, light and dark. No worker runs; rows and files are made.
+They land in shots/: phone and desktop, light, dark and in German. No worker runs; rows and files
+are made.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import django
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa: E402
 from django.test.runner import DiscoverRunner  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs.models import Job  # noqa: E402
+from jobs.models import Job, Quota  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import scenes  # noqa: E402
 
@@ -33,6 +35,13 @@ SCREENS = {
     "phone": PHONE | {"device_scale_factor": 2},
     "desktop": {"viewport": {"width": 1280, "height": 900}},
 }
+SHARES = """
+document.documentElement.classList.add("ios");
+navigator.canShare = () => true;
+navigator.share = async () => {};
+"""
+"""What a phone has and a headless browser lacks."""
+
 TYPED = """@nora.films
 market.street
 https://www.tiktok.com/@harbour.watch/story/7441111111111111111
@@ -60,11 +69,11 @@ def _site() -> Iterator[str]:
         runner.teardown_databases(kept)
 
 
-def _context(browser: Browser, screen: str, scheme: str, base: str) -> BrowserContext:
+def _context(browser: Browser, screen: str, scheme: str, base: str, locale: str) -> BrowserContext:
     context = browser.new_context(
         base_url=base,
         color_scheme=scheme,
-        locale="en-GB",
+        locale=locale,
         timezone_id="Europe/Berlin",
         **SCREENS[screen],
     )
@@ -115,6 +124,25 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
         _take(page, f"selected-{tail}", full=False)
         _take(page, f"selected-full-{tail}")
     shoot("history", "/history/", full=False)
+    shoot("history-narrowed", "/history/?state=failed", full=False)
+    shoot("history-nothing", "/history/?q=nowhere", full=False)
+    if shoot("share-preparing", f"/jobs/{jobs['done'].pk}/", full=False) and "phone" in tail:
+        page.evaluate(SHARES)
+        page.add_script_tag(url="/static/share.js")
+        page.locator("#share-all").click()
+        _take(page, f"share-ready-{tail}", full=False)
+        page.evaluate("navigator.canShare = () => false")
+        page.locator("[data-cancel]").click()
+        page.locator("#share-all").click()
+        _take(page, f"share-refused-{tail}", full=False)
+        page.locator("[data-cancel]").click()
+        _take(page, f"job-on-phone-{tail}")
+    if shoot("qr", f"/jobs/{jobs['done'].pk}/", full=False) and "desktop" in tail:
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.locator(".on-phone summary").click()
+        _take(page, f"qr-{tail}", full=False)
+    shoot("phone-set-up", "/phone/")
+    shoot("offline", "/offline/", full=False)
     shoot("help", "/help/")
     shoot("account", "/account/", full=False)
     shoot("password", "/account/password/", full=False)
@@ -132,11 +160,16 @@ def main(wanted: list[str]) -> None:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         alice = factories.make_user("alice")
+        Quota.objects.create(owner=alice, items_per_day=200, stored_bytes=2_000_000_000)
+        # An address a phone understands, for the pages that show one.
+        public = {"public_url": "https://keep.example"}
+        settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
         jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
         for screen in SCREENS:
-            for scheme in ("light", "dark"):
-                context = _context(browser, screen, scheme, base)
-                _shoot_all(context.new_page(), f"{screen}-{scheme}", jobs, wanted)
+            for scheme, locale in (("light", "en-GB"), ("dark", "en-GB"), ("light", "de-DE")):
+                context = _context(browser, screen, scheme, base, locale)
+                tail = f"{screen}-{scheme}" if locale == "en-GB" else f"{screen}-{locale}"
+                _shoot_all(context.new_page(), tail, jobs, wanted)
                 context.close()
         browser.close()
 

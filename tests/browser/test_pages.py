@@ -62,10 +62,13 @@ def test_nothing_serious_and_nothing_sideways(
     assert not faults(page)
 
 
-@pytest.mark.parametrize("width", [320, 3840])
-def test_narrow_and_wide(width: int, visit: Open, witness: object, finished: str) -> None:
+# German words are the longest.
+@pytest.mark.parametrize(("width", "locale"), [(320, "en"), (320, "de-DE"), (3840, "en")])
+def test_narrow_and_wide(
+    width: int, locale: str, visit: Open, witness: object, finished: str
+) -> None:
     witness.expected.append("404")  # type: ignore[attr-defined]
-    page = visit("desktop", viewport={"width": width, "height": 700})
+    page = visit("desktop", viewport={"width": width, "height": 700}, locale=locale)
     for place in (*PLACES, finished):
         page.goto(place)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place

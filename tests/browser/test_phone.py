@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_main_path import paste, settle, until
+from tests.browser.test_pages import faults
 
 # What phones have and a headless browser lacks. Like them, it shares only inside a tap.
 SHARES = """
@@ -31,9 +32,9 @@ navigator.share = async (what) => {
 INSTALLED = "Object.defineProperty(navigator, 'standalone', {get: () => true});"
 
 
-def on_phone(visit: Open, *scripts: str) -> Page:
+def on_phone(visit: Open, *scripts: str, **more: Any) -> Page:
     """A phone's page that can share."""
-    page = visit("phone")
+    page = visit("phone", **more)
     for script in (SHARES, *scripts):
         page.add_init_script(script)
     return page
@@ -80,6 +81,22 @@ def test_two_taps_to_the_photos(visit: Open) -> None:
     go.tap()
     until(page, "window.shared.length === 4")
     assert [len(files) for files in shared(page)] == [7, 1, 2, 1]
+
+
+@pytest.mark.parametrize("locale", ["en", "de-DE"])
+def test_the_sheet_has_no_fault_and_fits(locale: str, visit: Open) -> None:
+    narrow = {"width": 320, "height": 640}
+    page = on_phone(visit, bypass_csp=True, locale=locale, viewport=narrow)
+    paste(page, "@foggy.morning")
+    settle(page)
+    page.locator("#share-all").tap()
+    expect(page.locator("[data-go]")).to_be_enabled()
+    assert not faults(page)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    inside = "(b => b.scrollWidth <= b.clientWidth)"
+    assert page.evaluate(f"{inside}(document.getElementById('share'))")
+    for name in (".tile .button.share", "#share-all", "[data-go]"):
+        assert page.evaluate(f"{inside}(document.querySelector({name!r}))"), name
 
 
 def test_closing_the_phones_sheet_is_no_fault(visit: Open) -> None:

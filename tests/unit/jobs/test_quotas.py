@@ -122,7 +122,7 @@ def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     with pytest.raises(QuotaExceeded, match="stored_bytes: 1000 of 1000") as refused:
         submit(alice, ["@two"])
     assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
-    assert "1000" in told(refused.value)[0]
+    assert "1\u00a0kB" in told(refused.value)[0]
     submit(make_user("bob"), ["@two"])
     cleanup.delete_file(first)
     submit(alice, ["@two"])

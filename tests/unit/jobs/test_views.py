@@ -16,7 +16,18 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs import upstream, views
 from jobs.errors import BY_CODE
-from jobs.models import Artifact, Item, ItemKind, Job, Package, PackageState, Role, Story, StoryKind
+from jobs.models import (
+    Artifact,
+    Item,
+    ItemKind,
+    Job,
+    Package,
+    PackageState,
+    Quota,
+    Role,
+    Story,
+    StoryKind,
+)
 from jobs.states import ItemState
 from stories.errors import RateLimited
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -89,8 +100,8 @@ def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
 ) -> None:
     for _ in range(6):
         saved(alice)
-    # Session and user; jobs, items and files of the cards; what is already here.
-    with django_assert_max_num_queries(6):
+    # Session and user; jobs, items and files of the cards; what is already here; four for quotas.
+    with django_assert_max_num_queries(10):
         client.get("/")
 
 
@@ -168,6 +179,17 @@ def test_lines_become_a_job(client: Client, alice: User, broker: Broker) -> None
         True,
     )
     assert job.items.filter(state=ItemState.QUEUED).exists()
+
+
+def test_what_is_left_is_shown_where_there_is_a_limit(client: Client, alice: User) -> None:
+    saved(alice)
+    assert "left today" not in shown(client.get("/"))
+    Quota.objects.create(owner=alice, active_items=4, items_per_day=1, stored_bytes=500_000_000)
+    page = shown(client.get("/"))
+    assert "0 of 1 lines left today" in page
+    assert "The count begins anew at midnight" in page
+    assert "0 of 4 lines in the works" in page
+    assert "of 500 MB free for your files" in page
 
 
 def test_nothing_pasted_is_said(client: Client) -> None:
