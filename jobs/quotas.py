@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -95,7 +95,7 @@ def most_bytes(owner_id: Any) -> int | None:
     return limits(Quota.objects.filter(owner_id=owner_id).first()).stored_bytes
 
 
-def usage(user: AbstractBaseUser) -> Usage:
+def usage(user: AbstractBaseUser | AnonymousUser) -> Usage:
     """What one user may use, and uses. Four small queries."""
     return usages([user.pk])[user.pk]
 
