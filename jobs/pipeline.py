@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Final, Literal
 from uuid import uuid4
@@ -330,17 +330,20 @@ class _Record:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def save(self) -> None:
-        """Keep the files that are ready, in one transaction. Raises ClaimLost, DiskFull."""
+    def save(self, also: Callable[[], None] | None = None) -> None:
+        """Keep the files that are ready, in one transaction. Raises ClaimLost, DiskFull.
+
+        also: what to write in the same transaction.
+        """
         ready, self._ready = self._ready, []
-        if not ready:
-            return
         kept: list[Artifact] = []
         try:
             for event in ready:
                 kept.append(self._keep(event))  # noqa: PERF401  # those before a full disk count
-        finally:
+        except BaseException:
             self._add(kept)
+            raise
+        self._add(kept, also)
         for event in ready:
             if event.role == "media":
                 self.progress.file_done((event.story_id, event.position), event.size_bytes)
@@ -382,15 +385,18 @@ class _Record:
             raise ClaimLost from error  # the workspace was taken away with the claim
         return artifact
 
-    def _add(self, artifacts: list[Artifact]) -> None:
+    def _add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
         """The rows of files that are in storage; a file without a row goes again."""
-        if not artifacts:
+        if not artifacts and also is None:
             return
         added: list[Artifact] = []
         try:
             with fenced(self._held):
-                self._name(artifacts)
-                inserted = self._insert(artifacts)
+                if artifacts:
+                    self._name(artifacts)
+                inserted = self._insert(artifacts) if artifacts else []
+                if also is not None:
+                    also()
             added = inserted
         finally:
             for artifact in artifacts:
@@ -422,17 +428,21 @@ class _Record:
     # --- the end of a story -----------------------------------------------------------------------
 
     def _finish(self, event: StoryFinished) -> None:
-        self.save()
         story = self._stories[event.story_id]
-        if story.kind == StoryKind.CAROUSEL and event.saved:
-            self._pack(story)
         error = event.error
         if error is None and event.saved < event.expected:
             error = MediaUnavailable()
         if error is not None:
             self._failed[story.tiktok_id] = error
-        with fenced(self._held):
+
+        def close() -> None:
             self._close(story, error, saved=event.saved > 0)
+
+        if story.kind == StoryKind.CAROUSEL and event.saved:
+            self.save()
+            self._add(self._pack(story), close)
+        else:
+            self.save(close)
 
     def _close(self, story: Story, error: StoriesError | None, *, saved: bool) -> None:
         story.state = ItemState.DONE
@@ -445,21 +455,20 @@ class _Record:
             story.captured_at = story.captured_at or timezone.now()
         story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
 
-    def _pack(self, story: Story) -> None:
-        """A carousel as one ZIP; an older one that lacks pictures makes room."""
+    def _pack(self, story: Story) -> list[Artifact]:
+        """A carousel as one ZIP, where there is none yet; one that lacks pictures makes room."""
         files = list(Artifact.objects.present().filter(story=story).order_by("position"))
         media = [file for file in files if file.role == Role.MEDIA]
         old = next((file for file in files if file.role == Role.ZIP), None)
         if not media or (old and old.created_at > max(file.created_at for file in media)):
-            return
+            return []
         self.progress.packing()
         if old:
             with fenced(self._held):
                 Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
             storage.remove(old.pk)
         try:
-            artifact = packaging.carousel(story, files, self._workspace)
+            return [packaging.carousel(story, files, self._workspace)]
         except StoriesError as error:
             logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
-            return
-        self._add([artifact])
+            return []
