@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs import lifecycle, quotas, storage
-from jobs.errors import BatchTooLong
+from jobs.errors import BatchTooLong, QuotaExceeded
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
 from stories.errors import InputError, NotUnderstood
@@ -125,8 +125,8 @@ def submit(
                 quotas.admit(owner, wanted)
             job = _create(owner, verdicts, tame(note, NOTE_LENGTH, multiline=True), options, key)
             transaction.on_commit(lifecycle.dispatch)
-    except IntegrityError:
-        # The same key a moment ago: the other request's job is the answer.
+    except (IntegrityError, QuotaExceeded):
+        # The same key a moment ago: the other request's job is the answer, and fills the quota.
         earlier = _earlier(owner, key)
         if earlier is None:
             raise

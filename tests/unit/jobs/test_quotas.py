@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import cleanup, quotas, storage
+from jobs import cleanup, quotas, storage, submission
 from jobs.errors import QuotaExceeded, told
 from jobs.models import Job, Quota
 from jobs.quotas import Use
@@ -80,6 +80,19 @@ def test_the_same_request_again_is_no_more(set_env: SetEnv) -> None:
     alice = make_user("alice")
     first = submit(alice, ["@one"], idempotency_key="k")
     assert submit(alice, ["@one"], idempotency_key="k") == first
+
+
+def test_the_other_request_with_this_key_took_the_last_place(
+    set_env: SetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_env(quota_active=1)
+    alice = make_user("alice")
+    first = submit(alice, ["@one"], idempotency_key="k")
+    answers = iter([None, first, None, None])
+    monkeypatch.setattr(submission, "_earlier", lambda *_: next(answers))
+    assert submit(alice, ["@one"], idempotency_key="k") == first
+    with pytest.raises(QuotaExceeded):
+        submit(alice, ["@one"], idempotency_key="other")
 
 
 def test_too_many_today_until_midnight(set_env: SetEnv, monkeypatch: pytest.MonkeyPatch) -> None:
