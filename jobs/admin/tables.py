@@ -142,6 +142,25 @@ class JobStateFilter(admin.SimpleListFilter):
         return snapshot.in_state(queryset, ItemState(value)) if value in ItemState else queryset
 
 
+class CodeFilter(admin.SimpleListFilter):
+    """The codes there are, and none."""
+
+    title = _("error code")
+    parameter_name = "error_code"
+    none = "-"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Those that rows have now."""
+        rows = model_admin.model.objects.exclude(error_code="").order_by("error_code")
+        codes = rows.values_list("error_code", flat=True).distinct()
+        return [(self.none, _("none")), *((code, code) for code in codes)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows with that code."""
+        code = self.value()
+        return queryset.filter(error_code=code.strip(self.none)) if code else queryset
+
+
 class PresenceFilter(admin.SimpleListFilter):
     """Whether a file is still there."""
 
@@ -345,7 +364,7 @@ class ItemAdmin(ReadOnly):
         "short_id", "owner", "state", "error_code", "kind", "attempt", "tries", "age", "not_before",
         "heartbeat_at", "files",
     )  # fmt: skip
-    list_filter = ("state", "error_code", "kind", "created_at", "owner")
+    list_filter = ("state", CodeFilter, "kind", "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
@@ -418,7 +437,7 @@ class StoryAdmin(ReadOnly):
         "short_id", "owner", "state", "error_code", "kind", "media_count", "posted_at", "leaves_at",
         "captured_at",
     )  # fmt: skip
-    list_filter = ("state", "error_code", "kind", "is_story", "owner")
+    list_filter = ("state", CodeFilter, "kind", "is_story", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "item__id", "item__job__id", "owner__username")
     ordering = ("-posted_at",)
@@ -474,7 +493,7 @@ class PackageAdmin(ReadOnly):
     """ZIPs asked for."""
 
     list_display = ("short_id", "owner", "state", "error_code", "attempt", "age", "heartbeat_at")
-    list_filter = ("state", "error_code", "owner")
+    list_filter = ("state", CodeFilter, "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username")
     ordering = ("-created_at",)

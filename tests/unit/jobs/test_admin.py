@@ -114,6 +114,17 @@ def test_purge(browser: Client, job: Job) -> None:
     assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
 
 
+def test_lines_are_filtered_by_code(browser: Client, job: Job) -> None:
+    failed, queued = job.items.order_by("position")
+    for code, there in (("upstream_down", {failed.pk}), ("-", {queued.pk}), ("gone", set())):
+        page = browser.get(f"/admin/jobs/item/?error_code={code}").content.decode()
+        found = {one.pk for one in (failed, queued) if f"item/{one.pk}/change" in page}
+        assert found == there
+    page = browser.get("/admin/jobs/item/").content.decode()
+    assert "?error_code=upstream_down" in page
+    assert '?error_code="' not in page
+
+
 def test_files_are_filtered_by_presence(browser: Client, job: Job) -> None:
     file = Artifact.objects.get()
     for there, gone in ((True, False), (False, True)):

@@ -1,0 +1,102 @@
+"""The admin's own pages in a real instance: readable, live, and within the page's own policy."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import DEVICES, Open, Stack
+from tests.browser.test_main_path import paste, settle
+from tests.browser.test_pages import faults
+
+PLACES = (
+    "/admin/",
+    "/admin/operations/",
+    "/admin/diagnosis/",
+    "/admin/jobs/job/",
+    "/admin/jobs/item/",
+    "/admin/jobs/story/",
+    "/admin/jobs/artifact/",
+    "/admin/jobs/package/",
+    "/admin/auth/user/",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: Open) -> None:
+    page = visit(device, color_scheme=scheme, bypass_csp=True)
+    paste(page, "@quiet.owl")
+    settle(page)
+    job = page.url.rstrip("/").rpartition("/")[2]
+
+    def look(place: str) -> None:
+        assert not faults(page), place
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (place, wide)
+
+    for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):
+        page.goto(place)
+        look(place)
+    page.get_by_role("button", name="Delete the files now").click()
+    expect(page.get_by_text("There is nothing to do for what was chosen.")).to_be_visible()
+    look("the question before an act")
+
+
+@pytest.fixture
+def stuck(stack: Stack) -> str:
+    """A name whose only file never arrives in full."""
+    name = f"stuck.tide{len(stack.tiktok.accounts)}"
+    stack.tiktok.fault(stack.tiktok.account(name).video(seconds=1), "stall", after=1000)
+    return name
+
+
+def test_operations_follow_what_happens(visit: Open, stuck: str) -> None:
+    """Without a reload: a line in hand, by whom, and then it is settled."""
+    work, look = visit(), visit("phone")
+    look.goto("/admin/operations/")
+    expect(look.get_by_text("TikTok is being asked.")).to_be_visible()
+    look.evaluate("window.marked = true")
+    paste(work, f"@{stuck}")
+    row = look.get_by_role("row").filter(has_text="alice")
+    expect(row.get_by_text("saving")).to_be_visible(timeout=20_000)
+    name = look.locator("h3").filter(has_text="worker-")
+    expect(name).to_have_count(1)
+    expect(look.get_by_text("whose is not known")).to_have_count(0)
+    work.get_by_role("button", name="Cancel").click()
+    settle(work)
+    expect(row).to_have_count(0, timeout=20_000)
+    expect(look.get_by_text("Nothing.")).to_be_visible()
+    assert look.evaluate("window.marked") is True
+
+
+def test_a_diagnosis_through_the_page(visit: Open) -> None:
+    """In a process of its own, over the instance's own proxy and authority."""
+    page = visit("phone")
+    page.goto("/admin/diagnosis/")
+    page.fill("#name", "@tiny.garden")
+    page.get_by_role("button", name="Look now").click()
+    expect(page.get_by_role("heading", name="Nothing failed")).to_be_visible(timeout=60_000)
+    text = page.input_value("#text")
+    for part in ("database", "redis", "worker", "disk", "clock", "profile", "list", "media"):
+        assert f"ok    {part}" in text, text
+    assert "1024 bytes of" in text
+    assert "through a proxy, an extra authority" in text
+    assert "http" not in text.replace("httpx", "")
+
+
+def test_an_act_is_confirmed(visit: Open, stuck: str) -> None:
+    work = visit()
+    paste(work, f"@{stuck}")
+    work.wait_for_url("**/jobs/**")
+    job = work.url.rstrip("/").rpartition("/")[2]
+    page = visit("phone")
+    page.goto(f"/admin/jobs/job/{job}/change/")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    assert stuck not in page.content()
+    page.get_by_role("button", name="Cancel what is open").click()
+    expect(page.get_by_text("1 open line will stop for good.")).to_be_visible()
+    page.get_by_role("button", name="Cancel what is open").click()
+    expect(page.get_by_text("1 line cancelled.").first).to_be_visible()
+    expect(page.get_by_text("line 1: cancelled")).to_be_visible()
+    settle(work)
