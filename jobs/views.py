@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -53,7 +53,11 @@ CHIPS = (
 )
 """What the history can be narrowed down to."""
 
-_KEPT_TEXT = 4000
+_KEPT_TEXT = 20_000
+"""Characters of a paste that wait for their writer to sign in."""
+_SHARED_LENGTH = 6000
+"""The same where it travels in an address, encoded twice: a request line has at most 8190."""
+_TYPED = "typed"
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -61,7 +65,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _to_login(request)
     if request.method != "POST":
-        return _home(request, PasteForm(initial={"text": _prefill(request)}))
+        text = request.session.pop(_TYPED, "") or _prefill(request)
+        return _home(request, PasteForm(initial={"text": text}))
     form = PasteForm(request.POST)
     if not form.is_valid():
         return _home(
@@ -86,8 +91,15 @@ def _said(error: StoriesError) -> dict[str, str]:
 
 def _to_login(request: HttpRequest) -> HttpResponse:
     """What was brought along, or typed before the session ended, is there again after sign-in."""
-    text = request.POST.get("text", "")[:_KEPT_TEXT] or _prefill(request)
     address = reverse("home")
+    typed = request.POST.get("text", "").strip()
+    if typed:
+        # Too long for an address; whoever signs in next in this browser is its writer.
+        request.session[_TYPED] = typed[:_KEPT_TEXT]
+        return redirect_to_login(address)
+    text = _prefill(request)
+    while len(quote(quote(text))) > _SHARED_LENGTH:
+        text = text[: len(text) * 3 // 4]
     return redirect_to_login(f"{address}?{urlencode({'text': text})}" if text else address)
 
 

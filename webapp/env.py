@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +26,18 @@ _DURATION = re.compile(
 )
 _SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*(?:([KMGT])(I)?)?B?", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_PATH = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
 _LONGEST = timedelta(days=3650)
 _LARGEST = 10**18
 _SOCKET_PATH_MAX = 100  # Linux allows 107 bytes, others 103
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _HOST.fullmatch(name) is not None
+    return True
 
 
 class BadSettings(Exception):
@@ -179,9 +189,14 @@ class Env(BaseSettings):
         description="How many reverse proxies in front add X-Forwarded-For and -Proto.",
     )
     admin_user: str | None = Field(
-        None, max_length=150, description="Name of the first admin, made at start when missing."
+        None,
+        max_length=150,
+        pattern=r"^[\w.@+-]+$",
+        description="Name of the first admin, made at start when missing.",
     )
-    admin_password: SecretStr | None = Field(None, description="Password of that first admin.")
+    admin_password: SecretStr | None = Field(
+        None, min_length=8, description="Password of that first admin, 8 characters or more."
+    )
     proxy: SecretStr | None = Field(
         None, description="Outbound HTTP proxy for everything sent to TikTok and its CDN."
     )
@@ -251,8 +266,11 @@ class Env(BaseSettings):
     def _readable(cls, path: Path | None) -> Path | None:
         if path and not path.is_file():
             raise ValueError("there is no such file")
-        if path and b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
-            raise ValueError("the file holds no certificate in PEM form")
+        try:
+            if path:
+                ssl.create_default_context(cafile=path)
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError("the file holds no certificate in PEM form") from error
         return path
 
     @field_validator("proxy", mode="after")
@@ -293,6 +311,8 @@ class Env(BaseSettings):
         odd = not parts or parts.query or parts.fragment or parts.username
         if odd or not parts or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("write it as https://host or https://host/path")
+        if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
+            raise ValueError("it holds characters an address cannot have")
         return url.rstrip("/")
 
     @field_validator("bind", mode="after")

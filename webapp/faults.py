@@ -1,4 +1,4 @@
-"""What people see when a page of ours breaks: no stack trace, an id to quote."""
+"""What people see when a request cannot be answered: no stack trace; an id to quote for a bug."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import secrets
 import sys
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
 
@@ -19,3 +20,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     logger.error("page crashed, id %s, view %s", error_id, view, exc_info=sys.exc_info())
     # No request in the context: a page about a broken database must not ask the database.
     return HttpResponseServerError(loader.render_to_string("500.html", {"error_id": error_id}))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a request that makes no sense, or is larger than we take (413)."""
+    too_large = isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent)
+    if too_large:
+        logger.warning("a form over the limit was refused: %s", type(exception).__name__)
+    status = 413 if too_large else 400
+    content = loader.render_to_string("400.html", {"too_large": too_large, "status": status})
+    return HttpResponse(content, status=status)

@@ -19,6 +19,8 @@ timeout = 60
 keepalive = 15
 # The Django settings decide what to believe of a proxy's headers, nothing else does.
 forwarded_allow_ips = ""
+# An address may carry a shared text through the sign-in, encoded twice.
+limit_request_line = 8190
 limit_request_field_size = 8190
 accesslog = None
 loglevel = "warning"

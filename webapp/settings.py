@@ -195,6 +195,9 @@ LOGGING = {
         # They log whole URLs, and ours are signed: warnings only.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Someone pasted too much: not an error of this instance. faults.py says it in a line.
+        "django.security.RequestDataTooBig": {"level": "CRITICAL"},
+        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},

@@ -35,4 +35,5 @@ urlpatterns = [
     path("", include("jobs.urls")),
 ]
 
+handler400 = "webapp.faults.bad_request"
 handler500 = "webapp.faults.server_error"

@@ -150,8 +150,39 @@ def test_prefill_survives_the_sign_in(alice: User) -> None:
 
 
 def test_what_was_typed_survives_a_session_that_ended(alice: User) -> None:
-    response = Client().post("/", {"text": "@nora"})
-    assert "text%3D%2540nora" in response["Location"]
+    typed = "\n".join(
+        f"https://www.tiktok.com/@nora.films/story/{7 * 10**18 + n}" for n in range(50)
+    )
+    browser = Client()
+    response = browser.post("/", {"text": typed})
+    assert len(response["Location"]) < 200
+    response = browser.post(
+        response["Location"],
+        {"username": "alice", "password": "alicealice", "next": _next(response["Location"])},
+        follow=True,
+    )
+    assert f">\n{typed}</textarea>" in response.content.decode()
+    assert typed not in browser.get("/").content.decode()
+
+
+@pytest.mark.parametrize("text", ["@nora " * 700, "شاهد " * 700, "🔭" * 2000])
+def test_a_long_shared_text_still_fits_the_address_of_the_sign_in(text: str) -> None:
+    response = Client().get("/", {"text": text})
+    assert 100 < len(response["Location"]) < 8000
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{"text": "@nora " * 200_000}, {"text": "@nora"} | {f"more{n}": "" for n in range(3000)}],
+    ids=["bytes", "fields"],
+)
+def test_a_form_over_the_limit_is_said_to_be_that(
+    client: Client, form: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    response = client.post("/", form)
+    assert response.status_code == 413
+    assert "more than this instance takes" in response.content.decode()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def _next(address: str) -> str:

@@ -149,7 +149,7 @@ def test_a_mistake_does_not_repeat_a_secret(
         ({"ARTIFACT_TTL": "0"}, "longer than 0"),
         ({"ARTIFACT_TTL": "3h", "ARTIFACT_TTL_MAX": "2h"}, "not be shorter"),
         ({"ADMIN_USER": "a"}, "both or neither"),
-        ({"ADMIN_PASSWORD": "a"}, "both or neither"),
+        ({"ADMIN_PASSWORD": "alice-and-bob"}, "both or neither"),
     ],
 )
 def test_what_does_not_go_together(
@@ -159,6 +159,42 @@ def test_what_does_not_go_together(
         setting.setenv(f"STORYKEEP_{name}", value)
     (line,) = mistakes()
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://exa mple.org"),
+        ("PUBLIC_URL", "https://stories.example.org/a b"),
+        ("PUBLIC_URL", "https://stories.example.org/<x>"),
+        ("ADMIN_USER", "bad name!<>"),
+        ("ADMIN_PASSWORD", "short"),
+    ],
+)
+def test_what_would_only_fail_later_is_refused_at_the_start(
+    setting: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for half in ("ADMIN_USER", "ADMIN_PASSWORD") if name.startswith("ADMIN") else ():
+        setting.setenv(f"STORYKEEP_{half}", "alice-and-bob")
+    setting.setenv(f"STORYKEEP_{name}", value)
+    (line,) = mistakes()
+    assert line.startswith(f"STORYKEEP_{name}: ")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://stories.example.org/keep", "http://[::1]:8000", "http://192.168.1.5:8000"]
+)
+def test_addresses_people_use(setting: pytest.MonkeyPatch, url: str) -> None:
+    setting.setenv("STORYKEEP_PUBLIC_URL", url)
+    assert load().public_url == url
+
+
+def test_an_authority_that_is_none(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
+    setting.setenv("STORYKEEP_CA_BUNDLE", str(path))
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_CA_BUNDLE: the file holds no certificate")
 
 
 def test_a_pair_is_not_blamed_for_a_malformed_half(setting: pytest.MonkeyPatch) -> None:
@@ -214,7 +250,7 @@ def test_a_ca_bundle_has_a_certificate(setting: pytest.MonkeyPatch, tmp_path: Pa
 def test_secrets_are_not_shown(setting: pytest.MonkeyPatch) -> None:
     setting.setenv("STORYKEEP_DATABASE_URL", "postgres://u:hunter2@host/name")
     setting.setenv("STORYKEEP_ADMIN_USER", "root")
-    setting.setenv("STORYKEEP_ADMIN_PASSWORD", "hunter2")
+    setting.setenv("STORYKEEP_ADMIN_PASSWORD", "hunter2hunter2")
     assert "hunter2" not in repr(load())
 
 
