@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa:
 from django.test.runner import DiscoverRunner  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs.models import Job, Quota  # noqa: E402
+from jobs.models import Artifact, Job, Quota  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import scenes  # noqa: E402
 
@@ -78,13 +78,17 @@ def _context(browser: Browser, screen: str, scheme: str, base: str, locale: str)
         **SCREENS[screen],
     )
     page = context.new_page()
-    page.goto("/login/")
-    page.fill("#id_username", "alice")
-    page.fill("#id_password", "alicealice")
-    page.click("button")
-    page.wait_for_url("**/")
+    _sign_in(page, "alice")
     page.close()
     return context
+
+
+def _sign_in(page: Page, name: str) -> None:
+    page.goto("/login/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", name * 2)
+    page.locator("form.card button").click()
+    page.wait_for_url("**/")
 
 
 def _take(page: Page, name: str, *, full: bool = True) -> None:
@@ -126,7 +130,34 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     shoot("history", "/history/", full=False)
     shoot("history-narrowed", "/history/?state=failed", full=False)
     shoot("history-nothing", "/history/?q=nowhere", full=False)
-    if shoot("share-preparing", f"/jobs/{jobs['done'].pk}/", full=False) and "phone" in tail:
+    gone = Artifact.objects.filter(job=jobs["cleaned-up"]).first()
+    if gone:
+        shoot("no-file", f"/files/{gone.pk}/{gone.name}", full=False)
+    if shoot("home-too-many", "/", full=False):
+        page.fill("#id_text", "\n".join(f"@name{number}" for number in range(51)))
+        page.evaluate("document.querySelector('form[data-composer]').submit()")
+        page.wait_for_selector("[role=alert]")
+        _take(page, f"home-too-many-{tail}", full=False)
+    _shoot_phone(page, tail, f"/jobs/{jobs['done'].pk}/", shoot)
+    shoot("help", "/help/")
+    shoot("account", "/account/", full=False)
+    shoot("password", "/account/password/", full=False)
+    shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
+    shoot("404", "/nothing/", full=False)
+    page.context.clear_cookies()
+    if shoot("login", "/login/", full=False):
+        page.fill("#id_username", "alice")
+        page.fill("#id_password", "wrong")
+        page.locator("form.card button").click()
+        page.wait_for_selector("[role=alert]")
+        _take(page, f"login-wrong-{tail}", full=False)
+    _sign_in(page, "newcomer")
+    shoot("home-blank", "/", full=False)
+    shoot("history-blank", "/history/", full=False)
+
+
+def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -> None:
+    if shoot("share-preparing", path, full=False) and "phone" in tail:
         page.evaluate(SHARES)
         page.add_script_tag(url="/static/share.js")
         page.locator("#share-all").click()
@@ -137,19 +168,12 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
         _take(page, f"share-refused-{tail}", full=False)
         page.locator("[data-cancel]").click()
         _take(page, f"job-on-phone-{tail}")
-    if shoot("qr", f"/jobs/{jobs['done'].pk}/", full=False) and "desktop" in tail:
+    if shoot("qr", path, full=False) and "desktop" in tail:
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         page.locator(".on-phone summary").click()
         _take(page, f"qr-{tail}", full=False)
     shoot("phone-set-up", "/phone/")
     shoot("offline", "/offline/", full=False)
-    shoot("help", "/help/")
-    shoot("account", "/account/", full=False)
-    shoot("password", "/account/password/", full=False)
-    shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
-    shoot("404", "/nothing/", full=False)
-    page.context.clear_cookies()
-    shoot("login", "/login/", full=False)
 
 
 def main(wanted: list[str]) -> None:
@@ -160,6 +184,7 @@ def main(wanted: list[str]) -> None:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         alice = factories.make_user("alice")
+        factories.make_user("newcomer")
         Quota.objects.create(owner=alice, items_per_day=200, stored_bytes=2_000_000_000)
         # An address a phone understands, for the pages that show one.
         public = {"public_url": "https://keep.example"}

@@ -60,6 +60,11 @@ def test_nothing_serious_and_nothing_sideways(
     page.locator("a.frame").first.click()
     expect(page.locator("#viewer")).to_be_visible()
     assert not faults(page)
+    page.goto("/")
+    page.fill("#id_text", "tiny.garden\nnobody.yet\nhttps://example.com/x\ntiny.garden")
+    expect(page.locator("[data-known-list] li")).to_have_count(1)
+    page.locator("summary").click()
+    assert not faults(page)
 
 
 # German words are the longest.

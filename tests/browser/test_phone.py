@@ -12,7 +12,8 @@ from tests.browser.conftest import Open
 from tests.browser.test_main_path import paste, settle, until
 from tests.browser.test_pages import faults
 
-# What phones have and a headless browser lacks. Like them, it shares only inside a tap.
+# What an iPhone has and a headless browser lacks. Like it, this shares only inside a tap.
+IPHONE = "Object.defineProperty(navigator, 'standalone', {get: () => window.installed === true});"
 SHARES = """
 window.shared = [];
 window.answers = [];
@@ -29,13 +30,13 @@ navigator.share = async (what) => {
     window.shared.push(seen);
 };
 """
-INSTALLED = "Object.defineProperty(navigator, 'standalone', {get: () => true});"
+INSTALLED = f"window.installed = true; {IPHONE}"
 
 
-def on_phone(visit: Open, *scripts: str, **more: Any) -> Page:
-    """A phone's page that can share."""
+def on_phone(visit: Open, system: str = IPHONE, **more: Any) -> Page:
+    """A page of a phone that can share, an iPhone when nothing else is said."""
     page = visit("phone", **more)
-    for script in (SHARES, *scripts):
+    for script in (SHARES, system):
         page.add_init_script(script)
     return page
 
@@ -97,6 +98,32 @@ def test_the_sheet_has_no_fault_and_fits(locale: str, visit: Open) -> None:
     assert page.evaluate(f"{inside}(document.getElementById('share'))")
     for name in (".tile .button.share", "#share-all", "[data-go]"):
         assert page.evaluate(f"{inside}(document.querySelector({name!r}))"), name
+
+
+def test_elsewhere_than_on_an_iphone_a_download_is_the_short_way(visit: Open) -> None:
+    page = on_phone(visit, "")
+    paste(page, "@harbour.bakery")
+    settle(page)
+    expect(page.locator("#share-all")).to_contain_text("Share")
+    expect(page.locator(".tile .button.share").first).to_be_hidden()
+    expect(page.get_by_role("link", name=re.compile("Download MP4")).first).to_be_visible()
+    page.locator("a.frame").first.tap()
+    expect(page.locator("#viewer .button.share")).to_be_visible()
+    expect(page.locator("#viewer [data-save]")).to_be_visible()
+
+
+def test_what_plain_http_cannot_do_is_said_once(visit: Open) -> None:
+    page = visit("phone")
+    page.add_init_script("Object.defineProperty(window, 'isSecureContext', {get: () => false});")
+    page.goto("/")
+    note = page.locator("[data-insecure]")
+    expect(note).to_contain_text("plain http")
+    expect(page.locator("[data-paste]")).to_be_hidden()
+    note.get_by_role("button").tap()
+    expect(note).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("button", name="Get stories")).to_be_visible()
+    expect(note).to_be_hidden()
 
 
 def test_closing_the_phones_sheet_is_no_fault(visit: Open) -> None:

@@ -26,6 +26,7 @@
     },
   };
   const SOON_S = 30 * 60;
+  const LAST_S = 5 * 60;
 
   const unit = (name) => {
     const format = new Intl.NumberFormat(language, {
@@ -33,7 +34,11 @@
       unit: name,
       unitDisplay: "narrow",
     });
-    return (value) => format.format(value).replace(/^(\d+)([a-z]+)$/, "$1\u00a0$2");
+    return (value) =>
+      format
+        .format(value)
+        .replace(/^(\d+)([a-z]+)$/, "$1\u00a0$2")
+        .replaceAll(" ", "\u00a0");
   };
   const units = { d: unit("day"), h: unit("hour"), m: unit("minute"), s: unit("second") };
 
@@ -68,6 +73,7 @@
       } else {
         set(node, node.dataset.ahead.replace("{}", left(seconds)));
         node.classList.toggle("soon", seconds < SOON_S);
+        node.classList.toggle("last", seconds < LAST_S);
       }
       node.title = styles["day-time"].format(moment);
     }

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.test import Client
-from django.test.utils import override_settings
+from django.test.utils import override_script_prefix, override_settings
 
 from tests.factories import make_job, make_user
 from webapp import shell
@@ -55,6 +55,15 @@ def test_the_manifest_takes_what_apps_share() -> None:
     assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= sizes
     for icon in facts["icons"]:
         assert finders.find(icon["src"].removeprefix("/static/"))
+
+
+def test_below_a_path_everything_stays_below_it() -> None:
+    with override_script_prefix("/keep/"):
+        facts = Client().get("/manifest.webmanifest").json()
+        worker = told(Client().get("/service-worker.js"))
+    assert (facts["id"], facts["scope"], facts["share_target"]["action"]) == ("/keep/",) * 3
+    assert worker["offline"] == "/keep/offline/"
+    assert "/keep/files/" in worker["skip"]
 
 
 def test_the_service_worker_keeps_the_shell_alone() -> None:
