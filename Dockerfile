@@ -42,6 +42,6 @@ VOLUME ["/data", "/artifacts"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+  CMD ["python", "-c", "import os; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + os.environ.get('STORYKEEP_PORT', '8000') + '/health/live', timeout=4)"]
 ENTRYPOINT ["python", "manage.py"]
 CMD ["up"]

@@ -207,6 +207,8 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
     assert len(everyone) >= 6  # ourselves, redis, web twice, worker, scheduler
     private = instance.folder.stat().st_mode & 0o777
     assert private == 0o700
+    database = instance.folder / "storykeep.sqlite3"
+    assert database.stat().st_mode & 0o077 == 0
 
     assert instance.stop(signal.SIGINT) == 0
     assert instance.lines[-1] == "storykeep | stopped"

@@ -53,6 +53,7 @@ class Command(BaseCommand):
         """Never returns when all is well: this process becomes what it was asked to run."""
         env: Env = settings.STORYKEEP
         only: str | None = options["only"]
+        os.umask(0o077)  # sessions, keys and saved files are nobody else's, whatever the folder
         self.make_folders(env)
         if only == "migrate":
             for line in self.about_set_up(env, self.prepare(env)):
@@ -105,8 +106,8 @@ class Command(BaseCommand):
             MALLOC_ARENA_MAX="2",  # many threads, little memory
             # Give pictures and frames back when they are done with. By default glibc raises these
             # with the largest block it ever saw, and keeps what is smaller.
-            MALLOC_MMAP_THRESHOLD_="524288",
-            MALLOC_TRIM_THRESHOLD_="524288",
+            MALLOC_MMAP_THRESHOLD_="4194304",
+            MALLOC_TRIM_THRESHOLD_="4194304",
             PYTHONUNBUFFERED="1",
             CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
