@@ -28,6 +28,6 @@ class ClientConfig:
     max_video_bytes: int = 500 * MIB
     max_picture_bytes: int = 30 * MIB
     max_song_bytes: int = 30 * MIB
-    transfers: int = 16
+    transfers: int = 24
     segment_bytes: int = 2 * MIB
     segments: int = 4

@@ -218,7 +218,7 @@ class Env(BaseSettings):
         10, ge=1, le=10_000, description="How many such requests may go at once before the rate."
     )
     fetch_concurrency: int = Field(
-        16, ge=1, le=256, description="Parallel file transfers per worker."
+        24, ge=1, le=256, description="Parallel file transfers per worker."
     )
     item_concurrency: int = Field(8, ge=1, le=64, description="Lines one worker works on at once.")
     batch_max: int = Field(50, ge=1, le=10_000, description="Most lines in one job.")
