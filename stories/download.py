@@ -34,6 +34,9 @@ LARGEST_PIECE_IN_SEGMENTS = 1.5
 # How often a line may break per file, and in a row without a single new byte.
 MAX_DROPS = 20
 MAX_BARREN_DROPS = 2
+# A part that ends before it should, and after less than this share of a segment, counts as a drop:
+# a server that hands out crumbs would otherwise be asked thousands of times.
+SHORTEST_PART_OF_SEGMENT = 1 / 8
 # How often a file may change under us before we give the address up.
 MAX_RESTARTS = 2
 # Slower than this, averaged over the read timeout, counts as a drop: a byte now and then would
@@ -306,6 +309,9 @@ class _Attempt:
             else:
                 if span.position == before:
                     raise MediaUnavailable(f"{answer.host}: an empty part")
+                shortest = self._config.segment_bytes * SHORTEST_PART_OF_SEGMENT
+                if not span.complete and span.position - before < shortest:
+                    self._dropped(UpstreamDown(f"{answer.host}: mere crumbs"), barren=False)
 
     def _dropped(self, drop: UpstreamDown, *, barren: bool) -> None:
         """Count a drop; raise it when there were too many."""

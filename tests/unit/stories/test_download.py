@@ -452,6 +452,20 @@ async def test_parts_that_are_cut_short_but_honest_go_on() -> None:
     assert await fetched(answer) == BODY
 
 
+async def test_a_server_that_hands_out_crumbs_is_given_up() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["range"])
+        first, last = map(int, asked[-1].removeprefix("bytes=").split("-"))
+        last = min(last, first + 9)
+        return part(f"bytes {first}-{last}/10000", BODY[first : last + 1])(request)
+
+    with pytest.raises(UpstreamDown):
+        await fetched(answer)
+    assert len(asked) <= download.MAX_DROPS + 5
+
+
 async def test_a_body_shorter_than_announced_is_not_a_file() -> None:
     cdn = Cdn(ranges=False, announce=20_000, length=False)
 
