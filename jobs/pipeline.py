@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Final, Literal
 from uuid import uuid4
@@ -42,7 +43,7 @@ from stories.events import (
     Transferring,
     Warned,
 )
-from stories.harvest import HarvestOptions, harvest
+from stories.harvest import CONVERTED_TYPES, HarvestOptions, harvest
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ SAVE_AFTER_S: Final = 0.5
 """A checked file waits at most this long for others to be written down with it; writing one by one
 would cost more than fetching them."""
 SAVE_TOGETHER: Final = 32
+_CLOSED: Final = frozenset({ItemState.DONE, ItemState.PARTIAL})
 _AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
     Audio.NONE: "none",
     Audio.M4A: "m4a",
@@ -176,6 +178,8 @@ class _Record:
         self._held, self._item, self._workspace = held, item, workspace
         self._stories: dict[str, Story] = {}
         self._failed: dict[str, StoriesError] = {}
+        self._bare: set[tuple[str, int]] = set()
+        self._spared: Counter[str] = Counter()
         self._listed: frozenset[str] = frozenset()
         self._packed: dict[str, int] = {}
         self._ready: list[FileReady] = []
@@ -204,6 +208,7 @@ class _Record:
                 self._ready.append(event)
             case MediaFailed():
                 self.progress.file_failed((event.story_id, event.position))
+                self._spared[event.story_id] += (event.story_id, event.position) in self._bare
                 logger.info(
                     "item %s: media %d of story %s: %s %s",
                     self._item.pk, event.position, event.story_id,
@@ -243,18 +248,36 @@ class _Record:
         self.have = frozenset(self._saved_bytes)
 
     def _saved_before(self) -> dict[tuple[str, int], int]:
-        """Media an earlier attempt saved, and its size; where its sound is still wanted, not."""
+        """Media an earlier attempt saved, and its size; not where something made of it is missing.
+
+        What was saved without it is fetched again for its sake, and kept once.
+        """
         rows = Artifact.objects.present().filter(item=self._item, story__isnull=False)
-        sound = {(row.story_id, row.position) for row in rows if row.role == Role.AUDIO_TRACK}
-        wanted = self._item.job.audio != Audio.NONE
+        files = list(rows.select_related("story"))
+        there = {(file.story_id, file.role, file.position) for file in files}
         saved = {}
-        for row in rows.select_related("story"):
-            silent = wanted and row.has_audio and (row.story_id, row.position) not in sound
-            if row.story and (
-                (row.role == Role.MEDIA and not silent) or row.role == Role.ATTACHED_SONG
-            ):
-                saved[row.story.tiktok_id, row.position] = row.size_bytes
+        for file in files:
+            if file.story is None or file.role not in {Role.MEDIA, Role.ATTACHED_SONG}:
+                continue
+            key = (file.story.tiktok_id, file.position)
+            made = {(file.story_id, role, file.position) for role in self._made_of(file)}
+            # Once a story is closed, what is not there could not be made.
+            if file.story.state in _CLOSED or made <= there:
+                saved[key] = file.size_bytes
+            else:
+                self._bare.add(key)
         return saved
+
+    def _made_of(self, file: Artifact) -> Iterator[Role]:
+        """What belongs beside a file."""
+        if file.role != Role.MEDIA:
+            return
+        if file.position == 1:
+            yield Role.POSTER
+        if file.content_type in CONVERTED_TYPES:
+            yield Role.CONVERTED
+        if file.has_audio and self._item.job.audio != Audio.NONE:
+            yield Role.AUDIO_TRACK
 
     # --- who and what -----------------------------------------------------------------------------
 
@@ -429,16 +452,18 @@ class _Record:
 
     def _finish(self, event: StoryFinished) -> None:
         story = self._stories[event.story_id]
-        error = event.error
-        if error is None and event.saved < event.expected:
+        # What was to be had again for something beside it, and was not, is still there.
+        saved = event.saved + self._spared[event.story_id]
+        error = event.error if saved < event.expected else None
+        if error is None and saved < event.expected:
             error = MediaUnavailable()
         if error is not None:
             self._failed[story.tiktok_id] = error
 
         def close() -> None:
-            self._close(story, error, saved=event.saved > 0)
+            self._close(story, error, saved=saved > 0)
 
-        if story.kind == StoryKind.CAROUSEL and event.saved:
+        if story.kind == StoryKind.CAROUSEL and saved:
             self.save()
             self._add(self._pack(story), close)
         else:

@@ -63,7 +63,7 @@ T = TypeVar("T")
 FRESH_ENOUGH = timedelta(minutes=5)
 PROGRESS_EVERY_S = 0.25
 # Pictures that not everything opens get a JPEG beside them.
-_CONVERTED_TYPES = frozenset({"image/webp", "image/avif", "image/heic", "image/heif"})
+CONVERTED_TYPES = frozenset({"image/webp", "image/avif", "image/heic", "image/heif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -442,7 +442,7 @@ class _Harvest:
             await self._derived(
                 story, media, "poster", draft, partial(derive.poster, source, seen.content_type)
             )
-        if media.kind is MediaKind.PICTURE and seen.content_type in _CONVERTED_TYPES:
+        if media.kind is MediaKind.PICTURE and seen.content_type in CONVERTED_TYPES:
             await self._derived(story, media, "converted", draft, partial(derive.as_jpeg, source))
         form = self._options.audio
         if media.kind is MediaKind.VIDEO and form != "none" and seen.has_audio:

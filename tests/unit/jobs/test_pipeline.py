@@ -327,6 +327,58 @@ def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: St
     assert kept >= set(item.artifacts.values_list("pk", flat=True))
 
 
+def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stage) -> None:
+    photo = a_story()
+    webp = Verified(content_type="image/webp", suffix=".webp", width=1080, height=1920)
+    item = make_item(name="sample.user")
+    with pytest.raises(Stopping):
+        run(stage, item, listed(photo), stage.file(photo, verified=webp), Stopping())
+    Item.objects.update(state=S.QUEUED)
+    (first,) = item.artifacts.all()
+
+    outcome = run(
+        stage,
+        item,
+        listed(photo),
+        stage.file(photo, verified=webp),
+        stage.file(photo, role="poster"),
+        stage.file(photo, role="converted"),
+        ended(photo),
+    )
+    assert stage.asked["have"] == frozenset()
+    assert outcome == Outcome(S.DONE)
+    assert [role for role, _, _ in files(item)] == ["converted", "media", "poster"]
+    assert item.artifacts.get(role=Role.MEDIA) == first
+    kept = {one.id for group in storage.stored() for one in group}
+    assert kept == set(item.artifacts.values_list("pk", flat=True))
+    check_disk()
+
+
+def test_what_cannot_be_had_again_for_a_poster_is_still_saved(stage: Stage) -> None:
+    photo = a_story()
+    item = make_item(attempt=1)
+    make_artifact(make_story(item, tiktok_id=photo.id, state=S.QUEUED))
+    error = MediaUnavailable()
+    outcome = run(
+        stage,
+        item,
+        listed(photo),
+        MediaFailed(story_id=photo.id, position=1, error=error),
+        ended(photo, 0, error),
+    )
+    assert stage.asked["have"] == frozenset()
+    assert outcome == Outcome(S.DONE)
+
+
+def test_what_could_not_be_made_is_not_tried_for_ever(stage: Stage) -> None:
+    done, missing = a_story(1), a_story(2)
+    item = make_item(attempt=1)
+    make_artifact(make_story(item, tiktok_id=done.id), content_type="image/webp")
+    make_story(item, tiktok_id=missing.id, state=S.FAILED)
+    run(stage, item, listed(done, missing), stage.file(missing), ended(done), ended(missing))
+    assert stage.asked["have"] == {(done.id, 1)}
+
+
 def test_names_are_unique_in_their_job(stage: Stage) -> None:
     photo = a_story()
     job = make_job(links=2)
