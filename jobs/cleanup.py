@@ -127,6 +127,13 @@ def _expired(now: datetime, tally: _Tally) -> int:
         count += _remove(found, now, tally)
 
 
+def expire(item_id: UUID, now: datetime) -> None:
+    """Remove what an item saved and is past its time, without waiting for the sweep."""
+    expired = Artifact.objects.expired(now).filter(item=item_id)
+    if _remove(list(expired.values_list("id", "size_bytes")), now, _Tally()):
+        storage.recount()
+
+
 def _orphan_rows(now: datetime) -> int:
     """Rows whose file is not there, or not whole, as after a power cut: they promise nothing."""
     count = 0

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs import (
+    cleanup,
     engine,
     filenames,
     lifecycle,
@@ -252,7 +253,10 @@ class _Record:
 
         What was saved without it is fetched again for its sake, and kept once.
         """
-        rows = Artifact.objects.present().filter(item=self._item, story__isnull=False)
+        now = timezone.now()
+        # Out of the way: a row that is not marked yet would keep out the file fetched instead.
+        cleanup.expire(self._item.pk, now)
+        rows = Artifact.objects.present(now).filter(item=self._item, story__isnull=False)
         files = list(rows.select_related("story"))
         there = {(file.story_id, file.role, file.position) for file in files}
         saved = {}

@@ -303,6 +303,30 @@ def test_files_that_are_gone_are_fetched_again(stage: Stage) -> None:
     assert len(files(item)) == 1
 
 
+def test_files_that_expired_and_were_not_swept_yet_make_room(stage: Stage) -> None:
+    photo = a_story()
+    item = make_item(attempt=1, name="sample.user")
+    story = make_story(item, tiktok_id=photo.id, state=S.PARTIAL)
+    past = timezone.now() - timedelta(seconds=1)
+    old = [make_artifact(story, content=b"old", expires_at=past, role=role, position=1)
+           for role in (Role.MEDIA, Role.POSTER)]  # fmt: skip
+    outcome = run(
+        stage,
+        item,
+        listed(photo),
+        stage.file(photo),
+        stage.file(photo, role="poster"),
+        ended(photo),
+    )
+    assert outcome == Outcome(S.DONE)
+    assert stage.asked["have"] == frozenset()
+    present = item.artifacts.filter(expires_at__gt=timezone.now(), removed_at=None)
+    assert sorted(present.values_list("role", flat=True)) == ["media", "poster"]
+    assert Artifact.objects.filter(pk__in=[one.pk for one in old], removed_at=None).count() == 0
+    kept = {one.id for group in storage.stored() for one in group}
+    assert kept == set(present.values_list("pk", flat=True))
+
+
 def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: Stage) -> None:
     clip = a_story(1, StoryKind.VIDEO)
     item = make_item(make_job(audio="mp3"))
