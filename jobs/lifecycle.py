@@ -421,7 +421,8 @@ def requeue(items: models.QuerySet[Item]) -> int:
     """
     now = timezone.now()
     fresh: dict[str, Any] = {
-        "state": S.QUEUED, "tries": 0, "sent_at": None, "not_before": None, **_facts(None),
+        "state": S.QUEUED, "tries": 0, "sent_at": None, "not_before": None, "leads": None,
+        **_facts(None),
     }  # fmt: skip
     with transaction.atomic():
         ids = list(can_requeue(items).values_list("pk", flat=True))

@@ -371,11 +371,12 @@ def test_retrying(state: ItemState, code: str, again: bool) -> None:
 
 def test_queueing_again_takes_a_line_from_its_worker(broker: Broker) -> None:
     held = claimed()
+    Item.objects.update(leads="what others wait for")
     assert lifecycle.requeue(Item.objects.filter(pk=held.item_id)) == 1
     assert not lifecycle.holds(held)
     assert not lifecycle.finish(held, Outcome(S.DONE))
     item = row(held)
-    assert (item.state, item.not_before) == (S.QUEUED, None)
+    assert (item.state, item.not_before, item.leads) == (S.QUEUED, None, None)
     again = claimed(item)
     assert again.attempt == held.attempt + 1
 
