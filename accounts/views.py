@@ -38,7 +38,7 @@ def _admin(request: HttpRequest) -> User:
     return user
 
 
-def _full(request: HttpRequest, path: str) -> str:
+def full(request: HttpRequest, path: str) -> str:
     """The path as others can open it; by the configured address where there is one."""
     public = urlsplit(settings.STORYKEEP.public_url or "")
     if public.netloc:
@@ -114,7 +114,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
             days=given["days"],
             whom=given["whom"],
         )
-        link = _full(request, reverse("join", args=[token]))
+        link = full(request, reverse("join", args=[token]))
     status = 422 if form.is_bound and link is None else 200
     context = {
         "invitations": invitations.pending().select_related("created_by"),
@@ -154,8 +154,8 @@ def token_list(request: HttpRequest) -> HttpResponse:
         "tokens": ApiToken.objects.filter(owner=user).order_by("-created_at", "-pk"),
         "form": TokenForm() if fresh else form,
         "fresh": fresh,
-        "docs": _full(request, reverse("api:openapi-view")),
-        "api": _full(request, reverse("api:api-root")),
+        "docs": full(request, reverse("api:openapi-view")),
+        "api": full(request, reverse("api:api-root")),
     }
     return render(request, "registration/tokens.html", context, status=status)
 

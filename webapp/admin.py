@@ -20,11 +20,13 @@ from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import people
+from accounts import people, signin
 from accounts.models import ApiToken
+from accounts.views import full
 from jobs import quotas
 from jobs.models import Artifact, Job, Quota
 from jobs.templatetags.words import size
@@ -199,7 +201,7 @@ class PersonAdmin(_ModelAdmin):
         "at_once", "today", "bytes_here", "jobs_count", "tokens", "last_active", "date_joined",
     )  # fmt: skip
     inlines = (QuotaInline,)
-    actions = ("block", "unblock", "sign_out")
+    actions = ("block", "unblock", "sign_out", "password_link", "forget_factors")
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -380,6 +382,39 @@ class PersonAdmin(_ModelAdmin):
         said = _("All their sessions end, on every device. API tokens stay.")
         ending = people.sign_out_everywhere
         return self._act(request, users, "sign_out", _("Sign out everywhere"), said, ending)
+
+    @admin.action(description=gettext_lazy("Make links for a new password"))
+    def password_link(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who; the links are shown once, for the admin to pass on."""
+        links: list[str] = []
+
+        def make(user: User) -> None:
+            path = signin.password_path(user)
+            links.append(f"{user.get_username()}: {full(request, path)}")
+
+        said = _("Each link lets its person choose a new password; it works once, for three days.")
+        title = _("Make links for a new password")
+        answer = self._act(request, users, "password_link", title, said, make)
+        if not links:
+            return answer
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "said": _("Pass each link to its person alone. They are not shown again."),
+            "links": links,
+            "opts": self.opts,
+        }
+        shown = TemplateResponse(request, "admin/auth/user/links.html", context)
+        add_never_cache_headers(shown)
+        return shown
+
+    @admin.action(description=gettext_lazy("Forget second step and passkeys"))
+    def forget_factors(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("For someone who lost their phone: their password alone signs them in again.")
+        title = _("Forget second step and passkeys")
+        forget = signin.forget_second_factors
+        return self._act(request, users, "forget_factors", title, said, forget)
 
     def _act(
         self,

@@ -33,7 +33,7 @@ def when_ready(_server: Any) -> None:
     from django.urls import get_resolver
 
     get_resolver().url_patterns  # noqa: B018 (imports every view)
-    get_template("registration/login.html")
+    get_template("account/login.html")
     gc.collect()
     gc.freeze()
 

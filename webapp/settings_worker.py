@@ -5,5 +5,5 @@ from __future__ import annotations
 from webapp.settings import *  # noqa: F403 (it is all of them that count)
 from webapp.settings import INSTALLED_APPS as _ALL
 
-_PAGES_ONLY = ("django.contrib.admin", "django.contrib.messages", "ninja", "whitenoise")
+_PAGES_ONLY = ("django.contrib.admin", "django.contrib.messages", "ninja", "whitenoise", "allauth")
 INSTALLED_APPS = [app for app in _ALL if not app.startswith(_PAGES_ONLY)]

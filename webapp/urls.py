@@ -1,13 +1,14 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
-from django.urls import include, path, reverse_lazy
+from django.urls import include, path
 
+from accounts.signin import our_sign_in
 from webapp import health, preferences, shell, views
 from webapp.api import api
 
 admin.autodiscover()
+admin.site.login = our_sign_in(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("health/live", health.live, name="live"),
@@ -20,17 +21,9 @@ urlpatterns = [
     path("admin/", include("jobs.admin.pages")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("account/", views.account, name="account"),
     path("account/data/", views.my_data, name="my_data"),
-    path(
-        "account/password/",
-        auth.PasswordChangeView.as_view(
-            template_name="registration/password.html", success_url=reverse_lazy("account")
-        ),
-        name="password_change",
-    ),
+    path("", include("accounts.signin")),
     path("", include("accounts.urls")),
     path("", include("jobs.urls")),
 ]

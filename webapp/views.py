@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import people
+from accounts.signin import asks_again
 from webapp import leaving
 
 
@@ -32,6 +33,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @login_required
+@asks_again
 @require_http_methods(["GET", "HEAD", "POST"])
 def my_data(request: HttpRequest) -> HttpResponse:
     """What I have here, and two buttons: delete what I saved, close my account."""

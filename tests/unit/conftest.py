@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from jobs import storage
 
@@ -20,6 +21,12 @@ def set_env(settings: Any) -> Callable[..., None]:
         storage.recount()
 
     return change
+
+
+@pytest.fixture(autouse=True)
+def _no_attempts_yet() -> None:
+    """Wrong passwords are counted in memory, which outlives a test."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -25,12 +25,18 @@ def alice() -> User:
     return make_user("alice")
 
 
+def confirmed(user: User, client: Client | None = None) -> Client:
+    """Their browser, in which they have just said who they are."""
+    client = client or Client()
+    client.force_login(user)
+    client.post("/account/confirm/", {"password": user.username * 2})
+    return client
+
+
 @pytest.fixture
 def browser(alice: User) -> Client:
     """Alice's."""
-    client = Client()
-    client.force_login(alice)
-    return client
+    return confirmed(alice)
 
 
 @pytest.mark.parametrize("path", ["/account/", "/account/tokens/", "/account/data/"])
@@ -140,8 +146,7 @@ class TestMyData:
     def test_the_last_admin_stays(self) -> None:
         root = make_user("root", is_staff=True, is_superuser=True)
         self.stock(root)
-        browser = Client()
-        browser.force_login(root)
+        browser = confirmed(root)
         assert b"only admin" in browser.get("/account/data/").content
         assert browser.post("/account/data/", {"what": "account"}).status_code == 409
         assert Job.objects.count() == 2
@@ -158,7 +163,19 @@ class TestMyData:
 
     def test_forged_forms_delete_nothing(self, alice: User) -> None:
         self.stock(alice)
-        strict = Client(enforce_csrf_checks=True)
-        strict.force_login(alice)
+        strict = confirmed(alice, Client())
+        strict.handler.enforce_csrf_checks = True
         assert strict.post("/account/data/", {"what": "account"}).status_code == 403
         assert Job.objects.count() == 2
+
+    def test_whoever_finds_the_browser_open_deletes_nothing(self, alice: User) -> None:
+        self.stock(alice)
+        found = Client()
+        found.force_login(alice)
+        answer = found.post("/account/data/", {"what": "account"})
+        assert answer.headers["Location"] == "/account/confirm/?next=%2Faccount%2Fdata%2F"
+        answer = found.post("/account/confirm/?next=/account/data/", {"password": "wrong"})
+        assert answer.status_code == 200
+        assert Job.objects.count() == 2
+        found.post("/account/confirm/?next=/account/data/", {"password": "alicealice"})
+        assert not User.objects.filter(username="alice").exists()

@@ -116,7 +116,7 @@ class TestBlocking:
     def test_lets_nobody_sign_in(self, client: Client) -> None:
         alice = make_user("alice")
         people.block(alice)
-        form = {"username": "alice", "password": "alicealice"}
+        form = {"login": "alice", "password": "alicealice"}
         client.post("/login/", form)
         assert "_auth_user_id" not in client.session
         people.unblock(alice)

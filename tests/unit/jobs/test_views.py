@@ -143,7 +143,7 @@ def test_prefill_survives_the_sign_in(alice: User) -> None:
     assert response.status_code == 302
     response = browser.post(
         response["Location"],
-        {"username": "alice", "password": "alicealice", "next": _next(response["Location"])},
+        {"login": "alice", "password": "alicealice", "next": _next(response["Location"])},
         follow=True,
     )
     assert ">\n@nora\nhttps://x.y</textarea>" in response.content.decode()
@@ -629,9 +629,9 @@ def test_account_and_password(client: Client, alice: User) -> None:
     response = client.post(
         "/account/password/",
         {
-            "old_password": "alicealice",
-            "new_password1": "correct horse 9",
-            "new_password2": "correct horse 9",
+            "oldpassword": "alicealice",
+            "password1": "correct horse 9",
+            "password2": "correct horse 9",
         },
     )
     assert response["Location"] == "/account/"

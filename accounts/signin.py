@@ -1,0 +1,98 @@
+"""Signing in, passwords, sessions, second factors: django-allauth's views under our addresses.
+
+Only what we use has an address: no sign-up, no e-mail addresses to manage. Its templates are ours
+(templates/account, mfa, usersessions); `login`, `logout` and `password_change` are the names the
+rest of the site uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from allauth.account import views
+from allauth.account.decorators import reauthentication_required, secure_admin_login
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import list_usersessions
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import include, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django.views.generic import RedirectView
+
+_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
+
+our_sign_in = secure_admin_login
+"""Makes the admin's own sign-in page ours, with its rates and second factors."""
+
+asks_again: Callable[[_View], _View] = reauthentication_required(allow_get=True)
+"""For acts that must not be open to whoever finds a signed-in browser: asks who it is, unless that
+was answered in the last five minutes."""
+
+
+def password_path(user: User) -> str:
+    """The path of a link that lets this person choose a new password; it works for three days, or
+    until they sign in or change it."""
+    key = default_token_generator.make_token(user)
+    return reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
+
+
+def forget_second_factors(user: User) -> int:
+    """For someone who lost their phone: how many factors are gone; the password alone will do."""
+    gone, _each = Authenticator.objects.filter(user=user).delete()
+    return int(gone)
+
+
+@login_required
+@require_POST
+def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Sign out one of my devices; this one, too."""
+    session = UserSession.objects.filter(user=request.user, pk=session_id).first()
+    if session is None:
+        raise Http404
+    if session.session_key == request.session.session_key:
+        session.delete()
+        logout(request)
+        return redirect("login")
+    session.end()
+    messages.success(request, _("That device is signed out."))
+    return redirect("usersessions_list")
+
+
+_reset = never_cache(views.password_reset_from_key)
+
+urlpatterns = [
+    path("login/", views.login, name="login"),
+    path("login/", views.login, name="account_login"),
+    path("logout/", views.logout, name="logout"),
+    path("logout/", views.logout, name="account_logout"),
+    path("account/blocked/", views.account_inactive, name="account_inactive"),
+    path("account/confirm/", views.reauthenticate, name="account_reauthenticate"),
+    path("account/password/", views.password_change, name="password_change"),
+    path("account/password/", views.password_change, name="account_change_password"),
+    path("account/password/set/", views.password_set, name="account_set_password"),
+    path(
+        "account/password/changed/",
+        views.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    path("password/<str:uidb36>/<str:key>/", _reset, name="account_reset_password_from_key"),
+    path("account/sessions/", list_usersessions, name="usersessions_list"),
+    path("account/sessions/<int:session_id>/end/", session_end, name="session_end"),
+    # After a change to one key: to the page that shows them all.
+    path(
+        "account/security/webauthn/",
+        RedirectView.as_view(pattern_name="mfa_index"),
+        name="mfa_list_webauthn",
+    ),
+    path("account/security/", include("allauth.mfa.urls")),
+]
