@@ -6,9 +6,11 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
@@ -49,3 +51,8 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
     def get_totp_label(self, user: User) -> str:
         """The name they sign in with."""
         return user.get_username()
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002
+        """What a new key is called unless its owner says otherwise."""
+        held = Authenticator.objects.filter(user=user, type=type).count()
+        return _("Passkey %(number)d") % {"number": held + 1}

@@ -13,6 +13,7 @@ from typing import TypeVar
 from allauth.account import views
 from allauth.account.decorators import reauthentication_required, secure_admin_login
 from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession

@@ -7,7 +7,6 @@ here: people come by invitation. Only admins see it, whatever permissions a memb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -20,12 +19,14 @@ from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import formats, timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
 from accounts.models import ApiToken
+from accounts.signin import Authenticator, EmailAddress, UserSession
 from accounts.views import full
 from jobs import quotas
 from jobs.models import Artifact, Job, Quota
@@ -294,10 +295,9 @@ class PersonAdmin(_ModelAdmin):
         return user.tokens_n or 0
 
     @admin.display(description=gettext_lazy("last active"), ordering="active_at")
-    def last_active(self, user: Any) -> datetime:
+    def last_active(self, user: Any) -> str:
         """The last sign-in, job or use of a token, whichever is latest."""
-        at: datetime = user.active_at
-        return at
+        return formats.localize(timezone.localtime(user.active_at))
 
     # What is done
 
@@ -456,4 +456,6 @@ class PersonAdmin(_ModelAdmin):
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles are member and admin, nothing else
+# Keys of second factors and addresses of sessions are nobody's to look at, not even an admin's.
+admin.site.unregister([Authenticator, EmailAddress, UserSession])
 admin.site.register(User, PersonAdmin)

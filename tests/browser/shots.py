@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  
 
 from jobs.models import Artifact, Job, Quota  # noqa: E402
 from tests import factories  # noqa: E402
-from tests.browser import scenes  # noqa: E402
+from tests.browser import account_shots, scenes  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
@@ -142,6 +142,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     shoot("help", "/help/")
     shoot("account", "/account/", full=False)
     shoot("password", "/account/password/", full=False)
+    account_shots.inside(page, tail, shoot, _take)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
     page.context.clear_cookies()
@@ -151,6 +152,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
         page.locator("form.card button").click()
         page.wait_for_selector("[role=alert]")
         _take(page, f"login-wrong-{tail}", full=False)
+    account_shots.at_the_door(page, tail, shoot, _take)
     _sign_in(page, "newcomer")
     shoot("home-blank", "/", full=False)
     shoot("history-blank", "/history/", full=False)
@@ -189,6 +191,8 @@ def main(wanted: list[str]) -> None:
         # An address a phone understands, for the pages that show one.
         public = {"public_url": "https://keep.example"}
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
+        settings.ACCOUNT_RATE_LIMITS = False  # these pictures sign in more often than people do
+        account_shots.prepare(alice)
         jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
         for screen in SCREENS:
             for scheme, locale in (("light", "en-GB"), ("dark", "en-GB"), ("light", "de-DE")):

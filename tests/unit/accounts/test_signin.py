@@ -312,7 +312,7 @@ class TestDevices:
         sign_in(client)
         page = client.get("/account/sessions/")
         assert b"Safari on iPhone" in page.content
-        assert page.content.count(b"this one") == 1
+        assert page.content.count(b"This device") == 1
         row = UserSession.objects.exclude(session_key=client.session.session_key).get()
         assert client.post(f"/account/sessions/{row.pk}/end/").status_code == 302
         assert not is_in(phone)
