@@ -32,6 +32,9 @@ from django.views.generic import RedirectView
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
+PRIVATE = (Authenticator, EmailAddress, UserSession)
+"""Keys of second factors, addresses of sessions: nobody's to look at, not even an admin's."""
+
 our_sign_in = secure_admin_login
 """Makes the admin's own sign-in page ours, with its rates and second factors."""
 

@@ -26,7 +26,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
 from accounts.models import ApiToken
-from accounts.signin import Authenticator, EmailAddress, UserSession
 from accounts.views import full
 from jobs import quotas
 from jobs.models import Artifact, Job, Quota
@@ -456,6 +455,5 @@ class PersonAdmin(_ModelAdmin):
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles are member and admin, nothing else
-# Keys of second factors and addresses of sessions are nobody's to look at, not even an admin's.
-admin.site.unregister([Authenticator, EmailAddress, UserSession])
+admin.site.unregister(signin.PRIVATE)
 admin.site.register(User, PersonAdmin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -203,3 +204,19 @@ def test_a_quota_is_set_and_taken_away(browser: Client, alice: User) -> None:
     assert Quota.objects.get().stored_bytes == 1_500_000_000
     change(browser, alice, **held, **{"quota-0-DELETE": "on"})
     assert not Quota.objects.exists()
+
+
+def test_keys_and_sessions_are_nobodys_to_look_at(browser: Client) -> None:
+    for path in ("mfa/authenticator/", "usersessions/usersession/", "account/emailaddress/"):
+        assert browser.get(f"/admin/{path}").status_code == 404
+    assert b"Authenticators" not in browser.get("/admin/").content
+
+
+def test_a_link_for_a_new_password(browser: Client, alice: User) -> None:
+    assert "/password/" not in act(browser, "password_link", alice, sure=False)
+    page = act(browser, "password_link", alice)
+    found = re.search(r"alice: (http://testserver(/password/[^<]+))</code>", page)
+    assert found
+    form = Client().get(found[2], follow=True)
+    assert b"password1" in form.content
+    assert "/password/" not in browser.get(LIST).content.decode()
