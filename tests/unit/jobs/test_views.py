@@ -158,7 +158,7 @@ def test_what_was_typed_survives_a_session_that_ended(alice: User) -> None:
     assert len(response["Location"]) < 200
     response = browser.post(
         response["Location"],
-        {"username": "alice", "password": "alicealice", "next": _next(response["Location"])},
+        {"login": "alice", "password": "alicealice", "next": _next(response["Location"])},
         follow=True,
     )
     assert f">\n{typed}</textarea>" in response.content.decode()
