@@ -33,7 +33,8 @@ from tests.fake_tiktok.scenarios import demo
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-NAME = PASSWORD = "alice"
+NAME = "alice"
+PASSWORD = "alicealice"
 PATIENCE_S = 60
 DEVICES: dict[str, dict[str, Any]] = {
     "phone": {

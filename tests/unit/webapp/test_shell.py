@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -130,6 +131,19 @@ def test_a_job_as_a_code() -> None:
     page = text(alice.get(f"/jobs/{job.pk}/", headers={"host": "keep.example"}))
     assert address in page
     assert address not in text(alice.get(f"/jobs/{job.pk}/", headers={"host": "localhost"}))
+
+
+def test_nothing_holds_up_the_first_paint(client: Client) -> None:
+    job = make_job(make_user("alice"), links=1)
+    for address in ("/", f"/jobs/{job.pk}/", "/history/", "/help/"):
+        page = text(client.get(address))
+        scripts = re.findall(r"<script[^>]*>", page)
+        assert scripts
+        assert all(" defer" in script and " src=" in script for script in scripts), address
+        assert page.count('rel="stylesheet"') == 1
+    style = Path(finders.find("site.css") or "").read_text(encoding="utf-8")
+    assert "@font-face" not in style
+    assert "@import" not in style
 
 
 # --- how it looks ---------------------------------------------------------------------------------
