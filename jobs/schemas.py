@@ -65,7 +65,7 @@ class JobIn(BaseModel):
         return self
 
     def all_lines(self) -> list[str]:
-        """The lines to submit. Each of `lines` is one, whatever it says; `text` is searched."""
+        """The lines to submit; `text` is searched for them as a whole."""
         if self.text is not None:
             return find_lines(self.text)
         return [line for line in self.lines or () if line.strip()]

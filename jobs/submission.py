@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
 from stories.errors import InputError, NotUnderstood
 from stories.structures import Story, Target, TargetKind
-from stories.targets import parse_line
+from stories.targets import find_lines, parse_line
 
 NOTE_LENGTH: Final = 500
 KEY_LENGTH: Final = 200
@@ -75,10 +75,11 @@ class Line:
 def read(lines: Sequence[str]) -> list[Line]:
     """A verdict for each line, without the network; blank ones and repetitions left out.
 
-    Of lines that ask for the same thing the first is kept.
+    An entry that names several things, "@a, @b", is as many lines. Of lines that ask for the same
+    thing the first is kept.
     """
     found: dict[str, Line] = {}
-    for given in lines:
+    for given in _single(lines):
         text = tame(given, LINE_LENGTH)
         if not text:
             continue
@@ -91,6 +92,13 @@ def read(lines: Sequence[str]) -> list[Line]:
     return list(found.values())
 
 
+def _single(entries: Sequence[str]) -> Iterator[str]:
+    """One entry for each thing that is asked for; what holds no more than one stays as typed."""
+    for entry in entries:
+        parts = find_lines(entry)
+        yield from parts if len(parts) > 1 else [entry]
+
+
 def submit(
     owner: AbstractBaseUser,
     lines: Sequence[str],
@@ -99,8 +107,7 @@ def submit(
     options: Options = Options(),
     idempotency_key: str | None = None,
 ) -> Job:
-    """Make a job of these lines and queue it. Text pasted as a whole goes through
-    `stories.targets.find_lines` first.
+    """Make a job of these lines and queue it.
 
     A refused line becomes a FAILED item at once and harms no other; the same thing twice is one
     item. With an idempotency_key this owner used before, returns that job. Raises EmptySubmission,

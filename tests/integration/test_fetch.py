@@ -127,6 +127,15 @@ def test_one_author_without_database_and_redis(shell: Shell, alice: Account) -> 
     assert sorted(path.name for path in shell.data.iterdir()) == ["secret-key"]
 
 
+def test_two_names_in_one_word_are_two_lines(shell: Shell, tiktok: FakeTikTok) -> None:
+    for name in ("tiny.garden", "night.trains"):
+        tiktok.account(name).photo()
+    done = shell.fetch("@tiny.garden, @night.trains", "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert [item["line"] for item in told["items"]] == ["@tiny.garden", "@night.trains"]
+
+
 def test_json_says_everything_and_nothing_else(shell: Shell, alice: Account) -> None:
     done = shell.fetch("alice", "--json")
     assert done.returncode == 0

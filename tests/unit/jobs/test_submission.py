@@ -93,6 +93,26 @@ def test_the_same_thing_twice_is_one_item() -> None:
     assert [item.line for item in items(job)] == ["@One", "what?!", "@two"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "lines"),
+    [
+        ("@tiny.garden, @night.trains", ["@tiny.garden", "@night.trains"]),
+        (f"{STORY} https://www.tiktok.com/@b2", [STORY, "https://www.tiktok.com/@b2"]),
+        ("@a1\n@b2", ["@a1", "@b2"]),
+        ("thanks @a1 and @b2", ["@a1", "@b2"]),
+        ("thanks  @a1", ["thanks  @a1"]),
+        (
+            "Look at it\nhttps://vm.tiktok.com/ZM12345/",
+            ["Look at it https://vm.tiktok.com/ZM12345/"],
+        ),
+    ],
+)
+def test_an_entry_that_names_several_is_several_lines(entry: str, lines: list[str]) -> None:
+    job = submit(make_user(), [entry])
+    assert [item.line for item in items(job)] == lines
+    assert all(item.state == S.QUEUED for item in items(job))
+
+
 @pytest.mark.parametrize("lines", [[], ["", "  ", "\n\t"], ["\x00"]])
 def test_nothing_is_not_a_job(lines: list[str]) -> None:
     with pytest.raises(EmptySubmission) as refused:
@@ -106,6 +126,8 @@ def test_the_limit_counts_what_would_be_fetched_and_is_named(set_env: Any) -> No
     assert len(items(submit(make_user(), ["@a1", "@a1", "@b1", "@c1"]))) == 3
     with pytest.raises(BatchTooLong, match=r"4 lines.*at most 3"):
         submit(make_user(), ["@a1", "@b1", "@c1", "@d1"])
+    with pytest.raises(BatchTooLong, match=r"4 lines.*at most 3"):
+        submit(make_user(), ["@a1 @b1", "@c1, @d1"])
     assert Job.objects.count() == 1
 
 
