@@ -37,8 +37,9 @@ _LINK = re.compile(
     r"|(?<![\w@./:%=&?#+\-])(?=[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+(?:[/?#@]|:[0-9])))"
     r"[!#-;=?-_a-z|~]+"
 )
-# Letters no name has are taken along, so that "@zoë" is refused rather than read as "@zo".
-_MENTION = re.compile(r"(?<![\w.@/:%=&?#+\-])@([\w.\-]{2,80})")
+# Letters no name has are taken along, so that "@zoë" is refused rather than read as "@zo"; so is
+# what goes on as a path does: "@aa/../bb" is not "@aa".
+_MENTION = re.compile(r"(?<![\w.@/:%=&?#+\-])@([\w.\-]{2,80})(?![\w.\-]|[/\\%]\S)")
 _EDGES = "\"'“”‘’«»„*_~|()[]{}<>`"
 _TRAILING = ".,;:!?…。、，！？：；" + _EDGES.replace("_", "").replace("~", "")
 _URL_PARTS = re.compile(

@@ -22,7 +22,8 @@
   // A comma inside a link belongs to the link, unless what follows starts a new entry.
   const BESIDE_LINKS = /(?:\s|[,;、](?=\s|@|https?:\/\/|$))+/;
   const COMMAS_BESIDE_LINKS = /[,;、](?=\s|@|https?:\/\/|$)/;
-  const MENTIONS = /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([\p{L}\p{N}_.-]{2,80})/gu;
+  const MENTIONS =
+    /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([\p{L}\p{N}_.-]{2,80})(?![\p{L}\p{N}_.-]|[/\\%]\S)/gu;
   const WHOLE_MENTION = /^@[\p{L}\p{N}_.-]{2,80}$/u;
   const EDGES = new Set("\"'“”‘’«»„*_~|()[]{}<>`");
   const TRAILING = new Set(".,;:!?…。、，！？：；\"'“”‘’«»„*|()[]{}<>`");

@@ -141,6 +141,7 @@ UNDERSTOOD = {
     "label before the link": (f"Link:{WEB}/@alice", user("alice")),
     "first of two": (f"{WEB}/@alice and then {WEB}/@bob", user("alice")),
     "TikTok's among others": (f"https://example.com/x via {WEB}/@alice", user("alice")),
+    "name and a slash": ("@alice/", user("alice")),
     "mention in prose": ("please get @alice, thanks", user("alice")),
     "link wins over mention": (f"@bob sent {WEB}/@alice", user("alice")),
 }
@@ -155,6 +156,10 @@ REFUSED = {
     "a dash": ("some-name", NotUnderstood, ""),
     "non-ASCII name": ("@zoë", NotUnderstood, ""),
     "non-ASCII name in a link": (f"{WEB}/@zoë", NotUnderstood, "letters"),
+    "name that goes on as a path": ("@aa/../bb", NotUnderstood, ""),
+    "name that goes on backwards": ("see @aa\\bb", NotUnderstood, ""),
+    "name that goes on encoded": ("@aa%2F..%2Fbb", NotUnderstood, ""),
+    "endless name in prose": (f"see @{'a' * 81} there", NotUnderstood, ""),
     "Cyrillic look-alike in a name": ("@аlice", NotUnderstood, ""),
     "e-mail": ("alice@example.com", NotUnderstood, ""),
     "e-mail with a dot": ("alice.b@example.com", NotUnderstood, ""),
