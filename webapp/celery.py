@@ -14,7 +14,7 @@ one would bring the worker down when Redis restarts.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, signals
 from django.conf import settings
@@ -79,6 +79,9 @@ app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
 
 
+LOOKS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+
+
 @signals.task_postrun.connect
 def _look_for_more(**_: Any) -> None:
     """A thread is free: have the worker's loop ask for the next message now.
@@ -88,8 +91,10 @@ def _look_for_more(**_: Any) -> None:
     """
     loop = get_event_loop()
     if loop is not None:
-        # A moment later, for the task that just ended counts as running until it has reported.
-        loop.call_soon(loop.call_later, 0.005, int)
+        # A moment later, for the task that just ended counts as running until it has reported; how
+        # long a moment depends on how busy the other threads are. A look too many costs nothing.
+        for moment_s in LOOKS_S:
+            loop.call_soon(loop.call_later, moment_s, int)
 
 
 @signals.worker_shutting_down.connect
