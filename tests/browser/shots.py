@@ -22,9 +22,13 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.testing import StaticLiveServerTestCase  # noqa: E402
 from django.test.runner import DiscoverRunner  # noqa: E402
+from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs.models import Artifact, Job, Quota  # noqa: E402
+from jobs import progress, workers  # noqa: E402
+from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
+from jobs.progress import ItemProgress  # noqa: E402
+from jobs.states import ItemState  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import account_shots, scenes  # noqa: E402
 
@@ -156,6 +160,40 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     _sign_in(page, "newcomer")
     shoot("home-blank", "/", full=False)
     shoot("history-blank", "/history/", full=False)
+    _shoot_admin(page, tail, jobs, shoot)
+
+
+def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..., bool]) -> None:
+    page.context.clear_cookies()
+    _sign_in(page, "keeper")
+    shoot("admin", "/admin/", full=False)
+    shoot("admin-operations", "/admin/operations/")
+    shoot("admin-diagnosis", "/admin/diagnosis/", full=False)
+    shoot("admin-jobs", "/admin/jobs/job/")
+    shoot("admin-lines", "/admin/jobs/item/")
+    item = jobs["partial"].items.first()
+    if item:
+        shoot("admin-line", f"/admin/jobs/item/{item.pk}/change/")
+    if shoot("admin-job", f"/admin/jobs/job/{jobs['done'].pk}/change/"):
+        page.locator(".acts button[value=purge_files]").click()
+        _take(page, f"admin-question-{tail}", full=False)
+
+
+def _pretend_to_work() -> None:
+    """What Redis would say if workers were at it."""
+    now = timezone.now()
+    workers.heard = lambda now=None: {"worker-812@attic": timezone.now()}
+    counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
+    workers.last_sweep = lambda: workers.Sweep(now, counts)
+    running = Item.objects.filter(state=ItemState.RUNNING)
+    told = {
+        str(item.pk): ItemProgress(
+            phase="saving", files_done=2, files_total=5, bytes_done=12_000_000,
+            bytes_total=30_000_000, worker="worker-812@attic",
+        )
+        for item in running
+    }  # fmt: skip
+    progress.read_many = lambda _: told
 
 
 def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -> None:
@@ -187,6 +225,7 @@ def main(wanted: list[str]) -> None:
         )
         alice = factories.make_user("alice")
         factories.make_user("newcomer")
+        factories.make_user("keeper", is_staff=True, is_superuser=True)
         Quota.objects.create(owner=alice, items_per_day=200, stored_bytes=2_000_000_000)
         # An address a phone understands, for the pages that show one.
         public = {"public_url": "https://keep.example"}
@@ -194,6 +233,7 @@ def main(wanted: list[str]) -> None:
         settings.ACCOUNT_RATE_LIMITS = False  # these pictures sign in more often than people do
         account_shots.prepare(alice)
         jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
+        _pretend_to_work()
         for screen in SCREENS:
             for scheme, locale in (("light", "en-GB"), ("dark", "en-GB"), ("light", "de-DE")):
                 context = _context(browser, screen, scheme, base, locale)
