@@ -25,6 +25,7 @@ NOTE_LENGTH: Final = 500
 KEY_LENGTH: Final = 200
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MULTILINE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _KINDS: Final = {
     TargetKind.USER: ItemKind.USER,
     TargetKind.STORY: ItemKind.STORY,
@@ -195,7 +196,8 @@ def _stored_key(key: str | None) -> str | None:
 def tame(text: str, limit: int, *, multiline: bool = False) -> str:
     """Text that every database takes and no log or terminal stumbles over, cut to `limit`.
 
-    Control characters become spaces, and half characters question marks.
+    Control characters become spaces, and half characters question marks. What turns the direction
+    of text is left out: it would turn what stands around it on a page, too.
     """
     whole = text[: limit * 4].replace("\r\n", "\n").encode("utf-8", "replace").decode()
     plain = (_MULTILINE if multiline else _CONTROLS).sub(" ", whole)
@@ -203,6 +205,7 @@ def tame(text: str, limit: int, *, multiline: bool = False) -> str:
 
 
 def _fields(target: Target) -> dict[str, str]:
+    whole = _TURNS.sub("", whole)
     return {name: str(value) for name, value in asdict(target).items() if value is not None}
 
 

@@ -213,3 +213,9 @@ def test_ten_thousand_lines_are_read_without_harm(set_env: Any) -> None:
     set_env(batch_max=10_000)
     found = submission.read([f"@user{number}" for number in range(10_000)] * 2)
     assert len(found) == 10_000
+
+
+def test_nothing_turns_the_direction_of_what_stands_around_it() -> None:
+    text = "".join(map(chr, range(0x202A, 0x202F))) + "ab\u2066c\u2069\u200f שלום"
+    assert submission.tame(f"{text}\u2067\u2068", 100, multiline=True) == "abc\u200f שלום"
+    assert submission.tame(text, 100) == "abc\u200f שלום"
