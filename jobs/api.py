@@ -40,7 +40,7 @@ LONGEST_PAGE: Final = 50
 KEY_LENGTH: Final = 200
 
 ERRORS: Final = dict.fromkeys((401, 404, 422, 429, 500), ErrorBody)
-CHANGES: Final = {403: ErrorBody, **ERRORS}
+CHANGES: Final = {403: ErrorBody, 411: ErrorBody, **ERRORS}
 """Of calls that a token for reading is not good for."""
 _sleep = time.sleep
 

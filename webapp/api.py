@@ -157,6 +157,8 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
     @functools.wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            return _no_length()
             response = view(request, *args, **kwargs)
         except Http404 as error:
             return _not_found(request, error)
@@ -287,6 +289,16 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 @api.exception_handler(UnreadablePostError)
 def _broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
     return _unreadable("body: it ended too early")
+def _no_length() -> HttpResponse:
+    # Django takes such a body for an empty one, and how much it holds is known too late.
+    return error_response(
+        411,
+        "length_required",
+        _("A body that comes in chunks is not read."),
+        _("Send it in one piece, with its length in `Content-Length`."),
+    )
+
+
 
 
 @api.exception_handler(Exception)

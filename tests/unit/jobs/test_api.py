@@ -279,6 +279,13 @@ def test_a_long_key(alice: Script) -> None:
     response = alice.call("POST", "/jobs", {"lines": ["@a"]}, Idempotency_Key="k" * 201)
     assert "idempotency" in fault(response, 422)["message"].lower()
 
+def test_a_body_in_chunks_is_refused_rather_than_taken_for_an_empty_one(alice: Script) -> None:
+    headers = {"Authorization": f"Bearer {alice.token}", "Transfer-Encoding": "chunked"}
+    response = alice.client.generic("POST", "/api/v1/jobs", b"", headers=headers)
+    assert fault(response, 411)["code"] == "length_required"
+    assert Job.objects.count() == 0
+
+
 
 @pytest.mark.parametrize(
     ("error", "status"),
