@@ -105,13 +105,17 @@ def submit(
 
     Waiting is a courtesy: when too many wait already, the answer comes at once.
     """
-    job = submission.submit(
-        _user(request),
-        body.all_lines(),
-        note=body.note,
-        options=body.options.options(),
-        idempotency_key=idempotency_key or None,
-    )
+    try:
+        job = submission.submit(
+            _user(request),
+            body.all_lines(),
+            note=body.note,
+            options=body.options.options(),
+            idempotency_key=idempotency_key or None,
+        )
+    except submission.EmptySubmission as error:
+        error.field = "lines" if body.text is None else "text"
+        raise
     if wait:
         _wait(job.pk, wait)
     response = _answer(request, job.pk, 202)

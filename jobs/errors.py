@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from stories.errors import StoriesError
 
@@ -45,6 +46,20 @@ class BatchTooLong(OurLimit):
     code = "batch_too_long"
     message = "That is more lines than one job may hold."
     hint = "Split the list and send it in parts."
+
+    def __init__(self, count: int = 0, limit: int = 0) -> None:
+        super().__init__(f"{count} lines; one job holds at most {limit}" if limit else "")
+        self.count, self.limit = count, limit
+
+    def said(self) -> str:
+        """How many there are, and may be, in the reader's language."""
+        holds = ngettext(
+            "One job holds at most %(limit)d line.",
+            "One job holds at most %(limit)d lines.",
+            self.limit,
+        ) % {"limit": self.limit}
+        has = ngettext("This is %(count)d.", "These are %(count)d.", self.count)
+        return f"{holds} {has % {'count': self.count}}"
 
 
 class DiskFull(OurLimit):
@@ -111,4 +126,6 @@ def told(error: StoriesError) -> tuple[str, str]:
     message, hint = words(error.code)
     if isinstance(error, QuotaExceeded):
         return error.said or message, error.hint_said or hint
+    if isinstance(error, BatchTooLong) and error.limit:
+        return error.said(), hint
     return message, hint

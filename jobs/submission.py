@@ -45,7 +45,12 @@ def kind_found(kind: str, stories: Sequence[Story]) -> ItemKind:
 
 
 class EmptySubmission(NotUnderstood):
-    """Nothing was pasted. Shares its code with a line that is not understood."""
+    """Nothing was pasted. Shares its code with a line that is not understood.
+
+    field: where it was to be, for who sends more than one.
+    """
+
+    field = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,7 @@ def submit(
     if not verdicts:
         raise EmptySubmission("nothing was pasted")
     if len(verdicts) > limit:
-        raise BatchTooLong(f"{len(verdicts)} lines; one job holds at most {limit}")
+        raise BatchTooLong(len(verdicts), limit)
     wanted = sum(1 for line in verdicts if line.target)
     if wanted:
         storage.check_room()
@@ -200,12 +205,12 @@ def tame(text: str, limit: int, *, multiline: bool = False) -> str:
     of text is left out: it would turn what stands around it on a page, too.
     """
     whole = text[: limit * 4].replace("\r\n", "\n").encode("utf-8", "replace").decode()
+    whole = _TURNS.sub("", whole)
     plain = (_MULTILINE if multiline else _CONTROLS).sub(" ", whole)
     return plain.strip()[:limit].strip()
 
 
 def _fields(target: Target) -> dict[str, str]:
-    whole = _TURNS.sub("", whole)
     return {name: str(value) for name, value in asdict(target).items() if value is not None}
 
 

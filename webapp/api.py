@@ -24,6 +24,7 @@ from accounts.models import ApiToken, Scope
 from jobs.api import router as jobs_router
 from jobs.errors import Internal, told
 from jobs.schemas import ErrorBody, ErrorOut
+from jobs.submission import EmptySubmission
 from stories.errors import StoriesError
 from webapp.turns import Turn, Turns
 
@@ -156,9 +157,9 @@ def error_response(
 def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @functools.wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             return _no_length()
+        try:
             response = view(request, *args, **kwargs)
         except Http404 as error:
             return _not_found(request, error)
@@ -195,6 +196,8 @@ def _expected(request: HttpRequest, error: StoriesError) -> HttpResponse:
     message, hint = told(error)
     if error.code == Internal.code and error.detail:
         message = f"{message} ({error.detail})"
+    if isinstance(error, EmptySubmission):
+        message = f"{error.field}: {_('There is no name and no link in that.')}"
     return error_response(
         STATUS[error.code],
         error.code,
@@ -286,9 +289,6 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     )
 
 
-@api.exception_handler(UnreadablePostError)
-def _broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
-    return _unreadable("body: it ended too early")
 def _no_length() -> HttpResponse:
     # Django takes such a body for an empty one, and how much it holds is known too late.
     return error_response(
@@ -299,6 +299,9 @@ def _no_length() -> HttpResponse:
     )
 
 
+@api.exception_handler(UnreadablePostError)
+def _broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    return _unreadable("body: it ended too early")
 
 
 @api.exception_handler(Exception)

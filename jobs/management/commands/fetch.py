@@ -24,7 +24,16 @@ from jobs.errors import Cancelled, Internal
 from jobs.folder import FolderFull
 from jobs.states import ItemState
 from jobs.takeout import LineTaken, Saved, StoryTaken, Takeout, Totals
-from stories.errors import NotAStory, StoriesError, UnsupportedLink, UpstreamChanged
+from stories.errors import (
+    Challenged,
+    NotAStory,
+    RateLimited,
+    Refusal,
+    StoriesError,
+    UnsupportedLink,
+    UpstreamChanged,
+    UpstreamDown,
+)
 from stories.harvest import HarvestOptions
 from stories.targets import find_lines
 
@@ -277,17 +286,25 @@ def _print(words: str, to: TextIO) -> None:
 
 
 def _verdict(error: StoriesError) -> str:
-    message, hint = _words(error)
+    message, hint = said(error)
     again = "" if error.retry_after_s is None else f" Try again in {error.retry_after_s:.0f} s."
     return f"{error.code}: {message}{again}{f' {hint}' if hint else ''}"
 
 
-def _words(error: StoriesError) -> tuple[str, str]:
+def said(error: StoriesError) -> tuple[str, str]:
     """What happened, with the place where that helps, and what to try."""
     detail = submission.tame(error.detail, 300) if isinstance(error, _SAYS_WHERE) else ""
     message, hint = _(error.message), _(error.hint) if error.hint else ""
-    # The words of pages speak of buttons, and of copies that expire.
-    if isinstance(error, NotAStory):
+    # The words of pages speak of buttons, of copies that expire, and of a queue that tries again.
+    if isinstance(error, UpstreamDown):
+        hint = _("Try again; check the connection if it stays.")
+    elif isinstance(error, Refusal):
+        if isinstance(error, Challenged):
+            message = _("TikTok is checking this server.")
+        elif isinstance(error, RateLimited):
+            message = _("TikTok is asking us to slow down.")
+        hint = _("Try again later. If it lasts for hours, another network or proxy helps.")
+    elif isinstance(error, NotAStory):
         hint = _("Add --posts to save it all the same.")
     elif isinstance(error, Cancelled):
         message = _("Interrupted. What was finished stays.")
@@ -389,7 +406,7 @@ def _file(file: Saved) -> dict[str, Any]:
 def _error(error: StoriesError | None) -> dict[str, Any] | None:
     if error is None:
         return None
-    message, hint = _words(error)
+    message, hint = said(error)
     wait = error.retry_after_s
     return {
         "code": error.code,

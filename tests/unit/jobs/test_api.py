@@ -255,13 +255,17 @@ def test_a_body_that_is_wrong(alice: Script, body: Any, names: str) -> None:
 
 @pytest.mark.parametrize("body", [{"lines": []}, {"lines": ["", " \n"]}, {"text": " "}])
 def test_nothing_to_do(alice: Script, body: Any) -> None:
-    assert fault(alice.call("POST", "/jobs", body), 422)["code"] == "not_understood"
+    error = fault(alice.call("POST", "/jobs", body), 422)
+    assert error["code"] == "not_understood"
+    assert error["message"].startswith(f"{next(iter(body))}: ")
 
 
 def test_too_many_lines(alice: Script, set_env: Callable[..., None]) -> None:
     set_env(batch_max=2)
     error = fault(alice.call("POST", "/jobs", {"lines": ["@a1", "@a2", "@a3"]}), 422)
     assert error["code"] == "batch_too_long"
+    assert "at most 2 lines" in error["message"]
+    assert "3" in error["message"]
 
 
 def test_a_nul_is_left_out(alice: Script) -> None:
@@ -275,16 +279,16 @@ def test_too_large_a_body_is_not_even_read(alice: Script) -> None:
     assert Job.objects.count() == 0
 
 
-def test_a_long_key(alice: Script) -> None:
-    response = alice.call("POST", "/jobs", {"lines": ["@a"]}, Idempotency_Key="k" * 201)
-    assert "idempotency" in fault(response, 422)["message"].lower()
-
 def test_a_body_in_chunks_is_refused_rather_than_taken_for_an_empty_one(alice: Script) -> None:
     headers = {"Authorization": f"Bearer {alice.token}", "Transfer-Encoding": "chunked"}
     response = alice.client.generic("POST", "/api/v1/jobs", b"", headers=headers)
     assert fault(response, 411)["code"] == "length_required"
     assert Job.objects.count() == 0
 
+
+def test_a_long_key(alice: Script) -> None:
+    response = alice.call("POST", "/jobs", {"lines": ["@a"]}, Idempotency_Key="k" * 201)
+    assert "idempotency" in fault(response, 422)["message"].lower()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.errors import BY_CODE, Internal, words
+from jobs.errors import BY_CODE, BatchTooLong, Internal, told, words
+from jobs.management.commands import fetch
 from stories.errors import StoriesError
 
 PUBLIC = """
@@ -45,3 +46,16 @@ def test_no_two_classes_share_a_code() -> None:
 
 def test_a_code_nobody_knows_reads_like_a_bug() -> None:
     assert words("from_the_future") == words(Internal.code)
+
+
+@pytest.mark.parametrize("cls", set(BY_CODE.values()), ids=lambda cls: cls.code)
+def test_a_command_that_ends_does_not_promise_to_go_on(cls: type[StoriesError]) -> None:
+    said = " ".join(fetch.said(cls()))
+    assert "by itself" not in said
+    assert "Nothing to do" not in said
+
+
+def test_a_batch_that_is_too_long_says_how_long_it_may_be() -> None:
+    message, hint = told(BatchTooLong(51, 50))
+    assert message == "One job holds at most 50 lines. These are 51."
+    assert hint == words(BatchTooLong.code)[1]
