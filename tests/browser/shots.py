@@ -145,7 +145,8 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     _shoot_phone(page, tail, f"/jobs/{jobs['done'].pk}/", shoot)
     shoot("help", "/help/")
     shoot("account", "/account/", full=False)
-    shoot("password", "/account/password/", full=False)
+    for name in ("password", "tokens", "security", "sessions", "data"):
+        shoot(f"account-{name}", f"/account/{name}/", full=False)
     account_shots.inside(page, tail, shoot, _take)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
