@@ -19,7 +19,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import list_usersessions
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -41,6 +41,12 @@ our_sign_in = secure_admin_login
 asks_again: Callable[[_View], _View] = reauthentication_required(allow_get=True)
 """For acts that must not be open to whoever finds a signed-in browser: asks who it is, unless that
 was answered in the last five minutes."""
+
+
+def enter(request: HttpRequest, user: User) -> None:
+    """Sign in someone who has just chosen their password, and list the device like any other."""
+    login(request, user)
+    UserSession.objects.create_from_request(request)
 
 
 def password_path(user: User) -> str:

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
@@ -46,6 +45,13 @@ def full(request: HttpRequest, path: str) -> str:
     return request.build_absolute_uri(path)
 
 
+def _enter(request: HttpRequest, user: User) -> None:
+    # Imported when needed: `manage.py up` asks this room for an address, not for all of sign-in.
+    from accounts import signin
+
+    signin.enter(request, user)
+
+
 # --- coming in ----------------------------------------------------------------------------------
 
 
@@ -62,7 +68,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     admin = setup.make_admin(token, form.cleaned_data["username"], form.cleaned_data["password1"])
     if admin is None:
         return render(request, page, {"form": None}, status=404)
-    login(request, admin)
+    _enter(request, admin)
     return redirect("home")
 
 
@@ -91,7 +97,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, context, status=422)
     if user is None:
         return render(request, page, {"form": None}, status=404)
-    login(request, user)
+    _enter(request, user)
     return redirect("home")
 
 

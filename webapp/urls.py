@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from accounts.signin import our_sign_in
 from webapp import health, preferences, shell, views
@@ -19,6 +20,7 @@ urlpatterns = [
     path("phone/", shell.phone, name="phone"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("admin/", include("jobs.admin.pages")),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("account/", views.account, name="account"),

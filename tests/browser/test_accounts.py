@@ -137,6 +137,7 @@ def test_a_passkey_that_is_not_there_changes_nothing(
 ) -> None:
     with stranger(chromium, stack, "phone", witness) as page:
         page.goto("/login/")
-        page.evaluate("navigator.credentials.get = () => Promise.reject(new Error('no'))")
+        # Braces: a function as the result would be called at once.
+        page.evaluate("{ navigator.credentials.get = () => Promise.reject(Error('no')); true }")
         page.get_by_role("button", name="Use a passkey").click()
         expect(page.get_by_role("alert")).to_contain_text("Nothing has changed")

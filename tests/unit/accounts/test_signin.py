@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.html import escape
 
-from accounts import people, signin, tokens
+from accounts import invitations, people, signin, tokens
 from accounts.templatetags.devices import device
 from tests.factories import make_user
 
@@ -108,6 +108,8 @@ class TestTheDoor:
         assert not is_in(client)
         client.force_login(root)
         assert client.get("/admin/").status_code == 200
+        changed = client.get("/admin/password_change/")
+        assert changed.headers["Location"] == "/account/password/"
 
 
 class TestWhereItLeads:
@@ -323,6 +325,16 @@ class TestDevices:
         sign_in(client)
         row = UserSession.objects.get()
         assert client.post(f"/account/sessions/{row.pk}/end/").headers["Location"] == "/login/"
+        assert not is_in(client)
+
+    def test_one_that_came_in_by_a_link_is_listed_as_well(self, client: Client) -> None:
+        new = {"username": "bob", "password1": FRESH, "password2": FRESH}
+        client.post(f"/join/{invitations.create(None)}/", new)
+        assert b"This device" in client.get("/account/sessions/").content
+        other = Client()
+        other.post("/login/", {"login": "bob", "password": FRESH})
+        other.post("/account/sessions/")
+        assert is_in(other)
         assert not is_in(client)
 
     def test_all_others_at_once(self, client: Client, alice: User) -> None:
