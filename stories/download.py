@@ -44,7 +44,7 @@ MAX_RESTARTS = 2
 SLOWEST_BYTES_PER_S = 256
 # How much may arrive unannounced between two looks at the free space.
 UNANNOUNCED_STEP_BYTES = 8 * MIB
-WRITE_BATCH_BYTES = 128 * 1024
+WRITE_BATCH_BYTES = 64 * 1024
 
 _NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
 # How HTML, JSON and XML begin; no picture, video or song does.

@@ -17,10 +17,10 @@ from typing import Any
 import httpcore
 
 # How much may wait unread before the sender is held back.
-HIGH_WATER_BYTES = 128 * 1024
+HIGH_WATER_BYTES = 64 * 1024
 # What each encrypted connection reads at once, into a buffer of its own that it never gives back.
 # As it comes that is half a megabyte, OpenSSL's included, for each of dozens of connections.
-SSLProtocol.max_size = 64 * 1024
+SSLProtocol.max_size = 32 * 1024
 # An aborted connection is gone by the loop's next turn; this is only so as never to hang.
 CLOSING_S = 1.0
 

@@ -220,7 +220,7 @@ class Env(BaseSettings):
     fetch_concurrency: int = Field(
         24, ge=1, le=256, description="Parallel file transfers per worker."
     )
-    item_concurrency: int = Field(8, ge=1, le=64, description="Lines one worker works on at once.")
+    item_concurrency: int = Field(10, ge=1, le=64, description="Lines one worker works on at once.")
     batch_max: int = Field(50, ge=1, le=10_000, description="Most lines in one job.")
     file_max: Size = Field(500 * 1000**2, description="Largest single file that is fetched.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

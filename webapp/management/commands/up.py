@@ -106,8 +106,8 @@ class Command(BaseCommand):
             MALLOC_ARENA_MAX="2",  # many threads, little memory
             # Give pictures and frames back when they are done with. By default glibc raises these
             # with the largest block it ever saw, and keeps what is smaller.
-            MALLOC_MMAP_THRESHOLD_="4194304",
-            MALLOC_TRIM_THRESHOLD_="4194304",
+            MALLOC_MMAP_THRESHOLD_="1048576",
+            MALLOC_TRIM_THRESHOLD_="1048576",
             PYTHONUNBUFFERED="1",
             CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
