@@ -70,7 +70,7 @@ def settle(pid: int, *, quiet_s: float = 0.4, within_s: float = 20.0) -> None:
 
 
 class PeakWatch:
-    """The most memory seen while the block runs, asked five times a second; RSS is the kernel's
+    """The most memory seen while the block runs, asked now and then; RSS is the kernel's
     own high-water mark, PSS is what was seen."""
 
     def __init__(self, pid: int) -> None:
@@ -88,6 +88,6 @@ class PeakWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.2):
+        while not self._done.wait(0.3):
             self.pss_mib = max(self.pss_mib, pss_mib(self._pid))
             self.rss_mib = max(self.rss_mib, peak_rss_mib(self._pid))

@@ -270,7 +270,7 @@ def _name(pid: int) -> str:
     for word, name in {
         "redis-server": "redis",
         "gunicorn": "web",
-        "celery": "worker",
+        "webapp.worker": "worker",
         "scheduler": "scheduler",
     }.items():
         if word in line:
