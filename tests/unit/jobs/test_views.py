@@ -237,7 +237,7 @@ def test_too_many_lines_come_back_as_typed(client: Client) -> None:
     response = client.post("/", {"text": text, "audio": "mp3", "posts": "on"})
     page = response.content.decode()
     assert response.status_code == 422
-    assert "more lines than one job may hold" in page
+    assert "One job holds at most 50 lines. These are 51." in page
     assert f">\n{text}</textarea>" in page
     assert 'value="mp3" checked' in page
     assert 'name="posts" checked' in page
