@@ -241,7 +241,9 @@ def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: object) 
     page.locator("summary").click()
     page.fill("#id_note", "why I save this")
     page.get_by_role("button", name="Get stories").click()
-    expect(page.get_by_role("alert")).to_contain_text("One job holds at most 50 lines. These are 51.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "One job holds at most 50 lines. These are 51."
+    )
     expect(page.locator("#id_text")).to_have_value(lines)
     expect(page.locator("#id_note")).to_have_value("why I save this")
 
