@@ -19,6 +19,7 @@ COPY templates templates
 COPY locale locale
 # Static files and byte code are made here: at run time this folder can be read-only.
 RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
+ && /venv/bin/python -c "from webapp.translations import compile_translations as c; c()" \
  && /venv/bin/python -m compileall -q /app /venv/lib \
  && rm -rf /tmp/data
 

@@ -1,15 +1,13 @@
-"""Keeps the translations: `python -m tests.catalogue` adds what is new to each .po file, takes out
-what is gone, and compiles it into the .mo file beside it. No gettext tools are needed.
+"""Keeps the translations: `python -m tests.catalogue` adds what is new to each .po file and takes
+out what is gone. No gettext tools are needed.
 
-Both files are committed, so that a checkout speaks every language without a build step;
-tests/test_language.py compares them with the sources.
+tests/unit/test_language.py compares them with the sources; webapp/translations.py compiles them.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,27 +138,6 @@ def write(catalogue: Catalogue, places: dict[Key, str], language: str) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-# --- the .mo file ---------------------------------------------------------------------------------
-
-
-def compiled(catalogue: Catalogue, language: str) -> bytes:
-    """The binary form gettext reads: two tables of lengths and offsets, then the strings."""
-    rows = {b"": HEADER.format(language=language).encode()}
-    for (context, message, plural), forms in catalogue.items():
-        if all(forms):
-            name = f"{context}\x04{message}" if context else message
-            rows[(f"{name}\x00{plural}" if plural else name).encode()] = "\x00".join(forms).encode()
-    count = len(rows)
-    start = 28 + 16 * count
-    names, words, text = [], [], b""
-    for table, strings in ((names, sorted(rows)), (words, [rows[name] for name in sorted(rows)])):
-        for string in strings:
-            table += [len(string), start + len(text)]
-            text += string + b"\x00"
-    head = struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, start)
-    return head + struct.pack(f"<{4 * count}I", *names, *words) + text
-
-
 def files() -> Iterator[tuple[str, Path]]:
     """Each language and its .po file."""
     for path in sorted(LOCALE.glob("*/LC_MESSAGES/django.po")):
@@ -175,7 +152,6 @@ def main() -> int:
         known = read(path.read_text(encoding="utf-8"))
         catalogue = {key: known[key] for key in places if key in known}
         path.write_text(write(catalogue, places, language), encoding="utf-8")
-        path.with_suffix(".mo").write_bytes(compiled(catalogue, language))
         for key, place in places.items():
             if not all(catalogue.get(key, ("",))):
                 missing += 1

@@ -23,6 +23,7 @@ os.environ["STORYKEEP_DISK_MIN_FREE"] = "0"
 
 from webapp.settings import *  # noqa: E402, F403
 from webapp.settings import DATABASES, STORAGES  # noqa: E402
+from webapp.translations import compile_translations  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The manifest is made by `collectstatic`; tests serve the sources.
@@ -33,3 +34,5 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/test.sqlite3"}
 # Nor need there be a folder of collected files, which WhiteNoise would otherwise miss.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
+
+compile_translations()

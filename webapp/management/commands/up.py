@@ -27,6 +27,7 @@ from accounts import setup
 from webapp import parts
 from webapp.address import address
 from webapp.env import PROJECT_DIR, Env, child_environment
+from webapp.translations import compile_translations
 
 ONE: dict[str, Callable[[Env], parts.Part]] = {
     "web": parts.web,
@@ -162,6 +163,7 @@ class Command(BaseCommand):
         Returns the token of the set-up link, None when there is an admin.
         """
         collect_static()
+        compile_translations()
         password = env.admin_password.get_secret_value() if env.admin_password else None
         try:
             migrate()
