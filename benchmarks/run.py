@@ -82,7 +82,7 @@ def main() -> int:
             if "idle" in options.only:
                 report["idle"] = _idle(home, options.python)
                 _print_idle(report["idle"])
-        except Unchecked as error:
+        except (Unchecked, RuntimeError) as error:
             sys.stderr.write(f"{error}\n")
             with suppress(OSError):
                 sys.stderr.write((home / "worker.log").read_text()[-4000:])
