@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-postgres bench fuzz shots check format lock clean
+.PHONY: messages help run demo test test-more test-postgres bench fuzz shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -17,10 +17,18 @@ run: $(VENV)/base.ok ## Start everything: web, worker, scheduler and Redis
 demo: $(VENV)/dev.ok ## The same against a make-believe TikTok, without any network
 	@exec $(BIN)/python -m tests.demo
 
-# The browser's tests apart: what drives it keeps an event loop running in the process.
-test: $(VENV)/dev.ok ## All tests, on SQLite
-	@$(PYTEST) --dist loadgroup --ignore tests/browser $(ARGS)
-	@$(PYTEST) --dist loadfile tests/browser $(ARGS)
+# The queue and the main path through a browser are what must never break; the rest of what needs
+# whole processes is apart. So are the browser's tests: what drives it keeps an event loop running.
+QUEUE := tests/integration/test_queue.py
+MAIN_PATH := tests/browser/test_main_path.py
+
+test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
+	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py $(QUEUE) $(ARGS)
+	@$(PYTEST) --dist loadgroup $(MAIN_PATH) $(ARGS)
+
+test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
+	@$(PYTEST) --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
+	@$(PYTEST) --dist loadfile tests/browser --ignore $(MAIN_PATH) $(ARGS)
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration $(ARGS)
