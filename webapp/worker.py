@@ -17,7 +17,7 @@ from typing import Any
 def main() -> int:
     """Until SIGTERM; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
-    parser.add_argument("--concurrency", type=int, default=8, help="items at once")
+    parser.add_argument("--concurrency", type=int, default=10, help="items at once")
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--check", action="store_true", help="is a worker alive on this host?")
     asked = parser.parse_args()
