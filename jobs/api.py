@@ -95,7 +95,12 @@ def submit(
     request: HttpRequest,
     body: JobIn,
     idempotency_key: Annotated[
-        str | None, Header(max_length=KEY_LENGTH, description="Sent twice, it makes one job.")
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            max_length=KEY_LENGTH,
+            description="Sent twice, it makes one job.",
+        ),
     ] = None,
     wait: Annotated[
         int, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to settle.")

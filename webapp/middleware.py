@@ -1,10 +1,10 @@
-"""Headers every page of ours carries."""
+"""What every answer of ours has in common: its headers, and no body where none was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 POLICY = "; ".join(
     (
@@ -35,6 +35,23 @@ def content_security_policy(
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
         )
+        return response
+
+    return respond
+
+
+def head_without_body(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """A HEAD has the headers of the GET, Content-Length among them, and nothing behind them.
+
+    The server would drop the body anyway, with a line in the log for every monitor that asks.
+    """
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.content = b""
         return response
 
     return respond

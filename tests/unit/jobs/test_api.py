@@ -692,6 +692,18 @@ def test_openapi_describes_every_call(client: Client) -> None:
             assert call["description"] or call["summary"]
 
 
+def test_openapi_names_the_headers_as_they_are_sent(client: Client) -> None:
+    found = client.get("/api/v1/openapi.json").json()
+    headers = {
+        parameter["name"]
+        for methods in found["paths"].values()
+        for call in methods.values()
+        for parameter in call.get("parameters", ())
+        if parameter["in"] == "header"
+    }
+    assert headers == {"Idempotency-Key"}
+
+
 def test_the_docs_page_asks_nobody_else(client: Client) -> None:
     response = client.get("/api/v1/docs")
     text = response.content.decode()
