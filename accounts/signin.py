@@ -1,8 +1,8 @@
 """Signing in, passwords, sessions, second factors: django-allauth's views under our addresses.
 
-Only what we use has an address: no sign-up, no e-mail addresses to manage. Its templates are ours
-(templates/account, mfa, usersessions); `login`, `logout` and `password_change` are the names the
-rest of the site uses.
+Only what we use has an address: no sign-up, and nothing about mail where none can be sent. Its
+templates are ours (templates/account, mfa, usersessions); `login`, `logout` and `password_change`
+are the names the rest of the site uses.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import include, path, reverse
@@ -29,6 +30,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
+
+from accounts.mail import only_with_mail
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
@@ -56,6 +59,23 @@ def password_path(user: User) -> str:
     return reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
 
 
+def is_taken(email: str, user: User) -> bool:
+    """Has someone else here shown that this address is theirs?"""
+    proven = EmailAddress.objects.filter(email=email.lower(), verified=True)
+    return bool(email) and proven.exclude(user=user).exists()
+
+
+def set_address(user: User, email: str) -> None:
+    """Where links for a new password go, on an admin's word; "" is nowhere. Not a taken one."""
+    email = email.lower()
+    with transaction.atomic():
+        EmailAddress.objects.filter(user=user).delete()
+        if email:
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        User.objects.filter(pk=user.pk).update(email=email)
+    user.email = email
+
+
 def forget_second_factors(user: User) -> int:
     """For someone who lost their phone: how many factors are gone; the password alone will do."""
     gone, _each = Authenticator.objects.filter(user=user).delete()
@@ -78,6 +98,7 @@ def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
     return redirect("usersessions_list")
 
 
+_address = never_cache(only_with_mail(login_required(asks_again(views.email))))
 _reset = never_cache(views.password_reset_from_key)
 
 urlpatterns = [
@@ -94,6 +115,18 @@ urlpatterns = [
         "account/password/changed/",
         views.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
+    ),
+    path("password/", only_with_mail(views.password_reset), name="account_reset_password"),
+    path(
+        "password/sent/",
+        only_with_mail(views.password_reset_done),
+        name="account_reset_password_done",
+    ),
+    path("account/email/", _address, name="account_email"),
+    path(
+        "account/email/<str:key>/",
+        never_cache(only_with_mail(views.confirm_email)),
+        name="account_confirm_email",
     ),
     path("password/<str:uidb36>/<str:key>/", _reset, name="account_reset_password_from_key"),
     path("account/sessions/", list_usersessions, name="usersessions_list"),

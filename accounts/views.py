@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import UserCreationForm
@@ -20,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
 from accounts.forms import InvitationForm, TokenForm
+from accounts.links import full
 from accounts.models import ApiToken, Scope
 
 
@@ -35,14 +33,6 @@ def _admin(request: HttpRequest) -> User:
     if not user.is_superuser:
         raise Http404
     return user
-
-
-def full(request: HttpRequest, path: str) -> str:
-    """The path as others can open it; by the configured address where there is one."""
-    public = urlsplit(settings.STORYKEEP.public_url or "")
-    if public.netloc:
-        return f"{public.scheme}://{public.netloc}{path}"
-    return request.build_absolute_uri(path)
 
 
 def _enter(request: HttpRequest, user: User) -> None:

@@ -78,7 +78,9 @@ def wanted() -> dict[Key, str]:
     from jobs.errors import BY_CODE
 
     found: dict[Key, str] = {}
-    for path in sorted((ROOT / "templates").rglob("*.html")):
+    for path in sorted(
+        (*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt"))
+    ):
         for key in _in_template(path):
             found.setdefault(key, path.relative_to(ROOT).as_posix())
     for room in ROOMS:

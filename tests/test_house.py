@@ -33,7 +33,12 @@ ONLY_IN = {
     "redis": ("jobs/progress.py", "jobs/upstream.py"),
     "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py", "webapp/worker.py"),
     "kombu": ("jobs/tasks.py", "webapp/celery.py"),
-    "allauth": ("accounts/adapters.py", "accounts/passkeys.py", "accounts/signin.py"),
+    "allauth": (
+        "accounts/adapters.py",
+        "accounts/forgotten.py",
+        "accounts/passkeys.py",
+        "accounts/signin.py",
+    ),
 }
 """Who may use a library: to replace one, these are the files to change."""
 

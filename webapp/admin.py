@@ -25,8 +25,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
+from accounts.links import full
 from accounts.models import ApiToken
-from accounts.views import full
 from jobs import quotas
 from jobs.models import Artifact, Job, Quota
 from jobs.templatetags.words import size
@@ -71,6 +71,13 @@ class PersonForm(_ModelForm):
         super().__init__(*args, **kwargs)
         self.initial["role"] = "admin" if self.instance.is_superuser else "member"
         self.initial["blocked"] = not self.instance.is_active
+
+    def clean_email(self) -> str:
+        """As it is kept: two people cannot have the same."""
+        email: str = self.cleaned_data["email"].lower()
+        if "email" in self.changed_data and signin.is_taken(email, self.instance):
+            raise forms.ValidationError(_("Someone else here has this address."))
+        return email
 
     def clean(self) -> dict[str, Any]:
         """Refuse to leave nobody in charge."""
@@ -301,8 +308,10 @@ class PersonAdmin(_ModelAdmin):
     # What is done
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
-        """Name and address as usual; role and block through `people`."""
+        """The name as usual; address, role and block through those who know what hangs on them."""
         super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            signin.set_address(obj, obj.email)
         with people.keeping_an_admin():
             wants_admin = form.cleaned_data["role"] == "admin"
             if obj.is_superuser != wants_admin or obj.is_staff != wants_admin:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts import mail
+
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
 
@@ -15,9 +17,14 @@ def theme(request: HttpRequest) -> str:
     return chosen if chosen in THEMES else ""
 
 
-def instance(request: HttpRequest) -> dict[str, str]:
-    """What the frame of every page needs.
+def instance(request: HttpRequest) -> dict[str, str | bool]:
+    """What any page may need.
 
     instance_note: the line whoever runs this instance wants on every page, or "". theme: see above.
+    sends_mail: can this instance send any?
     """
-    return {"instance_note": settings.STORYKEEP.instance_note, "theme": theme(request)}
+    return {
+        "instance_note": settings.STORYKEEP.instance_note,
+        "theme": theme(request),
+        "sends_mail": mail.configured(),
+    }

@@ -9,10 +9,12 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -38,6 +40,13 @@ def _is_host(name: str) -> bool:
     except ValueError:
         return _HOST.fullmatch(name) is not None
     return True
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 class BadSettings(Exception):
@@ -105,7 +114,16 @@ class _FileSource(PydanticBaseSettingsSource):
         return values
 
 
-SECRETS = ("database_url", "redis_url", "secret_key", "admin_user", "admin_password", "proxy")
+SECRETS = (
+    "database_url",
+    "redis_url",
+    "secret_key",
+    "admin_user",
+    "admin_password",
+    "proxy",
+    "email_url",
+)
+_MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def _parts(url: SecretStr | str | None) -> SplitResult | None:
@@ -119,6 +137,18 @@ def _parts(url: SecretStr | str | None) -> SplitResult | None:
     except ValueError:
         raise ValueError("that is not a URL") from None
     return parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in. starttls: encrypted after a greeting; tls: from the first byte."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    starttls: bool
+    tls: bool
 
 
 class Env(BaseSettings):
@@ -196,6 +226,17 @@ class Env(BaseSettings):
     )
     admin_password: SecretStr | None = Field(
         None, min_length=8, description="Password of that first admin, 8 characters or more."
+    )
+    email_url: SecretStr | None = Field(
+        None,
+        description="Mail server, so that people can reset their password by mail: "
+        "`smtp+tls://user:password@host:587`, `smtps://…:465`, or `smtp://…:25` without "
+        "encryption. Needs `EMAIL_FROM` and `PUBLIC_URL`.",
+    )
+    email_from: str | None = Field(
+        None,
+        max_length=320,
+        description="Sender of those mails, e.g. `Storykeep <stories@example.org>`.",
     )
     proxy: SecretStr | None = Field(
         None, description="Outbound HTTP proxy for everything sent to TikTok and its CDN."
@@ -302,6 +343,29 @@ class Env(BaseSettings):
             raise ValueError("write it as postgres://user:password@host/name or sqlite:///path")
         return url
 
+    @field_validator("email_url", mode="after")
+    @classmethod
+    def _is_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = _parts(url)
+        if not parts:
+            return url
+        if parts.scheme not in _MAIL_PORTS or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("write it as smtp+tls://user:password@host:587 or smtps://…")
+        if parts.password and parts.scheme == "smtp" and not _is_loopback(parts.hostname):
+            raise ValueError("a password would travel in the clear; use smtp+tls:// or smtps://")
+        return url
+
+    @field_validator("email_from", mode="after")
+    @classmethod
+    def _is_sender(cls, sender: str | None) -> str | None:
+        if sender is None:
+            return None
+        address = parseaddr(sender)[1]
+        box, at, host = address.rpartition("@")
+        if not sender.isprintable() or not (box and at and _is_host(host)) or " " in address:
+            raise ValueError("write it as name@host or Name <name@host>")
+        return sender
+
     @field_validator("public_url", mode="after")
     @classmethod
     def _is_origin(cls, url: str | None) -> str | None:
@@ -324,6 +388,21 @@ class Env(BaseSettings):
             if not _HOST.fullmatch(bind) or not bind.rpartition(".")[2].strip("0123456789"):
                 raise ValueError("write an address such as 127.0.0.1 or 0.0.0.0") from None
         return bind
+
+    @property
+    def mail(self) -> MailServer | None:
+        """How to send mail; None when this instance cannot."""
+        parts = _parts(self.email_url)
+        if not parts:
+            return None
+        return MailServer(
+            host=parts.hostname or "",
+            port=parts.port or _MAIL_PORTS[parts.scheme],
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            starttls=parts.scheme == "smtp+tls",
+            tls=parts.scheme == "smtps",
+        )
 
     @property
     def artifacts(self) -> Path:
@@ -407,6 +486,11 @@ def _together(env: Env) -> dict[tuple[str, ...], str]:
         found["admin_user", "admin_password"] = (
             f"{PREFIX}ADMIN_USER and {PREFIX}ADMIN_PASSWORD: set both or neither"
         )
+    if env.email_from and not env.email_url:
+        found["email_from", "email_url"] = f"{PREFIX}EMAIL_FROM: needs {PREFIX}EMAIL_URL"
+    for name in ("email_from", "public_url"):
+        if env.email_url and not getattr(env, name):
+            found["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
     return found
 
 

@@ -179,6 +179,15 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = STORYKEEP.trusted_proxies
+# One address, which counts once its owner has shown that mail to it arrives. What is said to
+# whoever asks for a link must not tell whether anybody here has that address.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
+ACCOUNT_FORMS = {"reset_password": "accounts.forgotten.ForgottenPasswordForm"}
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
     "login_webauthn": "accounts.passkeys.SignInForm",
@@ -199,6 +208,14 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
+
+EMAIL_BACKEND = "accounts.mail.Smtp"
+if STORYKEEP.mail:
+    EMAIL_HOST, EMAIL_PORT = STORYKEEP.mail.host, STORYKEEP.mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = STORYKEEP.mail.user, STORYKEEP.mail.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = STORYKEEP.mail.starttls, STORYKEEP.mail.tls
+    EMAIL_TIMEOUT = 20
+    DEFAULT_FROM_EMAIL = STORYKEEP.email_from
 
 LANGUAGE_CODE = "en"
 # Those of which every word is there: Django speaks many more, but half a page helps nobody.

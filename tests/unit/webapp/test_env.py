@@ -132,6 +132,9 @@ def test_every_mistake_at_once(setting: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("PROXY", "ftp://someone:hunter2@host"),
         ("SECRET_KEY", "hunter2"),
         ("PUBLIC_URL", "https://someone:hunter2@host"),
+        ("EMAIL_URL", "smtp://someone:hunter2@mail.example.org"),
+        ("EMAIL_URL", "imap://someone:hunter2@mail.example.org"),
+        ("EMAIL_URL", "smtps://someone:hunter2@mail.example.org/inbox"),
     ],
 )
 def test_a_mistake_does_not_repeat_a_secret(
@@ -150,6 +153,15 @@ def test_a_mistake_does_not_repeat_a_secret(
         ({"ARTIFACT_TTL": "3h", "ARTIFACT_TTL_MAX": "2h"}, "not be shorter"),
         ({"ADMIN_USER": "a"}, "both or neither"),
         ({"ADMIN_PASSWORD": "alice-and-bob"}, "both or neither"),
+        ({"EMAIL_FROM": "a@example.org"}, "needs STORYKEEP_EMAIL_URL"),
+        (
+            {"EMAIL_URL": "smtps://mail", "EMAIL_FROM": "a@example.org"},
+            "needs STORYKEEP_PUBLIC_URL",
+        ),
+        (
+            {"EMAIL_URL": "smtps://mail", "PUBLIC_URL": "https://a.example.org"},
+            "needs STORYKEEP_EMAIL_FROM",
+        ),
     ],
 )
 def test_what_does_not_go_together(
@@ -169,6 +181,9 @@ def test_what_does_not_go_together(
         ("PUBLIC_URL", "https://stories.example.org/<x>"),
         ("ADMIN_USER", "bad name!<>"),
         ("ADMIN_PASSWORD", "short"),
+        ("EMAIL_FROM", "nobody"),
+        ("EMAIL_FROM", "a@b c"),
+        ("EMAIL_FROM", "Story\nkeep <a@example.org>"),
     ],
 )
 def test_what_would_only_fail_later_is_refused_at_the_start(
@@ -187,6 +202,26 @@ def test_what_would_only_fail_later_is_refused_at_the_start(
 def test_addresses_people_use(setting: pytest.MonkeyPatch, url: str) -> None:
     setting.setenv("STORYKEEP_PUBLIC_URL", url)
     assert load().public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "starttls", "tls"),
+    [
+        ("smtp+tls://a%40b:p%2Fw@mail.example.org", 587, True, False),
+        ("smtps://a%40b:p%2Fw@mail.example.org", 465, False, True),
+        ("smtp://a%40b:p%2Fw@localhost:2525", 2525, False, False),
+    ],
+)
+def test_a_mail_server(
+    setting: pytest.MonkeyPatch, url: str, port: int, starttls: bool, tls: bool
+) -> None:
+    setting.setenv("STORYKEEP_EMAIL_URL", url)
+    setting.setenv("STORYKEEP_EMAIL_FROM", "Storykeep <stories@example.org>")
+    setting.setenv("STORYKEEP_PUBLIC_URL", "https://stories.example.org")
+    found = load().mail
+    assert found is not None
+    assert (found.port, found.starttls, found.tls) == (port, starttls, tls)
+    assert (found.user, found.password) == ("a@b", "p/w")
 
 
 def test_an_authority_that_is_none(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
