@@ -8,6 +8,7 @@ are the names the rest of the site uses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from allauth.account import views
@@ -22,10 +23,14 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import include, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -44,6 +49,19 @@ our_sign_in = secure_admin_login
 asks_again: Callable[[_View], _View] = reauthentication_required(allow_get=True)
 """For acts that must not be open to whoever finds a signed-in browser: asks who it is, unless that
 was answered in the last five minutes."""
+
+
+@receiver(user_logged_in)
+def _begin(sender: object, request: HttpRequest, **_more: object) -> None:
+    """A session that was short while nobody was known to be behind it is one like any other now.
+
+    And the devices of sessions that are gone are forgotten, addresses and all. Those of a session
+    that began just now may not have it stored yet.
+    """
+    request.session.set_expiry(None)
+    stored = Session.objects.values("session_key")
+    long_ago = timezone.now() - timedelta(days=1)
+    UserSession.objects.filter(created_at__lt=long_ago).exclude(session_key__in=stored).delete()
 
 
 def enter(request: HttpRequest, user: User) -> None:

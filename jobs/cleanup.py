@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 from django.utils import timezone
@@ -46,6 +47,7 @@ class Report:
     workspaces: int = 0
     packages: int = 0
     jobs: int = 0
+    sessions: int = 0
     freed_bytes: int = 0
     failed: int = 0
 
@@ -87,6 +89,7 @@ def sweep(now: datetime) -> Report:
         "orphan_files": _orphan_files(now, tally),
         "workspaces": _workspaces(now, tally),
         "jobs": _jobs(now, tally),
+        "sessions": _sessions(now),
     }
     report = Report(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
     if not report.idle:
@@ -251,6 +254,12 @@ def _jobs(now: datetime, tally: _Tally) -> int:
             else:
                 count += 1
     return count
+
+
+def _sessions(now: datetime) -> int:
+    """Nobody comes back to these; one may hold what was typed before it was known by whom."""
+    gone, _each = Session.objects.filter(expire_date__lt=now).delete()
+    return gone
 
 
 def _erase(job_id: UUID) -> list[tuple[UUID, int]]:

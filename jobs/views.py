@@ -58,6 +58,7 @@ _KEPT_TEXT = 20_000
 _SHARED_LENGTH = 6000
 """The same where it travels in an address, encoded twice: a request line has at most 8190."""
 _TYPED = "typed"
+_TYPED_KEPT_S = 60 * 60
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -96,6 +97,7 @@ def _to_login(request: HttpRequest) -> HttpResponse:
     if typed:
         # Too long for an address; whoever signs in next in this browser is its writer.
         request.session[_TYPED] = typed[:_KEPT_TEXT]
+        request.session.set_expiry(_TYPED_KEPT_S)  # signing in makes it long again
         return redirect_to_login(address)
     text = _prefill(request)
     while len(quote(quote(text))) > _SHARED_LENGTH:

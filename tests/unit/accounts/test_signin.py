@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 
 from accounts import invitations, people, signin, tokens
@@ -320,6 +322,19 @@ class TestDevices:
         assert not is_in(phone)
         assert is_in(client)
         assert b"Safari on iPhone" not in client.get("/account/sessions/").content
+
+    def test_nobodys_are_kept_once_their_session_is_gone(self, client: Client, alice: User) -> None:
+        sign_in(Client())
+        long_ago = timezone.now() - timedelta(days=2)
+        UserSession.objects.update(created_at=long_ago)
+        kept, gone = UserSession.objects.get(), make_user("bob")
+        UserSession.objects.create(user=gone, ip="::1", session_key="gone", user_agent="x")
+        UserSession.objects.filter(user=gone).update(created_at=long_ago)
+        carol = UserSession.objects.create(user=gone, ip="::1", session_key="new", user_agent="x")
+        sign_in(client)
+        left = set(UserSession.objects.values_list("pk", flat=True))
+        assert {kept.pk, carol.pk} < left  # a session that has just begun may not be stored yet
+        assert len(left) == 3
 
     def test_this_one_too(self, client: Client, alice: User) -> None:
         sign_in(client)

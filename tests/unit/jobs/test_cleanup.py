@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -49,6 +50,15 @@ def test_expired_files_go_and_their_rows_say_when() -> None:
     assert old.removed_at == now
     assert storage.size(old.pk) is None
     assert storage.size(fresh.pk) == 5
+    assert cleanup.sweep(now).idle
+
+
+def test_sessions_that_ended_go() -> None:
+    now = timezone.now()
+    for key, left in (("ended", -HOUR), ("open", HOUR)):
+        Session.objects.create(session_key=key, session_data="", expire_date=now + left)
+    assert cleanup.sweep(now).sessions == 1
+    assert Session.objects.get().pk == "open"
     assert cleanup.sweep(now).idle
 
 

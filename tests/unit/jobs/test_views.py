@@ -10,11 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import upstream, views
+from jobs import cleanup, upstream, views
 from jobs.errors import BY_CODE
 from jobs.models import (
     Artifact,
@@ -163,6 +164,29 @@ def test_what_was_typed_survives_a_session_that_ended(alice: User) -> None:
     )
     assert f">\n{typed}</textarea>" in response.content.decode()
     assert typed not in browser.get("/").content.decode()
+
+
+def test_what_was_typed_does_not_wait_for_ever(alice: User) -> None:
+    browser = Client()
+    browser.post("/", {"text": "@nora"})
+    waiting = browser.session
+    assert 0 < waiting.get_expiry_age() <= 3600
+    cleanup.sweep(timezone.now() + timedelta(minutes=59))
+    assert Session.objects.filter(pk=waiting.session_key).exists()
+    cleanup.sweep(timezone.now() + timedelta(minutes=61))
+    assert not Session.objects.filter(pk=waiting.session_key).exists()
+
+
+@pytest.mark.parametrize("way", ["password", "anything else"])
+def test_signing_in_afterwards_lasts_as_long_as_ever(alice: User, way: str) -> None:
+    browser = Client()
+    browser.post("/", {"text": "@nora"})
+    if way == "password":
+        browser.post("/login/", {"login": "alice", "password": "alicealice"})
+    else:
+        browser.force_login(alice)
+    assert browser.session.get_expiry_age() == 30 * 24 * 3600
+    assert b"@nora" in browser.get("/").content
 
 
 @pytest.mark.parametrize("text", ["@nora " * 700, "شاهد " * 700, "🔭" * 2000])
