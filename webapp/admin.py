@@ -7,6 +7,7 @@ here: people come by invitation. Only admins see it, whatever permissions a memb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -52,25 +53,11 @@ def _last() -> str:
 
 
 class PersonForm(_ModelForm):
-    """What an admin may change about someone. Passwords are theirs alone."""
-
-    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=ROLES)
-    blocked = forms.BooleanField(
-        label=gettext_lazy("Blocked"),
-        required=False,
-        help_text=gettext_lazy(
-            "Ends their sessions, tokens and invitations at once. What they saved stays."
-        ),
-    )
+    """What an admin may write about someone. Passwords are theirs alone; acts ask first."""
 
     class Meta:
         model = User
         fields = ("username", "email")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["role"] = "admin" if self.instance.is_superuser else "member"
-        self.initial["blocked"] = not self.instance.is_active
 
     def clean_email(self) -> str:
         """As it is kept: two people cannot have the same."""
@@ -78,14 +65,6 @@ class PersonForm(_ModelForm):
         if "email" in self.changed_data and signin.is_taken(email, self.instance):
             raise forms.ValidationError(_("Someone else here has this address."))
         return email
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse to leave nobody in charge."""
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        leaves = given.get("role") != "admin" or given.get("blocked")
-        if leaves and people.are_last_admins(self.instance):
-            raise forms.ValidationError(_last())
-        return given
 
 
 class SizeField(forms.CharField):
@@ -205,10 +184,15 @@ class PersonAdmin(_ModelAdmin):
     search_fields = ("username", "email")
     ordering = ("username",)
     readonly_fields = (
-        "at_once", "today", "bytes_here", "jobs_count", "tokens", "last_active", "date_joined",
+        "role", "at_once", "today", "bytes_here", "jobs_count", "tokens", "last_active",
+        "date_joined",
     )  # fmt: skip
     inlines = (QuotaInline,)
-    actions = ("block", "unblock", "sign_out", "password_link", "forget_factors")
+    actions = (
+        "make_admin", "make_member", "block", "unblock", "sign_out", "password_link",
+        "forget_factors",
+    )  # fmt: skip
+    change_form_template = "admin/auth/user/person.html"
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -308,18 +292,25 @@ class PersonAdmin(_ModelAdmin):
     # What is done
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
-        """The name as usual; address, role and block through those who know what hangs on them."""
+        """The name as usual; the address through those who know what hangs on it."""
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
             signin.set_address(obj, obj.email)
-        with people.keeping_an_admin():
-            wants_admin = form.cleaned_data["role"] == "admin"
-            if obj.is_superuser != wants_admin or obj.is_staff != wants_admin:
-                people.set_role(obj, admin=wants_admin)
-            if form.cleaned_data["blocked"] and obj.is_active:
-                people.block(obj)
-            elif not form.cleaned_data["blocked"] and not obj.is_active:
-                people.unblock(obj)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With a button for each act that means something for this person."""
+        person = kwargs.get("obj")
+        if person is not None:
+            skipped = {
+                "make_admin" if person.is_superuser else "make_member",
+                "block" if not person.is_active else "unblock",
+            }
+            names = [name for name in PersonAdmin.actions if name not in skipped]
+            found = map(self.get_action, names)
+            context["buttons"] = [(one[1], one[2]) for one in found if one]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -369,6 +360,22 @@ class PersonAdmin(_ModelAdmin):
         except people.LastAdmin:
             messages.error(request, _last())
             return redirect("admin:auth_user_change", unquote(object_id))
+
+    @admin.action(description=gettext_lazy("Make admin"))
+    def make_admin(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("They can then do all that you can: invite, block, delete people.")
+        act = partial(people.set_role, admin=True)
+        members = users.filter(is_superuser=False)
+        return self._act(request, members, "make_admin", _("Make admin"), said, act)
+
+    @admin.action(description=gettext_lazy("Make member"))
+    def make_member(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        """After a page that says who."""
+        said = _("They keep what they saved. The invitations they made end at once.")
+        act = partial(people.set_role, admin=False)
+        admins = users.filter(is_superuser=True)
+        return self._act(request, admins, "make_member", _("Make member"), said, act)
 
     @admin.action(description=gettext_lazy("Block: end sessions and tokens"))
     def block(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
@@ -434,6 +441,9 @@ class PersonAdmin(_ModelAdmin):
         act: Callable[[User], object],
     ) -> HttpResponse | None:
         chosen = list(users)
+        back = None
+        if "back" in request.POST and len(chosen) == 1:  # from somebody's own page
+            back = redirect("admin:auth_user_change", chosen[0].pk)
         if not chosen:
             messages.warning(request, _("There is nobody to do that to."))
             return None
@@ -444,6 +454,7 @@ class PersonAdmin(_ModelAdmin):
                 "said": said,
                 "people": chosen,
                 "action": name,
+                "back": back,
                 "opts": self.opts,
             }
             return TemplateResponse(request, "admin/auth/user/sure.html", context)
@@ -459,7 +470,7 @@ class PersonAdmin(_ModelAdmin):
         if done:
             words = ngettext("%(title)s: %(n)d user.", "%(title)s: %(n)d users.", done)
             messages.success(request, words % {"title": title, "n": done})
-        return None
+        return back
 
 
 admin.site.unregister(User)

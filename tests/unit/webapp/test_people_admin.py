@@ -60,7 +60,7 @@ def act(browser: Client, name: str, *users: User, sure: bool = True) -> str:
 
 def change(browser: Client, user: User, **given: str) -> str:
     """Send someone's form; what the page then says."""
-    form = {"username": user.username, "email": "", "role": "member"}
+    form = {"username": user.username, "email": ""}
     form |= {"quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "0"} | given
     return plain(browser.post(f"{LIST}{user.pk}/change/", form, follow=True).content)
 
@@ -104,31 +104,60 @@ def test_nobody_is_added_here(browser: Client) -> None:
     assert browser.get(f"{LIST}add/").status_code == 403
 
 
-def test_roles_and_blocking_in_the_form(browser: Client, root: User, alice: User) -> None:
-    assert browser.get(f"{LIST}{alice.pk}/change/").status_code == 200
-    change(browser, alice, role="admin")
+def test_roles(browser: Client, root: User, alice: User) -> None:
+    assert "Make admin: 1 user." in act(browser, "make_admin", alice)
     alice.refresh_from_db()
     assert (alice.is_superuser, alice.is_staff) == (True, True)
-    change(browser, alice, role="member", blocked="on")
+    assert "nobody to do that to" in act(browser, "make_admin", alice)
+    assert "Make member: 1 user." in act(browser, "make_member", alice)
     alice.refresh_from_db()
-    assert (alice.is_superuser, alice.is_staff, alice.is_active) == (False, False, False)
+    assert (alice.is_superuser, alice.is_staff) == (False, False)
+
+
+def test_a_persons_page_has_their_acts_and_comes_back(browser: Client, alice: User) -> None:
+    address = f"{LIST}{alice.pk}/change/"
+    page = plain(browser.get(address).content)
+    offered = re.findall(r'name="action" value="(\w+)"', page)
+    assert offered == ["make_admin", "block", "sign_out", "password_link", "forget_factors"]
+    given = {"action": "block", "_selected_action": alice.pk, "back": "row"}
+    asked = plain(browser.post(LIST, given).content)
+    assert "1 user:" in asked
+    assert f'href="{address}"' in asked
+    assert User.objects.get(pk=alice.pk).is_active
+    done = browser.post(LIST, given | {"sure": "yes"})
+    assert done.headers["Location"] == address
+    alice.refresh_from_db()
+    assert not alice.is_active
     assert not ApiToken.objects.exists()
-    change(browser, alice)
+    offered = re.findall(r'name="action" value="(\w+)"', plain(browser.get(address).content))
+    assert "unblock" in offered
+    assert "block" not in offered
+
+
+def test_an_address_is_one_persons(browser: Client, alice: User) -> None:
+    change(browser, alice, email="Alice@Example.org")
     alice.refresh_from_db()
-    assert alice.is_active
+    assert alice.email == "alice@example.org"
+    bob = make_user("bob")
+    assert "Someone else here has this address." in change(browser, bob, email="ALICE@example.org")
+    change(browser, alice, email="")
+    change(browser, bob, email="alice@example.org")
+    bob.refresh_from_db()
+    assert bob.email == "alice@example.org"
 
 
 def test_the_form_takes_no_other_field(browser: Client, alice: User) -> None:
     before = User.objects.get(pk=alice.pk).password
-    change(browser, alice, password="x", is_superuser="on", is_staff="on")
+    more = {"role": "admin", "blocked": "on"}
+    change(browser, alice, password="x", is_superuser="on", is_staff="on", is_active="", **more)
     alice.refresh_from_db()
     assert alice.password == before
     assert not alice.is_staff
+    assert alice.is_active
 
 
-@pytest.mark.parametrize("given", [{"role": "member"}, {"role": "admin", "blocked": "on"}])
-def test_the_last_admin_stays_one(browser: Client, root: User, given: dict[str, str]) -> None:
-    assert "only admin" in change(browser, root, **given)
+def test_the_last_admin_stays_one(browser: Client, root: User) -> None:
+    assert "only admin" in act(browser, "make_member", root)
     root.refresh_from_db()
     assert root.is_superuser
     assert root.is_active
