@@ -60,7 +60,12 @@ class Owned(models.Model):
     """A row that belongs to the user who asked for it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("owner"),
+    )
 
     class Meta:
         abstract = True
@@ -118,23 +123,37 @@ class Job(Owned):
     bundle: the package of all files, selection: of the files chosen last; once someone asked.
     """
 
-    note = models.CharField(max_length=500, blank=True, default="")
-    prefer = models.CharField(max_length=12, choices=Prefer, default=Prefer.COMPATIBLE)
-    posts = models.BooleanField(default=False)
-    audio = models.CharField(max_length=6, choices=Audio, default=Audio.NONE)
+    note = models.CharField(_("note"), max_length=500, blank=True, default="")
+    prefer = models.CharField(
+        _("preference"), max_length=12, choices=Prefer, default=Prefer.COMPATIBLE
+    )
+    posts = models.BooleanField(_("posts too"), default=False)
+    audio = models.CharField(_("sound"), max_length=6, choices=Audio, default=Audio.NONE)
     idempotency_key = models.CharField(max_length=200, null=True, default=None)
-    created_at = models.DateTimeField(default=timezone.now)
-    settled_at = models.DateTimeField(null=True, default=None)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     bundle = models.ForeignKey(
-        "jobs.Package", on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+        "jobs.Package",
+        on_delete=models.SET_NULL,
+        null=True,
+        default=None,
+        related_name="+",
+        verbose_name=_("bundle"),
     )
     selection = models.ForeignKey(
-        "jobs.Package", on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+        "jobs.Package",
+        on_delete=models.SET_NULL,
+        null=True,
+        default=None,
+        related_name="+",
+        verbose_name=_("selection"),
     )
 
     objects = OwnedQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["settled_at"], name="job_settled"),
@@ -152,7 +171,7 @@ class Job(Owned):
         ]
 
     def __str__(self) -> str:
-        return f"job {self.id}"
+        return f"{self._meta.verbose_name} {self.id}"
 
 
 class ItemKind(models.TextChoices):
@@ -177,35 +196,39 @@ class Item(Owned):
     error_code, error_detail: why it waits or failed; the words are looked up by code.
     """
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
-    position = models.PositiveIntegerField()
-    line = models.CharField(max_length=LINE_LENGTH)
-    kind = models.CharField(max_length=8, choices=ItemKind)
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="items", verbose_name=_("job")
+    )
+    position = models.PositiveIntegerField(_("position"))
+    line = models.CharField(_("line"), max_length=LINE_LENGTH)
+    kind = models.CharField(_("kind"), max_length=8, choices=ItemKind)
     target = models.JSONField(default=dict)
     key = models.CharField(max_length=300, blank=True, default="")
 
-    state = models.CharField(max_length=10, choices=ItemState, default=ItemState.QUEUED)
-    attempt = models.PositiveIntegerField(default=0)
-    tries = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    asked_at = models.DateTimeField(default=timezone.now)
-    not_before = models.DateTimeField(null=True, default=None)
-    sent_at = models.DateTimeField(null=True, default=None)
-    claimed_at = models.DateTimeField(null=True, default=None)
-    heartbeat_at = models.DateTimeField(null=True, default=None)
+    state = models.CharField(_("state"), max_length=10, choices=ItemState, default=ItemState.QUEUED)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    not_before = models.DateTimeField(_("not before"), null=True, default=None)
+    sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, default=None)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
     leads = models.CharField(max_length=64, null=True, default=None, unique=True)
-    listed_at = models.DateTimeField(null=True, default=None)
-    settled_at = models.DateTimeField(null=True, default=None)
-    error_code = models.CharField(max_length=32, blank=True, default="")
-    error_detail = models.CharField(max_length=500, blank=True, default="")
+    listed_at = models.DateTimeField(_("listed at"), null=True, default=None)
+    settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
+    error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
+    error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
 
-    author_id = models.CharField(max_length=32, blank=True, default="")
-    author_name = models.CharField(max_length=64, blank=True, default="")
-    author_nickname = models.CharField(max_length=200, blank=True, default="")
+    author_id = models.CharField(_("author id"), max_length=32, blank=True, default="")
+    author_name = models.CharField(_("author"), max_length=64, blank=True, default="")
+    author_nickname = models.CharField(_("nickname"), max_length=200, blank=True, default="")
 
     objects = ItemQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("item")
+        verbose_name_plural = _("items")
         indexes = [
             models.Index(fields=["state", "not_before"], name="item_due"),
             models.Index(fields=["state", "heartbeat_at"], name="item_lease"),
@@ -220,7 +243,7 @@ class Item(Owned):
         ]
 
     def __str__(self) -> str:
-        return f"item {self.id}"
+        return f"{self._meta.verbose_name} {self.id}"
 
 
 class StoryKind(models.TextChoices):
@@ -239,31 +262,34 @@ class Story(Owned):
     position: 1-based, oldest first within the item; grows when a later attempt finds more.
     """
 
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="stories")
-    tiktok_id = models.CharField(max_length=32)
-    position = models.PositiveIntegerField()
-    kind = models.CharField(max_length=10, choices=StoryKind)
-    is_story = models.BooleanField(default=True)
-    caption = models.TextField(blank=True, default="")
-    source_url = models.CharField(max_length=300, blank=True, default="")
-    posted_at = models.DateTimeField()
-    leaves_at = models.DateTimeField(null=True, default=None)
-    media_count = models.PositiveIntegerField(default=1)
-    captured_at = models.DateTimeField(null=True, default=None)
-    state = models.CharField(max_length=10, choices=ItemState, default=ItemState.QUEUED)
-    error_code = models.CharField(max_length=32, blank=True, default="")
-    error_detail = models.CharField(max_length=500, blank=True, default="")
+    item = models.ForeignKey(
+        Item, on_delete=models.CASCADE, related_name="stories", verbose_name=_("item")
+    )
+    tiktok_id = models.CharField(_("TikTok id"), max_length=32)
+    position = models.PositiveIntegerField(_("position"))
+    kind = models.CharField(_("kind"), max_length=10, choices=StoryKind)
+    is_story = models.BooleanField(_("is a story"), default=True)
+    caption = models.TextField(_("caption"), blank=True, default="")
+    source_url = models.CharField(_("source link"), max_length=300, blank=True, default="")
+    posted_at = models.DateTimeField(_("posted at"))
+    leaves_at = models.DateTimeField(_("leaves TikTok at"), null=True, default=None)
+    media_count = models.PositiveIntegerField(_("media"), default=1)
+    captured_at = models.DateTimeField(_("captured at"), null=True, default=None)
+    state = models.CharField(_("state"), max_length=10, choices=ItemState, default=ItemState.QUEUED)
+    error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
+    error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
 
     objects = OwnedQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "stories"
+        verbose_name = _("story")
+        verbose_name_plural = _("stories")
         constraints = [
             models.UniqueConstraint(fields=["item", "tiktok_id"], name="story_once_per_item"),
         ]
 
     def __str__(self) -> str:
-        return f"story {self.id}"
+        return f"{self._meta.verbose_name} {self.id}"
 
 
 class Role(models.TextChoices):
@@ -288,28 +314,40 @@ class Artifact(Owned):
     the page can say when.
     """
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="artifacts")
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, null=True, related_name="artifacts")
-    story = models.ForeignKey(Story, on_delete=models.CASCADE, null=True, related_name="artifacts")
-    role = models.CharField(max_length=16, choices=Role)
-    position = models.PositiveIntegerField(default=0)
-    name = models.CharField(max_length=255)
-    content_type = models.CharField(max_length=64)
-    size_bytes = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    width = models.PositiveIntegerField(null=True, default=None)
-    height = models.PositiveIntegerField(null=True, default=None)
-    duration_s = models.FloatField(null=True, default=None)
-    has_audio = models.BooleanField(default=False)
-    checked = models.BooleanField(default=False)
-    labels = models.JSONField(default=list)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    removed_at = models.DateTimeField(null=True, default=None)
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="artifacts", verbose_name=_("job")
+    )
+    item = models.ForeignKey(
+        Item, on_delete=models.CASCADE, null=True, related_name="artifacts", verbose_name=_("item")
+    )
+    story = models.ForeignKey(
+        Story,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="artifacts",
+        verbose_name=_("story"),
+    )
+    role = models.CharField(_("role"), max_length=16, choices=Role)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    name = models.CharField(_("name"), max_length=255)
+    content_type = models.CharField(_("content type"), max_length=64)
+    size_bytes = models.PositiveBigIntegerField(_("bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    width = models.PositiveIntegerField(_("width"), null=True, default=None)
+    height = models.PositiveIntegerField(_("height"), null=True, default=None)
+    duration_s = models.FloatField(_("duration in seconds"), null=True, default=None)
+    has_audio = models.BooleanField(_("has sound"), default=False)
+    checked = models.BooleanField(_("checked"), default=False)
+    labels = models.JSONField(_("labels"), default=list)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    removed_at = models.DateTimeField(_("removed at"), null=True, default=None)
 
     objects = ArtifactQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
         indexes = [models.Index(fields=["removed_at", "expires_at"], name="artifact_expiry")]
         constraints = [
             # A late double of a worker can never add the same file a second time.
@@ -322,7 +360,7 @@ class Artifact(Owned):
         permissions = [("purge_artifact", "Can delete files of others")]
 
     def __str__(self) -> str:
-        return f"{self.role} {self.id}"
+        return f"{self.get_role_display()} {self.id}"
 
 
 class PackageState(models.TextChoices):
@@ -341,19 +379,32 @@ class Package(Owned):
     attempt, sent_at, heartbeat_at: as for an item.
     """
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="packages")
-    selection = models.JSONField(default=list)
-    state = models.CharField(max_length=10, choices=PackageState, default=PackageState.QUEUED)
-    attempt = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, default=None)
-    heartbeat_at = models.DateTimeField(null=True, default=None)
-    artifact = models.ForeignKey(
-        Artifact, on_delete=models.SET_NULL, null=True, default=None, related_name="+"
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="packages", verbose_name=_("job")
     )
-    error_code = models.CharField(max_length=32, blank=True, default="")
+    selection = models.JSONField(_("selection"), default=list)
+    state = models.CharField(
+        _("state"), max_length=10, choices=PackageState, default=PackageState.QUEUED
+    )
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
+    artifact = models.ForeignKey(
+        Artifact,
+        on_delete=models.SET_NULL,
+        null=True,
+        default=None,
+        related_name="+",
+        verbose_name=_("file"),
+    )
+    error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
 
     objects = OwnedQuerySet.as_manager()
 
+    class Meta:
+        verbose_name = _("ZIP in the making")
+        verbose_name_plural = _("ZIPs in the making")
+
     def __str__(self) -> str:
-        return f"package {self.id}"
+        return f"{self._meta.verbose_name} {self.id}"
