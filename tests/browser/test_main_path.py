@@ -180,18 +180,28 @@ def test_without_a_script(visit: Open, tmp_path: Path) -> None:
         assert sum(name.endswith(".mp4") for name in archive.namelist()) == 2
 
 
-def test_with_the_keyboard_alone(visit: Open, tmp_path: Path) -> None:
-    page = visit()
+def tab_to(page: Page, selector: str) -> None:
+    """Go on with the Tab key, from wherever the focus is."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("chosen => document.activeElement.matches(chosen)", selector):
+            return
+    pytest.fail(f"the Tab key does not lead to {selector}")
+
+
+def test_with_the_keyboard_alone(chromium: object, visit: Open, tmp_path: Path) -> None:
+    page = visit(storage_state=None)
     page.goto("/")
+    page.keyboard.type(NAME)  # the first field has the focus
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#id_text")
     page.keyboard.type("night.trains")  # the box has the focus
     page.keyboard.press("Control+Enter")
     page.wait_for_url(re.compile(r"/jobs/"))
     settle(page)
-    page.locator("#job-title").focus()
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches('a.frame')"):
-            break
+    tab_to(page, "a.frame")
     page.keyboard.press("Enter")
     expect(page.locator("#viewer")).to_be_visible()
     page.keyboard.press("ArrowRight")
