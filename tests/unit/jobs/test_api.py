@@ -268,9 +268,17 @@ def test_too_many_lines(alice: Script, set_env: Callable[..., None]) -> None:
     assert "3" in error["message"]
 
 
-def test_a_nul_is_left_out(alice: Script) -> None:
-    found = alice.call("POST", "/jobs", {"lines": ["@a\0nn"], "note": "w\0hy"}).json()
-    assert (found["items"][0]["line"], found["note"]) == ("@ann", "why")
+def test_a_nul_does_not_make_another_name(alice: Script) -> None:
+    body = {"lines": ["@a\0nn", "@bea"], "note": "w\0hy"}
+    found = alice.call("POST", "/jobs", body).json()
+    bad, good = found["items"]
+    assert (bad["line"], bad["error"]["code"]) == ("@a\ufffdnn", "not_understood")
+    assert (good["state"], found["note"]) == ("queued", "w\ufffdhy")
+
+
+def test_a_long_note_is_counted_in_characters(alice: Script) -> None:
+    error = fault(alice.call("POST", "/jobs", {"lines": ["@ann"], "note": "x" * 501}), 422)
+    assert error["message"] == "note: String should have at most 500 characters"
 
 
 def test_too_large_a_body_is_not_even_read(alice: Script) -> None:
