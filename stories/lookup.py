@@ -149,31 +149,18 @@ class _Search:
 
     async def story(self, target: Target) -> Found:
         """The story behind a story's link."""
-        item_id = target.item_id or ""
-        age = self._now - posted_at(item_id)
+        age = self._now - posted_at(target.item_id or "")
         if age > SURELY_OVER:
             raise Gone("posted more than 48 hours ago")
         found, listed, trouble = await self._in_list(target)
         if found is not None:
             return found
         try:
-            return self._accept(
-                target, await self._client.item(item_id, self.session, now=self._now)
-            )
+            return await self._by_itself(target, is_story=True)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            page_error = error
-        try:
-            story = await self._client.embedded_item(
-                item_id, self.session, is_story=True, now=self._now
-            )
-            return self._accept(target, story)
-        except RateLimited:
-            raise
-        except StoriesError as error:
-            logger.info("embed did not help: %s %s", error.code, error.detail)
-        raise _verdict(page_error, listed=listed, trouble=trouble, age=age) from page_error
+            raise _verdict(error, listed=listed, trouble=trouble, age=age) from error
 
     async def _in_list(self, target: Target) -> tuple[Found | None, bool, StoriesError | None]:
         """Look in the author's list: what was found, whether there was a list, or what happened."""
@@ -195,6 +182,31 @@ class _Search:
         self.session = listing.session
         return None, True, None
 
+    async def _by_itself(self, target: Target, *, is_story: bool, with_embed: bool = True) -> Found:
+        """From the item's own page, else its embed. Raises what the page said: it knows more."""
+        try:
+            story = await self._client.item(target.item_id or "", self.session, now=self._now)
+            return self._accept(target, story)
+        except (NotAStory, RateLimited):
+            raise
+        except StoriesError:
+            found = await self._embedded(target, is_story=is_story) if with_embed else None
+            if found is None:
+                raise
+            return found
+
+    async def _embedded(self, target: Target, *, is_story: bool) -> Found | None:
+        try:
+            story = await self._client.embedded_item(
+                target.item_id or "", self.session, is_story=is_story, now=self._now
+            )
+            return self._accept(target, story)
+        except RateLimited:
+            raise
+        except StoriesError as error:
+            logger.info("embed did not help: %s %s", error.code, error.detail)
+            return None
+
     def _accept(self, target: Target, story: Story) -> Found:
         """An item from its own page or embed, when it is what may be saved."""
         if not story.is_story and not self._posts:
@@ -210,9 +222,8 @@ class _Search:
 
     async def post(self, target: Target) -> Found:
         """What a plain post link leads to, which may be a story after all."""
-        item_id = target.item_id or ""
         trouble: StoriesError | None = None
-        if self._now - posted_at(item_id) > SURELY_OVER:
+        if self._now - posted_at(target.item_id or "") > SURELY_OVER:
             if not self._posts:
                 raise NotAStory("posted more than 48 hours ago")
         else:
@@ -220,24 +231,11 @@ class _Search:
             if found is not None:
                 return found
         try:
-            return self._accept(
-                target, await self._client.item(item_id, self.session, now=self._now)
-            )
+            return await self._by_itself(target, is_story=False, with_embed=self._posts)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            page_error = error
-        if self._posts:
-            try:
-                story = await self._client.embedded_item(
-                    item_id, self.session, is_story=False, now=self._now
-                )
-                return self._accept(target, story)
-            except RateLimited:
-                raise
-            except StoriesError as error:
-                logger.info("embed did not help: %s %s", error.code, error.detail)
-        raise _clearest(page_error, trouble)
+            raise _clearest(error, trouble) from error
 
 
 def _clearest(page_error: StoriesError, trouble: StoriesError | None) -> StoriesError:
