@@ -103,7 +103,7 @@ def _taken_over(
         return False
     what = sharing.subject(item)
     while not lifecycle.lead(held, what):
-        leader = sharing.leader_of(what)
+        leader = sharing.leader_of(what, Audio(item.job.audio))
         if leader is None:
             continue  # gone this moment: the lead is to be had
         if leader.listed_before((item.claimed_at or timezone.now()) - sharing.FRESH):

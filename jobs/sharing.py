@@ -10,10 +10,13 @@ and may be followed in turn. Nothing about the other item is shown, kept or coun
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from django.db.models import Q
@@ -22,12 +25,15 @@ from django.utils import timezone
 from jobs import lifecycle, storage
 from jobs.errors import BY_CODE
 from jobs.lifecycle import Claim
-from jobs.models import Artifact, Item, Role, Story
+from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.states import ItemState
-from stories import events, structures
-from stories.errors import AccessError, StoriesError
+from stories import derive, events, structures
+from stories.download import digest
+from stories.errors import AccessError, MediaCorrupt, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
 from stories.structures import Media, MediaKind, Verified
+
+logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.4
 """How often a follower looks at what the leader has."""
@@ -36,6 +42,7 @@ FRESH: Final = timedelta(seconds=60)
 SILENT: Final = timedelta(seconds=2.5 * lifecycle.RENEW_S)
 """A leader without a sign of life for so long is not waited for. It may lose its claim later."""
 
+_PLAIN: Final = frozenset({Role.MEDIA, Role.POSTER, Role.CONVERTED})
 _ROLES: Final[Mapping[str, events.Role]] = {
     Role.MEDIA: "media",
     Role.POSTER: "poster",
@@ -47,29 +54,64 @@ _ROLES: Final[Mapping[str, events.Role]] = {
 
 
 def subject(item: Item) -> str:
-    """What an item is about to fetch: equal when the files would be. Needs `item.job`."""
-    job = item.job
-    text = "\n".join((item.key, job.prefer, str(job.posts), job.audio))
+    """What an item is about to fetch: equal when the same media would come. Needs `item.job`.
+
+    An account shows its stories whatever was said about posts, and sound is made of what came.
+    """
+    posts = item.job.posts and item.kind != ItemKind.USER
+    text = "\n".join((item.key, item.job.prefer, str(posts)))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def leader_of(what: str) -> Leader | None:
-    """Who fetches this right now; None when nobody does any more."""
+def leader_of(what: str, audio: Audio) -> Leader | None:
+    """Who fetches this right now; None when nobody does any more. audio: what we want of sound."""
     # Nobody waits for a leader that is dead, or for one whose end somebody forgot to note.
     gone = Q(heartbeat_at__lte=timezone.now() - SILENT) | ~Q(state=ItemState.RUNNING)
     Item.objects.filter(gone, leads=what).update(leads=None)
-    found = Item.objects.filter(leads=what).values("pk", "attempt", "listed_at").first()
+    fields = ("pk", "attempt", "listed_at", "job__audio")
+    found = Item.objects.filter(leads=what).values(*fields).first()
     if found is None:
         return None
-    return Leader(Claim(found["pk"], found["attempt"]), what, found["listed_at"])
+    sound = _Sound(ours=audio, theirs=Audio(found["job__audio"]))
+    return Leader(Claim(found["pk"], found["attempt"]), what, found["listed_at"], sound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """What each of the two wants of the sound."""
+
+    ours: Audio
+    theirs: Audio
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """What can be taken over of theirs."""
+        if self.ours == Audio.NONE:
+            return _PLAIN
+        if self.ours == self.theirs:
+            return _PLAIN | {Role.AUDIO_TRACK, Role.ATTACHED_SONG}
+        return _PLAIN | {Role.ATTACHED_SONG}
+
+    @property
+    def to_make(self) -> Literal["m4a", "mp3"] | None:
+        """What has to be made of each video that arrives."""
+        if self.ours == self.theirs or self.ours == Audio.NONE:
+            return None
+        return "mp3" if self.ours == Audio.MP3 else "m4a"
+
+    @property
+    def lacks_songs(self) -> bool:
+        """They do not ask TikTok for the songs behind photos, and we do."""
+        return self.ours != Audio.NONE and self.theirs == Audio.NONE
 
 
 class Leader:
     """Another item's attempt, seen through what it writes down."""
 
-    def __init__(self, claim: Claim, what: str, listed_at: datetime | None) -> None:
+    def __init__(self, claim: Claim, what: str, listed_at: datetime | None, sound: _Sound) -> None:
         self.item_id = claim.item_id
-        self._claim, self._what, self._listed_at = claim, what, listed_at
+        self._claim, self._what, self._listed_at, self._sound = claim, what, listed_at, sound
+        self._photos = False
         self._listed: frozenset[str] | None = None
         self._taken: set[tuple[UUID, str, int]] = set()
         self._media: dict[UUID, int] = {}
@@ -121,10 +163,11 @@ class Leader:
         ids = frozenset(story.tiktok_id for story in stories)
         if ids != self._listed and (ids or seen["state"] == ItemState.EMPTY):
             self._listed = ids
+            self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
             yield _listing(seen, stories)
         by_id = {story.pk: story for story in stories}
         files = Artifact.objects.present().filter(item=self._claim.item_id)
-        for file in files.filter(role__in=_ROLES).order_by("created_at"):
+        for file in files.filter(role__in=self._sound.roles).order_by("created_at"):
             story = by_id.get(file.story_id) if file.story_id else None
             if story is None or (story.pk, file.role, file.position) in self._taken:
                 continue
@@ -132,7 +175,7 @@ class Leader:
             ready = _ready(file, story, workspace)
             if ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
-                yield ready
+                yield from self._with_sound(ready, workspace)
         for story in stories:
             whole = self._media.get(story.pk) == story.media_count
             if story.state == ItemState.DONE and whole and story.tiktok_id not in self._finished:
@@ -140,9 +183,20 @@ class Leader:
                 count = story.media_count
                 yield StoryFinished(story_id=story.tiktok_id, saved=count, expected=count)
 
+    def _with_sound(self, ready: FileReady, workspace: storage.Workspace) -> Iterator[FileReady]:
+        """A file, and the sound of it where they keep it in another form than we want, or none."""
+        form = self._sound.to_make
+        made = None
+        if form and ready.role == "media" and ready.verified.has_audio:
+            made = _sound_of(ready, workspace, form)  # first: the file is moved once it is told
+        yield ready
+        if made is not None:
+            yield made
+
     def _conclude(self, seen: dict[str, Any]) -> None:
         if seen["state"] in {ItemState.DONE, ItemState.EMPTY}:
-            self.complete = self._listed is not None and self._finished == self._listed
+            whole = self._listed is not None and self._finished == self._listed
+            self.complete = whole and not (self._photos and self._sound.lacks_songs)
         elif seen["state"] == ItemState.FAILED and not self._listed:
             error = BY_CODE.get(seen["error_code"], StoriesError)
             if issubclass(error, AccessError):
@@ -203,4 +257,32 @@ def _ready(file: Artifact, story: Story, workspace: storage.Workspace) -> FileRe
             has_audio=file.has_audio,
         ),
         labels=tuple(file.labels),
+    )
+
+
+def _sound_of(
+    ready: FileReady, workspace: storage.Workspace, form: Literal["m4a", "mp3"]
+) -> FileReady | None:
+    """The sound of a video of our workspace; None, and a line in the log, when it has none."""
+    key, out = workspace.create()
+    try:
+        with out, workspace.open(ready.key) as source:
+            made = derive.audio_track(source, out, form)
+            if made is None:
+                raise MediaCorrupt("no sound in it")
+            out.flush()
+            size_bytes, sha256 = out.seek(0, os.SEEK_END), digest(out)
+    except StoriesError as error:
+        workspace.discard(key)
+        logger.info("audio track not made: %s %s", error.code, error.detail)
+        return None
+    return FileReady(
+        story_id=ready.story_id,
+        position=ready.position,
+        role="audio_track",
+        key=key,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        verified=made,
+        labels=("audio_track",),
     )

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import cleanup, lifecycle, quotas, snapshot, storage
-from jobs.models import Artifact, Audio, Item, Job, Role
+from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.schemas import JobOut
 from jobs.states import ItemState
 from tests.factories import make_user
@@ -261,19 +261,52 @@ def test_no_stories_is_told_to_both_and_asked_once(
 
 
 @pytest.mark.usefixtures("slow_video")
-def test_other_wishes_are_fetched_apart(
+def test_another_rendition_is_fetched_apart(
     start_worker: Start, tiktok: FakeTikTok, author: Account
 ) -> None:
     start_worker().ready()
-    alice = submit(author.name, audio=Audio.M4A)
+    alice = submit(author.name, prefer=Prefer.HIGHEST)
     eventually(lambda: leading(alice))
     bob = submit(author.name, owner="bob")
     eventually(lambda: leading(bob))
     settled(alice), settled(bob)
     assert states(alice) == states(bob) == [S.DONE]
     assert tiktok.count("list") == 2
-    assert alice.artifacts.filter(role=Role.AUDIO_TRACK).exists()
-    assert not bob.artifacts.filter(role=Role.AUDIO_TRACK).exists()
+    check_disk()
+
+
+@pytest.mark.usefixtures("slow_video")
+@pytest.mark.parametrize(
+    ("hers", "his", "lists"),
+    [
+        (Audio.M4A, Audio.NONE, 1),
+        (Audio.M4A, Audio.MP3, 1),
+        (Audio.NONE, Audio.MP3, 2),  # to ask for the songs behind the photos
+    ],
+)
+def test_sound_makes_no_second_transfer(
+    start_worker: Start, tiktok: FakeTikTok, author: Account, hers: Audio, his: Audio, lists: int
+) -> None:
+    start_worker().ready()
+    alice = submit(author.name, audio=hers)
+    eventually(lambda: leading(alice))
+    bob = submit(author.name, owner="bob", audio=his)
+    eventually(lambda: following(bob))
+    settled(alice), settled(bob)
+    assert states(alice) == states(bob) == [S.DONE]
+    assert tiktok.count("list") == lists
+    assert tiktok.count("picture", method="GET") == 3
+    assert len(media(bob)) == len(media(alice)) == 4
+    for job, wish in ((alice, hers), (bob, his)):
+        tracks = job.artifacts.filter(role=Role.AUDIO_TRACK).values_list("content_type", flat=True)
+        assert (
+            list(tracks)
+            == {
+                Audio.NONE: [],
+                Audio.M4A: ["audio/mp4"],
+                Audio.MP3: ["audio/mpeg"],
+            }[wish]
+        )
     check_disk()
 
 

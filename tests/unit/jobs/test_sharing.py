@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,21 @@ from django.utils import timezone
 from jobs import lifecycle, pipeline, sharing, storage
 from jobs.errors import QuotaExceeded
 from jobs.lifecycle import Claim, ClaimLost, Outcome
-from jobs.models import Artifact, Audio, Item, Prefer, Quota, Role, Story
+from jobs.models import (
+    Artifact,
+    Audio,
+    Item,
+    ItemKind,
+    Prefer,
+    Quota,
+    Role,
+    Story,
+    StoryKind,
+)
 from jobs.states import ItemState
 from stories.errors import NoSuchAccount
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.fake_tiktok import media
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -69,19 +81,31 @@ def test_one_leads_and_the_others_do_not() -> None:
     first, second = running(), running("bob")
     assert lead(first)
     assert not lead(second)
-    found = sharing.leader_of(sharing.subject(second))
+    found = sharing.leader_of(sharing.subject(second), Audio.NONE)
     assert found
     assert not found.listed_before(timezone.now())
     lifecycle.fail(claim_of(first), NoSuchAccount())
     assert lead(second)
 
 
-@pytest.mark.parametrize(
-    "wish", [{"prefer": Prefer.HIGHEST}, {"audio": Audio.MP3}, {"posts": True}]
-)
-def test_other_wishes_have_another_leader(wish: dict[str, Any]) -> None:
+def test_another_rendition_has_another_leader() -> None:
     assert lead(running())
-    assert lead(running("bob", **wish))
+    assert lead(running("bob", prefer=Prefer.HIGHEST))
+
+
+@pytest.mark.parametrize("wish", [{"audio": Audio.MP3}, {"posts": True}])
+def test_what_changes_nothing_about_the_transfer_does_not(wish: dict[str, Any]) -> None:
+    assert lead(running())
+    assert not lead(running("bob", **wish))
+
+
+def test_posts_count_where_a_link_may_lead_to_one() -> None:
+    items = []
+    for posts in (False, True):
+        item = running(posts=posts)
+        Item.objects.filter(pk=item.pk).update(kind=ItemKind.STORY, key="story:1")
+        items.append(Item.objects.select_related("job").get(pk=item.pk))
+    assert sharing.subject(items[0]) != sharing.subject(items[1])
 
 
 @pytest.mark.parametrize("end", ["cancel", "release", "finish", "wait"])
@@ -107,7 +131,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
     item = running()
     assert lead(item)
     Item.objects.update(heartbeat_at=timezone.now() - sharing.SILENT)
-    assert sharing.leader_of(sharing.subject(item)) is None
+    assert sharing.leader_of(sharing.subject(item), Audio.NONE) is None
     assert lead(running("bob"))
     lifecycle.repair(timezone.now() + lifecycle.LEASE)  # requeues the first one
     item.refresh_from_db()
@@ -118,7 +142,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
-    found = sharing.leader_of(sharing.subject(leader))
+    found = sharing.leader_of(sharing.subject(leader), Audio.NONE)
     assert found
     settle(leader, S.DONE)
     with storage.Workspace("bob.1") as workspace:
@@ -190,6 +214,68 @@ def test_the_followers_own_limit_holds(leader: Item, monkeypatch: pytest.MonkeyP
     assert Artifact.objects.filter(item=bob).count() == 1
 
 
+# --- sound ---
+
+
+def filming(audio: Audio, *, photo: bool = False, silent: bool = False) -> Item:
+    """Alice's item, in the lead with a video, and the sound she asked for."""
+    item = running(audio=audio)
+    assert lead(item)
+    Item.objects.filter(pk=item.pk).update(listed_at=timezone.now(), author_name="someone")
+    story = make_story(item, tiktok_id="78", kind=StoryKind.VIDEO)
+    facts = {"content_type": "video/mp4", "has_audio": not silent, "name": "someone_01.mp4"}
+    make_artifact(story, content=media.video(1, (144, 256), audio=not silent), **facts)
+    if audio != Audio.NONE:
+        facts = {"role": Role.AUDIO_TRACK, "content_type": "audio/mp4", "name": "someone_01.m4a"}
+        make_artifact(story, content=b"hers", position=1, **facts)
+    if photo:
+        make_artifact(make_story(item, tiktok_id="79"), content=b"photo")
+    return item
+
+
+@pytest.mark.parametrize("hers", [Audio.NONE, Audio.M4A])
+@pytest.mark.parametrize("mine", [Audio.NONE, Audio.M4A, Audio.MP3])
+def test_sound_is_taken_over_or_made_here(
+    monkeypatch: pytest.MonkeyPatch, hers: Audio, mine: Audio
+) -> None:
+    leader = filming(hers)
+    bob = running("bob", audio=mine)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    assert follow(bob) == Outcome(S.DONE)
+    types = {
+        file.role: file.content_type for file in Artifact.objects.filter(item=bob, checked=True)
+    }
+    sound = {Audio.M4A: "audio/mp4", Audio.MP3: "audio/mpeg"}
+    assert types.pop(Role.MEDIA) == "video/mp4"
+    assert types == ({Role.AUDIO_TRACK: sound[mine]} if mine != Audio.NONE else {})
+    if mine != Audio.NONE:
+        track = Artifact.objects.get(item=bob, role=Role.AUDIO_TRACK)
+        with storage.open_artifact(track.pk) as file:
+            content = file.read()
+        assert track.size_bytes == len(content)
+        assert (content == b"hers") == (hers == mine)
+        if hers != mine:
+            assert track.sha256 == hashlib.sha256(content).hexdigest()
+            assert track.labels == ["audio_track"]
+
+
+def test_of_a_silent_video_there_is_no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader = filming(Audio.NONE, silent=True)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    bob = running("bob", audio=Audio.MP3)
+    assert follow(bob) == Outcome(S.DONE)
+    assert Artifact.objects.filter(item=bob).count() == 1
+
+
+def test_sound_that_cannot_be_made_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    leader = filming(Audio.NONE, silent=True)
+    Artifact.objects.update(has_audio=True)  # the row says so, and the file has none
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    bob = running("bob", audio=Audio.M4A)
+    assert follow(bob) == Outcome(S.DONE)
+    assert Artifact.objects.filter(item=bob).count() == 1
+
+
 class Alone(Exception):
     """The follower went to fetch something itself."""
 
@@ -214,6 +300,17 @@ def test_without_a_whole_result_the_rest_is_fetched(
         follow(bob)
     bob.refresh_from_db()
     assert bob.leads == sharing.subject(bob)  # and may be followed
+
+
+@pytest.mark.usefixtures("_alone")
+def test_songs_behind_photos_are_asked_for_when_the_leader_did_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leader = filming(Audio.NONE, photo=True)
+    Story.objects.filter(tiktok_id="79").update(kind=StoryKind.PHOTO)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    with pytest.raises(Alone, match=r"\[\('78', 1\), \('79', 1\)\]"):  # no picture, no video
+        follow(running("bob", audio=Audio.M4A))
 
 
 @pytest.mark.usefixtures("_alone")
