@@ -2,7 +2,7 @@
 
 StoriesError
 ├── (everything in stories.errors)
-├── OurLimit: QuotaExceeded, BatchTooLong, DiskFull, TooManyDownloads
+├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
 ├── Expired, NothingToPack
 └── Cancelled, Internal
 """
@@ -40,6 +40,12 @@ class QuotaExceeded(OurLimit):
     ) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
         self.said, self.hint_said = said, hint_said
+
+
+class NeverFits(QuotaExceeded):
+    """More at once than the limit itself holds: the same request is refused tomorrow, too."""
+
+    retryable = False
 
 
 class BatchTooLong(OurLimit):

@@ -24,7 +24,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value, Win
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
-from jobs import storage, upstream
+from jobs import quotas, storage, upstream
 from jobs.errors import BY_CODE, Cancelled, Internal
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.states import EDGES, OPEN, ItemState, sources
@@ -370,14 +370,18 @@ def _cancel(items: models.QuerySet[Item]) -> int:
     return len(stopped)
 
 
-def retry(job: Job) -> int:
-    """A fresh attempt of what failed and may work now; how many items that are."""
-    return _retry(Item.objects.filter(job=job))
+def retry(job: Job, *, unlimited: bool = False) -> int:
+    """A fresh attempt of what failed and may work now; how many items that are.
+
+    Where the owner's limit holds no more, the first ones. Raises QuotaExceeded when it holds none.
+    unlimited: whoever runs the instance asks for it.
+    """
+    return _retry(Item.objects.filter(job=job), job.owner_id, unlimited)
 
 
-def retry_item(item: Item) -> bool:
+def retry_item(item: Item, *, unlimited: bool = False) -> bool:
     """The same for one item; False when a retry cannot help or it is not settled."""
-    return bool(_retry(Item.objects.filter(pk=item.pk)))
+    return bool(_retry(Item.objects.filter(pk=item.pk), item.owner_id, unlimited))
 
 
 def retryable(items: models.QuerySet[Item]) -> models.QuerySet[Item]:
@@ -394,10 +398,12 @@ def can_retry(item: Item) -> bool:
     )
 
 
-def _retry(items: models.QuerySet[Item]) -> int:
+def _retry(items: models.QuerySet[Item], owner_id: Any, unlimited: bool) -> int:
     now = timezone.now()
     with transaction.atomic():
-        ids = list(retryable(items).values_list("pk", flat=True))
+        ids = list(retryable(items).order_by("position").values_list("pk", flat=True))
+        if ids and not unlimited:
+            ids = ids[: quotas.admit_again(owner_id, len(ids))]
         count = Item.objects.filter(pk__in=ids, state__in=(S.PARTIAL, S.FAILED)).update(
             state=S.QUEUED,
             tries=0,

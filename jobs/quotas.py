@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import QuotaExceeded
+from jobs.errors import NeverFits, QuotaExceeded
 from jobs.models import Artifact, Item, Quota
 from jobs.templatetags.words import size
 
@@ -138,49 +138,88 @@ def admit(owner: AbstractBaseUser, items: int) -> None:
     Call it in the transaction that makes them: of two submissions at once the second one waits,
     and then counts the first.
     """
-    users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
-    list(users.select_for_update(no_key=True).filter(pk=owner.pk).values_list("pk"))
     now = timezone.now()
-    seen = usages([owner.pk], now)[owner.pk]
-    if not seen.items_per_day.holds(items):
+    seen = _alone_with(owner.pk, now)
+    day, active = seen.items_per_day, seen.active_items
+    for use, limit in ((day, _a_day), (active, _at_once)):
+        if use.limit is not None and items > use.limit:
+            raise _never(use, limit(use), items)
+    if not day.holds(items):
         raise _too_many_today(seen, now)
-    if not seen.active_items.holds(items):
-        raise _too_many_at_once(seen.active_items)
+    if not active.holds(items):
+        raise _too_many_at_once(active)
     if seen.stored_bytes.left == 0:
         raise too_much_stored(owner.pk, seen.stored_bytes)
+
+
+def admit_again(owner_id: Any, items: int) -> int:
+    """How many of so many settled items this user may queue again now; they count for the day they
+    were sent. Raises QuotaExceeded when there is room for none.
+
+    Call it in the transaction that queues them.
+    """
+    seen = _alone_with(owner_id, timezone.now())
+    if seen.stored_bytes.left == 0:
+        raise too_much_stored(owner_id, seen.stored_bytes)
+    left = seen.active_items.left
+    if left == 0:
+        raise _too_many_at_once(seen.active_items)
+    return items if left is None else min(items, left)
+
+
+def _alone_with(owner_id: Any, now: datetime) -> Usage:
+    """This user's usage, which nobody else changes until the transaction ends."""
+    users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
+    list(users.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
+    return usages([owner_id], now)[owner_id]
+
+
+def _a_day(use: Use) -> str:
+    return ngettext(
+        "You may send %(limit)d line a day.", "You may send %(limit)d lines a day.", use.limit or 0
+    ) % {"limit": use.limit}
+
+
+def _at_once(use: Use) -> str:
+    return ngettext(
+        "You may have %(limit)d line in the works at once.",
+        "You may have %(limit)d lines in the works at once.",
+        use.limit or 0,
+    ) % {"limit": use.limit}
+
+
+def _never(use: Use, limit: str, items: int) -> NeverFits:
+    these = ngettext("This is %(count)d.", "These are %(count)d.", items) % {"count": items}
+    return NeverFits(
+        f"{items} at once, and the limit is {use.limit}",
+        said=f"{limit} {these}",
+        hint_said=_("Split the list and send it in parts."),
+    )
 
 
 def _too_many_today(seen: Usage, now: datetime) -> QuotaExceeded:
     use = seen.items_per_day
     left = use.left or 0
-    said = ngettext(
-        "You may send %(limit)d line a day.", "You may send %(limit)d lines a day.", use.limit or 0
-    ) % {"limit": use.limit}
     more = ngettext(
         "%(left)d is left today.", "%(left)d are left today.", left
     ) % {"left": left}  # fmt: skip
     return QuotaExceeded(
         f"items_per_day: {use.used} of {use.limit}",
         retry_after_s=(seen.day_ends_at - now).total_seconds(),
-        said=f"{said} {more}",
+        said=f"{_a_day(use)} {more}",
         hint_said=_("The count begins anew at midnight, UTC."),
     )
 
 
 def _too_many_at_once(use: Use) -> QuotaExceeded:
     left = use.left or 0
-    said = ngettext(
-        "You may have %(limit)d line in the works at once.",
-        "You may have %(limit)d lines in the works at once.",
-        use.limit or 0,
-    ) % {"limit": use.limit}
     more = ngettext(
         "There is room for %(left)d more.", "There is room for %(left)d more.", left
     ) % {"left": left}  # fmt: skip
     return QuotaExceeded(
         f"active_items: {use.used} of {use.limit}",
         retry_after_s=SOON_S,
-        said=f"{said} {more}",
+        said=f"{_at_once(use)} {more}",
         hint_said=_("Wait until some have finished, or cancel what you no longer need."),
     )
 

@@ -22,7 +22,7 @@ from ninja.security import HttpBearer
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api import router as jobs_router
-from jobs.errors import Internal, told
+from jobs.errors import Internal, NeverFits, told
 from jobs.schemas import ErrorBody, ErrorOut
 from jobs.submission import EmptySubmission
 from stories.errors import StoriesError
@@ -199,7 +199,8 @@ def _expected(request: HttpRequest, error: StoriesError) -> HttpResponse:
     if isinstance(error, EmptySubmission):
         message = f"{error.field}: {_('There is no name and no link in that.')}"
     return error_response(
-        STATUS[error.code],
+        # It is no use to come back with the same request.
+        422 if isinstance(error, NeverFits) else STATUS[error.code],
         error.code,
         message,
         hint,

@@ -259,7 +259,7 @@ class JobAdmin(ReadOnly):
         act = Act(
             title=gettext("Retry what failed"),
             promise=lambda rows: _will_retry(_lines(rows)),
-            do=lambda rows: _retried(sum(lifecycle.retry(job) for job in rows)),
+            do=lambda rows: _retried(sum(lifecycle.retry(job, unlimited=True) for job in rows)),
         )
         return self.asked(request, jobs, "retry", act)
 
@@ -414,7 +414,9 @@ class ItemAdmin(ReadOnly):
         act = Act(
             title=gettext("Retry"),
             promise=_will_retry,
-            do=lambda rows: _retried(sum(lifecycle.retry_item(item) for item in rows)),
+            do=lambda rows: _retried(
+                sum(lifecycle.retry_item(item, unlimited=True) for item in rows)
+            ),
         )
         return self.asked(request, items, "retry", act)
 

@@ -172,7 +172,11 @@ def test_me_tells_limits_and_a_refusal_says_which(
         "items_per_day": None,
         "stored_bytes": 5000,
     }
-    response = alice.call("POST", "/jobs", {"lines": ["a1", "b1", "c1"]})
+    never = fault(alice.call("POST", "/jobs", {"lines": ["a1", "b1", "c1"]}), 422)
+    assert (never["code"], never["retryable"]) == ("quota_exceeded", False)
+    assert never["retry_after_s"] is None
+    alice.call("POST", "/jobs", {"lines": ["a1"]})
+    response = alice.call("POST", "/jobs", {"lines": ["b1", "c1"]})
     error = fault(response, 429)
     assert error["code"] == "quota_exceeded"
     assert "2 lines in the works" in error["message"]

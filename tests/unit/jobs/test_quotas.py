@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import cleanup, quotas, storage, submission
-from jobs.errors import QuotaExceeded, told
+from jobs import cleanup, lifecycle, quotas, storage, submission
+from jobs.errors import NeverFits, QuotaExceeded, told
 from jobs.models import Job, Quota
 from jobs.quotas import Use
 from jobs.states import ItemState
@@ -73,6 +73,56 @@ def test_too_many_at_once(set_env: SetEnv) -> None:
     assert refused.value.retry_after_s
     submit(alice, ["@three", "???"])  # a refused line takes no room
     submit(make_user("bob"), ["@one", "@two"])  # nor does somebody else's
+
+
+@pytest.mark.parametrize("limit", ["quota_active", "quota_daily"])
+def test_what_never_fits_is_not_said_to_fit_later(set_env: SetEnv, limit: str) -> None:
+    set_env(**{limit: 3})
+    with pytest.raises(NeverFits) as refused:
+        submit(make_user("alice"), ["@one", "@two", "@three", "@four"])
+    assert not refused.value.retryable
+    assert refused.value.retry_after_s is None
+    message, hint = told(refused.value)
+    assert "3 lines" in message
+    assert "These are 4." in message
+    assert "parts" in hint
+
+
+def failed(count: int, **facts: Any) -> Job:
+    job = make_job(make_user("alice"), settled_at=timezone.now())
+    for _ in range(count):
+        make_item(job, state=S.FAILED, error_code="timed_out", **facts)
+    return job
+
+
+def test_a_retry_takes_as_many_as_there_is_room_for(set_env: SetEnv) -> None:
+    job = failed(5)
+    submit(job.owner, ["@one"])
+    set_env(quota_active=3, quota_daily=1)  # they count for the day they were sent
+    assert lifecycle.retry(job) == 2
+    first = job.items.order_by("position").values_list("state", flat=True)
+    assert list(first) == [S.QUEUED, S.QUEUED, S.FAILED, S.FAILED, S.FAILED]
+    one = job.items.filter(state=S.FAILED)[0]
+    for again in (lambda: lifecycle.retry(job), lambda: lifecycle.retry_item(one)):
+        with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
+            again()
+    assert job.items.filter(state=S.FAILED).count() == 3
+    assert lifecycle.retry(job, unlimited=True) == 3
+
+
+def test_no_retry_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
+    set_env(quota_bytes=1000)
+    job = failed(1)
+    make_artifact(make_story(make_item(job, state=S.DONE)), size_bytes=1000)
+    with pytest.raises(QuotaExceeded, match="stored_bytes"):
+        lifecycle.retry(job)
+    assert job.items.filter(state=S.QUEUED).count() == 0
+
+
+def test_nothing_to_retry_is_no_matter_of_limits(set_env: SetEnv) -> None:
+    set_env(quota_active=1)
+    submit(make_user("alice"), ["@one"])
+    assert lifecycle.retry(make_job(make_user("alice"))) == 0
 
 
 def test_the_same_request_again_is_no_more(set_env: SetEnv) -> None:
