@@ -28,10 +28,6 @@ class PasteForm(forms.Form):
     posts = forms.BooleanField(required=False)
     audio = forms.ChoiceField(choices=Audio.choices, required=False)
 
-    def has_changed_options(self) -> bool:
-        """True when something other than the text was filled in: then it is shown unfolded."""
-        return bool(set(self.changed_data) - {"text"})
-
     def lines(self) -> list[str]:
         """The lines to submit. Only for a valid form."""
         return find_lines(self.cleaned_data["text"])

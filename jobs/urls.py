@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from jobs import views
+from jobs import home, views
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", home.home, name="home"),
     path("history/", views.history, name="history"),
     path("help/", views.help_page, name="help"),
     path("jobs/<uuid:job_id>/", views.job, name="job"),

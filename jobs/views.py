@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,7 +25,6 @@ from jobs import (
     lifecycle,
     packaging,
     qr,
-    quotas,
     shelf,
     snapshot,
     submission,
@@ -35,13 +32,12 @@ from jobs import (
     upstream,
 )
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
-from jobs.forms import PasteForm, SearchForm
+from jobs.forms import SearchForm
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
 from jobs.snapshot import Snapshot
 from jobs.states import ItemState
 from stories.errors import StoriesError
 
-RECENT = 6
 PAGE = 40
 CHIPS = (
     ItemState.RUNNING,
@@ -53,97 +49,15 @@ CHIPS = (
 )
 """What the history can be narrowed down to."""
 
-_KEPT_TEXT = 20_000
-"""Characters of a paste that wait for their writer to sign in."""
-_SHARED_LENGTH = 6000
-"""The same where it travels in an address, encoded twice: a request line has at most 8190."""
-_TYPED = "typed"
-_TYPED_KEPT_S = 60 * 60
-
-
-def home(request: HttpRequest) -> HttpResponse:
-    """The box, and the last jobs below it. A GET may bring text along; a POST makes a job."""
-    if not request.user.is_authenticated:
-        return _to_login(request)
-    if request.method != "POST":
-        text = request.session.pop(_TYPED, "") or _prefill(request)
-        return _home(request, PasteForm(initial={"text": text}))
-    form = PasteForm(request.POST)
-    if not form.is_valid():
-        return _home(
-            request, form, {"message": str(next(iter(form.errors.values()))[0])}, status=422
-        )
-    try:
-        job = submission.submit(
-            request.user,
-            form.lines(),
-            note=form.cleaned_data["note"],
-            options=form.options(),
-        )
-    except StoriesError as error:
-        return _home(request, form, _said(error), status=422)
-    return redirect("job", job.pk)
-
 
 def _said(error: StoriesError) -> dict[str, str]:
     message, hint = told(error)
     return {"message": message, "hint": hint, "code": error.code}
 
 
-def _to_login(request: HttpRequest) -> HttpResponse:
-    """What was brought along, or typed before the session ended, is there again after sign-in."""
-    address = reverse("home")
-    typed = request.POST.get("text", "").strip()
-    if typed:
-        # Too long for an address; whoever signs in next in this browser is its writer.
-        request.session[_TYPED] = typed[:_KEPT_TEXT]
-        request.session.set_expiry(_TYPED_KEPT_S)  # signing in makes it long again
-        return redirect_to_login(address)
-    text = _prefill(request)
-    while len(quote(quote(text))) > _SHARED_LENGTH:
-        text = text[: len(text) * 3 // 4]
-    return redirect_to_login(f"{address}?{urlencode({'text': text})}" if text else address)
-
-
-def _prefill(request: HttpRequest) -> str:
-    """What an app shared, or a link brought along: text and link, each once.
-
-    The title counts only when neither says where to look: a lone word would be read as a name.
-    """
-    title, text, url = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
-    told = [text, *([url] if url not in text else [])]
-    if title and not any(mark in part for mark in ("@", "://") for part in told):
-        told = [title, *told]
-    return "\n".join(dict.fromkeys(filter(None, told)))[:_KEPT_TEXT]
-
-
-def _home(
-    request: HttpRequest,
-    form: PasteForm,
-    problem: dict[str, str] | None = None,
-    *,
-    status: int = 200,
-) -> HttpResponse:
-    context = {
-        "form": form,
-        "problem": problem,
-        "open_options": problem is not None and form.has_changed_options(),
-        "limit": settings.STORYKEEP.batch_max,
-        "ttl": settings.STORYKEEP.artifact_ttl,
-        "prefer_choices": Prefer.choices,
-        "audio_choices": Audio.choices,
-        "breaker": upstream.breaker_status(),
-        "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
-        "known": shelf.known(request.user),
-        "usage": quotas.usage(request.user),
-        "style": "day-time",
-    }
-    return _fresh(render(request, "jobs/home.html", context, status=status))
-
-
 def _fresh(response: HttpResponse) -> HttpResponse:
-    """Personal, and soon out of date: not for a shared cache."""
-    response.headers["Cache-Control"] = "private, no-cache"
+    """Personal: nothing of it is kept, so that going back after signing out shows nothing."""
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -9,6 +9,10 @@ import sys
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.template import loader
+from django.urls import reverse
+from django.views import csrf
+
+from jobs import home
 
 logger = logging.getLogger(__name__)
 
@@ -30,3 +34,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     status = 413 if too_large else 400
     content = loader.render_to_string("400.html", {"too_large": too_large, "status": status})
     return HttpResponse(content, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page for a form that is too old, or not ours; what was typed into the box comes back."""
+    if request.path == reverse("home"):
+        return home.again(request)
+    return csrf.csrf_failure(request, reason)

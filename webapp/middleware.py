@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+
+ZONE_COOKIE: Final = "zone"
+"""Where this reader's clock stands, as `Europe/Berlin`; set by clocks.js."""
 
 POLICY = "; ".join(
     (
@@ -55,3 +61,39 @@ def head_without_body(
         return response
 
     return respond
+
+
+def pages_are_not_kept(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """A page for someone who is signed in is shown once: going back after signing out asks anew."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if page and "Cache-Control" not in response.headers:
+            user = getattr(request, "user", None)
+            if user is not None and user.is_authenticated:
+                response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    return respond
+
+
+def readers_zone(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Days begin and end where the reader is, as far as their browser said."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        with timezone.override(_zone(request.COOKIES.get(ZONE_COOKIE, ""))):
+            return get_response(request)
+
+    return respond
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, a hostile one
+        return None

@@ -98,6 +98,8 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     if moment is None:
         return SafeString("")
     text = absolute(moment)
+    if style == "day":
+        text = formats.date_format(timezone.localtime(moment), "j F Y")
     if style == "time":
         text = f"{formats.date_format(moment.astimezone(UTC), 'H:i')} UTC"
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)

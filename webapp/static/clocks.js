@@ -80,6 +80,12 @@
     if (ended) document.dispatchEvent(new Event("storykeep:over"));
   };
 
+  // So that the next page knows where this reader's days begin.
+  const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone || "");
+  if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+    document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+  }
+
   document.addEventListener("storykeep:fresh", show);
   show();
   setInterval(() => {

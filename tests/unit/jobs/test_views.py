@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, upstream, views
+from jobs import upstream, views
 from jobs.errors import BY_CODE
 from jobs.models import (
     Artifact,
@@ -24,15 +21,13 @@ from jobs.models import (
     Job,
     Package,
     PackageState,
-    Quota,
     Role,
     Story,
     StoryKind,
 )
 from jobs.states import ItemState
-from stories.errors import RateLimited
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.conftest import Broker
+from tests.unit.jobs.pages import saved, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -59,220 +54,6 @@ def bobs(alice: User) -> Client:
     browser = Client()
     browser.force_login(make_user("bob"))
     return browser
-
-
-def shown(response: Any) -> str:
-    """The page, one space between words."""
-    assert response.status_code < 500
-    return " ".join(response.content.decode().split())
-
-
-def saved(owner: User | None = None, *, kind: StoryKind = StoryKind.PHOTO, **facts: Any) -> Job:
-    """A settled job with one story and its file."""
-    job = make_job(owner, settled_at=timezone.now())
-    item = make_item(job, name="nora", state=ItemState.DONE, author_id="1", author_name="nora")
-    posted = timezone.now() - timedelta(hours=3)
-    story = make_story(
-        item, kind=kind, posted_at=posted, leaves_at=posted + timedelta(hours=24), **facts
-    )
-    make_artifact(story, content=b"bytes")
-    return job
-
-
-# --- home ---------------------------------------------------------------------------------------
-
-
-def test_home_without_jobs_says_how_to_begin(client: Client) -> None:
-    page = shown(client.get("/"))
-    assert "Nothing saved yet" in page
-    assert "At most 50 lines at a time" in page
-    assert "2 hours" in page
-
-
-def test_home_lists_my_jobs_and_nobody_elses(client: Client, alice: User) -> None:
-    mine, theirs = saved(alice), saved(make_user("bob"))
-    page = shown(client.get("/"))
-    assert str(mine.pk) in page
-    assert str(theirs.pk) not in page
-
-
-def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
-    client: Client, alice: User, django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _ in range(6):
-        saved(alice)
-    # Session and user; jobs, items and files of the cards; what is already here; four for quotas.
-    with django_assert_max_num_queries(10):
-        client.get("/")
-
-
-def test_home_knows_what_is_already_here(client: Client, alice: User) -> None:
-    kept, gone, old = saved(alice), saved(alice), saved(alice)
-    for job, name in ((kept, "kept"), (gone, "gone"), (old, "old")):
-        job.items.update(key=f"user:{name}", author_name=name)
-    Artifact.objects.filter(job=gone).update(removed_at=timezone.now())
-    old.items.update(created_at=timezone.now() - timedelta(hours=25))
-    make_item(make_job(alice), name="coming")
-    make_item(make_job(make_user("bob")), name="theirs")
-    page = shown(client.get("/"))
-    assert re.findall('data-known="user:([a-z]+)"', page) == ["coming", "kept"]
-    assert "You are already fetching <bdi>@coming</bdi>" in page
-    assert "You saved <bdi>@kept</bdi>" in page
-    assert f'href="/jobs/{kept.pk}/">Open' in page
-
-
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("text=%40nora", "@nora"),
-        ("url=https%3A%2F%2Fvm.tiktok.com%2FZM1%2F", "https://vm.tiktok.com/ZM1/"),
-        ("title=Look&text=%40nora&url=https%3A%2F%2Fx.y", "@nora\nhttps://x.y"),
-        ("title=nora&text=&url=", "nora"),
-        ("title=%40nora&text=see+it", "@nora\nsee it"),
-        ("text=see+https%3A%2F%2Fx.y%2F1&url=https%3A%2F%2Fx.y%2F1", "see https://x.y/1"),
-        ("text=%40nora&url=%40nora", "@nora"),
-    ],
-)
-def test_home_is_prefilled(client: Client, query: str, text: str) -> None:
-    page = client.get(f"/?{query}").content.decode()
-    assert f">\n{text}</textarea>" in page
-
-
-def test_prefill_survives_the_sign_in(alice: User) -> None:
-    browser = Client()
-    response = browser.get("/?text=%40nora&url=https%3A%2F%2Fx.y")
-    assert response.status_code == 302
-    response = browser.post(
-        response["Location"],
-        {"login": "alice", "password": "alicealice", "next": _next(response["Location"])},
-        follow=True,
-    )
-    assert ">\n@nora\nhttps://x.y</textarea>" in response.content.decode()
-
-
-def test_what_was_typed_survives_a_session_that_ended(alice: User) -> None:
-    typed = "\n".join(
-        f"https://www.tiktok.com/@nora.films/story/{7 * 10**18 + n}" for n in range(50)
-    )
-    browser = Client()
-    response = browser.post("/", {"text": typed})
-    assert len(response["Location"]) < 200
-    response = browser.post(
-        response["Location"],
-        {"login": "alice", "password": "alicealice", "next": _next(response["Location"])},
-        follow=True,
-    )
-    assert f">\n{typed}</textarea>" in response.content.decode()
-    assert typed not in browser.get("/").content.decode()
-
-
-def test_what_was_typed_does_not_wait_for_ever(alice: User) -> None:
-    browser = Client()
-    browser.post("/", {"text": "@nora"})
-    waiting = browser.session
-    assert 0 < waiting.get_expiry_age() <= 3600
-    cleanup.sweep(timezone.now() + timedelta(minutes=59))
-    assert Session.objects.filter(pk=waiting.session_key).exists()
-    cleanup.sweep(timezone.now() + timedelta(minutes=61))
-    assert not Session.objects.filter(pk=waiting.session_key).exists()
-
-
-@pytest.mark.parametrize("way", ["password", "anything else"])
-def test_signing_in_afterwards_lasts_as_long_as_ever(alice: User, way: str) -> None:
-    browser = Client()
-    browser.post("/", {"text": "@nora"})
-    if way == "password":
-        browser.post("/login/", {"login": "alice", "password": "alicealice"})
-    else:
-        browser.force_login(alice)
-    assert browser.session.get_expiry_age() == 30 * 24 * 3600
-    assert b"@nora" in browser.get("/").content
-
-
-@pytest.mark.parametrize("text", ["@nora " * 700, "شاهد " * 700, "🔭" * 2000])
-def test_a_long_shared_text_still_fits_the_address_of_the_sign_in(text: str) -> None:
-    response = Client().get("/", {"text": text})
-    assert 100 < len(response["Location"]) < 8000
-
-
-@pytest.mark.parametrize(
-    "form",
-    [{"text": "@nora " * 200_000}, {"text": "@nora"} | {f"more{n}": "" for n in range(3000)}],
-    ids=["bytes", "fields"],
-)
-def test_a_form_over_the_limit_is_said_to_be_that(
-    client: Client, form: dict[str, str], caplog: pytest.LogCaptureFixture
-) -> None:
-    response = client.post("/", form)
-    assert response.status_code == 413
-    assert "more than this instance takes" in response.content.decode()
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
-def _next(address: str) -> str:
-    return parse_qs(urlsplit(address).query)["next"][0]
-
-
-def test_lines_become_a_job(client: Client, alice: User, broker: Broker) -> None:
-    response = client.post(
-        "/",
-        {
-            "text": "@nora, @max and also\nhttps://example.com/x",
-            "note": "why",
-            "prefer": "highest",
-            "audio": "m4a",
-            "posts": "on",
-        },
-    )
-    job = Job.objects.get()
-    assert response["Location"] == f"/jobs/{job.pk}/"
-    assert (job.owner, job.note, job.prefer, job.audio, job.posts) == (
-        alice,
-        "why",
-        "highest",
-        "m4a",
-        True,
-    )
-    assert job.items.filter(state=ItemState.QUEUED).exists()
-
-
-def test_what_is_left_is_shown_where_there_is_a_limit(client: Client, alice: User) -> None:
-    saved(alice)
-    assert "left today" not in shown(client.get("/"))
-    Quota.objects.create(owner=alice, active_items=4, items_per_day=1, stored_bytes=500_000_000)
-    page = shown(client.get("/"))
-    assert "0 of 1 lines left today" in page
-    assert "The count begins anew at midnight" in page
-    assert "0 of 4 lines in the works" in page
-    assert "of 500 MB free for your files" in page
-
-
-def test_nothing_pasted_is_said(client: Client) -> None:
-    response = client.post("/", {"text": "  \n", "note": "why"})
-    assert response.status_code == 422
-    page = shown(response)
-    assert 'role="alert"' in page
-    assert 'value="why"' in page
-    assert not Job.objects.exists()
-
-
-def test_too_many_lines_come_back_as_typed(client: Client) -> None:
-    text = "\n".join(f"@name{number}" for number in range(51))
-    response = client.post("/", {"text": text, "audio": "mp3", "posts": "on"})
-    page = response.content.decode()
-    assert response.status_code == 422
-    assert "One job holds at most 50 lines. These are 51." in page
-    assert f">\n{text}</textarea>" in page
-    assert 'value="mp3" checked' in page
-    assert 'name="posts" checked' in page
-    assert '<details class="options" open>' in page
-
-
-def test_a_refusing_tiktok_is_said_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    until = timezone.now() + timedelta(minutes=5)
-    breaker = upstream.Breaker(until, RateLimited.code)
-    monkeypatch.setattr(upstream, "breaker_status", lambda: breaker)
-    assert shown(client.get("/")).count("TikTok is asking us to slow down") == 1
 
 
 # --- one job ------------------------------------------------------------------------------------
