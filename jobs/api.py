@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
@@ -122,41 +123,45 @@ def submit(
         error.field = "lines" if body.text is None else "text"
         raise
     if wait:
-        _wait(job.pk, wait)
+        _wait(job, wait)
     response = _answer(request, job.pk, 202)
     response.headers["Location"] = f"{request.path.rstrip('/')}/{job.pk}"
     return response
 
 
 class _Waiting:
-    """How many requests of this process sleep at once: few, for each of them holds a thread."""
+    """How many requests of this process sleep at once, for each of them holds a thread: a third of
+    the threads in all, and of one person at most a third of that."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._held: Counter[object] = Counter()
 
     @contextmanager
-    def place(self) -> Iterator[bool]:
+    def place(self, owner_id: object) -> Iterator[bool]:
         """True when there was one."""
+        most = max(1, settings.STORYKEEP.web_threads // 3)
         with self._lock:
-            free = self._count < max(1, min(4, settings.STORYKEEP.web_threads // 12))
-            self._count += free
+            mine = max(1, most // 3)
+            free = self._held.total() < most and self._held[owner_id] < mine
+            self._held[owner_id] += free
         try:
             yield free
         finally:
             with self._lock:
-                self._count -= free
+                self._held[owner_id] -= free
+                self._held += Counter()  # without those who hold none
 
 
 _waiting = _Waiting()
 
 
-def _wait(job_id: UUID, seconds: int) -> None:
+def _wait(job: Job, seconds: int) -> None:
     """Until the job settled, or the time is over; one small query per look."""
-    with _waiting.place() as free:
+    with _waiting.place(job.owner_id) as free:
         left = float(seconds) if free else 0.0
         steps = iter(STEPS_S)
-        while left > 0 and Item.objects.open().filter(job_id=job_id).exists():
+        while left > 0 and Item.objects.open().filter(job_id=job.pk).exists():
             step = min(left, next(steps, STEPS_S[-1]))
             _sleep(step)
             left -= step

@@ -345,6 +345,11 @@ def cancel(job: Job) -> int:
     return _cancel(Item.objects.filter(job=job))
 
 
+def cancel_all(owner_id: Any) -> int:
+    """Stop everything this person has open, for good; how many items that were."""
+    return _cancel(Item.objects.filter(owner=owner_id))
+
+
 def cancel_item(item: Item) -> bool:
     """Stop this one item, for good."""
     return bool(_cancel(Item.objects.filter(pk=item.pk)))

@@ -380,9 +380,12 @@ class PersonAdmin(_ModelAdmin):
     @admin.action(description=gettext_lazy("Block: end sessions and tokens"))
     def block(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """After a page that says who."""
-        said = _("Their sessions, API tokens and invitations end at once. What they saved stays.")
+        said = _(
+            "Their sessions, API tokens and invitations end at once, and lines in the works are "
+            "cancelled. What they saved stays."
+        )
         active = users.filter(is_active=True)
-        return self._act(request, active, "block", _("Block"), said, people.block)
+        return self._act(request, active, "block", _("Block"), said, leaving.block)
 
     @admin.action(description=gettext_lazy("Unblock"))
     def unblock(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from accounts import people
 from accounts.models import ApiToken
-from jobs import cleanup
+from jobs import cleanup, lifecycle
 from jobs.cleanup import Belongings
 
 
@@ -30,6 +30,15 @@ def estate(user: User) -> Estate:
 def delete_data(user: User) -> Belongings:
     """Forget everything this person saved, and when and why; the account stays. What went."""
     return cleanup.forget_everything(user.pk)
+
+
+def block(user: User) -> None:
+    """Let someone in no more; what they have in the works is cancelled, what is saved stays.
+
+    Raises LastAdmin. Blocked first, so that nothing new comes after the cancelling.
+    """
+    people.block(user)
+    lifecycle.cancel_all(user.pk)
 
 
 def delete_user(user: User) -> Belongings:

@@ -364,11 +364,22 @@ def test_the_longest_wait_looks_a_few_times_only(alice: Script, naps: list[float
     assert len(naps) < 20
 
 
-def test_few_may_wait_at_once(alice: Script, naps: list[float]) -> None:
-    with ExitStack() as others:
-        assert all(others.enter_context(jobs_api._waiting.place()) for _ in range(4))
+def test_few_may_wait_at_once_and_nobody_takes_all_places(
+    alice: Script, bob: Script, naps: list[float]
+) -> None:
+    def places(owner: object, count: int) -> list[bool]:
+        return [others.enter_context(jobs_api._waiting.place(owner)) for _ in range(count)]
+
+    with ExitStack() as others:  # of 48 threads
+        assert places(alice.user.pk, 6) == [True] * 5 + [False]
         alice.call("POST", "/jobs?wait=30", {"lines": ["@ann"]})
         assert naps == []
+        bob.call("POST", "/jobs?wait=1", {"lines": ["@ann"]})
+        assert naps
+        for owner in ("carol", "dan"):
+            assert all(places(owner, 5))
+        assert places("eve", 2) == [True, False]
+    naps.clear()
     alice.call("POST", "/jobs?wait=1", {"lines": ["@bea"]})
     assert naps
 
@@ -730,5 +741,5 @@ def test_the_docs_page_asks_nobody_else(client: Client) -> None:
 @pytest.fixture(autouse=True)
 def nobody_waits() -> Iterator[None]:
     yield
-    assert jobs_api._waiting._count == 0
+    assert not jobs_api._waiting._held
     assert threading.active_count() < 20

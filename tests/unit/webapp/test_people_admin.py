@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
 from accounts.models import ApiToken
-from jobs.models import Job, Quota
+from jobs.models import Artifact, Item, Job, Quota
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -181,6 +181,19 @@ def test_blocking_and_unblocking(browser: Client, alice: User) -> None:
     assert "Unblock: 1 user." in act(browser, "unblock", alice)
     alice.refresh_from_db()
     assert alice.is_active
+
+
+def test_nothing_is_fetched_for_somebody_who_is_blocked(browser: Client, alice: User) -> None:
+    bob = make_user("bob")
+    open_jobs = [make_job(alice, links=2), make_job(alice, links=1, state=ItemState.RUNNING)]
+    theirs = make_job(bob, links=1)
+    assert "cancelled" in act(browser, "block", alice, sure=False)
+    assert Item.objects.filter(state=ItemState.CANCELLED).count() == 0
+    act(browser, "block", alice)
+    states = Item.objects.filter(job__in=open_jobs).values_list("state", flat=True)
+    assert set(states) == {ItemState.CANCELLED}
+    assert theirs.items.get().state == ItemState.QUEUED
+    assert Artifact.objects.filter(owner=alice, removed_at=None).count() == 1
 
 
 def test_signing_out(browser: Client, alice: User) -> None:
