@@ -55,11 +55,14 @@ def _user(request: HttpRequest) -> User:
 
 
 def _uuid(text: str) -> UUID:
-    """What is no id is nobody's: the same 404 as an unknown one."""
+    """What is no id, as we write them, is nobody's: the same 404 as an unknown one."""
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
         raise Http404 from None
+    if str(found) != text.lower():
+        raise Http404
+    return found
 
 
 def _job(request: HttpRequest, job_id: str) -> Job:
@@ -270,7 +273,7 @@ def file(
 # --- me -----------------------------------------------------------------------------------------
 
 
-@router.get("/me", response={200: MeOut, 401: ErrorBody, 429: ErrorBody})
+@router.get("/me", response={200: MeOut, 401: ErrorBody, 429: ErrorBody, 500: ErrorBody})
 def me(request: HttpRequest) -> HttpResponse:
     """Who the token belongs to, their limits, and what they use of them."""
     user = _user(request)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from django.urls import get_script_prefix, reverse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
 from jobs.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
@@ -17,6 +17,8 @@ from jobs.submission import Options
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
+LABELS = ("hevc", "watermarked", "converted", "audio_track", "attached_song", "poster")
+"""What there may be to know about a file."""
 
 
 def _storable(text: str) -> str:
@@ -43,7 +45,7 @@ class OptionsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prefer: Literal["compatible", "highest"] = "compatible"
-    posts: bool = Field(False, description="Save ordinary posts, too.")
+    posts: StrictBool = Field(False, description="Save ordinary posts, too.")
     audio: Literal["none", "m4a", "mp3"] = "none"
 
     def options(self) -> Options:
@@ -125,7 +127,7 @@ class FileOut(BaseModel):
     duration_s: float | None
     has_audio: bool
     checked: bool
-    labels: list[str]
+    labels: Annotated[list[str], Field(json_schema_extra={"items": {"enum": list(LABELS)}})]
     url: str
     expires_at: datetime
 

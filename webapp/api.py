@@ -13,10 +13,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from ninja.security import HttpBearer
 
 from accounts import tokens
@@ -26,6 +29,7 @@ from jobs.errors import Internal, NeverFits, told
 from jobs.schemas import ErrorBody, ErrorOut
 from jobs.submission import EmptySubmission
 from stories.errors import StoriesError
+from webapp import description
 from webapp.turns import Turn, Turns
 
 logger = logging.getLogger(__name__)
@@ -107,7 +111,14 @@ class Bearer(HttpBearer):
 
 
 class Api(NinjaAPI):
-    """Ninja, except that a wrong method and an unknown path are answered in JSON as well."""
+    """Ninja, except that a wrong method and an unknown path are answered in JSON as well, and that
+    the description tells all headers."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """The description, whole."""
+        schema = super().get_openapi_schema(**options)
+        description.complete(schema, reverse("api:api-root"))
+        return schema
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
@@ -119,6 +130,11 @@ class Api(NinjaAPI):
         return patterns, app_name, namespace
 
 
+def _only_looked_at(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    # A form's token is nothing a script has: what else it sends there is a wrong method, no more.
+    return csrf_exempt(require_safe(view))
+
+
 api = Api(
     title="Storykeep",
     version="1",
@@ -127,6 +143,7 @@ api = Api(
     urls_namespace="api",
     auth=Bearer(),
     docs_url="/docs",
+    docs_decorator=_only_looked_at,
     openapi_url="/openapi.json",
 )
 
@@ -172,6 +189,13 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
                 _("It takes %(methods)s.") % {"methods": allowed},
             )
             response.headers["Allow"] = allowed
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            response = error_response(
+                412,
+                "precondition_failed",
+                _("It is not what it was when you last looked."),
+                _("Look again without `If-Match`."),
+            )
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             whole = response.headers["Content-Range"]
             response = error_response(
@@ -269,8 +293,9 @@ def _problem(place: tuple[str | int, ...], message: str) -> str:
 
 
 def _unreadable(message: str) -> HttpResponse:
+    docs = reverse("api:openapi-view")
     return error_response(
-        422, "invalid_request", message, _("The shapes are described at /api/v1/docs.")
+        422, "invalid_request", message, _("The shapes are described at %(docs)s.") % {"docs": docs}
     )
 
 

@@ -11,14 +11,17 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.models import Scope
+from accounts.models import ApiToken, Scope
 from jobs import api as jobs_api
 from jobs import lifecycle, packaging, storage, submission
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
@@ -246,6 +249,7 @@ def test_the_same_key_makes_one_job(alice: Script, bob: Script) -> None:
         pytest.param({"lines": ["a"], "nope": 1}, "nope", id="unknown-field"),
         pytest.param({"lines": ["a"], "options": {"audio": "flac"}}, "options.audio", id="audio"),
         pytest.param({"lines": ["a"], "options": {"x": 1}}, "options.x", id="unknown-option"),
+        pytest.param({"lines": ["a"], "options": {"posts": "yes"}}, "options.posts", id="yes"),
         pytest.param(b'{"lines": ["\\ud800"]}', "lines.0", id="half-a-character"),
     ],
 )
@@ -724,7 +728,75 @@ def test_openapi_names_the_headers_as_they_are_sent(client: Client) -> None:
         for parameter in call.get("parameters", ())
         if parameter["in"] == "header"
     }
-    assert headers == {"Idempotency-Key"}
+    assert headers == {"Idempotency-Key", "If-None-Match", "Range", "If-Range"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_openapi_knows_every_header_of_a_file(alice: Script, client: Client, method: str) -> None:
+    told = client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/files/{file_id}"]
+    artifact = make_artifact(make_story(make_item(make_job(alice.user))), content=b"12345")
+    for sent in ({}, {"Range": "bytes=1-2"}, {"Range": "bytes=9-"}, {"If_None_Match": "*"}):
+        response = alice.call(method, f"/files/{artifact.pk}", **sent)
+        described = told[method.lower()]["responses"][str(response.status_code)]["headers"]
+        ours = {"ETag", "Accept-Ranges", "Content-Range", "Content-Disposition"}
+        assert ours & set(response.headers) <= set(described)
+        assert {name for name in described if name.startswith("RateLimit")} <= set(response.headers)
+    assert "*/*" in told["get"]["responses"]["206"]["content"]
+
+
+def test_openapi_knows_where_a_job_is_and_when_to_come_back(alice: Script, client: Client) -> None:
+    calls = client.get("/api/v1/openapi.json").json()["paths"]
+    made = alice.call("POST", "/jobs", {"lines": ["@ann"]})
+    described = calls["/api/v1/jobs"]["post"]["responses"]
+    assert {"ETag", "Location"} <= set(described["202"]["headers"]) & set(made.headers)
+    assert "Retry-After" in described["429"]["headers"]
+    assert "WWW-Authenticate" in described["401"]["headers"]
+
+
+@pytest.mark.parametrize("path", ["openapi.json", "docs"])
+def test_the_description_is_looked_at_only(path: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    response = browser.post(f"/api/v1/{path}")
+    assert fault(response, 405)["code"] == "method_not_allowed"
+    assert browser.get(f"/api/v1/{path}").status_code == 200
+
+
+def test_a_condition_that_does_not_hold(alice: Script) -> None:
+    job = make_job(alice.user, links=1)
+    response = alice.call("GET", f"/jobs/{job.pk}", If_Match='"zzz"')
+    assert fault(response, 412)["code"] == "precondition_failed"
+
+
+def test_a_host_that_is_none_of_ours_is_told_so_in_json(client: Client, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["stories.example.org"]
+    response = client.get("/api/v1/me", headers={"Host": "evil.example.net"})
+    assert fault(response, 400)["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("form", ["{%s}", "urn:uuid:%s", "%s\n"])
+def test_an_id_has_one_spelling(alice: Script, form: str) -> None:
+    job = make_job(alice.user, links=1)
+    assert alice.call("GET", f"/jobs/{job.pk}").status_code == 200
+    assert alice.call("GET", f"/jobs/{quote(form % job.pk)}").status_code == 404
+
+
+@pytest.mark.parametrize("cursor", ["x", "a" * 33, "%s", "AAAA", "Ä"])
+def test_a_cursor_that_is_none(alice: Script, cursor: str) -> None:
+    error = fault(alice.call("GET", f"/jobs?cursor={quote(cursor)}"), 422)
+    assert error["message"] == "cursor: that is not a cursor"
+    assert "/api/v1/docs" in error["hint"]
+
+
+def test_looking_works_while_somebody_writes_for_long(
+    alice: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ApiToken.objects.update(last_used_at=None)
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(QuerySet, "update", locked)
+    assert alice.call("GET", "/me").status_code == 200
 
 
 def test_the_docs_page_asks_nobody_else(client: Client) -> None:
