@@ -17,7 +17,15 @@ from jobs import qr
 from webapp.context import theme
 
 SHELL = (
-    "site.css",
+    "tokens.css",
+    "base.css",
+    "forms.css",
+    "parts.css",
+    "home.css",
+    "history.css",
+    "job.css",
+    "dialogs.css",
+    "text.css",
     "icons.svg",
     "icon.svg",
     "shell.js",

@@ -140,13 +140,48 @@ def test_nothing_holds_up_the_first_paint(client: Client) -> None:
         scripts = re.findall(r"<script[^>]*>", page)
         assert scripts
         assert all(" defer" in script and " src=" in script for script in scripts), address
-        assert page.count('rel="stylesheet"') == 1
-    style = Path(finders.find("site.css") or "").read_text(encoding="utf-8")
-    assert "@font-face" not in style
-    assert "@import" not in style
+        assert len(sheets(page)) <= 6, address
+        assert set(sheets(page)) <= set(shell.SHELL), address
+    for name in sheets_of_ours():
+        style = sheet(name)
+        assert "@font-face" not in style, name
+        assert "@import" not in style, name
 
 
 # --- how it looks ---------------------------------------------------------------------------------
+
+
+def sheets(page: str) -> list[str]:
+    """The style sheets a page asks for."""
+    return re.findall(r'<link rel="stylesheet" href="/static/([^"]+)">', page)
+
+
+def sheets_of_ours() -> list[str]:
+    """Every style sheet there is."""
+    folder = Path(finders.find("tokens.css") or "").parent
+    return [path.name for path in folder.glob("*.css")]
+
+
+def sheet(name: str) -> str:
+    """What a style sheet says."""
+    return Path(finders.find(name) or "").read_text(encoding="utf-8")
+
+
+def test_every_sheet_but_the_admins_is_in_the_shell() -> None:
+    kept = {name for name in shell.SHELL if name.endswith(".css")}
+    assert set(sheets_of_ours()) - kept == {"admin-pages.css"}
+
+
+def test_colours_stand_once() -> None:
+    """What a browser is told before it has read the sheets is what the sheets say."""
+    canvas = re.search(r"--canvas: light-dark\((#\w+), (#\w+)\);", sheet("tokens.css"))
+    assert canvas
+    for name in sheets_of_ours():
+        assert "prefers-color-scheme" not in sheet(name), name
+        assert (":root" in sheet(name)) <= (name in {"tokens.css", "admin-pages.css"}), name
+    bars = re.findall(r'<meta name="theme-color" content="(#\w+)"', text(Client().get("/login/")))
+    assert tuple(bars) == canvas.groups()
+    assert Client().get("/manifest.webmanifest").json()["background_color"] == canvas[1]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
