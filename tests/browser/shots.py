@@ -1,7 +1,7 @@
 """Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
 
-They land in shots/: phone and desktop, light, dark and in German. No worker runs; rows and files
-are made.
+They land in shots/: phone and desktop, light, dark and in German, the smallest phone and a very
+wide screen. No worker runs; rows and files are made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.progress import ItemProgress  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from tests import factories  # noqa: E402
-from tests.browser import account_shots, scenes  # noqa: E402
+from tests.browser import account_shots, rare_shots, scenes  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
@@ -38,7 +38,15 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 SCREENS = {
     "phone": PHONE | {"device_scale_factor": 2},
     "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "small": PHONE | {"viewport": {"width": 320, "height": 568}, "device_scale_factor": 2},
+    "wide": {"viewport": {"width": 2560, "height": 1440}},
 }
+LOOKS = (
+    *((screen, "light", "en-GB") for screen in SCREENS),
+    *((screen, "dark", "en-GB") for screen in ("phone", "desktop")),
+    *((screen, "light", "de-DE") for screen in ("phone", "desktop", "small")),
+)
+"""Screen, scheme and language of each set of pictures. German words are the longest."""
 SHARES = """
 document.documentElement.classList.add("ios");
 navigator.canShare = () => true;
@@ -79,6 +87,7 @@ def _context(browser: Browser, screen: str, scheme: str, base: str, locale: str)
         color_scheme=scheme,
         locale=locale,
         timezone_id="Europe/Berlin",
+        service_workers="block",  # else the answers of rare_shots.py would not reach the page
         **SCREENS[screen],
     )
     page = context.new_page()
@@ -145,8 +154,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     _shoot_phone(page, tail, f"/jobs/{jobs['done'].pk}/", shoot)
     shoot("help", "/help/")
     shoot("account", "/account/", full=False)
-    for name in ("password", "tokens", "security", "sessions", "data"):
-        shoot(f"account-{name}", f"/account/{name}/", full=False)
+    shoot("account-password", "/account/password/", full=False)
     account_shots.inside(page, tail, shoot, _take)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
@@ -162,6 +170,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     shoot("home-blank", "/", full=False)
     shoot("history-blank", "/history/", full=False)
     _shoot_admin(page, tail, jobs, shoot)
+    rare_shots.take_all(page, tail, jobs, shoot, _take)
 
 
 def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..., bool]) -> None:
@@ -235,12 +244,12 @@ def main(wanted: list[str]) -> None:
         account_shots.prepare(alice)
         jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
         _pretend_to_work()
-        for screen in SCREENS:
-            for scheme, locale in (("light", "en-GB"), ("dark", "en-GB"), ("light", "de-DE")):
-                context = _context(browser, screen, scheme, base, locale)
-                tail = f"{screen}-{scheme}" if locale == "en-GB" else f"{screen}-{locale}"
-                _shoot_all(context.new_page(), tail, jobs, wanted)
-                context.close()
+        rare_shots.prepare()
+        for screen, scheme, locale in LOOKS:
+            context = _context(browser, screen, scheme, base, locale)
+            tail = f"{screen}-{scheme}" if locale == "en-GB" else f"{screen}-{locale}"
+            _shoot_all(context.new_page(), tail, jobs, wanted)
+            context.close()
         browser.close()
 
 

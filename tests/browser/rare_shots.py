@@ -1,0 +1,151 @@
+"""The pictures of what one rarely sees: refusals, faults, first run, what is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.template import loader
+from django.test import Client, RequestFactory
+from django.utils import timezone, translation
+from playwright.sync_api import Page, Route
+
+from accounts import setup
+from jobs import upstream, views, workers
+from jobs.admin import pages
+from jobs.models import Job, Quota
+from tests import factories
+
+Shoot = Callable[..., bool]
+Take = Callable[..., None]
+
+FAULTS = {
+    "400": ("400.html", {}),
+    "413": ("400.html", {"too_large": True, "status": 413}),
+    "403": ("403.html", {}),
+    "403-form": ("403_csrf.html", {}),
+    "429": ("429.html", {}),
+    "500": ("500.html", {"error_id": "9f3c1a7be0"}),
+    "closed": ("registration/closed.html", {}),
+}
+
+REPORT = {
+    "ok": False,
+    "text": "Storykeep 0.1.0\n\nok    database  SQLite answers, no migration is missing\n"
+    "warn  disk      1.2 GB free\nfail  TikTok    refuses this server (refused)\n",
+    "findings": [
+        {"part": "database", "verdict": "ok", "said": "SQLite answers, no migration is missing"},
+        {"part": "redis", "verdict": "ok", "said": "answers in 1 ms"},
+        {
+            "part": "disk",
+            "verdict": "warn",
+            "said": "1.2 GB free, below the 2 GB that new work needs soon",
+            "hint": "Remove files, or set STORYKEEP_MAX_STORAGE_BYTES lower.",
+        },
+        {
+            "part": "TikTok",
+            "verdict": "fail",
+            "said": "refuses this server (refused)",
+            "hint": "Wait a while; another address for the server, or a proxy, may help.",
+        },
+    ],
+}
+
+
+def prepare() -> None:
+    """People with nothing left, and with codes for a rainy day."""
+    spent = factories.make_user("spent")
+    Quota.objects.create(owner=spent, items_per_day=2, active_items=2, stored_bytes=1_000)
+    factories.make_job(spent, links=2)
+    RecoveryCodes.activate(User.objects.get(username="careful"))
+
+
+def enter(page: Page, name: str) -> None:
+    """Sign in without the form, for those it would ask more than a password."""
+    client, key = Client(), settings.SESSION_COOKIE_NAME
+    client.force_login(User.objects.get(username=name))
+    page.context.clear_cookies()
+    page.goto("/login/")
+    site = page.url.removesuffix("login/")
+    page.context.add_cookies([{"name": key, "value": client.cookies[key].value, "url": site}])
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    def stands() -> upstream.Breaker:
+        return upstream.Breaker(timezone.now() + timedelta(minutes=14), "refused")
+
+    with patch.object(upstream, "breaker_status", stands), patch.object(upstream, "_kept", stands):
+        yield
+
+
+def _answers(content: str) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(body=content, content_type="text/html")
+
+
+def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Take) -> None:
+    """Every rare page. Leaves nobody signed in."""
+    enter(page, "alice")
+    with _refused():
+        shoot("home-refused", "/", full=False)
+    if shoot("home-plain-http", "/", full=False):
+        page.evaluate("document.querySelector('[data-insecure]').hidden = false")
+        take(page, f"home-plain-http-{tail}", full=False)
+    page.route("**/progress/", lambda route: route.abort())
+    if shoot("job-lost", f"/jobs/{jobs['running'].pk}/", full=False):
+        page.wait_for_selector("#connection:not([hidden])")
+        take(page, f"job-lost-{tail}", full=False)
+    page.unroute("**/progress/")
+    with patch.object(views, "PAGE", 5):
+        shoot("history-pages", "/history/?page=2")
+    shoot("logout", "/logout/", full=False)
+    enter(page, "spent")
+    shoot("home-spent", "/", full=False)
+    enter(page, "careful")
+    for name, place in (("codes", "recovery-codes/"), ("codes-new", "recovery-codes/generate/")):
+        if (
+            shoot(name, f"/account/security/{place}", full=False)
+            and page.locator("#id_password").count()
+        ):
+            page.fill("#id_password", "carefulcareful")
+            page.click("main form button.primary")
+            page.wait_for_url(f"**/{place}")
+            take(page, f"{name}-{tail}")
+    shoot("security-on", "/account/security/")
+    _admin(page, tail, shoot, take)
+    page.context.clear_cookies()
+    shoot("blocked", "/account/blocked/", full=False)
+    shoot("password-changed", "/account/password/changed/", full=False)
+    shoot("setup-over", "/setup/used-up/", full=False)
+    with patch.object(setup, "admin_exists", lambda: False):
+        shoot("setup", f"/setup/{setup.new_link()}/")
+    _faults(page, tail, shoot)
+
+
+def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
+    enter(page, "keeper")
+    with _refused(), patch.object(workers, "heard", lambda now=None: {}):
+        shoot("admin-operations-ill", "/admin/operations/")
+    with patch.object(pages, "diagnose", lambda name: REPORT):
+        if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
+            page.click("form.ask input[type=submit]")
+            take(page, f"admin-diagnosis-found-{tail}")
+    shoot("admin-stories", "/admin/jobs/story/")
+    shoot("admin-files", "/admin/jobs/artifact/")
+    shoot("admin-packages", "/admin/jobs/package/", full=False)
+
+
+def _faults(page: Page, tail: str, shoot: Shoot) -> None:
+    request: Any = RequestFactory().get("/broken/")
+    request.user, request.resolver_match = AnonymousUser(), None
+    with translation.override("de" if tail.endswith("de-DE") else "en"):
+        found = {name: loader.render_to_string(*fault, request) for name, fault in FAULTS.items()}
+    for name, content in found.items():
+        page.route(f"**/broken/{name}", _answers(content))
+        shoot(name, f"/broken/{name}", full=False)
