@@ -80,9 +80,13 @@ def test_narrow_and_wide(
 ) -> None:
     witness.expected.append("404")  # type: ignore[attr-defined]
     page = visit("desktop", viewport={"width": width, "height": 700}, locale=locale)
+    wide = "document.documentElement.scrollWidth - innerWidth"
     for place in (*PLACES, finished):
         page.goto(place)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+        assert page.evaluate(wide) <= 0, place
+    page.locator(".pick").first.check()
+    expect(page.locator(".selection")).to_be_visible()
+    assert page.evaluate(wide) <= 0, "with something selected"
 
 
 def test_dark_is_dark(visit: Open) -> None:
