@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stories.errors import StoriesError
+from stories.targets import OTHER_THINGS
 
 
 class OurLimit(StoriesError):
@@ -125,6 +126,12 @@ def words(code: str) -> tuple[str, str]:
     """The message and hint for a stored code, in the reader's language."""
     cls = BY_CODE.get(code, Internal)
     return _(cls.message), _(cls.hint) if cls.hint else ""
+
+
+def place(detail: str) -> str:
+    """What a refused link is instead, in the reader's language; any other detail as it is."""
+    thing, bracket, name = detail.partition(" (")
+    return f"{_(thing)}{bracket}{name}" if thing in OTHER_THINGS else detail
 
 
 def told(error: StoriesError) -> tuple[str, str]:

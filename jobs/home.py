@@ -22,8 +22,9 @@ from jobs import quotas, shelf, submission, upstream
 from jobs.errors import BatchTooLong, told
 from jobs.forms import PasteForm
 from jobs.models import Audio, Prefer
+from jobs.snapshot import ErrorView
 from jobs.submission import Line
-from stories.errors import StoriesError
+from stories.errors import InputError, StoriesError
 
 RECENT: Final = 6
 MARKED: Final = 20
@@ -150,13 +151,19 @@ def _wrong(form: PasteForm) -> Problem:
 def _nothing_in_it(form: PasteForm, verdicts: Iterable[Line]) -> Problem:
     text = form.data.get("text", "")
     marked = [
-        Marked(number=_place(text, line.text), text=line.text, said=" ".join(told(line.error)))
+        Marked(number=_place(text, line.text), text=line.text, said=_verdict(line.error))
         for line in verdicts
         if line.error
     ]
     if len(marked) == 1:
         return Problem(message=_("There is no name and no link in that."), lines=marked)
     return Problem(message=_("None of these lines can be saved."), lines=marked[:MARKED])
+
+
+def _verdict(error: InputError) -> str:
+    """As on the page of a job."""
+    seen = ErrorView(code=error.code, detail=error.detail)
+    return f"{seen.message} {seen.hint}"
 
 
 def _refused(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> Problem:

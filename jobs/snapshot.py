@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from jobs import progress
-from jobs.errors import BY_CODE, Internal, words
+from jobs.errors import BY_CODE, Internal, place, words
 from jobs.models import Item, Job, PackageState, Role
 from jobs.progress import ItemProgress
 from jobs.states import OPEN, ItemState, job_state
@@ -54,7 +54,7 @@ class ErrorView:
         """What happened, in the reader's language; with the place or id where that helps."""
         said, _ = words(self.code)
         telling = self.code in _SAYS_WHERE or self.code == Internal.code
-        return f"{said} ({self.detail})" if telling and self.detail else said
+        return f"{said} ({place(self.detail)})" if telling and self.detail else said
 
     @property
     def hint(self) -> str:

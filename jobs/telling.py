@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from jobs.errors import BY_CODE, Internal, words
+from jobs.errors import BY_CODE, Internal, place, words
 from jobs.models import Role, StoryKind
 from jobs.snapshot import FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.states import OPEN, ItemState
@@ -279,7 +279,7 @@ def _line(item: ItemView, now: datetime) -> Line:
         typed=item.line if item.line.lower() not in {title, handle, item.name} else "",
         words=_item_words(item),
         verdict=verdict,
-        detail=item.error.detail if item.error and told else "",
+        detail=place(item.error.detail) if item.error and told else "",
         hint=hint,
         held=item.waiting and item.error is not None and _is_refusal(item.error.code),
         post_offered=item.error is not None and item.error.code == "not_a_story",

@@ -98,6 +98,24 @@ _OTHER_HOSTS = {
     "lf.tiktok.com": "an app page",
 }
 _UNKNOWN_PAGE = "a TikTok page that is neither a profile nor a story"
+_HOME = "TikTok's home page"
+_OTHER_SITE = "another site"
+_OTHER_PART = "another part of TikTok"
+_OTHER_KIND = "another kind of link"
+_HIDDEN_SITE = "a link that hides its site behind an @"
+_WITH_PORT = "a link with a port number"
+_NO_CODE = "a short link without its code"
+OTHER_THINGS = frozenset(
+    {
+        *_OTHER_PAGES.values(),
+        *_UNDER_A_PROFILE.values(),
+        *_OTHER_HOSTS.values(),
+        *(_UNKNOWN_PAGE, _HOME, _OTHER_SITE, _OTHER_PART, _OTHER_KIND),
+        *(_HIDDEN_SITE, _WITH_PORT, _NO_CODE),
+    }
+)
+"""What a refused link may be, in every wording of UnsupportedLink's `detail`; a name may follow in
+brackets. For whoever translates them."""
 
 # The name part of a post link may be missing or a placeholder: TikTok goes by the id alone.
 _NAMELESS = frozenset({"@", "@_", "@i"})
@@ -213,7 +231,7 @@ def _from_word(word: str) -> Target:
     for candidate in (word, word.rstrip(_TRAILING), bare):
         name = candidate[3:] if candidate[:3] == "%40" else candidate.removeprefix("@")
         if candidate.lower() in PAGE_HOSTS:
-            raise UnsupportedLink("TikTok's home page")
+            raise UnsupportedLink(_HOME)
         user = _user(name)
         if user is not None:
             return user
@@ -266,11 +284,11 @@ def _from_link(link: str, *, follows: str) -> Target:
         raise NotUnderstood  # an e-mail address, most likely
     scheme = (parts["scheme"] or "https").lower()
     if scheme not in {"https", "http"}:
-        raise UnsupportedLink(f"a “{scheme[:20]}” link, not a web link")
+        raise UnsupportedLink(f"{_OTHER_KIND} ({scheme[:20]})")
     host = _host(parts["authority"])
     if follows.isalnum() and not parts["path"]:
         # The host goes on, in letters that at best look like ours.
-        raise UnsupportedLink("another site")
+        raise UnsupportedLink(_OTHER_SITE)
     if not is_tiktok_page_host(host):
         raise UnsupportedLink(_OTHER_HOSTS.get(host) or _other_site(host))
     segments = _segments(parts["path"])
@@ -279,7 +297,7 @@ def _from_link(link: str, *, follows: str) -> Target:
     if segments[:1] == ["t"]:
         return _short("https://www.tiktok.com/t/", segments[1:])
     if not segments:
-        raise UnsupportedLink("TikTok's home page")
+        raise UnsupportedLink(_HOME)
     if follows.isalnum() and follows < _UNSPACED and parts["query"] is None and link[-1].isalnum():
         raise NotUnderstood("the link goes on in letters TikTok does not use")
     return _from_path(segments, is_story=_story_marks(parts["query"] or ""))
@@ -288,17 +306,17 @@ def _from_link(link: str, *, follows: str) -> Target:
 def _host(authority: str) -> str:
     """The host alone, lower case. A user part, a port or a trailing dot is refused."""
     if "@" in authority:
-        raise UnsupportedLink("a link that hides its site behind an @")
+        raise UnsupportedLink(_HIDDEN_SITE)
     with_port = _HOST_WITH_PORT.fullmatch(authority)
     if with_port:
-        raise UnsupportedLink("a link with a port number")
+        raise UnsupportedLink(_WITH_PORT)
     return authority.lower()
 
 
 def _other_site(host: str) -> str:
     if host.endswith(".tiktok.com"):
-        return f"another part of TikTok ({host[:_MAX_DETAIL_HOST]})"
-    return f"another site ({host[:_MAX_DETAIL_HOST]})" if host else "another site"
+        return f"{_OTHER_PART} ({host[:_MAX_DETAIL_HOST]})"
+    return f"{_OTHER_SITE} ({host[:_MAX_DETAIL_HOST]})" if host else _OTHER_SITE
 
 
 def _segments(path: str) -> list[str]:
@@ -309,7 +327,7 @@ def _segments(path: str) -> list[str]:
 
 def _short(base: str, segments: list[str]) -> Target:
     if len(segments) != 1 or not _SHORT_CODE.fullmatch(segments[0]):
-        raise UnsupportedLink("a short link without its code")
+        raise UnsupportedLink(_NO_CODE)
     return Target(kind=TargetKind.SHORT, short_url=f"{base}{segments[0]}/")
 
 

@@ -284,7 +284,9 @@ def test_too_many_lines_come_back_as_typed(client: Client) -> None:
     page = response.content.decode()
     assert response.status_code == 422
     assert "One job holds at most 50 lines. These are 51." in page
-    assert '<li>Line 51: <bdi class="typed">@name50</bdi> From here on it is too much.</li>' in page
+    assert (
+        '<li>Line 51: <bdi class="typed">@name50</bdi><br>From here on it is too much.</li>' in page
+    )
     assert 'aria-describedby="problem limit" aria-invalid="true"' in page
     assert f">\n{text}</textarea>" in page
     assert 'value="mp3" checked' in page
@@ -299,6 +301,7 @@ def test_lines_of_which_none_is_understood_come_back_marked(client: Client) -> N
     assert response.status_code == 422
     assert "None of these lines can be saved." in page
     assert 'Line 2: <bdi class="typed">https://www.tiktok.com/tag/cats</bdi>' in page
+    assert "a tag page" in page
     assert 'Line 4: <bdi class="typed">&lt;b&gt;???&lt;/b&gt;</bdi>' in page
     assert 'value="why"' in page
     assert not Job.objects.exists()
@@ -306,6 +309,14 @@ def test_lines_of_which_none_is_understood_come_back_marked(client: Client) -> N
     assert "There is no name and no link in that." in one
     mixed = client.post("/", {"text": "!!!\n@nora"})
     assert mixed.status_code == 302  # one bad line never fails the others
+
+
+def test_what_a_line_is_instead_is_said_in_the_readers_language(client: Client) -> None:
+    text = "https://www.tiktok.com/tag/cats\nhttps://evil.example/x\nftp://tiktok.com/@a"
+    page = client.post("/", {"text": text}, headers={"Accept-Language": "de"}).content.decode()
+    for said in ("(eine Hashtag-Seite)", "(eine andere Website (evil.example))"):
+        assert said in page
+    assert "(eine andere Art von Link (ftp))" in page
 
 
 def test_many_bad_lines_are_not_all_listed(client: Client) -> None:

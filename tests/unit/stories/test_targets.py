@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stories.errors import InputError, NotUnderstood, UnsupportedLink
 from stories.hosts import PAGE_HOSTS, is_allowed_host, is_media_host, is_tiktok_page_host
 from stories.structures import Target, TargetKind
-from stories.targets import canonical_url, find_lines, is_name, parse_line
+from stories.targets import OTHER_THINGS, canonical_url, find_lines, is_name, parse_line
 
 ID = "7513039991730291236"
 SEC_UID = "MS4wLjABAAAAuqccu8k_1KABDBn39RBJGNa25LR7nYqPCSkPudN__kCDW5QVfaiPkcDwSM5LPITv"
@@ -247,6 +247,8 @@ def test_refused(text: str, error: type[InputError], words: str) -> None:
         parse_line(text)
     assert type(refusal.value) is error
     assert words in refusal.value.detail
+    if isinstance(refusal.value, UnsupportedLink):  # every wording is one that is translated
+        assert refusal.value.detail.partition(" (")[0] in OTHER_THINGS
 
 
 TRACKING = """
