@@ -191,7 +191,7 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
     assert b'name="password1"' in page
 
     # Static files carry a hash of their content, and are kept by the browser.
-    styles = re.search(rb'href="(/static/site\.[0-9a-f]+\.css)"', page)
+    styles = re.search(rb'href="(/static/base\.[0-9a-f]+\.css)"', page)
     assert styles
     assert instance.get(styles[1].decode())[0] == 200
 
@@ -371,7 +371,7 @@ def test_below_a_path(up: Callable[..., Instance]) -> None:
     for path in ("/login/", "/stories/login/"):  # cut off by the proxy, or not
         status, page = instance.get(path, Host="example.org")
         assert status == 200
-        styles = re.search(rb'href="(/stories/static/site\.[0-9a-f]+\.css)"', page)
+        styles = re.search(rb'href="(/stories/static/base\.[0-9a-f]+\.css)"', page)
         assert styles
         assert instance.get(styles[1].decode(), Host="example.org")[0] == 200
     assert instance.get("/login/", Host="elsewhere.example")[0] == 400

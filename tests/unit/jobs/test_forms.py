@@ -14,14 +14,12 @@ def test_only_text_is_needed() -> None:
     assert form.is_valid()
     assert form.lines() == ["@nora", "@max", "https://www.tiktok.com/@zoe"]
     assert form.options() == Options()
-    assert not form.has_changed_options()
 
 
 def test_options_are_read() -> None:
     form = PasteForm({"text": "x", "prefer": "highest", "audio": "mp3", "posts": "on"})
     assert form.is_valid()
     assert form.options() == Options(prefer=Prefer.HIGHEST, posts=True, audio=Audio.MP3)
-    assert form.has_changed_options()
 
 
 @pytest.mark.parametrize(
