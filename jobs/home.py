@@ -16,15 +16,15 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from jobs import quotas, shelf, submission, upstream
-from jobs.errors import BatchTooLong, told
+from jobs.errors import BatchTooLong, place, told
 from jobs.forms import PasteForm
 from jobs.models import Audio, Prefer
-from jobs.snapshot import ErrorView
 from jobs.submission import Line
-from stories.errors import InputError, StoriesError
+from stories.errors import InputError, StoriesError, UnsupportedLink
 
 RECENT: Final = 6
 MARKED: Final = 20
@@ -161,9 +161,10 @@ def _nothing_in_it(form: PasteForm, verdicts: Iterable[Line]) -> Problem:
 
 
 def _verdict(error: InputError) -> str:
-    """As on the page of a job."""
-    seen = ErrorView(code=error.code, detail=error.detail)
-    return f"{seen.message} {seen.hint}"
+    """What it is instead, why that will not do, and what will."""
+    message, hint = told(error)
+    instead = f"{capfirst(place(error.detail))}." if isinstance(error, UnsupportedLink) else ""
+    return " ".join(filter(None, (instead, message, hint)))
 
 
 def _refused(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> Problem:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -16,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
-from accounts import setup
+from accounts import mail, setup, signin
 from jobs import upstream, views, workers
 from jobs.admin import pages
 from jobs.models import Job, Quota
@@ -46,7 +47,7 @@ REPORT = {
             "part": "disk",
             "verdict": "warn",
             "said": "1.2 GB free, below the 2 GB that new work needs soon",
-            "hint": "Remove files, or set STORYKEEP_MAX_STORAGE_BYTES lower.",
+            "hint": "Remove files, or set STORYKEEP_DISK_MAX lower.",
         },
         {
             "part": "TikTok",
@@ -104,6 +105,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     page.unroute("**/progress/")
     with patch.object(views, "PAGE", 5):
         shoot("history-pages", "/history/?page=2")
+    _marked(page, tail, shoot, take)
     shoot("logout", "/logout/", full=False)
     enter(page, "spent")
     shoot("home-spent", "/", full=False)
@@ -125,7 +127,40 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     shoot("setup-over", "/setup/used-up/", full=False)
     with patch.object(setup, "admin_exists", lambda: False):
         shoot("setup", f"/setup/{setup.new_link()}/")
+    _mail(page, shoot)
     _faults(page, tail, shoot)
+
+
+def _marked(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
+    """The box with what is wrong in it."""
+    if shoot("home-marked", "/", full=False):
+        page.fill("#id_text", "https://www.tiktok.com/tag/cats\n\n??? what is this")
+        page.click("[data-submit]")
+        page.wait_for_selector(".marked")
+        take(page, f"home-marked-{tail}")
+    if shoot("home-too-old", "/", full=False):
+        page.fill("#id_text", "@nora\n@bea")
+        page.context.clear_cookies(name=settings.CSRF_COOKIE_NAME)
+        page.click("[data-submit]")
+        page.wait_for_selector("#problem")
+        take(page, f"home-too-old-{tail}")
+
+
+def _mail(page: Page, shoot: Shoot) -> None:
+    """Where a mail server is set."""
+    user = User.objects.get(username="careful")
+    with patch.object(mail, "configured", lambda: True):
+        enter(page, "careful")
+        signin.set_address(user, "")
+        shoot("mail-none", "/account/email/", full=False)
+        signin.set_address(user, "careful@example.org")
+        EmailAddress.objects.create(user=user, email="careful.and.new@example.org")
+        shoot("mail-changing", "/account/email/", full=False)
+        page.context.clear_cookies()
+        shoot("mail-login", "/login/", full=False)
+        shoot("mail-forgotten", "/password/", full=False)
+        shoot("mail-sent", "/password/sent/", full=False)
+        shoot("mail-link-over", "/account/email/used/", full=False)
 
 
 def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
