@@ -51,6 +51,22 @@ def finished(visit: Open) -> str:
     return page.url
 
 
+def test_nothing_serious_while_something_is_said(visit: Open, witness: object) -> None:
+    witness.expected.append("422")  # type: ignore[attr-defined]  # the box with a fault in it
+    page = visit(bypass_csp=True)
+    page.goto("/account/tokens/")
+    page.fill("#id_name", "for a moment")
+    page.click("main form button.primary")
+    page.get_by_role("button", name="End").first.click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("The token is ended"))
+    assert not faults(page)
+    page.goto("/")
+    page.fill("#id_text", "https://www.tiktok.com/tag/cats")
+    page.click("[data-submit]")
+    expect(page.get_by_role("alert")).to_contain_text("A tag page.")
+    assert not faults(page)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_nothing_serious_and_nothing_sideways(
