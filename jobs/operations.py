@@ -134,9 +134,9 @@ class Operations:
 def look(now: datetime) -> Operations:
     """The whole picture, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep = _workers(), workers.last_sweep()
+        alive, sweep, breaker = _workers(), workers.last_sweep(), upstream.standing()
     except RedisAway:
-        alive, sweep = None, None
+        alive, sweep, breaker = None, None, None
     try:
         disk = storage.disk()
     except OSError:
@@ -147,7 +147,7 @@ def look(now: datetime) -> Operations:
         workers=alive,
         disk=disk,
         failures=failures(now),
-        breaker=upstream.standing(),
+        breaker=breaker,
         sweep=sweep,
     )
 

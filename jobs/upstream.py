@@ -229,8 +229,11 @@ def breaker_status() -> Breaker | None:
 
 
 def standing() -> Breaker | None:
-    """The breaker as it stands: open, or waiting for a first try; None when it is closed."""
-    return _kept()
+    """The breaker all workers share: open, or waiting for a first try; None when it is closed.
+
+    Raises RedisAway: what this process knows by itself says nothing about the others.
+    """
+    return _shared()
 
 
 def may_ask() -> Breaker | None:
@@ -268,13 +271,20 @@ def answered() -> bool:
 
 
 def _kept() -> Breaker | None:
-    """The breaker as it stands, open or waiting for a first try; None when it is closed."""
+    """The breaker as it stands; while Redis is away, as this process knows it by itself."""
     try:
-        until, code = ask(
-            lambda server: cast("list[str | None]", server.hmget(_BREAKER, ["until", "code"]))
-        )
+        return _shared()
     except RedisAway:
-        until, code = (repr(_local.until), _local.code) if _local.code else (None, None)
+        if not _local.code:
+            _local.close()
+            return None
+        return Breaker(datetime.fromtimestamp(_local.until, UTC), _local.code)
+
+
+def _shared() -> Breaker | None:
+    until, code = ask(
+        lambda server: cast("list[str | None]", server.hmget(_BREAKER, ["until", "code"]))
+    )
     if not until or not code:
         _local.close()
         return None

@@ -25,7 +25,7 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs import progress, workers  # noqa: E402
+from jobs import progress, upstream, workers  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.progress import ItemProgress  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
@@ -195,6 +195,7 @@ def _pretend_to_work() -> None:
     workers.heard = lambda now=None: {"worker-812@attic": timezone.now()}
     counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
     workers.last_sweep = lambda: workers.Sweep(now, counts)
+    upstream.standing = lambda: None
     running = Item.objects.filter(state=ItemState.RUNNING)
     told = {
         str(item.pk): ItemProgress(

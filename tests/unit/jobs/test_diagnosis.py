@@ -32,7 +32,7 @@ def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
         "server_facts",
         lambda: progress.ServerFacts(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
-    monkeypatch.setattr(progress, "is_up", lambda: True)
+    monkeypatch.setattr(upstream, "standing", lambda: None)
     monkeypatch.setattr(workers, "heard", lambda: {"worker-7@attic-nas": now})
     monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(now, {"failed": 0}))
 

@@ -184,10 +184,24 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(storage, "disk", away)
     page = text(browser)
-    assert page.count("Redis does not answer, so nobody knows.") == 2
+    assert page.count("Redis does not answer, so nobody knows.") == 4
+    assert "TikTok is being asked." not in page
+    assert "None is known of yet." not in page
     assert "The folder for saved files does not answer." in page
     found = operations.look(timezone.now())
     assert (found.workers, found.sweep, found.disk, found.alive) == (None, None, None, 0)
+
+
+@pytest.mark.usefixtures("redis")
+def test_redis_going_away_between_two_questions(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise progress.RedisAway
+
+    monkeypatch.setattr(upstream, "standing", away)
+    page = text(browser)
+    assert page.count("Redis does not answer, so nobody knows.") == 4
 
 
 @pytest.mark.usefixtures("redis")
