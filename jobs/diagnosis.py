@@ -175,7 +175,7 @@ def worker() -> Iterator[Finding]:
     queue = operations.queue(now)
     if not heard:
         yield Finding(
-            "worker", Verdict.FAIL, "no sign of life within a minute", "Look at the worker's log."
+            "worker", Verdict.FAIL, "none gives a sign of life", "Look at the worker's log."
         )
     else:
         last = round((now - max(heard.values())).total_seconds())
@@ -196,13 +196,12 @@ def scheduler() -> Iterator[Finding]:
     if sweep is None:
         yield Finding("scheduler", Verdict.NOTE, "no clean-up is known of yet")
         return
-    ago = now - sweep.at
-    late = ago > operations.LATE + timedelta(seconds=workers.SWEEP_EVERY_S)
+    late, ago = sweep.late(now), _span(now - sweep.at)
     yield Finding(
         "scheduler",
         Verdict.FAIL if late else Verdict.OK,
-        f"last clean-up {_span(ago)} ago, {sweep.counts.get('failed', 0)} deletions failed",
-        "Look at the scheduler's log." if late else "",
+        f"last clean-up {ago} ago, {sweep.counts.get('failed', 0)} deletions failed",
+        "Look at the logs of scheduler and worker." if late else "",
     )
 
 

@@ -30,7 +30,7 @@ from jobs.workers import Sweep
 S = ItemState
 HOURS: Final = 24
 LATE: Final = timedelta(minutes=5)
-"""A clean-up so much overdue, or a line that is due for so long, means that something hangs."""
+"""A line that is due for so long means that something hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +113,14 @@ class Operations:
         return self.breaker is not None and self.breaker.until > self.now
 
     @property
-    def next_sweep(self) -> datetime | None:
-        """When the next clean-up is due."""
-        if self.sweep is None:
-            return None
-        return self.sweep.at + timedelta(seconds=workers.SWEEP_EVERY_S)
+    def sweep_due(self) -> bool:
+        """The next clean-up could have begun."""
+        return self.sweep is not None and self.sweep.next_at <= self.now
 
     @property
     def sweep_late(self) -> bool:
-        """The scheduler has not sent one for too long."""
-        return self.next_sweep is not None and self.now - self.next_sweep > LATE
+        """None came by for too long."""
+        return self.sweep is not None and self.sweep.late(self.now)
 
     @property
     def queue_late(self) -> bool:

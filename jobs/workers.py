@@ -1,6 +1,6 @@
 """Signs of life: which workers are alive, and when the clean-up last came by. Kept in Redis.
 
-Each worker says so now and then, and is forgotten when silent.
+Each worker says so every few seconds, and is forgotten when it leaves or falls silent.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
 from jobs.progress import RedisAway, ask
 
-EVERY_S: Final = 15.0
-SILENT_S: Final = 60.0
+EVERY_S: Final = 5.0
+SILENT_S: Final = 20.0
+"""A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
 REPAIR_EVERY_S: Final = 15.0
 SWEEP_EVERY_S: Final = 60.0
 """How often the scheduler sends a repair and a sweep."""
@@ -32,6 +33,12 @@ def here(name: str, now: float | None = None) -> None:
         ask(lambda server: server.zremrangebyscore(_KEY, 0, moment - SILENT_S))
     except RedisAway:
         return
+
+
+def gone(name: str) -> None:
+    """Note that this worker has left, so that nobody counts on it until it would be missed."""
+    with suppress(RedisAway):
+        ask(lambda server: server.zrem(_KEY, name))
 
 
 def alive(now: float | None = None) -> list[str]:
@@ -55,6 +62,15 @@ class Sweep:
 
     at: datetime
     counts: Mapping[str, int]
+
+    @property
+    def next_at(self) -> datetime:
+        """When the next one is sent."""
+        return self.at + timedelta(seconds=SWEEP_EVERY_S)
+
+    def late(self, now: datetime) -> bool:
+        """Did two in a row not come? One may wait its turn behind other work."""
+        return now - self.at > timedelta(seconds=3 * SWEEP_EVERY_S)
 
 
 def swept(at: datetime, counts: Mapping[str, int]) -> None:

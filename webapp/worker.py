@@ -54,7 +54,13 @@ def work(concurrency: int, log_level: str) -> int:
         def start(self, parent: Any) -> None:
             progress.sign(name)
             workers.here(name)
-            parent.timer.call_repeatedly(workers.EVERY_S, workers.here, (name,))
+            self.beat = parent.timer.call_repeatedly(workers.EVERY_S, workers.here, (name,))
+
+        def stop(self, parent: Any) -> None:
+            self.beat.cancel()
+            workers.gone(name)
+
+        terminate = stop
 
     app.steps["worker"].add(SignOfLife)
     # A home server often runs as root. Celery warns of that for the sake of pickle, not used here.

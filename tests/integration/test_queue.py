@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, progress, storage, submission, tasks, upstream
+from jobs import lifecycle, progress, storage, submission, tasks, upstream, workers
 from jobs.models import Artifact, Audio, Item, Job, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_user
@@ -250,7 +250,9 @@ def test_a_worker_asked_to_stop_gives_its_items_back(
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: media(job))
+    assert len(workers.alive()) == 1
     assert worker.stop(within=6) == 0
+    assert workers.alive() == []
     item = job.items.get()
     assert (item.state, item.tries) == (S.QUEUED, 0)
     check_disk()

@@ -102,6 +102,16 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "too little for new work" in found["disk"].said
 
 
+@pytest.mark.parametrize(("seconds", "verdict"), [(100, Verdict.OK), (185, Verdict.FAIL)])
+def test_a_scheduler_that_stopped(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, verdict: Verdict
+) -> None:
+    at = timezone.now() - timedelta(seconds=seconds)
+    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(at, {}))
+    (found,) = diagnosis.scheduler()
+    assert found.verdict is verdict
+
+
 @pytest.mark.usefixtures("_all_is_well")
 def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Any) -> None:

@@ -171,11 +171,29 @@ def test_what_needs_a_hand(
     page = text(browser)
     assert page.count('class="card bad"') == 4
     assert "due, the oldest for 2 h" in page
-    assert "No sign of life within a minute" in page
+    assert "None gives a sign of life" in page
     assert "is overdue" in page
     assert "2 deletions failed" in page
     redis["sweep"] = None
     assert "None is known of yet." in text(browser)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said", "late"),
+    [
+        (10, "last; the next at", False),
+        (70, "last; the next is due", False),  # one may be on its way, or behind other work
+        (185, "is overdue", True),
+    ],
+)
+def test_a_clean_up_is_late_when_two_did_not_come(
+    redis: dict[str, Any], browser: Client, seconds: int, said: str, *, late: bool
+) -> None:
+    at = timezone.now() - timedelta(seconds=seconds)
+    redis["sweep"] = workers.Sweep(at, {"expired": 0, "freed_bytes": 0, "failed": 0})
+    page = text(browser)
+    assert said in page
+    assert ('class="card bad"' in page) is late
 
 
 def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ class Sorted:
     def zremrangebyscore(self, _key: str, _least: float, most: float) -> None:
         self.members = {name: at for name, at in self.members.items() if at > most}
 
+    def zrem(self, _key: str, name: str) -> None:
+        self.members.pop(name, None)
+
     def zrangebyscore(
         self, _key: str, least: float, _most: str, *, withscores: bool
     ) -> list[tuple[str, float]]:
@@ -46,11 +49,22 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Sorted:
 
 def test_a_silent_worker_is_forgotten(server: Sorted) -> None:
     workers.here("worker-1@nas", now=1000)
-    workers.here("worker-2@nas", now=1050)
-    assert workers.alive(now=1050) == ["worker-1@nas", "worker-2@nas"]
-    assert workers.alive(now=1070) == ["worker-2@nas"]
-    workers.here("worker-2@nas", now=1100)
+    workers.here("worker-2@nas", now=1015)
+    assert workers.alive(now=1015) == ["worker-1@nas", "worker-2@nas"]
+    assert workers.alive(now=1021) == ["worker-2@nas"]
+    workers.here("worker-2@nas", now=1030)
     assert set(server.members) == {"worker-2@nas"}
+
+
+def test_a_worker_may_miss_a_beat_or_two() -> None:
+    assert workers.EVERY_S * 3 < workers.SILENT_S <= 20
+
+
+def test_a_worker_that_stops_says_so(server: Sorted) -> None:
+    workers.here("worker-1@nas", now=1000)
+    workers.here("worker-2@nas", now=1000)
+    workers.gone("worker-1@nas")
+    assert workers.alive(now=1000) == ["worker-2@nas"]
 
 
 def test_the_last_clean_up_is_remembered(server: Sorted) -> None:
@@ -66,6 +80,7 @@ def test_redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(workers, "ask", away)
     workers.here("worker-1@nas")
+    workers.gone("worker-1@nas")
     workers.swept(datetime(2026, 11, 20, tzinfo=UTC), {})
     with pytest.raises(progress.RedisAway):
         workers.alive()
