@@ -8,7 +8,7 @@ deletion stops the others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,7 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, transaction
-from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from jobs import lifecycle, progress, quotas, storage, workers
@@ -331,26 +331,44 @@ def delete_file(artifact: Artifact) -> int:
 
     How many files went. Their rows stay, so that pages can say when.
     """
-    gone = Q(pk=artifact.pk)
-    if artifact.role == Role.MEDIA:
-        gone |= Q(story_id=artifact.story_id, position=artifact.position)
-    if artifact.story_id is not None and artifact.role not in {Role.ZIP, Role.POSTER}:
-        gone |= Q(story_id=artifact.story_id, role=Role.ZIP)
-        gone |= Q(job_id=artifact.job_id, role__in=_ZIPS)
-    return _delete(Artifact.objects.filter(gone, removed_at=None))
+    return len(delete(Artifact.objects.filter(pk=artifact.pk)))
 
 
 def delete_files(job: Job) -> int:
     """Delete all of a job's files now; its record stays."""
-    return _delete(Artifact.objects.filter(job=job, removed_at=None))
+    return len(delete(Artifact.objects.filter(job=job)))
 
 
-def _delete(files: Iterable[Artifact] | Sequence[Artifact]) -> int:
-    tally = _Tally()
-    found = [(file.pk, file.size_bytes) for file in files]
-    count = _remove(found, timezone.now(), tally)
+def doomed(files: QuerySet[Artifact]) -> QuerySet[Artifact]:
+    """What there is of these files, of what was made from them, and of the ZIPs with a copy."""
+    chosen = files.order_by()
+    same = chosen.filter(
+        role=Role.MEDIA, story_id=OuterRef("story_id"), position=OuterRef("position")
+    )
+    packed = chosen.exclude(story=None).exclude(role__in=(Role.ZIP, Role.POSTER))
+    return Artifact.objects.filter(
+        Q(pk__in=chosen.values("pk"))
+        | Exists(same)
+        | Q(role=Role.ZIP, story_id__in=packed.values("story_id"))
+        | Q(role__in=_ZIPS, job_id__in=packed.values("job_id")),
+        job_id__in=chosen.values("job_id"),  # implied; spares a look at everyone's files
+        removed_at=None,
+    )
+
+
+def delete(files: QuerySet[Artifact]) -> list[UUID]:
+    """Delete these files now, and with them all that is `doomed`; the ids of what went."""
+    now = timezone.now()
+    found = list(doomed(files).values_list("pk", "size_bytes"))
+    _remove(found, now, _Tally())
     storage.recount()
-    return count
+    # Of two that delete the same at once, one did.
+    mine = Artifact.objects.filter(removed_at=now)
+    return [
+        artifact_id
+        for batch in _batches(one for one, _size in found)
+        for artifact_id in mine.filter(pk__in=batch).values_list("pk", flat=True)
+    ]
 
 
 def extend(job: Job) -> datetime | None:

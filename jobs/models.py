@@ -240,6 +240,7 @@ class Item(Owned):
             ("cancel_item", "Can cancel lines of others"),
             ("retry_item", "Can retry lines of others"),
             ("requeue_item", "Can queue lines of others again"),
+            ("purge_item", "Can delete files of lines of others"),
         ]
 
     def __str__(self) -> str:

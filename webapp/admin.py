@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import formats, timezone
+from django.utils import formats, timezone, translation
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -469,7 +469,10 @@ class PersonAdmin(_ModelAdmin):
                 messages.error(request, f"{_last()} ({user.get_username()})")
             else:
                 done += 1
-                self.log_change(request, user, title)
+                # In one language: who reads it need not speak the one of who did it.
+                with translation.override("en"):
+                    action = self.get_action(name)
+                    self.log_change(request, user, str(action[2]) if action else name)
         if done:
             words = ngettext("%(title)s: %(n)d user.", "%(title)s: %(n)d users.", done)
             messages.success(request, words % {"title": title, "n": done})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin, messages
@@ -13,11 +16,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
@@ -29,18 +35,43 @@ MOST: Final = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """One thing that can be done. title: as an order. promise: what will happen to these rows, with
-    the count, and "" when nothing would. do: does it and says what came of it."""
+    the count, and "" when nothing would. do: does it; how often it did so to which row, by id.
+    said: what came of it, in words, for such a count."""
 
-    title: str
+    title: StrPromise
     promise: Callable[[QuerySet[Any]], str]
-    do: Callable[[QuerySet[Any]], str]
+    do: Callable[[QuerySet[Any]], Mapping[Any, int]]
+    said: Callable[[int], str]
     destructive: bool = False
+
+    def told(self, count: int) -> str:
+        """Title and outcome in one line."""
+        return f"{self.title}: {self.said(count)}"
+
+
+def each(do: Callable[[Any], int]) -> Callable[[QuerySet[Any]], dict[Any, int]]:
+    """The same for many rows, one after the other."""
+
+    def all_of_them(rows: QuerySet[Any]) -> dict[Any, int]:
+        return {row.pk: int(do(row)) for row in rows}
+
+    return all_of_them
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an admin did to a row."""
+
+    at: datetime
+    who: str
+    said: str
 
 
 class Acting(_ModelAdmin):
-    """An admin whose actions are confirmed. shown_acts: those offered on a row's own page."""
+    """An admin whose actions are confirmed. acts: by the name of their action; all are offered on a
+    row's own page, too."""
 
-    shown_acts: tuple[str, ...] = ()
+    acts: Mapping[str, Act] = MappingProxyType({})
 
     def may(self, request: HttpRequest, act: str) -> bool:
         """Has this person the right by that name?"""
@@ -62,10 +93,9 @@ class Acting(_ModelAdmin):
         """Delete files."""
         return self.may(request, "purge")
 
-    def asked(
-        self, request: HttpRequest, rows: QuerySet[Any], name: str, act: Act
-    ) -> HttpResponse | None:
+    def asked(self, request: HttpRequest, rows: QuerySet[Any], name: str) -> HttpResponse | None:
         """The first time a page that says what will happen; the second time it happens."""
+        act = self.acts[name]
         ids = list(rows.values_list("pk", flat=True)[: MOST + 1])
         if len(ids) > MOST:
             said = _("That is too much at once. Choose at most %(n)d rows.") % {"n": MOST}
@@ -74,15 +104,26 @@ class Acting(_ModelAdmin):
         chosen = self._rows(ids)
         if request.POST.get("confirmed") != "yes":
             return self._ask(request, chosen, name, act)
-        said = act.do(chosen)
-        messages.success(request, said)
-        who = request.user.pk
-        if who is not None:
-            note = f"{act.title}: {said}"
-            LogEntry.objects.log_actions(who, self._rows(ids), CHANGE, note)
+        done = {pk: count for pk, count in act.do(chosen).items() if count}
+        if done:
+            messages.success(request, act.said(sum(done.values())))
+            self._note(request, act, done)
+        else:
+            messages.warning(request, _("There was nothing left to do."))
         if request.POST.get("back") == "row" and len(ids) == 1:
             return HttpResponseRedirect(self._address("change", ids[0]))
         return None
+
+    def _note(self, request: HttpRequest, act: Act, done: Mapping[Any, int]) -> None:
+        who = request.user.pk
+        if who is None:
+            return
+        for count in sorted(set(done.values())):
+            rows = self._rows([pk for pk, times in done.items() if times == count])
+            # Readers have languages of their own; see _retold.
+            with translation.override("en"):
+                note = act.told(count)
+            LogEntry.objects.log_actions(who, rows, CHANGE, note)
 
     def _ask(
         self, request: HttpRequest, chosen: QuerySet[Any], name: str, act: Act
@@ -115,14 +156,30 @@ class Acting(_ModelAdmin):
     def buttons(self, request: HttpRequest) -> list[tuple[str, str]]:
         """(name, title) of what may be done from a row's own page."""
         allowed = self.get_actions(request)
-        found = [(name, allowed.get(name)) for name in self.shown_acts]
+        found = [(name, allowed.get(name)) for name in self.acts]
         return [(name, str(action[2])) for name, action in found if action]
 
-    def noted(self, row: Model) -> QuerySet[LogEntry]:
+    def noted(self, row: Model) -> list[Noted]:
         """What admins did to a row, oldest first."""
         found = LogEntry.objects.filter(
             content_type__app_label=self.opts.app_label,
             content_type__model=self.opts.model_name,
             object_id=str(row.pk),
         )
-        return found.select_related("user").order_by("action_time")
+        entries = found.select_related("user").order_by("action_time", "pk")
+        return [
+            Noted(entry.action_time, entry.user.get_username(), self._retold(entry))
+            for entry in entries
+        ]
+
+    def _retold(self, entry: LogEntry) -> str:
+        """An entry in the reader's language; as it stands when it is not one of `_note`'s."""
+        text = entry.get_change_message()
+        number = re.search(r"\d+", text)
+        if number:
+            count = int(number[0])
+            with translation.override("en"):
+                found = [act for act in self.acts.values() if act.told(count) == text]
+            if found:
+                return found[0].told(count)
+        return text

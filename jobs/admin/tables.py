@@ -1,7 +1,6 @@
 """Tables of jobs, lines, stories, files and packages: what stands where, and why it failed.
 
-Rows are made and moved by the app alone, so nothing here can be edited or added; the acts call
-what the pages call.
+Rows are made and moved by the app alone, so nothing here can be edited or added.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from jobs import cleanup, lifecycle, snapshot, timeline
-from jobs.admin import masking
-from jobs.admin.acts import Act, Acting
+from jobs import snapshot, timeline
+from jobs.admin import doing, masking
+from jobs.admin.acts import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.states import OPEN, ItemState, job_state
+from jobs.states import ItemState, job_state
 from jobs.templatetags.words import age, size
 from jobs.timeline import Happening
 
@@ -196,7 +194,13 @@ class JobAdmin(ReadOnly):
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username")
     ordering = ("-created_at",)
-    actions = shown_acts = ("cancel", "retry", "requeue", "purge_files")
+    acts = {
+        "cancel": doing.CANCEL_JOBS,
+        "retry": doing.RETRY_JOBS,
+        "requeue": doing.REQUEUE_JOBS,
+        "purge_files": doing.PURGE_JOBS,
+    }
+    actions = tuple(acts)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """With the items, for state and codes, and what lies on the disk."""
@@ -242,118 +246,25 @@ class JobAdmin(ReadOnly):
         """Of the whole job."""
         return timeline.of_job(row, timezone.now())
 
-    @admin.action(description=_("Cancel what is open"), permissions=["cancel"])
+    @admin.action(description=doing.CANCEL_JOBS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Stop everything open in these jobs."""
-        act = Act(
-            title=gettext("Cancel what is open"),
-            promise=lambda rows: _will_cancel(_lines(rows)),
-            do=lambda rows: _cancelled(sum(lifecycle.cancel(job) for job in rows)),
-            destructive=True,
-        )
-        return self.asked(request, jobs, "cancel", act)
+        return self.asked(request, jobs, "cancel")
 
-    @admin.action(description=_("Retry what failed"), permissions=["retry"])
+    @admin.action(description=doing.RETRY_JOBS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """A fresh attempt of what may work now."""
-        act = Act(
-            title=gettext("Retry what failed"),
-            promise=lambda rows: _will_retry(_lines(rows)),
-            do=lambda rows: _retried(sum(lifecycle.retry(job, unlimited=True) for job in rows)),
-        )
-        return self.asked(request, jobs, "retry", act)
+        return self.asked(request, jobs, "retry")
 
-    @admin.action(description=_("Queue again now"), permissions=["requeue"])
+    @admin.action(description=doing.REQUEUE_JOBS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Whatever stands in the way."""
-        act = Act(
-            title=gettext("Queue again now"),
-            promise=lambda rows: _will_requeue(_lines(rows)),
-            do=lambda rows: _requeued(lifecycle.requeue(_lines(rows))),
-        )
-        return self.asked(request, jobs, "requeue", act)
+        return self.asked(request, jobs, "requeue")
 
-    @admin.action(description=_("Delete the files now"), permissions=["purge"])
+    @admin.action(description=doing.PURGE_JOBS.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Delete the files; the records stay."""
-        act = Act(
-            title=gettext("Delete the files now"),
-            promise=lambda rows: _will_purge(Artifact.objects.filter(job__in=rows)),
-            do=lambda rows: _purged(sum(cleanup.delete_files(job) for job in rows)),
-            destructive=True,
-        )
-        return self.asked(request, jobs, "purge_files", act)
-
-
-# --- what an act will do, and what it did -------------------------------------------------------
-
-
-def _lines(jobs: QuerySet[Job]) -> QuerySet[Item]:
-    return Item.objects.filter(job__in=jobs)
-
-
-def _will_cancel(items: QuerySet[Item]) -> str:
-    count = items.filter(state__in=OPEN).count()
-    said = ngettext(
-        "%(n)d open line will stop for good. What it saved stays.",
-        "%(n)d open lines will stop for good. What they saved stays.",
-        count,
-    )
-    return said % {"n": count} if count else ""
-
-
-def _cancelled(count: int) -> str:
-    return ngettext("%d line cancelled.", "%d lines cancelled.", count) % count
-
-
-def _will_retry(items: QuerySet[Item]) -> str:
-    count = lifecycle.retryable(items).count()
-    said = ngettext(
-        "%(n)d line that failed and may work now will be tried again.",
-        "%(n)d lines that failed and may work now will be tried again.",
-        count,
-    )
-    return said % {"n": count} if count else ""
-
-
-def _retried(count: int) -> str:
-    return ngettext("%d line retried.", "%d lines retried.", count) % count
-
-
-def _will_requeue(items: QuerySet[Item]) -> str:
-    found = lifecycle.can_requeue(items)
-    count = found.count()
-    said = ngettext(
-        "%(n)d line will be tried now, whatever it waits for or why it failed.",
-        "%(n)d lines will be tried now, whatever they wait for or why they failed.",
-        count,
-    )
-    running = found.filter(state=ItemState.RUNNING).count()
-    taken = ngettext(
-        "%(n)d of them is taken from its worker and begins anew.",
-        "%(n)d of them are taken from their workers and begin anew.",
-        running,
-    )
-    parts = [said % {"n": count}] * bool(count) + [taken % {"n": running}] * bool(running)
-    return " ".join(parts)
-
-
-def _requeued(count: int) -> str:
-    return ngettext("%d line queued again.", "%d lines queued again.", count) % count
-
-
-def _will_purge(files: QuerySet[Artifact]) -> str:
-    found = files.filter(removed_at=None).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
-    said = ngettext(
-        "%(n)d file, %(size)s, will be deleted. Its record stays.",
-        "%(n)d files, %(size)s together, will be deleted. Their records stay.",
-        found["count"],
-    )
-    return said % {"n": found["count"], "size": size(found["bytes"])} if found["count"] else ""
-
-
-def _purged(count: int) -> str:
-    return ngettext("%d file deleted.", "%d files deleted.", count) % count
+        return self.asked(request, jobs, "purge_files")
 
 
 @admin.register(Item)
@@ -368,7 +279,13 @@ class ItemAdmin(ReadOnly):
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
-    actions = shown_acts = ("cancel", "retry", "requeue")
+    acts = {
+        "cancel": doing.CANCEL_ITEMS,
+        "retry": doing.RETRY_ITEMS,
+        "requeue": doing.REQUEUE_ITEMS,
+        "purge_files": doing.PURGE_ITEMS,
+    }
+    actions = tuple(acts)
     target = "line"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
@@ -397,38 +314,25 @@ class ItemAdmin(ReadOnly):
         """Of the line."""
         return timeline.of_item(row, timezone.now())
 
-    @admin.action(description=_("Cancel"), permissions=["cancel"])
+    @admin.action(description=doing.CANCEL_ITEMS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Stop these lines."""
-        act = Act(
-            title=gettext("Cancel"),
-            promise=_will_cancel,
-            do=lambda rows: _cancelled(sum(lifecycle.cancel_item(item) for item in rows)),
-            destructive=True,
-        )
-        return self.asked(request, items, "cancel", act)
+        return self.asked(request, items, "cancel")
 
-    @admin.action(description=_("Retry"), permissions=["retry"])
+    @admin.action(description=doing.RETRY_ITEMS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """A fresh attempt of those that may work now."""
-        act = Act(
-            title=gettext("Retry"),
-            promise=_will_retry,
-            do=lambda rows: _retried(
-                sum(lifecycle.retry_item(item, unlimited=True) for item in rows)
-            ),
-        )
-        return self.asked(request, items, "retry", act)
+        return self.asked(request, items, "retry")
 
-    @admin.action(description=_("Queue again now"), permissions=["requeue"])
+    @admin.action(description=doing.REQUEUE_ITEMS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Whatever stands in the way."""
-        act = Act(
-            title=gettext("Queue again now"),
-            promise=_will_requeue,
-            do=lambda rows: _requeued(lifecycle.requeue(rows)),
-        )
-        return self.asked(request, items, "requeue", act)
+        return self.asked(request, items, "requeue")
+
+    @admin.action(description=doing.PURGE_ITEMS.title, permissions=["purge"])
+    def purge_files(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
+        """Delete their files; the records stay."""
+        return self.asked(request, items, "purge_files")
 
 
 @admin.register(Story)
@@ -458,7 +362,10 @@ class ArtifactAdmin(ReadOnly):
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "item__id", "owner__username")
     ordering = ("-created_at",)
-    actions = shown_acts = ("purge_files",)
+    acts = {
+        "purge_files": doing.PURGE_FILES,
+    }
+    actions = tuple(acts)
     target = "name"
 
     @admin.display(description=_("bytes"), ordering="size_bytes")
@@ -471,23 +378,10 @@ class ArtifactAdmin(ReadOnly):
         """Since it was saved."""
         return age(file.created_at)
 
-    @admin.action(description=_("Delete the files now"), permissions=["purge"])
+    @admin.action(description=doing.PURGE_FILES.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, files: QuerySet[Artifact]) -> HttpResponse | None:
         """Delete these files and what was made from them."""
-        act = Act(
-            title=gettext("Delete the files now"),
-            promise=_will_purge_these,
-            do=lambda rows: _purged(
-                sum(cleanup.delete_file(file) for file in rows.filter(removed_at=None))
-            ),
-            destructive=True,
-        )
-        return self.asked(request, files, "purge_files", act)
-
-
-def _will_purge_these(files: QuerySet[Artifact]) -> str:
-    said = _will_purge(files)
-    return f"{said} {gettext('What was made from them goes, too.')}" if said else ""
+        return self.asked(request, files, "purge_files")
 
 
 @admin.register(Package)

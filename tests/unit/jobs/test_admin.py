@@ -103,8 +103,6 @@ def test_cancel_and_retry(browser: Client, job: Job) -> None:
     failed, queued = job.items.order_by("position")
     assert "1 line retried" in act(browser, "item", "retry", failed.pk, queued.pk)
     assert "2 lines cancelled" in act(browser, "job", "cancel", job.pk)
-    assert "0 lines retried" in act(browser, "job", "retry", job.pk)
-    assert "0 lines cancelled" in act(browser, "item", "cancel", queued.pk)
 
 
 def test_purge(browser: Client, job: Job) -> None:

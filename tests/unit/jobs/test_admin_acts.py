@@ -10,10 +10,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs.admin import acts
-from jobs.models import Artifact, Item, Job
+from jobs.models import Artifact, Item, Job, Role
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.test_admin import act, ask
@@ -91,9 +91,76 @@ def test_files_are_asked_about_first(browser: Client, job: Job) -> None:
     file = Artifact.objects.get()
     page = ask(browser, "artifact", "purge_files", file.pk)
     assert "1 file, 2.5 MB, will be deleted." in page
-    assert "What was made from them goes, too." in page
+    assert "made from" not in page
     assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
     assert "There is nothing to do" in ask(browser, "artifact", "purge_files", file.pk)
+
+
+def test_the_question_counts_what_goes_with_a_file(browser: Client, job: Job) -> None:
+    file = Artifact.objects.get()
+    assert file.story
+    poster = make_artifact(file.story, role=Role.POSTER, position=1, size_bytes=500_000)
+    make_artifact(file.story, role=Role.ZIP, position=0, size_bytes=1_000_000)
+    make_artifact(job=job, size_bytes=2_000_000)
+    page = ask(browser, "artifact", "purge_files", file.pk, poster.pk)
+    assert "4 files, 6.0 MB together, will be deleted." in page
+    assert "2 of them were made from what was chosen, or hold a copy of it." in page
+    assert "4 files deleted" in act(browser, "artifact", "purge_files", file.pk, poster.pk)
+    assert not Artifact.objects.filter(removed_at=None).exists()
+    # Each has it in its history, those that went along too.
+    noted = LogEntry.objects.values_list("object_id", "change_message")
+    assert set(noted) == {
+        (str(one), "Delete the files now: 1 file deleted.")
+        for one in Artifact.objects.values_list("pk", flat=True)
+    }
+
+
+def test_a_lines_files_are_deleted_with_the_zips_that_hold_them(browser: Client, job: Job) -> None:
+    make_artifact(job=job, size_bytes=2_000_000)
+    kept = make_artifact(make_story(job.items.get(position=4)), size_bytes=1000)
+    item = job.items.get(position=3)
+    page = ask(browser, "item", "purge_files", item.pk, job.items.get(position=1).pk)
+    assert "2 files, 4.5 MB together, will be deleted." in page
+    assert "1 of them was made from what was chosen, or holds a copy of it." in page
+    assert "2 files deleted" in act(browser, "item", "purge_files", item.pk)
+    assert list(Artifact.objects.filter(removed_at=None)) == [kept]
+    assert LogEntry.objects.get().object_id == str(item.pk)
+    assert "There is nothing to do" in ask(browser, "item", "purge_files", item.pk)
+
+
+def test_each_row_is_told_what_was_done_to_it(browser: Client, job: Job) -> None:
+    make_item(job, state=S.QUEUED)
+    other, over = make_job(job.owner, links=1), make_job(job.owner, links=1, state=S.CANCELLED)
+    page = act(browser, "job", "cancel", job.pk, other.pk, over.pk)
+    assert "4 lines cancelled." in page
+    assert dict(LogEntry.objects.values_list("object_id", "change_message")) == {
+        str(job.pk): "Cancel what is open: 3 lines cancelled.",
+        str(other.pk): "Cancel what is open: 1 line cancelled.",
+    }
+
+
+@pytest.mark.parametrize("name", ["cancel", "retry", "requeue", "purge_files"])
+@pytest.mark.parametrize("table", ["job", "item"])
+def test_nothing_done_is_no_success(browser: Client, table: str, name: str) -> None:
+    """A question answered twice, or rows that moved on meanwhile."""
+    job = make_job(make_user("alice"), links=1, state=S.CANCELLED)
+    page = act(browser, table, name, job.pk if table == "job" else job.items.get().pk)
+    assert '<li class="warning">There was nothing left to do.</li>' in page
+    assert 'class="success"' not in page
+    assert not LogEntry.objects.exists()
+
+
+def test_what_was_done_reads_in_the_readers_language(browser: Client, job: Job) -> None:
+    browser.cookies["django_language"] = "de"
+    address = f"/admin/jobs/job/{job.pk}/change/"
+    with translation.override("en"):  # a request leaves its language behind
+        assert "2 Zeilen abgebrochen." in act(browser, "job", "cancel", job.pk)
+        entry = LogEntry.objects.get()
+        assert entry.change_message == "Cancel what is open: 2 lines cancelled."
+        page = browser.get(address).content.decode()
+        assert "boss: Offenes abbrechen: 2 Zeilen abgebrochen." in page
+        LogEntry.objects.update(change_message="something else: 2")
+        assert "boss: something else: 2" in browser.get(address).content.decode()
 
 
 def test_queueing_again(browser: Client, job: Job) -> None:
@@ -104,7 +171,6 @@ def test_queueing_again(browser: Client, job: Job) -> None:
         assert (item.not_before, item.error_code, item.settled_at) == (None, "", None)
     job.refresh_from_db()
     assert job.settled_at is None
-    assert "0 lines queued again" in act(browser, "item", "requeue", job.items.get(position=3).pk)
 
 
 def test_what_was_done_is_noted(browser: Client, boss: User, job: Job) -> None:
@@ -119,8 +185,10 @@ def test_what_was_done_is_noted(browser: Client, boss: User, job: Job) -> None:
 def test_from_a_rows_own_page(browser: Client, job: Job) -> None:
     address = f"/admin/jobs/job/{job.pk}/change/"
     page = browser.get(address).content.decode()
+    line = browser.get(f"/admin/jobs/item/{job.items.first().pk}/change/").content.decode()  # type: ignore[union-attr]
     for name in ("cancel", "retry", "requeue", "purge_files"):
         assert f'name="action" value="{name}"' in page
+        assert f'name="action" value="{name}"' in line
     assert f'href="{address}"' in ask(browser, "job", "cancel", job.pk, back="row")
     answer = browser.post(
         "/admin/jobs/job/",
@@ -162,6 +230,7 @@ def test_not_everything_at_once(browser: Client, job: Job, monkeypatch: pytest.M
         ("item", "cancel_item", "cancel"),
         ("item", "retry_item", "retry"),
         ("item", "requeue_item", "requeue"),
+        ("item", "purge_item", "purge_files"),
         ("artifact", "purge_artifact", "purge_files"),
     ],
 )

@@ -345,6 +345,40 @@ def test_deleting_a_zip_takes_the_zip_alone() -> None:
     assert storage.size(media.pk) == 1
 
 
+def test_what_goes_with_a_file_is_known_before() -> None:
+    """For the question that is asked first; however many are chosen, each is counted once."""
+    story = make_story()
+    first, second = (make_artifact(story, size_bytes=10) for _ in range(2))
+    poster = make_artifact(story, role=Role.POSTER, position=1)
+    zipped = make_artifact(story, role=Role.ZIP, position=0)
+    bundle = make_artifact(job=story.item.job)
+    make_artifact(story, role=Role.AUDIO_TRACK, position=1, removed_at=timezone.now())
+    make_artifact()
+    files = Artifact.objects.all()
+
+    def goes(*chosen: Artifact) -> set[Artifact]:
+        return set(cleanup.doomed(files.filter(pk__in=[one.pk for one in chosen])))
+
+    assert goes(poster) == {poster}
+    assert goes(zipped, bundle) == {zipped, bundle}
+    assert goes(first) == {first, poster, zipped, bundle}
+    assert goes(first, poster, second, bundle) == {first, second, poster, zipped, bundle}
+    assert set(cleanup.delete(files.filter(pk=first.pk))) == {
+        first.pk, poster.pk, zipped.pk, bundle.pk,
+    }  # fmt: skip
+    assert cleanup.delete(files.filter(pk__in=[first.pk, poster.pk])) == []
+
+
+def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
+    job = make_job()
+    mine, other = (make_story(make_item(job, state=ItemState.DONE)) for _ in range(2))
+    file, kept = make_artifact(mine), make_artifact(other)
+    bundle = make_artifact(job=job)
+    assert set(cleanup.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
+    kept.refresh_from_db()
+    assert kept.removed_at is None
+
+
 def test_deleting_all_files_keeps_the_record() -> None:
     story = make_story()
     make_artifact(story, content=b"1")

@@ -6,9 +6,10 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
@@ -112,6 +113,13 @@ def test_roles(browser: Client, root: User, alice: User) -> None:
     assert "Make member: 1 user." in act(browser, "make_member", alice)
     alice.refresh_from_db()
     assert (alice.is_superuser, alice.is_staff) == (False, False)
+
+
+def test_what_was_done_is_noted_in_one_language(browser: Client, alice: User) -> None:
+    browser.cookies["django_language"] = "de"
+    with translation.override("en"):  # a request leaves its language behind
+        act(browser, "block", alice)
+    assert LogEntry.objects.get().change_message == "Block: end sessions and tokens"
 
 
 def test_a_persons_page_has_their_acts_and_comes_back(browser: Client, alice: User) -> None:
