@@ -98,7 +98,7 @@ class Quota(models.Model):
         verbose_name_plural = _("quotas")
 
     def __str__(self) -> str:
-        return f"quota of user {self.owner_id}"
+        return f"{self._meta.verbose_name}: {self.owner}"
 
 
 class Prefer(models.TextChoices):

@@ -29,6 +29,7 @@ from accounts import people, signin
 from accounts.links import full
 from accounts.models import ApiToken
 from jobs import quotas
+from jobs.admin.ids import PlausibleIds
 from jobs.models import Artifact, Job, Quota
 from jobs.templatetags.words import size
 from webapp import leaving
@@ -36,12 +37,10 @@ from webapp.env import parse_size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[User]
     _ModelForm = forms.ModelForm[User]
     _QuotaForm = forms.ModelForm[Quota]
     _Inline = admin.StackedInline[Quota, User]
 else:
-    _ModelAdmin = admin.ModelAdmin
     _ModelForm = _QuotaForm = forms.ModelForm
     _Inline = admin.StackedInline
 
@@ -107,7 +106,6 @@ class QuotaInline(_Inline):
 
     model = Quota
     form = QuotaForm
-    can_delete = True
     verbose_name_plural = gettext_lazy(
         "quota (empty: as for everyone on this instance; 0: no limit)"
     )
@@ -125,8 +123,8 @@ class QuotaInline(_Inline):
         return True
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As above."""
-        return True
+        """Empty fields say as much, and the row also counts what is forgotten."""
+        return False
 
 
 class WithUsage(ChangeList):
@@ -172,7 +170,7 @@ def _per_owner(rows: QuerySet[Any], what: Any) -> Subquery:
     return Subquery(mine.annotate(found=what).values("found"))
 
 
-class PersonAdmin(_ModelAdmin):
+class PersonAdmin(PlausibleIds):
     """Everyone who has an account."""
 
     form = PersonForm
@@ -200,21 +198,23 @@ class PersonAdmin(_ModelAdmin):
         saved = Artifact.objects.filter(removed_at=None)
         joined = F("date_joined")
         tokens = ApiToken.objects.all()
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                jobs_n=_per_owner(Job.objects.all(), Count("pk")),
-                bytes_n=_per_owner(saved, Sum("size_bytes")),
-                tokens_n=_per_owner(tokens, Count("pk")),
-                active_at=Greatest(
-                    Coalesce("last_login", joined),
-                    Coalesce(_per_owner(tokens, Max("last_used_at")), joined),
-                    Coalesce(_per_owner(Job.objects.all(), Max("created_at")), joined),
-                    output_field=DateTimeField(),
-                ),
-            )
+        everyone: QuerySet[User] = super().get_queryset(request)
+        return everyone.annotate(
+            jobs_n=_per_owner(Job.objects.all(), Count("pk")),
+            bytes_n=_per_owner(saved, Sum("size_bytes")),
+            tokens_n=_per_owner(tokens, Count("pk")),
+            active_at=Greatest(
+                Coalesce("last_login", joined),
+                Coalesce(_per_owner(tokens, Max("last_used_at")), joined),
+                Coalesce(_per_owner(Job.objects.all(), Max("created_at")), joined),
+                output_field=DateTimeField(),
+            ),
         )
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """The filters shown, and no other typed into the address: each would tell of any field of
+        an account, guess by guess, of its password's hash, too."""
+        return lookup == RoleFilter.parameter_name
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """One that knows usage."""

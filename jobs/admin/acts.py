@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model, QuerySet
@@ -20,13 +20,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# Only the type stubs know it as generic.
+from jobs.admin.ids import PlausibleIds
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
-
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = admin.ModelAdmin
 
 MOST: Final = 500
 """So many rows at once: what was confirmed is named one by one, and a form has its limits."""
@@ -67,7 +64,7 @@ class Noted:
     said: str
 
 
-class Acting(_ModelAdmin):
+class Acting(PlausibleIds):
     """An admin whose actions are confirmed. acts: by the name of their action; all are offered on a
     row's own page, too."""
 

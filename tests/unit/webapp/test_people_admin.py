@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -20,6 +21,7 @@ from tests.factories import make_artifact, make_item, make_job, make_story, make
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/auth/user/"
+NO_LIMITS = {f"quota-0-{name}": "" for name in ("active_items", "items_per_day", "stored_bytes")}
 
 
 @pytest.fixture
@@ -252,8 +254,38 @@ def test_a_quota_is_set_and_taken_away(browser: Client, alice: User) -> None:
     held = {"quota-INITIAL_FORMS": "1", "quota-0-owner": str(alice.pk)}
     change(browser, alice, **held, **{"quota-0-stored_bytes": "1500MB"})
     assert Quota.objects.get().stored_bytes == 1_500_000_000
-    change(browser, alice, **held, **{"quota-0-DELETE": "on"})
-    assert not Quota.objects.exists()
+    change(browser, alice, **held, **NO_LIMITS)
+    assert Quota.objects.get().stored_bytes is None
+
+
+def test_a_quota_is_emptied_not_deleted(browser: Client, alice: User) -> None:
+    """Its row also knows what was sent today and is gone already."""
+    today = timezone.now().date()
+    Quota.objects.create(owner=alice, active_items=4, forgotten_on=today, forgotten_items=26)
+    assert "quota-0-DELETE" not in browser.get(f"{LIST}{alice.pk}/change/").content.decode()
+    held = {"quota-INITIAL_FORMS": "1", "quota-0-owner": str(alice.pk), "quota-0-DELETE": "on"}
+    change(browser, alice, **held, **NO_LIMITS)
+    quota = Quota.objects.get()
+    assert (quota.active_items, quota.forgotten_items) == (None, 26)
+    assert "quota: alice" in browser.get(f"{LIST}{alice.pk}/history/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "guess", ["password__startswith=pbkdf2", "last_login__gte=2026-01-01", "email=a", "id__gt=0",
+              "quota__active_items=4", "is_staff=1"],
+)  # fmt: skip
+def test_no_filter_but_those_shown(browser: Client, alice: User, guess: str) -> None:
+    assert browser.get(f"{LIST}?{guess}").status_code == 400
+
+
+@pytest.mark.parametrize("bad", ["zz", "9" * 30, "\0", ""])
+def test_ids_that_are_none(browser: Client, bad: str) -> None:
+    given = {"action": "block", "_selected_action": bad}
+    assert browser.post(LIST, given).status_code in {302, 400}
+    for query in ({"role": bad}, {"p": bad}, {"o": bad}, {"e": "1"}):
+        assert browser.get(LIST, query).status_code in {200, 302}
+    for page in ("change", "delete", "history"):
+        assert browser.get(f"{LIST}{quote(bad)}/{page}/").status_code in {302, 404}
 
 
 def test_keys_and_sessions_are_nobodys_to_look_at(browser: Client) -> None:
