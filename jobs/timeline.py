@@ -44,6 +44,7 @@ def of_job(job: Job, now: datetime) -> list[Happening]:
 
 
 def _ordered(happenings: Iterable[Happening], now: datetime) -> list[Happening]:
+    # What has the same time stays in the order it is told in.
     return sorted(
         (Happening(one.at, one.said, one.code, ahead=one.at > now) for one in happenings),
         key=lambda one: one.at,
@@ -96,14 +97,16 @@ def _job(job: Job, now: datetime) -> Iterator[Happening]:
         elif item.not_before and item.state == S.QUEUED:
             said = _("line %(n)d may be tried") % {"n": item.position}
             yield Happening(item.not_before, said, item.error_code)
-    for package in Package.objects.filter(job=job):
-        said = _("a ZIP was asked for: %(state)s") % {"state": package.get_state_display()}
-        yield Happening(package.created_at, said, package.error_code)
     if job.settled_at:
-        yield Happening(job.settled_at, _("nothing was left to do"))
+        # Of two lines that settle at once, either may close the job, and does so with its own time.
+        settled = [item.settled_at for item in items if item.settled_at]
+        yield Happening(max([job.settled_at, *settled]), _("nothing was left to do"))
         retention = settings.STORYKEEP.job_retention
         if retention:
             yield Happening(job.settled_at + retention, _("this record goes"))
+    for package in Package.objects.filter(job=job):
+        said = _("a ZIP was asked for: %(state)s") % {"state": package.get_state_display()}
+        yield Happening(package.created_at, said, package.error_code)
     yield from _files(Artifact.objects.filter(job=job), now)
 
 

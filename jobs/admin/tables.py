@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -27,13 +27,14 @@ class ReadOnly(Acting):
     """Looked at, not edited. Deleting goes through `cleanup`, so that no file stays behind.
 
     What tells what was fetched is left out while the instance masks it. target: the one such field
-    that stands in the list where it is shown.
+    that stands in the list where it is shown. targets: those of other tables to search by, then.
     """
 
     list_per_page = 50
     show_full_result_count = False
     change_form_template = "admin/jobs/row.html"
     target = ""
+    targets: tuple[str, ...] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows come from pasted lines only."""
@@ -72,8 +73,10 @@ class ReadOnly(Acting):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """By target only where it is shown: one could search for what one guesses."""
-        shown = masking.MASKED.get(self.model, ()) if masking.shown() else ()
-        return [*map(str, self.search_fields), *shown]
+        fields = [str(name) for name in self.search_fields]
+        if masking.shown():
+            fields += [*masking.MASKED.get(self.model, ()), *self.targets]
+        return fields
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """No filter typed into the address tells what is masked."""
@@ -193,6 +196,7 @@ class JobAdmin(ReadOnly):
     list_filter = (JobStateFilter, "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username")
+    targets = ("items__line", "items__author_name", "items__author_nickname")
     ordering = ("-created_at",)
     acts = {
         "cancel": doing.CANCEL_JOBS,
@@ -273,7 +277,7 @@ class ItemAdmin(ReadOnly):
 
     list_display = (
         "short_id", "owner", "state", "error_code", "kind", "attempt", "tries", "age", "not_before",
-        "heartbeat_at", "files",
+        "heartbeat_at", "bytes_here",
     )  # fmt: skip
     list_filter = ("state", CodeFilter, "kind", "created_at", "owner")
     list_select_related = ("owner",)
@@ -289,10 +293,12 @@ class ItemAdmin(ReadOnly):
     target = "line"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
-        """With what its files weigh."""
+        """With what of its files lies on the disk."""
         items: QuerySet[Item] = super().get_queryset(request)
+        here = Q(artifacts__removed_at=None)
         return items.annotate(
-            files_count=Count("artifacts"), files_bytes=Sum("artifacts__size_bytes")
+            here_count=Count("artifacts", filter=here),
+            here_bytes=Sum("artifacts__size_bytes", filter=here),
         )
 
     @admin.display(description=_("age"), ordering="created_at")
@@ -300,10 +306,10 @@ class ItemAdmin(ReadOnly):
         """Since it was sent."""
         return age(item.created_at)
 
-    @admin.display(description=_("files"))
-    def files(self, item: Any) -> str:
-        """How many were saved, and what they weigh."""
-        return f"{item.files_count} · {size(item.files_bytes)}" if item.files_count else "–"
+    @admin.display(description=_("on disk"))
+    def bytes_here(self, item: Any) -> str:
+        """Files still there, posters included."""
+        return f"{item.here_count} · {size(item.here_bytes)}" if item.here_count else "–"
 
     def belongings(self, row: Any) -> list[tuple[Any, str]]:
         """Its stories and files."""
@@ -346,6 +352,7 @@ class StoryAdmin(ReadOnly):
     list_filter = ("state", CodeFilter, "kind", "is_story", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "item__id", "item__job__id", "owner__username")
+    targets = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-posted_at",)
     target = "source_url"
 
@@ -361,6 +368,7 @@ class ArtifactAdmin(ReadOnly):
     list_filter = (PresenceFilter, "role", "content_type", "checked", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "item__id", "owner__username")
+    targets = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-created_at",)
     acts = {
         "purge_files": doing.PURGE_FILES,

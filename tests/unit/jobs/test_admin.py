@@ -148,6 +148,15 @@ def test_purge(browser: Client, job: Job) -> None:
     assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
 
 
+def test_a_line_shows_what_is_still_there(browser: Client, job: Job) -> None:
+    make_artifact(Artifact.objects.get().story, size_bytes=7_000_000)
+    assert "2 · 9.5\N{NO-BREAK SPACE}MB" in browser.get("/admin/jobs/item/").content.decode()
+    Artifact.objects.filter(size_bytes=7_000_000).update(removed_at=timezone.now())
+    assert "1 · 2.5\N{NO-BREAK SPACE}MB" in browser.get("/admin/jobs/item/").content.decode()
+    Artifact.objects.update(removed_at=timezone.now())
+    assert "MB" not in browser.get("/admin/jobs/item/").content.decode()
+
+
 def test_lines_are_filtered_by_code(browser: Client, job: Job) -> None:
     failed, queued = job.items.order_by("position")
     for code, there in (("upstream_down", {failed.pk}), ("-", {queued.pk}), ("gone", set())):

@@ -91,6 +91,10 @@ def test_an_instance_may_show_it(browser: Client, rows: Item, set_env: Callable[
     assert "harbour.bakery" in browser.get("/admin/jobs/item/").content.decode()
     for query in ("q=harbour", "author_name=harbour.bakery"):
         assert str(rows.pk) in browser.get(f"/admin/jobs/item/?{query}").content.decode()
+    for table, model in TABLES.items():
+        if model is not Package:
+            page = browser.get(f"/admin/jobs/{table}/?q=harbour.bakery").content.decode()
+            assert page.count(f"{model.objects.get().pk}/change/") == 1, table
 
 
 @pytest.mark.parametrize(

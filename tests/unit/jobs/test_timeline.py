@@ -103,3 +103,43 @@ def test_a_job(
     ]
     set_env(job_retention=timedelta())
     assert "> this record goes" not in said(timeline.of_job(job, NOW))
+
+
+def test_two_lines_that_settle_at_once() -> None:
+    """Whichever of the two closes the job does so with its own time, be it the earlier one."""
+    job = make_job(created_at=ago(minutes=2), settled_at=ago(seconds=30))
+    make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=29))
+    make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=30))
+    assert said(timeline.of_job(job, NOW)) == [
+        "sent in with 2 lines",
+        "the first line began",
+        "line 2: done",
+        "line 1: done",
+        "nothing was left to do",
+        "> this record goes",
+    ]
+
+
+def test_things_at_one_time_are_told_in_their_order() -> None:
+    at = ago(minutes=1)
+    job = make_job(created_at=at, settled_at=at)
+    item = make_item(
+        job, state=ItemState.DONE, attempt=1, created_at=at, asked_at=at, claimed_at=at,
+        settled_at=at,
+    )  # fmt: skip
+    make_artifact(make_story(item, captured_at=at), size_bytes=1000, removed_at=at)
+    assert said(timeline.of_item(item, NOW)) == [
+        "sent in",
+        "attempt 1 began",
+        "story 1: 1 of 1 file saved",
+        "done",
+        "1 file deleted, 1 kB",
+    ]
+    assert said(timeline.of_job(job, NOW)) == [
+        "sent in with 1 line",
+        "the first line began",
+        "line 1: done",
+        "nothing was left to do",
+        "1 file deleted, 1 kB",
+        "> this record goes",
+    ]
