@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import threading
 import time
 import weakref
@@ -433,6 +434,19 @@ def free_bytes() -> int:
     """What the file system has left for us."""
     found = os.statvfs(_root())
     return found.f_bavail * found.f_frsize
+
+
+def try_writing() -> None:
+    """Write a byte to a file without a name, which is gone again at once.
+
+    Raises OSError, or DiskFull. Unlike a workspace it asks the database nothing.
+    """
+    work = _root() / WORK
+    with disk_errors():
+        work.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=work) as file:
+            file.write(b"x")
+            file.flush()
 
 
 def disk() -> Disk:

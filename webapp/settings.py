@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import dj_database_url
 
@@ -26,11 +26,16 @@ except BadSettings as error:
     _refuse(error)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# A diagnosis looks at what is there. Where nothing is, as in a folder named wrongly, it would
+# otherwise make a key and an empty database, and find both in order.
+_LOOKS_ONLY = sys.argv[1:2] == ["diagnose"]
 
 
 def _kept_secret(path: Path) -> str:
     """The key in `path`, made on first use. Safe when several processes start at once."""
     try:
+        if _LOOKS_ONLY and not path.exists():
+            return secrets.token_urlsafe(50)
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -142,6 +147,8 @@ def _database() -> dict[str, object]:
         }
     )
     if config["ENGINE"] == "django.db.backends.sqlite3":
+        if _LOOKS_ONLY:
+            config["NAME"] = f"file:{quote(str(config['NAME']))}?mode=rw"
         # IMMEDIATE: a read that turns into a write waits its turn instead of failing at once.
         # The cache is of each connection, and every thread has one; below it is the system's own.
         config["OPTIONS"] = {

@@ -20,6 +20,7 @@ from django.template.loader import render_to_string
 from django.urls import path
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -149,6 +150,7 @@ def diagnose(name: str) -> dict[str, Any]:
     without, and a part that hangs takes no more than it down.
     """
     argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "diagnose", "--json"]
+    argv += ["--language", get_language() or settings.LANGUAGE_CODE]
     if name:
         argv += ["--", name]
     if not _one_at_a_time.acquire(blocking=False):

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from tests.integration.conftest import ROOT, Start, _database_url
 PASSWORD = "hunter2hunter2"
 
 
-def diagnose(proxy: FakeProxy, *typed: str) -> tuple[int, dict[str, dict[str, Any]], str]:
+def diagnose(
+    proxy: FakeProxy, *typed: str, **env: str
+) -> tuple[int, dict[str, dict[str, Any]], str]:
     """Exit code, the findings by part (TikTok's clock as tiktok-clock), and everything printed."""
     own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
     done = subprocess.run(
@@ -36,7 +39,8 @@ def diagnose(proxy: FakeProxy, *typed: str) -> tuple[int, dict[str, dict[str, An
             "STORYKEEP_PROXY": proxy.url.replace("//", f"//someone:{PASSWORD}@"),
             "STORYKEEP_CA_BUNDLE": proxy.ca_path,
             "STORYKEEP_DISK_MIN_FREE": "0",
-        },
+        }
+        | env,
         capture_output=True,
         text=True,
         timeout=90,
@@ -66,7 +70,18 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
     assert code == 0, printed
     assert {part: one["verdict"] for part, one in found.items()} == {
         **dict.fromkeys(
-            ("database", "redis", "worker", "queue", "scheduler", "disk", "clock", "pause"), "ok"
+            (
+                "database",
+                "redis",
+                "worker",
+                "queue",
+                "scheduler",
+                "disk",
+                "clock",
+                "pause",
+                "proxy",
+            ),
+            "ok",
         ),
         **dict.fromkeys(("profile", "list", "media", "tiktok-clock"), "ok"),
         "failures": "note",
@@ -81,6 +96,19 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
     ):  # fmt: skip
         assert secret not in printed
     assert not re.search(r"[A-Za-z0-9_%-]{32,}", printed)
+
+
+def test_it_makes_nothing(tmp_path: Path, proxy: FakeProxy) -> None:
+    """A folder named wrongly stays as it is, and is found out."""
+    folder = tmp_path / "wrong"
+    for there in (False, True):
+        if there:
+            folder.mkdir()
+        code, found, _ = diagnose(proxy, STORYKEEP_DATA_DIR=str(folder), STORYKEEP_DATABASE_URL="")
+        assert code == 1
+        assert found["database"]["said"] == "does not answer (OperationalError)"
+        assert found["disk"]["said"] == "the folder for saved files is not there"
+        assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
 def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:

@@ -30,6 +30,7 @@ class Command(BaseCommand):
         """Through whom to look, and for whom to print."""
         parser.add_argument("name", nargs="?", metavar="NAME", help="an account, such as @name")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+        parser.add_argument("--language", metavar="CODE", help="of the findings in JSON")
 
     def handle(self, *_args: str, **options: Any) -> None:
         """Print the report."""
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         finally:
             logging.disable(logging.NOTSET)
         if options["as_json"]:
-            self.stdout.write(json.dumps(report.as_plain(), indent=2))
+            self.stdout.write(json.dumps(report.as_plain(options["language"]), indent=2))
         else:
             self.stdout.write(str(report))
         sys.exit(0 if report.ok else 1)

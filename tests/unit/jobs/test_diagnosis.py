@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
+from pydantic import SecretStr
 
 from jobs import diagnosis, operations, progress, storage, upstream, workers
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
-from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused
+from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.glimpse import Glimpse, Step, Tried
 from tests.factories import make_item, make_job
 
@@ -24,8 +27,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis answers, a worker lives, the clean-up came by."""
+def _all_is_well(monkeypatch: pytest.MonkeyPatch, artifacts: Path) -> None:
+    """Redis answers, a worker lives, the clean-up came by, there is a folder."""
+    artifacts.mkdir()
     now = timezone.now()
     monkeypatch.setattr(
         progress,
@@ -114,13 +118,13 @@ def test_a_scheduler_that_stopped(
 
 @pytest.mark.usefixtures("_all_is_well")
 def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Any) -> None:
+    def refuse(**_: Any) -> None:
         raise PermissionError(13, "no", "/srv/secret/place")
 
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(workers, "last_sweep", lambda: None)
     monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(soon, "challenged"))
-    monkeypatch.setattr(storage.Workspace, "create", refuse)
+    monkeypatch.setattr(storage.tempfile, "TemporaryFile", refuse)
     report = diagnosis.run()
     found = by_part(report)
     assert found["scheduler"].verdict is Verdict.NOTE
@@ -138,6 +142,30 @@ def test_a_database_that_is_away_says_no_more_than_that(monkeypatch: pytest.Monk
     report = diagnosis.run()
     assert by_part(report)["database"].said == "does not answer (DatabaseError)"
     assert "hunter2" not in str(report)
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("no")
+
+    with connection.execute_wrapper(away):
+        found = by_part(diagnosis.run())
+    assert {part: one.verdict.value for part, one in found.items()} == {
+        **dict.fromkeys(("database", "queue", "failures"), "fail"),
+        **dict.fromkeys(("redis", "worker", "scheduler", "disk", "clock", "pause"), "ok"),
+    }
+    assert found["database"].said == "does not answer (OperationalError)"
+    for part in ("queue", "failures"):
+        assert found[part].said == "not known while the database does not answer"
+    assert found["disk"].said.endswith("free, how much is used is not known, writable")
+
+
+def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
+    (found,) = diagnosis.disk()
+    assert found.verdict is Verdict.FAIL
+    assert "STORYKEEP_DATA_DIR" in found.hint
+    assert not artifacts.exists()
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +212,41 @@ def test_a_look_that_fails(seen: Callable[..., None]) -> None:
     assert found.verdict is Verdict.FAIL
     assert found.said == ("@some.one: refused after 200 ms (www.tiktok.com/@some.one: status 403)")
     assert "refuses this server" in found.hint
+
+
+@pytest.fixture
+def proxy(set_env: Callable[..., None]) -> Iterator[socket.socket]:
+    """Something that takes connections, until it is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        set_env(proxy=SecretStr(f"http://someone:hunter2@127.0.0.1:{port}"))
+        yield server
+
+
+def test_a_proxy_that_is_down_is_not_tiktoks_fault(
+    proxy: socket.socket, seen: Callable[..., None]
+) -> None:
+    seen(Tried(step=Step.PROFILE, took_s=0))
+    (found,) = diagnosis.proxy()
+    assert found.verdict is Verdict.OK
+    assert [one.part for one in diagnosis.look(diagnosis.account("some.one"))] == ["profile"]
+    proxy.close()
+    (found,) = diagnosis.proxy()
+    assert (found.verdict, found.said) == (
+        Verdict.FAIL, "takes no connection (ConnectionRefusedError)",
+    )  # fmt: skip
+    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    assert found.said == "cannot be asked: the proxy takes no connection"
+    assert "STORYKEEP_PROXY" in found.hint
+
+
+def test_what_a_proxy_refuses_is_not_tiktoks_fault(seen: Callable[..., None]) -> None:
+    error = UpstreamDown("www.tiktok.com/@some.one: ProxyError")
+    error.__cause__ = type("ProxyError", (Exception,), {})()
+    seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    assert "STORYKEEP_PROXY" in found.hint
+    assert "TikTok" not in found.hint
 
 
 def test_nothing_to_try_a_file_on(seen: Callable[..., None]) -> None:
@@ -251,6 +314,26 @@ def test_the_command() -> None:
     assert (code, told["ok"]) == (0, True)
     assert told["findings"][0]["verdict"] == "ok"
     assert datetime.fromisoformat(told["at"]).tzinfo == UTC
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
+    make_item(state="failed", error_code="gone")
+    _code, text = run("--json", "--language", "de")
+    told = json.loads(text)
+    found = {one["part"]: one for one in told["findings"]}
+    assert found["worker"]["said"].startswith("1 am Leben, letztes Lebenszeichen vor ")
+    assert (found["database"]["title"], found["database"]["judged"]) == ("Datenbank", "gut")
+    assert found["failures"]["said"] == (
+        "1 Zeile binnen 24 h erledigt, 1 davon nicht vollständig: gone 1"
+    )
+    assert "\nok    worker    1 alive" in told["text"]
+    assert found["database"]["verdict"] == "ok"
+
+
+def test_every_part_has_a_name() -> None:
+    named = {one.__name__ for one in diagnosis.CHECKS} | {str(step) for step in Step}
+    assert named | {"tiktok"} == set(diagnosis.PARTS)
 
 
 def test_the_command_fails_when_something_does() -> None:

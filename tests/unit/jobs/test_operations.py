@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from jobs import operations, progress, storage, upstream, workers
@@ -295,7 +295,16 @@ def test_each_page_needs_its_right(address: str, right: str) -> None:
 REPORT = {
     "ok": False,
     "text": "Storykeep 0.1.0\nfail  redis",
-    "findings": [{"part": "redis", "verdict": "fail", "said": "does not answer", "hint": "<b>"}],
+    "findings": [
+        {
+            "part": "redis",
+            "title": "Redis",
+            "verdict": "fail",
+            "judged": "failed",
+            "said": "does not answer",
+            "hint": "<b>",
+        },
+    ],
 }
 
 
@@ -324,13 +333,15 @@ def test_the_diagnosis_page(browser: Client, process: Process) -> None:
     assert "Look now" in text(browser, DIAGNOSIS)
     assert process.argv == []
     page = browser.post(DIAGNOSIS, {"name": " --help\0 "}).content.decode()
-    assert process.argv[2:] == ["diagnose", "--json", "--", "--help"]
+    assert process.argv[2:] == ["diagnose", "--json", "--language", "en", "--", "--help"]
     assert "Something failed" in page
     assert 'value="--help"' in page
     assert "&lt;b&gt;" in page
     assert "fail  redis" in page
-    browser.post(DIAGNOSIS, {})
-    assert process.argv[2:] == ["diagnose", "--json"]
+    browser.cookies["django_language"] = "de"
+    with translation.override("en"):  # a request leaves its language behind
+        browser.post(DIAGNOSIS, {})
+    assert process.argv[2:] == ["diagnose", "--json", "--language", "de"]
 
 
 @pytest.mark.parametrize(
