@@ -106,8 +106,17 @@ class QuotaInline(_Inline):
 
     model = Quota
     form = QuotaForm
-    verbose_name_plural = gettext_lazy(
-        "quota (empty: as for everyone on this instance; 0: no limit)"
+    verbose_name_plural = gettext_lazy("quota")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": QuotaForm.Meta.fields,
+                "description": gettext_lazy(
+                    "Empty: as for everyone on this instance. 0: no limit."
+                ),
+            },
+        ),
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

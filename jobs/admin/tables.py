@@ -276,8 +276,8 @@ class ItemAdmin(ReadOnly):
     """Lines."""
 
     list_display = (
-        "short_id", "owner", "state", "error_code", "kind", "attempt", "tries", "age", "not_before",
-        "heartbeat_at", "bytes_here",
+        "short_id", "owner", "state", "error_code", "attempt", "age", "bytes_here", "kind", "tries",
+        "not_before", "heartbeat_at",
     )  # fmt: skip
     list_filter = ("state", CodeFilter, "kind", "created_at", "owner")
     list_select_related = ("owner",)

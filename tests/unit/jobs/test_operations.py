@@ -203,6 +203,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(storage, "disk", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
+    assert page.count('class="card warn"') == 2  # what is not known is not in order
     assert "TikTok is being asked." not in page
     assert "None is known of yet." not in page
     assert "The folder for saved files does not answer." in page
