@@ -97,6 +97,16 @@ PARTS: Final[dict[str, Words]] = {
     "list": _("list"),
     "media": _("media"),
 }
+FORMS: Final[dict[str, Words]] = {
+    "a JPEG picture": _("a JPEG picture"),
+    "a PNG picture": _("a PNG picture"),
+    "a WebP picture": _("a WebP picture"),
+    "an AVIF picture": _("an AVIF picture"),
+    "a HEIC picture": _("a HEIC picture"),
+    "an MP4 file": _("an MP4 file"),
+    "an M4A file": _("an M4A file"),
+}
+"""What `stories` calls the forms a file can have."""
 VERDICTS: Final[dict[Verdict, Words]] = {
     Verdict.OK: pgettext_lazy("verdict", "ok"),
     Verdict.WARN: pgettext_lazy("verdict", "warning"),
@@ -501,7 +511,11 @@ def _step(tried: Tried, target: Target) -> Finding:
     else:
         said = _("{n} bytes of {form} in {took}")
     if tried.step is Step.MEDIA:
-        facts |= {"n": tried.taste_bytes, "form": tried.form, "mirror": tried.mirror}
+        facts |= {
+            "n": tried.taste_bytes,
+            "form": FORMS.get(tried.form, tried.form),
+            "mirror": tried.mirror,
+        }
     return Finding(part, Verdict.OK, format_lazy(said, **facts))
 
 

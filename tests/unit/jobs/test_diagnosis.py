@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from jobs import diagnosis, operations, progress, storage, upstream, workers
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
+from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.glimpse import Glimpse, Step, Tried
 from tests.factories import make_item, make_job
@@ -331,7 +332,10 @@ def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
     assert found["database"]["verdict"] == "ok"
 
 
-def test_every_part_has_a_name() -> None:
+def test_every_part_and_form_has_a_name() -> None:
+    forms = [one for one in vars(decoders).values() if isinstance(one, decoders.Form)]
+    tasted = {one.name for one in forms if one.family in {"picture", "mp4"}}
+    assert tasted == set(diagnosis.FORMS)
     named = {one.__name__ for one in diagnosis.CHECKS} | {str(step) for step in Step}
     assert named | {"tiktok"} == set(diagnosis.PARTS)
 
