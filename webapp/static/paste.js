@@ -58,7 +58,7 @@
     const lines = counts.unique + counts.bad;
     const over = lines - limit;
     if (over > 0) shown.push(chip("over", over, "bad"));
-    else if (lines > limit * 0.8) shown.push(chip("room", -over, "warn"));
+    else if (lines > limit * 0.8) shown.push(chip("room", limit - lines, "warn"));
     // Replaced only when it says something new, for those who have it read aloud.
     const text = (nodes) => [...nodes].map((node) => node.textContent).join();
     if (text(shown) !== text(chips.children)) chips.replaceChildren(...shown);
@@ -78,7 +78,9 @@
   update();
 
   box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    if (!button.disabled) form.requestSubmit(button);
   });
 
   // Only a secure page may read the clipboard; elsewhere the long-press menu does it.
@@ -100,15 +102,20 @@
     });
   }
 
+  // Pressed twice, or held: sent once. It lets go by itself, for no event tells that someone pressed
+  // Stop on a slow line; and not by `disabled`, for a page that comes back must have a working button.
+  const HELD_MS = 5000;
+  let letGo = 0;
+  const release = () => {
+    clearTimeout(letGo);
+    letGo = 0;
+  };
   form.addEventListener("submit", (event) => {
-    if (event.submitter) {
-      // Not `disabled`: a page that comes back from the cache must still have a working button.
-      if (form.dataset.sent) event.preventDefault();
-      form.dataset.sent = "1";
-    }
+    if (letGo) event.preventDefault();
+    else letGo = setTimeout(release, HELD_MS);
   });
   window.addEventListener("pageshow", () => {
-    delete form.dataset.sent;
+    release();
     update();
   });
 })();

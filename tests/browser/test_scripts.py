@@ -1,0 +1,93 @@
+"""The pages' scripts at their edges: pressed twice, pressed too early, at the end of the row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Open, Witness
+
+
+@pytest.fixture
+def unworked(visit: Open, witness: Witness) -> Callable[[], Page]:
+    """A page without the service worker, whose requests a test could not hold."""
+    witness.expected.append("Service Worker registration blocked")
+    return lambda: visit(service_workers="block")
+
+
+def never_answered(page: Page) -> list[str]:
+    """What the box sends from now on; nothing comes of it, as when Stop is pressed."""
+    sent: list[str] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.append(route.request.post_data or "")
+            route.fulfill(status=204)  # which leaves the page as it is
+        else:
+            route.continue_()
+
+    page.route(re.compile(r"^[^?]*//[^/]+/$"), hold)
+    return sent
+
+
+def middle(page: Page, selector: str) -> tuple[float, float]:
+    """Where to click."""
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize("way", ["button", "enter", "control-enter"])
+def test_the_box_is_sent_once_however_often_it_is_pressed(
+    way: str, unworked: Callable[[], Page]
+) -> None:
+    page = unworked()
+    page.clock.install()
+    page.goto("/")
+    page.locator("summary").click()
+    sent = never_answered(page)
+    page.fill("#id_text", "@tiny.garden")
+    expect(page.get_by_role("button", name=re.compile("Get 1|Fetch again"))).to_be_enabled()
+    page.locator("#id_note" if way == "enter" else "#id_text").focus()
+
+    def press() -> None:
+        if way == "button":
+            page.mouse.click(*middle(page, "[data-submit]"))  # a locator waits for the answer
+        else:
+            page.keyboard.press("Enter" if way == "enter" else "Control+Enter")
+
+    for _ in range(3):
+        press()
+        page.wait_for_timeout(100)
+    assert len(sent) == 1
+    # Whoever pressed Stop on a slow line may send it again.
+    page.clock.fast_forward(10_000)
+    press()
+    page.wait_for_timeout(300)
+    assert len(sent) == 2
+
+
+def test_what_is_too_long_is_not_sent_by_the_keyboard_either(
+    unworked: Callable[[], Page],
+) -> None:
+    page = unworked()
+    page.goto("/")
+    sent = never_answered(page)
+    page.fill("#id_text", "\n".join(f"@name{number}" for number in range(51)))
+    expect(page.locator("[data-submit]")).to_be_disabled()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(300)
+    assert not sent
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(49, "room for 1 more"), (50, "room for 0 more"), (51, "1 line too many")]
+)
+def test_the_room_that_is_left(count: int, words: str, visit: Open) -> None:
+    page = visit()
+    page.goto("/")
+    page.fill("#id_text", "\n".join(f"@name{number}" for number in range(count)))
+    expect(page.locator("[data-chips] li").last).to_have_text(words)
