@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Open, Witness
+from tests.browser.conftest import DEVICES, Open, Witness
+from tests.browser.test_main_path import paste, settle
 
 
 @pytest.fixture
@@ -91,3 +92,40 @@ def test_the_room_that_is_left(count: int, words: str, visit: Open) -> None:
     page.goto("/")
     page.fill("#id_text", "\n".join(f"@name{number}" for number in range(count)))
     expect(page.locator("[data-chips] li").last).to_have_text(words)
+
+
+# --- the viewer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_arrow_keys_go_back_from_either_end(device: str, visit: Open) -> None:
+    page = visit(device)
+    paste(page, "@harbour.bakery")
+    settle(page)
+    page.locator("a.frame").first.click()
+    place = page.locator("#viewer [data-place]")
+    expect(place).to_have_text("1 / 7")
+    for end, away, inwards in (
+        ("next", "ArrowRight", "ArrowLeft"),
+        ("back", "ArrowLeft", "ArrowRight"),
+    ):
+        button = page.locator(f"#viewer [data-{end}]")
+        button.focus()
+        for _ in range(7):
+            page.keyboard.press(away)
+        expect(place).to_have_text("7 / 7" if end == "next" else "1 / 7")
+        expect(button).to_be_focused()
+        expect(button).to_have_attribute("aria-disabled", "true")
+        page.keyboard.press("Enter")  # says nothing and goes nowhere
+        page.keyboard.press(inwards)
+        expect(place).to_have_text("6 / 7" if end == "next" else "2 / 7")
+        expect(button).to_have_attribute("aria-disabled", "false")
+    # A click on a picture takes the focus from every button.
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.locator("#viewer .stage img").click()
+    page.keyboard.press("ArrowLeft")
+    expect(place).to_have_text("1 / 7")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert page.evaluate("document.activeElement.matches('a.frame')")

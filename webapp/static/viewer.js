@@ -55,8 +55,9 @@
     share.dataset.share = link.dataset.share;
     share.dataset.bytes = link.dataset.bytes;
     save.lastChild.textContent = link.dataset.saveWords;
-    back.disabled = at === 0;
-    next.disabled = at === links.length - 1;
+    // Not `disabled`: that takes the focus away, and the arrow keys with it.
+    back.setAttribute("aria-disabled", at === 0);
+    next.setAttribute("aria-disabled", at === links.length - 1);
   };
 
   const step = (by) => {
@@ -88,7 +89,10 @@
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   back.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
-  dialog.addEventListener("keydown", (event) => {
+  // The whole page's: after a tap on a picture nothing inside the dialog has the focus.
+  document.addEventListener("keydown", (event) => {
+    if (!dialog.open || document.querySelector("dialog[open]:not(#viewer)")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
     if (event.target.nodeName === "VIDEO") return; // there the arrows seek
     if (event.key === "ArrowRight") step(rtl ? -1 : 1);
     else if (event.key === "ArrowLeft") step(rtl ? 1 : -1);
