@@ -189,6 +189,37 @@ def test_a_file_that_is_lost_is_said(visit: Open, witness: Any) -> None:
     expect(page.locator("#share [role=alert]")).to_contain_text("1 file could not be fetched")
 
 
+@pytest.mark.parametrize("system", [IPHONE, INSTALLED], ids=["browser", "installed"])
+def test_whose_session_is_over_is_asked_to_sign_in(system: str, visit: Open, witness: Any) -> None:
+    page = on_phone(visit, system)
+    paste(page, "@harbour.bakery")
+    settle(page)
+    address = page.url
+    session = page.context.cookies()
+    page.context.clear_cookies()
+    page.locator("#share-all").tap()
+    alert = page.locator("#share [role=alert]")
+    expect(alert).to_contain_text("Sign in again")
+    expect(alert).not_to_contain_text("could not be fetched")
+    expect(page.locator("[data-go]")).to_be_hidden()
+    link = page.locator("#share").get_by_role("link", name="Sign in")
+    expect(link).to_be_focused()
+    link.tap()
+    page.wait_for_url(re.compile(r"/login/\?next=/jobs/"))
+    page.context.add_cookies(session)
+    page.goto(address)
+    # What stands in front of us may refuse in words of its own.
+    witness.expected.append("401")
+    page.route("**/files/**", lambda route: route.fulfill(status=401))
+    page.locator("#share-all").tap()
+    expect(alert).to_contain_text("Sign in again")
+    page.unroute_all()
+    page.get_by_role("button", name="Close").tap()
+    page.locator("#share-all").tap()
+    expect(page.locator("[data-go]")).to_have_text(re.compile("7 files"))
+    expect(alert).to_be_hidden()
+
+
 def test_the_installed_app_has_no_dead_ends(visit: Open) -> None:
     page = on_phone(visit, INSTALLED)
     paste(page, "@harbour.bakery")

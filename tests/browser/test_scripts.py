@@ -129,3 +129,21 @@ def test_the_arrow_keys_go_back_from_either_end(device: str, visit: Open) -> Non
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
     assert page.evaluate("document.activeElement.matches('a.frame')")
+
+
+# --- the poll -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["sign-in page", "401"])
+def test_a_poll_that_has_to_sign_in_says_so(way: str, visit: Open, witness: Witness) -> None:
+    witness.expected.append("401")
+    page = visit()
+    paste(page, "@slow.tide")
+    job = page.url
+    if way == "401":
+        page.route("**/progress/", lambda route: route.fulfill(status=401))
+        # The page that is loaded then asks who it is, too.
+        page.wait_for_timeout(2000)
+        assert page.url == job
+    page.context.clear_cookies()
+    page.wait_for_url(re.compile(r"/login/\?next=/jobs/"), timeout=20_000)

@@ -117,7 +117,10 @@
         cache: "no-store",
         credentials: "same-origin",
       });
-      if (answer.status === 404 || answer.redirected) {
+      // 401 and 403 come from what may stand in front of us; when it refuses the fragment alone, a
+      // page that came just now would load for ever.
+      const closed = [401, 403].includes(answer.status) && Date.now() - started > SLOW_MS;
+      if (answer.status === 404 || answer.redirected || closed) {
         // Forgotten in another tab, or signed out: the server says it best.
         over = true;
         location.reload();

@@ -56,27 +56,31 @@
     return made;
   };
 
-  const offerInstead = (wanted, words) => {
+  const offer = (words, links) => {
     problem.textContent = words;
     problem.hidden = false;
     instead.replaceChildren(
-      ...wanted.map(({ url }) => {
-        const link = document.createElement("a");
-        link.href = url;
-        link.download = "";
-        link.textContent = nameOf(url);
+      ...links.map(([href, text, more]) => {
         const item = document.createElement("li");
-        item.append(link);
+        item.append(Object.assign(document.createElement("a"), { href, textContent: text }, more));
         return item;
       }),
     );
+    instead.hidden = false;
+  };
+
+  const offerInstead = (wanted, words) => {
+    offer(words, wanted.map(({ url }) => [url, nameOf(url), { download: "" }]));
     // An installed app on iOS has no downloads: there the words name the way out.
     instead.hidden = root.classList.contains("installed");
   };
 
+  class SignedOut extends Error {}
+
   const take = async (want, heard) => {
     const answer = await fetch(want.url, { signal: stop.signal, credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+    if (answer.redirected || [401, 403].includes(answer.status)) throw new SignedOut();
+    if (!answer.ok) throw new Error(String(answer.status));
     const reader = answer.body.getReader();
     const parts = [];
     for (;;) {
@@ -121,8 +125,12 @@
           });
           ready += 1;
           tell();
-        } catch {
+        } catch (error) {
           if (signal.aborted) return;
+          if (error instanceof SignedOut) {
+            stop.abort(); // the others would be told the same
+            askToSignIn();
+          }
         }
       }
     };
@@ -150,6 +158,16 @@
     go.hidden = true;
     hint.hidden = true;
     offerInstead(rounds.flat(), say("refused", 2));
+  };
+
+  // This page's own address asks who it is, and leads back here.
+  const askToSignIn = () => {
+    go.hidden = true;
+    hint.hidden = true;
+    bar.hidden = true;
+    amounts.textContent = "";
+    offer(say("signed-out", 1), [[location.pathname, say("sign-in", 1)]]);
+    instead.querySelector("a").focus();
   };
 
   const open = (wanted) => {
