@@ -371,22 +371,39 @@ def delete(files: QuerySet[Artifact]) -> list[UUID]:
     ]
 
 
-def extend(job: Job) -> datetime | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Until when a job's files are here: the first of them goes then.
+
+    longest: the instance's maximum is reached, so asking again later gains nothing.
+    """
+
+    until: datetime
+    longest: bool
+
+
+def extend(job: Job) -> Kept | None:
     """Keep a job's files as long as if they were saved now, within the instance's maximum.
 
-    When the first of them goes; None when there is none left. Never shortens.
+    Until when that is; None when there is no file left. Never shortens.
     """
     now = timezone.now()
     env = settings.STORYKEEP
     of_job = Artifact.objects.filter(job=job)
     first_saved = of_job.filter(role=Role.MEDIA).aggregate(at=Min("created_at"))["at"]
+
+    def limit(file: Artifact) -> datetime:
+        # A ZIP is made later than what it holds, and may not outlive it for that.
+        since = first_saved if file.role in _ZIPS and first_saved else file.created_at
+        return since + env.artifact_ttl_max
+
     with transaction.atomic():
         for file in of_job.present(now).only("role", "created_at", "expires_at"):
-            # A ZIP is made later than what it holds, and may not outlive it for that.
-            since = first_saved if file.role in _ZIPS and first_saved else file.created_at
-            longest = min(now + env.artifact_ttl, since + env.artifact_ttl_max)
+            longest = min(now + env.artifact_ttl, limit(file))
             # WHERE again: a file that was removed meanwhile stays removed.
             still = Artifact.objects.filter(pk=file.pk, removed_at=None, expires_at__lt=longest)
             still.update(expires_at=longest)
-    left = of_job.present(now).order_by("expires_at")
-    return left.values_list("expires_at", flat=True).first()
+    first = of_job.present(now).order_by("expires_at").first()
+    if first is None:
+        return None
+    return Kept(until=first.expires_at, longest=first.expires_at >= limit(first))

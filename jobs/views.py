@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -36,6 +37,7 @@ from jobs.forms import SearchForm
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
 from jobs.snapshot import Snapshot
 from jobs.states import ItemState
+from jobs.templatetags.words import when
 from stories.errors import StoriesError
 
 PAGE = 40
@@ -150,9 +152,19 @@ def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Keep the files for longer."""
+    """Keep the files for longer, and say until when: right after saving nothing else changes."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: cleanup.extend(mine))
+    kept = cleanup.extend(mine)
+    if kept is None:
+        messages.info(request, _("There are no files here to keep any longer."))
+    else:
+        said = (
+            _("Files are kept until {at}, as long as this instance allows.")
+            if kept.longest
+            else _("Files are kept until {at}.")
+        )
+        messages.success(request, format_html(said, at=when(kept.until)))
+    return redirect("job", job_id)
 
 
 @login_required

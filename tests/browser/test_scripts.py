@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import DEVICES, Open, Witness
-from tests.browser.test_main_path import paste, settle
+from tests.browser.test_main_path import paste, settle, until
 
 
 @pytest.fixture
@@ -147,3 +147,25 @@ def test_a_poll_that_has_to_sign_in_says_so(way: str, visit: Open, witness: Witn
         assert page.url == job
     page.context.clear_cookies()
     page.wait_for_url(re.compile(r"/login/\?next=/jobs/"), timeout=20_000)
+
+
+# --- what was just done -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None:
+    page = visit(device)
+    paste(page, "@foggy.morning")
+    settle(page)
+    page.add_init_script(
+        """document.addEventListener("DOMContentLoaded", () => {
+            const list = document.querySelector(".messages");
+            const hear = (all) => { window.heard = all.flatMap((one) => [...one.addedNodes]); };
+            new MutationObserver(hear).observe(list, {childList: true});
+        });"""
+    )
+    page.get_by_role("button", name="Keep longer").click()
+    said = page.get_by_role("status").filter(has_text="Files are kept until")
+    expect(said).to_be_visible()
+    expect(said.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
+    until(page, "window.heard && window.heard[0].textContent.startsWith('Files are kept until')")

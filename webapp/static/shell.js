@@ -11,6 +11,10 @@
   if ("standalone" in navigator) root.classList.add("ios");
   if (navigator.standalone === true) root.classList.add("installed");
 
+  // What was just done is said on top of the page, but only what comes later is read aloud.
+  const said = document.querySelector(".messages");
+  if (said) setTimeout(() => said.replaceChildren(...said.children), 200);
+
   // Plain http on a home network has no clipboard, share or install: said once, then never again.
   const note = document.querySelector("[data-insecure]");
   if (!note || window.isSecureContext) return;

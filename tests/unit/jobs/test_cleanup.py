@@ -415,7 +415,21 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     assert left(longer) == 5
     assert left(removed) == 1
     assert left(expired) == -1
-    assert first == at_the_limit.expires_at
+    assert first == cleanup.Kept(until=at_the_limit.expires_at, longest=True)
+
+
+def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, created_at=now - HOUR, expires_at=now + HOUR)
+    kept = cleanup.extend(story.item.job)
+    assert kept
+    assert not kept.longest
+    assert round((kept.until - now) / HOUR, 2) == 2
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
+    again = cleanup.extend(story.item.job)
+    assert again == cleanup.Kept(until=kept.until, longest=True)
 
 
 def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:

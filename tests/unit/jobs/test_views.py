@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from jobs.models import (
     StoryKind,
 )
 from jobs.states import ItemState
+from jobs.templatetags.words import when
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.pages import saved, shown
 
@@ -274,6 +276,23 @@ def test_delete_now_and_extend(client: Client, alice: User) -> None:
     assert Artifact.objects.get().removed_at
     assert client.post(f"/jobs/{saved(alice).pk}/clean/").status_code == 302
     assert not Artifact.objects.filter(removed_at=None).exists()
+
+
+def test_keeping_longer_says_until_when(
+    client: Client, alice: User, set_env: Callable[..., object]
+) -> None:
+    set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=24))
+    job = saved(alice)
+    said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
+    until = Artifact.objects.get().expires_at
+    assert f"Files are kept until {when(until)}." in said
+    # Right after saving there is nothing to gain, and that is said, too.
+    set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=2))
+    said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
+    assert f"Files are kept until {when(until)}, as long as this instance allows." in said
+    cleanup.delete_files(job)
+    said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
+    assert "There are no files here to keep any longer." in said
 
 
 def test_forget_asks_first(client: Client, alice: User) -> None:
