@@ -22,7 +22,8 @@ class StoriesError(Exception):
     """Root of every failure we expect. The class says what; `detail` says where.
 
     code: stable, stored, shown by the API. message: what happened, for the person who pasted the
-    link. hint: what they can try. retryable: may the same request succeed later without anyone
+    link. hint: what they can try; shown while the queue tries again by itself and after it gave
+    up, so it must be true in both. retryable: may the same request succeed later without anyone
     changing anything? retry_after_s: seconds until that is worth trying, None when not known.
     detail: for logs and admin; holds no cookies and no signed URLs.
     """
@@ -130,13 +131,13 @@ class UpstreamError(StoriesError):
 class UpstreamDown(UpstreamError):
     code = "upstream_down"
     message = "TikTok does not answer."
-    hint = "It is tried again by itself; check the server's connection if it stays."
+    hint = "Usually over in minutes; check the server's connection if it stays."
 
 
 class TimedOut(UpstreamError):
     code = "timed_out"
     message = "This took longer than one item may take."
-    hint = "Try again; a slow line may need a smaller batch."
+    hint = "A later attempt may be quicker; a slow line may need a smaller batch."
 
 
 class UpstreamChanged(UpstreamError):
@@ -154,20 +155,20 @@ class Refusal(UpstreamError):
 
 class Challenged(Refusal):
     code = "challenged"
-    message = "TikTok is checking this server. It is tried again by itself."
-    hint = "Nothing to do. If it lasts for hours, another network or proxy helps."
+    message = "TikTok is checking this server."
+    hint = "Usually over in minutes. If it lasts for hours, another network or proxy helps."
 
 
 class Refused(Refusal):
     code = "refused"
     message = "TikTok refuses this server at the moment."
-    hint = "Nothing to do. If it lasts for hours, another network or proxy helps."
+    hint = "Usually over in minutes. If it lasts for hours, another network or proxy helps."
 
 
 class RateLimited(Refusal):
     code = "rate_limited"
-    message = "TikTok is asking us to slow down. It is tried again by itself."
-    hint = "Nothing to do; smaller batches help."
+    message = "TikTok is asking us to slow down."
+    hint = "Usually over in minutes; smaller batches help."
 
 
 class MediaError(StoriesError):
@@ -177,14 +178,14 @@ class MediaError(StoriesError):
 class MediaUnavailable(MediaError):
     code = "media_unavailable"
     message = "The file could not be fetched, even with a fresh link."
-    hint = "Try again in a few minutes."
+    hint = "A later attempt often works."
     retryable = True
 
 
 class MediaCorrupt(MediaError):
     code = "media_corrupt"
     message = "What arrived is not the picture or video that was promised."
-    hint = "Try again; nothing broken was kept."
+    hint = "Nothing broken was kept; a later attempt often works."
     retryable = True
 
 

@@ -182,6 +182,7 @@ def test_errors_dates_sizes_and_spans_in_german() -> None:
 @pytest.mark.django_db
 def test_help_in_german_has_every_code(client: Client) -> None:
     page = shown(client.get("/help/"))
+    assert "Der Eintrag eines Auftrags bleibt 30 Tage." in page  # `nach 30 Tage` would be wrong
     for code in BY_CODE:
         assert f"<code>{code}</code>" in page, code
     with translation.override("de"):

@@ -25,9 +25,7 @@ from jobs.folder import FolderFull
 from jobs.states import ItemState
 from jobs.takeout import LineTaken, Saved, StoryTaken, Takeout, Totals
 from stories.errors import (
-    Challenged,
     NotAStory,
-    RateLimited,
     Refusal,
     StoriesError,
     UnsupportedLink,
@@ -299,10 +297,6 @@ def said(error: StoriesError) -> tuple[str, str]:
     if isinstance(error, UpstreamDown):
         hint = _("Try again; check the connection if it stays.")
     elif isinstance(error, Refusal):
-        if isinstance(error, Challenged):
-            message = _("TikTok is checking this server.")
-        elif isinstance(error, RateLimited):
-            message = _("TikTok is asking us to slow down.")
         hint = _("Try again later. If it lasts for hours, another network or proxy helps.")
     elif isinstance(error, NotAStory):
         hint = _("Add --posts to save it all the same.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobs import lifecycle
 from jobs.errors import BY_CODE, BatchTooLong, Internal, told, words
 from jobs.management.commands import fetch
 from stories.errors import StoriesError
@@ -46,6 +47,14 @@ def test_no_two_classes_share_a_code() -> None:
 
 def test_a_code_nobody_knows_reads_like_a_bug() -> None:
     assert words("from_the_future") == words(Internal.code)
+
+
+@pytest.mark.parametrize("code", lifecycle.REFUSALS + tuple(cls.code for cls in lifecycle.PAUSES_S))
+def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> None:
+    said = " ".join(words(code)).lower()
+    for promise in ("by itself", "nothing to do", "shortly"):  # not when there is a Retry button
+        assert promise not in said
+    assert "try again" not in said  # there is no such button while it waits
 
 
 @pytest.mark.parametrize("cls", BY_CODE.values(), ids=lambda cls: cls.code)
