@@ -7,16 +7,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from webapp.context import THEME_COOKIE, THEMES
 
 _YEAR_S = 365 * 24 * 60 * 60
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Keep the choice for a year on this device, and go back to where it was made."""
+    """Keep the choice for a year on this device, and go back to where it was made.
+
+    This is no page: whoever opens the address, say from the history, is led to the buttons.
+    """
+    if request.method != "POST":
+        return redirect("account" if request.user.is_authenticated else "home")
     response = redirect(_back(request))
     theme, language = request.POST.get("theme"), request.POST.get("language")
     if theme is not None and theme in {"", *THEMES}:

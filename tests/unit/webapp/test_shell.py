@@ -209,4 +209,10 @@ def test_what_cannot_be_chosen_is_refused(client: Client, wrong: dict[str, str])
 def test_one_goes_back_to_pages_of_ours_alone(client: Client) -> None:
     response = client.post("/preferences/", {"theme": "dark", "next": "https://evil.example/"})
     assert response["Location"] == "/"
-    assert client.get("/preferences/").status_code == 405
+
+
+def test_reading_the_preferences_leads_to_where_they_are(client: Client) -> None:
+    assert client.get("/preferences/")["Location"] == "/account/"
+    assert client.head("/preferences/")["Location"] == "/account/"
+    assert Client().get("/preferences/")["Location"] == "/"
+    assert client.put("/preferences/").status_code == 405
