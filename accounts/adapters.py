@@ -14,12 +14,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts import mail
+from accounts import mail, patience
 from accounts.links import full
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
     """Accounts are made by invitation alone; see accounts/invitations.py."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": patience.WRONG_TOO_OFTEN
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never."""

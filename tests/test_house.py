@@ -37,6 +37,7 @@ ONLY_IN = {
         "accounts/adapters.py",
         "accounts/forgotten.py",
         "accounts/passkeys.py",
+        "accounts/patience.py",
         "accounts/signin.py",
     ),
 }

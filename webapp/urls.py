@@ -30,5 +30,6 @@ urlpatterns = [
     path("", include("jobs.urls")),
 ]
 
+handler429 = "accounts.patience.too_many"  # django-allauth asks for it, Django does not
 handler400 = "webapp.faults.bad_request"
 handler500 = "webapp.faults.server_error"

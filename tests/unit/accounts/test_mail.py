@@ -224,6 +224,9 @@ def test_few_mails_to_one_address(
     sends()
     answers = [ask(client, "alice@example.org").status_code for _ in range(5)]
     assert answers == [302, 302, 302, 429, 429]
+    refused = ask(client, " Alice@example.org")
+    assert 3590 <= int(refused["Retry-After"]) <= 3600
+    assert b"Wait 1 hour, then try again." in refused.content
     assert len(server.texts()) == 3
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account import app_settings as account_settings
+from allauth.core.internal import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
@@ -163,8 +165,17 @@ class TestGuessing:
     def test_is_over_after_five(self, client: Client, alice: User) -> None:
         self.guess(5)
         answer = sign_in(client)
-        assert b"Too many failed" in answer.content
+        said = b"Too many wrong attempts. Wait five minutes, then try again."
+        assert said in answer.content
         assert not is_in(client)
+        # A name nobody has is told the same.
+        for number in range(6):
+            answer = Client().post("/login/", {"login": "nobody", "password": f"no{number}"})
+        assert said in answer.content
+
+    def test_lasts_as_long_as_is_said(self) -> None:
+        limits = account_settings.RATE_LIMITS["login_failed"]
+        assert max(rate.duration for rate in ratelimit.parse_rates(limits)) == 5 * 60
 
     def test_from_many_addresses_is_over_as_well(self, client: Client, alice: User) -> None:
         for number in range(5):
@@ -207,8 +218,28 @@ class TestGuessing:
         assert is_in(client)
 
     def test_many_tries_get_a_plain_page(self, client: Client) -> None:
+        began = time.time()
         answers = self.guess(31)
         assert answers[-1] == 429
+        answer = Client().post("/login/", FORM)
+        assert time.time() + int(answer["Retry-After"]) >= began + 60
+        assert 1 <= int(answer["Retry-After"]) <= 60
+        assert b"Wait 1 minute, then try again." in answer.content
+
+    def test_the_limit_that_is_full_says_how_long(
+        self, client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sign_in(client)
+        began = time.time()
+        given = {"oldpassword": "no", "password1": FRESH, "password2": FRESH}
+        for number in range(5):
+            monkeypatch.setattr(time, "time", lambda at=began + 10 * number: at)
+            assert client.post("/account/password/", given).status_code == 200
+        answer = client.post("/account/password/", given)
+        assert answer.status_code == 429
+        assert answer["Retry-After"] == "20"
+        monkeypatch.setattr(time, "time", lambda: began + 61)
+        assert client.post("/account/password/", given).status_code == 200
 
     def test_codes_are_limited_as_well(self, client: Client, alice: User) -> None:
         secret = "JBSWY3DPEHPK3PXP"
