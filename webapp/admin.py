@@ -329,23 +329,24 @@ class PersonAdmin(PlausibleIds):
         jobs = files = tokens = 0
         for user in objs:
             found = leaving.estate(user)
-            lines.append(
-                _("%(name)s: %(jobs)d jobs, %(files)d files (%(size)s), %(tokens)d API tokens")
-                % {
-                    "name": user.get_username(),
-                    "jobs": found.saved.jobs,
-                    "files": found.saved.files,
-                    "size": size(found.saved.size_bytes),
-                    "tokens": found.tokens,
-                }
+            saved = found.saved
+            goes = (
+                ngettext("%(n)d job", "%(n)d jobs", saved.jobs) % {"n": saved.jobs},
+                ngettext("%(n)d file (%(size)s)", "%(n)d files (%(size)s)", saved.files)
+                % {"n": saved.files, "size": size(saved.size_bytes)},
+                ngettext("%(n)d API token", "%(n)d API tokens", found.tokens) % {"n": found.tokens},
             )
-            jobs += found.saved.jobs
-            files += found.saved.files
+            lines.append(f"{user.get_username()}: {', '.join(goes)}")
+            jobs += saved.jobs
+            files += saved.files
             tokens += found.tokens
         counts = {
             _("users"): len(lines), _("jobs"): jobs, _("files"): files, _("API tokens"): tokens,
         }  # fmt: skip
-        protected = [_last()] if people.are_last_admins(*objs) else []
+        protected = []
+        if people.are_last_admins(*objs):
+            several = _("No admin would be left, and someone has to run this instance.")
+            protected = [_last() if len(lines) == 1 else several]
         return lines, counts, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:

@@ -223,7 +223,7 @@ def test_the_last_admin_is_not_blocked(browser: Client, root: User, alice: User)
 
 def test_deleting_says_what_goes_and_takes_it(browser: Client, alice: User) -> None:
     page = plain(browser.get(f"{LIST}{alice.pk}/delete/").content)
-    assert "alice: 1 jobs, 1 files (3 kB), 1 API tokens" in page
+    assert "alice: 1 job, 1 file (3 kB), 1 API token" in page
     assert "author1" not in page  # what she saved is hers to name
     browser.post(f"{LIST}{alice.pk}/delete/", {"post": "yes"})
     assert not User.objects.filter(username="alice").exists()
@@ -232,8 +232,22 @@ def test_deleting_says_what_goes_and_takes_it(browser: Client, alice: User) -> N
 
 def test_deleting_several(browser: Client, alice: User) -> None:
     bob = make_user("bob")
+    asked = {"action": "delete_selected", "_selected_action": [alice.pk, bob.pk]}
+    page = plain(browser.post(LIST, asked).content)
+    assert "bob: 0 jobs, 0 files (0 B), 0 API tokens" in page
     act(browser, "delete_selected", alice, bob)
     assert [user.username for user in User.objects.all()] == ["root"]
+
+
+def test_why_the_last_admin_stays_is_said_plainly(browser: Client, root: User, alice: User) -> None:
+    page = plain(browser.get(f"{LIST}{root.pk}/delete/").content)
+    assert "This is the only admin, and someone has to run this instance. Nothing was" in page
+    assert "protected" not in page
+    chosen = {"action": "delete_selected", "_selected_action": [root.pk, alice.pk]}
+    page = plain(browser.post(LIST, chosen).content)
+    assert "No admin would be left, and someone has to run this instance. Nothing was" in page
+    assert "protected" not in page
+    assert "Are you sure" not in page
 
 
 def test_the_last_admin_is_not_deleted(browser: Client, root: User, alice: User) -> None:
