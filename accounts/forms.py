@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django import forms
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import invitations
+from accounts import invitations, names
 from accounts.models import Scope
+
+# Only the type stubs know it as generic.
+if TYPE_CHECKING:
+    _UserForm = UserCreationForm[User]
+else:
+    _UserForm = UserCreationForm
+
+
+class AccountForm(_UserForm):
+    """A name and a password, of someone who comes in."""
+
+    def clean_username(self) -> str:
+        """One that nobody has, or seems to have."""
+        name = super().clean_username()
+        return names.checked(name) if name else name  # none: a fault was found already
 
 
 class TokenForm(forms.Form):

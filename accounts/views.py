@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
-from accounts.forms import InvitationForm, TokenForm
+from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.links import full
 from accounts.models import ApiToken, Scope
 
@@ -52,7 +51,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     page = "registration/setup.html"
     if not setup.is_open(token):
         return render(request, page, {"form": None}, status=404)
-    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    form = AccountForm(request.POST or None)
     if not form.is_valid():
         return render(request, page, {"form": form}, status=422 if form.is_bound else 200)
     admin = setup.make_admin(token, form.cleaned_data["username"], form.cleaned_data["password1"])
@@ -75,7 +74,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, {"form": None}, status=404)
     if request.user.is_authenticated:  # an admin trying the link must not lose their own session
         return render(request, page, {"form": None, "signed_in": True})
-    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    form = AccountForm(request.POST or None)
     context = {"form": form, "invitation": invitation}
     if not form.is_valid():
         return render(request, page, context, status=422 if form.is_bound else 200)

@@ -25,7 +25,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import people, signin
+from accounts import names, people, signin
 from accounts.links import full
 from accounts.models import ApiToken
 from jobs import quotas
@@ -57,6 +57,11 @@ class PersonForm(_ModelForm):
     class Meta:
         model = User
         fields = ("username", "email")
+
+    def clean_username(self) -> str:
+        """One that is not, and does not look like, somebody else's."""
+        name: str = self.cleaned_data["username"]
+        return names.checked(name, self.instance) if "username" in self.changed_data else name
 
     def clean_email(self) -> str:
         """As it is kept: two people cannot have the same."""
