@@ -36,7 +36,7 @@ SHELL = (
     "share.js",
     "viewer.js",
 )
-"""The only files the service worker keeps, besides the page that says one is offline."""
+"""The only files the service worker keeps, besides the pages that say one is offline."""
 
 
 @require_safe
@@ -82,6 +82,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     facts = {
         "files": [static(name) for name in SHELL],
         "offline": reverse("offline"),
+        "unsent": f"{reverse('offline')}?unsent",
         "look": f"{get_language()} {theme(request)}",
         "skip": [home + part for part in ("files/", "api/", "admin/", "health/")],
     }
@@ -96,8 +97,11 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """The page shown when the instance cannot be reached. Says nothing about anyone."""
-    return render(request, "offline.html")
+    """The page shown when the instance cannot be reached; with `?unsent`, after sending a form.
+
+    Says nothing about anyone.
+    """
+    return render(request, "offline.html", {"unsent": "unsent" in request.GET})
 
 
 @login_required

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import DEVICES, Open, Witness
+from tests.browser.conftest import DEVICES, NAME, PASSWORD, Open, Witness
 from tests.browser.test_main_path import paste, settle, until
 
 
@@ -169,3 +169,97 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
     expect(said).to_be_visible()
     expect(said.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
     until(page, "window.heard && window.heard[0].textContent.startsWith('Files are kept until')")
+
+
+# --- no connection ------------------------------------------------------------------------------
+
+
+def controlled(page: Page) -> None:
+    """Wait until the service worker answers for this page."""
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    until(page, "navigator.serviceWorker.controller !== null")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_could_not_be_sent_is_still_in_the_box(
+    device: str, visit: Open, witness: Witness
+) -> None:
+    witness.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    page = visit(device)
+    page.goto("/")
+    controlled(page)
+    page.fill("#id_text", "@tiny.garden\n@foggy.morning")
+    page.locator("summary").click()
+    page.fill("#id_note", "for the archive")
+    page.context.set_offline(True)
+    page.click("[data-submit]")
+    expect(page.get_by_role("heading", name="No connection to Storykeep")).to_be_visible()
+    expect(page.get_by_text("This was not sent.")).to_be_visible()
+    page.get_by_role("link", name="Go back").click()
+    box = page.locator("#id_text")
+    expect(box).to_have_value("@tiny.garden\n@foggy.morning")
+    expect(page.locator("#id_note")).to_have_value("for the archive")
+    page.click("[data-submit]")  # too early
+    expect(page.get_by_text("This was not sent.")).to_be_visible()
+    page.context.set_offline(False)
+    page.goto("/history/")
+    page.goto("/")
+    page.get_by_role("button", name=re.compile("Get 2|Fetch again")).click()
+    page.wait_for_url(re.compile(r"/jobs/"))
+    page.goto("/")
+    expect(box).to_have_value("")  # it has arrived
+
+
+def test_a_form_elsewhere_that_could_not_be_sent_leads_back(visit: Open, witness: Witness) -> None:
+    witness.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
+    page = visit("phone")
+    paste(page, "@foggy.morning")
+    settle(page)
+    address = page.url
+    controlled(page)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Keep longer").click()
+    expect(page.get_by_text("This was not sent.")).to_be_visible()
+    page.context.set_offline(False)
+    page.get_by_role("link", name="Go back").click()
+    page.wait_for_url(address)
+    expect(page.get_by_role("button", name="Keep longer")).to_be_visible()
+
+
+def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
+    page = visit(storage_state=None)
+
+    def enter() -> None:
+        page.fill("#id_username", NAME)
+        page.fill("#id_password", PASSWORD)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_selector("#id_text")
+
+    def keep(user: str) -> None:
+        page.evaluate(
+            "user => sessionStorage.setItem('storykeep-unsent',"
+            " JSON.stringify({user, text: '@secret', note: ''}))",
+            user,
+        )
+
+    kept = "sessionStorage.getItem('storykeep-unsent')"
+    page.goto("/login/")
+    enter()
+    me = page.locator("script[data-user]").get_attribute("data-user") or ""
+    box = page.locator("#id_text")
+    keep("another")
+    page.goto("/help/")
+    assert page.evaluate(kept) is None
+    # A session that ends by itself: it waits for whoever comes back.
+    keep(me)
+    page.context.clear_cookies()
+    page.goto("/")
+    enter()
+    expect(box).to_have_value("@secret")
+    assert page.evaluate(kept) is None
+    # One that is ended leaves nothing.
+    keep(me)
+    page.goto("/logout/")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile(r"/login/"))
+    until(page, f"{kept} === null")

@@ -110,12 +110,42 @@
     clearTimeout(letGo);
     letGo = 0;
   };
+  // Kept in this tab until it has arrived (shell.js forgets it then): a browser that finds no
+  // connection shows another page, and does not fill this box when one comes back to it.
+  const UNSENT = "storykeep-unsent";
+  const { user } = document.querySelector("script[data-user]").dataset;
+  const note = form.querySelector("input[name=note]");
+  const keep = () => {
+    try {
+      const typed = { user, text: box.value, note: note.value };
+      sessionStorage.setItem(UNSENT, JSON.stringify(typed));
+    } catch {
+      // full, or forbidden: then it is as without
+    }
+  };
+  const restore = () => {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(UNSENT));
+      if (!kept || kept.user !== user || (box.value && box.value !== kept.text)) return;
+      box.value = kept.text;
+      note.value = note.value || kept.note;
+      sessionStorage.removeItem(UNSENT);
+    } catch {
+      // as above
+    }
+  };
+
   form.addEventListener("submit", (event) => {
-    if (letGo) event.preventDefault();
-    else letGo = setTimeout(release, HELD_MS);
+    if (letGo) {
+      event.preventDefault();
+      return;
+    }
+    letGo = setTimeout(release, HELD_MS);
+    keep();
   });
   window.addEventListener("pageshow", () => {
     release();
+    restore();
     update();
   });
 })();

@@ -1,9 +1,9 @@
-// Keeps the site's own files and one page for when there is no connection. Nothing personal:
+// Keeps the site's own files and two pages for when there is no connection. Nothing personal:
 // no page with a name on it, no picture, no video ever enters this cache.
 "use strict";
 
 (() => {
-  const { files, offline, look, skip } = self.shell;
+  const { files, offline, unsent, look, skip } = self.shell;
   const mark = [...`${look} ${files.join(" ")}`].reduce(
     (sum, letter) => (Math.imul(sum, 31) + letter.codePointAt(0)) >>> 0,
     7,
@@ -13,7 +13,8 @@
 
   const fill = async () => {
     const cache = await caches.open(NAME);
-    await cache.addAll([...files, offline].map((url) => new Request(url, { cache: "no-cache" })));
+    const wanted = [...files, offline, unsent];
+    await cache.addAll(wanted.map((url) => new Request(url, { cache: "no-cache" })));
     await self.skipWaiting();
   };
 
@@ -23,11 +24,13 @@
     await self.clients.claim();
   };
 
+  // A form that could not be sent has a page of its own: loading that one again would not help.
   const page = async (request) => {
     try {
       return await fetch(request);
     } catch {
-      return (await caches.match(offline)) || Response.error();
+      const instead = request.method === "GET" ? offline : unsent;
+      return (await caches.match(instead)) || Response.error();
     }
   };
 
@@ -35,9 +38,8 @@
   self.addEventListener("activate", (event) => event.waitUntil(tidy()));
   self.addEventListener("fetch", (event) => {
     const { request } = event;
-    if (request.method !== "GET") return;
     const url = new URL(request.url);
-    if (kept.has(url.href)) {
+    if (request.method === "GET" && kept.has(url.href)) {
       event.respondWith(caches.match(request).then((found) => found || fetch(request)));
     } else if (request.mode === "navigate" && !skip.some((part) => url.pathname.startsWith(part))) {
       event.respondWith(page(request));

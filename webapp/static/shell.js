@@ -1,15 +1,36 @@
-// On every page of someone signed in: the site as an app, and what this browser is able to do.
+// On every page of someone signed in: the site as an app, and what this browser is able to do. On
+// the pages before and after: what must not outlast them.
 "use strict";
 
 (() => {
   const root = document.documentElement;
-  const { worker } = document.currentScript.dataset;
+  const { worker, user, door } = document.currentScript.dataset;
   if (worker && "serviceWorker" in navigator && window.isSecureContext) {
     navigator.serviceWorker.register(worker).catch(() => {}); // private windows refuse: no harm
   }
   // Only Safari on iPhone and iPad knows this property; true means: opened from the home screen.
   if ("standalone" in navigator) root.classList.add("ios");
   if (navigator.standalone === true) root.classList.add("installed");
+
+  // What paste.js kept while it was being sent: it goes once there is a job, when someone else is
+  // here, and with the person who signs out. Whose session merely ended (`next`) comes back to it.
+  const UNSENT = "storykeep-unsent";
+  const left = door !== undefined && !new URLSearchParams(location.search).has("next");
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(UNSENT));
+    const foreign = user && kept && kept.user !== user;
+    if (left || foreign || document.getElementById("job")) sessionStorage.removeItem(UNSENT);
+  } catch {
+    // no storage, so nothing was kept
+  }
+
+  const back = document.querySelector("[data-go-back]");
+  if (back && history.length > 1) {
+    back.addEventListener("click", (event) => {
+      event.preventDefault();
+      history.back();
+    });
+  }
 
   // What was just done is said on top of the page, but only what comes later is read aloud.
   const said = document.querySelector(".messages");

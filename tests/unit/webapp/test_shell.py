@@ -72,6 +72,7 @@ def test_the_service_worker_keeps_the_shell_alone() -> None:
     assert response["Content-Type"].startswith("text/javascript")
     facts = told(response)
     assert facts["offline"] == "/offline/"
+    assert facts["unsent"] == "/offline/?unsent"
     assert all(re.fullmatch(r"/static/[a-z.-]+", file) for file in facts["files"])
     assert {name for name in shell.SHELL if not finders.find(name)} == set()
     assert "/files/" in facts["skip"]
