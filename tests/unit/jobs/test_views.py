@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import upstream, views
+from jobs import cleanup, upstream, views
 from jobs.errors import BY_CODE
 from jobs.models import (
     Artifact,
