@@ -300,12 +300,13 @@ class TestAnAddressOfMyOwn:
         sends()
         signin.set_address(bob, "old@example.org")
         client.post("/account/email/", {"email": "new@example.org", "action_add": ""})
+        (text,) = server.texts()  # one after the other: mails overtake each other
         ask(Client(), "old@example.org")
-        assert len(server.texts()) == 2
-        client.post(path_in(server.texts()[0]))
+        assert server.receivers() == ["new@example.org", "old@example.org"]
+        client.post(path_in(text))
         ask(Client(), "old@example.org")
         ask(Client(), "new@example.org")
-        assert server.receivers() == ["new@example.org", "old@example.org", "new@example.org"]
+        assert server.receivers()[2:] == ["new@example.org"]
 
     def test_can_be_removed(
         self, client: Client, bob: User, server: Server, sends: Callable[..., None]
