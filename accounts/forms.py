@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
@@ -23,6 +23,12 @@ else:
 
 class AccountForm(_UserForm):
     """A name and a password, of someone who comes in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name = self.fields["username"]
+        name.label = _("User name")
+        name.help_text = _("Letters and digits of one alphabet, and @ . + - _")
 
     def clean_username(self) -> str:
         """One that nobody has, or seems to have."""
