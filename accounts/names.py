@@ -13,7 +13,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-_TOGETHER: Final = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "CJK")
+_TOGETHER: Final = dict.fromkeys(
+    ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "CJK"
+)
 """Written side by side in one word; none of them looks like a letter of ours."""
 
 _CYRILLIC: Final = str.maketrans("авекмнорстухѕіїјһԁԛԝӏ", "abekmhopctyxsiijhdqwl")
@@ -38,7 +40,9 @@ def alphabets(name: str) -> set[str]:
     """Whose letters and digits these are, by their names in Unicode; 0 to 9 belong to all."""
     found = set()
     for letter in name:
-        if letter.isalnum() and not ("0" <= letter <= "9"):
+        # Modifiers go with any alphabet: the mark that repeats a sign, the apostrophe of Hawaii.
+        own = letter.isalnum() and unicodedata.category(letter) != "Lm"
+        if own and not ("0" <= letter <= "9"):
             words = unicodedata.name(letter, "UNKNOWN").removeprefix("EXTENDED ").split()
             first = words[0].partition("-")[0]
             found.add(_TOGETHER.get(first, first))
@@ -48,4 +52,9 @@ def alphabets(name: str) -> set[str]:
 def look(name: str) -> str:
     """The same for names that look the same, in capitals or not."""
     plain = unicodedata.normalize("NFKC", name).casefold()
+    plain = "".join(
+        letter
+        for letter in plain
+        if not unicodedata.name(letter, "").startswith("MODIFIER")  # hardly seen
+    )
     return plain.translate(_CYRILLIC).translate(_GREEK).translate(_LATIN)

@@ -190,7 +190,7 @@ def mine(
     return _json(JobList(jobs=[JobOut.of(one) for one in seen], next=following))
 
 
-@router.get("/jobs/{job_id}", response={200: JobOut, 304: None, **ERRORS})
+@router.get("/jobs/{job_id}", response={200: JobOut, 304: None, 412: ErrorBody, **ERRORS})
 def job(request: HttpRequest, job_id: str) -> HttpResponse:
     """One job. Send the last `ETag` as `If-None-Match`: 304 while nothing changed."""
     seen = _seen(request, _uuid(job_id))

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from jobs import quotas, shelf, submission, upstream
 from jobs.errors import BatchTooLong, place, told
 from jobs.forms import PasteForm
-from jobs.models import Audio, Prefer
+from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.submission import Line
 from stories.errors import InputError, StoriesError, UnsupportedLink
 
@@ -62,7 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _to_login(request)
     if request.method != "POST":
-        return _page(request, PasteForm(initial=_kept(request) or {"text": _prefill(request)}))
+        return _page(request, PasteForm(initial=_waiting(request)))
     form = PasteForm(request.POST)
     if not form.is_valid():
         return _page(request, form, _wrong(form), status=422)
@@ -83,10 +83,13 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("job", job.pk)
 
 
-def again(request: HttpRequest) -> HttpResponse:
-    """What was sent from a page that was too old to be trusted: shown, to be sent once more."""
+def again(request: HttpRequest) -> HttpResponse | None:
+    """What was sent from a page that was too old to be trusted: shown, to be sent once more; None
+    when it was somebody else's page."""
     if not request.user.is_authenticated:
         return _to_login(request)
+    if _writer(request) != str(request.user.pk):
+        return None
     problem = Problem(
         message=_("This page was too old, and nothing was sent."),
         hint=_("All you typed is still here: send it once more."),
@@ -142,9 +145,9 @@ def _wrong(form: PasteForm) -> Problem:
     message = " ".join(errors[0].messages)
     if field == "note":
         return Problem(message=f"{_('Why you save this')}: {message}", field=field)
-    text = form.data.get("text", "")
-    hidden = [line for line in text.splitlines() if "\0" in line]
-    marked = [Marked(number=_place(text, line), text="", said=message) for line in hidden[:MARKED]]
+    lines = enumerate(form.data.get("text", "").splitlines(), start=1)
+    hidden = [number for number, line in lines if "\0" in line]
+    marked = [Marked(number=number, text="", said=message) for number in hidden[:MARKED]]
     return Problem(message=message, lines=marked)
 
 
@@ -178,10 +181,12 @@ def _refused(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> 
 
 
 def _place(text: str, sought: str) -> int | None:
-    """The number of the line that holds it."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if sought in line:
-            return number
+    """The number of the line that is it, or holds it among other things."""
+    lines = [submission.tame(line, LINE_LENGTH) for line in text.splitlines()]
+    for fits in (sought.__eq__, lambda line: sought in line):
+        for number, line in enumerate(lines, start=1):
+            if fits(line):
+                return number
     return None
 
 
@@ -219,6 +224,12 @@ def _keep(request: HttpRequest, given: dict[str, Any], writer: str | None) -> No
     if writer != "" and given.get("text", "").strip():
         request.session[_TYPED] = {"given": given, "writer": writer}
         request.session.set_expiry(_TYPED_KEPT_S)  # signing in makes it long again
+
+
+def _waiting(request: HttpRequest) -> dict[str, Any]:
+    """What the box holds to begin with: what was left, and what comes along."""
+    kept, brought = _kept(request) or {}, _prefill(request)
+    return kept | {"text": "\n".join(filter(None, (kept.get("text"), brought)))}
 
 
 def _kept(request: HttpRequest) -> dict[str, Any] | None:

@@ -58,6 +58,12 @@ class PersonForm(_ModelForm):
         model = User
         fields = ("username", "email")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What counts as changed is what whoever looks at the page changed: its person may have
+        # changed the address since.
+        self.fields["email"].show_hidden_initial = True
+
     def clean_username(self) -> str:
         """One that is not, and does not look like, somebody else's."""
         name: str = self.cleaned_data["username"]
@@ -307,6 +313,8 @@ class PersonAdmin(PlausibleIds):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
         """The name as usual; the address through those who know what hangs on it."""
+        if "email" not in form.changed_data:
+            obj.email = User.objects.values_list("email", flat=True).get(pk=obj.pk)
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
             signin.set_address(obj, obj.email)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Final
 
 _TEXT: Final = {"type": "string"}
@@ -63,7 +64,8 @@ def complete(schema: dict[str, Any], prefix: str) -> None:
     """
     for path, calls in schema["paths"].items():
         short = path.removeprefix(prefix.rstrip("/"))
-        for method, call in calls.items():
+        for method, shared in calls.items():
+            call = calls[method] = deepcopy(shared)  # one call by two methods is one object
             _complete(call, method, short)
 
 

@@ -197,6 +197,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.keys.LinkKeys"  # noqa: S105
 ACCOUNT_FORMS = {"reset_password": "accounts.forgotten.ForgottenPasswordForm"}
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
@@ -261,6 +262,8 @@ LOGGING = {
         # Someone pasted too much: not an error of this instance. faults.py says it in a line.
         "django.security.RequestDataTooBig": {"level": "CRITICAL"},
         "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
+        # Whoever scans the network sends hosts of all kinds; the answer is a plain 400.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},

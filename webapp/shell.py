@@ -117,5 +117,5 @@ def phone(request: HttpRequest) -> HttpResponse:
         "code": qr.svg(home, _("This instance as a QR code")),
     }
     response = render(request, "phone.html", context)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = "private, no-store"
     return response

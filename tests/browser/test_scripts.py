@@ -171,6 +171,24 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
     until(page, "window.heard && window.heard[0].textContent.startsWith('Files are kept until')")
 
 
+def test_going_back_to_the_answer_of_a_form_sends_nothing_again(
+    visit: Open, witness: Witness
+) -> None:
+    witness.expected.append("422")
+    page = visit("phone")
+    page.goto("/")
+    controlled(page)
+    page.fill("#id_text", "https://example.com/")
+    page.click("[data-submit]")
+    expect(page.get_by_role("alert")).to_contain_text("Another site")
+    page.fill("#id_text", "@quiet.owl")
+    page.click("[data-submit]")
+    page.wait_for_url(re.compile(r"/jobs/"))
+    page.go_back()
+    expect(page.locator("#id_text")).to_have_value("")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 # --- no connection ------------------------------------------------------------------------------
 
 
@@ -237,7 +255,7 @@ def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
     def keep(user: str) -> None:
         page.evaluate(
             "user => sessionStorage.setItem('storykeep-unsent',"
-            " JSON.stringify({user, text: '@secret', note: ''}))",
+            " JSON.stringify({user, given: {text: '@secret', audio: 'mp3', posts: 'on'}}))",
             user,
         )
 
@@ -255,6 +273,11 @@ def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
     page.goto("/")
     enter()
     expect(box).to_have_value("@secret")
+    expect(page.locator("[name=audio][value=mp3]")).to_be_checked()
+    expect(page.locator("[name=posts]")).to_be_checked()
+    page.reload()
+    expect(box).to_have_value("@secret")
+    box.fill("@other")
     assert page.evaluate(kept) is None
     # One that is ended leaves nothing.
     keep(me)

@@ -114,11 +114,11 @@
   // connection shows another page, and does not fill this box when one comes back to it.
   const UNSENT = "storykeep-unsent";
   const { user } = document.querySelector("script[data-user]").dataset;
-  const note = form.querySelector("input[name=note]");
+  const FIELDS = ["text", "note", "prefer", "posts", "audio"];
   const keep = () => {
     try {
-      const typed = { user, text: box.value, note: note.value };
-      sessionStorage.setItem(UNSENT, JSON.stringify(typed));
+      const given = [...new FormData(form)].filter(([name]) => FIELDS.includes(name));
+      sessionStorage.setItem(UNSENT, JSON.stringify({ user, given: Object.fromEntries(given) }));
     } catch {
       // full, or forbidden: then it is as without
     }
@@ -126,10 +126,17 @@
   const restore = () => {
     try {
       const kept = JSON.parse(sessionStorage.getItem(UNSENT));
-      if (!kept || kept.user !== user || (box.value && box.value !== kept.text)) return;
-      box.value = kept.text;
-      note.value = note.value || kept.note;
-      sessionStorage.removeItem(UNSENT);
+      if (!kept || kept.user !== user || (box.value && box.value !== kept.given.text)) return;
+      for (const field of form.elements) {
+        const value = kept.given[field.name];
+        if (field.type === "checkbox" || field.type === "radio") {
+          field.checked = value === field.value;
+        } else if (FIELDS.includes(field.name)) {
+          field.value = field.value || value || "";
+        }
+      }
+      // It waits on until somebody changes it.
+      form.addEventListener("input", () => sessionStorage.removeItem(UNSENT), { once: true });
     } catch {
       // as above
     }

@@ -4,7 +4,7 @@
 
 (() => {
   const root = document.documentElement;
-  const { worker, user, door } = document.currentScript.dataset;
+  const { worker, user, door, posted } = document.currentScript.dataset;
   if (worker && "serviceWorker" in navigator && window.isSecureContext) {
     navigator.serviceWorker.register(worker).catch(() => {}); // private windows refuse: no harm
   }
@@ -23,6 +23,9 @@
   } catch {
     // no storage, so nothing was kept
   }
+
+  // The answer to a form is not kept: coming back to it asks for the page, and sends nothing again.
+  if (posted !== undefined) history.replaceState(history.state, "", location.href);
 
   const back = document.querySelector("[data-go-back]");
   if (back && history.length > 1) {

@@ -329,10 +329,14 @@ class TestPasswords:
         assert not is_in(client)
 
     def test_a_link_lets_no_blocked_person_in(self, client: Client, alice: User) -> None:
-        path = signin.password_path(alice)
+        path, opened = signin.password_path(alice), signin.password_path(alice)
+        form = client.get(opened, follow=True).request["PATH_INFO"]
         people.block(alice)
-        self.choose(client, path)
-        answer = sign_in(client, password=FRESH)
+        assert b"This link does not work" in Client().get(path, follow=True).content
+        answer = client.post(form, {"password1": FRESH, "password2": FRESH}, follow=True)
+        assert b"This link does not work" in answer.content
+        assert User.objects.get(pk=alice.pk).check_password("alicealice")
+        answer = sign_in(client)
         assert answer.headers["Location"] == "/account/blocked/"
         assert b"blocked" in client.get("/account/blocked/").content
         assert not is_in(client)

@@ -729,6 +729,10 @@ def test_openapi_names_the_headers_as_they_are_sent(client: Client) -> None:
         if parameter["in"] == "header"
     }
     assert headers == {"Idempotency-Key", "If-None-Match", "Range", "If-Range"}
+    for methods in found["paths"].values():
+        for call in methods.values():
+            names = [(one["in"], one["name"]) for one in call.get("parameters", ())]
+            assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

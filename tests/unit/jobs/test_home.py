@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -195,6 +195,7 @@ def test_a_page_that_was_too_old_gives_back_what_was_typed(alice: User) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(alice)
     given = {"text": "@nora\n@bea", "note": "why", "csrfmiddlewaretoken": "old"}
+    given |= written_by(browser)
     response = browser.post("/", given)
     assert response.status_code == 403
     page = response.content.decode()
@@ -205,6 +206,36 @@ def test_a_page_that_was_too_old_gives_back_what_was_typed(alice: User) -> None:
     token = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
     assert browser.post("/", given | {"csrfmiddlewaretoken": token}).status_code == 302
     assert browser.post("/account/data/", {"what": "data"}).status_code == 403
+
+
+def test_somebody_elses_page_that_was_too_old_gives_nothing_back(client: Client) -> None:
+    given = {"text": "@anns.secret"} | written_by(client)
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(make_user("bob"))
+    response = browser.post("/", given)
+    assert response.status_code == 403
+    assert b"anns" not in response.content
+
+
+def test_what_was_left_and_what_comes_along_are_both_there(client: Client) -> None:
+    given = {"text": "@nora"} | written_by(client)
+    client.session.flush()
+    client.post("/", given)
+    page = sign_in(client, f"/login/?{urlencode({'next': '/?text=%40bea'})}").content.decode()
+    assert ">\n@nora\n@bea</textarea>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("https://example.com/xy\nhttps://example.com/x", ["1", "2"]),
+        ("?? \u202eabc\n??", ["1", "2"]),
+        ("?? 1\n\n?? 11\n?? 1 ", ["1", "3"]),
+    ],
+)
+def test_each_marked_line_has_its_own_number(client: Client, text: str, numbers: list[str]) -> None:
+    page = client.post("/", {"text": text}).content.decode()
+    assert re.findall(r"<li>Line (\d+):", page) == numbers
 
 
 def test_a_double_tap_makes_one_job(client: Client) -> None:

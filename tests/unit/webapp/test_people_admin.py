@@ -7,13 +7,14 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import tokens
+from accounts import signin, tokens
 from accounts.models import ApiToken
 from jobs.models import Artifact, Item, Job, Quota
 from jobs.states import ItemState
@@ -63,7 +64,7 @@ def act(browser: Client, name: str, *users: User, sure: bool = True) -> str:
 
 def change(browser: Client, user: User, **given: str) -> str:
     """Send someone's form; what the page then says."""
-    form = {"username": user.username, "email": ""}
+    form = {"username": user.username, "email": "", "initial-email": user.email}
     form |= {"quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "0"} | given
     return plain(browser.post(f"{LIST}{user.pk}/change/", form, follow=True).content)
 
@@ -142,6 +143,19 @@ def test_a_persons_page_has_their_acts_and_comes_back(browser: Client, alice: Us
     offered = re.findall(r'name="action" value="(\w+)"', plain(browser.get(address).content))
     assert "unblock" in offered
     assert "block" not in offered
+
+
+def test_an_old_page_gives_nobody_an_address_back(browser: Client, alice: User) -> None:
+    change(browser, alice, email="alice@example.org")
+    page = browser.get(f"{LIST}{alice.pk}/change/").content.decode()
+    assert 'name="initial-email" value="alice@example.org"' in page
+    signin.set_address(alice, "")  # she removes it meanwhile
+    seen = {"email": "alice@example.org", "initial-email": "alice@example.org"}
+    change(browser, alice, **seen, **{"quota-0-active_items": "3"})
+    alice.refresh_from_db()
+    assert alice.email == ""
+    assert not EmailAddress.objects.exists()
+    assert Quota.objects.get().active_items == 3
 
 
 def test_an_address_is_one_persons(browser: Client, alice: User) -> None:
