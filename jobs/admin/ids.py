@@ -41,6 +41,7 @@ class PlausibleIds(_ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """As usual; a filter that cannot be leads to the whole list, and there to a bad request."""
         try:
+            _check_text(request)
             return super().get_changelist_instance(request)
         except (IncorrectLookupParameters, ValueError, OverflowError) as error:
             if ERROR_FLAG in request.GET:
@@ -54,3 +55,9 @@ class PlausibleIds(_ModelAdmin):
         if from_field is None and not self._could_be(object_id):
             return None
         return super().get_object(request, object_id, from_field)
+
+
+def _check_text(request: HttpRequest) -> None:
+    """Raises ValueError for a NUL, which not every database can be asked for."""
+    if any("\0" in value for _name, values in request.GET.lists() for value in values):
+        raise ValueError("a NUL in a filter")

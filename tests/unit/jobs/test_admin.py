@@ -102,8 +102,12 @@ def test_ids_that_are_none(browser: Client, job: Job, table: str, bad: str) -> N
         assert browser.get(f"{address}{quote(bad)}/{page}/").status_code in {302, 404}
     for filtered in ({"owner__id__exact": "x"}, {"owner": "9" * 30}, {"owner__in": ""}):
         answer = browser.get(address, filtered)
+        again = browser.get(address, filtered | {"e": "1"})
+        if answer.status_code == 200:  # some databases take any number, and find nobody
+            assert (filtered, again.status_code) == ({"owner": "9" * 30}, 200)
+            continue
         assert (answer.status_code, answer.headers["Location"]) == (302, f"{address}?e=1"), filtered
-        assert browser.get(address, filtered | {"e": "1"}).status_code == 400
+        assert again.status_code == 400
     assert browser.get(address, {"e": "1"}).status_code == 200
 
 
