@@ -195,6 +195,7 @@ def test_going_back_to_the_answer_of_a_form_sends_nothing_again(
 def controlled(page: Page) -> None:
     """Wait until the service worker answers for this page."""
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.reload()  # a page that was loading while it started may have none
     until(page, "navigator.serviceWorker.controller !== null")
 
 
