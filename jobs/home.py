@@ -151,16 +151,13 @@ def _wrong(form: PasteForm) -> Problem:
     return Problem(message=message, lines=marked)
 
 
-def _nothing_in_it(form: PasteForm, verdicts: Iterable[Line]) -> Problem:
-    text = form.data.get("text", "")
-    marked = [
-        Marked(number=_place(text, line.text), text=line.text, said=_verdict(line.error))
-        for line in verdicts
-        if line.error
-    ]
-    if len(marked) == 1:
-        return Problem(message=_("There is no name and no link in that."), lines=marked)
-    return Problem(message=_("None of these lines can be saved."), lines=marked[:MARKED])
+def _nothing_in_it(form: PasteForm, verdicts: Sequence[Line]) -> Problem:
+    first = [(line.text, _verdict(line.error)) for line in verdicts[:MARKED] if line.error]
+    if len(verdicts) == 1:
+        message = _("There is no name and no link in that.")
+    else:
+        message = _("None of these lines can be saved.")
+    return Problem(message=message, lines=_marked(form, first))
 
 
 def _verdict(error: InputError) -> str:
@@ -172,22 +169,26 @@ def _verdict(error: InputError) -> str:
 
 def _refused(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> Problem:
     message, hint = told(error)
-    marked = []
+    marked: Sequence[Marked] = ()
     if isinstance(error, BatchTooLong) and error.limit < len(verdicts):
-        first = verdicts[error.limit].text
-        place = _place(form.data.get("text", ""), first)
-        marked = [Marked(number=place, text=first, said=_("From here on it is too much."))]
+        marked = _marked(form, [(verdicts[error.limit].text, _("From here on it is too much."))])
     return Problem(message=message, hint=hint, lines=marked)
 
 
-def _place(text: str, sought: str) -> int | None:
-    """The number of the line that is it, or holds it among other things."""
-    lines = [submission.tame(line, LINE_LENGTH) for line in text.splitlines()]
-    for fits in (sought.__eq__, lambda line: sought in line):
-        for number, line in enumerate(lines, start=1):
-            if fits(line):
-                return number
-    return None
+def _marked(form: PasteForm, told_of: Iterable[tuple[str, str]]) -> list[Marked]:
+    """Lines and what there is to say of each, with their numbers: of the line that is it, or holds
+    it among other things."""
+    box = form.data.get("text", "").splitlines()
+    lines = [submission.tame(line, LINE_LENGTH) for line in box]
+    numbers: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        numbers.setdefault(line, number)
+
+    def number_of(text: str) -> int | None:
+        holding = (number for number, line in enumerate(lines, start=1) if text in line)
+        return numbers.get(text) or next(holding, None)
+
+    return [Marked(number=number_of(text), text=text, said=said) for text, said in told_of]
 
 
 # --- what waits for its writer --------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, home, upstream
+from jobs import cleanup, home, submission, upstream
 from jobs.models import Artifact, Job, Quota
 from jobs.states import ItemState
 from stories.errors import RateLimited
@@ -352,6 +352,21 @@ def test_what_a_line_is_instead_is_said_in_the_readers_language(client: Client) 
 def test_many_bad_lines_are_not_all_listed(client: Client) -> None:
     page = client.post("/", {"text": "\n".join(f"?? {n}" for n in range(400))}).content.decode()
     assert page.count("<li>Line ") == home.MARKED
+
+
+def test_a_huge_paste_is_read_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tamed: list[str] = []
+    tame = submission.tame
+
+    def counted(text: str, limit: int, **how: bool) -> str:
+        tamed.append(text)
+        return tame(text, limit, **how)
+
+    monkeypatch.setattr(submission, "tame", counted)
+    lines = [f"?? {number}" for number in range(2_000)]
+    page = client.post("/", {"text": "\n".join(lines)}).content.decode()
+    assert page.count("<li>Line ") == home.MARKED
+    assert len(tamed) < 3 * len(lines)
 
 
 def test_a_hidden_character_is_placed(client: Client) -> None:
