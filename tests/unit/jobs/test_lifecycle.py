@@ -439,11 +439,12 @@ def test_owners_take_turns(broker: Broker) -> None:
 
 def test_who_has_items_running_stands_behind(broker: Broker) -> None:
     alices = make_job(make_user("alice"), links=9)
-    for item in list(alices.items.all())[:8]:
+    for item in list(alices.items.order_by("position"))[:8]:
         claimed(item)
     bobs = make_job(make_user("bob"), links=8)
     lifecycle.dispatch()
-    assert broker.sent == list(bobs.items.values_list("pk", flat=True))
+    first_to_last = bobs.items.order_by("position")
+    assert broker.sent == list(first_to_last.values_list("pk", flat=True))
 
 
 def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
