@@ -18,7 +18,7 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, downloads, lifecycle, packaging, quotas, snapshot, submission
+from jobs import cleanup, downloads, lifecycle, listing, packaging, quotas, snapshot, submission
 from jobs.models import Item, Job
 from jobs.schemas import (
     ErrorBody,
@@ -181,9 +181,9 @@ def mine(
     user = _user(request)
     jobs: QuerySet[Job] = Job.objects.visible_to(user)
     if state:
-        jobs = snapshot.in_state(jobs, state)
+        jobs = listing.in_state(jobs, state)
     try:
-        ids, following = snapshot.page_of(jobs, after=cursor, limit=limit)
+        ids, following = listing.page_of(jobs, after=cursor, limit=limit)
     except ValueError as error:
         raise ValidationError([{"loc": ("query", "cursor"), "msg": str(error)}]) from error
     seen = snapshot.load_many(ids, user)

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs import snapshot
+from jobs import listing
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
 from jobs.states import OPEN, ItemState, job_state
@@ -93,7 +93,7 @@ def find(
     """This user's jobs, newest first; with `words`, those that mention them; with `state`, so."""
     jobs: QuerySet[Job] = Job.objects.visible_to(user).order_by("-created_at", "-id")
     if state:
-        jobs = snapshot.in_state(jobs, state)
+        jobs = listing.in_state(jobs, state)
     words = words.strip().removeprefix("@")
     if words:
         said = (

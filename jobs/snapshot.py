@@ -6,25 +6,24 @@ rebuilt from the rows, so a snapshot is never blank.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from jobs import progress
 from jobs.errors import BY_CODE, Internal, place, words
-from jobs.models import Item, Job, PackageState, Role
+from jobs.models import Item, PackageState, Role
 from jobs.progress import ItemProgress
 from jobs.states import OPEN, ItemState, job_state
 from stories.errors import Refusal
@@ -600,61 +599,3 @@ def _job_progress(state: ItemState, items: Sequence[ItemView], *, packing: bool)
         bytes_total=sum(item.progress.bytes_total for item in items),
         eta_s=max(left, default=None) if state == ItemState.RUNNING else None,
     )
-
-
-# --- lists --------------------------------------------------------------------------------------
-
-
-def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
-    """Those of these jobs whose computed state is this one: `job_state`, said in SQL."""
-
-    def some(*states: ItemState) -> Exists:
-        return Exists(Item.objects.filter(job_id=OuterRef("pk"), state__in=states))
-
-    s = ItemState
-    opened, begun = some(*OPEN), some(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
-    if state == s.QUEUED:
-        return jobs.filter(opened & ~begun)
-    if state == s.RUNNING:
-        return jobs.filter(opened & begun)
-    settled = jobs.filter(~opened)
-    if state == s.CANCELLED:
-        return settled.filter(some(s.CANCELLED))
-    kept = settled.filter(~some(s.CANCELLED))
-    if state == s.DONE:
-        return kept.filter(some(s.DONE) & ~some(s.PARTIAL, s.FAILED))
-    if state == s.EMPTY:
-        return kept.filter(~some(s.DONE, s.PARTIAL, s.FAILED))
-    if state == s.FAILED:
-        return kept.filter(some(s.FAILED) & ~some(s.DONE, s.PARTIAL, s.EMPTY))
-    mixed = some(s.PARTIAL) | (some(s.FAILED) & some(s.DONE, s.EMPTY))
-    return kept.filter(mixed)
-
-
-def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
-    """Ids of one page, newest first, and the cursor of the next. ValueError: no such cursor."""
-    if after:
-        at, last_id = _read_cursor(after)
-        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
-    found = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
-    more = len(found) > limit
-    ids = [job_id for job_id, _ in found[:limit]]
-    return ids, _cursor(found[limit - 1][1], ids[-1]) if more else None
-
-
-def _cursor(at: datetime, job_id: UUID) -> str:
-    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
-    raw = microseconds.to_bytes(8, "big") + job_id.bytes
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[datetime, UUID]:
-    try:
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
-        at = _EPOCH + timedelta(microseconds=int.from_bytes(raw[:8], "big"))
-        return at, UUID(bytes=raw[8:])  # ValueError, too, unless there are 16
-    except (OverflowError, ValueError) as error:
-        raise ValueError("that is not a cursor") from error
-
-
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

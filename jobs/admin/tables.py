@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs import snapshot, timeline
+from jobs import listing, timeline
 from jobs.admin import doing, masking
 from jobs.admin.acts import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
@@ -140,7 +140,7 @@ class JobStateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs in that state."""
         value = self.value() or ""
-        return snapshot.in_state(queryset, ItemState(value)) if value in ItemState else queryset
+        return listing.in_state(queryset, ItemState(value)) if value in ItemState else queryset
 
 
 class CodeFilter(admin.SimpleListFilter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -17,7 +16,7 @@ from jobs import progress, snapshot
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.progress import ItemProgress
 from jobs.snapshot import Snapshot
-from jobs.states import ItemState, job_state
+from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -367,48 +366,3 @@ def test_the_tag_changes_with_what_is_shown_and_only_then(
     with translation.override("de"):
         tags.append(say())
     assert len(set(tags[2:])) == len(tags[2:])
-
-
-# --- lists ---
-
-
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_the_filter_says_what_job_state_says(size: int) -> None:
-    owner = make_user()
-    expected: dict[ItemState, set[uuid.UUID]] = {state: set() for state in S}
-    for states in itertools.combinations_with_replacement(S, size):
-        job = Job(owner=owner)
-        job.save()
-        Item.objects.bulk_create(
-            Item(job=job, owner=owner, position=place, line="x", kind="user", state=state)
-            for place, state in enumerate(states, 1)
-        )
-        expected[job_state(states)].add(job.pk)
-    for state in S:
-        found = snapshot.in_state(Job.objects.all(), state)
-        assert set(found.values_list("pk", flat=True)) == expected[state], state
-
-
-def test_pages_follow_each_other_without_gap_or_double() -> None:
-    owner = make_user()
-    now = timezone.now()
-    jobs = [make_job(owner, created_at=now - timedelta(seconds=n // 2)) for n in range(7)]
-    seen: list[uuid.UUID] = []
-    cursor: str | None = None
-    sizes = []
-    while True:
-        ids, cursor = snapshot.page_of(Job.objects.all(), after=cursor, limit=3)
-        seen += ids
-        sizes.append(len(ids))
-        if cursor is None:
-            break
-    assert sizes == [3, 3, 1]
-    assert sorted(seen) == sorted(job.pk for job in jobs)
-    ordered = Job.objects.order_by("-created_at", "-id").values_list("pk", flat=True)
-    assert seen == list(ordered)
-
-
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "_" * 32, " ", "AAA A"])
-def test_a_cursor_that_is_none(cursor: str) -> None:
-    with pytest.raises(ValueError, match=r"\S"):
-        snapshot.page_of(Job.objects.all(), after=cursor, limit=3)

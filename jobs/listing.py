@@ -1,0 +1,67 @@
+"""Lists of jobs: those in one state, and one page of them at a time."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from jobs.models import Item, Job
+from jobs.states import OPEN, ItemState
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
+    """Those of these jobs whose computed state is this one: `job_state`, said in SQL."""
+
+    def some(*states: ItemState) -> Exists:
+        return Exists(Item.objects.filter(job_id=OuterRef("pk"), state__in=states))
+
+    s = ItemState
+    opened, begun = some(*OPEN), some(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
+    if state == s.QUEUED:
+        return jobs.filter(opened & ~begun)
+    if state == s.RUNNING:
+        return jobs.filter(opened & begun)
+    settled = jobs.filter(~opened)
+    if state == s.CANCELLED:
+        return settled.filter(some(s.CANCELLED))
+    kept = settled.filter(~some(s.CANCELLED))
+    if state == s.DONE:
+        return kept.filter(some(s.DONE) & ~some(s.PARTIAL, s.FAILED))
+    if state == s.EMPTY:
+        return kept.filter(~some(s.DONE, s.PARTIAL, s.FAILED))
+    if state == s.FAILED:
+        return kept.filter(some(s.FAILED) & ~some(s.DONE, s.PARTIAL, s.EMPTY))
+    mixed = some(s.PARTIAL) | (some(s.FAILED) & some(s.DONE, s.EMPTY))
+    return kept.filter(mixed)
+
+
+def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
+    """Ids of one page, newest first, and the cursor of the next. ValueError: no such cursor."""
+    if after:
+        at, last_id = _read_cursor(after)
+        jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
+    found = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
+    more = len(found) > limit
+    ids = [job_id for job_id, _ in found[:limit]]
+    return ids, _cursor(found[limit - 1][1], ids[-1]) if more else None
+
+
+def _cursor(at: datetime, job_id: UUID) -> str:
+    microseconds = (at - _EPOCH) // timedelta(microseconds=1)
+    raw = microseconds.to_bytes(8, "big") + job_id.bytes
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[datetime, UUID]:
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+        at = _EPOCH + timedelta(microseconds=int.from_bytes(raw[:8], "big"))
+        return at, UUID(bytes=raw[8:])  # ValueError, too, unless there are 16
+    except (OverflowError, ValueError) as error:
+        raise ValueError("that is not a cursor") from error
