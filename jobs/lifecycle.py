@@ -1,9 +1,8 @@
-"""Every move of an item or package along its edges: claim, settle, wait, cancel, retry, repair.
+"""Every move of an item along its edges: claim, settle, wait, cancel, retry.
 
 The WHERE clause of each update is the lock: of two workers, one updates a row and the other none.
-The database is the queue; the broker carries turns. `dispatch` tells it of a few due items at a
-time, a message that is lost is sent again by `repair`, and one that comes twice finds nothing to
-claim.
+Packages have theirs in `packages`; `dispatch` says who is next, and `repairs` frees what a vanished
+worker held.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,13 +19,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from jobs import quotas, storage, upstream
-from jobs.errors import BY_CODE, Cancelled, Internal
-from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs import quotas, upstream
+from jobs.dispatch import dispatch, fairest
+from jobs.errors import BY_CODE, Cancelled
+from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.states import EDGES, OPEN, ItemState, sources
 from stories.errors import (
     Gone,
@@ -45,10 +44,6 @@ S = ItemState
 LEASE: Final = timedelta(seconds=40)
 """A worker silent for longer than this is taken for dead."""
 RENEW_S: Final = 10.0
-RESEND_AFTER: Final = timedelta(seconds=30)
-"""A message nobody acted on is worth nothing after this; another one is sent."""
-WINDOW: Final = 8
-"""At most this many messages wait in the broker, so that whoever comes last can still be next."""
 
 PATIENCE: Final = timedelta(hours=6)
 """How long an item waits while TikTok refuses this server."""
@@ -62,8 +57,6 @@ PAUSES_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
 """How long before the second attempt, the third, …; after the last one the error is final."""
 LONGEST_PAUSE_S: Final = 60 * 60.0
 JITTER: Final = 0.25
-DEATHS: Final = 3
-"""So many workers may vanish over one item before it is taken for the cause."""
 
 REFUSALS: Final = tuple(sorted(code for code, cls in BY_CODE.items() if issubclass(cls, Refusal)))
 
@@ -91,14 +84,6 @@ class Claim:
     def workspace(self) -> str:
         """The name of this attempt's folder."""
         return f"{self.item_id}.{self.attempt}"
-
-
-@dataclass(frozen=True, slots=True)
-class PackageClaim:
-    """The right to pack a package."""
-
-    package_id: UUID
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +129,7 @@ def take_turn(item_id: UUID) -> Claim | None:
     now = timezone.now()
     if not Item.objects.due(now).filter(pk=item_id).exists():
         return None
-    for chosen in [*_fairest(Item.objects.due(now), 1), item_id]:
+    for chosen in [*fairest(Item.objects.due(now), 1), item_id]:
         held = claim(chosen)
         if held is None:
             continue
@@ -166,28 +151,29 @@ def move(held: Claim, to: ItemState, **facts: Any) -> bool:
     """
     if to not in EDGES[S.RUNNING]:
         raise ValueError(f"no edge leads from running to {to}")
-    return _held(held).update(state=to, leads=None, **facts) == 1
+    return rows_of(held).update(state=to, leads=None, **facts) == 1
 
 
-def _held(held: Claim) -> models.QuerySet[Item]:
+def rows_of(held: Claim) -> models.QuerySet[Item]:
+    """The claimed item's row; none once the claim was lost."""
     return Item.objects.filter(pk=held.item_id, attempt=held.attempt, state=S.RUNNING)
 
 
 def holds(held: Claim) -> bool:
     """Is the claim still ours? One small query: asked about once a second while working."""
-    return _held(held).exists()
+    return rows_of(held).exists()
 
 
 def renew(held: Claim) -> bool:
     """A sign of life; False when the claim was lost."""
-    return _held(held).update(heartbeat_at=timezone.now()) == 1
+    return rows_of(held).update(heartbeat_at=timezone.now()) == 1
 
 
 def lead(held: Claim, what: str) -> bool:
     """Be the one who fetches `what`; False while another running item is. Raises ClaimLost."""
     try:
         with transaction.atomic():
-            if not _held(held).update(leads=what, listed_at=None):
+            if not rows_of(held).update(leads=what, listed_at=None):
                 raise ClaimLost
     except IntegrityError:
         return False
@@ -199,7 +185,7 @@ def fenced(held: Claim) -> Iterator[None]:
     """A transaction that writes only while the claim is ours. Raises ClaimLost."""
     with transaction.atomic():
         # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
-        if not _held(held).select_for_update().values_list("pk", flat=True).first():
+        if not rows_of(held).select_for_update().values_list("pk", flat=True).first():
             raise ClaimLost
         yield
 
@@ -246,12 +232,6 @@ def release(held: Claim) -> bool:
     return moved
 
 
-def decline(row_id: UUID) -> None:
-    """A message came to a worker that is going away: somebody else is to be told."""
-    Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
-    Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None)
-
-
 def hold_all(until: datetime, code: str) -> int:
     """TikTok refuses this server: nothing that is queued need try before `until`."""
     return Item.objects.due(timezone.now()).update(not_before=until, error_code=code, sent_at=None)
@@ -266,7 +246,7 @@ def resume_all() -> int:
 
 def _next_attempt(held: Claim, error: StoriesError) -> datetime | None:
     """When to try again by itself; None when the error is final."""
-    item = _held(held).values("tries", "asked_at").first()
+    item = rows_of(held).values("tries", "asked_at").first()
     if item is None:
         return None
     now = timezone.now()
@@ -305,14 +285,14 @@ def _settle(held: Claim, to: ItemState, error: StoriesError | None) -> bool:
     with transaction.atomic():
         if not move(held, to, settled_at=now, tries=F("tries") + 1, **_facts(error)):
             return False
-        _leave([held.item_id], S.FAILED, error or Gone(), now)
+        leave([held.item_id], S.FAILED, error or Gone(), now)
     logger.info("item %s %s%s", held.item_id, to, f": {error.code}" if error else "")
-    _close(Job.objects.filter(items=held.item_id), now)
+    close(Job.objects.filter(items=held.item_id), now)
     dispatch()
     return True
 
 
-def _leave(
+def leave(
     item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError, now: datetime
 ) -> None:
     """Nothing more happens to these items: settle their stories, start the files' clock anew."""
@@ -325,7 +305,7 @@ def _leave(
     )
 
 
-def _close(jobs: models.QuerySet[Job], now: datetime) -> int:
+def close(jobs: models.QuerySet[Job], now: datetime) -> int:
     """Close those of the jobs in which nothing is open. Whoever settles the last item does it.
 
     Called after the settling was committed: of two that settle at once, one sees both.
@@ -369,8 +349,8 @@ def _cancel(items: models.QuerySet[Item]) -> int:
                 leads=None,
                 **_facts(Cancelled()),
             )
-        _leave(stopped, S.CANCELLED, Cancelled(), now)
-    _close(Job.objects.filter(items__in=stopped), now)
+        leave(stopped, S.CANCELLED, Cancelled(), now)
+    close(Job.objects.filter(items__in=stopped), now)
     dispatch()
     return len(stopped)
 
@@ -452,217 +432,3 @@ def requeue(items: models.QuerySet[Item]) -> int:
 def can_requeue(items: models.QuerySet[Item]) -> models.QuerySet[Item]:
     """Those of the items `requeue` would do something about."""
     return items.filter(state__in=sources(S.QUEUED) | {S.QUEUED}).exclude(key="")
-
-
-# --- packages -----------------------------------------------------------------------------------
-
-
-def claim_package(package_id: UUID) -> PackageClaim | None:
-    """Take a queued package; None when another worker has it or it is gone."""
-    queued = Package.objects.filter(pk=package_id, state=PackageState.QUEUED)
-    attempt = queued.values_list("attempt", flat=True).first()
-    if attempt is None:
-        return None
-    taken = queued.filter(attempt=attempt).update(
-        state=PackageState.RUNNING,
-        attempt=attempt + 1,
-        heartbeat_at=timezone.now(),
-        error_code="",
-    )
-    return PackageClaim(package_id, attempt + 1) if taken else None
-
-
-def _held_package(held: PackageClaim) -> models.QuerySet[Package]:
-    return Package.objects.filter(
-        pk=held.package_id, attempt=held.attempt, state=PackageState.RUNNING
-    )
-
-
-def renew_package(held: PackageClaim) -> bool:
-    """A sign of life while packing (call it at least every 10 s); False when the claim was lost."""
-    return _held_package(held).update(heartbeat_at=timezone.now()) == 1
-
-
-def finish_package(held: PackageClaim, artifact: Artifact) -> bool:
-    """The ZIP is kept and its row saved. False: the claim was lost, remove the file again."""
-    return _held_package(held).update(state=PackageState.DONE, artifact=artifact) == 1
-
-
-def fail_package(held: PackageClaim, error: StoriesError) -> bool:
-    """Packing did not work."""
-    logger.info("package %s failed: %s", held.package_id, error.code)
-    return _held_package(held).update(state=PackageState.FAILED, error_code=error.code) == 1
-
-
-def release_package(held: PackageClaim) -> bool:
-    """Queue a package again at once: this worker is going away."""
-    return _held_package(held).update(state=PackageState.QUEUED, sent_at=None) == 1
-
-
-# --- dispatch -----------------------------------------------------------------------------------
-
-
-def _unsent(now: datetime) -> Q:
-    return Q(sent_at=None) | Q(sent_at__lte=now - RESEND_AFTER)
-
-
-def _fairest(items: models.QuerySet[Item], limit: int) -> list[UUID]:
-    """The items whose owners have the fewest running or ahead in line; then the oldest."""
-    owners = items.order_by().values_list("owner_id", flat=True).distinct()
-    if len(owners[:2]) < 2:  # mostly nobody else is there, and then the oldest is next
-        oldest = items.order_by("asked_at", "position", "pk")
-        return list(oldest.values_list("pk", flat=True)[:limit])
-    running = (
-        Item.objects.filter(owner=OuterRef("owner"), state=S.RUNNING)
-        .order_by()
-        .values("owner")
-        .annotate(count=Count("pk"))
-        .values("count")
-    )
-    in_line = Window(RowNumber(), partition_by="owner_id", order_by=["asked_at", "position", "pk"])
-    turn = in_line + Coalesce(Subquery(running), Value(0))
-    ordered = items.annotate(turn=turn).order_by("turn", "asked_at", "position", "pk")
-    return list(ordered.values_list("pk", flat=True)[:limit])
-
-
-def dispatch(now: datetime | None = None) -> int:
-    """Tell the broker of due items and packages, a small window of them, fairly.
-
-    How many messages were sent. Safe to call any time; inside a transaction, call it with
-    `transaction.on_commit(lifecycle.dispatch)`. Never raises when Redis is away: the repair sends
-    later.
-    """
-    now = now or timezone.now()
-    due = Item.objects.due(now)
-    untold = due.filter(_unsent(now))
-    waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
-    # Mostly there is nothing to tell: seen without asking for the database's one write lock.
-    if not untold.exists() and not waiting.exists():
-        return 0
-    with transaction.atomic():
-        room = WINDOW - due.filter(sent_at__gt=now - RESEND_AFTER).count()
-        items = _mark(Item, _fairest(untold, room), now) if room > 0 else []
-        oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
-        packages = _mark(Package, list(oldest), now)
-    return _send(items, packages)
-
-
-def _mark(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Note that these are about to be sent; what another dispatch was quicker with is left out."""
-    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), state=S.QUEUED)
-    return [one for one in ids if rows.filter(pk=one).update(sent_at=now)]
-
-
-def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
-    # The one step upward: tasks.py is made of calls into this module.
-    from jobs import tasks
-
-    left: list[tuple[Any, type[Item] | type[Package], UUID]] = [
-        (tasks.pack_package, Package, one) for one in packages
-    ]
-    left += [(tasks.fetch_item, Item, one) for one in items]
-    sent = 0
-    for task, _, one in left:
-        if not tasks.send(task, one):
-            break
-        sent += 1
-    for _, model, one in left[sent:]:
-        model.objects.filter(pk=one, state=S.QUEUED).update(sent_at=None)
-    return sent
-
-
-# --- repair -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
-    """What a repair found to do."""
-
-    requeued: int = 0
-    packages: int = 0
-    gave_up: int = 0
-    closed: int = 0
-    sent: int = 0
-
-
-def repair(now: datetime) -> Repaired:
-    """Requeue what a vanished worker held, close what nobody closed, send what is due."""
-    requeued = _requeue_stale(now)
-    packages = _requeue_stale_packages(now)
-    gave_up = _give_up_waiting(now)
-    unclosed = Job.objects.filter(settled_at=None).exclude(items=None)
-    closed = _close(unclosed.filter(~Exists(Item.objects.open().filter(job=OuterRef("pk")))), now)
-    # A retry that crossed with the closing of its job.
-    Job.objects.filter(
-        Exists(Item.objects.open().filter(job=OuterRef("pk"))), settled_at__isnull=False
-    ).update(settled_at=None)
-    report = Repaired(
-        requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)
-    )
-    if requeued or packages or gave_up or closed:
-        logger.warning("repaired: %s", report)
-    return report
-
-
-def _requeue_stale(now: datetime) -> int:
-    silent = Q(heartbeat_at__lte=now - LEASE) | Q(heartbeat_at=None)
-    count = 0
-    stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
-    for item_id, attempt, tries in list(stale):
-        held = Claim(item_id, attempt)
-        if not _held(held).filter(silent).exists():
-            continue
-        if tries + 1 >= DEATHS:
-            ended = fail(held, Internal("the worker vanished, more than once"))
-        else:
-            facts: dict[str, Any] = {
-                "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
-            }  # fmt: skip
-            ended = _held(held).filter(silent).update(state=S.QUEUED, **facts) == 1
-        if ended:
-            count += 1
-            _clear(held.workspace)
-    return count
-
-
-def _requeue_stale_packages(now: datetime) -> int:
-    silent = Q(heartbeat_at__lte=now - LEASE) | Q(heartbeat_at=None)
-    count = 0
-    stale = Package.objects.filter(silent, state=PackageState.RUNNING)
-    for package_id, attempt in list(stale.values_list("pk", "attempt")):
-        rows = _held_package(PackageClaim(package_id, attempt)).filter(silent)
-        if attempt >= DEATHS:
-            ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
-        else:
-            ended = rows.update(state=PackageState.QUEUED, sent_at=None)
-        if ended:
-            count += 1
-            _clear(f"{package_id}.{attempt}")
-    return count
-
-
-def _clear(workspace: str) -> None:
-    with suppress(OSError):  # the sweep takes what we cannot
-        storage.remove_workspace(workspace)
-
-
-def _give_up_waiting(now: datetime) -> int:
-    """Settle what has waited for TikTok longer than anyone would."""
-    tired = Item.objects.filter(
-        state=S.QUEUED, error_code__in=REFUSALS, asked_at__lte=now - PATIENCE
-    )
-    count = 0
-    for item_id, attempt in list(tired.values_list("pk", "attempt")):
-        saved = Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists()
-        with transaction.atomic():
-            row = Item.objects.filter(pk=item_id, attempt=attempt, state=S.QUEUED)
-            settled = row.update(
-                state=S.PARTIAL if saved else S.FAILED, settled_at=now, not_before=None
-            )
-            if settled:
-                code = Item.objects.values_list("error_code", flat=True).get(pk=item_id)
-                _leave([item_id], S.FAILED, BY_CODE[code](), now)
-        if settled:
-            count += 1
-            _close(Job.objects.filter(items=item_id), now)
-    return count

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import filenames, lifecycle, quotas, storage
+from jobs import filenames, lifecycle, packages, quotas, storage
 from jobs.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -29,9 +29,11 @@ from jobs.archive import (
     StoryFacts,
     nothing,
 )
+from jobs.dispatch import dispatch
 from jobs.errors import NothingToPack
-from jobs.lifecycle import ClaimLost, PackageClaim
+from jobs.lifecycle import ClaimLost
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.packages import PackageClaim
 
 PACKED: Final = tuple(Role(role) for role in ORDER)
 """What goes into a ZIP."""
@@ -237,7 +239,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
             package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
         shown = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{shown: package})
-        transaction.on_commit(lifecycle.dispatch)
+        transaction.on_commit(dispatch)
     return package
 
 
@@ -269,7 +271,7 @@ class _Heartbeat:
             raise lifecycle.Stopping
         if time.monotonic() < self._next:
             return
-        if not lifecycle.renew_package(self._held):
+        if not packages.renew(self._held):
             raise ClaimLost
         self._next = time.monotonic() + lifecycle.RENEW_S / 2
 
@@ -277,8 +279,8 @@ class _Heartbeat:
 def run(held: PackageClaim) -> bool:
     """Pack a claimed package and settle it; False when the claim was lost, and nothing is left.
 
-    Raises NothingToPack, DiskFull and QuotaExceeded, for `lifecycle.fail_package`, and Stopping,
-    for `lifecycle.release_package`.
+    Raises NothingToPack, DiskFull and QuotaExceeded, for `packages.fail`, and Stopping,
+    for `packages.release`.
     """
     package = Package.objects.select_related("job").filter(pk=held.package_id).first()
     if package is None:
@@ -335,7 +337,7 @@ def _settle(held: PackageClaim, package: Package, artifact: Artifact) -> bool:
             if not Package.objects.filter(pk=package.pk).exists():
                 return False  # forgotten meanwhile, and the job with it
             artifact.save(force_insert=True)
-            if lifecycle.finish_package(held, artifact):
+            if packages.finish(held, artifact):
                 _retire(package)
                 return True
             transaction.set_rollback(True)  # nobody waits for this ZIP any more

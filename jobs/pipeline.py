@@ -27,6 +27,7 @@ from jobs import (
     submission,
     upstream,
 )
+from jobs.dispatch import dispatch
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Role, Story, StoryKind
 from jobs.progress import Reporter
@@ -141,7 +142,7 @@ def upstream_answered() -> None:
     if upstream.answered():
         resumed = lifecycle.resume_all()
         logger.info("TikTok answers again, %d items go on", resumed)
-        lifecycle.dispatch()
+        dispatch()
 
 
 class _Watch:

@@ -13,7 +13,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import lifecycle, quotas, storage
+from jobs import quotas, storage
+from jobs.dispatch import dispatch
 from jobs.errors import BatchTooLong, QuotaExceeded
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
@@ -137,7 +138,7 @@ def submit(
             if wanted:
                 quotas.admit(owner, wanted)
             job = _create(owner, verdicts, tame(note, NOTE_LENGTH, multiline=True), options, key)
-            transaction.on_commit(lifecycle.dispatch)
+            transaction.on_commit(dispatch)
     except (IntegrityError, QuotaExceeded):
         # The same key a moment ago: the other request's job is the answer, and fills the quota.
         earlier = _earlier(owner, key)

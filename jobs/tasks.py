@@ -10,7 +10,8 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from jobs import cleanup, lifecycle, packaging, pipeline, progress
+from jobs import cleanup, lifecycle, packages, packaging, pipeline, progress, repairs
+from jobs.dispatch import RESEND_AFTER, decline
 from jobs.errors import Internal
 from jobs.lifecycle import ClaimLost, Stopping
 from stories.errors import StoriesError
@@ -25,9 +26,7 @@ def send(task: Any, row_id: UUID) -> bool:
     if not progress.is_up():
         return False
     try:
-        task.apply_async(
-            (str(row_id),), expires=lifecycle.RESEND_AFTER.total_seconds(), retry=False
-        )
+        task.apply_async((str(row_id),), expires=RESEND_AFTER.total_seconds(), retry=False)
     except (OperationalError, OSError) as error:
         logger.warning("the broker is away (%s); it is told later", type(error).__name__)
         return False
@@ -38,7 +37,7 @@ def send(task: Any, row_id: UUID) -> bool:
 def fetch_item(item_id: str) -> None:
     """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
     if lifecycle.stopping.is_set():
-        lifecycle.decline(UUID(item_id))
+        decline(UUID(item_id))
         return
     held = lifecycle.take_turn(UUID(item_id))
     if held is None:
@@ -64,26 +63,26 @@ def fetch_item(item_id: str) -> None:
 def pack_package(package_id: str) -> None:
     """Pack one ZIP that was asked for."""
     if lifecycle.stopping.is_set():
-        lifecycle.decline(UUID(package_id))
+        decline(UUID(package_id))
         return
-    held = lifecycle.claim_package(UUID(package_id))
+    held = packages.claim(UUID(package_id))
     if held is None:
         return
     try:
         packaging.run(held)
     except Stopping:
-        lifecycle.release_package(held)
+        packages.release(held)
     except StoriesError as error:
-        lifecycle.fail_package(held, error)
+        packages.fail(held, error)
     except Exception:
         logger.exception("package %s crashed", held.package_id)
-        lifecycle.fail_package(held, Internal(uuid4().hex[:8]))
+        packages.fail(held, Internal(uuid4().hex[:8]))
 
 
 @shared_task(ignore_result=True)
 def repair() -> None:
     """Every few seconds: what was lost is found, what is due is sent."""
-    lifecycle.repair(timezone.now())
+    repairs.repair(timezone.now())
 
 
 @shared_task(ignore_result=True)

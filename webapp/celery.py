@@ -108,7 +108,8 @@ def _let_go(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def _close(**_: Any) -> None:
     """Nothing runs any more and nothing is received: tell the others what was released."""
-    from jobs import engine, lifecycle
+    from jobs import engine
+    from jobs.dispatch import dispatch
 
     engine.stop()
-    lifecycle.dispatch()
+    dispatch()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, progress, storage, submission, tasks, upstream, workers
+from jobs import lifecycle, progress, repairs, storage, submission, tasks, upstream, workers
 from jobs.models import Artifact, Audio, Item, Job, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_user
@@ -174,7 +174,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     tiktok.faults.clear()
     start_worker().ready()
 
-    lifecycle.repair(timezone.now() + lifecycle.LEASE)  # what the scheduler does, a little later
+    repairs.repair(timezone.now() + lifecycle.LEASE)  # what the scheduler does, a little later
 
     settled(job)
     item = job.items.get()
@@ -203,7 +203,7 @@ def test_redis_restarted_empty(
 
     def repair() -> bool:
         # What the scheduler does every 15 s, by a clock that runs ahead.
-        lifecycle.repair(timezone.now() + timedelta(seconds=30))
+        repairs.repair(timezone.now() + timedelta(seconds=30))
         return not Item.objects.open().exists()
 
     tiktok.faults.clear()
@@ -236,7 +236,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     (file,) = media(job)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     worker.kill()
-    lifecycle.repair(timezone.now() + timedelta(hours=1))
+    repairs.repair(timezone.now() + timedelta(hours=1))
     start_worker().ready()
     assert states(job) == [S.CANCELLED]
 
@@ -286,7 +286,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     tiktok.faults.clear()
     assert refusal.hits
     with_time_passed()
-    lifecycle.repair(timezone.now())
+    repairs.repair(timezone.now())
     eventually(lambda: not Item.objects.open().exists())
     assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
     assert upstream.breaker_status() is None

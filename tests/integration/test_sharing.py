@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, quotas, snapshot, storage
+from jobs import cleanup, lifecycle, quotas, repairs, snapshot, storage
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.schemas import JobOut
 from jobs.states import ItemState
@@ -203,7 +203,7 @@ def test_the_first_ones_worker_is_killed(
     settled(bob)
     assert states(bob) == [S.DONE]
     assert len(media(bob)) == 4
-    lifecycle.repair(timezone.now())
+    repairs.repair(timezone.now())
     settled(alice), settled(others)
     assert states(alice) == [S.DONE]
     assert set(states(others)) == {S.DONE}
@@ -226,7 +226,7 @@ def test_the_first_one_fails(start_worker: Start, tiktok: FakeTikTok) -> None:
     assert len(media(bob)) == 2
     assert tiktok.count("picture", method="GET") == 1
     Item.objects.filter(job=alice).update(not_before=None)  # a little later
-    lifecycle.repair(timezone.now())
+    repairs.repair(timezone.now())
     settled(alice)
     assert states(alice) == [S.DONE]
     check_disk()

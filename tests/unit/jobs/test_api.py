@@ -23,7 +23,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs import api as jobs_api
-from jobs import lifecycle, packaging, storage, submission
+from jobs import packages, packaging, storage, submission
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
 from jobs.states import ItemState
@@ -549,7 +549,7 @@ def test_a_bundle_from_asking_to_taking(alice: Script) -> None:
     response = alice.call("POST", f"/jobs/{job.pk}/bundle")
     assert (response.status_code, response.json()["bundle"]) == (202, None)
     assert response.json()["progress"]["phase"] == "packing"
-    held = lifecycle.claim_package(Package.objects.get().pk)
+    held = packages.claim(Package.objects.get().pk)
     assert held
     packaging.run(held)
     ready = alice.call("POST", f"/jobs/{job.pk}/bundle")

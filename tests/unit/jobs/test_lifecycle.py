@@ -1,17 +1,17 @@
-"""Claims, the ways an attempt ends, what people do, who is served next, and repairs."""
+"""Claims, the ways an attempt ends, and what people do."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, storage, tasks, upstream
+from jobs import lifecycle, repairs, upstream
+from jobs.dispatch import dispatch
 from jobs.errors import DiskFull, Internal
 from jobs.lifecycle import Claim, ClaimLost, Outcome
-from jobs.models import Artifact, Item, Job, Package, PackageState, Story
+from jobs.models import Item, Job, Story
 from jobs.states import ItemState
 from stories.errors import (
     Challenged,
@@ -27,22 +27,12 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
-from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
 
 pytestmark = pytest.mark.django_db
 S = ItemState
-
-
-def claimed(item: Item | None = None, **facts: Any) -> Claim:
-    """The claim on a fresh item."""
-    held = lifecycle.claim((item or make_item(**facts)).pk)
-    assert held
-    return held
-
-
-def row(held: Claim) -> Item:
-    return Item.objects.get(pk=held.item_id)
 
 
 # --- claiming -----------------------------------------------------------------------------------
@@ -84,7 +74,7 @@ def test_a_forgotten_item_is_not_claimed() -> None:
 def test_a_worker_presumed_dead_can_neither_settle_nor_write() -> None:
     item = make_item()
     old = claimed(item)
-    lifecycle.repair(timezone.now() + lifecycle.LEASE)
+    repairs.repair(timezone.now() + lifecycle.LEASE)
     assert not lifecycle.fail(old, NoSuchAccount())  # queued again: not even failing is left
     new = claimed(item)
     assert new.attempt == old.attempt + 1
@@ -225,17 +215,7 @@ def test_releasing_counts_for_nothing(broker: Broker) -> None:
     item = row(held)
     assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
     assert broker.sent == []  # this worker might still receive it
-    assert lifecycle.dispatch() == 1
-
-
-def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
-    item = make_item()
-    lifecycle.dispatch()
-    lifecycle.stopping.set()
-    tasks.fetch_item(str(item.pk))
-    assert row(Claim(item.pk, 0)).state == S.QUEUED
-    assert lifecycle.dispatch() == 1
-    assert broker.sent == [item.pk] * 2
+    assert dispatch() == 1
 
 
 # --- refusals -----------------------------------------------------------------------------------
@@ -290,20 +270,6 @@ def test_patience_with_refusals_ends() -> None:
     assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
 
 
-def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
-    later = timezone.now() + timedelta(minutes=5)
-    long_ago = timezone.now() - lifecycle.PATIENCE
-    tired = make_item(asked_at=long_ago, not_before=later, error_code="challenged")
-    fresh = make_item(not_before=later, error_code="challenged")
-    report = lifecycle.repair(timezone.now())
-    tired.refresh_from_db()
-    fresh.refresh_from_db()
-    assert report.gave_up == 1
-    assert (tired.state, tired.error_code) == (S.FAILED, "challenged")
-    assert tired.job.settled_at is not None
-    assert fresh.state == S.QUEUED
-
-
 # --- what people do -----------------------------------------------------------------------------
 
 
@@ -333,7 +299,7 @@ def test_cancelled_stays_cancelled() -> None:
     assert not lifecycle.cancel_item(item)
     assert not lifecycle.finish(held, Outcome(S.DONE))
     assert not lifecycle.release(held)
-    lifecycle.repair(timezone.now() + timedelta(hours=1))
+    repairs.repair(timezone.now() + timedelta(hours=1))
     assert lifecycle.retry(item.job) == 0
     item.refresh_from_db()
     assert item.state == S.CANCELLED
@@ -416,144 +382,3 @@ def test_retrying_a_job_takes_only_what_may_work_now() -> None:
     make_item(job, state=S.FAILED, error_code="gone")
     make_item(job, state=S.DONE)
     assert lifecycle.retry(job) == 1
-
-
-# --- who is served next -------------------------------------------------------------------------
-
-
-def test_only_a_window_is_sent(broker: Broker) -> None:
-    make_job(links=20)
-    assert lifecycle.dispatch() == lifecycle.WINDOW
-    assert lifecycle.dispatch() == 0
-    assert len(set(broker.sent)) == lifecycle.WINDOW
-    lifecycle.claim(broker.sent[0])
-    assert lifecycle.dispatch() == 1
-
-
-def test_owners_take_turns(broker: Broker) -> None:
-    make_job(make_user("alice"), links=40)
-    bobs = make_job(make_user("bob"), links=2)
-    lifecycle.dispatch()
-    assert set(broker.sent[:4]) > set(bobs.items.values_list("pk", flat=True))
-
-
-def test_who_has_items_running_stands_behind(broker: Broker) -> None:
-    alices = make_job(make_user("alice"), links=9)
-    for item in list(alices.items.order_by("position"))[:8]:
-        claimed(item)
-    bobs = make_job(make_user("bob"), links=8)
-    lifecycle.dispatch()
-    first_to_last = bobs.items.order_by("position")
-    assert broker.sent == list(first_to_last.values_list("pk", flat=True))
-
-
-def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
-    """Forty lines are in the broker already when another user's one line comes."""
-    alices = make_job(make_user("alice"), links=40)
-    lifecycle.dispatch()
-    first = broker.sent[0]
-    running = lifecycle.take_turn(first)
-    assert running == Claim(first, 1)
-    bobs = make_job(make_user("bob"), links=1).items.get()
-    lifecycle.dispatch()
-    assert bobs.pk not in broker.sent  # the window is full
-    held = lifecycle.take_turn(broker.sent[1])
-    assert held
-    assert held.item_id == bobs.pk
-    assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
-    assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
-
-
-def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
-    item = make_item()
-    assert lifecycle.take_turn(item.pk)
-    assert lifecycle.take_turn(item.pk) is None
-    assert row(Claim(item.pk, 1)).attempt == 1
-
-
-def test_what_waits_is_not_sent(broker: Broker) -> None:
-    make_item(not_before=timezone.now() + timedelta(minutes=1))
-    assert lifecycle.dispatch() == 0
-
-
-def test_lost_messages_are_sent_again(broker: Broker) -> None:
-    item = make_item(sent_at=timezone.now() - lifecycle.RESEND_AFTER)
-    assert lifecycle.repair(timezone.now()).sent == 1
-    assert broker.sent == [item.pk]
-
-
-def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
-    item = make_item()
-    package = Package.objects.create(job=item.job, owner=item.owner)
-    broker.up = False
-    assert lifecycle.dispatch() == 0
-    broker.up = True
-    assert lifecycle.dispatch() == 2
-    assert set(broker.sent) == {item.pk, package.pk}
-    assert set(broker.tasks) == {"fetch_item", "pack_package"}
-
-
-# --- repair -------------------------------------------------------------------------------------
-
-
-def test_what_a_vanished_worker_held_is_queued_again() -> None:
-    held = claimed()
-    with storage.Workspace(held.workspace) as workspace:
-        workspace.create()
-        lifecycle.repair(timezone.now() + lifecycle.LEASE - timedelta(seconds=2))
-        assert row(held).state == S.RUNNING
-        report = lifecycle.repair(timezone.now() + lifecycle.LEASE)
-        assert report.requeued == 1
-        assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
-        assert not workspace.path.exists()
-
-
-def test_a_sign_of_life_keeps_the_lease() -> None:
-    held = claimed()
-    Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert lifecycle.renew(held)
-    assert lifecycle.repair(timezone.now()).requeued == 0
-
-
-def test_an_item_that_kills_its_workers_is_given_up() -> None:
-    item = make_item()
-    for _ in range(lifecycle.DEATHS):
-        claimed(item)
-        lifecycle.repair(timezone.now() + lifecycle.LEASE)
-    item.refresh_from_db()
-    assert (item.state, item.error_code) == (S.FAILED, "internal")
-
-
-def test_a_job_that_nobody_closed_is_closed() -> None:
-    job = make_job(links=2, state=S.DONE)
-    Job.objects.update(settled_at=None)
-    assert lifecycle.repair(timezone.now()).closed == 1
-    job.refresh_from_db()
-    assert job.settled_at is not None
-
-
-def test_a_job_closed_too_early_is_opened() -> None:
-    job = make_job(links=1, settled_at=timezone.now())
-    lifecycle.repair(timezone.now())
-    job.refresh_from_db()
-    assert job.settled_at is None
-
-
-def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
-    job = make_job(links=1, state=S.DONE)
-    package = Package.objects.create(job=job, owner=job.owner)
-    held = lifecycle.claim_package(package.pk)
-    assert held
-    assert lifecycle.claim_package(package.pk) is None
-    assert lifecycle.renew_package(held)
-    report = lifecycle.repair(timezone.now() + lifecycle.LEASE)
-    assert report.packages == 1
-    assert not lifecycle.renew_package(held)
-    again = lifecycle.claim_package(package.pk)
-    assert again
-    artifact = make_artifact(job=job)
-    assert not lifecycle.finish_package(held, artifact)
-    assert lifecycle.finish_package(again, artifact)
-    package.refresh_from_db()
-    assert (package.state, package.artifact) == (PackageState.DONE, artifact)
-    assert Artifact.objects.count() == 1

@@ -20,7 +20,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import filenames, lifecycle, packaging, storage
+from jobs import filenames, lifecycle, packages, packaging, storage
 from jobs.archive import Archive, cell, manifest
 from jobs.errors import DiskFull, NothingToPack
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
@@ -79,7 +79,7 @@ def content_of(artifact: Artifact) -> bytes:
 
 def work(package: Package) -> bool:
     """Do as the worker's task does."""
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     return packaging.run(held)
 
@@ -427,7 +427,7 @@ def test_two_taps_make_one_package() -> None:
     job = make_full_job()
     first = packaging.request(job)
     assert packaging.request(job) == first
-    held = lifecycle.claim_package(first.pk)
+    held = packages.claim(first.pk)
     assert held
     assert packaging.request(job) == first
     assert packaging.run(held)
@@ -471,10 +471,10 @@ def test_a_file_saved_since_makes_a_new_bundle_and_retires_the_old_one() -> None
 def test_a_bundle_that_cannot_be_taken_is_made_again(end: str) -> None:
     job = make_full_job()
     first = packaging.request(job)
-    held = lifecycle.claim_package(first.pk)
+    held = packages.claim(first.pk)
     assert held
     if end == "failed":
-        lifecycle.fail_package(held, DiskFull())
+        packages.fail(held, DiskFull())
     else:
         packaging.run(held)
         field = "removed_at" if end == "removed" else "expires_at"
@@ -535,7 +535,7 @@ def test_no_room(set_env: Callable[..., None]) -> None:
         packaging.request(job)
     set_env(disk_max=1000)
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     with pytest.raises(DiskFull):
         packaging.run(held)
@@ -551,7 +551,7 @@ def files_on_disk(artifacts: Path) -> set[str]:
 def test_files_that_went_while_it_waited() -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     job.artifacts.update(removed_at=timezone.now())
     with pytest.raises(NothingToPack):
@@ -561,7 +561,7 @@ def test_files_that_went_while_it_waited() -> None:
 def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
     Package.objects.filter(pk=package.pk).update(attempt=9)
@@ -578,7 +578,7 @@ def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.Monkey
 def test_a_forgotten_job_leaves_nothing(artifacts: Path) -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     job.delete()
     before = files_on_disk(artifacts)
@@ -591,7 +591,7 @@ def test_a_job_forgotten_at_the_last_moment(
 ) -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
     settle = packaging._settle
@@ -608,7 +608,7 @@ def test_a_job_forgotten_at_the_last_moment(
 def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
     lifecycle.stopping.set()
@@ -620,7 +620,7 @@ def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
 def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
     package = packaging.request(job)
-    held = lifecycle.claim_package(package.pk)
+    held = packages.claim(package.pk)
     assert held
     long_ago = timezone.now() - timedelta(hours=1)
     Package.objects.filter(pk=package.pk).update(heartbeat_at=long_ago)

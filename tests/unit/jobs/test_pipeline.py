@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import engine, lifecycle, pipeline, storage, tasks, upstream
+from jobs import engine, lifecycle, pipeline, repairs, storage, tasks, upstream
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState
@@ -547,7 +547,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
     photo = a_story()
 
     def presumed_dead() -> None:
-        lifecycle.repair(timezone.now() + lifecycle.LEASE)
+        repairs.repair(timezone.now() + lifecycle.LEASE)
 
     item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
     assert item.state == S.QUEUED

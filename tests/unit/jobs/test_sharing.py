@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, pipeline, sharing, storage
+from jobs import lifecycle, pipeline, repairs, sharing, storage
 from jobs.errors import QuotaExceeded
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import (
@@ -133,7 +133,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
     Item.objects.update(heartbeat_at=timezone.now() - sharing.SILENT)
     assert sharing.leader_of(sharing.subject(item), Audio.NONE) is None
     assert lead(running("bob"))
-    lifecycle.repair(timezone.now() + lifecycle.LEASE)  # requeues the first one
+    repairs.repair(timezone.now() + lifecycle.LEASE)  # requeues the first one
     item.refresh_from_db()
     assert (item.state, item.leads) == (S.QUEUED, None)
 

@@ -1,0 +1,123 @@
+"""What the scheduler puts right: rows a vanished worker held, messages that never came.
+
+The database promises delivery, and this is how it keeps the promise.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from jobs import lifecycle, packages, storage
+from jobs.dispatch import dispatch
+from jobs.errors import BY_CODE, Internal
+from jobs.lifecycle import Claim
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role
+from jobs.packages import PackageClaim
+from jobs.states import ItemState
+
+logger = logging.getLogger(__name__)
+S = ItemState
+
+DEATHS: Final = 3
+"""So many workers may vanish over one item before it is taken for the cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What a repair found to do."""
+
+    requeued: int = 0
+    packages: int = 0
+    gave_up: int = 0
+    closed: int = 0
+    sent: int = 0
+
+
+def repair(now: datetime) -> Repaired:
+    """Requeue what a vanished worker held, close what nobody closed, send what is due."""
+    requeued = _requeue_stale(now)
+    repacked = _requeue_stale_packages(now)
+    gave_up = _give_up_waiting(now)
+    still_open = Exists(Item.objects.open().filter(job=OuterRef("pk")))
+    unclosed = Job.objects.filter(settled_at=None).exclude(items=None)
+    closed = lifecycle.close(unclosed.filter(~still_open), now)
+    # A retry that crossed with the closing of its job.
+    Job.objects.filter(still_open, settled_at__isnull=False).update(settled_at=None)
+    report = Repaired(
+        requeued=requeued, packages=repacked, gave_up=gave_up, closed=closed, sent=dispatch(now)
+    )
+    if requeued or repacked or gave_up or closed:
+        logger.warning("repaired: %s", report)
+    return report
+
+
+def _requeue_stale(now: datetime) -> int:
+    silent = Q(heartbeat_at__lte=now - lifecycle.LEASE) | Q(heartbeat_at=None)
+    count = 0
+    stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
+    for item_id, attempt, tries in list(stale):
+        held = Claim(item_id, attempt)
+        if not lifecycle.rows_of(held).filter(silent).exists():
+            continue
+        if tries + 1 >= DEATHS:
+            ended = lifecycle.fail(held, Internal("the worker vanished, more than once"))
+        else:
+            facts: dict[str, Any] = {
+                "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
+            }  # fmt: skip
+            ended = lifecycle.rows_of(held).filter(silent).update(state=S.QUEUED, **facts) == 1
+        if ended:
+            count += 1
+            _clear(held.workspace)
+    return count
+
+
+def _requeue_stale_packages(now: datetime) -> int:
+    silent = Q(heartbeat_at__lte=now - lifecycle.LEASE) | Q(heartbeat_at=None)
+    count = 0
+    stale = Package.objects.filter(silent, state=PackageState.RUNNING)
+    for package_id, attempt in list(stale.values_list("pk", "attempt")):
+        held = PackageClaim(package_id, attempt)
+        rows = packages.rows_of(held).filter(silent)
+        if attempt >= DEATHS:
+            ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
+        else:
+            ended = rows.update(state=PackageState.QUEUED, sent_at=None)
+        if ended:
+            count += 1
+            _clear(held.workspace)
+    return count
+
+
+def _clear(workspace: str) -> None:
+    with suppress(OSError):  # the sweep takes what we cannot
+        storage.remove_workspace(workspace)
+
+
+def _give_up_waiting(now: datetime) -> int:
+    """Settle what has waited for TikTok longer than anyone would."""
+    tired = Item.objects.filter(
+        state=S.QUEUED, error_code__in=lifecycle.REFUSALS, asked_at__lte=now - lifecycle.PATIENCE
+    )
+    count = 0
+    for item_id, attempt in list(tired.values_list("pk", "attempt")):
+        saved = Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists()
+        with transaction.atomic():
+            row = Item.objects.filter(pk=item_id, attempt=attempt, state=S.QUEUED)
+            settled = row.update(
+                state=S.PARTIAL if saved else S.FAILED, settled_at=now, not_before=None
+            )
+            if settled:
+                code = Item.objects.values_list("error_code", flat=True).get(pk=item_id)
+                lifecycle.leave([item_id], S.FAILED, BY_CODE[code](), now)
+        if settled:
+            count += 1
+            lifecycle.close(Job.objects.filter(items=item_id), now)
+    return count

@@ -1,0 +1,102 @@
+"""Who is served next, and what the broker is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import lifecycle, repairs, tasks
+from jobs.dispatch import RESEND_AFTER, WINDOW, dispatch
+from jobs.lifecycle import Claim
+from jobs.models import Package
+from jobs.states import ItemState
+from tests.factories import make_item, make_job, make_user
+from tests.unit.jobs.claims import claimed, row
+from tests.unit.jobs.conftest import Broker
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+def test_only_a_window_is_sent(broker: Broker) -> None:
+    make_job(links=20)
+    assert dispatch() == WINDOW
+    assert dispatch() == 0
+    assert len(set(broker.sent)) == WINDOW
+    lifecycle.claim(broker.sent[0])
+    assert dispatch() == 1
+
+
+def test_owners_take_turns(broker: Broker) -> None:
+    make_job(make_user("alice"), links=40)
+    bobs = make_job(make_user("bob"), links=2)
+    dispatch()
+    assert set(broker.sent[:4]) > set(bobs.items.values_list("pk", flat=True))
+
+
+def test_who_has_items_running_stands_behind(broker: Broker) -> None:
+    alices = make_job(make_user("alice"), links=9)
+    for item in list(alices.items.order_by("position"))[:8]:
+        claimed(item)
+    bobs = make_job(make_user("bob"), links=8)
+    dispatch()
+    first_to_last = bobs.items.order_by("position")
+    assert broker.sent == list(first_to_last.values_list("pk", flat=True))
+
+
+def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
+    """Forty lines are in the broker already when another user's one line comes."""
+    alices = make_job(make_user("alice"), links=40)
+    dispatch()
+    first = broker.sent[0]
+    running = lifecycle.take_turn(first)
+    assert running == Claim(first, 1)
+    bobs = make_job(make_user("bob"), links=1).items.get()
+    dispatch()
+    assert bobs.pk not in broker.sent  # the window is full
+    held = lifecycle.take_turn(broker.sent[1])
+    assert held
+    assert held.item_id == bobs.pk
+    assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
+    assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
+
+
+def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
+    item = make_item()
+    assert lifecycle.take_turn(item.pk)
+    assert lifecycle.take_turn(item.pk) is None
+    assert row(Claim(item.pk, 1)).attempt == 1
+
+
+def test_what_waits_is_not_sent(broker: Broker) -> None:
+    make_item(not_before=timezone.now() + timedelta(minutes=1))
+    assert dispatch() == 0
+
+
+def test_lost_messages_are_sent_again(broker: Broker) -> None:
+    item = make_item(sent_at=timezone.now() - RESEND_AFTER)
+    assert repairs.repair(timezone.now()).sent == 1
+    assert broker.sent == [item.pk]
+
+
+def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
+    item = make_item()
+    package = Package.objects.create(job=item.job, owner=item.owner)
+    broker.up = False
+    assert dispatch() == 0
+    broker.up = True
+    assert dispatch() == 2
+    assert set(broker.sent) == {item.pk, package.pk}
+    assert set(broker.tasks) == {"fetch_item", "pack_package"}
+
+
+def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
+    item = make_item()
+    dispatch()
+    lifecycle.stopping.set()
+    tasks.fetch_item(str(item.pk))
+    assert row(Claim(item.pk, 0)).state == S.QUEUED
+    assert dispatch() == 1
+    assert broker.sent == [item.pk] * 2

@@ -1,0 +1,95 @@
+"""What the scheduler puts right after a worker or a message was lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import lifecycle, packages, repairs, storage
+from jobs.models import Artifact, Item, Job, Package, PackageState
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job
+from tests.unit.jobs.claims import claimed, row
+from tests.unit.jobs.conftest import Broker
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+def test_what_a_vanished_worker_held_is_queued_again() -> None:
+    held = claimed()
+    with storage.Workspace(held.workspace) as workspace:
+        workspace.create()
+        repairs.repair(timezone.now() + lifecycle.LEASE - timedelta(seconds=2))
+        assert row(held).state == S.RUNNING
+        report = repairs.repair(timezone.now() + lifecycle.LEASE)
+        assert report.requeued == 1
+        assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
+        assert not workspace.path.exists()
+
+
+def test_a_sign_of_life_keeps_the_lease() -> None:
+    held = claimed()
+    Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert lifecycle.renew(held)
+    assert repairs.repair(timezone.now()).requeued == 0
+
+
+def test_an_item_that_kills_its_workers_is_given_up() -> None:
+    item = make_item()
+    for _ in range(repairs.DEATHS):
+        claimed(item)
+        repairs.repair(timezone.now() + lifecycle.LEASE)
+    item.refresh_from_db()
+    assert (item.state, item.error_code) == (S.FAILED, "internal")
+
+
+def test_a_job_that_nobody_closed_is_closed() -> None:
+    job = make_job(links=2, state=S.DONE)
+    Job.objects.update(settled_at=None)
+    assert repairs.repair(timezone.now()).closed == 1
+    job.refresh_from_db()
+    assert job.settled_at is not None
+
+
+def test_a_job_closed_too_early_is_opened() -> None:
+    job = make_job(links=1, settled_at=timezone.now())
+    repairs.repair(timezone.now())
+    job.refresh_from_db()
+    assert job.settled_at is None
+
+
+def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    long_ago = timezone.now() - lifecycle.PATIENCE
+    tired = make_item(asked_at=long_ago, not_before=later, error_code="challenged")
+    fresh = make_item(not_before=later, error_code="challenged")
+    report = repairs.repair(timezone.now())
+    tired.refresh_from_db()
+    fresh.refresh_from_db()
+    assert report.gave_up == 1
+    assert (tired.state, tired.error_code) == (S.FAILED, "challenged")
+    assert tired.job.settled_at is not None
+    assert fresh.state == S.QUEUED
+
+
+def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
+    job = make_job(links=1, state=S.DONE)
+    package = Package.objects.create(job=job, owner=job.owner)
+    held = packages.claim(package.pk)
+    assert held
+    assert packages.claim(package.pk) is None
+    assert packages.renew(held)
+    report = repairs.repair(timezone.now() + lifecycle.LEASE)
+    assert report.packages == 1
+    assert not packages.renew(held)
+    again = packages.claim(package.pk)
+    assert again
+    artifact = make_artifact(job=job)
+    assert not packages.finish(held, artifact)
+    assert packages.finish(again, artifact)
+    package.refresh_from_db()
+    assert (package.state, package.artifact) == (PackageState.DONE, artifact)
+    assert Artifact.objects.count() == 1
