@@ -6,11 +6,11 @@ here: people come by invitation. Only admins see it, whatever permissions a memb
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
@@ -25,7 +25,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import names, people, signin
+from accounts import people, signin
 from accounts.links import full
 from accounts.models import ApiToken
 from jobs import quotas
@@ -33,15 +33,12 @@ from jobs.admin.ids import PlausibleIds
 from jobs.models import Artifact, Job, Quota
 from jobs.templatetags.words import size
 from webapp import leaving
-from webapp.env import parse_size
+from webapp.forms import PersonForm, QuotaForm
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
-    _ModelForm = forms.ModelForm[User]
-    _QuotaForm = forms.ModelForm[Quota]
     _Inline = admin.StackedInline[Quota, User]
 else:
-    _ModelForm = _QuotaForm = forms.ModelForm
     _Inline = admin.StackedInline
 
 ROLES = [("member", gettext_lazy("member")), ("admin", gettext_lazy("admin"))]
@@ -49,67 +46,6 @@ ROLES = [("member", gettext_lazy("member")), ("admin", gettext_lazy("admin"))]
 
 def _last() -> str:
     return _("This is the only admin, and someone has to run this instance.")
-
-
-class PersonForm(_ModelForm):
-    """What an admin may write about someone. Passwords are theirs alone; acts ask first."""
-
-    class Meta:
-        model = User
-        fields = ("username", "email")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # What counts as changed is what whoever looks at the page changed: its person may have
-        # changed the address since.
-        self.fields["email"].show_hidden_initial = True
-
-    def clean_username(self) -> str:
-        """One that is not, and does not look like, somebody else's."""
-        name: str = self.cleaned_data["username"]
-        return names.checked(name, self.instance) if "username" in self.changed_data else name
-
-    def clean_email(self) -> str:
-        """As it is kept: two people cannot have the same."""
-        email: str = self.cleaned_data["email"].lower()
-        if "email" in self.changed_data and signin.is_taken(email, self.instance):
-            raise forms.ValidationError(_("Someone else here has this address."))
-        return email
-
-
-class SizeField(forms.CharField):
-    """Bytes, written as in the settings: `5GB`."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """In the largest unit that needs no fraction."""
-        if not isinstance(value, int):
-            return value
-        for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
-            if value and value % 1000**power == 0:
-                return f"{value // 1000**power}{unit}"
-        return str(value)
-
-    def clean(self, value: Any) -> int | None:
-        """The number; None for the instance's own limit."""
-        text = super().clean(value)
-        try:
-            return int(str(parse_size(text))) if text else None
-        except ValueError as error:
-            raise forms.ValidationError(_("Write a size like 500MB or 10GB.")) from error
-
-
-class QuotaForm(_QuotaForm):
-    """Someone's own limits."""
-
-    stored_bytes = SizeField(
-        label=gettext_lazy("Bytes of saved files"),
-        required=False,
-        help_text=gettext_lazy("Such as 500MB or 10GB."),
-    )
-
-    class Meta:
-        model = Quota
-        fields = ("active_items", "items_per_day", "stored_bytes")
 
 
 class QuotaInline(_Inline):
@@ -339,23 +275,33 @@ class PersonAdmin(PlausibleIds):
     ) -> tuple[list[Any], dict[str, int], set[Any], list[Any]]:
         """What goes with each person, in numbers: what they saved is theirs to name."""
         lines: list[Any] = []
-        jobs = files = tokens = 0
+        total: Counter[str] = Counter()
         for user in objs:
             found = leaving.estate(user)
             saved = found.saved
-            goes = (
+            goes = [
                 ngettext("%(n)d job", "%(n)d jobs", saved.jobs) % {"n": saved.jobs},
                 ngettext("%(n)d file (%(size)s)", "%(n)d files (%(size)s)", saved.files)
                 % {"n": saved.files, "size": size(saved.size_bytes)},
                 ngettext("%(n)d API token", "%(n)d API tokens", found.tokens) % {"n": found.tokens},
-            )
+            ]
+            if n := found.invitations:
+                goes.append(
+                    ngettext("%(n)d open invitation", "%(n)d open invitations", n) % {"n": n}
+                )
+            if n := found.acts:
+                goes.append(
+                    ngettext("%(n)d entry of the log", "%(n)d entries of the log", n) % {"n": n}
+                )
             lines.append(f"{user.get_username()}: {', '.join(goes)}")
-            jobs += saved.jobs
-            files += saved.files
-            tokens += found.tokens
-        counts = {
-            _("users"): len(lines), _("jobs"): jobs, _("files"): files, _("API tokens"): tokens,
-        }  # fmt: skip
+            total += Counter(
+                {
+                    _("users"): 1, _("jobs"): saved.jobs, _("files"): saved.files,
+                    _("API tokens"): found.tokens, _("open invitations"): found.invitations,
+                    _("entries of the log"): found.acts,
+                }
+            )  # fmt: skip
+        counts = dict(total)
         protected = []
         if people.are_last_admins(*objs):
             several = _("No admin would be left, and someone has to run this instance.")

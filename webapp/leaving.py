@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
-from accounts import people
+from accounts import invitations, people
 from accounts.models import ApiToken
 from jobs import cleanup, lifecycle
 from jobs.cleanup import Belongings
@@ -14,16 +15,24 @@ from jobs.cleanup import Belongings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estate:
-    """What goes with a person."""
+    """What goes with a person.
+
+    invitations: links they made that nobody has used yet. acts: what the admin's log says they did.
+    """
 
     saved: Belongings
     tokens: int
+    invitations: int
+    acts: int
 
 
 def estate(user: User) -> Estate:
     """What would go now; said before anything does."""
     return Estate(
-        saved=cleanup.belongings(user.pk), tokens=ApiToken.objects.filter(owner=user).count()
+        saved=cleanup.belongings(user.pk),
+        tokens=ApiToken.objects.filter(owner=user).count(),
+        invitations=invitations.pending().filter(created_by=user).count(),
+        acts=LogEntry.objects.filter(user=user).count(),
     )
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import signin, tokens
+from accounts import invitations, signin, tokens
 from accounts.models import ApiToken
 from jobs.models import Artifact, Item, Job, Quota
 from jobs.states import ItemState
@@ -242,6 +242,20 @@ def test_deleting_says_what_goes_and_takes_it(browser: Client, alice: User) -> N
     browser.post(f"{LIST}{alice.pk}/delete/", {"post": "yes"})
     assert not User.objects.filter(username="alice").exists()
     assert not Job.objects.exists()
+
+
+def test_deleting_an_admin_says_what_they_did_here(
+    browser: Client, root: User, alice: User
+) -> None:
+    act(browser, "make_admin", alice)
+    invitations.create(alice)
+    mine = Client()
+    mine.force_login(alice)
+    act(mine, "sign_out", root)
+    browser.force_login(root)
+    page = plain(browser.get(f"{LIST}{alice.pk}/delete/").content)
+    assert "1 API token, 1 open invitation, 1 entry of the log" in page
+    assert "1 open invitation" in plain(mine.get("/account/data/").content)
 
 
 def test_deleting_several(browser: Client, alice: User) -> None:

@@ -1,0 +1,82 @@
+"""What an admin may write about someone: name, address, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import names, signin
+from jobs.models import Quota
+from webapp.env import parse_size
+
+# Only the type stubs know it as generic.
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[User]
+    _QuotaForm = forms.ModelForm[Quota]
+else:
+    _ModelForm = _QuotaForm = forms.ModelForm
+
+
+class PersonForm(_ModelForm):
+    """What an admin may write about someone. Passwords are theirs alone; acts ask first."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What counts as changed is what whoever looks at the page changed: its person may have
+        # changed the address since.
+        self.fields["email"].show_hidden_initial = True
+
+    def clean_username(self) -> str:
+        """One that is not, and does not look like, somebody else's."""
+        name: str = self.cleaned_data["username"]
+        return names.checked(name, self.instance) if "username" in self.changed_data else name
+
+    def clean_email(self) -> str:
+        """As it is kept: two people cannot have the same."""
+        email: str = self.cleaned_data["email"].lower()
+        if "email" in self.changed_data and signin.is_taken(email, self.instance):
+            raise forms.ValidationError(_("Someone else here has this address."))
+        return email
+
+
+class SizeField(forms.CharField):
+    """Bytes, written as in the settings: `5GB`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """In the largest unit that needs no fraction."""
+        if not isinstance(value, int):
+            return value
+        for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+            if value and value % 1000**power == 0:
+                return f"{value // 1000**power}{unit}"
+        return str(value)
+
+    def clean(self, value: Any) -> int | None:
+        """The number; None for the instance's own limit."""
+        text = super().clean(value)
+        try:
+            return int(str(parse_size(text))) if text else None
+        except ValueError as error:
+            raise forms.ValidationError(_("Write a size like 500MB or 10GB.")) from error
+
+
+class QuotaForm(_QuotaForm):
+    """Someone's own limits."""
+
+    stored_bytes = SizeField(
+        label=gettext_lazy("Bytes of saved files"),
+        required=False,
+        help_text=gettext_lazy("Such as 500MB or 10GB."),
+    )
+
+    class Meta:
+        model = Quota
+        fields = ("active_items", "items_per_day", "stored_bytes")
