@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs import lifecycle, progress, quotas, storage, workers
+from jobs import lifecycle, progress, quotas, room, storage, workers
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -93,7 +93,7 @@ def sweep(now: datetime) -> Report:
     }
     report = Report(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
     if not report.idle:
-        storage.recount()
+        room.recount()
         logger.info("swept: %s", report)
     workers.swept(now, asdict(report))
     return report
@@ -134,7 +134,7 @@ def expire(item_id: UUID, now: datetime) -> None:
     """Remove what an item saved and is past its time, without waiting for the sweep."""
     expired = Artifact.objects.expired(now).filter(item=item_id)
     if _remove(list(expired.values_list("id", "size_bytes")), now, _Tally()):
-        storage.recount()
+        room.recount()
 
 
 def _orphan_rows(now: datetime) -> int:
@@ -287,7 +287,7 @@ def forget(job: Job) -> None:
     tally = _Tally()
     for artifact_id, size_bytes in _erase(job.pk):
         tally.remove(artifact_id, size_bytes)
-    storage.recount()
+    room.recount()
     logger.info("forgot job %s", job.pk)
 
 
@@ -321,7 +321,7 @@ def forget_everything(owner_id: int) -> Belongings:
     for job_id in list(mine.values_list("pk", flat=True)):
         for artifact_id, size_bytes in _erase(job_id):
             tally.remove(artifact_id, size_bytes)
-    storage.recount()
+    room.recount()
     logger.info("forgot all %d jobs of user %s", before.jobs, owner_id)
     return before
 
@@ -361,7 +361,7 @@ def delete(files: QuerySet[Artifact]) -> list[UUID]:
     now = timezone.now()
     found = list(doomed(files).values_list("pk", "size_bytes"))
     _remove(found, now, _Tally())
-    storage.recount()
+    room.recount()
     # Of two that delete the same at once, one did.
     mine = Artifact.objects.filter(removed_at=now)
     return [

@@ -29,7 +29,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, engine, operations, progress, storage, upstream, workers
+from jobs import VERSION, engine, operations, progress, room, upstream, volume, workers
 from jobs.errors import words
 from jobs.progress import RedisAway
 from jobs.templatetags.words import size
@@ -317,7 +317,7 @@ def disk() -> Iterator[Finding]:
         return
     said, full = _room()
     try:
-        storage.try_writing()
+        volume.try_writing()
     except (OSError, StoriesError) as error:
         failing = _("{room}; writing fails ({kind})")
         said = format_lazy(failing, room=said, kind=type(error).__name__)
@@ -337,9 +337,9 @@ def disk() -> Iterator[Finding]:
 def _room() -> tuple[Words, bool]:
     """How much, in words, and whether it is too little. What is used, the database knows."""
     try:
-        found = storage.disk()
+        found = room.look()
     except DatabaseError:
-        free = storage.free_bytes()
+        free = volume.free_bytes()
         said = format_lazy(_("{free} free, how much is used is not known"), free=_size(free))
         return said, free <= settings.STORYKEEP.disk_min_free
     facts = {"used": _size(found.used_bytes), "free": _size(found.free_bytes)}

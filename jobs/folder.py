@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from jobs import filenames, storage
+from jobs import filenames, volume
 from jobs.errors import DiskFull
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -112,7 +112,7 @@ class Folder:
             self._count += 1
             key = f"{self._count}.part"
         with written():
-            file = storage.new_file(self._work / key)
+            file = volume.new_file(self._work / key)
         with self._lock:
             self._open[key] = file
         return key, file

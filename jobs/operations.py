@@ -18,12 +18,12 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 
-from jobs import VERSION, progress, storage, upstream, workers
+from jobs import VERSION, progress, room, upstream, workers
 from jobs.lifecycle import REFUSALS
 from jobs.models import Item, Package, PackageState
 from jobs.progress import ItemProgress, RedisAway
+from jobs.room import Room
 from jobs.states import ItemState
-from jobs.storage import Disk
 from jobs.upstream import Breaker
 from jobs.workers import Sweep
 
@@ -97,7 +97,7 @@ class Operations:
     now: datetime
     queue: Queue
     workers: tuple[Worker, ...] | None
-    disk: Disk | None
+    disk: Room | None
     failures: Failures
     breaker: Breaker | None
     sweep: Sweep | None
@@ -136,7 +136,7 @@ def look(now: datetime) -> Operations:
     except RedisAway:
         alive, sweep, breaker = None, None, None
     try:
-        disk = storage.disk()
+        disk = room.look()
     except OSError:
         disk = None
     return Operations(

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import filenames, lifecycle, packages, quotas, storage
+from jobs import filenames, lifecycle, packages, quotas, room, storage, volume
 from jobs.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -125,7 +125,7 @@ def _write(
     workspace.admit(sum(one.size_bytes + ENTRY_BYTES for one in expected))
     with (
         file,
-        storage.disk_errors(),
+        volume.disk_errors(),
         Archive(file, storage.open_artifact, beat) as archive,
     ):
         packed = fill(archive)
@@ -235,7 +235,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         wanted = sorted(str(file.pk) for file in files) if asked else []
         package = _standing(job, wanted, files)
         if package is None:
-            storage.check_room()
+            room.check()
             package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
         shown = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{shown: package})

@@ -1,4 +1,4 @@
-"""The only file system: saved files by artifact id, workspaces, and whether there is room.
+"""Saved files by artifact id, and the workspaces they are made in.
 
     <artifacts>/<first two hex digits of the id>/<id>      a saved file
     <artifacts>/work/<item or package id>.<attempt>/       a workspace; `<n>.part` inside
@@ -9,67 +9,31 @@ artifact folder is followed: everything is opened relative to a folder that was 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
-import io
 import os
 import re
 import shutil
 import stat
-import tempfile
 import threading
 import time
-import weakref
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Self, cast
+from typing import BinaryIO, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min, Sum
-from django.utils import timezone
 
-from jobs.errors import DiskFull, QuotaExceeded
-from jobs.models import Artifact
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-WORK: Final = "work"
-DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-RETRY_S: Final = 300.0
-"""When to try again after a full disk, where nothing is known about files expiring sooner."""
-FRESH_S: Final = 1.0
-"""How long a count of stored bytes is good for."""
+from jobs import room, volume
+from jobs.errors import DiskFull
+from jobs.volume import WORK, disk_errors, new_file
 
 _SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _WORKSPACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Transfers write more than this at a time, and that goes straight through.
-_BUFFER_BYTES = 32 * 1024
-
-
-def _root() -> Path:
-    root: Path = settings.STORYKEEP.artifacts
-    # One look, not mkdir's: this is asked for every file.
-    if not os.path.isdir(root):  # noqa: PTH112
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return root
-
-
-@contextlib.contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn the operating system's "disk full" and "over quota" into DiskFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull("the disk is full", retry_after_s=RETRY_S) from error
-        raise
 
 
 @contextlib.contextmanager
@@ -94,7 +58,7 @@ def _opened(name: str, *, within: int | None = None, make: bool = False) -> Iter
 def _shard(artifact_id: UUID | str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder an artifact lies in, and its name there. ValueError when that is no id."""
     name = str(artifact_id if isinstance(artifact_id, UUID) else UUID(artifact_id))
-    with _opened(str(_root())) as root, _opened(name[:2], within=root, make=make) as shard:
+    with _opened(str(volume.root())) as root, _opened(name[:2], within=root, make=make) as shard:
         yield shard, name
 
 
@@ -147,7 +111,7 @@ def remove(artifact_id: UUID | str) -> bool:
 
 def stored() -> Iterator[list[Stored]]:
     """Every saved file, a folder (a 256th of all) at a time. What is not named by us is skipped."""
-    with _opened(str(_root())) as root:
+    with _opened(str(volume.root())) as root:
         with os.scandir(root) as entries:
             names = sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name))
         for shard_name in names:
@@ -172,24 +136,6 @@ def _files(shard: int, prefix: str) -> Iterator[Stored]:
 
 
 # --- workspaces ---------------------------------------------------------------------------------
-
-
-class _Raw(io.FileIO):
-    """A file that says DiskFull where the operating system says ENOSPC."""
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        with disk_errors():
-            return self._put(data)
-
-    def _put(self, data: ReadableBuffer) -> int:
-        return super().write(data)
-
-
-def new_file(path: Path, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
-    """A file for what is arriving, open for reading and writing. Writing may raise DiskFull."""
-    with disk_errors():
-        raw = _Raw(path, "x+b", opener=opener)
-        return cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))
 
 
 class Workspace:
@@ -220,12 +166,12 @@ class Workspace:
         return settings.STORYKEEP.artifacts / WORK / self.name
 
     def __enter__(self) -> Self:
-        work = _root() / WORK
+        work = volume.root() / WORK
         with disk_errors():
             work.mkdir(mode=0o700, exist_ok=True)
             _remove_tree(self.path)
             self.path.mkdir(mode=0o700)
-        _room.enter(self)
+        room.keeper.enter(self)
         return self
 
     def __exit__(
@@ -234,7 +180,7 @@ class Workspace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _room.leave(self)
+        room.keeper.leave(self)
         with self._lock:
             left = list(self._open.values())
             self._open.clear()
@@ -302,7 +248,7 @@ class Workspace:
         What is admitted counts as used until the file is kept or discarded. Costs no query when
         called on an event loop: the last known count is used, which every kept file corrects.
         """
-        _room.admit(self, size_bytes)
+        room.keeper.admit(self, size_bytes)
 
     def keep(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
         """Move a finished file into place under its artifact's id; its size in bytes.
@@ -324,7 +270,7 @@ class Workspace:
                 os.rename(path, name, dst_dir_fd=shard)
         self._let_go(key)
         self._give_back(size_bytes)
-        _room.kept(self, size_bytes)
+        room.keeper.kept(self, size_bytes)
         return size_bytes
 
     def admitted(self, size_bytes: int) -> None:
@@ -383,7 +329,7 @@ def _remove_tree(path: Path) -> None:
 def workspaces(*, older_than_s: float, now: float | None = None) -> Iterator[str]:
     """Names of workspaces in which nothing was made or removed for so long. now: Unix seconds."""
     limit = (time.time() if now is None else now) - older_than_s
-    work = _root() / WORK
+    work = volume.root() / WORK
     if work.is_symlink() or not work.is_dir():
         return
     for path in sorted(work.iterdir()):
@@ -401,157 +347,3 @@ def remove_workspace(name: str) -> None:
         path.unlink(missing_ok=True)
     else:
         shutil.rmtree(path)
-
-
-# --- room ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disk:
-    """How full we are. max_bytes: 0 = no limit."""
-
-    used_bytes: int
-    max_bytes: int
-    free_bytes: int
-    min_free_bytes: int
-
-    @property
-    def full(self) -> bool:
-        """No new work fits."""
-        over = bool(self.max_bytes) and self.used_bytes >= self.max_bytes
-        return over or self.free_bytes <= self.min_free_bytes
-
-
-def used_bytes(owner_id: int | None = None) -> int:
-    """Bytes of every saved file whose row says it is there, or of one user's. One query."""
-    files = Artifact.objects.filter(removed_at=None)
-    if owner_id is not None:
-        files = files.filter(owner_id=owner_id)
-    return int(files.aggregate(total=Sum("size_bytes"))["total"] or 0)
-
-
-def free_bytes() -> int:
-    """What the file system has left for us."""
-    found = os.statvfs(_root())
-    return found.f_bavail * found.f_frsize
-
-
-def try_writing() -> None:
-    """Write a byte to a file without a name, which is gone again at once.
-
-    Raises OSError, or DiskFull. Unlike a workspace it asks the database nothing.
-    """
-    work = _root() / WORK
-    with disk_errors():
-        work.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.TemporaryFile(dir=work) as file:
-            file.write(b"x")
-            file.flush()
-
-
-def disk() -> Disk:
-    """How full we are right now. One query."""
-    env = settings.STORYKEEP
-    return Disk(
-        used_bytes=used_bytes(),
-        max_bytes=env.disk_max,
-        free_bytes=free_bytes(),
-        min_free_bytes=env.disk_min_free,
-    )
-
-
-def check_room() -> None:
-    """Refuse new work while there is no room for it. Raises DiskFull with a time."""
-    if disk().full:
-        raise DiskFull("no room for new work", retry_after_s=_room_comes_in_s())
-
-
-def _room_comes_in_s() -> float:
-    soonest = Artifact.objects.filter(removed_at=None).aggregate(at=Min("expires_at"))["at"]
-    if soonest is None:
-        return RETRY_S
-    # A minute on top: the sweep has to come by as well.
-    wait: float = (soonest - timezone.now()).total_seconds()
-    return max(0.0, wait) + 60.0
-
-
-class _Room:
-    """What this process knows about the disk, shared by all its workspaces.
-
-    Used bytes are counted for everyone (under None) and for owners who have a limit.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._used: dict[int | None, int] = {}
-        self._counted_at: dict[int | None, float] = {}
-        self._workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
-
-    def enter(self, workspace: Workspace) -> None:
-        with self._lock:
-            self._workspaces.add(workspace)
-        self._count(workspace)
-
-    def leave(self, workspace: Workspace) -> None:
-        with self._lock:
-            self._workspaces.discard(workspace)
-
-    def kept(self, workspace: Workspace, size_bytes: int) -> None:
-        with self._lock:
-            for whose in _counted(workspace):
-                self._used[whose] = self._used.get(whose, 0) + size_bytes
-        self._count(workspace)
-
-    def admit(self, workspace: Workspace, size_bytes: int) -> None:
-        if not _on_event_loop():
-            self._count(workspace)
-        env = settings.STORYKEEP
-        with self._lock:
-            active: Collection[Workspace] = list(self._workspaces)
-            in_flight = sum(one.in_flight_bytes for one in active)
-            used = self._used.get(None, 0)
-            if env.disk_max and used + in_flight + size_bytes > env.disk_max:
-                raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
-            if workspace.max_bytes is not None:
-                whose = workspace.owner_id
-                theirs = sum(one.in_flight_bytes for one in active if one.owner_id == whose)
-                if self._used.get(whose, 0) + theirs + size_bytes > workspace.max_bytes:
-                    raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
-            owed = sum(one.unwritten_bytes() for one in active)
-            if free_bytes() - owed - size_bytes < env.disk_min_free:
-                raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
-            workspace.admitted(size_bytes)
-
-    def _count(self, workspace: Workspace) -> None:
-        """Count stored bytes anew, at most once a second; other processes store files, too."""
-        now = time.monotonic()
-        for whose in _counted(workspace):
-            with self._lock:
-                counted_at = self._counted_at.get(whose)
-                if counted_at is not None and now - counted_at < FRESH_S:
-                    continue
-                self._counted_at[whose] = now
-            used = used_bytes(whose)
-            with self._lock:
-                self._used[whose] = used
-
-    def forget(self) -> None:
-        """Count anew next time: something was removed."""
-        with self._lock:
-            self._counted_at.clear()
-
-
-def _counted(workspace: Workspace) -> tuple[int | None, ...]:
-    return (None,) if workspace.max_bytes is None else (None, workspace.owner_id)
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-_room = _Room()
-recount = _room.forget

@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import quotas, storage
+from jobs import quotas, room
 from jobs.dispatch import dispatch
 from jobs.errors import BatchTooLong, QuotaExceeded
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
@@ -132,7 +132,7 @@ def submit(
         raise BatchTooLong(len(verdicts), limit)
     wanted = sum(1 for line in verdicts if line.target)
     if wanted:
-        storage.check_room()
+        room.check()
     try:
         with transaction.atomic():
             if wanted:

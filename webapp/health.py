@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs import progress, storage
+from jobs import progress, volume
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class _Migrations:
 
 def disk() -> bool:
     """Is there room for more than the last few bytes?"""
-    return storage.free_bytes() >= settings.STORYKEEP.disk_min_free
+    return volume.free_bytes() >= settings.STORYKEEP.disk_min_free
 
 
 CHECKS: Final[dict[str, Callable[[], bool]]] = {

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, progress, repairs, storage, submission, tasks, upstream, workers
+from jobs import lifecycle, progress, repairs, storage, submission, tasks, upstream, volume, workers
 from jobs.models import Artifact, Audio, Item, Job, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_user
@@ -48,7 +48,7 @@ def check_disk() -> None:
     """Every row has its file, every file its row, and nothing unfinished lies about."""
     kept = {one.id for group in storage.stored() for one in group}
     assert kept == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
-    work = settings.STORYKEEP.artifacts / storage.WORK
+    work = settings.STORYKEEP.artifacts / volume.WORK
     # A worker whose line was cancelled finds that out within a second.
     eventually(lambda: not work.exists() or list(work.iterdir()) == [])
 
@@ -169,7 +169,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     job = submit("sample.user")
     eventually(lambda: media(job))  # the photo is there, the video is coming
     worker.kill()
-    parts = list((settings.STORYKEEP.artifacts / storage.WORK).glob("*/*.part"))
+    parts = list((settings.STORYKEEP.artifacts / volume.WORK).glob("*/*.part"))
     assert parts
     tiktok.faults.clear()
     start_worker().ready()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from jobs import storage
+from jobs import room
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def set_env(settings: Any) -> Callable[..., None]:
 
     def change(**values: Any) -> None:
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=values)
-        storage.recount()
+        room.recount()
 
     return change
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs import diagnosis, operations, progress, storage, upstream, workers
+from jobs import diagnosis, operations, progress, storage, upstream, volume, workers
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
@@ -80,7 +80,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "heard", dict)
     monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(long_ago, {}))
     monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(long_ago, "refused"))
-    monkeypatch.setattr(storage, "free_bytes", lambda: -1)
+    monkeypatch.setattr(volume, "free_bytes", lambda: -1)
     monkeypatch.setattr(
         progress,
         "server_facts",
@@ -125,7 +125,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(workers, "last_sweep", lambda: None)
     monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(soon, "challenged"))
-    monkeypatch.setattr(storage.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(volume.tempfile, "TemporaryFile", refuse)
     report = diagnosis.run()
     found = by_part(report)
     assert found["scheduler"].verdict is Verdict.NOTE

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jobs import folder as module
-from jobs import storage
+from jobs import volume
 from jobs.archive import FileFacts, StoryFacts, sidecar
 from jobs.folder import Folder, FolderFull
 
@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with Folder(tmp_path) as folder:
-        monkeypatch.setattr(storage._Raw, "_put", full)
+        monkeypatch.setattr(volume._Raw, "_put", full)
         with pytest.raises(FolderFull):
             folder.place_sidecar("a_story.json", b"{}")
         monkeypatch.undo()

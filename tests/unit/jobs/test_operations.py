@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import operations, progress, storage, upstream, workers
+from jobs import operations, progress, room, upstream, workers
 from jobs.admin import pages
 from jobs.models import Package
 from jobs.operations import Hour
@@ -200,7 +200,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     def away() -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(storage, "disk", away)
+    monkeypatch.setattr(room, "look", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
     assert page.count('class="card warn"') == 2  # what is not known is not in order

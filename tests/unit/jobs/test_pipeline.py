@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import engine, lifecycle, pipeline, repairs, storage, tasks, upstream
+from jobs import engine, lifecycle, pipeline, repairs, storage, tasks, upstream, volume
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState
@@ -159,7 +159,7 @@ def check_disk() -> None:
     """Rows and files agree, and no workspace is left."""
     kept = {one.id for group in storage.stored() for one in group}
     assert set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True)) <= kept
-    work = settings.STORYKEEP.artifacts / storage.WORK
+    work = settings.STORYKEEP.artifacts / volume.WORK
     assert not work.exists() or list(work.iterdir()) == []
 
 

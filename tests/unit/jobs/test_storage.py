@@ -1,22 +1,16 @@
-"""Saved files, workspaces, and the question whether there is room."""
+"""Saved files, and workspaces."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import io
 import os
 import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from jobs import storage
-from jobs.errors import DiskFull
-from tests.factories import make_artifact, make_job, make_story
+from jobs import room, storage
 
 pytestmark = pytest.mark.django_db
 
@@ -220,7 +214,7 @@ def test_keep_flushes_a_file_somebody_still_reads() -> None:
 
 
 def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage.time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(room.time, "monotonic", lambda: 1000.0)
     ids = [uuid.uuid4() for _ in range(50)]
     with storage.Workspace("item.1") as workspace:
 
@@ -264,140 +258,3 @@ def test_old_workspaces_are_found_and_removed(artifacts: Path, tmp_path: Path) -
 def test_no_folder_but_a_workspace_is_removed(name: str) -> None:
     with pytest.raises(ValueError, match="workspace"):
         storage.remove_workspace(name)
-
-
-# --- room ---
-
-
-def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
-    make_artifact(size_bytes=600)
-    set_env(disk_max=1000)
-    with storage.Workspace("a.1") as one, storage.Workspace("b.1") as two:
-        key, file = one.create()
-        one.admit(300)
-        with pytest.raises(DiskFull):
-            two.admit(101)
-        two.admit(100)
-        file.close()
-        one.discard(key)
-        two.admit(300)
-
-
-def test_a_kept_file_counts_until_its_row_does(set_env: SetEnv) -> None:
-    set_env(disk_max=1000)
-    with storage.Workspace("a.1") as workspace:
-        key, file = workspace.create()
-        workspace.admit(700)
-        with file:
-            file.write(bytes(700))
-        workspace.keep(key, uuid.uuid4(), durable=False)
-        assert workspace.in_flight_bytes == 0
-        with pytest.raises(DiskFull):
-            workspace.admit(301)
-
-
-def test_removed_files_do_not_count(set_env: SetEnv) -> None:
-    artifact = make_artifact(size_bytes=5000)
-    set_env(disk_max=1000)
-    with pytest.raises(DiskFull):
-        storage.check_room()
-    artifact.removed_at = artifact.created_at
-    artifact.save()
-    storage.check_room()
-    assert storage.used_bytes() == 0
-
-
-def test_no_limit(set_env: SetEnv) -> None:
-    make_artifact(size_bytes=10**15)
-    set_env(disk_max=0)
-    storage.check_room()
-    with storage.Workspace("a.1") as workspace:
-        workspace.admit(10**6)
-
-
-def test_the_floor_of_free_space(set_env: SetEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        os, "statvfs", lambda path: SimpleNamespace(f_bavail=10, f_frsize=100, f_bsize=1)
-    )
-    set_env(disk_min_free=400)
-    storage.check_room()
-    with storage.Workspace("a.1") as workspace:
-        workspace.create()
-        workspace.admit(500)
-        with pytest.raises(DiskFull):
-            workspace.admit(200)
-    set_env(disk_min_free=1000)
-    with pytest.raises(DiskFull):
-        storage.check_room()
-
-
-def test_a_full_disk_says_when_the_first_file_goes(set_env: SetEnv) -> None:
-    make_artifact(size_bytes=5000)
-    set_env(disk_max=1000)
-    with pytest.raises(DiskFull) as caught:
-        storage.check_room()
-    assert caught.value.retry_after_s is not None
-    assert 7000 < caught.value.retry_after_s < 7400
-
-
-def test_admitting_costs_at_most_one_query_a_second(
-    django_assert_num_queries: Callable[..., object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr(storage.time, "monotonic", lambda: now)
-    storage.recount()
-    with storage.Workspace("a.1") as workspace:
-        with django_assert_num_queries(0):  # type: ignore[attr-defined]
-            for _ in range(100):
-                workspace.admit(1)
-        now += 2
-        with django_assert_num_queries(1):  # type: ignore[attr-defined]
-            for _ in range(100):
-                workspace.admit(1)
-
-
-def test_admitting_on_an_event_loop_asks_no_database(set_env: SetEnv) -> None:
-    make_artifact(size_bytes=900)
-    set_env(disk_max=1000)
-
-    async def admit(workspace: storage.Workspace) -> None:
-        storage.recount()
-        workspace.admit(50)
-        with pytest.raises(DiskFull):
-            workspace.admit(100)
-
-    with storage.Workspace("a.1") as workspace:
-        asyncio.run(admit(workspace))
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: io.FileIO, data: bytes) -> int:
-        raise OSError(code, "full")
-
-    with storage.Workspace("a.1") as workspace:
-        key, file = workspace.create()
-        file.write(b"x")
-        with monkeypatch.context() as patch:
-            patch.setattr(storage._Raw, "_put", full)
-            with pytest.raises(DiskFull):
-                file.flush()
-            with pytest.raises(DiskFull):
-                workspace.keep(key, uuid.uuid4())
-            workspace.discard(key)
-        assert list(workspace.path.iterdir()) == []
-
-
-def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), storage.disk_errors():
-        raise PermissionError(errno.EACCES, "no")
-
-
-def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:
-    make_artifact(make_story(), size_bytes=7)
-    make_artifact(job=make_job(), size_bytes=5)
-    set_env(disk_max=12, disk_min_free=1)
-    found = storage.disk()
-    assert (found.used_bytes, found.max_bytes, found.min_free_bytes) == (12, 12, 1)
-    assert found.free_bytes > 0
-    assert found.full

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from jobs import storage, submission
+from jobs import room, submission
 from jobs.errors import BatchTooLong, DiskFull
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
@@ -135,7 +135,7 @@ def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None
     def full() -> None:
         raise DiskFull("no room")
 
-    monkeypatch.setattr(storage, "check_room", full)
+    monkeypatch.setattr(room, "check", full)
     with pytest.raises(DiskFull):
         submit(make_user(), ["@one"])
     assert not Job.objects.exists()

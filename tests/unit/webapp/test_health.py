@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from jobs import progress, storage
+from jobs import progress, volume
 from webapp import health
 
 
@@ -31,7 +31,7 @@ def report(client: Client) -> tuple[int, dict[str, bool]]:
 
 def test_live_asks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """No database either: the test has none."""
-    monkeypatch.setattr(storage, "free_bytes", lambda: pytest.fail("looked at the disk"))
+    monkeypatch.setattr(volume, "free_bytes", lambda: pytest.fail("looked at the disk"))
     answer = client.get("/health/live")
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
@@ -66,7 +66,7 @@ def test_redis_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_redis_up")
 def test_no_room_left(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "free_bytes", lambda: -1)
+    monkeypatch.setattr(volume, "free_bytes", lambda: -1)
     assert report(client)[1]["disk"] is False
 
 
@@ -76,7 +76,7 @@ def test_the_disk_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> No
     def away() -> int:
         raise FileNotFoundError("/srv/secret/place")
 
-    monkeypatch.setattr(storage, "free_bytes", away)
+    monkeypatch.setattr(volume, "free_bytes", away)
     status, parts = report(client)
     assert (status, parts["disk"]) == (503, False)
     assert b"secret" not in client.get("/health/ready").content
