@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs import lifecycle, progress, quotas, room, storage, workers
+from jobs import lifecycle, progress, quotas, room, storage, volume, workers
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -82,12 +82,17 @@ class _Tally:
 def sweep(now: datetime) -> Report:
     """Remove everything whose time has come, and repair what does not match. Safe at any time."""
     tally = _Tally()
+    away = volume.is_away()
+    if away:  # what is not there is not lost: its disk may come back
+        logger.error(
+            "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
+        )
     counts = {
         "packages": _packages(now),
         "expired": _expired(now, tally),
-        "orphan_rows": _orphan_rows(now),
-        "orphan_files": _orphan_files(now, tally),
-        "workspaces": _workspaces(now, tally),
+        "orphan_rows": 0 if away else _orphan_rows(now),
+        "orphan_files": 0 if away else _orphan_files(now, tally),
+        "workspaces": 0 if away else _workspaces(now, tally),
         "jobs": _jobs(now, tally),
         "sessions": _sessions(now),
     }

@@ -315,6 +315,17 @@ def disk() -> Iterator[Finding]:
             _("Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it."),
         )
         return
+    if _is_away():
+        yield Finding(
+            "disk",
+            Verdict.FAIL,
+            _("this is not the folder the saved files are in"),
+            _(
+                "Is its disk mounted? If you emptied or changed it on purpose, put an empty file "
+                "named .storykeep into it."
+            ),
+        )
+        return
     said, full = _room()
     try:
         volume.try_writing()
@@ -332,6 +343,13 @@ def disk() -> Iterator[Finding]:
         )
     else:
         yield Finding("disk", Verdict.OK, format_lazy(_("{room}, writable"), room=said))
+
+
+def _is_away() -> bool:
+    try:
+        return volume.is_away()
+    except DatabaseError:  # whether files should be there, the database knows
+        return False
 
 
 def _room() -> tuple[Words, bool]:

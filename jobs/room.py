@@ -51,8 +51,9 @@ def used_bytes(owner_id: int | None = None) -> int:
 
 
 def look() -> Room:
-    """How full we are right now. One query."""
+    """How full we are right now. One query. Raises FolderAway, and OSError."""
     env = settings.STORYKEEP
+    volume.root()
     return Room(
         used_bytes=used_bytes(),
         max_bytes=env.disk_max,
@@ -63,7 +64,9 @@ def look() -> Room:
 
 def check() -> None:
     """Refuse new work while there is no room for it. Raises DiskFull with a time."""
-    if look().full:
+    with volume.disk_errors():
+        full = look().full
+    if full:
         raise DiskFull("no room for new work", retry_after_s=_room_comes_in_s())
 
 

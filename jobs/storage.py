@@ -166,8 +166,8 @@ class Workspace:
         return settings.STORYKEEP.artifacts / WORK / self.name
 
     def __enter__(self) -> Self:
-        work = volume.root() / WORK
         with disk_errors():
+            work = volume.root() / WORK
             work.mkdir(mode=0o700, exist_ok=True)
             _remove_tree(self.path)
             self.path.mkdir(mode=0o700)

@@ -64,8 +64,8 @@ class _Migrations:
 
 
 def disk() -> bool:
-    """Is there room for more than the last few bytes?"""
-    return volume.free_bytes() >= settings.STORYKEEP.disk_min_free
+    """Is it the disk the files are on, with room for more than the last few bytes?"""
+    return not volume.is_away() and volume.free_bytes() >= settings.STORYKEEP.disk_min_free
 
 
 CHECKS: Final[dict[str, Callable[[], bool]]] = {

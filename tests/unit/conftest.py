@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from jobs import room
+from jobs import room, volume
 
 
 @pytest.fixture
@@ -30,8 +30,9 @@ def _no_attempts_yet() -> None:
 
 
 @pytest.fixture(autouse=True)
-def artifacts(tmp_path: Path, set_env: Callable[..., None]) -> Path:
+def artifacts(tmp_path_factory: pytest.TempPathFactory, set_env: Callable[..., None]) -> Path:
     """The folder saved files go to."""
-    folder = tmp_path / "artifacts"
+    folder = tmp_path_factory.mktemp("artifacts")
+    (folder / volume.MARK).touch()
     set_env(artifact_dir=folder)
     return folder

@@ -103,7 +103,7 @@ def test_one_file_that_resists_stops_no_other(
 
     report = cleanup.sweep(now)
     assert (report.orphan_files, report.failed) == (1, 0)
-    assert not [path for path in artifacts.rglob("*") if path.is_file()]
+    assert not [path for path in artifacts.glob("*/*") if path.is_file()]
 
 
 def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
@@ -120,7 +120,6 @@ def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
 
 
 def test_what_is_not_ours_stays(artifacts: Path) -> None:
-    artifacts.mkdir()
     (artifacts / "precious").write_text("mine")
     (artifacts / "ab").mkdir()
     (artifacts / "ab" / "notes.txt").write_text("mine")
@@ -128,6 +127,28 @@ def test_what_is_not_ours_stays(artifacts: Path) -> None:
         os.utime(path, (0, 0))
     assert cleanup.sweep(timezone.now()).idle
     assert (artifacts / "ab" / "notes.txt").exists()
+
+
+def test_files_on_a_disk_that_is_away_are_not_given_up(
+    artifacts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Unmounted, an empty folder is left in its place; then it comes back."""
+    kept, over = make_artifact(content=b"kept"), make_artifact(content=b"over")
+    Artifact.objects.filter(pk=over.pk).update(expires_at=timezone.now())
+    elsewhere = tmp_path / "elsewhere"
+    artifacts.rename(elsewhere)
+    artifacts.mkdir()
+    report = cleanup.sweep(timezone.now())
+    assert (report.expired, report.orphan_rows) == (1, 0)
+    assert "is away" in caplog.text
+    assert not list(artifacts.iterdir())
+
+    artifacts.rmdir()
+    elsewhere.rename(artifacts)
+    report = cleanup.sweep(timezone.now())
+    assert (report.orphan_rows, report.orphan_files) == (0, 1)
+    assert storage.size(kept.pk) == 4
+    assert storage.size(over.pk) is None
 
 
 @pytest.mark.parametrize("fault", ["missing", "cut short"])
@@ -289,7 +310,7 @@ def test_forgetting_removes_everything_at_once(
     assert not Item.objects.filter(pk=item.pk).exists()
     assert Package.objects.count() == 0
     assert list(Artifact.objects.all()) == [other]
-    assert [path.name for path in artifacts.rglob("*") if path.is_file()] == [str(other.pk)]
+    assert [path.name for path in artifacts.glob("*/*") if path.is_file()] == [str(other.pk)]
     assert forgotten == [job.pk]
     assert not lifecycle.holds(lifecycle.Claim(item.pk, item.attempt))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,15 +23,14 @@ from jobs.diagnosis import Finding, Report, Verdict, scrubbed
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.glimpse import Glimpse, Step, Tried
-from tests.factories import make_item, make_job
+from tests.factories import make_artifact, make_item, make_job
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def _all_is_well(monkeypatch: pytest.MonkeyPatch, artifacts: Path) -> None:
+def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis answers, a worker lives, the clean-up came by, there is a folder."""
-    artifacts.mkdir()
     now = timezone.now()
     monkeypatch.setattr(
         progress,
@@ -163,10 +163,19 @@ def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
+    shutil.rmtree(artifacts)
     (found,) = diagnosis.disk()
     assert found.verdict is Verdict.FAIL
     assert "STORYKEEP_DATA_DIR" in found.hint
     assert not artifacts.exists()
+
+
+def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
+    make_artifact()
+    (artifacts / volume.MARK).unlink()
+    (found,) = diagnosis.disk()
+    assert found.verdict is Verdict.FAIL
+    assert volume.MARK in found.hint
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
