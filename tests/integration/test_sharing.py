@@ -21,8 +21,8 @@ from tests.integration.conftest import Start, eventually
 from tests.integration.test_queue import check_disk, media, settled, states, submit
 
 S = ItemState
-SLOW = {"quiet.owl": 2_000, "locked.diary": 30_000, "nobody.here": 30_000}
-"""How fast an answer comes that takes about a second: a list is short, a page is long."""
+SLOW = {"quiet.owl": 400, "locked.diary": 30_000, "nobody.here": 30_000}
+"""How fast an answer comes that takes a few seconds: a list is short, a page is long."""
 
 
 def item_of(job: Job) -> Item:
@@ -56,7 +56,7 @@ def asked(tiktok: FakeTikTok, account: Account) -> dict[str, int]:
 
 @pytest.fixture
 def author(tiktok: FakeTikTok) -> Account:
-    """A small photo, a carousel, and a video that takes two seconds or so."""
+    """A small photo, a carousel, and a video that takes three seconds or so."""
     account = tiktok.account("sample.user", nickname="Sample")
     account.photo(formats=("webp",))
     account.carousel(2)
@@ -66,7 +66,7 @@ def author(tiktok: FakeTikTok) -> Account:
 
 @pytest.fixture
 def slow_video(tiktok: FakeTikTok) -> None:
-    tiktok.fault("video", "slow", bytes_per_s=150_000)
+    tiktok.fault("video", "slow", bytes_per_s=100_000)
 
 
 @pytest.mark.usefixtures("slow_video")
