@@ -221,6 +221,8 @@ def visit(
     contexts = []
 
     def make(device: str = "desktop", **more: Any) -> Page:
+        if more.get("service_workers") == "block":
+            witness.expected.append("Service Worker registration blocked")
         context = signed_in(device, **more)
         contexts.append(context)
         page = context.new_page()

@@ -179,7 +179,7 @@ def test_what_is_too_large_goes_in_rounds(visit: Open) -> None:
 
 def test_a_file_that_is_lost_is_said(visit: Open, witness: Any) -> None:
     witness.expected += ["ERR_FAILED", "410"]
-    page = on_phone(visit)
+    page = on_phone(visit, service_workers="block")  # it would keep the 410 from the page
     paste(page, "@harbour.bakery")
     settle(page)
     first = page.locator("a.frame").first.get_attribute("data-share") or ""
@@ -191,7 +191,7 @@ def test_a_file_that_is_lost_is_said(visit: Open, witness: Any) -> None:
 
 @pytest.mark.parametrize("system", [IPHONE, INSTALLED], ids=["browser", "installed"])
 def test_whose_session_is_over_is_asked_to_sign_in(system: str, visit: Open, witness: Any) -> None:
-    page = on_phone(visit, system)
+    page = on_phone(visit, system, service_workers="block")  # it would keep the 401 from the page
     paste(page, "@harbour.bakery")
     settle(page)
     address = page.url

@@ -13,9 +13,8 @@ from tests.browser.test_main_path import paste, settle, until
 
 
 @pytest.fixture
-def unworked(visit: Open, witness: Witness) -> Callable[[], Page]:
+def unworked(visit: Open) -> Callable[[], Page]:
     """A page without the service worker, whose requests a test could not hold."""
-    witness.expected.append("Service Worker registration blocked")
     return lambda: visit(service_workers="block")
 
 
