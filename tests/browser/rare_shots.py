@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -18,8 +18,9 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs import upstream, views, workers
+from jobs import diagnosis, upstream, views, workers
 from jobs.admin import pages
+from jobs.diagnosis import Finding, Verdict
 from jobs.models import Job, Quota
 from tests import factories
 
@@ -31,32 +32,33 @@ FAULTS = {
     "413": ("400.html", {"too_large": True, "status": 413}),
     "403": ("403.html", {}),
     "403-form": ("403_csrf.html", {}),
-    "429": ("429.html", {}),
+    "429": ("429.html", {"wait": timedelta(minutes=5)}),
     "500": ("500.html", {"error_id": "9f3c1a7be0"}),
     "closed": ("registration/closed.html", {}),
 }
 
-REPORT = {
-    "ok": False,
-    "text": "Storykeep 0.1.0\n\nok    database  SQLite answers, no migration is missing\n"
-    "warn  disk      1.2 GB free\nfail  TikTok    refuses this server (refused)\n",
-    "findings": [
-        {"part": "database", "verdict": "ok", "said": "SQLite answers, no migration is missing"},
-        {"part": "redis", "verdict": "ok", "said": "answers in 1 ms"},
-        {
-            "part": "disk",
-            "verdict": "warn",
-            "said": "1.2 GB free, below the 2 GB that new work needs soon",
-            "hint": "Remove files, or set STORYKEEP_DISK_MAX lower.",
-        },
-        {
-            "part": "TikTok",
-            "verdict": "fail",
-            "said": "refuses this server (refused)",
-            "hint": "Wait a while; another address for the server, or a proxy, may help.",
-        },
-    ],
-}
+REPORT = diagnosis.Report(
+    at=datetime(2026, 11, 20, 16, 3, tzinfo=UTC),
+    about="Storykeep 0.1.0",
+    findings=(
+        Finding(
+            part="database", verdict=Verdict.OK, said="SQLite answers, no migration is missing"
+        ),
+        Finding(part="redis", verdict=Verdict.OK, said="answers in 1 ms"),
+        Finding(
+            part="disk",
+            verdict=Verdict.WARN,
+            said="1.2 GB free, below the 2 GB that new work needs soon",
+            hint="Remove files, or set STORYKEEP_DISK_MAX lower.",
+        ),
+        Finding(
+            part="tiktok",
+            verdict=Verdict.FAIL,
+            said="refuses this server (refused)",
+            hint="Wait a while; another address for the server, or a proxy, may help.",
+        ),
+    ),
+)
 
 
 def prepare() -> None:
@@ -167,7 +169,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(workers, "heard", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
-    with patch.object(pages, "diagnose", lambda name: REPORT):
+    with patch.object(pages, "diagnose", lambda name: REPORT.as_plain()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")
