@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -111,6 +113,27 @@ def test_dark_is_dark(visit: Open) -> None:
         page.goto("/")
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", colour)[:3])) < 150) is dark
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_days_begin_where_the_reader_is(visit: Open, zone: str) -> None:
+    """As the server writes them: it knows the zone from the page before."""
+    page = visit("desktop", timezone_id=zone)
+    before = datetime.now(ZoneInfo(zone))
+    paste(page, "@harbour.bakery")
+    settle(page)
+    days = re.findall(r'data-when="day">([^<]+)<', page.request.get("/history/").text())
+    around = (before, datetime.now(ZoneInfo(zone)))
+    assert days[0] in {moment.strftime("%-d %B %Y") for moment in around}
+
+
+def test_a_video_plays_in_a_tab_of_its_own(visit: Open) -> None:
+    page = visit("desktop")
+    paste(page, "@harbour.bakery")
+    settle(page)
+    video = page.locator('a.frame[href*=".mp4"]').first.get_attribute("href")
+    page.goto(f"{page.url.split('/jobs/')[0]}{video}")
+    until(page, "document.querySelector('video').readyState >= 2")
 
 
 def test_inputs_do_not_zoom_a_phone(visit: Open) -> None:
