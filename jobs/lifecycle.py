@@ -300,9 +300,11 @@ def leave(
         state=story_state, **_facts(error)
     )
     expires_at = now + settings.STORYKEEP.artifact_ttl
-    Artifact.objects.present(now).filter(item__in=item_ids, expires_at__lt=expires_at).update(
-        expires_at=expires_at
+    # A file from an earlier attempt that would outlive the longest it may be kept goes as it would.
+    young = Artifact.objects.present(now).filter(
+        created_at__gte=expires_at - settings.STORYKEEP.artifact_ttl_max
     )
+    young.filter(item__in=item_ids, expires_at__lt=expires_at).update(expires_at=expires_at)
 
 
 def close(jobs: models.QuerySet[Job], now: datetime) -> int:

@@ -57,9 +57,11 @@ def subject(item: Item) -> str:
     """What an item is about to fetch: equal when the same media would come. Needs `item.job`.
 
     An account shows its stories whatever was said about posts, and sound is made of what came.
+    A link names an author, too, and the wrong name leads elsewhere than the right one.
     """
     posts = item.job.posts and item.kind != ItemKind.USER
-    text = "\n".join((item.key, item.job.prefer, str(posts)))
+    author = [item.target.get(name, "") for name in ("name", "user_id", "sec_uid")]
+    text = "\n".join((item.key, *author, item.job.prefer, str(posts)))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -207,6 +208,20 @@ def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> 
     gone.refresh_from_db()
     assert file.expires_at > soon + timedelta(hours=1)
     assert gone.expires_at == soon
+
+
+def test_no_retry_keeps_a_file_longer_than_the_longest(settings: Any) -> None:
+    now, env = timezone.now(), settings.STORYKEEP
+    held = claimed()
+    soon = now + timedelta(minutes=5)
+    old = make_artifact(
+        make_story(row(held)),
+        created_at=now - env.artifact_ttl_max + timedelta(hours=1),
+        expires_at=soon,
+    )
+    lifecycle.finish(held, Outcome(S.PARTIAL))
+    old.refresh_from_db()
+    assert old.expires_at == soon
 
 
 def test_releasing_counts_for_nothing(broker: Broker) -> None:

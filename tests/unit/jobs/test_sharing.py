@@ -108,6 +108,17 @@ def test_posts_count_where_a_link_may_lead_to_one() -> None:
     assert sharing.subject(items[0]) != sharing.subject(items[1])
 
 
+def test_a_link_with_another_name_is_another_question() -> None:
+    """Whoever sends the wrong name must not end what someone asks with the right one."""
+    subjects = set()
+    for name in ("private.one", "real.one"):
+        item = running()
+        item.kind, item.key = ItemKind.STORY, "item:7300000000000000000"
+        item.target = {"kind": "story", "name": name, "item_id": "7300000000000000000"}
+        subjects.add(sharing.subject(item))
+    assert len(subjects) == 2
+
+
 @pytest.mark.parametrize("end", ["cancel", "release", "finish", "wait"])
 def test_whoever_ends_leads_no_more(end: str) -> None:
     item = running()
