@@ -114,11 +114,22 @@ def _remove(found: Iterable[tuple[UUID, int]], now: datetime, tally: _Tally) -> 
     """Mark rows, then delete their files. A file that resists is an orphan from now on."""
     count = 0
     for batch in _batches(found):
-        ids = [artifact_id for artifact_id, _ in batch]
-        count += Artifact.objects.filter(pk__in=ids, removed_at=None).update(removed_at=now)
+        count += len(_mark(batch, now))
         for artifact_id, size_bytes in batch:
             tally.remove(artifact_id, size_bytes)
     return count
+
+
+def _mark(found: Iterable[tuple[UUID, int]], now: datetime) -> list[UUID]:
+    """Those of the rows that were not marked before: of two who remove the same, one does."""
+    marked = []
+    for batch in _batches(artifact_id for artifact_id, _size in found):
+        here = Artifact.objects.filter(pk__in=batch, removed_at=None)
+        with transaction.atomic():
+            ids = list(here.select_for_update().values_list("pk", flat=True))
+            Artifact.objects.filter(pk__in=ids).update(removed_at=now)
+        marked += ids
+    return marked
 
 
 def _expired(now: datetime, tally: _Tally) -> int:
@@ -252,12 +263,10 @@ def _jobs(now: datetime, tally: _Tally) -> int:
     for batch in _batches(list(old.values_list("pk", flat=True))):
         for job_id in batch:
             try:
-                _erase(job_id)
+                count += _erase(job_id, among=old) is not None
             except DatabaseError as error:
                 tally.failed += 1
                 logger.warning("could not delete job %s: %s", job_id, type(error).__name__)
-            else:
-                count += 1
     return count
 
 
@@ -267,9 +276,15 @@ def _sessions(now: datetime) -> int:
     return gone
 
 
-def _erase(job_id: UUID) -> list[tuple[UUID, int]]:
-    """A job's rows; its files, which the caller deletes."""
+def _erase(job_id: UUID, among: QuerySet[Job] | None = None) -> list[tuple[UUID, int]] | None:
+    """A job's rows; its files, which the caller deletes. None when it is not among those any more.
+
+    Its row is locked first, so that nothing is added to it meanwhile.
+    """
     with transaction.atomic():
+        jobs = Job.objects.all() if among is None else among
+        if not jobs.select_for_update().filter(pk=job_id).exists():
+            return None
         files = list(
             Artifact.objects.filter(job_id=job_id, removed_at=None).values_list("id", "size_bytes")
         )
@@ -290,7 +305,7 @@ def forget(job: Job) -> None:
     """
     lifecycle.cancel(job)
     tally = _Tally()
-    for artifact_id, size_bytes in _erase(job.pk):
+    for artifact_id, size_bytes in _erase(job.pk) or ():
         tally.remove(artifact_id, size_bytes)
     room.recount()
     logger.info("forgot job %s", job.pk)
@@ -324,7 +339,7 @@ def forget_everything(owner_id: int) -> Belongings:
         lifecycle.cancel(job)
     tally = _Tally()
     for job_id in list(mine.values_list("pk", flat=True)):
-        for artifact_id, size_bytes in _erase(job_id):
+        for artifact_id, size_bytes in _erase(job_id) or ():
             tally.remove(artifact_id, size_bytes)
     room.recount()
     logger.info("forgot all %d jobs of user %s", before.jobs, owner_id)
@@ -363,17 +378,17 @@ def doomed(files: QuerySet[Artifact]) -> QuerySet[Artifact]:
 
 def delete(files: QuerySet[Artifact]) -> list[UUID]:
     """Delete these files now, and with them all that is `doomed`; the ids of what went."""
-    now = timezone.now()
-    found = list(doomed(files).values_list("pk", "size_bytes"))
-    _remove(found, now, _Tally())
+    with transaction.atomic():
+        # A ZIP that is just being finished is here when we look, or finds its files gone.
+        jobs = Job.objects.filter(pk__in=files.order_by().values("job_id")).order_by("pk")
+        list(jobs.select_for_update().values_list("pk", flat=True))
+        found = list(doomed(files).values_list("pk", "size_bytes"))
+        marked = _mark(found, timezone.now())
+    tally = _Tally()
+    for artifact_id, size_bytes in found:
+        tally.remove(artifact_id, size_bytes)
     room.recount()
-    # Of two that delete the same at once, one did.
-    mine = Artifact.objects.filter(removed_at=now)
-    return [
-        artifact_id
-        for batch in _batches(one for one, _size in found)
-        for artifact_id in mine.filter(pk__in=batch).values_list("pk", flat=True)
-    ]
+    return marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

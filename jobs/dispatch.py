@@ -54,7 +54,8 @@ def dispatch(now: datetime | None = None) -> int:
     """Tell the broker of due items and packages, a small window of them, fairly.
 
     How many messages were sent. Safe to call any time; inside a transaction, call it with
-    `transaction.on_commit(dispatch)`. Never raises when Redis is away: the repair sends later.
+    `transaction.on_commit(dispatch, robust=True)`: what was committed stands, and the repair sends
+    what could not be sent now. Never raises when Redis is away.
     """
     now = now or timezone.now()
     due = Item.objects.due(now)

@@ -19,7 +19,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from jobs import quotas, upstream
@@ -216,7 +217,7 @@ def fail(held: Claim, error: StoriesError) -> bool:
 
 def put_back(held: Claim, until: datetime, code: str) -> bool:
     """Queue again without having tried; counts for nothing."""
-    moved = move(held, S.QUEUED, not_before=until, error_code=code, sent_at=None)
+    moved = move(held, S.QUEUED, **_held_up(until, code))
     hold_all(until, code)
     return moved
 
@@ -234,26 +235,33 @@ def release(held: Claim) -> bool:
 
 def hold_all(until: datetime, code: str) -> int:
     """TikTok refuses this server: nothing that is queued need try before `until`."""
-    return Item.objects.due(timezone.now()).update(not_before=until, error_code=code, sent_at=None)
+    return Item.objects.due(timezone.now()).update(**_held_up(until, code))
+
+
+def _held_up(until: datetime, code: str) -> dict[str, Any]:
+    return {
+        "not_before": until, "error_code": code, "error_detail": "", "sent_at": None,
+        "refused_since": Coalesce("refused_since", Value(timezone.now())),
+    }  # fmt: skip
 
 
 def resume_all() -> int:
-    """TikTok answers again: what waited for that may go on."""
-    now = timezone.now()
-    waiting = Item.objects.filter(state=S.QUEUED, error_code__in=REFUSALS, not_before__gt=now)
-    return waiting.update(not_before=None)
+    """TikTok answers again: what waited for that may go on, and has its patience back."""
+    waiting = Item.objects.filter(state=S.QUEUED, error_code__in=REFUSALS)
+    waiting.update(refused_since=None)
+    return waiting.filter(not_before__gt=timezone.now()).update(not_before=None)
 
 
 def _next_attempt(held: Claim, error: StoriesError) -> datetime | None:
     """When to try again by itself; None when the error is final."""
-    item = rows_of(held).values("tries", "asked_at").first()
+    item = rows_of(held).values("tries", "refused_since").first()
     if item is None:
         return None
     now = timezone.now()
     if isinstance(error, Refusal):
         until = upstream.trip(error)
         hold_all(until, error.code)
-        return until if now - item["asked_at"] < PATIENCE else None
+        return until if now - (item["refused_since"] or now) < PATIENCE else None
     pauses = next((some for cls, some in PAUSES_S.items() if isinstance(error, cls)), ())
     if item["tries"] >= len(pauses):
         return None
@@ -269,10 +277,12 @@ def _facts(error: StoriesError | None) -> dict[str, str]:
 
 
 def _wait(held: Claim, until: datetime, error: StoriesError) -> bool:
-    tried = 0 if isinstance(error, Refusal) else 1
-    moved = move(
-        held, S.QUEUED, not_before=until, sent_at=None, tries=F("tries") + tried, **_facts(error)
-    )
+    if isinstance(error, Refusal):
+        waits = _held_up(until, error.code)
+    else:
+        waits = {"not_before": until, "sent_at": None, "tries": F("tries") + 1}
+        waits["refused_since"] = None
+    moved = move(held, S.QUEUED, **(waits | _facts(error)))
     if moved:
         wait_s = (until - timezone.now()).total_seconds()
         logger.info("item %s waits %.0f s: %s", held.item_id, wait_s, error.code)
@@ -296,9 +306,14 @@ def leave(
     item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError, now: datetime
 ) -> None:
     """Nothing more happens to these items: settle their stories, start the files' clock anew."""
-    Story.objects.filter(item__in=item_ids, state__in=OPEN).update(
-        state=story_state, **_facts(error)
-    )
+    stories = Story.objects.filter(item__in=item_ids, state__in=OPEN)
+    if story_state == S.FAILED:
+        media = Artifact.objects.filter(story=OuterRef("pk"), role=Role.MEDIA)
+        captured_at = Coalesce("captured_at", Value(now))
+        stories.filter(Exists(media)).update(
+            state=S.PARTIAL, captured_at=captured_at, **_facts(error)
+        )
+    stories.update(state=story_state, **_facts(error))
     expires_at = now + settings.STORYKEEP.artifact_ttl
     # A file from an earlier attempt that would outlive the longest it may be kept goes as it would.
     young = Artifact.objects.present(now).filter(
@@ -398,10 +413,11 @@ def _retry(items: models.QuerySet[Item], owner_id: Any, unlimited: bool) -> int:
             settled_at=None,
             sent_at=None,
             not_before=None,
+            refused_since=None,
             **_facts(None),
         )
         Job.objects.filter(items__in=ids).update(settled_at=None)
-    transaction.on_commit(dispatch)
+    transaction.on_commit(dispatch, robust=True)
     return count
 
 
@@ -415,7 +431,7 @@ def requeue(items: models.QuerySet[Item]) -> int:
     now = timezone.now()
     fresh: dict[str, Any] = {
         "state": S.QUEUED, "tries": 0, "sent_at": None, "not_before": None, "leads": None,
-        **_facts(None),
+        "refused_since": None, **_facts(None),
     }  # fmt: skip
     with transaction.atomic():
         ids = list(can_requeue(items).values_list("pk", flat=True))
@@ -427,7 +443,7 @@ def requeue(items: models.QuerySet[Item]) -> int:
         chosen.filter(state__in=OPEN).update(**fresh)
         if settled:
             Job.objects.filter(items__in=ids).update(settled_at=None)
-    transaction.on_commit(dispatch)
+    transaction.on_commit(dispatch, robust=True)
     return len(ids)
 
 

@@ -189,7 +189,8 @@ class Item(Owned):
     the line was refused. key: `Target.key`, equal for equal targets.
     attempt: grows with every claim and fences off a worker presumed dead. tries: automatic
     attempts since the user last asked. sent_at: when the broker was last told.
-    asked_at: when the user last asked, by submitting or retrying; patience is counted from here.
+    asked_at: when the user last asked, by submitting or retrying; the line is in this order.
+    refused_since: since when TikTok refuses this server while it waits; patience counts from here.
     heartbeat_at: the running worker's last sign of life.
     leads: what this running item fetches for whoever else asks for it (jobs/sharing.py), null when
     nobody may wait for it. listed_at: when this attempt got its list.
@@ -211,6 +212,7 @@ class Item(Owned):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
     not_before = models.DateTimeField(_("not before"), null=True, default=None)
+    refused_since = models.DateTimeField(_("refused since"), null=True, default=None)
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, default=None)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
@@ -377,7 +379,7 @@ class Package(Owned):
     """A ZIP someone asked for: a whole job, or a selection of its files.
 
     selection: artifact ids, sorted; [] means every file of the job.
-    attempt, sent_at, heartbeat_at: as for an item.
+    attempt, sent_at, heartbeat_at: as for an item. tries: how many workers vanished over it.
     """
 
     job = models.ForeignKey(
@@ -388,6 +390,7 @@ class Package(Owned):
         _("state"), max_length=10, choices=PackageState, default=PackageState.QUEUED
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    tries = models.PositiveIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)

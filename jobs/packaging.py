@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from jobs import filenames, lifecycle, packages, quotas, room, storage, volume
@@ -228,8 +228,9 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
     if selection and not asked:
         raise NothingToPack
     with transaction.atomic():
-        Job.objects.select_for_update().get(pk=job.pk)  # two taps at once: one package
-        files = _files(job.pk, asked)
+        # Two taps at once: one package. And none for a job that is forgotten this moment.
+        there = Job.objects.select_for_update().filter(pk=job.pk).exists()
+        files = _files(job.pk, asked) if there else []
         if not files:
             raise NothingToPack
         wanted = sorted(str(file.pk) for file in files) if asked else []
@@ -239,7 +240,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
             package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
         shown = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{shown: package})
-        transaction.on_commit(dispatch)
+        transaction.on_commit(dispatch, robust=True)
     return package
 
 
@@ -315,7 +316,7 @@ def run(held: PackageClaim) -> bool:
             return False
         settled = False
         try:
-            settled = _settle(held, package, artifact)
+            settled = _settle(held, package, artifact, files)
         finally:
             if not settled:
                 storage.remove(artifact.pk)
@@ -331,19 +332,30 @@ def _fill_bundle(job: Job, files: Sequence[Artifact], archive: Archive) -> list[
     return _those(files, archive.add_bundle(stories))
 
 
-def _settle(held: PackageClaim, package: Package, artifact: Artifact) -> bool:
-    try:
-        with transaction.atomic():
-            if not Package.objects.filter(pk=package.pk).exists():
-                return False  # forgotten meanwhile, and the job with it
-            artifact.save(force_insert=True)
-            if packages.finish(held, artifact):
-                _retire(package)
-                return True
-            transaction.set_rollback(True)  # nobody waits for this ZIP any more
-    except IntegrityError:  # the job was forgotten between our look and the commit
-        pass
+def _settle(
+    held: PackageClaim, package: Package, artifact: Artifact, files: Sequence[Artifact]
+) -> bool:
+    with transaction.atomic():
+        # Locked: what is deleted or forgotten meanwhile was so before, or finds this ZIP.
+        if not Job.objects.select_for_update().filter(pk=package.job_id).exists():
+            return False
+        if any_gone(files):
+            # Deleted while it was packed: not to come back in a ZIP. Packed anew without it.
+            packages.release(held)
+            transaction.on_commit(dispatch, robust=True)
+            return False
+        artifact.save(force_insert=True)
+        if packages.finish(held, artifact):
+            _retire(package)
+            return True
+        transaction.set_rollback(True)  # nobody waits for this ZIP any more
     return False
+
+
+def any_gone(files: Sequence[Artifact]) -> bool:
+    """Was one of these files deleted since it was looked up?"""
+    there = Artifact.objects.filter(pk__in=[file.pk for file in files], removed_at=None)
+    return there.count() < len(files)
 
 
 def _retire(package: Package) -> None:

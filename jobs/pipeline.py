@@ -6,13 +6,14 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Final, Literal
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from jobs import (
@@ -271,7 +272,23 @@ class _Record:
                 saved[key] = file.size_bytes
             else:
                 self._bare.add(key)
-        return saved
+        return saved | self._deleted()
+
+    def _deleted(self) -> dict[tuple[str, int], int]:
+        """What was deleted before its time, since its person last asked: not to come back."""
+        gone = Artifact.objects.filter(
+            item=self._item,
+            story__isnull=False,
+            role__in=(Role.MEDIA, Role.ATTACHED_SONG),
+            removed_at__gte=self._item.asked_at,
+            removed_at__lt=F("expires_at"),
+        )
+        return {
+            (tiktok_id, position): size_bytes
+            for tiktok_id, position, size_bytes in gone.values_list(
+                "story__tiktok_id", "position", "size_bytes"
+            )
+        }
 
     def _made_of(self, file: Artifact) -> Iterator[Role]:
         """What belongs beside a file."""
@@ -470,7 +487,12 @@ class _Record:
 
         if story.kind == StoryKind.CAROUSEL and saved:
             self.save()
-            self._add(self._pack(story), close)
+            files = list(Artifact.objects.present().filter(story=story).order_by("position"))
+            packed = self._pack(story, files)
+            self._add(packed, close)
+            sources = [file for file in files if file.role != Role.ZIP]
+            if packed and packaging.any_gone(sources):  # deleted while it was packed
+                cleanup.delete(Artifact.objects.filter(pk__in=[one.pk for one in packed]))
         else:
             self.save(close)
 
@@ -485,9 +507,8 @@ class _Record:
             story.captured_at = story.captured_at or timezone.now()
         story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
 
-    def _pack(self, story: Story) -> list[Artifact]:
+    def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
         """A carousel as one ZIP, where there is none yet; one that lacks pictures makes room."""
-        files = list(Artifact.objects.present().filter(story=story).order_by("position"))
         media = [file for file in files if file.role == Role.MEDIA]
         old = next((file for file in files if file.role == Role.ZIP), None)
         if not media or (old and old.created_at > max(file.created_at for file in media)):

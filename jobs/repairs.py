@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 S = ItemState
 
 DEATHS: Final = 3
-"""So many workers may vanish over one item before it is taken for the cause."""
+"""So many workers may vanish over one item or package before it is taken for the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,9 @@ def _requeue_stale(now: datetime) -> int:
         if not lifecycle.rows_of(held).filter(silent).exists():
             continue
         if tries + 1 >= DEATHS:
-            ended = lifecycle.fail(held, Internal("the worker vanished, more than once"))
+            bug = uuid4().hex[:8]
+            logger.error("item %s: its workers vanish, bug %s", item_id, bug)
+            ended = lifecycle.fail(held, Internal(bug))
         else:
             facts: dict[str, Any] = {
                 "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
@@ -83,13 +86,13 @@ def _requeue_stale_packages(now: datetime) -> int:
     silent = Q(heartbeat_at__lte=now - lifecycle.LEASE) | Q(heartbeat_at=None)
     count = 0
     stale = Package.objects.filter(silent, state=PackageState.RUNNING)
-    for package_id, attempt in list(stale.values_list("pk", "attempt")):
+    for package_id, attempt, tries in list(stale.values_list("pk", "attempt", "tries")):
         held = PackageClaim(package_id, attempt)
         rows = packages.rows_of(held).filter(silent)
-        if attempt >= DEATHS:
+        if tries + 1 >= DEATHS:
             ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
         else:
-            ended = rows.update(state=PackageState.QUEUED, sent_at=None)
+            ended = rows.update(state=PackageState.QUEUED, sent_at=None, tries=tries + 1)
         if ended:
             count += 1
             _clear(held.workspace)
@@ -104,7 +107,9 @@ def _clear(workspace: str) -> None:
 def _give_up_waiting(now: datetime) -> int:
     """Settle what has waited for TikTok longer than anyone would."""
     tired = Item.objects.filter(
-        state=S.QUEUED, error_code__in=lifecycle.REFUSALS, asked_at__lte=now - lifecycle.PATIENCE
+        state=S.QUEUED,
+        error_code__in=lifecycle.REFUSALS,
+        refused_since__lte=now - lifecycle.PATIENCE,
     )
     count = 0
     for item_id, attempt in list(tired.values_list("pk", "attempt")):

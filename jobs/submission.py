@@ -138,7 +138,7 @@ def submit(
             if wanted:
                 quotas.admit(owner, wanted)
             job = _create(owner, verdicts, tame(note, NOTE_LENGTH, multiline=True), options, key)
-            transaction.on_commit(dispatch)
+            transaction.on_commit(dispatch, robust=True)
     except (IntegrityError, QuotaExceeded):
         # The same key a moment ago: the other request's job is the answer, and fills the quota.
         earlier = _earlier(owner, key)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from celery import shared_task
+from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -50,6 +51,9 @@ def fetch_item(item_id: str) -> None:
         lifecycle.release(held)
     except StoriesError as error:
         lifecycle.fail(held, error)
+    except DatabaseAway as error:
+        # Locked or away: it may not even take down that we failed. The repair hands the item on.
+        logger.warning("item %s is left to the repair: %s", held.item_id, error)
     except Exception as error:  # a bug: say so, do not try again
         if not lifecycle.holds(held):  # its rows or files went away under it, as they may
             logger.info("item %s lost its claim: %s", held.item_id, type(error).__name__)
@@ -74,6 +78,8 @@ def pack_package(package_id: str) -> None:
         packages.release(held)
     except StoriesError as error:
         packages.fail(held, error)
+    except DatabaseAway as error:
+        logger.warning("package %s is left to the repair: %s", held.package_id, error)
     except Exception:
         logger.exception("package %s crashed", held.package_id)
         packages.fail(held, Internal(uuid4().hex[:8]))

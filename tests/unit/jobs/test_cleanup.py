@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -289,6 +290,22 @@ def test_the_command_says_when_something_resisted(monkeypatch: pytest.MonkeyPatc
 
 
 # --- what people do ---
+
+
+def test_a_job_retried_as_its_time_comes_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    item = make_item(state=ItemState.FAILED, error_code="upstream_down")
+    Job.objects.update(settled_at=now - timedelta(days=31))
+    erase = cleanup._erase
+
+    def late(*args: Any, **more: Any) -> Any:
+        lifecycle.retry(item.job)
+        return erase(*args, **more)
+
+    monkeypatch.setattr(cleanup, "_erase", late)
+    assert cleanup.sweep(now).jobs == 0
+    item.refresh_from_db()
+    assert item.state == ItemState.QUEUED
 
 
 def test_forgetting_removes_everything_at_once(

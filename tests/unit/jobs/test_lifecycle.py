@@ -12,7 +12,7 @@ from jobs import lifecycle, repairs, upstream
 from jobs.dispatch import dispatch
 from jobs.errors import DiskFull, Internal
 from jobs.lifecycle import Claim, ClaimLost, Outcome
-from jobs.models import Item, Job, Story
+from jobs.models import Item, Job
 from jobs.states import ItemState
 from stories.errors import (
     Challenged,
@@ -203,7 +203,9 @@ def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> 
     file = make_artifact(story, expires_at=soon)
     gone = make_artifact(story, expires_at=soon, removed_at=timezone.now())
     lifecycle.finish(held, Outcome(S.PARTIAL, TooLarge()))
-    assert Story.objects.get().state == S.FAILED
+    story.refresh_from_db()
+    assert story.state == S.PARTIAL  # what it has stays
+    assert story.captured_at
     file.refresh_from_db()
     gone.refresh_from_db()
     assert file.expires_at > soon + timedelta(hours=1)
@@ -278,9 +280,29 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
     assert down.not_before == later
 
 
+def test_patience_begins_with_the_first_refusal() -> None:
+    """Asked long ago, while nothing ran here: that was not TikTok's doing."""
+    long_ago = timezone.now() - lifecycle.PATIENCE
+    held, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
+    lifecycle.fail(held, Refused("HTTP 403"))
+    assert repairs.repair(timezone.now()).gave_up == 0
+    assert row(held).state == S.QUEUED
+    first = row(held).refused_since
+    other.refresh_from_db()
+    assert (other.state, other.error_detail) == (S.QUEUED, "")
+    assert first
+    Item.objects.update(not_before=None)
+    again = lifecycle.claim(held.item_id)
+    assert again
+    lifecycle.fail(again, Refused("HTTP 403"))
+    assert row(held).refused_since == first
+    lifecycle.resume_all()
+    assert row(held).refused_since is None
+
+
 def test_patience_with_refusals_ends() -> None:
     long_ago = timezone.now() - lifecycle.PATIENCE
-    held = claimed(asked_at=long_ago)
+    held = claimed(refused_since=long_ago)
     lifecycle.fail(held, Refused("HTTP 403"))
     assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
 

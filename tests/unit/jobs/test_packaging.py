@@ -20,7 +20,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import filenames, lifecycle, packages, packaging, storage
+from jobs import cleanup, filenames, lifecycle, packages, packaging, storage
 from jobs.archive import Archive, cell, manifest
 from jobs.errors import DiskFull, NothingToPack
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
@@ -603,6 +603,44 @@ def test_a_job_forgotten_at_the_last_moment(
     monkeypatch.setattr(packaging, "_settle", late)
     assert not packaging.run(held)
     assert files_on_disk(artifacts) == before
+
+
+def test_what_is_deleted_while_it_is_packed_does_not_come_back(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_full_job()
+    package = packaging.request(job)
+    held = packages.claim(package.pk)
+    assert held
+    unwanted = job.artifacts.filter(role=Role.MEDIA).first()
+    assert unwanted
+    write = packaging._write
+
+    def late(*args: Any, **more: Any) -> Artifact:
+        made = write(*args, **more)
+        cleanup.delete_file(unwanted)
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packaging, "_write", late)
+        assert not packaging.run(held)
+    assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
+    package.refresh_from_db()
+    assert package.state == PackageState.QUEUED
+
+    again = packages.claim(package.pk)
+    assert again
+    assert packaging.run(again)
+    package.refresh_from_db()
+    with opened(package.artifact) as archive:
+        assert not [name for name in archive.namelist() if name.endswith(unwanted.name)]
+
+
+def test_no_zip_for_a_job_that_is_gone() -> None:
+    job = make_full_job()
+    Job.objects.filter(pk=job.pk).delete()
+    with pytest.raises(NothingToPack):
+        packaging.request(job)
 
 
 def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:

@@ -11,9 +11,21 @@ from typing import Any, Literal
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import engine, lifecycle, pipeline, repairs, storage, tasks, upstream, volume
+from jobs import (
+    cleanup,
+    engine,
+    lifecycle,
+    packaging,
+    pipeline,
+    repairs,
+    storage,
+    tasks,
+    upstream,
+    volume,
+)
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState
@@ -25,6 +37,7 @@ from stories.errors import (
     NoSuchAccount,
     Refused,
     StoriesError,
+    TimedOut,
     TooLarge,
 )
 from stories.events import (
@@ -234,6 +247,43 @@ def test_what_failed_is_named_and_the_rest_is_kept(stage: Stage) -> None:
     assert (first.state, first.error_code) == (S.FAILED, "too_large")
     assert (second.state, second.error_code) == (S.PARTIAL, "media_corrupt")
     assert [role for role, _, _ in files(item)].count("zip") == 1
+    check_disk()
+
+
+def test_what_was_deleted_while_it_waits_comes_back_only_when_asked_for(stage: Stage) -> None:
+    first, second = a_story(1), a_story(2)
+    item = make_item()
+    lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
+    lifecycle.finish(Claim(item.pk, 1), run(stage, item, *lost))
+    cleanup.delete_files(item.job)
+    Item.objects.update(not_before=None)
+    outcome = run(stage, item, listed(first, second), ended(first), ended(second, 0, TooLarge()))
+    assert stage.asked["have"] == {(first.id, 1)}
+    lifecycle.finish(Claim(item.pk, 2), outcome)
+    item.refresh_from_db()
+    assert item.state == S.PARTIAL
+
+    lifecycle.retry_item(item)
+    run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
+    assert stage.asked["have"] == set()
+
+
+def test_a_picture_deleted_while_its_carousel_is_packed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album = a_story(1, StoryKind.CAROUSEL, 2)
+    item = make_item()
+    carousel = packaging.carousel
+
+    def late(*args: Any) -> Artifact:
+        made = carousel(*args)
+        media = Artifact.objects.filter(role=Role.MEDIA, position=1)
+        cleanup.delete_file(media.get())
+        return made
+
+    monkeypatch.setattr(packaging, "carousel", late)
+    run(stage, item, listed(album), stage.file(album, 1), stage.file(album, 2), ended(album, 2))
+    assert [(role, position) for role, position, _ in files(item)] == [("media", 2)]
     check_disk()
 
 
@@ -521,6 +571,14 @@ def test_an_error_of_the_whole_item_is_its_code(stage: Stage) -> None:
         "no_such_account",
         "code 10221",
     )
+
+
+def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:
+    item = fetch(stage, OperationalError("database is locked"))
+    assert item.state == S.RUNNING
+    repairs.repair(timezone.now() + lifecycle.LEASE)
+    item.refresh_from_db()
+    assert item.state == S.QUEUED
 
 
 def test_a_bug_is_an_id_for_the_reader_and_a_traceback_for_the_log(

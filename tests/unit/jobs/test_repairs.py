@@ -64,7 +64,7 @@ def test_a_job_closed_too_early_is_opened() -> None:
 def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     later = timezone.now() + timedelta(minutes=5)
     long_ago = timezone.now() - lifecycle.PATIENCE
-    tired = make_item(asked_at=long_ago, not_before=later, error_code="challenged")
+    tired = make_item(refused_since=long_ago, not_before=later, error_code="challenged")
     fresh = make_item(not_before=later, error_code="challenged")
     report = repairs.repair(timezone.now())
     tired.refresh_from_db()
@@ -73,6 +73,20 @@ def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     assert (tired.state, tired.error_code) == (S.FAILED, "challenged")
     assert tired.job.settled_at is not None
     assert fresh.state == S.QUEUED
+
+
+def test_who_goes_politely_has_not_vanished() -> None:
+    job = make_job(links=1, state=S.DONE)
+    package = Package.objects.create(job=job, owner=job.owner)
+    for _ in range(repairs.DEATHS):
+        held = packages.claim(package.pk)
+        assert held
+        packages.release(held)
+    for state in (*[PackageState.QUEUED] * (repairs.DEATHS - 1), PackageState.FAILED):
+        assert packages.claim(package.pk)
+        repairs.repair(timezone.now() + lifecycle.LEASE)
+        package.refresh_from_db()
+        assert package.state == state
 
 
 def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:

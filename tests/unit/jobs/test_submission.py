@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from jobs import room, submission
 from jobs.errors import BatchTooLong, DiskFull
@@ -219,3 +219,14 @@ def test_nothing_turns_the_direction_of_what_stands_around_it() -> None:
     text = "".join(map(chr, range(0x202A, 0x202F))) + "ab\u2066c\u2069\u200f שלום"
     assert submission.tame(f"{text}\u2067\u2068", 100, multiline=True) == "abc\u200f שלום"
     assert submission.tame(text, 100) == "abc\u200f שלום"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_was_made_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker, or the database, may fail right after the commit."""
+
+    def locked() -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(submission, "dispatch", locked)
+    assert submission.submit(make_user(), ["@one"]).items.get().state == ItemState.QUEUED
