@@ -29,6 +29,7 @@ from stories.errors import StoriesError
 CHUNK_BYTES: Final = 1024 * 1024
 ENTRY_BYTES: Final = 2048
 """Two headers and a generous sidecar: for the question whether a ZIP fits."""
+MANIFEST: Final = "manifest.csv"
 ORDER: Final = ("media", "converted", "audio_track", "attached_song")
 """The roles of files that leave, in this order within one media item. Posters stay."""
 
@@ -180,6 +181,7 @@ class Archive:
         self._open = open_
         self._beat = beat
         self._taken: dict[str, set[str]] = {}
+        self._folders: dict[str, str] = {}
 
     def close(self) -> None:
         """Write the directory at the end; the file stays open."""
@@ -203,11 +205,18 @@ class Archive:
 
     def path(self, folder: str, name: str) -> str:
         """A member's path, tamed and unlike every other one, also where case does not count."""
-        inside = filenames.folder_name(folder) if folder else ""
+        inside = self._folder(folder) if folder else ""
         taken = self._taken.setdefault(filenames.same(inside), set())
         free = filenames.unique(filenames.tame(name), taken)
         taken.add(filenames.same(free))
         return f"{inside}/{free}" if inside else free
+
+    def _folder(self, wanted: str) -> str:
+        """A folder's name, tamed, and no file's: an account may be called like one of ours."""
+        name = filenames.folder_name(wanted)
+        if filenames.same(name) not in self._folders:
+            self._folders[filenames.same(name)] = filenames.unique(name, {filenames.same(MANIFEST)})
+        return self._folders[filenames.same(name)]
 
     def add_file(self, path: str, at: datetime, file: FileFacts) -> bool:
         """Copy a file in; False, and nothing written, when it is not there whole."""
@@ -261,7 +270,7 @@ class Archive:
             if added and (latest is None or story.posted_at > latest):
                 latest = story.posted_at
         if latest is not None:
-            self.add_text(self.path("", "manifest.csv"), latest, manifest(lines))
+            self.add_text(self.path("", MANIFEST), latest, manifest(lines))
         return packed
 
     def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:

@@ -28,7 +28,9 @@ WINDOW: Final = 8
 
 
 def _unsent(now: datetime) -> Q:
-    return Q(sent_at=None) | Q(sent_at__lte=now - RESEND_AFTER)
+    """Never sent, or too long ago; or in the future, for the clock was set back."""
+    long_ago = Q(sent_at__lte=now - RESEND_AFTER) | Q(sent_at__gt=now + RESEND_AFTER)
+    return Q(sent_at=None) | long_ago
 
 
 def fairest(items: models.QuerySet[Item], limit: int) -> list[UUID]:
@@ -65,7 +67,7 @@ def dispatch(now: datetime | None = None) -> int:
     if not untold.exists() and not waiting.exists():
         return 0
     with transaction.atomic():
-        room = WINDOW - due.filter(sent_at__gt=now - RESEND_AFTER).count()
+        room = WINDOW - due.exclude(_unsent(now)).count()
         items = _mark(Item, fairest(untold, room), now) if room > 0 else []
         oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
         packages = _mark(Package, list(oldest), now)

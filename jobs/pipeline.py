@@ -22,6 +22,7 @@ from jobs import (
     filenames,
     lifecycle,
     packaging,
+    progress,
     quotas,
     sharing,
     storage,
@@ -30,7 +31,7 @@ from jobs import (
 )
 from jobs.dispatch import dispatch
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
-from jobs.models import Artifact, Audio, Item, Role, Story, StoryKind
+from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
 from jobs.progress import Reporter
 from jobs.states import ItemState
 from stories import choose, structures
@@ -76,6 +77,15 @@ def run(held: Claim) -> Outcome:
     item = Item.objects.select_related("job").filter(pk=held.item_id).first()
     if item is None:
         raise ClaimLost
+    try:
+        return _run(held, item)
+    except ClaimLost:
+        if not Job.objects.filter(pk=item.job_id).exists():
+            progress.forget(item.job_id)  # forgotten, and we may have reported since
+        raise
+
+
+def _run(held: Claim, item: Item) -> Outcome:
     watch = _Watch(held)
     room = quotas.most_bytes(item.owner_id)
     with storage.Workspace(held.workspace, owner_id=item.owner_id, max_bytes=room) as workspace:

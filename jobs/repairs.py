@@ -59,8 +59,14 @@ def repair(now: datetime) -> Repaired:
     return report
 
 
+def _silent(now: datetime) -> Q:
+    """No sign of life for a lease; or one from the future, for the clock was set back."""
+    long_ago = Q(heartbeat_at__lte=now - lifecycle.LEASE)
+    return long_ago | Q(heartbeat_at__gt=now + lifecycle.LEASE) | Q(heartbeat_at=None)
+
+
 def _requeue_stale(now: datetime) -> int:
-    silent = Q(heartbeat_at__lte=now - lifecycle.LEASE) | Q(heartbeat_at=None)
+    silent = _silent(now)
     count = 0
     stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
     for item_id, attempt, tries in list(stale):
@@ -83,7 +89,7 @@ def _requeue_stale(now: datetime) -> int:
 
 
 def _requeue_stale_packages(now: datetime) -> int:
-    silent = Q(heartbeat_at__lte=now - lifecycle.LEASE) | Q(heartbeat_at=None)
+    silent = _silent(now)
     count = 0
     stale = Package.objects.filter(silent, state=PackageState.RUNNING)
     for package_id, attempt, tries in list(stale.values_list("pk", "attempt", "tries")):

@@ -258,6 +258,8 @@ class Supervisor:
         if not self.stopping:
             self.stopping = True
             self.say("stopping")
+            for child in self.children:
+                child.start_at = None  # nobody is started any more, or waited for
             self.stage = max((c.stage for c in self.children if c.process), default=-1)
             self.stop_stage()
             return

@@ -233,6 +233,20 @@ def test_a_zip_lives_as_long_as_a_fresh_file_but_no_copy_outlives_the_maximum(
     assert abs(left - timedelta(hours=1)) < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("author", ["manifest.csv", "MANIFEST.CSV"])
+def test_an_account_called_like_our_manifest(author: str, tmp_path: Path) -> None:
+    item = make_item(state=ItemState.DONE, author_name=author)
+    make_artifact(make_story(item), content=b"1", name="a.jpg")
+    package = packaging.request(item.job)
+    assert work(package)
+    package.refresh_from_db()
+    assert package.artifact
+    with opened(package.artifact) as archive:
+        archive.extractall(tmp_path)
+    assert (tmp_path / "manifest.csv").is_file()
+    assert len(list(tmp_path.glob("*/a.jpg"))) == 1
+
+
 def test_hostile_names_stay_inside(tmp_path: Path) -> None:
     story = make_carousel(0, author="../../evil")
     names = [

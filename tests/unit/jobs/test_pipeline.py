@@ -20,6 +20,7 @@ from jobs import (
     lifecycle,
     packaging,
     pipeline,
+    progress,
     repairs,
     storage,
     tasks,
@@ -571,6 +572,18 @@ def test_an_error_of_the_whole_item_is_its_code(stage: Stage) -> None:
         "no_such_account",
         "code 10221",
     )
+
+
+def test_what_is_forgotten_meanwhile_leaves_no_progress(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped: list[Any] = []
+    monkeypatch.setattr(progress, "forget", dropped.append)
+    photo = a_story()
+    item = make_item()
+    stage.script = (listed(photo), lambda: cleanup.forget(item.job), stage.file(photo))
+    tasks.fetch_item(str(item.pk))
+    assert dropped == [item.job_id] * 2
 
 
 def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:

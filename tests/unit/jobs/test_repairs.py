@@ -30,6 +30,13 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
         assert not workspace.path.exists()
 
 
+def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> None:
+    held, told = claimed(), make_item(sent_at=timezone.now())
+    repairs.repair(timezone.now() - timedelta(hours=1))
+    assert row(held).state == S.QUEUED
+    assert told.pk in broker.sent
+
+
 def test_a_sign_of_life_keeps_the_lease() -> None:
     held = claimed()
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
