@@ -21,6 +21,7 @@ from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
 from jobs import workers
+from webapp import aside
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -57,6 +58,9 @@ def _config() -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_ignore_result": True,
         "task_acks_late": False,
+        "task_routes": {
+            name: {"queue": aside.QUEUE} for name in (aside.PACKING, *aside.HOUSEKEEPING)
+        },
         "task_serializer": "json",
         "accept_content": ["json"],
         "timezone": "UTC",
@@ -77,6 +81,7 @@ def _config() -> dict[str, Any]:
 
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
+app.steps["consumer"].add(aside.Aside)
 
 
 LOOKS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -107,9 +112,11 @@ def _let_go(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _close(**_: Any) -> None:
-    """Nothing runs any more and nothing is received: tell the others what was released."""
+    """Nothing is received any more: wait for what runs aside, and tell the others what was
+    released."""
     from jobs import engine
     from jobs.dispatch import dispatch
 
+    aside.stop()
     engine.stop()
     dispatch()

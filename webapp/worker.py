@@ -70,6 +70,7 @@ def work(concurrency: int, log_level: str) -> int:
         hostname=name,
         pool_cls=get_implementation("threads"),
         concurrency=concurrency,
+        queues=[app.conf.task_default_queue],  # the other one is taken aside
         loglevel=log_level,
         quiet=True,
         without_gossip=True,

@@ -122,7 +122,7 @@ def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
     with _server.client() as client:
         for key in client.scan_iter("storykeep:*"):
             client.delete(key)
-        client.delete("celery")
+        client.delete("celery", "aside")
     lifecycle.stopping.clear()
 
 

@@ -9,8 +9,19 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, progress, repairs, storage, submission, tasks, upstream, volume, workers
-from jobs.models import Artifact, Audio, Item, Job, Role, Story
+from jobs import (
+    lifecycle,
+    packaging,
+    progress,
+    repairs,
+    storage,
+    submission,
+    tasks,
+    upstream,
+    volume,
+    workers,
+)
+from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
@@ -263,6 +274,28 @@ def test_a_worker_asked_to_stop_gives_its_items_back(
     settled(job)
     assert states(job) == [S.DONE]
     assert len(media(job)) == 2
+    check_disk()
+
+
+def test_nothing_waits_behind_slow_transfers(start_worker: Start, tiktok: FakeTikTok) -> None:
+    """A ZIP somebody waits for, files whose time has come, and lines of a worker that died."""
+    tiktok.account("quick").carousel(2)
+    slow = [f"slow{number}" for number in range(4)]  # as many as a worker here does at once
+    for name in slow:
+        tiktok.account(name).video(min_bytes=3_000_000)
+    start_worker().ready()
+    done = settled(submit("quick"))
+    tiktok.fault("video", "slow", bytes_per_s=20_000)
+    busy = submit(*slow, owner="bob")
+    eventually(lambda: busy.items.filter(state=S.RUNNING).count() == len(slow))
+    package = packaging.request(done)
+    late = done.artifacts.filter(role=Role.POSTER)
+    late.update(expires_at=timezone.now())
+    tasks.sweep.apply_async(expires=60)
+    packed = Package.objects.filter(pk=package.pk, state=PackageState.DONE)
+    eventually(lambda: packed.exists() and not late.filter(removed_at=None).exists())
+    assert states(busy) == [S.RUNNING] * len(slow)
+    lifecycle.cancel(busy)
     check_disk()
 
 
