@@ -121,7 +121,7 @@ def _taken_over(
         if leader.listed_before((item.claimed_at or timezone.now()) - sharing.FRESH):
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
-        for event in leader.events(workspace):
+        for event in leader.events(workspace, record.have):
             watch.look_round()
             record.take(event)
         record.save()

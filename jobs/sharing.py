@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
@@ -124,9 +124,12 @@ class Leader:
         """Was the list already here then?"""
         return self._listed_at is not None and self._listed_at < moment
 
-    def events(self, workspace: storage.Workspace) -> Iterator[Event | None]:
+    def events(
+        self, workspace: storage.Workspace, have: Set[tuple[str, int]] = frozenset()
+    ) -> Iterator[Event | None]:
         """What happens over there, as if it happened here; None: time passed.
 
+        have: story id and position of media another leader's files were taken over of before.
         Ends with the leader's attempt; `complete` then says whether that was all there is. Raises
         what the look-up ended with when that would be nobody else's luck either.
         """
@@ -137,7 +140,7 @@ class Leader:
             # Looked at before what was written: once it is over, nothing is added any more.
             over = self._is_over(seen)
             if seen["listed_at"] or over:
-                yield from self._written(seen, workspace)
+                yield from self._written(seen, workspace, have)
             if over:
                 self._conclude(seen)
                 return
@@ -159,7 +162,9 @@ class Leader:
         sign_of_life: datetime | None = seen["heartbeat_at"]
         return sign_of_life is None or sign_of_life <= timezone.now() - SILENT
 
-    def _written(self, seen: dict[str, Any], workspace: storage.Workspace) -> Iterator[Event]:
+    def _written(
+        self, seen: dict[str, Any], workspace: storage.Workspace, have: Set[tuple[str, int]]
+    ) -> Iterator[Event]:
         # Stories before files: of a story that is done, all the files are seen then.
         stories = list(Story.objects.filter(item=self._claim.item_id).order_by("position"))
         ids = frozenset(story.tiktok_id for story in stories)
@@ -174,9 +179,11 @@ class Leader:
             if story is None or (story.pk, file.role, file.position) in self._taken:
                 continue
             self._taken.add((story.pk, file.role, file.position))
-            ready = _ready(file, story, workspace)
-            if ready is not None:
+            ours = (story.tiktok_id, file.position) in have
+            ready = None if ours else _ready(file, story, workspace)
+            if ours or ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
+            if ready is not None:
                 yield from self._with_sound(ready, workspace)
         for story in stories:
             whole = self._media.get(story.pk) == story.media_count

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, pipeline, repairs, sharing, storage
+from jobs import lifecycle, packaging, pipeline, progress, repairs, sharing, storage
 from jobs.errors import QuotaExceeded
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import (
@@ -297,6 +297,48 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Alone(sorted(have))
 
     monkeypatch.setattr(pipeline, "_events", events)
+
+
+def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first was cancelled; what was taken over of theirs counts once."""
+
+    def album(item: Item) -> None:
+        Item.objects.filter(pk=item.pk).update(
+            listed_at=timezone.now(), author_id="1", author_name="someone"
+        )
+        story = make_story(item, tiktok_id="77", state=S.QUEUED, kind=StoryKind.CAROUSEL)
+        Story.objects.filter(pk=story.pk).update(media_count=3)
+        for position in (1, 2):
+            make_artifact(story, content=b"p" * 100, position=position)
+        make_artifact(story, content=b"small", role=Role.POSTER, position=1)
+
+    alice, carol, bob = running(), running("carol"), running("bob")
+    assert lead(alice)
+    album(alice)
+    Quota.objects.create(owner=bob.owner, stored_bytes=350)
+
+    def wait(_seconds: float) -> bool:
+        if not carol.stories.exists():
+            lifecycle.cancel(alice.job)
+            assert lead(carol)
+            album(carol)
+        else:
+            make_artifact(carol.stories.get(), content=b"p" * 100, position=3)
+            carol.stories.update(state=S.DONE)
+            settle(carol, S.DONE)
+        return False
+
+    monkeypatch.setattr(lifecycle.stopping, "wait", wait)
+    told: list[int] = []
+    monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
+    monkeypatch.setattr(packaging, "carousel", no_room)
+    assert follow(bob) == Outcome(S.DONE)
+    assert bob.artifacts.filter(role=Role.MEDIA).count() == 3
+    assert len(told) == 3
+
+
+def no_room(*_: Any) -> Any:
+    raise QuotaExceeded("stored_bytes")
 
 
 @pytest.mark.usefixtures("_alone")
