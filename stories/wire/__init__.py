@@ -6,7 +6,7 @@ Whatever the bytes are, only a StoriesError comes out. docs/protocol.md dates ev
 
 from stories.wire.accounts import embed_author, profile_author
 from stories.wire.items import MAX_CAPTION, embed_item, page_item
-from stories.wire.lists import StoryPage, empty_list_error, story_page
+from stories.wire.lists import StoryPage, empty_list_error, left_out_error, story_page
 from stories.wire.media import MAX_MIRRORS, MAX_RENDITIONS
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "embed_author",
     "embed_item",
     "empty_list_error",
+    "left_out_error",
     "page_item",
     "profile_author",
     "story_page",

@@ -145,13 +145,13 @@ def _item_author(item: Raw, where: str, known: Author | None) -> Author:
     owner = as_object(item.get("author"))
     name = owner.get("uniqueId")
     user_id = as_id(owner.get("id")) or as_id(owner.get("userId"))
+    if not isinstance(name, str) or not is_name(name):
+        name = known.name if known is not None else ""
+    if not name:
+        raise UpstreamChanged(f"{where}.author.uniqueId is missing")
     if known is None:
-        if not isinstance(name, str) or not is_name(name):
-            raise UpstreamChanged(f"{where}.author.uniqueId is missing")
         return named_author(owner, user_id or "", name)
-    told = named_author(
-        owner, known.id, name if isinstance(name, str) and is_name(name) else known.name
-    )
+    told = named_author(owner, known.id, name)
     return replace(
         told,
         nickname=told.nickname or known.nickname,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stories.errors import (
     AgeRestricted,
     Gone,
     MediaUnavailable,
+    PrivateAccount,
     PrivatePost,
     StoriesError,
     UpstreamChanged,
@@ -22,6 +23,9 @@ from stories.wire.items import check_access, read_story
 from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
 
 MAX_ITEMS = 200
+# A clock set to the wrong zone is hours off, and TikTok's then knows better. What is further away
+# is no clock, and judging by it would make every story expired.
+BELIEVABLE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +35,16 @@ class StoryPage:
     stories: those that pass the trust rules, oldest first, each id once.
     dropped: reason -> how many were left out: "expired", "foreign", "private", "ad", "no_media",
     "not_ready" (a photo whose slides are not listed yet), "age_restricted", "unreadable".
-    listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
+    left_out: id -> that reason, where the item has an id. listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
-    above zero with nothing listed on any page is a partial answer, not "no stories".
-    server_now: TikTok's clock; expiry was judged by it when present.
+    above what all pages list is a partial answer. server_now: TikTok's clock, None when the answer
+    has none or one that cannot be; expiry was judged by it when present.
     """
 
     stories: tuple[Story, ...]
     dropped: Mapping[str, int]
+    left_out: Mapping[str, str]
     listed_ids: frozenset[str]
     next_cursor: str | None
     has_more: bool
@@ -51,10 +56,10 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
     """One answer of `/api/story/item_list/`, kept to the trust rules.
 
     author: whose list was asked for; other people's items are dropped. now: aware; TikTok's own
-    clock wins where the answer carries it. Story.author is as the item says, so its name may be
-    newer than `author.name`. Raises Refused (zero bytes, captcha codes, a page without data),
-    Challenged, NoSuchAccount, PrivateAccount, LoginRequired, RegionLocked, Unavailable,
-    UpstreamChanged.
+    clock wins where the answer carries it, up to a day off. Story.author is as the item says, so
+    its name may be newer than `author.name`. Raises Refused (zero bytes, captcha codes, a page
+    without data), Challenged, NoSuchAccount, PrivateAccount (also when an item says it of its
+    author), LoginRequired, RegionLocked, Unavailable, UpstreamChanged.
     """
     payload = json_answer(body)
     items = payload.get("itemList")
@@ -67,24 +72,26 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
     if len(items) > MAX_ITEMS:
         raise UpstreamChanged(f"itemList holds {len(items)} entries")
     server_now = as_instant_ms(as_object(payload.get("extra")).get("now"))
+    if server_now is not None and abs(server_now - now) > BELIEVABLE:
+        server_now = None
     kept: dict[str, Story] = {}
-    listed: set[str] = set()
-    dropped: Counter[str] = Counter()
+    left_out: dict[str, str] = {}
+    nameless = 0
     for item in items:
         item_id = as_id(as_object(item).get("id"))
         if item_id is None:
-            dropped["unreadable"] += 1
-        elif item_id not in listed:
-            listed.add(item_id)
+            nameless += 1
+        elif item_id not in kept and item_id not in left_out:
             outcome = _listed_story(item, author, server_now or now)
             if isinstance(outcome, Story):
                 kept[item_id] = outcome
             else:
-                dropped[outcome] += 1
+                left_out[item_id] = outcome
     return StoryPage(
         stories=tuple(sorted(kept.values(), key=lambda story: (story.posted_at, int(story.id)))),
-        dropped=dict(dropped),
-        listed_ids=frozenset(listed),
+        dropped=dict(Counter(left_out.values()) + Counter(unreadable=nameless)),
+        left_out=left_out,
+        listed_ids=frozenset(kept) | frozenset(left_out),
         next_cursor=_next_cursor(payload, items),
         has_more=as_flag(payload.get("HasMoreAfter")),
         total=as_int(payload.get("TotalCount"), most=10**6),
@@ -97,24 +104,44 @@ def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
 
     dropped: summed over the pages. Items that were there and could not be read are not "no story".
     """
-    if dropped.get("not_ready"):
-        return MediaUnavailable("a listed photo has no slides yet")
-    if dropped.get("age_restricted"):
-        return AgeRestricted("every listed story is age-restricted")
+    for reason in ("not_ready", "age_restricted"):
+        if dropped.get(reason):
+            return left_out_error(reason)
     for reason in ("no_media", "unreadable", "foreign"):
         if dropped.get(reason):
             return UpstreamChanged(f"{dropped[reason]} listed items were dropped: {reason}")
     return None
 
 
+def left_out_error(reason: str) -> StoriesError | None:
+    """What it means for an item that the list names it and it was left out for this reason.
+
+    None for one that is somebody else's or an advertisement: that says nothing about the item.
+    """
+    match reason:
+        case "expired":
+            return Gone("the list says that its time is over")
+        case "private":
+            return PrivatePost("so the list says")
+        case "age_restricted":
+            return AgeRestricted("listed without media, as age-restricted")
+        case "not_ready":
+            return MediaUnavailable("a listed photo has no slides yet")
+        case "no_media" | "unreadable":
+            return UpstreamChanged(f"a listed item was dropped: {reason}")
+    return None
+
+
 def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
-    """The story, or the reason it is left out."""
+    """The story, or the reason it is left out. Raises PrivateAccount, which ends the list."""
     if not _is_by(item, author):
         return "foreign"
     if as_flag(item.get("isAd")):
         return "ad"
     try:
         story = read_story(item, "itemList[]", author, is_story=True)
+        if story.author.private:
+            raise PrivateAccount("an item of the list says so of its author")
         check_access(item, story, now)
     except PrivatePost:
         return "private"
@@ -136,7 +163,8 @@ def _is_by(item: Raw, author: Author) -> bool:
     if owner_id is not None and author.id:
         return owner_id == author.id
     name = owner.get("uniqueId")
-    return isinstance(name, str) and name.lower() == author.name.lower()
+    # An account asked for by its id has no name here, and a missing one is not the same name.
+    return bool(author.name) and isinstance(name, str) and name.lower() == author.name.lower()
 
 
 def _next_cursor(payload: Raw, items: list[Any]) -> str | None:

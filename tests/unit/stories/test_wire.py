@@ -356,7 +356,7 @@ def test_recorded_list_items(name: str, sizes: list[tuple[str, int]], best_hevc:
     answer, item = body(data), data["itemList"][0]
     posted = datetime.fromtimestamp(item["createTime"], UTC)
     # The recording is of posts: read an hour after posting, it stands in for a story.
-    data["extra"].pop("now")
+    recorded = datetime.fromtimestamp(data["extra"].pop("now") / 1000, UTC)
     found = read(body(data), now=posted + timedelta(hours=1))
     (media,) = found.stories[0].media
     clean = [variant for variant in media.variants if not variant.watermarked]
@@ -370,9 +370,10 @@ def test_recorded_list_items(name: str, sizes: list[tuple[str, int]], best_hevc:
     assert best[-1].labels == ("watermarked",)
     highest = rank(media, "highest")[0]
     assert (highest.variant.width, highest.labels) == (best_hevc, ("hevc",))
-    # With its own clock, four months later, nothing of it is left.
-    assert read(answer, now=posted).dropped == {"expired": 1}
-    assert read(answer, now=posted).server_now is not None
+    # By its own clock, four months later, nothing of it is left.
+    later = read(answer, now=recorded - timedelta(hours=1))
+    assert later.dropped == {"expired": 1}
+    assert later.server_now == recorded
 
 
 def test_default_rendition_is_merged_not_repeated() -> None:
@@ -473,6 +474,55 @@ def test_renamed_author_is_told_by_the_item() -> None:
     )
 
 
+@pytest.mark.parametrize("flag", ["privateAccount", "secret"])
+def test_a_private_author_ends_the_list(flag: str) -> None:
+    hidden = story_item(author={"id": USER_ID, "uniqueId": "sample.user", flag: True})
+    public = story_item(id="7626099422044159983")
+    with pytest.raises(errors.PrivateAccount):
+        read(listing(public, hidden))
+    by_name = story_item(author={"uniqueId": "Sample.User", flag: "true"})
+    with pytest.raises(errors.PrivateAccount):
+        read(listing(by_name))
+    # Someone else's flag says nothing about the account asked for.
+    foreign = story_item(author={"id": "68", "uniqueId": "other", flag: True})
+    assert read(listing(foreign, public)).dropped == {"foreign": 1}
+
+
+@pytest.mark.parametrize("owner", [{"uniqueId": ""}, {}, {"id": USER_ID}, {"id": USER_ID, "x": 1}])
+def test_an_account_known_by_its_id_alone_needs_a_name(owner: dict[str, Any]) -> None:
+    answer = listing(story_item(author=owner))
+    found = wire.story_page(answer, Author(id=USER_ID, name=""), now=NOW)
+    assert found.stories == ()
+    assert found.dropped == {"unreadable" if "id" in owner else "foreign": 1}
+
+
+def test_what_was_left_out_is_told_by_id() -> None:
+    second = story_item(id="7626099422044159983", isAd=True)
+    found = read(listing(story_item(privateItem=True), second, None))
+    assert found.left_out == {STORY_ID: "private", "7626099422044159983": "ad"}
+    assert found.dropped == {"private": 1, "ad": 1, "unreadable": 1}
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("expired", errors.Gone),
+        ("private", errors.PrivatePost),
+        ("age_restricted", errors.AgeRestricted),
+        ("not_ready", errors.MediaUnavailable),
+        ("no_media", errors.UpstreamChanged),
+        ("unreadable", errors.UpstreamChanged),
+        ("foreign", None),
+        ("ad", None),
+    ],
+)
+def test_what_a_reason_means_for_the_one_item(
+    reason: str, kind: type[StoriesError] | None
+) -> None:
+    error = wire.left_out_error(reason)
+    assert error is None if kind is None else type(error) is kind
+
+
 def test_ordered_and_each_once() -> None:
     second = story_item(id="7626099422044159983", createTime=1775589700)
     found = read(listing(second, story_item(), second, story_item(isAd=True), "junk", None))
@@ -486,6 +536,14 @@ def test_server_clock_wins() -> None:
     found = read(listing(story_item(), extra={"now": late}))
     assert found.dropped == {"expired": 1}
     assert found.server_now == LEAVES + timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize("days", [-400, -1.1, 1.1, 400])
+def test_a_server_clock_that_cannot_be_is_not_believed(days: float) -> None:
+    told = int((NOW + timedelta(days=days)).timestamp()) * 1000
+    found = read(listing(story_item(), extra={"now": told}))
+    assert len(found.stories) == 1
+    assert found.server_now is None
 
 
 EMPTY = {
