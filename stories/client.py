@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -46,6 +46,7 @@ from stories.errors import (
     TooLarge,
     Unavailable,
     UpstreamChanged,
+    UpstreamDown,
     UpstreamError,
 )
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
@@ -60,6 +61,8 @@ Run = Callable[[Callable[[], T]], Awaitable[T]]
 
 PAGE_SIZE = 20
 MAX_LIST_PAGES = 50
+# So many pages without an item may come in a row before a list counts as broken off.
+MAX_EMPTY_PAGES = 3
 DECODER_THREADS = 2
 # Files being fetched, checked or turned into something else; beyond the transfers themselves, so
 # that the line is busy while others are checked.
@@ -88,16 +91,85 @@ class Identities(Protocol):
 class Listing:
     """Every active story of an author, oldest first.
 
-    dropped: reason -> how many listed items were left out. session: the one whose cookies the
-    media addresses belong to; not always the one that was handed in. missing: how many more
-    TikTok counts than it listed.
+    dropped: reason -> how many listed items were left out. left_out: id -> that reason. session:
+    the one whose cookies the media addresses belong to; not always the one that was handed in.
+    missing: how many more TikTok counts than it listed; at least 1 when the list broke off.
+    trouble: why no story here does not mean that there is none; never set beside stories.
     """
 
     author: Author
     stories: tuple[Story, ...]
     dropped: Mapping[str, int]
     session: Session
+    left_out: Mapping[str, str] = field(default_factory=dict)
     missing: int = 0
+    trouble: StoriesError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """What one way through the pages of a list has brought so far.
+
+    total: active stories as TikTok counts them, None when it never said. cut: it ended although
+    more was promised. capped: at our own limit, where another reading would end too.
+    """
+
+    session: Session
+    stories: dict[str, Story] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    nameless: int = 0
+    total: int | None = None
+    cut: bool = False
+    capped: bool = False
+
+    def add(self, page: wire.StoryPage) -> bool:
+        """Take a page's items; True when there was one that no page before had."""
+        before = self.listed
+        for story in page.stories:
+            if story.id not in self.left_out:
+                self.stories.setdefault(story.id, story)
+        for item_id, reason in page.left_out.items():
+            if item_id not in self.stories:
+                self.left_out.setdefault(item_id, reason)
+        self.nameless += sum(page.dropped.values()) - len(page.left_out)
+        if page.total is not None:
+            self.total = max(self.total or 0, page.total)
+        return self.listed > before
+
+    @property
+    def listed(self) -> int:
+        """How many items the pages named, those left out among them."""
+        return len(self.stories) + len(self.left_out)
+
+    @property
+    def missing(self) -> int:
+        """As Listing.missing. A list with all that TikTok counts is whole however it ended."""
+        if self.total is not None and self.listed >= self.total:
+            return 0
+        return max((self.total or 0) - self.listed, int(self.cut))
+
+    def listing(self, author: Author) -> Listing:
+        """What it comes to."""
+        ordered = sorted(self.stories.values(), key=lambda story: (story.posted_at, story.id))
+        dropped = Counter(self.left_out.values()) + Counter(unreadable=self.nameless)
+        return Listing(
+            author=ordered[-1].author if ordered else author,
+            stories=tuple(ordered),
+            dropped=dict(dropped),
+            session=self.session,
+            left_out=self.left_out,
+            missing=self.missing,
+            trouble=None if ordered else self._trouble(dropped),
+        )
+
+    def _trouble(self, dropped: Mapping[str, int]) -> StoriesError | None:
+        meaning = wire.empty_list_error(dropped)
+        if self.missing and not isinstance(meaning, UpstreamChanged):
+            # Of this account alone: no reason for the whole instance to pause, as Refused would be.
+            return UpstreamDown(
+                f"the story list is held back: {self.listed} of {self.total or '?'}"
+            )
+        return meaning
 
 
 class StoryClient:
@@ -270,22 +342,42 @@ class StoryClient:
     ) -> Listing:
         """Every active story of an account, oldest first; none is an answer.
 
-        Raises Refused when TikTok counts stories and lists none, or answers nothing, twice.
+        Raises what `listing` does, and its `trouble`.
         """
-        moment = now or datetime.now(UTC)
-        listing = await self._listing(author, session, moment)
-        if listing is None:
-            listing = await self._listing(author, self.session(), moment)
-        if listing is None:
-            raise Refused("TikTok did not give the list")
+        listing = await self.listing(author, session, now=now)
+        if listing.trouble is not None:
+            raise listing.trouble
         return listing
 
-    async def _listing(self, author: Author, session: Session, now: datetime) -> Listing | None:
-        """All pages; None for a partial answer, which is not the same as no story."""
-        stories: dict[str, Story] = {}
-        dropped: Counter[str] = Counter()
-        seen: set[str] = set()
-        cursor, total = "0", 0
+    async def listing(
+        self, author: Author, session: Session, *, now: datetime | None = None
+    ) -> Listing:
+        """What the list of an account says, also where it is not enough to say "no story".
+
+        A list that breaks off, or is shorter than TikTok counts, is read once more on a fresh
+        session; the reading with more stories stands. Raises Refused when the answer is nothing,
+        twice.
+        """
+        moment = now or datetime.now(UTC)
+        first = await self._reading(author, session, moment)
+        if first is not None and (not first.missing or first.capped):
+            return first.listing(author)
+        try:
+            second = await self._reading(author, self.session(), moment)
+        except UpstreamError as error:
+            if first is None or not first.stories:
+                raise
+            logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
+            second = None
+        best = _better(first, second)
+        if best is None:
+            raise Refused("the story list is an empty answer")
+        return best.listing(author)
+
+    async def _reading(self, author: Author, session: Session, now: datetime) -> _Reading | None:
+        """All pages; None when one is an answer of zero bytes, which says nothing."""
+        reading = _Reading(session=session)
+        cursor, empty = "0", 0
         for _ in range(MAX_LIST_PAGES):
             answer = await session.page(
                 _list_url(author, cursor),
@@ -298,31 +390,19 @@ class StoryClient:
             if not answer.body:
                 return None
             page = wire.story_page(answer.body, author, now=now)
-            fresh = page.listed_ids - seen
-            seen |= page.listed_ids
-            total = max(total, page.total or 0)
-            dropped.update(page.dropped)
-            for story in page.stories:
-                stories.setdefault(story.id, story)
-            if not page.has_more or not fresh or not _grows(cursor, page.next_cursor):
-                break
+            brought = reading.add(page)
+            if not page.has_more:
+                return reading
+            empty = 0 if page.listed_ids else empty + 1
+            repeated = bool(page.listed_ids) and not brought
+            ahead = _grows(cursor, page.next_cursor)
+            if repeated or not ahead or empty == MAX_EMPTY_PAGES:
+                reading.cut = True
+                return reading
             cursor = page.next_cursor or cursor
-        else:
-            logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
-        if total and not seen:
-            return None
-        if not stories:
-            meaning = wire.empty_list_error(dropped)
-            if meaning is not None:
-                raise meaning
-        ordered = tuple(sorted(stories.values(), key=lambda story: (story.posted_at, story.id)))
-        return Listing(
-            author=ordered[-1].author if ordered else author,
-            stories=ordered,
-            dropped=dict(dropped),
-            session=session,
-            missing=max(0, total - len(seen)),
-        )
+        logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
+        reading.cut = reading.capped = True
+        return reading
 
     async def item(self, item_id: str, session: Session, *, now: datetime | None = None) -> Story:
         """One story or post by its own page. Raises as wire.page_item."""
@@ -410,6 +490,15 @@ def _list_url(author: Author, cursor: str) -> str:
         "loadBackward": "false",
     }
     return f"{SITE}api/story/item_list/?{urlencode(query)}"
+
+
+def _better(first: _Reading | None, second: _Reading | None) -> _Reading | None:
+    """Of two readings of one list, the whole one or the one with more; in doubt the later."""
+    if first is None or second is None:
+        return first or second
+    if first.stories and second.missing and len(second.stories) <= len(first.stories):
+        return first
+    return second
 
 
 def _grows(cursor: str, following: str | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from stories.client import Listing, StoryClient
@@ -98,6 +98,8 @@ class _Search:
     async def account(self, target: Target) -> Found:
         """Everything an account shows now."""
         listing = await self._listed(target)
+        if listing.trouble is not None:
+            raise listing.trouble
         return Found(
             target=target,
             author=listing.author,
@@ -109,11 +111,10 @@ class _Search:
 
     async def _listed(self, target: Target) -> Listing:
         known = None if self._fresh else await self._client.remembered(target.name)
-        if known is not None:
-            listing = await self._from_memory(known, target.name or "")
-            if listing is not None:
-                self._tell(listing.author)
-                return listing
+        listing = None if known is None else await self._from_memory(known, target.name or "")
+        if listing is not None and listing.stories:
+            self._tell(listing.author)
+            return listing
         try:
             author = await self._client.author(target, self.session)
         except NoSuchAccount:
@@ -121,12 +122,22 @@ class _Search:
                 raise
             return await self._by_id(target.user_id)
         self._tell(author)
-        return await self._client.stories(author, self.session, now=self._now)
+        if listing is not None and listing.author.id == author.id:
+            return replace(listing, author=author)
+        try:
+            return await self._client.listing(author, self.session, now=self._now)
+        except PrivateAccount:
+            # The profile said otherwise, and the name was remembered for it.
+            await self._client.forget(author.name)
+            raise
 
     async def _from_memory(self, known: Author, name: str) -> Listing | None:
-        """The list of a remembered account; None when the name is someone else's by now."""
+        """The list of a remembered account; None when the name is someone else's by now.
+
+        A list without stories names nobody: whose it is remains to be asked.
+        """
         try:
-            listing = await self._client.stories(known, self.session, now=self._now)
+            listing = await self._client.listing(known, self.session, now=self._now)
         except (AccessError, UpstreamChanged) as error:
             logger.info("remembered id no longer answers: %s %s", error.code, error.detail)
         else:

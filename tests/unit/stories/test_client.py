@@ -1,7 +1,9 @@
 """Who an account is and what it shows, asked of the fake TikTok."""
 
 import io
+import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +24,7 @@ from stories.errors import (
     PrivateAccount,
     PrivatePost,
     RateLimited,
+    Refusal,
     Refused,
     StoriesError,
     Unavailable,
@@ -96,6 +99,41 @@ def ids(found: Found | Listing) -> list[str]:
     return [story.id for story in found.stories]
 
 
+Said = dict[str, Any]
+
+
+def scripted(tiktok: FakeTikTok, *answers: Said | bytes) -> httpx.MockTransport:
+    """The fake with its story lists changed, one after the other; the last one for all that follow.
+
+    answers: what to put over the fake's own answer (None takes a key away), or all of a body.
+    """
+    usual = tiktok.transport()
+    left = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response: httpx.Response = usual.handler(request)  # type: ignore[assignment]
+        if "/api/story/" not in request.url.path:
+            return response
+        change = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(change, bytes):
+            return httpx.Response(200, content=change)
+        said = {**json.loads(response.read()), **change}
+        return httpx.Response(200, json={k: v for k, v in said.items() if v is not None})
+
+    return httpx.MockTransport(answer)
+
+
+@asynccontextmanager
+async def reading(
+    tiktok: FakeTikTok, *answers: Said | bytes, names: Names | None = None
+) -> AsyncIterator[StoryClient]:
+    """A client that is told what `scripted` says."""
+    carrier = scripted(tiktok, *answers)
+    made = StoryClient(identities=names, page_transport=carrier, media_transport=carrier)
+    async with made:
+        yield made
+
+
 # --- accounts ---------------------------------------------------------------------------------
 
 
@@ -146,6 +184,36 @@ async def test_a_remembered_id_that_is_gone(
     mine = alice.photo()
     names.known["alice"] = Author(id="6700000000000000000", name="alice")
     assert ids(await find(client, "alice")) == [mine.id]
+
+
+async def test_a_remembered_id_that_shows_nothing_is_looked_up_again(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, names: Names
+) -> None:
+    names.known["alice"] = Author(id=alice.id, name="alice")
+    assert (await find(client, "alice")).stories == ()
+    assert [seen.endpoint for seen in tiktok.requests] == ["list", "profile"]
+    # The name is someone else's by now, and its former owner has no story either.
+    former = tiktok.account("former.owner")
+    names.known["alice"] = Author(id=former.id, name="alice")
+    mine = alice.photo()
+    found = await find(client, "alice")
+    assert (ids(found), found.author.id) == ([mine.id], alice.id)
+    assert names.known["alice"].id == alice.id
+
+
+async def test_an_account_that_went_private_is_left_alone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, names: Names
+) -> None:
+    alice.photo()
+    alice.photo(item={"author": {"privateAccount": True}})
+    for known in (False, True):
+        if known:
+            names.known["alice"] = Author(id=alice.id, name="alice")
+        assert await failure(client, "alice") is PrivateAccount
+        assert names.known == {}
+    story = alice.photo()
+    assert await failure(client, story.url) is PrivateAccount
+    assert tiktok.count("page") == tiktok.count("embed_item") == 0
 
 
 async def test_no_story_is_an_answer(client: StoryClient, alice: Account) -> None:
@@ -286,8 +354,51 @@ async def test_a_list_that_never_ends_ends(
 ) -> None:
     made = alice.photo()
     tiktok.fault("list", fault)
-    assert ids(await find(client, "alice")) == [made.id]
+    found = await find(client, "alice")
+    assert (ids(found), found.missing) == ([made.id], 0), "TikTok counts no more than it listed"
     assert tiktok.count("list") <= 2
+
+
+@pytest.mark.parametrize(
+    "again", [{"MaxCursor": 1}, {"MaxCursor": 10**15}], ids=["stands still", "repeats itself"]
+)
+async def test_a_list_that_breaks_off_is_read_again(
+    tiktok: FakeTikTok, alice: Account, again: Said
+) -> None:
+    made = alice.photo()
+    broken = {"itemList": None, "HasMoreAfter": True, "TotalCount": None, "MaxCursor": 1}
+    async with reading(tiktok, broken, broken, {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.missing) == ([made.id], 0)
+    tiktok.forget_requests()
+    first = alice.photo()
+    tiktok.most_per_page = 1
+    cut = {"HasMoreAfter": True, "TotalCount": None, **again}
+    async with reading(tiktok, {"TotalCount": None}, cut, {}) as client:
+        found = await find(client, "alice")
+    assert ids(found) == [made.id, first.id]
+    # Still broken then: what there is counts, and that it is not all is said.
+    async with reading(tiktok, cut) as client:
+        found = await find(client, "alice")
+    assert len(found.stories) == 1
+    assert found.missing == 1
+
+
+async def test_empty_pages_are_passed_over_while_there_is_more(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = alice.photo()
+    nothing = [
+        {"itemList": None, "HasMoreAfter": True, "MaxCursor": n, "TotalCount": None}
+        for n in range(1, 5)
+    ]
+    async with reading(tiktok, *nothing[:2], {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), tiktok.count("list")) == ([made.id], 3)
+    tiktok.forget_requests()
+    async with reading(tiktok, *nothing[:3], *nothing) as client:
+        assert await failure(client, "alice") is UpstreamDown
+    assert tiktok.count("list") == 6
 
 
 async def test_a_list_with_ever_new_pages_is_capped(
@@ -301,14 +412,53 @@ async def test_a_list_with_ever_new_pages_is_capped(
         alice.photo(size=(64, 64))
     tiktok.most_per_page = 1
     found = await find(client, "alice")
-    assert tiktok.count("list") == 3
+    assert tiktok.count("list") == 3, "a second reading would end at the same place"
     assert len(found.stories) == 3
     assert found.missing == 3
 
 
-@pytest.mark.parametrize("fault", ["withheld", "empty"])
+async def test_a_partial_list_is_read_again(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = [alice.photo(), alice.photo()]
+    async with reading(tiktok, {"TotalCount": "5"}, {}) as partial:
+        found = await find(partial, "alice")
+    assert (ids(found), found.missing) == ([story.id for story in made], 0)
+    tiktok.forget_requests()
+    async with reading(tiktok, {"TotalCount": "5"}) as partial:
+        found = await find(partial, "alice")
+    assert (ids(found), found.missing) == ([story.id for story in made], 3)
+    assert tiktok.count("list") == 2
+    # The second reading fails, or brings less: the first one stands.
+    for second in (b"", b"<html>", {"TotalCount": "5", "itemList": None}):
+        async with reading(tiktok, {"TotalCount": "5"}, second) as partial:
+            found = await find(partial, "alice")
+        assert (ids(found), found.missing) == ([story.id for story in made], 3)
+
+
+async def test_a_private_account_is_private_in_the_second_reading_too(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    async with reading(tiktok, {"TotalCount": "5"}, {"statusCode": 10222}) as client:
+        assert await failure(client, "alice") is PrivateAccount
+
+
+async def test_an_account_is_not_empty_while_something_is_missing(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.expired()
+    async with reading(tiktok, {"TotalCount": "3"}) as client:
+        assert await failure(client, "alice") is UpstreamDown
+
+
+@pytest.mark.parametrize(("fault", "error"), [("withheld", UpstreamDown), ("empty", Refused)])
 async def test_a_partial_answer_is_asked_again_and_never_means_no_story(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account, fault: str
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    fault: str,
+    error: type[StoriesError],
 ) -> None:
     story = alice.photo()
     tiktok.fault("list", fault, times=1)
@@ -318,7 +468,9 @@ async def test_a_partial_answer_is_asked_again_and_never_means_no_story(
     assert "ttwid" in first
     assert "ttwid" not in second, "the second try is a fresh session"
     tiktok.fault("list", fault)
-    assert await failure(client, "alice") is Refused
+    # Only an answer of nothing turns the whole server away; a list held back is this account's.
+    assert await failure(client, "alice") is error
+    assert not issubclass(UpstreamDown, Refusal)
     assert tiktok.count("list") == 4
 
 

@@ -516,9 +516,7 @@ def test_what_was_left_out_is_told_by_id() -> None:
         ("ad", None),
     ],
 )
-def test_what_a_reason_means_for_the_one_item(
-    reason: str, kind: type[StoriesError] | None
-) -> None:
+def test_what_a_reason_means_for_the_one_item(reason: str, kind: type[StoriesError] | None) -> None:
     error = wire.left_out_error(reason)
     assert error is None if kind is None else type(error) is kind
 
