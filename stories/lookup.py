@@ -26,6 +26,7 @@ from stories.errors import (
 )
 from stories.structures import Author, Story, Target, TargetKind
 from stories.transport import Session
+from stories.wire import left_out_error
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ async def look_up(
     search = _Search(client, posts=posts, now=now or datetime.now(UTC), fresh=fresh, tell=on_author)
     if target.kind is TargetKind.SHORT:
         target = await client.expand(target, search.session)
+        search.vouched = target.name is not None
     match target.kind:
         case TargetKind.STORY:
             return await search.story(target)
@@ -83,8 +85,28 @@ async def look_up(
             return await search.account(target)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What came of looking for an item in its author's list.
+
+    found: the item. left_out: why it was listed and not kept. whole: the list is all there is, so
+    that an item which is not in it is not among that account's stories. trouble: there was no list.
+    """
+
+    found: Found | None = None
+    left_out: StoriesError | None = None
+    whole: bool = False
+    trouble: StoriesError | None = None
+
+
 class _Search:
-    """One target's way through the ladders, on one session."""
+    """One target's way through the ladders, on one session.
+
+    vouched: TikTok itself named the author, by where its short link led. A name in a pasted link
+    is decoration, and may be anybody's.
+    """
+
+    vouched = False
 
     def __init__(
         self, client: StoryClient, *, posts: bool, now: datetime, fresh: bool, tell: OnAuthor
@@ -163,35 +185,44 @@ class _Search:
         age = self._now - posted_at(target.item_id or "")
         if age > SURELY_OVER:
             raise Gone("posted more than 48 hours ago")
-        found, listed, trouble = await self._in_list(target)
-        if found is not None:
-            return found
+        looked = await self._in_list(target)
+        if looked.found is not None:
+            return looked.found
         try:
             return await self._by_itself(target, is_story=True)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            raise _verdict(error, listed=listed, trouble=trouble, age=age) from error
+            raise _verdict(error, looked, age=age, vouched=self.vouched) from error
 
-    async def _in_list(self, target: Target) -> tuple[Found | None, bool, StoriesError | None]:
-        """Look in the author's list: what was found, whether there was a list, or what happened."""
+    async def _in_list(self, target: Target) -> _Looked:
+        """Look in the author's list. Raises what is final there, and what asks us to wait."""
         if target.name is None and target.user_id is None and target.sec_uid is None:
-            return None, False, None
+            return _Looked()
         try:
             listing = await self._listed(target)
         except (PrivateAccount, RateLimited):
             raise
         except (AccessError, UpstreamError) as error:
             # The name in a link is decoration to TikTok; the item may answer all the same.
-            return None, False, error
+            return _Looked(trouble=error)
         for story in listing.stories:
             if story.id == target.item_id:
-                found = Found(
-                    target=target, author=story.author, stories=(story,), session=listing.session
+                return _Looked(
+                    found=Found(
+                        target=target,
+                        author=story.author,
+                        stories=(story,),
+                        session=listing.session,
+                    )
                 )
-                return found, True, None
         self.session = listing.session
-        return None, True, None
+        left_out = left_out_error(listing.left_out.get(target.item_id or "", ""))
+        if isinstance(left_out, AccessError):
+            # Over, or not for everyone: then no other way to it is tried.
+            raise left_out
+        unread = "unreadable" in listing.dropped
+        return _Looked(left_out=left_out, whole=not listing.missing and not unread)
 
     async def _by_itself(self, target: Target, *, is_story: bool, with_embed: bool = True) -> Found:
         """From the item's own page, else its embed. Raises what the page said: it knows more."""
@@ -233,43 +264,55 @@ class _Search:
 
     async def post(self, target: Target) -> Found:
         """What a plain post link leads to, which may be a story after all."""
-        trouble: StoriesError | None = None
+        looked = _Looked()
         if self._now - posted_at(target.item_id or "") > SURELY_OVER:
             if not self._posts:
                 raise NotAStory("posted more than 48 hours ago")
         else:
-            found, _, trouble = await self._in_list(target)
-            if found is not None:
-                return found
+            looked = await self._in_list(target)
+            if looked.found is not None:
+                return looked.found
         try:
             return await self._by_itself(target, is_story=False, with_embed=self._posts)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            raise _clearest(error, trouble) from error
-
-
-def _clearest(page_error: StoriesError, trouble: StoriesError | None) -> StoriesError:
-    """Of what the item's page and the author's list said, the one that says most."""
-    if isinstance(trouble, NoSuchAccount) and isinstance(page_error, Unavailable):
-        return trouble
-    if isinstance(page_error, AccessError) or trouble is None:
-        return page_error
-    return trouble
+            raise _clearest(error, looked) from error
 
 
 def _verdict(
-    page_error: StoriesError, *, listed: bool, trouble: StoriesError | None, age: timedelta
+    page_error: StoriesError, looked: _Looked, *, age: timedelta, vouched: bool
 ) -> StoriesError:
     """What it means that a story is neither in its author's list nor to be had by itself.
 
-    listed: the author's list was read, and it is not in it.
+    "Gone" is final, so it takes more than a page that is kept from us: that the page says there is
+    no such item; or a whole list without it, of its author for certain or after its day.
     """
-    told = isinstance(page_error, AccessError) and not isinstance(page_error, Unavailable)
-    if told:
+    absent = looked.whole and looked.left_out is None
+    if isinstance(page_error, Unavailable):
+        if absent:
+            return Gone("not among the author's active stories")
+        if age > STORY_LIFE and looked.left_out is None:
+            return Gone("more than 24 hours old, and TikTok does not show it")
+    elif isinstance(page_error, UpstreamError) and absent and (vouched or age > STORY_LIFE):
+        return Gone("not among the author's active stories, and its page is kept from us")
+    return _clearest(page_error, looked)
+
+
+def _clearest(page_error: StoriesError, looked: _Looked) -> StoriesError:
+    """Of what the item's page and the author's list said, the one that says most.
+
+    The page has the last word about the item. When it is kept from us nothing is final: what can
+    be tried again comes first.
+    """
+    if isinstance(page_error, AccessError) and not isinstance(page_error, Unavailable):
         return page_error
-    if listed:
-        return Gone("not among the author's active stories")
-    if isinstance(page_error, Unavailable) and age > STORY_LIFE:
-        return Gone("more than 24 hours old, and TikTok does not show it")
-    return _clearest(page_error, trouble)
+    if looked.left_out is not None:
+        return _retryable_first(looked.left_out, page_error)
+    if isinstance(page_error, Unavailable):
+        return looked.trouble if isinstance(looked.trouble, NoSuchAccount) else page_error
+    return _retryable_first(page_error, looked.trouble or page_error)
+
+
+def _retryable_first(error: StoriesError, other: StoriesError) -> StoriesError:
+    return error if error.retryable or not other.retryable else other

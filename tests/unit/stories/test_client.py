@@ -14,6 +14,7 @@ import pytest
 from stories.client import Listing, StoryClient
 from stories.config import ClientConfig
 from stories.errors import (
+    AgeRestricted,
     Challenged,
     DeadShortLink,
     Gone,
@@ -675,6 +676,98 @@ async def test_a_story_link_while_everything_is_refused(
     tiktok.forget_requests()
     assert await failure(client, story.url) is RateLimited
     assert len(tiktok.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [(403, Refused), ("challenge_again", Challenged), (503, UpstreamDown)]
+)
+async def test_a_page_kept_from_us_never_means_gone(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    fault: str | int,
+    error: type[StoriesError],
+) -> None:
+    tiktok.account("bob")
+    alice.photo()
+    hidden = alice.photo(listed=False)
+    tiktok.fault("page", fault)
+    tiktok.fault("embed_item", 403)
+    # The name in a link is decoration: alice's story may stand under bob's name, or her old one.
+    for name in ("alice", "bob", "nobody.here"):
+        link = f"https://www.tiktok.com/@{name}/story/{hidden.id}"
+        assert await failure(client, link) is error, name
+    async with reading(tiktok, {"TotalCount": "5"}) as partial:
+        short = tiktok.short_link("ZMx", to=hidden)
+        assert await failure(partial, short) is error
+
+
+async def test_a_partial_list_proves_nothing(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    link = f"https://www.tiktok.com/@alice/story/{tiktok.new_id(tiktok.now() - 3600)}"
+    assert await failure(client, link) is Gone
+    async with reading(tiktok, {"TotalCount": "5"}) as partial:
+        assert await failure(partial, link) is Unavailable
+    for unread in ({"itemList": [{}], "TotalCount": None}, {"itemList": [], "TotalCount": "5"}):
+        async with reading(tiktok, unread) as partial:
+            assert await failure(partial, link) is Unavailable
+
+
+async def test_gone_without_its_page(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    deleted = alice.photo(listed=False)
+    tiktok.fault("page", 403)
+    tiktok.fault("embed_item", 403)
+    # TikTok itself named the author, and the whole list is without it.
+    assert await failure(client, tiktok.short_link("ZMx", to=deleted)) is Gone
+    assert await failure(client, deleted.url) is Refused
+    # Its day is over, whoever posted it.
+    assert await failure(client, alice.expired(listed=False).url) is Gone
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "asked"),
+    [
+        ({"privateItem": True}, PrivatePost, 0),
+        ({"isContentClassified": True, "imagePost": None, "video": {}}, AgeRestricted, 0),
+        ({"story": {"ExpiredAt": 1_700_000_000_000}, "createTime": 1_600_000_000}, Gone, 0),
+        ({"imagePost": {"images": []}, "video": {}}, MediaUnavailable, 1),
+        ({"imagePost": None, "video": {}}, Refused, 1),
+    ],
+    ids=["private", "age gate", "expired", "slides not listed", "no media"],
+)
+@pytest.mark.parametrize("others", [0, 1])
+async def test_why_the_list_left_a_story_out_is_the_answer(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    flags: dict[str, Any],
+    error: type[StoriesError],
+    asked: int,
+    others: int,
+) -> None:
+    for _ in range(others):
+        alice.photo()
+    story = alice.photo(item=flags)
+    tiktok.fault("page", 403)
+    tiktok.fault("embed_item", 403)
+    assert await failure(client, story.url) is error
+    assert tiktok.count("page") == asked, "what is not for everyone is not tried another way"
+
+
+async def test_what_the_list_left_out_may_be_on_its_page(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.photo()
+    items: list[Said] = [{"id": story.id, "author": {"id": alice.id, "uniqueId": "alice"}}]
+    items[0]["imagePost"] = {"images": []}
+    async with reading(tiktok, {"itemList": items}) as early:
+        assert ids(await find(early, story.url)) == [story.id]
+        assert await failure(early, "alice") is MediaUnavailable
 
 
 async def test_a_story_link_of_a_private_account(client: StoryClient, tiktok: FakeTikTok) -> None:
