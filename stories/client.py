@@ -49,8 +49,9 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
+from stories.hosts import is_tiktok_page_host
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
-from stories.targets import canonical_url, parse_line
+from stories.targets import canonical_url, parse_url
 from stories.tls import AuthorityFile
 from stories.transport import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
 
@@ -258,25 +259,32 @@ class StoryClient:
         url = target.short_url or ""
         for _ in range(MAX_REDIRECTS):
             location = await self._next_hop(url, session)
-            if is_login(location):
-                raise LoginRequired("the short link leads to the sign-in page")
-            if urlsplit(location).path in {"", "/"}:
-                raise DeadShortLink("it leads to the home page")
-            found = parse_line(location)
+            parts = urlsplit(location)
+            if is_tiktok_page_host(parts.netloc):
+                if is_login(location):
+                    raise LoginRequired("the short link leads to the sign-in page")
+                if parts.path in {"", "/"}:
+                    raise DeadShortLink("it leads to the home page")
+            found = parse_url(location)
             if found.kind is not TargetKind.SHORT:
                 return found
             url = found.short_url or ""
         raise DeadShortLink(f"more than {MAX_REDIRECTS} redirects")
 
     async def _next_hop(self, url: str, session: Session) -> str:
-        # A messenger's preview gets a plain redirect; should it not, a browser does.
-        for purpose in (Purpose.PREVIEW, Purpose.NAVIGATE):
-            page = await session.page(url, purpose, follow=False, allow_empty=True)
-            if not page.found:
-                raise DeadShortLink("status 404")
-            if page.location is not None:
-                return page.location
-        raise UpstreamChanged("the short link is answered by a page instead of a redirect")
+        # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
+        try:
+            page = await session.page(url, Purpose.PREVIEW, follow=False)
+        except (Challenged, Refused) as error:
+            logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
+            page = None
+        if page is None or (page.found and page.location is None):
+            page = await session.page(url, Purpose.NAVIGATE, follow=False)
+        if not page.found:
+            raise DeadShortLink("status 404")
+        if page.location is None:
+            raise UpstreamChanged("the short link is answered by a page instead of a redirect")
+        return page.location
 
     async def remembered(self, name: str | None) -> Author | None:
         """The account behind a name as looked up within the last day, without the network."""

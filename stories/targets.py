@@ -171,6 +171,14 @@ def parse_line(text: str, *, now: datetime | None = None) -> Target:
     return target
 
 
+def parse_url(url: str) -> Target:
+    """What one address asks for, and nothing but an address: not the first link in a text.
+
+    For an answer's Location, which a site chooses. Raises as parse_line.
+    """
+    return _from_link(url, follows="")
+
+
 # --- words, lines and prose -------------------------------------------------------------------
 
 

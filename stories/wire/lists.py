@@ -35,7 +35,8 @@ class StoryPage:
     stories: those that pass the trust rules, oldest first, each id once.
     dropped: reason -> how many were left out: "expired", "foreign", "private", "ad", "no_media",
     "not_ready" (a photo whose slides are not listed yet), "age_restricted", "unreadable".
-    left_out: id -> that reason, where the item has an id. listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
+    left_out: id -> that reason, where the item has an id.
+    listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
     above what all pages list is a partial answer. server_now: TikTok's clock, None when the answer

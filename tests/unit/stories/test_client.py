@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from stories.errors import (
     Challenged,
     DeadShortLink,
     Gone,
+    InputError,
     LoginRequired,
     MediaUnavailable,
     NoSuchAccount,
@@ -600,6 +602,81 @@ async def test_a_short_link_that_answers_a_preview_with_a_page(alice: Account) -
     carrier = httpx.MockTransport(answer)
     async with StoryClient(page_transport=carrier, media_transport=carrier) as client:
         assert ids(await find(client, link)) == [story.id]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "https://evil.example/login",
+        "https://evil.example/x https://www.tiktok.com/@alice",
+        "https://evil.example/?u=https://www.tiktok.com/@alice",
+        "https://www.tiktok.com:8443/@alice",
+        "https://www.tiktok.com@evil.example/@alice",
+        "snssdk1233://user/profile/1",
+    ],
+)
+async def test_a_short_link_to_another_site_is_that(
+    client: StoryClient, tiktok: FakeTikTok, target: str
+) -> None:
+    assert await failure(client, tiktok.short_link("ZMx", to=target)) is UnsupportedLink
+    assert tiktok.count() == 1
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://www.tiktok.com/x https://www.tiktok.com/@alice",
+        "https://www.tiktok.com/@alice https://www.tiktok.com/@bob",
+        "https://www.tiktok.com/@zo\u0308e",
+    ],
+)
+async def test_where_a_short_link_leads_is_one_address(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, target: str
+) -> None:
+    with pytest.raises(InputError):
+        await find(client, tiktok.short_link("ZMx", to=quote(target, safe=":/@ ")))
+    assert tiktok.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("preview", "browser", "error"),
+    [
+        (403, None, None),
+        ("empty", None, None),
+        ("html", None, None),
+        ("system_error", None, None),
+        (403, 403, Refused),
+        ("empty", "empty", Refused),
+        ("html", "empty", Refused),
+        ("empty", "html", UpstreamChanged),
+        ("html", "html", UpstreamChanged),
+        (403, 404, DeadShortLink),
+        (404, None, DeadShortLink),
+        (429, None, RateLimited),
+        (503, None, UpstreamDown),
+    ],
+)
+async def test_a_short_link_is_asked_as_a_preview_then_as_a_browser(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    preview: str | int,
+    browser: str | int | None,
+    error: type[StoriesError] | None,
+) -> None:
+    story = alice.photo()
+    link = tiktok.short_link("ZMx", to=story)
+    tiktok.fault("short", preview, times=1)
+    if browser is not None:
+        tiktok.fault("short", browser)
+    if error is None:
+        assert ids(await find(client, link)) == [story.id]
+    else:
+        assert await failure(client, link) is error
+    agents = [seen.headers["user-agent"][:8] for seen in tiktok.seen("short")]
+    last = preview in {404, 429, 503}
+    assert agents == (["facebook"] if last else ["facebook", "Mozilla/"])
 
 
 # --- story links ------------------------------------------------------------------------------
