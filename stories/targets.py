@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
@@ -30,18 +31,33 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
+# Marks that stand on the letter before them: NFKC keeps those for which there is no single letter.
+_MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_MARK = re.compile(f"[{_MARKS}]")
+# Full-width punctuation ends a link, which its ASCII form would not. Not in "https：／／".
+_FULL_WIDTH_END = re.compile("[，！；？）]|：(?![/／])")
 # Where a link starts in running text: at a scheme, or at a host with something after it. The rest
-# is taken whole, so that a link carried inside another link's query is never mistaken for it.
+# is taken whole, so that a link carried inside another link's query is never mistaken for it. It
+# ends at what stands between a link and its words: "|" in a messenger, "](" in Markdown.
 _LINK = re.compile(
     r"(?:(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,30}://"
     r"|(?<![\w@./:%=&?#+\-])(?=[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+(?:[/?#@]|:[0-9])))"
-    r"[!#-;=?-_a-z|~]+"
+    r"(?:[!#-;=?-\[\\^_a-z~]|\](?!\())+"
 )
+# The app TikTok Lite puts an advert for itself under what is shared from it.
+_ADVERT = re.compile(r"(?:https?://)?(?:www\.)?tiktok\.com/tiktoklite(?![^/?#])", re.IGNORECASE)
 # Letters no name has are taken along, so that "@zoë" is refused rather than read as "@zo"; so is
 # what goes on as a path does: "@aa/../bb" is not "@aa".
-_MENTION = re.compile(r"(?<![\w.@/:%=&?#+\-])@([\w.\-]{2,80})(?![\w.\-]|[/\\%]\S)")
-_EDGES = "\"'“”‘’«»„*_~|()[]{}<>`"
-_TRAILING = ".,;:!?…。、，！？：；" + _EDGES.replace("_", "").replace("~", "")
+_MENTION = re.compile(
+    rf"(?<![\w.@/:%=&?#+\-])@([\w.\-{_MARKS}]{{2,80}})(?![\w.\-{_MARKS}]|[/\\%]\S)"
+)
+_QUOTES = "\"'“”‘’«»„*~|()[]{}<>`"
+_EDGES = _QUOTES + "_"
+_TRAILING = ".,;:!?…。、，！？：；" + _QUOTES.replace("~", "")
+# Layers of quotes and emphasis around a name.
+_MAX_DRESSED = 4
+_NAME_LIKE = re.compile(r"[A-Za-z0-9@]")
+_LIST_MARK = re.compile(r"[\-*+•·–—>]|\(?[0-9]{1,3}[.):]?")
 _URL_PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?(?P<authority>[^/?#]*)"
     r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
@@ -185,6 +201,7 @@ def parse_url(url: str) -> Target:
 def _plain(text: str) -> str:
     """The text as it was meant: full-width forms folded, invisible characters and edges gone."""
     if not text.isascii():
+        text = _FULL_WIDTH_END.sub(r"\g<0> ", text)
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     return text.strip()
 
@@ -194,35 +211,64 @@ def _is_one_word(line: str) -> bool:
 
 
 def _is_one_share_text(lines: list[str]) -> bool:
-    """True for one link with lines of prose around it, and no name or "@" in them."""
+    """True for one link with lines of prose around it, one of which may mention a name."""
     if not 1 < len(lines) <= _MAX_SHARE_LINES:
         return False
-    with_link = [line for line in lines if _LINK.search(line)]
-    prose = [line for line in lines if not _is_one_word(line) and "@" not in line]
+    with_link = [line for line in lines if _has_link(line)]
+    others = [line for line in lines if not _has_link(line)]
     return (
         len(with_link) == 1
         and len(_parts(with_link[0])) == 1
-        and len(set(prose) | set(with_link)) == len(set(lines))
+        and all(map(_is_prose, others))
+        and sum(_MENTION.search(line) is not None for line in others) <= 1
     )
 
 
+def _has_link(line: str) -> bool:
+    return any(not _is_advert(link[0]) for link in _LINK.finditer(line))
+
+
+def _is_advert(link: str) -> bool:
+    return _ADVERT.match(link.rstrip(_TRAILING)) is not None
+
+
+def _is_prose(line: str) -> bool:
+    """True for a line that is neither a name nor a list of names; its only links are adverts.
+
+    Of single words only those are prose that nobody means as a name, not even a mistyped one.
+    """
+    if _LINK.search(line):
+        return True
+    words = [word for word in line.split() if not _LIST_MARK.fullmatch(word)]
+    if len(words) == 1:
+        word = words[0].strip(_EDGES).rstrip(_TRAILING)
+        return word.startswith("#") or word.lower() == "tiktok" or not _NAME_LIKE.search(word)
+    return not _listed(" ".join(words))
+
+
 def _parts(line: str) -> list[str]:
+    listed = _listed(line)
+    if not listed and _LINK.search(line) is None:
+        mentions = [mention.rstrip(".-") for mention in _MENTION.findall(line)]
+        return [f"@{mention}" for mention in dict.fromkeys(mentions)] or [line]
+    return listed or [line]
+
+
+def _listed(line: str) -> list[str]:
+    """The words of a line that is nothing but names and links; [] for any other line.
+
+    Names alone do not make one, as any words could be names: one of them is marked, or the only.
+    """
     has_link = _LINK.search(line) is not None
     separators = _SEPARATORS_BESIDE_LINKS if has_link else _SEPARATORS
     words = [word for word in separators.split(line) if word]
-    if len(words) < 2:
-        return words or [line]
-    if all(_is_marked(word) for word in words):
+    if len(words) < 2 or all(map(_is_marked, words)):
         return words
     commas = _COMMAS_BESIDE_LINKS if has_link else _COMMAS
     pieces = [piece for piece in map(str.strip, commas.split(line)) if piece]
     if any(map(_is_marked, pieces)) and all(_is_marked(p) or is_name(p) for p in pieces):
         return pieces
-    if not has_link:
-        mentions = [mention.rstrip(".-") for mention in _MENTION.findall(line)]
-        if mentions:
-            return [f"@{mention}" for mention in dict.fromkeys(mentions)]
-    return [line]
+    return []
 
 
 def _is_marked(word: str) -> bool:
@@ -234,16 +280,42 @@ def _is_marked(word: str) -> bool:
 
 
 def _from_word(word: str) -> Target:
-    bare = word.strip(_EDGES).rstrip(_TRAILING)
-    # `_` and `~` are decoration at the edges of prose, but `_` is also part of names.
-    for candidate in (word, word.rstrip(_TRAILING), bare):
-        name = candidate[3:] if candidate[:3] == "%40" else candidate.removeprefix("@")
-        if candidate.lower() in PAGE_HOSTS:
-            raise UnsupportedLink(_HOME)
-        user = _user(name)
+    for candidate in (word, word.rstrip(_TRAILING), *_undressed(word)):
+        _refuse_host(candidate.lower())
+        user = _user(candidate[3:] if candidate[:3] == "%40" else candidate.removeprefix("@"))
         if user is not None:
             return user
     return _from_prose(word)
+
+
+def _undressed(word: str) -> Iterator[str]:
+    """The word without quotes and emphasis, layer by layer.
+
+    `_` is emphasis too, but also a part of names: it goes only where it stands on both sides, or
+    before an "@", and only after the word with it turned out to be no name.
+    """
+    for _ in range(_MAX_DRESSED):
+        word = word.strip(_QUOTES).rstrip(_TRAILING)
+        yield word
+        if word[:1] != "_":
+            return
+        if word[-1] == "_":
+            word = word[1:-1]
+        elif word[1:2] == "@":
+            word = word[1:]
+        else:
+            return
+
+
+_SUBDOMAIN = re.compile(r"(?:[a-z0-9\-]+\.)+tiktok\.com")
+
+
+def _refuse_host(host: str) -> None:
+    """Refuse a bare host of TikTok's: by its letters it could be a name."""
+    if host in PAGE_HOSTS:
+        raise UnsupportedLink(_HOME)
+    if _SUBDOMAIN.fullmatch(host):
+        raise UnsupportedLink(_OTHER_HOSTS.get(host) or _other_site(host))
 
 
 def _from_prose(line: str) -> Target:
@@ -254,7 +326,7 @@ def _from_prose(line: str) -> Target:
         try:
             return _from_link(link, follows=line[match.end() : match.end() + 1])
         except InputError as error:
-            if _is_ours(link):
+            if _is_ours(link) and not _is_advert(link):
                 raise
             refusal = refusal or error
     if refusal is not None:
@@ -306,7 +378,9 @@ def _from_link(link: str, *, follows: str) -> Target:
         return _short("https://www.tiktok.com/t/", segments[1:])
     if not segments:
         raise UnsupportedLink(_HOME)
-    if follows.isalnum() and follows < _UNSPACED and parts["query"] is None and link[-1].isalnum():
+    # Scripts written without spaces may touch a link; other letters are part of what was meant.
+    goes_on = _MARK.match(follows) or (follows.isalnum() and follows < _UNSPACED)
+    if goes_on and parts["query"] is None and (link[-1].isalnum() or link[-1] == "_"):
         raise NotUnderstood("the link goes on in letters TikTok does not use")
     return _from_path(segments, is_story=_story_marks(parts["query"] or ""))
 

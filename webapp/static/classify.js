@@ -12,20 +12,33 @@
   const SHORT_CODE = /^[A-Za-z0-9_-]{3,32}$/;
   const INVISIBLE =
     /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/gu;
+  // Full-width punctuation ends a link, which its ASCII form would not. Not in "https：／／".
+  const FULL_WIDTH_END = /[，！；？）]|：(?![/／])/gu;
+  const MARKS = "\\u0300-\\u036f\\u1ab0-\\u1aff\\u1dc0-\\u1dff\\u20d0-\\u20ff\\ufe20-\\ufe2f";
+  const MARK = new RegExp(`^[${MARKS}]`, "u");
   const LINK_SOURCE =
     "(?:(?<![A-Za-z0-9+.\\-])[A-Za-z][A-Za-z0-9+.\\-]{0,30}:\\/\\/" +
     "|(?<![\\p{L}\\p{N}_@.\\/:%=&?#+\\-])(?=[A-Za-z0-9\\-]+(?:\\.[A-Za-z0-9\\-]+)+(?:[\\/?#@]|:[0-9])))" +
-    "[!#-;=?-_a-z|~]+";
+    "(?:[!#-;=?-\\[\\\\^_a-z~]|\\](?!\\())+";
   const LINK = new RegExp(LINK_SOURCE, "u");
   const LINKS = new RegExp(LINK_SOURCE, "gu");
   const WHOLE_LINK = new RegExp(`^(?:${LINK_SOURCE})$`, "u");
+  const ADVERT = /^(?:https?:\/\/)?(?:www\.)?tiktok\.com\/tiktoklite(?![^/?#])/i;
   // A comma inside a link belongs to the link, unless what follows starts a new entry.
   const BESIDE_LINKS = /(?:\s|[,;、](?=\s|@|https?:\/\/|$))+/;
   const COMMAS_BESIDE_LINKS = /[,;、](?=\s|@|https?:\/\/|$)/;
-  const MENTIONS =
-    /(?<![\p{L}\p{N}_.@/:%=&?#+-])@([\p{L}\p{N}_.-]{2,80})(?![\p{L}\p{N}_.-]|[/\\%]\S)/gu;
-  const WHOLE_MENTION = /^@[\p{L}\p{N}_.-]{2,80}$/u;
-  const EDGES = new Set("\"'“”‘’«»„*_~|()[]{}<>`");
+  const NAME_PART = `\\p{L}\\p{N}_.\\-${MARKS}`;
+  const MENTION_SOURCE =
+    "(?<![\\p{L}\\p{N}_.@\\/:%=&?#+\\-])" +
+    `@([${NAME_PART}]{2,80})(?![${NAME_PART}]|[\\/\\\\%]\\S)`;
+  const MENTION = new RegExp(MENTION_SOURCE, "u");
+  const MENTIONS = new RegExp(MENTION_SOURCE, "gu");
+  const WHOLE_MENTION = new RegExp(`^@[${NAME_PART}]{2,80}$`, "u");
+  const NAME_LIKE = /[A-Za-z0-9@]/;
+  const LIST_MARK = /^(?:[-*+•·–—>]|\(?[0-9]{1,3}[.):]?)$/u;
+  const QUOTES = new Set("\"'“”‘’«»„*~|()[]{}<>`");
+  const EDGES = new Set([...QUOTES, "_"]);
+  const MAX_DRESSED = 4;
   const TRAILING = new Set(".,;:!?…。、，！？：；\"'“”‘’«»„*|()[]{}<>`");
   const PAGE_HOSTS = new Set([
     "tiktok.com",
@@ -35,11 +48,13 @@
     "vt.tiktok.com",
     "www.tiktokv.com",
   ]);
+  const SUBDOMAIN = /^(?:[a-z0-9-]+\.)+tiktok\.com$/;
   const URL_PARTS = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/su;
   const REFUSED = { kind: "refused" };
   const NOT_UNDERSTOOD = { kind: "not_understood" };
 
-  const plain = (text) => text.normalize("NFKC").replace(INVISIBLE, "").trim();
+  const plain = (text) =>
+    text.replace(FULL_WIDTH_END, "$& ").normalize("NFKC").replace(INVISIBLE, "").trim();
   const words = (line) => line.split(/\s+/).filter(Boolean);
 
   const trimEnd = (text, set) => {
@@ -65,31 +80,49 @@
     return WHOLE_LINK.test(bare);
   };
 
-  const parts = (line) => {
+  const isAdvert = (link) => ADVERT.test(trimEnd(link, TRAILING));
+  const hasLink = (line) => Array.from(line.matchAll(LINKS)).some((link) => !isAdvert(link[0]));
+
+  // The words of a line that is nothing but names and links; [] for any other line.
+  const listed = (line) => {
     const linked = LINK.test(line);
-    const pieces = line.split(linked ? BESIDE_LINKS : /[\s,;、]+/).filter(Boolean);
-    if (pieces.length < 2) return pieces.length ? pieces : [line];
-    if (pieces.every(isMarked)) return pieces;
+    const found = line.split(linked ? BESIDE_LINKS : /[\s,;、]+/).filter(Boolean);
+    if (found.length < 2 || found.every(isMarked)) return found;
     const commas = linked ? COMMAS_BESIDE_LINKS : /[,;、]/;
-    const listed = line.split(commas).map((piece) => piece.trim()).filter(Boolean);
-    if (listed.some(isMarked) && listed.every((piece) => isMarked(piece) || NAME.test(piece))) {
-      return listed;
-    }
-    if (!linked) {
+    const pieces = line.split(commas).map((piece) => piece.trim()).filter(Boolean);
+    const names = pieces.every((piece) => isMarked(piece) || NAME.test(piece));
+    return pieces.some(isMarked) && names ? pieces : [];
+  };
+
+  const parts = (line) => {
+    const found = listed(line);
+    if (found.length) return found;
+    if (!LINK.test(line)) {
       const named = mentions(line);
       if (named.length) return [...new Set(named)].map((name) => `@${name}`);
     }
     return [line];
   };
 
+  const isProse = (line) => {
+    if (LINK.test(line)) return true;
+    const kept = words(line).filter((word) => !LIST_MARK.test(word));
+    if (kept.length === 1) {
+      const word = trimEnd(trim(kept[0], EDGES), TRAILING);
+      return word.startsWith("#") || word.toLowerCase() === "tiktok" || !NAME_LIKE.test(word);
+    }
+    return !listed(kept.join(" ")).length;
+  };
+
   const isOneShareText = (lines) => {
     if (lines.length < 2 || lines.length > MAX_SHARE_LINES) return false;
-    const linked = lines.filter((line) => LINK.test(line));
-    const prose = (line) => words(line).length !== 1 && !line.includes("@");
+    const linked = lines.filter(hasLink);
+    const others = lines.filter((line) => !hasLink(line));
     return (
       linked.length === 1 &&
       parts(linked[0]).length === 1 &&
-      lines.every((line) => prose(line) || linked.includes(line))
+      others.every(isProse) &&
+      others.filter((line) => MENTION.test(line)).length <= 1
     );
   };
 
@@ -173,8 +206,8 @@
     if (!found[1] && !path && authority.includes("@")) return NOT_UNDERSTOOD;
     if (!/^https?$/i.test(scheme)) return REFUSED;
     if (authority.includes("@") || authority.includes(":")) return REFUSED;
-    const goesOn = /^[\p{L}\p{N}]/u.test(follows);
-    if (goesOn && !path) return REFUSED;
+    const letter = /^[\p{L}\p{N}]/u.test(follows);
+    if (letter && !path) return REFUSED;
     const host = authority.toLowerCase();
     if (!PAGE_HOSTS.has(host)) return REFUSED;
     if (path.includes("\\")) return NOT_UNDERSTOOD;
@@ -185,9 +218,8 @@
     if (segments[0] === "t") return short("https://www.tiktok.com/t/", segments.slice(1));
     if (!segments.length) return REFUSED;
     // Scripts written without spaces may touch a link; other letters are part of what was meant.
-    if (goesOn && follows < "\u0e00" && found[4] === undefined && /[A-Za-z0-9]$/.test(link)) {
-      return NOT_UNDERSTOOD;
-    }
+    const goesOn = MARK.test(follows) || (letter && follows < "\u0e00");
+    if (goesOn && found[4] === undefined && /[A-Za-z0-9_]$/.test(link)) return NOT_UNDERSTOOD;
     return fromPath(segments, saysStory(query));
   };
 
@@ -202,7 +234,7 @@
       const link = trimEnd(found[0], TRAILING);
       const after = line.slice(found.index + found[0].length);
       const verdict = fromLink(link, after);
-      if (verdict.key || isOurs(link)) return verdict;
+      if (verdict.key || (isOurs(link) && !isAdvert(link))) return verdict;
       refusal = refusal || verdict;
     }
     if (refusal) return refusal;
@@ -213,14 +245,29 @@
     return NOT_UNDERSTOOD;
   };
 
+  // Without quotes and emphasis, layer by layer; "_" only where it cannot be a part of the name.
+  const undressed = (line) => {
+    const layers = [];
+    let word = line;
+    while (layers.length < MAX_DRESSED) {
+      word = trimEnd(trim(word, QUOTES), TRAILING);
+      layers.push(word);
+      if (!word.startsWith("_")) break;
+      if (word.endsWith("_")) word = word.slice(1, -1);
+      else if (word[1] === "@") word = word.slice(1);
+      else break;
+    }
+    return layers;
+  };
+
   const parseLine = (text) => {
     if (text.length > MAX_LINE) return NOT_UNDERSTOOD;
     const line = plain(text);
     if (!line) return NOT_UNDERSTOOD;
     if (words(line).length !== 1) return fromProse(line);
-    const bare = trimEnd(trim(line, EDGES), TRAILING);
-    for (const candidate of [line, trimEnd(line, TRAILING), bare]) {
-      if (PAGE_HOSTS.has(candidate.toLowerCase())) return REFUSED;
+    for (const candidate of [line, trimEnd(line, TRAILING), ...undressed(line)]) {
+      const host = candidate.toLowerCase();
+      if (PAGE_HOSTS.has(host) || SUBDOMAIN.test(host)) return REFUSED;
       const name = candidate.startsWith("%40")
         ? candidate.slice(3)
         : candidate.replace(/^@/, "");

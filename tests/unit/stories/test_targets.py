@@ -18,6 +18,7 @@ from stories.targets import OTHER_THINGS, canonical_url, find_lines, is_name, pa
 ID = "7513039991730291236"
 SEC_UID = "MS4wLjABAAAAuqccu8k_1KABDBn39RBJGNa25LR7nYqPCSkPudN__kCDW5QVfaiPkcDwSM5LPITv"
 WEB = "https://www.tiktok.com"
+LITE = f"{WEB}/tiktoklite"
 
 
 def user(name: str, user_id: str | None = None) -> Target:
@@ -51,6 +52,20 @@ UNDERSTOOD = {
     "final punctuation": ("@alice,", user("alice")),
     "final dot is not part of a name": ("alice.", user("alice")),
     "underscores at both ends": ("_alice_", user("_alice_")),
+    "quoted, underscore at the end": ('"name_"', user("name_")),
+    "quoted at-name, underscore at the end": ('"@name_",', user("name_")),
+    "brackets, underscore at the end": ("(@name_)", user("name_")),
+    "curly quotes, underscore at the end": ("“some_name_”", user("some_name_")),
+    "guillemets, underscore at the end": ("«@name_»", user("name_")),
+    "bold, underscore at the end": ("**@name_**", user("name_")),
+    "struck, underscore at the end": ("~~@name_~~", user("name_")),
+    "quoted, underscores at both ends": ('"_name_"', user("_name_")),
+    "slanted": ("_@name_", user("name")),
+    "slanted, underscore at the end": ("_@name__", user("name_")),
+    "bold and slanted": ("**_@name_**", user("name")),
+    "bold underscores": ("__@name__", user("name")),
+    "one stray underscore": ("_@name", user("name")),
+    "a name of a host": ("@shop.tiktok.com", user("shop.tiktok.com")),
     "two characters": ("ab", user("ab")),
     "24 characters": ("a" * 24, user("a" * 24)),
     "name that looks like a site": ("john.doe", user("john.doe")),
@@ -138,6 +153,30 @@ UNDERSTOOD = {
     ),
     "angle brackets": (f"<{WEB}/@alice>", user("alice")),
     "markdown": (f"[story]({WEB}/@alice/story/{ID})", story()),
+    "markdown, link as its text": (f"[{WEB}/@alice]({WEB}/@alice)", user("alice")),
+    "Slack": (f"<{WEB}/@alice|{WEB}/@alice>", user("alice")),
+    "Slack, in prose": (f"see <{WEB}/@alice/story/{ID}|Alice's story>!", story()),
+    "full-width comma, then ASCII": (f"{WEB}/@alice，great", user("alice")),
+    "full-width exclamation, then ASCII": (f"看{WEB}/@alice！great", user("alice")),
+    "full-width bracket, then ASCII": (f"（{WEB}/@alice）and", user("alice")),
+    "full-width colon, then ASCII": (f"{WEB}/@alice：it", user("alice")),
+    "full-width semicolon, then ASCII": (f"{WEB}/@alice；it", user("alice")),
+    "full-width question mark, then ASCII": (f"{WEB}/@alice？it", user("alice")),
+    "ideographic stop, then ASCII": (f"{WEB}/@alice。it", user("alice")),
+    "ideographic comma, then ASCII": (f"{WEB}/@alice、it", user("alice")),
+    "half-width stop, then ASCII": (f"{WEB}/@alice｡it", user("alice")),
+    "full-width link": (
+        "ｈｔｔｐｓ：／／ｗｗｗ．ｔｉｋｔｏｋ．ｃｏｍ／＠ａｌｉｃｅ",
+        user("alice"),
+    ),
+    "TikTok Lite's advert after the link": (
+        f"https://vm.tiktok.com/ZMa1/ This post is shared via TikTok Lite. Get it: {LITE}",
+        short("https://vm.tiktok.com/ZMa1/"),
+    ),
+    "TikTok Lite's advert before the link": (
+        f"This post is shared via TikTok Lite. Get it: {LITE}?x=1 https://vm.tiktok.com/ZMa1/",
+        short("https://vm.tiktok.com/ZMa1/"),
+    ),
     "label before the link": (f"Link:{WEB}/@alice", user("alice")),
     "first of two": (f"{WEB}/@alice and then {WEB}/@bob", user("alice")),
     "TikTok's among others": (f"https://example.com/x via {WEB}/@alice", user("alice")),
@@ -160,6 +199,13 @@ REFUSED = {
     "name that goes on backwards": ("see @aa\\bb", NotUnderstood, ""),
     "name that goes on encoded": ("@aa%2F..%2Fbb", NotUnderstood, ""),
     "endless name in prose": (f"see @{'a' * 81} there", NotUnderstood, ""),
+    "non-ASCII name after an underscore": (f"{WEB}/@zo_ë", NotUnderstood, "letters"),
+    "mark on a letter": ("@zo\u0332e", NotUnderstood, ""),
+    "mark on a letter, in prose": ("see @zo\u0332e there", NotUnderstood, ""),
+    "mark on a letter in a link": (f"{WEB}/@zo\u0332e", NotUnderstood, "letters"),
+    "mark at the end of a link": (f"{WEB}/@zo\u20e3", NotUnderstood, "letters"),
+    "underscores alone": ("_" * 3000, NotUnderstood, ""),
+    "too long with its underscore": (f'"{"a" * 24}_"', NotUnderstood, ""),
     "Cyrillic look-alike in a name": ("@аlice", NotUnderstood, ""),
     "e-mail": ("alice@example.com", NotUnderstood, ""),
     "e-mail with a dot": ("alice.b@example.com", NotUnderstood, ""),
@@ -188,6 +234,14 @@ REFUSED = {
     "shop": ("https://shop.tiktok.com/view/product/1", UnsupportedLink, "the shop"),
     "shop on the main site": (f"{WEB}/shop/pdp/1", UnsupportedLink, "the shop"),
     "ads": ("https://ads.tiktok.com/business", UnsupportedLink, "the advertising site"),
+    "shop, bare": ("shop.tiktok.com", UnsupportedLink, "the shop"),
+    "shop, bare and quoted": ("“Shop.TikTok.com”.", UnsupportedLink, "the shop"),
+    "second shop, bare": ("shop-us.tiktok.com", UnsupportedLink, "the shop"),
+    "ads, bare": ("ads.tiktok.com", UnsupportedLink, "the advertising site"),
+    "seller, bare": ("seller.tiktok.com", UnsupportedLink, "the shop"),
+    "live, bare": ("live.tiktok.com", UnsupportedLink, "a live"),
+    "unknown part, bare": ("us.tiktok.com", UnsupportedLink, "us.tiktok.com"),
+    "TikTok Lite's advert alone": (LITE, UnsupportedLink, "neither a profile nor a story"),
     "login": (f"{WEB}/login?redirect=x", UnsupportedLink, "the sign-in page"),
     "home": (WEB, UnsupportedLink, "TikTok's home page"),
     "home, dead short link": (f"{WEB}/?_r=1", UnsupportedLink, "TikTok's home page"),
@@ -326,6 +380,66 @@ LINES = {
         "Check out this story!\nhttps://vm.tiktok.com/ZMa1/",
         ["Check out this story! https://vm.tiktok.com/ZMa1/"],
     ),
+    "share text with a mention": (
+        "Check out @zoe.x's video! #TikTok\nhttps://vm.tiktok.com/ZMa1/",
+        ["Check out @zoe.x's video! #TikTok https://vm.tiktok.com/ZMa1/"],
+    ),
+    "share text under TikTok's name": (
+        "TikTok\nhttps://vm.tiktok.com/ZMa1/",
+        ["TikTok https://vm.tiktok.com/ZMa1/"],
+    ),
+    "share text with hashtags and an emoji": (
+        "#TikTok\n🔥🔥\n看看这个\nhttps://vm.tiktok.com/ZMa1/",
+        ["#TikTok 🔥🔥 看看这个 https://vm.tiktok.com/ZMa1/"],
+    ),
+    "share text with TikTok Lite's advert": (
+        f"Zoe's story\n\nhttps://vm.tiktok.com/ZMa1/\nDownload TikTok Lite: {LITE}",
+        [f"Zoe's story https://vm.tiktok.com/ZMa1/ Download TikTok Lite: {LITE}"],
+    ),
+    "share text with TikTok Lite's address alone": (
+        f"https://vm.tiktok.com/ZMa1/\nGet it here:\n{LITE}/.",
+        [f"https://vm.tiktok.com/ZMa1/ Get it here: {LITE}/."],
+    ),
+    "a numbered bare name beside a link": (
+        "1. alice\n2. https://vm.tiktok.com/ZMa1/",
+        ["1. alice", "2. https://vm.tiktok.com/ZMa1/"],
+    ),
+    "TikTok's name among names": (
+        "TikTok\nalice\nhttps://vm.tiktok.com/ZMa1/",
+        ["TikTok", "alice", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "TikTok's own account above a link": (
+        "@tiktok\nhttps://vm.tiktok.com/ZMa1/",
+        ["@tiktok", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "names beside a link": (
+        "@alice\n@bob, @carol\nhttps://vm.tiktok.com/ZMa1/",
+        ["@alice", "@bob", "@carol", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "bare and marked names beside a link": (
+        "alice, @bob\nhttps://vm.tiktok.com/ZMa1/",
+        ["alice", "@bob", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "numbered names beside a link": (
+        "1. @alice\n2) @bob_\n3. https://vm.tiktok.com/ZMa1/",
+        ["@alice", "@bob_", "3. https://vm.tiktok.com/ZMa1/"],
+    ),
+    "a marked name beside a link": (
+        "- @alice\n- https://vm.tiktok.com/ZMa1/",
+        ["@alice", "- https://vm.tiktok.com/ZMa1/"],
+    ),
+    "names with notes beside a link": (
+        "@alice (Zoe)\n@bob (Tom)\nhttps://vm.tiktok.com/ZMa1/",
+        ["@alice", "@bob", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "a mistyped name above a link": (
+        "@zoë\nhttps://vm.tiktok.com/ZMa1/",
+        ["@zoë", "https://vm.tiktok.com/ZMa1/"],
+    ),
+    "full-width comma beside links": (
+        f"{WEB}/@alice，{WEB}/@bob",
+        [f"{WEB}/@alice", f"{WEB}/@bob"],
+    ),
     "a name above a link is its own line": (
         "alice\nhttps://vm.tiktok.com/ZMa1/",
         ["alice", "https://vm.tiktok.com/ZMa1/"],
@@ -377,6 +491,9 @@ PIECES = st.one_of(
     st.sampled_from(["https://", "http:", "//", "www.", "tiktok.com", "vm.tiktok.com", "/", "@"]),
     st.sampled_from(["＠", "alice", ":", ID, "/video/", "/story/", "?story_type=1", "%40", "%2F"]),
     st.sampled_from([".", "evil.example", "#", "\\", "t", " ", ",", "é", "看", "\u200b", "\ud800"]),
+    st.sampled_from(
+        ["，", "）", "|", "](", "[", "~", "\u0332", "\n", "#TikTok", "tiktoklite", "1."]
+    ),
     st.sampled_from([":443", "[::1]", "&amp;", "=", "embed", "<", ">", "_", "-"]),
 )
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=14).map("".join))
