@@ -90,7 +90,8 @@ class Line:
 
     typed: what was pasted, where the title does not say it. verdict, detail, hint: why it waits
     or failed; detail says where, for codes that have more than one reason. held: it waits only
-    because TikTok turns this server away, which the page says once for all lines.
+    because TikTok turns this server away, which the page says once for all lines. retry_offered:
+    with a button of its own; of a line that is alone, the job's is enough.
     """
 
     item: ItemView
@@ -102,6 +103,7 @@ class Line:
     detail: str
     hint: str
     post_offered: bool
+    retry_offered: bool
     held: bool
     tiles: tuple[Tile, ...]
 
@@ -135,7 +137,7 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
     saved = sum(story.saved for story in job.stories)
     # What a clock changes is not in the snapshot's own tag.
     gone = sum(story.leaves_at is not None and story.leaves_at <= now for story in job.stories)
-    lines = tuple(_line(item, now) for item in job.items)
+    lines = tuple(_line(item, now, alone=len(job.items) == 1) for item in job.items)
     removed = [
         tile.removed_at for line in lines for tile in line.tiles if tile.removed_at is not None
     ]
@@ -206,12 +208,18 @@ def _job_words(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
         if len(job.items) == 1 and running:
             return _running(running[0], running[0].progress)
-        done = sum(not item.open for item in job.items)
-        lines = ngettext(
-            "%(done)d of %(n)d line done", "%(done)d of %(n)d lines done", len(job.items)
-        ) % {"done": done, "n": len(job.items)}
-        return ". ".join(filter(None, (lines, _amounts(job.progress))))
+        return ". ".join(filter(None, (_lines(job.items), _amounts(job.progress))))
     return _settled(job, saved, here)
+
+
+def _lines(items: Sequence[ItemView]) -> str:
+    """`34 of 40 lines finished, 30 failed`."""
+    said = ngettext(
+        "%(done)d of %(n)d line finished", "%(done)d of %(n)d lines finished", len(items)
+    ) % {"done": sum(not item.open for item in items), "n": len(items)}
+    failed = sum(item.state == ItemState.FAILED for item in items)
+    of_them = ngettext("%(n)d failed", "%(n)d failed", failed) % {"n": failed} if failed else ""
+    return ", ".join(filter(None, (said, of_them)))
 
 
 def _queued(place: int | None) -> str:
@@ -265,7 +273,7 @@ def _step(job: Snapshot) -> str:
 # --- a line -------------------------------------------------------------------------------------
 
 
-def _line(item: ItemView, now: datetime) -> Line:
+def _line(item: ItemView, now: datetime, *, alone: bool) -> Line:
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
     title = nickname or name_of(item)
@@ -283,6 +291,7 @@ def _line(item: ItemView, now: datetime) -> Line:
         hint=hint,
         held=item.waiting and item.error is not None and _is_refusal(item.error.code),
         post_offered=item.error is not None and item.error.code == "not_a_story",
+        retry_offered=item.retryable and not alone,
         tiles=tuple(_tile(story, item, now) for story in item.stories),
     )
 

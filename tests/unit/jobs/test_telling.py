@@ -68,6 +68,17 @@ def test_a_running_line(
         assert page.share == 40
 
 
+def test_finished_lines_tell_how_many_failed() -> None:
+    states = [ItemState.RUNNING, ItemState.DONE, ItemState.FAILED, ItemState.FAILED]
+    job = make_job()
+    for state in states[:2]:
+        make_item(job, state=state)
+    assert told(job).words == "1 of 2 lines finished"
+    for state in states[2:]:
+        make_item(job, state=state, error_code="gone")
+    assert told(job).words == "3 of 4 lines finished, 2 failed"
+
+
 def test_forgotten_progress_is_not_a_full_bar(item: Item) -> None:
     page = told(item.job)
     assert page.words == "Saving. 1 of 4 files"

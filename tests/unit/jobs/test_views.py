@@ -170,6 +170,15 @@ def test_every_line_has_its_verdict(client: Client, alice: User) -> None:
     assert page.count("/retry/") == 2  # the job's and the one line's that can gain by it
 
 
+def test_a_line_that_is_alone_has_one_button_to_retry(client: Client, alice: User) -> None:
+    job = make_job(alice, settled_at=timezone.now())
+    make_item(job, name="slow", state=ItemState.FAILED, error_code="upstream_down")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "TikTok does not answer" in page
+    assert page.count("/retry/") == 1
+    assert "Retry failed" not in page
+
+
 def test_waiting_for_tiktok_is_said_once_for_all_lines(client: Client, alice: User) -> None:
     job = make_job(alice)
     until = timezone.now() + timedelta(minutes=9)
