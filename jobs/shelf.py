@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs import listing
+from jobs import again, listing
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
 from jobs.states import OPEN, ItemState, job_state
@@ -33,7 +34,8 @@ class Card:
     names: whom its lines are about, at most three; more: how many others.
     tally: how many lines ended how, most first, where they did not all end alike.
     files: media files still on disk; peek: ids of some of their pictures.
-    retryable: failed lines that another try may help.
+    retryable: failed lines that another try may help. cleaned_up: it saved files, none is here.
+    again: lines of a settled job that were cancelled or cleaned up and can be asked for once more.
     """
 
     id: uuid.UUID
@@ -46,6 +48,8 @@ class Card:
     files: int
     peek: tuple[uuid.UUID, ...]
     retryable: int
+    cleaned_up: bool
+    again: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +121,17 @@ def cards(jobs: Iterable[Job]) -> list[Card]:
     """The jobs as cards, in three queries however many they are."""
     jobs = list(jobs)
     items: dict[uuid.UUID, list[Item]] = defaultdict(list)
-    for item in Item.objects.filter(job__in=jobs).order_by("job_id", "position"):
+    saved: set[uuid.UUID] = set()
+    wanting: Counter[uuid.UUID] = Counter()
+    lines = Item.objects.filter(job__in=jobs).annotate(
+        saved=again.saved(), wanting=again.wanting(timezone.now())
+    )
+    item: Any  # with what was annotated, which no type knows
+    for item in lines.order_by("job_id", "position"):
         items[item.job_id].append(item)
+        wanting[item.job_id] += item.wanting
+        if item.saved:
+            saved.add(item.job_id)
     present = Artifact.objects.present().filter(job__in=jobs)
     files: dict[uuid.UUID, int] = defaultdict(int)
     pictures: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
@@ -128,18 +141,37 @@ def cards(jobs: Iterable[Job]) -> list[Card]:
             files[job_id] += 1
         else:
             pictures[job_id].append(artifact_id)
-    return [_card(job, items[job.id], files[job.id], pictures[job.id]) for job in jobs]
+    return [
+        _card(
+            job,
+            items[job.id],
+            files[job.id],
+            pictures[job.id],
+            saved=job.id in saved,
+            wanting=wanting[job.id],
+        )
+        for job in jobs
+    ]
 
 
-def _card(job: Job, items: Sequence[Item], files: int, pictures: Sequence[uuid.UUID]) -> Card:
+def _card(
+    job: Job,
+    items: Sequence[Item],
+    files: int,
+    pictures: Sequence[uuid.UUID],
+    *,
+    saved: bool,
+    wanting: int,
+) -> Card:
     names = list(dict.fromkeys(name_of(item) for item in items))
     tally = Counter(ItemState(item.state) for item in items).most_common()
+    state = job_state(item.state for item in items) if items else ItemState.EMPTY
     return Card(
         id=job.id,
         names=tuple(names[:_NAMES]),
         more=max(0, len(names) - _NAMES),
         note=job.note,
-        state=job_state(item.state for item in items) if items else ItemState.EMPTY,
+        state=state,
         tally=tuple(tally) if len(tally) > 1 else (),
         created_at=job.created_at,
         files=files,
@@ -150,4 +182,6 @@ def _card(job: Job, items: Sequence[Item], files: int, pictures: Sequence[uuid.U
             and BY_CODE[item.error_code].retryable
             for item in items
         ),
+        cleaned_up=state not in OPEN and saved and not files,
+        again=0 if state in OPEN else wanting,
     )

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from jobs.errors import BY_CODE, Internal, place, words
-from jobs.models import Role, StoryKind
-from jobs.snapshot import FileView, ItemView, ProgressView, Snapshot, StoryView
+from jobs.again import ENDED
+from jobs.errors import BY_CODE, Cancelled, Internal, place, words
+from jobs.models import ItemKind, Role, StoryKind
+from jobs.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size
 from stories.errors import Refusal
@@ -63,8 +64,9 @@ class Tile:
 
     cover: the picture to show, if any is here. badge: its length or number of pictures.
     main: what one most likely takes; more: everything else. sights: what the viewer shows.
-    missing: names what did not arrive. removed_at: when the last file went, None while any is here.
-    coming: files are still on their way. again: TikTok may still have it.
+    missing: names what did not arrive; error: why, unless it was cancelled. removed_at: when the
+    last file went, None while any is here. coming: files are still on their way. again: TikTok may
+    still have it.
     """
 
     story: StoryView
@@ -77,6 +79,7 @@ class Tile:
     sights: tuple[Sight, ...]
     labels: tuple[str, ...]
     missing: str
+    error: ErrorView | None
     expires_at: datetime | None
     removed_at: datetime | None
     checked: bool
@@ -114,6 +117,7 @@ class Page:
 
     share: how much is done, 0 to 100; None while that cannot be told. quiet: no file is on its way.
     saved, here: files of stories ever saved, and still on disk; here_bytes: their size.
+    again: the button that asks once more for what was cancelled or cleaned up, "" for none.
     """
 
     job: Snapshot
@@ -127,6 +131,7 @@ class Page:
     here: int
     here_bytes: int
     removed_at: datetime | None
+    again: str
     etag: str
 
 
@@ -153,6 +158,7 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
         here=len(here),
         here_bytes=sum(file.size_bytes for file in here),
         removed_at=max(removed) if removed and not here else None,
+        again=_again(job, lines, now),
         etag=f'{job.etag.rstrip(chr(34))}-{gone}"',
     )
 
@@ -238,7 +244,7 @@ def _settled(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
             return _("Cancelled before anything was saved")
         return _("Nothing could be saved")
     if saved < wanted:
-        said = _("%(saved)d of %(wanted)d files saved") % {"saved": saved, "wanted": wanted}
+        said = _files_saved(saved, wanted)
     else:
         said = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved) % {
             "n": saved
@@ -270,6 +276,39 @@ def _step(job: Snapshot) -> str:
     }.get(job.progress.phase, _("Running"))
 
 
+def _again(job: Snapshot, lines: Sequence[Line], now: datetime) -> str:
+    wanting = [line for line in lines if is_wanting(line.item, now)]
+    tiles = [tile for line in lines for tile in line.tiles]
+    # Of a story that is alone, its own button is enough.
+    alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].again
+    if job.state in OPEN or not wanting or alone:
+        return ""
+    some = any(story.saved for story in job.stories) or len(wanting) < len(lines)
+    if some and all(line.item.state == ItemState.CANCELLED for line in wanting):
+        said = _("Fetch the rest")
+    elif tiles and not any(tile.again for tile in tiles):
+        said = _("Look again")
+    elif len(wanting) == 1 and len(tiles) < 2:
+        said = _("Fetch again")
+    else:
+        said = _("Fetch all again")
+    return f"{said} ({len(wanting)})" if len(wanting) > 1 else said
+
+
+def is_wanting(item: ItemView, now: datetime) -> bool:
+    """As `again.wanting` finds it among rows."""
+    if item.state == ItemState.CANCELLED:
+        return True
+    media = [file for story in item.stories for file in story.files if file.role == Role.MEDIA]
+    if item.state not in ENDED or not media or any(file.present for file in media):
+        return False
+    return item.kind == ItemKind.USER or any(_is_on_tiktok(story, now) for story in item.stories)
+
+
+def _is_on_tiktok(story: StoryView, now: datetime) -> bool:
+    return bool(story.source_url) and (story.leaves_at is None or story.leaves_at > now)
+
+
 # --- a line -------------------------------------------------------------------------------------
 
 
@@ -277,9 +316,11 @@ def _line(item: ItemView, now: datetime, *, alone: bool) -> Line:
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
     title = nickname or name_of(item)
-    verdict, hint = words(item.error.code) if item.error else ("", "")
+    # The state says it, once for the whole line.
+    error = None if _is_cancelled(item.error) else item.error
+    verdict, hint = words(error.code) if error else ("", "")
     # The snapshot decides which details are fit to be read; here they get a line of their own.
-    told = item.error is not None and item.error.message != verdict
+    told = error is not None and error.message != verdict
     return Line(
         item=item,
         title=title,
@@ -287,13 +328,17 @@ def _line(item: ItemView, now: datetime, *, alone: bool) -> Line:
         typed=item.line if item.line.lower() not in {title, handle, item.name} else "",
         words=_item_words(item),
         verdict=verdict,
-        detail=place(item.error.detail) if item.error and told else "",
+        detail=place(error.detail) if error and told else "",
         hint=hint,
         held=item.waiting and item.error is not None and _is_refusal(item.error.code),
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and not alone,
         tiles=tuple(_tile(story, item, now) for story in item.stories),
     )
+
+
+def _is_cancelled(error: ErrorView | None) -> bool:
+    return error is not None and error.code == Cancelled.code
 
 
 def _is_refusal(code: str) -> bool:
@@ -308,8 +353,12 @@ def _item_words(item: ItemView) -> str:
     saved = sum(story.saved for story in item.stories)
     wanted = sum(story.media_count for story in item.stories)
     if item.state == ItemState.CANCELLED:
-        return _("Cancelled") if not saved else _stories(item)
+        return _files_saved(saved, wanted) if saved else ""
     return _stories(item) if wanted else ""
+
+
+def _files_saved(saved: int, wanted: int) -> str:
+    return _("%(saved)d of %(wanted)d files saved") % {"saved": saved, "wanted": wanted}
 
 
 def _stories(item: ItemView) -> str:
@@ -376,7 +425,6 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
     converted = {
         file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
     }
-    gone = story.leaves_at is not None and story.leaves_at <= now
     removed = [file.removed_at for file in media if file.removed_at]
     return Tile(
         story=story,
@@ -405,11 +453,12 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
             )
         ),
         missing=_missing(story) if media and not _coming(story, item) else "",
+        error=None if _is_cancelled(story.error) else story.error,
         expires_at=min((file.expires_at for file in present), default=None),
         removed_at=max(removed) if removed and not present else None,
         checked=bool(present) and all(file.checked for file in present),
         coming=_coming(story, item),
-        again=bool(story.source_url) and not gone,
+        again=_is_on_tiktok(story, now),
     )
 
 

@@ -13,6 +13,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/code.svg", views.job_code, name="job_code"),
     path("jobs/<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/retry/", views.job_retry, name="job_retry"),
+    path("jobs/<uuid:job_id>/again/", views.job_again, name="job_again"),
     path("jobs/<uuid:job_id>/bundle/", views.job_bundle, name="job_bundle"),
     path("jobs/<uuid:job_id>/selection/", views.selection, name="selection"),
     path("jobs/<uuid:job_id>/extend/", views.job_extend, name="job_extend"),

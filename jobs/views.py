@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs import (
+    again,
     cleanup,
     downloads,
     lifecycle,
@@ -28,13 +29,12 @@ from jobs import (
     qr,
     shelf,
     snapshot,
-    submission,
     telling,
     upstream,
 )
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.forms import SearchForm
-from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Story
+from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.snapshot import Snapshot
 from jobs.states import ItemState
 from jobs.templatetags.words import when
@@ -268,7 +268,7 @@ def item_again(request: HttpRequest, item_id: UUID) -> HttpResponse:
         Item.objects.visible_to(request.user).select_related("job"), pk=item_id
     )
     posts = item.job.posts or "posts" in request.POST
-    return _again(request, item.job, item.line, posts=posts)
+    return _anew(request, item.job, lambda: again.anew(item.job, [item.line], posts=posts))
 
 
 @login_required
@@ -278,18 +278,30 @@ def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
     story = get_object_or_404(
         Story.objects.visible_to(request.user).select_related("item__job"), pk=story_id
     )
-    return _again(request, story.item.job, story.source_url, posts=not story.is_story)
+    old = story.item.job
+    return _anew(
+        request, old, lambda: again.anew(old, [story.source_url], posts=not story.is_story)
+    )
 
 
-def _again(request: HttpRequest, like: Job, line: str, *, posts: bool) -> HttpResponse:
-    options = submission.Options(prefer=Prefer(like.prefer), posts=posts, audio=Audio(like.audio))
+@login_required
+@require_POST
+def job_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A fresh job for all lines that were cancelled or cleaned up."""
+    mine = _mine(request, job_id)
+    return _anew(request, mine, lambda: again.fetch(mine))
+
+
+def _anew(request: HttpRequest, old: Job, act: Callable[[], Job | None]) -> HttpResponse:
     fresh: Job | None = None
 
-    def act() -> None:
+    def ask() -> None:
         nonlocal fresh
-        fresh = submission.submit(like.owner, [line], note=like.note, options=options)
+        fresh = act()
+        if fresh is None:
+            messages.info(request, _("There is nothing in this job to fetch again."))
 
-    shown = _act(request, like.pk, act)
+    shown = _act(request, old.pk, ask)
     return redirect("job", fresh.pk) if fresh else shown
 
 

@@ -219,9 +219,27 @@ def empty(owner: User) -> Job:
 def cancelled(owner: User) -> Job:
     """Stopped half way; what was saved stays."""
     job = _job(owner, settled_at=timezone.now())
-    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.CANCELLED)
+    stopped: dict[str, Any] = {"state": ItemState.CANCELLED, "error_code": "cancelled"}
+    item = _item(job, "nora.films", "Nora Lindqvist", **stopped)
     add_story(item, StoryKind.VIDEO, hours_ago=20)
-    add_story(item, StoryKind.PHOTO, hours_ago=10, have=0, state=ItemState.CANCELLED)
+    add_story(item, StoryKind.PHOTO, hours_ago=10, have=0, **stopped)
+    return job
+
+
+def cancelled_lines(owner: User) -> Job:
+    """Several lines stopped while they were saving: one had a story here, the others none."""
+    job = _job(owner, settled_at=timezone.now())
+    stopped: dict[str, Any] = {"state": ItemState.CANCELLED, "error_code": "cancelled"}
+    for name, nickname in (
+        ("nora.films", "Nora Lindqvist"),
+        ("market.street", "Market Street"),
+        ("harbour.watch", ""),
+    ):
+        item = _item(job, name, nickname, **stopped)
+        if name == "nora.films":
+            add_story(item, StoryKind.VIDEO, hours_ago=20)
+        for hours in (9.0, 4.0):
+            add_story(item, StoryKind.PHOTO, hours_ago=hours, have=0, **stopped)
     return job
 
 
@@ -291,6 +309,7 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "failed": failed,
     "empty": empty,
     "cancelled": cancelled,
+    "cancelled-lines": cancelled_lines,
     "cleaned-up": cleaned,
     "packed": packed,
     "long-names": long_names,

@@ -1,0 +1,59 @@
+"""Asking once more for what is not here any longer, as a new job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import Combinable
+from django.utils import timezone
+
+from jobs import submission
+from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
+from jobs.states import ItemState
+
+ENDED = (ItemState.DONE, ItemState.PARTIAL)
+"""How a line ends that saved something, unless it was cancelled."""
+
+
+def saved() -> Exists:
+    """Lines that saved something, whether it is still here or not."""
+    return Exists(Artifact.objects.filter(item=OuterRef("pk"), role=Role.MEDIA))
+
+
+def wanting(now: datetime) -> Combinable | Q:
+    """Lines that may be asked for once more: cancelled ones, and those whose files are all gone.
+
+    An account may have new stories at any time; a link is worth a look while its story is on
+    TikTok. `telling` says the same of a snapshot.
+    """
+    here = Artifact.objects.present(now).filter(item=OuterRef("pk"), role=Role.MEDIA)
+    on_tiktok = Story.objects.filter(
+        Q(leaves_at=None) | Q(leaves_at__gt=now), item=OuterRef("pk")
+    ).exclude(source_url="")
+    cleaned_up = Q(state__in=ENDED) & saved() & ~Exists(here)
+    return Q(state=ItemState.CANCELLED) | (cleaned_up & (Q(kind=ItemKind.USER) | Exists(on_tiktok)))
+
+
+def fetch(job: Job) -> Job | None:
+    """All lines of a job that are `wanting`, as a new one; None when there is none.
+
+    Raises what `submission.submit` does.
+    """
+    found = Item.objects.filter(wanting(timezone.now()), job=job).order_by("position")
+    lines = list(found.values_list("line", flat=True))
+    return anew(job, lines) if lines else None
+
+
+def anew(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
+    """A new job of these lines, with the old one's note and options; `posts` for another choice.
+
+    Raises what `submission.submit` does.
+    """
+    options = submission.Options(
+        prefer=Prefer(job.prefer),
+        posts=job.posts if posts is None else posts,
+        audio=Audio(job.audio),
+    )
+    return submission.submit(job.owner, lines, note=job.note, options=options)
