@@ -346,14 +346,6 @@ def forget_everything(owner_id: int) -> Belongings:
     return before
 
 
-def delete_file(artifact: Artifact) -> int:
-    """Delete a file now, and with it what was made from it and every ZIP that holds a copy.
-
-    How many files went. Their rows stay, so that pages can say when.
-    """
-    return len(delete(Artifact.objects.filter(pk=artifact.pk)))
-
-
 def delete_files(job: Job) -> int:
     """Delete all of a job's files now; its record stays."""
     return len(delete(Artifact.objects.filter(job=job)))
@@ -377,7 +369,10 @@ def doomed(files: QuerySet[Artifact]) -> QuerySet[Artifact]:
 
 
 def delete(files: QuerySet[Artifact]) -> list[UUID]:
-    """Delete these files now, and with them all that is `doomed`; the ids of what went."""
+    """Delete these files now, and with them all that is `doomed`; the ids of what went.
+
+    Their rows stay, so that pages can say when.
+    """
     with transaction.atomic():
         # A ZIP that is just being finished is here when we look, or finds its files gone.
         jobs = Job.objects.filter(pk__in=files.order_by().values("job_id")).order_by("pk")

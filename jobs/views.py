@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs import (
@@ -34,10 +36,10 @@ from jobs import (
 )
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.forms import SearchForm
-from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.snapshot import Snapshot
+from jobs.models import Artifact, Item, Job, Package, Role, Story
+from jobs.snapshot import FileView, Snapshot
 from jobs.states import ItemState
-from jobs.templatetags.words import when
+from jobs.templatetags.words import size, when
 from stories.errors import StoriesError
 
 PAGE = 40
@@ -168,31 +170,54 @@ def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Delete the job's files now; its record stays."""
+    """Ask first, then delete the job's files; its record stays."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: cleanup.delete_files(mine))
+    seen = _snapshot(request, job_id)
+    return _clean(request, seen, seen.present, mine.artifacts.all())
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
-    """Delete one story's files now."""
+    """Ask first, then delete one story's files."""
     story = get_object_or_404(
         Story.objects.visible_to(request.user).select_related("item"), pk=story_id
     )
-    return _act(
-        request,
-        story.item.job_id,
-        lambda: _delete(story.artifacts.present()),
-        f"#story-{story.pk}",
-    )
+    seen = _snapshot(request, story.item.job_id)
+    here = next(one for one in seen.stories if one.id == story_id).present
+    files = [file for file in here if file.role != Role.POSTER]
+    return _clean(request, seen, files, story.artifacts.all(), f"#story-{story.pk}")
 
 
-def _delete(files: Iterable[Artifact]) -> None:
-    for file in files:
-        cleanup.delete_file(file)
+def _clean(
+    request: HttpRequest,
+    seen: Snapshot,
+    files: Sequence[FileView],
+    rows: QuerySet[Artifact],
+    anchor: str = "",
+) -> HttpResponse:
+    """files: what of it is told; previews and ZIPs go with them unsaid."""
+    back = reverse("job", args=[seen.id]) + anchor
+    size_bytes = sum(file.size_bytes for file in files)
+    if not files:
+        messages.info(request, _("There are no files here any more."))
+    elif request.method == "POST":
+        cleanup.delete(rows)
+        said = ngettext(
+            "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
+        )
+        messages.success(request, said % {"n": len(files), "size": size(size_bytes)})
+    else:
+        context = {
+            "title": telling.tell(seen).title,
+            "files": len(files),
+            "size_bytes": size_bytes,
+            "back": back,
+        }
+        return _fresh(render(request, "jobs/clean.html", context))
+    return redirect(back)
 
 
 @login_required

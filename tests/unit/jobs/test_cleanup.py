@@ -361,7 +361,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
         make_artifact(content=b"other job"),
     ]
 
-    assert cleanup.delete_file(first) == len(taken)
+    assert len(cleanup.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
 
     for file in taken:
         file.refresh_from_db()
@@ -370,7 +370,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
     for file in kept:
         file.refresh_from_db()
         assert file.removed_at is None
-    assert cleanup.delete_file(first) == 0
+    assert len(cleanup.delete(Artifact.objects.filter(pk=first.pk))) == 0
 
 
 def test_deleting_a_zip_takes_the_zip_alone() -> None:
@@ -378,8 +378,8 @@ def test_deleting_a_zip_takes_the_zip_alone() -> None:
     media = make_artifact(story, content=b"1")
     zipped = make_artifact(story, content=b"z", role=Role.ZIP, position=0)
     bundle = make_artifact(job=story.item.job, content=b"b")
-    assert cleanup.delete_file(zipped) == 1
-    assert cleanup.delete_file(bundle) == 1
+    assert len(cleanup.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
+    assert len(cleanup.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
     assert storage.size(media.pk) == 1
 
 

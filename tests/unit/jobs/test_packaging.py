@@ -632,7 +632,7 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
 
     def late(*args: Any, **more: Any) -> Artifact:
         made = write(*args, **more)
-        cleanup.delete_file(unwanted)
+        cleanup.delete(Artifact.objects.filter(pk=unwanted.pk))
         return made
 
     with monkeypatch.context() as patch:

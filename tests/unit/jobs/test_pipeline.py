@@ -278,8 +278,7 @@ def test_a_picture_deleted_while_its_carousel_is_packed(
 
     def late(*args: Any) -> Artifact:
         made = carousel(*args)
-        media = Artifact.objects.filter(role=Role.MEDIA, position=1)
-        cleanup.delete_file(media.get())
+        cleanup.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
         return made
 
     monkeypatch.setattr(packaging, "carousel", late)

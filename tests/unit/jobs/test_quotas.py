@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs import cleanup, lifecycle, quotas, storage, submission
 from jobs.errors import NeverFits, QuotaExceeded, told
-from jobs.models import Job, Quota
+from jobs.models import Artifact, Job, Quota
 from jobs.quotas import Use
 from jobs.states import ItemState
 from jobs.submission import submit
@@ -187,7 +187,7 @@ def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
     assert "1\u00a0kB" in told(refused.value)[0]
     submit(make_user("bob"), ["@two"])
-    cleanup.delete_file(first)
+    cleanup.delete(Artifact.objects.filter(pk=first.pk))
     submit(alice, ["@two"])
 
 

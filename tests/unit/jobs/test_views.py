@@ -65,9 +65,10 @@ def test_someone_elses_job_is_not_found(bobs: Client, alice: User) -> None:
     job = saved(alice)
     item, story = job.items.get(), Story.objects.get()
     file = Artifact.objects.get()
-    for address in ("", "progress/", "forget/"):
+    assert bobs.get(f"/stories/{story.pk}/clean/").status_code == 404
+    for address in ("", "progress/", "forget/", "clean/"):
         assert bobs.get(f"/jobs/{job.pk}/{address}").status_code == 404
-    for act in ("cancel", "retry", "bundle", "selection", "extend", "clean", "forget"):
+    for act in ("cancel", "retry", "again", "bundle", "selection", "extend", "clean", "forget"):
         assert bobs.post(f"/jobs/{job.pk}/{act}/").status_code == 404
     for act in (f"items/{item.pk}/retry", f"items/{item.pk}/again"):
         assert bobs.post(f"/{act}/").status_code == 404
@@ -87,7 +88,7 @@ def test_a_stranger_is_sent_to_the_sign_in(alice: User) -> None:
 
 def test_acts_need_a_post_and_a_token(client: Client, alice: User) -> None:
     job = saved(alice)
-    for act in ("cancel", "retry", "bundle", "selection", "extend", "clean"):
+    for act in ("cancel", "retry", "again", "bundle", "selection", "extend"):
         assert client.get(f"/jobs/{job.pk}/{act}/").status_code == 405
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice)
@@ -276,15 +277,11 @@ def test_fetch_a_story_again(client: Client, alice: User) -> None:
     assert (job.posts, job.items.get().line) == (False, url)
 
 
-def test_delete_now_and_extend(client: Client, alice: User) -> None:
+def test_extend(client: Client, alice: User) -> None:
     job = saved(alice)
     Artifact.objects.update(expires_at=timezone.now() + timedelta(minutes=5))
     client.post(f"/jobs/{job.pk}/extend/")
     assert Artifact.objects.get().expires_at > timezone.now() + timedelta(hours=1)
-    client.post(f"/stories/{Story.objects.get().pk}/clean/")
-    assert Artifact.objects.get().removed_at
-    assert client.post(f"/jobs/{saved(alice).pk}/clean/").status_code == 302
-    assert not Artifact.objects.filter(removed_at=None).exists()
 
 
 def test_keeping_longer_says_until_when(
@@ -302,6 +299,36 @@ def test_keeping_longer_says_until_when(
     cleanup.delete_files(job)
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     assert "There are no files here to keep any longer." in said
+
+
+def test_deleting_asks_first_and_says_what_went(client: Client, alice: User) -> None:
+    job = saved(alice)
+    story = Story.objects.get()
+    make_artifact(story, size_bytes=1_699_995)
+    make_artifact(story, role=Role.POSTER, position=1, size_bytes=9)
+    make_artifact(make_story(job.items.get()), size_bytes=300_000)
+    for address, files, size in (
+        (f"/stories/{story.pk}/clean/", 2, "1.7 MB"),
+        (f"/jobs/{job.pk}/clean/", 1, "300 kB"),
+    ):
+        page = shown(client.get(address)).replace("\N{NO-BREAK SPACE}", " ")
+        assert f"Delete {files} file{'s' * (files > 1)}, {size}?" in page
+        here = Artifact.objects.filter(removed_at=None).count()
+        assert here >= files
+        page = shown(client.post(address, follow=True)).replace("\N{NO-BREAK SPACE}", " ")
+        assert f"{files} file{'s' * (files > 1)} deleted, {size}." in page
+        assert Artifact.objects.filter(removed_at=None).count() < here
+    assert not Artifact.objects.filter(removed_at=None).exists()
+    assert "There are no files here any more." in shown(client.get(address, follow=True))
+
+
+def test_after_deleting_one_story_its_tile_is_in_sight(client: Client, alice: User) -> None:
+    saved(alice)
+    story = Story.objects.get()
+    back = f"/jobs/{story.item.job_id}/#story-{story.pk}"
+    assert f'href="{back}"' in shown(client.get(f"/stories/{story.pk}/clean/"))
+    assert client.post(f"/stories/{story.pk}/clean/")["Location"] == back
+    assert f'id="story-{story.pk}" tabindex="-1"' in shown(client.get(back))
 
 
 def test_forget_asks_first(client: Client, alice: User) -> None:
