@@ -218,7 +218,7 @@ def retry(request: HttpRequest, job_id: str) -> HttpResponse:
 
 @router.post("/jobs/{job_id}/extend", response={200: JobOut, **CHANGES})
 def extend(request: HttpRequest, job_id: str) -> HttpResponse:
-    """Keep the files as long as if they were saved now, within the instance's maximum."""
+    """Keep the files for one more lifetime than they have left, within the instance's maximum."""
     found = _job(request, job_id)
     cleanup.extend(found)
     return _answer(request, found.pk)

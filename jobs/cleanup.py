@@ -32,6 +32,7 @@ GRACE: Final = timedelta(minutes=15)
 BATCH: Final = 200
 PACKING_PATIENCE: Final = timedelta(hours=6)
 """A package nobody could pack for so long is given up."""
+NOTHING_TO_SPEAK_OF: Final = timedelta(minutes=1)
 
 _ZIPS = (Role.BUNDLE, Role.SELECTION)
 _T = TypeVar("_T")
@@ -397,28 +398,38 @@ class Kept:
     longest: bool
 
 
+def prolonged(expires_at: datetime, since: datetime) -> datetime:
+    """When a file goes that is kept longer once more: one lifetime later, within the maximum.
+
+    since: when it was saved, from which the maximum counts. `expires_at` itself when that gains
+    nothing worth the asking.
+    """
+    env = settings.STORYKEEP
+    longest = min(expires_at + env.artifact_ttl, since + env.artifact_ttl_max)
+    return longest if longest - expires_at >= NOTHING_TO_SPEAK_OF else expires_at
+
+
 def extend(job: Job) -> Kept | None:
-    """Keep a job's files as long as if they were saved now, within the instance's maximum.
+    """Keep a job's files for one more lifetime than they have left, within the instance's maximum.
 
     Until when that is; None when there is no file left. Never shortens.
     """
     now = timezone.now()
-    env = settings.STORYKEEP
     of_job = Artifact.objects.filter(job=job)
     first_saved = of_job.filter(role=Role.MEDIA).aggregate(at=Min("created_at"))["at"]
 
-    def limit(file: Artifact) -> datetime:
+    def later(file: Artifact) -> datetime:
         # A ZIP is made later than what it holds, and may not outlive it for that.
         since = first_saved if file.role in _ZIPS and first_saved else file.created_at
-        return since + env.artifact_ttl_max
+        return prolonged(file.expires_at, since)
 
     with transaction.atomic():
         for file in of_job.present(now).only("role", "created_at", "expires_at"):
-            longest = min(now + env.artifact_ttl, limit(file))
-            # WHERE again: a file that was removed meanwhile stays removed.
-            still = Artifact.objects.filter(pk=file.pk, removed_at=None, expires_at__lt=longest)
-            still.update(expires_at=longest)
+            # WHERE again: a file that was removed meanwhile stays removed, and of two that ask at
+            # the same moment one is enough.
+            still = Artifact.objects.filter(pk=file.pk, removed_at=None, expires_at=file.expires_at)
+            still.update(expires_at=later(file))
     first = of_job.present(now).order_by("expires_at").first()
     if first is None:
         return None
-    return Kept(until=first.expires_at, longest=first.expires_at >= limit(first))
+    return Kept(until=first.expires_at, longest=later(first) == first.expires_at)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from jobs import cleanup
 from jobs.again import ENDED
 from jobs.errors import BY_CODE, Cancelled, Internal, place, words
 from jobs.models import ItemKind, Role, StoryKind
@@ -112,11 +113,19 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Until when the first file would be here; None where only others would gain."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """The job's page. step: changes only when something new begins, for screen readers.
 
     share: how much is done, 0 to 100; None while that cannot be told. quiet: no file is on its way.
     saved, here: files of stories ever saved, and still on disk; here_bytes: their size.
+    keep: what the button to keep files longer does; None when there is nothing to gain by it.
     again: the button that asks once more for what was cancelled or cleaned up, "" for none.
     """
 
@@ -132,6 +141,7 @@ class Page:
     here_bytes: int
     removed_at: datetime | None
     again: str
+    keep: Keep | None
     etag: str
 
 
@@ -159,6 +169,7 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
         here_bytes=sum(file.size_bytes for file in here),
         removed_at=max(removed) if removed and not here else None,
         again=_again(job, lines, now),
+        keep=_keep(here),
         etag=f'{job.etag.rstrip(chr(34))}-{gone}"',
     )
 
@@ -307,6 +318,14 @@ def is_wanting(item: ItemView, now: datetime) -> bool:
 
 def _is_on_tiktok(story: StoryView, now: datetime) -> bool:
     return bool(story.source_url) and (story.leaves_at is None or story.leaves_at > now)
+
+
+def _keep(here: Sequence[FileView]) -> Keep | None:
+    before = [file.expires_at for file in here]
+    after = [cleanup.prolonged(file.expires_at, file.created_at) for file in here]
+    if before == after:
+        return None
+    return Keep(until=min(after) if min(after) > min(before) else None)
 
 
 # --- a line -------------------------------------------------------------------------------------

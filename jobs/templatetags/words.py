@@ -94,14 +94,21 @@ def is_past(moment: datetime | None) -> bool:
 
 @register.simple_tag
 def when(moment: datetime | None, style: str = "day-time") -> SafeString:
-    """A <time> that a script rewrites in the reader's zone: day-time, time, day."""
+    """A <time> that a script rewrites in the reader's zone: day-time, time, day, near.
+
+    near: the time alone when it is today; else which day, as short as that can be said.
+    """
     if moment is None:
         return SafeString("")
     text = absolute(moment)
     if style == "day":
         text = formats.date_format(timezone.localtime(moment), "j F Y")
-    if style == "time":
+    if style in {"time", "near"}:
         text = f"{formats.date_format(moment.astimezone(UTC), 'H:i')} UTC"
+    if style == "near":
+        days = (moment.astimezone(UTC).date() - timezone.now().astimezone(UTC).date()).days
+        around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
+        text = f"{around[days]} {text}".strip() if days in around else absolute(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
 
 

@@ -163,7 +163,7 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
             new MutationObserver(hear).observe(list, {childList: true});
         });"""
     )
-    page.get_by_role("button", name="Keep longer").click()
+    page.get_by_role("button", name="Keep until").click()
     said = page.get_by_role("status").filter(has_text="Files are kept until")
     expect(said).to_be_visible()
     expect(said.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
@@ -235,12 +235,12 @@ def test_a_form_elsewhere_that_could_not_be_sent_leads_back(visit: Open, witness
     address = page.url
     controlled(page)
     page.context.set_offline(True)
-    page.get_by_role("button", name="Keep longer").click()
+    page.get_by_role("button", name="Keep until").click()
     expect(page.get_by_text("This was not sent.")).to_be_visible()
     page.context.set_offline(False)
     page.get_by_role("link", name="Go back").click()
     page.wait_for_url(address)
-    expect(page.get_by_role("button", name="Keep longer")).to_be_visible()
+    expect(page.get_by_role("button", name="Keep until")).to_be_visible()
 
 
 def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:

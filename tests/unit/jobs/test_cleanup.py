@@ -448,9 +448,9 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
         file.refresh_from_db()
         return round((file.expires_at - now) / HOUR, 2)
 
-    assert left(fresh) == 2
+    assert left(fresh) == 3
     assert left(at_the_limit) == 1
-    assert left(longer) == 5
+    assert left(longer) == 7
     assert left(removed) == 1
     assert left(expired) == -1
     assert first == cleanup.Kept(until=at_the_limit.expires_at, longest=True)
@@ -464,10 +464,34 @@ def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
     kept = cleanup.extend(story.item.job)
     assert kept
     assert not kept.longest
-    assert round((kept.until - now) / HOUR, 2) == 2
+    assert round((kept.until - now) / HOUR, 2) == 3
+    kept = cleanup.extend(story.item.job)
+    assert kept
+    assert round((kept.until - now) / HOUR, 2) == 5
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
     again = cleanup.extend(story.item.job)
     assert again == cleanup.Kept(until=kept.until, longest=True)
+
+
+def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=5 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    file = make_artifact(story, created_at=now, expires_at=now + 2 * HOUR)
+    for hours in (4, 5, 5):
+        kept = cleanup.extend(story.item.job)
+        file.refresh_from_db()
+        assert kept == cleanup.Kept(until=now + hours * HOUR, longest=hours == 5)
+        assert file.expires_at == now + hours * HOUR
+
+
+def test_a_gain_of_seconds_is_none(set_env: SetEnv) -> None:
+    """A file's row is made a moment before or after its time is counted from."""
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
+    now = timezone.now()
+    until = now + 2 * HOUR - timedelta(seconds=5)
+    assert cleanup.prolonged(until, now) == until
+    assert cleanup.prolonged(until - HOUR, now) == now + 2 * HOUR
 
 
 def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:

@@ -219,3 +219,12 @@ def test_clocks() -> None:
     assert 'datetime="2999-01-02T03:04:00+00:00"' in ahead
     assert words.clock(None, ahead="", past="", at="") == ""
     assert words.when(None) == ""
+
+
+def test_near_times_tell_the_day_unless_it_is_today() -> None:
+    now = timezone.now().astimezone(UTC)
+    day = timedelta(days=1)
+    assert f">{now:%H:%M} UTC<" in words.when(now, "near")
+    assert f">yesterday {now:%H:%M} UTC<" in words.when(now - day, "near")
+    assert f">tomorrow {now:%H:%M} UTC<" in words.when(now + day, "near")
+    assert f">{words.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")

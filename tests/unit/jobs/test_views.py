@@ -292,13 +292,35 @@ def test_keeping_longer_says_until_when(
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     until = Artifact.objects.get().expires_at
     assert f"Files are kept until {when(until)}." in said
-    # Right after saving there is nothing to gain, and that is said, too.
+    # Where there is nothing to gain, that is said, too.
     set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=2))
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     assert f"Files are kept until {when(until)}, as long as this instance allows." in said
     cleanup.delete_files(job)
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     assert "There are no files here to keep any longer." in said
+
+
+def test_the_button_says_until_when_files_would_be_kept(
+    client: Client, alice: User, set_env: Callable[..., object]
+) -> None:
+    set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=5))
+    job = saved(alice)
+    until = Artifact.objects.get().expires_at + timedelta(hours=2)
+    assert f"Keep until {when(until, 'near')}" in shown(client.get(f"/jobs/{job.pk}/"))
+    for _ in range(2):
+        client.post(f"/jobs/{job.pk}/extend/")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Keep until" not in page
+    assert "as long as this instance keeps them" in page
+    # One that was saved later may still be kept longer.
+    later = timedelta(hours=1)
+    make_artifact(
+        Story.objects.get(),
+        created_at=timezone.now() + later,
+        expires_at=Artifact.objects.get().expires_at,
+    )
+    assert "Keep longer" in shown(client.get(f"/jobs/{job.pk}/"))
 
 
 def test_deleting_asks_first_and_says_what_went(client: Client, alice: User) -> None:
