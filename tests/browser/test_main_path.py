@@ -88,6 +88,8 @@ def look(page: Page, device: str) -> None:
         "(v => !v.seeking && v.readyState >= 2 && v.currentTime > 3)"
         "(document.querySelector('#viewer video'))",
     )
+    arrow = viewer.get_by_role("button", name="Next")
+    place = arrow.bounding_box()
     if device == "phone":
         swipe(page, 330, 60)
     else:
@@ -96,6 +98,10 @@ def look(page: Page, device: str) -> None:
     expect(picture).to_be_visible()
     until(page, "document.querySelector('#viewer img').naturalWidth > 0")
     expect(viewer.locator("[data-place]")).to_have_text("2 / 7")
+    assert arrow.bounding_box() == place
+    expect(viewer.get_by_role("group")).to_contain_text(
+        re.compile(r"Posted .*Gone from TikTok in .*Our copy is deleted in ", re.DOTALL)
+    )
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
 

@@ -6,6 +6,7 @@
   if (!dialog || typeof dialog.showModal !== "function") return;
   const stage = dialog.querySelector("[data-stage]");
   const title = dialog.querySelector("[data-title]");
+  const facts = dialog.querySelector("[data-facts]");
   const place = dialog.querySelector("[data-place]");
   const save = dialog.querySelector("[data-save]");
   const share = dialog.querySelector("[data-share-of]");
@@ -50,6 +51,10 @@
       if (playing) playing.catch(() => {}); // the browser wants a tap first: the controls are there
     }
     title.textContent = link.dataset.title;
+    // What its tile says, and all of the caption. Its clocks go on ticking.
+    const told = link.closest(".tile").querySelectorAll(".posted, .caption, .clocks");
+    facts.replaceChildren(...[...told].map((one) => one.cloneNode(true)));
+    facts.scrollTop = 0;
     place.textContent = `${at + 1} / ${links.length}`;
     save.href = link.dataset.save;
     share.dataset.share = link.dataset.share;
@@ -69,11 +74,13 @@
     const link = event.target.closest("a[data-view]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    links = [...document.querySelectorAll("a[data-view]")];
+    // Of several pictures the first is in the list, too: looked at once.
+    const all = [...document.querySelectorAll("a[data-view]")];
+    links = [...new Map(all.reverse().map((one) => [one.href, one])).values()].reverse();
     dialog.showModal();
     // The phone's back gesture closes the viewer instead of leaving the page.
     history.pushState({ viewer: true }, "");
-    show(links.indexOf(link));
+    show(links.findIndex((one) => one.href === link.href));
   });
 
   dialog.addEventListener("close", () => {
