@@ -48,7 +48,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A file to look at in the viewer.
+    """A file to look at in the viewer, and to take.
 
     share: what a phone's photo roll takes: the JPEG made from the file where there is one.
     """
@@ -56,6 +56,7 @@ class Sight:
     file: FileView
     share: FileView
     poster: FileView | None
+    take: Take
     title: str
 
 
@@ -64,7 +65,8 @@ class Tile:
     """A story in the grid.
 
     cover: the picture to show, if any is here. badge: its length or number of pictures.
-    main: what one most likely takes; more: everything else. sights: what the viewer shows.
+    sights: what the viewer shows, each to take by itself where there are several.
+    main: what one most likely takes; more: everything else that is not among the sights.
     missing: names what did not arrive; error: why, unless it was cancelled. removed_at: when the
     last file went, None while any is here. coming: files are still on their way. again: TikTok may
     still have it.
@@ -441,6 +443,7 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
     )
     title = _kind(story)
     takes = _takes(story, present)
+    by_file = {take.file.id: take for take in takes}
     converted = {
         file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
     }
@@ -452,12 +455,13 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         title=title,
         size_bytes=sum(file.size_bytes for file in present),
         main=takes[0] if takes else None,
-        more=tuple(takes[1:]),
+        more=tuple(take for take in takes[1:] if len(present) == 1 or take.file.role != Role.MEDIA),
         sights=tuple(
             Sight(
                 file=place.media,
                 share=converted.get(place.position, place.media),
                 poster=place.poster if place.poster and place.poster.present else None,
+                take=by_file[place.media.id],
                 title=_sight(item, title, place.position, story.media_count),
             )
             for place in places

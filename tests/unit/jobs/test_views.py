@@ -218,6 +218,29 @@ def test_cleaned_up_tiles_stay(client: Client, alice: User) -> None:
     assert "Fetch again" not in page
 
 
+def test_a_carousel_shows_every_picture_with_its_download(client: Client, alice: User) -> None:
+    job = saved(alice, kind=StoryKind.CAROUSEL, media_count=3)
+    story = Story.objects.get()
+    files = [Artifact.objects.get(), make_artifact(story), make_artifact(story)]
+    zipped = make_artifact(story, role=Role.ZIP, position=0)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    thumbs = page.split('<ul class="thumbs">')[1].split("</ul>")[0]
+    for file in files:
+        assert f'href="/files/{file.pk}/{file.name}?inline=1"' in thumbs
+        assert f'href="/files/{file.pk}/{file.name}" download' in thumbs
+        assert page.count(f'href="/files/{file.pk}/{file.name}" download') == 1
+    assert str(zipped.pk) not in thumbs
+
+
+def test_a_tile_says_when_its_story_was_posted_and_the_whole_caption(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice, caption="word " * 100 + "last")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert f"Posted {when(Story.objects.get().posted_at, 'near')}" in page
+    assert "last</p>" in page
+
+
 def test_labels_are_said(client: Client, alice: User) -> None:
     job = saved(alice, kind=StoryKind.VIDEO)
     Artifact.objects.update(labels=["hevc", "watermarked"], content_type="video/mp4")
