@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,8 @@ from jobs.templatetags.words import size
 from stories.errors import Refusal
 
 _NAMES: Final = 3
+_FEW: Final = 6
+"""More lines than these are narrowed down by how they ended, and failures take less room."""
 _TITLE: Final = 40
 _SCHEME: Final = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 _SUFFIXES: Final = {
@@ -97,7 +100,8 @@ class Line:
     typed: what was pasted, where the title does not say it. verdict, detail, hint: why it waits
     or failed; detail says where, for codes that have more than one reason. held: it waits only
     because TikTok turns this server away, which the page says once for all lines. retry_offered:
-    with a button of its own; of a line that is alone, the job's is enough.
+    with a button of its own; of a line that is alone, the job's is enough. slim: its verdict takes
+    a line, not a box.
     """
 
     item: ItemView
@@ -111,6 +115,7 @@ class Line:
     post_offered: bool
     retry_offered: bool
     held: bool
+    slim: bool
     tiles: tuple[Tile, ...]
 
 
@@ -134,6 +139,9 @@ class Page:
     job: Snapshot
     title: str
     lines: tuple[Line, ...]
+    shown: tuple[Line, ...]
+    chosen: ItemState | None
+    chips: tuple[tuple[ItemState, int], ...]
     words: str
     step: str
     share: int | None
@@ -147,14 +155,19 @@ class Page:
     etag: str
 
 
-def tell(job: Snapshot, now: datetime | None = None) -> Page:
-    """Everything the page says about this job."""
+def tell(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Page:
+    """Everything the page says about this job. show: the state of the lines to be seen, "" for all.
+
+    A state that no line is in any longer, or never was, hides nothing.
+    """
     now = now or timezone.now()
     here = job.present
     saved = sum(story.saved for story in job.stories)
     # What a clock changes is not in the snapshot's own tag.
     gone = sum(story.leaves_at is not None and story.leaves_at <= now for story in job.stories)
-    lines = tuple(_line(item, now, alone=len(job.items) == 1) for item in job.items)
+    lines = tuple(_line(item, now, among=len(job.items)) for item in job.items)
+    narrowed = len(lines) > _FEW and show in {line.item.state for line in lines}
+    shown = tuple(line for line in lines if line.item.state == show) if narrowed else lines
     removed = [
         tile.removed_at for line in lines for tile in line.tiles if tile.removed_at is not None
     ]
@@ -162,6 +175,9 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
         job=job,
         title=_title(job.items),
         lines=lines,
+        shown=_hints_once(shown) if len(lines) > _FEW else shown,
+        chosen=ItemState(show) if narrowed else None,
+        chips=_chips(lines),
         words=_job_words(job, saved, here),
         step=_step(job),
         share=_share(job.progress),
@@ -174,6 +190,21 @@ def tell(job: Snapshot, now: datetime | None = None) -> Page:
         keep=_keep(here),
         etag=f'{job.etag.rstrip(chr(34))}-{gone}"',
     )
+
+
+def _chips(lines: Sequence[Line]) -> tuple[tuple[ItemState, int], ...]:
+    tally = Counter(line.item.state for line in lines)
+    return tuple(tally.most_common()) if len(lines) > _FEW and len(tally) > 1 else ()
+
+
+def _hints_once(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Among many lines, what to try is said where it comes up first."""
+    seen: set[str] = set()
+    said = []
+    for line in lines:
+        said.append(replace(line, hint="") if line.hint in seen else line)
+        seen.add(line.hint)
+    return tuple(said)
 
 
 # --- the job ------------------------------------------------------------------------------------
@@ -333,7 +364,7 @@ def _keep(here: Sequence[FileView]) -> Keep | None:
 # --- a line -------------------------------------------------------------------------------------
 
 
-def _line(item: ItemView, now: datetime, *, alone: bool) -> Line:
+def _line(item: ItemView, now: datetime, *, among: int) -> Line:
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
     title = nickname or name_of(item)
@@ -353,7 +384,8 @@ def _line(item: ItemView, now: datetime, *, alone: bool) -> Line:
         hint=hint,
         held=item.waiting and item.error is not None and _is_refusal(item.error.code),
         post_offered=item.error is not None and item.error.code == "not_a_story",
-        retry_offered=item.retryable and not alone,
+        retry_offered=item.retryable and among > 1,
+        slim=item.state == ItemState.FAILED and among > _FEW,
         tiles=tuple(_tile(story, item, now) for story in item.stories),
     )
 

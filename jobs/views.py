@@ -86,7 +86,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     seen = _snapshot(request, job_id)
     address = qr.address(request, request.path)
     context = {
-        "page": telling.tell(seen),
+        "page": telling.tell(seen, show=request.GET.get("show", "")),
         "breaker": upstream.breaker_status(),
         "address": "" if qr.is_local(address) else address,
     }
@@ -97,7 +97,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The part of the job's page that changes; 304 while it does not."""
-    page = telling.tell(_snapshot(request, job_id))
+    page = telling.tell(_snapshot(request, job_id), show=request.GET.get("show", ""))
     unchanged = get_conditional_response(request, etag=page.etag)
     if unchanged is not None:
         return _fresh(unchanged)

@@ -299,6 +299,24 @@ def fifty(owner: User) -> Job:
     return job
 
 
+def crowd(owner: User) -> Job:
+    """Many lines, most of which failed."""
+    job = _job(owner, settled_at=timezone.now())
+    ends = [("upstream_down", 14), ("no_such_account", 8), ("private_account", 6)]
+    for code, many in ends:
+        for number in range(many):
+            factories.make_item(
+                job, name=f"{code[:7]}{number:02}", state=ItemState.FAILED, error_code=code
+            )
+    for number in range(12):
+        item = _item(
+            job, f"account{number:02}", "", ItemState.DONE if number % 3 else ItemState.EMPTY
+        )
+        if number % 3:
+            add_story(item, StoryKind.PHOTO, hours_ago=number + 1)
+    return job
+
+
 SCENES: dict[str, Callable[[User], Job]] = {
     "done": done,
     "many": many,
@@ -314,4 +332,5 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "packed": packed,
     "long-names": long_names,
     "fifty": fifty,
+    "crowd": crowd,
 }

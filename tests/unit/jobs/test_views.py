@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from jobs import cleanup, upstream, views
@@ -204,6 +205,56 @@ def test_a_missing_photo_is_named(client: Client, alice: User) -> None:
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "4 of 5. Photo 3 did not arrive." in page
     assert "4 of 5 files saved" in page
+
+
+def crowd(owner: User, *, failed: int = 5, empty: int = 2, **facts: Any) -> Job:
+    """More lines than one sees at a glance."""
+    job = make_job(owner, settled_at=timezone.now(), **facts)
+    for number in range(failed):
+        make_item(job, name=f"bad{number}", state=ItemState.FAILED, error_code="upstream_down")
+    for number in range(empty):
+        make_item(job, name=f"quiet{number}", state=ItemState.EMPTY)
+    return job
+
+
+def test_many_lines_are_narrowed_down_by_result(client: Client, alice: User) -> None:
+    job = crowd(alice)
+    address = f"/jobs/{job.pk}/"
+    page = shown(client.get(address))
+    assert page.count('<section class="line') == 7
+    assert f'href="{address}?show=failed">5 failed</a>' in page
+    assert f'href="{address}" aria-current="true"' in page
+    page = shown(client.get(f"{address}?show=empty"))
+    assert page.count('<section class="line') == 2
+    assert f'href="{address}?show=empty" aria-current="true">2 no active stories</a>' in page
+    # What polls asks for the same.
+    assert f'data-fragment="{address}progress/?show=empty"' in page
+    part = shown(client.get(f"{address}progress/?show=empty"))
+    assert part.count('<section class="line') == 2
+
+
+@pytest.mark.parametrize("show", ["running", "nonsense", ""])
+def test_what_no_line_is_in_hides_none(client: Client, alice: User, show: str) -> None:
+    job = crowd(alice)
+    page = shown(client.get(f"/jobs/{job.pk}/?show={show}"))
+    assert page.count('<section class="line') == 7
+
+
+def test_few_lines_need_no_narrowing(client: Client, alice: User) -> None:
+    job = crowd(alice, failed=2)
+    page = shown(client.get(f"/jobs/{job.pk}/?show=failed"))
+    assert "?show=" not in page
+    assert page.count('<section class="line') == 4
+
+
+def test_among_many_lines_a_failure_takes_little_room(client: Client, alice: User) -> None:
+    page = shown(client.get(f"/jobs/{crowd(alice).pk}/"))
+    assert page.count('class="verdict failed slim"') == 5
+    hint = escape(BY_CODE["upstream_down"].hint)
+    assert page.count(hint) == 1
+    page = shown(client.get(f"/jobs/{crowd(alice, failed=2).pk}/"))
+    assert page.count('class="verdict failed"') == 2
+    assert page.count(hint) == 2
 
 
 def test_cleaned_up_tiles_stay(client: Client, alice: User) -> None:
