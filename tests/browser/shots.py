@@ -25,7 +25,7 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs import progress, upstream, workers  # noqa: E402
+from jobs import progress, upstream, volume, workers  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.progress import ItemProgress  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
@@ -156,6 +156,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     shoot("account", "/account/", full=False)
     shoot("account-password", "/account/password/", full=False)
     account_shots.inside(page, tail, shoot, _take)
+    shoot("clean", f"/jobs/{jobs['done'].pk}/clean/", full=False)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
     page.context.clear_cookies()
@@ -234,6 +235,7 @@ def main(wanted: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        volume.root()  # rows come before their files here, and would be missed without the mark
         alice = factories.make_user("alice")
         factories.make_user("newcomer")
         factories.make_user("keeper", is_staff=True, is_superuser=True)
