@@ -211,7 +211,7 @@ def _is_one_word(line: str) -> bool:
 
 
 def _is_one_share_text(lines: list[str]) -> bool:
-    """True for one link with lines of prose around it, one of which may mention a name."""
+    """True for one link with lines of prose around it, which may mention one name."""
     if not 1 < len(lines) <= _MAX_SHARE_LINES:
         return False
     with_link = [line for line in lines if _has_link(line)]
@@ -220,7 +220,7 @@ def _is_one_share_text(lines: list[str]) -> bool:
         len(with_link) == 1
         and len(_parts(with_link[0])) == 1
         and all(map(_is_prose, others))
-        and sum(_MENTION.search(line) is not None for line in others) <= 1
+        and sum(len(set(_MENTION.findall(line))) for line in others) <= 1
     )
 
 

@@ -31,8 +31,14 @@ ONLY_IN = {
     "av": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "redis": ("jobs/progress.py", "jobs/upstream.py"),
-    "celery": ("jobs/tasks.py", "webapp/celery.py", "webapp/scheduler.py", "webapp/worker.py"),
-    "kombu": ("jobs/tasks.py", "webapp/celery.py"),
+    "celery": (
+        "jobs/tasks.py",
+        "webapp/aside.py",
+        "webapp/celery.py",
+        "webapp/scheduler.py",
+        "webapp/worker.py",
+    ),
+    "kombu": ("jobs/tasks.py", "webapp/aside.py", "webapp/celery.py"),
     "allauth": (
         "accounts/adapters.py",
         "accounts/forgotten.py",

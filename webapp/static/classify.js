@@ -31,7 +31,6 @@
   const MENTION_SOURCE =
     "(?<![\\p{L}\\p{N}_.@\\/:%=&?#+\\-])" +
     `@([${NAME_PART}]{2,80})(?![${NAME_PART}]|[\\/\\\\%]\\S)`;
-  const MENTION = new RegExp(MENTION_SOURCE, "u");
   const MENTIONS = new RegExp(MENTION_SOURCE, "gu");
   const WHOLE_MENTION = new RegExp(`^@[${NAME_PART}]{2,80}$`, "u");
   const NAME_LIKE = /[A-Za-z0-9@]/;
@@ -122,7 +121,7 @@
       linked.length === 1 &&
       parts(linked[0]).length === 1 &&
       others.every(isProse) &&
-      others.filter((line) => MENTION.test(line)).length <= 1
+      new Set(others.flatMap(mentions)).size <= 1
     );
   };
 
