@@ -219,10 +219,11 @@ class Pace:
         self._bucket = Bucket(rate, burst) if rate else None
         self._refusal: Refusal | None = None
 
-    async def gate(self) -> None:
-        """Wait for a turn. Raises the refusal an earlier line met with."""
+    async def gate(self, *, at_once: bool = False) -> None:
+        """Wait for a turn; `at_once`: only count it. Raises the refusal an earlier line met."""
         if self._bucket and not self._refusal:
-            await asyncio.sleep(self._bucket.reserve())
+            wait_s = self._bucket.reserve()
+            await asyncio.sleep(0 if at_once else wait_s)
         if self._refusal:
             raise type(self._refusal)(
                 "refused before in this run", retry_after_s=self._refusal.retry_after_s

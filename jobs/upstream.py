@@ -100,21 +100,22 @@ def _reserve(turns: int = 1) -> float:
     return int(cast("int", wait_ms)) / 1000
 
 
-async def gate() -> None:
+async def gate(*, at_once: bool = False) -> None:
     """Wait for this instance's turn to send one page or list request.
 
-    Raises the refusal that opened the breaker when TikTok is not to be asked now.
+    at_once: count it and do not wait, as the answer to a challenge must. Raises the refusal that
+    opened the breaker when TikTok is not to be asked now.
     """
     if not settings.STORYKEEP.list_rate:
         _refuse_while_open(_local.until)
         return
-    await turn()
+    await turn(at_once=at_once)
     status = await asyncio.to_thread(breaker_status)
     if status:
         _refuse_while_open(status.until)
 
 
-async def turn() -> None:
+async def turn(*, at_once: bool = False) -> None:
     """Wait for a turn alone, whatever the breaker says: for the one look an admin asks for.
 
     A turn that is given up while waiting goes back.
@@ -122,7 +123,7 @@ async def turn() -> None:
     if not settings.STORYKEEP.list_rate:
         return
     wait_s = await asyncio.to_thread(_reserve)
-    if wait_s > 0:
+    if wait_s > 0 and not at_once:
         try:
             await asyncio.sleep(min(wait_s, LONGEST_WAIT_S))
         except asyncio.CancelledError:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from http.cookiejar import CookieJar
+from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -35,8 +36,6 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.hosts import is_allowed_host, is_tiktok_page_host
-
-Gate = Callable[[], Awaitable[None]]
 
 # The browser that carriers.BROWSER imitates. A test compares this with what curl itself would say.
 USER_AGENT = (
@@ -84,7 +83,17 @@ NETWORK_ERRORS = (
 )
 
 
-async def ungated() -> None:
+class Gate(Protocol):
+    """Awaited before each page or list request; raises when none may be sent.
+
+    at_once: for the answer to a challenge, which TikTok takes for about a second only. It counts
+    as a request, and does not wait behind the others.
+    """
+
+    async def __call__(self, *, at_once: bool = False) -> None: ...
+
+
+async def ungated(*, at_once: bool = False) -> None:
     """The gate that lets every request through at once."""
 
 
@@ -280,7 +289,7 @@ class Session:
         for name, value in cookies:
             jar.set(name, value, domain=".tiktok.com", path="/")
         try:
-            page = await self._asked(url, purpose, referer)
+            page = await self._asked(url, purpose, referer, at_once=True)
         finally:
             for name, _ in cookies:
                 self._forget_cookie(name)
@@ -292,9 +301,11 @@ class Session:
         for cookie in [cookie for cookie in self._jar if cookie.name == name]:
             self._jar.clear(cookie.domain, cookie.path, cookie.name)
 
-    async def _asked(self, url: str, purpose: Purpose, referer: str | None) -> Page:
+    async def _asked(
+        self, url: str, purpose: Purpose, referer: str | None, *, at_once: bool = False
+    ) -> Page:
         allowed(url, page=True)
-        await self._gate()
+        await (self._gate(at_once=True) if at_once else self._gate())
         where = _where(url)
         limit = self._config.max_page_bytes
         total_s = self._config.connect_timeout_s + self._config.read_timeout_s

@@ -300,6 +300,9 @@ async def test_turns_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         await pace.gate()
     assert [round(seconds) for seconds in slept] == [0, 0, 2, 4]
+    await pace.gate(at_once=True)
+    await pace.gate()
+    assert [round(seconds) for seconds in slept[4:]] == [0, 8], "counted, and not waited for"
 
 
 @pytest.mark.anyio

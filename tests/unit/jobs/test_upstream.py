@@ -57,6 +57,17 @@ async def test_a_burst_goes_at_once_and_then_the_rate_holds(pace: Any, naps: lis
     assert [round(nap, 1) for nap in naps] == [0.5, 1.0, 1.5]
 
 
+async def test_the_answer_to_a_challenge_is_counted_and_does_not_wait(
+    pace: Any, naps: list[float]
+) -> None:
+    pace(2.0, 1)
+    await upstream.gate()
+    await upstream.gate(at_once=True)
+    assert naps == []
+    await upstream.gate()
+    assert [round(nap, 1) for nap in naps] == [1.0], "it took a turn of those who wait"
+
+
 async def test_without_a_limit_nobody_waits(pace: Any, naps: list[float]) -> None:
     pace(0, 1)
     for _ in range(100):
@@ -80,9 +91,10 @@ async def test_the_gate_is_shut_while_tiktok_refuses(pace: Any) -> None:
     upstream.trip(RateLimited(retry_after_s=100))
     for rate in (0, 1000.0):
         pace(rate, 10)
-        with pytest.raises(RateLimited) as refused:
-            await upstream.gate()
-        assert refused.value.retry_after_s == pytest.approx(100, abs=2)
+        for at_once in (False, True):
+            with pytest.raises(RateLimited) as refused:
+                await upstream.gate(at_once=at_once)
+            assert refused.value.retry_after_s == pytest.approx(100, abs=2)
     upstream._local.until = 1.0
     await upstream.gate()
 
