@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from http.cookiejar import CookieJar
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -70,7 +71,8 @@ _LEGAL = 451
 _SERVER_ERRORS = range(500, 600)
 
 # Everything a request or its body may raise, from either carrier. CurlError covers
-# curl_cffi.requests.exceptions; OSError is what slips past httpx's own mapping.
+# curl_cffi.requests.exceptions; OSError is what slips past httpx's own mapping, and ValueError what
+# it raises where an odd answer (an address, a header) cannot be put into the next request.
 NETWORK_ERRORS = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -80,6 +82,7 @@ NETWORK_ERRORS = (
     TimeoutError,
     OSError,
     EOFError,
+    ValueError,
 )
 
 
@@ -217,6 +220,14 @@ def allowed(url: str, *, page: bool) -> str:
     return host
 
 
+class _Sendable(DefaultCookiePolicy):
+    """Keeps only cookies that a request can carry: one that cannot would break all that follow."""
+
+    def set_ok(self, cookie: Cookie, request: urllib.request.Request) -> bool:
+        text = f"{cookie.name}{cookie.value or ''}"
+        return text.isascii() and text.isprintable() and super().set_ok(cookie, request)
+
+
 def is_login(url: str) -> bool:
     """True for TikTok's sign-in page."""
     path = urlsplit(url).path.lower()
@@ -239,7 +250,7 @@ class Session:
         self._config = config
         self._gate = gate
         self._curl = config.page_transport == "curl"
-        self._jar = CookieJar()
+        self._jar = CookieJar(_Sendable())
         timeout = httpx.Timeout(
             config.read_timeout_s, connect=config.connect_timeout_s, pool=config.item_timeout_s
         )

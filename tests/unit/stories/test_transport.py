@@ -311,7 +311,10 @@ CURL_ERRORS = [
     and "Warning" not in kind.__name__
     and kind is not curl_exceptions.JSONDecodeError  # needs a document; nothing here parses JSON
 ]
-OTHERS = [CurlError, TooBig, OSError, ConnectionResetError, ssl.SSLError, TimeoutError, EOFError]
+OTHERS = [
+    *(CurlError, TooBig, OSError, ConnectionResetError, ssl.SSLError, TimeoutError, EOFError),
+    ValueError,
+]
 
 
 @pytest.mark.parametrize(
@@ -513,6 +516,43 @@ async def test_one_jar_for_pages_and_media_and_none_of_it_abroad() -> None:
     other = session_on(handler)
     await read(other, "https://v19-webapp-prime.tiktok.com/x")
     assert seen["v19-webapp-prime.tiktok.com"] == "", "sessions do not share"
+
+
+@pytest.mark.parametrize("cookie", ["odd=café; Path=/", "oddé=x; Path=/", "odd=a\x01b; Path=/"])
+async def test_a_cookie_that_no_request_can_carry_is_not_kept(cookie: str) -> None:
+    """It would otherwise break every later request, those for other stories too."""
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie", ""))
+        return httpx.Response(
+            200,
+            headers=[
+                (b"Set-Cookie", f"{cookie}; Domain=.tiktok.com".encode()),
+                (b"Set-Cookie", b"sound=1; Domain=.tiktok.com; Path=/"),
+            ],
+            content=b"x",
+        )
+
+    for ask in (lambda one: one.page(PROFILE), read):
+        session, seen[:] = session_on(handler), []
+        await ask(session)
+        await session.page(PROFILE)
+        await read(session)
+        assert seen == ["", "sound=1", "sound=1"]
+
+
+async def test_such_a_cookie_on_a_redirect_does_no_harm_either() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/@somebody":
+            headers = [
+                (b"Set-Cookie", "odd=é; Domain=.tiktok.com; Path=/".encode()),
+                (b"Location", b"/@else"),
+            ]
+            return httpx.Response(302, headers=headers)
+        return httpx.Response(200, content=b"page")
+
+    assert (await session_on(handler).page(PROFILE)).body == b"page"
 
 
 async def test_one_user_agent_and_always_a_referer_for_media() -> None:
