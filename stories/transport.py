@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -327,7 +328,7 @@ class Session:
                 response = await self._pages.send(request, stream=True)
                 self.clock_ahead_s = _ahead(response.headers.get("date"), datetime.now(UTC))
                 try:
-                    body = await _bounded(response, limit)
+                    body = await _bounded(response, limit, unpacked=self._curl)
                 finally:
                     await response.aclose()
         if not challenge.is_challenge(body):
@@ -438,13 +439,68 @@ def _where(url: str) -> str:
     return f"{parts.hostname}{parts.path[:80]}"
 
 
-async def _bounded(response: httpx.Response, limit: int) -> bytes:
+async def _bounded(response: httpx.Response, limit: int, *, unpacked: bool) -> bytes:
+    """The whole body. unpacked: curl has expanded it already, and kept to the limit itself.
+
+    Otherwise not left to httpx: that expands each chunk whole, and coding upon coding, so that
+    two megabytes may become two gigabytes before they can be counted.
+    """
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
+    unpack = _as_it_is if unpacked else _unpacker(response.headers.get("content-encoding", ""))
+    async for chunk in response.aiter_bytes() if unpacked else response.aiter_raw():
+        body += unpack(chunk, limit + 1 - len(body))
         if len(body) > limit:
             raise TooBig(f"more than {limit} bytes", request=response.request)
     return bytes(body)
+
+
+_Unpack = Callable[[bytes, int], bytes]
+
+
+def _unpacker(coding: str) -> _Unpack:
+    """What undoes this Content-Encoding chunk by chunk; at most one, and one that we announce."""
+    match coding.strip().lower():
+        case "" | "identity":
+            return _as_it_is
+        case "gzip" | "x-gzip":
+            return _Inflated(gzip=True)
+        case "deflate":
+            return _Inflated(gzip=False)
+    raise httpx.DecodingError(f"an encoding we did not ask for: {coding[:40]}")
+
+
+def _as_it_is(chunk: bytes, most: int) -> bytes:
+    return chunk
+
+
+class _Inflated:
+    """Expands a body, never further than asked."""
+
+    def __init__(self, *, gzip: bool) -> None:
+        self._gzip = gzip
+        self._start = b""
+        self._inflate: zlib._Decompress | None = None
+
+    def __call__(self, chunk: bytes, most: int) -> bytes:
+        if self._inflate is None:
+            self._start += chunk
+            if len(self._start) < 2:
+                return b""
+            chunk = self._start
+            self._inflate = zlib.decompressobj(wbits=self._window(chunk))
+        if self._inflate.eof:
+            return b""  # what follows would only be collected
+        try:
+            return self._inflate.decompress(chunk, most)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    def _window(self, start: bytes) -> int:
+        if self._gzip:
+            return zlib.MAX_WBITS | 16
+        # Some servers leave out the two bytes that "deflate" should begin with.
+        named = start[0] & 15 == zlib.DEFLATED and int.from_bytes(start[:2]) % 31 == 0
+        return zlib.MAX_WBITS if named else -zlib.MAX_WBITS
 
 
 def _location(url: str, response: httpx.Response) -> str | None:

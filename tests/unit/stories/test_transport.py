@@ -4,7 +4,9 @@ import asyncio
 import gzip
 import inspect
 import ssl
-from collections.abc import Callable
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -404,15 +406,89 @@ async def test_a_gzip_bomb_is_not_expanded() -> None:
     session = session_on(
         lambda _: httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=trickle()),
         max_page_bytes=1_000_000,
+        page_transport="httpx",
     )
     with pytest.raises(UpstreamChanged, match="larger"):
         await session.page(PROFILE)
 
 
-async def test_broken_compression_is_the_servers_trouble() -> None:
-    handler = answering(body=b"not gzip", content_encoding="gzip")
+def compressed(data: bytes, window: int) -> bytes:
+    """window: as in zlib; 31 is gzip, 15 is deflate as meant, -15 as many servers send it."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return packer.compress(data) + packer.flush()
+
+
+async def sent(data: bytes, piece: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), piece):
+        yield data[start : start + piece]
+
+
+@pytest.mark.parametrize(
+    ("coding", "window"),
+    [("gzip", 31), ("x-gzip", 31), ("GZip", 31), ("deflate", 15), ("deflate", -15)],
+)
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+async def test_compressed_pages_are_read(coding: str, window: int, piece: int) -> None:
+    text = b"".join(b"%d " % number for number in range(5000))
+    body = compressed(text, window)
+    session = session_on(
+        lambda _: httpx.Response(
+            200, headers={"Content-Encoding": coding}, content=sent(body, piece)
+        ),
+        max_page_bytes=len(text),
+        page_transport="httpx",
+    )
+    assert (await session.page(PROFILE)).body == text
+
+
+@pytest.mark.parametrize("window", [31, 15, -15])
+async def test_a_bomb_takes_no_more_memory_than_a_page_may(window: int) -> None:
+    coding = "gzip" if window == 31 else "deflate"
+    bomb = compressed(bytes(64 * 2**20), window)
+    session = session_on(
+        lambda _: httpx.Response(
+            200, headers={"Content-Encoding": coding}, content=sent(bomb, len(bomb))
+        ),
+        max_page_bytes=100_000,
+        page_transport="httpx",
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(UpstreamChanged, match="larger"):
+            await session.page(PROFILE)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "codings", [["gzip, gzip"], ["gzip", "gzip"], ["deflate,gzip"], ["br"], ["gzip, identity, br"]]
+)
+async def test_codings_we_did_not_ask_for_are_not_even_read(codings: list[str]) -> None:
+    pieces: list[int] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        pieces.append(1)
+        yield b"x"
+
+    session = session_on(
+        lambda _: httpx.Response(
+            200, headers=[("Content-Encoding", coding) for coding in codings], content=body()
+        ),
+        page_transport="httpx",
+    )
     with pytest.raises(UpstreamDown):
-        await session_on(handler).page(PROFILE)
+        await session.page(PROFILE)
+    assert pieces == []
+
+
+async def test_broken_compression_is_the_servers_trouble() -> None:
+    def handler(_: httpx.Request) -> httpx.Response:
+        headers = {"Content-Encoding": "gzip"}
+        return httpx.Response(200, headers=headers, content=sent(b"not gzip", 3))
+
+    with pytest.raises(UpstreamDown):
+        await session_on(handler, page_transport="httpx").page(PROFILE)
 
 
 async def test_a_page_that_trickles_is_given_up_in_the_end() -> None:
