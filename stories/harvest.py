@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO, Literal, Protocol, Self, TypeVar
@@ -19,7 +20,7 @@ from typing import BinaryIO, Literal, Protocol, Self, TypeVar
 from stories import derive
 from stories.choose import Choice, rank
 from stories.client import StoryClient
-from stories.download import digest
+from stories.download import digest, size_limit
 from stories.errors import (
     MediaCorrupt,
     MediaError,
@@ -208,6 +209,23 @@ class _Obtained:
     fetched: Fetched
     verified: Verified
     labels: tuple[str, ...]
+    draft: _Draft
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What was tried for one file so far. drafts: closes them all; draft: the one to write into."""
+
+    story: Story
+    drafts: ExitStack
+    draft: _Draft
+    tried: set[str] = field(default_factory=set)
+    failures: list[StoriesError] = field(default_factory=list)
+
+    @property
+    def only_too_large(self) -> bool:
+        """Whether there was nothing but renditions over the limit."""
+        return bool(self.failures) and all(isinstance(one, TooLarge) for one in self.failures)
 
 
 class _Harvest:
@@ -291,10 +309,10 @@ class _Harvest:
         """One picture or video and what is made of it; the error when it could not be had."""
         async with self._client.files:
             try:
-                with _Draft(self._workspace, self._client) as draft:
-                    obtained = await self._obtain(story, media, fresh, draft)
-                    self._hand_over(story, media, "media", draft, obtained)
-                    await self._extras(story, media, draft, obtained.verified)
+                with ExitStack() as drafts:
+                    obtained = await self._obtain(story, media, fresh, drafts)
+                    self._hand_over(story, media, "media", obtained)
+                    await self._extras(story, media, obtained.draft, obtained.verified)
             except StoriesError as error:
                 self._tell(MediaFailed(story_id=story.id, position=media.position, error=error))
                 return error
@@ -307,22 +325,20 @@ class _Harvest:
             return
         async with self._client.files:
             try:
-                with _Draft(self._workspace, self._client) as draft:
-                    obtained = await self._obtain(story, song, fresh, draft)
-                    self._hand_over(story, song, "attached_song", draft, obtained)
+                with ExitStack() as drafts:
+                    obtained = await self._obtain(story, song, fresh, drafts)
+                    self._hand_over(story, song, "attached_song", obtained)
             except StoriesError as error:
                 self._warn(story, "attached song", error)
 
-    def _hand_over(
-        self, story: Story, media: Media, role: Role, draft: _Draft, obtained: _Obtained
-    ) -> None:
-        draft.keep()
+    def _hand_over(self, story: Story, media: Media, role: Role, obtained: _Obtained) -> None:
+        obtained.draft.keep()
         self._tell(
             FileReady(
                 story_id=story.id,
                 position=media.position,
                 role=role,
-                key=draft.key,
+                key=obtained.draft.key,
                 size_bytes=obtained.fetched.size_bytes,
                 sha256=obtained.fetched.sha256,
                 verified=obtained.verified,
@@ -330,69 +346,97 @@ class _Harvest:
             )
         )
 
-    async def _obtain(self, story: Story, media: Media, fresh: _Fresh, draft: _Draft) -> _Obtained:
-        """The best rendition that arrives whole and opens.
+    async def _obtain(
+        self, story: Story, media: Media, fresh: _Fresh, drafts: ExitStack
+    ) -> _Obtained:
+        """The best rendition that arrives whole and opens, in one of the `drafts`.
 
         Mirror after mirror, rendition after rendition, then once more with fresh addresses. Raises
-        TooLarge, MediaCorrupt when something arrived and nothing opened, MediaUnavailable or an
-        UpstreamError when nothing did.
+        TooLarge when none is small enough, MediaCorrupt when something arrived and nothing opened,
+        MediaUnavailable or an UpstreamError when nothing did.
         """
-        tried: set[str] = set()
-        failures: list[StoriesError] = []
+        attempt = _Attempt(story, drafts, drafts.enter_context(self._draft()))
         found = fresh.current
         listed = _same(found, story, media) or media
         if not self._expires_soon(listed):
-            obtained = await self._from(listed, found.session, story, draft, tried, failures)
+            obtained = await self._from(listed, found.session, attempt)
             if obtained is not None:
                 return obtained
+            if attempt.only_too_large:
+                raise attempt.failures[0]  # it is no smaller behind a fresh link
         try:
             found = await fresh.beyond(found)
         except StoriesError as error:
             # Old addresses may still work when only their age spoke against them.
-            failures.append(error)
+            attempt.failures.append(error)
         else:
             listed = _same(found, story, media) or listed
-        obtained = await self._from(listed, found.session, story, draft, tried, failures)
+        obtained = await self._from(listed, found.session, attempt)
         if obtained is not None:
             return obtained
-        raise _worst(failures)
+        raise _worst(attempt.failures)
 
-    async def _from(
-        self,
-        media: Media,
-        session: Session,
-        story: Story,
-        draft: _Draft,
-        tried: set[str],
-        failures: list[StoriesError],
-    ) -> _Obtained | None:
-        """Try every address of one listing that was not tried yet, best first."""
+    def _draft(self) -> _Draft:
+        return _Draft(self._workspace, self._client)
+
+    async def _from(self, media: Media, session: Session, attempt: _Attempt) -> _Obtained | None:
+        """Try every address of one listing that was not tried yet, best first.
+
+        HEVC that was said to be something else is kept while another clean rendition may turn out
+        to play everywhere, and taken when none does.
+        """
+        spare: _Obtained | None = None
+        for choice in self._small_enough(media, attempt.failures):
+            if spare is not None:
+                if choice.variant.watermarked and "watermarked" not in spare.labels:
+                    break
+                if attempt.draft is spare.draft:
+                    attempt.draft = attempt.drafts.enter_context(self._draft())
+            obtained = await self._mirrors(choice, media, session, attempt)
+            if obtained is None:
+                continue
+            if not self._was_to_play_everywhere(choice) or "hevc" not in obtained.labels:
+                return obtained
+            spare = spare or obtained
+        return spare
+
+    def _small_enough(self, media: Media, failures: list[StoriesError]) -> Iterator[Choice]:
+        limit = size_limit(self._client.config, media.kind)
         for choice in rank(media, self._options.prefer):
-            while not tried.issuperset(choice.variant.urls):
-                try:
-                    return await self._one(choice, media, session, story, draft, tried)
-                except TooLarge:
-                    raise
-                except (MediaError, UpstreamError) as error:
-                    failures.append(error)
+            listed = choice.variant.size_bytes or 0
+            if listed > limit:
+                failures.append(TooLarge(f"{listed} bytes are listed, at most {limit}"))
+            else:
+                yield choice
+
+    def _was_to_play_everywhere(self, choice: Choice) -> bool:
+        return self._options.prefer == "compatible" and choice.variant.codec != "hevc"
+
+    async def _mirrors(
+        self, choice: Choice, media: Media, session: Session, attempt: _Attempt
+    ) -> _Obtained | None:
+        """One rendition, from the first of its mirrors that delivers it whole."""
+        while not attempt.tried.issuperset(choice.variant.urls):
+            try:
+                return await self._one(choice, media, session, attempt)
+            except TooLarge as error:
+                attempt.failures.append(error)
+                attempt.tried.update(choice.variant.urls)  # as it is on every mirror
+            except (MediaError, UpstreamError) as error:
+                attempt.failures.append(error)
         return None
 
     async def _one(
-        self,
-        choice: Choice,
-        media: Media,
-        session: Session,
-        story: Story,
-        draft: _Draft,
-        tried: set[str],
+        self, choice: Choice, media: Media, session: Session, attempt: _Attempt
     ) -> _Obtained:
         """The next mirror that delivers, opened and checked."""
+        story, draft = attempt.story, attempt.draft
         fetched = await self._client.fetch(
             choice.variant,
             draft.file,
             session,
             kind=media.kind,
-            tried=tried,
+            tried=attempt.tried,
             admit=self._workspace.admit,
             progress=self._progress(story, media, choice.variant),
             run=draft.run,
@@ -401,7 +445,8 @@ class _Harvest:
         verified = await draft.run(
             partial(verify, draft.file, media.kind, announced_s=media.duration_s)
         )
-        return _Obtained(fetched=fetched, verified=verified, labels=choice.labels)
+        labels = _labels(choice, verified)
+        return _Obtained(fetched=fetched, verified=verified, labels=labels, draft=draft)
 
     def _progress(
         self, story: Story, media: Media, variant: MediaVariant
@@ -511,12 +556,20 @@ def _same(found: Found, story: Story, media: Media) -> Media | None:
     return None
 
 
+def _labels(choice: Choice, verified: Verified) -> tuple[str, ...]:
+    """What the person must be told; the codec as it was found, not as it was listed."""
+    said = tuple(label for label in choice.labels if label != "hevc")
+    return ("hevc", *said) if verified.codec == "hevc" else said
+
+
 def _worst(failures: list[StoriesError]) -> StoriesError:
     """The failure to name: bytes that did not open say more than a mirror that was shut."""
     for kind in (MediaCorrupt, MediaUnavailable, MediaError):
         for failure in reversed(failures):
-            if isinstance(failure, kind):
+            if isinstance(failure, kind) and not isinstance(failure, TooLarge):
                 return failure
+    # Too large is what all of them are, or not the reason.
+    failures = [one for one in failures if not isinstance(one, TooLarge)] or failures
     return failures[-1] if failures else MediaUnavailable("no rendition that could be fetched")
 
 

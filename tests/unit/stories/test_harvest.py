@@ -37,13 +37,15 @@ from stories.events import (
 from stories.harvest import HarvestOptions, harvest
 from stories.structures import MediaKind
 from stories.targets import parse_line
-from tests.fake_tiktok import HEVC_1080, Account, FakeTikTok
+from tests.fake_tiktok import HEVC_1080, Account, FakeStory, FakeTikTok
+from tests.fake_tiktok.accounts import Gear
 
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
 
 TINY = {"size": (270, 480)}
+SMALL_H264: Gear = ("h264", (144, 256))
 
 
 class Kept(io.BytesIO):
@@ -265,6 +267,87 @@ async def test_hevc_only_is_offered_and_labelled(
     assert ready.verified.codec == "hevc"
 
 
+def hevc_said_to_be_h264(alice: Account, *others: Gear, watermark: bool = False) -> FakeStory:
+    """A video whose largest rendition is not what the listing says."""
+    gears = [("hevc", (288, 512)), *others]
+    clip = alice.video(1, gears=gears, low=False, watermark=watermark)
+    clip.renditions[0].codec = "h264"
+    return clip
+
+
+async def test_hevc_is_labelled_by_what_the_decoder_found(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = hevc_said_to_be_h264(alice)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("hevc",)
+    assert folder.content(ready) == clip.renditions[0].thing.body
+    assert (tiktok.count("video"), tiktok.count("list")) == (1, 1)
+
+
+async def test_h264_said_to_be_hevc_is_not_labelled(
+    client: StoryClient, alice: Account, folder: Folder
+) -> None:
+    clip = alice.video(1, gears=[SMALL_H264], low=False, watermark=False)
+    clip.renditions[0].codec = "hevc"
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ()
+
+
+async def test_what_plays_everywhere_is_looked_for_beyond_a_wrong_label(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = hevc_said_to_be_h264(alice, SMALL_H264)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ()
+    assert ready.verified.codec == "h264"
+    assert folder.content(ready) == clip.renditions[1].thing.body
+    assert len(folder.discarded) == 1
+    assert (tiktok.count("video"), tiktok.count("list")) == (2, 1)
+
+
+async def test_what_is_there_is_kept_when_nothing_else_is_to_be_had(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = hevc_said_to_be_h264(alice, SMALL_H264)
+    tiktok.fault(clip.renditions[1], 403)
+    log = await saved(client, folder)
+    (ready,) = log.files()
+    assert ready.labels == ("hevc",)
+    assert folder.content(ready) == clip.renditions[0].thing.body
+    assert len(log.files("poster")) == 1
+    assert len(folder.discarded) == 1, "the draft of the other one"
+    assert tiktok.count("list") == 1
+
+
+async def test_two_wrong_labels_bring_the_larger_file(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = hevc_said_to_be_h264(alice, ("hevc", (144, 256)))
+    clip.renditions[1].codec = "h264"
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("hevc",)
+    assert folder.content(ready) == clip.renditions[0].thing.body
+
+
+async def test_a_watermark_is_no_better_than_hevc(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    hevc_said_to_be_h264(alice, watermark=True)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("hevc",)
+    assert tiktok.count("video") == 1
+
+
+async def test_who_wants_the_most_pixels_takes_hevc_whatever_it_was_called(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    hevc_said_to_be_h264(alice, SMALL_H264)
+    (ready,) = (await saved(client, folder, prefer="highest")).files()
+    assert ready.labels == ("hevc",)
+    assert tiktok.count("video") == 1
+
+
 async def test_a_large_video_comes_in_parts(tiktok: FakeTikTok, alice: Account) -> None:
     clip, folder = alice.video(1, min_bytes=600_000), Folder()
     async with client_of(tiktok, segment_bytes=100_000) as client:
@@ -390,6 +473,49 @@ async def test_too_large_is_final(tiktok: FakeTikTok, alice: Account, folder: Fo
     assert type(log.of(MediaFailed)[0].error) is TooLarge
     assert tiktok.count("picture") == 1
     assert folder.files == {}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_the_next_rendition_when_the_first_is_too_large(
+    tiktok: FakeTikTok, alice: Account, folder: Folder, listed: bool
+) -> None:
+    clip = alice.video(1, gears=[("h264", (288, 512)), SMALL_H264], low=False, watermark=False)
+    large, small = (one.thing for one in clip.renditions)
+    if not listed:
+        small_too = replace(large, parts=small.parts)
+        clip.renditions[0].thing, tiktok.objects[large.key] = small_too, large
+    async with client_of(tiktok, max_video_bytes=small.size) as client:
+        (ready,) = (await saved(client, folder)).files()
+    assert folder.content(ready) == small.body
+    asked = [seen.url for seen in tiktok.seen("video")]
+    assert len(asked) == (1 if listed else 2), "neither the one that is too large nor its mirrors"
+    assert tiktok.count("list") == 1
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_nothing_small_enough_is_too_large(
+    tiktok: FakeTikTok, alice: Account, folder: Folder, listed: bool
+) -> None:
+    clip = alice.video(1, gears=[("h264", (288, 512)), SMALL_H264], low=False, watermark=False)
+    if not listed:
+        for one in clip.renditions:
+            one.thing = replace(one.thing, parts=(bytes(900),))
+    async with client_of(tiktok, max_video_bytes=1000) as client:
+        log = await saved(client, folder)
+    assert type(log.of(MediaFailed)[0].error) is TooLarge
+    assert tiktok.count("video") == (0 if listed else 2)
+    assert tiktok.count("list") == 1
+
+
+async def test_what_would_fit_and_did_not_come_is_not_called_too_large(
+    tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = alice.video(1, gears=[("h264", (288, 512)), SMALL_H264], low=False, watermark=False)
+    tiktok.fault(clip.renditions[1], 503)
+    async with client_of(tiktok, max_video_bytes=clip.renditions[1].thing.size) as client:
+        log = await saved(client, folder)
+    assert type(log.of(MediaFailed)[0].error) is MediaUnavailable
+    assert tiktok.count("list") == 2
 
 
 async def test_addresses_near_their_end_are_replaced_before_use(
