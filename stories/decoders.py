@@ -216,8 +216,16 @@ def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
 
 
 @contextmanager
-def open_movie(file: BinaryIO, form: Form) -> Iterator[av.container.InputContainer]:
-    """An MP4, M4A, MP3 or HEIC container, its index looked through first."""
+def open_movie(
+    file: BinaryIO, form: Form, *, untrimmed: bool = False
+) -> Iterator[av.container.InputContainer]:
+    """An MP4, M4A, MP3 or HEIC container, its index looked through first.
+
+    untrimmed: everything that is in it, also what its edit list says not to play.
+    """
+    options = {"max_pixels": str(MAX_PIXELS), "max_streams": "64"}
+    if untrimmed and form.family == "mp4":
+        options["ignore_editlist"] = "1"
     if form.family == "mp4" or form is HEIC:
         _check_boxes(file)
     file.seek(0)
@@ -228,7 +236,7 @@ def open_movie(file: BinaryIO, form: Form) -> Iterator[av.container.InputContain
             file,
             "r",
             format="mp3" if form is MP3 else "mp4",
-            options={"max_pixels": str(MAX_PIXELS), "max_streams": "64"},
+            options=options,
             metadata_errors="replace",
             buffer_size=256 * 1024,
             io_open=_refuse_other_files,

@@ -130,7 +130,9 @@ class _Track:
 def _video(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
     if form.family != "mp4":
         raise MediaCorrupt(f"{form.name} instead of a video")
-    with open_movie(file, form) as movie:
+    played = _played(file, form)
+    # FFmpeg leaves out packets that an edit list does not play, which looks like missing ones.
+    with open_movie(file, form, untrimmed=True) as movie:
         stream = _picture_stream(movie)
         context = stream.codec_context
         codec = CODECS.get(context.name)
@@ -142,7 +144,7 @@ def _video(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
         if sound is not None and sound.codec_context is not None:
             tracks.append(_Track(sound))
         _demux(movie, tracks)
-        duration_s = _duration(movie, tracks, announced_s)
+        duration_s = _duration(movie, tracks[0], played, announced_s)
         prepare(context, to_look_at=False)
         shown = _first_and_last(tracks[0])
         for track in tracks[1:]:
@@ -254,20 +256,43 @@ def _check_units(data: bytes, prefix: int, number: int) -> None:
         raise MediaCorrupt(f"a hole of zeros in video packet {number}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """Seconds a file and each of its streams play, less than is in them where they are trimmed."""
+
+    whole: float
+    streams: dict[int, float]
+
+
+def _played(file: BinaryIO, form: Form) -> _Played:
+    with open_movie(file, form) as movie:
+        return _told(movie)
+
+
+def _told(movie: av.container.InputContainer) -> _Played:
+    return _Played(
+        whole=(movie.duration or 0) / 1_000_000,
+        streams={
+            stream.index: float(stream.duration * stream.time_base)
+            for stream in movie.streams
+            if stream.duration and stream.time_base
+        },
+    )
+
+
 def _duration(
-    movie: av.container.InputContainer, tracks: list[_Track], announced_s: float | None
+    movie: av.container.InputContainer, track: _Track, played: _Played, announced_s: float | None
 ) -> float:
     """How long it plays; refuses what is clearly shorter than promised."""
-    seen_s = tracks[0].seen_s
-    stream = tracks[0].stream
-    promised_s = max(
-        float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
-        float(announced_s or 0.0),
-    )
-    # Announced durations are whole seconds, and a sound track may be the longer one.
-    if promised_s - seen_s > max(1.5, promised_s * 0.1):
-        raise MediaCorrupt(f"it ends after {seen_s:.1f} s of {promised_s:.1f} s")
-    duration_s = max(seen_s, (movie.duration or 0) / 1_000_000)
+    told, index = _told(movie), track.stream.index
+    in_it_s = told.streams.get(index, 0.0)
+    plays_s = track.seen_s - max(in_it_s - played.streams.get(index, in_it_s), 0.0)
+    for promised_s, seen_s in ((in_it_s, track.seen_s), (float(announced_s or 0.0), plays_s)):
+        # Announced durations are whole seconds, and a sound track may be the longer one.
+        if promised_s - seen_s > max(1.5, promised_s * 0.1):
+            raise MediaCorrupt(f"it ends after {seen_s:.1f} s of {promised_s:.1f} s")
+    trimmed_s = max(told.whole - played.whole, 0.0) if played.whole else 0.0
+    duration_s = max(track.seen_s - trimmed_s, played.whole)
     if duration_s > MAX_DURATION_S:
         raise TooLarge(f"it claims to play for {duration_s:.0f} s")
     return round(duration_s, 3)
@@ -318,7 +343,8 @@ def _both_ends(track: _Track) -> None:
 def _song(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
     if form.family not in {"mp4", "mp3"}:
         raise MediaCorrupt(f"{form.name} instead of a song")
-    with open_movie(file, form) as movie:
+    played = _played(file, form)
+    with open_movie(file, form, untrimmed=True) as movie:
         sounds = [stream for stream in movie.streams.audio if stream.codec_context is not None]
         if not sounds:
             raise MediaCorrupt("no sound in it")
@@ -328,7 +354,7 @@ def _song(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
             raise MediaCorrupt(f"{name} sound, which we do not open")
         track = _Track(sounds[0])
         _demux(movie, [track])
-        duration_s = _duration(movie, [track], announced_s)
+        duration_s = _duration(movie, track, played, announced_s)
         _both_ends(track)
     shape = MP3 if form is MP3 else M4A
     return Verified(

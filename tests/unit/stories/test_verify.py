@@ -102,6 +102,61 @@ def test_announced_durations_are_rounded_by_tiktok() -> None:
     assert check(media.video(2, SMALL), VIDEO, announced_s=3)
 
 
+def trimmed(clip: bytes, track: int, *, start: int | None = None, ms: int | None = None) -> bytes:
+    """The same MP4, told to play less of a track than is in it, as editors leave it.
+
+    start: where to begin, in the track's own units. ms: how long to play.
+    """
+    out, at = bytearray(clip), -1
+    for _ in range(track + 1):
+        at = clip.index(b"elst", at + 1)
+    if ms is not None:
+        out[at + 12 : at + 16] = ms.to_bytes(4)
+    if start is not None:
+        out[at + 16 : at + 20] = start.to_bytes(4)
+    return bytes(out)
+
+
+SIX_FRAMES = 12_288 // 24 * 6
+
+TRIMMED = {
+    "video from its seventh frame": ({"track": 0, "start": SIX_FRAMES, "ms": 1750}, 2.02),
+    "half the video": ({"track": 0, "ms": 1000}, 2.02),
+    "half the sound": ({"track": 1, "ms": 1000}, 2.0),
+    "less sound": ({"track": 1, "ms": 1900}, 2.0),
+}
+
+
+@pytest.mark.parametrize(("how", "plays_s"), TRIMMED.values(), ids=TRIMMED.keys())
+@pytest.mark.parametrize("moov", ["first", "last"])
+def test_a_trimmed_video_passes(how: dict[str, int], plays_s: float, moov: str) -> None:
+    clip = trimmed(media.video(2, SMALL, moov=moov), **how)  # type: ignore[arg-type]
+    seen = check(clip, VIDEO, announced_s=2)
+    assert seen.duration_s == pytest.approx(plays_s, abs=0.03)
+    assert seen.has_audio
+
+
+def test_a_trimmed_video_plays_as_long_as_it_says() -> None:
+    clip = trimmed(media.video(6, SMALL, audio=False), 0, start=SIX_FRAMES, ms=1000)
+    assert check(clip, VIDEO, announced_s=1).duration_s == pytest.approx(1, abs=0.01)
+    assert refusal(clip, VIDEO, announced_s=6) == "it ends after 1.0 s of 6.0 s"
+
+
+def test_a_trimmed_song_passes() -> None:
+    clip = trimmed(media.song("m4a", 3), 0, ms=1000)
+    assert check(clip, SONG).duration_s == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_trimmed_and_cut_video_is_refused(share: float) -> None:
+    """What would not be shown must be there too: whoever undoes the trimming finds it broken."""
+    clip = trimmed(media.video(2, SMALL, audio=False), 0, ms=500)
+    assert refusal(clip[: int(len(clip) * share)], VIDEO)
+    hole = bytearray(clip)
+    hole[int(len(clip) * share) :] = bytes(len(clip) - int(len(clip) * share))
+    assert refusal(bytes(hole), VIDEO)
+
+
 def test_a_song_is_no_video() -> None:
     assert refusal(media.song("m4a", 2), VIDEO) == "no video track in it"
 
