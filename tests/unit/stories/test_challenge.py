@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stories import challenge
 from stories.challenge import MAX_CHALLENGE_BYTES, is_challenge, solve
 from stories.errors import Challenged
 
@@ -81,6 +83,38 @@ def test_attributes_in_any_order_and_quotes() -> None:
     cs = b64(json.dumps(puzzle()).encode())
     body = f"<p class='_waf' id='wci'></p><div class='{cs}' data-x=1 id=cs></div>".encode()
     assert solve(body)[0][0] == "_waf"
+
+
+FORMS = {
+    "a decoy in a comment": '<!-- <p id="cs" class="no"> --><p id="cs" class="{}"></p>',
+    "a decoy in a script": '<script>"<p id=\'cs\' class=no>"</script><p id="cs" class="{}"></p>',
+    "the first one counts": '<p id="cs" class="{}"></p><p id="cs" class="no"></p>',
+    "a mark inside a value": '<p title="a > b" id="cs" data-x="<" class="{}"></p>',
+    "an entity": '<p id="&#99;s" class=" {} "></p>',
+    "upper case": "<P ID = \"cs\"\nCLASS = '{}' >",
+    "closed at once": '<input id=cs class="{}"/>',
+    "nothing after it": '<p hidden class="{}" id=cs></p',
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_ways_to_write_an_element(form: str) -> None:
+    cs = b64(json.dumps(puzzle()).encode())
+    body = '<p class="_waf" id="wci"></p>' + form.replace("{}", cs)
+    assert solve(body.encode())[0][0] == "_waf"
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "junk",
+    ["<a ", "<a/", "<a\t=", "<a =' ", '<a b="', "<a b='", "<a b=\"'", "<a b='\"x ", "<", "<!", "</",
+     "<!--", "<!--<a", "<script ", "<script>", "</script", "<p id='cs'", "<p id=cs class=&#1;",
+     "a ", "&#9", " ", "=", "<a" + " " * 99, "<p id=cs class='&#" + "9" * 5000],
+)  # fmt: skip
+def test_hostile_markup_takes_no_time(junk: str) -> None:
+    """Thirty times what a page may be: only reading that grows with the length ends in time."""
+    with suppress(Challenged):
+        challenge._elements((junk * (600_000 // len(junk))).encode())
 
 
 UNSOLVABLE = {
