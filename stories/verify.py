@@ -3,7 +3,8 @@
 A video passes when its box structure is whole, every packet its index promises is there and made
 of whole NAL units without a hole, its first picture and its last key frame up to the end decode,
 its sound decodes at both ends, and it is not clearly shorter than announced. A picture passes when
-all of it decodes. A song passes when all its packets are there and both ends decode.
+all of it decodes, a JPEG without a hole. A song passes when all its packets are there and both ends
+decode.
 
 Synchronous, and safe in several threads at once; run it off the event loop.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from stories import jpeg
 from stories.decoders import (
     EMPTY,
     HEIC,
@@ -89,6 +91,10 @@ def _picture(file: BinaryIO, form: Form) -> Verified:
         image.load()
         turned = orientation(image) >= 5  # on its side
         _further_frames(image)
+    if form is JPEG:
+        file.seek(0)
+        if (place := jpeg.hole(file.read())) is not None:
+            raise MediaCorrupt(f"a hole of zeros at byte {place}")
     if turned:
         width, height = height, width
     return Verified(content_type=form.content_type, suffix=form.suffix, width=width, height=height)

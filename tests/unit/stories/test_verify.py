@@ -243,6 +243,22 @@ def test_a_cut_picture_is_refused(fmt: media.PictureFormat, share: float) -> Non
     assert refusal(data[: int(len(data) * share)], PICTURE)
 
 
+def test_a_hole_in_a_jpeg_is_noticed() -> None:
+    """libjpeg makes a smear of it and only warns."""
+    data = bytearray(media.picture("jpeg"))
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    assert "a hole of zeros" in refusal(bytes(data), PICTURE)
+
+
+@pytest.mark.parametrize("how", [{}, {"optimize": True}, {"progressive": True}], ids=str)
+def test_a_picture_of_one_colour_passes(how: dict[str, bool]) -> None:
+    for colour in ("#000", "#fff"):
+        out = io.BytesIO()
+        Image.new("RGB", (1080, 1920), colour).save(out, "JPEG", **how)
+        assert check(out.getvalue(), PICTURE).height == 1920
+
+
 def test_a_turned_picture_has_its_sides_as_shown() -> None:
     seen = check(media.picture("jpeg", (480, 270), orientation=6), PICTURE)
     assert (seen.width, seen.height) == (270, 480)

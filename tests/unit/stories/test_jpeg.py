@@ -1,0 +1,126 @@
+"""Holes in JPEGs are found; honest pictures, whatever their zeros, are left alone."""
+
+from __future__ import annotations
+
+import io
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageChops
+
+from stories.jpeg import HOLE, hole
+from tests.fake_tiktok import media
+
+SIZE = (1080, 1920)
+ZEROS = bytes(4000)
+
+
+def jpeg(image: Image.Image, **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", **how)
+    return out.getvalue()
+
+
+def scene() -> Image.Image:
+    """The picture of the tests with some grain, as a camera leaves it."""
+    drawn = Image.open(io.BytesIO(media.picture("jpeg", SIZE))).convert("RGB")
+    return Image.blend(drawn, Image.effect_noise(SIZE, 60).convert("RGB"), 0.15)
+
+
+def gradient(turn: int, size: tuple[int, int] = SIZE) -> Image.Image:
+    return Image.linear_gradient("L").rotate(turn).resize(size).convert("RGB")
+
+
+def tiled() -> Image.Image:
+    """Every block of it the same."""
+    image, tile = Image.new("L", SIZE), Image.effect_noise((8, 8), 80)
+    for x in range(0, SIZE[0], 8):
+        for y in range(0, SIZE[1], 8):
+            image.paste(tile, (x, y))
+    return image.convert("RGB")
+
+
+def half_black() -> Image.Image:
+    image = scene()
+    image.paste("#000", (0, 960, *SIZE))
+    return image
+
+
+HONEST = {
+    "black": Image.new("RGB", SIZE, "#000"),
+    "white": Image.new("RGB", SIZE, "#fff"),
+    "one colour": Image.new("RGB", SIZE, "#f63"),
+    "large and black": Image.new("RGB", (2500, 2500)),
+    "down": gradient(0),
+    "across": gradient(90),
+    "across and wide": gradient(270, (4096, 1024)),
+    "slanted": Image.blend(gradient(0), gradient(90), 0.5),
+    "slanted back": ImageChops.invert(Image.blend(gradient(0), gradient(90), 0.5)),
+    "tiled": tiled(),
+    "half black": half_black(),
+    "grain": scene(),
+}
+
+
+@pytest.mark.parametrize("image", HONEST.values(), ids=HONEST.keys())
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_no_honest_picture_has_a_hole(image: Image.Image, mode: str, progressive: bool) -> None:
+    for optimize in (False, True):
+        for quality in (30, 92):
+            how = {"progressive": progressive, "optimize": optimize, "quality": quality}
+            assert hole(jpeg(image.convert(mode), **how)) is None, how
+
+
+def test_zeros_beside_the_picture_are_none_of_our_business() -> None:
+    plain = jpeg(scene())
+    thumbnail = plain[:30_000] + ZEROS + plain[30_000:40_000]
+    beside = {
+        "profile": jpeg(scene(), icc_profile=bytes(90_000)),
+        "comment": jpeg(scene(), comment=ZEROS),
+        "thumbnail": jpeg(scene(), exif=b"Exif\0\0" + thumbnail[:60_000]),
+        "behind": plain + ZEROS + b"x",
+        "padded": plain[:-2] + ZEROS + plain[-2:],
+    }
+    for name, data in beside.items():
+        assert HOLE in data
+        assert hole(data) is None, name
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("how", [{}, {"optimize": True}, {"restart_marker_rows": 1}], ids=str)
+def test_a_hole_is_found(share: float, how: dict[str, Any]) -> None:
+    data = bytearray(jpeg(scene(), quality=90, **how))
+    start = int(len(data) * share)
+    data[start : start + 4000] = ZEROS
+    found = hole(bytes(data))
+    assert found is not None
+    assert start - 1 <= found <= start
+
+
+def test_a_hole_is_found_in_a_progressive_picture() -> None:
+    """In those of its passes where zero bits have a meaning that cannot go on."""
+    whole = jpeg(scene(), quality=90, progressive=True)
+    found = 0
+    for start in range(5_000, len(whole) - 5_000, 20_000):
+        data = bytearray(whole)
+        data[start : start + 4000] = ZEROS
+        found += hole(bytes(data)) is not None
+    assert found > 0
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_damage_is_only_ever_looked_at(seed: int, changes: int) -> None:
+    chance = random.Random(seed)
+    data = bytearray(SMALL)
+    for _ in range(changes):
+        at = chance.randrange(len(data))
+        data[at : at + chance.randrange(4)] = chance.choice([b"", b"\xff", b"\xc4", b"\xda", HOLE])
+    found = hole(bytes(data))
+    assert found is None or data[found : found + len(HOLE)] == HOLE
+
+
+SMALL = jpeg(scene().resize((90, 160)), progressive=True)
