@@ -336,7 +336,10 @@ class _Attempt:
         _refuse_other_types(answer)
         if not answer.partial:
             raise _Changed
-        if answer.etag != self._etag or (self._total is not None and answer.total != self._total):
+        # Compared here too: not every server looks at If-Range.
+        if (answer.etag, answer.validator) != (self._etag, self._validator):
+            raise _Changed
+        if self._total is not None and answer.total != self._total:
             raise _Changed
         if span.end is None:
             span.end = self._total = answer.total

@@ -41,6 +41,7 @@ class Cdn:
 
     body: bytes = BODY
     ranges: bool = True
+    conditional: bool = True
     etag: str | None = '"one"'
     modified: str | None = None
     content_type: str = "video/mp4"
@@ -68,7 +69,7 @@ class Cdn:
             headers["Last-Modified"] = self.modified
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
         condition = request.headers.get("if-range")
-        same = condition is None or condition in {self.etag, self.modified}
+        same = not self.conditional or condition in {None, self.etag, self.modified}
         if not self.ranges or asked is None or not same:
             if self.length:
                 headers["Content-Length"] = str(self.announce or len(self.body))
@@ -353,6 +354,30 @@ async def test_a_file_that_changes_with_every_answer_comes_in_one_piece() -> Non
     cdn = Cdn(change=change)
     assert await fetched(cdn) == BODY
     assert cdn.ranges_asked[-1] == "all"
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"one"'])
+async def test_a_date_that_changed_means_another_file(etag: str | None) -> None:
+    """Also where the server does not look at If-Range and goes on with the new file."""
+    other = BODY[:12] + random.Random(2).randbytes(len(BODY) - 12)
+
+    def change(cdn: Cdn, number: int) -> None:
+        if number == 2:
+            cdn.body, cdn.modified = other, "Fri, 20 Nov 2026 09:00:00 GMT"
+
+    cdn = Cdn(etag=etag, modified="Fri, 20 Nov 2026 08:00:00 GMT", conditional=False, change=change)
+    assert await fetched(cdn) == other
+
+
+async def test_a_strong_tag_says_more_than_a_date() -> None:
+    """Two servers may have the same file since two different moments."""
+
+    def change(cdn: Cdn, number: int) -> None:
+        cdn.modified = f"Fri, 20 Nov 2026 08:00:{number:02} GMT"
+
+    cdn = Cdn(change=change)
+    assert await fetched(cdn) == BODY
+    assert "all" not in cdn.ranges_asked
 
 
 async def test_a_size_that_changed_means_another_file() -> None:
