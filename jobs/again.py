@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Final
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import Combinable
 from django.utils import timezone
@@ -13,6 +16,8 @@ from jobs import submission
 from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
 from jobs.states import ItemState
 
+TWICE: Final = timedelta(seconds=10)
+"""Whoever asks for the same within this means it once."""
 ENDED = (ItemState.DONE, ItemState.PARTIAL)
 """How a line ends that saved something, unless it was cancelled."""
 
@@ -49,11 +54,25 @@ def fetch(job: Job) -> Job | None:
 def anew(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
     """A new job of these lines, with the old one's note and options; `posts` for another choice.
 
-    Raises what `submission.submit` does.
+    Of two taps on one button the second gets the first one's job. Raises what `submission.submit`
+    does.
     """
     options = submission.Options(
         prefer=Prefer(job.prefer),
         posts=job.posts if posts is None else posts,
         audio=Audio(job.audio),
     )
-    return submission.submit(job.owner, lines, note=job.note, options=options)
+    with transaction.atomic():
+        Job.objects.select_for_update().filter(pk=job.pk).exists()
+        return _just_now(job, lines, options) or submission.submit(
+            job.owner, lines, note=job.note, options=options
+        )
+
+
+def _just_now(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:
+    since = timezone.now() - TWICE
+    recent = Job.objects.filter(owner_id=job.owner_id, created_at__gt=since, **asdict(options))
+    for one in recent.exclude(pk=job.pk):
+        if list(one.items.order_by("position").values_list("line", flat=True)) == list(lines):
+            return one
+    return None

@@ -171,3 +171,12 @@ def test_page_and_list_agree(alice: User) -> None:
     assert 0 < len(rows) < job.items.count()
     (card,) = shelf.cards([job])
     assert card.again == len(rows)
+
+
+@pytest.mark.parametrize("later_s", [0, 11])
+def test_two_taps_are_one_job_and_two_wishes_two(client: Client, alice: User, later_s: int) -> None:
+    old = cancelled(alice)
+    first = client.post(f"/jobs/{old.pk}/again/")["Location"]
+    Job.objects.exclude(pk=old.pk).update(created_at=timezone.now() - timedelta(seconds=later_s))
+    second = client.post(f"/jobs/{old.pk}/again/")["Location"]
+    assert (first == second) == (later_s == 0)
