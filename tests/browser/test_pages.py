@@ -107,6 +107,16 @@ def test_narrow_and_wide(
     assert page.evaluate(wide) <= 0, "with something selected"
 
 
+@pytest.mark.parametrize("locale", ["en", "de-DE"])
+def test_text_twice_as_large_fits_a_phone(locale: str, visit: Open, finished: str) -> None:
+    page = visit("phone", viewport={"width": 360, "height": 740}, locale=locale)
+    wide = "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.documentElement)"
+    for place in (*PLACES[:4], finished, "/admin/operations/"):
+        page.goto(place)
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert page.evaluate(wide) <= 0, place
+
+
 def test_dark_is_dark(visit: Open) -> None:
     for scheme, dark in (("light", False), ("dark", True)):
         page = visit(color_scheme=scheme)
