@@ -153,10 +153,12 @@ def _wrong(form: PasteForm) -> Problem:
 
 def _nothing_in_it(form: PasteForm, verdicts: Sequence[Line]) -> Problem:
     first = [(line.text, _verdict(line.error)) for line in verdicts[:MARKED] if line.error]
-    if len(verdicts) == 1:
-        message = _("There is no name and no link in that.")
-    else:
+    if len(verdicts) > 1:
         message = _("None of these lines can be saved.")
+    elif isinstance(verdicts[0].error, UnsupportedLink):
+        message = _("This line cannot be saved.")
+    else:
+        message = _("There is no name and no link in that.")
     return Problem(message=message, lines=_marked(form, first))
 
 

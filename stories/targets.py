@@ -211,7 +211,11 @@ def _is_one_word(line: str) -> bool:
 
 
 def _is_one_share_text(lines: list[str]) -> bool:
-    """True for one link with lines of prose around it, which may mention one name."""
+    """True for one link with lines of prose around it, which may mention one name.
+
+    A link that is refused makes no share text: it and the lines around it are each told what is
+    wrong with them.
+    """
     if not 1 < len(lines) <= _MAX_SHARE_LINES:
         return False
     with_link = [line for line in lines if _has_link(line)]
@@ -221,7 +225,16 @@ def _is_one_share_text(lines: list[str]) -> bool:
         and len(_parts(with_link[0])) == 1
         and all(map(_is_prose, others))
         and sum(len(set(_MENTION.findall(line))) for line in others) <= 1
+        and _is_understood(" ".join(lines))
     )
+
+
+def _is_understood(line: str) -> bool:
+    try:
+        parse_line(line)
+    except InputError:
+        return False
+    return True
 
 
 def _has_link(line: str) -> bool:

@@ -121,7 +121,8 @@
       linked.length === 1 &&
       parts(linked[0]).length === 1 &&
       others.every(isProse) &&
-      new Set(others.flatMap(mentions)).size <= 1
+      new Set(others.flatMap(mentions)).size <= 1 &&
+      Boolean(parseLine(lines.join(" ")).key)
     );
   };
 

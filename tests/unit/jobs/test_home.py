@@ -338,8 +338,17 @@ def test_lines_of_which_none_is_understood_come_back_marked(client: Client) -> N
     assert not Job.objects.exists()
     one = shown(client.post("/", {"text": "!!!"}))
     assert "There is no name and no link in that." in one
+    link = shown(client.post("/", {"text": "https://www.tiktok.com/tag/cats"}))
+    assert "This line cannot be saved." in link
     mixed = client.post("/", {"text": "!!!\n@nora"})
     assert mixed.status_code == 302  # one bad line never fails the others
+
+
+def test_a_refused_link_and_a_sentence_are_two_lines(client: Client) -> None:
+    text = "https://www.tiktok.com/tag/cats\n\n??? what is this"
+    page = shown(client.post("/", {"text": text}))
+    assert 'Line 1: <bdi class="typed">https://www.tiktok.com/tag/cats</bdi><br>A tag page.' in page
+    assert 'Line 3: <bdi class="typed">??? what is this</bdi><br>That is not a TikTok' in page
 
 
 def test_what_a_line_is_instead_is_said_in_the_readers_language(client: Client) -> None:

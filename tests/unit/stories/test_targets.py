@@ -440,6 +440,18 @@ LINES = {
         f"{WEB}/@alice，{WEB}/@bob",
         [f"{WEB}/@alice", f"{WEB}/@bob"],
     ),
+    "share text over lines, one of them blank": (
+        "https://vm.tiktok.com/ZMa1/\n\n??? what is this",
+        ["https://vm.tiktok.com/ZMa1/ ??? what is this"],
+    ),
+    "no share text around a link that is refused": (
+        f"{WEB}/tag/cats\n\n??? what is this",
+        [f"{WEB}/tag/cats", "??? what is this"],
+    ),
+    "no share text around another site": (
+        "Look at this\nhttps://example.com/x",
+        ["Look at this", "https://example.com/x"],
+    ),
     "a name above a link is its own line": (
         "alice\nhttps://vm.tiktok.com/ZMa1/",
         ["alice", "https://vm.tiktok.com/ZMa1/"],
