@@ -117,6 +117,23 @@ def test_text_twice_as_large_fits_a_phone(locale: str, visit: Open, finished: st
         assert page.evaluate(wide) <= 0, place
 
 
+def test_a_finger_meets_what_it_aims_at(visit: Open, finished: str) -> None:
+    page = visit("phone", viewport={"width": 360, "height": 740})
+    small = """(where) => [...document.querySelectorAll(where)]
+        .map((one) => [one.textContent.trim() || one.id, one.getBoundingClientRect()])
+        .filter(([, {width, height}]) => width && (width < 44 || height < 44))
+        .map(([name, {width, height}]) => `${name} ${width}x${height}`)"""
+    ours = ".top a, a.chip, main .button, main .link, main input:not([type=radio], [type=checkbox])"
+    for place in ("/", "/history/", "/account/", finished):
+        page.goto(place)
+        assert page.evaluate(small, ours) == [], place
+    assert page.get_by_role("button", name="Look again").is_visible()
+    theirs = "#header a, #header button, #content :is(input, select):not([type=checkbox]), .button"
+    for place in ("/admin/operations/", "/admin/jobs/job/", "/admin/auth/user/1/change/"):
+        page.goto(place)
+        assert page.evaluate(small, theirs) == [], place
+
+
 def test_dark_is_dark(visit: Open) -> None:
     for scheme, dark in (("light", False), ("dark", True)):
         page = visit(color_scheme=scheme)
