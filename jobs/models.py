@@ -229,8 +229,8 @@ class Item(Owned):
     objects = ItemQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("item")
-        verbose_name_plural = _("items")
+        verbose_name = _("line")
+        verbose_name_plural = _("lines")
         indexes = [
             models.Index(fields=["state", "not_before"], name="item_due"),
             models.Index(fields=["state", "heartbeat_at"], name="item_lease"),
@@ -266,7 +266,7 @@ class Story(Owned):
     """
 
     item = models.ForeignKey(
-        Item, on_delete=models.CASCADE, related_name="stories", verbose_name=_("item")
+        Item, on_delete=models.CASCADE, related_name="stories", verbose_name=_("line")
     )
     tiktok_id = models.CharField(_("TikTok id"), max_length=32)
     position = models.PositiveIntegerField(_("position"))
@@ -321,7 +321,7 @@ class Artifact(Owned):
         Job, on_delete=models.CASCADE, related_name="artifacts", verbose_name=_("job")
     )
     item = models.ForeignKey(
-        Item, on_delete=models.CASCADE, null=True, related_name="artifacts", verbose_name=_("item")
+        Item, on_delete=models.CASCADE, null=True, related_name="artifacts", verbose_name=_("line")
     )
     story = models.ForeignKey(
         Story,

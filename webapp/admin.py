@@ -53,7 +53,7 @@ class QuotaInline(_Inline):
 
     model = Quota
     form = QuotaForm
-    verbose_name_plural = gettext_lazy("quota")
+    template = "admin/auth/user/quota.html"
     fieldsets = (
         (
             None,

@@ -150,10 +150,11 @@ class Acting(PlausibleIds):
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{kind}"
         return reverse(name, args=args)
 
-    def buttons(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """(name, title) of what may be done from a row's own page."""
+    def buttons(self, request: HttpRequest, row: Model) -> list[tuple[str, str]]:
+        """(name, title) of what may be done from a row's own page, and would change anything."""
         allowed = self.get_actions(request)
-        found = [(name, allowed.get(name)) for name in self.acts]
+        this = self._rows([row.pk])
+        found = [(name, allowed.get(name)) for name, act in self.acts.items() if act.promise(this)]
         return [(name, str(action[2])) for name, action in found if action]
 
     def noted(self, row: Model) -> list[Noted]:

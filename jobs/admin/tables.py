@@ -117,7 +117,7 @@ class ReadOnly(Acting):
             told |= {
                 "timeline": self.happenings(row),
                 "noted": self.noted(row),
-                "buttons": self.buttons(request),
+                "buttons": self.buttons(request, row),
                 "belongings": self.belongings(row),
             }
         return super().change_view(request, object_id, form_url, told | (extra_context or {}))

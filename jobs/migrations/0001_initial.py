@@ -81,8 +81,8 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='jobs.job', verbose_name='job')),
             ],
             options={
-                'verbose_name': 'item',
-                'verbose_name_plural': 'items',
+                'verbose_name': 'line',
+                'verbose_name_plural': 'lines',
                 'permissions': [('cancel_item', 'Can cancel lines of others'), ('retry_item', 'Can retry lines of others'), ('requeue_item', 'Can queue lines of others again'), ('purge_item', 'Can delete files of lines of others')],
             },
         ),
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
                 ('removed_at', models.DateTimeField(default=None, null=True, verbose_name='removed at')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
-                ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='jobs.item', verbose_name='item')),
+                ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='jobs.item', verbose_name='line')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='jobs.job', verbose_name='job')),
             ],
             options={
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done'), ('partial', 'partly done'), ('empty', 'no active stories'), ('failed', 'failed'), ('cancelled', 'cancelled')], default='queued', max_length=10, verbose_name='state')),
                 ('error_code', models.CharField(blank=True, default='', max_length=32, verbose_name='code')),
                 ('error_detail', models.CharField(blank=True, default='', max_length=500, verbose_name='detail')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stories', to='jobs.item', verbose_name='item')),
+                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stories', to='jobs.item', verbose_name='line')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
             ],
             options={

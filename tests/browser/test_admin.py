@@ -38,7 +38,11 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
     for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):
         page.goto(place)
         look(place)
-    page.get_by_role("button", name="Delete the files now").click()
+    expect(page.get_by_role("button", name="Delete the files now")).to_have_count(0)
+    page.goto(f"/admin/jobs/job/?q={job}")
+    page.locator("#result_list .action-select").check()
+    page.select_option("select[name=action]", "purge_files")
+    page.locator(".actions button").click()
     expect(page.get_by_text("There is nothing to do for what was chosen.")).to_be_visible()
     look("the question before an act")
 
@@ -77,7 +81,11 @@ def test_a_diagnosis_through_the_page(visit: Open) -> None:
     page.fill("#name", "@tiny.garden")
     page.get_by_role("button", name="Look now").click()
     expect(page.get_by_role("heading", name="Nothing failed")).to_be_visible(timeout=60_000)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     text = page.input_value("#text")
+    assert page.evaluate("navigator.clipboard.readText()") == text
     for part in ("database", "redis", "worker", "disk", "clock", "profile", "list", "media"):
         assert f"ok    {part}" in text, text
     assert "1024 bytes of" in text

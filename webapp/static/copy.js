@@ -9,7 +9,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
       button.querySelector("span").textContent = button.dataset.done;
     } catch {
-      getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+      const shown = document.getElementById(button.dataset.copy);
+      if (shown.select) shown.select();
+      else getSelection().selectAllChildren(shown);
     }
   });
 }

@@ -306,6 +306,8 @@ def test_a_quota_is_emptied_not_deleted(browser: Client, alice: User) -> None:
     Quota.objects.create(owner=alice, active_items=4, forgotten_on=today, forgotten_items=26)
     page = browser.get(f"{LIST}{alice.pk}/change/").content.decode()
     assert "quota-0-DELETE" not in page
+    assert "quota: alice" not in page  # one heading is enough
+    assert "js-inline" not in page  # no script adds or removes rows
     assert "Empty: as for everyone on this instance. 0: no limit." in page
     held = {"quota-INITIAL_FORMS": "1", "quota-0-owner": str(alice.pk), "quota-0-DELETE": "on"}
     change(browser, alice, **held, **NO_LIMITS)
