@@ -59,13 +59,23 @@ BAR: Final = 10
 HEIGHT: Final = 64
 
 
+def scale(hours: Sequence[Hour]) -> int:
+    """How many lines the chart's full height stands for: a round number that holds the fullest
+    hour, and at least 5, for one failure in a quiet night is no mountain."""
+    most = max((hour.fine + hour.failed for hour in hours), default=0)
+    power = 1
+    while 10 * power < most:
+        power *= 10
+    return next(top for top in (5, 10, 2 * power, 5 * power, 10 * power) if top >= most)
+
+
 def bars(hours: Sequence[Hour]) -> list[Bar]:
     """The chart's columns: what failed stands at the bottom, what went well on top of it."""
-    most = max((hour.fine + hour.failed for hour in hours), default=0) or 1
+    top = scale(hours)
 
     def units(count: int) -> int:
         # Whatever happened is to be seen, be it one line in a thousand.
-        return max(2, round(count / most * HEIGHT)) if count else 0
+        return max(2, round(count / top * HEIGHT)) if count else 0
 
     drawn = []
     for number, hour in enumerate(hours):
@@ -97,6 +107,7 @@ def _picture(now: Operations) -> dict[str, Any]:
     return {
         "now": now,
         "bars": bars(now.failures.hours),
+        "chart_top": scale(now.failures.hours),
         "chart_width": len(now.failures.hours) * BAR,
         "chart_height": HEIGHT,
         "codes": [(code, count, _percent(count, most)) for code, count in now.failures.codes],

@@ -63,12 +63,12 @@ def age(since: datetime | None) -> str:
         return "–"
     past = timezone.now() - since
     if past < timedelta(minutes=1):
-        return f"{max(0, round(past.total_seconds()))} s"
+        return f"{max(0, round(past.total_seconds()))}\u00a0s"
     if past < timedelta(hours=1):
-        return f"{round(past.total_seconds() / 60)} min"
+        return f"{round(past.total_seconds() / 60)}\u00a0min"
     if past < timedelta(days=2):
-        return f"{round(past.total_seconds() / 3600)} h"
-    return f"{past.days} d"
+        return f"{round(past.total_seconds() / 3600)}\u00a0h"
+    return f"{past.days}\u00a0d"
 
 
 @register.filter

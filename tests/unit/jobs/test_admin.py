@@ -200,10 +200,10 @@ def test_acts_need_the_right_to_change(job: Job) -> None:
 @pytest.mark.parametrize(
     ("past", "words"),
     [
-        (timedelta(seconds=5), "5 s"),
-        (timedelta(minutes=3), "3 min"),
-        (timedelta(hours=5), "5 h"),
-        (timedelta(days=3), "3 d"),
+        (timedelta(seconds=5), "5\u00a0s"),
+        (timedelta(minutes=3), "3\u00a0min"),
+        (timedelta(hours=5), "5\u00a0h"),
+        (timedelta(days=3), "3\u00a0d"),
     ],
 )
 def test_age(past: timedelta, words: str) -> None:

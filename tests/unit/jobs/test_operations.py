@@ -132,17 +132,39 @@ def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> No
     page = text(browser)
     assert "3 of 5 lines failed, in whole or in part." in page
     assert "?error_code=upstream_down" in page
+    assert '<span class="scale" aria-hidden="true"><span>5</span><span>0</span></span>' in page
+    assert page.count("1 fine, 2 failed</li>") == 1
+    assert page.count(" failed</li>") == 2  # quiet hours are not read out
     assert "style=" not in page
 
 
 def test_the_chart_fits() -> None:
     now = timezone.now()
-    drawn = pages.bars([Hour(at=now, fine=0, failed=0), Hour(at=now, fine=1000, failed=1)])
+    drawn = pages.bars([Hour(at=now, fine=0, failed=0), Hour(at=now, fine=1999, failed=1)])
     empty, full = drawn
     assert (empty.fine_height, empty.failed_height) == (0, 0)
     assert full.failed_height == 2  # one in a thousand is seen
     assert full.fine_y == 0
     assert full.fine_height + full.failed_height == pages.HEIGHT
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 5), (1, 5), (6, 10), (11, 20), (66, 100), (100, 100), (201, 500)]
+)
+def test_the_chart_has_a_round_scale(most: int, top: int) -> None:
+    now = timezone.now()
+    hours = [Hour(at=now, fine=most, failed=0), Hour(at=now, fine=0, failed=0)]
+    assert pages.scale(hours) == top
+    assert pages.bars(hours)[0].fine_height == round(most / top * pages.HEIGHT)
+
+
+def test_no_limit_is_named_where_none_is_set(
+    redis: dict[str, Any], browser: Client, set_env: Callable[..., None]
+) -> None:
+    set_env(disk_min_free=0)
+    assert "new work is refused" not in text(browser)
+    set_env(disk_min_free=2_000_000_000)
+    assert "free; below 2.0 GB new work is refused" in text(browser)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +361,8 @@ def test_the_diagnosis_page(browser: Client, process: Process) -> None:
     assert 'value="--help"' in page
     assert "&lt;b&gt;" in page
     assert "fail  redis" in page
+    assert 'data-copy="text"' in page
+    assert "/static/copy.js" in page
     browser.cookies["django_language"] = "de"
     with translation.override("en"):  # a request leaves its language behind
         browser.post(DIAGNOSIS, {})
