@@ -13,16 +13,24 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import mail, patience
 from accounts.links import full
+
+
+WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
     """Accounts are made by invitation alone; see accounts/invitations.py."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "too_many_login_attempts": patience.WRONG_TOO_OFTEN
+        "enter_current_password": gettext_lazy("That is not your current password."),
+        "incorrect_code": WRONG_CODE,
+        "incorrect_password": gettext_lazy("That is not your password."),
+        "too_many_login_attempts": patience.WRONG_TOO_OFTEN,
+        "username_password_mismatch": gettext_lazy("That name and password do not go together."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -76,7 +84,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
-    """What an authenticator app or a passkey is called."""
+    """What an authenticator app or a passkey is called, and what is wrong with a code."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {"incorrect_code": WRONG_CODE}
 
     def get_totp_label(self, user: User) -> str:
         """The name they sign in with."""

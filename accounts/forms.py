@@ -58,7 +58,7 @@ class TokenForm(forms.Form):
             (30, _("30 days")),
             (90, _("90 days")),
             (365, _("A year")),
-            (0, _("Until I end it")),
+            (0, _("Until I remove it")),
         ],
         coerce=int,
         initial=90,

@@ -126,7 +126,7 @@ def invitation_revoke(request: HttpRequest, invitation_id: int) -> HttpResponse:
     _admin(request)
     if not invitations.revoke(invitation_id):
         raise Http404
-    messages.success(request, _("The invitation is revoked."))
+    messages.success(request, _("The invitation is removed."))
     return redirect("invitations")
 
 
@@ -161,5 +161,5 @@ def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     """End one of my tokens."""
     if not tokens.revoke(_user(request), token_id):
         raise Http404
-    messages.success(request, _("The token is ended."))
+    messages.success(request, _("The token is removed."))
     return redirect("tokens")

@@ -65,8 +65,7 @@ class BatchTooLong(OurLimit):
             "One job holds at most %(limit)d lines.",
             self.limit,
         ) % {"limit": self.limit}
-        has = ngettext("This is %(count)d.", "These are %(count)d.", self.count)
-        return f"{holds} {has % {'count': self.count}}"
+        return f"{holds} {_('You sent %(count)d.') % {'count': self.count}}"
 
 
 class DiskFull(OurLimit):

@@ -189,7 +189,7 @@ def _at_once(use: Use) -> str:
 
 
 def _never(use: Use, limit: str, items: int) -> NeverFits:
-    these = ngettext("This is %(count)d.", "These are %(count)d.", items) % {"count": items}
+    these = _("You sent %(count)d.") % {"count": items}
     return NeverFits(
         f"{items} at once, and the limit is {use.limit}",
         said=f"{limit} {these}",

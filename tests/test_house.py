@@ -41,8 +41,8 @@ ONLY_IN = {
     "kombu": ("jobs/tasks.py", "webapp/aside.py", "webapp/celery.py"),
     "allauth": (
         "accounts/adapters.py",
-        "accounts/forgotten.py",
         "accounts/passkeys.py",
+        "accounts/passwords.py",
         "accounts/patience.py",
         "accounts/signin.py",
     ),

@@ -198,7 +198,11 @@ ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.keys.LinkKeys"  # noqa: S105
-ACCOUNT_FORMS = {"reset_password": "accounts.forgotten.ForgottenPasswordForm"}
+ACCOUNT_FORMS = {
+    "change_password": "accounts.passwords.ChangedPasswordForm",
+    "reset_password": "accounts.passwords.ForgottenPasswordForm",
+    "reset_password_from_key": "accounts.passwords.NewPasswordForm",
+}
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
     "login_webauthn": "accounts.passkeys.SignInForm",

@@ -59,8 +59,8 @@ def test_nothing_serious_while_something_is_said(visit: Open, witness: object) -
     page.goto("/account/tokens/")
     page.fill("#id_name", "for a moment")
     page.click("main form button.primary")
-    page.get_by_role("button", name="End").first.click()
-    expect(page.get_by_role("status")).to_have_text(re.compile("The token is ended"))
+    page.get_by_role("button", name="Remove").first.click()
+    expect(page.get_by_role("status")).to_have_text(re.compile("The token is removed"))
     assert not faults(page)
     page.goto("/")
     page.fill("#id_text", "https://www.tiktok.com/tag/cats")
@@ -312,7 +312,7 @@ def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: object) 
     page.fill("#id_note", "why I save this")
     page.get_by_role("button", name="Get stories").click()
     expect(page.get_by_role("alert")).to_contain_text(
-        "One job holds at most 50 lines. These are 51."
+        "One job holds at most 50 lines. You sent 51."
     )
     expect(page.locator("#id_text")).to_have_value(lines)
     expect(page.locator("#id_note")).to_have_value("why I save this")

@@ -66,5 +66,5 @@ def test_a_command_that_ends_does_not_promise_to_go_on(cls: type[StoriesError]) 
 
 def test_a_batch_that_is_too_long_says_how_long_it_may_be() -> None:
     message, hint = told(BatchTooLong(51, 50))
-    assert message == "One job holds at most 50 lines. These are 51."
+    assert message == "One job holds at most 50 lines. You sent 51."
     assert hint == words(BatchTooLong.code)[1]

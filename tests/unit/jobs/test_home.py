@@ -314,7 +314,7 @@ def test_too_many_lines_come_back_as_typed(client: Client) -> None:
     response = client.post("/", {"text": text, "audio": "mp3", "posts": "on"})
     page = response.content.decode()
     assert response.status_code == 422
-    assert "One job holds at most 50 lines. These are 51." in page
+    assert "One job holds at most 50 lines. You sent 51." in page
     assert (
         '<li>Line 51: <bdi class="typed">@name50</bdi><br>From here on it is too much.</li>' in page
     )
@@ -396,3 +396,10 @@ def test_a_refusing_tiktok_is_said_once(client: Client, monkeypatch: pytest.Monk
     breaker = upstream.Breaker(until, RateLimited.code)
     monkeypatch.setattr(upstream, "breaker_status", lambda: breaker)
     assert shown(client.get("/")).count("TikTok is asking us to slow down") == 1
+
+
+def test_one_without_stories_is_counted_in_a_sentence(client: Client, alice: User) -> None:
+    job = saved(alice)
+    make_item(job, name="quiet", state=ItemState.EMPTY)
+    page = shown(client.get("/"))
+    assert '<li class="empty">1 without active stories</li>' in page

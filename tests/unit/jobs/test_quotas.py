@@ -84,7 +84,7 @@ def test_what_never_fits_is_not_said_to_fit_later(set_env: SetEnv, limit: str) -
     assert refused.value.retry_after_s is None
     message, hint = told(refused.value)
     assert "3 lines" in message
-    assert "These are 4." in message
+    assert "You sent 4." in message
     assert "parts" in hint
 
 
