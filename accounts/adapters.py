@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 from accounts import mail, patience
 from accounts.links import full
 
-
 WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
 
 

@@ -94,7 +94,12 @@ def _answer(request: HttpRequest, job_id: UUID, status: int = 200) -> HttpRespon
 # --- jobs ---------------------------------------------------------------------------------------
 
 
-@router.post("/jobs", response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES})
+@router.post(
+    "/jobs",
+    response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES},
+    tags=["Jobs"],
+    summary="Save names and links",
+)
 def submit(
     request: HttpRequest,
     body: JobIn,
@@ -170,7 +175,7 @@ def _wait(job: Job, seconds: int) -> None:
             left -= step
 
 
-@router.get("/jobs", response={200: JobList, **ERRORS})
+@router.get("/jobs", response={200: JobList, **ERRORS}, tags=["Jobs"], summary="List my jobs")
 def mine(
     request: HttpRequest,
     state: Annotated[ItemState | None, Query(description="Only jobs in this state.")] = None,
@@ -190,7 +195,12 @@ def mine(
     return _json(JobList(jobs=[JobOut.of(one) for one in seen], next=following))
 
 
-@router.get("/jobs/{job_id}", response={200: JobOut, 304: None, 412: ErrorBody, **ERRORS})
+@router.get(
+    "/jobs/{job_id}",
+    response={200: JobOut, 304: None, 412: ErrorBody, **ERRORS},
+    tags=["Jobs"],
+    summary="Look at one job",
+)
 def job(request: HttpRequest, job_id: str) -> HttpResponse:
     """One job. Send the last `ETag` as `If-None-Match`: 304 while nothing changed."""
     seen = _seen(request, _uuid(job_id))
@@ -200,7 +210,12 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
     return response
 
 
-@router.post("/jobs/{job_id}/cancel", response={200: JobOut, **CHANGES})
+@router.post(
+    "/jobs/{job_id}/cancel",
+    response={200: JobOut, **CHANGES},
+    tags=["Jobs"],
+    summary="Cancel a job",
+)
 def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     found = _job(request, job_id)
@@ -208,7 +223,12 @@ def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     return _answer(request, found.pk)
 
 
-@router.post("/jobs/{job_id}/retry", response={202: JobOut, **CHANGES})
+@router.post(
+    "/jobs/{job_id}/retry",
+    response={202: JobOut, **CHANGES},
+    tags=["Jobs"],
+    summary="Retry what failed",
+)
 def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     """A fresh attempt of what failed and may work now."""
     found = _job(request, job_id)
@@ -216,7 +236,12 @@ def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     return _answer(request, found.pk, 202)
 
 
-@router.post("/jobs/{job_id}/extend", response={200: JobOut, **CHANGES})
+@router.post(
+    "/jobs/{job_id}/extend",
+    response={200: JobOut, **CHANGES},
+    tags=["Jobs"],
+    summary="Keep the files longer",
+)
 def extend(request: HttpRequest, job_id: str) -> HttpResponse:
     """Keep the files for one more lifetime than they have left, within the instance's maximum."""
     found = _job(request, job_id)
@@ -225,7 +250,10 @@ def extend(request: HttpRequest, job_id: str) -> HttpResponse:
 
 
 @router.post(
-    "/jobs/{job_id}/bundle", response={200: JobOut, 202: JobOut, 409: ErrorBody, **CHANGES}
+    "/jobs/{job_id}/bundle",
+    response={200: JobOut, 202: JobOut, 409: ErrorBody, **CHANGES},
+    tags=["Jobs"],
+    summary="Pack everything into one ZIP",
 )
 def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
     """Have all files packed into one ZIP. 200 when it is there, 202 while it is being packed."""
@@ -237,7 +265,9 @@ def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
     return response
 
 
-@router.delete("/jobs/{job_id}", response={204: None, **CHANGES})
+@router.delete(
+    "/jobs/{job_id}", response={204: None, **CHANGES}, tags=["Jobs"], summary="Forget a job"
+)
 def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     """Cancel the job and remove its rows, files and progress, at once."""
     cleanup.forget(_job(request, job_id))
@@ -252,6 +282,8 @@ def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     "/files/{file_id}",
     url_name="file",
     operation_id="jobs_api_file",
+    tags=["Files"],
+    summary="Get a file",
     response={
         200: None,
         206: None,
@@ -273,7 +305,12 @@ def file(
 # --- me -----------------------------------------------------------------------------------------
 
 
-@router.get("/me", response={200: MeOut, 401: ErrorBody, 429: ErrorBody, 500: ErrorBody})
+@router.get(
+    "/me",
+    response={200: MeOut, 401: ErrorBody, 429: ErrorBody, 500: ErrorBody},
+    tags=["Me"],
+    summary="Who I am, what I may use and do use",
+)
 def me(request: HttpRequest) -> HttpResponse:
     """Who the token belongs to, their limits, and what they use of them."""
     user = _user(request)

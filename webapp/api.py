@@ -138,8 +138,9 @@ def _only_looked_at(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
 api = Api(
     title="Storykeep",
     version="1",
-    description="Save active public TikTok stories. Every error is `{'error': {code, message, "
-    "hint, retryable, retry_after_s}}`; times are RFC 3339 in UTC.",
+    description='Save active public TikTok stories. Every error is `{"error": {"code": "gone", '
+    '"message": "…", "hint": "…", "retryable": false, "retry_after_s": null}}`; times are RFC 3339 '
+    "in UTC. Tokens are made on the account page.",
     urls_namespace="api",
     auth=Bearer(),
     docs_url="/docs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from jobs import api as jobs_api
 from jobs import packages, packaging, storage, submission
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
+from jobs.schemas import ErrorOut
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from webapp.api import STATUS
@@ -812,6 +814,18 @@ def test_the_docs_page_asks_nobody_else(client: Client) -> None:
     assert "http" not in text
     assert "<script>" not in text
     assert "style=" not in text
+    assert re.search(r'<a class="wordmark" href="/">', text)
+
+
+def test_the_description_reads_well(client: Client) -> None:
+    found = client.get("/api/v1/openapi.json").json()
+    calls = [call for calls in found["paths"].values() for call in calls.values()]
+    assert {tag for call in calls for tag in call["tags"]} == {"Jobs", "Files", "Me"}
+    summaries = {call["summary"] for call in calls}
+    assert {"Save names and links", "List my jobs", "Get a file"} <= summaries
+    shown = re.search(r"`(\{.*\})`", found["info"]["description"])
+    assert shown
+    assert set(json.loads(shown[1])["error"]) == set(ErrorOut.model_fields)
 
 
 @pytest.fixture(autouse=True)
