@@ -223,6 +223,11 @@ def shortened(line: str) -> str:
     return f"{bare[: _TITLE * 2 // 3]}…{bare[-_TITLE // 4 :]}"
 
 
+def _bare(line: str) -> str:
+    """Without what titles leave out of it in any case: a link's scheme, a name's capitals."""
+    return _SCHEME.sub("", line) if _SCHEME.match(line) else line.lower()
+
+
 def _title(items: Sequence[ItemView]) -> str:
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
@@ -377,7 +382,7 @@ def _line(item: ItemView, now: datetime, *, among: int) -> Line:
         item=item,
         title=title,
         handle=handle if nickname else "",
-        typed=item.line if item.line.lower() not in {title, handle, item.name} else "",
+        typed=item.line if _bare(item.line) not in {title, handle, item.name} else "",
         words=_item_words(item),
         verdict=verdict,
         detail=place(error.detail) if error and told else "",
@@ -557,7 +562,7 @@ def _takes(story: StoryView, present: Sequence[FileView]) -> list[Take]:
         if many:
             words = _("Image %(n)d") % {"n": file.position}
         elif not file.is_video and file.content_type != "image/jpeg":
-            words = f"{words} ({_suffix(file)})"
+            words = _("Download %(kind)s") % {"kind": _suffix(file)}
         takes.append(_take(file, words, story))
     takes.extend(
         _take(file, _extra_words(file, many=many), story)

@@ -134,6 +134,15 @@ def test_a_finger_meets_what_it_aims_at(visit: Open, finished: str) -> None:
         assert page.evaluate(small, theirs) == [], place
 
 
+def test_lines_with_little_in_them_share_a_wide_screen(visit: Open, finished: str) -> None:
+    page = visit("desktop", viewport={"width": 1920, "height": 900})
+    page.goto(finished)
+    tops = page.evaluate(
+        "[...document.querySelectorAll('.line')].map((line) => line.getBoundingClientRect().top)"
+    )
+    assert (len(tops), len(set(tops))) == (4, 2)
+
+
 def test_dark_is_dark(visit: Open) -> None:
     for scheme, dark in (("light", False), ("dark", True)):
         page = visit(color_scheme=scheme)

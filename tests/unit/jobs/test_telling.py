@@ -120,6 +120,23 @@ def test_titles() -> None:
     assert told(long).title.startswith("example.com/way/")
 
 
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        ("https://www.tiktok.com/t/ZMharvest/", ""),
+        ("http://vm.tiktok.com/ZMharvest/", ""),
+        ("https://example.com/watch?v=1", "https://example.com/watch?v=1"),
+        ("@Nora", ""),
+        ("https://www.tiktok.com/@nora/story/1", "https://www.tiktok.com/@nora/story/1"),
+    ],
+)
+def test_a_line_is_not_said_twice(line: str, typed: str) -> None:
+    named = "nora" in line.lower()
+    target = {"kind": "user", "name": "nora"} if named else {}
+    item = make_item(make_job(), name="nora", line=line, target=target, state=ItemState.FAILED)
+    assert told(item.job).lines[0].typed == typed
+
+
 def test_what_there_is_to_take() -> None:
     item = make_item(state=ItemState.DONE, author_name="x")
     photo = make_story(item)
@@ -136,7 +153,7 @@ def test_what_there_is_to_take() -> None:
     tiles = told(item.job).lines[0].tiles
     takes = [[tile.main, *tile.more] for tile in tiles]
     assert [[take.words for take in row if take] for row in takes] == [
-        ["Download image (WebP)", "Attached song, MP3", "Image as JPG"],
+        ["Download WebP", "Attached song, MP3", "Image as JPG"],
         ["Download MP4", "Sound, M4A"],
         ["Download ZIP"],
     ]
