@@ -75,9 +75,14 @@ def dispatch(now: datetime | None = None) -> int:
 
 
 def _mark(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Note that these are about to be sent; what another dispatch was quicker with is left out."""
-    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), state=S.QUEUED)
-    return [one for one in ids if rows.filter(pk=one).update(sent_at=now)]
+    """Note that these are about to be sent; what another dispatch has in hand is left out.
+
+    Left out, not waited for: two that wait for each other's rows would wait for ever.
+    """
+    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), pk__in=ids, state=S.QUEUED)
+    held = set(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    model.objects.filter(pk__in=held).update(sent_at=now)
+    return [one for one in ids if one in held]
 
 
 def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from jobs import lifecycle, repairs, tasks
 from jobs.dispatch import RESEND_AFTER, WINDOW, dispatch
 from jobs.lifecycle import Claim
-from jobs.models import Package
+from jobs.models import Item, Package
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
@@ -100,3 +102,40 @@ def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
     assert row(Claim(item.pk, 0)).state == S.QUEUED
     assert dispatch() == 1
     assert broker.sent == [item.pk] * 2
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_what_another_has_in_hand_is_not_waited_for(broker: Broker) -> None:
+    """Two that mark the same rows in different orders would wait for each other."""
+    job = make_job(links=2)
+    first, second = job.items.order_by("position")
+    locked, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(Item.objects.filter(pk=first.pk).select_for_update())
+            locked.set()
+            over.wait(20)
+        connections.close_all()
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        assert locked.wait(20)
+        assert dispatch() == 1
+        assert broker.sent == [second.pk]
+    finally:
+        over.set()
+        holding.join()
+
+
+def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def locked() -> None:
+        raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(lifecycle, "dispatch", locked)
+    item = make_item()
+    assert lifecycle.take_turn(item.pk) == Claim(item.pk, 1)
