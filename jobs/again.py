@@ -72,7 +72,8 @@ def anew(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
 def _just_now(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:
     since = timezone.now() - TWICE
     recent = Job.objects.filter(owner_id=job.owner_id, created_at__gt=since, **asdict(options))
-    for one in recent.exclude(pk=job.pk):
+    stopped = Exists(Item.objects.filter(job=OuterRef("pk"), state=ItemState.CANCELLED))
+    for one in recent.exclude(pk=job.pk).exclude(stopped):
         if list(one.items.order_by("position").values_list("line", flat=True)) == list(lines):
             return one
     return None

@@ -170,7 +170,8 @@ def _orphan_rows(now: datetime) -> int:
         if wrong:
             logger.warning("%d saved files are missing or cut short", len(wrong))
             marked = Artifact.objects.filter(pk__in=wrong, removed_at=None)
-            count += marked.update(removed_at=now)
+            # It expires as it is found lost: "removed before its time" means deleted by someone.
+            count += marked.update(removed_at=now, expires_at=now)
 
 
 def _is_wrong(artifact_id: UUID, size_bytes: int) -> bool:

@@ -11,14 +11,14 @@ import logging
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, OperationalError, models, transaction
 from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -140,7 +140,8 @@ def take_turn(item_id: UUID) -> Claim | None:
         if refused:
             put_back(held, refused.until, refused.code)
             held = None
-        dispatch()
+        with suppress(OperationalError):  # we have something to do; others are told by the repair
+            dispatch()
         return held
     return None
 
@@ -356,7 +357,7 @@ def _cancel(items: models.QuerySet[Item]) -> int:
     now = timezone.now()
     stopped: list[UUID] = []
     with transaction.atomic():
-        found = items.filter(state__in=OPEN).select_for_update()
+        found = items.filter(state__in=OPEN).order_by("pk").select_for_update()
         for item_id in list(found.values_list("pk", flat=True)):
             # One by one, so that an item that settled a moment ago is left as it is.
             stopped += [item_id] * Item.objects.filter(pk=item_id, state__in=OPEN).update(
@@ -403,6 +404,7 @@ def can_retry(item: Item) -> bool:
 def _retry(items: models.QuerySet[Item], owner_id: Any, unlimited: bool) -> int:
     now = timezone.now()
     with transaction.atomic():
+        _lock_jobs(items)
         ids = list(retryable(items).order_by("position").values_list("pk", flat=True))
         if ids and not unlimited:
             ids = ids[: quotas.admit_again(owner_id, len(ids))]
@@ -421,6 +423,12 @@ def _retry(items: models.QuerySet[Item], owner_id: Any, unlimited: bool) -> int:
     return count
 
 
+def _lock_jobs(items: models.QuerySet[Item]) -> None:
+    """Jobs before their items, as whoever forgets a job does, or the two would wait for ever."""
+    jobs = Job.objects.filter(pk__in=items.order_by().values("job_id")).order_by("pk")
+    list(jobs.select_for_update().values_list("pk", flat=True))
+
+
 def requeue(items: models.QuerySet[Item]) -> int:
     """Try these now, for whoever runs the instance says so; how many items that are.
 
@@ -434,6 +442,7 @@ def requeue(items: models.QuerySet[Item]) -> int:
         "refused_since": None, **_facts(None),
     }  # fmt: skip
     with transaction.atomic():
+        _lock_jobs(items)
         ids = list(can_requeue(items).values_list("pk", flat=True))
         chosen = Item.objects.filter(pk__in=ids)
         settled = chosen.filter(state__in=(S.PARTIAL, S.FAILED)).update(

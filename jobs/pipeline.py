@@ -285,7 +285,7 @@ class _Record:
         return saved | self._deleted()
 
     def _deleted(self) -> dict[tuple[str, int], int]:
-        """What was deleted before its time, since its person last asked: not to come back."""
+        """What someone deleted, before its time, since its person last asked: not to come back."""
         gone = Artifact.objects.filter(
             item=self._item,
             story__isnull=False,

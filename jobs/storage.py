@@ -206,7 +206,7 @@ class Workspace:
 
         Raises FileNotFoundError when it was deleted meanwhile, and DiskFull.
         """
-        with open_artifact(artifact_id) as source, disk_errors():
+        with disk_errors(), open_artifact(artifact_id) as source:
             with self._lock:
                 self._count += 1
                 key = f"{self._count}.part"

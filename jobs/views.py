@@ -186,7 +186,7 @@ def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
         Story.objects.visible_to(request.user).select_related("item"), pk=story_id
     )
     seen = _snapshot(request, story.item.job_id)
-    here = next(one for one in seen.stories if one.id == story_id).present
+    here = [file for one in seen.stories if one.id == story_id for file in one.present]
     files = [file for file in here if file.role != Role.POSTER]
     return _clean(request, seen, files, story.artifacts.all(), f"#story-{story.pk}")
 

@@ -46,7 +46,8 @@ def root() -> Path:
         if is_away():
             raise FolderAway(errno.ENOENT, "not the folder the saved files are in", str(folder))
         _made(folder)
-        (folder / MARK).write_text(_SAID)
+        with contextlib.suppress(OSError):  # who may only read leaves it to those who write
+            (folder / MARK).write_text(_SAID)
     return folder
 
 

@@ -336,8 +336,8 @@ class _Attempt:
         _refuse_other_types(answer)
         if not answer.partial:
             raise _Changed
-        # Compared here too: not every server looks at If-Range.
-        if (answer.etag, answer.validator) != (self._etag, self._validator):
+        # Compared here too: not every server looks at If-Range. One that does may omit the date.
+        if answer.etag != self._etag or answer.validator not in {None, self._validator}:
             raise _Changed
         if self._total is not None and answer.total != self._total:
             raise _Changed

@@ -392,7 +392,12 @@ class _Harvest:
                     break
                 if attempt.draft is spare.draft:
                     attempt.draft = attempt.drafts.enter_context(self._draft())
-            obtained = await self._mirrors(choice, media, session, attempt)
+            try:
+                obtained = await self._mirrors(choice, media, session, attempt)
+            except StoriesError:
+                if spare is None:
+                    raise
+                break  # no room for a better one, say: what is here is whole
             if obtained is None:
                 continue
             if not self._was_to_play_everywhere(choice) or "hevc" not in obtained.labels:

@@ -23,7 +23,7 @@ _SEQUENTIAL, _PROGRESSIVE = {0xC0, 0xC1}, 0xC2
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _TABLES, _SCAN, _END = 0xC4, 0xDA, 0xD9
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
-_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])", re.DOTALL)
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
 _NOT_ZERO = re.compile(rb"[^\0]")
 
 

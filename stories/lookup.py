@@ -221,8 +221,9 @@ class _Search:
         if isinstance(left_out, AccessError):
             # Over, or not for everyone: then no other way to it is tried.
             raise left_out
-        unread = "unreadable" in listing.dropped
-        return _Looked(left_out=left_out, whole=not listing.missing and not unread)
+        unread = "unreadable" in listing.dropped or target.item_id in listing.left_out
+        whole = not listing.missing and not unread and listing.trouble is None
+        return _Looked(left_out=left_out, whole=whole)
 
     async def _by_itself(self, target: Target, *, is_story: bool, with_embed: bool = True) -> Found:
         """From the item's own page, else its embed. Raises what the page said: it knows more."""

@@ -52,7 +52,8 @@
     }
     title.textContent = link.dataset.title;
     // What its tile says, and all of the caption. Its clocks go on ticking.
-    const told = link.closest(".tile").querySelectorAll(".posted, .caption, .clocks");
+    // A tile that was cleaned up while we look at it is gone from the page.
+    const told = link.closest(".tile")?.querySelectorAll(".posted, .caption, .clocks") || [];
     facts.replaceChildren(...[...told].map((one) => one.cloneNode(true)));
     facts.scrollTop = 0;
     place.textContent = `${at + 1} / ${links.length}`;

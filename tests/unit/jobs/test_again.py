@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs import again, cleanup, shelf, snapshot, telling
+from jobs import again, cleanup, lifecycle, shelf, snapshot, telling
 from jobs.errors import QuotaExceeded
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
@@ -180,3 +180,11 @@ def test_two_taps_are_one_job_and_two_wishes_two(client: Client, alice: User, la
     Job.objects.exclude(pk=old.pk).update(created_at=timezone.now() - timedelta(seconds=later_s))
     second = client.post(f"/jobs/{old.pk}/again/")["Location"]
     assert (first == second) == (later_s == 0)
+
+
+def test_a_job_stopped_at_once_is_not_the_answer(client: Client, alice: User) -> None:
+    old = cancelled(alice)
+    client.post(f"/jobs/{old.pk}/again/")
+    lifecycle.cancel(fresh(old))
+    client.post(f"/jobs/{old.pk}/again/")
+    assert Job.objects.count() == 3

@@ -269,6 +269,18 @@ def test_what_was_deleted_while_it_waits_comes_back_only_when_asked_for(stage: S
     assert stage.asked["have"] == set()
 
 
+def test_what_a_power_cut_took_is_fetched_again(stage: Stage) -> None:
+    first, second = a_story(1), a_story(2)
+    item = make_item()
+    lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
+    lifecycle.finish(Claim(item.pk, 1), run(stage, item, *lost))
+    storage.remove(item.artifacts.get().pk)
+    assert cleanup.sweep(timezone.now()).orphan_rows == 1
+    Item.objects.update(not_before=None)
+    run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
+    assert stage.asked["have"] == set()
+
+
 def test_a_picture_deleted_while_its_carousel_is_packed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

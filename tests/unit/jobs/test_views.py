@@ -226,7 +226,7 @@ def test_many_lines_are_narrowed_down_by_result(client: Client, alice: User) -> 
     assert f'href="{address}" aria-current="true"' in page
     page = shown(client.get(f"{address}?show=empty"))
     assert page.count('<section class="line') == 2
-    assert f'href="{address}?show=empty" aria-current="true">2 no active stories</a>' in page
+    assert f'href="{address}?show=empty" aria-current="true">2 without active stories</a>' in page
     # What polls asks for the same.
     assert f'data-fragment="{address}progress/?show=empty"' in page
     part = shown(client.get(f"{address}progress/?show=empty"))

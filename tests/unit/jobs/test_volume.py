@@ -88,3 +88,23 @@ def test_asking_for_free_space_asks_no_database(away: Path) -> None:
         return volume.free_bytes()
 
     assert asyncio.run(ask()) > 0
+
+
+def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = make_artifact(content=b"x")
+    (artifacts / volume.MARK).unlink()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with storage.open_artifact(artifact.pk) as file:
+        assert file.read() == b"x"
+
+
+def test_what_is_to_be_taken_over_is_away(artifacts: Path) -> None:
+    artifact = make_artifact(content=b"x")
+    with storage.Workspace("one.1") as workspace:
+        shutil.rmtree(artifacts)
+        with pytest.raises(DiskFull):
+            workspace.adopt(artifact.pk)

@@ -836,6 +836,18 @@ async def test_why_the_list_left_a_story_out_is_the_answer(
     assert tiktok.count("page") == asked, "what is not for everyone is not tried another way"
 
 
+async def test_what_is_listed_as_somebody_elses_is_not_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    story = alice.photo()
+    tiktok.fault("page", 403)
+    tiktok.fault("embed_item", 403)
+    foreign: list[Said] = [{"id": story.id, "author": {"id": "1", "uniqueId": "somebody"}}]
+    async with reading(tiktok, {"itemList": foreign, "TotalCount": "1"}) as odd:
+        assert await failure(odd, tiktok.short_link("ZMx", to=story)) is not Gone
+
+
 async def test_what_the_list_left_out_may_be_on_its_page(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:

@@ -369,6 +369,22 @@ async def test_a_date_that_changed_means_another_file(etag: str | None) -> None:
     assert await fetched(cdn) == other
 
 
+@pytest.mark.parametrize("etag", [None, 'W/"one"'])
+async def test_a_part_need_not_tell_the_date_again(etag: str | None) -> None:
+    """RFC 9110, 15.3.7: asked with If-Range, a server had better leave it out."""
+
+    class Brief(Cdn):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            answer = super().__call__(request)
+            if answer.status_code == 206 and "if-range" in request.headers:
+                answer.headers.pop("last-modified", None)
+            return answer
+
+    cdn = Brief(etag=etag, modified="Fri, 20 Nov 2026 08:00:00 GMT")
+    assert await fetched(cdn) == BODY
+    assert "all" not in cdn.ranges_asked
+
+
 async def test_a_strong_tag_says_more_than_a_date() -> None:
     """Two servers may have the same file since two different moments."""
 

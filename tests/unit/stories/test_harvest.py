@@ -330,6 +330,23 @@ async def test_two_wrong_labels_bring_the_larger_file(
     assert folder.content(ready) == clip.renditions[0].thing.body
 
 
+async def test_no_room_for_a_better_one_loses_nothing(
+    client: StoryClient, alice: Account, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = hevc_said_to_be_h264(alice, SMALL_H264)
+    room = clip.renditions[0].thing.size
+    asked: list[int] = []
+
+    def admit(size_bytes: int) -> None:
+        asked.append(size_bytes)
+        if sum(asked) > room:
+            raise StoriesError("no room, as the queue says it")
+
+    monkeypatch.setattr(folder, "admit", admit)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("hevc",)
+
+
 async def test_a_watermark_is_no_better_than_hevc(
     client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
 ) -> None:

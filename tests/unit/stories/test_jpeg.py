@@ -112,6 +112,12 @@ def test_a_hole_is_found_in_a_progressive_picture() -> None:
     assert found > 0
 
 
+@pytest.mark.timeout(30)
+def test_fill_bytes_without_end_cost_no_time() -> None:
+    comment = b"\xff\xfe" + (len(HOLE) + 2).to_bytes(2) + HOLE
+    assert hole(SMALL[:2] + comment + b"\xff" * 1_000_000) is None
+
+
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_damage_is_only_ever_looked_at(seed: int, changes: int) -> None:
     chance = random.Random(seed)
