@@ -46,6 +46,9 @@ LEASE: Final = timedelta(seconds=40)
 """A worker silent for longer than this is taken for dead."""
 RENEW_S: Final = 10.0
 
+LOOKS: Final = 3
+"""How often a thread looks who is next before it takes what its message was about."""
+
 PATIENCE: Final = timedelta(hours=6)
 """How long an item waits while TikTok refuses this server."""
 PAUSES_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
@@ -130,7 +133,7 @@ def take_turn(item_id: UUID) -> Claim | None:
     now = timezone.now()
     if not Item.objects.due(now).filter(pk=item_id).exists():
         return None
-    for chosen in [*fairest(Item.objects.due(now), 1), item_id]:
+    for chosen in _turns(item_id, now):
         held = claim(chosen)
         if held is None:
             continue
@@ -144,6 +147,13 @@ def take_turn(item_id: UUID) -> Claim | None:
             dispatch()
         return held
     return None
+
+
+def _turns(item_id: UUID, now: datetime) -> Iterator[UUID]:
+    """What to try for, best first. Of threads that choose alike, all but one look again."""
+    for _ in range(LOOKS):
+        yield from fairest(Item.objects.due(now), 1)
+    yield item_id
 
 
 def move(held: Claim, to: ItemState, **facts: Any) -> bool:
