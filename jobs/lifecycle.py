@@ -193,9 +193,14 @@ def lead(held: Claim, what: str) -> bool:
 
 
 @contextmanager
-def fenced(held: Claim) -> Iterator[None]:
-    """A transaction that writes only while the claim is ours. Raises ClaimLost."""
+def fenced(held: Claim, *, job_id: UUID | None = None) -> Iterator[None]:
+    """A transaction that writes only while the claim is ours. Raises ClaimLost.
+
+    job_id: keeps out the other items of this job, too, for what must be unlike all of theirs.
+    """
     with transaction.atomic():
+        if job_id is not None:  # before the item's row, as everywhere
+            list(Job.objects.select_for_update(no_key=True).filter(pk=job_id).values_list("pk"))
         # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
         if not rows_of(held).select_for_update().values_list("pk", flat=True).first():
             raise ClaimLost

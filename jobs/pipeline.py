@@ -446,7 +446,7 @@ class _Record:
             return
         added: list[Artifact] = []
         try:
-            with fenced(self._held):
+            with fenced(self._held, job_id=self._item.job_id if artifacts else None):
                 if artifacts:
                     self._name(artifacts)
                 inserted = self._insert(artifacts) if artifacts else []
