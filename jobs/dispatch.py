@@ -7,7 +7,7 @@ The database is the queue; the broker carries turns. A message that is lost is s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,19 +17,20 @@ from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from jobs.models import Item, Package, PackageState
+from jobs.queue import broker
 from jobs.states import ItemState
 
 S = ItemState
 
-RESEND_AFTER: Final = timedelta(seconds=30)
-"""A message nobody acted on is worth nothing after this; another one is sent."""
 WINDOW: Final = 8
 """At most this many messages wait in the broker, so that whoever comes last can still be next."""
 
 
 def _unsent(now: datetime) -> Q:
     """Never sent, or too long ago; or in the future, for the clock was set back."""
-    long_ago = Q(sent_at__lte=now - RESEND_AFTER) | Q(sent_at__gt=now + RESEND_AFTER)
+    long_ago = Q(sent_at__lte=now - broker.EXPIRES_AFTER) | Q(
+        sent_at__gt=now + broker.EXPIRES_AFTER
+    )
     return Q(sent_at=None) | long_ago
 
 
@@ -86,20 +87,17 @@ def _mark(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime)
 
 
 def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
-    # The one step upward: tasks.py is made of calls into this module.
-    from jobs import tasks
-
-    left: list[tuple[Any, type[Item] | type[Package], UUID]] = [
-        (tasks.pack_package, Package, one) for one in packages
+    left: list[tuple[str, type[Item] | type[Package], UUID]] = [
+        (broker.PACK_PACKAGE, Package, package_id) for package_id in packages
     ]
-    left += [(tasks.fetch_item, Item, one) for one in items]
+    left += [(broker.FETCH_ITEM, Item, item_id) for item_id in items]
     sent = 0
-    for task, _, one in left:
-        if not tasks.send(task, one):
+    for task, _, row_id in left:
+        if not broker.send(task, row_id):
             break
         sent += 1
-    for _, model, one in left[sent:]:
-        model.objects.filter(pk=one, state=S.QUEUED).update(sent_at=None)
+    for _, model, row_id in left[sent:]:
+        model.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
     return sent
 
 

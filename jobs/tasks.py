@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 from uuid import UUID, uuid4
 
 from celery import shared_task
 from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from jobs import cleanup, lifecycle, packages, packaging, pipeline, progress, repairs
-from jobs.dispatch import RESEND_AFTER, decline
+from jobs import cleanup, lifecycle, packages, packaging, pipeline, repairs
+from jobs.dispatch import decline
 from jobs.errors import Internal
 from jobs.lifecycle import ClaimLost, Stopping
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
-
-
-def send(task: Any, row_id: UUID) -> bool:
-    """Tell the broker of one row; False when it did not take the message."""
-    # Asked first, with a short patience and at most every other second: where Redis hangs rather
-    # than refuses, sending took a minute (measured), and someone's request waits for it.
-    if not progress.is_up():
-        return False
-    try:
-        task.apply_async((str(row_id),), expires=RESEND_AFTER.total_seconds(), retry=False)
-    except (OperationalError, OSError) as error:
-        logger.warning("the broker is away (%s); it is told later", type(error).__name__)
-        return False
-    return True
 
 
 @shared_task(ignore_result=True)

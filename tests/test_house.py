@@ -32,13 +32,14 @@ ONLY_IN = {
     "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "redis": ("jobs/progress.py", "jobs/upstream.py"),
     "celery": (
+        "jobs/queue/broker.py",
         "jobs/tasks.py",
         "webapp/aside.py",
         "webapp/celery.py",
         "webapp/scheduler.py",
         "webapp/worker.py",
     ),
-    "kombu": ("jobs/tasks.py", "webapp/aside.py", "webapp/celery.py"),
+    "kombu": ("jobs/queue/broker.py", "webapp/aside.py", "webapp/celery.py"),
     "allauth": (
         "accounts/adapters.py",
         "accounts/passkeys.py",

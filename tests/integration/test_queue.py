@@ -22,6 +22,7 @@ from jobs import (
     workers,
 )
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
+from jobs.queue import broker
 from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
@@ -144,7 +145,7 @@ def test_a_message_delivered_twice_does_no_harm(start_worker: Start, tiktok: Fak
     job = submit("sample.user")
     item = job.items.get()
     for _ in range(5):
-        assert tasks.send(tasks.fetch_item, item.pk)
+        assert broker.send(broker.FETCH_ITEM, item.pk)
     start_worker(), start_worker()
     settled(job)
     item.refresh_from_db()

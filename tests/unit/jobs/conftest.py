@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from jobs import lifecycle, progress, tasks, upstream
+from jobs import lifecycle, progress, upstream
+from jobs.queue import broker as messages
 from webapp.api import turns
 
 
@@ -20,11 +20,11 @@ class Broker:
         self.sent: list[UUID] = []
         self.tasks: list[str] = []
 
-    def send(self, task: Any, row_id: UUID) -> bool:
-        """As tasks.send."""
+    def send(self, task: str, row_id: UUID) -> bool:
+        """As broker.send."""
         if self.up:
             self.sent.append(row_id)
-            self.tasks.append(task.__name__)
+            self.tasks.append(task)
         return self.up
 
 
@@ -38,7 +38,7 @@ def _fresh_turns() -> None:
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     """Stands in for the broker; TikTok answers, and nobody is stopping."""
     fake = Broker()
-    monkeypatch.setattr(tasks, "send", fake.send)
+    monkeypatch.setattr(messages, "send", fake.send)
     upstream.forget()
     progress.health.reset()
     yield fake

@@ -10,9 +10,10 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from jobs import lifecycle, repairs, tasks
-from jobs.dispatch import RESEND_AFTER, WINDOW, dispatch
+from jobs.dispatch import WINDOW, dispatch
 from jobs.lifecycle import Claim
 from jobs.models import Item, Package
+from jobs.queue import broker as messages
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
@@ -78,7 +79,7 @@ def test_what_waits_is_not_sent(broker: Broker) -> None:
 
 
 def test_lost_messages_are_sent_again(broker: Broker) -> None:
-    item = make_item(sent_at=timezone.now() - RESEND_AFTER)
+    item = make_item(sent_at=timezone.now() - messages.EXPIRES_AFTER)
     assert repairs.repair(timezone.now()).sent == 1
     assert broker.sent == [item.pk]
 
@@ -91,7 +92,7 @@ def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
     broker.up = True
     assert dispatch() == 2
     assert set(broker.sent) == {item.pk, package.pk}
-    assert set(broker.tasks) == {"fetch_item", "pack_package"}
+    assert set(broker.tasks) == {messages.FETCH_ITEM, messages.PACK_PACKAGE}
 
 
 def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
