@@ -1,4 +1,4 @@
-"""What is sent by name can be received under that name, and a broker that is away raises nothing."""
+"""What is sent by name can be received under it, and a broker that is away raises nothing."""
 
 from __future__ import annotations
 
