@@ -118,7 +118,7 @@ def redis() -> Iterator[int]:
     settings.STORYKEEP.redis_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     process = subprocess.Popen([binary, *part.argv[1:]], stdout=subprocess.DEVNULL)
     try:
-        from jobs import progress
+        from jobs.ephemeral import progress
 
         eventually(lambda: _redis_answers(progress), "Redis", 10)
         yield process.pid

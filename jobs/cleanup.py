@@ -21,7 +21,8 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs import lifecycle, progress, quotas, room, storage, volume, workers
+from jobs import lifecycle, quotas, room, storage, volume
+from jobs.ephemeral import heartbeats, progress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -101,7 +102,7 @@ def sweep(now: datetime) -> Report:
     if not report.idle:
         room.recount()
         logger.info("swept: %s", report)
-    workers.swept(now, asdict(report))
+    heartbeats.swept(now, asdict(report))
     return report
 
 

@@ -29,9 +29,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, engine, operations, progress, room, upstream, volume, workers
+from jobs import VERSION, engine, operations, room, upstream, volume
+from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
-from jobs.progress import RedisAway
 from jobs.templatetags.words import size
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
@@ -255,7 +256,7 @@ def redis() -> Iterator[Finding]:
 
 def worker() -> Iterator[Finding]:
     """Is there one?"""
-    heard = workers.heard()
+    heard = heartbeats.heard()
     if not heard:
         said, hint = _("none gives a sign of life"), _("Look at the worker's log.")
         yield Finding("worker", Verdict.FAIL, said, hint)
@@ -286,7 +287,7 @@ def queue() -> Iterator[Finding]:
 def scheduler() -> Iterator[Finding]:
     """Does the clean-up come by?"""
     now = timezone.now()
-    sweep = workers.last_sweep()
+    sweep = heartbeats.last_sweep()
     if sweep is None:
         yield Finding("scheduler", Verdict.NOTE, _("no clean-up is known of yet"))
         return

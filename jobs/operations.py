@@ -18,14 +18,15 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 
-from jobs import VERSION, progress, room, upstream, workers
+from jobs import VERSION, room, upstream
+from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral.heartbeats import Sweep
+from jobs.ephemeral.progress import ItemProgress, RedisAway
 from jobs.lifecycle import REFUSALS
 from jobs.models import Item, Package, PackageState
-from jobs.progress import ItemProgress, RedisAway
 from jobs.room import Room
 from jobs.states import ItemState
 from jobs.upstream import Breaker
-from jobs.workers import Sweep
 
 S = ItemState
 HOURS: Final = 24
@@ -132,7 +133,7 @@ class Operations:
 def look(now: datetime) -> Operations:
     """The whole picture, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep, breaker = _workers(), workers.last_sweep(), upstream.standing()
+        alive, sweep, breaker = _workers(), heartbeats.last_sweep(), upstream.standing()
     except RedisAway:
         alive, sweep, breaker = None, None, None
     try:
@@ -167,7 +168,7 @@ def queue(now: datetime) -> Queue:
 
 
 def _workers() -> tuple[Worker, ...]:
-    heard = workers.heard()
+    heard = heartbeats.heard()
     items = (
         Item.objects.filter(state=S.RUNNING)
         .select_related("owner")

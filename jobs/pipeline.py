@@ -22,7 +22,6 @@ from jobs import (
     filenames,
     lifecycle,
     packaging,
-    progress,
     quotas,
     sharing,
     storage,
@@ -30,9 +29,10 @@ from jobs import (
     upstream,
 )
 from jobs.dispatch import dispatch
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import Reporter
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
-from jobs.progress import Reporter
 from jobs.states import ItemState
 from stories import choose, structures
 from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut

@@ -21,10 +21,10 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from jobs import progress
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import BY_CODE, Internal, place, words
 from jobs.models import Item, PackageState, Role
-from jobs.progress import ItemProgress
 from jobs.states import OPEN, ItemState, job_state
 from stories.errors import Refusal
 

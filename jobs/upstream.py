@@ -20,8 +20,8 @@ from typing import Any, Final, TypeVar, cast
 import redis
 from django.conf import settings
 
+from jobs.ephemeral.progress import RedisAway, ask
 from jobs.errors import BY_CODE
-from jobs.progress import RedisAway, ask
 from stories.errors import RateLimited, Refusal, Refused
 from stories.structures import Author
 

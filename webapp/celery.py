@@ -20,7 +20,7 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
-from jobs import workers
+from jobs.ephemeral import heartbeats
 from webapp import aside
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
@@ -67,12 +67,12 @@ def _config() -> dict[str, Any]:
         "beat_schedule": {
             "repair": {
                 "task": "jobs.tasks.repair",
-                "schedule": workers.REPAIR_EVERY_S,
+                "schedule": heartbeats.REPAIR_EVERY_S,
                 "options": {"expires": 60},
             },
             "sweep": {
                 "task": "jobs.tasks.sweep",
-                "schedule": workers.SWEEP_EVERY_S,
+                "schedule": heartbeats.SWEEP_EVERY_S,
                 "options": {"expires": 60},
             },
         },

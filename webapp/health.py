@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs import progress, volume
+from jobs import volume
+from jobs.ephemeral import progress
 
 logger = logging.getLogger(__name__)
 

@@ -27,11 +27,11 @@ def main() -> int:
 
 def check() -> int:
     """0 when a worker on this host gave a sign of life lately, else 1: a container's health."""
-    from jobs import workers
-    from jobs.progress import RedisAway
+    from jobs.ephemeral import heartbeats
+    from jobs.ephemeral.progress import RedisAway
 
     try:
-        found = workers.alive()
+        found = heartbeats.alive()
     except RedisAway:
         return 1
     return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in found) else 1
@@ -43,7 +43,7 @@ def work(concurrency: int, log_level: str) -> int:
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
 
-    from jobs import progress, workers
+    from jobs.ephemeral import heartbeats, progress
     from webapp.celery import app
 
     class SignOfLife(bootsteps.StartStopStep):
@@ -53,12 +53,12 @@ def work(concurrency: int, log_level: str) -> int:
 
         def start(self, parent: Any) -> None:
             progress.sign(name)
-            workers.here(name)
-            self.beat = parent.timer.call_repeatedly(workers.EVERY_S, workers.here, (name,))
+            heartbeats.here(name)
+            self.beat = parent.timer.call_repeatedly(heartbeats.EVERY_S, heartbeats.here, (name,))
 
         def stop(self, parent: Any) -> None:
             self.beat.cancel()
-            workers.gone(name)
+            heartbeats.gone(name)
 
         terminate = stop
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from jobs import progress
+from jobs.ephemeral import progress
 
 logger = logging.getLogger(__name__)
 

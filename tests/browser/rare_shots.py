@@ -18,9 +18,10 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs import diagnosis, upstream, views, workers
+from jobs import diagnosis, upstream, views
 from jobs.admin import pages
 from jobs.diagnosis import Finding, Verdict
+from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
 from tests import factories
 
@@ -167,7 +168,7 @@ def _mail(page: Page, shoot: Shoot) -> None:
 
 def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
-    with _refused(), patch.object(workers, "heard", lambda now=None: {}):
+    with _refused(), patch.object(heartbeats, "heard", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
     with patch.object(pages, "diagnose", lambda name: REPORT.as_plain()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):

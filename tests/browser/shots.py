@@ -25,9 +25,10 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs import progress, upstream, volume, workers  # noqa: E402
+from jobs import upstream, volume  # noqa: E402
+from jobs.ephemeral import heartbeats, progress  # noqa: E402
+from jobs.ephemeral.progress import ItemProgress  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
-from jobs.progress import ItemProgress  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import account_shots, rare_shots, scenes  # noqa: E402
@@ -193,9 +194,9 @@ def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..
 def _pretend_to_work() -> None:
     """What Redis would say if workers were at it."""
     now = timezone.now()
-    workers.heard = lambda now=None: {"worker-812@attic": timezone.now()}
+    heartbeats.heard = lambda now=None: {"worker-812@attic": timezone.now()}
     counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
-    workers.last_sweep = lambda: workers.Sweep(now, counts)
+    heartbeats.last_sweep = lambda: heartbeats.Sweep(now, counts)
     upstream.standing = lambda: None
     running = Item.objects.filter(state=ItemState.RUNNING)
     told = {

@@ -29,7 +29,8 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
-from jobs import lifecycle, progress, upstream
+from jobs import lifecycle, upstream
+from jobs.ephemeral import progress
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from webapp.celery import app

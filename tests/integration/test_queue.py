@@ -9,18 +9,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import (
-    lifecycle,
-    packaging,
-    progress,
-    repairs,
-    storage,
-    submission,
-    tasks,
-    upstream,
-    volume,
-    workers,
-)
+from jobs import lifecycle, packaging, repairs, storage, submission, tasks, upstream, volume
+from jobs.ephemeral import heartbeats, progress
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker
 from jobs.states import ItemState
@@ -263,9 +253,9 @@ def test_a_worker_asked_to_stop_gives_its_items_back(
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: media(job))
-    assert len(workers.alive()) == 1
+    assert len(heartbeats.alive()) == 1
     assert worker.stop(within=6) == 0
-    assert workers.alive() == []
+    assert heartbeats.alive() == []
     item = job.items.get()
     assert (item.state, item.tries) == (S.QUEUED, 0)
     check_disk()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import progress, upstream
+from jobs import upstream
+from jobs.ephemeral import progress
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item

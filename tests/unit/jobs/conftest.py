@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from jobs import lifecycle, progress, upstream
+from jobs import lifecycle, upstream
+from jobs.ephemeral import progress
 from jobs.queue import broker as messages
 from webapp.api import turns
 

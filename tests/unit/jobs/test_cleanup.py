@@ -16,7 +16,8 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, progress, storage
+from jobs import cleanup, lifecycle, storage
+from jobs.ephemeral import progress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user

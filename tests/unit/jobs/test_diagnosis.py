@@ -18,8 +18,9 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs import diagnosis, operations, progress, storage, upstream, volume, workers
+from jobs import diagnosis, operations, storage, upstream, volume
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
+from jobs.ephemeral import heartbeats, progress
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.glimpse import Glimpse, Step, Tried
@@ -38,8 +39,8 @@ def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: progress.ServerFacts(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
     monkeypatch.setattr(upstream, "standing", lambda: None)
-    monkeypatch.setattr(workers, "heard", lambda: {"worker-7@attic-nas": now})
-    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(now, {"failed": 0}))
+    monkeypatch.setattr(heartbeats, "heard", lambda: {"worker-7@attic-nas": now})
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(now, {"failed": 0}))
 
 
 def by_part(report: Report) -> dict[str, Finding]:
@@ -77,8 +78,8 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     long_ago = timezone.now() - timedelta(hours=3)
     make_item(asked_at=long_ago)
     make_item(state="failed", error_code="gone")
-    monkeypatch.setattr(workers, "heard", dict)
-    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(long_ago, {}))
+    monkeypatch.setattr(heartbeats, "heard", dict)
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
     monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(long_ago, "refused"))
     monkeypatch.setattr(volume, "free_bytes", lambda: -1)
     monkeypatch.setattr(
@@ -112,7 +113,7 @@ def test_a_scheduler_that_stopped(
     monkeypatch: pytest.MonkeyPatch, seconds: int, verdict: Verdict
 ) -> None:
     at = timezone.now() - timedelta(seconds=seconds)
-    monkeypatch.setattr(workers, "last_sweep", lambda: workers.Sweep(at, {}))
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(at, {}))
     (found,) = diagnosis.scheduler()
     assert found.verdict is verdict
 
@@ -123,7 +124,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "no", "/srv/secret/place")
 
     soon = timezone.now() + timedelta(seconds=90)
-    monkeypatch.setattr(workers, "last_sweep", lambda: None)
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
     monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(soon, "challenged"))
     monkeypatch.setattr(volume.tempfile, "TemporaryFile", refuse)
     report = diagnosis.run()

@@ -14,11 +14,12 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import operations, progress, room, upstream, workers
+from jobs import operations, room, upstream
 from jobs.admin import pages
+from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Package
 from jobs.operations import Hour
-from jobs.progress import ItemProgress
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +41,12 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     now = timezone.now()
     told: dict[str, Any] = {
         "heard": {"worker-1@nas": now, "worker-2@nas": now},
-        "sweep": workers.Sweep(now, {"expired": 3, "freed_bytes": 12_300_000, "failed": 0}),
+        "sweep": heartbeats.Sweep(now, {"expired": 3, "freed_bytes": 12_300_000, "failed": 0}),
         "progress": {},
         "breaker": None,
     }
-    monkeypatch.setattr(workers, "heard", lambda: told["heard"])
-    monkeypatch.setattr(workers, "last_sweep", lambda: told["sweep"])
+    monkeypatch.setattr(heartbeats, "heard", lambda: told["heard"])
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: told["sweep"])
     monkeypatch.setattr(progress, "read_many", lambda _: told["progress"])
     monkeypatch.setattr(upstream, "standing", lambda: told["breaker"])
     return told
@@ -189,7 +190,7 @@ def test_what_needs_a_hand(
     make_artifact(make_story(), size_bytes=500)
     set_env(disk_max=500)
     redis["heard"] = {}
-    redis["sweep"] = workers.Sweep(long_ago, {"expired": 0, "freed_bytes": 0, "failed": 2})
+    redis["sweep"] = heartbeats.Sweep(long_ago, {"expired": 0, "freed_bytes": 0, "failed": 2})
     page = text(browser)
     assert page.count('class="card bad"') == 4
     assert "due, the oldest for 2 h" in page
@@ -212,7 +213,7 @@ def test_a_clean_up_is_late_when_two_did_not_come(
     redis: dict[str, Any], browser: Client, seconds: int, said: str, *, late: bool
 ) -> None:
     at = timezone.now() - timedelta(seconds=seconds)
-    redis["sweep"] = workers.Sweep(at, {"expired": 0, "freed_bytes": 0, "failed": 0})
+    redis["sweep"] = heartbeats.Sweep(at, {"expired": 0, "freed_bytes": 0, "failed": 0})
     page = text(browser)
     assert said in page
     assert ('class="card bad"' in page) is late

@@ -20,13 +20,13 @@ from jobs import (
     lifecycle,
     packaging,
     pipeline,
-    progress,
     repairs,
     storage,
     tasks,
     upstream,
     volume,
 )
+from jobs.ephemeral import progress
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState

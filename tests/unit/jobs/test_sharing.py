@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, pipeline, progress, repairs, sharing, storage
+from jobs import lifecycle, packaging, pipeline, repairs, sharing, storage
+from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import (

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import progress, shelf, snapshot, telling
+from jobs import shelf, snapshot, telling
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Role, StoryKind
-from jobs.progress import ItemProgress
 from jobs.states import ItemState
 from jobs.telling import Page
 from jobs.templatetags import words

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from jobs import upstream
-from jobs.progress import RedisAway
+from jobs.ephemeral.progress import RedisAway
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 

@@ -10,7 +10,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from jobs import progress, volume
+from jobs import volume
+from jobs.ephemeral import progress
 from webapp import health
 
 

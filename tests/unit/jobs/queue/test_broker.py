@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from kombu.exceptions import OperationalError
 
-from jobs import progress
+from jobs.ephemeral import progress
 from jobs.queue import broker
 from jobs.queue.broker import send  # before anything stands in for it
 from webapp.celery import app

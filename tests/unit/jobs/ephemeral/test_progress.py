@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 import redis
 
-from jobs import progress
-from jobs.progress import ItemProgress, RedisAway, Reporter
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress, RedisAway, Reporter
 
 JOB, ITEM = uuid4(), uuid4()
 FILE, OTHER = ("7512345678901234567", 1), ("7512345678901234567", 2)

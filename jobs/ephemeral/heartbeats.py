@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-from jobs.progress import RedisAway, ask
+from jobs.ephemeral.progress import RedisAway, ask
 
 EVERY_S: Final = 5.0
 SILENT_S: Final = 20.0
