@@ -192,9 +192,9 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
 def _forget_names(names: Sequence[str]) -> None:
     from asgiref.sync import async_to_sync
 
-    from jobs import upstream
+    from jobs.upstream import breaker
 
-    forget = async_to_sync(upstream.identities().forget)
+    forget = async_to_sync(breaker.identities().forget)
     for name in names:
         forget(name)
 

@@ -29,11 +29,13 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, engine, operations, room, upstream, volume
+from jobs import VERSION, engine, operations, room, volume
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
 from jobs.templatetags.words import size
+from jobs.upstream import breaker
+from jobs.upstream.breaker import standing
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
 from stories.glimpse import Glimpse, Step, Tried, glimpse
@@ -442,7 +444,7 @@ def _proxy_error() -> str | None:
 
 def pause() -> Iterator[Finding]:
     """Does TikTok refuse this server?"""
-    breaker = upstream.standing()
+    breaker = standing()
     if breaker is None:
         yield Finding("pause", Verdict.OK, _("TikTok is being asked"))
         return
@@ -496,7 +498,7 @@ def look(target: Target) -> list[Finding]:
 
 
 async def _look(target: Target) -> Glimpse:
-    async with StoryClient(engine.client_config(), gate=upstream.turn) as client:
+    async with StoryClient(engine.client_config(), gate=breaker.turn) as client:
         return await glimpse(client, target)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
-from jobs import upstream
+from jobs.upstream import breaker
 from stories.client import StoryClient
 from stories.config import ClientConfig
 
@@ -157,7 +157,7 @@ _engine: Engine | None = None
 
 
 def _client() -> StoryClient:
-    return StoryClient(client_config(), gate=upstream.gate, identities=upstream.identities())
+    return StoryClient(client_config(), gate=breaker.gate, identities=breaker.identities())
 
 
 def current() -> Engine:

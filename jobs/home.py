@@ -19,11 +19,12 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs import quotas, shelf, submission, upstream
+from jobs import quotas, shelf, submission
 from jobs.errors import BatchTooLong, place, told
 from jobs.forms import PasteForm
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.submission import Line
+from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError, UnsupportedLink
 
 RECENT: Final = 6
@@ -111,7 +112,7 @@ def _page(
         "ttl": settings.STORYKEEP.artifact_ttl,
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
-        "breaker": upstream.breaker_status(),
+        "breaker": breaker.breaker_status(),
         "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
         "known": shelf.known(request.user),
         "usage": quotas.usage(request.user),

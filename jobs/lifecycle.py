@@ -23,11 +23,12 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs import quotas, upstream
+from jobs import quotas
 from jobs.dispatch import dispatch, fairest
 from jobs.errors import BY_CODE, Cancelled
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.states import EDGES, OPEN, ItemState, sources
+from jobs.upstream import breaker
 from stories.errors import (
     Gone,
     MediaCorrupt,
@@ -139,7 +140,7 @@ def take_turn(item_id: UUID) -> Claim | None:
             continue
         if chosen != item_id:
             Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
-        refused = upstream.may_ask()
+        refused = breaker.may_ask()
         if refused:
             put_back(held, refused.until, refused.code)
             held = None
@@ -275,7 +276,7 @@ def _next_attempt(held: Claim, error: StoriesError) -> datetime | None:
         return None
     now = timezone.now()
     if isinstance(error, Refusal):
-        until = upstream.trip(error)
+        until = breaker.trip(error)
         hold_all(until, error.code)
         return until if now - (item["refused_since"] or now) < PATIENCE else None
     pauses = next((some for cls, some in PAUSES_S.items() if isinstance(error, cls)), ())

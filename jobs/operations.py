@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 
-from jobs import VERSION, room, upstream
+from jobs import VERSION, room
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress, RedisAway
@@ -26,7 +26,7 @@ from jobs.lifecycle import REFUSALS
 from jobs.models import Item, Package, PackageState
 from jobs.room import Room
 from jobs.states import ItemState
-from jobs.upstream import Breaker
+from jobs.upstream.breaker import Breaker, standing
 
 S = ItemState
 HOURS: Final = 24
@@ -133,7 +133,7 @@ class Operations:
 def look(now: datetime) -> Operations:
     """The whole picture, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep, breaker = _workers(), heartbeats.last_sweep(), upstream.standing()
+        alive, sweep, breaker = _workers(), heartbeats.last_sweep(), standing()
     except RedisAway:
         alive, sweep, breaker = None, None, None
     try:

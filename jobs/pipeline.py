@@ -26,7 +26,6 @@ from jobs import (
     sharing,
     storage,
     submission,
-    upstream,
 )
 from jobs.dispatch import dispatch
 from jobs.ephemeral import progress
@@ -34,6 +33,7 @@ from jobs.ephemeral.progress import Reporter
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
 from jobs.states import ItemState
+from jobs.upstream import breaker
 from stories import choose, structures
 from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut
 from stories.events import (
@@ -150,7 +150,7 @@ def _events(
 
 def upstream_answered() -> None:
     """TikTok gave a real answer: if that ends a pause, whoever waits for it goes on."""
-    if upstream.answered():
+    if breaker.answered():
         resumed = lifecycle.resume_all()
         logger.info("TikTok answers again, %d items go on", resumed)
         dispatch()

@@ -27,7 +27,7 @@ from jobs.folder import Folder, FolderFull, written
 from jobs.models import ItemKind
 from jobs.states import OPEN, ItemState, job_state
 from jobs.submission import Line
-from jobs.upstream import Bucket
+from jobs.upstream.breaker import Bucket
 from stories import choose, structures
 from stories.client import StoryClient
 from stories.errors import MediaUnavailable, Refusal, StoriesError

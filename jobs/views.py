@@ -22,24 +22,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import (
-    again,
-    cleanup,
-    downloads,
-    lifecycle,
-    packaging,
-    qr,
-    shelf,
-    snapshot,
-    telling,
-    upstream,
-)
+from jobs import again, cleanup, downloads, lifecycle, packaging, qr, shelf, snapshot, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.forms import SearchForm
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.snapshot import FileView, Snapshot
 from jobs.states import ItemState
 from jobs.templatetags.words import size, when
+from jobs.upstream import breaker
 from stories.errors import StoriesError
 
 PAGE = 40
@@ -87,7 +77,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     address = qr.address(request, request.path)
     context = {
         "page": telling.tell(seen, show=request.GET.get("show", "")),
-        "breaker": upstream.breaker_status(),
+        "breaker": breaker.breaker_status(),
         "address": "" if qr.is_local(address) else address,
     }
     return _fresh(render(request, "jobs/job.html", context))

@@ -30,7 +30,7 @@ ONLY_IN = {
     "curl_cffi": ("stories/transport.py", "stories/carriers.py"),
     "av": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
     "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
-    "redis": ("jobs/ephemeral/progress.py", "jobs/upstream.py"),
+    "redis": ("jobs/ephemeral/progress.py", "jobs/upstream/breaker.py"),
     "celery": (
         "jobs/queue/broker.py",
         "jobs/tasks.py",

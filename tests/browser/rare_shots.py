@@ -18,11 +18,12 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs import diagnosis, upstream, views
+from jobs import diagnosis, views
 from jobs.admin import pages
 from jobs.diagnosis import Finding, Verdict
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
+from jobs.upstream import breaker
 from tests import factories
 
 Shoot = Callable[..., bool]
@@ -82,10 +83,10 @@ def enter(page: Page, name: str) -> None:
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    def stands() -> upstream.Breaker:
-        return upstream.Breaker(timezone.now() + timedelta(minutes=14), "refused")
+    def stands() -> breaker.Breaker:
+        return breaker.Breaker(timezone.now() + timedelta(minutes=14), "refused")
 
-    with patch.object(upstream, "breaker_status", stands), patch.object(upstream, "_kept", stands):
+    with patch.object(breaker, "breaker_status", stands), patch.object(breaker, "_kept", stands):
         yield
 
 

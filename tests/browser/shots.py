@@ -25,11 +25,12 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs import upstream, volume  # noqa: E402
+from jobs import volume  # noqa: E402
 from jobs.ephemeral import heartbeats, progress  # noqa: E402
 from jobs.ephemeral.progress import ItemProgress  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
+from jobs.upstream import breaker  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import account_shots, rare_shots, scenes  # noqa: E402
 
@@ -197,7 +198,7 @@ def _pretend_to_work() -> None:
     heartbeats.heard = lambda now=None: {"worker-812@attic": timezone.now()}
     counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
     heartbeats.last_sweep = lambda: heartbeats.Sweep(now, counts)
-    upstream.standing = lambda: None
+    breaker.standing = lambda: None
     running = Item.objects.filter(state=ItemState.RUNNING)
     told = {
         str(item.pk): ItemProgress(

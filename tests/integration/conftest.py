@@ -29,8 +29,9 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
-from jobs import lifecycle, upstream
+from jobs import lifecycle
 from jobs.ephemeral import progress
+from jobs.upstream import breaker
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from webapp.celery import app
@@ -116,7 +117,7 @@ def _server() -> Iterator[RedisServer]:
 @pytest.fixture(autouse=True)
 def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
     """Redis, running; what the app put into it, and on the disk, goes after the test."""
-    upstream.forget()
+    breaker.forget()
     progress.health.reset()
     yield _server
     shutil.rmtree(settings.STORYKEEP.artifacts, ignore_errors=True)

@@ -14,7 +14,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import cleanup, upstream
+from jobs import cleanup
+from jobs.upstream import breaker
 from stories.errors import Refused
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy
@@ -113,7 +114,7 @@ def test_it_makes_nothing(tmp_path: Path, proxy: FakeProxy) -> None:
 
 def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     tiktok.account("alice.secret").photo()
-    upstream.trip(Refused())
+    breaker.trip(Refused())
     tiktok.fault("list", 403)
     code, found, _ = diagnose(proxy, "@alice.secret")
     assert code == 1
@@ -122,7 +123,7 @@ def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     assert found["list"]["said"].startswith("@alice.secret: refused after")
     assert "media" not in found
     assert found["worker"]["verdict"] == "fail"
-    status = upstream.breaker_status()
+    status = breaker.breaker_status()
     assert status  # a look ends no pause, and lengthens none
 
 

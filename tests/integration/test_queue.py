@@ -9,11 +9,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, repairs, storage, submission, tasks, upstream, volume
+from jobs import lifecycle, packaging, repairs, storage, submission, tasks, volume
 from jobs.ephemeral import heartbeats, progress
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker
 from jobs.states import ItemState
+from jobs.upstream.breaker import breaker_status
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
@@ -297,7 +298,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     start_worker().ready()
     job = submit("one", "two")
     eventually(lambda: job.items.filter(error_code="refused").count() == 2)
-    breaker = upstream.breaker_status()
+    breaker = breaker_status()
     assert breaker
     assert breaker.code == "refused"
     asked = tiktok.count()
@@ -313,7 +314,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     repairs.repair(timezone.now())
     eventually(lambda: not Item.objects.open().exists())
     assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
-    assert upstream.breaker_status() is None
+    assert breaker_status() is None
 
 
 def with_time_passed() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import upstream
 from jobs.ephemeral import progress
+from jobs.upstream import breaker
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item
@@ -33,13 +33,13 @@ def test_turns_are_shared_by_everyone(pace: Any) -> None:
     pace(2.0, 3)
     waits = []
     for _ in range(6):
-        upstream._buckets.clear()  # another process knows nothing but Redis
-        waits.append(upstream._reserve())
+        breaker._buckets.clear()  # another process knows nothing but Redis
+        waits.append(breaker._reserve())
     assert waits == pytest.approx([0, 0, 0, 0.5, 1.0, 1.5], abs=0.1)
     for _ in range(3):
-        upstream._reserve(-1)
-    assert upstream._reserve() == pytest.approx(0.5, abs=0.1)
-    assert upstream._buckets == {}  # Redis answered every time
+        breaker._reserve(-1)
+    assert breaker._reserve() == pytest.approx(0.5, abs=0.1)
+    assert breaker._buckets == {}  # Redis answered every time
 
 
 def test_the_gate_keeps_the_rate(pace: Any) -> None:
@@ -47,18 +47,18 @@ def test_the_gate_keeps_the_rate(pace: Any) -> None:
 
     async def all_of_them() -> float:
         began = time.monotonic()
-        await asyncio.gather(*(upstream.gate() for _ in range(11)))
+        await asyncio.gather(*(breaker.gate() for _ in range(11)))
         return time.monotonic() - began
 
     assert asyncio.run(all_of_them()) >= 0.45
 
 
 def test_a_refusal_is_everyones(redis_server: RedisServer) -> None:
-    until = upstream.trip(Refused())
-    upstream.forget()  # another process
-    assert upstream.breaker_status() == upstream.Breaker(until, "refused")
-    assert upstream.may_ask() == upstream.Breaker(until, "refused")
-    assert upstream.trip(Challenged()) == until  # at the same time: the same refusal
+    until = breaker.trip(Refused())
+    breaker.forget()  # another process
+    assert breaker.breaker_status() == breaker.Breaker(until, "refused")
+    assert breaker.may_ask() == breaker.Breaker(until, "refused")
+    assert breaker.trip(Challenged()) == until  # at the same time: the same refusal
     with redis_server.client() as client:
         assert client.hget("storykeep:breaker", "refusals") == "1"
 
@@ -67,37 +67,37 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         waits = []
         for _ in range(6):
-            until = upstream.trip(Refused())
+            until = breaker.trip(Refused())
             waits.append(round((until - timezone.now()).total_seconds()))
             client.hset("storykeep:breaker", "until", "1")
         assert waits == [60, 120, 300, 600, 900, 900]
-        assert upstream.breaker_status() is None
-        assert upstream.may_ask() is None  # the first to ask
-        behind = upstream.may_ask()
+        assert breaker.breaker_status() is None
+        assert breaker.may_ask() is None  # the first to ask
+        behind = breaker.may_ask()
         assert behind
         assert behind.code == "refused"
-        assert behind.until < timezone.now() + timedelta(seconds=upstream.PROBE_S)
-        assert upstream.answered()
-        assert not upstream.answered()
-        assert upstream.may_ask() is None
-        assert upstream.may_ask() is None
+        assert behind.until < timezone.now() + timedelta(seconds=breaker.PROBE_S)
+        assert breaker.answered()
+        assert not breaker.answered()
+        assert breaker.may_ask() is None
+        assert breaker.may_ask() is None
 
 
 def test_the_first_one_was_refused_too() -> None:
-    upstream.trip(Refused())
+    breaker.trip(Refused())
     progress.ask(lambda server: server.hset("storykeep:breaker", "until", "1"))
-    upstream.forget()
-    assert upstream.may_ask() is None
-    until = upstream.trip(RateLimited(retry_after_s=1000))
+    breaker.forget()
+    assert breaker.may_ask() is None
+    until = breaker.trip(RateLimited(retry_after_s=1000))
     assert until > timezone.now() + timedelta(seconds=990)
-    assert upstream.may_ask() == upstream.Breaker(until, "rate_limited")
+    assert breaker.may_ask() == breaker.Breaker(until, "rate_limited")
 
 
 def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
     author = Author(id="6812345678901234567", name="sample.user", nickname="Näme", private=False)
 
     async def through() -> None:
-        cache = upstream.identities()
+        cache = breaker.identities()
         assert await cache.get("sample.user") is None
         await cache.put(author)
         assert await cache.get("Sample.User") == author

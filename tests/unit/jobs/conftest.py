@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from jobs import lifecycle, upstream
+from jobs import lifecycle
 from jobs.ephemeral import progress
 from jobs.queue import broker as messages
+from jobs.upstream import breaker
 from webapp.api import turns
 
 
@@ -40,9 +41,9 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     """Stands in for the broker; TikTok answers, and nobody is stopping."""
     fake = Broker()
     monkeypatch.setattr(messages, "send", fake.send)
-    upstream.forget()
+    breaker.forget()
     progress.health.reset()
     yield fake
-    upstream.forget()
+    breaker.forget()
     progress.health.reset()
     lifecycle.stopping.clear()

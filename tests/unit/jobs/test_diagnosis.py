@@ -18,9 +18,10 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs import diagnosis, operations, storage, upstream, volume
+from jobs import diagnosis, operations, storage, volume
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
 from jobs.ephemeral import heartbeats, progress
+from jobs.upstream import breaker
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.glimpse import Glimpse, Step, Tried
@@ -38,7 +39,7 @@ def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
         "server_facts",
         lambda: progress.ServerFacts(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
-    monkeypatch.setattr(upstream, "standing", lambda: None)
+    monkeypatch.setattr(breaker, "standing", lambda: None)
     monkeypatch.setattr(heartbeats, "heard", lambda: {"worker-7@attic-nas": now})
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(now, {"failed": 0}))
 
@@ -80,7 +81,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     make_item(state="failed", error_code="gone")
     monkeypatch.setattr(heartbeats, "heard", dict)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
-    monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(long_ago, "refused"))
+    monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(long_ago, "refused"))
     monkeypatch.setattr(volume, "free_bytes", lambda: -1)
     monkeypatch.setattr(
         progress,
@@ -125,7 +126,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
 
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
-    monkeypatch.setattr(upstream, "standing", lambda: upstream.Breaker(soon, "challenged"))
+    monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(soon, "challenged"))
     monkeypatch.setattr(volume.tempfile, "TemporaryFile", refuse)
     report = diagnosis.run()
     found = by_part(report)

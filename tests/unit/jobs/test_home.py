@@ -14,9 +14,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, home, submission, upstream
+from jobs import cleanup, home, submission
 from jobs.models import Artifact, Job, Quota
 from jobs.states import ItemState
+from jobs.upstream import breaker
 from stories.errors import RateLimited
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.conftest import Broker
@@ -393,8 +394,8 @@ def test_a_note_that_is_too_long_is_what_is_marked(client: Client) -> None:
 
 def test_a_refusing_tiktok_is_said_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     until = timezone.now() + timedelta(minutes=5)
-    breaker = upstream.Breaker(until, RateLimited.code)
-    monkeypatch.setattr(upstream, "breaker_status", lambda: breaker)
+    seen = breaker.Breaker(until, RateLimited.code)
+    monkeypatch.setattr(breaker, "breaker_status", lambda: seen)
     assert shown(client.get("/")).count("TikTok is asking us to slow down") == 1
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, repairs, upstream
+from jobs import lifecycle, repairs
 from jobs.dispatch import dispatch
 from jobs.errors import DiskFull, Internal
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import Item, Job
 from jobs.states import ItemState
+from jobs.upstream import breaker
+from jobs.upstream.breaker import breaker_status
 from stories.errors import (
     Challenged,
     Gone,
@@ -242,17 +244,17 @@ def test_releasing_counts_for_nothing(broker: Broker) -> None:
 def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     job = make_job(links=3)
     lifecycle.fail(claimed(job.items.all()[0]), error)
-    breaker = upstream.breaker_status()
+    breaker = breaker_status()
     assert breaker
     assert breaker.code == error.code
     for item in Item.objects.all():
         assert (item.state, item.error_code, item.tries) == (S.QUEUED, error.code, 0)
         assert item.not_before == breaker.until
-    assert upstream.breaker_status() == breaker
+    assert breaker_status() == breaker
 
 
 def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
-    until = upstream.trip(Refused())
+    until = breaker.trip(Refused())
     job = make_job(links=2)
     first, second = job.items.all()
     assert lifecycle.take_turn(first.pk) is None
@@ -264,9 +266,9 @@ def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
 
 
 def test_rate_limits_wait_a_minute_or_as_long_as_tiktok_says() -> None:
-    assert upstream.trip(RateLimited()) >= timezone.now() + timedelta(seconds=59)
-    upstream.forget()
-    assert upstream.trip(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(seconds=499)
+    assert breaker.trip(RateLimited()) >= timezone.now() + timedelta(seconds=59)
+    breaker.forget()
+    assert breaker.trip(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(seconds=499)
 
 
 def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:

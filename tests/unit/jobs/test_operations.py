@@ -14,12 +14,13 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import operations, room, upstream
+from jobs import operations, room
 from jobs.admin import pages
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Package
 from jobs.operations import Hour
+from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +49,7 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(heartbeats, "heard", lambda: told["heard"])
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: told["sweep"])
     monkeypatch.setattr(progress, "read_many", lambda _: told["progress"])
-    monkeypatch.setattr(upstream, "standing", lambda: told["breaker"])
+    monkeypatch.setattr(breaker, "standing", lambda: told["breaker"])
     return told
 
 
@@ -175,7 +176,7 @@ def test_a_pause(
     redis: dict[str, Any], browser: Client, seconds: int, word: str, card: str | None
 ) -> None:
     until = timezone.now() + timedelta(seconds=seconds)
-    redis["breaker"] = upstream.Breaker(until, "challenged")
+    redis["breaker"] = breaker.Breaker(until, "challenged")
     page = text(browser)
     assert f">{word}<" in page
     assert ('class="card warn"' in page) is (card == "warn")
@@ -241,7 +242,7 @@ def test_redis_going_away_between_two_questions(
     def away() -> None:
         raise progress.RedisAway
 
-    monkeypatch.setattr(upstream, "standing", away)
+    monkeypatch.setattr(breaker, "standing", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
 

@@ -14,22 +14,12 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import (
-    cleanup,
-    engine,
-    lifecycle,
-    packaging,
-    pipeline,
-    repairs,
-    storage,
-    tasks,
-    upstream,
-    volume,
-)
+from jobs import cleanup, engine, lifecycle, packaging, pipeline, repairs, storage, tasks, volume
 from jobs.ephemeral import progress
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState
+from jobs.upstream import breaker
 from stories import structures
 from stories.errors import (
     Gone,
@@ -638,9 +628,9 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
 
 def test_an_answer_ends_the_pause_for_everyone(stage: Stage) -> None:
     waiting = make_item(not_before=timezone.now() + timedelta(minutes=9), error_code="refused")
-    upstream.trip(Refused())
-    upstream._local.until = 1.0  # the pause is over; this one goes first
+    breaker.trip(Refused())
+    breaker._local.until = 1.0  # the pause is over; this one goes first
     fetch(stage, listed())
     waiting.refresh_from_db()
     assert waiting.not_before is None
-    assert upstream.breaker_status() is None
+    assert breaker.breaker_status() is None

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, upstream, views
+from jobs import cleanup, views
 from jobs.errors import BY_CODE
 from jobs.models import (
     Artifact,
@@ -29,6 +29,7 @@ from jobs.models import (
 )
 from jobs.states import ItemState
 from jobs.templatetags.words import when
+from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.pages import saved, shown
 
@@ -568,7 +569,7 @@ def test_a_crash_gives_an_id_to_quote(
     def crash(*_: Any) -> Any:
         raise RuntimeError("nobody is to read this")
 
-    monkeypatch.setattr(upstream, "breaker_status", crash)
+    monkeypatch.setattr(breaker, "breaker_status", crash)
     browser = Client(raise_request_exception=False)
     browser.force_login(alice)
     response = browser.get("/")

@@ -46,7 +46,7 @@ NOW = datetime.now(UTC)
 
 
 class Names:
-    """Remembered accounts, as jobs/upstream.py keeps them."""
+    """Remembered accounts, as jobs/upstream/breaker.py keeps them."""
 
     def __init__(self) -> None:
         self.known: dict[str, Author] = {}

@@ -1,0 +1,1 @@
+"""How this instance treats TikTok: one shared rate limit, one breaker, one cache of identities."""
