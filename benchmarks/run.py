@@ -201,7 +201,7 @@ def _forget_names(names: Sequence[str]) -> None:
 
 def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
     """Every file that was listed is DONE, checked and whole on the disk. How many, and bytes."""
-    from jobs import storage
+    from jobs.files import store
     from jobs.models import Artifact, Item, Role, Story
     from jobs.states import ItemState
     from stories.download import digest
@@ -217,7 +217,7 @@ def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
     if sorted(one.sha256 for one in saved) != sorted(one["sha256"] for one in media["files"]):
         raise Unchecked(f"{len(saved)} files are not the {len(media['files'])} that were listed")
     for one in saved:
-        with storage.open_artifact(one.pk) as file:
+        with store.open_artifact(one.pk) as file:
             if digest(file) != one.sha256:
                 raise Unchecked(f"{one.name} on the disk is another file")
     return len(saved), sum(one.size_bytes for one in saved)

@@ -18,7 +18,8 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, downloads, lifecycle, listing, packaging, quotas, snapshot, submission
+from jobs import cleanup, lifecycle, listing, packaging, quotas, snapshot, submission
+from jobs.files import serving
 from jobs.models import Item, Job
 from jobs.schemas import (
     ErrorBody,
@@ -299,7 +300,7 @@ def file(
     inline: Annotated[bool, Query(description="For viewing instead of saving.")] = False,
 ) -> HttpResponseBase:
     """A file's bytes. Ranges, `HEAD` and `If-None-Match` work; 410 once it has been deleted."""
-    return downloads.respond(request, _user(request), _uuid(file_id), inline=inline)
+    return serving.respond(request, _user(request), _uuid(file_id), inline=inline)
 
 
 # --- me -----------------------------------------------------------------------------------------

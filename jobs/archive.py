@@ -23,7 +23,7 @@ from typing import BinaryIO, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from jobs import filenames
+from jobs.files import names
 from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -206,17 +206,17 @@ class Archive:
     def path(self, folder: str, name: str) -> str:
         """A member's path, tamed and unlike every other one, also where case does not count."""
         inside = self._folder(folder) if folder else ""
-        taken = self._taken.setdefault(filenames.same(inside), set())
-        free = filenames.unique(filenames.tame(name), taken)
-        taken.add(filenames.same(free))
+        taken = self._taken.setdefault(names.same(inside), set())
+        free = names.unique(names.tame(name), taken)
+        taken.add(names.same(free))
         return f"{inside}/{free}" if inside else free
 
     def _folder(self, wanted: str) -> str:
         """A folder's name, tamed, and no file's: an account may be called like one of ours."""
-        name = filenames.folder_name(wanted)
-        if filenames.same(name) not in self._folders:
-            self._folders[filenames.same(name)] = filenames.unique(name, {filenames.same(MANIFEST)})
-        return self._folders[filenames.same(name)]
+        name = names.folder_name(wanted)
+        if names.same(name) not in self._folders:
+            self._folders[names.same(name)] = names.unique(name, {names.same(MANIFEST)})
+        return self._folders[names.same(name)]
 
     def add_file(self, path: str, at: datetime, file: FileFacts) -> bool:
         """Copy a file in; False, and nothing written, when it is not there whole."""
@@ -251,9 +251,7 @@ class Archive:
         if packed:
             inside = [(path.rpartition("/")[2], file) for path, file in packed]
             name = (
-                filenames.sidecar_name(story.author_name, story.posted_at)
-                if folder
-                else "story.json"
+                names.sidecar_name(story.author_name, story.posted_at) if folder else "story.json"
             )
             self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
         return packed

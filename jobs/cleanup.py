@@ -21,8 +21,9 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs import lifecycle, quotas, room, storage, volume
+from jobs import lifecycle, quotas
 from jobs.ephemeral import heartbeats, progress
+from jobs.files import capacity, disk, store
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.states import ItemState
 
@@ -72,7 +73,7 @@ class _Tally:
     def remove(self, artifact_id: UUID, size_bytes: int) -> bool:
         """Delete one saved file and count it; False when the disk says no."""
         try:
-            if storage.remove(artifact_id):
+            if store.remove(artifact_id):
                 self.freed_bytes += size_bytes
         except OSError as error:
             self.failed += 1
@@ -84,7 +85,7 @@ class _Tally:
 def sweep(now: datetime) -> Report:
     """Remove everything whose time has come, and repair what does not match. Safe at any time."""
     tally = _Tally()
-    away = volume.is_away()
+    away = disk.is_away()
     if away:  # what is not there is not lost: its disk may come back
         logger.error(
             "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
@@ -100,7 +101,7 @@ def sweep(now: datetime) -> Report:
     }
     report = Report(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
     if not report.idle:
-        room.recount()
+        capacity.recount()
         logger.info("swept: %s", report)
     heartbeats.swept(now, asdict(report))
     return report
@@ -152,7 +153,7 @@ def expire(item_id: UUID, now: datetime) -> None:
     """Remove what an item saved and is past its time, without waiting for the sweep."""
     expired = Artifact.objects.expired(now).filter(item=item_id)
     if _remove(list(expired.values_list("id", "size_bytes")), now, _Tally()):
-        room.recount()
+        capacity.recount()
 
 
 def _orphan_rows(now: datetime) -> int:
@@ -177,7 +178,7 @@ def _orphan_rows(now: datetime) -> int:
 
 def _is_wrong(artifact_id: UUID, size_bytes: int) -> bool:
     try:
-        return storage.size(artifact_id) != size_bytes
+        return store.size(artifact_id) != size_bytes
     except OSError:
         return False  # the disk does not answer: that says nothing about the file
 
@@ -186,7 +187,7 @@ def _orphan_files(now: datetime, tally: _Tally) -> int:
     """Files no row speaks for: their worker died between keeping and recording them."""
     limit = (now - GRACE).timestamp()
     count = 0
-    for folder in storage.stored():
+    for folder in store.stored():
         for batch in _batches(folder):
             ids = [file.id for file in batch]
             known = Artifact.objects.filter(pk__in=ids)
@@ -204,13 +205,11 @@ def _workspaces(now: datetime, tally: _Tally) -> int:
     """Folders of claims that are over. A slow transfer may leave a folder untouched for long, so
     its claim is asked for, not only its age."""
     count = 0
-    for name in storage.workspaces(
-        older_than_s=lifecycle.LEASE.total_seconds(), now=now.timestamp()
-    ):
+    for name in store.workspaces(older_than_s=lifecycle.LEASE.total_seconds(), now=now.timestamp()):
         if _is_claimed(name):
             continue
         try:
-            storage.remove_workspace(name)
+            store.remove_workspace(name)
         except OSError as error:
             tally.failed += 1
             logger.warning("could not delete workspace %s: %s", name, error.strerror)
@@ -310,7 +309,7 @@ def forget(job: Job) -> None:
     tally = _Tally()
     for artifact_id, size_bytes in _erase(job.pk) or ():
         tally.remove(artifact_id, size_bytes)
-    room.recount()
+    capacity.recount()
     logger.info("forgot job %s", job.pk)
 
 
@@ -344,7 +343,7 @@ def forget_everything(owner_id: int) -> Belongings:
     for job_id in list(mine.values_list("pk", flat=True)):
         for artifact_id, size_bytes in _erase(job_id) or ():
             tally.remove(artifact_id, size_bytes)
-    room.recount()
+    capacity.recount()
     logger.info("forgot all %d jobs of user %s", before.jobs, owner_id)
     return before
 
@@ -385,7 +384,7 @@ def delete(files: QuerySet[Artifact]) -> list[UUID]:
     tally = _Tally()
     for artifact_id, size_bytes in found:
         tally.remove(artifact_id, size_bytes)
-    room.recount()
+    capacity.recount()
     return marked
 
 

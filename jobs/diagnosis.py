@@ -29,10 +29,12 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, engine, operations, room, volume
+from jobs import VERSION, engine, operations
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
+from jobs.files import capacity
+from jobs.files.disk import free_bytes, is_away, try_writing
 from jobs.templatetags.words import size
 from jobs.upstream import breaker
 from jobs.upstream.breaker import standing
@@ -331,7 +333,7 @@ def disk() -> Iterator[Finding]:
         return
     said, full = _room()
     try:
-        volume.try_writing()
+        try_writing()
     except (OSError, StoriesError) as error:
         failing = _("{room}; writing fails ({kind})")
         said = format_lazy(failing, room=said, kind=type(error).__name__)
@@ -350,7 +352,7 @@ def disk() -> Iterator[Finding]:
 
 def _is_away() -> bool:
     try:
-        return volume.is_away()
+        return is_away()
     except DatabaseError:  # whether files should be there, the database knows
         return False
 
@@ -358,9 +360,9 @@ def _is_away() -> bool:
 def _room() -> tuple[Words, bool]:
     """How much, in words, and whether it is too little. What is used, the database knows."""
     try:
-        found = room.look()
+        found = capacity.look()
     except DatabaseError:
-        free = volume.free_bytes()
+        free = free_bytes()
         said = format_lazy(_("{free} free, how much is used is not known"), free=_size(free))
         return said, free <= settings.STORYKEEP.disk_min_free
     facts = {"used": _size(found.used_bytes), "free": _size(found.free_bytes)}

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from jobs import filenames, volume
 from jobs.errors import DiskFull
+from jobs.files import disk, names
 
 CHUNK_BYTES: Final = 1024 * 1024
 PREFIX: Final = ".storykeep-"
@@ -112,7 +112,7 @@ class Folder:
             self._count += 1
             key = f"{self._count}.part"
         with written():
-            file = volume.new_file(self._work / key)
+            file = disk.new_file(self._work / key)
         with self._lock:
             self._open[key] = file
         return key, file
@@ -201,20 +201,20 @@ class Folder:
         folder = self._subfolder(within) if within else self.path
         taken: set[str] = set()
         while True:
-            free = filenames.unique(name, taken)
+            free = names.unique(name, taken)
             yield folder / free
-            taken.add(filenames.same(free))
+            taken.add(names.same(free))
 
     def _subfolder(self, within: str) -> Path:
         taken: set[str] = set()
         while True:
-            free = filenames.unique(within, taken)
+            free = names.unique(within, taken)
             path = self.path / free
             with suppress(FileExistsError):
                 path.mkdir()
             if path.is_dir():
                 return path
-            taken.add(filenames.same(free))  # a file has that name
+            taken.add(names.same(free))  # a file has that name
 
 
 # --- the operating system -----------------------------------------------------------------------

@@ -18,13 +18,14 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 
-from jobs import VERSION, room
+from jobs import VERSION
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress, RedisAway
+from jobs.files import capacity
+from jobs.files.capacity import Room
 from jobs.lifecycle import REFUSALS
 from jobs.models import Item, Package, PackageState
-from jobs.room import Room
 from jobs.states import ItemState
 from jobs.upstream.breaker import Breaker, standing
 
@@ -137,7 +138,7 @@ def look(now: datetime) -> Operations:
     except RedisAway:
         alive, sweep, breaker = None, None, None
     try:
-        disk = room.look()
+        disk = capacity.look()
     except OSError:
         disk = None
     return Operations(

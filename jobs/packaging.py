@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import filenames, lifecycle, packages, quotas, room, storage, volume
+from jobs import lifecycle, packages, quotas
 from jobs.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -31,6 +31,7 @@ from jobs.archive import (
 )
 from jobs.dispatch import dispatch
 from jobs.errors import NothingToPack
+from jobs.files import capacity, disk, names, store
 from jobs.lifecycle import ClaimLost
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.packages import PackageClaim
@@ -109,7 +110,7 @@ def _expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
 
 
 def _write(
-    workspace: storage.Workspace,
+    workspace: store.Workspace,
     expected: Sequence[Artifact],
     fill: Callable[[Archive], list[Artifact]],
     beat: Callable[[], None] = nothing,
@@ -125,8 +126,8 @@ def _write(
     workspace.admit(sum(one.size_bytes + ENTRY_BYTES for one in expected))
     with (
         file,
-        volume.disk_errors(),
-        Archive(file, storage.open_artifact, beat) as archive,
+        disk.disk_errors(),
+        Archive(file, store.open_artifact, beat) as archive,
     ):
         packed = fill(archive)
     if not packed:
@@ -145,7 +146,7 @@ def _write(
     return artifact
 
 
-def carousel(story: Story, files: Sequence[Artifact], workspace: storage.Workspace) -> Artifact:
+def carousel(story: Story, files: Sequence[Artifact], workspace: store.Workspace) -> Artifact:
     """A carousel's pictures and sidecar as one ZIP, already in storage; its row, unsaved.
 
     files: the story's saved files; those that do not belong in a ZIP are left out. Remove the
@@ -169,7 +170,7 @@ def carousel(story: Story, files: Sequence[Artifact], workspace: storage.Workspa
         item=item,
         story=story,
         role=Role.ZIP,
-        name=filenames.carousel_name(item.author_name, story.posted_at),
+        name=names.carousel_name(item.author_name, story.posted_at),
     )
 
 
@@ -236,7 +237,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         wanted = sorted(str(file.pk) for file in files) if asked else []
         package = _standing(job, wanted, files)
         if package is None:
-            room.check()
+            capacity.check()
             package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
         shown = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{shown: package})
@@ -291,7 +292,7 @@ def run(held: PackageClaim) -> bool:
     files = _files(job.pk, package.selection)
     if not files:
         raise NothingToPack
-    with storage.Workspace(
+    with store.Workspace(
         f"{package.pk}.{held.attempt}",
         owner_id=job.owner_id,
         max_bytes=quotas.most_bytes(job.owner_id),
@@ -306,7 +307,7 @@ def run(held: PackageClaim) -> bool:
                 owner_id=job.owner_id,
                 job_id=job.pk,
                 role=Role.SELECTION if package.selection else Role.BUNDLE,
-                name=filenames.bundle_name(
+                name=names.bundle_name(
                     (_item(file).author_name for file in files),
                     job.created_at,
                     selection=bool(package.selection),
@@ -319,7 +320,7 @@ def run(held: PackageClaim) -> bool:
             settled = _settle(held, package, artifact, files)
         finally:
             if not settled:
-                storage.remove(artifact.pk)
+                store.remove(artifact.pk)
     return settled
 
 

@@ -16,20 +16,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import (
-    cleanup,
-    engine,
-    filenames,
-    lifecycle,
-    packaging,
-    quotas,
-    sharing,
-    storage,
-    submission,
-)
+from jobs import cleanup, engine, lifecycle, packaging, quotas, sharing, submission
 from jobs.dispatch import dispatch
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
+from jobs.files import names, store
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
 from jobs.states import ItemState
@@ -88,7 +79,7 @@ def run(held: Claim) -> Outcome:
 def _run(held: Claim, item: Item) -> Outcome:
     watch = _Watch(held)
     room = quotas.most_bytes(item.owner_id)
-    with storage.Workspace(held.workspace, owner_id=item.owner_id, max_bytes=room) as workspace:
+    with store.Workspace(held.workspace, owner_id=item.owner_id, max_bytes=room) as workspace:
         record = _Record(held, item, workspace)
         try:
             if not _taken_over(held, item, workspace, record, watch):
@@ -104,7 +95,7 @@ def _run(held: Claim, item: Item) -> Outcome:
 
 
 def _taken_over(
-    held: Claim, item: Item, workspace: storage.Workspace, record: _Record, watch: _Watch
+    held: Claim, item: Item, workspace: store.Workspace, record: _Record, watch: _Watch
 ) -> bool:
     """Wait for whoever fetches the same right now, and take over what they save.
 
@@ -132,7 +123,7 @@ def _taken_over(
 
 
 def _events(
-    item: Item, workspace: storage.Workspace, have: Iterable[tuple[str, int]], watch: _Watch
+    item: Item, workspace: store.Workspace, have: Iterable[tuple[str, int]], watch: _Watch
 ) -> Generator[Event | None, None, None]:
     options = HarvestOptions(
         prefer="highest" if item.job.prefer == "highest" else "compatible",
@@ -187,7 +178,7 @@ class _Watch:
 class _Record:
     """Turns events into rows and files. Every write is fenced by the claim."""
 
-    def __init__(self, held: Claim, item: Item, workspace: storage.Workspace) -> None:
+    def __init__(self, held: Claim, item: Item, workspace: store.Workspace) -> None:
         self._held, self._item, self._workspace = held, item, workspace
         self._stories: dict[str, Story] = {}
         self._failed: dict[str, StoriesError] = {}
@@ -415,12 +406,12 @@ class _Record:
             story=story,
             role=role,
             position=event.position,
-            name=filenames.media_name(
+            name=names.media_name(
                 self._item.author_name,
                 story.posted_at,
                 event.position or 1,
                 event.verified.suffix,
-                tag=filenames.TAGS.get(role, ""),
+                tag=names.TAGS.get(role, ""),
             ),
             content_type=event.verified.content_type,
             size_bytes=event.size_bytes,
@@ -456,17 +447,17 @@ class _Record:
         finally:
             for artifact in artifacts:
                 if artifact not in added:
-                    storage.remove(artifact.pk)
+                    store.remove(artifact.pk)
 
     def _name(self, artifacts: list[Artifact]) -> None:
         """Give each a name that nothing else in the job has."""
         stems = [artifact.name.rpartition(".")[0] for artifact in artifacts]
         start = os.path.commonprefix(stems)  # noqa: RUF071  # letters are what is wanted here
         rows = Artifact.objects.filter(job_id=self._item.job_id, name__istartswith=start)
-        taken = {filenames.same(name) for name in rows.values_list("name", flat=True)}
+        taken = {names.same(name) for name in rows.values_list("name", flat=True)}
         for artifact in artifacts:
-            artifact.name = filenames.unique(artifact.name, taken)
-            taken.add(filenames.same(artifact.name))
+            artifact.name = names.unique(artifact.name, taken)
+            taken.add(names.same(artifact.name))
 
     def _insert(self, artifacts: list[Artifact]) -> list[Artifact]:
         """Write the rows; those that were written."""
@@ -527,7 +518,7 @@ class _Record:
         if old:
             with fenced(self._held):
                 Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
-            storage.remove(old.pk)
+            store.remove(old.pk)
         try:
             return [packaging.carousel(story, files, self._workspace)]
         except StoriesError as error:

@@ -15,9 +15,10 @@ from uuid import uuid4
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from jobs import lifecycle, packages, storage
+from jobs import lifecycle, packages
 from jobs.dispatch import dispatch
 from jobs.errors import BY_CODE, Internal
+from jobs.files import store
 from jobs.lifecycle import Claim
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.packages import PackageClaim
@@ -107,7 +108,7 @@ def _requeue_stale_packages(now: datetime) -> int:
 
 def _clear(workspace: str) -> None:
     with suppress(OSError):  # the sweep takes what we cannot
-        storage.remove_workspace(workspace)
+        store.remove_workspace(workspace)
 
 
 def _give_up_waiting(now: datetime) -> int:

@@ -22,8 +22,9 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs import lifecycle, storage
+from jobs import lifecycle
 from jobs.errors import BY_CODE
+from jobs.files import store
 from jobs.lifecycle import Claim
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.states import ItemState
@@ -125,7 +126,7 @@ class Leader:
         return self._listed_at is not None and self._listed_at < moment
 
     def events(
-        self, workspace: storage.Workspace, have: Set[tuple[str, int]] = frozenset()
+        self, workspace: store.Workspace, have: Set[tuple[str, int]] = frozenset()
     ) -> Iterator[Event | None]:
         """What happens over there, as if it happened here; None: time passed.
 
@@ -163,7 +164,7 @@ class Leader:
         return sign_of_life is None or sign_of_life <= timezone.now() - SILENT
 
     def _written(
-        self, seen: dict[str, Any], workspace: storage.Workspace, have: Set[tuple[str, int]]
+        self, seen: dict[str, Any], workspace: store.Workspace, have: Set[tuple[str, int]]
     ) -> Iterator[Event]:
         # Stories before files: of a story that is done, all the files are seen then.
         stories = list(Story.objects.filter(item=self._claim.item_id).order_by("position"))
@@ -192,7 +193,7 @@ class Leader:
                 count = story.media_count
                 yield StoryFinished(story_id=story.tiktok_id, saved=count, expected=count)
 
-    def _with_sound(self, ready: FileReady, workspace: storage.Workspace) -> Iterator[FileReady]:
+    def _with_sound(self, ready: FileReady, workspace: store.Workspace) -> Iterator[FileReady]:
         """A file, and the sound of it where they keep it in another form than we want, or none."""
         form = self._sound.to_make
         made = None
@@ -240,7 +241,7 @@ def _told(story: Story, author: structures.Author) -> structures.Story:
     )
 
 
-def _ready(file: Artifact, story: Story, workspace: storage.Workspace) -> FileReady | None:
+def _ready(file: Artifact, story: Story, workspace: store.Workspace) -> FileReady | None:
     """The leader's file in our workspace; None when it was deleted a moment ago.
 
     Raises DiskFull and QuotaExceeded: linked bytes count for everyone who has them.
@@ -270,7 +271,7 @@ def _ready(file: Artifact, story: Story, workspace: storage.Workspace) -> FileRe
 
 
 def _sound_of(
-    ready: FileReady, workspace: storage.Workspace, form: Literal["m4a", "mp3"]
+    ready: FileReady, workspace: store.Workspace, form: Literal["m4a", "mp3"]
 ) -> FileReady | None:
     """The sound of a video of our workspace; None, and a line in the log, when it has none."""
     key, out = workspace.create()

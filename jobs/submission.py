@@ -13,9 +13,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import quotas, room
+from jobs import quotas
 from jobs.dispatch import dispatch
 from jobs.errors import BatchTooLong, QuotaExceeded
+from jobs.files import capacity
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
 from stories.errors import InputError, NotUnderstood
@@ -132,7 +133,7 @@ def submit(
         raise BatchTooLong(len(verdicts), limit)
     wanted = sum(1 for line in verdicts if line.target)
     if wanted:
-        room.check()
+        capacity.check()
     try:
         with transaction.atomic():
             if wanted:

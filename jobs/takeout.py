@@ -20,9 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from jobs import archive, engine, filenames, submission
+from jobs import archive, engine, submission
 from jobs.archive import Archive, FileFacts, Named, StoryFacts
 from jobs.errors import Cancelled, DiskFull, Internal
+from jobs.files import names
 from jobs.folder import Folder, FolderFull, written
 from jobs.models import ItemKind
 from jobs.states import OPEN, ItemState, job_state
@@ -442,12 +443,12 @@ class _Run:
     def _keep(self, line: LineTaken, event: FileReady) -> None:
         """Give a finished file its name, or leave it for the ZIP. Runs in a thread."""
         taken = _story(line, event.story_id)
-        name = filenames.media_name(
+        name = names.media_name(
             taken.author.name,
             taken.story.posted_at,
             event.position or 1,
             event.verified.suffix,
-            tag=filenames.TAGS.get(event.role, ""),
+            tag=names.TAGS.get(event.role, ""),
         )
         path = None
         if self._zipped:
@@ -479,7 +480,7 @@ class _Run:
             self._tally.done((id(line), event.story_id, event.position), event.size_bytes)
 
     def _within(self, taken: StoryTaken) -> str:
-        return filenames.folder_name(taken.author.name) if self._folders else ""
+        return names.folder_name(taken.author.name) if self._folders else ""
 
     def _finish(self, taken: StoryTaken, error: StoriesError | None) -> None:
         taken.files.sort(key=lambda file: file.facts.rank)
@@ -487,7 +488,7 @@ class _Run:
         if self._zipped or not taken.files:
             return
         named: list[Named] = [(file.name, file.facts) for file in taken.files]
-        name = filenames.sidecar_name(taken.author.name, taken.story.posted_at)
+        name = names.sidecar_name(taken.author.name, taken.story.posted_at)
         content = archive.sidecar(taken.facts(), named)
         with self._placing:
             self._folder.place_sidecar(name, content, within=self._within(taken))
@@ -526,7 +527,7 @@ class _Run:
             )
         with written():
             sha256, size_bytes = self._folder.measure(key, self._beat)
-        name = filenames.bundle_name((one.author.name for one in stories), self._started_at)
+        name = names.bundle_name((one.author.name for one in stories), self._started_at)
         path = self._folder.place(key, name, sha256, size_bytes)
         self._rename(stories, {facts.key: name for name, facts in named})
         return Saved(

@@ -22,8 +22,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import again, cleanup, downloads, lifecycle, packaging, qr, shelf, snapshot, telling
+from jobs import again, cleanup, lifecycle, packaging, qr, shelf, snapshot, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
+from jobs.files import serving
 from jobs.forms import SearchForm
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.snapshot import FileView, Snapshot
@@ -263,7 +264,7 @@ def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase
     """A file's bytes. The name is for people; the id decides."""
     inline = "inline" in request.GET
     try:
-        return downloads.respond(request, request.user, artifact_id, inline=inline)
+        return serving.respond(request, request.user, artifact_id, inline=inline)
     except StoriesError as error:
         status = 410 if isinstance(error, Expired) else 429
         response = render(request, "jobs/no_file.html", {"problem": _said(error)}, status=status)

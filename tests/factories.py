@@ -104,9 +104,9 @@ def make_artifact(
 
 
 def _put(artifact_id: uuid.UUID, content: bytes) -> None:
-    from jobs import storage
+    from jobs.files import store
 
-    with storage.Workspace(f"factory-{artifact_id}") as workspace:
+    with store.Workspace(f"factory-{artifact_id}") as workspace:
         key, file = workspace.create()
         with file:
             file.write(content)

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs import volume
 from jobs.ephemeral import progress
+from jobs.files.disk import free_bytes, is_away
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class _Migrations:
 
 def disk() -> bool:
     """Is it the disk the files are on, with room for more than the last few bytes?"""
-    return not volume.is_away() and volume.free_bytes() >= settings.STORYKEEP.disk_min_free
+    return not is_away() and free_bytes() >= settings.STORYKEEP.disk_min_free
 
 
 CHECKS: Final[dict[str, Callable[[], bool]]] = {

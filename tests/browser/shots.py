@@ -25,9 +25,9 @@ from django.test.runner import DiscoverRunner  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  # noqa: E402
 
-from jobs import volume  # noqa: E402
 from jobs.ephemeral import heartbeats, progress  # noqa: E402
 from jobs.ephemeral.progress import ItemProgress  # noqa: E402
+from jobs.files import disk  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from jobs.upstream import breaker  # noqa: E402
@@ -237,7 +237,7 @@ def main(wanted: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        volume.root()  # rows come before their files here, and would be missed without the mark
+        disk.root()  # rows come before their files here, and would be missed without the mark
         alice = factories.make_user("alice")
         factories.make_user("newcomer")
         factories.make_user("keeper", is_staff=True, is_superuser=True)

@@ -9,8 +9,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, repairs, storage, submission, tasks, volume
+from jobs import lifecycle, packaging, repairs, submission, tasks
 from jobs.ephemeral import heartbeats, progress
+from jobs.files import disk, store
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker
 from jobs.states import ItemState
@@ -49,9 +50,9 @@ def media(job: Job) -> list[Artifact]:
 
 def check_disk() -> None:
     """Every row has its file, every file its row, and nothing unfinished lies about."""
-    kept = {one.id for group in storage.stored() for one in group}
+    kept = {one.id for group in store.stored() for one in group}
     assert kept == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
-    work = settings.STORYKEEP.artifacts / volume.WORK
+    work = settings.STORYKEEP.artifacts / disk.WORK
     # A worker whose line was cancelled finds that out within a second.
     eventually(lambda: not work.exists() or list(work.iterdir()) == [])
 
@@ -96,7 +97,7 @@ def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> 
     assert len(set(names)) == len(names)
     assert all(name.startswith("sample.user_2") for name in names)
     for file in media(job):
-        with storage.open_artifact(file.pk) as opened:
+        with store.open_artifact(file.pk) as opened:
             body = opened.read()
         assert (len(body), hashlib.sha256(body).hexdigest()) == (file.size_bytes, file.sha256)
         assert file.checked
@@ -172,7 +173,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     job = submit("sample.user")
     eventually(lambda: media(job))  # the photo is there, the video is coming
     worker.kill()
-    parts = list((settings.STORYKEEP.artifacts / volume.WORK).glob("*/*.part"))
+    parts = list((settings.STORYKEEP.artifacts / disk.WORK).glob("*/*.part"))
     assert parts
     tiktok.faults.clear()
     start_worker().ready()

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, quotas, repairs, snapshot, storage
+from jobs import cleanup, lifecycle, quotas, repairs, snapshot
+from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.schemas import JobOut
 from jobs.states import ItemState
@@ -128,7 +129,7 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
         assert story.captured_at >= bob.created_at
     # What Alice wrote stays in her files.
     for zipped in bob.artifacts.filter(role=Role.ZIP):
-        with storage.open_artifact(zipped.pk) as opened:
+        with store.open_artifact(zipped.pk) as opened:
             assert b"eyes only" not in opened.read()
 
     # Both pay for what they have, and neither loses it to the other.
@@ -136,12 +137,12 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     assert used[0].stored_bytes.used == pytest.approx(used[1].stored_bytes.used, abs=2000)
     assert used[1].items_per_day.used == 1
     (file, *_) = media(bob)
-    with storage.open_artifact(file.pk) as opened:
+    with store.open_artifact(file.pk) as opened:
         assert os.fstat(opened.fileno()).st_nlink == 2  # on the disk, once
     cleanup.forget(alice)
     cleanup.sweep(timezone.now() + timedelta(minutes=30))
     for row in media(bob):
-        with storage.open_artifact(row.pk) as opened:
+        with store.open_artifact(row.pk) as opened:
             assert len(opened.read()) == row.size_bytes
     assert json.loads(told)["state"] == "done"
     check_disk()

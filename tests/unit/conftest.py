@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from jobs import room, volume
+from jobs.files import capacity, disk
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def set_env(settings: Any) -> Callable[..., None]:
 
     def change(**values: Any) -> None:
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=values)
-        room.recount()
+        capacity.recount()
 
     return change
 
@@ -33,6 +33,6 @@ def _no_attempts_yet() -> None:
 def artifacts(tmp_path_factory: pytest.TempPathFactory, set_env: Callable[..., None]) -> Path:
     """The folder saved files go to."""
     folder = tmp_path_factory.mktemp("artifacts")
-    (folder / volume.MARK).touch()
+    (folder / disk.MARK).touch()
     set_env(artifact_dir=folder)
     return folder

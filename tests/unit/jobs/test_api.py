@@ -24,8 +24,9 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs import api as jobs_api
-from jobs import packages, packaging, storage, submission
+from jobs import packages, packaging, submission
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
+from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
 from jobs.schemas import ErrorOut
 from jobs.states import ItemState
@@ -605,7 +606,7 @@ def test_a_file_that_was_deleted(alice: Script, bob: Script) -> None:
     Artifact.objects.filter(pk=file.pk).update(removed_at=timezone.now())
     assert fault(alice.call("GET", f"/files/{file.pk}"), 410)["code"] == "expired"
     fault(bob.call("GET", f"/files/{file.pk}"), 404)
-    storage.remove(file.pk)
+    store.remove(file.pk)
     fault(alice.call("GET", f"/files/{file.pk}"), 410)
 
 

@@ -16,8 +16,9 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, storage
+from jobs import cleanup, lifecycle
 from jobs.ephemeral import progress
+from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -50,8 +51,8 @@ def test_expired_files_go_and_their_rows_say_when() -> None:
     assert (report.expired, report.freed_bytes, report.failed) == (1, 4, 0)
     old.refresh_from_db()
     assert old.removed_at == now
-    assert storage.size(old.pk) is None
-    assert storage.size(fresh.pk) == 5
+    assert store.size(old.pk) is None
+    assert store.size(fresh.pk) == 5
     assert cleanup.sweep(now).idle
 
 
@@ -89,7 +90,7 @@ def test_one_file_that_resists_stops_no_other(
     story = make_story()
     files = [make_artifact(story, content=b"x") for _ in range(3)]
     now = files[0].expires_at + HOUR
-    remove = storage.remove
+    remove = store.remove
 
     def resist(artifact_id: uuid.UUID) -> bool:
         if artifact_id == files[0].pk:
@@ -97,7 +98,7 @@ def test_one_file_that_resists_stops_no_other(
         return remove(artifact_id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "remove", resist)
+        patch.setattr(store, "remove", resist)
         report = cleanup.sweep(now)
     # Tried as expired, and once more as the orphan it then was.
     assert (report.expired, report.failed, report.freed_bytes) == (3, 2, 2)
@@ -117,8 +118,8 @@ def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
     age(artifacts, orphan.pk, cleanup.GRACE * 2)
     age(artifacts, wanted.pk, cleanup.GRACE * 2)
     assert cleanup.sweep(timezone.now()).orphan_files == 1
-    assert storage.size(orphan.pk) is None
-    assert storage.size(wanted.pk) == 1
+    assert store.size(orphan.pk) is None
+    assert store.size(wanted.pk) == 1
 
 
 def test_what_is_not_ours_stays(artifacts: Path) -> None:
@@ -149,15 +150,15 @@ def test_files_on_a_disk_that_is_away_are_not_given_up(
     elsewhere.rename(artifacts)
     report = cleanup.sweep(timezone.now())
     assert (report.orphan_rows, report.orphan_files) == (0, 1)
-    assert storage.size(kept.pk) == 4
-    assert storage.size(over.pk) is None
+    assert store.size(kept.pk) == 4
+    assert store.size(over.pk) is None
 
 
 @pytest.mark.parametrize("fault", ["missing", "cut short"])
 def test_rows_whose_file_is_not_there_whole_promise_nothing(fault: str, artifacts: Path) -> None:
     artifact, good = make_artifact(content=b"hello"), make_artifact(content=b"good")
     if fault == "missing":
-        storage.remove(artifact.pk)
+        store.remove(artifact.pk)
     else:
         os.truncate(artifacts / str(artifact.pk)[:2] / str(artifact.pk), 2)
 
@@ -168,7 +169,7 @@ def test_rows_whose_file_is_not_there_whole_promise_nothing(fault: str, artifact
     good.refresh_from_db()
     assert artifact.removed_at
     assert good.removed_at is None
-    assert storage.size(artifact.pk) is None
+    assert store.size(artifact.pk) is None
 
 
 def test_a_disk_that_does_not_answer_condemns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +178,7 @@ def test_a_disk_that_does_not_answer_condemns_nothing(monkeypatch: pytest.Monkey
     def broken(artifact_id: uuid.UUID) -> int:
         raise OSError(errno.EIO, "no answer")
 
-    monkeypatch.setattr(storage, "size", broken)
+    monkeypatch.setattr(store, "size", broken)
     assert cleanup.sweep(timezone.now()).orphan_rows == 0
 
 
@@ -340,7 +341,7 @@ def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(errno.EACCES, "no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "remove", resist)
+        patch.setattr(store, "remove", resist)
         cleanup.forget(artifact.job)
     assert Job.objects.count() == 0
 
@@ -367,7 +368,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
     for file in taken:
         file.refresh_from_db()
         assert file.removed_at
-        assert storage.size(file.pk) is None
+        assert store.size(file.pk) is None
     for file in kept:
         file.refresh_from_db()
         assert file.removed_at is None
@@ -381,7 +382,7 @@ def test_deleting_a_zip_takes_the_zip_alone() -> None:
     bundle = make_artifact(job=story.item.job, content=b"b")
     assert len(cleanup.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
     assert len(cleanup.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
-    assert storage.size(media.pk) == 1
+    assert store.size(media.pk) == 1
 
 
 def test_what_goes_with_a_file_is_known_before() -> None:

@@ -18,9 +18,10 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs import diagnosis, operations, storage, volume
+from jobs import diagnosis, operations
 from jobs.diagnosis import Finding, Report, Verdict, scrubbed
 from jobs.ephemeral import heartbeats, progress
+from jobs.files import disk, store
 from jobs.upstream import breaker
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
@@ -63,7 +64,7 @@ def test_all_is_well() -> None:
     assert found["worker"].said.startswith("1 alive")
     assert found["failures"].said == "2 lines settled within 24 h, 0 not in full"
     assert "attic-nas" not in str(report)
-    assert not list((storage.settings.STORYKEEP.artifacts / "work").iterdir())
+    assert not list((store.settings.STORYKEEP.artifacts / "work").iterdir())
 
 
 def test_without_redis() -> None:
@@ -82,7 +83,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "heard", dict)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
     monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(long_ago, "refused"))
-    monkeypatch.setattr(volume, "free_bytes", lambda: -1)
+    monkeypatch.setattr(disk, "free_bytes", lambda: -1)
     monkeypatch.setattr(
         progress,
         "server_facts",
@@ -127,7 +128,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
     monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(soon, "challenged"))
-    monkeypatch.setattr(volume.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(disk.tempfile, "TemporaryFile", refuse)
     report = diagnosis.run()
     found = by_part(report)
     assert found["scheduler"].verdict is Verdict.NOTE
@@ -174,10 +175,10 @@ def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
 
 def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
     make_artifact()
-    (artifacts / volume.MARK).unlink()
+    (artifacts / disk.MARK).unlink()
     (found,) = diagnosis.disk()
     assert found.verdict is Verdict.FAIL
-    assert volume.MARK in found.hint
+    assert disk.MARK in found.hint
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:

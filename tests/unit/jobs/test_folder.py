@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from jobs import folder as module
-from jobs import volume
 from jobs.archive import FileFacts, StoryFacts, sidecar
+from jobs.files import disk
 from jobs.folder import Folder, FolderFull
 
 LONG_AGO = 1_000_000_000
@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with Folder(tmp_path) as folder:
-        monkeypatch.setattr(volume._Raw, "_put", full)
+        monkeypatch.setattr(disk._Raw, "_put", full)
         with pytest.raises(FolderFull):
             folder.place_sidecar("a_story.json", b"{}")
         monkeypatch.undo()

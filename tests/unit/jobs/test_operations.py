@@ -14,10 +14,11 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import operations, room
+from jobs import operations
 from jobs.admin import pages
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import ItemProgress
+from jobs.files import capacity
 from jobs.models import Package
 from jobs.operations import Hour
 from jobs.upstream import breaker
@@ -224,7 +225,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     def away() -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(room, "look", away)
+    monkeypatch.setattr(capacity, "look", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
     assert page.count('class="card warn"') == 2  # what is not known is not in order

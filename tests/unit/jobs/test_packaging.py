@@ -20,9 +20,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import cleanup, filenames, lifecycle, packages, packaging, storage
+from jobs import cleanup, lifecycle, packages, packaging
 from jobs.archive import Archive, cell, manifest
 from jobs.errors import DiskFull, NothingToPack
+from jobs.files import names, store
+from jobs.files.names import tame
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
@@ -56,7 +58,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
             story,
             content=content,
             sha256=hashlib.sha256(content).hexdigest(),
-            name=filenames.media_name(author, POSTED, number, ".jpg"),
+            name=names.media_name(author, POSTED, number, ".jpg"),
             width=1080,
             height=1920,
         )
@@ -64,7 +66,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
 
 
 def pack(story: Story, files: list[Artifact] | None = None) -> Artifact:
-    with storage.Workspace(f"{uuid.uuid4()}.1") as workspace:
+    with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
         return packaging.carousel(story, files or list(story.artifacts.all()), workspace)
 
 
@@ -73,7 +75,7 @@ def opened(artifact: Artifact) -> zipfile.ZipFile:
 
 
 def content_of(artifact: Artifact) -> bytes:
-    with storage.open_artifact(artifact.pk) as file:
+    with store.open_artifact(artifact.pk) as file:
         return file.read()
 
 
@@ -191,7 +193,7 @@ def test_posters_stay_out_and_sound_comes_along() -> None:
 def test_what_is_missing_or_cut_short_is_left_out_and_not_promised() -> None:
     story = make_carousel(3)
     gone, short, whole = story.artifacts.order_by("position")
-    storage.remove(gone.pk)
+    store.remove(gone.pk)
     short.size_bytes += 1
     short.save()
     with opened(pack(story)) as archive:
@@ -203,7 +205,7 @@ def test_what_is_missing_or_cut_short_is_left_out_and_not_promised() -> None:
 def test_nothing_left_to_pack(artifacts: Path) -> None:
     story = make_carousel(1)
     for file in story.artifacts.all():
-        storage.remove(file.pk)
+        store.remove(file.pk)
     with pytest.raises(NothingToPack):
         pack(story)
     assert not [path for path in artifacts.glob("*/*") if path.is_file()]
@@ -279,7 +281,7 @@ def test_hostile_names_stay_inside(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_no_member_leaves_its_folder(folder: str, names: list[str]) -> None:
-    archive = Archive(io.BytesIO(), storage.open_artifact)
+    archive = Archive(io.BytesIO(), store.open_artifact)
     paths = [archive.path(folder or "x", name) for name in names]
     archive.close()
     assert len({path.casefold() for path in paths}) == len(names)
@@ -287,7 +289,7 @@ def test_no_member_leaves_its_folder(folder: str, names: list[str]) -> None:
         first, _, rest = path.partition("/")
         assert rest
         for part in (first, rest):
-            assert filenames.tame(part) == part
+            assert tame(part) == part
             assert "/" not in part
 
 
@@ -338,7 +340,7 @@ def make_full_job() -> Job:
             make_artifact(
                 story,
                 content=content,
-                name=filenames.media_name(author, at, 1, ".jpg"),
+                name=names.media_name(author, at, 1, ".jpg"),
                 sha256=hashlib.sha256(content).hexdigest(),
                 labels=["hevc"],
             )

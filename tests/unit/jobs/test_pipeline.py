@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import cleanup, engine, lifecycle, packaging, pipeline, repairs, storage, tasks, volume
+from jobs import cleanup, engine, lifecycle, packaging, pipeline, repairs, tasks
 from jobs.ephemeral import progress
+from jobs.files import disk, store
 from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.states import ItemState
@@ -161,9 +162,9 @@ def files(item: Item) -> list[tuple[str, int, str]]:
 
 def check_disk() -> None:
     """Rows and files agree, and no workspace is left."""
-    kept = {one.id for group in storage.stored() for one in group}
+    kept = {one.id for group in store.stored() for one in group}
     assert set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True)) <= kept
-    work = settings.STORYKEEP.artifacts / volume.WORK
+    work = settings.STORYKEEP.artifacts / disk.WORK
     assert not work.exists() or list(work.iterdir()) == []
 
 
@@ -206,7 +207,7 @@ def test_a_whole_item(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     assert (row.width, row.height, row.size_bytes, row.checked) == (1080, 1920, 7, True)
     assert row.labels == ["watermarked"]
     assert row.expires_at > timezone.now() + timedelta(hours=1)
-    with storage.open_artifact(row.pk) as file:
+    with store.open_artifact(row.pk) as file:
         assert file.read() == b"picture"
     assert [story.state for story in item.stories.all()] == [S.DONE, S.DONE]
     assert all(story.captured_at for story in item.stories.all())
@@ -264,7 +265,7 @@ def test_what_a_power_cut_took_is_fetched_again(stage: Stage) -> None:
     item = make_item()
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
     lifecycle.finish(Claim(item.pk, 1), run(stage, item, *lost))
-    storage.remove(item.artifacts.get().pk)
+    store.remove(item.artifacts.get().pk)
     assert cleanup.sweep(timezone.now()).orphan_rows == 1
     Item.objects.update(not_before=None)
     run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
@@ -329,7 +330,7 @@ def test_a_second_attempt_keeps_positions_and_fetches_only_what_is_missing(stage
     ]
     before.refresh_from_db()
     assert before.removed_at is not None  # the ZIP that lacked a picture
-    assert storage.size(before.pk) is None
+    assert store.size(before.pk) is None
     check_disk()
 
 
@@ -375,7 +376,7 @@ def test_files_that_expired_and_were_not_swept_yet_make_room(stage: Stage) -> No
     present = item.artifacts.filter(expires_at__gt=timezone.now(), removed_at=None)
     assert sorted(present.values_list("role", flat=True)) == ["media", "poster"]
     assert Artifact.objects.filter(pk__in=[one.pk for one in old], removed_at=None).count() == 0
-    kept = {one.id for group in storage.stored() for one in group}
+    kept = {one.id for group in store.stored() for one in group}
     assert kept == set(present.values_list("pk", flat=True))
 
 
@@ -399,7 +400,7 @@ def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: St
     assert stage.asked["have"] == frozenset()
     assert [role for role, _, _ in files(item)] == ["audio_track", "media"]
     check_disk()
-    kept = {one.id for group in storage.stored() for one in group}
+    kept = {one.id for group in store.stored() for one in group}
     assert kept >= set(item.artifacts.values_list("pk", flat=True))
 
 
@@ -425,7 +426,7 @@ def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stag
     assert outcome == Outcome(S.DONE)
     assert [role for role, _, _ in files(item)] == ["converted", "media", "poster"]
     assert item.artifacts.get(role=Role.MEDIA) == first
-    kept = {one.id for group in storage.stored() for one in group}
+    kept = {one.id for group in store.stored() for one in group}
     assert kept == set(item.artifacts.values_list("pk", flat=True))
     check_disk()
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, quotas, storage, submission
+from jobs import cleanup, lifecycle, quotas, submission
 from jobs.errors import NeverFits, QuotaExceeded, told
+from jobs.files import store
 from jobs.models import Artifact, Job, Quota
 from jobs.quotas import Use
 from jobs.states import ItemState
@@ -196,9 +197,9 @@ def test_arriving_bytes_stay_within_the_owners_quota(set_env: SetEnv) -> None:
     make_artifact(make_story(make_item(make_job(alice), state=S.DONE)), size_bytes=500)
     assert quotas.most_bytes(alice.pk) is None
     with (
-        storage.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
-        storage.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
-        storage.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
+        store.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
+        store.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
+        store.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
     ):
         one.admit(300)
         with pytest.raises(QuotaExceeded):

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, packages, repairs, storage
+from jobs import lifecycle, packages, repairs
+from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job
@@ -20,7 +21,7 @@ S = ItemState
 
 def test_what_a_vanished_worker_held_is_queued_again() -> None:
     held = claimed()
-    with storage.Workspace(held.workspace) as workspace:
+    with store.Workspace(held.workspace) as workspace:
         workspace.create()
         repairs.repair(timezone.now() + lifecycle.LEASE - timedelta(seconds=2))
         assert row(held).state == S.RUNNING

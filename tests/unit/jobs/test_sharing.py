@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, pipeline, repairs, sharing, storage
+from jobs import lifecycle, packaging, pipeline, repairs, sharing
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
+from jobs.files import store
 from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import (
     Artifact,
@@ -157,7 +158,7 @@ def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> N
     found = sharing.leader_of(sharing.subject(leader), Audio.NONE)
     assert found
     settle(leader, S.DONE)
-    with storage.Workspace("bob.1") as workspace:
+    with store.Workspace("bob.1") as workspace:
         told = [type(event).__name__ for event in found.events(workspace)]
     assert told == ["Listed", "FileReady", "FileReady", "StoryFinished"]
     assert found.complete
@@ -191,12 +192,12 @@ def test_a_follower_gets_everything_without_asking(
     photo, poster = Artifact.objects.filter(item=bob).order_by("role")
     assert (photo.role, poster.role) == (Role.MEDIA, Role.POSTER)
     assert (photo.owner, photo.job_id, photo.labels) == (bob.owner, bob.job_id, ["watermarked"])
-    with storage.open_artifact(photo.pk) as file:
+    with store.open_artifact(photo.pk) as file:
         assert file.read() == b"photo"
     assert photo.created_at >= started
     for one in Artifact.objects.filter(item=leader):
-        storage.remove(one.pk)
-    assert storage.size(photo.pk) == 5
+        store.remove(one.pk)
+    assert store.size(photo.pk) == 5
 
 
 def test_nothing_is_as_good_as_something(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +263,7 @@ def test_sound_is_taken_over_or_made_here(
     assert types == ({Role.AUDIO_TRACK: sound[mine]} if mine != Audio.NONE else {})
     if mine != Audio.NONE:
         track = Artifact.objects.get(item=bob, role=Role.AUDIO_TRACK)
-        with storage.open_artifact(track.pk) as file:
+        with store.open_artifact(track.pk) as file:
             content = file.read()
         assert track.size_bytes == len(content)
         assert (content == b"hers") == (hers == mine)
@@ -371,7 +372,7 @@ def test_songs_behind_photos_are_asked_for_when_the_leader_did_not(
 def test_what_was_deleted_meanwhile_is_fetched(
     leader: Item, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage.remove(Artifact.objects.get(role=Role.MEDIA).pk)
+    store.remove(Artifact.objects.get(role=Role.MEDIA).pk)
     finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
     with pytest.raises(Alone, match=r"\[\]"):
         follow(running("bob"))
@@ -428,13 +429,13 @@ def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
     file = make_artifact(content=b"shared")
     path = artifacts / str(file.pk)[:2] / str(file.pk)
     assert path.stat().st_nlink == 1
-    with storage.Workspace("a.1") as workspace:
+    with store.Workspace("a.1") as workspace:
         key = workspace.adopt(file.pk)
         assert path.stat().st_nlink == 2
         with workspace.open(key) as opened:
             assert opened.read() == b"shared"
     assert path.stat().st_nlink == 1  # what was not kept is gone again
-    with storage.Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
+    with store.Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
         workspace.adopt("00000000-0000-4000-8000-000000000000")
 
 
@@ -442,11 +443,11 @@ def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(storage.os, "link", refuse)
+    monkeypatch.setattr(store.os, "link", refuse)
     file = make_artifact(content=b"shared")
     other = "00000000-0000-4000-8000-000000000001"
-    with storage.Workspace("a.1") as workspace:
+    with store.Workspace("a.1") as workspace:
         assert workspace.keep(workspace.adopt(file.pk), other) == 6
-    storage.remove(file.pk)
-    with storage.open_artifact(other) as opened:
+    store.remove(file.pk)
+    with store.open_artifact(other) as opened:
         assert opened.read() == b"shared"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from jobs import room, submission
+from jobs import submission
 from jobs.errors import BatchTooLong, DiskFull
+from jobs.files import capacity
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.states import ItemState
 from jobs.submission import EmptySubmission, Options, submit, target_of
@@ -135,7 +136,7 @@ def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None
     def full() -> None:
         raise DiskFull("no room")
 
-    monkeypatch.setattr(room, "check", full)
+    monkeypatch.setattr(capacity, "check", full)
     with pytest.raises(DiskFull):
         submit(make_user(), ["@one"])
     assert not Job.objects.exists()

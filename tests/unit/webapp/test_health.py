@@ -10,8 +10,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from jobs import volume
 from jobs.ephemeral import progress
+from jobs.files import disk
 from webapp import health
 
 
@@ -32,7 +32,7 @@ def report(client: Client) -> tuple[int, dict[str, bool]]:
 
 def test_live_asks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """No database either: the test has none."""
-    monkeypatch.setattr(volume, "free_bytes", lambda: pytest.fail("looked at the disk"))
+    monkeypatch.setattr(disk, "free_bytes", lambda: pytest.fail("looked at the disk"))
     answer = client.get("/health/live")
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
@@ -67,7 +67,7 @@ def test_redis_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_redis_up")
 def test_no_room_left(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume, "free_bytes", lambda: -1)
+    monkeypatch.setattr(disk, "free_bytes", lambda: -1)
     assert report(client)[1]["disk"] is False
 
 
@@ -77,7 +77,7 @@ def test_the_disk_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> No
     def away() -> int:
         raise FileNotFoundError("/srv/secret/place")
 
-    monkeypatch.setattr(volume, "free_bytes", away)
+    monkeypatch.setattr(disk, "free_bytes", away)
     status, parts = report(client)
     assert (status, parts["disk"]) == (503, False)
     assert b"secret" not in client.get("/health/ready").content

@@ -26,9 +26,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs import room, volume
 from jobs.errors import DiskFull
-from jobs.volume import WORK, disk_errors, new_file
+from jobs.files import capacity, disk
+from jobs.files.disk import WORK, disk_errors, new_file
 
 _SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _WORKSPACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
@@ -58,7 +58,7 @@ def _opened(name: str, *, within: int | None = None, make: bool = False) -> Iter
 def _shard(artifact_id: UUID | str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder an artifact lies in, and its name there. ValueError when that is no id."""
     name = str(artifact_id if isinstance(artifact_id, UUID) else UUID(artifact_id))
-    with _opened(str(volume.root())) as root, _opened(name[:2], within=root, make=make) as shard:
+    with _opened(str(disk.root())) as root, _opened(name[:2], within=root, make=make) as shard:
         yield shard, name
 
 
@@ -111,7 +111,7 @@ def remove(artifact_id: UUID | str) -> bool:
 
 def stored() -> Iterator[list[Stored]]:
     """Every saved file, a folder (a 256th of all) at a time. What is not named by us is skipped."""
-    with _opened(str(volume.root())) as root:
+    with _opened(str(disk.root())) as root:
         with os.scandir(root) as entries:
             names = sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name))
         for shard_name in names:
@@ -167,11 +167,11 @@ class Workspace:
 
     def __enter__(self) -> Self:
         with disk_errors():
-            work = volume.root() / WORK
+            work = disk.root() / WORK
             work.mkdir(mode=0o700, exist_ok=True)
             _remove_tree(self.path)
             self.path.mkdir(mode=0o700)
-        room.keeper.enter(self)
+        capacity.keeper.enter(self)
         return self
 
     def __exit__(
@@ -180,7 +180,7 @@ class Workspace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        room.keeper.leave(self)
+        capacity.keeper.leave(self)
         with self._lock:
             left = list(self._open.values())
             self._open.clear()
@@ -248,7 +248,7 @@ class Workspace:
         What is admitted counts as used until the file is kept or discarded. Costs no query when
         called on an event loop: the last known count is used, which every kept file corrects.
         """
-        room.keeper.admit(self, size_bytes)
+        capacity.keeper.admit(self, size_bytes)
 
     def keep(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
         """Move a finished file into place under its artifact's id; its size in bytes.
@@ -270,7 +270,7 @@ class Workspace:
                 os.rename(path, name, dst_dir_fd=shard)
         self._let_go(key)
         self._give_back(size_bytes)
-        room.keeper.kept(self, size_bytes)
+        capacity.keeper.kept(self, size_bytes)
         return size_bytes
 
     def admitted(self, size_bytes: int) -> None:
@@ -329,7 +329,7 @@ def _remove_tree(path: Path) -> None:
 def workspaces(*, older_than_s: float, now: float | None = None) -> Iterator[str]:
     """Names of workspaces in which nothing was made or removed for so long. now: Unix seconds."""
     limit = (time.time() if now is None else now) - older_than_s
-    work = volume.root() / WORK
+    work = disk.root() / WORK
     if work.is_symlink() or not work.is_dir():
         return
     for path in sorted(work.iterdir()):

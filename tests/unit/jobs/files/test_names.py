@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import filenames
+from jobs.files import names
 
 AT = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
 # Also the odd ones: controls, bidi marks, unassigned code points, but no lone surrogates.
@@ -22,25 +22,25 @@ NASTY = st.text(
 
 
 def test_the_template() -> None:
-    assert filenames.media_name("name", AT, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
-    assert filenames.media_name("name", AT, 12, ".mp4") == "name_2026-11-20_1403_12.mp4"
-    assert filenames.media_name("n", AT, 100, ".jpg") == "n_2026-11-20_1403_100.jpg"
-    poster = filenames.media_name("name", AT, 1, ".jpg", tag="poster")
+    assert names.media_name("name", AT, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
+    assert names.media_name("name", AT, 12, ".mp4") == "name_2026-11-20_1403_12.mp4"
+    assert names.media_name("n", AT, 100, ".jpg") == "n_2026-11-20_1403_100.jpg"
+    poster = names.media_name("name", AT, 1, ".jpg", tag="poster")
     assert poster == "name_2026-11-20_1403_01_poster.jpg"
-    assert filenames.carousel_name("name", AT) == "name_2026-11-20_1403.zip"
-    assert filenames.sidecar_name("name", AT) == "name_2026-11-20_1403_story.json"
+    assert names.carousel_name("name", AT) == "name_2026-11-20_1403.zip"
+    assert names.sidecar_name("name", AT) == "name_2026-11-20_1403_story.json"
 
 
 def test_the_time_is_utc() -> None:
     tokyo = AT.astimezone(timezone(timedelta(hours=9)))
-    assert filenames.media_name("name", tokyo, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
+    assert names.media_name("name", tokyo, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
 
 
 def test_a_bundle_of_one_author_says_whose_it_is() -> None:
-    assert filenames.bundle_name(["a", "a"], AT) == "a_2026-11-20_1403_all.zip"
-    assert filenames.bundle_name(["a", "b"], AT) == "storykeep_2026-11-20_1403_all.zip"
-    assert filenames.bundle_name([], AT) == "storykeep_2026-11-20_1403_all.zip"
-    assert filenames.bundle_name(["a"], AT, selection=True) == "a_2026-11-20_1403_selection.zip"
+    assert names.bundle_name(["a", "a"], AT) == "a_2026-11-20_1403_all.zip"
+    assert names.bundle_name(["a", "b"], AT) == "storykeep_2026-11-20_1403_all.zip"
+    assert names.bundle_name([], AT) == "storykeep_2026-11-20_1403_all.zip"
+    assert names.bundle_name(["a"], AT, selection=True) == "a_2026-11-20_1403_selection.zip"
 
 
 @pytest.mark.parametrize(
@@ -78,37 +78,37 @@ def test_a_bundle_of_one_author_says_whose_it_is() -> None:
     ],
 )
 def test_tame(text: str, name: str) -> None:
-    assert filenames.tame(text) == name
+    assert names.tame(text) == name
 
 
 def test_a_dotted_author_never_makes_a_device() -> None:
-    assert filenames.media_name("con.artist", AT, 1, ".jpg").startswith("con_.artist_2026")
-    assert filenames.folder_name("aux") == "aux_"
+    assert names.media_name("con.artist", AT, 1, ".jpg").startswith("con_.artist_2026")
+    assert names.folder_name("aux") == "aux_"
 
 
 def test_four_kilobytes_are_cut() -> None:
-    assert len(filenames.tame("é" * 4096).encode()) <= filenames.NAME_BYTES
-    assert len(filenames.media_name("東" * 4096, AT, 1, ".jpg").encode()) < 200
+    assert len(names.tame("é" * 4096).encode()) <= names.NAME_BYTES
+    assert len(names.media_name("東" * 4096, AT, 1, ".jpg").encode()) < 200
 
 
 def test_an_accent_is_not_left_without_its_letter() -> None:
     zalgo = "a" + "\u0301\u0323" * 200
-    cut = filenames.tame(zalgo, limit=51)
+    cut = names.tame(zalgo, limit=51)
     assert len(cut.encode()) <= 51
     assert cut == "unnamed" or unicodedata.normalize("NFC", cut) == cut
 
 
 @pytest.mark.parametrize("suffix", ["", "jpg", ".j/pg", ".JPG", "..", ".exe.sh", ". "])
 def test_an_odd_suffix_is_not_believed(suffix: str) -> None:
-    assert filenames.media_name("n", AT, 1, suffix).endswith("_01.bin")
+    assert names.media_name("n", AT, 1, suffix).endswith("_01.bin")
 
 
 @given(TEXT | NASTY)
 def test_any_text_becomes_one_harmless_part(text: str) -> None:
-    name = filenames.tame(text)
+    name = names.tame(text)
 
     assert name
-    assert len(name.encode()) <= filenames.NAME_BYTES
+    assert len(name.encode()) <= names.NAME_BYTES
     assert PurePosixPath(name).parts == (name,)
     windows = PureWindowsPath(name)
     assert windows.parts == (name,)
@@ -123,22 +123,22 @@ def test_any_text_becomes_one_harmless_part(text: str) -> None:
     for form in ("NFKC", "NFKD"):
         assert not set(unicodedata.normalize(form, name)) & set('<>:"/\\|?*%')
         assert ".." not in unicodedata.normalize(form, name)
-    assert filenames.tame(name) == name
+    assert names.tame(name) == name
 
 
 @given(st.lists(TEXT | NASTY | st.sampled_from(["a.jpg", "A.jpg", "a_2.jpg", "é.jpg"])))
 def test_names_are_unique_even_where_case_does_not_count(texts: list[str]) -> None:
     taken: set[str] = set()
     for text in texts:
-        name = filenames.unique(filenames.tame(text), taken)
-        assert filenames.same(name) not in taken
-        assert len(name.encode()) <= filenames.NAME_BYTES
-        taken.add(filenames.same(name))
+        name = names.unique(names.tame(text), taken)
+        assert names.same(name) not in taken
+        assert len(name.encode()) <= names.NAME_BYTES
+        taken.add(names.same(name))
     assert len(taken) == len(texts)
 
 
 def test_the_second_of_a_name() -> None:
-    taken = {filenames.same(name) for name in ("A.jpg", "a_2.jpg", "plain")}
-    assert filenames.unique("a.jpg", taken) == "a_3.jpg"
-    assert filenames.unique("Plain", taken) == "Plain_2"
-    assert filenames.unique("b.jpg", taken) == "b.jpg"
+    taken = {names.same(name) for name in ("A.jpg", "a_2.jpg", "plain")}
+    assert names.unique("a.jpg", taken) == "a_3.jpg"
+    assert names.unique("Plain", taken) == "Plain_2"
+    assert names.unique("b.jpg", taken) == "b.jpg"

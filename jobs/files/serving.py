@@ -19,8 +19,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
-from jobs import storage
 from jobs.errors import Expired, TooManyDownloads
+from jobs.files import store
 from jobs.models import Artifact, Role
 
 BLOCK_BYTES: Final = 64 * 1024
@@ -135,7 +135,7 @@ def respond(
     if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
         return _bare(304, headers)
     try:
-        file = storage.open_artifact(artifact.pk)
+        file = store.open_artifact(artifact.pk)
     except FileNotFoundError:
         raise Expired("the row was there, the file was not") from None
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from jobs import room, storage, volume
 from jobs.errors import DiskFull
+from jobs.files import capacity, disk, store
 from jobs.models import Artifact
 from tests.factories import make_artifact, make_user
 from webapp import health
@@ -33,28 +33,28 @@ def test_a_new_folder_is_made_and_marked(there: bool, artifacts: Path) -> None:
     shutil.rmtree(artifacts)
     if there:
         artifacts.mkdir()
-    assert not volume.is_away()
-    assert volume.root() == artifacts
-    assert [path.name for path in artifacts.iterdir()] == [volume.MARK]
+    assert not disk.is_away()
+    assert disk.root() == artifacts
+    assert [path.name for path in artifacts.iterdir()] == [disk.MARK]
     assert there or artifacts.stat().st_mode & 0o777 == 0o700
     make_artifact()
-    assert not volume.is_away()
+    assert not disk.is_away()
 
 
 def test_an_unmarked_folder_with_our_files_in_it_is_ours(artifacts: Path) -> None:
     make_artifact(content=b"x")
     make_artifact()
-    (artifacts / volume.MARK).unlink()
-    assert not volume.is_away()
-    assert volume.root() == artifacts
-    assert (artifacts / volume.MARK).exists()
+    (artifacts / disk.MARK).unlink()
+    assert not disk.is_away()
+    assert disk.root() == artifacts
+    assert (artifacts / disk.MARK).exists()
 
 
 def test_nothing_is_written_where_the_disk_should_be(away: Path) -> None:
-    with pytest.raises(DiskFull), storage.Workspace("one.1"):
+    with pytest.raises(DiskFull), store.Workspace("one.1"):
         pass
     with pytest.raises(DiskFull) as refused:
-        room.check()
+        capacity.check()
     assert refused.value.retry_after_s
     assert not health.disk()
     assert not list(away.iterdir())
@@ -65,46 +65,46 @@ def test_a_file_that_is_away_is_not_called_expired(away: Path, client: Client) -
     client.force_login(make_user())
     client.raise_request_exception = False
     assert client.get(f"/files/{artifact.pk}/{artifact.name}").status_code == 500
-    with pytest.raises(volume.FolderAway):
-        storage.size(artifact.pk)
+    with pytest.raises(disk.FolderAway):
+        store.size(artifact.pk)
 
 
 def test_whoever_emptied_it_says_so_with_the_mark(away: Path) -> None:
-    (away / volume.MARK).touch()
-    assert not volume.is_away()
-    room.check()
+    (away / disk.MARK).touch()
+    assert not disk.is_away()
+    capacity.check()
 
 
 def test_when_everything_expired_any_folder_will_do(
     away: Path, set_env: Callable[..., None]
 ) -> None:
     Artifact.objects.update(expires_at="2020-01-01T00:00:00Z")
-    assert volume.root() == away
-    assert not volume.is_away()
+    assert disk.root() == away
+    assert not disk.is_away()
 
 
 def test_asking_for_free_space_asks_no_database(away: Path) -> None:
     async def ask() -> int:
-        return volume.free_bytes()
+        return disk.free_bytes()
 
     assert asyncio.run(ask()) > 0
 
 
 def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = make_artifact(content=b"x")
-    (artifacts / volume.MARK).unlink()
+    (artifacts / disk.MARK).unlink()
 
     def refuse(*_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    with storage.open_artifact(artifact.pk) as file:
+    with store.open_artifact(artifact.pk) as file:
         assert file.read() == b"x"
 
 
 def test_what_is_to_be_taken_over_is_away(artifacts: Path) -> None:
     artifact = make_artifact(content=b"x")
-    with storage.Workspace("one.1") as workspace:
+    with store.Workspace("one.1") as workspace:
         shutil.rmtree(artifacts)
         with pytest.raises(DiskFull):
             workspace.adopt(artifact.pk)

@@ -21,8 +21,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import downloads, storage
 from jobs.errors import Expired, TooManyDownloads
+from jobs.files import serving, store
 from jobs.models import Artifact, Role
 from tests.factories import make_artifact, make_job, make_user
 
@@ -46,10 +46,10 @@ def database_stays_open() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[downloads._Slots]:
+def slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[serving._Slots]:
     """Counted anew, and every slot given back at the end."""
-    fresh = downloads._Slots()
-    monkeypatch.setattr(downloads, "slots", fresh)
+    fresh = serving._Slots()
+    monkeypatch.setattr(serving, "slots", fresh)
     yield fresh
     gc.collect()
     assert fresh.total() == 0
@@ -66,7 +66,7 @@ def ask(
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = RequestFactory().generic(method, "/x", headers=named)
     artifact_id = file.pk if isinstance(file, Artifact) else file
-    return downloads.respond(request, user or make_user(), artifact_id, inline=inline)
+    return serving.respond(request, user or make_user(), artifact_id, inline=inline)
 
 
 def body(response: HttpResponseBase) -> bytes:
@@ -152,7 +152,7 @@ def test_past_the_end(file: Artifact, asked: str) -> None:
 def test_any_range_agrees_with_a_slice(first: int | None, last: int | None) -> None:
     header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     request = RequestFactory().get("/x", headers={"Range": header})
-    found = downloads._asked_range(request, '"x"', SIZE)
+    found = serving._asked_range(request, '"x"', SIZE)
     if first is None and last is None:
         assert found is None
         return
@@ -164,7 +164,7 @@ def test_any_range_agrees_with_a_slice(first: int | None, last: int | None) -> N
     else:
         expected = CONTENT[first : SIZE if last is None else last + 1]
     if not expected:
-        assert found == downloads.UNSATISFIABLE
+        assert found == serving.UNSATISFIABLE
     else:
         assert found
         assert CONTENT[found[0] : found[1] + 1] == expected
@@ -226,7 +226,7 @@ def test_what_is_gone_is_said_to_its_owner_alone(file: Artifact, end: str) -> No
     elif end == "removed":
         file.removed_at = now
     else:
-        storage.remove(file.pk)
+        store.remove(file.pk)
     file.save()
     with pytest.raises(Expired):
         ask(file)
@@ -269,12 +269,12 @@ def test_one_query(file: Artifact, django_assert_num_queries: Callable[..., Any]
     ],
 )  # fmt: skip
 def test_disposition(name: str, header: str) -> None:
-    assert downloads.disposition(name, attachment=True) == header
+    assert serving.disposition(name, attachment=True) == header
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
 def test_no_name_breaks_the_header(name: str) -> None:
-    header = downloads.disposition(name, attachment=True)
+    header = serving.disposition(name, attachment=True)
     found = re.fullmatch(
         r"attachment; filename=\"([^\"\\\r\n]*)\"; filename\*=UTF-8''([!-~]*)", header, re.ASCII
     )
@@ -347,7 +347,7 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
         response.close()
 
 
-def test_a_place_is_given_back_once(file: Artifact, slots: downloads._Slots) -> None:
+def test_a_place_is_given_back_once(file: Artifact, slots: serving._Slots) -> None:
     first, second = ask(file), ask(file)
     assert slots.total() == 2
     for _ in range(3):
@@ -357,7 +357,7 @@ def test_a_place_is_given_back_once(file: Artifact, slots: downloads._Slots) -> 
     assert slots.total() == 0
 
 
-def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: downloads._Slots) -> None:
+def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving._Slots) -> None:
     response = ask(file, Range="bytes=0-9999")
     assert isinstance(response, FileResponse)
     next(iter(response))
@@ -366,7 +366,7 @@ def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: downloads._Sl
     assert slots.total() == 0
 
 
-def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: downloads._Slots) -> None:
+def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving._Slots) -> None:
     response = ask(file)
     assert isinstance(response, FileResponse)
     opened = response.file_to_stream
@@ -378,7 +378,7 @@ def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: downloads._Slot
 
 def test_places_are_counted_right_from_many_threads(set_env: Callable[..., None]) -> None:
     set_env(web_threads=48)
-    counted = downloads._Slots()
+    counted = serving._Slots()
     refused = 0
 
     def come_and_go() -> None:

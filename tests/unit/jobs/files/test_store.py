@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import room, storage
+from jobs.files import capacity, store
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ SetEnv = Callable[..., None]
 
 def save(content: bytes, artifact_id: uuid.UUID | None = None) -> uuid.UUID:
     artifact_id = artifact_id or uuid.uuid4()
-    with storage.Workspace(f"{uuid.uuid4()}.1") as workspace:
+    with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
         key, file = workspace.create()
         file.write(content)
         workspace.keep(key, artifact_id)
@@ -37,9 +37,9 @@ def test_a_kept_file_lies_under_its_id_and_nothing_else_is_left(artifacts: Path)
     assert [path.relative_to(artifacts) for path in artifacts.glob("*/*") if path.is_file()] == [
         Path(name[:2]) / name
     ]
-    with storage.open_artifact(artifact_id) as file:
+    with store.open_artifact(artifact_id) as file:
         assert file.read() == b"hello"
-    assert storage.size(artifact_id) == 5
+    assert store.size(artifact_id) == 5
     assert list((artifacts / "work").iterdir()) == []
 
 
@@ -54,26 +54,26 @@ def test_folders_and_files_belong_to_us_alone(artifacts: Path) -> None:
 
 def test_removing_twice_is_harmless_and_a_reader_finishes() -> None:
     artifact_id = save(b"hello")
-    with storage.open_artifact(artifact_id) as file:
-        assert storage.remove(artifact_id)
+    with store.open_artifact(artifact_id) as file:
+        assert store.remove(artifact_id)
         assert file.read() == b"hello"
-    assert not storage.remove(artifact_id)
-    assert storage.size(artifact_id) is None
+    assert not store.remove(artifact_id)
+    assert store.size(artifact_id) is None
     with pytest.raises(FileNotFoundError):
-        storage.open_artifact(artifact_id)
+        store.open_artifact(artifact_id)
 
 
 @pytest.mark.parametrize("hostile", ["../../etc/passwd", "", "x", "..", "\0", "a/b"])
 def test_only_ids_name_files(hostile: str) -> None:
-    for act in (storage.open_artifact, storage.size, storage.remove):
+    for act in (store.open_artifact, store.size, store.remove):
         with pytest.raises(ValueError, match=r"\S"):
             act(hostile)
 
 
 def test_an_id_in_another_spelling_is_the_same_file() -> None:
     artifact_id = save(b"hello")
-    assert storage.size(str(artifact_id).upper()) == 5
-    assert storage.size(artifact_id.hex) == 5
+    assert store.size(str(artifact_id).upper()) == 5
+    assert store.size(artifact_id.hex) == 5
 
 
 def test_no_link_is_followed_to_a_file(artifacts: Path, tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_no_link_is_followed_to_a_file(artifacts: Path, tmp_path: Path) -> None:
     place.symlink_to(secret)
 
     with pytest.raises(FileNotFoundError):
-        storage.open_artifact(artifact_id)
-    assert storage.size(artifact_id) is None
-    assert [found for folder in storage.stored() for found in folder] == []
-    assert storage.remove(artifact_id)
+        store.open_artifact(artifact_id)
+    assert store.size(artifact_id) is None
+    assert [found for folder in store.stored() for found in folder] == []
+    assert store.remove(artifact_id)
     assert secret.read_bytes() == b"secret"
 
 
@@ -100,9 +100,9 @@ def test_no_link_is_followed_to_a_folder(artifacts: Path, tmp_path: Path) -> Non
     (artifacts / str(artifact_id)[:2]).symlink_to(elsewhere)
 
     with pytest.raises(FileNotFoundError):
-        storage.open_artifact(artifact_id)
-    assert storage.size(artifact_id) is None
-    assert not storage.remove(artifact_id)
+        store.open_artifact(artifact_id)
+    assert store.size(artifact_id) is None
+    assert not store.remove(artifact_id)
     with pytest.raises(OSError, match=r"\S"):
         save(b"ours", artifact_id)
     assert (elsewhere / str(artifact_id)).read_bytes() == b"theirs"
@@ -112,8 +112,8 @@ def test_a_folder_in_place_of_a_file_is_no_file(artifacts: Path) -> None:
     artifact_id = uuid.uuid4()
     (artifacts / str(artifact_id)[:2] / str(artifact_id)).mkdir(parents=True)
     with pytest.raises(FileNotFoundError):
-        storage.open_artifact(artifact_id)
-    assert storage.size(artifact_id) is None
+        store.open_artifact(artifact_id)
+    assert store.size(artifact_id) is None
 
 
 def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
@@ -125,7 +125,7 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
     (artifacts / "ab").mkdir(exist_ok=True)
     (artifacts / "ab" / f"cd{uuid.uuid4().hex[2:]}").write_text("wrong folder")
 
-    found = [one for folder in storage.stored() for one in folder]
+    found = [one for folder in store.stored() for one in folder]
 
     assert {one.id for one in found} == ours
     assert {one.size_bytes for one in found} == {10}
@@ -135,7 +135,7 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
 
 
 def test_keys_count_up_and_discard_removes(artifacts: Path) -> None:
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
         first, _ = workspace.create()
         second, file = workspace.create()
         assert (first, second) == ("1.part", "2.part")
@@ -148,7 +148,7 @@ def test_keys_count_up_and_discard_removes(artifacts: Path) -> None:
 
 
 def test_a_new_file_is_read_and_written_anywhere() -> None:
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
         key, file = workspace.create()
         file.write(b"hello world")
         file.seek(6)
@@ -164,7 +164,7 @@ def test_what_a_dead_attempt_left_is_cleared_on_entering(artifacts: Path) -> Non
     left = artifacts / "work" / "item.1"
     left.mkdir(parents=True)
     (left / "1.part").write_bytes(b"old")
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
         assert list(workspace.path.iterdir()) == []
         assert workspace.create()[0] == "1.part"
 
@@ -173,7 +173,7 @@ def test_an_error_clears_the_workspace(artifacts: Path) -> None:
     files = []
 
     def crash() -> None:
-        with storage.Workspace("item.1") as workspace:
+        with store.Workspace("item.1") as workspace:
             files.append(workspace.create()[1])
             files[0].write(b"x")
             raise ZeroDivisionError
@@ -187,12 +187,12 @@ def test_an_error_clears_the_workspace(artifacts: Path) -> None:
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".hidden", "x" * 200, "a\0b"])
 def test_a_workspace_cannot_be_elsewhere(name: str) -> None:
     with pytest.raises(ValueError, match="workspace"):
-        storage.Workspace(name)
+        store.Workspace(name)
 
 
 @pytest.mark.parametrize("key", ["../1.part", "1", "1.part/..", "/etc/passwd", ""])
 def test_a_key_cannot_be_elsewhere(key: str) -> None:
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
         for act in (workspace.discard, workspace.open):
             with pytest.raises(ValueError, match="key"):
                 act(key)
@@ -202,20 +202,20 @@ def test_a_key_cannot_be_elsewhere(key: str) -> None:
 
 def test_keep_flushes_a_file_somebody_still_reads() -> None:
     artifact_id = uuid.uuid4()
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
         key, file = workspace.create()
         file.write(b"hello")
         assert workspace.keep(key, artifact_id, durable=False) == 5
         file.seek(0)
         assert file.read() == b"hello"
         file.close()
-    assert storage.size(artifact_id) == 5
+    assert store.size(artifact_id) == 5
 
 
 def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(capacity.time, "monotonic", lambda: 1000.0)
     ids = [uuid.uuid4() for _ in range(50)]
-    with storage.Workspace("item.1") as workspace:
+    with store.Workspace("item.1") as workspace:
 
         def make(artifact_id: uuid.UUID) -> None:
             key, file = workspace.create()
@@ -230,7 +230,7 @@ def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         for thread in threads:
             thread.join()
     for one in ids:
-        with storage.open_artifact(one) as file:
+        with store.open_artifact(one) as file:
             assert file.read() == one.bytes
 
 
@@ -245,10 +245,10 @@ def test_old_workspaces_are_found_and_removed(artifacts: Path, tmp_path: Path) -
     (work / "link").symlink_to(target)
     os.utime(work / "link", (0, 0), follow_symlinks=False)
 
-    assert list(storage.workspaces(older_than_s=60)) == ["link", "old.1"]
+    assert list(store.workspaces(older_than_s=60)) == ["link", "old.1"]
     for name in ("link", "old.1", "old.1"):
         if name != "old.1" or (work / name).exists():
-            storage.remove_workspace(name)
+            store.remove_workspace(name)
     assert [path.name for path in work.iterdir()] == ["new.1"]
     assert target.exists()
 
@@ -256,4 +256,4 @@ def test_old_workspaces_are_found_and_removed(artifacts: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
 def test_no_folder_but_a_workspace_is_removed(name: str) -> None:
     with pytest.raises(ValueError, match="workspace"):
-        storage.remove_workspace(name)
+        store.remove_workspace(name)

@@ -14,13 +14,13 @@ from django.conf import settings
 from django.db.models import Min, Sum
 from django.utils import timezone
 
-from jobs import volume
 from jobs.errors import DiskFull, QuotaExceeded
+from jobs.files import disk
+from jobs.files.disk import RETRY_S
 from jobs.models import Artifact
-from jobs.volume import RETRY_S
 
 if TYPE_CHECKING:
-    from jobs.storage import Workspace
+    from jobs.files.store import Workspace
 
 FRESH_S: Final = 1.0
 """How long a count of stored bytes is good for."""
@@ -53,18 +53,18 @@ def used_bytes(owner_id: int | None = None) -> int:
 def look() -> Room:
     """How full we are right now. One query. Raises FolderAway, and OSError."""
     env = settings.STORYKEEP
-    volume.root()
+    disk.root()
     return Room(
         used_bytes=used_bytes(),
         max_bytes=env.disk_max,
-        free_bytes=volume.free_bytes(),
+        free_bytes=disk.free_bytes(),
         min_free_bytes=env.disk_min_free,
     )
 
 
 def check() -> None:
     """Refuse new work while there is no room for it. Raises DiskFull with a time."""
-    with volume.disk_errors():
+    with disk.disk_errors():
         full = look().full
     if full:
         raise DiskFull("no room for new work", retry_after_s=_room_comes_in_s())
@@ -122,7 +122,7 @@ class _Keeper:
                 if self._used.get(whose, 0) + theirs + size_bytes > workspace.max_bytes:
                     raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
             owed = sum(one.unwritten_bytes() for one in active)
-            if volume.free_bytes() - owed - size_bytes < env.disk_min_free:
+            if disk.free_bytes() - owed - size_bytes < env.disk_min_free:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
             workspace.admitted(size_bytes)
 
