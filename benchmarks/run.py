@@ -161,8 +161,9 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
     """Submit every author as one job and wait until it is settled."""
     from django.contrib.auth import get_user_model
 
-    from jobs import cleanup, submission
+    from jobs import cleanup
     from jobs.models import Job
+    from jobs.queue import submission
 
     owner, _ = get_user_model().objects.get_or_create(username="bench")
     _forget_names(fake.accounts)

@@ -18,9 +18,10 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, lifecycle, listing, packaging, quotas, snapshot, submission
+from jobs import cleanup, listing, packaging, snapshot
 from jobs.files import serving
 from jobs.models import Item, Job
+from jobs.queue import quotas, settling, submission
 from jobs.schemas import (
     ErrorBody,
     JobIn,
@@ -220,7 +221,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
 def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     found = _job(request, job_id)
-    lifecycle.cancel(found)
+    settling.cancel(found)
     return _answer(request, found.pk)
 
 
@@ -233,7 +234,7 @@ def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
 def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     """A fresh attempt of what failed and may work now."""
     found = _job(request, job_id)
-    lifecycle.retry(found)
+    settling.retry(found)
     return _answer(request, found.pk, 202)
 
 

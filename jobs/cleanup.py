@@ -21,10 +21,10 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from jobs import lifecycle, quotas
 from jobs.ephemeral import heartbeats, progress
 from jobs.files import capacity, disk, store
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
+from jobs.queue import quotas, settling
 from jobs.states import ItemState
 
 logger = logging.getLogger(__name__)
@@ -205,7 +205,7 @@ def _workspaces(now: datetime, tally: _Tally) -> int:
     """Folders of claims that are over. A slow transfer may leave a folder untouched for long, so
     its claim is asked for, not only its age."""
     count = 0
-    for name in store.workspaces(older_than_s=lifecycle.LEASE.total_seconds(), now=now.timestamp()):
+    for name in store.workspaces(older_than_s=settling.LEASE.total_seconds(), now=now.timestamp()):
         if _is_claimed(name):
             continue
         try:
@@ -235,7 +235,7 @@ def _packages(now: datetime) -> int:
     stuck = Package.objects.filter(
         state__in=(PackageState.QUEUED, PackageState.RUNNING),
         created_at__lte=now - PACKING_PATIENCE,
-    ).exclude(heartbeat_at__gt=now - lifecycle.LEASE)
+    ).exclude(heartbeat_at__gt=now - settling.LEASE)
     given_up = stuck.update(state=PackageState.FAILED, error_code="internal")
     gone = Q(artifact=None) | Q(artifact__removed_at__isnull=False)
     over = Package.objects.filter(gone, state=PackageState.DONE)
@@ -305,7 +305,7 @@ def forget(job: Job) -> None:
     A worker still busy with it finds its claim gone within a second and leaves nothing; what it
     kept in that moment is an orphan for the sweep. Log lines name ids only, so none has to go.
     """
-    lifecycle.cancel(job)
+    settling.cancel(job)
     tally = _Tally()
     for artifact_id, size_bytes in _erase(job.pk) or ():
         tally.remove(artifact_id, size_bytes)
@@ -338,7 +338,7 @@ def forget_everything(owner_id: int) -> Belongings:
     before = belongings(owner_id)
     mine = Job.objects.filter(owner_id=owner_id)
     for job in mine.filter(Exists(Item.objects.open().filter(job=OuterRef("pk")))):
-        lifecycle.cancel(job)
+        settling.cancel(job)
     tally = _Tally()
     for job_id in list(mine.values_list("pk", flat=True)):
         for artifact_id, size_bytes in _erase(job_id) or ():

@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Audio, Prefer
+from jobs.queue.submission import Options
 from jobs.states import ItemState
-from jobs.submission import Options
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500

@@ -19,11 +19,12 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs import quotas, shelf, submission
+from jobs import shelf
 from jobs.errors import BatchTooLong, place, told
 from jobs.forms import PasteForm
 from jobs.models import LINE_LENGTH, Audio, Prefer
-from jobs.submission import Line
+from jobs.queue import quotas, submission
+from jobs.queue.submission import Line
 from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError, UnsupportedLink
 

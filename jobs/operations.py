@@ -24,8 +24,8 @@ from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress, RedisAway
 from jobs.files import capacity
 from jobs.files.capacity import Room
-from jobs.lifecycle import REFUSALS
 from jobs.models import Item, Package, PackageState
+from jobs.queue.settling import REFUSALS
 from jobs.states import ItemState
 from jobs.upstream.breaker import Breaker, standing
 

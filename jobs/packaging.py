@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import lifecycle, packages, quotas
+from jobs import packages
 from jobs.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -29,12 +29,13 @@ from jobs.archive import (
     StoryFacts,
     nothing,
 )
-from jobs.dispatch import dispatch
 from jobs.errors import NothingToPack
 from jobs.files import capacity, disk, names, store
-from jobs.lifecycle import ClaimLost
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.packages import PackageClaim
+from jobs.queue import quotas, settling
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import ClaimLost
 
 PACKED: Final = tuple(Role(role) for role in ORDER)
 """What goes into a ZIP."""
@@ -266,16 +267,16 @@ class _Heartbeat:
 
     def __init__(self, held: PackageClaim) -> None:
         self._held = held
-        self._next = time.monotonic() + lifecycle.RENEW_S / 2
+        self._next = time.monotonic() + settling.RENEW_S / 2
 
     def __call__(self) -> None:
-        if lifecycle.stopping.is_set():
-            raise lifecycle.Stopping
+        if settling.stopping.is_set():
+            raise settling.Stopping
         if time.monotonic() < self._next:
             return
         if not packages.renew(self._held):
             raise ClaimLost
-        self._next = time.monotonic() + lifecycle.RENEW_S / 2
+        self._next = time.monotonic() + settling.RENEW_S / 2
 
 
 def run(held: PackageClaim) -> bool:

@@ -16,13 +16,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import cleanup, engine, lifecycle, packaging, quotas, sharing, submission
-from jobs.dispatch import dispatch
+from jobs import cleanup, engine, packaging, sharing
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
 from jobs.files import names, store
-from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
+from jobs.queue import quotas, settling, submission
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories import choose, structures
@@ -105,7 +106,7 @@ def _taken_over(
     if record.has_past:
         return False
     what = sharing.subject(item)
-    while not lifecycle.lead(held, what):
+    while not settling.lead(held, what):
         leader = sharing.leader_of(what, Audio(item.job.audio))
         if leader is None:
             continue  # gone this moment: the lead is to be had
@@ -142,7 +143,7 @@ def _events(
 def upstream_answered() -> None:
     """TikTok gave a real answer: if that ends a pause, whoever waits for it goes on."""
     if breaker.answered():
-        resumed = lifecycle.resume_all()
+        resumed = settling.resume_all()
         logger.info("TikTok answers again, %d items go on", resumed)
         dispatch()
 
@@ -153,22 +154,22 @@ class _Watch:
     def __init__(self, held: Claim) -> None:
         self._held = held
         now = time.monotonic()
-        self._look_at, self._renew_at = now + LOOK_ROUND_S, now + lifecycle.RENEW_S
+        self._look_at, self._renew_at = now + LOOK_ROUND_S, now + settling.RENEW_S
         self._end_at = now + engine.client_config().item_timeout_s + OVERTIME_S
 
     def look_round(self) -> None:
         """Raises ClaimLost, Stopping or TimedOut."""
-        if lifecycle.stopping.is_set():
+        if settling.stopping.is_set():
             raise Stopping
         now = time.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + LOOK_ROUND_S
         if now >= self._renew_at:
-            self._renew_at = now + lifecycle.RENEW_S
-            ours = lifecycle.renew(self._held)
+            self._renew_at = now + settling.RENEW_S
+            ours = settling.renew(self._held)
         else:
-            ours = lifecycle.holds(self._held)
+            ours = settling.holds(self._held)
         if not ours:
             raise ClaimLost
         if now >= self._end_at:

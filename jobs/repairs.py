@@ -15,13 +15,14 @@ from uuid import uuid4
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from jobs import lifecycle, packages
-from jobs.dispatch import dispatch
+from jobs import packages
 from jobs.errors import BY_CODE, Internal
 from jobs.files import store
-from jobs.lifecycle import Claim
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.packages import PackageClaim
+from jobs.queue import settling
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import Claim
 from jobs.states import ItemState
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def repair(now: datetime) -> Repaired:
     gave_up = _give_up_waiting(now)
     still_open = Exists(Item.objects.open().filter(job=OuterRef("pk")))
     unclosed = Job.objects.filter(settled_at=None).exclude(items=None)
-    closed = lifecycle.close(unclosed.filter(~still_open), now)
+    closed = settling.close(unclosed.filter(~still_open), now)
     # A retry that crossed with the closing of its job.
     Job.objects.filter(still_open, settled_at__isnull=False).update(settled_at=None)
     report = Repaired(
@@ -62,8 +63,8 @@ def repair(now: datetime) -> Repaired:
 
 def _silent(now: datetime) -> Q:
     """No sign of life for a lease; or one from the future, for the clock was set back."""
-    long_ago = Q(heartbeat_at__lte=now - lifecycle.LEASE)
-    return long_ago | Q(heartbeat_at__gt=now + lifecycle.LEASE) | Q(heartbeat_at=None)
+    long_ago = Q(heartbeat_at__lte=now - settling.LEASE)
+    return long_ago | Q(heartbeat_at__gt=now + settling.LEASE) | Q(heartbeat_at=None)
 
 
 def _requeue_stale(now: datetime) -> int:
@@ -72,17 +73,17 @@ def _requeue_stale(now: datetime) -> int:
     stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
     for item_id, attempt, tries in list(stale):
         held = Claim(item_id, attempt)
-        if not lifecycle.rows_of(held).filter(silent).exists():
+        if not settling.rows_of(held).filter(silent).exists():
             continue
         if tries + 1 >= DEATHS:
             bug = uuid4().hex[:8]
             logger.error("item %s: its workers vanish, bug %s", item_id, bug)
-            ended = lifecycle.fail(held, Internal(bug))
+            ended = settling.fail(held, Internal(bug))
         else:
             facts: dict[str, Any] = {
                 "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
             }  # fmt: skip
-            ended = lifecycle.rows_of(held).filter(silent).update(state=S.QUEUED, **facts) == 1
+            ended = settling.rows_of(held).filter(silent).update(state=S.QUEUED, **facts) == 1
         if ended:
             count += 1
             _clear(held.workspace)
@@ -115,8 +116,8 @@ def _give_up_waiting(now: datetime) -> int:
     """Settle what has waited for TikTok longer than anyone would."""
     tired = Item.objects.filter(
         state=S.QUEUED,
-        error_code__in=lifecycle.REFUSALS,
-        refused_since__lte=now - lifecycle.PATIENCE,
+        error_code__in=settling.REFUSALS,
+        refused_since__lte=now - settling.PATIENCE,
     )
     count = 0
     for item_id, attempt in list(tired.values_list("pk", "attempt")):
@@ -128,8 +129,8 @@ def _give_up_waiting(now: datetime) -> int:
             )
             if settled:
                 code = Item.objects.values_list("error_code", flat=True).get(pk=item_id)
-                lifecycle.leave([item_id], S.FAILED, BY_CODE[code](), now)
+                settling.leave([item_id], S.FAILED, BY_CODE[code](), now)
         if settled:
             count += 1
-            lifecycle.close(Job.objects.filter(items=item_id), now)
+            settling.close(Job.objects.filter(items=item_id), now)
     return count

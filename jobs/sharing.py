@@ -22,11 +22,11 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs import lifecycle
 from jobs.errors import BY_CODE
 from jobs.files import store
-from jobs.lifecycle import Claim
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
+from jobs.queue import settling
+from jobs.queue.settling import Claim
 from jobs.states import ItemState
 from stories import derive, events, structures
 from stories.download import digest
@@ -40,7 +40,7 @@ LOOK_S: Final = 0.4
 """How often a follower looks at what the leader has."""
 FRESH: Final = timedelta(seconds=60)
 """A list older than this, by the time someone asks, may lack what they want to see."""
-SILENT: Final = timedelta(seconds=2.5 * lifecycle.RENEW_S)
+SILENT: Final = timedelta(seconds=2.5 * settling.RENEW_S)
 """A leader without a sign of life for so long is not waited for. It may lose its claim later."""
 
 _PLAIN: Final = frozenset({Role.MEDIA, Role.POSTER, Role.CONVERTED})
@@ -146,7 +146,7 @@ class Leader:
                 self._conclude(seen)
                 return
             # Asked to stop, a worker does not sleep on.
-            lifecycle.stopping.wait(LOOK_S)
+            settling.stopping.wait(LOOK_S)
             yield None
 
     def _look(self) -> dict[str, Any] | None:

@@ -13,9 +13,10 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs import again, listing
+from jobs import listing
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
+from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState, job_state
 from jobs.telling import shortened
 
@@ -124,7 +125,7 @@ def cards(jobs: Iterable[Job]) -> list[Card]:
     saved: set[uuid.UUID] = set()
     wanting: Counter[uuid.UUID] = Counter()
     lines = Item.objects.filter(job__in=jobs).annotate(
-        saved=again.saved(), wanting=again.wanting(timezone.now())
+        saved=resubmission.saved(), wanting=resubmission.wanting(timezone.now())
     )
     item: Any  # with what was annotated, which no type knows
     for item in lines.order_by("job_id", "position"):

@@ -20,14 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from jobs import archive, engine, submission
+from jobs import archive, engine
 from jobs.archive import Archive, FileFacts, Named, StoryFacts
 from jobs.errors import Cancelled, DiskFull, Internal
 from jobs.files import names
 from jobs.folder import Folder, FolderFull, written
 from jobs.models import ItemKind
+from jobs.queue import submission
+from jobs.queue.submission import Line
 from jobs.states import OPEN, ItemState, job_state
-from jobs.submission import Line
 from jobs.upstream.breaker import Bucket
 from stories import choose, structures
 from stories.client import StoryClient

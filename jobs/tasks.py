@@ -9,10 +9,11 @@ from celery import shared_task
 from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, packages, packaging, pipeline, repairs
-from jobs.dispatch import decline
+from jobs import cleanup, packages, packaging, pipeline, repairs
 from jobs.errors import Internal
-from jobs.lifecycle import ClaimLost, Stopping
+from jobs.queue import settling
+from jobs.queue.dispatch import decline
+from jobs.queue.settling import ClaimLost, Stopping
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
@@ -21,36 +22,36 @@ logger = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def fetch_item(item_id: str) -> None:
     """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
-    if lifecycle.stopping.is_set():
+    if settling.stopping.is_set():
         decline(UUID(item_id))
         return
-    held = lifecycle.take_turn(UUID(item_id))
+    held = settling.take_turn(UUID(item_id))
     if held is None:
         return
     try:
-        lifecycle.finish(held, pipeline.run(held))
+        settling.finish(held, pipeline.run(held))
     except ClaimLost:
         logger.info("item %s is no longer ours", held.item_id)
     except Stopping:
-        lifecycle.release(held)
+        settling.release(held)
     except StoriesError as error:
-        lifecycle.fail(held, error)
+        settling.fail(held, error)
     except DatabaseAway as error:
         # Locked or away: it may not even take down that we failed. The repair hands the item on.
         logger.warning("item %s is left to the repair: %s", held.item_id, error)
     except Exception as error:  # a bug: say so, do not try again
-        if not lifecycle.holds(held):  # its rows or files went away under it, as they may
+        if not settling.holds(held):  # its rows or files went away under it, as they may
             logger.info("item %s lost its claim: %s", held.item_id, type(error).__name__)
             return
         bug = uuid4().hex[:8]
         logger.exception("item %s crashed, bug %s", held.item_id, bug)
-        lifecycle.fail(held, Internal(bug))
+        settling.fail(held, Internal(bug))
 
 
 @shared_task(ignore_result=True)
 def pack_package(package_id: str) -> None:
     """Pack one ZIP that was asked for."""
-    if lifecycle.stopping.is_set():
+    if settling.stopping.is_set():
         decline(UUID(package_id))
         return
     held = packages.claim(UUID(package_id))

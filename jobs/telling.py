@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from jobs import cleanup
-from jobs.again import ENDED
 from jobs.errors import BY_CODE, Cancelled, Internal, place, words
 from jobs.models import ItemKind, Role, StoryKind
+from jobs.queue.resubmission import ENDED
 from jobs.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size

@@ -22,11 +22,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import again, cleanup, lifecycle, packaging, qr, shelf, snapshot, telling
+from jobs import cleanup, packaging, qr, shelf, snapshot, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.files import serving
 from jobs.forms import SearchForm
 from jobs.models import Artifact, Item, Job, Package, Role, Story
+from jobs.queue import resubmission, settling
 from jobs.snapshot import FileView, Snapshot
 from jobs.states import ItemState
 from jobs.templatetags.words import size, when
@@ -123,7 +124,7 @@ def _act(
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: lifecycle.cancel(mine))
+    return _act(request, job_id, lambda: settling.cancel(mine))
 
 
 @login_required
@@ -131,7 +132,7 @@ def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Try again what failed and may work now."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: lifecycle.retry(mine))
+    return _act(request, job_id, lambda: settling.retry(mine))
 
 
 @login_required
@@ -139,7 +140,7 @@ def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
     """The same for one line."""
     item = get_object_or_404(Item.objects.visible_to(request.user), pk=item_id)
-    return _act(request, item.job_id, lambda: lifecycle.retry_item(item), f"#line-{item.pk}")
+    return _act(request, item.job_id, lambda: settling.retry_item(item), f"#line-{item.pk}")
 
 
 @login_required
@@ -284,7 +285,7 @@ def item_again(request: HttpRequest, item_id: UUID) -> HttpResponse:
         Item.objects.visible_to(request.user).select_related("job"), pk=item_id
     )
     posts = item.job.posts or "posts" in request.POST
-    return _anew(request, item.job, lambda: again.anew(item.job, [item.line], posts=posts))
+    return _anew(request, item.job, lambda: resubmission.anew(item.job, [item.line], posts=posts))
 
 
 @login_required
@@ -296,7 +297,7 @@ def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
     )
     old = story.item.job
     return _anew(
-        request, old, lambda: again.anew(old, [story.source_url], posts=not story.is_story)
+        request, old, lambda: resubmission.anew(old, [story.source_url], posts=not story.is_story)
     )
 
 
@@ -305,7 +306,7 @@ def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
 def job_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A fresh job for all lines that were cancelled or cleaned up."""
     mine = _mine(request, job_id)
-    return _anew(request, mine, lambda: again.fetch(mine))
+    return _anew(request, mine, lambda: resubmission.fetch(mine))
 
 
 def _anew(request: HttpRequest, old: Job, act: Callable[[], Job | None]) -> HttpResponse:

@@ -28,9 +28,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import people, signin
 from accounts.links import full
 from accounts.models import ApiToken
-from jobs import quotas
 from jobs.admin.ids import PlausibleIds
 from jobs.models import Artifact, Job, Quota
+from jobs.queue import quotas
 from jobs.templatetags.words import size
 from webapp import leaving
 from webapp.forms import PersonForm, QuotaForm

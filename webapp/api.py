@@ -26,8 +26,8 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api import router as jobs_router
 from jobs.errors import Internal, NeverFits, told
+from jobs.queue.submission import EmptySubmission
 from jobs.schemas import ErrorBody, ErrorOut
-from jobs.submission import EmptySubmission
 from stories.errors import StoriesError
 from webapp import description
 from webapp.turns import Turn, Turns

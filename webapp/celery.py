@@ -7,7 +7,7 @@ One worker is one process with threads; transfers share an event loop within it:
     celery -A webapp beat --schedule <a file that may be lost>
 
 More workers, here or on another machine with the same folders, mean more items at once. Promises
-are kept by the database (jobs/lifecycle.py), so messages are acknowledged early: an unacknowledged
+are kept by the database (jobs/queue/settling.py), so messages are acknowledged early: an unacknowledged
 one would bring the worker down when Redis restarts.
 """
 
@@ -105,9 +105,9 @@ def _look_for_more(**_: Any) -> None:
 @signals.worker_shutting_down.connect
 def _let_go(**_: Any) -> None:
     """Items in hand are released within a second or two, for the next worker to take."""
-    from jobs import lifecycle
+    from jobs.queue import settling
 
-    lifecycle.stopping.set()
+    settling.stopping.set()
 
 
 @signals.worker_shutdown.connect
@@ -115,7 +115,7 @@ def _close(**_: Any) -> None:
     """Nothing is received any more: wait for what runs aside, and tell the others what was
     released."""
     from jobs import engine
-    from jobs.dispatch import dispatch
+    from jobs.queue.dispatch import dispatch
 
     aside.stop()
     engine.stop()

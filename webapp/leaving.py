@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 
 from accounts import invitations, people
 from accounts.models import ApiToken
-from jobs import cleanup, lifecycle
+from jobs import cleanup
 from jobs.cleanup import Belongings
+from jobs.queue import settling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def block(user: User) -> None:
     Raises LastAdmin. Blocked first, so that nothing new comes after the cancelling.
     """
     people.block(user)
-    lifecycle.cancel_all(user.pk)
+    settling.cancel_all(user.pk)
 
 
 def delete_user(user: User) -> Belongings:

@@ -12,9 +12,10 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobs import cleanup, lifecycle
+from jobs import cleanup
 from jobs.admin.acts import Act, each
 from jobs.models import Artifact, Item, Job
+from jobs.queue import settling
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size
 
@@ -36,7 +37,7 @@ def _will_cancel(items: QuerySet[Item]) -> str:
 
 
 def _will_retry(items: QuerySet[Item]) -> str:
-    count = lifecycle.retryable(items).count()
+    count = settling.retryable(items).count()
     said = ngettext(
         "%(n)d line that failed and may work now will be tried again.",
         "%(n)d lines that failed and may work now will be tried again.",
@@ -46,7 +47,7 @@ def _will_retry(items: QuerySet[Item]) -> str:
 
 
 def _will_requeue(items: QuerySet[Item]) -> str:
-    found = lifecycle.can_requeue(items)
+    found = settling.can_requeue(items)
     count = found.count()
     said = ngettext(
         "%(n)d line will be tried now, whatever it waits for or why it failed.",
@@ -112,20 +113,20 @@ def _purge_these(files: QuerySet[Artifact]) -> dict[Any, int]:
 CANCEL_JOBS: Final = Act(
     title=_("Cancel what is open"),
     promise=lambda jobs: _will_cancel(_lines(jobs)),
-    do=each(lifecycle.cancel),
+    do=each(settling.cancel),
     said=_cancelled,
     destructive=True,
 )
 RETRY_JOBS: Final = Act(
     title=_("Retry what failed"),
     promise=lambda jobs: _will_retry(_lines(jobs)),
-    do=each(partial(lifecycle.retry, unlimited=True)),
+    do=each(partial(settling.retry, unlimited=True)),
     said=_retried,
 )
 REQUEUE_JOBS: Final = Act(
     title=_("Queue again now"),
     promise=lambda jobs: _will_requeue(_lines(jobs)),
-    do=each(lambda job: lifecycle.requeue(Item.objects.filter(job=job))),
+    do=each(lambda job: settling.requeue(Item.objects.filter(job=job))),
     said=_requeued,
 )
 PURGE_JOBS: Final = Act(
@@ -138,20 +139,20 @@ PURGE_JOBS: Final = Act(
 CANCEL_ITEMS: Final = Act(
     title=_("Cancel"),
     promise=_will_cancel,
-    do=each(lifecycle.cancel_item),
+    do=each(settling.cancel_item),
     said=_cancelled,
     destructive=True,
 )
 RETRY_ITEMS: Final = Act(
     title=_("Retry"),
     promise=_will_retry,
-    do=each(partial(lifecycle.retry_item, unlimited=True)),
+    do=each(partial(settling.retry_item, unlimited=True)),
     said=_retried,
 )
 REQUEUE_ITEMS: Final = Act(
     title=_("Queue again now"),
     promise=_will_requeue,
-    do=each(lambda item: lifecycle.requeue(Item.objects.filter(pk=item.pk))),
+    do=each(lambda item: settling.requeue(Item.objects.filter(pk=item.pk))),
     said=_requeued,
 )
 PURGE_ITEMS: Final = Act(

@@ -29,8 +29,8 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
-from jobs import lifecycle
 from jobs.ephemeral import progress
+from jobs.queue import settling
 from jobs.upstream import breaker
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
@@ -125,7 +125,7 @@ def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
         for key in client.scan_iter("storykeep:*"):
             client.delete(key)
         client.delete("celery", "aside")
-    lifecycle.stopping.clear()
+    settling.stopping.clear()
 
 
 # --- TikTok -------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, repairs, submission, tasks
+from jobs import packaging, repairs, tasks
 from jobs.ephemeral import heartbeats, progress
 from jobs.files import disk, store
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
-from jobs.queue import broker
+from jobs.queue import broker, settling, submission
 from jobs.states import ItemState
 from jobs.upstream.breaker import breaker_status
 from tests.factories import make_user
@@ -159,7 +159,7 @@ def test_an_idle_worker_takes_what_a_busy_one_cannot(
     idle = start_worker().ready()
     eventually(lambda: job.items.filter(state=S.DONE).count() == 4)
     assert [worker.said.count("1 stories") for worker in (busy, idle)] == [4, 4]
-    assert lifecycle.cancel(job) == 4
+    assert settling.cancel(job) == 4
     eventually(lambda: busy.said.count("no longer ours") == 4)
     check_disk()
 
@@ -178,7 +178,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     tiktok.faults.clear()
     start_worker().ready()
 
-    repairs.repair(timezone.now() + lifecycle.LEASE)  # what the scheduler does, a little later
+    repairs.repair(timezone.now() + settling.LEASE)  # what the scheduler does, a little later
 
     settled(job)
     item = job.items.get()
@@ -227,7 +227,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: Story.objects.filter(state=S.DONE).exists())
-    assert lifecycle.cancel(job) == 1
+    assert settling.cancel(job) == 1
     cancelled_at = time.monotonic()
     eventually(lambda: "no longer ours" in worker.said, within=5)
     took = time.monotonic() - cancelled_at
@@ -288,7 +288,7 @@ def test_nothing_waits_behind_slow_transfers(start_worker: Start, tiktok: FakeTi
     packed = Package.objects.filter(pk=package.pk, state=PackageState.DONE)
     eventually(lambda: packed.exists() and not late.filter(removed_at=None).exists())
     assert states(busy) == [S.RUNNING] * len(slow)
-    lifecycle.cancel(busy)
+    settling.cancel(busy)
     check_disk()
 
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
 
-from jobs import quotas, submission
 from jobs.errors import QuotaExceeded
 from jobs.models import Item, Job, Quota, Role
+from jobs.queue import quotas, submission
 from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok

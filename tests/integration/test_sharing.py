@@ -11,9 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, quotas, repairs, snapshot
+from jobs import cleanup, repairs, snapshot
 from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
+from jobs.queue import quotas, settling
 from jobs.schemas import JobOut
 from jobs.states import ItemState
 from tests.factories import make_user
@@ -155,7 +156,7 @@ def test_whoever_came_first_cancels(
     start_worker().ready()
     alice, bob = both(author)
     eventually(lambda: len(media(bob)) == 3)  # the pictures; the video is under way
-    assert lifecycle.cancel(alice) == 1
+    assert settling.cancel(alice) == 1
     tiktok.faults.clear()
     settled(bob)
     assert (states(alice), states(bob)) == ([S.CANCELLED], [S.DONE])
@@ -171,7 +172,7 @@ def test_whoever_came_second_cancels(
 ) -> None:
     worker = start_worker().ready()
     alice, bob = both(author)
-    assert lifecycle.cancel(bob) == 1
+    assert settling.cancel(bob) == 1
     eventually(lambda: "no longer ours" in worker.said, within=5)
     settled(alice)
     assert (states(alice), states(bob)) == ([S.DONE], [S.CANCELLED])
@@ -320,7 +321,7 @@ def test_a_third_one_follows_the_second(
     carol = submit(author.name, owner="carol")
     eventually(lambda: following(carol))
     eventually(lambda: len(media(carol)) == len(media(bob)) == 3)
-    lifecycle.cancel(alice)
+    settling.cancel(alice)
     settled(bob), settled(carol)
     assert states(bob) == states(carol) == [S.DONE]
     assert len(media(bob)) == len(media(carol)) == 4

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs import lifecycle
-from jobs.lifecycle import Claim
 from jobs.models import Item
+from jobs.queue import settling
+from jobs.queue.settling import Claim
 from tests.factories import make_item
 
 
 def claimed(item: Item | None = None, **facts: Any) -> Claim:
     """The claim on a fresh item."""
-    held = lifecycle.claim((item or make_item(**facts)).pk)
+    held = settling.claim((item or make_item(**facts)).pk)
     assert held
     return held
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from jobs import lifecycle
 from jobs.ephemeral import progress
 from jobs.queue import broker as messages
+from jobs.queue import settling
 from jobs.upstream import breaker
 from webapp.api import turns
 
@@ -46,4 +46,4 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     yield fake
     breaker.forget()
     progress.health.reset()
-    lifecycle.stopping.clear()
+    settling.stopping.clear()

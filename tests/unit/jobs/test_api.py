@@ -24,10 +24,11 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs import api as jobs_api
-from jobs import packages, packaging, submission
+from jobs import packages, packaging
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
 from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
+from jobs.queue import submission
 from jobs.schemas import ErrorOut
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user

@@ -16,10 +16,11 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle
+from jobs import cleanup
 from jobs.ephemeral import progress
 from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.queue import settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -301,7 +302,7 @@ def test_a_job_retried_as_its_time_comes_stays(monkeypatch: pytest.MonkeyPatch) 
     erase = cleanup._erase
 
     def late(*args: Any, **more: Any) -> Any:
-        lifecycle.retry(item.job)
+        settling.retry(item.job)
         return erase(*args, **more)
 
     monkeypatch.setattr(cleanup, "_erase", late)
@@ -331,7 +332,7 @@ def test_forgetting_removes_everything_at_once(
     assert list(Artifact.objects.all()) == [other]
     assert [path.name for path in artifacts.glob("*/*") if path.is_file()] == [str(other.pk)]
     assert forgotten == [job.pk]
-    assert not lifecycle.holds(lifecycle.Claim(item.pk, item.attempt))
+    assert not settling.holds(settling.Claim(item.pk, item.attempt))
 
 
 def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch) -> None:

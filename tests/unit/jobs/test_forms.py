@@ -6,7 +6,7 @@ import pytest
 
 from jobs.forms import PasteForm
 from jobs.models import Audio, Prefer
-from jobs.submission import Options
+from jobs.queue.submission import Options
 
 
 def test_only_text_is_needed() -> None:

@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, home, submission
+from jobs import cleanup, home
 from jobs.models import Artifact, Job, Quota
+from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories.errors import RateLimited

@@ -20,12 +20,13 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import cleanup, lifecycle, packages, packaging
+from jobs import cleanup, packages, packaging
 from jobs.archive import Archive, cell, manifest
 from jobs.errors import DiskFull, NothingToPack
 from jobs.files import names, store
 from jobs.files.names import tame
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
+from jobs.queue import settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 
@@ -586,7 +587,7 @@ def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.Monkey
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
 
     # … and one noticed in the middle of copying.
-    monkeypatch.setattr(lifecycle, "RENEW_S", -1.0)
+    monkeypatch.setattr(settling, "RENEW_S", -1.0)
     assert not packaging.run(held)
     assert files_on_disk(artifacts) == before
 
@@ -665,8 +666,8 @@ def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     held = packages.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
-    lifecycle.stopping.set()
-    with pytest.raises(lifecycle.Stopping):
+    settling.stopping.set()
+    with pytest.raises(settling.Stopping):
         packaging.run(held)
     assert files_on_disk(artifacts) == before
 
@@ -678,7 +679,7 @@ def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held
     long_ago = timezone.now() - timedelta(hours=1)
     Package.objects.filter(pk=package.pk).update(heartbeat_at=long_ago)
-    monkeypatch.setattr(lifecycle, "RENEW_S", -1.0)
+    monkeypatch.setattr(settling, "RENEW_S", -1.0)
     assert packaging.run(held)
     package.refresh_from_db()
     assert package.heartbeat_at

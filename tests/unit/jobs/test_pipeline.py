@@ -14,11 +14,12 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import cleanup, engine, lifecycle, packaging, pipeline, repairs, tasks
+from jobs import cleanup, engine, packaging, pipeline, repairs, tasks
 from jobs.ephemeral import progress
 from jobs.files import disk, store
-from jobs.lifecycle import Claim, ClaimLost, Outcome, Stopping
 from jobs.models import Artifact, Item, ItemKind, Role, Story
+from jobs.queue import settling
+from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories import structures
@@ -150,7 +151,7 @@ def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = 
 
 def run(stage: Stage, item: Item, *script: Any) -> Outcome:
     stage.script = script
-    held = lifecycle.claim(item.pk)
+    held = settling.claim(item.pk)
     assert held
     return pipeline.run(held)
 
@@ -246,16 +247,16 @@ def test_what_was_deleted_while_it_waits_comes_back_only_when_asked_for(stage: S
     first, second = a_story(1), a_story(2)
     item = make_item()
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
-    lifecycle.finish(Claim(item.pk, 1), run(stage, item, *lost))
+    settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
     cleanup.delete_files(item.job)
     Item.objects.update(not_before=None)
     outcome = run(stage, item, listed(first, second), ended(first), ended(second, 0, TooLarge()))
     assert stage.asked["have"] == {(first.id, 1)}
-    lifecycle.finish(Claim(item.pk, 2), outcome)
+    settling.finish(Claim(item.pk, 2), outcome)
     item.refresh_from_db()
     assert item.state == S.PARTIAL
 
-    lifecycle.retry_item(item)
+    settling.retry_item(item)
     run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
     assert stage.asked["have"] == set()
 
@@ -264,7 +265,7 @@ def test_what_a_power_cut_took_is_fetched_again(stage: Stage) -> None:
     first, second = a_story(1), a_story(2)
     item = make_item()
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
-    lifecycle.finish(Claim(item.pk, 1), run(stage, item, *lost))
+    settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
     store.remove(item.artifacts.get().pk)
     assert cleanup.sweep(timezone.now()).orphan_rows == 1
     Item.objects.update(not_before=None)
@@ -300,7 +301,7 @@ def test_nothing_saved_is_a_failure(stage: Stage) -> None:
 def test_a_second_attempt_keeps_positions_and_fetches_only_what_is_missing(stage: Stage) -> None:
     album, late = a_story(2, StoryKind.CAROUSEL, 2), a_story(1)
     item = make_item()
-    lifecycle.finish(
+    settling.finish(
         Claim(item.pk, 1),
         run(stage, item, listed(album), stage.file(album, 1), ended(album, 1, MediaCorrupt())),
     )
@@ -494,7 +495,7 @@ def test_nothing_is_written_once_the_claim_is_lost(stage: Stage) -> None:
     item = make_item()
 
     def cancel() -> None:
-        lifecycle.cancel_item(item)
+        settling.cancel_item(item)
 
     with pytest.raises(ClaimLost):
         run(stage, item, listed(photo), cancel, stage.file(photo), ended(photo))
@@ -511,7 +512,7 @@ def test_a_cancel_between_two_looks_is_noticed_by_the_fence(
     item = make_item()
 
     def cancel() -> None:
-        lifecycle.cancel_item(item)
+        settling.cancel_item(item)
 
     with pytest.raises(ClaimLost):
         run(stage, item, listed(photo), cancel, stage.file(photo), ended(photo))
@@ -522,13 +523,13 @@ def test_a_cancel_between_two_looks_is_noticed_by_the_fence(
 def test_a_worker_that_stops_lets_go(stage: Stage) -> None:
     item = make_item()
     with pytest.raises(Stopping):
-        run(stage, item, listed(a_story()), lifecycle.stopping.set, None)
+        run(stage, item, listed(a_story()), settling.stopping.set, None)
     check_disk()
 
 
 def test_a_forgotten_item_ends_quietly(stage: Stage) -> None:
     item = make_item()
-    held = lifecycle.claim(item.pk)
+    held = settling.claim(item.pk)
     assert held
     item.job.delete()
     with pytest.raises(ClaimLost):
@@ -536,7 +537,7 @@ def test_a_forgotten_item_ends_quietly(stage: Stage) -> None:
 
 
 def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "RENEW_S", 0)
+    monkeypatch.setattr(settling, "RENEW_S", 0)
     item = make_item()
     old = timezone.now() - timedelta(minutes=5)
 
@@ -591,7 +592,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
 def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:
     item = fetch(stage, OperationalError("database is locked"))
     assert item.state == S.RUNNING
-    repairs.repair(timezone.now() + lifecycle.LEASE)
+    repairs.repair(timezone.now() + settling.LEASE)
     item.refresh_from_db()
     assert item.state == S.QUEUED
 
@@ -609,7 +610,7 @@ def test_a_bug_is_an_id_for_the_reader_and_a_traceback_for_the_log(
 
 
 def test_a_stopping_worker_releases(stage: Stage) -> None:
-    item = fetch(stage, lifecycle.stopping.set, None)
+    item = fetch(stage, settling.stopping.set, None)
     assert (item.state, item.tries) == (S.QUEUED, 0)
 
 
@@ -620,7 +621,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
     photo = a_story()
 
     def presumed_dead() -> None:
-        repairs.repair(timezone.now() + lifecycle.LEASE)
+        repairs.repair(timezone.now() + settling.LEASE)
 
     item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
     assert item.state == S.QUEUED

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, packages, repairs
+from jobs import packages, repairs
 from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState
+from jobs.queue import settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job
 from tests.unit.jobs.claims import claimed, row
@@ -23,9 +24,9 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
     held = claimed()
     with store.Workspace(held.workspace) as workspace:
         workspace.create()
-        repairs.repair(timezone.now() + lifecycle.LEASE - timedelta(seconds=2))
+        repairs.repair(timezone.now() + settling.LEASE - timedelta(seconds=2))
         assert row(held).state == S.RUNNING
-        report = repairs.repair(timezone.now() + lifecycle.LEASE)
+        report = repairs.repair(timezone.now() + settling.LEASE)
         assert report.requeued == 1
         assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
         assert not workspace.path.exists()
@@ -41,7 +42,7 @@ def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> No
 def test_a_sign_of_life_keeps_the_lease() -> None:
     held = claimed()
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert lifecycle.renew(held)
+    assert settling.renew(held)
     assert repairs.repair(timezone.now()).requeued == 0
 
 
@@ -49,7 +50,7 @@ def test_an_item_that_kills_its_workers_is_given_up() -> None:
     item = make_item()
     for _ in range(repairs.DEATHS):
         claimed(item)
-        repairs.repair(timezone.now() + lifecycle.LEASE)
+        repairs.repair(timezone.now() + settling.LEASE)
     item.refresh_from_db()
     assert (item.state, item.error_code) == (S.FAILED, "internal")
 
@@ -71,7 +72,7 @@ def test_a_job_closed_too_early_is_opened() -> None:
 
 def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     later = timezone.now() + timedelta(minutes=5)
-    long_ago = timezone.now() - lifecycle.PATIENCE
+    long_ago = timezone.now() - settling.PATIENCE
     tired = make_item(refused_since=long_ago, not_before=later, error_code="challenged")
     fresh = make_item(not_before=later, error_code="challenged")
     report = repairs.repair(timezone.now())
@@ -92,7 +93,7 @@ def test_who_goes_politely_has_not_vanished() -> None:
         packages.release(held)
     for state in (*[PackageState.QUEUED] * (repairs.DEATHS - 1), PackageState.FAILED):
         assert packages.claim(package.pk)
-        repairs.repair(timezone.now() + lifecycle.LEASE)
+        repairs.repair(timezone.now() + settling.LEASE)
         package.refresh_from_db()
         assert package.state == state
 
@@ -104,7 +105,7 @@ def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     assert held
     assert packages.claim(package.pk) is None
     assert packages.renew(held)
-    report = repairs.repair(timezone.now() + lifecycle.LEASE)
+    report = repairs.repair(timezone.now() + settling.LEASE)
     assert report.packages == 1
     assert not packages.renew(held)
     again = packages.claim(package.pk)

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, packaging, pipeline, repairs, sharing
+from jobs import packaging, pipeline, repairs, sharing
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
 from jobs.files import store
-from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import (
     Artifact,
     Audio,
@@ -26,6 +25,8 @@ from jobs.models import (
     Story,
     StoryKind,
 )
+from jobs.queue import settling
+from jobs.queue.settling import Claim, ClaimLost, Outcome
 from jobs.states import ItemState
 from stories.errors import NoSuchAccount
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -50,7 +51,7 @@ def claim_of(item: Item) -> Claim:
 
 
 def lead(item: Item) -> bool:
-    return lifecycle.lead(claim_of(item), sharing.subject(item))
+    return settling.lead(claim_of(item), sharing.subject(item))
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_one_leads_and_the_others_do_not() -> None:
     found = sharing.leader_of(sharing.subject(second), Audio.NONE)
     assert found
     assert not found.listed_before(timezone.now())
-    lifecycle.fail(claim_of(first), NoSuchAccount())
+    settling.fail(claim_of(first), NoSuchAccount())
     assert lead(second)
 
 
@@ -127,13 +128,13 @@ def test_whoever_ends_leads_no_more(end: str) -> None:
     assert lead(item)
     held = claim_of(item)
     if end == "cancel":
-        lifecycle.cancel(item.job)
+        settling.cancel(item.job)
     elif end == "release":
-        lifecycle.release(held)
+        settling.release(held)
     elif end == "finish":
-        lifecycle.finish(held, Outcome(S.DONE))
+        settling.finish(held, Outcome(S.DONE))
     else:
-        lifecycle.put_back(held, timezone.now(), "refused")
+        settling.put_back(held, timezone.now(), "refused")
     item.refresh_from_db()
     assert item.leads is None
     with pytest.raises(ClaimLost):
@@ -146,7 +147,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
     Item.objects.update(heartbeat_at=timezone.now() - sharing.SILENT)
     assert sharing.leader_of(sharing.subject(item), Audio.NONE) is None
     assert lead(running("bob"))
-    repairs.repair(timezone.now() + lifecycle.LEASE)  # requeues the first one
+    repairs.repair(timezone.now() + settling.LEASE)  # requeues the first one
     item.refresh_from_db()
     assert (item.state, item.leads) == (S.QUEUED, None)
 
@@ -173,7 +174,7 @@ def finishing(monkeypatch: pytest.MonkeyPatch, leader: Item, *ends: Any) -> None
             todo.pop(0)()
         return False
 
-    monkeypatch.setattr(lifecycle.stopping, "wait", wait)
+    monkeypatch.setattr(settling.stopping, "wait", wait)
 
 
 def test_a_follower_gets_everything_without_asking(
@@ -321,7 +322,7 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
 
     def wait(_seconds: float) -> bool:
         if not carol.stories.exists():
-            lifecycle.cancel(alice.job)
+            settling.cancel(alice.job)
             assert lead(carol)
             album(carol)
         else:
@@ -330,7 +331,7 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
             settle(carol, S.DONE)
         return False
 
-    monkeypatch.setattr(lifecycle.stopping, "wait", wait)
+    monkeypatch.setattr(settling.stopping, "wait", wait)
     told: list[int] = []
     monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
     monkeypatch.setattr(packaging, "carousel", no_room)

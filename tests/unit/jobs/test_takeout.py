@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from jobs import submission, takeout
+from jobs import takeout
 from jobs.errors import Cancelled, Internal
 from jobs.folder import Folder, FolderFull
 from jobs.management.commands.fetch import as_plain
 from jobs.models import ItemKind
+from jobs.queue import submission
+from jobs.queue.submission import Line
 from jobs.states import ItemState
-from jobs.submission import Line
 from jobs.takeout import LineTaken, Names, Pace, Saved, Takeout, Totals
 from stories.client import StoryClient
 from stories.config import ClientConfig

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import cleanup, lifecycle, quotas, submission
+from jobs import cleanup
 from jobs.errors import NeverFits, QuotaExceeded, told
 from jobs.files import store
 from jobs.models import Artifact, Job, Quota
-from jobs.quotas import Use
+from jobs.queue import quotas, settling, submission
+from jobs.queue.quotas import Use
+from jobs.queue.submission import submit
 from jobs.states import ItemState
-from jobs.submission import submit
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -100,15 +101,15 @@ def test_a_retry_takes_as_many_as_there_is_room_for(set_env: SetEnv) -> None:
     job = failed(5)
     submit(job.owner, ["@one"])
     set_env(quota_active=3, quota_daily=1)  # they count for the day they were sent
-    assert lifecycle.retry(job) == 2
+    assert settling.retry(job) == 2
     first = job.items.order_by("position").values_list("state", flat=True)
     assert list(first) == [S.QUEUED, S.QUEUED, S.FAILED, S.FAILED, S.FAILED]
     one = job.items.filter(state=S.FAILED)[0]
-    for again in (lambda: lifecycle.retry(job), lambda: lifecycle.retry_item(one)):
+    for again in (lambda: settling.retry(job), lambda: settling.retry_item(one)):
         with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
             again()
     assert job.items.filter(state=S.FAILED).count() == 3
-    assert lifecycle.retry(job, unlimited=True) == 3
+    assert settling.retry(job, unlimited=True) == 3
 
 
 def test_no_retry_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
@@ -116,14 +117,14 @@ def test_no_retry_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     job = failed(1)
     make_artifact(make_story(make_item(job, state=S.DONE)), size_bytes=1000)
     with pytest.raises(QuotaExceeded, match="stored_bytes"):
-        lifecycle.retry(job)
+        settling.retry(job)
     assert job.items.filter(state=S.QUEUED).count() == 0
 
 
 def test_nothing_to_retry_is_no_matter_of_limits(set_env: SetEnv) -> None:
     set_env(quota_active=1)
     submit(make_user("alice"), ["@one"])
-    assert lifecycle.retry(make_job(make_user("alice"))) == 0
+    assert settling.retry(make_job(make_user("alice"))) == 0
 
 
 def test_the_same_request_again_is_no_more(set_env: SetEnv) -> None:

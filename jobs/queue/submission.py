@@ -13,11 +13,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs import quotas
-from jobs.dispatch import dispatch
 from jobs.errors import BatchTooLong, QuotaExceeded
 from jobs.files import capacity
 from jobs.models import LINE_LENGTH, Audio, Item, ItemKind, Job, Prefer
+from jobs.queue import quotas
+from jobs.queue.dispatch import dispatch
 from jobs.states import ItemState
 from stories.errors import InputError, NotUnderstood
 from stories.structures import Story, Target, TargetKind

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import lifecycle, repairs
-from jobs.dispatch import dispatch
+from jobs import repairs
 from jobs.errors import DiskFull, Internal
-from jobs.lifecycle import Claim, ClaimLost, Outcome
 from jobs.models import Item, Job
+from jobs.queue import settling
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import Claim, ClaimLost, Outcome
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.upstream.breaker import breaker_status
@@ -53,44 +54,44 @@ def test_a_claim_takes_the_item_and_raises_its_attempt() -> None:
 
 def test_of_two_claims_one_wins() -> None:
     item = make_item()
-    assert lifecycle.claim(item.pk)
-    assert lifecycle.claim(item.pk) is None
+    assert settling.claim(item.pk)
+    assert settling.claim(item.pk) is None
 
 
 @pytest.mark.parametrize("state", [state for state in S if state != S.QUEUED])
 def test_only_queued_items_are_claimed(state: ItemState) -> None:
-    assert lifecycle.claim(make_item(state=state).pk) is None
+    assert settling.claim(make_item(state=state).pk) is None
 
 
 def test_an_item_that_waits_is_not_claimed_before_its_time() -> None:
     later = timezone.now() + timedelta(minutes=1)
-    assert lifecycle.claim(make_item(not_before=later).pk) is None
-    assert lifecycle.claim(make_item(not_before=later - timedelta(minutes=2)).pk)
+    assert settling.claim(make_item(not_before=later).pk) is None
+    assert settling.claim(make_item(not_before=later - timedelta(minutes=2)).pk)
 
 
 def test_a_forgotten_item_is_not_claimed() -> None:
     item = make_item()
     Job.objects.all().delete()
-    assert lifecycle.claim(item.pk) is None
+    assert settling.claim(item.pk) is None
 
 
 def test_a_worker_presumed_dead_can_neither_settle_nor_write() -> None:
     item = make_item()
     old = claimed(item)
-    repairs.repair(timezone.now() + lifecycle.LEASE)
-    assert not lifecycle.fail(old, NoSuchAccount())  # queued again: not even failing is left
+    repairs.repair(timezone.now() + settling.LEASE)
+    assert not settling.fail(old, NoSuchAccount())  # queued again: not even failing is left
     new = claimed(item)
     assert new.attempt == old.attempt + 1
-    assert not lifecycle.finish(old, Outcome(S.DONE))
-    assert not lifecycle.renew(old)
-    with pytest.raises(ClaimLost), lifecycle.fenced(old):
+    assert not settling.finish(old, Outcome(S.DONE))
+    assert not settling.renew(old)
+    with pytest.raises(ClaimLost), settling.fenced(old):
         pytest.fail("an old claim wrote")
-    assert lifecycle.finish(new, Outcome(S.DONE))
+    assert settling.finish(new, Outcome(S.DONE))
 
 
 def test_a_claim_moves_only_along_the_edges() -> None:
     with pytest.raises(ValueError, match="no edge"):
-        lifecycle.move(claimed(), S.RUNNING)
+        settling.move(claimed(), S.RUNNING)
 
 
 # --- how an attempt ends ------------------------------------------------------------------------
@@ -99,7 +100,7 @@ def test_a_claim_moves_only_along_the_edges() -> None:
 @pytest.mark.parametrize("state", [S.DONE, S.EMPTY])
 def test_finishing_settles_item_and_job(state: ItemState) -> None:
     held = claimed()
-    assert lifecycle.finish(held, Outcome(state))
+    assert settling.finish(held, Outcome(state))
     item = row(held)
     assert item.state == state
     assert item.settled_at is not None
@@ -109,10 +110,10 @@ def test_finishing_settles_item_and_job(state: ItemState) -> None:
 def test_the_job_stays_open_until_its_last_item_settles() -> None:
     job = make_job(links=2)
     first, last = job.items.all()
-    lifecycle.finish(claimed(first), Outcome(S.DONE))
+    settling.finish(claimed(first), Outcome(S.DONE))
     job.refresh_from_db()
     assert job.settled_at is None
-    lifecycle.finish(claimed(last), Outcome(S.EMPTY))
+    settling.finish(claimed(last), Outcome(S.EMPTY))
     job.refresh_from_db()
     assert job.settled_at is not None
 
@@ -132,7 +133,7 @@ def test_the_job_stays_open_until_its_last_item_settles() -> None:
 )
 def test_final_errors_settle_at_once(error: StoriesError) -> None:
     held = claimed()
-    assert lifecycle.fail(held, error)
+    assert settling.fail(held, error)
     item = row(held)
     assert (item.state, item.error_code, item.error_detail) == (S.FAILED, error.code, error.detail)
     assert item.job.settled_at is not None
@@ -141,7 +142,7 @@ def test_final_errors_settle_at_once(error: StoriesError) -> None:
 def test_a_failure_after_something_was_saved_is_partial() -> None:
     held = claimed()
     make_artifact(make_story(row(held)))
-    lifecycle.fail(held, NoSuchAccount())
+    settling.fail(held, NoSuchAccount())
     assert row(held).state == S.PARTIAL
 
 
@@ -158,7 +159,7 @@ def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int
     waits = []
     for number in range(tries):
         held = claimed(item)
-        lifecycle.fail(held, error)
+        settling.fail(held, error)
         item.refresh_from_db()
         assert item.error_code == error.code
         if number < tries - 1:
@@ -173,7 +174,7 @@ def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int
 
 def test_a_wait_that_tiktok_names_is_kept() -> None:
     held = claimed()
-    lifecycle.fail(held, UpstreamDown(retry_after_s=200))
+    settling.fail(held, UpstreamDown(retry_after_s=200))
     not_before = row(held).not_before
     assert not_before
     assert timedelta(seconds=190) < not_before - timezone.now() < timedelta(seconds=260)
@@ -183,18 +184,18 @@ def test_missing_media_is_fetched_later_and_then_the_item_is_partial() -> None:
     item = make_item()
     outcome = Outcome(S.PARTIAL, MediaUnavailable())
     for _ in range(2):
-        lifecycle.finish(claimed(item), outcome)
+        settling.finish(claimed(item), outcome)
         item.refresh_from_db()
         assert item.state == S.QUEUED
         Item.objects.update(not_before=None)
-    lifecycle.finish(claimed(item), outcome)
+    settling.finish(claimed(item), outcome)
     item.refresh_from_db()
     assert (item.state, item.error_code) == (S.PARTIAL, "media_unavailable")
 
 
 def test_media_that_will_never_come_is_not_waited_for() -> None:
     held = claimed()
-    lifecycle.finish(held, Outcome(S.PARTIAL, TooLarge()))
+    settling.finish(held, Outcome(S.PARTIAL, TooLarge()))
     assert row(held).state == S.PARTIAL
 
 
@@ -204,7 +205,7 @@ def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> 
     soon = timezone.now() + timedelta(minutes=1)
     file = make_artifact(story, expires_at=soon)
     gone = make_artifact(story, expires_at=soon, removed_at=timezone.now())
-    lifecycle.finish(held, Outcome(S.PARTIAL, TooLarge()))
+    settling.finish(held, Outcome(S.PARTIAL, TooLarge()))
     story.refresh_from_db()
     assert story.state == S.PARTIAL  # what it has stays
     assert story.captured_at
@@ -223,14 +224,14 @@ def test_no_retry_keeps_a_file_longer_than_the_longest(settings: Any) -> None:
         created_at=now - env.artifact_ttl_max + timedelta(hours=1),
         expires_at=soon,
     )
-    lifecycle.finish(held, Outcome(S.PARTIAL))
+    settling.finish(held, Outcome(S.PARTIAL))
     old.refresh_from_db()
     assert old.expires_at == soon
 
 
 def test_releasing_counts_for_nothing(broker: Broker) -> None:
     held = claimed()
-    assert lifecycle.release(held)
+    assert settling.release(held)
     item = row(held)
     assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
     assert broker.sent == []  # this worker might still receive it
@@ -243,7 +244,7 @@ def test_releasing_counts_for_nothing(broker: Broker) -> None:
 @pytest.mark.parametrize("error", [Challenged(), Refused(), RateLimited()])
 def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     job = make_job(links=3)
-    lifecycle.fail(claimed(job.items.all()[0]), error)
+    settling.fail(claimed(job.items.all()[0]), error)
     breaker = breaker_status()
     assert breaker
     assert breaker.code == error.code
@@ -257,7 +258,7 @@ def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
     until = breaker.trip(Refused())
     job = make_job(links=2)
     first, second = job.items.all()
-    assert lifecycle.take_turn(first.pk) is None
+    assert settling.take_turn(first.pk) is None
     for item in (first, second):
         item.refresh_from_db()
         assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
@@ -275,7 +276,7 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
     later = timezone.now() + timedelta(minutes=5)
     refused = make_item(not_before=later, error_code="refused")
     down = make_item(not_before=later, error_code="upstream_down")
-    assert lifecycle.resume_all() == 1
+    assert settling.resume_all() == 1
     refused.refresh_from_db()
     down.refresh_from_db()
     assert refused.not_before is None
@@ -284,9 +285,9 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
 
 def test_patience_begins_with_the_first_refusal() -> None:
     """Asked long ago, while nothing ran here: that was not TikTok's doing."""
-    long_ago = timezone.now() - lifecycle.PATIENCE
+    long_ago = timezone.now() - settling.PATIENCE
     held, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
-    lifecycle.fail(held, Refused("HTTP 403"))
+    settling.fail(held, Refused("HTTP 403"))
     assert repairs.repair(timezone.now()).gave_up == 0
     assert row(held).state == S.QUEUED
     first = row(held).refused_since
@@ -294,18 +295,18 @@ def test_patience_begins_with_the_first_refusal() -> None:
     assert (other.state, other.error_detail) == (S.QUEUED, "")
     assert first
     Item.objects.update(not_before=None)
-    again = lifecycle.claim(held.item_id)
+    again = settling.claim(held.item_id)
     assert again
-    lifecycle.fail(again, Refused("HTTP 403"))
+    settling.fail(again, Refused("HTTP 403"))
     assert row(held).refused_since == first
-    lifecycle.resume_all()
+    settling.resume_all()
     assert row(held).refused_since is None
 
 
 def test_patience_with_refusals_ends() -> None:
-    long_ago = timezone.now() - lifecycle.PATIENCE
+    long_ago = timezone.now() - settling.PATIENCE
     held = claimed(refused_since=long_ago)
-    lifecycle.fail(held, Refused("HTTP 403"))
+    settling.fail(held, Refused("HTTP 403"))
     assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
 
 
@@ -319,7 +320,7 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     held = Claim(running.pk, 1)
     half = make_story(running, state=S.QUEUED)
     file = make_artifact(half, expires_at=timezone.now() + timedelta(minutes=1))
-    assert lifecycle.cancel(job) == 2
+    assert settling.cancel(job) == 2
     assert {item.state for item in job.items.exclude(pk=done.pk)} == {S.CANCELLED}
     done.refresh_from_db()
     half.refresh_from_db()
@@ -328,18 +329,18 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     assert (done.state, half.state) == (S.DONE, S.CANCELLED)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     assert job.settled_at is not None
-    assert not lifecycle.holds(held)
+    assert not settling.holds(held)
 
 
 def test_cancelled_stays_cancelled() -> None:
     item = make_item(state=S.RUNNING)
     held = Claim(item.pk, 1)
-    assert lifecycle.cancel_item(item)
-    assert not lifecycle.cancel_item(item)
-    assert not lifecycle.finish(held, Outcome(S.DONE))
-    assert not lifecycle.release(held)
+    assert settling.cancel_item(item)
+    assert not settling.cancel_item(item)
+    assert not settling.finish(held, Outcome(S.DONE))
+    assert not settling.release(held)
     repairs.repair(timezone.now() + timedelta(hours=1))
-    assert lifecycle.retry(item.job) == 0
+    assert settling.retry(item.job) == 0
     item.refresh_from_db()
     assert item.state == S.CANCELLED
 
@@ -363,8 +364,8 @@ def test_cancelled_stays_cancelled() -> None:
 def test_retrying(state: ItemState, code: str, again: bool) -> None:
     job = make_job(audio="mp3", settled_at=timezone.now())
     item = make_item(job, state=state, error_code=code, tries=3)
-    assert lifecycle.can_retry(item) is again
-    assert lifecycle.retry_item(item) is again
+    assert settling.can_retry(item) is again
+    assert settling.retry_item(item) is again
     item.refresh_from_db()
     job.refresh_from_db()
     assert (item.state == S.QUEUED) is again
@@ -377,9 +378,9 @@ def test_retrying(state: ItemState, code: str, again: bool) -> None:
 def test_queueing_again_takes_a_line_from_its_worker(broker: Broker) -> None:
     held = claimed()
     Item.objects.update(leads="what others wait for")
-    assert lifecycle.requeue(Item.objects.filter(pk=held.item_id)) == 1
-    assert not lifecycle.holds(held)
-    assert not lifecycle.finish(held, Outcome(S.DONE))
+    assert settling.requeue(Item.objects.filter(pk=held.item_id)) == 1
+    assert not settling.holds(held)
+    assert not settling.finish(held, Outcome(S.DONE))
     item = row(held)
     assert (item.state, item.not_before, item.leads) == (S.QUEUED, None, None)
     again = claimed(item)
@@ -405,7 +406,7 @@ def test_queueing_again(state: ItemState, code: str, key: str, again: bool) -> N
         state=state, error_code=code, key=key, tries=2, not_before=later, asked_at=long_ago
     )
     Job.objects.update(settled_at=timezone.now())
-    assert lifecycle.requeue(Item.objects.all()) == again
+    assert settling.requeue(Item.objects.all()) == again
     item.refresh_from_db()
     assert item.state == (S.QUEUED if again else state)
     if again:
@@ -420,4 +421,4 @@ def test_retrying_a_job_takes_only_what_may_work_now() -> None:
     make_item(job, state=S.FAILED, error_code="timed_out")
     make_item(job, state=S.FAILED, error_code="gone")
     make_item(job, state=S.DONE)
-    assert lifecycle.retry(job) == 1
+    assert settling.retry(job) == 1

@@ -23,10 +23,10 @@ from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs import quotas
-from jobs.dispatch import dispatch, fairest
 from jobs.errors import BY_CODE, Cancelled
 from jobs.models import Artifact, Item, Job, Role, Story
+from jobs.queue import quotas
+from jobs.queue.dispatch import dispatch, fairest
 from jobs.states import EDGES, OPEN, ItemState, sources
 from jobs.upstream import breaker
 from stories.errors import (

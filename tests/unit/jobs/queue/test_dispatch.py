@@ -9,11 +9,12 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from jobs import lifecycle, repairs, tasks
-from jobs.dispatch import WINDOW, dispatch
-from jobs.lifecycle import Claim
+from jobs import repairs, tasks
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
+from jobs.queue import settling
+from jobs.queue.dispatch import WINDOW, dispatch
+from jobs.queue.settling import Claim
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
@@ -28,7 +29,7 @@ def test_only_a_window_is_sent(broker: Broker) -> None:
     assert dispatch() == WINDOW
     assert dispatch() == 0
     assert len(set(broker.sent)) == WINDOW
-    lifecycle.claim(broker.sent[0])
+    settling.claim(broker.sent[0])
     assert dispatch() == 1
 
 
@@ -54,12 +55,12 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     alices = make_job(make_user("alice"), links=40)
     dispatch()
     first = broker.sent[0]
-    running = lifecycle.take_turn(first)
+    running = settling.take_turn(first)
     assert running == Claim(first, 1)
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
-    held = lifecycle.take_turn(broker.sent[1])
+    held = settling.take_turn(broker.sent[1])
     assert held
     assert held.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
@@ -68,8 +69,8 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
 
 def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
     item = make_item()
-    assert lifecycle.take_turn(item.pk)
-    assert lifecycle.take_turn(item.pk) is None
+    assert settling.take_turn(item.pk)
+    assert settling.take_turn(item.pk) is None
     assert row(Claim(item.pk, 1)).attempt == 1
 
 
@@ -98,7 +99,7 @@ def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
 def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
     item = make_item()
     dispatch()
-    lifecycle.stopping.set()
+    settling.stopping.set()
     tasks.fetch_item(str(item.pk))
     assert row(Claim(item.pk, 0)).state == S.QUEUED
     assert dispatch() == 1
@@ -137,6 +138,6 @@ def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
     def locked() -> None:
         raise OperationalError("deadlock detected")
 
-    monkeypatch.setattr(lifecycle, "dispatch", locked)
+    monkeypatch.setattr(settling, "dispatch", locked)
     item = make_item()
-    assert lifecycle.take_turn(item.pk) == Claim(item.pk, 1)
+    assert settling.take_turn(item.pk) == Claim(item.pk, 1)

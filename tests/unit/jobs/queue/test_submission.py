@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from jobs import submission
 from jobs.errors import BatchTooLong, DiskFull
 from jobs.files import capacity
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.queue import submission
+from jobs.queue.submission import EmptySubmission, Options, submit, target_of
 from jobs.states import ItemState
-from jobs.submission import EmptySubmission, Options, submit, target_of
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 from tests.factories import make_user

@@ -11,9 +11,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs import again, cleanup, lifecycle, shelf, snapshot, telling
+from jobs import cleanup, shelf, snapshot, telling
 from jobs.errors import QuotaExceeded
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.queue import resubmission, settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.pages import saved, shown
@@ -107,7 +108,7 @@ def test_it_counts_against_the_limits(
     set_env(quota_active=1)
     old = cancelled(alice, lines=2)
     with pytest.raises(QuotaExceeded):
-        again.fetch(old)
+        resubmission.fetch(old)
     response = client.post(f"/jobs/{old.pk}/again/", follow=True)
     assert "message error" in shown(response)
     assert Job.objects.count() == 1
@@ -164,7 +165,7 @@ def test_page_and_list_agree(alice: User) -> None:
                     story = make_story(item, leaves_at=leaves_at)
                     make_artifact(story, removed_at=removed_at)
         make_item(job, state=state)
-    rows = set(Item.objects.filter(again.wanting(now)).values_list("pk", flat=True))
+    rows = set(Item.objects.filter(resubmission.wanting(now)).values_list("pk", flat=True))
     seen = snapshot.load(job.pk, alice)
     assert seen
     assert rows == {item.id for item in seen.items if telling.is_wanting(item, now)}
@@ -185,6 +186,6 @@ def test_two_taps_are_one_job_and_two_wishes_two(client: Client, alice: User, la
 def test_a_job_stopped_at_once_is_not_the_answer(client: Client, alice: User) -> None:
     old = cancelled(alice)
     client.post(f"/jobs/{old.pk}/again/")
-    lifecycle.cancel(fresh(old))
+    settling.cancel(fresh(old))
     client.post(f"/jobs/{old.pk}/again/")
     assert Job.objects.count() == 3

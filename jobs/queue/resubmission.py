@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from jobs import submission
 from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
+from jobs.queue import submission
 from jobs.states import ItemState
 
 TWICE: Final = timedelta(seconds=10)
