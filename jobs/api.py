@@ -18,7 +18,7 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, listing, packaging, snapshot
+from jobs import cleanup, listing, snapshot
 from jobs.files import serving
 from jobs.models import Item, Job
 from jobs.queue import quotas, settling, submission
@@ -34,6 +34,7 @@ from jobs.schemas import (
 )
 from jobs.snapshot import Snapshot
 from jobs.states import ItemState
+from jobs.zips import packing
 
 LONGEST_WAIT_S: Final = 30
 STEPS_S: Final = (0.5, 0.5, 1.0, 1.0, 2.0)
@@ -260,7 +261,7 @@ def extend(request: HttpRequest, job_id: str) -> HttpResponse:
 def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
     """Have all files packed into one ZIP. 200 when it is there, 202 while it is being packed."""
     found = _job(request, job_id)
-    packaging.request(found)
+    packing.request(found)
     seen = _seen(request, found.pk)
     response = _json(JobOut.of(seen), 200 if seen.bundle else 202)
     response.headers["ETag"] = seen.etag

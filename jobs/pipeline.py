@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import cleanup, engine, packaging, sharing
+from jobs import cleanup, engine, sharing
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
 from jobs.files import names, store
@@ -26,6 +26,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.states import ItemState
 from jobs.upstream import breaker
+from jobs.zips import packing
 from stories import choose, structures
 from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut
 from stories.events import (
@@ -493,7 +494,7 @@ class _Record:
             packed = self._pack(story, files)
             self._add(packed, close)
             sources = [file for file in files if file.role != Role.ZIP]
-            if packed and packaging.any_gone(sources):  # deleted while it was packed
+            if packed and packing.any_gone(sources):  # deleted while it was packed
                 cleanup.delete(Artifact.objects.filter(pk__in=[one.pk for one in packed]))
         else:
             self.save(close)
@@ -521,7 +522,7 @@ class _Record:
                 Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
             store.remove(old.pk)
         try:
-            return [packaging.carousel(story, files, self._workspace)]
+            return [packing.carousel(story, files, self._workspace)]
         except StoriesError as error:
             logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
             return []

@@ -15,15 +15,15 @@ from uuid import uuid4
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from jobs import packages
 from jobs.errors import BY_CODE, Internal
 from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.packages import PackageClaim
 from jobs.queue import settling
 from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Claim
 from jobs.states import ItemState
+from jobs.zips import claims
+from jobs.zips.claims import PackageClaim
 
 logger = logging.getLogger(__name__)
 S = ItemState
@@ -96,7 +96,7 @@ def _requeue_stale_packages(now: datetime) -> int:
     stale = Package.objects.filter(silent, state=PackageState.RUNNING)
     for package_id, attempt, tries in list(stale.values_list("pk", "attempt", "tries")):
         held = PackageClaim(package_id, attempt)
-        rows = packages.rows_of(held).filter(silent)
+        rows = claims.rows_of(held).filter(silent)
         if tries + 1 >= DEATHS:
             ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
         else:

@@ -20,8 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from jobs import archive, engine
-from jobs.archive import Archive, FileFacts, Named, StoryFacts
+from jobs import engine
 from jobs.errors import Cancelled, DiskFull, Internal
 from jobs.files import names
 from jobs.folder import Folder, FolderFull, written
@@ -30,6 +29,8 @@ from jobs.queue import submission
 from jobs.queue.submission import Line
 from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
+from jobs.zips import archive
+from jobs.zips.archive import Archive, FileFacts, Named, StoryFacts
 from stories import choose, structures
 from stories.client import StoryClient
 from stories.errors import MediaUnavailable, Refusal, StoriesError

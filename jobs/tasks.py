@@ -9,11 +9,12 @@ from celery import shared_task
 from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 
-from jobs import cleanup, packages, packaging, pipeline, repairs
+from jobs import cleanup, pipeline, repairs
 from jobs.errors import Internal
 from jobs.queue import settling
 from jobs.queue.dispatch import decline
 from jobs.queue.settling import ClaimLost, Stopping
+from jobs.zips import claims, packing
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
@@ -54,20 +55,20 @@ def pack_package(package_id: str) -> None:
     if settling.stopping.is_set():
         decline(UUID(package_id))
         return
-    held = packages.claim(UUID(package_id))
+    held = claims.claim(UUID(package_id))
     if held is None:
         return
     try:
-        packaging.run(held)
+        packing.run(held)
     except Stopping:
-        packages.release(held)
+        claims.release(held)
     except StoriesError as error:
-        packages.fail(held, error)
+        claims.fail(held, error)
     except DatabaseAway as error:
         logger.warning("package %s is left to the repair: %s", held.package_id, error)
     except Exception:
         logger.exception("package %s crashed", held.package_id)
-        packages.fail(held, Internal(uuid4().hex[:8]))
+        claims.fail(held, Internal(uuid4().hex[:8]))
 
 
 @shared_task(ignore_result=True)

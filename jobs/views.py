@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import cleanup, packaging, qr, shelf, snapshot, telling
+from jobs import cleanup, qr, shelf, snapshot, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.files import serving
 from jobs.forms import SearchForm
@@ -32,6 +32,7 @@ from jobs.snapshot import FileView, Snapshot
 from jobs.states import ItemState
 from jobs.templatetags.words import size, when
 from jobs.upstream import breaker
+from jobs.zips import packing
 from stories.errors import StoriesError
 
 PAGE = 40
@@ -239,7 +240,7 @@ def job_bundle(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The chosen tiles as one ZIP; a single file is never wrapped in one."""
     mine = _mine(request, job_id)
-    files = packaging.of_stories(mine, request.POST.getlist("story"))
+    files = packing.of_stories(mine, request.POST.getlist("story"))
     if len(files) == 1:
         return redirect("file", files[0].pk, files[0].name)
     return _package(request, mine, [file.pk for file in files])
@@ -252,7 +253,7 @@ def _package(request: HttpRequest, mine: Job, chosen: Sequence[UUID] | None = No
         nonlocal package
         if chosen is not None and not chosen:
             raise NothingToPack
-        package = packaging.request(mine, chosen or ())
+        package = packing.request(mine, chosen or ())
 
     shown = _act(request, mine.pk, act)
     ready = package.artifact if package else None

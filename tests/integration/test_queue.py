@@ -9,13 +9,14 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import packaging, repairs, tasks
+from jobs import repairs, tasks
 from jobs.ephemeral import heartbeats, progress
 from jobs.files import disk, store
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker, settling, submission
 from jobs.states import ItemState
 from jobs.upstream.breaker import breaker_status
+from jobs.zips import packing
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
@@ -281,7 +282,7 @@ def test_nothing_waits_behind_slow_transfers(start_worker: Start, tiktok: FakeTi
     tiktok.fault("video", "slow", bytes_per_s=20_000)
     busy = submit(*slow, owner="bob")
     eventually(lambda: busy.items.filter(state=S.RUNNING).count() == len(slow))
-    package = packaging.request(done)
+    package = packing.request(done)
     late = done.artifacts.filter(role=Role.POSTER)
     late.update(expires_at=timezone.now())
     tasks.sweep.apply_async(expires=60)

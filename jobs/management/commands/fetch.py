@@ -19,12 +19,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from jobs import takeout
-from jobs.archive import moment, permalink
 from jobs.errors import Cancelled, Internal
 from jobs.folder import FolderFull
 from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.takeout import LineTaken, Saved, StoryTaken, Takeout, Totals
+from jobs.zips.archive import moment, permalink
 from stories.errors import (
     NotAStory,
     Refusal,

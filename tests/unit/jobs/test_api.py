@@ -24,13 +24,13 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs import api as jobs_api
-from jobs import packages, packaging
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
 from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
 from jobs.queue import submission
 from jobs.schemas import ErrorOut
 from jobs.states import ItemState
+from jobs.zips import claims, packing
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from webapp.api import STATUS
 
@@ -553,9 +553,9 @@ def test_a_bundle_from_asking_to_taking(alice: Script) -> None:
     response = alice.call("POST", f"/jobs/{job.pk}/bundle")
     assert (response.status_code, response.json()["bundle"]) == (202, None)
     assert response.json()["progress"]["phase"] == "packing"
-    held = packages.claim(Package.objects.get().pk)
+    held = claims.claim(Package.objects.get().pk)
     assert held
-    packaging.run(held)
+    packing.run(held)
     ready = alice.call("POST", f"/jobs/{job.pk}/bundle")
     assert ready.status_code == 200
     bundle = ready.json()["bundle"]

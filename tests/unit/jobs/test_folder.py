@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from jobs import folder as module
-from jobs.archive import FileFacts, StoryFacts, sidecar
 from jobs.files import disk
 from jobs.folder import Folder, FolderFull
+from jobs.zips.archive import FileFacts, StoryFacts, sidecar
 
 LONG_AGO = 1_000_000_000
 POSTED = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)

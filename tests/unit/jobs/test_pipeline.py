@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import cleanup, engine, packaging, pipeline, repairs, tasks
+from jobs import cleanup, engine, pipeline, repairs, tasks
 from jobs.ephemeral import progress
 from jobs.files import disk, store
 from jobs.models import Artifact, Item, ItemKind, Role, Story
@@ -22,6 +22,7 @@ from jobs.queue import settling
 from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping
 from jobs.states import ItemState
 from jobs.upstream import breaker
+from jobs.zips import packing
 from stories import structures
 from stories.errors import (
     Gone,
@@ -278,14 +279,14 @@ def test_a_picture_deleted_while_its_carousel_is_packed(
 ) -> None:
     album = a_story(1, StoryKind.CAROUSEL, 2)
     item = make_item()
-    carousel = packaging.carousel
+    carousel = packing.carousel
 
     def late(*args: Any) -> Artifact:
         made = carousel(*args)
         cleanup.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
         return made
 
-    monkeypatch.setattr(packaging, "carousel", late)
+    monkeypatch.setattr(packing, "carousel", late)
     run(stage, item, listed(album), stage.file(album, 1), stage.file(album, 2), ended(album, 2))
     assert [(role, position) for role, position, _ in files(item)] == [("media", 2)]
     check_disk()

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import packages, repairs
+from jobs import repairs
 from jobs.files import store
 from jobs.models import Artifact, Item, Job, Package, PackageState
 from jobs.queue import settling
 from jobs.states import ItemState
+from jobs.zips import claims
 from tests.factories import make_artifact, make_item, make_job
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
@@ -88,11 +89,11 @@ def test_who_goes_politely_has_not_vanished() -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
     for _ in range(repairs.DEATHS):
-        held = packages.claim(package.pk)
+        held = claims.claim(package.pk)
         assert held
-        packages.release(held)
+        claims.release(held)
     for state in (*[PackageState.QUEUED] * (repairs.DEATHS - 1), PackageState.FAILED):
-        assert packages.claim(package.pk)
+        assert claims.claim(package.pk)
         repairs.repair(timezone.now() + settling.LEASE)
         package.refresh_from_db()
         assert package.state == state
@@ -101,18 +102,18 @@ def test_who_goes_politely_has_not_vanished() -> None:
 def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
-    held = packages.claim(package.pk)
+    held = claims.claim(package.pk)
     assert held
-    assert packages.claim(package.pk) is None
-    assert packages.renew(held)
+    assert claims.claim(package.pk) is None
+    assert claims.renew(held)
     report = repairs.repair(timezone.now() + settling.LEASE)
     assert report.packages == 1
-    assert not packages.renew(held)
-    again = packages.claim(package.pk)
+    assert not claims.renew(held)
+    again = claims.claim(package.pk)
     assert again
     artifact = make_artifact(job=job)
-    assert not packages.finish(held, artifact)
-    assert packages.finish(again, artifact)
+    assert not claims.finish(held, artifact)
+    assert claims.finish(again, artifact)
     package.refresh_from_db()
     assert (package.state, package.artifact) == (PackageState.DONE, artifact)
     assert Artifact.objects.count() == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import packaging, pipeline, repairs, sharing
+from jobs import pipeline, repairs, sharing
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
 from jobs.files import store
@@ -28,6 +28,7 @@ from jobs.models import (
 from jobs.queue import settling
 from jobs.queue.settling import Claim, ClaimLost, Outcome
 from jobs.states import ItemState
+from jobs.zips import packing
 from stories.errors import NoSuchAccount
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.fake_tiktok import media
@@ -334,7 +335,7 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(settling.stopping, "wait", wait)
     told: list[int] = []
     monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
-    monkeypatch.setattr(packaging, "carousel", no_room)
+    monkeypatch.setattr(packing, "carousel", no_room)
     assert follow(bob) == Outcome(S.DONE)
     assert bob.artifacts.filter(role=Role.MEDIA).count() == 3
     assert len(told) == 3

@@ -20,14 +20,15 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import cleanup, packages, packaging
-from jobs.archive import Archive, cell, manifest
+from jobs import cleanup
 from jobs.errors import DiskFull, NothingToPack
 from jobs.files import names, store
 from jobs.files.names import tame
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import settling
 from jobs.states import ItemState
+from jobs.zips import claims, packing
+from jobs.zips.archive import Archive, cell, manifest
 from tests.factories import make_artifact, make_item, make_job, make_story
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +69,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
 
 def pack(story: Story, files: list[Artifact] | None = None) -> Artifact:
     with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
-        return packaging.carousel(story, files or list(story.artifacts.all()), workspace)
+        return packing.carousel(story, files or list(story.artifacts.all()), workspace)
 
 
 def opened(artifact: Artifact) -> zipfile.ZipFile:
@@ -82,13 +83,13 @@ def content_of(artifact: Artifact) -> bytes:
 
 def work(package: Package) -> bool:
     """Do as the worker's task does."""
-    held = packages.claim(package.pk)
+    held = claims.claim(package.pk)
     assert held
-    return packaging.run(held)
+    return packing.run(held)
 
 
 def bundle_of(job: Job) -> Artifact:
-    package = packaging.request(job)
+    package = packing.request(job)
     assert work(package)
     package.refresh_from_db()
     assert package.state == PackageState.DONE
@@ -240,7 +241,7 @@ def test_a_zip_lives_as_long_as_a_fresh_file_but_no_copy_outlives_the_maximum(
 def test_an_account_called_like_our_manifest(author: str, tmp_path: Path) -> None:
     item = make_item(state=ItemState.DONE, author_name=author)
     make_artifact(make_story(item), content=b"1", name="a.jpg")
-    package = packaging.request(item.job)
+    package = packing.request(item.job)
     assert work(package)
     package.refresh_from_db()
     assert package.artifact
@@ -442,13 +443,13 @@ def test_equal_names_are_told_apart() -> None:
 
 def test_two_taps_make_one_package() -> None:
     job = make_full_job()
-    first = packaging.request(job)
-    assert packaging.request(job) == first
-    held = packages.claim(first.pk)
+    first = packing.request(job)
+    assert packing.request(job) == first
+    held = claims.claim(first.pk)
     assert held
-    assert packaging.request(job) == first
-    assert packaging.run(held)
-    again = packaging.request(job)
+    assert packing.request(job) == first
+    assert packing.run(held)
+    again = packing.request(job)
     assert again == first
     assert again.state == PackageState.DONE
     job.refresh_from_db()
@@ -459,7 +460,7 @@ def test_a_request_tells_the_broker(
     broker: Any, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        package = packaging.request(make_full_job())
+        package = packing.request(make_full_job())
     assert broker.sent == [package.pk]
 
 
@@ -470,7 +471,7 @@ def test_a_file_saved_since_makes_a_new_bundle_and_retires_the_old_one() -> None
     assert story
     make_artifact(story, content=b"late", position=7, name="late.jpg")
 
-    fresh = packaging.request(job)
+    fresh = packing.request(job)
     assert fresh.state == PackageState.QUEUED
     old.refresh_from_db()
     assert old.expires_at > timezone.now()
@@ -487,16 +488,16 @@ def test_a_file_saved_since_makes_a_new_bundle_and_retires_the_old_one() -> None
 @pytest.mark.parametrize("end", ["removed", "expired", "failed"])
 def test_a_bundle_that_cannot_be_taken_is_made_again(end: str) -> None:
     job = make_full_job()
-    first = packaging.request(job)
-    held = packages.claim(first.pk)
+    first = packing.request(job)
+    held = claims.claim(first.pk)
     assert held
     if end == "failed":
-        packages.fail(held, DiskFull())
+        claims.fail(held, DiskFull())
     else:
-        packaging.run(held)
+        packing.run(held)
         field = "removed_at" if end == "removed" else "expires_at"
         Artifact.objects.filter(role=Role.BUNDLE).update(**{field: timezone.now()})
-    assert packaging.request(job) != first
+    assert packing.request(job) != first
 
 
 def test_a_selection_holds_what_was_chosen() -> None:
@@ -507,9 +508,9 @@ def test_a_selection_holds_what_was_chosen() -> None:
     assert poster
     chosen = [media[2].pk, media[0].pk]
 
-    package = packaging.request(job, [*chosen, poster.pk, theirs.pk, "no id"])
+    package = packing.request(job, [*chosen, poster.pk, theirs.pk, "no id"])
     assert package.selection == sorted(map(str, chosen))
-    assert packaging.request(job, chosen[::-1]) == package
+    assert packing.request(job, chosen[::-1]) == package
     assert work(package)
     package.refresh_from_db()
     assert package.artifact
@@ -528,20 +529,20 @@ def test_the_files_of_chosen_stories() -> None:
     theirs = make_artifact().story
     assert story
     assert theirs
-    found = packaging.of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
+    found = packing.of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
     assert [file.role for file in found] == [Role.MEDIA]
     assert found[0].story == story
-    assert packaging.of_stories(job, []) == []
+    assert packing.of_stories(job, []) == []
 
 
 def test_nothing_to_ask_for() -> None:
     job = make_job(links=1, state=ItemState.EMPTY)
     for chosen in ((), [uuid.uuid4()], ["x"]):
         with pytest.raises(NothingToPack):
-            packaging.request(job, chosen)  # type: ignore[arg-type]
+            packing.request(job, chosen)  # type: ignore[arg-type]
     full = make_full_job()
     with pytest.raises(NothingToPack):
-        packaging.request(full, ["not an id"])
+        packing.request(full, ["not an id"])
     assert Package.objects.count() == 0
 
 
@@ -549,13 +550,13 @@ def test_no_room(set_env: Callable[..., None]) -> None:
     job = make_full_job()
     set_env(disk_max=10)
     with pytest.raises(DiskFull):
-        packaging.request(job)
+        packing.request(job)
     set_env(disk_max=1000)
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     with pytest.raises(DiskFull):
-        packaging.run(held)
+        packing.run(held)
 
 
 # --- packing it ---
@@ -567,39 +568,39 @@ def files_on_disk(artifacts: Path) -> set[str]:
 
 def test_files_that_went_while_it_waited() -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     job.artifacts.update(removed_at=timezone.now())
     with pytest.raises(NothingToPack):
-        packaging.run(held)
+        packing.run(held)
 
 
 def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
     Package.objects.filter(pk=package.pk).update(attempt=9)
-    assert not packaging.run(held)
+    assert not packing.run(held)
     assert files_on_disk(artifacts) == before
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
 
     # … and one noticed in the middle of copying.
     monkeypatch.setattr(settling, "RENEW_S", -1.0)
-    assert not packaging.run(held)
+    assert not packing.run(held)
     assert files_on_disk(artifacts) == before
 
 
 def test_a_forgotten_job_leaves_nothing(artifacts: Path) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     job.delete()
     before = files_on_disk(artifacts)
-    assert not packaging.run(held)
+    assert not packing.run(held)
     assert files_on_disk(artifacts) == before
 
 
@@ -607,18 +608,18 @@ def test_a_job_forgotten_at_the_last_moment(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
-    settle = packaging._settle
+    settle = packing._settle
 
     def late(*args: Any) -> bool:
         job.delete()
         return settle(*args)
 
-    monkeypatch.setattr(packaging, "_settle", late)
-    assert not packaging.run(held)
+    monkeypatch.setattr(packing, "_settle", late)
+    assert not packing.run(held)
     assert files_on_disk(artifacts) == before
 
 
@@ -626,12 +627,12 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     unwanted = job.artifacts.filter(role=Role.MEDIA).first()
     assert unwanted
-    write = packaging._write
+    write = packing._write
 
     def late(*args: Any, **more: Any) -> Artifact:
         made = write(*args, **more)
@@ -639,15 +640,15 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(packaging, "_write", late)
-        assert not packaging.run(held)
+        patch.setattr(packing, "_write", late)
+        assert not packing.run(held)
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
     package.refresh_from_db()
     assert package.state == PackageState.QUEUED
 
-    again = packages.claim(package.pk)
+    again = claims.claim(package.pk)
     assert again
-    assert packaging.run(again)
+    assert packing.run(again)
     package.refresh_from_db()
     with opened(package.artifact) as archive:
         assert not [name for name in archive.namelist() if name.endswith(unwanted.name)]
@@ -657,30 +658,30 @@ def test_no_zip_for_a_job_that_is_gone() -> None:
     job = make_full_job()
     Job.objects.filter(pk=job.pk).delete()
     with pytest.raises(NothingToPack):
-        packaging.request(job)
+        packing.request(job)
 
 
 def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
     settling.stopping.set()
     with pytest.raises(settling.Stopping):
-        packaging.run(held)
+        packing.run(held)
     assert files_on_disk(artifacts) == before
 
 
 def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
-    package = packaging.request(job)
-    held = packages.claim(package.pk)
+    package = packing.request(job)
+    held = claims.claim(package.pk)
     assert held
     long_ago = timezone.now() - timedelta(hours=1)
     Package.objects.filter(pk=package.pk).update(heartbeat_at=long_ago)
     monkeypatch.setattr(settling, "RENEW_S", -1.0)
-    assert packaging.run(held)
+    assert packing.run(held)
     package.refresh_from_db()
     assert package.heartbeat_at
     assert package.heartbeat_at > long_ago

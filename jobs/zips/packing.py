@@ -18,8 +18,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import packages
-from jobs.archive import (
+from jobs.errors import NothingToPack
+from jobs.files import capacity, disk, names, store
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.queue import quotas, settling
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import ClaimLost
+from jobs.zips import claims
+from jobs.zips.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
     ORDER,
@@ -29,13 +35,7 @@ from jobs.archive import (
     StoryFacts,
     nothing,
 )
-from jobs.errors import NothingToPack
-from jobs.files import capacity, disk, names, store
-from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
-from jobs.packages import PackageClaim
-from jobs.queue import quotas, settling
-from jobs.queue.dispatch import dispatch
-from jobs.queue.settling import ClaimLost
+from jobs.zips.claims import PackageClaim
 
 PACKED: Final = tuple(Role(role) for role in ORDER)
 """What goes into a ZIP."""
@@ -274,7 +274,7 @@ class _Heartbeat:
             raise settling.Stopping
         if time.monotonic() < self._next:
             return
-        if not packages.renew(self._held):
+        if not claims.renew(self._held):
             raise ClaimLost
         self._next = time.monotonic() + settling.RENEW_S / 2
 
@@ -343,11 +343,11 @@ def _settle(
             return False
         if any_gone(files):
             # Deleted while it was packed: not to come back in a ZIP. Packed anew without it.
-            packages.release(held)
+            claims.release(held)
             transaction.on_commit(dispatch, robust=True)
             return False
         artifact.save(force_insert=True)
-        if packages.finish(held, artifact):
+        if claims.finish(held, artifact):
             _retire(package)
             return True
         transaction.set_rollback(True)  # nobody waits for this ZIP any more
