@@ -29,10 +29,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, engine, operations
+from jobs import VERSION, operations
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
+from jobs.fetching import bridge
 from jobs.files import capacity
 from jobs.files.disk import free_bytes, is_away, try_writing
 from jobs.templatetags.words import size
@@ -500,7 +501,7 @@ def look(target: Target) -> list[Finding]:
 
 
 async def _look(target: Target) -> Glimpse:
-    async with StoryClient(engine.client_config(), gate=breaker.turn) as client:
+    async with StoryClient(bridge.client_config(), gate=breaker.turn) as client:
         return await glimpse(client, target)
 
 

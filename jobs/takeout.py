@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from jobs import engine
 from jobs.errors import Cancelled, DiskFull, Internal
+from jobs.fetching import bridge
 from jobs.files import names
 from jobs.folder import Folder, FolderFull, written
 from jobs.models import ItemKind
@@ -258,7 +258,7 @@ class Names:
 
 def settings_client(gate: Gate) -> StoryClient:
     """A client with the settings' routes and limits, as the worker's."""
-    return StoryClient(engine.client_config(), gate=gate, identities=Names())
+    return StoryClient(bridge.client_config(), gate=gate, identities=Names())
 
 
 # --- the run ------------------------------------------------------------------------------------

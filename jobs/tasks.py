@@ -9,8 +9,9 @@ from celery import shared_task
 from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 
-from jobs import cleanup, pipeline, repairs
+from jobs import cleanup, repairs
 from jobs.errors import Internal
+from jobs.fetching import pipeline
 from jobs.queue import settling
 from jobs.queue.dispatch import decline
 from jobs.queue.settling import ClaimLost, Stopping

@@ -1,6 +1,6 @@
 """One target into checked files, told as events: no database, no paths, no retries.
 
-What jobs/pipeline.py and the fetch command consume. The events are in stories/events.py; the
+What jobs/fetching/pipeline.py and the fetch command consume. The events are in stories/events.py; the
 files live in a workspace that the caller supplies.
 """
 

@@ -114,9 +114,9 @@ def _let_go(**_: Any) -> None:
 def _close(**_: Any) -> None:
     """Nothing is received any more: wait for what runs aside, and tell the others what was
     released."""
-    from jobs import engine
+    from jobs.fetching import bridge
     from jobs.queue.dispatch import dispatch
 
     aside.stop()
-    engine.stop()
+    bridge.stop()
     dispatch()

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import cleanup, engine, pipeline, repairs, tasks
+from jobs import cleanup, repairs, tasks
 from jobs.ephemeral import progress
+from jobs.fetching import bridge, pipeline
 from jobs.files import disk, store
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.queue import settling
@@ -137,7 +138,7 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     made = Stage()
     monkeypatch.setattr(pipeline, "harvest", made.harvest)
-    monkeypatch.setattr(engine, "current", lambda: made)
+    monkeypatch.setattr(bridge, "current", lambda: made)
     monkeypatch.setattr(pipeline, "LOOK_ROUND_S", 0)
     return made
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import pipeline, repairs, sharing
+from jobs import repairs
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
+from jobs.fetching import coalescing, pipeline
 from jobs.files import store
 from jobs.models import (
     Artifact,
@@ -39,7 +40,7 @@ S = ItemState
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "LOOK_S", 0)
+    monkeypatch.setattr(coalescing, "LOOK_S", 0)
 
 
 def running(owner: str = "alice", **options: Any) -> Item:
@@ -52,7 +53,7 @@ def claim_of(item: Item) -> Claim:
 
 
 def lead(item: Item) -> bool:
-    return settling.lead(claim_of(item), sharing.subject(item))
+    return settling.lead(claim_of(item), coalescing.subject(item))
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_one_leads_and_the_others_do_not() -> None:
     first, second = running(), running("bob")
     assert lead(first)
     assert not lead(second)
-    found = sharing.leader_of(sharing.subject(second), Audio.NONE)
+    found = coalescing.leader_of(coalescing.subject(second), Audio.NONE)
     assert found
     assert not found.listed_before(timezone.now())
     settling.fail(claim_of(first), NoSuchAccount())
@@ -109,7 +110,7 @@ def test_posts_count_where_a_link_may_lead_to_one() -> None:
         item = running(posts=posts)
         Item.objects.filter(pk=item.pk).update(kind=ItemKind.STORY, key="story:1")
         items.append(Item.objects.select_related("job").get(pk=item.pk))
-    assert sharing.subject(items[0]) != sharing.subject(items[1])
+    assert coalescing.subject(items[0]) != coalescing.subject(items[1])
 
 
 def test_a_link_with_another_name_is_another_question() -> None:
@@ -119,7 +120,7 @@ def test_a_link_with_another_name_is_another_question() -> None:
         item = running()
         item.kind, item.key = ItemKind.STORY, "item:7300000000000000000"
         item.target = {"kind": "story", "name": name, "item_id": "7300000000000000000"}
-        subjects.add(sharing.subject(item))
+        subjects.add(coalescing.subject(item))
     assert len(subjects) == 2
 
 
@@ -145,8 +146,8 @@ def test_whoever_ends_leads_no_more(end: str) -> None:
 def test_a_vanished_worker_leads_no_more() -> None:
     item = running()
     assert lead(item)
-    Item.objects.update(heartbeat_at=timezone.now() - sharing.SILENT)
-    assert sharing.leader_of(sharing.subject(item), Audio.NONE) is None
+    Item.objects.update(heartbeat_at=timezone.now() - coalescing.SILENT)
+    assert coalescing.leader_of(coalescing.subject(item), Audio.NONE) is None
     assert lead(running("bob"))
     repairs.repair(timezone.now() + settling.LEASE)  # requeues the first one
     item.refresh_from_db()
@@ -157,7 +158,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
-    found = sharing.leader_of(sharing.subject(leader), Audio.NONE)
+    found = coalescing.leader_of(coalescing.subject(leader), Audio.NONE)
     assert found
     settle(leader, S.DONE)
     with store.Workspace("bob.1") as workspace:
@@ -356,7 +357,7 @@ def test_without_a_whole_result_the_rest_is_fetched(
     with pytest.raises(Alone, match=r"\[\('77', 1\)\]"):
         follow(bob)
     bob.refresh_from_db()
-    assert bob.leads == sharing.subject(bob)  # and may be followed
+    assert bob.leads == coalescing.subject(bob)  # and may be followed
 
 
 @pytest.mark.usefixtures("_alone")
@@ -391,7 +392,7 @@ def test_a_forgotten_leader_is_not_waited_for(
 
 @pytest.mark.usefixtures("_alone")
 def test_a_silent_leader_is_not_waited_for(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
-    silent = timezone.now() - sharing.SILENT
+    silent = timezone.now() - coalescing.SILENT
     finishing(
         monkeypatch, leader, lambda: Item.objects.filter(pk=leader.pk).update(heartbeat_at=silent)
     )
@@ -403,7 +404,7 @@ def test_a_silent_leader_is_not_waited_for(leader: Item, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("_alone")
 def test_an_old_list_is_nobody_elses(leader: Item) -> None:
-    old = timezone.now() - sharing.FRESH - timedelta(seconds=1)
+    old = timezone.now() - coalescing.FRESH - timedelta(seconds=1)
     Item.objects.filter(pk=leader.pk).update(listed_at=old)
     bob = running("bob")
     with pytest.raises(Alone, match=r"\[\]"):

@@ -16,9 +16,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import cleanup, engine, sharing
+from jobs import cleanup
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
+from jobs.fetching import bridge, coalescing
 from jobs.files import names, store
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
 from jobs.queue import quotas, settling, submission
@@ -106,12 +107,12 @@ def _taken_over(
     """
     if record.has_past:
         return False
-    what = sharing.subject(item)
+    what = coalescing.subject(item)
     while not settling.lead(held, what):
-        leader = sharing.leader_of(what, Audio(item.job.audio))
+        leader = coalescing.leader_of(what, Audio(item.job.audio))
         if leader is None:
             continue  # gone this moment: the lead is to be had
-        if leader.listed_before((item.claimed_at or timezone.now()) - sharing.FRESH):
+        if leader.listed_before((item.claimed_at or timezone.now()) - coalescing.FRESH):
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
         for event in leader.events(workspace, record.have):
@@ -133,7 +134,7 @@ def _events(
         audio=_AUDIO[Audio(item.job.audio)],
     )
     target, known = submission.target_of(item), frozenset(have)
-    with engine.current().stream(
+    with bridge.current().stream(
         lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
     ) as events:
         for event in events:
@@ -156,7 +157,7 @@ class _Watch:
         self._held = held
         now = time.monotonic()
         self._look_at, self._renew_at = now + LOOK_ROUND_S, now + settling.RENEW_S
-        self._end_at = now + engine.client_config().item_timeout_s + OVERTIME_S
+        self._end_at = now + bridge.client_config().item_timeout_s + OVERTIME_S
 
     def look_round(self) -> None:
         """Raises ClaimLost, Stopping or TimedOut."""

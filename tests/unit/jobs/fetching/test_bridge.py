@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 import pytest
 from pydantic import SecretStr
 
-from jobs import engine
-from jobs.engine import Engine
+from jobs.fetching import bridge
+from jobs.fetching.bridge import Engine
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import Refused
@@ -93,7 +93,7 @@ def test_leaving_before_anything_began(running: Engine) -> None:
 def test_work_that_will_not_stop_is_not_waited_for(
     running: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(engine, "CLEAN_UP_S", 0.05)
+    monkeypatch.setattr(bridge, "CLEAN_UP_S", 0.05)
     done = threading.Event()
 
     async def stubborn() -> AsyncGenerator[int, None]:
@@ -134,13 +134,13 @@ def test_an_engine_that_cannot_start_says_why() -> None:
 
 def test_one_engine_per_process() -> None:
     try:
-        first = engine.current()
-        assert engine.current() is first
+        first = bridge.current()
+        assert bridge.current() is first
         first.stop()
-        assert engine.current() is not first  # one that ended is replaced
+        assert bridge.current() is not first  # one that ended is replaced
     finally:
-        engine.stop()
-        engine.stop()
+        bridge.stop()
+        bridge.stop()
 
 
 def test_the_client_follows_the_settings(set_env: Callable[..., None]) -> None:
@@ -150,7 +150,7 @@ def test_the_client_follows_the_settings(set_env: Callable[..., None]) -> None:
         file_max=10_000_000,
         page_transport="httpx",
     )
-    made = engine.client_config()
+    made = bridge.client_config()
     assert (made.proxy, made.transfers, made.page_transport) == ("http://proxy:1", 3, "httpx")
     assert (made.max_video_bytes, made.max_picture_bytes) == (10_000_000, 10_000_000)
     assert made.ca_bundle is None

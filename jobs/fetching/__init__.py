@@ -1,0 +1,1 @@
+"""From a claimed line to saved files."""
