@@ -18,8 +18,9 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import cleanup, listing, snapshot
+from jobs import listing, snapshot
 from jobs.files import serving
+from jobs.housekeeping import sweep
 from jobs.models import Item, Job
 from jobs.queue import quotas, settling, submission
 from jobs.schemas import (
@@ -248,7 +249,7 @@ def retry(request: HttpRequest, job_id: str) -> HttpResponse:
 def extend(request: HttpRequest, job_id: str) -> HttpResponse:
     """Keep the files for one more lifetime than they have left, within the instance's maximum."""
     found = _job(request, job_id)
-    cleanup.extend(found)
+    sweep.extend(found)
     return _answer(request, found.pk)
 
 
@@ -273,7 +274,7 @@ def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
 )
 def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     """Cancel the job and remove its rows, files and progress, at once."""
-    cleanup.forget(_job(request, job_id))
+    sweep.forget(_job(request, job_id))
     return HttpResponse(status=204)
 
 

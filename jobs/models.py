@@ -192,8 +192,9 @@ class Item(Owned):
     asked_at: when the user last asked, by submitting or retrying; the line is in this order.
     refused_since: since when TikTok refuses this server while it waits; patience counts from here.
     heartbeat_at: the running worker's last sign of life.
-    leads: what this running item fetches for whoever else asks for it (jobs/fetching/coalescing.py), null when
-    nobody may wait for it. listed_at: when this attempt got its list.
+    leads: what this running item fetches for whoever else asks for it
+    (jobs/fetching/coalescing.py), null when nobody may wait for it. listed_at: when this attempt
+    got its list.
     error_code, error_detail: why it waits or failed; the words are looked up by code.
     """
 

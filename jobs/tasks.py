@@ -9,9 +9,10 @@ from celery import shared_task
 from django.db import OperationalError as DatabaseAway
 from django.utils import timezone
 
-from jobs import cleanup, repairs
 from jobs.errors import Internal
 from jobs.fetching import pipeline
+from jobs.housekeeping import reaper
+from jobs.housekeeping.sweep import sweep as sweep_now
 from jobs.queue import settling
 from jobs.queue.dispatch import decline
 from jobs.queue.settling import ClaimLost, Stopping
@@ -75,10 +76,10 @@ def pack_package(package_id: str) -> None:
 @shared_task(ignore_result=True)
 def repair() -> None:
     """Every few seconds: what was lost is found, what is due is sent."""
-    repairs.repair(timezone.now())
+    reaper.repair(timezone.now())
 
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Every minute: what has served its time goes."""
-    cleanup.sweep(timezone.now())
+    sweep_now(timezone.now())

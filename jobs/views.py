@@ -22,10 +22,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import cleanup, qr, shelf, snapshot, telling
+from jobs import qr, shelf, snapshot, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.files import serving
 from jobs.forms import SearchForm
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.queue import resubmission, settling
 from jobs.snapshot import FileView, Snapshot
@@ -149,7 +150,7 @@ def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Keep the files for longer, and say until when: right after saving nothing else changes."""
     mine = _mine(request, job_id)
-    kept = cleanup.extend(mine)
+    kept = sweep.extend(mine)
     if kept is None:
         messages.info(request, _("There are no files here to keep any longer."))
     else:
@@ -197,7 +198,7 @@ def _clean(
     if not files:
         messages.info(request, _("There are no files here any more."))
     elif request.method == "POST":
-        cleanup.delete(rows)
+        sweep.delete(rows)
         said = ngettext(
             "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
         )
@@ -220,7 +221,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     mine = _mine(request, job_id)
     if request.method != "POST":
         return _fresh(render(request, "jobs/forget.html", {"card": shelf.cards([mine])[0]}))
-    cleanup.forget(mine)
+    sweep.forget(mine)
     messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
     return redirect("history")
 

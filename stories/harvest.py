@@ -1,7 +1,7 @@
 """One target into checked files, told as events: no database, no paths, no retries.
 
-What jobs/fetching/pipeline.py and the fetch command consume. The events are in stories/events.py; the
-files live in a workspace that the caller supplies.
+What jobs/fetching/pipeline.py and the fetch command consume. The events are in stories/events.py;
+the files live in a workspace that the caller supplies.
 """
 
 from __future__ import annotations

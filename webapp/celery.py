@@ -7,8 +7,8 @@ One worker is one process with threads; transfers share an event loop within it:
     celery -A webapp beat --schedule <a file that may be lost>
 
 More workers, here or on another machine with the same folders, mean more items at once. Promises
-are kept by the database (jobs/queue/settling.py), so messages are acknowledged early: an unacknowledged
-one would bring the worker down when Redis restarts.
+are kept by the database (jobs/queue), so messages are acknowledged early: an unacknowledged one
+would bring the worker down when Redis restarts.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 
 from accounts import invitations, people
 from accounts.models import ApiToken
-from jobs import cleanup
-from jobs.cleanup import Belongings
+from jobs.housekeeping import sweep
+from jobs.housekeeping.sweep import Belongings
 from jobs.queue import settling
 
 
@@ -30,7 +30,7 @@ class Estate:
 def estate(user: User) -> Estate:
     """What would go now; said before anything does."""
     return Estate(
-        saved=cleanup.belongings(user.pk),
+        saved=sweep.belongings(user.pk),
         tokens=ApiToken.objects.filter(owner=user).count(),
         invitations=invitations.pending().filter(created_by=user).count(),
         acts=LogEntry.objects.filter(user=user).count(),
@@ -39,7 +39,7 @@ def estate(user: User) -> Estate:
 
 def delete_data(user: User) -> Belongings:
     """Forget everything this person saved, and when and why; the account stays. What went."""
-    return cleanup.forget_everything(user.pk)
+    return sweep.forget_everything(user.pk)
 
 
 def block(user: User) -> None:
@@ -58,6 +58,6 @@ def delete_user(user: User) -> Belongings:
     account is blocked and can be deleted again.
     """
     people.block(user)
-    went = cleanup.forget_everything(user.pk)
+    went = sweep.forget_everything(user.pk)
     people.remove(user)
     return went

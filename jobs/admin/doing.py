@@ -12,8 +12,8 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobs import cleanup
 from jobs.admin.acts import Act, each
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job
 from jobs.queue import settling
 from jobs.states import OPEN, ItemState
@@ -67,7 +67,7 @@ def _will_requeue(items: QuerySet[Item]) -> str:
 def _will_purge(files: QuerySet[Artifact]) -> str:
     """With all that goes along: what was chosen is not what goes."""
     chosen = files.filter(removed_at=None)
-    gone = cleanup.doomed(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
+    gone = sweep.doomed(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
     said = ngettext(
         "%(n)d file, %(size)s, will be deleted. Its record stays.",
         "%(n)d files, %(size)s together, will be deleted. Their records stay.",
@@ -107,7 +107,7 @@ def _purged(count: int) -> str:
 
 def _purge_these(files: QuerySet[Artifact]) -> dict[Any, int]:
     """Each file that went was deleted, chosen or not."""
-    return dict.fromkeys(cleanup.delete(files.filter(removed_at=None)), 1)
+    return dict.fromkeys(sweep.delete(files.filter(removed_at=None)), 1)
 
 
 CANCEL_JOBS: Final = Act(
@@ -132,7 +132,7 @@ REQUEUE_JOBS: Final = Act(
 PURGE_JOBS: Final = Act(
     title=_("Delete the files now"),
     promise=lambda jobs: _will_purge(Artifact.objects.filter(job__in=jobs)),
-    do=each(cleanup.delete_files),
+    do=each(sweep.delete_files),
     said=_purged,
     destructive=True,
 )
@@ -158,7 +158,7 @@ REQUEUE_ITEMS: Final = Act(
 PURGE_ITEMS: Final = Act(
     title=_("Delete the files now"),
     promise=lambda items: _will_purge(Artifact.objects.filter(item__in=items)),
-    do=each(lambda item: len(cleanup.delete(Artifact.objects.filter(item=item)))),
+    do=each(lambda item: len(sweep.delete(Artifact.objects.filter(item=item)))),
     said=_purged,
     destructive=True,
 )

@@ -16,11 +16,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import cleanup
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
 from jobs.fetching import bridge, coalescing
 from jobs.files import names, store
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
 from jobs.queue import quotas, settling, submission
 from jobs.queue.dispatch import dispatch
@@ -261,7 +261,7 @@ class _Record:
         """
         now = timezone.now()
         # Out of the way: a row that is not marked yet would keep out the file fetched instead.
-        cleanup.expire(self._item.pk, now)
+        sweep.expire(self._item.pk, now)
         rows = Artifact.objects.present(now).filter(item=self._item, story__isnull=False)
         files = list(rows.select_related("story"))
         there = {(file.story_id, file.role, file.position) for file in files}
@@ -496,7 +496,7 @@ class _Record:
             self._add(packed, close)
             sources = [file for file in files if file.role != Role.ZIP]
             if packed and packing.any_gone(sources):  # deleted while it was packed
-                cleanup.delete(Artifact.objects.filter(pk__in=[one.pk for one in packed]))
+                sweep.delete(Artifact.objects.filter(pk__in=[one.pk for one in packed]))
         else:
             self.save(close)
 

@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import cleanup
+from jobs.housekeeping import sweep
 from jobs.upstream import breaker
 from stories.errors import Refused
 from tests.fake_tiktok import FakeTikTok
@@ -58,7 +58,7 @@ def diagnose(
 
 @pytest.fixture
 def _swept() -> None:
-    cleanup.sweep(timezone.now())
+    sweep.sweep(timezone.now())
 
 
 @pytest.mark.usefixtures("_swept")

@@ -9,9 +9,10 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import repairs, tasks
+from jobs import tasks
 from jobs.ephemeral import heartbeats, progress
 from jobs.files import disk, store
+from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker, settling, submission
 from jobs.states import ItemState
@@ -179,7 +180,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     tiktok.faults.clear()
     start_worker().ready()
 
-    repairs.repair(timezone.now() + settling.LEASE)  # what the scheduler does, a little later
+    reaper.repair(timezone.now() + settling.LEASE)  # what the scheduler does, a little later
 
     settled(job)
     item = job.items.get()
@@ -208,7 +209,7 @@ def test_redis_restarted_empty(
 
     def repair() -> bool:
         # What the scheduler does every 15 s, by a clock that runs ahead.
-        repairs.repair(timezone.now() + timedelta(seconds=30))
+        reaper.repair(timezone.now() + timedelta(seconds=30))
         return not Item.objects.open().exists()
 
     tiktok.faults.clear()
@@ -241,7 +242,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     (file,) = media(job)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     worker.kill()
-    repairs.repair(timezone.now() + timedelta(hours=1))
+    reaper.repair(timezone.now() + timedelta(hours=1))
     start_worker().ready()
     assert states(job) == [S.CANCELLED]
 
@@ -313,7 +314,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     tiktok.faults.clear()
     assert refusal.hits
     with_time_passed()
-    repairs.repair(timezone.now())
+    reaper.repair(timezone.now())
     eventually(lambda: not Item.objects.open().exists())
     assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
     assert breaker_status() is None

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import cleanup, repairs, snapshot
+from jobs import snapshot
 from jobs.files import store
+from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.queue import quotas, settling
 from jobs.schemas import JobOut
@@ -140,8 +141,8 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     (file, *_) = media(bob)
     with store.open_artifact(file.pk) as opened:
         assert os.fstat(opened.fileno()).st_nlink == 2  # on the disk, once
-    cleanup.forget(alice)
-    cleanup.sweep(timezone.now() + timedelta(minutes=30))
+    sweep.forget(alice)
+    sweep.sweep(timezone.now() + timedelta(minutes=30))
     for row in media(bob):
         with store.open_artifact(row.pk) as opened:
             assert len(opened.read()) == row.size_bytes
@@ -205,7 +206,7 @@ def test_the_first_ones_worker_is_killed(
     settled(bob)
     assert states(bob) == [S.DONE]
     assert len(media(bob)) == 4
-    repairs.repair(timezone.now())
+    reaper.repair(timezone.now())
     settled(alice), settled(others)
     assert states(alice) == [S.DONE]
     assert set(states(others)) == {S.DONE}
@@ -228,7 +229,7 @@ def test_the_first_one_fails(start_worker: Start, tiktok: FakeTikTok) -> None:
     assert len(media(bob)) == 2
     assert tiktok.count("picture", method="GET") == 1
     Item.objects.filter(job=alice).update(not_before=None)  # a little later
-    repairs.repair(timezone.now())
+    reaper.repair(timezone.now())
     settled(alice)
     assert states(alice) == [S.DONE]
     check_disk()

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from jobs import cleanup
+from jobs.housekeeping import sweep
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit 1 when something could not be deleted."""
-        report = cleanup.sweep(timezone.now())
+        report = sweep.sweep(timezone.now())
         self.stdout.write(str(report))
         if report.failed:
             raise SystemExit(1)

@@ -14,7 +14,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import cleanup, home
+from jobs import home
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import submission
 from jobs.states import ItemState
@@ -165,9 +166,9 @@ def test_what_was_typed_does_not_wait_for_ever(client: Client) -> None:
     client.post("/", given)
     waiting = client.session
     assert 0 < waiting.get_expiry_age() <= 3600
-    cleanup.sweep(timezone.now() + timedelta(minutes=59))
+    sweep.sweep(timezone.now() + timedelta(minutes=59))
     assert Session.objects.filter(pk=waiting.session_key).exists()
-    cleanup.sweep(timezone.now() + timedelta(minutes=61))
+    sweep.sweep(timezone.now() + timedelta(minutes=61))
     assert not Session.objects.filter(pk=waiting.session_key).exists()
 
 

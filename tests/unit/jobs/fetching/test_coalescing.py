@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import repairs
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
 from jobs.fetching import coalescing, pipeline
 from jobs.files import store
+from jobs.housekeeping import reaper
 from jobs.models import (
     Artifact,
     Audio,
@@ -149,7 +149,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
     Item.objects.update(heartbeat_at=timezone.now() - coalescing.SILENT)
     assert coalescing.leader_of(coalescing.subject(item), Audio.NONE) is None
     assert lead(running("bob"))
-    repairs.repair(timezone.now() + settling.LEASE)  # requeues the first one
+    reaper.repair(timezone.now() + settling.LEASE)  # requeues the first one
     item.refresh_from_db()
     assert (item.state, item.leads) == (S.QUEUED, None)
 

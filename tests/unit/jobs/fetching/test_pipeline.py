@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import cleanup, repairs, tasks
+from jobs import tasks
 from jobs.ephemeral import progress
 from jobs.fetching import bridge, pipeline
 from jobs.files import disk, store
+from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Item, ItemKind, Role, Story
 from jobs.queue import settling
 from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping
@@ -250,7 +251,7 @@ def test_what_was_deleted_while_it_waits_comes_back_only_when_asked_for(stage: S
     item = make_item()
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
     settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
-    cleanup.delete_files(item.job)
+    sweep.delete_files(item.job)
     Item.objects.update(not_before=None)
     outcome = run(stage, item, listed(first, second), ended(first), ended(second, 0, TooLarge()))
     assert stage.asked["have"] == {(first.id, 1)}
@@ -269,7 +270,7 @@ def test_what_a_power_cut_took_is_fetched_again(stage: Stage) -> None:
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
     settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
     store.remove(item.artifacts.get().pk)
-    assert cleanup.sweep(timezone.now()).orphan_rows == 1
+    assert sweep.sweep(timezone.now()).orphan_rows == 1
     Item.objects.update(not_before=None)
     run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
     assert stage.asked["have"] == set()
@@ -284,7 +285,7 @@ def test_a_picture_deleted_while_its_carousel_is_packed(
 
     def late(*args: Any) -> Artifact:
         made = carousel(*args)
-        cleanup.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
+        sweep.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
         return made
 
     monkeypatch.setattr(packing, "carousel", late)
@@ -586,7 +587,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
     monkeypatch.setattr(progress, "forget", dropped.append)
     photo = a_story()
     item = make_item()
-    stage.script = (listed(photo), lambda: cleanup.forget(item.job), stage.file(photo))
+    stage.script = (listed(photo), lambda: sweep.forget(item.job), stage.file(photo))
     tasks.fetch_item(str(item.pk))
     assert dropped == [item.job_id] * 2
 
@@ -594,7 +595,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
 def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:
     item = fetch(stage, OperationalError("database is locked"))
     assert item.state == S.RUNNING
-    repairs.repair(timezone.now() + settling.LEASE)
+    reaper.repair(timezone.now() + settling.LEASE)
     item.refresh_from_db()
     assert item.state == S.QUEUED
 
@@ -623,7 +624,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
     photo = a_story()
 
     def presumed_dead() -> None:
-        repairs.repair(timezone.now() + settling.LEASE)
+        reaper.repair(timezone.now() + settling.LEASE)
 
     item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
     assert item.state == S.QUEUED

@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from jobs import repairs, tasks
+from jobs import tasks
+from jobs.housekeeping import reaper
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
 from jobs.queue import settling
@@ -81,7 +82,7 @@ def test_what_waits_is_not_sent(broker: Broker) -> None:
 
 def test_lost_messages_are_sent_again(broker: Broker) -> None:
     item = make_item(sent_at=timezone.now() - messages.EXPIRES_AFTER)
-    assert repairs.repair(timezone.now()).sent == 1
+    assert reaper.repair(timezone.now()).sent == 1
     assert broker.sent == [item.pk]
 
 

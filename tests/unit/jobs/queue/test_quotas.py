@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import cleanup
 from jobs.errors import NeverFits, QuotaExceeded, told
 from jobs.files import store
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas, settling, submission
 from jobs.queue.quotas import Use
@@ -167,13 +167,13 @@ def test_forgetting_gives_no_day_back(set_env: SetEnv) -> None:
     set_env(quota_daily=3)
     alice = make_user("alice")
     for _ in range(3):
-        cleanup.forget(submit(alice, ["@one"]))
+        sweep.forget(submit(alice, ["@one"]))
     assert quotas.usage(alice).items_per_day == Use(3, 3)
     with pytest.raises(QuotaExceeded):
         submit(alice, ["@one"])
     Quota.objects.update(forgotten_on=timezone.now().astimezone(UTC).date() - timedelta(days=1))
     assert quotas.usage(alice).items_per_day == Use(0, 3)
-    cleanup.forget(submit(alice, ["@one"]))
+    sweep.forget(submit(alice, ["@one"]))
     assert quotas.usage(alice).items_per_day == Use(1, 3)
 
 
@@ -189,7 +189,7 @@ def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
     assert "1\u00a0kB" in told(refused.value)[0]
     submit(make_user("bob"), ["@two"])
-    cleanup.delete(Artifact.objects.filter(pk=first.pk))
+    sweep.delete(Artifact.objects.filter(pk=first.pk))
     submit(alice, ["@two"])
 
 

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs import cleanup, shelf, snapshot, telling
+from jobs import shelf, snapshot, telling
 from jobs.errors import QuotaExceeded
+from jobs.housekeeping import sweep
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
@@ -119,7 +120,7 @@ def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: Use
     other = make_story(job.items.get(), leaves_at=timezone.now() + HOUR)
     make_artifact(other)
     assert "Fetch all again" not in shown(client.get(f"/jobs/{job.pk}/"))
-    cleanup.delete_files(job)
+    sweep.delete_files(job)
     assert "Fetch all again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     for address in ("/", "/history/"):
         page = shown(client.get(address))
@@ -131,7 +132,7 @@ def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: Use
 
 def test_a_story_that_is_alone_has_one_button(client: Client, alice: User) -> None:
     job = saved(alice)
-    cleanup.delete_files(job)
+    sweep.delete_files(job)
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert page.count("Fetch again") == 1
     assert f"/jobs/{job.pk}/again/" not in page
@@ -140,7 +141,7 @@ def test_a_story_that_is_alone_has_one_button(client: Client, alice: User) -> No
 def test_an_account_whose_stories_have_left_may_have_new_ones(client: Client, alice: User) -> None:
     job = saved(alice)
     job.items.get().stories.update(leaves_at=timezone.now() - HOUR)
-    cleanup.delete_files(job)
+    sweep.delete_files(job)
     assert "Look again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     Item.objects.update(kind=ItemKind.STORY)
     assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))

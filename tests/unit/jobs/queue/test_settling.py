@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import repairs
 from jobs.errors import DiskFull, Internal
+from jobs.housekeeping import reaper
 from jobs.models import Item, Job
 from jobs.queue import settling
 from jobs.queue.dispatch import dispatch
@@ -78,7 +78,7 @@ def test_a_forgotten_item_is_not_claimed() -> None:
 def test_a_worker_presumed_dead_can_neither_settle_nor_write() -> None:
     item = make_item()
     old = claimed(item)
-    repairs.repair(timezone.now() + settling.LEASE)
+    reaper.repair(timezone.now() + settling.LEASE)
     assert not settling.fail(old, NoSuchAccount())  # queued again: not even failing is left
     new = claimed(item)
     assert new.attempt == old.attempt + 1
@@ -288,7 +288,7 @@ def test_patience_begins_with_the_first_refusal() -> None:
     long_ago = timezone.now() - settling.PATIENCE
     held, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
     settling.fail(held, Refused("HTTP 403"))
-    assert repairs.repair(timezone.now()).gave_up == 0
+    assert reaper.repair(timezone.now()).gave_up == 0
     assert row(held).state == S.QUEUED
     first = row(held).refused_since
     other.refresh_from_db()
@@ -339,7 +339,7 @@ def test_cancelled_stays_cancelled() -> None:
     assert not settling.cancel_item(item)
     assert not settling.finish(held, Outcome(S.DONE))
     assert not settling.release(held)
-    repairs.repair(timezone.now() + timedelta(hours=1))
+    reaper.repair(timezone.now() + timedelta(hours=1))
     assert settling.retry(item.job) == 0
     item.refresh_from_db()
     assert item.state == S.CANCELLED

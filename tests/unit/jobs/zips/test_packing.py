@@ -20,10 +20,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import cleanup
 from jobs.errors import DiskFull, NothingToPack
 from jobs.files import names, store
 from jobs.files.names import tame
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import settling
 from jobs.states import ItemState
@@ -636,7 +636,7 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
 
     def late(*args: Any, **more: Any) -> Artifact:
         made = write(*args, **more)
-        cleanup.delete(Artifact.objects.filter(pk=unwanted.pk))
+        sweep.delete(Artifact.objects.filter(pk=unwanted.pk))
         return made
 
     with monkeypatch.context() as patch:

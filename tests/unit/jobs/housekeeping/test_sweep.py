@@ -16,9 +16,9 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs import cleanup
 from jobs.ephemeral import progress
 from jobs.files import store
+from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import settling
 from jobs.states import ItemState
@@ -37,7 +37,7 @@ def age(artifacts: Path, artifact_id: uuid.UUID, by: timedelta) -> None:
 
 def test_nothing_to_do() -> None:
     make_artifact(content=b"x")
-    report = cleanup.sweep(timezone.now())
+    report = sweep.sweep(timezone.now())
     assert report.idle
     assert str(report).startswith("expired 0, orphan_files 0")
 
@@ -47,23 +47,23 @@ def test_expired_files_go_and_their_rows_say_when() -> None:
     now = old.expires_at + timedelta(seconds=1)
     Artifact.objects.filter(pk=fresh.pk).update(expires_at=now + HOUR)
 
-    report = cleanup.sweep(now)
+    report = sweep.sweep(now)
 
     assert (report.expired, report.freed_bytes, report.failed) == (1, 4, 0)
     old.refresh_from_db()
     assert old.removed_at == now
     assert store.size(old.pk) is None
     assert store.size(fresh.pk) == 5
-    assert cleanup.sweep(now).idle
+    assert sweep.sweep(now).idle
 
 
 def test_sessions_that_ended_go() -> None:
     now = timezone.now()
     for key, left in (("ended", -HOUR), ("open", HOUR)):
         Session.objects.create(session_key=key, session_data="", expire_date=now + left)
-    assert cleanup.sweep(now).sessions == 1
+    assert sweep.sweep(now).sessions == 1
     assert Session.objects.get().pk == "open"
-    assert cleanup.sweep(now).idle
+    assert sweep.sweep(now).idle
 
 
 def test_many_expire_at_once() -> None:
@@ -80,9 +80,9 @@ def test_many_expire_at_once() -> None:
             size_bytes=1,
             expires_at=timezone.now(),
         )
-        for place in range(cleanup.BATCH * 2 + 1)
+        for place in range(sweep.BATCH * 2 + 1)
     )
-    assert cleanup.sweep(timezone.now()).expired == cleanup.BATCH * 2 + 1
+    assert sweep.sweep(timezone.now()).expired == sweep.BATCH * 2 + 1
 
 
 def test_one_file_that_resists_stops_no_other(
@@ -100,12 +100,12 @@ def test_one_file_that_resists_stops_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "remove", resist)
-        report = cleanup.sweep(now)
+        report = sweep.sweep(now)
     # Tried as expired, and once more as the orphan it then was.
     assert (report.expired, report.failed, report.freed_bytes) == (3, 2, 2)
     assert Artifact.objects.filter(removed_at=None).count() == 0
 
-    report = cleanup.sweep(now)
+    report = sweep.sweep(now)
     assert (report.orphan_files, report.failed) == (1, 0)
     assert not [path for path in artifacts.glob("*/*") if path.is_file()]
 
@@ -115,10 +115,10 @@ def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
     wanted = make_artifact(content=b"x")
     Artifact.objects.filter(pk=orphan.pk).delete()
 
-    assert cleanup.sweep(timezone.now()).idle
-    age(artifacts, orphan.pk, cleanup.GRACE * 2)
-    age(artifacts, wanted.pk, cleanup.GRACE * 2)
-    assert cleanup.sweep(timezone.now()).orphan_files == 1
+    assert sweep.sweep(timezone.now()).idle
+    age(artifacts, orphan.pk, sweep.GRACE * 2)
+    age(artifacts, wanted.pk, sweep.GRACE * 2)
+    assert sweep.sweep(timezone.now()).orphan_files == 1
     assert store.size(orphan.pk) is None
     assert store.size(wanted.pk) == 1
 
@@ -129,7 +129,7 @@ def test_what_is_not_ours_stays(artifacts: Path) -> None:
     (artifacts / "ab" / "notes.txt").write_text("mine")
     for path in artifacts.rglob("*"):
         os.utime(path, (0, 0))
-    assert cleanup.sweep(timezone.now()).idle
+    assert sweep.sweep(timezone.now()).idle
     assert (artifacts / "ab" / "notes.txt").exists()
 
 
@@ -142,14 +142,14 @@ def test_files_on_a_disk_that_is_away_are_not_given_up(
     elsewhere = tmp_path / "elsewhere"
     artifacts.rename(elsewhere)
     artifacts.mkdir()
-    report = cleanup.sweep(timezone.now())
+    report = sweep.sweep(timezone.now())
     assert (report.expired, report.orphan_rows) == (1, 0)
     assert "is away" in caplog.text
     assert not list(artifacts.iterdir())
 
     artifacts.rmdir()
     elsewhere.rename(artifacts)
-    report = cleanup.sweep(timezone.now())
+    report = sweep.sweep(timezone.now())
     assert (report.orphan_rows, report.orphan_files) == (0, 1)
     assert store.size(kept.pk) == 4
     assert store.size(over.pk) is None
@@ -163,7 +163,7 @@ def test_rows_whose_file_is_not_there_whole_promise_nothing(fault: str, artifact
     else:
         os.truncate(artifacts / str(artifact.pk)[:2] / str(artifact.pk), 2)
 
-    report = cleanup.sweep(timezone.now())
+    report = sweep.sweep(timezone.now())
 
     assert report.orphan_rows == 1
     artifact.refresh_from_db()
@@ -180,7 +180,7 @@ def test_a_disk_that_does_not_answer_condemns_nothing(monkeypatch: pytest.Monkey
         raise OSError(errno.EIO, "no answer")
 
     monkeypatch.setattr(store, "size", broken)
-    assert cleanup.sweep(timezone.now()).orphan_rows == 0
+    assert sweep.sweep(timezone.now()).orphan_rows == 0
 
 
 def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
@@ -203,7 +203,7 @@ def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
     young = work / f"{uuid.uuid4()}.1"
     young.mkdir()
 
-    assert cleanup.sweep(timezone.now()).workspaces == 3
+    assert sweep.sweep(timezone.now()).workspaces == 3
     left = {path.name for path in work.iterdir()}
     assert left == {names["live"], names["packing"], young.name}
 
@@ -211,7 +211,7 @@ def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
 def test_abandoned_packages() -> None:
     now = timezone.now()
     job = make_job(links=1, state=ItemState.DONE)
-    long_ago = now - cleanup.PACKING_PATIENCE - HOUR
+    long_ago = now - sweep.PACKING_PATIENCE - HOUR
 
     def make(state: PackageState, **facts: object) -> Package:
         return Package.objects.create(job=job, owner=job.owner, state=state, **facts)
@@ -224,7 +224,7 @@ def test_abandoned_packages() -> None:
     ready = make(PackageState.DONE, artifact=make_artifact(job=job, content=b"zip"))
     very_old = make(PackageState.FAILED, created_at=now - timedelta(days=3))
 
-    assert cleanup.sweep(now).packages == 3
+    assert sweep.sweep(now).packages == 3
 
     stuck.refresh_from_db()
     assert (stuck.state, stuck.error_code) == (PackageState.FAILED, "internal")
@@ -241,7 +241,7 @@ def test_old_jobs_go_with_all_their_rows(set_env: SetEnv) -> None:
     Job.objects.filter(pk=old.pk).update(settled_at=now - timedelta(days=31))
     young = make_job(links=1, state=ItemState.DONE)
 
-    assert cleanup.sweep(now).jobs == 1
+    assert sweep.sweep(now).jobs == 1
     assert list(Job.objects.all()) == [young]
     assert Story.objects.count() == Artifact.objects.count() == 0
 
@@ -256,7 +256,7 @@ def test_an_old_job_stays_while_something_is_left(what: str, set_env: SetEnv) ->
         make_artifact(job=job, content=b"x")
     if what == "packing":
         Package.objects.create(job=job, owner=job.owner)
-    assert cleanup.sweep(now).jobs == 0
+    assert sweep.sweep(now).jobs == 0
 
 
 def test_no_retention_means_a_job_goes_with_its_files(set_env: SetEnv) -> None:
@@ -265,16 +265,16 @@ def test_no_retention_means_a_job_goes_with_its_files(set_env: SetEnv) -> None:
     job = artifact.job
     settled = timezone.now() - HOUR
     Job.objects.filter(pk=job.pk).update(settled_at=settled)
-    assert cleanup.sweep(artifact.expires_at - HOUR).jobs == 0
-    report = cleanup.sweep(artifact.expires_at)
+    assert sweep.sweep(artifact.expires_at - HOUR).jobs == 0
+    report = sweep.sweep(artifact.expires_at)
     assert (report.expired, report.jobs) == (1, 1)
 
 
 def test_an_empty_result_is_seen_for_a_while_even_without_retention(set_env: SetEnv) -> None:
     set_env(job_retention=timedelta())
     job = make_job(links=1, state=ItemState.EMPTY)
-    assert cleanup.sweep(timezone.now()).jobs == 0
-    assert cleanup.sweep(timezone.now() + cleanup.GRACE * 2).jobs == 1
+    assert sweep.sweep(timezone.now()).jobs == 0
+    assert sweep.sweep(timezone.now() + sweep.GRACE * 2).jobs == 1
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
@@ -286,7 +286,7 @@ def test_the_command_prints_the_report() -> None:
 
 
 def test_the_command_says_when_something_resisted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleanup, "sweep", lambda now: cleanup.Report(failed=1))
+    monkeypatch.setattr(sweep, "sweep", lambda now: sweep.Report(failed=1))
     with pytest.raises(SystemExit) as caught:
         call_command("sweep", stdout=StringIO())
     assert caught.value.code == 1
@@ -299,14 +299,14 @@ def test_a_job_retried_as_its_time_comes_stays(monkeypatch: pytest.MonkeyPatch) 
     now = timezone.now()
     item = make_item(state=ItemState.FAILED, error_code="upstream_down")
     Job.objects.update(settled_at=now - timedelta(days=31))
-    erase = cleanup._erase
+    erase = sweep._erase
 
     def late(*args: Any, **more: Any) -> Any:
         settling.retry(item.job)
         return erase(*args, **more)
 
-    monkeypatch.setattr(cleanup, "_erase", late)
-    assert cleanup.sweep(now).jobs == 0
+    monkeypatch.setattr(sweep, "_erase", late)
+    assert sweep.sweep(now).jobs == 0
     item.refresh_from_db()
     assert item.state == ItemState.QUEUED
 
@@ -324,7 +324,7 @@ def test_forgetting_removes_everything_at_once(
     job.save()
     other = make_artifact(content=b"other")
 
-    cleanup.forget(job)
+    sweep.forget(job)
 
     assert not Job.objects.filter(pk=job.pk).exists()
     assert not Item.objects.filter(pk=item.pk).exists()
@@ -343,7 +343,7 @@ def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "remove", resist)
-        cleanup.forget(artifact.job)
+        sweep.forget(artifact.job)
     assert Job.objects.count() == 0
 
 
@@ -364,7 +364,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
         make_artifact(content=b"other job"),
     ]
 
-    assert len(cleanup.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
+    assert len(sweep.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
 
     for file in taken:
         file.refresh_from_db()
@@ -373,7 +373,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
     for file in kept:
         file.refresh_from_db()
         assert file.removed_at is None
-    assert len(cleanup.delete(Artifact.objects.filter(pk=first.pk))) == 0
+    assert len(sweep.delete(Artifact.objects.filter(pk=first.pk))) == 0
 
 
 def test_deleting_a_zip_takes_the_zip_alone() -> None:
@@ -381,8 +381,8 @@ def test_deleting_a_zip_takes_the_zip_alone() -> None:
     media = make_artifact(story, content=b"1")
     zipped = make_artifact(story, content=b"z", role=Role.ZIP, position=0)
     bundle = make_artifact(job=story.item.job, content=b"b")
-    assert len(cleanup.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
-    assert len(cleanup.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
+    assert len(sweep.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
+    assert len(sweep.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
     assert store.size(media.pk) == 1
 
 
@@ -398,16 +398,16 @@ def test_what_goes_with_a_file_is_known_before() -> None:
     files = Artifact.objects.all()
 
     def goes(*chosen: Artifact) -> set[Artifact]:
-        return set(cleanup.doomed(files.filter(pk__in=[one.pk for one in chosen])))
+        return set(sweep.doomed(files.filter(pk__in=[one.pk for one in chosen])))
 
     assert goes(poster) == {poster}
     assert goes(zipped, bundle) == {zipped, bundle}
     assert goes(first) == {first, poster, zipped, bundle}
     assert goes(first, poster, second, bundle) == {first, second, poster, zipped, bundle}
-    assert set(cleanup.delete(files.filter(pk=first.pk))) == {
+    assert set(sweep.delete(files.filter(pk=first.pk))) == {
         first.pk, poster.pk, zipped.pk, bundle.pk,
     }  # fmt: skip
-    assert cleanup.delete(files.filter(pk__in=[first.pk, poster.pk])) == []
+    assert sweep.delete(files.filter(pk__in=[first.pk, poster.pk])) == []
 
 
 def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
@@ -415,7 +415,7 @@ def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
     mine, other = (make_story(make_item(job, state=ItemState.DONE)) for _ in range(2))
     file, kept = make_artifact(mine), make_artifact(other)
     bundle = make_artifact(job=job)
-    assert set(cleanup.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
+    assert set(sweep.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
     kept.refresh_from_db()
     assert kept.removed_at is None
 
@@ -424,7 +424,7 @@ def test_deleting_all_files_keeps_the_record() -> None:
     story = make_story()
     make_artifact(story, content=b"1")
     make_artifact(job=story.item.job, content=b"b")
-    assert cleanup.delete_files(story.item.job) == 2
+    assert sweep.delete_files(story.item.job) == 2
     assert Artifact.objects.filter(removed_at=None).count() == 0
     assert Job.objects.filter(pk=story.item.job_id).exists()
 
@@ -445,7 +445,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     removed = make(HOUR, HOUR, removed_at=now)
     expired = make(3 * HOUR, -HOUR)
 
-    first = cleanup.extend(story.item.job)
+    first = sweep.extend(story.item.job)
 
     def left(file: Artifact) -> float:
         file.refresh_from_db()
@@ -456,7 +456,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     assert left(longer) == 7
     assert left(removed) == 1
     assert left(expired) == -1
-    assert first == cleanup.Kept(until=at_the_limit.expires_at, longest=True)
+    assert first == sweep.Kept(until=at_the_limit.expires_at, longest=True)
 
 
 def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
@@ -464,16 +464,16 @@ def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
     now = timezone.now()
     story = make_story()
     make_artifact(story, created_at=now - HOUR, expires_at=now + HOUR)
-    kept = cleanup.extend(story.item.job)
+    kept = sweep.extend(story.item.job)
     assert kept
     assert not kept.longest
     assert round((kept.until - now) / HOUR, 2) == 3
-    kept = cleanup.extend(story.item.job)
+    kept = sweep.extend(story.item.job)
     assert kept
     assert round((kept.until - now) / HOUR, 2) == 5
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
-    again = cleanup.extend(story.item.job)
-    assert again == cleanup.Kept(until=kept.until, longest=True)
+    again = sweep.extend(story.item.job)
+    assert again == sweep.Kept(until=kept.until, longest=True)
 
 
 def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> None:
@@ -482,9 +482,9 @@ def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> 
     story = make_story()
     file = make_artifact(story, created_at=now, expires_at=now + 2 * HOUR)
     for hours in (4, 5, 5):
-        kept = cleanup.extend(story.item.job)
+        kept = sweep.extend(story.item.job)
         file.refresh_from_db()
-        assert kept == cleanup.Kept(until=now + hours * HOUR, longest=hours == 5)
+        assert kept == sweep.Kept(until=now + hours * HOUR, longest=hours == 5)
         assert file.expires_at == now + hours * HOUR
 
 
@@ -493,8 +493,8 @@ def test_a_gain_of_seconds_is_none(set_env: SetEnv) -> None:
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
     now = timezone.now()
     until = now + 2 * HOUR - timedelta(seconds=5)
-    assert cleanup.prolonged(until, now) == until
-    assert cleanup.prolonged(until - HOUR, now) == now + 2 * HOUR
+    assert sweep.prolonged(until, now) == until
+    assert sweep.prolonged(until - HOUR, now) == now + 2 * HOUR
 
 
 def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:
@@ -503,10 +503,10 @@ def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None
     story = make_story()
     make_artifact(story, created_at=now - 23.5 * HOUR, expires_at=now + HOUR / 4)
     bundle = make_artifact(job=story.item.job, created_at=now, expires_at=now + HOUR / 4)
-    cleanup.extend(story.item.job)
+    sweep.extend(story.item.job)
     bundle.refresh_from_db()
     assert round((bundle.expires_at - now) / HOUR, 2) == 0.5
 
 
 def test_nothing_to_extend() -> None:
-    assert cleanup.extend(make_job(make_user())) is None
+    assert sweep.extend(make_job(make_user())) is None

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import repairs
 from jobs.files import store
+from jobs.housekeeping import reaper
 from jobs.models import Artifact, Item, Job, Package, PackageState
 from jobs.queue import settling
 from jobs.states import ItemState
@@ -25,9 +25,9 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
     held = claimed()
     with store.Workspace(held.workspace) as workspace:
         workspace.create()
-        repairs.repair(timezone.now() + settling.LEASE - timedelta(seconds=2))
+        reaper.repair(timezone.now() + settling.LEASE - timedelta(seconds=2))
         assert row(held).state == S.RUNNING
-        report = repairs.repair(timezone.now() + settling.LEASE)
+        report = reaper.repair(timezone.now() + settling.LEASE)
         assert report.requeued == 1
         assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
         assert not workspace.path.exists()
@@ -35,7 +35,7 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
 
 def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> None:
     held, told = claimed(), make_item(sent_at=timezone.now())
-    repairs.repair(timezone.now() - timedelta(hours=1))
+    reaper.repair(timezone.now() - timedelta(hours=1))
     assert row(held).state == S.QUEUED
     assert told.pk in broker.sent
 
@@ -44,14 +44,14 @@ def test_a_sign_of_life_keeps_the_lease() -> None:
     held = claimed()
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
     assert settling.renew(held)
-    assert repairs.repair(timezone.now()).requeued == 0
+    assert reaper.repair(timezone.now()).requeued == 0
 
 
 def test_an_item_that_kills_its_workers_is_given_up() -> None:
     item = make_item()
-    for _ in range(repairs.DEATHS):
+    for _ in range(reaper.DEATHS):
         claimed(item)
-        repairs.repair(timezone.now() + settling.LEASE)
+        reaper.repair(timezone.now() + settling.LEASE)
     item.refresh_from_db()
     assert (item.state, item.error_code) == (S.FAILED, "internal")
 
@@ -59,14 +59,14 @@ def test_an_item_that_kills_its_workers_is_given_up() -> None:
 def test_a_job_that_nobody_closed_is_closed() -> None:
     job = make_job(links=2, state=S.DONE)
     Job.objects.update(settled_at=None)
-    assert repairs.repair(timezone.now()).closed == 1
+    assert reaper.repair(timezone.now()).closed == 1
     job.refresh_from_db()
     assert job.settled_at is not None
 
 
 def test_a_job_closed_too_early_is_opened() -> None:
     job = make_job(links=1, settled_at=timezone.now())
-    repairs.repair(timezone.now())
+    reaper.repair(timezone.now())
     job.refresh_from_db()
     assert job.settled_at is None
 
@@ -76,7 +76,7 @@ def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     long_ago = timezone.now() - settling.PATIENCE
     tired = make_item(refused_since=long_ago, not_before=later, error_code="challenged")
     fresh = make_item(not_before=later, error_code="challenged")
-    report = repairs.repair(timezone.now())
+    report = reaper.repair(timezone.now())
     tired.refresh_from_db()
     fresh.refresh_from_db()
     assert report.gave_up == 1
@@ -88,13 +88,13 @@ def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
 def test_who_goes_politely_has_not_vanished() -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
-    for _ in range(repairs.DEATHS):
+    for _ in range(reaper.DEATHS):
         held = claims.claim(package.pk)
         assert held
         claims.release(held)
-    for state in (*[PackageState.QUEUED] * (repairs.DEATHS - 1), PackageState.FAILED):
+    for state in (*[PackageState.QUEUED] * (reaper.DEATHS - 1), PackageState.FAILED):
         assert claims.claim(package.pk)
-        repairs.repair(timezone.now() + settling.LEASE)
+        reaper.repair(timezone.now() + settling.LEASE)
         package.refresh_from_db()
         assert package.state == state
 
@@ -106,7 +106,7 @@ def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     assert held
     assert claims.claim(package.pk) is None
     assert claims.renew(held)
-    report = repairs.repair(timezone.now() + settling.LEASE)
+    report = reaper.repair(timezone.now() + settling.LEASE)
     assert report.packages == 1
     assert not claims.renew(held)
     again = claims.claim(package.pk)

@@ -1,0 +1,1 @@
+"""What the scheduler runs: the sweep and the reaper."""
