@@ -18,10 +18,11 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs import listing, snapshot
 from jobs.files import serving
 from jobs.housekeeping import sweep
 from jobs.models import Item, Job
+from jobs.queries import lists, snapshot
+from jobs.queries.snapshot import Snapshot
 from jobs.queue import quotas, settling, submission
 from jobs.schemas import (
     ErrorBody,
@@ -33,7 +34,6 @@ from jobs.schemas import (
     UsageOut,
     UserOut,
 )
-from jobs.snapshot import Snapshot
 from jobs.states import ItemState
 from jobs.zips import packing
 
@@ -190,9 +190,9 @@ def mine(
     user = _user(request)
     jobs: QuerySet[Job] = Job.objects.visible_to(user)
     if state:
-        jobs = listing.in_state(jobs, state)
+        jobs = lists.in_state(jobs, state)
     try:
-        ids, following = listing.page_of(jobs, after=cursor, limit=limit)
+        ids, following = lists.page_of(jobs, after=cursor, limit=limit)
     except ValueError as error:
         raise ValidationError([{"loc": ("query", "cursor"), "msg": str(error)}]) from error
     seen = snapshot.load_many(ids, user)

@@ -19,10 +19,10 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs import shelf
 from jobs.errors import BatchTooLong, place, told
 from jobs.forms import PasteForm
 from jobs.models import LINE_LENGTH, Audio, Prefer
+from jobs.queries import cards
 from jobs.queue import quotas, submission
 from jobs.queue.submission import Line
 from jobs.upstream import breaker
@@ -114,8 +114,8 @@ def _page(
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.breaker_status(),
-        "cards": shelf.cards(shelf.find(request.user)[:RECENT]),
-        "known": shelf.known(request.user),
+        "cards": cards.cards(cards.find(request.user)[:RECENT]),
+        "known": cards.known(request.user),
         "usage": quotas.usage(request.user),
         "style": "day-time",
     }

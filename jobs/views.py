@@ -22,14 +22,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import qr, shelf, snapshot, telling
+from jobs import qr, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.files import serving
 from jobs.forms import SearchForm
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job, Package, Role, Story
+from jobs.queries import cards, snapshot
+from jobs.queries.cards import cards as cards_of
+from jobs.queries.cards import find
+from jobs.queries.snapshot import FileView, Snapshot
 from jobs.queue import resubmission, settling
-from jobs.snapshot import FileView, Snapshot
 from jobs.states import ItemState
 from jobs.templatetags.words import size, when
 from jobs.upstream import breaker
@@ -220,7 +223,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Ask first, then remove the job and all it left."""
     mine = _mine(request, job_id)
     if request.method != "POST":
-        return _fresh(render(request, "jobs/forget.html", {"card": shelf.cards([mine])[0]}))
+        return _fresh(render(request, "jobs/forget.html", {"card": cards.cards([mine])[0]}))
     sweep.forget(mine)
     messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
     return redirect("history")
@@ -335,12 +338,12 @@ def history(request: HttpRequest) -> HttpResponse:
     form.is_valid()  # what makes no sense is left out
     sought, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
     state = ItemState(chosen) if chosen else None
-    found = shelf.find(request.user, sought, state)
+    found = find(request.user, sought, state)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     days = [
         list(cards)
         for __, cards in groupby(
-            shelf.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
+            cards_of(page.object_list), key=lambda card: timezone.localdate(card.created_at)
         )
     ]
     context = {

@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs import listing, timeline
+from jobs import timeline
 from jobs.admin import doing, masking
 from jobs.admin.acts import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
+from jobs.queries import lists
 from jobs.states import ItemState, job_state
 from jobs.templatetags.words import age, size
 from jobs.timeline import Happening
@@ -140,7 +141,7 @@ class JobStateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs in that state."""
         value = self.value() or ""
-        return listing.in_state(queryset, ItemState(value)) if value in ItemState else queryset
+        return lists.in_state(queryset, ItemState(value)) if value in ItemState else queryset
 
 
 class CodeFilter(admin.SimpleListFilter):

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import snapshot
 from jobs.files import store
 from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
+from jobs.queries import snapshot
 from jobs.queue import quotas, settling
 from jobs.schemas import JobOut
 from jobs.states import ItemState

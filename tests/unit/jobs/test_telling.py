@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import shelf, snapshot, telling
+from jobs import telling
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Role, StoryKind
+from jobs.queries import cards, snapshot
 from jobs.states import ItemState
 from jobs.telling import Page
 from jobs.templatetags import words
@@ -197,12 +198,12 @@ def test_cards() -> None:
         make_item(job, name=name, state=ItemState.FAILED, error_code="upstream_down")
     make_artifact(make_story(job.items.first()))
     make_artifact(make_story(job.items.first()), role=Role.POSTER)
-    (card,) = shelf.cards(shelf.find(alice))
+    (card,) = cards.cards(cards.find(alice))
     assert (card.names, card.more) == (("@a1", "@b2", "@c3"), 1)
     assert (card.files, len(card.peek), card.retryable, card.state) == (1, 1, 4, "failed")
-    assert not shelf.find(make_user("bob")).exists()
-    assert shelf.find(alice, "@B2").count() == 1
-    assert shelf.find(alice, "zzz").count() == 0
+    assert not cards.find(make_user("bob")).exists()
+    assert cards.find(alice, "@B2").count() == 1
+    assert cards.find(alice, "zzz").count() == 0
 
 
 @pytest.mark.parametrize(

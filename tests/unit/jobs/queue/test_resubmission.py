@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs import shelf, snapshot, telling
+from jobs import telling
 from jobs.errors import QuotaExceeded
 from jobs.housekeeping import sweep
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.queries import cards, snapshot
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -171,7 +172,7 @@ def test_page_and_list_agree(alice: User) -> None:
     assert seen
     assert rows == {item.id for item in seen.items if telling.is_wanting(item, now)}
     assert 0 < len(rows) < job.items.count()
-    (card,) = shelf.cards([job])
+    (card,) = cards.cards([job])
     assert card.again == len(rows)
 
 

@@ -12,11 +12,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.utils import timezone, translation
 
-from jobs import snapshot
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.snapshot import Snapshot
+from jobs.queries import snapshot
+from jobs.queries.snapshot import Snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 

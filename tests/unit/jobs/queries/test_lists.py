@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import listing
 from jobs.models import Item, Job
+from jobs.queries import lists
 from jobs.states import ItemState, job_state
 from tests.factories import make_job, make_user
 
@@ -33,7 +33,7 @@ def test_the_filter_says_what_job_state_says(size: int) -> None:
         )
         expected[job_state(states)].add(job.pk)
     for state in S:
-        found = listing.in_state(Job.objects.all(), state)
+        found = lists.in_state(Job.objects.all(), state)
         assert set(found.values_list("pk", flat=True)) == expected[state], state
 
 
@@ -45,7 +45,7 @@ def test_pages_follow_each_other_without_gap_or_double() -> None:
     cursor: str | None = None
     sizes = []
     while True:
-        ids, cursor = listing.page_of(Job.objects.all(), after=cursor, limit=3)
+        ids, cursor = lists.page_of(Job.objects.all(), after=cursor, limit=3)
         seen += ids
         sizes.append(len(ids))
         if cursor is None:
@@ -59,4 +59,4 @@ def test_pages_follow_each_other_without_gap_or_double() -> None:
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "_" * 32, " ", "AAA A"])
 def test_a_cursor_that_is_none(cursor: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        listing.page_of(Job.objects.all(), after=cursor, limit=3)
+        lists.page_of(Job.objects.all(), after=cursor, limit=3)

@@ -13,9 +13,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs import listing
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
+from jobs.queries import lists
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState, job_state
 from jobs.telling import shortened
@@ -98,7 +98,7 @@ def find(
     """This user's jobs, newest first; with `words`, those that mention them; with `state`, so."""
     jobs: QuerySet[Job] = Job.objects.visible_to(user).order_by("-created_at", "-id")
     if state:
-        jobs = listing.in_state(jobs, state)
+        jobs = lists.in_state(jobs, state)
     words = words.strip().removeprefix("@")
     if words:
         said = (
