@@ -24,8 +24,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs import operations
-from jobs.operations import Hour, Operations
+from jobs.ops import dashboard
+from jobs.ops.dashboard import Hour, Operations
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -112,14 +112,14 @@ def _picture(now: Operations) -> dict[str, Any]:
         "chart_height": HEIGHT,
         "codes": [(code, count, _percent(count, most)) for code, count in now.failures.codes],
         "disk_percent": _percent(disk.used_bytes, whole) if disk else 0,
-        "versions": operations.versions(),
+        "versions": dashboard.versions(),
         "every_ms": EVERY_MS,
     }
 
 
 def _now(request: HttpRequest) -> str:
     """The picture as HTML."""
-    context = _picture(operations.look(timezone.now()))
+    context = _picture(dashboard.look(timezone.now()))
     return render_to_string("admin/jobs/_operations.html", context, request)
 
 

@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs import timeline
 from jobs.admin import doing, masking
 from jobs.admin.acts import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
+from jobs.ops import timeline
+from jobs.ops.timeline import Happening
 from jobs.queries import lists
 from jobs.states import ItemState, job_state
 from jobs.templatetags.words import age, size
-from jobs.timeline import Happening
 
 
 class ReadOnly(Acting):

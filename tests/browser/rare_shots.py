@@ -18,11 +18,12 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs import diagnosis, views
+from jobs import views
 from jobs.admin import pages
-from jobs.diagnosis import Finding, Verdict
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
+from jobs.ops import checks
+from jobs.ops.checks import Finding, Verdict
 from jobs.upstream import breaker
 from tests import factories
 
@@ -39,7 +40,7 @@ FAULTS = {
     "closed": ("registration/closed.html", {}),
 }
 
-REPORT = diagnosis.Report(
+REPORT = checks.Report(
     at=datetime(2026, 11, 20, 16, 3, tzinfo=UTC),
     about="Storykeep 0.1.0",
     findings=(

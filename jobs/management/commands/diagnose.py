@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import diagnosis
+from jobs.ops import checks
 from stories.errors import InputError
 
 BAD_INPUT: Final = 2
@@ -37,14 +37,14 @@ class Command(BaseCommand):
         target = None
         if options["name"]:
             try:
-                target = diagnosis.account(options["name"])
+                target = checks.account(options["name"])
             except InputError as error:
                 said = "that names no account; write it as @name"
                 raise CommandError(said, returncode=BAD_INPUT) from error
         # What the parts have to log may name places and people; the report says what matters.
         logging.disable(logging.CRITICAL)
         try:
-            report = diagnosis.run(target)
+            report = checks.run(target)
         finally:
             logging.disable(logging.NOTSET)
         if options["as_json"]:

@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import timeline
 from jobs.models import Package
+from jobs.ops import timeline
+from jobs.ops.timeline import Happening
 from jobs.states import ItemState
-from jobs.timeline import Happening
 from tests.factories import make_artifact, make_item, make_job, make_story
 
 pytestmark = pytest.mark.django_db

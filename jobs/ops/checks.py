@@ -29,13 +29,14 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from jobs import VERSION, operations
+from jobs import VERSION
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
 from jobs.fetching import bridge
 from jobs.files import capacity
 from jobs.files.disk import free_bytes, is_away, try_writing
+from jobs.ops import dashboard
 from jobs.templatetags.words import size
 from jobs.upstream import breaker
 from jobs.upstream.breaker import standing
@@ -214,7 +215,7 @@ def _about() -> str:
 def database() -> Iterator[Finding]:
     """Does it answer, and is it as new as the code?"""
     began = time.monotonic()
-    name, version = operations.database_version()
+    name, version = dashboard.database_version()
     facts = {"name": name, "version": version, "took": _ms(time.monotonic() - began)}
     executor = MigrationExecutor(connection)
     behind = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
@@ -274,7 +275,7 @@ def worker() -> Iterator[Finding]:
 def queue() -> Iterator[Finding]:
     """Does it move?"""
     now = timezone.now()
-    found = operations.queue(now)
+    found = dashboard.queue(now)
     said: Words = format_lazy(
         _("{running} lines running, {due} due, {waiting} asked to wait"),
         running=found.running,
@@ -284,7 +285,7 @@ def queue() -> Iterator[Finding]:
     late = False
     if found.oldest_since:
         since = now - found.oldest_since
-        late = since > operations.LATE
+        late = since > dashboard.LATE
         said = format_lazy(_("{all}, the oldest due for {age}"), all=said, age=_span(since))
     yield Finding("queue", Verdict.WARN if late else Verdict.OK, said)
 
@@ -401,7 +402,7 @@ def _clock(whose: str, ahead_s: float) -> Finding:
 
 def failures() -> Iterator[Finding]:
     """What went wrong lately, by code."""
-    found = operations.failures(timezone.now())
+    found = dashboard.failures(timezone.now())
     said: Words = format_lazy(
         ngettext_lazy(
             "{n} line settled within 24 h, {failed} not in full",

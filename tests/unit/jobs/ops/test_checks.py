@@ -18,10 +18,10 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs import diagnosis, operations
-from jobs.diagnosis import Finding, Report, Verdict, scrubbed
 from jobs.ephemeral import heartbeats, progress
 from jobs.files import disk, store
+from jobs.ops import checks, dashboard
+from jobs.ops.checks import Finding, Report, Verdict, scrubbed
 from jobs.upstream import breaker
 from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
@@ -53,7 +53,7 @@ def by_part(report: Report) -> dict[str, Finding]:
 @pytest.mark.usefixtures("_all_is_well")
 def test_all_is_well() -> None:
     make_job(links=2, state="done")
-    report = diagnosis.run()
+    report = checks.run()
     assert report.ok
     found = by_part(report)
     assert list(found)[::-1] == [
@@ -68,7 +68,7 @@ def test_all_is_well() -> None:
 
 
 def test_without_redis() -> None:
-    found = by_part(diagnosis.run())
+    found = by_part(checks.run())
     assert found["database"].verdict is Verdict.OK
     for part in ("redis", "worker", "scheduler", "clock", "pause"):
         assert found[part].verdict is Verdict.FAIL
@@ -89,7 +89,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         "server_facts",
         lambda: progress.ServerFacts(version="7", used_bytes=0, clock=long_ago),
     )
-    report = diagnosis.run()
+    report = checks.run()
     found = by_part(report)
     assert not report.ok
     verdicts = {part: one.verdict for part, one in found.items()}
@@ -116,7 +116,7 @@ def test_a_scheduler_that_stopped(
 ) -> None:
     at = timezone.now() - timedelta(seconds=seconds)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(at, {}))
-    (found,) = diagnosis.scheduler()
+    (found,) = checks.scheduler()
     assert found.verdict is verdict
 
 
@@ -129,7 +129,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
     monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(soon, "challenged"))
     monkeypatch.setattr(disk.tempfile, "TemporaryFile", refuse)
-    report = diagnosis.run()
+    report = checks.run()
     found = by_part(report)
     assert found["scheduler"].verdict is Verdict.NOTE
     assert "nobody asks for another 90 s" in found["pause"].said
@@ -142,8 +142,8 @@ def test_a_database_that_is_away_says_no_more_than_that(monkeypatch: pytest.Monk
     def away() -> None:
         raise DatabaseError("password authentication failed for user hunter2 at db.example")
 
-    monkeypatch.setattr(operations, "database_version", away)
-    report = diagnosis.run()
+    monkeypatch.setattr(dashboard, "database_version", away)
+    report = checks.run()
     assert by_part(report)["database"].said == "does not answer (DatabaseError)"
     assert "hunter2" not in str(report)
 
@@ -154,7 +154,7 @@ def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
         raise OperationalError("no")
 
     with connection.execute_wrapper(away):
-        found = by_part(diagnosis.run())
+        found = by_part(checks.run())
     assert {part: one.verdict.value for part, one in found.items()} == {
         **dict.fromkeys(("database", "queue", "failures"), "fail"),
         **dict.fromkeys(("redis", "worker", "scheduler", "disk", "clock", "pause"), "ok"),
@@ -167,7 +167,7 @@ def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
 
 def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
     shutil.rmtree(artifacts)
-    (found,) = diagnosis.disk()
+    (found,) = checks.disk()
     assert found.verdict is Verdict.FAIL
     assert "STORYKEEP_DATA_DIR" in found.hint
     assert not artifacts.exists()
@@ -176,14 +176,14 @@ def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
 def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
     make_artifact()
     (artifacts / disk.MARK).unlink()
-    (found,) = diagnosis.disk()
+    (found,) = checks.disk()
     assert found.verdict is Verdict.FAIL
     assert disk.MARK in found.hint
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosis.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
-    (found,) = diagnosis.database()
+    monkeypatch.setattr(checks.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    (found,) = checks.database()
     assert (found.verdict, "2 migrations" in found.said) == (Verdict.FAIL, True)
 
 
@@ -198,7 +198,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         async def look(_: Any) -> Glimpse:
             return Glimpse(steps=steps, clock_ahead_s=ahead)
 
-        monkeypatch.setattr(diagnosis, "_look", look)
+        monkeypatch.setattr(checks, "_look", look)
 
     return set_up
 
@@ -210,7 +210,7 @@ def test_a_look_that_works(seen: Callable[..., None]) -> None:
         Tried(step=Step.MEDIA, took_s=12, taste_bytes=1024, form="an MP4 file", mirror=2),
         ahead=-3600,
     )
-    assert [str(one.said) for one in diagnosis.look(diagnosis.account("@Some.One"))] == [
+    assert [str(one.said) for one in checks.look(checks.account("@Some.One"))] == [
         "@some.one found in 420 ms",
         "3 active stories listed in 100 ms",
         "1024 bytes of an MP4 file in 12 s, from address 2",
@@ -221,7 +221,7 @@ def test_a_look_that_works(seen: Callable[..., None]) -> None:
 def test_a_look_that_fails(seen: Callable[..., None]) -> None:
     error = Refused("www.tiktok.com/@some.one: status 403")
     seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
-    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    (found,) = checks.look(checks.account("some.one"))
     assert found.verdict is Verdict.FAIL
     assert found.said == ("@some.one: refused after 200 ms (www.tiktok.com/@some.one: status 403)")
     assert "refuses this server" in found.hint
@@ -240,15 +240,15 @@ def test_a_proxy_that_is_down_is_not_tiktoks_fault(
     proxy: socket.socket, seen: Callable[..., None]
 ) -> None:
     seen(Tried(step=Step.PROFILE, took_s=0))
-    (found,) = diagnosis.proxy()
+    (found,) = checks.proxy()
     assert found.verdict is Verdict.OK
-    assert [one.part for one in diagnosis.look(diagnosis.account("some.one"))] == ["profile"]
+    assert [one.part for one in checks.look(checks.account("some.one"))] == ["profile"]
     proxy.close()
-    (found,) = diagnosis.proxy()
+    (found,) = checks.proxy()
     assert (found.verdict, found.said) == (
         Verdict.FAIL, "takes no connection (ConnectionRefusedError)",
     )  # fmt: skip
-    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    (found,) = checks.look(checks.account("some.one"))
     assert found.said == "cannot be asked: the proxy takes no connection"
     assert "STORYKEEP_PROXY" in found.hint
 
@@ -257,20 +257,20 @@ def test_what_a_proxy_refuses_is_not_tiktoks_fault(seen: Callable[..., None]) ->
     error = UpstreamDown("www.tiktok.com/@some.one: ProxyError")
     error.__cause__ = type("ProxyError", (Exception,), {})()
     seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
-    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    (found,) = checks.look(checks.account("some.one"))
     assert "STORYKEEP_PROXY" in found.hint
     assert "TikTok" not in found.hint
 
 
 def test_nothing_to_try_a_file_on(seen: Callable[..., None]) -> None:
     seen(Tried(step=Step.MEDIA, took_s=0, skipped=True))
-    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    (found,) = checks.look(checks.account("some.one"))
     assert found.verdict is Verdict.NOTE
 
 
 def test_an_authority_that_cannot_be_read(set_env: Callable[..., None]) -> None:
     set_env(ca_bundle="/srv/secret/place.pem")
-    (found,) = diagnosis.look(diagnosis.account("some.one"))
+    (found,) = checks.look(checks.account("some.one"))
     assert found.said == "cannot be asked (FileNotFoundError)"
 
 
@@ -296,13 +296,13 @@ def test_a_detail_is_safe(detail: str, said: str | None) -> None:
 @pytest.mark.parametrize("line", ["https://vm.tiktok.com/ZMabcdef1/", "", "x y", "#tag"])
 def test_only_an_account_will_do(line: str) -> None:
     with pytest.raises(InputError):
-        diagnosis.account(line)
+        checks.account(line)
 
 
 @pytest.mark.parametrize("error", [PrivateAccount("real.name"), NoSuchAccount("status 404")])
 def test_no_other_name_is_told(seen: Callable[..., None], error: Any) -> None:
     seen(Tried(step=Step.PROFILE, took_s=0, error=error))
-    (found,) = diagnosis.look(diagnosis.account("@given"))
+    (found,) = checks.look(checks.account("@given"))
     assert "real.name" not in found.said
 
 
@@ -347,9 +347,9 @@ def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
 def test_every_part_and_form_has_a_name() -> None:
     forms = [one for one in vars(decoders).values() if isinstance(one, decoders.Form)]
     tasted = {one.name for one in forms if one.family in {"picture", "mp4"}}
-    assert tasted == set(diagnosis.FORMS)
-    named = {one.__name__ for one in diagnosis.CHECKS} | {str(step) for step in Step}
-    assert named | {"tiktok"} == set(diagnosis.PARTS)
+    assert tasted == set(checks.FORMS)
+    named = {one.__name__ for one in checks.CHECKS} | {str(step) for step in Step}
+    assert named | {"tiktok"} == set(checks.PARTS)
 
 
 def test_the_command_fails_when_something_does() -> None:
@@ -373,4 +373,4 @@ def test_a_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: progress.ServerFacts(version="7", used_bytes=0, clock=datetime.now(UTC)),
     )
     clocks = 2 if connection.vendor == "postgresql" else 1
-    assert [one.verdict for one in diagnosis.clock()] == [Verdict.OK] * clocks
+    assert [one.verdict for one in checks.clock()] == [Verdict.OK] * clocks

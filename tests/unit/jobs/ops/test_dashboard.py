@@ -14,13 +14,13 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import operations
 from jobs.admin import pages
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.models import Package
-from jobs.operations import Hour
+from jobs.ops import dashboard
+from jobs.ops.dashboard import Hour
 from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -82,7 +82,7 @@ def test_the_queue() -> None:
     make_item(job, state="running")
     make_item(job, state="done")
     Package.objects.create(job=job, owner=job.owner)
-    found = operations.queue(now)
+    found = dashboard.queue(now)
     assert (found.due, found.waiting, found.for_tiktok, found.running, found.packages) == (
         2, 2, 1, 1, 1,
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_who_runs_what(redis: dict[str, Any], browser: Client) -> None:
         ),
         str(lost.pk): ItemProgress(phase="found", worker="worker-9@gone"),
     }  # fmt: skip
-    found = operations.look(timezone.now())
+    found = dashboard.look(timezone.now())
     assert found.workers is not None
     assert [(one.name, [run.item_id for run in one.running]) for one in found.workers] == [
         ("worker-1@nas", []),
@@ -122,10 +122,10 @@ def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> No
     ):  # fmt: skip
         at = now - timedelta(hours=hours)
         make_item(state=state, error_code=code, settled_at=at)
-    found = operations.failures(now)
+    found = dashboard.failures(now)
     assert (found.settled, found.failed) == (5, 3)
     assert found.codes == (("gone", 2), ("upstream_down", 1))
-    assert len(found.hours) == operations.HOURS
+    assert len(found.hours) == dashboard.HOURS
     assert [(hour.fine, hour.failed) for hour in found.hours[-4:]] == [
         (1, 2),
         (0, 0),
@@ -232,7 +232,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     assert "TikTok is being asked." not in page
     assert "None is known of yet." not in page
     assert "The folder for saved files does not answer." in page
-    found = operations.look(timezone.now())
+    found = dashboard.look(timezone.now())
     assert (found.workers, found.sweep, found.disk, found.alive) == (None, None, None, 0)
 
 
