@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import csrf
 
-from jobs import home
+from jobs.pages import home
 from webapp.api import error_response
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from jobs import qr
+from jobs.pages import qr
 from webapp.context import theme
 
 SHELL = (

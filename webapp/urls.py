@@ -27,7 +27,7 @@ urlpatterns = [
     path("account/data/", views.my_data, name="my_data"),
     path("", include("accounts.signin")),
     path("", include("accounts.urls")),
-    path("", include("jobs.urls")),
+    path("", include("jobs.pages.urls")),
 ]
 
 handler429 = "accounts.patience.too_many"  # django-allauth asks for it, Django does not

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
+from jobs.pages.presenter import shortened
 from jobs.queries import lists
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState, job_state
-from jobs.telling import shortened
 
 PEEK = 2
 KNOWN = 50

@@ -18,12 +18,12 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs import views
 from jobs.admin import pages
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
 from jobs.ops import checks
 from jobs.ops.checks import Finding, Verdict
+from jobs.pages import views
 from jobs.upstream import breaker
 from tests import factories
 

@@ -11,15 +11,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs import telling
 from jobs.errors import QuotaExceeded
 from jobs.housekeeping import sweep
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.pages import presenter
 from jobs.queries import cards, snapshot
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.pages import saved, shown
+from tests.unit.jobs.pages.pages import saved, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +170,7 @@ def test_page_and_list_agree(alice: User) -> None:
     rows = set(Item.objects.filter(resubmission.wanting(now)).values_list("pk", flat=True))
     seen = snapshot.load(job.pk, alice)
     assert seen
-    assert rows == {item.id for item in seen.items if telling.is_wanting(item, now)}
+    assert rows == {item.id for item in seen.items if presenter.is_wanting(item, now)}
     assert 0 < len(rows) < job.items.count()
     (card,) = cards.cards([job])
     assert card.again == len(rows)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.forms import PasteForm
 from jobs.models import Audio, Prefer
+from jobs.pages.forms import PasteForm
 from jobs.queue.submission import Options
 
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import views
 from jobs.errors import BY_CODE
 from jobs.housekeeping import sweep
 from jobs.models import (
@@ -28,11 +27,12 @@ from jobs.models import (
     Story,
     StoryKind,
 )
+from jobs.pages import views
 from jobs.states import ItemState
 from jobs.templatetags.words import when
 from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.pages import saved, shown
+from tests.unit.jobs.pages.pages import saved, shown
 
 pytestmark = pytest.mark.django_db
 

@@ -20,8 +20,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, place, told
-from jobs.forms import PasteForm
 from jobs.models import LINE_LENGTH, Audio, Prefer
+from jobs.pages.forms import PasteForm
 from jobs.queries import cards
 from jobs.queue import quotas, submission
 from jobs.queue.submission import Line
@@ -37,7 +37,7 @@ _TYPED_KEPT_S: Final = 60 * 60
 _FIELDS: Final = ("text", "note", "prefer", "posts", "audio")
 _NEXT_LENGTH: Final = 2000
 """Django sends nobody on to an address of more than 2048 characters after they signed in."""
-_writers = Signer(salt="jobs.home.writer")
+_writers = Signer(salt="jobs.pages.home.writer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import home, views
+from jobs.pages import home, views
 
 urlpatterns = [
     path("", home.home, name="home"),

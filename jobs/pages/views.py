@@ -22,12 +22,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import qr, telling
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
 from jobs.files import serving
-from jobs.forms import SearchForm
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job, Package, Role, Story
+from jobs.pages import presenter, qr
+from jobs.pages.forms import SearchForm
 from jobs.queries import cards, snapshot
 from jobs.queries.cards import cards as cards_of
 from jobs.queries.cards import find
@@ -83,7 +83,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     seen = _snapshot(request, job_id)
     address = qr.address(request, request.path)
     context = {
-        "page": telling.tell(seen, show=request.GET.get("show", "")),
+        "page": presenter.tell(seen, show=request.GET.get("show", "")),
         "breaker": breaker.breaker_status(),
         "address": "" if qr.is_local(address) else address,
     }
@@ -94,7 +94,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The part of the job's page that changes; 304 while it does not."""
-    page = telling.tell(_snapshot(request, job_id), show=request.GET.get("show", ""))
+    page = presenter.tell(_snapshot(request, job_id), show=request.GET.get("show", ""))
     unchanged = get_conditional_response(request, etag=page.etag)
     if unchanged is not None:
         return _fresh(unchanged)
@@ -208,7 +208,7 @@ def _clean(
         messages.success(request, said % {"n": len(files), "size": size(size_bytes)})
     else:
         context = {
-            "title": telling.tell(seen).title,
+            "title": presenter.tell(seen).title,
             "files": len(files),
             "size_bytes": size_bytes,
             "back": back,

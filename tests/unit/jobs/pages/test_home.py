@@ -14,16 +14,16 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs import home
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Job, Quota
+from jobs.pages import home
 from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories.errors import RateLimited
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.conftest import Broker
-from tests.unit.jobs.pages import saved, shown
+from tests.unit.jobs.pages.pages import saved, shown
 
 pytestmark = pytest.mark.django_db
 

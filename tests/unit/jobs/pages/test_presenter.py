@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import telling
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Role, StoryKind
+from jobs.pages import presenter
+from jobs.pages.presenter import Page
 from jobs.queries import cards, snapshot
 from jobs.states import ItemState
-from jobs.telling import Page
 from jobs.templatetags import words
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -25,7 +25,7 @@ def told(job: Job) -> Page:
     """The page about a job."""
     seen = snapshot.load(job.pk, job.owner)
     assert seen
-    return telling.tell(seen)
+    return presenter.tell(seen)
 
 
 @pytest.fixture
@@ -185,10 +185,10 @@ def test_the_tag_changes_when_a_story_leaves() -> None:
     seen = snapshot.load(file.job_id, file.owner)
     assert seen
     assert file.story.leaves_at
-    before = telling.tell(seen, file.story.leaves_at - timedelta(seconds=1))
-    after = telling.tell(seen, file.story.leaves_at)
+    before = presenter.tell(seen, file.story.leaves_at - timedelta(seconds=1))
+    after = presenter.tell(seen, file.story.leaves_at)
     assert before.etag != after.etag
-    assert before.etag == telling.tell(replace(seen), now.replace(year=2000)).etag
+    assert before.etag == presenter.tell(replace(seen), now.replace(year=2000)).etag
 
 
 def test_cards() -> None:
