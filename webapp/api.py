@@ -24,10 +24,10 @@ from ninja.security import HttpBearer
 
 from accounts import tokens
 from accounts.models import ApiToken, Scope
-from jobs.api import router as jobs_router
+from jobs.api.routes import router as jobs_router
+from jobs.api.schemas import ErrorBody, ErrorOut
 from jobs.errors import Internal, NeverFits, told
 from jobs.queue.submission import EmptySubmission
-from jobs.schemas import ErrorBody, ErrorOut
 from stories.errors import StoriesError
 from webapp import description
 from webapp.turns import Turn, Turns

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from jobs.api.schemas import JobOut
 from jobs.files import store
 from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.queries import snapshot
 from jobs.queue import quotas, settling
-from jobs.schemas import JobOut
 from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import Account, FakeTikTok

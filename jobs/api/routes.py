@@ -18,22 +18,13 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
+from jobs.api.schemas import ErrorBody, JobIn, JobList, JobOut, MeOut, QuotaOut, UsageOut, UserOut
 from jobs.files import serving
 from jobs.housekeeping import sweep
 from jobs.models import Item, Job
 from jobs.queries import lists, snapshot
 from jobs.queries.snapshot import Snapshot
 from jobs.queue import quotas, settling, submission
-from jobs.schemas import (
-    ErrorBody,
-    JobIn,
-    JobList,
-    JobOut,
-    MeOut,
-    QuotaOut,
-    UsageOut,
-    UserOut,
-)
 from jobs.states import ItemState
 from jobs.zips import packing
 

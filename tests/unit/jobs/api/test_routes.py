@@ -23,12 +23,12 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import ApiToken, Scope
-from jobs import api as jobs_api
+from jobs.api import routes as jobs_api
+from jobs.api.schemas import ErrorOut
 from jobs.errors import BY_CODE, DiskFull, QuotaExceeded
 from jobs.files import store
 from jobs.models import Artifact, Audio, Item, Job, Package, Prefer, Role
 from jobs.queue import submission
-from jobs.schemas import ErrorOut
 from jobs.states import ItemState
 from jobs.zips import claims, packing
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
