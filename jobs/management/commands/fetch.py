@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from jobs import takeout
 from jobs.errors import Cancelled, Internal
-from jobs.folder import FolderFull
 from jobs.queue import submission
+from jobs.standalone import run
+from jobs.standalone.output_folder import FolderFull
+from jobs.standalone.run import LineTaken, Saved, StoryTaken, Takeout, Totals
 from jobs.states import ItemState
-from jobs.takeout import LineTaken, Saved, StoryTaken, Takeout, Totals
 from jobs.zips.archive import moment, permalink
 from stories.errors import (
     NotAStory,
@@ -119,7 +119,7 @@ class Command(BaseCommand):
         with _quiet(options["verbosity"]):
             display = Display(sys.stderr if options["as_json"] else sys.stdout, sys.stderr)
             with display:
-                taken = takeout.fetch(
+                taken = run.fetch(
                     lines,
                     into=out,
                     zipped=options["zipped"],
@@ -129,7 +129,7 @@ class Command(BaseCommand):
                         audio=options["audio"],
                         posters=False,
                     ),
-                    pace=takeout.Pace(env.list_rate, env.list_burst),
+                    pace=run.Pace(env.list_rate, env.list_burst),
                     at_once=env.item_concurrency,
                     watch=display,
                 )

@@ -23,10 +23,10 @@ from typing import Final, Protocol
 from jobs.errors import Cancelled, DiskFull, Internal
 from jobs.fetching import bridge
 from jobs.files import names
-from jobs.folder import Folder, FolderFull, written
 from jobs.models import ItemKind
 from jobs.queue import submission
 from jobs.queue.submission import Line
+from jobs.standalone.output_folder import Folder, FolderFull, written
 from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
 from jobs.zips import archive

@@ -10,15 +10,24 @@ from typing import Any
 
 import pytest
 
-from jobs import takeout
 from jobs.errors import Cancelled, Internal
-from jobs.folder import Folder, FolderFull
 from jobs.management.commands.fetch import as_plain
 from jobs.models import ItemKind
 from jobs.queue import submission
 from jobs.queue.submission import Line
+from jobs.standalone.output_folder import Folder, FolderFull
+from jobs.standalone.run import (
+    LineTaken,
+    Names,
+    Pace,
+    Saved,
+    Takeout,
+    Totals,
+    _same_author,
+    asyncio,
+    fetch,
+)
 from jobs.states import ItemState
-from jobs.takeout import LineTaken, Names, Pace, Saved, Takeout, Totals
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import NotUnderstood, RateLimited
@@ -87,7 +96,7 @@ class Run:
 
     def __call__(self, *lines: str, zipped: bool = False, at_once: int = 4) -> Takeout:
         self.notes = Notes()
-        return takeout.fetch(
+        return fetch(
             submission.read(lines),
             into=self.out,
             zipped=zipped,
@@ -180,7 +189,7 @@ def test_the_layout_is_known_from_the_lines(lines: list[str], same: bool) -> Non
     taken = [
         LineTaken(line=Line(text, parse_line(text), None), kind=ItemKind.USER) for text in lines
     ]
-    assert takeout._same_author(taken) is same
+    assert _same_author(taken) is same
 
 
 # --- trouble ----------------------------------------------------------------------------------
@@ -296,7 +305,7 @@ async def test_turns_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(takeout.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     pace = Pace(0.5, 2)
     for _ in range(4):
         await pace.gate()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from jobs import folder as module
 from jobs.files import disk
-from jobs.folder import Folder, FolderFull
+from jobs.standalone import output_folder as module
+from jobs.standalone.output_folder import Folder, FolderFull
 from jobs.zips.archive import FileFacts, StoryFacts, sidecar
 
 LONG_AGO = 1_000_000_000

@@ -1,0 +1,1 @@
+"""`manage.py fetch`: stories into a folder, without queue, database and Redis."""
