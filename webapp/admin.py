@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import people, signin
 from accounts.links import full
 from accounts.models import ApiToken
-from jobs.admin.ids import PlausibleIds
+from jobs.admin.safe_lookups import PlausibleIds
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas
 from jobs.templatetags.words import size

@@ -19,7 +19,7 @@ urlpatterns = [
     path("offline/", shell.offline, name="offline"),
     path("phone/", shell.phone, name="phone"),
     path("preferences/", preferences.preferences, name="preferences"),
-    path("admin/", include("jobs.admin.pages")),
+    path("admin/", include("jobs.admin.views")),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),

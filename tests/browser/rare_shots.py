@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 from playwright.sync_api import Page, Route
 
 from accounts import mail, setup, signin
-from jobs.admin import pages
+from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
 from jobs.ops import checks
@@ -172,7 +172,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "heard", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
-    with patch.object(pages, "diagnose", lambda name: REPORT.as_plain()):
+    with patch.object(admin_views, "diagnose", lambda name: REPORT.as_plain()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")

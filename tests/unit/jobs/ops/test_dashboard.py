@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.admin import pages
+from jobs.admin import views
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
@@ -143,12 +143,12 @@ def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> No
 
 def test_the_chart_fits() -> None:
     now = timezone.now()
-    drawn = pages.bars([Hour(at=now, fine=0, failed=0), Hour(at=now, fine=1999, failed=1)])
+    drawn = views.bars([Hour(at=now, fine=0, failed=0), Hour(at=now, fine=1999, failed=1)])
     empty, full = drawn
     assert (empty.fine_height, empty.failed_height) == (0, 0)
     assert full.failed_height == 2  # one in a thousand is seen
     assert full.fine_y == 0
-    assert full.fine_height + full.failed_height == pages.HEIGHT
+    assert full.fine_height + full.failed_height == views.HEIGHT
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_the_chart_fits() -> None:
 def test_the_chart_has_a_round_scale(most: int, top: int) -> None:
     now = timezone.now()
     hours = [Hour(at=now, fine=most, failed=0), Hour(at=now, fine=0, failed=0)]
-    assert pages.scale(hours) == top
-    assert pages.bars(hours)[0].fine_height == round(most / top * pages.HEIGHT)
+    assert views.scale(hours) == top
+    assert views.bars(hours)[0].fine_height == round(most / top * views.HEIGHT)
 
 
 def test_no_limit_is_named_where_none_is_set(
@@ -351,7 +351,7 @@ class Process:
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Process:
     found = Process()
-    monkeypatch.setattr(pages.subprocess, "run", found.run)
+    monkeypatch.setattr(views.subprocess, "run", found.run)
     return found
 
 
@@ -391,6 +391,6 @@ def test_a_diagnosis_that_does_not_come(
 
 @pytest.mark.usefixtures("process")
 def test_one_diagnosis_at_a_time(browser: Client) -> None:
-    with pages._one_at_a_time:
+    with views._one_at_a_time:
         assert "running already" in browser.post(DIAGNOSIS, {}).content.decode()
     assert "running already" not in browser.post(DIAGNOSIS, {}).content.decode()

@@ -12,11 +12,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone, translation
 
-from jobs.admin import acts
+from jobs.admin import confirmed_actions
 from jobs.models import Artifact, Item, Job, Role
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.test_admin import act, ask
+from tests.unit.jobs.admin.test_model_admins import act, ask
 
 pytestmark = pytest.mark.django_db
 
@@ -228,7 +228,7 @@ def test_rows_that_went_meanwhile(browser: Client) -> None:
 
 
 def test_not_everything_at_once(browser: Client, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acts, "MOST", 5)
+    monkeypatch.setattr(confirmed_actions, "MOST", 5)
     page = ask(browser, "item", "cancel", *job.items.values_list("pk", flat=True), confirmed="yes")
     assert "Choose at most 5 rows." in page
     assert states(job)[:2] == ["queued", "running"]

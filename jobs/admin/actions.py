@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobs.admin.acts import Act, each
+from jobs.admin.confirmed_actions import Act, each
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job
 from jobs.queue import settling

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.admin.ids import PlausibleIds
+from jobs.admin.safe_lookups import PlausibleIds
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise

@@ -14,8 +14,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs.admin import doing, masking
-from jobs.admin.acts import Acting
+from jobs.admin import masking
+from jobs.admin.actions import (
+    CANCEL_ITEMS,
+    CANCEL_JOBS,
+    PURGE_FILES,
+    PURGE_ITEMS,
+    PURGE_JOBS,
+    REQUEUE_ITEMS,
+    REQUEUE_JOBS,
+    RETRY_ITEMS,
+    RETRY_JOBS,
+)
+from jobs.admin.confirmed_actions import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import timeline
 from jobs.ops.timeline import Happening
@@ -200,10 +211,10 @@ class JobAdmin(ReadOnly):
     targets = ("items__line", "items__author_name", "items__author_nickname")
     ordering = ("-created_at",)
     acts = {
-        "cancel": doing.CANCEL_JOBS,
-        "retry": doing.RETRY_JOBS,
-        "requeue": doing.REQUEUE_JOBS,
-        "purge_files": doing.PURGE_JOBS,
+        "cancel": CANCEL_JOBS,
+        "retry": RETRY_JOBS,
+        "requeue": REQUEUE_JOBS,
+        "purge_files": PURGE_JOBS,
     }
     actions = tuple(acts)
 
@@ -251,22 +262,22 @@ class JobAdmin(ReadOnly):
         """Of the whole job."""
         return timeline.of_job(row, timezone.now())
 
-    @admin.action(description=doing.CANCEL_JOBS.title, permissions=["cancel"])
+    @admin.action(description=CANCEL_JOBS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Stop everything open in these jobs."""
         return self.asked(request, jobs, "cancel")
 
-    @admin.action(description=doing.RETRY_JOBS.title, permissions=["retry"])
+    @admin.action(description=RETRY_JOBS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """A fresh attempt of what may work now."""
         return self.asked(request, jobs, "retry")
 
-    @admin.action(description=doing.REQUEUE_JOBS.title, permissions=["requeue"])
+    @admin.action(description=REQUEUE_JOBS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Whatever stands in the way."""
         return self.asked(request, jobs, "requeue")
 
-    @admin.action(description=doing.PURGE_JOBS.title, permissions=["purge"])
+    @admin.action(description=PURGE_JOBS.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Delete the files; the records stay."""
         return self.asked(request, jobs, "purge_files")
@@ -285,10 +296,10 @@ class ItemAdmin(ReadOnly):
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
     acts = {
-        "cancel": doing.CANCEL_ITEMS,
-        "retry": doing.RETRY_ITEMS,
-        "requeue": doing.REQUEUE_ITEMS,
-        "purge_files": doing.PURGE_ITEMS,
+        "cancel": CANCEL_ITEMS,
+        "retry": RETRY_ITEMS,
+        "requeue": REQUEUE_ITEMS,
+        "purge_files": PURGE_ITEMS,
     }
     actions = tuple(acts)
     target = "line"
@@ -321,22 +332,22 @@ class ItemAdmin(ReadOnly):
         """Of the line."""
         return timeline.of_item(row, timezone.now())
 
-    @admin.action(description=doing.CANCEL_ITEMS.title, permissions=["cancel"])
+    @admin.action(description=CANCEL_ITEMS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Stop these lines."""
         return self.asked(request, items, "cancel")
 
-    @admin.action(description=doing.RETRY_ITEMS.title, permissions=["retry"])
+    @admin.action(description=RETRY_ITEMS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """A fresh attempt of those that may work now."""
         return self.asked(request, items, "retry")
 
-    @admin.action(description=doing.REQUEUE_ITEMS.title, permissions=["requeue"])
+    @admin.action(description=REQUEUE_ITEMS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Whatever stands in the way."""
         return self.asked(request, items, "requeue")
 
-    @admin.action(description=doing.PURGE_ITEMS.title, permissions=["purge"])
+    @admin.action(description=PURGE_ITEMS.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Delete their files; the records stay."""
         return self.asked(request, items, "purge_files")
@@ -372,7 +383,7 @@ class ArtifactAdmin(ReadOnly):
     targets = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-created_at",)
     acts = {
-        "purge_files": doing.PURGE_FILES,
+        "purge_files": PURGE_FILES,
     }
     actions = tuple(acts)
     target = "name"
@@ -387,7 +398,7 @@ class ArtifactAdmin(ReadOnly):
         """Since it was saved."""
         return age(file.created_at)
 
-    @admin.action(description=doing.PURGE_FILES.title, permissions=["purge"])
+    @admin.action(description=PURGE_FILES.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, files: QuerySet[Artifact]) -> HttpResponse | None:
         """Delete these files and what was made from them."""
         return self.asked(request, files, "purge_files")
