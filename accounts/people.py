@@ -85,7 +85,7 @@ def unblock(user: User) -> None:
 def remove(user: User) -> None:
     """Delete the person's row and what hangs on it. Raises LastAdmin.
 
-    What they saved goes before, through `webapp/leaving.py`.
+    What they saved goes before, through `webapp/offboarding.py`.
     """
     with keeping_an_admin():
         sign_out_everywhere(user)

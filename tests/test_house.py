@@ -34,12 +34,12 @@ ONLY_IN = {
     "celery": (
         "jobs/queue/broker.py",
         "jobs/tasks.py",
-        "webapp/aside.py",
+        "webapp/processes/side_queue.py",
         "webapp/celery.py",
         "webapp/scheduler.py",
         "webapp/worker.py",
     ),
-    "kombu": ("jobs/queue/broker.py", "webapp/aside.py", "webapp/celery.py"),
+    "kombu": ("jobs/queue/broker.py", "webapp/processes/side_queue.py", "webapp/celery.py"),
     "allauth": (
         "accounts/adapters.py",
         "accounts/passkeys.py",
@@ -203,7 +203,7 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
 
 def test_the_supervisor_needs_the_standard_library_alone() -> None:
     allowed = set(sys.stdlib_module_names)
-    found = {name.partition(".")[0] for name in imports(ROOT / "webapp" / "supervisor.py")}
+    found = {name.partition(".")[0] for name in imports(ROOT / "webapp" / "processes" / "supervisor.py")}
     assert found <= allowed
 
 

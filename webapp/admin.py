@@ -32,7 +32,7 @@ from jobs.admin.safe_lookups import PlausibleIds
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas
 from jobs.templatetags.words import size
-from webapp import leaving
+from webapp import offboarding
 from webapp.forms import PersonForm, QuotaForm
 
 # Only the type stubs know it as generic.
@@ -277,7 +277,7 @@ class PersonAdmin(PlausibleIds):
         lines: list[Any] = []
         total: Counter[str] = Counter()
         for user in objs:
-            found = leaving.estate(user)
+            found = offboarding.estate(user)
             saved = found.saved
             goes = [
                 ngettext("%(n)d job", "%(n)d jobs", saved.jobs) % {"n": saved.jobs},
@@ -310,13 +310,13 @@ class PersonAdmin(PlausibleIds):
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """With their jobs and files."""
-        leaving.delete_user(obj)
+        offboarding.delete_user(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Each with their jobs and files; the last admin stays, even when made so just now."""
         for user in queryset:
             try:
-                leaving.delete_user(user)
+                offboarding.delete_user(user)
             except people.LastAdmin:
                 messages.error(request, f"{_last()} ({user.get_username()})")
 
@@ -354,7 +354,7 @@ class PersonAdmin(PlausibleIds):
             "cancelled. What they saved stays."
         )
         active = users.filter(is_active=True)
-        return self._act(request, active, "block", _("Block"), said, leaving.block)
+        return self._act(request, active, "block", _("Block"), said, offboarding.block)
 
     @admin.action(description=gettext_lazy("Unblock"))
     def unblock(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:

@@ -29,8 +29,8 @@ from jobs.api.schemas import ErrorBody, ErrorOut
 from jobs.errors import Internal, NeverFits, told
 from jobs.queue.submission import EmptySubmission
 from stories.errors import StoriesError
-from webapp import description
-from webapp.turns import Turn, Turns
+from webapp import openapi
+from webapp.api_rate_limit import Turn, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """The description, whole."""
         schema = super().get_openapi_schema(**options)
-        description.complete(schema, reverse("api:api-root"))
+        openapi.complete(schema, reverse("api:api-root"))
         return schema
 
     @property

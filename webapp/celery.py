@@ -21,7 +21,7 @@ from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
 from jobs.ephemeral import heartbeats
-from webapp import aside
+from webapp.processes import side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -59,7 +59,8 @@ def _config() -> dict[str, Any]:
         "task_ignore_result": True,
         "task_acks_late": False,
         "task_routes": {
-            name: {"queue": aside.QUEUE} for name in (aside.PACKING, *aside.HOUSEKEEPING)
+            name: {"queue": side_queue.QUEUE}
+            for name in (side_queue.PACKING, *side_queue.HOUSEKEEPING)
         },
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -81,7 +82,7 @@ def _config() -> dict[str, Any]:
 
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
-app.steps["consumer"].add(aside.Aside)
+app.steps["consumer"].add(side_queue.Aside)
 
 
 LOOKS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -117,6 +118,6 @@ def _close(**_: Any) -> None:
     from jobs.fetching import bridge
     from jobs.queue.dispatch import dispatch
 
-    aside.stop()
+    side_queue.stop()
     bridge.stop()
     dispatch()

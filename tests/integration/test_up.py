@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from webapp.parts import redis_binary
+from webapp.processes.specs import redis_binary
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60

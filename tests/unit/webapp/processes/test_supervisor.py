@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "webapp" / "supervisor.py"
+SCRIPT = Path(__file__).parents[4] / "webapp" / "processes" / "supervisor.py"
 PATIENCE_S = 30
 
 

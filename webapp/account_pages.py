@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import people
 from accounts.signin import asks_again
-from webapp import leaving
+from webapp import offboarding
 
 
 def _user(request: HttpRequest) -> User:
@@ -40,21 +40,21 @@ def my_data(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     what = request.POST.get("what")
     if what == "data":
-        went = leaving.delete_data(user)
+        went = offboarding.delete_data(user)
         said = ngettext("%d job is deleted.", "%d jobs are deleted.", went.jobs) % went.jobs
         messages.success(request, said)
         return redirect("my_data")
     refused = False
     if what == "account":
         try:
-            leaving.delete_user(user)
+            offboarding.delete_user(user)
         except people.LastAdmin:
             refused = True
         else:
             logout(request)
             return render(request, "registration/closed.html")
     context = {
-        "estate": leaving.estate(user),
+        "estate": offboarding.estate(user),
         "last_admin": refused or people.are_last_admins(user),
     }
     return render(request, "registration/data.html", context, status=409 if refused else 200)

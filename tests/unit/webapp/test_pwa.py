@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import override_script_prefix, override_settings
 
 from tests.factories import make_job, make_user
-from webapp import shell
+from webapp import pwa
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ def test_the_service_worker_keeps_the_shell_alone() -> None:
     assert facts["offline"] == "/offline/"
     assert facts["unsent"] == "/offline/?unsent"
     assert all(re.fullmatch(r"/static/[a-z.-]+", file) for file in facts["files"])
-    assert {name for name in shell.SHELL if not finders.find(name)} == set()
+    assert {name for name in pwa.SHELL if not finders.find(name)} == set()
     assert "/files/" in facts["skip"]
 
 
@@ -142,7 +142,7 @@ def test_nothing_holds_up_the_first_paint(client: Client) -> None:
         assert scripts
         assert all(" defer" in script and " src=" in script for script in scripts), address
         assert len(sheets(page)) <= 6, address
-        assert set(sheets(page)) <= set(shell.SHELL), address
+        assert set(sheets(page)) <= set(pwa.SHELL), address
     for name in sheets_of_ours():
         style = sheet(name)
         assert "@font-face" not in style, name
@@ -169,7 +169,7 @@ def sheet(name: str) -> str:
 
 
 def test_every_sheet_but_those_of_admin_and_api_is_in_the_shell() -> None:
-    kept = {name for name in shell.SHELL if name.endswith(".css")}
+    kept = {name for name in pwa.SHELL if name.endswith(".css")}
     assert set(sheets_of_ours()) - kept == {"admin-pages.css", "api-docs.css"}
 
 

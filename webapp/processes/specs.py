@@ -82,7 +82,14 @@ def web(env: Env) -> Part:
     """Pages, API and downloads."""
     host = f"[{env.bind}]" if ":" in env.bind else env.bind
     argv = (
-        *(sys.executable, "-m", "gunicorn", "webapp.wsgi", "--config", "python:webapp.gunicorn"),
+        *(
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "webapp.wsgi",
+            "--config",
+            "python:webapp.processes.gunicorn",
+        ),
         *("--bind", f"{host}:{env.port}", "--threads", str(env.web_threads)),
     )
     return Part(name="web", argv=argv, stage=1, grace_s=12)
