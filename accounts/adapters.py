@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import mail, patience
-from accounts.links import full
+from accounts import mail, throttling
+from accounts.absolute_urls import full
 
 WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
 
@@ -28,7 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         "enter_current_password": gettext_lazy("That is not your current password."),
         "incorrect_code": WRONG_CODE,
         "incorrect_password": gettext_lazy("That is not your password."),
-        "too_many_login_attempts": patience.WRONG_TOO_OFTEN,
+        "too_many_login_attempts": throttling.WRONG_TOO_OFTEN,
         "username_password_mismatch": gettext_lazy("That name and password do not go together."),
     }
 

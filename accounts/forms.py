@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import invitations, names
+from accounts import invitations, username_lookalikes
 from accounts.models import Scope
 
 # Only the type stubs know it as generic.
@@ -33,7 +33,9 @@ class AccountForm(_UserForm):
     def clean_username(self) -> str:
         """One that nobody has, or seems to have."""
         name = super().clean_username()
-        return names.checked(name) if name else name  # none: a fault was found already
+        return (
+            username_lookalikes.checked(name) if name else name
+        )  # none: a fault was found already
 
 
 class TokenForm(forms.Form):

@@ -15,8 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
+from accounts.absolute_urls import full
 from accounts.forms import AccountForm, InvitationForm, TokenForm
-from accounts.links import full
 from accounts.models import ApiToken, Scope
 
 

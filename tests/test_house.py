@@ -44,7 +44,7 @@ ONLY_IN = {
         "accounts/adapters.py",
         "accounts/passkeys.py",
         "accounts/passwords.py",
-        "accounts/patience.py",
+        "accounts/throttling.py",
         "accounts/signin.py",
     ),
 }
@@ -203,7 +203,9 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
 
 def test_the_supervisor_needs_the_standard_library_alone() -> None:
     allowed = set(sys.stdlib_module_names)
-    found = {name.partition(".")[0] for name in imports(ROOT / "webapp" / "processes" / "supervisor.py")}
+    found = {
+        name.partition(".")[0] for name in imports(ROOT / "webapp" / "processes" / "supervisor.py")
+    }
     assert found <= allowed
 
 

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
-from accounts.links import full
+from accounts.absolute_urls import full
 from accounts.models import ApiToken
 from jobs.admin.safe_lookups import PlausibleIds
 from jobs.models import Artifact, Job, Quota

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import names, signin
+from accounts import signin, username_lookalikes
 from jobs.models import Quota
 from webapp.env import parse_size
 
@@ -37,7 +37,11 @@ class PersonForm(_ModelForm):
     def clean_username(self) -> str:
         """One that is not, and does not look like, somebody else's."""
         name: str = self.cleaned_data["username"]
-        return names.checked(name, self.instance) if "username" in self.changed_data else name
+        return (
+            username_lookalikes.checked(name, self.instance)
+            if "username" in self.changed_data
+            else name
+        )
 
     def clean_email(self) -> str:
         """As it is kept: two people cannot have the same."""

@@ -30,6 +30,6 @@ urlpatterns = [
     path("", include("jobs.pages.urls")),
 ]
 
-handler429 = "accounts.patience.too_many"  # django-allauth asks for it, Django does not
+handler429 = "accounts.throttling.too_many"  # django-allauth asks for it, Django does not
 handler400 = "webapp.error_pages.bad_request"
 handler500 = "webapp.error_pages.server_error"

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from accounts import invitations, names, setup
+from accounts import invitations, setup, username_lookalikes
 from tests.factories import make_user
 
 PASSWORD = "correct horse 42"
@@ -36,7 +36,7 @@ PASSWORD = "correct horse 42"
     ],
 )
 def test_one_alphabet_is_fine(name: str) -> None:
-    assert len(names.alphabets(name)) <= 1
+    assert len(username_lookalikes.alphabets(name)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_one_alphabet_is_fine(name: str) -> None:
     ],
 )
 def test_two_alphabets_are_not(name: str) -> None:
-    assert len(names.alphabets(name)) > 1
+    assert len(username_lookalikes.alphabets(name)) > 1
 
 
 @pytest.mark.django_db
@@ -71,8 +71,8 @@ def test_two_alphabets_are_not(name: str) -> None:
 def test_a_look_alike_is_taken(taken: str, wanted: str) -> None:
     user = make_user(taken)
     with pytest.raises(ValidationError, match="looks like this one"):
-        names.checked(wanted)
-    assert names.checked(wanted, user)  # it is one's own
+        username_lookalikes.checked(wanted)
+    assert username_lookalikes.checked(wanted, user)  # it is one's own
 
 
 @pytest.mark.django_db
