@@ -205,7 +205,7 @@ def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
     from jobs.files import store
     from jobs.models import Artifact, Item, Role, Story
     from jobs.states import ItemState
-    from stories.download import digest
+    from stories.media.download import digest
 
     for model in (Item, Story):
         rows = model.objects.filter(**{"job" if model is Item else "item__job": job_id})

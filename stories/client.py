@@ -19,20 +19,8 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from stories import decoders, wire
-from stories.addresses import Resolve, system_resolve
-from stories.carriers import Carrier, media_carrier, page_carrier
+from stories import wire
 from stories.config import ClientConfig
-from stories.download import (
-    Admit,
-    Progress,
-    Slots,
-    digest,
-    no_admission,
-    no_progress,
-    size_limit,
-    transfer,
-)
 from stories.errors import (
     Challenged,
     DeadShortLink,
@@ -50,10 +38,23 @@ from stories.errors import (
     UpstreamError,
 )
 from stories.hosts import is_tiktok_page_host
+from stories.http.resolver import Resolve, system_resolve
+from stories.http.session import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
+from stories.http.tls import AuthorityFile
+from stories.http.transports import Carrier, media_carrier, page_carrier
+from stories.media import decoders
+from stories.media.download import (
+    Admit,
+    Progress,
+    Slots,
+    digest,
+    no_admission,
+    no_progress,
+    size_limit,
+    transfer,
+)
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
 from stories.targets import canonical_url, parse_url
-from stories.tls import AuthorityFile
-from stories.transport import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO, Literal, Protocol, Self, TypeVar
 
-from stories import derive
-from stories.choose import Choice, rank
 from stories.client import StoryClient
-from stories.download import digest, size_limit
 from stories.errors import (
     MediaCorrupt,
     MediaError,
@@ -42,7 +39,12 @@ from stories.events import (
     Transferring,
     Warned,
 )
+from stories.http.session import Session
 from stories.lookup import Found, look_up
+from stories.media import derive
+from stories.media.download import digest, size_limit
+from stories.media.verify import verify
+from stories.renditions import Choice, rank
 from stories.structures import (
     Author,
     Fetched,
@@ -53,8 +55,6 @@ from stories.structures import (
     Target,
     Verified,
 )
-from stories.transport import Session
-from stories.verify import verify
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamError,
 )
+from stories.http.session import Session
 from stories.structures import Author, Story, Target, TargetKind
-from stories.transport import Session
 from stories.wire import left_out_error
 
 logger = logging.getLogger(__name__)

@@ -25,11 +25,11 @@ BELOW = {
 """Each room and the rooms it may import from."""
 
 ONLY_IN = {
-    "httpx": ("stories/transport.py", "stories/carriers.py"),
-    "httpx_curl_cffi": ("stories/transport.py", "stories/carriers.py"),
-    "curl_cffi": ("stories/transport.py", "stories/carriers.py"),
-    "av": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
-    "PIL": ("stories/verify.py", "stories/derive.py", "stories/decoders.py"),
+    "httpx": ("stories/http/session.py", "stories/http/transports.py"),
+    "httpx_curl_cffi": ("stories/http/session.py", "stories/http/transports.py"),
+    "curl_cffi": ("stories/http/session.py", "stories/http/transports.py"),
+    "av": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
+    "PIL": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
     "redis": ("jobs/ephemeral/progress.py", "jobs/upstream/breaker.py"),
     "celery": (
         "jobs/queue/broker.py",

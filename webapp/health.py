@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs.ephemeral import progress
-from jobs.files.disk import free_bytes, is_away
+from jobs.files import disk as artifact_disk
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,10 @@ class _Migrations:
 
 def disk() -> bool:
     """Is it the disk the files are on, with room for more than the last few bytes?"""
-    return not is_away() and free_bytes() >= settings.STORYKEEP.disk_min_free
+    return (
+        not artifact_disk.is_away()
+        and artifact_disk.free_bytes() >= settings.STORYKEEP.disk_min_free
+    )
 
 
 CHECKS: Final[dict[str, Callable[[], bool]]] = {

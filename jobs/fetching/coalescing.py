@@ -28,10 +28,11 @@ from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.queue import settling
 from jobs.queue.settling import Claim
 from jobs.states import ItemState
-from stories import derive, events, structures
-from stories.download import digest
+from stories import events, structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
+from stories.media import derive
+from stories.media.download import digest
 from stories.structures import Media, MediaKind, Verified
 
 logger = logging.getLogger(__name__)

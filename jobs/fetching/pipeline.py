@@ -28,7 +28,7 @@ from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.zips import packing
-from stories import choose, structures
+from stories import renditions, structures
 from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut
 from stories.events import (
     Checking,
@@ -373,7 +373,7 @@ class _Record:
                 if file in self._saved_bytes:
                     already[file] = self._saved_bytes[file]
                 else:
-                    ranked = choose.rank(media)
+                    ranked = renditions.rank(media)
                     expected[file] = (ranked[0].variant.size_bytes or 0) if ranked else 0
         self.progress.found(len(self._listed), expected, already)
 

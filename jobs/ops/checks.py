@@ -35,14 +35,13 @@ from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
 from jobs.fetching import bridge
 from jobs.files import capacity
-from jobs.files.disk import free_bytes, is_away, try_writing
+from jobs.files import disk as artifact_disk
 from jobs.ops import dashboard
 from jobs.templatetags.words import size
 from jobs.upstream import breaker
-from jobs.upstream.breaker import standing
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
-from stories.glimpse import Glimpse, Step, Tried, glimpse
+from stories.probe import Glimpse, Step, Tried, glimpse
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 
@@ -335,7 +334,7 @@ def disk() -> Iterator[Finding]:
         return
     said, full = _room()
     try:
-        try_writing()
+        artifact_disk.try_writing()
     except (OSError, StoriesError) as error:
         failing = _("{room}; writing fails ({kind})")
         said = format_lazy(failing, room=said, kind=type(error).__name__)
@@ -354,7 +353,7 @@ def disk() -> Iterator[Finding]:
 
 def _is_away() -> bool:
     try:
-        return is_away()
+        return artifact_disk.is_away()
     except DatabaseError:  # whether files should be there, the database knows
         return False
 
@@ -364,7 +363,7 @@ def _room() -> tuple[Words, bool]:
     try:
         found = capacity.look()
     except DatabaseError:
-        free = free_bytes()
+        free = artifact_disk.free_bytes()
         said = format_lazy(_("{free} free, how much is used is not known"), free=_size(free))
         return said, free <= settings.STORYKEEP.disk_min_free
     facts = {"used": _size(found.used_bytes), "free": _size(found.free_bytes)}
@@ -448,11 +447,11 @@ def _proxy_error() -> str | None:
 
 def pause() -> Iterator[Finding]:
     """Does TikTok refuse this server?"""
-    breaker = standing()
-    if breaker is None:
+    shared = breaker.standing()
+    if shared is None:
         yield Finding("pause", Verdict.OK, _("TikTok is being asked"))
         return
-    left = breaker.until - timezone.now()
+    left = shared.until - timezone.now()
     if left > timedelta():
         said = _("TikTok refused this server ({code}); nobody asks for another {span}")
     else:
@@ -460,8 +459,8 @@ def pause() -> Iterator[Finding]:
     yield Finding(
         "pause",
         Verdict.WARN,
-        format_lazy(said, code=breaker.code, span=_span(left)),
-        _explained(breaker.code, message=False),
+        format_lazy(said, code=shared.code, span=_span(left)),
+        _explained(shared.code, message=False),
     )
 
 

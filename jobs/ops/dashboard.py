@@ -27,7 +27,8 @@ from jobs.files.capacity import Room
 from jobs.models import Item, Package, PackageState
 from jobs.queue.settling import REFUSALS
 from jobs.states import ItemState
-from jobs.upstream.breaker import Breaker, standing
+from jobs.upstream import breaker
+from jobs.upstream.breaker import Breaker
 
 S = ItemState
 HOURS: Final = 24
@@ -134,9 +135,9 @@ class Operations:
 def look(now: datetime) -> Operations:
     """The whole picture, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep, breaker = _workers(), heartbeats.last_sweep(), standing()
+        alive, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.standing()
     except RedisAway:
-        alive, sweep, breaker = None, None, None
+        alive, sweep, pause = None, None, None
     try:
         disk = capacity.look()
     except OSError:
@@ -147,7 +148,7 @@ def look(now: datetime) -> Operations:
         workers=alive,
         disk=disk,
         failures=failures(now),
-        breaker=breaker,
+        breaker=pause,
         sweep=sweep,
     )
 

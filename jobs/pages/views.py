@@ -29,8 +29,6 @@ from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.pages import presenter, qr
 from jobs.pages.forms import SearchForm
 from jobs.queries import cards, snapshot
-from jobs.queries.cards import cards as cards_of
-from jobs.queries.cards import find
 from jobs.queries.snapshot import FileView, Snapshot
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
@@ -338,12 +336,12 @@ def history(request: HttpRequest) -> HttpResponse:
     form.is_valid()  # what makes no sense is left out
     sought, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
     state = ItemState(chosen) if chosen else None
-    found = find(request.user, sought, state)
+    found = cards.find(request.user, sought, state)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     days = [
-        list(cards)
-        for __, cards in groupby(
-            cards_of(page.object_list), key=lambda card: timezone.localdate(card.created_at)
+        list(of_day)
+        for __, of_day in groupby(
+            cards.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
         )
     ]
     context = {

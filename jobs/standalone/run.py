@@ -31,7 +31,7 @@ from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
 from jobs.zips import archive
 from jobs.zips.archive import Archive, FileFacts, Named, StoryFacts
-from stories import choose, structures
+from stories import renditions, structures
 from stories.client import StoryClient
 from stories.errors import MediaUnavailable, Refusal, StoriesError
 from stories.events import (
@@ -45,8 +45,8 @@ from stories.events import (
     Warned,
 )
 from stories.harvest import HarvestOptions, harvest
+from stories.http.session import Gate
 from stories.structures import Author
-from stories.transport import Gate
 
 logger = logging.getLogger(__name__)
 
@@ -435,7 +435,7 @@ class _Run:
         line.kind = submission.kind_found(line.kind, event.stories)
         for story in event.stories:
             for media in story.media:
-                ranked = choose.rank(media)
+                ranked = renditions.rank(media)
                 size_bytes = (ranked[0].variant.size_bytes or 0) if ranked else 0
                 self._tally.expect((id(line), story.id, media.position), size_bytes)
         self._watch.found(line)

@@ -577,7 +577,7 @@ async def test_extras_that_cannot_be_made_are_only_a_warning(
     def broken(*_: Any) -> Any:
         raise MediaCorrupt("no")
 
-    monkeypatch.setattr("stories.derive.poster", broken)
+    monkeypatch.setattr("stories.media.derive.poster", broken)
     photo = alice.photo(song="mp3", **TINY)
     tiktok.fault("song", 403)
     log = await saved(client, folder, audio="mp3")

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stories import errors, wire
-from stories.choose import rank
 from stories.errors import StoriesError
+from stories.renditions import rank
 from stories.structures import Author, MediaKind, Story, StoryKind, Target, TargetKind
 from stories.wire import StoryPage
 

@@ -23,9 +23,9 @@ from jobs.files import disk, store
 from jobs.ops import checks, dashboard
 from jobs.ops.checks import Finding, Report, Verdict, scrubbed
 from jobs.upstream import breaker
-from stories import decoders
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
-from stories.glimpse import Glimpse, Step, Tried
+from stories.media import decoders
+from stories.probe import Glimpse, Step, Tried
 from tests.factories import make_artifact, make_item, make_job
 
 pytestmark = pytest.mark.django_db

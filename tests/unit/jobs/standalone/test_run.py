@@ -32,8 +32,8 @@ from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import NotUnderstood, RateLimited
 from stories.harvest import HarvestOptions
+from stories.http.session import Gate
 from stories.targets import parse_line
-from stories.transport import Gate
 from tests.fake_tiktok import Account, FakeTikTok
 
 S = ItemState

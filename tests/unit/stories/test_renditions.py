@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stories.choose import Prefer, rank
+from stories.renditions import Prefer, rank
 from stories.structures import Media, MediaKind, MediaVariant
 
 

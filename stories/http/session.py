@@ -24,7 +24,6 @@ import httpx
 from curl_cffi import CurlError
 
 from stories import challenge
-from stories.carriers import Carrier, TooBig
 from stories.config import ClientConfig
 from stories.errors import (
     Challenged,
@@ -38,6 +37,7 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.hosts import is_allowed_host, is_tiktok_page_host
+from stories.http.transports import Carrier, TooBig
 
 # The browser that carriers.BROWSER imitates. A test compares this with what curl itself would say.
 USER_AGENT = (

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from httpx_curl_cffi import AsyncCurlTransport
 
-from stories import addresses, carriers, transport
-from stories.carriers import BROWSER, CurlCarrier, PooledCarrier, media_carrier, page_carrier
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
-from stories.tls import AuthorityFile
-from stories.transport import Purpose, Session
-from tests.unit.stories.loopback import Asked, Loopback, loopback, reply
+from stories.http import resolver, transports
+from stories.http.session import USER_AGENT, Purpose, Session
+from stories.http.tls import AuthorityFile
+from stories.http.transports import BROWSER, CurlCarrier, PooledCarrier, media_carrier, page_carrier
+from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -177,9 +177,9 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "no such file"))
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(resolver, "is_public", lambda address: address == "127.0.0.1")
 
-    def once() -> addresses.Resolve:
+    def once() -> resolver.Resolve:
         answers = [("10.0.0.1", "127.0.0.1")]
 
         async def resolve(host: str, port: int) -> Sequence[str]:
@@ -204,7 +204,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
 async def test_curl_follows_a_name_that_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addresses, "is_public", lambda _: True)
+    monkeypatch.setattr(resolver, "is_public", lambda _: True)
     current = ["127.0.0.1"]
 
     async def resolve(host: str, port: int) -> Sequence[str]:
@@ -245,7 +245,7 @@ class Stream(httpcore.AsyncMockStream):
 
 
 async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carriers, "HEAD_START_S", 0.01)
+    monkeypatch.setattr(transports, "HEAD_START_S", 0.01)
     cancelled: list[str] = []
 
     async def silent() -> httpcore.AsyncNetworkStream:
@@ -262,11 +262,11 @@ async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.Mo
     async def answering() -> httpcore.AsyncNetworkStream:
         return Stream("second")
 
-    found = await carriers._first_to_answer([silent(), refusing(), answering()])
+    found = await transports._first_to_answer([silent(), refusing(), answering()])
     assert isinstance(found, Stream)
     assert cancelled == ["silent"]
     with pytest.raises(httpcore.ConnectError, match="refused"):
-        await carriers._first_to_answer([refusing(), refusing()])
+        await transports._first_to_answer([refusing(), refusing()])
 
 
 async def test_of_two_that_answer_together_one_is_closed() -> None:
@@ -277,8 +277,8 @@ async def test_of_two_that_answer_together_one_is_closed() -> None:
         await both.wait()
         return stream
 
-    asyncio.get_running_loop().call_later(carriers.HEAD_START_S * 2, both.set)
-    found = await carriers._first_to_answer([answering(stream) for stream in streams])
+    asyncio.get_running_loop().call_later(transports.HEAD_START_S * 2, both.set)
+    found = await transports._first_to_answer([answering(stream) for stream in streams])
     assert [stream.closed for stream in streams].count(True) == 1
     assert isinstance(found, Stream)
     assert not found.closed
@@ -294,7 +294,7 @@ async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> No
             impersonate=BROWSER,
             default_headers=True,
             proxy=server.proxy,
-            curl_options={carriers.CurlOpt.CAINFO: authorities.path},
+            curl_options={transports.CurlOpt.CAINFO: authorities.path},
         )
         async with itself:
             await itself.handle_async_request(asking(PAGE))
@@ -307,7 +307,7 @@ async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> No
         assert set(ours) == set(own)
         for name in ("user-agent", "sec-ch-ua", "sec-ch-ua-platform", "accept-encoding"):
             assert listing[name] == own[name]
-        assert own["user-agent"] == transport.USER_AGENT
+        assert own["user-agent"] == USER_AGENT
         assert listing["sec-fetch-mode"] == "cors"
         assert "sec-fetch-user" not in listing
         authorities.close()

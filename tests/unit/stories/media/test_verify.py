@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stories.errors import MediaCorrupt, StoriesError, TooLarge
+from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
-from stories.verify import verify
 from tests.fake_tiktok import media
 
 VIDEO, PICTURE, SONG = MediaKind.VIDEO, MediaKind.PICTURE, MediaKind.SONG
@@ -401,8 +401,9 @@ def test_the_file_stays_open_and_the_callers() -> None:
 
 def test_decoders_are_loaded_on_first_use_only() -> None:
     """The web and scheduler processes import this room and must stay small."""
-    script = "import sys, stories.verify, stories.derive; print({'av', 'PIL'} & set(sys.modules))"
-    root = Path(__file__).parents[3]
+    imports = "import sys, stories.media.verify, stories.media.derive"
+    script = f"{imports}; print({{'av', 'PIL'}} & set(sys.modules))"
+    root = Path(__file__).parents[4]
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
     )

@@ -13,9 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stories import download
 from stories.config import ClientConfig
-from stories.download import Slots, digest, transfer
 from stories.errors import (
     MediaUnavailable,
     StoriesError,
@@ -23,7 +21,9 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
-from stories.transport import Session
+from stories.http.session import Session
+from stories.media import download
+from stories.media.download import Slots, digest, transfer
 
 pytestmark = pytest.mark.anyio
 

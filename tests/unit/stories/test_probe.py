@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stories import glimpse as module
+from stories import probe as module
 from stories.client import StoryClient
 from stories.errors import (
     MediaUnavailable,
@@ -19,7 +19,7 @@ from stories.errors import (
     TimedOut,
     UpstreamDown,
 )
-from stories.glimpse import Glimpse, Step, glimpse
+from stories.probe import Glimpse, Step, glimpse
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 

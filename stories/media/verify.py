@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from stories import jpeg
-from stories.decoders import (
+from stories.errors import MediaCorrupt, TooLarge
+from stories.media import jpeg_holes
+from stories.media.decoders import (
     EMPTY,
     HEIC,
     JPEG,
@@ -33,7 +34,6 @@ from stories.decoders import (
     prepare,
     read_form,
 )
-from stories.errors import MediaCorrupt, TooLarge
 from stories.structures import MediaKind, Verified
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _picture(file: BinaryIO, form: Form) -> Verified:
         _further_frames(image)
     if form is JPEG:
         file.seek(0)
-        if (place := jpeg.hole(file.read())) is not None:
+        if (place := jpeg_holes.hole(file.read())) is not None:
             raise MediaCorrupt(f"a hole of zeros at byte {place}")
     if turned:
         width, height = height, width

@@ -20,8 +20,8 @@ from typing import BinaryIO, cast
 
 from stories.config import MIB, ClientConfig
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDown
+from stories.http.session import MediaAnswer, Session
 from stories.structures import MediaKind
-from stories.transport import MediaAnswer, Session
 
 Progress = Callable[[int, int | None], None]
 Admit = Callable[[int], None]

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image, ImageOps
 
-from stories import derive
 from stories.errors import StoriesError
+from stories.media import derive
+from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
-from stories.verify import verify
 from tests.fake_tiktok import media
 
 

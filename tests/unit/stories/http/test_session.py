@@ -16,8 +16,7 @@ import pytest
 from curl_cffi import CurlError
 from curl_cffi.requests import exceptions as curl_exceptions
 
-from stories import challenge, transport
-from stories.carriers import TooBig, httpx_error
+from stories import challenge
 from stories.config import ClientConfig
 from stories.errors import (
     Challenged,
@@ -30,7 +29,9 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
-from stories.transport import Purpose, Session
+from stories.http import session
+from stories.http.session import USER_AGENT, Purpose, Session
+from stories.http.transports import TooBig, httpx_error
 
 pytestmark = pytest.mark.anyio
 
@@ -264,7 +265,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert transport.retry_after(value, now=NOW) == seconds
+    assert session.retry_after(value, now=NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -644,7 +645,7 @@ async def test_one_user_agent_and_always_a_referer_for_media() -> None:
     await read(session, start=5, end=10, validator='"e"')
     await session.page(PROFILE, Purpose.PREVIEW)
     page, listing, media, preview = (request.headers for request in seen)
-    assert {head["user-agent"] for head in (page, listing, media)} == {transport.USER_AGENT}
+    assert {head["user-agent"] for head in (page, listing, media)} == {USER_AGENT}
     assert page["sec-fetch-mode"] == "navigate"
     assert "referer" not in page
     assert listing["sec-fetch-mode"] == "cors"
@@ -659,8 +660,8 @@ async def test_one_user_agent_and_always_a_referer_for_media() -> None:
 
 
 async def test_the_hints_agree_with_the_user_agent() -> None:
-    assert "Chrome/150." in transport.USER_AGENT
-    assert '"Chromium";v="150"' in dict(transport.CLIENT_HINTS)["sec-ch-ua"]
+    assert "Chrome/150." in session.USER_AGENT
+    assert '"Chromium";v="150"' in dict(session.CLIENT_HINTS)["sec-ch-ua"]
 
 
 # --- media answers ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from stories import addresses
+from stories.http import resolver
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 def test_public(address: str) -> None:
-    assert addresses.is_public(address)
+    assert resolver.is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_public(address: str) -> None:
     ],
 )
 def test_not_public(address: str) -> None:
-    assert not addresses.is_public(address)
+    assert not resolver.is_public(address)
 
 
 async def test_private_answers_are_left_out_and_the_order_is_kept() -> None:
     async def resolve(host: str, port: int) -> Sequence[str]:
         return ("10.0.0.1", "8.8.4.4", "::1", "8.8.8.8")
 
-    assert await addresses.public_addresses("a.example", 443, resolve) == ("8.8.4.4", "8.8.8.8")
+    assert await resolver.public_addresses("a.example", 443, resolve) == ("8.8.4.4", "8.8.8.8")
 
 
 @pytest.mark.parametrize("answers", [("127.0.0.1",), ("10.0.0.1", "::1"), ()])
@@ -81,11 +81,11 @@ async def test_a_name_without_a_public_address_is_refused(answers: tuple[str, ..
     async def resolve(host: str, port: int) -> Sequence[str]:
         return answers
 
-    with pytest.raises(addresses.NotPublic):
-        await addresses.public_addresses("www.tiktok.com", 443, resolve)
+    with pytest.raises(resolver.NotPublic):
+        await resolver.public_addresses("www.tiktok.com", 443, resolve)
 
 
 async def test_the_system_resolver_answers_with_plain_addresses() -> None:
-    assert "127.0.0.1" in await addresses.system_resolve("127.0.0.1", 443)
+    assert "127.0.0.1" in await resolver.system_resolve("127.0.0.1", 443)
     with pytest.raises(OSError, match="not a host name"):
-        await addresses.system_resolve("a" * 70 + ".example", 443)
+        await resolver.system_resolve("a" * 70 + ".example", 443)

@@ -16,9 +16,9 @@ import httpx
 from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
-from stories.addresses import Resolve, public_addresses
-from stories.streams import Backend
-from stories.tls import AuthorityFile, trust
+from stories.http.network_backend import Backend
+from stories.http.resolver import Resolve, public_addresses
+from stories.http.tls import AuthorityFile, trust
 
 Carrier = httpx.AsyncBaseTransport
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from stories import choose
+from stories import renditions
 from stories.client import Listing, StoryClient
-from stories.decoders import form_of
 from stories.errors import MediaError, MediaUnavailable, StoriesError, TimedOut, UpstreamError
+from stories.http.session import Session
+from stories.media.decoders import form_of
 from stories.structures import Author, Target
-from stories.transport import Session
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ def _addresses(listing: Listing) -> tuple[str, ...]:
     """Where the first file of the newest story lies, as the worker would go through them."""
     for story in reversed(listing.stories):
         for media in story.media:
-            for choice in choose.rank(media):
+            for choice in renditions.rank(media):
                 return choice.variant.urls
     return ()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from stories.jpeg import HOLE, hole
+from stories.media.jpeg_holes import HOLE, hole
 from tests.fake_tiktok import media
 
 SIZE = (1080, 1920)

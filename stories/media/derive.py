@@ -11,7 +11,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from stories.decoders import (
+from stories.errors import MediaCorrupt
+from stories.media.decoders import (
     JPEG,
     check_pixels,
     image_of,
@@ -23,9 +24,8 @@ from stories.decoders import (
     read_form,
     upright,
 )
-from stories.errors import MediaCorrupt
+from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
-from stories.verify import verify
 
 if TYPE_CHECKING:
     import av
