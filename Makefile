@@ -62,11 +62,11 @@ format: $(VENV)/dev.ok ## Put the code into its form
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
 
-lock: ## Pin what requirements/*.in ask for (needs uv)
-	@cd requirements && $(LOCK) base.in -o base.lock
-	@cd requirements && $(LOCK) dev.in -c base.lock -o dev.lock
-LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-  --python-version 3.11
+lock: ## Pin what pyproject.toml asks for (needs uv)
+	@$(LOCK) -o requirements/base.lock
+	@$(LOCK) --group dev -c requirements/base.lock -o requirements/dev.lock
+LOCK := uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
+  --no-header --python-version 3.11
 
 clean: ## Remove what was built; the data folder stays
 	@rm -rf $(VENV) staticfiles .staticfiles.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
