@@ -44,12 +44,12 @@ from stories.http.tls import AuthorityFile
 from stories.http.transports import Carrier, media_carrier, page_carrier
 from stories.media import decoders
 from stories.media.download import (
-    Admit,
     Progress,
+    Reserve,
     Slots,
     digest,
-    no_admission,
     no_progress,
+    no_reservation,
     size_limit,
     transfer,
 )
@@ -444,7 +444,7 @@ class StoryClient:
         *,
         kind: MediaKind = MediaKind.VIDEO,
         tried: MutableSet[str] | None = None,
-        admit: Admit = no_admission,
+        reserve: Reserve = no_reservation,
         progress: Progress = no_progress,
         run: Run[str] | None = None,
     ) -> Fetched:
@@ -470,7 +470,7 @@ class StoryClient:
                         slots=self._slots,
                         limit_bytes=size_limit(self.config, kind),
                         expected_bytes=variant.size_bytes,
-                        admit=admit,
+                        reserve=reserve,
                         progress=progress,
                     )
             except TooLarge:

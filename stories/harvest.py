@@ -89,7 +89,7 @@ class Workspace(Protocol):
     def discard(self, key: str) -> None:
         """Remove a file that will not be finished. Called at most once per key."""
 
-    def admit(self, size_bytes: int) -> None:
+    def reserve(self, size_bytes: int) -> None:
         """Raise a StoriesError when there is no room for this many bytes."""
 
 
@@ -442,7 +442,7 @@ class _Harvest:
             session,
             kind=media.kind,
             tried=attempt.tried,
-            admit=self._workspace.admit,
+            reserve=self._workspace.reserve,
             progress=self._progress(story, media, choice.variant),
             run=draft.run,
         )

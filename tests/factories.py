@@ -110,4 +110,4 @@ def _put(artifact_id: uuid.UUID, content: bytes) -> None:
         key, file = workspace.create()
         with file:
             file.write(content)
-        workspace.keep(key, artifact_id)
+        workspace.commit(key, artifact_id)

@@ -247,9 +247,9 @@ def _ready(file: Artifact, story: Story, workspace: store.Workspace) -> FileRead
 
     Raises DiskFull and QuotaExceeded: linked bytes count for everyone who has them.
     """
-    workspace.admit(file.size_bytes)
+    workspace.reserve(file.size_bytes)
     try:
-        key = workspace.adopt(file.pk)
+        key = workspace.link_existing(file.pk)
     except FileNotFoundError:
         return None
     return FileReady(

@@ -429,7 +429,7 @@ class _Record:
         )
         # The file before its row, so that a row never points at nothing.
         try:
-            self._workspace.keep(event.key, artifact.pk, durable=role != Role.POSTER)
+            self._workspace.commit(event.key, artifact.pk, durable=role != Role.POSTER)
         except FileNotFoundError as error:
             raise ClaimLost from error  # the workspace was taken away with the claim
         return artifact

@@ -106,7 +106,7 @@ class _Keeper:
                 self._used[whose] = self._used.get(whose, 0) + size_bytes
         self._count(workspace)
 
-    def admit(self, workspace: Workspace, size_bytes: int) -> None:
+    def reserve(self, workspace: Workspace, size_bytes: int) -> None:
         if not _on_event_loop():
             self._count(workspace)
         env = settings.STORYKEEP
@@ -124,7 +124,7 @@ class _Keeper:
             owed = sum(one.unwritten_bytes() for one in active)
             if disk.free_bytes() - owed - size_bytes < env.disk_min_free:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
-            workspace.admitted(size_bytes)
+            workspace.reserved(size_bytes)
 
     def _count(self, workspace: Workspace) -> None:
         """Count stored bytes anew, at most once a second; other processes store files, too."""

@@ -141,7 +141,7 @@ def _files(shard: int, prefix: str) -> Iterator[Stored]:
 class Workspace:
     """A folder of one claim's unfinished files; leaving the block removes what is left of it.
 
-    `create`, `discard` and `admit` may be called from one thread while `keep` runs in another.
+    `create`, `discard` and `reserve` may be called from one thread while `commit` runs in another.
     name: `<item id>.<attempt>`, so a worker presumed dead and its successor never share one.
     owner_id, max_bytes: whose files these become, and how many bytes of files they may have in
     all; None = as many as the disk takes.
@@ -158,7 +158,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
-        self._admitted = 0
+        self._reserved = 0
 
     @property
     def path(self) -> Path:
@@ -200,7 +200,7 @@ class Workspace:
             self._open[key] = file
         return key, file
 
-    def adopt(self, artifact_id: UUID | str) -> str:
+    def link_existing(self, artifact_id: UUID | str) -> str:
         """A saved file as a finished one of this workspace, and its key. The bytes are shared where
         the disk can do that, and stay until the last of their names goes.
 
@@ -241,16 +241,16 @@ class Workspace:
             self._give_back(path.stat().st_size)
             path.unlink()
 
-    def admit(self, size_bytes: int) -> None:
+    def reserve(self, size_bytes: int) -> None:
         """Ask before writing this many more bytes. Raises DiskFull when there is no room, and
         QuotaExceeded when there is none for its owner.
 
-        What is admitted counts as used until the file is kept or discarded. Costs no query when
+        What is reserved counts as used until the file is kept or discarded. Costs no query when
         called on an event loop: the last known count is used, which every kept file corrects.
         """
-        capacity.keeper.admit(self, size_bytes)
+        capacity.keeper.reserve(self, size_bytes)
 
-    def keep(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
+    def commit(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
         """Move a finished file into place under its artifact's id; its size in bytes.
 
         The file stays open for whoever reads it still. durable: survive a power cut, too; leave
@@ -273,15 +273,15 @@ class Workspace:
         capacity.keeper.kept(self, size_bytes)
         return size_bytes
 
-    def admitted(self, size_bytes: int) -> None:
-        """Count what was just admitted; for the room keeper alone."""
+    def reserved(self, size_bytes: int) -> None:
+        """Count what was just reserved; for the room keeper alone."""
         with self._lock:
-            self._admitted += size_bytes
+            self._reserved += size_bytes
 
     @property
     def in_flight_bytes(self) -> int:
         """Admitted, and neither kept nor discarded yet."""
-        return self._admitted
+        return self._reserved
 
     def unwritten_bytes(self) -> int:
         """Admitted, and not on the disk yet."""
@@ -291,7 +291,7 @@ class Workspace:
         for key in keys:
             with contextlib.suppress(OSError):
                 written += (self.path / key).stat().st_size
-        return max(0, self._admitted - written)
+        return max(0, self._reserved - written)
 
     def _inside(self, key: str) -> Path:
         if not re.fullmatch(r"[0-9]{1,9}\.part", key):
@@ -312,7 +312,7 @@ class Workspace:
     def _give_back(self, size_bytes: int) -> None:
         with self._lock:
             # What was announced and never came is given back when nothing is being written.
-            self._admitted = max(0, self._admitted - size_bytes) if self._open else 0
+            self._reserved = max(0, self._reserved - size_bytes) if self._open else 0
 
 
 def _private(path: str, flags: int) -> int:

@@ -71,7 +71,7 @@ class Folder:
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
-        self._admitted = 0
+        self._reserved = 0
         self._work: Path
         self._held = -1
 
@@ -124,13 +124,13 @@ class Folder:
             self._let_go(key, part.stat().st_size)
             part.unlink()
 
-    def admit(self, size_bytes: int) -> None:
+    def reserve(self, size_bytes: int) -> None:
         """Raise FolderFull when the disk has no room for this many bytes more."""
         with written():
             found = os.statvfs(self._work)
         with self._lock:
             keys = list(self._open)
-            announced = self._admitted + size_bytes
+            announced = self._reserved + size_bytes
         here = 0
         for key in keys:
             with suppress(FileNotFoundError):
@@ -138,7 +138,7 @@ class Folder:
         if announced - here > found.f_bavail * found.f_frsize:
             raise FolderFull("the disk is full")
         with self._lock:
-            self._admitted = announced
+            self._reserved = announced
 
     def open(self, key: str) -> BinaryIO:
         """A finished file once more, for reading."""
@@ -162,7 +162,7 @@ class Folder:
         with self._lock:
             self._open.pop(key, None)
             # What was announced and never came is given back when nothing is being written.
-            self._admitted = max(0, self._admitted - size_bytes) if self._open else 0
+            self._reserved = max(0, self._reserved - size_bytes) if self._open else 0
 
     # --- what is finished -----------------------------------------------------------------------
 

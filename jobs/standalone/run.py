@@ -517,7 +517,7 @@ class _Run:
 
     def _packed(self) -> Saved:
         stories = _once(self._todo)
-        self._folder.admit(
+        self._folder.reserve(
             sum(
                 file.facts.size_bytes + archive.ENTRY_BYTES for one in stories for file in one.files
             )

@@ -124,7 +124,7 @@ def _write(
     at: when the files were looked up; what is saved later makes the ZIP incomplete.
     """
     key, file = workspace.create()
-    workspace.admit(sum(one.size_bytes + ENTRY_BYTES for one in expected))
+    workspace.reserve(sum(one.size_bytes + ENTRY_BYTES for one in expected))
     with (
         file,
         disk.disk_errors(),
@@ -143,7 +143,7 @@ def _write(
         expires_at=_expires_at(packed, timezone.now()),
         **facts,
     )
-    artifact.size_bytes = workspace.keep(key, artifact.id)
+    artifact.size_bytes = workspace.commit(key, artifact.id)
     return artifact
 
 

@@ -24,7 +24,7 @@ from stories.http.session import MediaAnswer, Session
 from stories.structures import MediaKind
 
 Progress = Callable[[int, int | None], None]
-Admit = Callable[[int], None]
+Reserve = Callable[[int], None]
 
 # A range of a large file is at most this many segments long, so that a thousand requests are not
 # needed for half a gigabyte.
@@ -139,7 +139,7 @@ def size_limit(config: ClientConfig, kind: MediaKind) -> int:
     }[kind]
 
 
-def no_admission(_: int) -> None:
+def no_reservation(_: int) -> None:
     """Room for everything."""
 
 
@@ -156,13 +156,13 @@ async def transfer(
     slots: Slots,
     limit_bytes: int,
     expected_bytes: int | None = None,
-    admit: Admit = no_admission,
+    reserve: Reserve = no_reservation,
     progress: Progress = no_progress,
 ) -> Arrived:
     """Fetch one address into `sink`, replacing what it held. The caller holds one slot.
 
     expected_bytes: the size that was announced elsewhere; decides no more than how much to ask for.
-    admit: called with the size before bytes are written; may raise to refuse. progress: called
+    reserve: called with the size before bytes are written; may raise to refuse. progress: called
     with bytes done and the total where known. Raises MediaUnavailable (refused, not media, empty,
     inconsistent), TooLarge, UpstreamDown (the line kept breaking), UpstreamChanged (redirected
     off the allow-list).
@@ -170,7 +170,7 @@ async def transfer(
     ranges = True
     for _ in range(MAX_RESTARTS + 1):
         attempt = _Attempt(
-            session, url, sink, config, slots, limit_bytes, expected_bytes or 0, admit, progress
+            session, url, sink, config, slots, limit_bytes, expected_bytes or 0, reserve, progress
         )
         try:
             return await attempt.run(ranges=ranges)
@@ -192,18 +192,18 @@ class _Attempt:
         slots: Slots,
         limit_bytes: int,
         expected_bytes: int,
-        admit: Admit,
+        reserve: Reserve,
         progress: Progress,
     ) -> None:
         self._session, self._url, self._sink = session, url, sink
         self._config, self._slots = config, slots
-        self._limit, self._admit, self._progress = limit_bytes, admit, progress
+        self._limit, self._reserve, self._progress = limit_bytes, reserve, progress
         self._expected = expected_bytes
         self._pieces: deque[_Span] = deque()
         self._helpers = 0
         self._drops = self._barren = 0
         self._done = 0
-        self._admitted = 0
+        self._reserved = 0
         self._total: int | None = None
         self._etag: str | None = None
         self._validator: str | None = None
@@ -352,9 +352,9 @@ class _Attempt:
     def _make_room(self, size_bytes: int) -> None:
         if size_bytes > self._limit:
             raise TooLarge(f"{size_bytes} bytes, at most {self._limit}")
-        if size_bytes > self._admitted:
-            self._admit(size_bytes)
-            self._admitted = size_bytes
+        if size_bytes > self._reserved:
+            self._reserve(size_bytes)
+            self._reserved = size_bytes
 
     async def _read(self, answer: MediaAnswer, span: _Span) -> None:
         """Write the body into its place. Raises UpstreamDown when it breaks off."""
@@ -392,7 +392,7 @@ class _Attempt:
     def _make_unannounced_room(self, size_bytes: int) -> None:
         if size_bytes > self._limit:
             raise TooLarge(f"more than {self._limit} bytes")
-        if size_bytes > self._admitted:
+        if size_bytes > self._reserved:
             self._make_room(min(size_bytes + UNANNOUNCED_STEP_BYTES, self._limit))
 
 

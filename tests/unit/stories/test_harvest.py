@@ -65,7 +65,7 @@ class Folder:
 
     files: dict[str, Kept] = field(default_factory=dict)
     discarded: list[str] = field(default_factory=list)
-    admitted: list[int] = field(default_factory=list)
+    reserved: list[int] = field(default_factory=list)
     most_open: int = 0
 
     def create(self) -> tuple[str, BinaryIO]:
@@ -79,8 +79,8 @@ class Folder:
         self.discarded.append(key)
         del self.files[key]
 
-    def admit(self, size_bytes: int) -> None:
-        self.admitted.append(size_bytes)
+    def reserve(self, size_bytes: int) -> None:
+        self.reserved.append(size_bytes)
 
     def content(self, ready: FileReady) -> bytes:
         return self.files[ready.key].content
@@ -337,12 +337,12 @@ async def test_no_room_for_a_better_one_loses_nothing(
     room = clip.renditions[0].thing.size
     asked: list[int] = []
 
-    def admit(size_bytes: int) -> None:
+    def reserve(size_bytes: int) -> None:
         asked.append(size_bytes)
         if sum(asked) > room:
             raise StoriesError("no room, as the queue says it")
 
-    monkeypatch.setattr(folder, "admit", admit)
+    monkeypatch.setattr(folder, "reserve", reserve)
     (ready,) = (await saved(client, folder)).files()
     assert ready.labels == ("hevc",)
 
@@ -596,7 +596,7 @@ async def test_no_room(client: StoryClient, alice: Account) -> None:
         message = "full"
 
     class FullFolder(Folder):
-        def admit(self, size_bytes: int) -> None:
+        def reserve(self, size_bytes: int) -> None:
             raise Full
 
     alice.photo(**TINY)

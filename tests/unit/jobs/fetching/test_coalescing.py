@@ -433,13 +433,13 @@ def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
     path = artifacts / str(file.pk)[:2] / str(file.pk)
     assert path.stat().st_nlink == 1
     with store.Workspace("a.1") as workspace:
-        key = workspace.adopt(file.pk)
+        key = workspace.link_existing(file.pk)
         assert path.stat().st_nlink == 2
         with workspace.open(key) as opened:
             assert opened.read() == b"shared"
     assert path.stat().st_nlink == 1  # what was not kept is gone again
     with store.Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
-        workspace.adopt("00000000-0000-4000-8000-000000000000")
+        workspace.link_existing("00000000-0000-4000-8000-000000000000")
 
 
 def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -450,7 +450,7 @@ def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> 
     file = make_artifact(content=b"shared")
     other = "00000000-0000-4000-8000-000000000001"
     with store.Workspace("a.1") as workspace:
-        assert workspace.keep(workspace.adopt(file.pk), other) == 6
+        assert workspace.commit(workspace.link_existing(file.pk), other) == 6
     store.remove(file.pk)
     with store.open_artifact(other) as opened:
         assert opened.read() == b"shared"

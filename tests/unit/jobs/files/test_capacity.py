@@ -26,26 +26,26 @@ def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
     set_env(disk_max=1000)
     with store.Workspace("a.1") as one, store.Workspace("b.1") as two:
         key, file = one.create()
-        one.admit(300)
+        one.reserve(300)
         with pytest.raises(DiskFull):
-            two.admit(101)
-        two.admit(100)
+            two.reserve(101)
+        two.reserve(100)
         file.close()
         one.discard(key)
-        two.admit(300)
+        two.reserve(300)
 
 
 def test_a_kept_file_counts_until_its_row_does(set_env: SetEnv) -> None:
     set_env(disk_max=1000)
     with store.Workspace("a.1") as workspace:
         key, file = workspace.create()
-        workspace.admit(700)
+        workspace.reserve(700)
         with file:
             file.write(bytes(700))
-        workspace.keep(key, uuid.uuid4(), durable=False)
+        workspace.commit(key, uuid.uuid4(), durable=False)
         assert workspace.in_flight_bytes == 0
         with pytest.raises(DiskFull):
-            workspace.admit(301)
+            workspace.reserve(301)
 
 
 def test_removed_files_do_not_count(set_env: SetEnv) -> None:
@@ -64,7 +64,7 @@ def test_no_limit(set_env: SetEnv) -> None:
     set_env(disk_max=0)
     capacity.check()
     with store.Workspace("a.1") as workspace:
-        workspace.admit(10**6)
+        workspace.reserve(10**6)
 
 
 def test_the_floor_of_free_space(set_env: SetEnv, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +75,9 @@ def test_the_floor_of_free_space(set_env: SetEnv, monkeypatch: pytest.MonkeyPatc
     capacity.check()
     with store.Workspace("a.1") as workspace:
         workspace.create()
-        workspace.admit(500)
+        workspace.reserve(500)
         with pytest.raises(DiskFull):
-            workspace.admit(200)
+            workspace.reserve(200)
     set_env(disk_min_free=1000)
     with pytest.raises(DiskFull):
         capacity.check()
@@ -101,25 +101,25 @@ def test_admitting_costs_at_most_one_query_a_second(
     with store.Workspace("a.1") as workspace:
         with django_assert_num_queries(0):  # type: ignore[attr-defined]
             for _ in range(100):
-                workspace.admit(1)
+                workspace.reserve(1)
         now += 2
         with django_assert_num_queries(1):  # type: ignore[attr-defined]
             for _ in range(100):
-                workspace.admit(1)
+                workspace.reserve(1)
 
 
 def test_admitting_on_an_event_loop_asks_no_database(set_env: SetEnv) -> None:
     make_artifact(size_bytes=900)
     set_env(disk_max=1000)
 
-    async def admit(workspace: store.Workspace) -> None:
+    async def reserve(workspace: store.Workspace) -> None:
         capacity.recount()
-        workspace.admit(50)
+        workspace.reserve(50)
         with pytest.raises(DiskFull):
-            workspace.admit(100)
+            workspace.reserve(100)
 
     with store.Workspace("a.1") as workspace:
-        asyncio.run(admit(workspace))
+        asyncio.run(reserve(workspace))
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
@@ -135,7 +135,7 @@ def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -
             with pytest.raises(DiskFull):
                 file.flush()
             with pytest.raises(DiskFull):
-                workspace.keep(key, uuid.uuid4())
+                workspace.commit(key, uuid.uuid4())
             workspace.discard(key)
         assert list(workspace.path.iterdir()) == []
 

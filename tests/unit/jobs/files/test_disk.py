@@ -107,4 +107,4 @@ def test_what_is_to_be_taken_over_is_away(artifacts: Path) -> None:
     with store.Workspace("one.1") as workspace:
         shutil.rmtree(artifacts)
         with pytest.raises(DiskFull):
-            workspace.adopt(artifact.pk)
+            workspace.link_existing(artifact.pk)

@@ -22,7 +22,7 @@ def save(content: bytes, artifact_id: uuid.UUID | None = None) -> uuid.UUID:
     with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
         key, file = workspace.create()
         file.write(content)
-        workspace.keep(key, artifact_id)
+        workspace.commit(key, artifact_id)
         file.close()
     return artifact_id
 
@@ -197,7 +197,7 @@ def test_a_key_cannot_be_elsewhere(key: str) -> None:
             with pytest.raises(ValueError, match="key"):
                 act(key)
         with pytest.raises(ValueError, match="key"):
-            workspace.keep(key, uuid.uuid4())
+            workspace.commit(key, uuid.uuid4())
 
 
 def test_keep_flushes_a_file_somebody_still_reads() -> None:
@@ -205,7 +205,7 @@ def test_keep_flushes_a_file_somebody_still_reads() -> None:
     with store.Workspace("item.1") as workspace:
         key, file = workspace.create()
         file.write(b"hello")
-        assert workspace.keep(key, artifact_id, durable=False) == 5
+        assert workspace.commit(key, artifact_id, durable=False) == 5
         file.seek(0)
         assert file.read() == b"hello"
         file.close()
@@ -221,7 +221,7 @@ def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
             key, file = workspace.create()
             with file:
                 file.write(artifact_id.bytes)
-            workspace.keep(key, artifact_id, durable=False)
+            workspace.commit(key, artifact_id, durable=False)
 
         # The clock stands still, so the room is not counted again: no query in the threads.
         threads = [threading.Thread(target=make, args=(one,)) for one in ids]

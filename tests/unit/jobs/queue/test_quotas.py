@@ -202,10 +202,10 @@ def test_arriving_bytes_stay_within_the_owners_quota(set_env: SetEnv) -> None:
         store.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
         store.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
     ):
-        one.admit(300)
+        one.reserve(300)
         with pytest.raises(QuotaExceeded):
-            two.admit(201)
-        two.admit(200)
+            two.reserve(201)
+        two.reserve(200)
         with pytest.raises(QuotaExceeded):
-            one.admit(1)
-        other.admit(1000)
+            one.reserve(1)
+        other.reserve(1000)

@@ -241,16 +241,16 @@ def test_more_than_the_disk_has_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
         monkeypatch.setattr(module.os, "statvfs", lambda _: Disk)
         key, file = folder.create()
-        folder.admit(80)
+        folder.reserve(80)
         with pytest.raises(FolderFull):
-            folder.admit(30)
+            folder.reserve(30)
         # What is written is not asked for twice: the disk counts it already.
         file.write(b"x" * 60)
         file.flush()
-        folder.admit(30)
+        folder.reserve(30)
         file.close()
         folder.discard(key)
-        folder.admit(100)
+        folder.reserve(100)
 
 
 def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ async def start(
     limit: int = 1_000_000,
     **settings: Any,
 ) -> download.Arrived:
-    given = ("admit", "progress", "expected_bytes")
+    given = ("reserve", "progress", "expected_bytes")
     watching = {key: settings.pop(key) for key in given if key in settings}
     config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
     carrier = httpx.MockTransport(cdn)
@@ -551,13 +551,13 @@ async def test_room_is_asked_for_before_anything_is_written() -> None:
 
     sink, asked = io.BytesIO(), []
 
-    def admit(size: int) -> None:
+    def reserve(size: int) -> None:
         asked.append(size)
         raise Full
 
     for cdn in (Cdn(), Cdn(ranges=False), Cdn(ranges=False, length=False)):
         with pytest.raises(Full):
-            await start(cdn, sink, admit=admit)
+            await start(cdn, sink, reserve=reserve)
         assert sink.getvalue() == b""
     assert asked[:2] == [10_000, 10_000]
     assert asked[2] >= 64
@@ -568,7 +568,7 @@ async def test_room_for_an_unannounced_body_is_asked_step_by_step(
 ) -> None:
     monkeypatch.setattr(download, "UNANNOUNCED_STEP_BYTES", 1000)
     asked: list[int] = []
-    await fetched(Cdn(ranges=False, length=False), admit=asked.append)
+    await fetched(Cdn(ranges=False, length=False), reserve=asked.append)
     assert len(asked) > 5
     assert asked == sorted(set(asked))
     assert asked[-1] >= len(BODY)
