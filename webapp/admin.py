@@ -31,7 +31,7 @@ from accounts.models import ApiToken
 from jobs.admin.safe_lookups import PlausibleIds
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas
-from jobs.templatetags.words import size
+from jobs.wording import size
 from webapp import offboarding
 from webapp.forms import PersonForm, QuotaForm
 

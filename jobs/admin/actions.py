@@ -17,7 +17,7 @@ from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job
 from jobs.queue import settling
 from jobs.states import OPEN, ItemState
-from jobs.templatetags.words import size
+from jobs.wording import size
 
 # --- before -------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from jobs.ops import timeline
 from jobs.ops.timeline import Happening
 from jobs.queries import lists
 from jobs.states import ItemState, job_state
-from jobs.templatetags.words import age, size
+from jobs.wording import age, size
 
 
 class ReadOnly(Acting):

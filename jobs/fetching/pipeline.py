@@ -16,13 +16,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from jobs import lines, text
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import Reporter
 from jobs.fetching import bridge, coalescing
 from jobs.files import names, store
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Audio, Item, Job, Role, Story, StoryKind
-from jobs.queue import quotas, settling, submission
+from jobs.queue import quotas, settling
 from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.states import ItemState
@@ -133,7 +134,7 @@ def _events(
         posts=item.job.posts,
         audio=_AUDIO[Audio(item.job.audio)],
     )
-    target, known = submission.target_of(item), frozenset(have)
+    target, known = lines.target_of(item), frozenset(have)
     with bridge.current().stream(
         lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
     ) as events:
@@ -311,7 +312,7 @@ class _Record:
         item = self._item
         known = (item.author_id, item.author_name, item.author_nickname)
         item.author_id, item.author_name = author.id[:32], author.name[:64]
-        item.author_nickname = submission.tame(author.nickname, 200)
+        item.author_nickname = text.clean_text(author.nickname, 200)
         if known == (item.author_id, item.author_name, item.author_nickname):
             return
         with fenced(self._held):
@@ -345,7 +346,7 @@ class _Record:
                 if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
                     saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
                     self._close(row, Gone("not listed any more"), saved=saved)
-            kind = submission.kind_found(self._item.kind, event.stories)
+            kind = lines.resolved_kind(self._item.kind, event.stories)
             self._item.kind, self._item.listed_at = kind, timezone.now()
             self._item.save(update_fields=["kind", "listed_at"])
         self._expect(event.stories)
@@ -358,7 +359,7 @@ class _Record:
             position=position,
             kind=StoryKind(story.kind.value),
             is_story=story.is_story,
-            caption=submission.tame(story.caption, MAX_CAPTION, multiline=True),
+            caption=text.clean_text(story.caption, MAX_CAPTION, multiline=True),
             source_url=story.source_url[:300],
             posted_at=story.posted_at,
             leaves_at=story.leaves_at,
@@ -506,7 +507,7 @@ class _Record:
         if error is not None:
             story.state = ItemState.PARTIAL if saved else ItemState.FAILED
             story.error_code = error.code
-            story.error_detail = submission.tame(error.detail, 500)
+            story.error_detail = text.clean_text(error.detail, 500)
         if saved:
             story.captured_at = story.captured_at or timezone.now()
         story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])

@@ -37,8 +37,8 @@ from jobs.fetching import bridge
 from jobs.files import capacity
 from jobs.files import disk as artifact_disk
 from jobs.ops import dashboard
-from jobs.templatetags.words import size
 from jobs.upstream import breaker
+from jobs.wording import size
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
 from stories.probe import Glimpse, Step, Tried, glimpse

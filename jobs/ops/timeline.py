@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.states import OPEN, ItemState
-from jobs.templatetags.words import size
+from jobs.wording import size
 
 S = ItemState
 _MOMENT = timedelta(seconds=2)

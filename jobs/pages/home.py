@@ -20,11 +20,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, place, told
+from jobs.lines import Line, read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
 from jobs.queries import cards
 from jobs.queue import quotas, submission
-from jobs.queue.submission import Line
+from jobs.text import clean_text
 from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError, UnsupportedLink
 
@@ -69,7 +70,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, _wrong(form), status=422)
     lines = form.lines()
-    verdicts = submission.read(lines)
+    verdicts = read_lines(lines)
     if verdicts and not any(line.target for line in verdicts):
         return _page(request, form, _nothing_in_it(form, verdicts), status=422)
     try:
@@ -183,7 +184,7 @@ def _marked(form: PasteForm, told_of: Iterable[tuple[str, str]]) -> list[Marked]
     """Lines and what there is to say of each, with their numbers: of the line that is it, or holds
     it among other things."""
     box = form.data.get("text", "").splitlines()
-    lines = [submission.tame(line, LINE_LENGTH) for line in box]
+    lines = [clean_text(line, LINE_LENGTH) for line in box]
     numbers: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         numbers.setdefault(line, number)

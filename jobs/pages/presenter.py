@@ -19,7 +19,7 @@ from jobs.models import ItemKind, Role, StoryKind
 from jobs.queries.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.queue.resubmission import ENDED
 from jobs.states import OPEN, ItemState
-from jobs.templatetags.words import size
+from jobs.wording import size
 from stories.errors import Refusal
 
 _NAMES: Final = 3

@@ -32,8 +32,9 @@ from jobs.queries import cards, snapshot
 from jobs.queries.snapshot import FileView, Snapshot
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
-from jobs.templatetags.words import size, when
+from jobs.templatetags.words import when
 from jobs.upstream import breaker
+from jobs.wording import size
 from jobs.zips import packing
 from stories.errors import StoriesError
 

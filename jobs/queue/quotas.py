@@ -22,7 +22,7 @@ from django.utils.translation import ngettext
 
 from jobs.errors import NeverFits, QuotaExceeded
 from jobs.models import Artifact, Item, Quota
-from jobs.templatetags.words import size
+from jobs.wording import size
 
 SOON_S: Final = 60.0
 """When to try again where only running lines stand in the way."""

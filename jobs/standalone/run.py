@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from jobs import lines
 from jobs.errors import Cancelled, DiskFull, Internal
 from jobs.fetching import bridge
 from jobs.files import names
+from jobs.lines import Line
 from jobs.models import ItemKind
-from jobs.queue import submission
-from jobs.queue.submission import Line
 from jobs.standalone.output_folder import Folder, FolderFull, written
 from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
@@ -432,7 +432,7 @@ class _Run:
     def _list(self, line: LineTaken, event: Listed) -> None:
         line.author = event.author
         line.stories = [StoryTaken(story=story, author=event.author) for story in event.stories]
-        line.kind = submission.kind_found(line.kind, event.stories)
+        line.kind = lines.resolved_kind(line.kind, event.stories)
         for story in event.stories:
             for media in story.media:
                 ranked = renditions.rank(media)

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 
 from jobs.errors import BY_CODE, words
 from jobs.states import ItemState
-from jobs.templatetags.words import absolute, size, span
+from jobs.wording import absolute, size, span
 from tests import catalogue
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from webapp.translations import compile_translations

@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from jobs import text
 from jobs.errors import Cancelled, Internal
-from jobs.queue import submission
+from jobs.lines import read_lines
 from jobs.standalone import run
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.run import LineTaken, Saved, StoryTaken, Takeout, Totals
@@ -110,7 +111,7 @@ class Command(BaseCommand):
         sys.exit(taken.exit_code)
 
     def _fetch(self, options: Mapping[str, Any]) -> Takeout:
-        lines = submission.read(self._lines(options["lines"]))
+        lines = read_lines(self._lines(options["lines"]))
         if not lines:
             self._complain("there is no name and no link in that")
             sys.exit(BAD_INPUT)
@@ -292,7 +293,7 @@ def _verdict(error: StoriesError) -> str:
 
 def said(error: StoriesError) -> tuple[str, str]:
     """What happened, with the place where that helps, and what to try."""
-    detail = submission.tame(error.detail, 300) if isinstance(error, _SAYS_WHERE) else ""
+    detail = text.clean_text(error.detail, 300) if isinstance(error, _SAYS_WHERE) else ""
     message, hint = _(error.message), _(error.hint) if error.hint else ""
     # The words of pages speak of buttons, of copies that expire, and of a queue that tries again.
     if isinstance(error, UpstreamDown):
@@ -318,7 +319,7 @@ def _size(size_bytes: int) -> str:
 
 def _shown(path: str) -> str:
     """A path as text that every terminal takes, whatever bytes it is made of."""
-    return submission.tame(os.fsencode(path).decode("utf-8", "replace"), 4096)
+    return text.clean_text(os.fsencode(path).decode("utf-8", "replace"), 4096)
 
 
 def _forgive(stream: TextIO) -> None:

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Artifact, Job, Package
 from jobs.states import ItemState
-from jobs.templatetags.words import age
+from jobs.wording import age
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db

@@ -14,10 +14,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from jobs import text
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Job, Quota
 from jobs.pages import home
-from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories.errors import RateLimited
@@ -368,13 +368,13 @@ def test_many_bad_lines_are_not_all_listed(client: Client) -> None:
 
 def test_a_huge_paste_is_read_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     tamed: list[str] = []
-    tame = submission.tame
+    tame = text.clean_text
 
     def counted(text: str, limit: int, **how: bool) -> str:
         tamed.append(text)
         return tame(text, limit, **how)
 
-    monkeypatch.setattr(submission, "tame", counted)
+    monkeypatch.setattr(text, "clean_text", counted)
     lines = [f"?? {number}" for number in range(2_000)]
     page = client.post("/", {"text": "\n".join(lines)}).content.decode()
     assert page.count("<li>Line ") == home.MARKED

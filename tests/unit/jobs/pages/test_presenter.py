@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from jobs import wording
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Role, StoryKind
@@ -212,7 +213,7 @@ def test_cards() -> None:
      (123_456_789, "123 MB"), (5_100_000_000, "5.1 GB"), (None, "")],
 )  # fmt: skip
 def test_sizes(size_bytes: int | None, said: str) -> None:
-    assert words.size(size_bytes).replace("\N{NO-BREAK SPACE}", " ") == said
+    assert wording.size(size_bytes).replace("\N{NO-BREAK SPACE}", " ") == said
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_sizes(size_bytes: int | None, said: str) -> None:
     ],
 )
 def test_spans(duration: timedelta, said: str) -> None:
-    assert words.span(duration) == said
+    assert wording.span(duration) == said
 
 
 def test_clocks() -> None:
@@ -247,4 +248,4 @@ def test_near_times_tell_the_day_unless_it_is_today() -> None:
     assert f">{now:%H:%M} UTC<" in words.when(now, "near")
     assert f">yesterday {now:%H:%M} UTC<" in words.when(now - day, "near")
     assert f">tomorrow {now:%H:%M} UTC<" in words.when(now + day, "near")
-    assert f">{words.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")
+    assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from jobs.errors import Cancelled, Internal
+from jobs.lines import Line, read_lines
 from jobs.management.commands.fetch import as_plain
 from jobs.models import ItemKind
-from jobs.queue import submission
-from jobs.queue.submission import Line
 from jobs.standalone.output_folder import Folder, FolderFull
 from jobs.standalone.run import (
     LineTaken,
@@ -97,7 +96,7 @@ class Run:
     def __call__(self, *lines: str, zipped: bool = False, at_once: int = 4) -> Takeout:
         self.notes = Notes()
         return fetch(
-            submission.read(lines),
+            read_lines(lines),
             into=self.out,
             zipped=zipped,
             options=HarvestOptions(posters=False),

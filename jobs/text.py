@@ -1,0 +1,23 @@
+"""Text that every database stores and no log or terminal stumbles over."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MULTILINE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_BIDI_OVERRIDES: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def clean_text(text: str, limit: int, *, multiline: bool = False) -> str:
+    """Untrusted text fit to be stored, logged and shown, cut to `limit` characters.
+
+    Control characters become spaces, lone surrogates question marks, and bidirectional overrides
+    are dropped: they would reorder what stands around the text on a page. multiline: line feeds
+    stay.
+    """
+    whole = text[: limit * 4].replace("\r\n", "\n").encode("utf-8", "replace").decode()
+    whole = _BIDI_OVERRIDES.sub("", whole)
+    plain = (_MULTILINE if multiline else _CONTROLS).sub(" ", whole)
+    return plain.strip()[:limit].strip()

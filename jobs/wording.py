@@ -1,0 +1,63 @@
+"""Sizes, times and durations in words, in the reader's language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.utils import formats, timezone
+from django.utils.translation import ngettext, pgettext
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def size(size_bytes: int | float | None) -> str:
+    """`8.4 MB`, in steps of 1000 as phones count; "" for None."""
+    if size_bytes is None:
+        return ""
+    value = float(size_bytes)
+    step = 0
+    while value >= 999.5 and step < len(_UNITS) - 1:
+        value /= 1000
+        step += 1
+    places = 1 if step > 1 and value < 100 else 0
+    return f"{formats.number_format(round(value, places), places)}\u00a0{_UNITS[step]}"
+
+
+def span(duration: timedelta) -> str:
+    """A setting's duration in words: `2 hours`, `30 days`, `90 minutes`."""
+    seconds = round(duration.total_seconds())
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    if days > 1 and not seconds % 86400:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if hours and not seconds % 3600:
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    if minutes and not seconds % 60:
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+
+
+def age(since: datetime | None) -> str:
+    """`3 min`, `5 h`, `2 d`: enough to see what is stuck."""
+    if since is None:
+        return "–"
+    past = timezone.now() - since
+    if past < timedelta(minutes=1):
+        return f"{max(0, round(past.total_seconds()))}\u00a0s"
+    if past < timedelta(hours=1):
+        return f"{round(past.total_seconds() / 60)}\u00a0min"
+    if past < timedelta(days=2):
+        return f"{round(past.total_seconds() / 3600)}\u00a0h"
+    return f"{past.days}\u00a0d"
+
+
+def iso(moment: datetime | None) -> str:
+    """RFC 3339 in UTC, for `datetime=` attributes."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
+
+
+def absolute(moment: datetime | None) -> str:
+    """`20 Nov, 14:03 UTC`: complete without a script, which shows the reader's own time instead."""
+    if moment is None:
+        return ""
+    pattern = pgettext("date format", "j M, H:i")
+    return f"{formats.date_format(moment.astimezone(UTC), pattern)} UTC"
