@@ -193,9 +193,9 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
 def _forget_names(names: Sequence[str]) -> None:
     from asgiref.sync import async_to_sync
 
-    from jobs.upstream import breaker
+    from jobs.upstream import identities
 
-    forget = async_to_sync(breaker.identities().forget)
+    forget = async_to_sync(identities.Identities().forget)
     for name in names:
         forget(name)
 

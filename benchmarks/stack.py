@@ -118,17 +118,17 @@ def redis() -> Iterator[int]:
     settings.STORYKEEP.redis_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     process = subprocess.Popen([binary, *part.argv[1:]], stdout=subprocess.DEVNULL)
     try:
-        from jobs.ephemeral import progress
+        from jobs.ephemeral import connection
 
-        eventually(lambda: _redis_answers(progress), "Redis", 10)
+        eventually(lambda: _redis_answers(connection), "Redis", 10)
         yield process.pid
     finally:
         _end(process, 10)
 
 
-def _redis_answers(progress: Any) -> bool:
-    progress.health.reset()
-    return bool(progress.is_up())
+def _redis_answers(connection: Any) -> bool:
+    connection.availability = connection.Availability()
+    return bool(connection.is_up())
 
 
 @contextmanager

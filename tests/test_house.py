@@ -30,7 +30,7 @@ ONLY_IN = {
     "curl_cffi": ("stories/http/session.py", "stories/http/transports.py"),
     "av": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
     "PIL": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
-    "redis": ("jobs/ephemeral/progress.py", "jobs/upstream/breaker.py"),
+    "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
     "celery": (
         "jobs/queue/broker.py",
         "jobs/tasks.py",

@@ -68,7 +68,7 @@ def _config() -> dict[str, Any]:
         "beat_schedule": {
             "repair": {
                 "task": "jobs.tasks.repair",
-                "schedule": heartbeats.REPAIR_EVERY_S,
+                "schedule": heartbeats.REAP_EVERY_S,
                 "options": {"expires": 60},
             },
             "sweep": {

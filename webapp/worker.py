@@ -28,11 +28,11 @@ def main() -> int:
 def check() -> int:
     """0 when a worker on this host gave a sign of life lately, else 1: a container's health."""
     from jobs.ephemeral import heartbeats
-    from jobs.ephemeral.progress import RedisAway
+    from jobs.ephemeral.connection import RedisUnavailable
 
     try:
         found = heartbeats.alive()
-    except RedisAway:
+    except RedisUnavailable:
         return 1
     return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in found) else 1
 
@@ -52,13 +52,15 @@ def work(concurrency: int, log_level: str) -> int:
         requires = ("celery.worker.components:Timer",)
 
         def start(self, parent: Any) -> None:
-            progress.sign(name)
-            heartbeats.here(name)
-            self.beat = parent.timer.call_repeatedly(heartbeats.EVERY_S, heartbeats.here, (name,))
+            progress.set_worker_name(name)
+            heartbeats.beat(name)
+            self.beat = parent.timer.call_repeatedly(
+                heartbeats.BEAT_EVERY_S, heartbeats.beat, (name,)
+            )
 
         def stop(self, parent: Any) -> None:
             self.beat.cancel()
-            heartbeats.gone(name)
+            heartbeats.remove(name)
 
         terminate = stop
 

@@ -1,1 +1,1 @@
-"""All of Redis, and all of it allowed to be lost: the connection, progress, signs of life."""
+"""All of Redis, and all of it allowed to be lost: the connection, progress, heartbeats."""

@@ -1,6 +1,7 @@
-"""Signs of life: which workers are alive, and when the clean-up last came by. Kept in Redis.
+"""Heartbeats: which workers are alive, and when the scheduler's last sweep finished.
 
-Each worker says so every few seconds, and is forgotten when it leaves or falls silent.
+A worker beats every few seconds from its own event loop. It is dropped when it leaves or has been
+silent for `EXPIRES_AFTER_S`.
 """
 
 from __future__ import annotations
@@ -13,77 +14,84 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-from jobs.ephemeral.progress import RedisAway, ask
+from jobs.ephemeral.connection import RedisUnavailable, execute
 
-EVERY_S: Final = 5.0
-SILENT_S: Final = 20.0
+BEAT_EVERY_S: Final = 5.0
+EXPIRES_AFTER_S: Final = 20.0
 """A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
-REPAIR_EVERY_S: Final = 15.0
+REAP_EVERY_S: Final = 15.0
 SWEEP_EVERY_S: Final = 60.0
-"""How often the scheduler sends a repair and a sweep."""
-_KEY: Final = "storykeep:workers"
+"""How often the scheduler sends the reaper and the sweep."""
+_WORKERS: Final = "storykeep:workers"
 _SWEPT: Final = "storykeep:swept"
 
 
-def here(name: str, now: float | None = None) -> None:
-    """Note that this worker is alive. While Redis is away it cannot be known; nothing is raised."""
+def beat(name: str, now: float | None = None) -> None:
+    """Record a worker's heartbeat. Raises nothing while Redis is away: it cannot be known then.
+
+    name: `worker-<process id>@<host>`. now: Unix seconds.
+    """
     moment = time.time() if now is None else now
     try:
-        ask(lambda server: server.zadd(_KEY, {name: moment}))
-        ask(lambda server: server.zremrangebyscore(_KEY, 0, moment - SILENT_S))
-    except RedisAway:
+        execute(lambda server: server.zadd(_WORKERS, {name: moment}))
+        execute(lambda server: server.zremrangebyscore(_WORKERS, 0, moment - EXPIRES_AFTER_S))
+    except RedisUnavailable:
         return
 
 
-def gone(name: str) -> None:
-    """Note that this worker has left, so that nobody counts on it until it would be missed."""
-    with suppress(RedisAway):
-        ask(lambda server: server.zrem(_KEY, name))
+def remove(name: str) -> None:
+    """Drop a worker that is leaving, so that nobody counts on it until it would expire."""
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.zrem(_WORKERS, name))
 
 
 def alive(now: float | None = None) -> list[str]:
-    """The names of the workers heard lately, as `worker-<process>@<host>`. Raises RedisAway."""
-    return list(heard(now))
+    """Names of the workers that beat lately. Raises RedisUnavailable."""
+    return list(last_seen(now))
 
 
-def heard(now: float | None = None) -> dict[str, datetime]:
-    """The workers heard lately, and when that was. Raises RedisAway."""
+def last_seen(now: float | None = None) -> dict[str, datetime]:
+    """Worker name → its last heartbeat, for those that beat lately. Raises RedisUnavailable."""
     moment = time.time() if now is None else now
-    found = cast(
+    beats = cast(
         "list[tuple[str, float]]",
-        ask(lambda server: server.zrangebyscore(_KEY, moment - SILENT_S, "+inf", withscores=True)),
+        execute(
+            lambda server: server.zrangebyscore(
+                _WORKERS, moment - EXPIRES_AFTER_S, "+inf", withscores=True
+            )
+        ),
     )
-    return {name: datetime.fromtimestamp(at, UTC) for name, at in found}
+    return {name: datetime.fromtimestamp(at, UTC) for name, at in beats}
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A clean-up that came by. counts: what it removed, by kind."""
+    """A sweep that finished. counts: rows and files it removed, by kind."""
 
     at: datetime
     counts: Mapping[str, int]
 
     @property
     def next_at(self) -> datetime:
-        """When the next one is sent."""
+        """When the scheduler sends the next one."""
         return self.at + timedelta(seconds=SWEEP_EVERY_S)
 
-    def late(self, now: datetime) -> bool:
-        """Did two in a row not come? One may wait its turn behind other work."""
+    def is_late(self, now: datetime) -> bool:
+        """Two sweeps in a row did not come; a single one may wait its turn behind other work."""
         return now - self.at > timedelta(seconds=3 * SWEEP_EVERY_S)
 
 
-def swept(at: datetime, counts: Mapping[str, int]) -> None:
-    """Note that a clean-up is through."""
+def record_sweep(at: datetime, counts: Mapping[str, int]) -> None:
+    """Note that a sweep finished; dropped while Redis is away."""
     text = json.dumps({"at": at.timestamp(), "counts": dict(counts)})
-    with suppress(RedisAway):
-        ask(lambda server: server.set(_SWEPT, text))
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.set(_SWEPT, text))
 
 
 def last_sweep() -> Sweep | None:
-    """The last clean-up; None when none is known of. Raises RedisAway."""
-    text = ask(lambda server: cast("str | None", server.get(_SWEPT)))
+    """The last sweep that finished; None when none is known. Raises RedisUnavailable."""
+    text = execute(lambda server: cast("str | None", server.get(_SWEPT)))
     if not text:
         return None
-    kept = json.loads(text)
-    return Sweep(datetime.fromtimestamp(kept["at"], UTC), kept["counts"])
+    record = json.loads(text)
+    return Sweep(datetime.fromtimestamp(record["at"], UTC), record["counts"])

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from django.conf import settings
 
-from jobs.upstream import breaker
+from jobs.upstream import identities, rate_limit
 from stories.client import StoryClient
 from stories.config import ClientConfig
 
@@ -157,7 +157,7 @@ _engine: Engine | None = None
 
 
 def _client() -> StoryClient:
-    return StoryClient(client_config(), gate=breaker.gate, identities=breaker.identities())
+    return StoryClient(client_config(), gate=rate_limit.acquire, identities=identities.Identities())
 
 
 def current() -> Engine:

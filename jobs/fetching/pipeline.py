@@ -76,7 +76,7 @@ def run(held: Claim) -> Outcome:
         return _run(held, item)
     except ClaimLost:
         if not Job.objects.filter(pk=item.job_id).exists():
-            progress.forget(item.job_id)  # forgotten, and we may have reported since
+            progress.erase(item.job_id)  # forgotten, and we may have reported since
         raise
 
 
@@ -145,7 +145,7 @@ def _events(
 
 def upstream_answered() -> None:
     """TikTok gave a real answer: if that ends a pause, whoever waits for it goes on."""
-    if breaker.answered():
+    if breaker.record_answer():
         resumed = settling.resume_all()
         logger.info("TikTok answers again, %d items go on", resumed)
         dispatch()

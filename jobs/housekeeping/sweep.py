@@ -103,7 +103,7 @@ def sweep(now: datetime) -> Report:
     if not report.idle:
         capacity.recount()
         logger.info("swept: %s", report)
-    heartbeats.swept(now, asdict(report))
+    heartbeats.record_sweep(now, asdict(report))
     return report
 
 
@@ -292,7 +292,7 @@ def _erase(job_id: UUID, among: QuerySet[Job] | None = None) -> list[tuple[UUID,
         )
         quotas.forgetting(job_id)
         Job.objects.filter(pk=job_id).delete()
-    progress.forget(job_id)
+    progress.erase(job_id)
     return files
 
 

@@ -30,14 +30,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from jobs import VERSION
-from jobs.ephemeral import heartbeats, progress
-from jobs.ephemeral.progress import RedisAway
+from jobs.ephemeral import heartbeats
+from jobs.ephemeral.connection import RedisUnavailable, server_info
 from jobs.errors import words
 from jobs.fetching import bridge
 from jobs.files import capacity
 from jobs.files import disk as artifact_disk
 from jobs.ops import dashboard
-from jobs.upstream import breaker
+from jobs.upstream import breaker, rate_limit
 from jobs.wording import size
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
@@ -179,7 +179,7 @@ def _tried(check: Check) -> Iterator[Finding]:
     part = check.__name__
     try:
         yield from check()
-    except RedisAway:
+    except RedisUnavailable:
         yield Finding(part, Verdict.FAIL, _("not known while Redis does not answer"))
     except DatabaseError as error:
         if check is database:
@@ -239,8 +239,8 @@ def redis() -> Iterator[Finding]:
     """Does it answer?"""
     began = time.monotonic()
     try:
-        facts = progress.server_facts()
-    except RedisAway:
+        facts = server_info()
+    except RedisUnavailable:
         yield Finding(
             "redis",
             Verdict.FAIL,
@@ -261,7 +261,7 @@ def redis() -> Iterator[Finding]:
 
 def worker() -> Iterator[Finding]:
     """Is there one?"""
-    heard = heartbeats.heard()
+    heard = heartbeats.last_seen()
     if not heard:
         said, hint = _("none gives a sign of life"), _("Look at the worker's log.")
         yield Finding("worker", Verdict.FAIL, said, hint)
@@ -302,7 +302,7 @@ def scheduler() -> Iterator[Finding]:
         "last clean-up {ago} ago, {n} deletions failed",
         failed,
     )
-    late = sweep.late(now)
+    late = sweep.is_late(now)
     yield Finding(
         "scheduler",
         Verdict.FAIL if late else Verdict.OK,
@@ -376,7 +376,7 @@ def _room() -> tuple[Words, bool]:
 def clock() -> Iterator[Finding]:
     """Does it agree with the other clocks we can see?"""
     now = datetime.now(UTC)
-    yield _clock("Redis", (now - progress.server_facts().clock).total_seconds())
+    yield _clock("Redis", (now - server_info().clock).total_seconds())
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
@@ -447,7 +447,7 @@ def _proxy_error() -> str | None:
 
 def pause() -> Iterator[Finding]:
     """Does TikTok refuse this server?"""
-    shared = breaker.standing()
+    shared = breaker.shared_state()
     if shared is None:
         yield Finding("pause", Verdict.OK, _("TikTok is being asked"))
         return
@@ -501,7 +501,7 @@ def look(target: Target) -> list[Finding]:
 
 
 async def _look(target: Target) -> Glimpse:
-    async with StoryClient(bridge.client_config(), gate=breaker.turn) as client:
+    async with StoryClient(bridge.client_config(), gate=rate_limit.acquire_token) as client:
         return await glimpse(client, target)
 
 

@@ -20,15 +20,16 @@ from django.db.models.functions import Coalesce, Greatest, TruncHour
 
 from jobs import VERSION
 from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral.connection import RedisUnavailable, server_info
 from jobs.ephemeral.heartbeats import Sweep
-from jobs.ephemeral.progress import ItemProgress, RedisAway
+from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.files.capacity import Room
 from jobs.models import Item, Package, PackageState
 from jobs.queue.settling import REFUSALS
 from jobs.states import ItemState
 from jobs.upstream import breaker
-from jobs.upstream.breaker import Breaker
+from jobs.upstream.breaker import BreakerState
 
 S = ItemState
 HOURS: Final = 24
@@ -102,7 +103,7 @@ class Operations:
     workers: tuple[Worker, ...] | None
     disk: Room | None
     failures: Failures
-    breaker: Breaker | None
+    breaker: BreakerState | None
     sweep: Sweep | None
 
     @property
@@ -123,7 +124,7 @@ class Operations:
     @property
     def sweep_late(self) -> bool:
         """None came by for too long."""
-        return self.sweep is not None and self.sweep.late(self.now)
+        return self.sweep is not None and self.sweep.is_late(self.now)
 
     @property
     def queue_late(self) -> bool:
@@ -135,8 +136,8 @@ class Operations:
 def look(now: datetime) -> Operations:
     """The whole picture, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.standing()
-    except RedisAway:
+        alive, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.shared_state()
+    except RedisUnavailable:
         alive, sweep, pause = None, None, None
     try:
         disk = capacity.look()
@@ -170,7 +171,7 @@ def queue(now: datetime) -> Queue:
 
 
 def _workers() -> tuple[Worker, ...]:
-    heard = heartbeats.heard()
+    heard = heartbeats.last_seen()
     items = (
         Item.objects.filter(state=S.RUNNING)
         .select_related("owner")
@@ -235,8 +236,8 @@ def failures(now: datetime) -> Failures:
 def versions() -> Sequence[tuple[str, str]]:
     """What runs here: (name, version)."""
     try:
-        server = progress.server_facts().version
-    except RedisAway:
+        server = server_info().version
+    except RedisUnavailable:
         server = "–"
     return (
         ("Storykeep", VERSION),

@@ -114,7 +114,7 @@ def _page(
         "ttl": settings.STORYKEEP.artifact_ttl,
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
-        "breaker": breaker.breaker_status(),
+        "breaker": breaker.open_state(),
         "cards": cards.cards(cards.find(request.user)[:RECENT]),
         "known": cards.known(request.user),
         "usage": quotas.usage(request.user),

@@ -83,7 +83,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     address = qr.address(request, request.path)
     context = {
         "page": presenter.tell(seen, show=request.GET.get("show", "")),
-        "breaker": breaker.breaker_status(),
+        "breaker": breaker.open_state(),
         "address": "" if qr.is_local(address) else address,
     }
     return _fresh(render(request, "jobs/job.html", context))

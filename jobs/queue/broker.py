@@ -14,7 +14,7 @@ from uuid import UUID
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from jobs.ephemeral import progress
+from jobs.ephemeral import connection
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def send(task: str, row_id: UUID) -> bool:
     """
     # Asked first, with a short patience and at most every other second: where Redis hangs rather
     # than refuses, sending took a minute (measured), and someone's request waits for it.
-    if not progress.is_up():
+    if not connection.is_up():
         return False
     try:
         current_app.send_task(

@@ -140,7 +140,7 @@ def take_turn(item_id: UUID) -> Claim | None:
             continue
         if chosen != item_id:
             Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
-        refused = breaker.may_ask()
+        refused = breaker.probe()
         if refused:
             put_back(held, refused.until, refused.code)
             held = None
@@ -276,7 +276,7 @@ def _next_attempt(held: Claim, error: StoriesError) -> datetime | None:
         return None
     now = timezone.now()
     if isinstance(error, Refusal):
-        until = breaker.trip(error)
+        until = breaker.open_for(error)
         hold_all(until, error.code)
         return until if now - (item["refused_since"] or now) < PATIENCE else None
     pauses = next((some for cls, some in PAUSES_S.items() if isinstance(error, cls)), ())

@@ -28,7 +28,7 @@ from jobs.lines import Line
 from jobs.models import ItemKind
 from jobs.standalone.output_folder import Folder, FolderFull, written
 from jobs.states import OPEN, ItemState, job_state
-from jobs.upstream.breaker import Bucket
+from jobs.upstream.rate_limit import TokenBucket
 from jobs.zips import archive
 from jobs.zips.archive import Archive, FileFacts, Named, StoryFacts
 from stories import renditions, structures
@@ -219,13 +219,13 @@ class Pace:
     """This run's own turns at asking TikTok. rate: a second, 0 = no limit."""
 
     def __init__(self, rate: float, burst: int) -> None:
-        self._bucket = Bucket(rate, burst) if rate else None
+        self._bucket = TokenBucket(rate, burst) if rate else None
         self._refusal: Refusal | None = None
 
     async def gate(self, *, at_once: bool = False) -> None:
         """Wait for a turn; `at_once`: only count it. Raises the refusal an earlier line met."""
         if self._bucket and not self._refusal:
-            wait_s = self._bucket.reserve()
+            wait_s = self._bucket.take()
             await asyncio.sleep(0 if at_once else wait_s)
         if self._refusal:
             raise type(self._refusal)(

@@ -84,10 +84,10 @@ def enter(page: Page, name: str) -> None:
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    def stands() -> breaker.Breaker:
-        return breaker.Breaker(timezone.now() + timedelta(minutes=14), "refused")
+    def stands() -> breaker.BreakerState:
+        return breaker.BreakerState(timezone.now() + timedelta(minutes=14), "refused")
 
-    with patch.object(breaker, "breaker_status", stands), patch.object(breaker, "_kept", stands):
+    with patch.object(breaker, "open_state", stands), patch.object(breaker, "_kept", stands):
         yield
 
 
@@ -170,7 +170,7 @@ def _mail(page: Page, shoot: Shoot) -> None:
 
 def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
-    with _refused(), patch.object(heartbeats, "heard", lambda now=None: {}):
+    with _refused(), patch.object(heartbeats, "last_seen", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
     with patch.object(admin_views, "diagnose", lambda name: REPORT.as_plain()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):

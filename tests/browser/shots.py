@@ -195,10 +195,10 @@ def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..
 def _pretend_to_work() -> None:
     """What Redis would say if workers were at it."""
     now = timezone.now()
-    heartbeats.heard = lambda now=None: {"worker-812@attic": timezone.now()}
+    heartbeats.last_seen = lambda now=None: {"worker-812@attic": timezone.now()}
     counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
     heartbeats.last_sweep = lambda: heartbeats.Sweep(now, counts)
-    breaker.standing = lambda: None
+    breaker.shared_state = lambda: None
     running = Item.objects.filter(state=ItemState.RUNNING)
     told = {
         str(item.pk): ItemProgress(

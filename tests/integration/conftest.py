@@ -29,11 +29,10 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
-from jobs.ephemeral import progress
 from jobs.queue import settling
-from jobs.upstream import breaker
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
+from tests.memory import forget_redis, forget_tiktok
 from webapp.celery import app
 
 T = TypeVar("T")
@@ -83,7 +82,7 @@ class RedisServer:
         )
         with self.client() as client:
             eventually(lambda: self._answers(client), within=5)
-        progress.health.reset()
+        forget_redis()
 
     @staticmethod
     def _answers(client: redis.Redis) -> bool:
@@ -117,8 +116,8 @@ def _server() -> Iterator[RedisServer]:
 @pytest.fixture(autouse=True)
 def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
     """Redis, running; what the app put into it, and on the disk, goes after the test."""
-    breaker.forget()
-    progress.health.reset()
+    forget_tiktok()
+    forget_redis()
     yield _server
     shutil.rmtree(settings.STORYKEEP.artifacts, ignore_errors=True)
     with _server.client() as client:

@@ -114,7 +114,7 @@ def test_it_makes_nothing(tmp_path: Path, proxy: FakeProxy) -> None:
 
 def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     tiktok.account("alice.secret").photo()
-    breaker.trip(Refused())
+    breaker.open_for(Refused())
     tiktok.fault("list", 403)
     code, found, _ = diagnose(proxy, "@alice.secret")
     assert code == 1
@@ -123,7 +123,7 @@ def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     assert found["list"]["said"].startswith("@alice.secret: refused after")
     assert "media" not in found
     assert found["worker"]["verdict"] == "fail"
-    status = breaker.breaker_status()
+    status = breaker.open_state()
     assert status  # a look ends no pause, and lengthens none
 
 

@@ -10,13 +10,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import tasks
-from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral import connection, heartbeats, progress
 from jobs.files import disk, store
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import broker, settling, submission
 from jobs.states import ItemState
-from jobs.upstream.breaker import breaker_status
+from jobs.upstream.breaker import open_state
 from jobs.zips import packing
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
@@ -301,7 +301,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     start_worker().ready()
     job = submit("one", "two")
     eventually(lambda: job.items.filter(error_code="refused").count() == 2)
-    breaker = breaker_status()
+    breaker = open_state()
     assert breaker
     assert breaker.code == "refused"
     asked = tiktok.count()
@@ -317,11 +317,11 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     reaper.repair(timezone.now())
     eventually(lambda: not Item.objects.open().exists())
     assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
-    assert breaker_status() is None
+    assert open_state() is None
 
 
 def with_time_passed() -> None:
     """The pause is over; only the first item's wait is, the others go on by themselves."""
-    progress.ask(lambda server: server.hset("storykeep:breaker", "until", "1"))
+    connection.execute(lambda server: server.hset("storykeep:breaker", "until", "1"))
     first = Item.objects.order_by("created_at").values_list("pk", flat=True)[0]
     Item.objects.filter(pk=first).update(not_before=None)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.ephemeral import progress
-from jobs.upstream import breaker
+from jobs.ephemeral import connection, progress
+from jobs.upstream import breaker, identities, rate_limit
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item
 from tests.integration.conftest import RedisServer
+from tests.memory import forget_tiktok
 
 
 @pytest.fixture
@@ -33,13 +34,13 @@ def test_turns_are_shared_by_everyone(pace: Any) -> None:
     pace(2.0, 3)
     waits = []
     for _ in range(6):
-        breaker._buckets.clear()  # another process knows nothing but Redis
-        waits.append(breaker._reserve())
+        rate_limit._local_buckets.clear()  # another process knows nothing but Redis
+        waits.append(rate_limit._take())
     assert waits == pytest.approx([0, 0, 0, 0.5, 1.0, 1.5], abs=0.1)
     for _ in range(3):
-        breaker._reserve(-1)
-    assert breaker._reserve() == pytest.approx(0.5, abs=0.1)
-    assert breaker._buckets == {}  # Redis answered every time
+        rate_limit._take(-1)
+    assert rate_limit._take() == pytest.approx(0.5, abs=0.1)
+    assert rate_limit._local_buckets == {}  # Redis answered every time
 
 
 def test_the_gate_keeps_the_rate(pace: Any) -> None:
@@ -47,18 +48,18 @@ def test_the_gate_keeps_the_rate(pace: Any) -> None:
 
     async def all_of_them() -> float:
         began = time.monotonic()
-        await asyncio.gather(*(breaker.gate() for _ in range(11)))
+        await asyncio.gather(*(rate_limit.acquire() for _ in range(11)))
         return time.monotonic() - began
 
     assert asyncio.run(all_of_them()) >= 0.45
 
 
 def test_a_refusal_is_everyones(redis_server: RedisServer) -> None:
-    until = breaker.trip(Refused())
-    breaker.forget()  # another process
-    assert breaker.breaker_status() == breaker.Breaker(until, "refused")
-    assert breaker.may_ask() == breaker.Breaker(until, "refused")
-    assert breaker.trip(Challenged()) == until  # at the same time: the same refusal
+    until = breaker.open_for(Refused())
+    forget_tiktok()  # another process
+    assert breaker.open_state() == breaker.BreakerState(until, "refused")
+    assert breaker.probe() == breaker.BreakerState(until, "refused")
+    assert breaker.open_for(Challenged()) == until  # at the same time: the same refusal
     with redis_server.client() as client:
         assert client.hget("storykeep:breaker", "refusals") == "1"
 
@@ -67,37 +68,37 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         waits = []
         for _ in range(6):
-            until = breaker.trip(Refused())
+            until = breaker.open_for(Refused())
             waits.append(round((until - timezone.now()).total_seconds()))
             client.hset("storykeep:breaker", "until", "1")
         assert waits == [60, 120, 300, 600, 900, 900]
-        assert breaker.breaker_status() is None
-        assert breaker.may_ask() is None  # the first to ask
-        behind = breaker.may_ask()
+        assert breaker.open_state() is None
+        assert breaker.probe() is None  # the first to ask
+        behind = breaker.probe()
         assert behind
         assert behind.code == "refused"
         assert behind.until < timezone.now() + timedelta(seconds=breaker.PROBE_S)
-        assert breaker.answered()
-        assert not breaker.answered()
-        assert breaker.may_ask() is None
-        assert breaker.may_ask() is None
+        assert breaker.record_answer()
+        assert not breaker.record_answer()
+        assert breaker.probe() is None
+        assert breaker.probe() is None
 
 
 def test_the_first_one_was_refused_too() -> None:
-    breaker.trip(Refused())
-    progress.ask(lambda server: server.hset("storykeep:breaker", "until", "1"))
-    breaker.forget()
-    assert breaker.may_ask() is None
-    until = breaker.trip(RateLimited(retry_after_s=1000))
+    breaker.open_for(Refused())
+    connection.execute(lambda server: server.hset("storykeep:breaker", "until", "1"))
+    forget_tiktok()
+    assert breaker.probe() is None
+    until = breaker.open_for(RateLimited(retry_after_s=1000))
     assert until > timezone.now() + timedelta(seconds=990)
-    assert breaker.may_ask() == breaker.Breaker(until, "rate_limited")
+    assert breaker.probe() == breaker.BreakerState(until, "rate_limited")
 
 
 def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
     author = Author(id="6812345678901234567", name="sample.user", nickname="Näme", private=False)
 
     async def through() -> None:
-        cache = breaker.identities()
+        cache = identities.Identities()
         assert await cache.get("sample.user") is None
         await cache.put(author)
         assert await cache.get("Sample.User") == author
@@ -117,14 +118,14 @@ def test_progress_goes_through_and_is_forgotten() -> None:
     told.found(2, {("1", 1): 10}, {})
     heard = progress.read(item.job_id)[str(item.pk)]
     assert (heard.phase, heard.found, heard.files_total) == ("found", 2, 1)
-    progress.forget(item.job_id)
+    progress.erase(item.job_id)
     assert progress.read(item.job_id) == {}
-    assert progress.is_up()
+    assert connection.is_up()
 
 
 def test_redis_comes_back(redis_server: RedisServer) -> None:
-    assert progress.is_up()
+    assert connection.is_up()
     redis_server.stop()
-    assert not progress.is_up()
+    assert not connection.is_up()
     redis_server.start()
-    assert progress.is_up()
+    assert connection.is_up()

@@ -7,10 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from jobs.ephemeral import progress
 from jobs.queue import broker as messages
 from jobs.queue import settling
-from jobs.upstream import breaker
+from tests.memory import forget_redis, forget_tiktok
 from webapp.api import turns
 
 
@@ -41,9 +40,9 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     """Stands in for the broker; TikTok answers, and nobody is stopping."""
     fake = Broker()
     monkeypatch.setattr(messages, "send", fake.send)
-    breaker.forget()
-    progress.health.reset()
+    forget_tiktok()
+    forget_redis()
     yield fake
-    breaker.forget()
-    progress.health.reset()
+    forget_tiktok()
+    forget_redis()
     settling.stopping.clear()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from jobs.ephemeral import progress
 from jobs.files import disk
+from tests.memory import redis_stays_away
 from webapp import health
 
 
@@ -54,11 +52,8 @@ def test_ready_when_everything_works(
 
 
 @pytest.mark.django_db
-def test_redis_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_question: Any) -> None:
-        raise progress.RedisAway
-
-    monkeypatch.setattr(progress, "ask", away)
+def test_redis_away(client: Client) -> None:
+    redis_stays_away()
     status, parts = report(client)
     assert status == 503
     assert parts == {"database": True, "migrations": True, "redis": False, "disk": True}

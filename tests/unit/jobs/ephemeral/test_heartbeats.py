@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral import connection, heartbeats
 
 
 class Sorted:
@@ -43,44 +43,44 @@ class Sorted:
 def server(monkeypatch: pytest.MonkeyPatch) -> Sorted:
     """What `ask` puts its question to."""
     found = Sorted()
-    monkeypatch.setattr(heartbeats, "ask", lambda question: question(found))
+    monkeypatch.setattr(heartbeats, "execute", lambda question: question(found))
     return found
 
 
 def test_a_silent_worker_is_forgotten(server: Sorted) -> None:
-    heartbeats.here("worker-1@nas", now=1000)
-    heartbeats.here("worker-2@nas", now=1015)
+    heartbeats.beat("worker-1@nas", now=1000)
+    heartbeats.beat("worker-2@nas", now=1015)
     assert heartbeats.alive(now=1015) == ["worker-1@nas", "worker-2@nas"]
     assert heartbeats.alive(now=1021) == ["worker-2@nas"]
-    heartbeats.here("worker-2@nas", now=1030)
+    heartbeats.beat("worker-2@nas", now=1030)
     assert set(server.members) == {"worker-2@nas"}
 
 
 def test_a_worker_may_miss_a_beat_or_two() -> None:
-    assert heartbeats.EVERY_S * 3 < heartbeats.SILENT_S <= 20
+    assert heartbeats.BEAT_EVERY_S * 3 < heartbeats.EXPIRES_AFTER_S <= 20
 
 
 def test_a_worker_that_stops_says_so(server: Sorted) -> None:
-    heartbeats.here("worker-1@nas", now=1000)
-    heartbeats.here("worker-2@nas", now=1000)
-    heartbeats.gone("worker-1@nas")
+    heartbeats.beat("worker-1@nas", now=1000)
+    heartbeats.beat("worker-2@nas", now=1000)
+    heartbeats.remove("worker-1@nas")
     assert heartbeats.alive(now=1000) == ["worker-2@nas"]
 
 
 def test_the_last_clean_up_is_remembered(server: Sorted) -> None:
     assert heartbeats.last_sweep() is None
     at = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
-    heartbeats.swept(at, {"expired": 3})
+    heartbeats.record_sweep(at, {"expired": 3})
     assert heartbeats.last_sweep() == heartbeats.Sweep(at, {"expired": 3})
 
 
 def test_redis_away(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_question: Any) -> None:
-        raise progress.RedisAway
+        raise connection.RedisUnavailable
 
-    monkeypatch.setattr(heartbeats, "ask", away)
-    heartbeats.here("worker-1@nas")
-    heartbeats.gone("worker-1@nas")
-    heartbeats.swept(datetime(2026, 11, 20, tzinfo=UTC), {})
-    with pytest.raises(progress.RedisAway):
+    monkeypatch.setattr(heartbeats, "execute", away)
+    heartbeats.beat("worker-1@nas")
+    heartbeats.remove("worker-1@nas")
+    heartbeats.record_sweep(datetime(2026, 11, 20, tzinfo=UTC), {})
+    with pytest.raises(connection.RedisUnavailable):
         heartbeats.alive()

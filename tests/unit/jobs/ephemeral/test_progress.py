@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -12,8 +11,9 @@ from uuid import uuid4
 import pytest
 import redis
 
-from jobs.ephemeral import progress
-from jobs.ephemeral.progress import ItemProgress, RedisAway, Reporter
+from jobs.ephemeral import connection, progress
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ephemeral.progress import ItemProgress, Reporter
 
 JOB, ITEM = uuid4(), uuid4()
 FILE, OTHER = ("7512345678901234567", 1), ("7512345678901234567", 2)
@@ -70,10 +70,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
     def ask(question: Callable[[Any], Any]) -> Any:
         if made.away:
-            raise RedisAway
+            raise RedisUnavailable
         return question(made)
 
-    monkeypatch.setattr(progress, "ask", ask)
+    monkeypatch.setattr(progress, "execute", ask)
     return made
 
 
@@ -162,7 +162,7 @@ def test_progress_is_kept_for_a_while_after_each_write(server: Server, clock: Cl
 
 def test_forgetting(server: Server) -> None:
     Reporter(JOB, ITEM)
-    progress.forget(JOB)
+    progress.erase(JOB)
     assert progress.read(JOB) == {}
 
 
@@ -189,40 +189,12 @@ def test_without_redis_nothing_is_told_and_nothing_breaks(server: Server) -> Non
     told.found(1, expected={FILE: 1}, already={})
     told.arriving(FILE, 1, 1)
     told.file_done(FILE, 1)
-    progress.forget(JOB)
+    progress.erase(JOB)
     assert progress.read(JOB) == {}
-
-
-def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    asked = 0
-    broken = True
-
-    class Client:
-        def ping(self) -> bool:
-            nonlocal asked
-            asked += 1
-            if broken:
-                raise redis.ConnectionError("redis://:secret@somewhere is away")
-            return True
-
-    monkeypatch.setattr(progress, "_client", Client)
-    caplog.set_level(logging.INFO)
-    assert [progress.is_up() for _ in range(5)] == [False] * 5
-    assert asked == 1
-    clock.now += progress.REST_S
-    assert not progress.is_up()
-    assert asked == 2
-    broken = False
-    clock.now += progress.REST_S
-    assert progress.is_up()
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "secret" not in caplog.text
 
 
 def test_the_real_thing_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nobody = redis.Redis.from_url(f"unix://{tmp_path}/none.sock", decode_responses=True)
-    monkeypatch.setattr(progress, "_client", lambda: nobody)
+    monkeypatch.setattr(connection, "_client", lambda: nobody)
     assert progress.read(JOB) == {}
-    assert not progress.is_up()
+    assert not connection.is_up()

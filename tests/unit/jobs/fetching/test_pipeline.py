@@ -584,7 +584,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[Any] = []
-    monkeypatch.setattr(progress, "forget", dropped.append)
+    monkeypatch.setattr(progress, "erase", dropped.append)
     photo = a_story()
     item = make_item()
     stage.script = (listed(photo), lambda: sweep.forget(item.job), stage.file(photo))
@@ -633,9 +633,9 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
 
 def test_an_answer_ends_the_pause_for_everyone(stage: Stage) -> None:
     waiting = make_item(not_before=timezone.now() + timedelta(minutes=9), error_code="refused")
-    breaker.trip(Refused())
+    breaker.open_for(Refused())
     breaker._local.until = 1.0  # the pause is over; this one goes first
     fetch(stage, listed())
     waiting.refresh_from_db()
     assert waiting.not_before is None
-    assert breaker.breaker_status() is None
+    assert breaker.open_state() is None

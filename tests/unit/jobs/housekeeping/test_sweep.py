@@ -315,7 +315,7 @@ def test_forgetting_removes_everything_at_once(
     monkeypatch: pytest.MonkeyPatch, artifacts: Path
 ) -> None:
     forgotten: list[uuid.UUID] = []
-    monkeypatch.setattr(progress, "forget", forgotten.append)
+    monkeypatch.setattr(progress, "erase", forgotten.append)
     job = make_job()
     item = make_item(job, state=ItemState.RUNNING)
     make_artifact(make_story(item), content=b"x")

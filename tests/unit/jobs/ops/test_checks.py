@@ -18,7 +18,8 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from pydantic import SecretStr
 
-from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral import heartbeats
+from jobs.ephemeral.connection import ServerInfo
 from jobs.files import disk, store
 from jobs.ops import checks, dashboard
 from jobs.ops.checks import Finding, Report, Verdict, scrubbed
@@ -36,12 +37,12 @@ def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis answers, a worker lives, the clean-up came by, there is a folder."""
     now = timezone.now()
     monkeypatch.setattr(
-        progress,
-        "server_facts",
-        lambda: progress.ServerFacts(version="7.2.4", used_bytes=1_500_000, clock=now),
+        checks,
+        "server_info",
+        lambda: ServerInfo(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
-    monkeypatch.setattr(breaker, "standing", lambda: None)
-    monkeypatch.setattr(heartbeats, "heard", lambda: {"worker-7@attic-nas": now})
+    monkeypatch.setattr(breaker, "shared_state", lambda: None)
+    monkeypatch.setattr(heartbeats, "last_seen", lambda: {"worker-7@attic-nas": now})
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(now, {"failed": 0}))
 
 
@@ -80,14 +81,14 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     long_ago = timezone.now() - timedelta(hours=3)
     make_item(asked_at=long_ago)
     make_item(state="failed", error_code="gone")
-    monkeypatch.setattr(heartbeats, "heard", dict)
+    monkeypatch.setattr(heartbeats, "last_seen", dict)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
-    monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(long_ago, "refused"))
+    monkeypatch.setattr(breaker, "shared_state", lambda: breaker.BreakerState(long_ago, "refused"))
     monkeypatch.setattr(disk, "free_bytes", lambda: -1)
     monkeypatch.setattr(
-        progress,
-        "server_facts",
-        lambda: progress.ServerFacts(version="7", used_bytes=0, clock=long_ago),
+        checks,
+        "server_info",
+        lambda: ServerInfo(version="7", used_bytes=0, clock=long_ago),
     )
     report = checks.run()
     found = by_part(report)
@@ -127,7 +128,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
 
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
-    monkeypatch.setattr(breaker, "standing", lambda: breaker.Breaker(soon, "challenged"))
+    monkeypatch.setattr(breaker, "shared_state", lambda: breaker.BreakerState(soon, "challenged"))
     monkeypatch.setattr(disk.tempfile, "TemporaryFile", refuse)
     report = checks.run()
     found = by_part(report)
@@ -368,9 +369,9 @@ def test_the_command_with_nonsense() -> None:
 def test_a_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """On PostgreSQL there is one more to compare with."""
     monkeypatch.setattr(
-        progress,
-        "server_facts",
-        lambda: progress.ServerFacts(version="7", used_bytes=0, clock=datetime.now(UTC)),
+        checks,
+        "server_info",
+        lambda: ServerInfo(version="7", used_bytes=0, clock=datetime.now(UTC)),
     )
     clocks = 2 if connection.vendor == "postgresql" else 1
     assert [one.verdict for one in checks.clock()] == [Verdict.OK] * clocks

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.admin import views
-from jobs.ephemeral import heartbeats, progress
+from jobs.ephemeral import connection, heartbeats, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.models import Package
@@ -47,10 +47,10 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "progress": {},
         "breaker": None,
     }
-    monkeypatch.setattr(heartbeats, "heard", lambda: told["heard"])
+    monkeypatch.setattr(heartbeats, "last_seen", lambda: told["heard"])
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: told["sweep"])
     monkeypatch.setattr(progress, "read_many", lambda _: told["progress"])
-    monkeypatch.setattr(breaker, "standing", lambda: told["breaker"])
+    monkeypatch.setattr(breaker, "shared_state", lambda: told["breaker"])
     return told
 
 
@@ -177,7 +177,7 @@ def test_a_pause(
     redis: dict[str, Any], browser: Client, seconds: int, word: str, card: str | None
 ) -> None:
     until = timezone.now() + timedelta(seconds=seconds)
-    redis["breaker"] = breaker.Breaker(until, "challenged")
+    redis["breaker"] = breaker.BreakerState(until, "challenged")
     page = text(browser)
     assert f">{word}<" in page
     assert ('class="card warn"' in page) is (card == "warn")
@@ -241,9 +241,9 @@ def test_redis_going_away_between_two_questions(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> None:
-        raise progress.RedisAway
+        raise connection.RedisUnavailable
 
-    monkeypatch.setattr(breaker, "standing", away)
+    monkeypatch.setattr(breaker, "shared_state", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
 
@@ -282,14 +282,14 @@ def test_read_many(monkeypatch: pytest.MonkeyPatch) -> None:
         def execute(self) -> list[dict[str, str]]:
             return [{"a": json.dumps({"phase": "found", "worker": "w"}), "b": "nonsense"}]
 
-    monkeypatch.setattr(progress, "ask", lambda question: question(Server()))
+    monkeypatch.setattr(progress, "execute", lambda question: question(Server()))
     assert progress.read_many([job.pk]) == {"a": ItemProgress(phase="found", worker="w")}
     assert progress.read_many([]) == {}
 
     def away(_: Any) -> None:
-        raise progress.RedisAway
+        raise connection.RedisUnavailable
 
-    monkeypatch.setattr(progress, "ask", away)
+    monkeypatch.setattr(progress, "execute", away)
     assert progress.read_many([job.pk]) == {}
 
 

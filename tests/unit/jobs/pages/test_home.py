@@ -396,8 +396,8 @@ def test_a_note_that_is_too_long_is_what_is_marked(client: Client) -> None:
 
 def test_a_refusing_tiktok_is_said_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     until = timezone.now() + timedelta(minutes=5)
-    seen = breaker.Breaker(until, RateLimited.code)
-    monkeypatch.setattr(breaker, "breaker_status", lambda: seen)
+    seen = breaker.BreakerState(until, RateLimited.code)
+    monkeypatch.setattr(breaker, "open_state", lambda: seen)
     assert shown(client.get("/")).count("TikTok is asking us to slow down") == 1
 
 

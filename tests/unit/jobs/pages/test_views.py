@@ -570,7 +570,7 @@ def test_a_crash_gives_an_id_to_quote(
     def crash(*_: Any) -> Any:
         raise RuntimeError("nobody is to read this")
 
-    monkeypatch.setattr(breaker, "breaker_status", crash)
+    monkeypatch.setattr(breaker, "open_state", crash)
     browser = Client(raise_request_exception=False)
     browser.force_login(alice)
     response = browser.get("/")

@@ -16,7 +16,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Claim, ClaimLost, Outcome
 from jobs.states import ItemState
 from jobs.upstream import breaker
-from jobs.upstream.breaker import breaker_status
+from jobs.upstream.breaker import open_state
 from stories.errors import (
     Challenged,
     Gone,
@@ -32,6 +32,7 @@ from stories.errors import (
     UpstreamDown,
 )
 from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.memory import forget_tiktok
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
 
@@ -245,17 +246,17 @@ def test_releasing_counts_for_nothing(broker: Broker) -> None:
 def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     job = make_job(links=3)
     settling.fail(claimed(job.items.all()[0]), error)
-    breaker = breaker_status()
+    breaker = open_state()
     assert breaker
     assert breaker.code == error.code
     for item in Item.objects.all():
         assert (item.state, item.error_code, item.tries) == (S.QUEUED, error.code, 0)
         assert item.not_before == breaker.until
-    assert breaker_status() == breaker
+    assert open_state() == breaker
 
 
 def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
-    until = breaker.trip(Refused())
+    until = breaker.open_for(Refused())
     job = make_job(links=2)
     first, second = job.items.all()
     assert settling.take_turn(first.pk) is None
@@ -267,9 +268,11 @@ def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
 
 
 def test_rate_limits_wait_a_minute_or_as_long_as_tiktok_says() -> None:
-    assert breaker.trip(RateLimited()) >= timezone.now() + timedelta(seconds=59)
-    breaker.forget()
-    assert breaker.trip(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(seconds=499)
+    assert breaker.open_for(RateLimited()) >= timezone.now() + timedelta(seconds=59)
+    forget_tiktok()
+    assert breaker.open_for(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(
+        seconds=499
+    )
 
 
 def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:

@@ -1,0 +1,55 @@
+"""A Redis that does not answer: said once, and left alone for a moment."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import redis
+
+from jobs.ephemeral import connection
+
+
+class Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(connection, "time", made)
+    return made
+
+
+def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+    broken = True
+
+    class Client:
+        def ping(self) -> bool:
+            nonlocal asked
+            asked += 1
+            if broken:
+                raise redis.ConnectionError("redis://:secret@somewhere is away")
+            return True
+
+    monkeypatch.setattr(connection, "_client", Client)
+    caplog.set_level(logging.INFO)
+    assert [connection.is_up() for _ in range(5)] == [False] * 5
+    assert asked == 1
+    clock.now += connection.RETRY_AFTER_S
+    assert not connection.is_up()
+    assert asked == 2
+    broken = False
+    clock.now += connection.RETRY_AFTER_S
+    assert connection.is_up()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "secret" not in caplog.text
