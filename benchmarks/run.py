@@ -161,9 +161,8 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
     """Submit every author as one job and wait until it is settled."""
     from django.contrib.auth import get_user_model
 
-    from jobs.housekeeping import sweep
     from jobs.models import Job
-    from jobs.queue import submission
+    from jobs.queue import erasure, submission
 
     owner, _ = get_user_model().objects.get_or_create(username="bench")
     _forget_names(fake.accounts)
@@ -178,7 +177,7 @@ def _job(fake: stack.Fake, media: dict[str, Any], pid: int) -> JobRun:
         cpu_s, fake_cpu_s = meters.cpu_s(pid) - cpu_s, meters.cpu_s(fake.pid) - fake_cpu_s
         peak = meters.peak_rss_mib(pid)
     files, size_bytes = _check(job.pk, media)
-    sweep.forget(job)
+    erasure.erase(job)
     return JobRun(
         wall_s=wall_s,
         cpu_s=cpu_s,

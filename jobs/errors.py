@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
+from uuid import uuid4
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from stories.errors import StoriesError
+from jobs.states import SHORT, ItemState
+from stories.errors import Refusal, StoriesError
 from stories.targets import OTHER_THINGS
 
 
@@ -119,6 +121,32 @@ def _tree(root: type[StoriesError]) -> Iterator[type[StoriesError]]:
 
 BY_CODE: Final[dict[str, type[StoriesError]]] = {cls.code: cls for cls in _tree(StoriesError)}
 """Every public code and its class: rows keep the code, the words are looked up here."""
+
+
+def is_refusal(code: str) -> bool:
+    """Whether a stored code means that TikTok turns this server away."""
+    return issubclass(BY_CODE.get(code, Internal), Refusal)
+
+
+def retry_may_help(state: str, code: str) -> bool:
+    """Whether another attempt at a line may bring what is missing.
+
+    Only a line that settled short of what was asked for, and only when its error may pass. A line
+    without a code, or with one of another version, is given the benefit of the doubt.
+    """
+    return state in SHORT and (not code or BY_CODE.get(code, Internal).retryable)
+
+
+REFUSAL_CODES: Final = tuple(sorted(filter(is_refusal, BY_CODE)))
+FINAL_CODES: Final = tuple(
+    sorted(code for code in BY_CODE if not retry_may_help(ItemState.FAILED, code))
+)
+"""Codes of errors that another attempt cannot help, for queries."""
+
+
+def new_bug_id() -> str:
+    """An id for one occurrence of a bug: logged, stored as `Internal.detail`, and quoted."""
+    return uuid4().hex[:8]
 
 
 def words(code: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -46,10 +46,6 @@ class ArtifactQuerySet(OwnedQuerySet["Artifact"]):
     def present(self, now: datetime | None = None) -> Self:
         """Not removed, not expired."""
         return self.filter(removed_at=None, expires_at__gt=now or timezone.now())
-
-    def downloadable_by(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """What this user may take right now."""
-        return self.visible_to(user).present()
 
     def expired(self, now: datetime) -> Self:
         """Past their time, row not yet marked."""
@@ -192,8 +188,8 @@ class Item(Owned):
     asked_at: when the user last asked, by submitting or retrying; the line is in this order.
     refused_since: since when TikTok refuses this server while it waits; patience counts from here.
     heartbeat_at: the running worker's last sign of life.
-    leads: what this running item fetches for whoever else asks for it
-    (jobs/fetching/coalescing.py), null when nobody may wait for it. listed_at: when this attempt
+    fetch_key: what this running item fetches, for items that ask for the same at the same time
+    (jobs/fetching/coalescing.py); null when nobody may wait for it. listed_at: when this attempt
     got its list.
     error_code, error_detail: why it waits or failed; the words are looked up by code.
     """
@@ -217,7 +213,7 @@ class Item(Owned):
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, default=None)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
-    leads = models.CharField(max_length=64, null=True, default=None, unique=True)
+    fetch_key = models.CharField(max_length=64, null=True, default=None, unique=True)
     listed_at = models.DateTimeField(_("listed at"), null=True, default=None)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
@@ -309,6 +305,10 @@ class Role(models.TextChoices):
     SELECTION = "selection", _("a selection as ZIP")
 
 
+JOB_ZIP_ROLES: Final = (Role.BUNDLE, Role.SELECTION)
+"""ZIPs of a whole job's files, and not of one carousel's."""
+
+
 class Artifact(Owned):
     """A file that can be downloaded until it expires. Its bytes lie in storage under its id.
 
@@ -376,6 +376,14 @@ class PackageState(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+class PackageQuerySet(OwnedQuerySet["Package"]):
+    """Packages by where they stand."""
+
+    def open(self) -> Self:
+        """Queued, or being packed."""
+        return self.filter(state__in=(PackageState.QUEUED, PackageState.RUNNING))
+
+
 class Package(Owned):
     """A ZIP someone asked for: a whole job, or a selection of its files.
 
@@ -405,7 +413,7 @@ class Package(Owned):
     )
     error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
 
-    objects = OwnedQuerySet.as_manager()
+    objects = PackageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("ZIP in the making")

@@ -36,7 +36,8 @@ EDGES: Final[Mapping[ItemState, frozenset[ItemState]]] = {
 """QUEUED from RUNNING: try again later. DONE, EMPTY and CANCELLED lead nowhere."""
 
 OPEN: Final = frozenset({S.QUEUED, S.RUNNING})
-SETTLED: Final = frozenset(S) - OPEN
+SHORT: Final = frozenset({S.PARTIAL, S.FAILED})
+"""Settled short of what was asked for."""
 
 
 def sources(to: ItemState) -> frozenset[ItemState]:

@@ -104,9 +104,9 @@ def make_artifact(
 
 
 def _put(artifact_id: uuid.UUID, content: bytes) -> None:
-    from jobs.files import store
+    from jobs.files.workspace import Workspace
 
-    with store.Workspace(f"factory-{artifact_id}") as workspace:
+    with Workspace(f"factory-{artifact_id}") as workspace:
         key, file = workspace.create()
         with file:
             file.write(content)

@@ -106,9 +106,9 @@ def _look_for_more(**_: Any) -> None:
 @signals.worker_shutting_down.connect
 def _let_go(**_: Any) -> None:
     """Items in hand are released within a second or two, for the next worker to take."""
-    from jobs.queue import settling
+    from jobs.queue import shutdown
 
-    settling.stopping.set()
+    shutdown.shutdown_requested.set()
 
 
 @signals.worker_shutdown.connect

@@ -67,7 +67,7 @@ class _Migrations:
 def disk() -> bool:
     """Is it the disk the files are on, with room for more than the last few bytes?"""
     return (
-        not artifact_disk.is_away()
+        not artifact_disk.is_unmounted()
         and artifact_disk.free_bytes() >= settings.STORYKEEP.disk_min_free
     )
 

@@ -9,9 +9,8 @@ from django.contrib.auth.models import User
 
 from accounts import invitations, people
 from accounts.models import ApiToken
-from jobs.housekeeping import sweep
-from jobs.housekeeping.sweep import Belongings
-from jobs.queue import settling
+from jobs.queue import actions, erasure
+from jobs.queue.erasure import Belongings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Estate:
 def estate(user: User) -> Estate:
     """What would go now; said before anything does."""
     return Estate(
-        saved=sweep.belongings(user.pk),
+        saved=erasure.belongings(user.pk),
         tokens=ApiToken.objects.filter(owner=user).count(),
         invitations=invitations.pending().filter(created_by=user).count(),
         acts=LogEntry.objects.filter(user=user).count(),
@@ -39,7 +38,7 @@ def estate(user: User) -> Estate:
 
 def delete_data(user: User) -> Belongings:
     """Forget everything this person saved, and when and why; the account stays. What went."""
-    return sweep.forget_everything(user.pk)
+    return erasure.erase_all(user.pk)
 
 
 def block(user: User) -> None:
@@ -48,7 +47,7 @@ def block(user: User) -> None:
     Raises LastAdmin. Blocked first, so that nothing new comes after the cancelling.
     """
     people.block(user)
-    settling.cancel_all(user.pk)
+    actions.cancel_all(user.pk)
 
 
 def delete_user(user: User) -> Belongings:
@@ -58,6 +57,6 @@ def delete_user(user: User) -> Belongings:
     account is blocked and can be deleted again.
     """
     people.block(user)
-    went = sweep.forget_everything(user.pk)
+    went = erasure.erase_all(user.pk)
     people.remove(user)
     return went

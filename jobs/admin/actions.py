@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from jobs.admin.confirmed_actions import Act, each
-from jobs.housekeeping import sweep
+from jobs.files import deletion
 from jobs.models import Artifact, Item, Job
-from jobs.queue import settling
+from jobs.queue import actions
 from jobs.states import OPEN, ItemState
 from jobs.wording import size
 
@@ -37,7 +37,7 @@ def _will_cancel(items: QuerySet[Item]) -> str:
 
 
 def _will_retry(items: QuerySet[Item]) -> str:
-    count = settling.retryable(items).count()
+    count = actions.retryable(items).count()
     said = ngettext(
         "%(n)d line that failed and may work now will be tried again.",
         "%(n)d lines that failed and may work now will be tried again.",
@@ -47,7 +47,7 @@ def _will_retry(items: QuerySet[Item]) -> str:
 
 
 def _will_requeue(items: QuerySet[Item]) -> str:
-    found = settling.can_requeue(items)
+    found = actions.requeueable(items)
     count = found.count()
     said = ngettext(
         "%(n)d line will be tried now, whatever it waits for or why it failed.",
@@ -67,7 +67,7 @@ def _will_requeue(items: QuerySet[Item]) -> str:
 def _will_purge(files: QuerySet[Artifact]) -> str:
     """With all that goes along: what was chosen is not what goes."""
     chosen = files.filter(removed_at=None)
-    gone = sweep.doomed(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
+    gone = deletion.dependents(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
     said = ngettext(
         "%(n)d file, %(size)s, will be deleted. Its record stays.",
         "%(n)d files, %(size)s together, will be deleted. Their records stay.",
@@ -107,58 +107,58 @@ def _purged(count: int) -> str:
 
 def _purge_these(files: QuerySet[Artifact]) -> dict[Any, int]:
     """Each file that went was deleted, chosen or not."""
-    return dict.fromkeys(sweep.delete(files.filter(removed_at=None)), 1)
+    return dict.fromkeys(deletion.delete(files.filter(removed_at=None)), 1)
 
 
 CANCEL_JOBS: Final = Act(
     title=_("Cancel what is open"),
     promise=lambda jobs: _will_cancel(_lines(jobs)),
-    do=each(settling.cancel),
+    do=each(actions.cancel),
     said=_cancelled,
     destructive=True,
 )
 RETRY_JOBS: Final = Act(
     title=_("Retry what failed"),
     promise=lambda jobs: _will_retry(_lines(jobs)),
-    do=each(partial(settling.retry, unlimited=True)),
+    do=each(partial(actions.retry, unlimited=True)),
     said=_retried,
 )
 REQUEUE_JOBS: Final = Act(
     title=_("Queue again now"),
     promise=lambda jobs: _will_requeue(_lines(jobs)),
-    do=each(lambda job: settling.requeue(Item.objects.filter(job=job))),
+    do=each(lambda job: actions.requeue(Item.objects.filter(job=job))),
     said=_requeued,
 )
 PURGE_JOBS: Final = Act(
     title=_("Delete the files now"),
     promise=lambda jobs: _will_purge(Artifact.objects.filter(job__in=jobs)),
-    do=each(sweep.delete_files),
+    do=each(deletion.delete_job_files),
     said=_purged,
     destructive=True,
 )
 CANCEL_ITEMS: Final = Act(
     title=_("Cancel"),
     promise=_will_cancel,
-    do=each(settling.cancel_item),
+    do=each(actions.cancel_item),
     said=_cancelled,
     destructive=True,
 )
 RETRY_ITEMS: Final = Act(
     title=_("Retry"),
     promise=_will_retry,
-    do=each(partial(settling.retry_item, unlimited=True)),
+    do=each(partial(actions.retry_item, unlimited=True)),
     said=_retried,
 )
 REQUEUE_ITEMS: Final = Act(
     title=_("Queue again now"),
     promise=_will_requeue,
-    do=each(lambda item: settling.requeue(Item.objects.filter(pk=item.pk))),
+    do=each(lambda item: actions.requeue(Item.objects.filter(pk=item.pk))),
     said=_requeued,
 )
 PURGE_ITEMS: Final = Act(
     title=_("Delete the files now"),
     promise=lambda items: _will_purge(Artifact.objects.filter(item__in=items)),
-    do=each(lambda item: len(sweep.delete(Artifact.objects.filter(item=item)))),
+    do=each(lambda item: len(deletion.delete(Artifact.objects.filter(item=item)))),
     said=_purged,
     destructive=True,
 )

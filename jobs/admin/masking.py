@@ -15,7 +15,7 @@ from stories.errors import AccessError, InputError
 
 MASKED: Final[dict[type[Model], tuple[str, ...]]] = {
     Job: ("note", "idempotency_key"),
-    Item: ("line", "target", "key", "leads", "author_id", "author_name", "author_nickname"),
+    Item: ("line", "target", "key", "fetch_key", "author_id", "author_name", "author_nickname"),
     Story: ("tiktok_id", "caption", "source_url"),
     Artifact: ("name", "sha256"),
 }

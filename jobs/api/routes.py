@@ -19,12 +19,11 @@ from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
 from jobs.api.schemas import ErrorBody, JobIn, JobList, JobOut, MeOut, QuotaOut, UsageOut, UserOut
-from jobs.files import serving
-from jobs.housekeeping import sweep
+from jobs.files import lifetime, serving
 from jobs.models import Item, Job
 from jobs.queries import lists, snapshot
 from jobs.queries.snapshot import Snapshot
-from jobs.queue import quotas, settling, submission
+from jobs.queue import actions, erasure, quotas, submission
 from jobs.states import ItemState
 from jobs.zips import packing
 
@@ -214,7 +213,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
 def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     found = _job(request, job_id)
-    settling.cancel(found)
+    actions.cancel(found)
     return _answer(request, found.pk)
 
 
@@ -227,7 +226,7 @@ def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
 def retry(request: HttpRequest, job_id: str) -> HttpResponse:
     """A fresh attempt of what failed and may work now."""
     found = _job(request, job_id)
-    settling.retry(found)
+    actions.retry(found)
     return _answer(request, found.pk, 202)
 
 
@@ -240,7 +239,7 @@ def retry(request: HttpRequest, job_id: str) -> HttpResponse:
 def extend(request: HttpRequest, job_id: str) -> HttpResponse:
     """Keep the files for one more lifetime than they have left, within the instance's maximum."""
     found = _job(request, job_id)
-    sweep.extend(found)
+    lifetime.extend(found)
     return _answer(request, found.pk)
 
 
@@ -265,7 +264,7 @@ def bundle(request: HttpRequest, job_id: str) -> HttpResponse:
 )
 def forget(request: HttpRequest, job_id: str) -> HttpResponse:
     """Cancel the job and remove its rows, files and progress, at once."""
-    sweep.forget(_job(request, job_id))
+    erasure.erase(_job(request, job_id))
     return HttpResponse(status=204)
 
 

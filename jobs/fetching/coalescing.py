@@ -1,10 +1,10 @@
-"""Two items that ask for the same thing at once: one fetches, the others take over what it saves.
+"""Request coalescing: of items that ask for the same at once, one fetches and the others reuse it.
 
-Whoever is first to write its subject into `Item.leads` is the leader and knows of no followers. A
-follower waits with a claim of its own, reads what the leader has written down and links its files,
-as if they had just arrived; everything else (rows, names, times, ZIPs, limits, cancelling) is its
-own. When the leader ends in any way but a whole result, a follower fetches what is missing itself,
-and may be followed in turn. Nothing about the other item is shown, kept or counted.
+The item that is first to write its key into `Item.fetch_key` is the leader and knows of no
+followers. A follower waits with a claim of its own, reads the rows the leader writes and links its
+files, as if they had just arrived; everything else (rows, names, times, ZIPs, limits, cancelling)
+is its own. When the leader ends in any way but a whole result, a follower fetches what is missing
+itself, and may be followed in turn. Nothing about the other item is shown, kept or counted.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import BY_CODE
-from jobs.files import store
+from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
-from jobs.queue import settling
-from jobs.queue.settling import Claim
+from jobs.queue import claims, shutdown
+from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories import events, structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
@@ -37,12 +37,12 @@ from stories.structures import Media, MediaKind, Verified
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.4
-"""How often a follower looks at what the leader has."""
+POLL_EVERY_S: Final = 0.4
+"""How often a follower reads the leader's rows."""
 FRESH: Final = timedelta(seconds=60)
-"""A list older than this, by the time someone asks, may lack what they want to see."""
-SILENT: Final = timedelta(seconds=2.5 * settling.RENEW_S)
-"""A leader without a sign of life for so long is not waited for. It may lose its claim later."""
+"""A list older than this when the follower was claimed may lack its newest story."""
+STALLED_AFTER: Final = timedelta(seconds=2.5 * claims.HEARTBEAT_EVERY_S)
+"""A leader without a heartbeat for so long is not waited for. It may lose its claim later."""
 
 _PLAIN: Final = frozenset({Role.MEDIA, Role.POSTER, Role.CONVERTED})
 _ROLES: Final[Mapping[str, events.Role]] = {
@@ -52,14 +52,14 @@ _ROLES: Final[Mapping[str, events.Role]] = {
     Role.AUDIO_TRACK: "audio_track",
     Role.ATTACHED_SONG: "attached_song",
 }
-"""What is taken over. ZIPs are not: they hold what only their owner wrote."""
+"""Roles that are reused. ZIPs are not: they hold the note only their owner wrote."""
 
 
-def subject(item: Item) -> str:
-    """What an item is about to fetch: equal when the same media would come. Needs `item.job`.
+def fetch_key(item: Item) -> str:
+    """A hash of the media an item would fetch; equal keys, equal media. Reads `item.job`.
 
-    An account shows its stories whatever was said about posts, and sound is made of what came.
-    A link names an author, too, and the wrong name leads elsewhere than the right one.
+    The option for posts counts for links alone, and the audio option not at all: audio is derived
+    from what came. A link's author counts, for a link with the wrong name leads elsewhere.
     """
     posts = item.job.posts and item.kind != ItemKind.USER
     author = [item.target.get(name, "") for name in ("name", "user_id", "sec_uid")]
@@ -67,29 +67,36 @@ def subject(item: Item) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def leader_of(what: str, audio: Audio) -> Leader | None:
-    """Who fetches this right now; None when nobody does any more. audio: what we want of sound."""
+def find_leader(fetch_key: str, audio: Audio) -> Leader | None:
+    """The item that fetches this key right now; None when there is none any more.
+
+    audio: the follower's own option.
+    """
     # Nobody waits for a leader that is dead, or for one whose end somebody forgot to note.
-    gone = Q(heartbeat_at__lte=timezone.now() - SILENT) | ~Q(state=ItemState.RUNNING)
-    Item.objects.filter(gone, leads=what).update(leads=None)
-    fields = ("pk", "attempt", "listed_at", "job__audio")
-    found = Item.objects.filter(leads=what).values(*fields).first()
-    if found is None:
+    gone = Q(heartbeat_at__lte=timezone.now() - STALLED_AFTER) | ~Q(state=ItemState.RUNNING)
+    Item.objects.filter(gone, fetch_key=fetch_key).update(fetch_key=None)
+    columns = ("pk", "attempt", "listed_at", "job__audio")
+    row = Item.objects.filter(fetch_key=fetch_key).values(*columns).first()
+    if row is None:
         return None
-    sound = _Sound(ours=audio, theirs=Audio(found["job__audio"]))
-    return Leader(Claim(found["pk"], found["attempt"]), what, found["listed_at"], sound)
+    return Leader(
+        Claim(row["pk"], row["attempt"]),
+        fetch_key,
+        listed_at=row["listed_at"],
+        audio=_AudioOptions(ours=audio, theirs=Audio(row["job__audio"])),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Sound:
-    """What each of the two wants of the sound."""
+class _AudioOptions:
+    """The audio options of the follower (ours) and of the leader (theirs)."""
 
     ours: Audio
     theirs: Audio
 
     @property
     def roles(self) -> frozenset[Role]:
-        """What can be taken over of theirs."""
+        """Roles of the leader's files that can be reused."""
         if self.ours == Audio.NONE:
             return _PLAIN
         if self.ours == self.theirs:
@@ -98,23 +105,29 @@ class _Sound:
 
     @property
     def to_make(self) -> Literal["m4a", "mp3"] | None:
-        """What has to be made of each video that arrives."""
+        """The form of the audio track to derive from each reused video; None for none."""
         if self.ours == self.theirs or self.ours == Audio.NONE:
             return None
         return "mp3" if self.ours == Audio.MP3 else "m4a"
 
     @property
     def lacks_songs(self) -> bool:
-        """They do not ask TikTok for the songs behind photos, and we do."""
+        """The leader does not fetch the songs attached to photos, and the follower wants them."""
         return self.ours != Audio.NONE and self.theirs == Audio.NONE
 
 
 class Leader:
-    """Another item's attempt, seen through what it writes down."""
+    """Another item's attempt, seen through the rows it writes.
 
-    def __init__(self, claim: Claim, what: str, listed_at: datetime | None, sound: _Sound) -> None:
+    complete: set once its events have ended, and they were all there is to have.
+    """
+
+    def __init__(
+        self, claim: Claim, fetch_key: str, *, listed_at: datetime | None, audio: _AudioOptions
+    ) -> None:
         self.item_id = claim.item_id
-        self._claim, self._what, self._listed_at, self._sound = claim, what, listed_at, sound
+        self._claim, self._fetch_key = claim, fetch_key
+        self._listed_at, self._audio = listed_at, audio
         self._photos = False
         self._listed: frozenset[str] | None = None
         self._taken: set[tuple[UUID, str, int]] = set()
@@ -123,70 +136,69 @@ class Leader:
         self.complete = False
 
     def listed_before(self, moment: datetime) -> bool:
-        """Was the list already here then?"""
+        """Whether the leader had its list before this moment."""
         return self._listed_at is not None and self._listed_at < moment
 
     def events(
-        self, workspace: store.Workspace, have: Set[tuple[str, int]] = frozenset()
+        self, workspace: Workspace, have: Set[tuple[str, int]] = frozenset()
     ) -> Iterator[Event | None]:
-        """What happens over there, as if it happened here; None: time passed.
+        """The leader's events as if they happened here; None: time passed.
 
-        have: story id and position of media another leader's files were taken over of before.
-        Ends with the leader's attempt; `complete` then says whether that was all there is. Raises
-        what the look-up ended with when that would be nobody else's luck either.
+        have: media reused from an earlier leader. Ends with the leader's attempt. Raises the
+        AccessError its look-up ended with, for another look-up would end alike.
         """
         while True:
-            seen = self._look()
-            if seen is None:
+            row = self._row()
+            if row is None:
                 return
-            # Looked at before what was written: once it is over, nothing is added any more.
-            over = self._is_over(seen)
-            if seen["listed_at"] or over:
-                yield from self._written(seen, workspace, have)
+            # Read before the stories and files: once it is over, nothing is added any more.
+            over = self._is_over(row)
+            if row["listed_at"] or over:
+                yield from self._new_events(row, workspace, have)
             if over:
-                self._conclude(seen)
+                self._conclude(row)
                 return
             # Asked to stop, a worker does not sleep on.
-            settling.stopping.wait(LOOK_S)
+            shutdown.shutdown_requested.wait(POLL_EVERY_S)
             yield None
 
-    def _look(self) -> dict[str, Any] | None:
+    def _row(self) -> dict[str, Any] | None:
         """The leader's row; None when it is gone, or at another attempt."""
         rows = Item.objects.filter(pk=self._claim.item_id, attempt=self._claim.attempt)
-        fields = ("state", "leads", "listed_at", "heartbeat_at", "error_code", "error_detail",
-                  "author_id", "author_name", "author_nickname")  # fmt: skip
-        seen = rows.values(*fields).first()
-        return dict(seen) if seen else None
+        columns = ("state", "fetch_key", "listed_at", "heartbeat_at", "error_code", "error_detail",
+                   "author_id", "author_name", "author_nickname")  # fmt: skip
+        row = rows.values(*columns).first()
+        return dict(row) if row else None
 
-    def _is_over(self, seen: dict[str, Any]) -> bool:
-        if seen["state"] != ItemState.RUNNING or seen["leads"] != self._what:
+    def _is_over(self, row: dict[str, Any]) -> bool:
+        if row["state"] != ItemState.RUNNING or row["fetch_key"] != self._fetch_key:
             return True
-        sign_of_life: datetime | None = seen["heartbeat_at"]
-        return sign_of_life is None or sign_of_life <= timezone.now() - SILENT
+        heartbeat_at: datetime | None = row["heartbeat_at"]
+        return heartbeat_at is None or heartbeat_at <= timezone.now() - STALLED_AFTER
 
-    def _written(
-        self, seen: dict[str, Any], workspace: store.Workspace, have: Set[tuple[str, int]]
+    def _new_events(
+        self, row: dict[str, Any], workspace: Workspace, have: Set[tuple[str, int]]
     ) -> Iterator[Event]:
         # Stories before files: of a story that is done, all the files are seen then.
         stories = list(Story.objects.filter(item=self._claim.item_id).order_by("position"))
         ids = frozenset(story.tiktok_id for story in stories)
-        if ids != self._listed and (ids or seen["state"] == ItemState.EMPTY):
+        if ids != self._listed and (ids or row["state"] == ItemState.EMPTY):
             self._listed = ids
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
-            yield _listing(seen, stories)
+            yield _listing(row, stories)
         by_id = {story.pk: story for story in stories}
         files = Artifact.objects.present().filter(item=self._claim.item_id)
-        for file in files.filter(role__in=self._sound.roles).order_by("created_at"):
+        for file in files.filter(role__in=self._audio.roles).order_by("created_at"):
             story = by_id.get(file.story_id) if file.story_id else None
             if story is None or (story.pk, file.role, file.position) in self._taken:
                 continue
             self._taken.add((story.pk, file.role, file.position))
             ours = (story.tiktok_id, file.position) in have
-            ready = None if ours else _ready(file, story, workspace)
+            ready = None if ours else _reuse(file, story, workspace)
             if ours or ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
             if ready is not None:
-                yield from self._with_sound(ready, workspace)
+                yield from self._with_audio(ready, workspace)
         for story in stories:
             whole = self._media.get(story.pk) == story.media_count
             if story.state == ItemState.DONE and whole and story.tiktok_id not in self._finished:
@@ -194,36 +206,37 @@ class Leader:
                 count = story.media_count
                 yield StoryFinished(story_id=story.tiktok_id, saved=count, expected=count)
 
-    def _with_sound(self, ready: FileReady, workspace: store.Workspace) -> Iterator[FileReady]:
-        """A file, and the sound of it where they keep it in another form than we want, or none."""
-        form = self._sound.to_make
-        made = None
+    def _with_audio(self, ready: FileReady, workspace: Workspace) -> Iterator[FileReady]:
+        """A reused file, and its audio track where the leader has none in the form we want."""
+        form = self._audio.to_make
+        audio_track = None
         if form and ready.role == "media" and ready.verified.has_audio:
-            made = _sound_of(ready, workspace, form)  # first: the file is moved once it is told
+            # First: the recorder moves the file out of the workspace.
+            audio_track = _derive_audio(ready, workspace, form)
         yield ready
-        if made is not None:
-            yield made
+        if audio_track is not None:
+            yield audio_track
 
-    def _conclude(self, seen: dict[str, Any]) -> None:
-        if seen["state"] in {ItemState.DONE, ItemState.EMPTY}:
+    def _conclude(self, row: dict[str, Any]) -> None:
+        if row["state"] in {ItemState.DONE, ItemState.EMPTY}:
             whole = self._listed is not None and self._finished == self._listed
-            self.complete = whole and not (self._photos and self._sound.lacks_songs)
-        elif seen["state"] == ItemState.FAILED and not self._listed:
-            error = BY_CODE.get(seen["error_code"], StoriesError)
+            self.complete = whole and not (self._photos and self._audio.lacks_songs)
+        elif row["state"] == ItemState.FAILED and not self._listed:
+            error = BY_CODE.get(row["error_code"], StoriesError)
             if issubclass(error, AccessError):
-                raise error(seen["error_detail"])
+                raise error(row["error_detail"])
 
 
-def _listing(seen: dict[str, Any], stories: list[Story]) -> Listed:
+def _listing(row: dict[str, Any], rows: list[Story]) -> Listed:
     author = structures.Author(
-        id=seen["author_id"], name=seen["author_name"], nickname=seen["author_nickname"]
+        id=row["author_id"], name=row["author_name"], nickname=row["author_nickname"]
     )
-    told = tuple(_told(story, author) for story in stories)
-    return Listed(author=author, stories=told, dropped={})
+    stories = tuple(_listed_story(story, author) for story in rows)
+    return Listed(author=author, stories=stories, dropped={})
 
 
-def _told(story: Story, author: structures.Author) -> structures.Story:
-    """A row as it was listed, without any address: nothing is fetched from here."""
+def _listed_story(story: Story, author: structures.Author) -> structures.Story:
+    """A row as it was listed, without addresses: nothing is fetched from here."""
     kind = structures.StoryKind(story.kind)
     media = MediaKind.VIDEO if kind is structures.StoryKind.VIDEO else MediaKind.PICTURE
     return structures.Story(
@@ -242,10 +255,10 @@ def _told(story: Story, author: structures.Author) -> structures.Story:
     )
 
 
-def _ready(file: Artifact, story: Story, workspace: store.Workspace) -> FileReady | None:
-    """The leader's file in our workspace; None when it was deleted a moment ago.
+def _reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | None:
+    """Link the leader's file into our workspace; None when it was deleted a moment ago.
 
-    Raises DiskFull and QuotaExceeded: linked bytes count for everyone who has them.
+    Raises DiskFull and QuotaExceeded: linked bytes count for every owner.
     """
     workspace.reserve(file.size_bytes)
     try:
@@ -271,15 +284,15 @@ def _ready(file: Artifact, story: Story, workspace: store.Workspace) -> FileRead
     )
 
 
-def _sound_of(
-    ready: FileReady, workspace: store.Workspace, form: Literal["m4a", "mp3"]
+def _derive_audio(
+    ready: FileReady, workspace: Workspace, form: Literal["m4a", "mp3"]
 ) -> FileReady | None:
-    """The sound of a video of our workspace; None, and a line in the log, when it has none."""
+    """Derive the audio track of a video in our workspace; None, and a line in the log, without."""
     key, out = workspace.create()
     try:
         with out, workspace.open(ready.key) as source:
-            made = derive.audio_track(source, out, form)
-            if made is None:
+            verified = derive.audio_track(source, out, form)
+            if verified is None:
                 raise MediaCorrupt("no sound in it")
             out.flush()
             size_bytes, sha256 = out.seek(0, os.SEEK_END), digest(out)
@@ -294,6 +307,6 @@ def _sound_of(
         key=key,
         size_bytes=size_bytes,
         sha256=sha256,
-        verified=made,
+        verified=verified,
         labels=("audio_track",),
     )

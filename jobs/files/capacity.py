@@ -1,4 +1,8 @@
-"""Whether there is room: for everyone, for one user, and for what is arriving just now."""
+"""Whether there is room: on the disk, within the instance's limit, and within one user's.
+
+Bytes that are announced and still arriving are reserved, so that parallel transfers do not fill the
+disk together though each of them alone would fit.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Min, Sum
@@ -19,16 +23,15 @@ from jobs.files import disk
 from jobs.files.disk import RETRY_S
 from jobs.models import Artifact
 
-if TYPE_CHECKING:
-    from jobs.files.store import Workspace
-
 FRESH_S: Final = 1.0
 """How long a count of stored bytes is good for."""
+SWEEP_S: Final = 60.0
+"""How much later than its time a file may go: the sweep has to come by as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """How full we are. max_bytes: 0 = no limit."""
+class Capacity:
+    """How full the instance is, in bytes. max_bytes: its limit for saved files; 0 = no limit."""
 
     used_bytes: int
     max_bytes: int
@@ -43,18 +46,19 @@ class Room:
 
 
 def used_bytes(owner_id: int | None = None) -> int:
-    """Bytes of every saved file whose row says it is there, or of one user's. One query."""
-    files = Artifact.objects.filter(removed_at=None)
+    """Bytes of all saved files whose row says they are present; of one user's when given. One
+    query."""
+    artifacts = Artifact.objects.filter(removed_at=None)
     if owner_id is not None:
-        files = files.filter(owner_id=owner_id)
-    return int(files.aggregate(total=Sum("size_bytes"))["total"] or 0)
+        artifacts = artifacts.filter(owner_id=owner_id)
+    return int(artifacts.aggregate(total=Sum("size_bytes"))["total"] or 0)
 
 
-def look() -> Room:
-    """How full we are right now. One query. Raises FolderAway, and OSError."""
+def measure() -> Capacity:
+    """How full the instance is right now. One query. Raises StorageNotMounted and OSError."""
     env = settings.STORYKEEP
     disk.root()
-    return Room(
+    return Capacity(
         used_bytes=used_bytes(),
         max_bytes=env.disk_max,
         free_bytes=disk.free_bytes(),
@@ -62,91 +66,144 @@ def look() -> Room:
     )
 
 
-def check() -> None:
-    """Refuse new work while there is no room for it. Raises DiskFull with a time."""
-    with disk.disk_errors():
-        full = look().full
+def require_room() -> None:
+    """Refuse new work while there is no room for it. Raises DiskFull, with a time to come back."""
+    with disk.translate_disk_errors():
+        full = measure().full
     if full:
-        raise DiskFull("no room for new work", retry_after_s=_room_comes_in_s())
+        raise DiskFull("no room for new work", retry_after_s=_next_expiry_s())
 
 
-def _room_comes_in_s() -> float:
+def _next_expiry_s() -> float:
+    """Seconds until the next file expires and is swept."""
     soonest = Artifact.objects.filter(removed_at=None).aggregate(at=Min("expires_at"))["at"]
     if soonest is None:
         return RETRY_S
-    # A minute on top: the sweep has to come by as well.
-    wait: float = (soonest - timezone.now()).total_seconds()
-    return max(0.0, wait) + 60.0
+    wait_s: float = (soonest - timezone.now()).total_seconds()
+    return max(0.0, wait_s) + SWEEP_S
 
 
-class _Keeper:
-    """What this process knows about the disk, shared by all its workspaces.
+class Reservation:
+    """Bytes one workspace has announced and neither committed nor discarded yet.
 
-    Used bytes are counted for everyone (under None) and for owners who have a limit.
+    owner_id, max_bytes: whose files these become, and how many bytes of files that user may have in
+    all; None = no limit. written_bytes: called for how many of these bytes are on the disk already.
+    is_idle: called for whether nothing is being written. Several threads may use one at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner_id: int | None = None,
+        max_bytes: int | None = None,
+        written_bytes: Callable[[], int],
+        is_idle: Callable[[], bool],
+    ) -> None:
+        self.owner_id = owner_id
+        self.max_bytes = max_bytes if owner_id is not None else None
+        self._written_bytes = written_bytes
+        self._is_idle = is_idle
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Reserved, and not given back."""
+        return self._bytes
+
+    def unwritten_bytes(self) -> int:
+        """Reserved, and not on the disk yet."""
+        return max(0, self._bytes - self._written_bytes())
+
+    def add(self, size_bytes: int) -> None:
+        """Count bytes that were granted; for `Reservations` alone."""
+        with self._lock:
+            self._bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Return bytes whose file was committed or discarded; all of them once nothing is being
+        written, for some were announced and never came."""
+        with self._lock:
+            self._bytes = 0 if self._is_idle() else max(0, self._bytes - size_bytes)
+
+    @property
+    def accounts(self) -> tuple[int | None, ...]:
+        """Whose stored bytes have to be counted: everyone's (None), and the owner's if limited."""
+        return (None,) if self.max_bytes is None else (None, self.owner_id)
+
+
+class Reservations:
+    """All reservations of this process, and its last count of stored bytes.
+
+    Stored bytes are counted for everyone (under None) and for owners who have a limit, at most once
+    a second; in between, every committed file is added to the count.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._used: dict[int | None, int] = {}
         self._counted_at: dict[int | None, float] = {}
-        self._workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
+        self._active: weakref.WeakSet[Reservation] = weakref.WeakSet()
 
-    def enter(self, workspace: Workspace) -> None:
+    def enter(self, reservation: Reservation) -> None:
+        """Take a workspace's reservation into account from now on."""
         with self._lock:
-            self._workspaces.add(workspace)
-        self._count(workspace)
+            self._active.add(reservation)
+        self._count(reservation)
 
-    def leave(self, workspace: Workspace) -> None:
+    def leave(self, reservation: Reservation) -> None:
+        """Forget a reservation whose workspace is closed."""
         with self._lock:
-            self._workspaces.discard(workspace)
+            self._active.discard(reservation)
 
-    def kept(self, workspace: Workspace, size_bytes: int) -> None:
+    def committed(self, reservation: Reservation, size_bytes: int) -> None:
+        """Count a file that was moved into place."""
         with self._lock:
-            for whose in _counted(workspace):
-                self._used[whose] = self._used.get(whose, 0) + size_bytes
-        self._count(workspace)
+            for account in reservation.accounts:
+                self._used[account] = self._used.get(account, 0) + size_bytes
+        self._count(reservation)
 
-    def reserve(self, workspace: Workspace, size_bytes: int) -> None:
+    def reserve(self, reservation: Reservation, size_bytes: int) -> None:
+        """Grant so many more bytes. Raises DiskFull, or QuotaExceeded when the owner has no room.
+
+        Costs no query when called on an event loop: the last known count is used.
+        """
         if not _on_event_loop():
-            self._count(workspace)
+            self._count(reservation)
         env = settings.STORYKEEP
         with self._lock:
-            active: Collection[Workspace] = list(self._workspaces)
-            in_flight = sum(one.in_flight_bytes for one in active)
+            active: Collection[Reservation] = list(self._active)
+            in_flight = sum(other.in_flight_bytes for other in active)
             used = self._used.get(None, 0)
             if env.disk_max and used + in_flight + size_bytes > env.disk_max:
                 raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
-            if workspace.max_bytes is not None:
-                whose = workspace.owner_id
-                theirs = sum(one.in_flight_bytes for one in active if one.owner_id == whose)
-                if self._used.get(whose, 0) + theirs + size_bytes > workspace.max_bytes:
+            if reservation.max_bytes is not None:
+                owner = reservation.owner_id
+                owners = sum(other.in_flight_bytes for other in active if other.owner_id == owner)
+                if self._used.get(owner, 0) + owners + size_bytes > reservation.max_bytes:
                     raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
-            owed = sum(one.unwritten_bytes() for one in active)
-            if disk.free_bytes() - owed - size_bytes < env.disk_min_free:
+            unwritten = sum(other.unwritten_bytes() for other in active)
+            if disk.free_bytes() - unwritten - size_bytes < env.disk_min_free:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
-            workspace.reserved(size_bytes)
+            reservation.add(size_bytes)
 
-    def _count(self, workspace: Workspace) -> None:
-        """Count stored bytes anew, at most once a second; other processes store files, too."""
-        now = time.monotonic()
-        for whose in _counted(workspace):
-            with self._lock:
-                counted_at = self._counted_at.get(whose)
-                if counted_at is not None and now - counted_at < FRESH_S:
-                    continue
-                self._counted_at[whose] = now
-            used = used_bytes(whose)
-            with self._lock:
-                self._used[whose] = used
-
-    def forget(self) -> None:
-        """Count anew next time: something was removed."""
+    def invalidate(self) -> None:
+        """Count stored bytes anew next time: files were removed."""
         with self._lock:
             self._counted_at.clear()
 
-
-def _counted(workspace: Workspace) -> tuple[int | None, ...]:
-    return (None,) if workspace.max_bytes is None else (None, workspace.owner_id)
+    def _count(self, reservation: Reservation) -> None:
+        """Count stored bytes anew, at most once a second; other processes store files, too."""
+        now = time.monotonic()
+        for account in reservation.accounts:
+            with self._lock:
+                counted_at = self._counted_at.get(account)
+                if counted_at is not None and now - counted_at < FRESH_S:
+                    continue
+                self._counted_at[account] = now
+            used = used_bytes(account)
+            with self._lock:
+                self._used[account] = used
 
 
 def _on_event_loop() -> bool:
@@ -157,5 +214,5 @@ def _on_event_loop() -> bool:
     return True
 
 
-keeper = _Keeper()
-recount = keeper.forget
+reservations = Reservations()
+invalidate = reservations.invalidate

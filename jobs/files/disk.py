@@ -1,4 +1,7 @@
-"""The disk saved files are on: the folder itself, what it has left, and how it says "full"."""
+"""The disk saved files are on: the artifact folder, its free space, and its errors.
+
+A sentinel file tells our folder from the empty mount point of a disk that is not mounted.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,13 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 WORK: Final = "work"
-"""The folder below, for what is not finished."""
-MARK: Final = ".storykeep"
-"""The file that tells our folder from an empty place where its disk should be."""
-_SAID = "Storykeep keeps saved files here. A folder without this file is taken for another one.\n"
-_LOOKS = 8
+"""The folder below the artifact folder for files that are not finished."""
+SENTINEL: Final = ".storykeep"
+"""The file that marks the artifact folder as ours."""
+_SENTINEL_TEXT = (
+    "Storykeep keeps saved files here. A folder without this file is taken for another one.\n"
+)
+_SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY_S: Final = 300.0
 """When to try again after a full disk, where nothing is known about files expiring sooner."""
@@ -34,56 +39,58 @@ RETRY_S: Final = 300.0
 _BUFFER_BYTES = 32 * 1024
 
 
-class FolderAway(OSError):
-    """Files were saved, and the folder is not the one they are in. Nothing was changed."""
+class StorageNotMounted(OSError):
+    """Files were saved, and the artifact folder is not the one they are in. Nothing was changed."""
 
 
 def root() -> Path:
-    """The folder, known by its mark; made and marked while nothing is saved. Raises FolderAway."""
+    """The artifact folder; made and marked while nothing is saved. Raises StorageNotMounted."""
     folder: Path = settings.STORYKEEP.artifacts
-    # One look, not mkdir's: this is asked for every file.
-    if not os.path.exists(folder / MARK):  # noqa: PTH110
-        if is_away():
-            raise FolderAway(errno.ENOENT, "not the folder the saved files are in", str(folder))
-        _made(folder)
-        with contextlib.suppress(OSError):  # who may only read leaves it to those who write
-            (folder / MARK).write_text(_SAID)
+    # One system call, not mkdir's several: this is asked for every file.
+    if not os.path.exists(folder / SENTINEL):  # noqa: PTH110
+        if is_unmounted():
+            raise StorageNotMounted(
+                errno.ENOENT, "not the folder the saved files are in", str(folder)
+            )
+        _ensure(folder)
+        with contextlib.suppress(OSError):  # a process that may only read leaves it to the others
+            (folder / SENTINEL).write_text(_SENTINEL_TEXT)
     return folder
 
 
-def is_away() -> bool:
-    """Is there another folder in place of the one files were saved in, or none?
+def is_unmounted() -> bool:
+    """Whether the artifact folder is missing, or another one than files were saved in.
 
-    So it is while a disk is not mounted: what is missing there is not lost, and what was written
-    there would be. The database is asked only where the mark is missing.
+    That is so while its disk is not mounted: saved files are not lost then, and what was written
+    would be. The database is asked only where the sentinel is missing.
     """
     folder: Path = settings.STORYKEEP.artifacts
-    if (folder / MARK).exists():
+    if (folder / SENTINEL).exists():
         return False
-    saved = Artifact.objects.present(timezone.now()).order_by("-created_at")
-    names = [str(one) for one in saved.values_list("pk", flat=True)[:_LOOKS]]
+    newest = Artifact.objects.present(timezone.now()).order_by("-created_at")
+    names = [str(artifact_id) for artifact_id in newest.values_list("pk", flat=True)[:_SAMPLED]]
     return bool(names) and not any((folder / name[:2] / name).exists() for name in names)
 
 
 def free_bytes() -> int:
-    """What the file system has left for us, whether or not the folder is the right one."""
-    found = os.statvfs(_made(settings.STORYKEEP.artifacts))
-    return found.f_bavail * found.f_frsize
+    """Bytes the file system has left for us, whether or not the folder is the right one."""
+    facts = os.statvfs(_ensure(settings.STORYKEEP.artifacts))
+    return facts.f_bavail * facts.f_frsize
 
 
-def _made(folder: Path) -> Path:
+def _ensure(folder: Path) -> Path:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
-def try_writing() -> None:
+def probe_write() -> None:
     """Write a byte to a file without a name, which is gone again at once.
 
     Raises OSError, or DiskFull. Unlike a workspace it asks the database nothing.
     """
-    work = _made(settings.STORYKEEP.artifacts) / WORK
-    with disk_errors():
+    work = _ensure(settings.STORYKEEP.artifacts) / WORK
+    with translate_disk_errors():
         work.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryFile(dir=work) as file:
             file.write(b"x")
@@ -91,11 +98,11 @@ def try_writing() -> None:
 
 
 @contextlib.contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn FolderAway and the operating system's "disk full" and "over quota" into DiskFull."""
+def translate_disk_errors() -> Iterator[None]:
+    """Raise DiskFull for StorageNotMounted and the system's "disk full" and "over quota"."""
     try:
         yield
-    except FolderAway as error:
+    except StorageNotMounted as error:
         raise DiskFull("the folder for saved files is away", retry_after_s=RETRY_S) from error
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
@@ -103,19 +110,19 @@ def disk_errors() -> Iterator[None]:
         raise
 
 
-class _Raw(io.FileIO):
-    """A file that says DiskFull where the operating system says ENOSPC."""
+class _RawFile(io.FileIO):
+    """A file that raises DiskFull where the operating system says ENOSPC."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        with disk_errors():
+        with translate_disk_errors():
             return self._put(data)
 
     def _put(self, data: ReadableBuffer) -> int:
         return super().write(data)
 
 
-def new_file(path: Path, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
-    """A file for what is arriving, open for reading and writing. Writing may raise DiskFull."""
-    with disk_errors():
-        raw = _Raw(path, "x+b", opener=opener)
+def create_file(path: Path, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
+    """A new file open for reading and writing. Raises DiskFull, as may writing to it."""
+    with translate_disk_errors():
+        raw = _RawFile(path, "x+b", opener=opener)
         return cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))

@@ -49,7 +49,7 @@ def _cut(text: str, limit: int) -> str:
     return kept
 
 
-def tame(text: str, *, limit: int = NAME_BYTES, fallback: str = "unnamed") -> str:
+def safe_filename(text: str, *, limit: int = NAME_BYTES, fallback: str = "unnamed") -> str:
     """Any text as one part of a path: no separator, nothing hidden, no device name, not too long.
 
     Letters of every script survive (NFC). limit: bytes of UTF-8. Taming twice changes nothing.
@@ -78,7 +78,7 @@ def _checked_suffix(suffix: str) -> str:
 
 def _author(author: str) -> str:
     # The dot is allowed in TikTok names; "con.artist" must not become a device.
-    return tame(author, limit=AUTHOR_BYTES, fallback="unknown")
+    return safe_filename(author, limit=AUTHOR_BYTES, fallback="unknown")
 
 
 def media_name(author: str, posted_at: datetime, number: int, suffix: str, *, tag: str = "") -> str:
@@ -87,7 +87,7 @@ def media_name(author: str, posted_at: datetime, number: int, suffix: str, *, ta
     suffix: with its dot, by the bytes. tag: what sets an extra apart from the story itself
     (`poster`, `song`). Pass the result to `unique` where others may have the same minute.
     """
-    extra = f"_{tame(tag, limit=20)}" if tag else ""
+    extra = f"_{safe_filename(tag, limit=20)}" if tag else ""
     stem = f"{_author(author)}_{_stamp(posted_at)}_{number:02d}{extra}"
     return f"{stem}{_checked_suffix(suffix)}"
 
@@ -117,14 +117,14 @@ def folder_name(author: str) -> str:
     return _author(author)
 
 
-def same(name: str) -> str:
+def collision_key(name: str) -> str:
     """Equal for names that one folder cannot hold both of, on Windows and macOS either."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def unique(name: str, taken: Collection[str]) -> str:
+def unique_name(name: str, taken: Collection[str]) -> str:
     """`name`, or `name_2`, `name_3`, … before its suffix; `taken` holds `same(…)` of the others."""
-    if same(name) not in taken:
+    if collision_key(name) not in taken:
         return name
     stem, dot, suffix = name.rpartition(".")
     if not dot:
@@ -132,6 +132,6 @@ def unique(name: str, taken: Collection[str]) -> str:
     for number in range(2, len(taken) + 3):
         tail = f"_{number}{dot}{suffix}"
         other = f"{_cut(stem, NAME_BYTES - len(tail.encode()))}{tail}"
-        if same(other) not in taken:
+        if collision_key(other) not in taken:
             return other
     raise AssertionError("more numbers than names were tried")  # pragma: no cover

@@ -1,6 +1,7 @@
-"""What the scheduler puts right: rows a vanished worker held, messages that never came.
+"""The reaper: frees what a lost worker held, and sends messages that never arrived.
 
-The database promises delivery, and this is how it keeps the promise.
+The database promises delivery, and this is how it keeps the promise. The scheduler sends it every
+few seconds.
 """
 
 from __future__ import annotations
@@ -9,32 +10,26 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-from uuid import uuid4
+from typing import Final
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
-
-from jobs.errors import BY_CODE, Internal
-from jobs.files import store
-from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.queue import settling
+from jobs.errors import Internal, new_bug_id
+from jobs.files.workspace import remove_workspace
+from jobs.models import Item
+from jobs.queue import claims, settling
+from jobs.queue.claims import Claim
 from jobs.queue.dispatch import dispatch
-from jobs.queue.settling import Claim
 from jobs.states import ItemState
-from jobs.zips import claims
-from jobs.zips.claims import PackageClaim
+from jobs.zips import claims as zip_claims
 
 logger = logging.getLogger(__name__)
-S = ItemState
 
-DEATHS: Final = 3
-"""So many workers may vanish over one item or package before it is taken for the cause."""
+MAX_WORKER_LOSSES: Final = 3
+"""So many workers may be lost over one item or package before it is taken for the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repaired:
-    """What a repair found to do."""
+class ReaperReport:
+    """How much of each kind the reaper found to do. closed: jobs nobody had settled."""
 
     requeued: int = 0
     packages: int = 0
@@ -43,94 +38,50 @@ class Repaired:
     sent: int = 0
 
 
-def repair(now: datetime) -> Repaired:
-    """Requeue what a vanished worker held, close what nobody closed, send what is due."""
-    requeued = _requeue_stale(now)
-    repacked = _requeue_stale_packages(now)
-    gave_up = _give_up_waiting(now)
-    still_open = Exists(Item.objects.open().filter(job=OuterRef("pk")))
-    unclosed = Job.objects.filter(settled_at=None).exclude(items=None)
-    closed = settling.close(unclosed.filter(~still_open), now)
-    # A retry that crossed with the closing of its job.
-    Job.objects.filter(still_open, settled_at__isnull=False).update(settled_at=None)
-    report = Repaired(
-        requeued=requeued, packages=repacked, gave_up=gave_up, closed=closed, sent=dispatch(now)
+def requeue_stalled(now: datetime) -> ReaperReport:
+    """Requeue what lost workers held, settle what nobody settled, send what is due."""
+    requeued = _requeue_stalled_items(now)
+    packages = _requeue_stalled_packages(now)
+    gave_up = settling.give_up_waiting(now)
+    closed = settling.settle_forgotten_jobs(now)
+    report = ReaperReport(
+        requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)
     )
-    if requeued or repacked or gave_up or closed:
+    if requeued or packages or gave_up or closed:
         logger.warning("repaired: %s", report)
     return report
 
 
-def _silent(now: datetime) -> Q:
-    """No sign of life for a lease; or one from the future, for the clock was set back."""
-    long_ago = Q(heartbeat_at__lte=now - settling.LEASE)
-    return long_ago | Q(heartbeat_at__gt=now + settling.LEASE) | Q(heartbeat_at=None)
-
-
-def _requeue_stale(now: datetime) -> int:
-    silent = _silent(now)
+def _requeue_stalled_items(now: datetime) -> int:
+    stalled = claims.stalled(now)
     count = 0
-    stale = Item.objects.filter(silent, state=S.RUNNING).values_list("pk", "attempt", "tries")
-    for item_id, attempt, tries in list(stale):
-        held = Claim(item_id, attempt)
-        if not settling.rows_of(held).filter(silent).exists():
+    rows = Item.objects.filter(stalled, state=ItemState.RUNNING)
+    for item_id, attempt, tries in list(rows.values_list("pk", "attempt", "tries")):
+        claim = Claim(item_id, attempt)
+        if not claims.claimed_row(claim).filter(stalled).exists():
             continue
-        if tries + 1 >= DEATHS:
-            bug = uuid4().hex[:8]
-            logger.error("item %s: its workers vanish, bug %s", item_id, bug)
-            ended = settling.fail(held, Internal(bug))
+        if tries + 1 >= MAX_WORKER_LOSSES:
+            bug_id = new_bug_id()
+            logger.error("item %s: its workers vanish, bug %s", item_id, bug_id)
+            over = settling.fail(claim, Internal(bug_id))
         else:
-            facts: dict[str, Any] = {
-                "sent_at": None, "not_before": None, "tries": tries + 1, "leads": None
-            }  # fmt: skip
-            ended = settling.rows_of(held).filter(silent).update(state=S.QUEUED, **facts) == 1
-        if ended:
+            over = claims.requeue_stalled(claim, now, tries=tries + 1)
+        if over:
             count += 1
-            _clear(held.workspace)
+            _clear(claim.workspace)
     return count
 
 
-def _requeue_stale_packages(now: datetime) -> int:
-    silent = _silent(now)
+def _requeue_stalled_packages(now: datetime) -> int:
     count = 0
-    stale = Package.objects.filter(silent, state=PackageState.RUNNING)
-    for package_id, attempt, tries in list(stale.values_list("pk", "attempt", "tries")):
-        held = PackageClaim(package_id, attempt)
-        rows = claims.rows_of(held).filter(silent)
-        if tries + 1 >= DEATHS:
-            ended = rows.update(state=PackageState.FAILED, error_code=Internal.code)
-        else:
-            ended = rows.update(state=PackageState.QUEUED, sent_at=None, tries=tries + 1)
-        if ended:
+    for claim, tries in zip_claims.stalled(now):
+        give_up = tries + 1 >= MAX_WORKER_LOSSES
+        if zip_claims.requeue_stalled(claim, now, tries=tries + 1, give_up=give_up):
             count += 1
-            _clear(held.workspace)
+            _clear(claim.workspace)
     return count
 
 
 def _clear(workspace: str) -> None:
     with suppress(OSError):  # the sweep takes what we cannot
-        store.remove_workspace(workspace)
-
-
-def _give_up_waiting(now: datetime) -> int:
-    """Settle what has waited for TikTok longer than anyone would."""
-    tired = Item.objects.filter(
-        state=S.QUEUED,
-        error_code__in=settling.REFUSALS,
-        refused_since__lte=now - settling.PATIENCE,
-    )
-    count = 0
-    for item_id, attempt in list(tired.values_list("pk", "attempt")):
-        saved = Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists()
-        with transaction.atomic():
-            row = Item.objects.filter(pk=item_id, attempt=attempt, state=S.QUEUED)
-            settled = row.update(
-                state=S.PARTIAL if saved else S.FAILED, settled_at=now, not_before=None
-            )
-            if settled:
-                code = Item.objects.values_list("error_code", flat=True).get(pk=item_id)
-                settling.leave([item_id], S.FAILED, BY_CODE[code](), now)
-        if settled:
-            count += 1
-            settling.close(Job.objects.filter(items=item_id), now)
-    return count
+        remove_workspace(workspace)

@@ -334,7 +334,7 @@ def disk() -> Iterator[Finding]:
         return
     said, full = _room()
     try:
-        artifact_disk.try_writing()
+        artifact_disk.probe_write()
     except (OSError, StoriesError) as error:
         failing = _("{room}; writing fails ({kind})")
         said = format_lazy(failing, room=said, kind=type(error).__name__)
@@ -353,7 +353,7 @@ def disk() -> Iterator[Finding]:
 
 def _is_away() -> bool:
     try:
-        return artifact_disk.is_away()
+        return artifact_disk.is_unmounted()
     except DatabaseError:  # whether files should be there, the database knows
         return False
 
@@ -361,7 +361,7 @@ def _is_away() -> bool:
 def _room() -> tuple[Words, bool]:
     """How much, in words, and whether it is too little. What is used, the database knows."""
     try:
-        found = capacity.look()
+        found = capacity.measure()
     except DatabaseError:
         free = artifact_disk.free_bytes()
         said = format_lazy(_("{free} free, how much is used is not known"), free=_size(free))

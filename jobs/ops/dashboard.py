@@ -23,10 +23,10 @@ from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.connection import RedisUnavailable, server_info
 from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress
+from jobs.errors import REFUSAL_CODES
 from jobs.files import capacity
-from jobs.files.capacity import Room
+from jobs.files.capacity import Capacity
 from jobs.models import Item, Package, PackageState
-from jobs.queue.settling import REFUSALS
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.upstream.breaker import BreakerState
@@ -101,7 +101,7 @@ class Operations:
     now: datetime
     queue: Queue
     workers: tuple[Worker, ...] | None
-    disk: Room | None
+    disk: Capacity | None
     failures: Failures
     breaker: BreakerState | None
     sweep: Sweep | None
@@ -140,7 +140,7 @@ def look(now: datetime) -> Operations:
     except RedisUnavailable:
         alive, sweep, pause = None, None, None
     try:
-        disk = capacity.look()
+        disk = capacity.measure()
     except OSError:
         disk = None
     return Operations(
@@ -161,7 +161,7 @@ def queue(now: datetime) -> Queue:
     found = Item.objects.open().aggregate(
         due=Count("pk", filter=due),
         waiting=Count("pk", filter=waiting),
-        for_tiktok=Count("pk", filter=waiting & Q(error_code__in=REFUSALS)),
+        for_tiktok=Count("pk", filter=waiting & Q(error_code__in=REFUSAL_CODES)),
         running=Count("pk", filter=Q(state=S.RUNNING)),
         oldest_since=Min(Greatest("asked_at", Coalesce("not_before", "asked_at")), filter=due),
     )

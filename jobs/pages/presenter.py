@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from jobs.errors import BY_CODE, Cancelled, Internal, place, words
-from jobs.housekeeping import sweep
+from jobs.files import lifetime
 from jobs.models import ItemKind, Role, StoryKind
 from jobs.queries.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.queue.resubmission import ENDED
@@ -360,7 +360,7 @@ def _is_on_tiktok(story: StoryView, now: datetime) -> bool:
 
 def _keep(here: Sequence[FileView]) -> Keep | None:
     before = [file.expires_at for file in here]
-    after = [sweep.prolonged(file.expires_at, file.created_at) for file in here]
+    after = [lifetime.extended(file.expires_at, file.created_at) for file in here]
     if before == after:
         return None
     return Keep(until=min(after) if min(after) > min(before) else None)

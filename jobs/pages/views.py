@@ -23,19 +23,18 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
-from jobs.files import serving
-from jobs.housekeeping import sweep
+from jobs.files import deletion, lifetime, serving
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.pages import presenter, qr
 from jobs.pages.forms import SearchForm
 from jobs.queries import cards, snapshot
 from jobs.queries.snapshot import FileView, Snapshot
-from jobs.queue import resubmission, settling
+from jobs.queue import actions, erasure, resubmission
 from jobs.states import ItemState
 from jobs.templatetags.words import when
 from jobs.upstream import breaker
 from jobs.wording import size
-from jobs.zips import packing
+from jobs.zips import contents, packing
 from stories.errors import StoriesError
 
 PAGE = 40
@@ -128,7 +127,7 @@ def _act(
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Stop what is open; what was saved stays."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: settling.cancel(mine))
+    return _act(request, job_id, lambda: actions.cancel(mine))
 
 
 @login_required
@@ -136,7 +135,7 @@ def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Try again what failed and may work now."""
     mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: settling.retry(mine))
+    return _act(request, job_id, lambda: actions.retry(mine))
 
 
 @login_required
@@ -144,7 +143,7 @@ def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
     """The same for one line."""
     item = get_object_or_404(Item.objects.visible_to(request.user), pk=item_id)
-    return _act(request, item.job_id, lambda: settling.retry_item(item), f"#line-{item.pk}")
+    return _act(request, item.job_id, lambda: actions.retry_item(item), f"#line-{item.pk}")
 
 
 @login_required
@@ -152,7 +151,7 @@ def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Keep the files for longer, and say until when: right after saving nothing else changes."""
     mine = _mine(request, job_id)
-    kept = sweep.extend(mine)
+    kept = lifetime.extend(mine)
     if kept is None:
         messages.info(request, _("There are no files here to keep any longer."))
     else:
@@ -200,7 +199,7 @@ def _clean(
     if not files:
         messages.info(request, _("There are no files here any more."))
     elif request.method == "POST":
-        sweep.delete(rows)
+        deletion.delete(rows)
         said = ngettext(
             "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
         )
@@ -223,7 +222,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     mine = _mine(request, job_id)
     if request.method != "POST":
         return _fresh(render(request, "jobs/forget.html", {"card": cards.cards([mine])[0]}))
-    sweep.forget(mine)
+    erasure.erase(mine)
     messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
     return redirect("history")
 
@@ -243,7 +242,7 @@ def job_bundle(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The chosen tiles as one ZIP; a single file is never wrapped in one."""
     mine = _mine(request, job_id)
-    files = packing.of_stories(mine, request.POST.getlist("story"))
+    files = contents.files_of_stories(mine, request.POST.getlist("story"))
     if len(files) == 1:
         return redirect("file", files[0].pk, files[0].name)
     return _package(request, mine, [file.pk for file in files])

@@ -1,41 +1,46 @@
-"""Who is next: the broker is told of a few due items at a time, fairly, and of packages.
+"""Whose turn it is: the broker is told of a few due items at a time, fairly, and of packages.
 
-The database is the queue; the broker carries turns. A message that is lost is sent again by
-`repairs`, and one that comes twice finds nothing to claim.
+The database is the queue; a message in the broker is a turn. A message that is lost is sent again
+by the reaper, and one that comes twice finds nothing to claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery, Value, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from jobs.models import Item, Package, PackageState
 from jobs.queue import broker
+from jobs.queue.backoff import requeue_untried
+from jobs.queue.claims import Claim, claim
 from jobs.states import ItemState
+from jobs.upstream import breaker
 
 S = ItemState
 
 WINDOW: Final = 8
 """At most this many messages wait in the broker, so that whoever comes last can still be next."""
+ATTEMPTS: Final = 3
+"""How often a thread looks who is next before it takes the item its message was about."""
 
 
 def _unsent(now: datetime) -> Q:
-    """Never sent, or too long ago; or in the future, for the clock was set back."""
-    long_ago = Q(sent_at__lte=now - broker.EXPIRES_AFTER) | Q(
-        sent_at__gt=now + broker.EXPIRES_AFTER
-    )
+    """Rows never sent, or too long ago; or in the future, for the clock was set back."""
+    expires_after = broker.EXPIRES_AFTER
+    long_ago = Q(sent_at__lte=now - expires_after) | Q(sent_at__gt=now + expires_after)
     return Q(sent_at=None) | long_ago
 
 
-def fairest(items: models.QuerySet[Item], limit: int) -> list[UUID]:
-    """The items whose owners have the fewest running or ahead in line; then the oldest."""
+def fair_order(items: models.QuerySet[Item], limit: int) -> list[UUID]:
+    """Ids of the items whose owners have the fewest running or ahead in line; then the oldest."""
     owners = items.order_by().values_list("owner_id", flat=True).distinct()
     if len(owners[:2]) < 2:  # mostly nobody else is there, and then the oldest is next
         oldest = items.order_by("asked_at", "position", "pk")
@@ -57,51 +62,85 @@ def dispatch(now: datetime | None = None) -> int:
     """Tell the broker of due items and packages, a small window of them, fairly.
 
     How many messages were sent. Safe to call any time; inside a transaction, call it with
-    `transaction.on_commit(dispatch, robust=True)`: what was committed stands, and the repair sends
+    `transaction.on_commit(dispatch, robust=True)`: what was committed stands, and the reaper sends
     what could not be sent now. Never raises when Redis is away.
     """
     now = now or timezone.now()
     due = Item.objects.due(now)
-    untold = due.filter(_unsent(now))
+    unsent = due.filter(_unsent(now))
     waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
     # Mostly there is nothing to tell: seen without asking for the database's one write lock.
-    if not untold.exists() and not waiting.exists():
+    if not unsent.exists() and not waiting.exists():
         return 0
     with transaction.atomic():
         room = WINDOW - due.exclude(_unsent(now)).count()
-        items = _mark(Item, fairest(untold, room), now) if room > 0 else []
+        items = _mark_sent(Item, fair_order(unsent, room), now) if room > 0 else []
         oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
-        packages = _mark(Package, list(oldest), now)
+        packages = _mark_sent(Package, list(oldest), now)
     return _send(items, packages)
 
 
-def _mark(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Note that these are about to be sent; what another dispatch has in hand is left out.
+def _mark_sent(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Note that messages are about to be sent; ids of the rows no other dispatch has in hand.
 
-    Left out, not waited for: two that wait for each other's rows would wait for ever.
+    Those others are left out, not waited for: two dispatches that wait for each other's rows would
+    wait for ever.
     """
     rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), pk__in=ids, state=S.QUEUED)
-    held = set(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    model.objects.filter(pk__in=held).update(sent_at=now)
-    return [one for one in ids if one in held]
+    locked = set(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    model.objects.filter(pk__in=locked).update(sent_at=now)
+    return [row_id for row_id in ids if row_id in locked]
 
 
 def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
-    left: list[tuple[str, type[Item] | type[Package], UUID]] = [
+    messages: list[tuple[str, type[Item] | type[Package], UUID]] = [
         (broker.PACK_PACKAGE, Package, package_id) for package_id in packages
     ]
-    left += [(broker.FETCH_ITEM, Item, item_id) for item_id in items]
+    messages += [(broker.FETCH_ITEM, Item, item_id) for item_id in items]
     sent = 0
-    for task, _, row_id in left:
+    for task, _, row_id in messages:
         if not broker.send(task, row_id):
             break
         sent += 1
-    for _, model, row_id in left[sent:]:
+    for _, model, row_id in messages[sent:]:
         model.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
     return sent
 
 
-def decline(row_id: UUID) -> None:
-    """A message came to a worker that is going away: somebody else is to be told."""
+def claim_next(item_id: UUID) -> Claim | None:
+    """A message about this item arrived: claim it, or the item whose owner was served least.
+
+    A single line pasted while another user's forty were already in the broker goes next; the item
+    that gave way is sent again. While TikTok refuses this server the claimed item is put back to
+    wait. None when there is nothing to do.
+    """
+    now = timezone.now()
+    if not Item.objects.due(now).filter(pk=item_id).exists():
+        return None
+    for candidate in _candidates(item_id, now):
+        claimed = claim(candidate)
+        if claimed is None:
+            continue
+        if candidate != item_id:
+            Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
+        refused = breaker.probe()
+        if refused:
+            requeue_untried(claimed, refused.until, refused.code)
+            claimed = None
+        with suppress(OperationalError):  # we have something to do; the reaper tells the others
+            dispatch()
+        return claimed
+    return None
+
+
+def _candidates(item_id: UUID, now: datetime) -> Iterator[UUID]:
+    """Item ids to try for, best first. Of threads that choose alike, all but one look again."""
+    for _ in range(ATTEMPTS):
+        yield from fair_order(Item.objects.due(now), 1)
+    yield item_id
+
+
+def reject_message(row_id: UUID) -> None:
+    """Have another worker told of an item or package: this one is shutting down."""
     Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
     Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None)

@@ -1,4 +1,4 @@
-"""What each user may use of this instance, what they use of it, and the refusal of more.
+"""Quotas: what each user may use of this instance, what they use, and the refusal of more.
 
 Counted from rows each time, so nothing has to be kept in step; only items that were forgotten are
 remembered as a number until their day is over.
@@ -30,18 +30,18 @@ SOON_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How much of one thing is used. limit: None = as much as they like."""
+    """How much of one resource is used. limit: None = no limit."""
 
     used: int
     limit: int | None
 
     @property
     def left(self) -> int | None:
-        """How much more; None = as much as they like."""
+        """How much more may be used; None = no limit."""
         return None if self.limit is None else max(0, self.limit - self.used)
 
     def holds(self, more: int) -> bool:
-        """Is there room for so many more?"""
+        """Whether there is room for so many more."""
         return self.limit is None or self.used + more <= self.limit
 
 
@@ -61,7 +61,7 @@ class Usage:
 
     @property
     def limited(self) -> bool:
-        """Is there any limit worth showing?"""
+        """Whether any limit is worth showing."""
         uses = (self.active_items, self.items_per_day, self.stored_bytes)
         return any(use.limit is not None for use in uses)
 
@@ -76,7 +76,7 @@ class Limits:
 
 
 def limits(quota: Quota | None) -> Limits:
-    """A user's own limits where they have some, this instance's for the rest."""
+    """A user's own limits where their quota row has some, this instance's for the rest."""
     env = settings.STORYKEEP
 
     def chosen(own: int | None, usual: int) -> int | None:
@@ -90,18 +90,18 @@ def limits(quota: Quota | None) -> Limits:
     )
 
 
-def most_bytes(owner_id: Any) -> int | None:
-    """How many bytes of files this user may have; None = no limit. One query."""
+def max_stored_bytes(owner_id: Any) -> int | None:
+    """How many bytes of saved files this user may have; None = no limit. One query."""
     return limits(Quota.objects.filter(owner_id=owner_id).first()).stored_bytes
 
 
 def usage(user: AbstractBaseUser | AnonymousUser) -> Usage:
-    """What one user may use, and uses. Four small queries."""
+    """One user's limits and usage. Four small queries."""
     return usages([user.pk])[user.pk]
 
 
 def usages(user_ids: Iterable[Any], now: datetime | None = None) -> Mapping[Any, Usage]:
-    """The same for many users at once, by their id, in as many queries as for one."""
+    """User id → limits and usage, for many users in as many queries as for one."""
     ids = list(user_ids)
     today = _today(now or timezone.now())
     quotas = {quota.owner_id: quota for quota in Quota.objects.filter(owner__in=ids)}
@@ -110,18 +110,18 @@ def usages(user_ids: Iterable[Any], now: datetime | None = None) -> Mapping[Any,
     sent = _count(items.filter(created_at__gte=today).exclude(key=""))
     files = Artifact.objects.filter(owner__in=ids, removed_at=None).order_by()
     stored = dict(files.values_list("owner").annotate(total=Sum("size_bytes")))
-    found = {}
-    for one in ids:
-        quota = quotas.get(one)
+    by_user = {}
+    for user_id in ids:
+        quota = quotas.get(user_id)
         limit = limits(quota)
         forgotten = quota.forgotten_items if quota and quota.forgotten_on == today.date() else 0
-        found[one] = Usage(
-            active_items=Use(active.get(one, 0), limit.active_items),
-            items_per_day=Use(sent.get(one, 0) + forgotten, limit.items_per_day),
-            stored_bytes=Use(stored.get(one, 0), limit.stored_bytes),
+        by_user[user_id] = Usage(
+            active_items=Use(active.get(user_id, 0), limit.active_items),
+            items_per_day=Use(sent.get(user_id, 0) + forgotten, limit.items_per_day),
+            stored_bytes=Use(stored.get(user_id, 0), limit.stored_bytes),
             day_ends_at=today + timedelta(days=1),
         )
-    return found
+    return by_user
 
 
 def _today(now: datetime) -> datetime:
@@ -133,42 +133,42 @@ def _count(items: QuerySet[Item]) -> dict[Any, int]:
 
 
 def admit(owner: AbstractBaseUser, items: int) -> None:
-    """May this user queue so many more items? Raises QuotaExceeded, which says why and until when.
+    """Let a user queue so many more items, or raise QuotaExceeded, which says why and until when.
 
     Call it in the transaction that makes them: of two submissions at once the second one waits,
     and then counts the first.
     """
     now = timezone.now()
-    seen = _alone_with(owner.pk, now)
-    day, active = seen.items_per_day, seen.active_items
+    usage = _locked_usage(owner.pk, now)
+    day, active = usage.items_per_day, usage.active_items
     for use, limit in ((day, _a_day), (active, _at_once)):
         if use.limit is not None and items > use.limit:
             raise _never(use, limit(use), items)
     if not day.holds(items):
-        raise _too_many_today(seen, now)
+        raise _too_many_today(usage, now)
     if not active.holds(items):
         raise _too_many_at_once(active)
-    if seen.stored_bytes.left == 0:
-        raise too_much_stored(owner.pk, seen.stored_bytes)
+    if usage.stored_bytes.left == 0:
+        raise _too_much_stored(owner.pk, usage.stored_bytes)
 
 
-def admit_again(owner_id: Any, items: int) -> int:
-    """How many of so many settled items this user may queue again now; they count for the day they
-    were sent. Raises QuotaExceeded when there is room for none.
+def admit_retry(owner_id: Any, items: int) -> int:
+    """How many of so many settled items a user may queue again now.
 
-    Call it in the transaction that queues them.
+    They count for the day they were sent. Raises QuotaExceeded when there is room for none. Call it
+    in the transaction that queues them.
     """
-    seen = _alone_with(owner_id, timezone.now())
-    if seen.stored_bytes.left == 0:
-        raise too_much_stored(owner_id, seen.stored_bytes)
-    left = seen.active_items.left
+    usage = _locked_usage(owner_id, timezone.now())
+    if usage.stored_bytes.left == 0:
+        raise _too_much_stored(owner_id, usage.stored_bytes)
+    left = usage.active_items.left
     if left == 0:
-        raise _too_many_at_once(seen.active_items)
+        raise _too_many_at_once(usage.active_items)
     return items if left is None else min(items, left)
 
 
-def _alone_with(owner_id: Any, now: datetime) -> Usage:
-    """This user's usage, which nobody else changes until the transaction ends."""
+def _locked_usage(owner_id: Any, now: datetime) -> Usage:
+    """A user's usage, with the user's row locked until the transaction ends."""
     users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
     list(users.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
     return usages([owner_id], now)[owner_id]
@@ -197,15 +197,15 @@ def _never(use: Use, limit: str, items: int) -> NeverFits:
     )
 
 
-def _too_many_today(seen: Usage, now: datetime) -> QuotaExceeded:
-    use = seen.items_per_day
+def _too_many_today(usage: Usage, now: datetime) -> QuotaExceeded:
+    use = usage.items_per_day
     left = use.left or 0
     more = ngettext(
         "%(left)d is left today.", "%(left)d are left today.", left
     ) % {"left": left}  # fmt: skip
     return QuotaExceeded(
         f"items_per_day: {use.used} of {use.limit}",
-        retry_after_s=(seen.day_ends_at - now).total_seconds(),
+        retry_after_s=(usage.day_ends_at - now).total_seconds(),
         said=f"{_a_day(use)} {more}",
         hint_said=_("The count begins anew at midnight, UTC."),
     )
@@ -224,8 +224,8 @@ def _too_many_at_once(use: Use) -> QuotaExceeded:
     )
 
 
-def too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
-    """The refusal to save more; knows when the first of this user's files goes."""
+def _too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
+    """The refusal to save more, until the first of the user's files expires."""
     files = Artifact.objects.filter(owner_id=owner_id, removed_at=None)
     soonest = files.aggregate(at=Min("expires_at"))["at"]
     wait_s = (soonest - timezone.now()).total_seconds() if soonest else 0.0
@@ -239,8 +239,8 @@ def too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
     )
 
 
-def forgetting(job_id: UUID) -> None:
-    """The rows of this job are about to go: what was sent today stays counted.
+def carry_over(job_id: UUID) -> None:
+    """Keep today's items of a job counted though their rows are about to be deleted.
 
     Call it in the transaction that deletes them.
     """

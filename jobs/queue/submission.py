@@ -70,7 +70,7 @@ def submit(
         raise BatchTooLong(len(verdicts), limit)
     wanted = sum(1 for line in verdicts if line.target)
     if wanted:
-        capacity.check()
+        capacity.require_room()
     try:
         with transaction.atomic():
             if wanted:

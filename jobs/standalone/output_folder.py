@@ -112,7 +112,7 @@ class Folder:
             self._count += 1
             key = f"{self._count}.part"
         with written():
-            file = disk.new_file(self._work / key)
+            file = disk.create_file(self._work / key)
         with self._lock:
             self._open[key] = file
         return key, file
@@ -201,20 +201,20 @@ class Folder:
         folder = self._subfolder(within) if within else self.path
         taken: set[str] = set()
         while True:
-            free = names.unique(name, taken)
+            free = names.unique_name(name, taken)
             yield folder / free
-            taken.add(names.same(free))
+            taken.add(names.collision_key(free))
 
     def _subfolder(self, within: str) -> Path:
         taken: set[str] = set()
         while True:
-            free = names.unique(within, taken)
+            free = names.unique_name(within, taken)
             path = self.path / free
             with suppress(FileExistsError):
                 path.mkdir()
             if path.is_dir():
                 return path
-            taken.add(names.same(free))  # a file has that name
+            taken.add(names.collision_key(free))  # a file has that name
 
 
 # --- the operating system -----------------------------------------------------------------------

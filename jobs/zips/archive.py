@@ -160,26 +160,26 @@ def manifest(lines: Iterable[Sequence[str]]) -> bytes:
     return text.getvalue().encode("utf-8-sig", errors="replace")
 
 
-def nothing() -> None:
-    """For who has nothing to do between chunks."""
+def no_heartbeat() -> None:
+    """The callback of an archive whose writer has nothing to do between chunks."""
 
 
 class Archive:
     """A ZIP being written into an open file.
 
-    open_: opens the file behind a key, FileNotFoundError when it is gone. beat: called between
-    chunks, may raise to stop.
+    open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
+    between chunks, may raise to stop.
     """
 
     def __init__(
         self,
         file: BinaryIO,
         open_: Callable[[str], BinaryIO],
-        beat: Callable[[], None] = nothing,
+        heartbeat: Callable[[], None] = no_heartbeat,
     ) -> None:
         self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
         self._open = open_
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._taken: dict[str, set[str]] = {}
         self._folders: dict[str, str] = {}
 
@@ -206,17 +206,19 @@ class Archive:
     def path(self, folder: str, name: str) -> str:
         """A member's path, tamed and unlike every other one, also where case does not count."""
         inside = self._folder(folder) if folder else ""
-        taken = self._taken.setdefault(names.same(inside), set())
-        free = names.unique(names.tame(name), taken)
-        taken.add(names.same(free))
+        taken = self._taken.setdefault(names.collision_key(inside), set())
+        free = names.unique_name(names.safe_filename(name), taken)
+        taken.add(names.collision_key(free))
         return f"{inside}/{free}" if inside else free
 
     def _folder(self, wanted: str) -> str:
         """A folder's name, tamed, and no file's: an account may be called like one of ours."""
         name = names.folder_name(wanted)
-        if names.same(name) not in self._folders:
-            self._folders[names.same(name)] = names.unique(name, {names.same(MANIFEST)})
-        return self._folders[names.same(name)]
+        if names.collision_key(name) not in self._folders:
+            self._folders[names.collision_key(name)] = names.unique_name(
+                name, {names.collision_key(MANIFEST)}
+            )
+        return self._folders[names.collision_key(name)]
 
     def add_file(self, path: str, at: datetime, file: FileFacts) -> bool:
         """Copy a file in; False, and nothing written, when it is not there whole."""
@@ -231,7 +233,7 @@ class Archive:
             with self._zip.open(self._entry(path, at, file.size_bytes), "w") as member:
                 while chunk := source.read(CHUNK_BYTES):
                     member.write(chunk)
-                    self._beat()
+                    self._heartbeat()
         return True
 
     def add_text(self, path: str, at: datetime, content: bytes) -> None:

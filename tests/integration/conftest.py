@@ -29,7 +29,7 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
-from jobs.queue import settling
+from jobs.queue import shutdown
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.memory import forget_redis, forget_tiktok
@@ -124,7 +124,7 @@ def redis_server(_server: RedisServer) -> Iterator[RedisServer]:
         for key in client.scan_iter("storykeep:*"):
             client.delete(key)
         client.delete("celery", "aside")
-    settling.stopping.clear()
+    shutdown.shutdown_requested.clear()
 
 
 # --- TikTok -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from jobs.ephemeral import connection, heartbeats, progress
 from jobs.files import disk, store
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
-from jobs.queue import broker, settling, submission
+from jobs.queue import actions, broker, claims, submission
 from jobs.states import ItemState
 from jobs.upstream.breaker import open_state
 from jobs.zips import packing
@@ -52,7 +52,7 @@ def media(job: Job) -> list[Artifact]:
 
 def check_disk() -> None:
     """Every row has its file, every file its row, and nothing unfinished lies about."""
-    kept = {one.id for group in store.stored() for one in group}
+    kept = {one.id for group in store.walk() for one in group}
     assert kept == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
     work = settings.STORYKEEP.artifacts / disk.WORK
     # A worker whose line was cancelled finds that out within a second.
@@ -161,7 +161,7 @@ def test_an_idle_worker_takes_what_a_busy_one_cannot(
     idle = start_worker().ready()
     eventually(lambda: job.items.filter(state=S.DONE).count() == 4)
     assert [worker.said.count("1 stories") for worker in (busy, idle)] == [4, 4]
-    assert settling.cancel(job) == 4
+    assert actions.cancel(job) == 4
     eventually(lambda: busy.said.count("no longer ours") == 4)
     check_disk()
 
@@ -180,7 +180,7 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     tiktok.faults.clear()
     start_worker().ready()
 
-    reaper.repair(timezone.now() + settling.LEASE)  # what the scheduler does, a little later
+    reaper.requeue_stalled(timezone.now() + claims.LEASE)  # what the scheduler does, a little later
 
     settled(job)
     item = job.items.get()
@@ -209,7 +209,7 @@ def test_redis_restarted_empty(
 
     def repair() -> bool:
         # What the scheduler does every 15 s, by a clock that runs ahead.
-        reaper.repair(timezone.now() + timedelta(seconds=30))
+        reaper.requeue_stalled(timezone.now() + timedelta(seconds=30))
         return not Item.objects.open().exists()
 
     tiktok.faults.clear()
@@ -229,7 +229,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     worker = start_worker().ready()
     job = submit("sample.user")
     eventually(lambda: Story.objects.filter(state=S.DONE).exists())
-    assert settling.cancel(job) == 1
+    assert actions.cancel(job) == 1
     cancelled_at = time.monotonic()
     eventually(lambda: "no longer ours" in worker.said, within=5)
     took = time.monotonic() - cancelled_at
@@ -242,7 +242,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     (file,) = media(job)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     worker.kill()
-    reaper.repair(timezone.now() + timedelta(hours=1))
+    reaper.requeue_stalled(timezone.now() + timedelta(hours=1))
     start_worker().ready()
     assert states(job) == [S.CANCELLED]
 
@@ -290,7 +290,7 @@ def test_nothing_waits_behind_slow_transfers(start_worker: Start, tiktok: FakeTi
     packed = Package.objects.filter(pk=package.pk, state=PackageState.DONE)
     eventually(lambda: packed.exists() and not late.filter(removed_at=None).exists())
     assert states(busy) == [S.RUNNING] * len(slow)
-    settling.cancel(busy)
+    actions.cancel(busy)
     check_disk()
 
 
@@ -314,7 +314,7 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     tiktok.faults.clear()
     assert refusal.hits
     with_time_passed()
-    reaper.repair(timezone.now())
+    reaper.requeue_stalled(timezone.now())
     eventually(lambda: not Item.objects.open().exists())
     assert set(Item.objects.values_list("state", flat=True)) == {S.DONE}
     assert open_state() is None

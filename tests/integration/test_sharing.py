@@ -16,7 +16,7 @@ from jobs.files import store
 from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Audio, Item, Job, Prefer, Role
 from jobs.queries import snapshot
-from jobs.queue import quotas, settling
+from jobs.queue import actions, erasure, quotas
 from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import Account, FakeTikTok
@@ -33,11 +33,11 @@ def item_of(job: Job) -> Item:
 
 
 def leading(job: Job) -> bool:
-    return Item.objects.filter(job=job, state=S.RUNNING, leads__isnull=False).exists()
+    return Item.objects.filter(job=job, state=S.RUNNING, fetch_key__isnull=False).exists()
 
 
 def following(job: Job) -> bool:
-    return Item.objects.filter(job=job, state=S.RUNNING, leads=None).exists()
+    return Item.objects.filter(job=job, state=S.RUNNING, fetch_key=None).exists()
 
 
 def both(first: Account, *, audio: Audio = Audio.NONE) -> tuple[Job, Job]:
@@ -141,7 +141,7 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     (file, *_) = media(bob)
     with store.open_artifact(file.pk) as opened:
         assert os.fstat(opened.fileno()).st_nlink == 2  # on the disk, once
-    sweep.forget(alice)
+    erasure.erase(alice)
     sweep.sweep(timezone.now() + timedelta(minutes=30))
     for row in media(bob):
         with store.open_artifact(row.pk) as opened:
@@ -157,7 +157,7 @@ def test_whoever_came_first_cancels(
     start_worker().ready()
     alice, bob = both(author)
     eventually(lambda: len(media(bob)) == 3)  # the pictures; the video is under way
-    assert settling.cancel(alice) == 1
+    assert actions.cancel(alice) == 1
     tiktok.faults.clear()
     settled(bob)
     assert (states(alice), states(bob)) == ([S.CANCELLED], [S.DONE])
@@ -173,7 +173,7 @@ def test_whoever_came_second_cancels(
 ) -> None:
     worker = start_worker().ready()
     alice, bob = both(author)
-    assert settling.cancel(bob) == 1
+    assert actions.cancel(bob) == 1
     eventually(lambda: "no longer ours" in worker.said, within=5)
     settled(alice)
     assert (states(alice), states(bob)) == ([S.DONE], [S.CANCELLED])
@@ -206,7 +206,7 @@ def test_the_first_ones_worker_is_killed(
     settled(bob)
     assert states(bob) == [S.DONE]
     assert len(media(bob)) == 4
-    reaper.repair(timezone.now())
+    reaper.requeue_stalled(timezone.now())
     settled(alice), settled(others)
     assert states(alice) == [S.DONE]
     assert set(states(others)) == {S.DONE}
@@ -229,7 +229,7 @@ def test_the_first_one_fails(start_worker: Start, tiktok: FakeTikTok) -> None:
     assert len(media(bob)) == 2
     assert tiktok.count("picture", method="GET") == 1
     Item.objects.filter(job=alice).update(not_before=None)  # a little later
-    reaper.repair(timezone.now())
+    reaper.requeue_stalled(timezone.now())
     settled(alice)
     assert states(alice) == [S.DONE]
     check_disk()
@@ -322,7 +322,7 @@ def test_a_third_one_follows_the_second(
     carol = submit(author.name, owner="carol")
     eventually(lambda: following(carol))
     eventually(lambda: len(media(carol)) == len(media(bob)) == 3)
-    settling.cancel(alice)
+    actions.cancel(alice)
     settled(bob), settled(carol)
     assert states(bob) == states(carol) == [S.DONE]
     assert len(media(bob)) == len(media(carol)) == 4

@@ -18,7 +18,7 @@ def set_env(settings: Any) -> Callable[..., None]:
 
     def change(**values: Any) -> None:
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=values)
-        capacity.recount()
+        capacity.invalidate()
 
     return change
 
@@ -33,6 +33,6 @@ def _no_attempts_yet() -> None:
 def artifacts(tmp_path_factory: pytest.TempPathFactory, set_env: Callable[..., None]) -> Path:
     """The folder saved files go to."""
     folder = tmp_path_factory.mktemp("artifacts")
-    (folder / disk.MARK).touch()
+    (folder / disk.SENTINEL).touch()
     set_env(artifact_dir=folder)
     return folder

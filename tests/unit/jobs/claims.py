@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.models import Item
-from jobs.queue import settling
-from jobs.queue.settling import Claim
+from jobs.queue import claims
+from jobs.queue.claims import Claim
 from tests.factories import make_item
 
 
 def claimed(item: Item | None = None, **facts: Any) -> Claim:
     """The claim on a fresh item."""
-    held = settling.claim((item or make_item(**facts)).pk)
+    held = claims.claim((item or make_item(**facts)).pk)
     assert held
     return held
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from jobs.queue import broker as messages
-from jobs.queue import settling
+from jobs.queue import shutdown
 from tests.memory import forget_redis, forget_tiktok
 from webapp.api import turns
 
@@ -45,4 +45,4 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     yield fake
     forget_tiktok()
     forget_redis()
-    settling.stopping.clear()
+    shutdown.shutdown_requested.clear()

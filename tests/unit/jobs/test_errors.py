@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jobs import errors
 from jobs.errors import BY_CODE, BatchTooLong, Internal, told, words
 from jobs.management.commands import fetch
-from jobs.queue import settling
+from jobs.queue import backoff
 from stories.errors import StoriesError
 
 PUBLIC = """
@@ -49,7 +50,9 @@ def test_a_code_nobody_knows_reads_like_a_bug() -> None:
     assert words("from_the_future") == words(Internal.code)
 
 
-@pytest.mark.parametrize("code", settling.REFUSALS + tuple(cls.code for cls in settling.PAUSES_S))
+@pytest.mark.parametrize(
+    "code", errors.REFUSAL_CODES + tuple(cls.code for cls in backoff.BACKOFF_S)
+)
 def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> None:
     said = " ".join(words(code)).lower()
     for promise in ("by itself", "nothing to do", "shortly"):  # not when there is a Retry button

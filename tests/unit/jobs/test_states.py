@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.states import EDGES, OPEN, SETTLED, ItemState, job_state, sources
+from jobs.states import EDGES, OPEN, SHORT, ItemState, job_state, sources
 
 S = ItemState
 
@@ -19,7 +19,7 @@ def test_these_states_are_final(state: ItemState) -> None:
 
 
 def test_what_is_settled_runs_again_only_through_the_queue() -> None:
-    assert all(EDGES[state] <= {S.QUEUED} for state in SETTLED)
+    assert all(EDGES[state] <= {S.QUEUED} for state in set(S) - OPEN)
 
 
 def test_sources_inverts_the_table() -> None:
@@ -29,9 +29,9 @@ def test_sources_inverts_the_table() -> None:
     assert sources(S.DONE) == {S.RUNNING}
 
 
-def test_open_and_settled_share_the_states_between_them() -> None:
-    assert set(S) == OPEN | SETTLED
-    assert not OPEN & SETTLED
+def test_what_is_short_is_settled_and_may_run_again() -> None:
+    assert not OPEN & SHORT
+    assert set(S) - OPEN - SHORT == {state for state in S if not EDGES[state]}
 
 
 @pytest.mark.parametrize(

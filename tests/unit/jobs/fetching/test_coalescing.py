@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
-from jobs.fetching import coalescing, pipeline
+from jobs.fetching import coalescing, pipeline, recorder
 from jobs.files import store
+from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
 from jobs.models import (
     Artifact,
@@ -26,10 +27,10 @@ from jobs.models import (
     Story,
     StoryKind,
 )
-from jobs.queue import settling
-from jobs.queue.settling import Claim, ClaimLost, Outcome
+from jobs.queue import actions, backoff, claims, settling, shutdown
+from jobs.queue.claims import Claim, ClaimLost
+from jobs.queue.settling import Outcome
 from jobs.states import ItemState
-from jobs.zips import packing
 from stories.errors import NoSuchAccount
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.fake_tiktok import media
@@ -40,7 +41,7 @@ S = ItemState
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescing, "LOOK_S", 0)
+    monkeypatch.setattr(coalescing, "POLL_EVERY_S", 0)
 
 
 def running(owner: str = "alice", **options: Any) -> Item:
@@ -53,7 +54,7 @@ def claim_of(item: Item) -> Claim:
 
 
 def lead(item: Item) -> bool:
-    return settling.lead(claim_of(item), coalescing.subject(item))
+    return claims.try_lead(claim_of(item), coalescing.fetch_key(item))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def follow(item: Item) -> Outcome:
 
 
 def settle(item: Item, state: ItemState, **facts: Any) -> None:
-    Item.objects.filter(pk=item.pk).update(state=state, leads=None, **facts)
+    Item.objects.filter(pk=item.pk).update(state=state, fetch_key=None, **facts)
 
 
 # --- who leads ---
@@ -86,7 +87,7 @@ def test_one_leads_and_the_others_do_not() -> None:
     first, second = running(), running("bob")
     assert lead(first)
     assert not lead(second)
-    found = coalescing.leader_of(coalescing.subject(second), Audio.NONE)
+    found = coalescing.find_leader(coalescing.fetch_key(second), Audio.NONE)
     assert found
     assert not found.listed_before(timezone.now())
     settling.fail(claim_of(first), NoSuchAccount())
@@ -110,7 +111,7 @@ def test_posts_count_where_a_link_may_lead_to_one() -> None:
         item = running(posts=posts)
         Item.objects.filter(pk=item.pk).update(kind=ItemKind.STORY, key="story:1")
         items.append(Item.objects.select_related("job").get(pk=item.pk))
-    assert coalescing.subject(items[0]) != coalescing.subject(items[1])
+    assert coalescing.fetch_key(items[0]) != coalescing.fetch_key(items[1])
 
 
 def test_a_link_with_another_name_is_another_question() -> None:
@@ -120,7 +121,7 @@ def test_a_link_with_another_name_is_another_question() -> None:
         item = running()
         item.kind, item.key = ItemKind.STORY, "item:7300000000000000000"
         item.target = {"kind": "story", "name": name, "item_id": "7300000000000000000"}
-        subjects.add(coalescing.subject(item))
+        subjects.add(coalescing.fetch_key(item))
     assert len(subjects) == 2
 
 
@@ -130,15 +131,15 @@ def test_whoever_ends_leads_no_more(end: str) -> None:
     assert lead(item)
     held = claim_of(item)
     if end == "cancel":
-        settling.cancel(item.job)
+        actions.cancel(item.job)
     elif end == "release":
-        settling.release(held)
+        claims.release(held)
     elif end == "finish":
         settling.finish(held, Outcome(S.DONE))
     else:
-        settling.put_back(held, timezone.now(), "refused")
+        backoff.requeue_untried(held, timezone.now(), "refused")
     item.refresh_from_db()
-    assert item.leads is None
+    assert item.fetch_key is None
     with pytest.raises(ClaimLost):
         lead(item)
 
@@ -146,22 +147,22 @@ def test_whoever_ends_leads_no_more(end: str) -> None:
 def test_a_vanished_worker_leads_no_more() -> None:
     item = running()
     assert lead(item)
-    Item.objects.update(heartbeat_at=timezone.now() - coalescing.SILENT)
-    assert coalescing.leader_of(coalescing.subject(item), Audio.NONE) is None
+    Item.objects.update(heartbeat_at=timezone.now() - coalescing.STALLED_AFTER)
+    assert coalescing.find_leader(coalescing.fetch_key(item), Audio.NONE) is None
     assert lead(running("bob"))
-    reaper.repair(timezone.now() + settling.LEASE)  # requeues the first one
+    reaper.requeue_stalled(timezone.now() + claims.LEASE)  # requeues the first one
     item.refresh_from_db()
-    assert (item.state, item.leads) == (S.QUEUED, None)
+    assert (item.state, item.fetch_key) == (S.QUEUED, None)
 
 
 # --- what is taken over ---
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
-    found = coalescing.leader_of(coalescing.subject(leader), Audio.NONE)
+    found = coalescing.find_leader(coalescing.fetch_key(leader), Audio.NONE)
     assert found
     settle(leader, S.DONE)
-    with store.Workspace("bob.1") as workspace:
+    with Workspace("bob.1") as workspace:
         told = [type(event).__name__ for event in found.events(workspace)]
     assert told == ["Listed", "FileReady", "FileReady", "StoryFinished"]
     assert found.complete
@@ -176,7 +177,7 @@ def finishing(monkeypatch: pytest.MonkeyPatch, leader: Item, *ends: Any) -> None
             todo.pop(0)()
         return False
 
-    monkeypatch.setattr(settling.stopping, "wait", wait)
+    monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
 
 
 def test_a_follower_gets_everything_without_asking(
@@ -301,7 +302,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def events(_item: Item, _workspace: Any, have: Any, _watch: Any) -> Any:
         raise Alone(sorted(have))
 
-    monkeypatch.setattr(pipeline, "_events", events)
+    monkeypatch.setattr(pipeline, "_fetch", events)
 
 
 def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +325,7 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
 
     def wait(_seconds: float) -> bool:
         if not carol.stories.exists():
-            settling.cancel(alice.job)
+            actions.cancel(alice.job)
             assert lead(carol)
             album(carol)
         else:
@@ -333,10 +334,10 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
             settle(carol, S.DONE)
         return False
 
-    monkeypatch.setattr(settling.stopping, "wait", wait)
+    monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
     told: list[int] = []
     monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
-    monkeypatch.setattr(packing, "carousel", no_room)
+    monkeypatch.setattr(recorder, "build_carousel", no_room)
     assert follow(bob) == Outcome(S.DONE)
     assert bob.artifacts.filter(role=Role.MEDIA).count() == 3
     assert len(told) == 3
@@ -357,7 +358,7 @@ def test_without_a_whole_result_the_rest_is_fetched(
     with pytest.raises(Alone, match=r"\[\('77', 1\)\]"):
         follow(bob)
     bob.refresh_from_db()
-    assert bob.leads == coalescing.subject(bob)  # and may be followed
+    assert bob.fetch_key == coalescing.fetch_key(bob)  # and may be followed
 
 
 @pytest.mark.usefixtures("_alone")
@@ -392,14 +393,14 @@ def test_a_forgotten_leader_is_not_waited_for(
 
 @pytest.mark.usefixtures("_alone")
 def test_a_silent_leader_is_not_waited_for(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
-    silent = timezone.now() - coalescing.SILENT
+    silent = timezone.now() - coalescing.STALLED_AFTER
     finishing(
         monkeypatch, leader, lambda: Item.objects.filter(pk=leader.pk).update(heartbeat_at=silent)
     )
     bob = running("bob")
     with pytest.raises(Alone, match="77"):
         follow(bob)
-    assert Item.objects.get(leads__isnull=False) == bob
+    assert Item.objects.get(fetch_key__isnull=False) == bob
 
 
 @pytest.mark.usefixtures("_alone")
@@ -410,7 +411,7 @@ def test_an_old_list_is_nobody_elses(leader: Item) -> None:
     with pytest.raises(Alone, match=r"\[\]"):
         follow(bob)
     bob.refresh_from_db()
-    assert bob.leads is None
+    assert bob.fetch_key is None
 
 
 @pytest.mark.usefixtures("_alone")
@@ -422,7 +423,7 @@ def test_an_item_with_a_past_neither_leads_nor_follows(leader: Item) -> None:
     with pytest.raises(Alone):
         follow(bob)
     bob.refresh_from_db()
-    assert bob.leads is None
+    assert bob.fetch_key is None
 
 
 # --- files ---
@@ -432,13 +433,13 @@ def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
     file = make_artifact(content=b"shared")
     path = artifacts / str(file.pk)[:2] / str(file.pk)
     assert path.stat().st_nlink == 1
-    with store.Workspace("a.1") as workspace:
+    with Workspace("a.1") as workspace:
         key = workspace.link_existing(file.pk)
         assert path.stat().st_nlink == 2
         with workspace.open(key) as opened:
             assert opened.read() == b"shared"
     assert path.stat().st_nlink == 1  # what was not kept is gone again
-    with store.Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
+    with Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
         workspace.link_existing("00000000-0000-4000-8000-000000000000")
 
 
@@ -449,7 +450,7 @@ def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(store.os, "link", refuse)
     file = make_artifact(content=b"shared")
     other = "00000000-0000-4000-8000-000000000001"
-    with store.Workspace("a.1") as workspace:
+    with Workspace("a.1") as workspace:
         assert workspace.commit(workspace.link_existing(file.pk), other) == 6
     store.remove(file.pk)
     with store.open_artifact(other) as opened:

@@ -16,15 +16,18 @@ from django.utils import timezone
 
 from jobs import tasks
 from jobs.ephemeral import progress
-from jobs.fetching import bridge, pipeline
-from jobs.files import disk, store
+from jobs.errors import DiskFull
+from jobs.fetching import bridge, pipeline, recorder
+from jobs.files import deletion, disk, store
 from jobs.housekeeping import reaper, sweep
 from jobs.models import Artifact, Item, ItemKind, Role, Story
-from jobs.queue import settling
-from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping
+from jobs.queue import actions, claims, erasure, settling, shutdown
+from jobs.queue.claims import Claim, ClaimLost
+from jobs.queue.settling import Outcome
+from jobs.queue.shutdown import ShutdownRequested
 from jobs.states import ItemState
 from jobs.upstream import breaker
-from jobs.zips import packing
+from jobs.zips import builder
 from stories import structures
 from stories.errors import (
     Gone,
@@ -140,7 +143,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     made = Stage()
     monkeypatch.setattr(pipeline, "harvest", made.harvest)
     monkeypatch.setattr(bridge, "current", lambda: made)
-    monkeypatch.setattr(pipeline, "LOOK_ROUND_S", 0)
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0)
     return made
 
 
@@ -154,7 +157,7 @@ def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = 
 
 def run(stage: Stage, item: Item, *script: Any) -> Outcome:
     stage.script = script
-    held = settling.claim(item.pk)
+    held = claims.claim(item.pk)
     assert held
     return pipeline.run(held)
 
@@ -166,7 +169,7 @@ def files(item: Item) -> list[tuple[str, int, str]]:
 
 def check_disk() -> None:
     """Rows and files agree, and no workspace is left."""
-    kept = {one.id for group in store.stored() for one in group}
+    kept = {one.id for group in store.walk() for one in group}
     assert set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True)) <= kept
     work = settings.STORYKEEP.artifacts / disk.WORK
     assert not work.exists() or list(work.iterdir()) == []
@@ -251,15 +254,15 @@ def test_what_was_deleted_while_it_waits_comes_back_only_when_asked_for(stage: S
     item = make_item()
     lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
     settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
-    sweep.delete_files(item.job)
+    deletion.delete_job_files(item.job)
     Item.objects.update(not_before=None)
-    outcome = run(stage, item, listed(first, second), ended(first), ended(second, 0, TooLarge()))
+    outcome = run(stage, item, listed(first, second), ended(first), ended(second, 0, DiskFull()))
     assert stage.asked["have"] == {(first.id, 1)}
     settling.finish(Claim(item.pk, 2), outcome)
     item.refresh_from_db()
     assert item.state == S.PARTIAL
 
-    settling.retry_item(item)
+    actions.retry_item(item)
     run(stage, item, listed(first, second), ended(first, 0, TooLarge()), ended(second, 0))
     assert stage.asked["have"] == set()
 
@@ -281,14 +284,14 @@ def test_a_picture_deleted_while_its_carousel_is_packed(
 ) -> None:
     album = a_story(1, StoryKind.CAROUSEL, 2)
     item = make_item()
-    carousel = packing.carousel
+    carousel = builder.build_carousel
 
     def late(*args: Any) -> Artifact:
         made = carousel(*args)
-        sweep.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
+        deletion.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
         return made
 
-    monkeypatch.setattr(packing, "carousel", late)
+    monkeypatch.setattr(recorder, "build_carousel", late)
     run(stage, item, listed(album), stage.file(album, 1), stage.file(album, 2), ended(album, 2))
     assert [(role, position) for role, position, _ in files(item)] == [("media", 2)]
     check_disk()
@@ -380,7 +383,7 @@ def test_files_that_expired_and_were_not_swept_yet_make_room(stage: Stage) -> No
     present = item.artifacts.filter(expires_at__gt=timezone.now(), removed_at=None)
     assert sorted(present.values_list("role", flat=True)) == ["media", "poster"]
     assert Artifact.objects.filter(pk__in=[one.pk for one in old], removed_at=None).count() == 0
-    kept = {one.id for group in store.stored() for one in group}
+    kept = {one.id for group in store.walk() for one in group}
     assert kept == set(present.values_list("pk", flat=True))
 
 
@@ -404,7 +407,7 @@ def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: St
     assert stage.asked["have"] == frozenset()
     assert [role for role, _, _ in files(item)] == ["audio_track", "media"]
     check_disk()
-    kept = {one.id for group in store.stored() for one in group}
+    kept = {one.id for group in store.walk() for one in group}
     assert kept >= set(item.artifacts.values_list("pk", flat=True))
 
 
@@ -412,8 +415,8 @@ def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stag
     photo = a_story()
     webp = Verified(content_type="image/webp", suffix=".webp", width=1080, height=1920)
     item = make_item(name="sample.user")
-    with pytest.raises(Stopping):
-        run(stage, item, listed(photo), stage.file(photo, verified=webp), Stopping())
+    with pytest.raises(ShutdownRequested):
+        run(stage, item, listed(photo), stage.file(photo, verified=webp), ShutdownRequested())
     Item.objects.update(state=S.QUEUED)
     (first,) = item.artifacts.all()
 
@@ -430,7 +433,7 @@ def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stag
     assert outcome == Outcome(S.DONE)
     assert [role for role, _, _ in files(item)] == ["converted", "media", "poster"]
     assert item.artifacts.get(role=Role.MEDIA) == first
-    kept = {one.id for group in store.stored() for one in group}
+    kept = {one.id for group in store.walk() for one in group}
     assert kept == set(item.artifacts.values_list("pk", flat=True))
     check_disk()
 
@@ -498,7 +501,7 @@ def test_nothing_is_written_once_the_claim_is_lost(stage: Stage) -> None:
     item = make_item()
 
     def cancel() -> None:
-        settling.cancel_item(item)
+        actions.cancel_item(item)
 
     with pytest.raises(ClaimLost):
         run(stage, item, listed(photo), cancel, stage.file(photo), ended(photo))
@@ -510,12 +513,12 @@ def test_nothing_is_written_once_the_claim_is_lost(stage: Stage) -> None:
 def test_a_cancel_between_two_looks_is_noticed_by_the_fence(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "LOOK_ROUND_S", 1000)
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 1000)
     photo = a_story()
     item = make_item()
 
     def cancel() -> None:
-        settling.cancel_item(item)
+        actions.cancel_item(item)
 
     with pytest.raises(ClaimLost):
         run(stage, item, listed(photo), cancel, stage.file(photo), ended(photo))
@@ -525,14 +528,14 @@ def test_a_cancel_between_two_looks_is_noticed_by_the_fence(
 
 def test_a_worker_that_stops_lets_go(stage: Stage) -> None:
     item = make_item()
-    with pytest.raises(Stopping):
-        run(stage, item, listed(a_story()), settling.stopping.set, None)
+    with pytest.raises(ShutdownRequested):
+        run(stage, item, listed(a_story()), shutdown.shutdown_requested.set, None)
     check_disk()
 
 
 def test_a_forgotten_item_ends_quietly(stage: Stage) -> None:
     item = make_item()
-    held = settling.claim(item.pk)
+    held = claims.claim(item.pk)
     assert held
     item.job.delete()
     with pytest.raises(ClaimLost):
@@ -540,7 +543,7 @@ def test_a_forgotten_item_ends_quietly(stage: Stage) -> None:
 
 
 def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "RENEW_S", 0)
+    monkeypatch.setattr(pipeline, "HEARTBEAT_EVERY_S", 0)
     item = make_item()
     old = timezone.now() - timedelta(minutes=5)
 
@@ -587,7 +590,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
     monkeypatch.setattr(progress, "erase", dropped.append)
     photo = a_story()
     item = make_item()
-    stage.script = (listed(photo), lambda: sweep.forget(item.job), stage.file(photo))
+    stage.script = (listed(photo), lambda: erasure.erase(item.job), stage.file(photo))
     tasks.fetch_item(str(item.pk))
     assert dropped == [item.job_id] * 2
 
@@ -595,7 +598,7 @@ def test_what_is_forgotten_meanwhile_leaves_no_progress(
 def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:
     item = fetch(stage, OperationalError("database is locked"))
     assert item.state == S.RUNNING
-    reaper.repair(timezone.now() + settling.LEASE)
+    reaper.requeue_stalled(timezone.now() + claims.LEASE)
     item.refresh_from_db()
     assert item.state == S.QUEUED
 
@@ -613,7 +616,7 @@ def test_a_bug_is_an_id_for_the_reader_and_a_traceback_for_the_log(
 
 
 def test_a_stopping_worker_releases(stage: Stage) -> None:
-    item = fetch(stage, settling.stopping.set, None)
+    item = fetch(stage, shutdown.shutdown_requested.set, None)
     assert (item.state, item.tries) == (S.QUEUED, 0)
 
 
@@ -624,7 +627,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
     photo = a_story()
 
     def presumed_dead() -> None:
-        reaper.repair(timezone.now() + settling.LEASE)
+        reaper.requeue_stalled(timezone.now() + claims.LEASE)
 
     item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
     assert item.state == S.QUEUED

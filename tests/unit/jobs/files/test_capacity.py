@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.errors import DiskFull
-from jobs.files import capacity, disk, store
+from jobs.files import capacity, disk, workspace
+from jobs.files.workspace import Workspace
 from tests.factories import make_artifact, make_job, make_story
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +25,7 @@ SetEnv = Callable[..., None]
 def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
     make_artifact(size_bytes=600)
     set_env(disk_max=1000)
-    with store.Workspace("a.1") as one, store.Workspace("b.1") as two:
+    with workspace.Workspace("a.1") as one, workspace.Workspace("b.1") as two:
         key, file = one.create()
         one.reserve(300)
         with pytest.raises(DiskFull):
@@ -37,7 +38,7 @@ def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
 
 def test_a_kept_file_counts_until_its_row_does(set_env: SetEnv) -> None:
     set_env(disk_max=1000)
-    with store.Workspace("a.1") as workspace:
+    with Workspace("a.1") as workspace:
         key, file = workspace.create()
         workspace.reserve(700)
         with file:
@@ -52,18 +53,18 @@ def test_removed_files_do_not_count(set_env: SetEnv) -> None:
     artifact = make_artifact(size_bytes=5000)
     set_env(disk_max=1000)
     with pytest.raises(DiskFull):
-        capacity.check()
+        capacity.require_room()
     artifact.removed_at = artifact.created_at
     artifact.save()
-    capacity.check()
+    capacity.require_room()
     assert capacity.used_bytes() == 0
 
 
 def test_no_limit(set_env: SetEnv) -> None:
     make_artifact(size_bytes=10**15)
     set_env(disk_max=0)
-    capacity.check()
-    with store.Workspace("a.1") as workspace:
+    capacity.require_room()
+    with Workspace("a.1") as workspace:
         workspace.reserve(10**6)
 
 
@@ -72,22 +73,22 @@ def test_the_floor_of_free_space(set_env: SetEnv, monkeypatch: pytest.MonkeyPatc
         os, "statvfs", lambda path: SimpleNamespace(f_bavail=10, f_frsize=100, f_bsize=1)
     )
     set_env(disk_min_free=400)
-    capacity.check()
-    with store.Workspace("a.1") as workspace:
+    capacity.require_room()
+    with Workspace("a.1") as workspace:
         workspace.create()
         workspace.reserve(500)
         with pytest.raises(DiskFull):
             workspace.reserve(200)
     set_env(disk_min_free=1000)
     with pytest.raises(DiskFull):
-        capacity.check()
+        capacity.require_room()
 
 
 def test_a_full_disk_says_when_the_first_file_goes(set_env: SetEnv) -> None:
     make_artifact(size_bytes=5000)
     set_env(disk_max=1000)
     with pytest.raises(DiskFull) as caught:
-        capacity.check()
+        capacity.require_room()
     assert caught.value.retry_after_s is not None
     assert 7000 < caught.value.retry_after_s < 7400
 
@@ -97,8 +98,8 @@ def test_admitting_costs_at_most_one_query_a_second(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(capacity.time, "monotonic", lambda: now)
-    capacity.recount()
-    with store.Workspace("a.1") as workspace:
+    capacity.invalidate()
+    with Workspace("a.1") as workspace:
         with django_assert_num_queries(0):  # type: ignore[attr-defined]
             for _ in range(100):
                 workspace.reserve(1)
@@ -112,13 +113,13 @@ def test_admitting_on_an_event_loop_asks_no_database(set_env: SetEnv) -> None:
     make_artifact(size_bytes=900)
     set_env(disk_max=1000)
 
-    async def reserve(workspace: store.Workspace) -> None:
-        capacity.recount()
+    async def reserve(workspace: Workspace) -> None:
+        capacity.invalidate()
         workspace.reserve(50)
         with pytest.raises(DiskFull):
             workspace.reserve(100)
 
-    with store.Workspace("a.1") as workspace:
+    with Workspace("a.1") as workspace:
         asyncio.run(reserve(workspace))
 
 
@@ -127,11 +128,11 @@ def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -
     def full(self: io.FileIO, data: bytes) -> int:
         raise OSError(code, "full")
 
-    with store.Workspace("a.1") as workspace:
+    with Workspace("a.1") as workspace:
         key, file = workspace.create()
         file.write(b"x")
         with monkeypatch.context() as patch:
-            patch.setattr(disk._Raw, "_put", full)
+            patch.setattr(disk._RawFile, "_put", full)
             with pytest.raises(DiskFull):
                 file.flush()
             with pytest.raises(DiskFull):
@@ -141,7 +142,7 @@ def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), disk.disk_errors():
+    with pytest.raises(PermissionError), disk.translate_disk_errors():
         raise PermissionError(errno.EACCES, "no")
 
 
@@ -149,7 +150,7 @@ def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:
     make_artifact(make_story(), size_bytes=7)
     make_artifact(job=make_job(), size_bytes=5)
     set_env(disk_max=12, disk_min_free=1)
-    found = capacity.look()
+    found = capacity.measure()
     assert (found.used_bytes, found.max_bytes, found.min_free_bytes) == (12, 12, 1)
     assert found.free_bytes > 0
     assert found.full

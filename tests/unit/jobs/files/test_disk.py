@@ -11,7 +11,8 @@ import pytest
 from django.test import Client
 
 from jobs.errors import DiskFull
-from jobs.files import capacity, disk, store
+from jobs.files import capacity, disk, store, workspace
+from jobs.files.workspace import Workspace
 from jobs.models import Artifact
 from tests.factories import make_artifact, make_user
 from webapp import health
@@ -33,28 +34,28 @@ def test_a_new_folder_is_made_and_marked(there: bool, artifacts: Path) -> None:
     shutil.rmtree(artifacts)
     if there:
         artifacts.mkdir()
-    assert not disk.is_away()
+    assert not disk.is_unmounted()
     assert disk.root() == artifacts
-    assert [path.name for path in artifacts.iterdir()] == [disk.MARK]
+    assert [path.name for path in artifacts.iterdir()] == [disk.SENTINEL]
     assert there or artifacts.stat().st_mode & 0o777 == 0o700
     make_artifact()
-    assert not disk.is_away()
+    assert not disk.is_unmounted()
 
 
 def test_an_unmarked_folder_with_our_files_in_it_is_ours(artifacts: Path) -> None:
     make_artifact(content=b"x")
     make_artifact()
-    (artifacts / disk.MARK).unlink()
-    assert not disk.is_away()
+    (artifacts / disk.SENTINEL).unlink()
+    assert not disk.is_unmounted()
     assert disk.root() == artifacts
-    assert (artifacts / disk.MARK).exists()
+    assert (artifacts / disk.SENTINEL).exists()
 
 
 def test_nothing_is_written_where_the_disk_should_be(away: Path) -> None:
-    with pytest.raises(DiskFull), store.Workspace("one.1"):
+    with pytest.raises(DiskFull), workspace.Workspace("one.1"):
         pass
     with pytest.raises(DiskFull) as refused:
-        capacity.check()
+        capacity.require_room()
     assert refused.value.retry_after_s
     assert not health.disk()
     assert not list(away.iterdir())
@@ -65,14 +66,14 @@ def test_a_file_that_is_away_is_not_called_expired(away: Path, client: Client) -
     client.force_login(make_user())
     client.raise_request_exception = False
     assert client.get(f"/files/{artifact.pk}/{artifact.name}").status_code == 500
-    with pytest.raises(disk.FolderAway):
+    with pytest.raises(disk.StorageNotMounted):
         store.size(artifact.pk)
 
 
 def test_whoever_emptied_it_says_so_with_the_mark(away: Path) -> None:
-    (away / disk.MARK).touch()
-    assert not disk.is_away()
-    capacity.check()
+    (away / disk.SENTINEL).touch()
+    assert not disk.is_unmounted()
+    capacity.require_room()
 
 
 def test_when_everything_expired_any_folder_will_do(
@@ -80,7 +81,7 @@ def test_when_everything_expired_any_folder_will_do(
 ) -> None:
     Artifact.objects.update(expires_at="2020-01-01T00:00:00Z")
     assert disk.root() == away
-    assert not disk.is_away()
+    assert not disk.is_unmounted()
 
 
 def test_asking_for_free_space_asks_no_database(away: Path) -> None:
@@ -92,7 +93,7 @@ def test_asking_for_free_space_asks_no_database(away: Path) -> None:
 
 def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = make_artifact(content=b"x")
-    (artifacts / disk.MARK).unlink()
+    (artifacts / disk.SENTINEL).unlink()
 
     def refuse(*_: object) -> None:
         raise PermissionError
@@ -104,7 +105,7 @@ def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.Monkey
 
 def test_what_is_to_be_taken_over_is_away(artifacts: Path) -> None:
     artifact = make_artifact(content=b"x")
-    with store.Workspace("one.1") as workspace:
+    with Workspace("one.1") as workspace:
         shutil.rmtree(artifacts)
         with pytest.raises(DiskFull):
             workspace.link_existing(artifact.pk)

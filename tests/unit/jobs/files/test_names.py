@@ -78,7 +78,7 @@ def test_a_bundle_of_one_author_says_whose_it_is() -> None:
     ],
 )
 def test_tame(text: str, name: str) -> None:
-    assert names.tame(text) == name
+    assert names.safe_filename(text) == name
 
 
 def test_a_dotted_author_never_makes_a_device() -> None:
@@ -87,13 +87,13 @@ def test_a_dotted_author_never_makes_a_device() -> None:
 
 
 def test_four_kilobytes_are_cut() -> None:
-    assert len(names.tame("é" * 4096).encode()) <= names.NAME_BYTES
+    assert len(names.safe_filename("é" * 4096).encode()) <= names.NAME_BYTES
     assert len(names.media_name("東" * 4096, AT, 1, ".jpg").encode()) < 200
 
 
 def test_an_accent_is_not_left_without_its_letter() -> None:
     zalgo = "a" + "\u0301\u0323" * 200
-    cut = names.tame(zalgo, limit=51)
+    cut = names.safe_filename(zalgo, limit=51)
     assert len(cut.encode()) <= 51
     assert cut == "unnamed" or unicodedata.normalize("NFC", cut) == cut
 
@@ -105,7 +105,7 @@ def test_an_odd_suffix_is_not_believed(suffix: str) -> None:
 
 @given(TEXT | NASTY)
 def test_any_text_becomes_one_harmless_part(text: str) -> None:
-    name = names.tame(text)
+    name = names.safe_filename(text)
 
     assert name
     assert len(name.encode()) <= names.NAME_BYTES
@@ -123,22 +123,22 @@ def test_any_text_becomes_one_harmless_part(text: str) -> None:
     for form in ("NFKC", "NFKD"):
         assert not set(unicodedata.normalize(form, name)) & set('<>:"/\\|?*%')
         assert ".." not in unicodedata.normalize(form, name)
-    assert names.tame(name) == name
+    assert names.safe_filename(name) == name
 
 
 @given(st.lists(TEXT | NASTY | st.sampled_from(["a.jpg", "A.jpg", "a_2.jpg", "é.jpg"])))
 def test_names_are_unique_even_where_case_does_not_count(texts: list[str]) -> None:
     taken: set[str] = set()
     for text in texts:
-        name = names.unique(names.tame(text), taken)
-        assert names.same(name) not in taken
+        name = names.unique_name(names.safe_filename(text), taken)
+        assert names.collision_key(name) not in taken
         assert len(name.encode()) <= names.NAME_BYTES
-        taken.add(names.same(name))
+        taken.add(names.collision_key(name))
     assert len(taken) == len(texts)
 
 
 def test_the_second_of_a_name() -> None:
-    taken = {names.same(name) for name in ("A.jpg", "a_2.jpg", "plain")}
-    assert names.unique("a.jpg", taken) == "a_3.jpg"
-    assert names.unique("Plain", taken) == "Plain_2"
-    assert names.unique("b.jpg", taken) == "b.jpg"
+    taken = {names.collision_key(name) for name in ("A.jpg", "a_2.jpg", "plain")}
+    assert names.unique_name("a.jpg", taken) == "a_3.jpg"
+    assert names.unique_name("Plain", taken) == "Plain_2"
+    assert names.unique_name("b.jpg", taken) == "b.jpg"

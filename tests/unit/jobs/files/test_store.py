@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.files import capacity, store
+from jobs.files import capacity, store, workspace
+from jobs.files.workspace import Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +20,7 @@ SetEnv = Callable[..., None]
 
 def save(content: bytes, artifact_id: uuid.UUID | None = None) -> uuid.UUID:
     artifact_id = artifact_id or uuid.uuid4()
-    with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
+    with Workspace(f"{uuid.uuid4()}.1") as workspace:
         key, file = workspace.create()
         file.write(content)
         workspace.commit(key, artifact_id)
@@ -87,7 +88,7 @@ def test_no_link_is_followed_to_a_file(artifacts: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.open_artifact(artifact_id)
     assert store.size(artifact_id) is None
-    assert [found for folder in store.stored() for found in folder] == []
+    assert [found for folder in store.walk() for found in folder] == []
     assert store.remove(artifact_id)
     assert secret.read_bytes() == b"secret"
 
@@ -125,7 +126,7 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
     (artifacts / "ab").mkdir(exist_ok=True)
     (artifacts / "ab" / f"cd{uuid.uuid4().hex[2:]}").write_text("wrong folder")
 
-    found = [one for folder in store.stored() for one in folder]
+    found = [one for folder in store.walk() for one in folder]
 
     assert {one.id for one in found} == ours
     assert {one.size_bytes for one in found} == {10}
@@ -135,7 +136,7 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
 
 
 def test_keys_count_up_and_discard_removes(artifacts: Path) -> None:
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
         first, _ = workspace.create()
         second, file = workspace.create()
         assert (first, second) == ("1.part", "2.part")
@@ -148,7 +149,7 @@ def test_keys_count_up_and_discard_removes(artifacts: Path) -> None:
 
 
 def test_a_new_file_is_read_and_written_anywhere() -> None:
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
         key, file = workspace.create()
         file.write(b"hello world")
         file.seek(6)
@@ -164,7 +165,7 @@ def test_what_a_dead_attempt_left_is_cleared_on_entering(artifacts: Path) -> Non
     left = artifacts / "work" / "item.1"
     left.mkdir(parents=True)
     (left / "1.part").write_bytes(b"old")
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
         assert list(workspace.path.iterdir()) == []
         assert workspace.create()[0] == "1.part"
 
@@ -173,7 +174,7 @@ def test_an_error_clears_the_workspace(artifacts: Path) -> None:
     files = []
 
     def crash() -> None:
-        with store.Workspace("item.1") as workspace:
+        with Workspace("item.1") as workspace:
             files.append(workspace.create()[1])
             files[0].write(b"x")
             raise ZeroDivisionError
@@ -187,12 +188,12 @@ def test_an_error_clears_the_workspace(artifacts: Path) -> None:
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".hidden", "x" * 200, "a\0b"])
 def test_a_workspace_cannot_be_elsewhere(name: str) -> None:
     with pytest.raises(ValueError, match="workspace"):
-        store.Workspace(name)
+        workspace.Workspace(name)
 
 
 @pytest.mark.parametrize("key", ["../1.part", "1", "1.part/..", "/etc/passwd", ""])
 def test_a_key_cannot_be_elsewhere(key: str) -> None:
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
         for act in (workspace.discard, workspace.open):
             with pytest.raises(ValueError, match="key"):
                 act(key)
@@ -202,7 +203,7 @@ def test_a_key_cannot_be_elsewhere(key: str) -> None:
 
 def test_keep_flushes_a_file_somebody_still_reads() -> None:
     artifact_id = uuid.uuid4()
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
         key, file = workspace.create()
         file.write(b"hello")
         assert workspace.commit(key, artifact_id, durable=False) == 5
@@ -215,7 +216,7 @@ def test_keep_flushes_a_file_somebody_still_reads() -> None:
 def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity.time, "monotonic", lambda: 1000.0)
     ids = [uuid.uuid4() for _ in range(50)]
-    with store.Workspace("item.1") as workspace:
+    with Workspace("item.1") as workspace:
 
         def make(artifact_id: uuid.UUID) -> None:
             key, file = workspace.create()
@@ -245,10 +246,10 @@ def test_old_workspaces_are_found_and_removed(artifacts: Path, tmp_path: Path) -
     (work / "link").symlink_to(target)
     os.utime(work / "link", (0, 0), follow_symlinks=False)
 
-    assert list(store.workspaces(older_than_s=60)) == ["link", "old.1"]
+    assert list(workspace.stale_workspaces(older_than_s=60)) == ["link", "old.1"]
     for name in ("link", "old.1", "old.1"):
         if name != "old.1" or (work / name).exists():
-            store.remove_workspace(name)
+            workspace.remove_workspace(name)
     assert [path.name for path in work.iterdir()] == ["new.1"]
     assert target.exists()
 
@@ -256,4 +257,4 @@ def test_old_workspaces_are_found_and_removed(artifacts: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
 def test_no_folder_but_a_workspace_is_removed(name: str) -> None:
     with pytest.raises(ValueError, match="workspace"):
-        store.remove_workspace(name)
+        workspace.remove_workspace(name)

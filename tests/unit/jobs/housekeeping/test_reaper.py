@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.files import store
+from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Item, Job, Package, PackageState
-from jobs.queue import settling
+from jobs.queue import backoff
+from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
 from jobs.zips import claims
 from tests.factories import make_artifact, make_item, make_job
@@ -23,11 +24,11 @@ S = ItemState
 
 def test_what_a_vanished_worker_held_is_queued_again() -> None:
     held = claimed()
-    with store.Workspace(held.workspace) as workspace:
+    with Workspace(held.workspace) as workspace:
         workspace.create()
-        reaper.repair(timezone.now() + settling.LEASE - timedelta(seconds=2))
+        reaper.requeue_stalled(timezone.now() + LEASE - timedelta(seconds=2))
         assert row(held).state == S.RUNNING
-        report = reaper.repair(timezone.now() + settling.LEASE)
+        report = reaper.requeue_stalled(timezone.now() + LEASE)
         assert report.requeued == 1
         assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
         assert not workspace.path.exists()
@@ -35,7 +36,7 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
 
 def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> None:
     held, told = claimed(), make_item(sent_at=timezone.now())
-    reaper.repair(timezone.now() - timedelta(hours=1))
+    reaper.requeue_stalled(timezone.now() - timedelta(hours=1))
     assert row(held).state == S.QUEUED
     assert told.pk in broker.sent
 
@@ -43,15 +44,15 @@ def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> No
 def test_a_sign_of_life_keeps_the_lease() -> None:
     held = claimed()
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert settling.renew(held)
-    assert reaper.repair(timezone.now()).requeued == 0
+    assert heartbeat(held)
+    assert reaper.requeue_stalled(timezone.now()).requeued == 0
 
 
 def test_an_item_that_kills_its_workers_is_given_up() -> None:
     item = make_item()
-    for _ in range(reaper.DEATHS):
+    for _ in range(reaper.MAX_WORKER_LOSSES):
         claimed(item)
-        reaper.repair(timezone.now() + settling.LEASE)
+        reaper.requeue_stalled(timezone.now() + LEASE)
     item.refresh_from_db()
     assert (item.state, item.error_code) == (S.FAILED, "internal")
 
@@ -59,24 +60,24 @@ def test_an_item_that_kills_its_workers_is_given_up() -> None:
 def test_a_job_that_nobody_closed_is_closed() -> None:
     job = make_job(links=2, state=S.DONE)
     Job.objects.update(settled_at=None)
-    assert reaper.repair(timezone.now()).closed == 1
+    assert reaper.requeue_stalled(timezone.now()).closed == 1
     job.refresh_from_db()
     assert job.settled_at is not None
 
 
 def test_a_job_closed_too_early_is_opened() -> None:
     job = make_job(links=1, settled_at=timezone.now())
-    reaper.repair(timezone.now())
+    reaper.requeue_stalled(timezone.now())
     job.refresh_from_db()
     assert job.settled_at is None
 
 
 def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     later = timezone.now() + timedelta(minutes=5)
-    long_ago = timezone.now() - settling.PATIENCE
+    long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
     tired = make_item(refused_since=long_ago, not_before=later, error_code="challenged")
     fresh = make_item(not_before=later, error_code="challenged")
-    report = reaper.repair(timezone.now())
+    report = reaper.requeue_stalled(timezone.now())
     tired.refresh_from_db()
     fresh.refresh_from_db()
     assert report.gave_up == 1
@@ -88,13 +89,13 @@ def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
 def test_who_goes_politely_has_not_vanished() -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
-    for _ in range(reaper.DEATHS):
+    for _ in range(reaper.MAX_WORKER_LOSSES):
         held = claims.claim(package.pk)
         assert held
         claims.release(held)
-    for state in (*[PackageState.QUEUED] * (reaper.DEATHS - 1), PackageState.FAILED):
+    for state in (*[PackageState.QUEUED] * (reaper.MAX_WORKER_LOSSES - 1), PackageState.FAILED):
         assert claims.claim(package.pk)
-        reaper.repair(timezone.now() + settling.LEASE)
+        reaper.requeue_stalled(timezone.now() + LEASE)
         package.refresh_from_db()
         assert package.state == state
 
@@ -105,10 +106,10 @@ def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     held = claims.claim(package.pk)
     assert held
     assert claims.claim(package.pk) is None
-    assert claims.renew(held)
-    report = reaper.repair(timezone.now() + settling.LEASE)
+    assert claims.heartbeat(held)
+    report = reaper.requeue_stalled(timezone.now() + LEASE)
     assert report.packages == 1
-    assert not claims.renew(held)
+    assert not claims.heartbeat(held)
     again = claims.claim(package.pk)
     assert again
     artifact = make_artifact(job=job)

@@ -17,11 +17,13 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from jobs.ephemeral import progress
-from jobs.files import store
+from jobs.files import deletion, lifetime, store
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
-from jobs.queue import settling
+from jobs.queue import actions, erasure
+from jobs.queue.claims import Claim, is_held
 from jobs.states import ItemState
+from jobs.zips import claims
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
@@ -80,9 +82,9 @@ def test_many_expire_at_once() -> None:
             size_bytes=1,
             expires_at=timezone.now(),
         )
-        for place in range(sweep.BATCH * 2 + 1)
+        for place in range(deletion.BATCH * 2 + 1)
     )
-    assert sweep.sweep(timezone.now()).expired == sweep.BATCH * 2 + 1
+    assert sweep.sweep(timezone.now()).expired == deletion.BATCH * 2 + 1
 
 
 def test_one_file_that_resists_stops_no_other(
@@ -116,8 +118,8 @@ def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
     Artifact.objects.filter(pk=orphan.pk).delete()
 
     assert sweep.sweep(timezone.now()).idle
-    age(artifacts, orphan.pk, sweep.GRACE * 2)
-    age(artifacts, wanted.pk, sweep.GRACE * 2)
+    age(artifacts, orphan.pk, sweep.ORPHAN_GRACE * 2)
+    age(artifacts, wanted.pk, sweep.ORPHAN_GRACE * 2)
     assert sweep.sweep(timezone.now()).orphan_files == 1
     assert store.size(orphan.pk) is None
     assert store.size(wanted.pk) == 1
@@ -211,7 +213,7 @@ def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
 def test_abandoned_packages() -> None:
     now = timezone.now()
     job = make_job(links=1, state=ItemState.DONE)
-    long_ago = now - sweep.PACKING_PATIENCE - HOUR
+    long_ago = now - claims.MAX_PACKING_WAIT - HOUR
 
     def make(state: PackageState, **facts: object) -> Package:
         return Package.objects.create(job=job, owner=job.owner, state=state, **facts)
@@ -274,7 +276,7 @@ def test_an_empty_result_is_seen_for_a_while_even_without_retention(set_env: Set
     set_env(job_retention=timedelta())
     job = make_job(links=1, state=ItemState.EMPTY)
     assert sweep.sweep(timezone.now()).jobs == 0
-    assert sweep.sweep(timezone.now() + sweep.GRACE * 2).jobs == 1
+    assert sweep.sweep(timezone.now() + sweep.ORPHAN_GRACE * 2).jobs == 1
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
@@ -286,7 +288,7 @@ def test_the_command_prints_the_report() -> None:
 
 
 def test_the_command_says_when_something_resisted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "sweep", lambda now: sweep.Report(failed=1))
+    monkeypatch.setattr(sweep, "sweep", lambda now: sweep.SweepReport(failed=1))
     with pytest.raises(SystemExit) as caught:
         call_command("sweep", stdout=StringIO())
     assert caught.value.code == 1
@@ -299,13 +301,13 @@ def test_a_job_retried_as_its_time_comes_stays(monkeypatch: pytest.MonkeyPatch) 
     now = timezone.now()
     item = make_item(state=ItemState.FAILED, error_code="upstream_down")
     Job.objects.update(settled_at=now - timedelta(days=31))
-    erase = sweep._erase
+    erase = erasure.erase_rows_and_files
 
     def late(*args: Any, **more: Any) -> Any:
-        settling.retry(item.job)
+        actions.retry(item.job)
         return erase(*args, **more)
 
-    monkeypatch.setattr(sweep, "_erase", late)
+    monkeypatch.setattr(sweep, "erase_rows_and_files", late)
     assert sweep.sweep(now).jobs == 0
     item.refresh_from_db()
     assert item.state == ItemState.QUEUED
@@ -324,7 +326,7 @@ def test_forgetting_removes_everything_at_once(
     job.save()
     other = make_artifact(content=b"other")
 
-    sweep.forget(job)
+    erasure.erase(job)
 
     assert not Job.objects.filter(pk=job.pk).exists()
     assert not Item.objects.filter(pk=item.pk).exists()
@@ -332,7 +334,7 @@ def test_forgetting_removes_everything_at_once(
     assert list(Artifact.objects.all()) == [other]
     assert [path.name for path in artifacts.glob("*/*") if path.is_file()] == [str(other.pk)]
     assert forgotten == [job.pk]
-    assert not settling.holds(settling.Claim(item.pk, item.attempt))
+    assert not is_held(Claim(item.pk, item.attempt))
 
 
 def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +345,7 @@ def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "remove", resist)
-        sweep.forget(artifact.job)
+        erasure.erase(artifact.job)
     assert Job.objects.count() == 0
 
 
@@ -364,7 +366,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
         make_artifact(content=b"other job"),
     ]
 
-    assert len(sweep.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
+    assert len(deletion.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
 
     for file in taken:
         file.refresh_from_db()
@@ -373,7 +375,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
     for file in kept:
         file.refresh_from_db()
         assert file.removed_at is None
-    assert len(sweep.delete(Artifact.objects.filter(pk=first.pk))) == 0
+    assert len(deletion.delete(Artifact.objects.filter(pk=first.pk))) == 0
 
 
 def test_deleting_a_zip_takes_the_zip_alone() -> None:
@@ -381,8 +383,8 @@ def test_deleting_a_zip_takes_the_zip_alone() -> None:
     media = make_artifact(story, content=b"1")
     zipped = make_artifact(story, content=b"z", role=Role.ZIP, position=0)
     bundle = make_artifact(job=story.item.job, content=b"b")
-    assert len(sweep.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
-    assert len(sweep.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
+    assert len(deletion.delete(Artifact.objects.filter(pk=zipped.pk))) == 1
+    assert len(deletion.delete(Artifact.objects.filter(pk=bundle.pk))) == 1
     assert store.size(media.pk) == 1
 
 
@@ -398,16 +400,16 @@ def test_what_goes_with_a_file_is_known_before() -> None:
     files = Artifact.objects.all()
 
     def goes(*chosen: Artifact) -> set[Artifact]:
-        return set(sweep.doomed(files.filter(pk__in=[one.pk for one in chosen])))
+        return set(deletion.dependents(files.filter(pk__in=[one.pk for one in chosen])))
 
     assert goes(poster) == {poster}
     assert goes(zipped, bundle) == {zipped, bundle}
     assert goes(first) == {first, poster, zipped, bundle}
     assert goes(first, poster, second, bundle) == {first, second, poster, zipped, bundle}
-    assert set(sweep.delete(files.filter(pk=first.pk))) == {
+    assert set(deletion.delete(files.filter(pk=first.pk))) == {
         first.pk, poster.pk, zipped.pk, bundle.pk,
     }  # fmt: skip
-    assert sweep.delete(files.filter(pk__in=[first.pk, poster.pk])) == []
+    assert deletion.delete(files.filter(pk__in=[first.pk, poster.pk])) == []
 
 
 def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
@@ -415,7 +417,7 @@ def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
     mine, other = (make_story(make_item(job, state=ItemState.DONE)) for _ in range(2))
     file, kept = make_artifact(mine), make_artifact(other)
     bundle = make_artifact(job=job)
-    assert set(sweep.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
+    assert set(deletion.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
     kept.refresh_from_db()
     assert kept.removed_at is None
 
@@ -424,7 +426,7 @@ def test_deleting_all_files_keeps_the_record() -> None:
     story = make_story()
     make_artifact(story, content=b"1")
     make_artifact(job=story.item.job, content=b"b")
-    assert sweep.delete_files(story.item.job) == 2
+    assert deletion.delete_job_files(story.item.job) == 2
     assert Artifact.objects.filter(removed_at=None).count() == 0
     assert Job.objects.filter(pk=story.item.job_id).exists()
 
@@ -445,7 +447,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     removed = make(HOUR, HOUR, removed_at=now)
     expired = make(3 * HOUR, -HOUR)
 
-    first = sweep.extend(story.item.job)
+    first = lifetime.extend(story.item.job)
 
     def left(file: Artifact) -> float:
         file.refresh_from_db()
@@ -456,7 +458,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     assert left(longer) == 7
     assert left(removed) == 1
     assert left(expired) == -1
-    assert first == sweep.Kept(until=at_the_limit.expires_at, longest=True)
+    assert first == lifetime.Extension(until=at_the_limit.expires_at, longest=True)
 
 
 def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
@@ -464,16 +466,16 @@ def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
     now = timezone.now()
     story = make_story()
     make_artifact(story, created_at=now - HOUR, expires_at=now + HOUR)
-    kept = sweep.extend(story.item.job)
+    kept = lifetime.extend(story.item.job)
     assert kept
     assert not kept.longest
     assert round((kept.until - now) / HOUR, 2) == 3
-    kept = sweep.extend(story.item.job)
+    kept = lifetime.extend(story.item.job)
     assert kept
     assert round((kept.until - now) / HOUR, 2) == 5
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
-    again = sweep.extend(story.item.job)
-    assert again == sweep.Kept(until=kept.until, longest=True)
+    again = lifetime.extend(story.item.job)
+    assert again == lifetime.Extension(until=kept.until, longest=True)
 
 
 def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> None:
@@ -482,9 +484,9 @@ def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> 
     story = make_story()
     file = make_artifact(story, created_at=now, expires_at=now + 2 * HOUR)
     for hours in (4, 5, 5):
-        kept = sweep.extend(story.item.job)
+        kept = lifetime.extend(story.item.job)
         file.refresh_from_db()
-        assert kept == sweep.Kept(until=now + hours * HOUR, longest=hours == 5)
+        assert kept == lifetime.Extension(until=now + hours * HOUR, longest=hours == 5)
         assert file.expires_at == now + hours * HOUR
 
 
@@ -493,8 +495,8 @@ def test_a_gain_of_seconds_is_none(set_env: SetEnv) -> None:
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
     now = timezone.now()
     until = now + 2 * HOUR - timedelta(seconds=5)
-    assert sweep.prolonged(until, now) == until
-    assert sweep.prolonged(until - HOUR, now) == now + 2 * HOUR
+    assert lifetime.extended(until, now) == until
+    assert lifetime.extended(until - HOUR, now) == now + 2 * HOUR
 
 
 def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:
@@ -503,10 +505,10 @@ def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None
     story = make_story()
     make_artifact(story, created_at=now - 23.5 * HOUR, expires_at=now + HOUR / 4)
     bundle = make_artifact(job=story.item.job, created_at=now, expires_at=now + HOUR / 4)
-    sweep.extend(story.item.job)
+    lifetime.extend(story.item.job)
     bundle.refresh_from_db()
     assert round((bundle.expires_at - now) / HOUR, 2) == 0.5
 
 
 def test_nothing_to_extend() -> None:
-    assert sweep.extend(make_job(make_user())) is None
+    assert lifetime.extend(make_job(make_user())) is None

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from jobs.ephemeral import heartbeats
 from jobs.ephemeral.connection import ServerInfo
-from jobs.files import disk, store
+from jobs.files import disk
 from jobs.ops import checks, dashboard
 from jobs.ops.checks import Finding, Report, Verdict, scrubbed
 from jobs.upstream import breaker
@@ -65,7 +65,7 @@ def test_all_is_well() -> None:
     assert found["worker"].said.startswith("1 alive")
     assert found["failures"].said == "2 lines settled within 24 h, 0 not in full"
     assert "attic-nas" not in str(report)
-    assert not list((store.settings.STORYKEEP.artifacts / "work").iterdir())
+    assert not list((disk.settings.STORYKEEP.artifacts / "work").iterdir())
 
 
 def test_without_redis() -> None:
@@ -176,10 +176,10 @@ def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
 
 def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
     make_artifact()
-    (artifacts / disk.MARK).unlink()
+    (artifacts / disk.SENTINEL).unlink()
     (found,) = checks.disk()
     assert found.verdict is Verdict.FAIL
-    assert disk.MARK in found.hint
+    assert disk.SENTINEL in found.hint
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,7 +225,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     def away() -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(capacity, "look", away)
+    monkeypatch.setattr(capacity, "measure", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
     assert page.count('class="card warn"') == 2  # what is not known is not in order

@@ -15,7 +15,7 @@ from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import BY_CODE
-from jobs.housekeeping import sweep
+from jobs.files import deletion
 from jobs.models import (
     Artifact,
     Item,
@@ -372,7 +372,7 @@ def test_keeping_longer_says_until_when(
     set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=2))
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     assert f"Files are kept until {when(until)}, as long as this instance allows." in said
-    sweep.delete_files(job)
+    deletion.delete_job_files(job)
     said = shown(client.post(f"/jobs/{job.pk}/extend/", follow=True))
     assert "There are no files here to keep any longer." in said
 

@@ -13,9 +13,9 @@ from jobs import tasks
 from jobs.housekeeping import reaper
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
-from jobs.queue import settling
-from jobs.queue.dispatch import WINDOW, dispatch
-from jobs.queue.settling import Claim
+from jobs.queue import claims, settling, shutdown
+from jobs.queue.claims import Claim
+from jobs.queue.dispatch import WINDOW, claim_next, dispatch
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
@@ -30,7 +30,7 @@ def test_only_a_window_is_sent(broker: Broker) -> None:
     assert dispatch() == WINDOW
     assert dispatch() == 0
     assert len(set(broker.sent)) == WINDOW
-    settling.claim(broker.sent[0])
+    claims.claim(broker.sent[0])
     assert dispatch() == 1
 
 
@@ -56,12 +56,12 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     alices = make_job(make_user("alice"), links=40)
     dispatch()
     first = broker.sent[0]
-    running = settling.take_turn(first)
+    running = claim_next(first)
     assert running == Claim(first, 1)
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
-    held = settling.take_turn(broker.sent[1])
+    held = claim_next(broker.sent[1])
     assert held
     assert held.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
@@ -70,8 +70,8 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
 
 def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
     item = make_item()
-    assert settling.take_turn(item.pk)
-    assert settling.take_turn(item.pk) is None
+    assert claim_next(item.pk)
+    assert claim_next(item.pk) is None
     assert row(Claim(item.pk, 1)).attempt == 1
 
 
@@ -82,7 +82,7 @@ def test_what_waits_is_not_sent(broker: Broker) -> None:
 
 def test_lost_messages_are_sent_again(broker: Broker) -> None:
     item = make_item(sent_at=timezone.now() - messages.EXPIRES_AFTER)
-    assert reaper.repair(timezone.now()).sent == 1
+    assert reaper.requeue_stalled(timezone.now()).sent == 1
     assert broker.sent == [item.pk]
 
 
@@ -100,7 +100,7 @@ def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
 def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
     item = make_item()
     dispatch()
-    settling.stopping.set()
+    shutdown.shutdown_requested.set()
     tasks.fetch_item(str(item.pk))
     assert row(Claim(item.pk, 0)).state == S.QUEUED
     assert dispatch() == 1
@@ -141,4 +141,4 @@ def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
 
     monkeypatch.setattr(settling, "dispatch", locked)
     item = make_item()
-    assert settling.take_turn(item.pk) == Claim(item.pk, 1)
+    assert claim_next(item.pk) == Claim(item.pk, 1)

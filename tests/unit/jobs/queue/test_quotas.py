@@ -10,10 +10,9 @@ import pytest
 from django.utils import timezone
 
 from jobs.errors import NeverFits, QuotaExceeded, told
-from jobs.files import store
-from jobs.housekeeping import sweep
+from jobs.files import deletion, workspace
 from jobs.models import Artifact, Job, Quota
-from jobs.queue import quotas, settling, submission
+from jobs.queue import actions, erasure, quotas, submission
 from jobs.queue.quotas import Use
 from jobs.queue.submission import submit
 from jobs.states import ItemState
@@ -101,15 +100,15 @@ def test_a_retry_takes_as_many_as_there_is_room_for(set_env: SetEnv) -> None:
     job = failed(5)
     submit(job.owner, ["@one"])
     set_env(quota_active=3, quota_daily=1)  # they count for the day they were sent
-    assert settling.retry(job) == 2
+    assert actions.retry(job) == 2
     first = job.items.order_by("position").values_list("state", flat=True)
     assert list(first) == [S.QUEUED, S.QUEUED, S.FAILED, S.FAILED, S.FAILED]
     one = job.items.filter(state=S.FAILED)[0]
-    for again in (lambda: settling.retry(job), lambda: settling.retry_item(one)):
+    for again in (lambda: actions.retry(job), lambda: actions.retry_item(one)):
         with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
             again()
     assert job.items.filter(state=S.FAILED).count() == 3
-    assert settling.retry(job, unlimited=True) == 3
+    assert actions.retry(job, unlimited=True) == 3
 
 
 def test_no_retry_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
@@ -117,14 +116,14 @@ def test_no_retry_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     job = failed(1)
     make_artifact(make_story(make_item(job, state=S.DONE)), size_bytes=1000)
     with pytest.raises(QuotaExceeded, match="stored_bytes"):
-        settling.retry(job)
+        actions.retry(job)
     assert job.items.filter(state=S.QUEUED).count() == 0
 
 
 def test_nothing_to_retry_is_no_matter_of_limits(set_env: SetEnv) -> None:
     set_env(quota_active=1)
     submit(make_user("alice"), ["@one"])
-    assert settling.retry(make_job(make_user("alice"))) == 0
+    assert actions.retry(make_job(make_user("alice"))) == 0
 
 
 def test_the_same_request_again_is_no_more(set_env: SetEnv) -> None:
@@ -167,13 +166,13 @@ def test_forgetting_gives_no_day_back(set_env: SetEnv) -> None:
     set_env(quota_daily=3)
     alice = make_user("alice")
     for _ in range(3):
-        sweep.forget(submit(alice, ["@one"]))
+        erasure.erase(submit(alice, ["@one"]))
     assert quotas.usage(alice).items_per_day == Use(3, 3)
     with pytest.raises(QuotaExceeded):
         submit(alice, ["@one"])
     Quota.objects.update(forgotten_on=timezone.now().astimezone(UTC).date() - timedelta(days=1))
     assert quotas.usage(alice).items_per_day == Use(0, 3)
-    sweep.forget(submit(alice, ["@one"]))
+    erasure.erase(submit(alice, ["@one"]))
     assert quotas.usage(alice).items_per_day == Use(1, 3)
 
 
@@ -189,18 +188,18 @@ def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
     assert "1\u00a0kB" in told(refused.value)[0]
     submit(make_user("bob"), ["@two"])
-    sweep.delete(Artifact.objects.filter(pk=first.pk))
+    deletion.delete(Artifact.objects.filter(pk=first.pk))
     submit(alice, ["@two"])
 
 
 def test_arriving_bytes_stay_within_the_owners_quota(set_env: SetEnv) -> None:
     alice, bob = make_user("alice"), make_user("bob")
     make_artifact(make_story(make_item(make_job(alice), state=S.DONE)), size_bytes=500)
-    assert quotas.most_bytes(alice.pk) is None
+    assert quotas.max_stored_bytes(alice.pk) is None
     with (
-        store.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
-        store.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
-        store.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
+        workspace.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
+        workspace.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
+        workspace.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
     ):
         one.reserve(300)
         with pytest.raises(QuotaExceeded):

@@ -12,11 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.errors import QuotaExceeded
-from jobs.housekeeping import sweep
+from jobs.files import deletion
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.pages import presenter
 from jobs.queries import cards, snapshot
-from jobs.queue import resubmission, settling
+from jobs.queue import actions, resubmission
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.pages.pages import saved, shown
@@ -121,7 +121,7 @@ def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: Use
     other = make_story(job.items.get(), leaves_at=timezone.now() + HOUR)
     make_artifact(other)
     assert "Fetch all again" not in shown(client.get(f"/jobs/{job.pk}/"))
-    sweep.delete_files(job)
+    deletion.delete_job_files(job)
     assert "Fetch all again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     for address in ("/", "/history/"):
         page = shown(client.get(address))
@@ -133,7 +133,7 @@ def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: Use
 
 def test_a_story_that_is_alone_has_one_button(client: Client, alice: User) -> None:
     job = saved(alice)
-    sweep.delete_files(job)
+    deletion.delete_job_files(job)
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert page.count("Fetch again") == 1
     assert f"/jobs/{job.pk}/again/" not in page
@@ -142,7 +142,7 @@ def test_a_story_that_is_alone_has_one_button(client: Client, alice: User) -> No
 def test_an_account_whose_stories_have_left_may_have_new_ones(client: Client, alice: User) -> None:
     job = saved(alice)
     job.items.get().stories.update(leaves_at=timezone.now() - HOUR)
-    sweep.delete_files(job)
+    deletion.delete_job_files(job)
     assert "Look again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     Item.objects.update(kind=ItemKind.STORY)
     assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
@@ -188,6 +188,6 @@ def test_two_taps_are_one_job_and_two_wishes_two(client: Client, alice: User, la
 def test_a_job_stopped_at_once_is_not_the_answer(client: Client, alice: User) -> None:
     old = cancelled(alice)
     client.post(f"/jobs/{old.pk}/again/")
-    settling.cancel(fresh(old))
+    actions.cancel(fresh(old))
     client.post(f"/jobs/{old.pk}/again/")
     assert Job.objects.count() == 3

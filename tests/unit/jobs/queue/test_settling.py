@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.errors import DiskFull, Internal
+from jobs.errors import DiskFull, Internal, retry_may_help
 from jobs.housekeeping import reaper
 from jobs.models import Item, Job
-from jobs.queue import settling
-from jobs.queue.dispatch import dispatch
-from jobs.queue.settling import Claim, ClaimLost, Outcome
+from jobs.queue import actions, backoff, claims, settling
+from jobs.queue.claims import Claim, ClaimLost
+from jobs.queue.dispatch import claim_next, dispatch
+from jobs.queue.settling import Outcome
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.upstream.breaker import open_state
@@ -55,44 +56,44 @@ def test_a_claim_takes_the_item_and_raises_its_attempt() -> None:
 
 def test_of_two_claims_one_wins() -> None:
     item = make_item()
-    assert settling.claim(item.pk)
-    assert settling.claim(item.pk) is None
+    assert claims.claim(item.pk)
+    assert claims.claim(item.pk) is None
 
 
 @pytest.mark.parametrize("state", [state for state in S if state != S.QUEUED])
 def test_only_queued_items_are_claimed(state: ItemState) -> None:
-    assert settling.claim(make_item(state=state).pk) is None
+    assert claims.claim(make_item(state=state).pk) is None
 
 
 def test_an_item_that_waits_is_not_claimed_before_its_time() -> None:
     later = timezone.now() + timedelta(minutes=1)
-    assert settling.claim(make_item(not_before=later).pk) is None
-    assert settling.claim(make_item(not_before=later - timedelta(minutes=2)).pk)
+    assert claims.claim(make_item(not_before=later).pk) is None
+    assert claims.claim(make_item(not_before=later - timedelta(minutes=2)).pk)
 
 
 def test_a_forgotten_item_is_not_claimed() -> None:
     item = make_item()
     Job.objects.all().delete()
-    assert settling.claim(item.pk) is None
+    assert claims.claim(item.pk) is None
 
 
 def test_a_worker_presumed_dead_can_neither_settle_nor_write() -> None:
     item = make_item()
     old = claimed(item)
-    reaper.repair(timezone.now() + settling.LEASE)
+    reaper.requeue_stalled(timezone.now() + claims.LEASE)
     assert not settling.fail(old, NoSuchAccount())  # queued again: not even failing is left
     new = claimed(item)
     assert new.attempt == old.attempt + 1
     assert not settling.finish(old, Outcome(S.DONE))
-    assert not settling.renew(old)
-    with pytest.raises(ClaimLost), settling.fenced(old):
+    assert not claims.heartbeat(old)
+    with pytest.raises(ClaimLost), claims.fenced(old):
         pytest.fail("an old claim wrote")
     assert settling.finish(new, Outcome(S.DONE))
 
 
 def test_a_claim_moves_only_along_the_edges() -> None:
     with pytest.raises(ValueError, match="no edge"):
-        settling.move(claimed(), S.RUNNING)
+        claims.move(claimed(), S.RUNNING)
 
 
 # --- how an attempt ends ------------------------------------------------------------------------
@@ -232,7 +233,7 @@ def test_no_retry_keeps_a_file_longer_than_the_longest(settings: Any) -> None:
 
 def test_releasing_counts_for_nothing(broker: Broker) -> None:
     held = claimed()
-    assert settling.release(held)
+    assert claims.release(held)
     item = row(held)
     assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
     assert broker.sent == []  # this worker might still receive it
@@ -259,7 +260,7 @@ def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
     until = breaker.open_for(Refused())
     job = make_job(links=2)
     first, second = job.items.all()
-    assert settling.take_turn(first.pk) is None
+    assert claim_next(first.pk) is None
     for item in (first, second):
         item.refresh_from_db()
         assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
@@ -279,7 +280,7 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
     later = timezone.now() + timedelta(minutes=5)
     refused = make_item(not_before=later, error_code="refused")
     down = make_item(not_before=later, error_code="upstream_down")
-    assert settling.resume_all() == 1
+    assert backoff.release_queue() == 1
     refused.refresh_from_db()
     down.refresh_from_db()
     assert refused.not_before is None
@@ -288,26 +289,26 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
 
 def test_patience_begins_with_the_first_refusal() -> None:
     """Asked long ago, while nothing ran here: that was not TikTok's doing."""
-    long_ago = timezone.now() - settling.PATIENCE
+    long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
     held, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
     settling.fail(held, Refused("HTTP 403"))
-    assert reaper.repair(timezone.now()).gave_up == 0
+    assert reaper.requeue_stalled(timezone.now()).gave_up == 0
     assert row(held).state == S.QUEUED
     first = row(held).refused_since
     other.refresh_from_db()
     assert (other.state, other.error_detail) == (S.QUEUED, "")
     assert first
     Item.objects.update(not_before=None)
-    again = settling.claim(held.item_id)
+    again = claims.claim(held.item_id)
     assert again
     settling.fail(again, Refused("HTTP 403"))
     assert row(held).refused_since == first
-    settling.resume_all()
+    backoff.release_queue()
     assert row(held).refused_since is None
 
 
 def test_patience_with_refusals_ends() -> None:
-    long_ago = timezone.now() - settling.PATIENCE
+    long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
     held = claimed(refused_since=long_ago)
     settling.fail(held, Refused("HTTP 403"))
     assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
@@ -323,7 +324,7 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     held = Claim(running.pk, 1)
     half = make_story(running, state=S.QUEUED)
     file = make_artifact(half, expires_at=timezone.now() + timedelta(minutes=1))
-    assert settling.cancel(job) == 2
+    assert actions.cancel(job) == 2
     assert {item.state for item in job.items.exclude(pk=done.pk)} == {S.CANCELLED}
     done.refresh_from_db()
     half.refresh_from_db()
@@ -332,18 +333,18 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     assert (done.state, half.state) == (S.DONE, S.CANCELLED)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     assert job.settled_at is not None
-    assert not settling.holds(held)
+    assert not claims.is_held(held)
 
 
 def test_cancelled_stays_cancelled() -> None:
     item = make_item(state=S.RUNNING)
     held = Claim(item.pk, 1)
-    assert settling.cancel_item(item)
-    assert not settling.cancel_item(item)
+    assert actions.cancel_item(item)
+    assert not actions.cancel_item(item)
     assert not settling.finish(held, Outcome(S.DONE))
-    assert not settling.release(held)
-    reaper.repair(timezone.now() + timedelta(hours=1))
-    assert settling.retry(item.job) == 0
+    assert not claims.release(held)
+    reaper.requeue_stalled(timezone.now() + timedelta(hours=1))
+    assert actions.retry(item.job) == 0
     item.refresh_from_db()
     assert item.state == S.CANCELLED
 
@@ -358,7 +359,8 @@ def test_cancelled_stays_cancelled() -> None:
         (S.FAILED, "no_such_account", False),
         (S.FAILED, "not_understood", False),
         (S.PARTIAL, "media_unavailable", True),
-        (S.PARTIAL, "too_large", True),
+        (S.PARTIAL, "too_large", False),
+        (S.PARTIAL, "", True),
         (S.DONE, "", False),
         (S.EMPTY, "", False),
         (S.RUNNING, "", False),
@@ -367,8 +369,8 @@ def test_cancelled_stays_cancelled() -> None:
 def test_retrying(state: ItemState, code: str, again: bool) -> None:
     job = make_job(audio="mp3", settled_at=timezone.now())
     item = make_item(job, state=state, error_code=code, tries=3)
-    assert settling.can_retry(item) is again
-    assert settling.retry_item(item) is again
+    assert retry_may_help(item.state, item.error_code) is again
+    assert actions.retry_item(item) is again
     item.refresh_from_db()
     job.refresh_from_db()
     assert (item.state == S.QUEUED) is again
@@ -380,12 +382,12 @@ def test_retrying(state: ItemState, code: str, again: bool) -> None:
 
 def test_queueing_again_takes_a_line_from_its_worker(broker: Broker) -> None:
     held = claimed()
-    Item.objects.update(leads="what others wait for")
-    assert settling.requeue(Item.objects.filter(pk=held.item_id)) == 1
-    assert not settling.holds(held)
+    Item.objects.update(fetch_key="what others wait for")
+    assert actions.requeue(Item.objects.filter(pk=held.item_id)) == 1
+    assert not claims.is_held(held)
     assert not settling.finish(held, Outcome(S.DONE))
     item = row(held)
-    assert (item.state, item.not_before, item.leads) == (S.QUEUED, None, None)
+    assert (item.state, item.not_before, item.fetch_key) == (S.QUEUED, None, None)
     again = claimed(item)
     assert again.attempt == held.attempt + 1
 
@@ -409,7 +411,7 @@ def test_queueing_again(state: ItemState, code: str, key: str, again: bool) -> N
         state=state, error_code=code, key=key, tries=2, not_before=later, asked_at=long_ago
     )
     Job.objects.update(settled_at=timezone.now())
-    assert settling.requeue(Item.objects.all()) == again
+    assert actions.requeue(Item.objects.all()) == again
     item.refresh_from_db()
     assert item.state == (S.QUEUED if again else state)
     if again:
@@ -424,4 +426,4 @@ def test_retrying_a_job_takes_only_what_may_work_now() -> None:
     make_item(job, state=S.FAILED, error_code="timed_out")
     make_item(job, state=S.FAILED, error_code="gone")
     make_item(job, state=S.DONE)
-    assert settling.retry(job) == 1
+    assert actions.retry(job) == 1

@@ -139,7 +139,7 @@ def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None
     def full() -> None:
         raise DiskFull("no room")
 
-    monkeypatch.setattr(capacity, "check", full)
+    monkeypatch.setattr(capacity, "require_room", full)
     with pytest.raises(DiskFull):
         submit(make_user(), ["@one"])
     assert not Job.objects.exists()

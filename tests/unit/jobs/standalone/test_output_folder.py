@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with Folder(tmp_path) as folder:
-        monkeypatch.setattr(disk._Raw, "_put", full)
+        monkeypatch.setattr(disk._RawFile, "_put", full)
         with pytest.raises(FolderFull):
             folder.place_sidecar("a_story.json", b"{}")
         monkeypatch.undo()

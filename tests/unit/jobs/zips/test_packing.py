@@ -21,13 +21,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import DiskFull, NothingToPack
-from jobs.files import names, store
-from jobs.files.names import tame
-from jobs.housekeeping import sweep
+from jobs.files import deletion, names, store
+from jobs.files.names import safe_filename
+from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
-from jobs.queue import settling
+from jobs.queue import shutdown
 from jobs.states import ItemState
-from jobs.zips import claims, packing
+from jobs.zips import builder, claims, contents, packing
 from jobs.zips.archive import Archive, cell, manifest
 from tests.factories import make_artifact, make_item, make_job, make_story
 
@@ -68,8 +68,8 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
 
 
 def pack(story: Story, files: list[Artifact] | None = None) -> Artifact:
-    with store.Workspace(f"{uuid.uuid4()}.1") as workspace:
-        return packing.carousel(story, files or list(story.artifacts.all()), workspace)
+    with Workspace(f"{uuid.uuid4()}.1") as workspace:
+        return builder.build_carousel(story, files or list(story.artifacts.all()), workspace)
 
 
 def opened(artifact: Artifact) -> zipfile.ZipFile:
@@ -291,7 +291,7 @@ def test_no_member_leaves_its_folder(folder: str, names: list[str]) -> None:
         first, _, rest = path.partition("/")
         assert rest
         for part in (first, rest):
-            assert tame(part) == part
+            assert safe_filename(part) == part
             assert "/" not in part
 
 
@@ -529,10 +529,10 @@ def test_the_files_of_chosen_stories() -> None:
     theirs = make_artifact().story
     assert story
     assert theirs
-    found = packing.of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
+    found = contents.files_of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
     assert [file.role for file in found] == [Role.MEDIA]
     assert found[0].story == story
-    assert packing.of_stories(job, []) == []
+    assert contents.files_of_stories(job, []) == []
 
 
 def test_nothing_to_ask_for() -> None:
@@ -588,7 +588,7 @@ def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.Monkey
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
 
     # … and one noticed in the middle of copying.
-    monkeypatch.setattr(settling, "RENEW_S", -1.0)
+    monkeypatch.setattr(packing, "HEARTBEAT_EVERY_S", -1.0)
     assert not packing.run(held)
     assert files_on_disk(artifacts) == before
 
@@ -632,15 +632,15 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
     assert held
     unwanted = job.artifacts.filter(role=Role.MEDIA).first()
     assert unwanted
-    write = packing._write
+    build = packing.build_bundle
 
     def late(*args: Any, **more: Any) -> Artifact:
-        made = write(*args, **more)
-        sweep.delete(Artifact.objects.filter(pk=unwanted.pk))
+        made = build(*args, **more)
+        deletion.delete(Artifact.objects.filter(pk=unwanted.pk))
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "_write", late)
+        patch.setattr(packing, "build_bundle", late)
         assert not packing.run(held)
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
     package.refresh_from_db()
@@ -667,8 +667,8 @@ def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     held = claims.claim(package.pk)
     assert held
     before = files_on_disk(artifacts)
-    settling.stopping.set()
-    with pytest.raises(settling.Stopping):
+    shutdown.shutdown_requested.set()
+    with pytest.raises(shutdown.ShutdownRequested):
         packing.run(held)
     assert files_on_disk(artifacts) == before
 
@@ -680,7 +680,7 @@ def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held
     long_ago = timezone.now() - timedelta(hours=1)
     Package.objects.filter(pk=package.pk).update(heartbeat_at=long_ago)
-    monkeypatch.setattr(settling, "RENEW_S", -1.0)
+    monkeypatch.setattr(packing, "HEARTBEAT_EVERY_S", -1.0)
     assert packing.run(held)
     package.refresh_from_db()
     assert package.heartbeat_at

@@ -1,0 +1,199 @@
+"""The saved files of one item: which are there already, and rows for those that arrive.
+
+The file is moved into the store before its row is written, so that a row never points at nothing; a
+file whose row could not be written goes again. Every write is fenced by the claim.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobs.files import deletion, names, store
+from jobs.files.workspace import Workspace
+from jobs.models import Artifact, Audio, Item, Role, Story
+from jobs.queue.claims import Claim, ClaimLost, fenced
+from jobs.states import ItemState
+from stories.events import FileReady
+from stories.harvest import CONVERTED_TYPES
+
+logger = logging.getLogger(__name__)
+
+MediaKey = tuple[str, int]
+"""A picture, video or song: TikTok's id of its story, and its position within it."""
+
+_CLOSED: Final = frozenset({ItemState.DONE, ItemState.PARTIAL})
+_FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
+
+
+class FileRows:
+    """Reads and writes the artifacts of one claimed item.
+
+    saved_bytes: size of the media that need not be fetched. incomplete: media that are saved and
+    fetched once more, because a file derived from them is missing.
+    """
+
+    def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
+        self._claim, self._item, self._workspace = claim, item, workspace
+        self.saved_bytes: dict[MediaKey, int] = {}
+        self.incomplete: set[MediaKey] = set()
+
+    # --- what is there already ------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Look up what earlier attempts, or other items, saved for this one."""
+        now = timezone.now()
+        # Out of the way: a row that is not marked yet would keep out the file fetched instead.
+        deletion.delete_expired(self._item.pk, now)
+        rows = Artifact.objects.present(now).filter(item=self._item, story__isnull=False)
+        artifacts = list(rows.select_related("story"))
+        present = {(file.story_id, file.role, file.position) for file in artifacts}
+        saved = {}
+        for artifact in artifacts:
+            story = artifact.story
+            if story is None or artifact.role not in _FETCHED_ROLES:
+                continue
+            key = (story.tiktok_id, artifact.position)
+            derived = {(story.pk, role, artifact.position) for role in self._derived(artifact)}
+            # Once a story is closed, a derived file that is missing could not be made.
+            if story.state in _CLOSED or derived <= present:
+                saved[key] = artifact.size_bytes
+            else:
+                self.incomplete.add(key)
+        self.saved_bytes = saved | self._deleted_on_purpose()
+
+    def _deleted_on_purpose(self) -> dict[MediaKey, int]:
+        """Media someone deleted before its time since its owner last asked: not to come back."""
+        deleted = Artifact.objects.filter(
+            item=self._item,
+            story__isnull=False,
+            role__in=_FETCHED_ROLES,
+            removed_at__gte=self._item.asked_at,
+            removed_at__lt=F("expires_at"),
+        )
+        return {
+            (tiktok_id, position): size_bytes
+            for tiktok_id, position, size_bytes in deleted.values_list(
+                "story__tiktok_id", "position", "size_bytes"
+            )
+        }
+
+    def _derived(self, artifact: Artifact) -> Iterator[Role]:
+        """Roles of the files that belong beside a saved one."""
+        if artifact.role != Role.MEDIA:
+            return
+        if artifact.position == 1:
+            yield Role.POSTER
+        if artifact.content_type in CONVERTED_TYPES:
+            yield Role.CONVERTED
+        if artifact.has_audio and self._item.job.audio != Audio.NONE:
+            yield Role.AUDIO_TRACK
+
+    # --- what arrives ---------------------------------------------------------------------------
+
+    def save(
+        self,
+        ready: Sequence[FileReady],
+        stories: Mapping[str, Story],
+        also: Callable[[], None] | None = None,
+    ) -> None:
+        """Move files into the store and write their rows, all in one transaction.
+
+        stories: rows by TikTok's id. also: writes more in the same transaction. Raises ClaimLost,
+        DiskFull; what was moved before the disk was full is recorded all the same.
+        """
+        artifacts: list[Artifact] = []
+        try:
+            for event in ready:
+                artifacts.append(self._commit(event, stories))  # noqa: PERF401  # see above
+        except BaseException:
+            self.add(artifacts)
+            raise
+        self.add(artifacts, also)
+
+    def _commit(self, event: FileReady, stories: Mapping[str, Story]) -> Artifact:
+        """Move a file into the store; its row, unsaved, with the name it should have."""
+        story = stories[event.story_id]
+        role = Role(event.role)
+        artifact = Artifact(
+            id=uuid4(),
+            owner_id=self._item.owner_id,
+            job_id=self._item.job_id,
+            item=self._item,
+            story=story,
+            role=role,
+            position=event.position,
+            name=names.media_name(
+                self._item.author_name,
+                story.posted_at,
+                event.position or 1,
+                event.verified.suffix,
+                tag=names.TAGS.get(role, ""),
+            ),
+            content_type=event.verified.content_type,
+            size_bytes=event.size_bytes,
+            sha256=event.sha256,
+            width=event.verified.width,
+            height=event.verified.height,
+            duration_s=event.verified.duration_s,
+            has_audio=event.verified.has_audio,
+            checked=True,
+            labels=list(event.labels),
+            expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
+        )
+        try:
+            self._workspace.commit(event.key, artifact.pk, durable=role != Role.POSTER)
+        except FileNotFoundError as error:
+            raise ClaimLost from error  # the workspace was taken away with the claim
+        return artifact
+
+    def add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
+        """Write the rows of files that are in the store; a file without a row is removed again.
+
+        also: writes more in the same transaction. Raises ClaimLost.
+        """
+        if not artifacts and also is None:
+            return
+        added: list[Artifact] = []
+        try:
+            with fenced(self._claim, job_id=self._item.job_id if artifacts else None):
+                if artifacts:
+                    self._give_unique_names(artifacts)
+                inserted = self._insert(artifacts) if artifacts else []
+                if also is not None:
+                    also()
+            added = inserted
+        finally:
+            for artifact in artifacts:
+                if artifact not in added:
+                    store.remove(artifact.pk)
+
+    def _give_unique_names(self, artifacts: list[Artifact]) -> None:
+        """Give each a name that no other file of the job has."""
+        stems = [artifact.name.rpartition(".")[0] for artifact in artifacts]
+        start = os.path.commonprefix(stems)  # noqa: RUF071  # letters are what is wanted here
+        rows = Artifact.objects.filter(job_id=self._item.job_id, name__istartswith=start)
+        taken = {names.collision_key(name) for name in rows.values_list("name", flat=True)}
+        for artifact in artifacts:
+            artifact.name = names.unique_name(artifact.name, taken)
+            taken.add(names.collision_key(artifact.name))
+
+    def _insert(self, artifacts: list[Artifact]) -> list[Artifact]:
+        """Write the rows; those that were written."""
+        try:
+            with transaction.atomic():
+                return Artifact.objects.bulk_create(artifacts)
+        except IntegrityError:
+            if len(artifacts) > 1:
+                return [row for artifact in artifacts for row in self._insert([artifact])]
+        # Saved before, by an attempt that was thought lost: one copy is enough.
+        logger.info("item %s: %s was there already", self._item.pk, artifacts[0].role)
+        return []

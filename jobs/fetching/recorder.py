@@ -1,0 +1,280 @@
+"""Turns the events of one claimed item into rows, files and progress, fenced by its claim."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from django.utils import timezone
+
+from jobs.ephemeral.progress import Reporter
+from jobs.fetching.file_rows import FileRows, MediaKey
+from jobs.files import deletion, store
+from jobs.files.workspace import Workspace
+from jobs.lines import resolved_kind
+from jobs.models import Artifact, Item, Role, Story, StoryKind
+from jobs.queue.backoff import release_queue
+from jobs.queue.claims import Claim, fenced
+from jobs.queue.dispatch import dispatch
+from jobs.queue.settling import Outcome
+from jobs.states import ItemState
+from jobs.text import clean_text
+from jobs.upstream import breaker
+from jobs.zips.builder import build_carousel
+from jobs.zips.contents import any_removed
+from stories import renditions, structures
+from stories.errors import Gone, MediaUnavailable, StoriesError
+from stories.events import (
+    Checking,
+    Event,
+    FileReady,
+    Listed,
+    MediaFailed,
+    Resolved,
+    StoryFinished,
+    Transferring,
+    Warned,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_CAPTION: Final = 10_000
+SAVE_AFTER_S: Final = 0.5
+"""A verified file waits at most this long for others to be recorded with it; a transaction for each
+would cost more than fetching them."""
+SAVE_TOGETHER: Final = 32
+
+
+def record_answer() -> None:
+    """TikTok gave a real answer: when that closes the breaker, items that wait for it go on."""
+    if breaker.record_answer():
+        released = release_queue()
+        logger.info("TikTok answers again, %d items go on", released)
+        dispatch()
+
+
+class Recorder:
+    """Records one attempt at an item, event by event.
+
+    has_past: an earlier attempt found stories. have: media that need not be fetched.
+    """
+
+    def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
+        self._claim, self._item, self._workspace = claim, item, workspace
+        self._files = FileRows(claim, item, workspace)
+        self._stories: dict[str, Story] = {}
+        self._failed: dict[str, StoriesError] = {}
+        self._spared: Counter[str] = Counter()
+        self._listed: frozenset[str] = frozenset()
+        self._ready: list[FileReady] = []
+        self._ready_since = 0.0
+        self.has_past = claim.attempt > 1 and Story.objects.filter(item=item).exists()
+        if claim.attempt > 1:
+            self._files.load()
+        self.progress = Reporter(item.job_id, item.pk)
+
+    @property
+    def have(self) -> frozenset[MediaKey]:
+        """Media that is saved, or was deleted on purpose."""
+        return frozenset(self._files.saved_bytes)
+
+    def reload(self) -> None:
+        """Take into account what another item's files brought."""
+        self._files.load()
+
+    def record(self, event: Event | None) -> None:
+        """Record one event; None: time passed. Raises ClaimLost, DiskFull."""
+        match event:
+            case None:
+                self.progress.tick()
+            case Resolved():
+                self._record_author(event.author)
+            case Listed():
+                self._record_list(event)
+            case Transferring():
+                file = (event.story_id, event.position)
+                self.progress.arriving(file, event.bytes_done, event.bytes_total)
+            case Checking():
+                self.progress.checking()
+            case FileReady():
+                self._ready_since = self._ready_since if self._ready else time.monotonic()
+                self._ready.append(event)
+            case MediaFailed():
+                self._record_failure(event)
+            case StoryFinished():
+                self._finish_story(event)
+            case Warned():
+                logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
+        if self._ready and (
+            len(self._ready) >= SAVE_TOGETHER
+            or time.monotonic() - self._ready_since >= SAVE_AFTER_S
+        ):
+            self.save()
+
+    def save(self, also: Callable[[], None] | None = None) -> None:
+        """Save the files that are ready, in one transaction. Raises ClaimLost, DiskFull.
+
+        also: writes more in the same transaction.
+        """
+        ready, self._ready = self._ready, []
+        self._files.save(ready, self._stories, also)
+        for event in ready:
+            if event.role == "media":
+                self.progress.file_done((event.story_id, event.position), event.size_bytes)
+
+    def outcome(self) -> Outcome:
+        """What all the item's stories amount to, those of earlier attempts included."""
+        states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
+        if not states:
+            return Outcome(ItemState.EMPTY)
+        if all(state == ItemState.DONE for state in states):
+            return Outcome(ItemState.DONE)
+        some_saved = {ItemState.DONE, ItemState.PARTIAL} & set(states)
+        state = ItemState.PARTIAL if some_saved else ItemState.FAILED
+        return Outcome(state, self._missing())
+
+    def _missing(self) -> StoriesError:
+        """The error to name for what is missing: one that may pass, if there is one."""
+        errors = sorted(self._failed.values(), key=lambda error: not error.retryable)
+        return errors[0] if errors else Gone("not listed any more")
+
+    # --- author and list ------------------------------------------------------------------------
+
+    def _record_author(self, author: structures.Author) -> None:
+        item = self._item
+        before = (item.author_id, item.author_name, item.author_nickname)
+        item.author_id, item.author_name = author.id[:32], author.name[:64]
+        item.author_nickname = clean_text(author.nickname, 200)
+        if before == (item.author_id, item.author_name, item.author_nickname):
+            return
+        with fenced(self._claim):
+            item.save(update_fields=["author_id", "author_name", "author_nickname"])
+
+    def _record_list(self, event: Listed) -> None:
+        record_answer()
+        self._record_author(event.author)
+        dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(event.dropped.items()))
+        logger.info(
+            "item %s: %d stories%s",
+            self._item.pk, len(event.stories), f"; left out: {dropped}" if dropped else "",
+        )  # fmt: skip
+        self._listed = frozenset(story.id for story in event.stories)
+        with fenced(self._claim):
+            known = {row.tiktok_id: row for row in Story.objects.filter(item=self._item)}
+            position = max((row.position for row in known.values()), default=0)
+            new: list[Story] = []
+            for story in event.stories:
+                row = known.get(story.id)
+                if row is None:
+                    position += 1
+                    row = self._new_row(story, position)
+                    new.append(row)
+                elif row.state != ItemState.DONE:
+                    row.state, row.error_code, row.error_detail = ItemState.QUEUED, "", ""
+                    row.save(update_fields=["state", "error_code", "error_detail"])
+                self._stories[story.id] = row
+            Story.objects.bulk_create(new)
+            for row in known.values():
+                if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
+                    saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
+                    self._close(row, Gone("not listed any more"), saved=saved)
+            self._item.kind = resolved_kind(self._item.kind, event.stories)
+            self._item.listed_at = timezone.now()
+            self._item.save(update_fields=["kind", "listed_at"])
+        self._expect(event.stories)
+
+    def _new_row(self, story: structures.Story, position: int) -> Story:
+        return Story(
+            item=self._item,
+            owner_id=self._item.owner_id,
+            tiktok_id=story.id,
+            position=position,
+            kind=StoryKind(story.kind.value),
+            is_story=story.is_story,
+            caption=clean_text(story.caption, MAX_CAPTION, multiline=True),
+            source_url=story.source_url[:300],
+            posted_at=story.posted_at,
+            leaves_at=story.leaves_at,
+            media_count=len(story.media),
+        )
+
+    def _expect(self, stories: Iterable[structures.Story]) -> None:
+        """Tell the progress how much is to come."""
+        expected, already = {}, {}
+        for story in stories:
+            for media in story.media:
+                file = (story.id, media.position)
+                if file in self._files.saved_bytes:
+                    already[file] = self._files.saved_bytes[file]
+                else:
+                    ranked = renditions.rank(media)
+                    expected[file] = (ranked[0].variant.size_bytes or 0) if ranked else 0
+        self.progress.found(len(self._listed), expected, already)
+
+    # --- media and the end of a story -----------------------------------------------------------
+
+    def _record_failure(self, event: MediaFailed) -> None:
+        file = (event.story_id, event.position)
+        self.progress.file_failed(file)
+        self._spared[event.story_id] += file in self._files.incomplete
+        logger.info(
+            "item %s: media %d of story %s: %s %s",
+            self._item.pk, event.position, event.story_id, event.error.code, event.error.detail,
+        )  # fmt: skip
+
+    def _finish_story(self, event: StoryFinished) -> None:
+        story = self._stories[event.story_id]
+        # Media fetched once more for a file derived from it, and not had, is still there.
+        saved = event.saved + self._spared[event.story_id]
+        error = event.error if saved < event.expected else None
+        if error is None and saved < event.expected:
+            error = MediaUnavailable()
+        if error is not None:
+            self._failed[story.tiktok_id] = error
+
+        def close() -> None:
+            self._close(story, error, saved=saved > 0)
+
+        if story.kind == StoryKind.CAROUSEL and saved:
+            self.save()
+            files = list(Artifact.objects.present().filter(story=story).order_by("position"))
+            packed = self._pack(story, files)
+            self._files.add(packed, close)
+            sources = [artifact for artifact in files if artifact.role != Role.ZIP]
+            if packed and any_removed(sources):  # deleted while it was packed
+                ids = [artifact.pk for artifact in packed]
+                deletion.delete(Artifact.objects.filter(pk__in=ids))
+        else:
+            self.save(close)
+
+    def _close(self, story: Story, error: StoriesError | None, *, saved: bool) -> None:
+        """Write how a story ended. saved: some of its media is, or was, in the store."""
+        story.state = ItemState.DONE
+        story.error_code = story.error_detail = ""
+        if error is not None:
+            story.state = ItemState.PARTIAL if saved else ItemState.FAILED
+            story.error_code = error.code
+            story.error_detail = clean_text(error.detail, 500)
+        if saved:
+            story.captured_at = story.captured_at or timezone.now()
+        story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
+
+    def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
+        """A carousel as one ZIP, where there is none yet; one that lacks pictures makes room."""
+        media = [artifact for artifact in files if artifact.role == Role.MEDIA]
+        old = next((artifact for artifact in files if artifact.role == Role.ZIP), None)
+        if not media or (old and old.created_at > max(file.created_at for file in media)):
+            return []
+        self.progress.packing()
+        if old:
+            with fenced(self._claim):
+                Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
+            store.remove(old.pk)
+        try:
+            return [build_carousel(story, files, self._workspace)]
+        except StoriesError as error:
+            logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
+            return []

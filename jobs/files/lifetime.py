@@ -1,0 +1,69 @@
+"""How long saved files are kept, and for how much longer they can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from jobs.models import JOB_ZIP_ROLES, Artifact, Job, Role
+
+MIN_GAIN: Final = timedelta(minutes=1)
+"""An extension shorter than this is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """How long a job's files are kept from now on.
+
+    until: when the first of them goes. longest: the instance's maximum is reached, so that asking
+    again later gains nothing.
+    """
+
+    until: datetime
+    longest: bool
+
+
+def extended(expires_at: datetime, since: datetime) -> datetime:
+    """When a file expires after one more extension: one lifetime later, within the maximum.
+
+    since: when it was saved, from which the maximum counts. Returns `expires_at` itself when the
+    gain would be less than `MIN_GAIN`.
+    """
+    env = settings.STORYKEEP
+    latest = min(expires_at + env.artifact_ttl, since + env.artifact_ttl_max)
+    return latest if latest - expires_at >= MIN_GAIN else expires_at
+
+
+def extend(job: Job) -> Extension | None:
+    """Keep a job's files for one more lifetime than they have left, within the instance's maximum.
+
+    None when there is no file left. Never shortens.
+    """
+    now = timezone.now()
+    of_job = Artifact.objects.filter(job=job)
+    first_saved = of_job.filter(role=Role.MEDIA).aggregate(at=Min("created_at"))["at"]
+
+    def later(artifact: Artifact) -> datetime:
+        # A ZIP is made later than what it holds, and may not outlive it for that.
+        is_zip = artifact.role in JOB_ZIP_ROLES
+        since = first_saved if is_zip and first_saved else artifact.created_at
+        return extended(artifact.expires_at, since)
+
+    with transaction.atomic():
+        for artifact in of_job.present(now).only("role", "created_at", "expires_at"):
+            # WHERE again: a file that was removed meanwhile stays removed, and of two that ask at
+            # the same moment one is enough.
+            unchanged = Artifact.objects.filter(
+                pk=artifact.pk, removed_at=None, expires_at=artifact.expires_at
+            )
+            unchanged.update(expires_at=later(artifact))
+    first = of_job.present(now).order_by("expires_at").first()
+    if first is None:
+        return None
+    return Extension(until=first.expires_at, longest=later(first) == first.expires_at)

@@ -1,0 +1,236 @@
+"""Workspaces: folders of files that are arriving or being made, one per claim.
+
+    <artifacts>/work/<item or package id>.<attempt>/<n>.part
+
+A finished file is renamed from here to its place in the store, so a reader never meets half a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from uuid import UUID
+
+from django.conf import settings
+
+from jobs.errors import DiskFull
+from jobs.files import disk, store
+from jobs.files.capacity import Reservation, reservations
+from jobs.files.disk import WORK, create_file, translate_disk_errors
+from jobs.files.store import READ_FLAGS
+
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
+
+
+class Workspace:
+    """A folder of one claim's unfinished files; leaving the block removes the folder.
+
+    `create`, `discard` and `reserve` may be called from one thread while `commit` runs in another.
+    name: `<item id>.<attempt>`, so a worker presumed dead and its successor never share one.
+    owner_id, max_bytes: whose files these become, and how many bytes of files that user may have in
+    all; None = as many as the disk takes.
+    """
+
+    def __init__(
+        self, name: str, *, owner_id: int | None = None, max_bytes: int | None = None
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError("a workspace is named by an id and an attempt")
+        self.name = name
+        self._lock = threading.Lock()
+        self._count = 0
+        self._open: dict[str, BinaryIO] = {}
+        self._reservation = Reservation(
+            owner_id=owner_id,
+            max_bytes=max_bytes,
+            written_bytes=self._written_bytes,
+            is_idle=lambda: not self._open,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return settings.STORYKEEP.artifacts / WORK / self.name
+
+    def __enter__(self) -> Self:
+        with translate_disk_errors():
+            work = disk.root() / WORK
+            work.mkdir(mode=0o700, exist_ok=True)
+            _remove_tree(self.path)
+            self.path.mkdir(mode=0o700)
+        reservations.enter(self._reservation)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        reservations.leave(self._reservation)
+        with self._lock:
+            files = list(self._open.values())
+            self._open.clear()
+        for file in files:
+            with contextlib.suppress(OSError, DiskFull):
+                file.close()
+        with contextlib.suppress(OSError):  # the sweep takes what we cannot
+            _remove_tree(self.path)
+
+    def create(self) -> tuple[str, BinaryIO]:
+        """A new empty file open for reading and writing, and its key. Raises DiskFull."""
+        key = self._next_key()
+        file = create_file(self.path / key, _open_private)
+        with self._lock:
+            self._open[key] = file
+        return key, file
+
+    def link_existing(self, artifact_id: UUID | str) -> str:
+        """A saved file as a finished file of this workspace; its key.
+
+        The bytes are shared by a hard link where the file system can, else copied. Raises
+        FileNotFoundError when the file was deleted meanwhile, and DiskFull.
+        """
+        with translate_disk_errors(), store.open_artifact(artifact_id) as source:
+            key = self._next_key()
+            path = self._path_of(key)
+            try:
+                with store.shard(artifact_id) as (folder, name):
+                    os.link(name, path, src_dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                raise
+            except OSError:  # this file system knows no links, or has as many as it takes
+                copy = _open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                with os.fdopen(copy, "wb") as target:
+                    shutil.copyfileobj(source, target)
+            # New here: a file without a row is swept when it is old.
+            os.utime(path)
+        return key
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a file of this workspace once more, for reading, with all that was written to it."""
+        self._flush(key)
+        return os.fdopen(os.open(self._path_of(key), READ_FLAGS), "rb")
+
+    def discard(self, key: str) -> None:
+        """Delete a file and give its reserved bytes back. Twice is harmless."""
+        path = self._path_of(key)
+        file = self._forget(key)
+        if file is not None:
+            with contextlib.suppress(OSError, DiskFull, ValueError):
+                file.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._reservation.give_back(path.stat().st_size)
+            path.unlink()
+
+    def reserve(self, size_bytes: int) -> None:
+        """Reserve this many more bytes before they are written.
+
+        They count as used until the file is committed or discarded. Raises DiskFull, or
+        QuotaExceeded when the owner has no room. Costs no query when called on an event loop: the
+        last known count is used, which every committed file corrects.
+        """
+        reservations.reserve(self._reservation, size_bytes)
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes reserved, and neither committed nor discarded yet."""
+        return self._reservation.in_flight_bytes
+
+    def commit(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
+        """Move a finished file to its place in the store; its size in bytes.
+
+        The file stays open for its readers. durable: sync it first, so that it survives a power
+        cut; False for what can be made again. Raises DiskFull, FileNotFoundError.
+        """
+        path = self._path_of(key)
+        self._flush(key)
+        with translate_disk_errors():
+            file = os.open(path, READ_FLAGS)
+            try:
+                size_bytes = os.fstat(file).st_size
+                if durable:
+                    os.fsync(file)
+            finally:
+                os.close(file)
+            with store.shard(artifact_id, make=True) as (folder, name):
+                os.rename(path, name, dst_dir_fd=folder)
+        self._forget(key)
+        self._reservation.give_back(size_bytes)
+        reservations.committed(self._reservation, size_bytes)
+        return size_bytes
+
+    def _next_key(self) -> str:
+        with self._lock:
+            self._count += 1
+            return f"{self._count}.part"
+
+    def _written_bytes(self) -> int:
+        with self._lock:
+            keys = list(self._open)
+        written = 0
+        for key in keys:
+            with contextlib.suppress(OSError):
+                written += (self.path / key).stat().st_size
+        return written
+
+    def _path_of(self, key: str) -> Path:
+        if not re.fullmatch(r"[0-9]{1,9}\.part", key):
+            raise ValueError("that is not a key of a workspace")
+        return self.path / key
+
+    def _flush(self, key: str) -> None:
+        with self._lock:
+            file = self._open.get(key)
+        if file is not None and not file.closed:
+            with (
+                translate_disk_errors(),
+                contextlib.suppress(ValueError),
+            ):  # closed by its maker just now
+                file.flush()
+
+    def _forget(self, key: str) -> BinaryIO | None:
+        with self._lock:
+            return self._open.pop(key, None)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)  # does not follow links
+
+
+def stale_workspaces(*, older_than_s: float, now: float | None = None) -> Iterator[str]:
+    """Names of workspaces in which nothing was made or removed for so long. now: Unix seconds."""
+    limit = (time.time() if now is None else now) - older_than_s
+    work = disk.root() / WORK
+    if work.is_symlink() or not work.is_dir():
+        return
+    for path in sorted(work.iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_mtime < limit:
+                yield path.name
+
+
+def remove_workspace(name: str) -> None:
+    """Delete a workspace that a dead worker left. Raises OSError when it cannot be deleted."""
+    if "/" in name or name in {"", ".", ".."}:
+        raise ValueError("a workspace is named by an id and an attempt")
+    path = settings.STORYKEEP.artifacts / WORK / name
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)

@@ -1,0 +1,103 @@
+"""How long an item waits before its next attempt, and what waits while TikTok refuses this server.
+
+Retries happen here and nowhere else: an attempt that failed is queued again with `not_before` set.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from jobs.errors import REFUSAL_CODES
+from jobs.models import Item
+from jobs.queue.claims import Claim, claimed_row, move
+from jobs.states import ItemState
+from jobs.upstream import breaker
+from stories.errors import (
+    MediaCorrupt,
+    MediaUnavailable,
+    Refusal,
+    StoriesError,
+    TimedOut,
+    Unavailable,
+    UpstreamDown,
+)
+
+MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
+"""How long an item waits while TikTok refuses this server."""
+BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
+    UpstreamDown: (10.0, 60.0),
+    TimedOut: (10.0, 60.0),
+    MediaUnavailable: (10.0, 60.0),
+    MediaCorrupt: (10.0, 60.0),
+    Unavailable: (300.0,),
+}
+"""Seconds before the second attempt, the third, …; after the last one the error is final."""
+MAX_BACKOFF_S: Final = 60 * 60.0
+JITTER: Final = 0.25
+
+
+def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
+    """When an attempt that ended with `error` is tried again by itself; None when that is final.
+
+    A Refusal opens the breaker and holds the whole queue.
+    """
+    item = claimed_row(claim).values("tries", "refused_since").first()
+    if item is None:
+        return None
+    now = timezone.now()
+    if isinstance(error, Refusal):
+        until = breaker.open_for(error)
+        hold_queue(until, error.code)
+        return until if now - (item["refused_since"] or now) < MAX_REFUSAL_WAIT else None
+    backoff = next((steps for kind, steps in BACKOFF_S.items() if isinstance(error, kind)), ())
+    if item["tries"] >= len(backoff):
+        return None
+    wait_s = max(backoff[item["tries"]], error.retry_after_s or 0.0)
+    wait_s *= 1 + random.random() * JITTER  # noqa: S311  # spreads load, guards nothing
+    return now + timedelta(seconds=min(wait_s, MAX_BACKOFF_S))
+
+
+def requeue_untried(claim: Claim, until: datetime, code: str) -> bool:
+    """Queue an item again without having tried it, to wait until the breaker closes.
+
+    Counts for nothing. code: of the refusal that opened the breaker. False: the claim was lost.
+    """
+    moved = move(claim, ItemState.QUEUED, **held_fields(until, code))
+    hold_queue(until, code)
+    return moved
+
+
+def hold_queue(until: datetime, code: str) -> int:
+    """Have all due items wait: TikTok refuses this server. How many items that were."""
+    return Item.objects.due(timezone.now()).update(**held_fields(until, code))
+
+
+def release_queue() -> int:
+    """Let the items that waited for TikTok go on, their patience restored; how many that were."""
+    waiting = Item.objects.filter(state=ItemState.QUEUED, error_code__in=REFUSAL_CODES)
+    waiting.update(refused_since=None)
+    return waiting.filter(not_before__gt=timezone.now()).update(not_before=None)
+
+
+def held_fields(until: datetime, code: str) -> dict[str, Any]:
+    """Columns of an item that waits until TikTok answers this server again."""
+    return {
+        "not_before": until,
+        "error_code": code,
+        "error_detail": "",
+        "sent_at": None,
+        "refused_since": Coalesce("refused_since", Value(timezone.now())),
+    }
+
+
+def error_fields(error: StoriesError | None) -> dict[str, str]:
+    """The error columns of an item or a story; both empty for None."""
+    if error is None:
+        return {"error_code": "", "error_detail": ""}
+    return {"error_code": error.code, "error_detail": error.detail[:500]}

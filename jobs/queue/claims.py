@@ -1,0 +1,160 @@
+"""Claims: the right of one worker to work on one item, and how it is kept, fenced and given up.
+
+A claim names the item's `attempt`, which grows with every claim: a worker presumed dead that comes
+back finds the number gone and can write nothing. A worker renews its claim by heartbeats; without
+one for a `LEASE` the reaper takes the item back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from jobs.models import Item, Job
+from jobs.queue.transitions import transition
+from jobs.states import EDGES, ItemState
+
+logger = logging.getLogger(__name__)
+S = ItemState
+
+LEASE: Final = timedelta(seconds=40)
+"""A worker without a heartbeat for longer than this is taken for dead."""
+HEARTBEAT_EVERY_S: Final = 10.0
+
+
+class ClaimLost(Exception):
+    """The item was cancelled, erased, or given to another worker meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on an item; ends when the item's attempt or state moves on."""
+
+    item_id: UUID
+    attempt: int
+
+    @property
+    def workspace(self) -> str:
+        """The name of this attempt's workspace."""
+        return f"{self.item_id}.{self.attempt}"
+
+
+def claim(item_id: UUID) -> Claim | None:
+    """Claim a due item; None when another worker has it, it was cancelled, or it must wait."""
+    now = timezone.now()
+    due = Item.objects.due(now).filter(pk=item_id)
+    attempt = due.values_list("attempt", flat=True).first()
+    if attempt is None:
+        return None
+    claimed = transition(
+        due.filter(attempt=attempt),
+        S.RUNNING,
+        attempt=attempt + 1,
+        claimed_at=now,
+        heartbeat_at=now,
+        sent_at=None,
+        not_before=None,
+        fetch_key=None,
+        listed_at=None,
+        error_code="",
+        error_detail="",
+    )
+    return Claim(item_id, attempt + 1) if claimed else None
+
+
+def claimed_row(claim: Claim) -> QuerySet[Item]:
+    """The claimed item's row; empty once the claim was lost."""
+    return Item.objects.filter(pk=claim.item_id, attempt=claim.attempt, state=S.RUNNING)
+
+
+def is_held(claim: Claim) -> bool:
+    """Whether the claim still holds. One small query, asked about once a second while working."""
+    return claimed_row(claim).exists()
+
+
+def is_claimed(item_id: UUID, attempt: int) -> bool:
+    """Whether this attempt at an item is still running."""
+    return is_held(Claim(item_id, attempt))
+
+
+def heartbeat(claim: Claim) -> bool:
+    """Renew the lease; False when the claim was lost."""
+    return claimed_row(claim).update(heartbeat_at=timezone.now()) == 1
+
+
+def move(claim: Claim, to: ItemState, **fields: Any) -> bool:
+    """Move a claimed item along one edge; False when the claim was lost meanwhile.
+
+    Raises ValueError where no edge leads from RUNNING to `to`.
+    """
+    if to not in EDGES[S.RUNNING]:
+        raise ValueError(f"no edge leads from running to {to}")
+    return transition(claimed_row(claim), to, fetch_key=None, **fields) == 1
+
+
+def release(claim: Claim) -> bool:
+    """Queue the item again at once, tries unchanged: this worker is shutting down.
+
+    No message is sent yet, for this worker might still receive it; it does so as it ends.
+    """
+    moved = move(claim, S.QUEUED, sent_at=None)
+    if moved:
+        logger.info("item %s released", claim.item_id)
+    return moved
+
+
+def try_lead(claim: Claim, fetch_key: str) -> bool:
+    """Become the item that fetches `fetch_key`; False while another running item is.
+
+    Raises ClaimLost. See jobs/fetching/coalescing.py.
+    """
+    try:
+        with transaction.atomic():
+            if not claimed_row(claim).update(fetch_key=fetch_key, listed_at=None):
+                raise ClaimLost
+    except IntegrityError:
+        return False
+    return True
+
+
+@contextmanager
+def fenced(claim: Claim, *, job_id: UUID | None = None) -> Iterator[None]:
+    """A transaction that writes only while the claim holds. Raises ClaimLost.
+
+    job_id: locks the job as well, for values that must be unlike those of its other items.
+    """
+    with transaction.atomic():
+        if job_id is not None:  # before the item's row, as everywhere
+            list(Job.objects.select_for_update(no_key=True).filter(pk=job_id).values_list("pk"))
+        # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
+        if not claimed_row(claim).select_for_update().values_list("pk", flat=True).first():
+            raise ClaimLost
+        yield
+
+
+# --- claims of workers that are gone --------------------------------------------------------------
+
+
+def stalled(now: datetime) -> Q:
+    """Rows without a heartbeat for a lease; or with one from the future: the clock was set back."""
+    long_ago = Q(heartbeat_at__lte=now - LEASE)
+    return long_ago | Q(heartbeat_at__gt=now + LEASE) | Q(heartbeat_at=None)
+
+
+def requeue_stalled(claim: Claim, now: datetime, *, tries: int) -> bool:
+    """Queue an item of a lost worker again; False when it moved on or its worker is back.
+
+    tries: what its counter is set to.
+    """
+    row = claimed_row(claim).filter(stalled(now))
+    fields: dict[str, Any] = {"sent_at": None, "not_before": None, "fetch_key": None}
+    return transition(row, S.QUEUED, tries=tries, **fields) == 1

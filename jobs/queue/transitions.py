@@ -1,0 +1,29 @@
+"""The one place that writes an item's state: along an edge of `EDGES`, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from jobs.models import Item
+from jobs.states import EDGES, ItemState, sources
+
+
+def transition(items: QuerySet[Item], to: ItemState, **fields: Any) -> int:
+    """Move those of the items from whose state an edge leads to `to`; how many rows that were.
+
+    fields: other columns to write with it. The WHERE clause is the lock: of two workers that move
+    the same item, one updates its row and the other none.
+    """
+    return items.filter(state__in=sources(to)).update(state=to, **fields)
+
+
+def begin_in(item: Item, state: ItemState) -> None:
+    """Give an item that is not saved yet another state than QUEUED.
+
+    Raises ValueError where no edge leads there from the state it has.
+    """
+    if state not in EDGES[ItemState(item.state)]:
+        raise ValueError(f"no edge leads from {item.state} to {state}")
+    item.state = state

@@ -1,0 +1,189 @@
+"""Writing a ZIP of saved files: rows become the archive's plain values, and the ZIP gets a row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.utils import timezone
+
+from jobs.errors import NothingToPack
+from jobs.files import disk, names, store
+from jobs.files.workspace import Workspace
+from jobs.models import Artifact, Job, Role, Story
+from jobs.zips.archive import (
+    CHUNK_BYTES,
+    ENTRY_BYTES,
+    Archive,
+    FileFacts,
+    Named,
+    StoryFacts,
+    no_heartbeat,
+)
+from jobs.zips.contents import item_of, packable, story_of
+
+
+def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:
+    """Pack a carousel's pictures and sidecar into a ZIP in the store; its row, unsaved.
+
+    files: the story's saved files; those that do not belong in a ZIP are left out. The caller
+    removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
+    """
+    expected = packable(files)
+    item = story.item
+
+    def fill(archive: Archive) -> list[Artifact]:
+        facts = [_file_facts(artifact) for artifact in expected]
+        packed = archive.add_story(_story_facts(story, item.job.note, expected), facts, folder="")
+        return _packed_among(expected, packed)
+
+    return _build(
+        workspace,
+        expected,
+        fill,
+        at=timezone.now(),
+        owner_id=story.owner_id,
+        job_id=item.job_id,
+        item=item,
+        story=story,
+        role=Role.ZIP,
+        name=names.carousel_name(item.author_name, story.posted_at),
+    )
+
+
+def build_bundle(
+    job: Job,
+    files: Sequence[Artifact],
+    workspace: Workspace,
+    heartbeat: Callable[[], None],
+    *,
+    at: datetime,
+    selection: bool,
+) -> Artifact:
+    """Pack files of a job, in author folders and with a manifest; the row of the ZIP, unsaved.
+
+    files: as `contents.package_files` returns them. heartbeat: called between chunks, may raise to
+    stop. at: when the files were looked up. selection: only some of the job's files were asked for.
+    The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
+    """
+
+    def fill(archive: Archive) -> list[Artifact]:
+        stories = []
+        for _, group in groupby(files, key=lambda artifact: story_of(artifact).pk):
+            of_story = list(group)
+            facts = _story_facts(story_of(of_story[0]), job.note, of_story)
+            stories.append((facts, [_file_facts(artifact) for artifact in of_story]))
+        return _packed_among(files, archive.add_bundle(stories))
+
+    authors = (item_of(artifact).author_name for artifact in files)
+    return _build(
+        workspace,
+        files,
+        fill,
+        heartbeat,
+        at=at,
+        owner_id=job.owner_id,
+        job_id=job.pk,
+        role=Role.SELECTION if selection else Role.BUNDLE,
+        name=names.bundle_name(authors, job.created_at, selection=selection),
+    )
+
+
+def _build(
+    workspace: Workspace,
+    expected: Sequence[Artifact],
+    fill: Callable[[Archive], list[Artifact]],
+    heartbeat: Callable[[], None] = no_heartbeat,
+    *,
+    at: datetime,
+    **columns: Any,
+) -> Artifact:
+    """Write a ZIP and commit it; its row, unsaved.
+
+    fill: adds members, and returns the files that were there to be packed. at: the row's creation
+    time; a file saved later makes the ZIP incomplete.
+    """
+    key, file = workspace.create()
+    workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected))
+    with (
+        file,
+        disk.translate_disk_errors(),
+        Archive(file, store.open_artifact, heartbeat) as archive,
+    ):
+        packed = fill(archive)
+    if not packed:
+        workspace.discard(key)
+        raise NothingToPack
+    artifact = Artifact(
+        position=0,
+        content_type="application/zip",
+        sha256=_sha256(workspace.open(key), heartbeat),
+        checked=True,
+        created_at=at,
+        expires_at=_expires_at(packed, timezone.now()),
+        **columns,
+    )
+    artifact.size_bytes = workspace.commit(key, artifact.id)
+    return artifact
+
+
+def _sha256(file: BinaryIO, heartbeat: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            heartbeat()
+    return digest.hexdigest()
+
+
+def _expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
+    """As long as a fresh file, but no copy outlives what its source may be extended to."""
+    longest = min(file.created_at for file in files) + settings.STORYKEEP.artifact_ttl_max
+    return max(
+        min(now + settings.STORYKEEP.artifact_ttl, longest),
+        min(file.expires_at for file in files),
+    )
+
+
+# --- rows as plain values -----------------------------------------------------------------------
+
+
+def _file_facts(artifact: Artifact) -> FileFacts:
+    return FileFacts(
+        key=str(artifact.pk),
+        role=artifact.role,
+        position=artifact.position,
+        name=artifact.name,
+        content_type=artifact.content_type,
+        size_bytes=artifact.size_bytes,
+        sha256=artifact.sha256,
+        width=artifact.width,
+        height=artifact.height,
+        duration_s=artifact.duration_s,
+        labels=tuple(artifact.labels),
+    )
+
+
+def _story_facts(story: Story, note: str, files: Sequence[Artifact]) -> StoryFacts:
+    item = story.item
+    return StoryFacts(
+        author_id=item.author_id,
+        author_name=item.author_name,
+        author_nickname=item.author_nickname,
+        story_id=story.tiktok_id,
+        kind=story.kind,
+        caption=story.caption,
+        source_url=story.source_url,
+        posted_at=story.posted_at,
+        captured_at=story.captured_at or max((file.created_at for file in files), default=None),
+        note=note,
+    )
+
+
+def _packed_among(files: Sequence[Artifact], packed: Iterable[Named]) -> list[Artifact]:
+    keys = {facts.key for _, facts in packed}
+    return [artifact for artifact in files if str(artifact.pk) in keys]
