@@ -21,6 +21,7 @@ SHELL = (
     "base.css",
     "forms.css",
     "parts.css",
+    "rows.css",
     "home.css",
     "history.css",
     "job.css",
