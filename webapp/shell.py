@@ -25,6 +25,8 @@ SHELL = (
     "home.css",
     "history.css",
     "job.css",
+    "lines.css",
+    "tiles.css",
     "dialogs.css",
     "text.css",
     "icons.svg",

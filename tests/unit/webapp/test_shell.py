@@ -141,7 +141,7 @@ def test_nothing_holds_up_the_first_paint(client: Client) -> None:
         scripts = re.findall(r"<script[^>]*>", page)
         assert scripts
         assert all(" defer" in script and " src=" in script for script in scripts), address
-        assert len(sheets(page)) <= 6, address
+        assert len(sheets(page)) <= 8, address
         assert set(sheets(page)) <= set(shell.SHELL), address
     for name in sheets_of_ours():
         style = sheet(name)
