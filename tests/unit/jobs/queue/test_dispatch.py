@@ -1,4 +1,4 @@
-"""Who is served next, and what the broker is told."""
+"""Whose turn it is, and what the broker is told."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from jobs import tasks
 from jobs.housekeeping import reaper
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
-from jobs.queue import claims, settling, shutdown
+from jobs.queue import claims, settling
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import WINDOW, claim_next, dispatch
 from jobs.states import ItemState
+from jobs.upstream import breaker
+from stories.errors import (
+    Refused,
+)
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
@@ -97,14 +100,16 @@ def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
     assert set(broker.tasks) == {messages.FETCH_ITEM, messages.PACK_PACKAGE}
 
 
-def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
-    item = make_item()
-    dispatch()
-    shutdown.shutdown_requested.set()
-    tasks.fetch_item(str(item.pk))
-    assert row(Claim(item.pk, 0)).state == S.QUEUED
-    assert dispatch() == 1
-    assert broker.sent == [item.pk] * 2
+def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
+    until = breaker.open_for(Refused())
+    job = make_job(links=2)
+    first, second = job.items.all()
+    assert claim_next(first.pk) is None
+    for item in (first, second):
+        item.refresh_from_db()
+        assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
+    assert first.tries == 0
+    assert broker.sent == []
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from jobs import lines
 from jobs.errors import BatchTooLong, DiskFull
 from jobs.files import capacity
 from jobs.lines import target_of
@@ -16,7 +15,6 @@ from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.queue import submission
 from jobs.queue.submission import EmptySubmission, Options, submit
 from jobs.states import ItemState
-from jobs.text import clean_text
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 from tests.factories import make_user
@@ -211,18 +209,6 @@ def test_hostile_text_is_stored_tame(text: str) -> None:
         assert len(stored) <= 500
         assert not any(char < " " and char != "\n" for char in stored)
         stored.encode()
-
-
-def test_ten_thousand_lines_are_read_without_harm(set_env: Any) -> None:
-    set_env(batch_max=10_000)
-    found = lines.read_lines([f"@user{number}" for number in range(10_000)] * 2)
-    assert len(found) == 10_000
-
-
-def test_nothing_turns_the_direction_of_what_stands_around_it() -> None:
-    text = "".join(map(chr, range(0x202A, 0x202F))) + "ab\u2066c\u2069\u200f שלום"
-    assert clean_text(f"{text}\u2067\u2068", 100, multiline=True) == "abc\u200f שלום"
-    assert clean_text(text, 100) == "abc\u200f שלום"
 
 
 @pytest.mark.django_db(transaction=True)
