@@ -1,10 +1,9 @@
-"""One leads, others follow: who, when, and what is taken over."""
+"""One leads, others follow: who, when, and what is reused."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,7 +154,7 @@ def test_a_vanished_worker_leads_no_more() -> None:
     assert (item.state, item.fetch_key) == (S.QUEUED, None)
 
 
-# --- what is taken over ---
+# --- what is reused ---
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
@@ -293,6 +292,9 @@ def test_sound_that_cannot_be_made_is_no_failure(monkeypatch: pytest.MonkeyPatch
     assert Artifact.objects.filter(item=bob).count() == 1
 
 
+# --- what the leader did not bring ---
+
+
 class Alone(Exception):
     """The follower went to fetch something itself."""
 
@@ -424,34 +426,3 @@ def test_an_item_with_a_past_neither_leads_nor_follows(leader: Item) -> None:
         follow(bob)
     bob.refresh_from_db()
     assert bob.fetch_key is None
-
-
-# --- files ---
-
-
-def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
-    file = make_artifact(content=b"shared")
-    path = artifacts / str(file.pk)[:2] / str(file.pk)
-    assert path.stat().st_nlink == 1
-    with Workspace("a.1") as workspace:
-        key = workspace.link_existing(file.pk)
-        assert path.stat().st_nlink == 2
-        with workspace.open(key) as opened:
-            assert opened.read() == b"shared"
-    assert path.stat().st_nlink == 1  # what was not kept is gone again
-    with Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
-        workspace.link_existing("00000000-0000-4000-8000-000000000000")
-
-
-def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(store.os, "link", refuse)
-    file = make_artifact(content=b"shared")
-    other = "00000000-0000-4000-8000-000000000001"
-    with Workspace("a.1") as workspace:
-        assert workspace.commit(workspace.link_existing(file.pk), other) == 6
-    store.remove(file.pk)
-    with store.open_artifact(other) as opened:
-        assert opened.read() == b"shared"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import io
 import os
 import uuid
 from collections.abc import Callable
@@ -13,12 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.errors import DiskFull
-from jobs.files import capacity, disk, workspace
+from jobs.files import capacity, workspace
 from jobs.files.workspace import Workspace
 from tests.factories import make_artifact, make_job, make_story
 
 pytestmark = pytest.mark.django_db
-
 SetEnv = Callable[..., None]
 
 
@@ -121,29 +118,6 @@ def test_admitting_on_an_event_loop_asks_no_database(set_env: SetEnv) -> None:
 
     with Workspace("a.1") as workspace:
         asyncio.run(reserve(workspace))
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: io.FileIO, data: bytes) -> int:
-        raise OSError(code, "full")
-
-    with Workspace("a.1") as workspace:
-        key, file = workspace.create()
-        file.write(b"x")
-        with monkeypatch.context() as patch:
-            patch.setattr(disk._RawFile, "_put", full)
-            with pytest.raises(DiskFull):
-                file.flush()
-            with pytest.raises(DiskFull):
-                workspace.commit(key, uuid.uuid4())
-            workspace.discard(key)
-        assert list(workspace.path.iterdir()) == []
-
-
-def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), disk.translate_disk_errors():
-        raise PermissionError(errno.EACCES, "no")
 
 
 def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
-from jobs.models import Artifact, Item, Job, Package, PackageState
+from jobs.models import Item, Job, Package, PackageState
 from jobs.queue import backoff
 from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
 from jobs.zips import claims
-from tests.factories import make_artifact, make_item, make_job
+from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
 
@@ -98,23 +98,3 @@ def test_who_goes_politely_has_not_vanished() -> None:
         reaper.requeue_stalled(timezone.now() + LEASE)
         package.refresh_from_db()
         assert package.state == state
-
-
-def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
-    job = make_job(links=1, state=S.DONE)
-    package = Package.objects.create(job=job, owner=job.owner)
-    held = claims.claim(package.pk)
-    assert held
-    assert claims.claim(package.pk) is None
-    assert claims.heartbeat(held)
-    report = reaper.requeue_stalled(timezone.now() + LEASE)
-    assert report.packages == 1
-    assert not claims.heartbeat(held)
-    again = claims.claim(package.pk)
-    assert again
-    artifact = make_artifact(job=job)
-    assert not claims.finish(held, artifact)
-    assert claims.finish(again, artifact)
-    package.refresh_from_db()
-    assert (package.state, package.artifact) == (PackageState.DONE, artifact)
-    assert Artifact.objects.count() == 1
