@@ -15,17 +15,7 @@ from jobs.fetching import coalescing, pipeline, recorder
 from jobs.files import store
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
-from jobs.models import (
-    Artifact,
-    Audio,
-    Item,
-    ItemKind,
-    Prefer,
-    Quota,
-    Role,
-    Story,
-    StoryKind,
-)
+from jobs.models import Artifact, Audio, Item, ItemKind, Prefer, Quota, Role, Story, StoryKind
 from jobs.queue import actions, backoff, claims, settling, shutdown
 from jobs.queue.claims import Claim, ClaimLost
 from jobs.queue.settling import Outcome

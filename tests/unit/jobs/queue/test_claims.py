@@ -14,9 +14,7 @@ from jobs.queue.claims import ClaimLost
 from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
-from stories.errors import (
-    NoSuchAccount,
-)
+from stories.errors import NoSuchAccount
 from tests.factories import make_item
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker

@@ -17,9 +17,7 @@ from jobs.queue.claims import Claim
 from jobs.queue.dispatch import WINDOW, claim_next, dispatch
 from jobs.states import ItemState
 from jobs.upstream import breaker
-from stories.errors import (
-    Refused,
-)
+from stories.errors import Refused
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker

@@ -11,11 +11,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.upstream import breaker
-from stories.errors import (
-    Challenged,
-    RateLimited,
-    Refused,
-)
+from stories.errors import Challenged, RateLimited, Refused
 from tests.memory import forget_tiktok, redis_stays_away
 
 
