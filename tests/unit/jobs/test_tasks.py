@@ -1,4 +1,4 @@
-"""The doors of the worker: what a task does with the row it is told of."""
+"""Tasks, the doors of the worker: a claim, the work, and an end for every kind of error."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_bug_is_an_id_for_the_reader_and_a_traceback_for_the_log(
     assert item.error_detail in caplog.text
     assert len(item.error_detail) == 8
     assert "secret" not in item.error_detail
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.exc_info
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
 
     item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
     assert item.state == S.QUEUED
-    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_an_answer_ends_the_pause_for_everyone(stage: Stage) -> None:

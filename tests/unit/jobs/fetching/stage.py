@@ -38,7 +38,7 @@ class Stage:
 
     @contextmanager
     def stream(self, make: Callable[[Any], Any]) -> Iterator[Iterator[Event | None]]:
-        """As Engine.stream."""
+        """Stands in for `Engine.stream`."""
         make(None)
         yield self._play()
 
@@ -46,12 +46,12 @@ class Stage:
         for event in self.script:
             if isinstance(event, Exception):
                 raise event
-            given = event() if callable(event) else event
-            if given is not None or event is None:
-                yield given
+            produced = event() if callable(event) else event
+            if produced is not None or event is None:
+                yield produced
 
     def harvest(self, _client: Any, target: Any, **asked: Any) -> None:
-        """As stories.harvest.harvest, but only remembers."""
+        """Stands in for `stories.harvest.harvest`: remembers its arguments in `asked`."""
         self.asked = {"target": target, **asked}
 
     def file(
@@ -63,7 +63,7 @@ class Stage:
         verified: Verified = PICTURE,
         labels: tuple[str, ...] = (),
     ) -> Callable[[], FileReady]:
-        """A file that is made when its turn comes."""
+        """An event whose file is made in the workspace when its turn comes."""
 
         def make() -> FileReady:
             key, file = self.asked["workspace"].create()
@@ -98,7 +98,7 @@ def a_story(
     posted = datetime(2026, 11, 20, 14, number, tzinfo=UTC)
     shows = MediaKind.VIDEO if kind is StoryKind.VIDEO else MediaKind.PICTURE
     variant = MediaVariant(urls=("https://v16.tiktokcdn.com/x",), codec="h264", size_bytes=100)
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": str(7512345678901234560 + number),
         "kind": kind,
         "author": AUTHOR,
@@ -110,7 +110,7 @@ def a_story(
             for position in range(1, pictures + 1)
         ),
     }
-    return structures.Story(**(given | facts))
+    return structures.Story(**(fields | facts))
 
 
 def listed(*stories: structures.Story, **dropped: int) -> Listed:
@@ -123,9 +123,9 @@ def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = 
 
 def run(stage: Stage, item: Item, *script: Any) -> Outcome:
     stage.script = script
-    held = claims.claim(item.pk)
-    assert held
-    return pipeline.run(held)
+    claim = claims.claim(item.pk)
+    assert claim
+    return pipeline.run(claim)
 
 
 def files(item: Item) -> list[tuple[str, int, str]]:
@@ -135,7 +135,7 @@ def files(item: Item) -> list[tuple[str, int, str]]:
 
 def check_disk() -> None:
     """Rows and files agree, and no workspace is left."""
-    kept = {one.id for group in store.walk() for one in group}
-    assert set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True)) <= kept
+    stored = {file.id for folder in store.walk() for file in folder}
+    assert set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True)) <= stored
     work = settings.STORYKEEP.artifacts / disk.WORK
     assert not work.exists() or list(work.iterdir()) == []

@@ -34,7 +34,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def running(owner: str = "alice", **options: Any) -> Item:
-    """A claimed item for the same author, whoever asks."""
+    """A claimed item for the author `someone`."""
     return make_item(make_job(make_user(owner), **options), name="someone", state=S.RUNNING)
 
 
@@ -61,7 +61,7 @@ def leader() -> Item:
 
 
 def follow(item: Item) -> Outcome:
-    """Run the pipeline for an item that is to need no harvest."""
+    """The pipeline's outcome for an item that is to need no harvest."""
     return pipeline.run(claim_of(item))
 
 
@@ -76,9 +76,9 @@ def test_one_leads_and_the_others_do_not() -> None:
     first, second = running(), running("bob")
     assert lead(first)
     assert not lead(second)
-    found = coalescing.find_leader(coalescing.fetch_key(second), Audio.NONE)
-    assert found
-    assert not found.listed_before(timezone.now())
+    leader = coalescing.find_leader(coalescing.fetch_key(second), Audio.NONE)
+    assert leader
+    assert not leader.listed_before(timezone.now())
     settling.fail(claim_of(first), NoSuchAccount())
     assert lead(second)
 
@@ -118,15 +118,15 @@ def test_a_link_with_another_name_is_another_question() -> None:
 def test_whoever_ends_leads_no_more(end: str) -> None:
     item = running()
     assert lead(item)
-    held = claim_of(item)
+    claim = claim_of(item)
     if end == "cancel":
         actions.cancel(item.job)
     elif end == "release":
-        claims.release(held)
+        claims.release(claim)
     elif end == "finish":
-        settling.finish(held, Outcome(S.DONE))
+        settling.finish(claim, Outcome(S.DONE))
     else:
-        backoff.requeue_untried(held, timezone.now(), "refused")
+        backoff.requeue_untried(claim, timezone.now(), "refused")
     item.refresh_from_db()
     assert item.fetch_key is None
     with pytest.raises(ClaimLost):
@@ -148,22 +148,22 @@ def test_a_vanished_worker_leads_no_more() -> None:
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
-    found = coalescing.find_leader(coalescing.fetch_key(leader), Audio.NONE)
-    assert found
+    attempt = coalescing.find_leader(coalescing.fetch_key(leader), Audio.NONE)
+    assert attempt
     settle(leader, S.DONE)
     with Workspace("bob.1") as workspace:
-        told = [type(event).__name__ for event in found.events(workspace)]
-    assert told == ["Listed", "FileReady", "FileReady", "StoryFinished"]
-    assert found.complete
+        events = [type(event).__name__ for event in attempt.events(workspace)]
+    assert events == ["Listed", "FileReady", "FileReady", "StoryFinished"]
+    assert attempt.complete
 
 
 def finishing(monkeypatch: pytest.MonkeyPatch, leader: Item, *ends: Any) -> None:
-    """The leader ends while its follower waits."""
-    todo = list(ends)
+    """Call `ends`, one each time the follower waits: the leader ends meanwhile."""
+    remaining = list(ends)
 
     def wait(_seconds: float) -> bool:
-        if todo:
-            todo.pop(0)()
+        if remaining:
+            remaining.pop(0)()
         return False
 
     monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
@@ -188,8 +188,8 @@ def test_a_follower_gets_everything_without_asking(
     with store.open_artifact(photo.pk) as file:
         assert file.read() == b"photo"
     assert photo.created_at >= started
-    for one in Artifact.objects.filter(item=leader):
-        store.remove(one.pk)
+    for artifact in Artifact.objects.filter(item=leader):
+        store.remove(artifact.pk)
     assert store.size(photo.pk) == 5
 
 
@@ -239,13 +239,13 @@ def filming(audio: Audio, *, photo: bool = False, silent: bool = False) -> Item:
     return item
 
 
-@pytest.mark.parametrize("hers", [Audio.NONE, Audio.M4A])
-@pytest.mark.parametrize("mine", [Audio.NONE, Audio.M4A, Audio.MP3])
+@pytest.mark.parametrize("leader_audio", [Audio.NONE, Audio.M4A])
+@pytest.mark.parametrize("follower_audio", [Audio.NONE, Audio.M4A, Audio.MP3])
 def test_sound_is_taken_over_or_made_here(
-    monkeypatch: pytest.MonkeyPatch, hers: Audio, mine: Audio
+    monkeypatch: pytest.MonkeyPatch, leader_audio: Audio, follower_audio: Audio
 ) -> None:
-    leader = filming(hers)
-    bob = running("bob", audio=mine)
+    leader = filming(leader_audio)
+    bob = running("bob", audio=follower_audio)
     finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
     assert follow(bob) == Outcome(S.DONE)
     types = {
@@ -253,14 +253,16 @@ def test_sound_is_taken_over_or_made_here(
     }
     sound = {Audio.M4A: "audio/mp4", Audio.MP3: "audio/mpeg"}
     assert types.pop(Role.MEDIA) == "video/mp4"
-    assert types == ({Role.AUDIO_TRACK: sound[mine]} if mine != Audio.NONE else {})
-    if mine != Audio.NONE:
+    assert types == (
+        {Role.AUDIO_TRACK: sound[follower_audio]} if follower_audio != Audio.NONE else {}
+    )
+    if follower_audio != Audio.NONE:
         track = Artifact.objects.get(item=bob, role=Role.AUDIO_TRACK)
         with store.open_artifact(track.pk) as file:
             content = file.read()
         assert track.size_bytes == len(content)
-        assert (content == b"hers") == (hers == mine)
-        if hers != mine:
+        assert (content == b"hers") == (leader_audio == follower_audio)
+        if leader_audio != follower_audio:
             assert track.sha256 == hashlib.sha256(content).hexdigest()
             assert track.labels == ["audio_track"]
 
@@ -298,7 +300,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first was cancelled; what was taken over of theirs counts once."""
+    """The first leader was cancelled; files reused from it count once."""
 
     def album(item: Item) -> None:
         Item.objects.filter(pk=item.pk).update(
@@ -327,12 +329,12 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
         return False
 
     monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
-    told: list[int] = []
-    monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
+    files_done: list[int] = []
+    monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: files_done.append(1))
     monkeypatch.setattr(recorder, "build_carousel", no_room)
     assert follow(bob) == Outcome(S.DONE)
     assert bob.artifacts.filter(role=Role.MEDIA).count() == 3
-    assert len(told) == 3
+    assert len(files_done) == 3
 
 
 def no_room(*_: Any) -> Any:

@@ -130,9 +130,9 @@ def test_files_that_expired_and_were_not_swept_yet_make_room(stage: Stage) -> No
     assert stage.asked["have"] == frozenset()
     present = item.artifacts.filter(expires_at__gt=timezone.now(), removed_at=None)
     assert sorted(present.values_list("role", flat=True)) == ["media", "poster"]
-    assert Artifact.objects.filter(pk__in=[one.pk for one in old], removed_at=None).count() == 0
-    kept = {one.id for group in store.walk() for one in group}
-    assert kept == set(present.values_list("pk", flat=True))
+    assert Artifact.objects.filter(pk__in=[file.pk for file in old], removed_at=None).count() == 0
+    stored = {file.id for folder in store.walk() for file in folder}
+    assert stored == set(present.values_list("pk", flat=True))
 
 
 def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: Stage) -> None:
@@ -155,8 +155,8 @@ def test_a_video_whose_sound_is_missing_is_fetched_again_and_kept_once(stage: St
     assert stage.asked["have"] == frozenset()
     assert [role for role, _, _ in files(item)] == ["audio_track", "media"]
     check_disk()
-    kept = {one.id for group in store.walk() for one in group}
-    assert kept >= set(item.artifacts.values_list("pk", flat=True))
+    stored = {file.id for folder in store.walk() for file in folder}
+    assert stored >= set(item.artifacts.values_list("pk", flat=True))
 
 
 def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stage) -> None:
@@ -181,8 +181,8 @@ def test_a_worker_that_died_between_a_picture_and_what_is_made_of_it(stage: Stag
     assert outcome == Outcome(S.DONE)
     assert [role for role, _, _ in files(item)] == ["converted", "media", "poster"]
     assert item.artifacts.get(role=Role.MEDIA) == first
-    kept = {one.id for group in store.walk() for one in group}
-    assert kept == set(item.artifacts.values_list("pk", flat=True))
+    stored = {file.id for folder in store.walk() for file in folder}
+    assert stored == set(item.artifacts.values_list("pk", flat=True))
     check_disk()
 
 

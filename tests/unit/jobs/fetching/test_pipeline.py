@@ -128,11 +128,11 @@ def test_a_worker_that_stops_lets_go(stage: Stage) -> None:
 
 def test_a_forgotten_item_ends_quietly(stage: Stage) -> None:
     item = make_item()
-    held = claims.claim(item.pk)
-    assert held
+    claim = claims.claim(item.pk)
+    assert claim
     item.job.delete()
     with pytest.raises(ClaimLost):
-        pipeline.run(held)
+        pipeline.run(claim)
 
 
 def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,9 +76,9 @@ def test_what_is_not_listed_any_more_is_gone(stage: Stage) -> None:
 def test_what_a_link_turned_out_to_be(
     stage: Stage, was: ItemKind, is_story: bool, becomes: ItemKind
 ) -> None:
-    found = a_story(is_story=is_story)
+    story = a_story(is_story=is_story)
     item = make_item(kind=was)
-    run(stage, item, listed(found), ended(found, 0, Gone()))
+    run(stage, item, listed(story), ended(story, 0, Gone()))
     item.refresh_from_db()
     assert item.kind == becomes
 
@@ -91,9 +91,9 @@ def test_a_picture_deleted_while_its_carousel_is_packed(
     carousel = builder.build_carousel
 
     def late(*args: Any) -> Artifact:
-        made = carousel(*args)
+        artifact = carousel(*args)
         deletion.delete(Artifact.objects.filter(role=Role.MEDIA, position=1))
-        return made
+        return artifact
 
     monkeypatch.setattr(recorder, "build_carousel", late)
     run(stage, item, listed(album), stage.file(album, 1), stage.file(album, 2), ended(album, 2))

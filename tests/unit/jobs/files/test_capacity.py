@@ -1,4 +1,4 @@
-"""Is there room: for everyone, for one user, for what is arriving."""
+"""Capacity: room for everyone, for one user, and for files that still arrive."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SetEnv = Callable[..., None]
 def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
     make_artifact(size_bytes=600)
     set_env(disk_max=1000)
-    with workspace.Workspace("a.1") as one, workspace.Workspace("b.1") as two:
-        key, file = one.create()
-        one.reserve(300)
+    with workspace.Workspace("a.1") as first, workspace.Workspace("b.1") as second:
+        key, file = first.create()
+        first.reserve(300)
         with pytest.raises(DiskFull):
-            two.reserve(101)
-        two.reserve(100)
+            second.reserve(101)
+        second.reserve(100)
         file.close()
-        one.discard(key)
-        two.reserve(300)
+        first.discard(key)
+        second.reserve(300)
 
 
 def test_a_kept_file_counts_until_its_row_does(set_env: SetEnv) -> None:
@@ -124,7 +124,7 @@ def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:
     make_artifact(make_story(), size_bytes=7)
     make_artifact(job=make_job(), size_bytes=5)
     set_env(disk_max=12, disk_min_free=1)
-    found = capacity.measure()
-    assert (found.used_bytes, found.max_bytes, found.min_free_bytes) == (12, 12, 1)
-    assert found.free_bytes > 0
-    assert found.full
+    measured = capacity.measure()
+    assert (measured.used_bytes, measured.max_bytes, measured.min_free_bytes) == (12, 12, 1)
+    assert measured.free_bytes > 0
+    assert measured.full

@@ -17,7 +17,7 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
     story = make_story()
     first = make_artifact(story, content=b"1")
     second = make_artifact(story, content=b"2")
-    taken = [
+    deleted = [
         first,
         make_artifact(story, content=b"p", role=Role.POSTER, position=1),
         make_artifact(story, content=b"j", role=Role.CONVERTED, position=1),
@@ -30,9 +30,9 @@ def test_deleting_a_picture_takes_every_copy_of_it() -> None:
         make_artifact(content=b"other job"),
     ]
 
-    assert len(deletion.delete(Artifact.objects.filter(pk=first.pk))) == len(taken)
+    assert len(deletion.delete(Artifact.objects.filter(pk=first.pk))) == len(deleted)
 
-    for file in taken:
+    for file in deleted:
         file.refresh_from_db()
         assert file.removed_at
         assert store.size(file.pk) is None
@@ -64,7 +64,7 @@ def test_what_goes_with_a_file_is_known_before() -> None:
     files = Artifact.objects.all()
 
     def goes(*chosen: Artifact) -> set[Artifact]:
-        return set(deletion.dependents(files.filter(pk__in=[one.pk for one in chosen])))
+        return set(deletion.dependents(files.filter(pk__in=[artifact.pk for artifact in chosen])))
 
     assert goes(poster) == {poster}
     assert goes(zipped, bundle) == {zipped, bundle}
@@ -78,10 +78,10 @@ def test_what_goes_with_a_file_is_known_before() -> None:
 
 def test_deleting_a_lines_files_takes_the_zips_that_hold_them() -> None:
     job = make_job()
-    mine, other = (make_story(make_item(job, state=ItemState.DONE)) for _ in range(2))
-    file, kept = make_artifact(mine), make_artifact(other)
+    story, other = (make_story(make_item(job, state=ItemState.DONE)) for _ in range(2))
+    file, kept = make_artifact(story), make_artifact(other)
     bundle = make_artifact(job=job)
-    assert set(deletion.delete(Artifact.objects.filter(item=mine.item))) == {file.pk, bundle.pk}
+    assert set(deletion.delete(Artifact.objects.filter(item=story.item))) == {file.pk, bundle.pk}
     kept.refresh_from_db()
     assert kept.removed_at is None
 

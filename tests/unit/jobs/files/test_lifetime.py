@@ -33,7 +33,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     removed = make(HOUR, HOUR, removed_at=now)
     expired = make(3 * HOUR, -HOUR)
 
-    first = lifetime.extend(story.item.job)
+    extension = lifetime.extend(story.item.job)
 
     def left(file: Artifact) -> float:
         file.refresh_from_db()
@@ -44,7 +44,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     assert left(longer) == 7
     assert left(removed) == 1
     assert left(expired) == -1
-    assert first == lifetime.Extension(until=at_the_limit.expires_at, longest=True)
+    assert extension == lifetime.Extension(until=at_the_limit.expires_at, longest=True)
 
 
 def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
@@ -52,16 +52,16 @@ def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
     now = timezone.now()
     story = make_story()
     make_artifact(story, created_at=now - HOUR, expires_at=now + HOUR)
-    kept = lifetime.extend(story.item.job)
-    assert kept
-    assert not kept.longest
-    assert round((kept.until - now) / HOUR, 2) == 3
-    kept = lifetime.extend(story.item.job)
-    assert kept
-    assert round((kept.until - now) / HOUR, 2) == 5
+    extension = lifetime.extend(story.item.job)
+    assert extension
+    assert not extension.longest
+    assert round((extension.until - now) / HOUR, 2) == 3
+    extension = lifetime.extend(story.item.job)
+    assert extension
+    assert round((extension.until - now) / HOUR, 2) == 5
     set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
-    again = lifetime.extend(story.item.job)
-    assert again == lifetime.Extension(until=kept.until, longest=True)
+    unchanged = lifetime.extend(story.item.job)
+    assert unchanged == lifetime.Extension(until=extension.until, longest=True)
 
 
 def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> None:
@@ -70,9 +70,9 @@ def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> 
     story = make_story()
     file = make_artifact(story, created_at=now, expires_at=now + 2 * HOUR)
     for hours in (4, 5, 5):
-        kept = lifetime.extend(story.item.job)
+        extension = lifetime.extend(story.item.job)
         file.refresh_from_db()
-        assert kept == lifetime.Extension(until=now + hours * HOUR, longest=hours == 5)
+        assert extension == lifetime.Extension(until=now + hours * HOUR, longest=hours == 5)
         assert file.expires_at == now + hours * HOUR
 
 

@@ -1,4 +1,4 @@
-"""Bytes over HTTP: whole, in parts, not at all, and not too many at once."""
+"""Saved files over HTTP: whole, in parts, not at all, and not too many at once."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def ask(
     inline: bool = False,
     **headers: str,
 ) -> HttpResponseBase:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = RequestFactory().generic(method, "/x", headers=named)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = RequestFactory().generic(method, "/x", headers=sent)
     artifact_id = file.pk if isinstance(file, Artifact) else file
     return serving.respond(request, user or make_user(), artifact_id, inline=inline)
 
@@ -104,7 +104,7 @@ def test_the_server_may_send_a_whole_file_by_itself(file: Artifact) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "end"),
+    ("header", "start", "end"),
     [
         pytest.param("bytes=0-", 0, SIZE - 1, id="everything"),
         pytest.param("bytes=0-0", 0, 0, id="first-byte"),
@@ -119,8 +119,8 @@ def test_the_server_may_send_a_whole_file_by_itself(file: Artifact) -> None:
         pytest.param(" bytes=1-2 ", 1, 2, id="spaces-around"),
     ],
 )
-def test_a_part(file: Artifact, asked: str, start: int, end: int) -> None:
-    response = ask(file, Range=asked)
+def test_a_part(file: Artifact, header: str, start: int, end: int) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 206
     assert response.headers["Content-Range"] == f"bytes {start}-{end}/{SIZE}"
     assert response.headers["Content-Length"] == str(end - start + 1)
@@ -128,20 +128,20 @@ def test_a_part(file: Artifact, asked: str, start: int, end: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "header",
     ["bytes=5-3", "bytes=0-1,5-6", "items=0-1", "bytes=-", "bytes", "bytes=a-b", "bytes=1 - 2",
      "bytes=" + "9" * 30 + "-", "bytes=٣-٤", ""],
 )  # fmt: skip
-def test_what_is_no_single_range_is_answered_with_everything(file: Artifact, asked: str) -> None:
-    response = ask(file, Range=asked)
+def test_what_is_no_single_range_is_answered_with_everything(file: Artifact, header: str) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 200
     assert "Content-Range" not in response.headers
     assert body(response) == CONTENT
 
 
-@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=999999-9999999", "bytes=-0"])
-def test_past_the_end(file: Artifact, asked: str) -> None:
-    response = ask(file, Range=asked)
+@pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=999999-9999999", "bytes=-0"])
+def test_past_the_end(file: Artifact, header: str) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 416
     assert response.headers["Content-Range"] == f"bytes */{SIZE}"
     assert "Content-Type" not in response.headers
@@ -152,23 +152,23 @@ def test_past_the_end(file: Artifact, asked: str) -> None:
 def test_any_range_agrees_with_a_slice(first: int | None, last: int | None) -> None:
     header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     request = RequestFactory().get("/x", headers={"Range": header})
-    found = serving._asked_range(request, '"x"', SIZE)
+    parsed = serving._asked_range(request, '"x"', SIZE)
     if first is None and last is None:
-        assert found is None
+        assert parsed is None
         return
     if first is None:
         expected = CONTENT[-last:] if last else b""
     elif last is not None and last < first:
-        assert found is None
+        assert parsed is None
         return
     else:
         expected = CONTENT[first : SIZE if last is None else last + 1]
     if not expected:
-        assert found == serving.UNSATISFIABLE
+        assert parsed == serving.UNSATISFIABLE
     else:
-        assert found
-        assert CONTENT[found[0] : found[1] + 1] == expected
-        assert 0 <= found[0] <= found[1] < SIZE
+        assert parsed
+        assert CONTENT[parsed[0] : parsed[1] + 1] == expected
+        assert 0 <= parsed[0] <= parsed[1] < SIZE
 
 
 def test_if_range(file: Artifact) -> None:
@@ -275,13 +275,13 @@ def test_disposition(name: str, header: str) -> None:
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
 def test_no_name_breaks_the_header(name: str) -> None:
     header = serving.disposition(name, attachment=True)
-    found = re.fullmatch(
+    matched = re.fullmatch(
         r"attachment; filename=\"([^\"\\\r\n]*)\"; filename\*=UTF-8''([!-~]*)", header, re.ASCII
     )
-    assert found
-    assert found[1].isascii()
-    assert found[1].isprintable()
-    assert unquote(found[2]) == name
+    assert matched
+    assert matched[1].isascii()
+    assert matched[1].isprintable()
+    assert unquote(matched[2]) == name
 
 
 @pytest.mark.parametrize(
@@ -310,11 +310,11 @@ def test_a_preview_may_rest_in_the_browser_but_not_past_its_end(file: Artifact) 
     assert ask(poster, method="HEAD").headers["Cache-Control"] == "private, max-age=600"
     poster.expires_at = timezone.now() + timedelta(seconds=30)
     poster.save()
-    found = re.fullmatch(
+    matched = re.fullmatch(
         r"private, max-age=(\d+)", ask(poster, method="HEAD").headers["Cache-Control"]
     )
-    assert found
-    assert 20 <= int(found[1]) <= 30
+    assert matched
+    assert 20 <= int(matched[1]) <= 30
 
 
 # --- how many at once ---
@@ -325,13 +325,13 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
 ) -> None:
     set_env(web_threads=48)
     bob, carol = make_user("bob"), make_user("carol")
-    of_bob, of_carol = (make_artifact(job=make_job(one), content=b"x") for one in (bob, carol))
+    of_bob, of_carol = (make_artifact(job=make_job(owner), content=b"x") for owner in (bob, carol))
 
-    mine = [ask(file) for _ in range(24)]
+    alices = [ask(file) for _ in range(24)]
     with pytest.raises(TooManyDownloads) as caught:
         ask(file)
     assert caught.value.retry_after_s
-    theirs = [ask(of_bob, user=bob) for _ in range(16)]
+    others = [ask(of_bob, user=bob) for _ in range(16)]
     with pytest.raises(TooManyDownloads):
         ask(of_carol, user=carol)
     # What needs no thread for long is answered all the same.
@@ -341,9 +341,9 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
     poster = make_artifact(file.story, content=b"p", role=Role.POSTER, position=1)
     body(ask(poster))
 
-    mine.pop().close()
-    theirs.append(ask(of_carol, user=carol))
-    for response in mine + theirs:
+    alices.pop().close()
+    others.append(ask(of_carol, user=carol))
+    for response in alices + others:
         response.close()
 
 

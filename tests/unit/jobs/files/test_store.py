@@ -70,7 +70,7 @@ def test_no_link_is_followed_to_a_file(artifacts: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.open_artifact(artifact_id)
     assert store.size(artifact_id) is None
-    assert [found for folder in store.walk() for found in folder] == []
+    assert [file for folder in store.walk() for file in folder] == []
     assert store.remove(artifact_id)
     assert secret.read_bytes() == b"secret"
 
@@ -108,7 +108,7 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
     (artifacts / "ab").mkdir(exist_ok=True)
     (artifacts / "ab" / f"cd{uuid.uuid4().hex[2:]}").write_text("wrong folder")
 
-    found = [one for folder in store.walk() for one in folder]
+    files = [file for folder in store.walk() for file in folder]
 
-    assert {one.id for one in found} == ours
-    assert {one.size_bytes for one in found} == {10}
+    assert {file.id for file in files} == ours
+    assert {file.size_bytes for file in files} == {10}

@@ -43,8 +43,8 @@ def test_a_new_file_is_read_and_written_anywhere() -> None:
         file.seek(0)
         assert file.read() == b"hello there"
         os.pwrite(file.fileno(), b"J", 0)
-        with workspace.open(key) as again:
-            assert again.read() == b"Jello there"
+        with workspace.open(key) as reopened:
+            assert reopened.read() == b"Jello there"
 
 
 def test_what_a_dead_attempt_left_is_cleared_on_entering(artifacts: Path) -> None:
@@ -111,14 +111,14 @@ def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
             workspace.commit(key, artifact_id, durable=False)
 
         # The clock stands still, so the room is not counted again: no query in the threads.
-        threads = [threading.Thread(target=make, args=(one,)) for one in ids]
+        threads = [threading.Thread(target=make, args=(artifact_id,)) for artifact_id in ids]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    for one in ids:
-        with store.open_artifact(one) as file:
-            assert file.read() == one.bytes
+    for artifact_id in ids:
+        with store.open_artifact(artifact_id) as file:
+            assert file.read() == artifact_id.bytes
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

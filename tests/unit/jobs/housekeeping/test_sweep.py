@@ -1,4 +1,4 @@
-"""What goes, when, and that one failure stops nothing else."""
+"""The sweep: what it removes, when, and that one failure stops nothing else."""
 
 from __future__ import annotations
 

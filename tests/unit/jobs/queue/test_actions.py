@@ -1,4 +1,4 @@
-"""What people do to lines in the queue: cancel, retry, queue again."""
+"""Actions on lines in the queue: cancel, retry, queue again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     job = make_job(links=1)
     running = make_item(job, state=S.RUNNING)
     done = make_item(job, state=S.DONE)
-    held = Claim(running.pk, 1)
+    claim = Claim(running.pk, 1)
     half = make_story(running, state=S.QUEUED)
     file = make_artifact(half, expires_at=timezone.now() + timedelta(minutes=1))
     assert actions.cancel(job) == 2
@@ -38,16 +38,16 @@ def test_cancelling_stops_what_is_open_and_keeps_what_is_saved() -> None:
     assert (done.state, half.state) == (S.DONE, S.CANCELLED)
     assert file.expires_at > timezone.now() + timedelta(hours=1)
     assert job.settled_at is not None
-    assert not claims.is_held(held)
+    assert not claims.is_held(claim)
 
 
 def test_cancelled_stays_cancelled() -> None:
     item = make_item(state=S.RUNNING)
-    held = Claim(item.pk, 1)
+    claim = Claim(item.pk, 1)
     assert actions.cancel_item(item)
     assert not actions.cancel_item(item)
-    assert not settling.finish(held, Outcome(S.DONE))
-    assert not claims.release(held)
+    assert not settling.finish(claim, Outcome(S.DONE))
+    assert not claims.release(claim)
     reaper.requeue_stalled(timezone.now() + timedelta(hours=1))
     assert actions.retry(item.job) == 0
     item.refresh_from_db()
@@ -94,15 +94,15 @@ def test_retrying_a_job_takes_only_what_may_work_now() -> None:
 
 
 def test_queueing_again_takes_a_line_from_its_worker(broker: Broker) -> None:
-    held = claimed()
+    claim = claimed()
     Item.objects.update(fetch_key="what others wait for")
-    assert actions.requeue(Item.objects.filter(pk=held.item_id)) == 1
-    assert not claims.is_held(held)
-    assert not settling.finish(held, Outcome(S.DONE))
-    item = row(held)
+    assert actions.requeue(Item.objects.filter(pk=claim.item_id)) == 1
+    assert not claims.is_held(claim)
+    assert not settling.finish(claim, Outcome(S.DONE))
+    item = row(claim)
     assert (item.state, item.not_before, item.fetch_key) == (S.QUEUED, None, None)
     again = claimed(item)
-    assert again.attempt == held.attempt + 1
+    assert again.attempt == claim.attempt + 1
 
 
 @pytest.mark.parametrize(

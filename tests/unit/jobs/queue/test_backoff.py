@@ -40,8 +40,8 @@ def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int
     item = make_item()
     waits = []
     for number in range(tries):
-        held = claimed(item)
-        settling.fail(held, error)
+        claim = claimed(item)
+        settling.fail(claim, error)
         item.refresh_from_db()
         assert item.error_code == error.code
         if number < tries - 1:
@@ -55,9 +55,9 @@ def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int
 
 
 def test_a_wait_that_tiktok_names_is_kept() -> None:
-    held = claimed()
-    settling.fail(held, UpstreamDown(retry_after_s=200))
-    not_before = row(held).not_before
+    claim = claimed()
+    settling.fail(claim, UpstreamDown(retry_after_s=200))
+    not_before = row(claim).not_before
     assert not_before
     assert timedelta(seconds=190) < not_before - timezone.now() < timedelta(seconds=260)
 
@@ -69,13 +69,13 @@ def test_a_wait_that_tiktok_names_is_kept() -> None:
 def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     job = make_job(links=3)
     settling.fail(claimed(job.items.all()[0]), error)
-    breaker = open_state()
-    assert breaker
-    assert breaker.code == error.code
+    opened = open_state()
+    assert opened
+    assert opened.code == error.code
     for item in Item.objects.all():
         assert (item.state, item.error_code, item.tries) == (S.QUEUED, error.code, 0)
-        assert item.not_before == breaker.until
-    assert open_state() == breaker
+        assert item.not_before == opened.until
+    assert open_state() == opened
 
 
 def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
@@ -92,25 +92,25 @@ def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
 def test_patience_begins_with_the_first_refusal() -> None:
     """Asked long ago, while nothing ran here: that was not TikTok's doing."""
     long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
-    held, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
-    settling.fail(held, Refused("HTTP 403"))
+    claim, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
+    settling.fail(claim, Refused("HTTP 403"))
     assert reaper.requeue_stalled(timezone.now()).gave_up == 0
-    assert row(held).state == S.QUEUED
-    first = row(held).refused_since
+    assert row(claim).state == S.QUEUED
+    first = row(claim).refused_since
     other.refresh_from_db()
     assert (other.state, other.error_detail) == (S.QUEUED, "")
     assert first
     Item.objects.update(not_before=None)
-    again = claims.claim(held.item_id)
-    assert again
-    settling.fail(again, Refused("HTTP 403"))
-    assert row(held).refused_since == first
+    second = claims.claim(claim.item_id)
+    assert second
+    settling.fail(second, Refused("HTTP 403"))
+    assert row(claim).refused_since == first
     backoff.release_queue()
-    assert row(held).refused_since is None
+    assert row(claim).refused_since is None
 
 
 def test_patience_with_refusals_ends() -> None:
     long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
-    held = claimed(refused_since=long_ago)
-    settling.fail(held, Refused("HTTP 403"))
-    assert (row(held).state, row(held).error_code) == (S.FAILED, "refused")
+    claim = claimed(refused_since=long_ago)
+    settling.fail(claim, Refused("HTTP 403"))
+    assert (row(claim).state, row(claim).error_code) == (S.FAILED, "refused")

@@ -25,9 +25,9 @@ S = ItemState
 
 def test_a_claim_takes_the_item_and_raises_its_attempt() -> None:
     item = make_item(error_code="refused")
-    held = claimed(item)
+    claim = claimed(item)
     item.refresh_from_db()
-    assert (item.state, item.attempt, held.attempt) == (S.RUNNING, 1, 1)
+    assert (item.state, item.attempt, claim.attempt) == (S.RUNNING, 1, 1)
     assert item.heartbeat_at is not None
     assert item.claimed_at is not None
     assert item.error_code == ""
@@ -76,9 +76,9 @@ def test_a_claim_moves_only_along_the_edges() -> None:
 
 
 def test_releasing_counts_for_nothing(broker: Broker) -> None:
-    held = claimed()
-    assert claims.release(held)
-    item = row(held)
+    claim = claimed()
+    assert claims.release(claim)
+    item = row(claim)
     assert (item.state, item.tries, item.not_before) == (S.QUEUED, 0, None)
     assert broker.sent == []  # this worker might still receive it
     assert dispatch() == 1

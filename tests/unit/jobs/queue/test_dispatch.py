@@ -1,4 +1,4 @@
-"""Whose turn it is, and what the broker is told."""
+"""Dispatch: whose turn it is, and which messages the broker gets."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
-    held = claim_next(broker.sent[1])
-    assert held
-    assert held.item_id == bobs.pk
+    claim = claim_next(broker.sent[1])
+    assert claim
+    assert claim.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
     assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
 

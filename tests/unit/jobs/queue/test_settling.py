@@ -31,9 +31,9 @@ S = ItemState
 
 @pytest.mark.parametrize("state", [S.DONE, S.EMPTY])
 def test_finishing_settles_item_and_job(state: ItemState) -> None:
-    held = claimed()
-    assert settling.finish(held, Outcome(state))
-    item = row(held)
+    claim = claimed()
+    assert settling.finish(claim, Outcome(state))
+    item = row(claim)
     assert item.state == state
     assert item.settled_at is not None
     assert item.job.settled_at is not None
@@ -64,18 +64,18 @@ def test_the_job_stays_open_until_its_last_item_settles() -> None:
     ids=lambda error: error.code,
 )
 def test_final_errors_settle_at_once(error: StoriesError) -> None:
-    held = claimed()
-    assert settling.fail(held, error)
-    item = row(held)
+    claim = claimed()
+    assert settling.fail(claim, error)
+    item = row(claim)
     assert (item.state, item.error_code, item.error_detail) == (S.FAILED, error.code, error.detail)
     assert item.job.settled_at is not None
 
 
 def test_a_failure_after_something_was_saved_is_partial() -> None:
-    held = claimed()
-    make_artifact(make_story(row(held)))
-    settling.fail(held, NoSuchAccount())
-    assert row(held).state == S.PARTIAL
+    claim = claimed()
+    make_artifact(make_story(row(claim)))
+    settling.fail(claim, NoSuchAccount())
+    assert row(claim).state == S.PARTIAL
 
 
 def test_missing_media_is_fetched_later_and_then_the_item_is_partial() -> None:
@@ -92,18 +92,18 @@ def test_missing_media_is_fetched_later_and_then_the_item_is_partial() -> None:
 
 
 def test_media_that_will_never_come_is_not_waited_for() -> None:
-    held = claimed()
-    settling.finish(held, Outcome(S.PARTIAL, TooLarge()))
-    assert row(held).state == S.PARTIAL
+    claim = claimed()
+    settling.finish(claim, Outcome(S.PARTIAL, TooLarge()))
+    assert row(claim).state == S.PARTIAL
 
 
 def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> None:
-    held = claimed()
-    story = make_story(row(held), state=S.QUEUED)
+    claim = claimed()
+    story = make_story(row(claim), state=S.QUEUED)
     soon = timezone.now() + timedelta(minutes=1)
     file = make_artifact(story, expires_at=soon)
     gone = make_artifact(story, expires_at=soon, removed_at=timezone.now())
-    settling.finish(held, Outcome(S.PARTIAL, TooLarge()))
+    settling.finish(claim, Outcome(S.PARTIAL, TooLarge()))
     story.refresh_from_db()
     assert story.state == S.PARTIAL  # what it has stays
     assert story.captured_at
@@ -115,13 +115,13 @@ def test_settling_restarts_the_clock_of_the_files_and_leaves_no_story_open() -> 
 
 def test_no_retry_keeps_a_file_longer_than_the_longest(settings: Any) -> None:
     now, env = timezone.now(), settings.STORYKEEP
-    held = claimed()
+    claim = claimed()
     soon = now + timedelta(minutes=5)
     old = make_artifact(
-        make_story(row(held)),
+        make_story(row(claim)),
         created_at=now - env.artifact_ttl_max + timedelta(hours=1),
         expires_at=soon,
     )
-    settling.finish(held, Outcome(S.PARTIAL))
+    settling.finish(claim, Outcome(S.PARTIAL))
     old.refresh_from_db()
     assert old.expires_at == soon

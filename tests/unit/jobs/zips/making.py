@@ -78,9 +78,9 @@ def pack(story: Story, files: list[Artifact] | None = None) -> Artifact:
 
 def work(package: Package) -> bool:
     """Do as the worker's task does."""
-    held = claims.claim(package.pk)
-    assert held
-    return packing.run(held)
+    claim = claims.claim(package.pk)
+    assert claim
+    return packing.run(claim)
 
 
 def bundle_of(job: Job) -> Artifact:

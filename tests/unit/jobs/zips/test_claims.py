@@ -23,17 +23,17 @@ HOUR = timedelta(hours=1)
 def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     assert claims.claim(package.pk) is None
-    assert claims.heartbeat(held)
+    assert claims.heartbeat(claim)
     report = reaper.requeue_stalled(timezone.now() + LEASE)
     assert report.packages == 1
-    assert not claims.heartbeat(held)
+    assert not claims.heartbeat(claim)
     again = claims.claim(package.pk)
     assert again
     artifact = make_artifact(job=job)
-    assert not claims.finish(held, artifact)
+    assert not claims.finish(claim, artifact)
     assert claims.finish(again, artifact)
     package.refresh_from_db()
     assert (package.state, package.artifact) == (PackageState.DONE, artifact)

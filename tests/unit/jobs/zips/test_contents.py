@@ -70,7 +70,7 @@ def test_the_files_of_chosen_stories() -> None:
     theirs = make_artifact().story
     assert story
     assert theirs
-    found = contents.files_of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
-    assert [file.role for file in found] == [Role.MEDIA]
-    assert found[0].story == story
+    artifacts = contents.files_of_stories(job, [str(story.pk), str(theirs.pk), "x", ""])
+    assert [file.role for file in artifacts] == [Role.MEDIA]
+    assert artifacts[0].story == story
     assert contents.files_of_stories(job, []) == []

@@ -30,10 +30,10 @@ def test_two_taps_make_one_package() -> None:
     job = make_full_job()
     first = packing.request(job)
     assert packing.request(job) == first
-    held = claims.claim(first.pk)
-    assert held
+    claim = claims.claim(first.pk)
+    assert claim
     assert packing.request(job) == first
-    assert packing.run(held)
+    assert packing.run(claim)
     again = packing.request(job)
     assert again == first
     assert again.state == PackageState.DONE
@@ -74,12 +74,12 @@ def test_a_file_saved_since_makes_a_new_bundle_and_retires_the_old_one() -> None
 def test_a_bundle_that_cannot_be_taken_is_made_again(end: str) -> None:
     job = make_full_job()
     first = packing.request(job)
-    held = claims.claim(first.pk)
-    assert held
+    claim = claims.claim(first.pk)
+    assert claim
     if end == "failed":
-        claims.fail(held, DiskFull())
+        claims.fail(claim, DiskFull())
     else:
-        packing.run(held)
+        packing.run(claim)
         field = "removed_at" if end == "removed" else "expires_at"
         Artifact.objects.filter(role=Role.BUNDLE).update(**{field: timezone.now()})
     assert packing.request(job) != first
@@ -102,8 +102,8 @@ def test_a_selection_holds_what_was_chosen() -> None:
     assert package.artifact.role == Role.SELECTION
     assert package.artifact.name.endswith("_selection.zip")
     with opened(package.artifact) as archive:
-        taken = [one for one in archive.namelist() if one.endswith(".jpg")]
-    assert taken == [f"ann/{media[0].name}", f"bea/{media[2].name}"]
+        members = [name for name in archive.namelist() if name.endswith(".jpg")]
+    assert members == [f"ann/{media[0].name}", f"bea/{media[2].name}"]
     job.refresh_from_db()
     assert (job.selection, job.bundle) == (package, None)
 
@@ -126,10 +126,10 @@ def test_no_room(set_env: Callable[..., None]) -> None:
         packing.request(job)
     set_env(disk_max=1000)
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     with pytest.raises(DiskFull):
-        packing.run(held)
+        packing.run(claim)
 
 
 def test_no_zip_for_a_job_that_is_gone() -> None:
@@ -149,38 +149,38 @@ def files_on_disk(artifacts: Path) -> set[str]:
 def test_files_that_went_while_it_waited() -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     job.artifacts.update(removed_at=timezone.now())
     with pytest.raises(NothingToPack):
-        packing.run(held)
+        packing.run(claim)
 
 
 def test_a_lost_claim_leaves_nothing(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     before = files_on_disk(artifacts)
     Package.objects.filter(pk=package.pk).update(attempt=9)
-    assert not packing.run(held)
+    assert not packing.run(claim)
     assert files_on_disk(artifacts) == before
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
 
     # … and one noticed in the middle of copying.
     monkeypatch.setattr(packing, "HEARTBEAT_EVERY_S", -1.0)
-    assert not packing.run(held)
+    assert not packing.run(claim)
     assert files_on_disk(artifacts) == before
 
 
 def test_a_forgotten_job_leaves_nothing(artifacts: Path) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     job.delete()
     before = files_on_disk(artifacts)
-    assert not packing.run(held)
+    assert not packing.run(claim)
     assert files_on_disk(artifacts) == before
 
 
@@ -189,8 +189,8 @@ def test_a_job_forgotten_at_the_last_moment(
 ) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     before = files_on_disk(artifacts)
     settle = packing._settle
 
@@ -199,7 +199,7 @@ def test_a_job_forgotten_at_the_last_moment(
         return settle(*args)
 
     monkeypatch.setattr(packing, "_settle", late)
-    assert not packing.run(held)
+    assert not packing.run(claim)
     assert files_on_disk(artifacts) == before
 
 
@@ -208,20 +208,20 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
 ) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     unwanted = job.artifacts.filter(role=Role.MEDIA).first()
     assert unwanted
     build = packing.build_bundle
 
-    def late(*args: Any, **more: Any) -> Artifact:
-        made = build(*args, **more)
+    def late(*args: Any, **options: Any) -> Artifact:
+        artifact = build(*args, **options)
         deletion.delete(Artifact.objects.filter(pk=unwanted.pk))
-        return made
+        return artifact
 
     with monkeypatch.context() as patch:
         patch.setattr(packing, "build_bundle", late)
-        assert not packing.run(held)
+        assert not packing.run(claim)
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
     package.refresh_from_db()
     assert package.state == PackageState.QUEUED
@@ -237,24 +237,24 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
 def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     before = files_on_disk(artifacts)
     shutdown.shutdown_requested.set()
     with pytest.raises(shutdown.ShutdownRequested):
-        packing.run(held)
+        packing.run(claim)
     assert files_on_disk(artifacts) == before
 
 
 def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
     package = packing.request(job)
-    held = claims.claim(package.pk)
-    assert held
+    claim = claims.claim(package.pk)
+    assert claim
     long_ago = timezone.now() - timedelta(hours=1)
     Package.objects.filter(pk=package.pk).update(heartbeat_at=long_ago)
     monkeypatch.setattr(packing, "HEARTBEAT_EVERY_S", -1.0)
-    assert packing.run(held)
+    assert packing.run(claim)
     package.refresh_from_db()
     assert package.heartbeat_at
     assert package.heartbeat_at > long_ago
