@@ -7,13 +7,10 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from tests.fake_tiktok import media
 from tests.fake_tiktok.cdn import MediaObject
-
-if TYPE_CHECKING:
-    from tests.fake_tiktok.site import FakeTikTok
 
 HOURS = 3600.0
 LABELS = ("Good morning", "High noon", "Golden hour")
@@ -24,6 +21,19 @@ HEVC_1080: Gear = ("hevc", (1080, 1920))
 HEVC_720: Gear = ("hevc", (720, 1280))
 
 GEAR_NAMES = {576: "540", 720: "720", 1080: "1080", 540: "540", 360: "360"}
+
+
+class Site(Protocol):
+    """Where accounts put what they post. stories: by id. objects: files by key."""
+
+    stories: dict[str, FakeStory]
+    objects: dict[str, MediaObject]
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def new_id(self, created: float) -> str:
+        """An id for what was posted then."""
 
 
 @dataclass(eq=False)
@@ -105,7 +115,7 @@ class FakeStory:
 class Account:
     """An account and what it has posted. Each method adds one story and returns it."""
 
-    site: FakeTikTok
+    site: Site
     name: str
     id: str
     nickname: str

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.fake_tiktok import cdn, media
 from tests.fake_tiktok.accounts import GEAR_NAMES, Account, FakeStory, Rendition
 from tests.fake_tiktok.cdn import MediaObject
-
-if TYPE_CHECKING:
-    from tests.fake_tiktok.site import FakeTikTok
+from tests.fake_tiktok.state import State
 
 
 class Shapes:
-    """Writes items for one site: its clock and the lifetimes of its addresses."""
+    """Writes users and items with a site's clock and the lifetimes of its addresses."""
 
-    def __init__(self, site: FakeTikTok) -> None:
-        self.site = site
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def user(self, account: Account) -> dict[str, Any]:
         status = account.story_status
         if status is None:
-            status = int(any(s.expires > self.site.now() for s in account.stories))
+            status = int(any(s.expires > self._state.now() for s in account.stories))
         return {
             "UserStoryStatus": status,
             **_avatars(account),
@@ -122,14 +120,14 @@ class Shapes:
         }
         if story.song is not None:
             music["playUrl"] = cdn.app_url(
-                story.song, self.site.now(), self.site.song_life_s, cdn.SONG_HOST
+                story.song, self._state.now(), self._state.song_life_s, cdn.SONG_HOST
             )
         return music
 
     def _cover(self, story: FakeStory) -> str:
         if story.cover is None:
             return ""
-        return cdn.picture_urls(story.cover, self.site.now(), self.site.media_life_s)[0]
+        return cdn.picture_urls(story.cover, self._state.now(), self._state.media_life_s)[0]
 
     def _video(self, story: FakeStory, token: str, number: Callable[[int], Any]) -> dict[str, Any]:
         video: dict[str, Any] = {
@@ -175,7 +173,7 @@ class Shapes:
         return video
 
     def urls(self, thing: MediaObject, token: str) -> list[str]:
-        return cdn.video_urls(thing, self.site.now(), self.site.media_life_s, token, thing.item)
+        return cdn.video_urls(thing, self._state.now(), self._state.media_life_s, token, thing.item)
 
     def _gear(
         self, story: FakeStory, one: Rendition, token: str, number: Callable[[int], Any]
@@ -206,7 +204,7 @@ class Shapes:
         }
 
     def _image_post(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.site.now(), self.site.media_life_s
+        now, life = self._state.now(), self._state.media_life_s
 
         def image(thing: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
             return {
@@ -223,8 +221,31 @@ class Shapes:
             "title": story.caption,
         }
 
+    # --- embeds -----------------------------------------------------------------------------
+
+    def embed_user(self, account: Account | None) -> dict[str, Any]:
+        """The user of an embed page; empty where it shows none."""
+        if account is None or account.profile_code in {10221, 10202}:
+            return {"code": 10202, "customErrorCode": 10202}
+        if not account.embeddable or account.private:
+            return {}
+        return {
+            "avatarThumbUrl": "",
+            "code": 200,
+            "customErrorCode": 0,
+            "followerCount": 122222,
+            "followingCount": 122,
+            "heartCount": 1222222,
+            "id": account.id,
+            "nickname": account.nickname,
+            "privateAccount": False,
+            "signature": "Sample bio",
+            "uniqueId": account.name,
+            "verified": account.verified,
+        }
+
     def embed_data(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.site.now(), self.site.media_life_s
+        now, life = self._state.now(), self._state.media_life_s
         size = story.renditions[0].size if story.renditions else (0, 0)
         files = story.files if story.kind == "video" else []
         data: dict[str, Any] = {
