@@ -52,6 +52,10 @@ class Rendition:
         return self.thing.fault_match
 
 
+def _preference(rendition: Rendition) -> tuple[bool, int, int]:
+    return rendition.codec != "h264", -rendition.size[0], -rendition.bitrate
+
+
 @dataclass(eq=False)
 class FakeStory:
     """A story or a post. Its files are made when it is declared.
@@ -84,11 +88,9 @@ class FakeStory:
     def files(self) -> list[MediaObject]:
         """What a saver should fetch: the best H.264 (else the first gear), or the pictures."""
         if self.pictures:
-            return [thing for thing, _ in self.pictures]
-        best = sorted(
-            self.renditions, key=lambda one: (one.codec != "h264", -one.size[0], -one.bitrate)
-        )
-        return [best[0].thing] if best else []
+            return [file for file, _ in self.pictures]
+        best = min(self.renditions, key=_preference, default=None)
+        return [best.thing] if best else []
 
     @property
     def url(self) -> str:
@@ -201,7 +203,7 @@ class Account:
             quality -= 1
         first = story.renditions[0]
         if low and any(codec == "h264" for codec, _ in gears):
-            plain = next(one for one in story.renditions if one.codec == "h264")
+            plain = next(rendition for rendition in story.renditions if rendition.codec == "h264")
             self._rendition(
                 story, plain.thing.parts[0], "h264", plain.size, "lowest_540_0", 25, share=0.5
             )
@@ -251,8 +253,8 @@ class Account:
             body = media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
             plain = fmt.removesuffix("_animated")
             content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
-            thing = self._file(story, "picture", body, content_type, number, fmt, suffix)
-            story.pictures.append((thing, size))
+            file = self._file(story, "picture", body, content_type, number, fmt, suffix)
+            story.pictures.append((file, size))
         story.cover = story.pictures[0][0]
         self._attach(story, song, label)
         return story
@@ -267,8 +269,8 @@ class Account:
     ) -> FakeStory:
         """An ordinary post: not in the story list, but it has its page."""
         options.setdefault("ago_s", 3 * 24 * HOURS)
-        made: FakeStory = getattr(self, kind)(post=True, **options)
-        return made
+        story: FakeStory = getattr(self, kind)(post=True, **options)
+        return story
 
     def nothing(self, **options: Any) -> FakeStory:
         """An item that declares no media at all."""
@@ -285,9 +287,9 @@ class Account:
         quality: int,
         share: float = 1.0,
     ) -> None:
-        thing = self._file(story, "video", body, "video/mp4", 1, name)
-        rate = max(int(thing.size * 8 / story.seconds * share), 1)
-        story.renditions.append(Rendition(thing, codec, size, rate, name, quality))
+        file = self._file(story, "video", body, "video/mp4", 1, name)
+        rate = max(int(file.size * 8 / story.seconds * share), 1)
+        story.renditions.append(Rendition(file, codec, size, rate, name, quality))
 
     def _attach(self, story: FakeStory, fmt: media.SongFormat | None, label: str) -> None:
         if fmt is not None:
@@ -307,7 +309,7 @@ class Account:
         suffix: str = "",
     ) -> MediaObject:
         key = hashlib.sha256(f"{story.id}/{position}/{kind}/{gear}".encode()).hexdigest()[:32]
-        thing = MediaObject(
+        file = MediaObject(
             key=key,
             kind=kind,
             parts=media.salted(body, key),
@@ -318,5 +320,5 @@ class Account:
             gear=gear,
             suffix=suffix,
         )
-        self.site.objects[key] = thing
-        return thing
+        self.site.objects[key] = file
+        return file

@@ -143,7 +143,7 @@ class Shapes:
         }
         if not story.renditions:
             return video
-        gears = [self._gear(story, one, token, number) for one in story.renditions]
+        gears = [self._gear(story, rendition, token, number) for rendition in story.renditions]
         plain = next((g for g in gears if g["CodecType"] == "h264"), gears[0])
         address = plain["PlayAddr"]
         if story.watermarked is not None:
@@ -172,51 +172,51 @@ class Shapes:
             video["bitrateInfo"] = gears
         return video
 
-    def urls(self, thing: MediaObject, token: str) -> list[str]:
-        return cdn.video_urls(thing, self._state.now(), self._state.media_life_s, token, thing.item)
+    def urls(self, file: MediaObject, token: str) -> list[str]:
+        return cdn.video_urls(file, self._state.now(), self._state.media_life_s, token, file.item)
 
     def _gear(
-        self, story: FakeStory, one: Rendition, token: str, number: Callable[[int], Any]
+        self, story: FakeStory, rendition: Rendition, token: str, number: Callable[[int], Any]
     ) -> dict[str, Any]:
-        width, height = one.size
-        uri = f"v14044g50000{one.thing.key[:20]}"
-        part = "h264" if one.codec == "h264" else "bytevc1"
-        shown = GEAR_NAMES.get(width, width)
+        width, height = rendition.size
+        uri = f"v14044g50000{rendition.thing.key[:20]}"
+        part = "h264" if rendition.codec == "h264" else "bytevc1"
+        nominal = GEAR_NAMES.get(width, width)
         return {
-            "Bitrate": one.bitrate,
+            "Bitrate": rendition.bitrate,
             "BitrateFPS": media.FPS,
-            "CodecType": "h264" if one.codec == "h264" else "h265_hvc1",
+            "CodecType": "h264" if rendition.codec == "h264" else "h265_hvc1",
             "Format": "mp4",
-            "GearName": one.gear_name,
+            "GearName": rendition.gear_name,
             "PlayAddr": {
-                "DataSize": number(one.thing.size),
+                "DataSize": number(rendition.thing.size),
                 "FileCs": "c:0-76453-0229",
-                "FileHash": hashlib.md5(one.thing.body, usedforsecurity=False).hexdigest()
-                if one.thing.size < 100_000
-                else one.thing.key,
+                "FileHash": hashlib.md5(rendition.thing.body, usedforsecurity=False).hexdigest()
+                if rendition.thing.size < 100_000
+                else rendition.thing.key,
                 "Height": height,
                 "Uri": uri,
-                "UrlKey": f"{uri}_{part}_{shown}p_{one.bitrate}",
-                "UrlList": self.urls(one.thing, token),
+                "UrlKey": f"{uri}_{part}_{nominal}p_{rendition.bitrate}",
+                "UrlList": self.urls(rendition.thing, token),
                 "Width": width,
             },
-            "QualityType": one.quality,
+            "QualityType": rendition.quality,
         }
 
     def _image_post(self, story: FakeStory) -> dict[str, Any]:
         now, life = self._state.now(), self._state.media_life_s
 
-        def image(thing: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
+        def image(file: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
             return {
                 "imageHeight": size[1],
-                "imageURL": {"urlList": cdn.picture_urls(thing, now, life)},
+                "imageURL": {"urlList": cdn.picture_urls(file, now, life)},
                 "imageWidth": size[0],
             }
 
         cover = image(*story.pictures[0])
         return {
             "cover": cover,
-            "images": [image(thing, size) for thing, size in story.pictures],
+            "images": [image(file, size) for file, size in story.pictures],
             "shareCover": cover,
             "title": story.caption,
         }
