@@ -95,6 +95,7 @@ def put_on(monkeypatch: pytest.MonkeyPatch) -> Stage:
 def a_story(
     number: int = 1, kind: StoryKind = StoryKind.PHOTO, pictures: int = 1, **facts: Any
 ) -> structures.Story:
+    """A listed story, its number in its id and its minute."""
     posted = datetime(2026, 11, 20, 14, number, tzinfo=UTC)
     shows = MediaKind.VIDEO if kind is StoryKind.VIDEO else MediaKind.PICTURE
     variant = MediaVariant(urls=("https://v16.tiktokcdn.com/x",), codec="h264", size_bytes=100)
@@ -114,14 +115,17 @@ def a_story(
 
 
 def listed(*stories: structures.Story, **dropped: int) -> Listed:
+    """The list of these stories; dropped: how many were left out, by reason."""
     return Listed(author=AUTHOR, stories=stories, dropped=dropped)
 
 
 def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = None) -> Event:
+    """The end of a story."""
     return StoryFinished(story_id=story.id, saved=saved, expected=len(story.media), error=error)
 
 
 def run(stage: Stage, item: Item, *script: Any) -> Outcome:
+    """Claim an item and run the pipeline on these events."""
     stage.script = script
     claim = claims.claim(item.pk)
     assert claim
@@ -129,6 +133,7 @@ def run(stage: Stage, item: Item, *script: Any) -> Outcome:
 
 
 def files(item: Item) -> list[tuple[str, int, str]]:
+    """(role, position, name) of an item's present files, story by story."""
     rows = item.artifacts.filter(removed_at=None).order_by("story__position", "position", "role")
     return [(row.role, row.position, row.name) for row in rows]
 

@@ -21,6 +21,7 @@ CAPTURED = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> Story:
+    """A finished carousel of so many pictures, at 20 Nov 2026, 14:03 UTC."""
     item = make_item(
         make_job(note=facts.pop("note", "for the archive")),
         state=ItemState.DONE,
@@ -51,6 +52,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
 
 
 def make_full_job() -> Job:
+    """A job with two authors, two stories each, and text a spreadsheet may misread."""
     job = make_job(links=0, note='=HYPERLINK("http://evil")')
     for author in ("bea", "ann"):
         item = make_item(
@@ -72,18 +74,20 @@ def make_full_job() -> Job:
 
 
 def pack(story: Story, files: list[Artifact] | None = None) -> Artifact:
+    """The ZIP of a story's files, its row unsaved."""
     with Workspace(f"{uuid.uuid4()}.1") as workspace:
         return builder.build_carousel(story, files or list(story.artifacts.all()), workspace)
 
 
 def work(package: Package) -> bool:
-    """Do as the worker's task does."""
+    """Claim and pack a package, as the worker's task does."""
     claim = claims.claim(package.pk)
     assert claim
     return packing.run(claim)
 
 
 def bundle_of(job: Job) -> Artifact:
+    """The ZIP of a job's files, asked for and packed."""
     package = packing.request(job)
     assert work(package)
     package.refresh_from_db()
@@ -93,9 +97,11 @@ def bundle_of(job: Job) -> Artifact:
 
 
 def opened(artifact: Artifact) -> zipfile.ZipFile:
+    """A ZIP in the store, opened."""
     return zipfile.ZipFile(io.BytesIO(content_of(artifact)))
 
 
 def content_of(artifact: Artifact) -> bytes:
+    """The bytes of a file in the store."""
     with store.open_artifact(artifact.pk) as file:
         return file.read()
