@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.fake_tiktok import cdn, pages
+from tests.fake_tiktok import cdn, embeds, pages
 from tests.fake_tiktok.exchange import Request, Response, Where
 from tests.fake_tiktok.items import Shapes, stats
 from tests.fake_tiktok.routing import SHORT_HOSTS
@@ -164,7 +164,7 @@ class Answers:
             "playlistType": "creator",
             "query": {},
             "route": f"{route}/",
-            "userInfo": self._shapes.embed_user(account),
+            "userInfo": embeds.user(account),
             "videoList": [],
         }
         key = f"{route}/" if self._state.embed_slash else route
@@ -175,7 +175,7 @@ class Answers:
         route = f"/embed/v2/{where.item}"
         data: dict[str, Any] = {}
         if story is not None and not self._state.is_over(story) and not story.account.private:
-            data = self._shapes.embed_data(story)
+            data = embeds.item(self._state, story)
         entry = {"isError": not data, "isReady": True, "link": route, "route": f"{route}/"}
         entry["videoData"] = data
         return pages.frontity(request, route, entry, self._state.page_bytes * 3 // 4)

@@ -1,7 +1,6 @@
-"""The JSON of users, items and embeds, field by field as recorded.
+"""The JSON of users and items, field by field as recorded.
 
-Story items are constructed: a recorded web item plus the recorded `story` object. `/embed/v2/` was
-never recorded; its fields are those that clients read.
+Story items are constructed: a recorded web item plus the recorded `story` object.
 """
 
 from __future__ import annotations
@@ -220,67 +219,6 @@ class Shapes:
             "shareCover": cover,
             "title": story.caption,
         }
-
-    # --- embeds -----------------------------------------------------------------------------
-
-    def embed_user(self, account: Account | None) -> dict[str, Any]:
-        """The user of an embed page; empty where it shows none."""
-        if account is None or account.profile_code in {10221, 10202}:
-            return {"code": 10202, "customErrorCode": 10202}
-        if not account.embeddable or account.private:
-            return {}
-        return {
-            "avatarThumbUrl": "",
-            "code": 200,
-            "customErrorCode": 0,
-            "followerCount": 122222,
-            "followingCount": 122,
-            "heartCount": 1222222,
-            "id": account.id,
-            "nickname": account.nickname,
-            "privateAccount": False,
-            "signature": "Sample bio",
-            "uniqueId": account.name,
-            "verified": account.verified,
-        }
-
-    def embed_data(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self._state.now(), self._state.media_life_s
-        size = story.renditions[0].size if story.renditions else (0, 0)
-        files = story.files if story.kind == "video" else []
-        data: dict[str, Any] = {
-            "itemInfos": {
-                "id": story.id,
-                "text": story.caption,
-                "createTime": str(int(story.created)),
-                "authorId": story.account.id,
-                "covers": [],
-                "video": {
-                    "urls": [cdn.app_url(t, now, life, cdn.EMBED_HOST) for t in files],
-                    "videoMeta": {
-                        "width": size[0],
-                        "height": size[1],
-                        "duration": round(story.seconds),
-                    },
-                },
-            },
-            "authorInfos": {
-                "userId": story.account.id,
-                "uniqueId": story.account.name,
-                "secUid": story.account.sec_uid,
-                "nickName": story.account.nickname,
-                "verified": story.account.verified,
-            },
-            "musicInfos": {"musicId": "7400000000000000001", "musicName": "Sample sound title"},
-        }
-        if story.pictures:
-            data["imagePostInfo"] = {
-                "displayImages": [
-                    {"urlList": cdn.picture_urls(t, now, life), "width": w, "height": h}
-                    for t, (w, h) in story.pictures
-                ]
-            }
-        return data
 
 
 def stats(account: Account, *, text: bool) -> dict[str, Any]:
