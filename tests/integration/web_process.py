@@ -7,14 +7,13 @@ say that their message was sent, "modules": everything in `sys.modules`}.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 
 
 def main() -> None:
-    from webapp import wsgi
-
-    assert wsgi.application
+    importlib.import_module("webapp.wsgi")  # what the web server loads
     from django.conf import settings
 
     # Pages name static files, and nobody has collected them here.

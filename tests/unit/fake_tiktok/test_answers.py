@@ -106,7 +106,7 @@ def test_short_links(tiktok: FakeTikTok, web: httpx.Client, alice: Account) -> N
     clip = alice.nothing()
 
     def follow(url: str) -> list[str]:
-        steps = []
+        steps: list[str] = []
         while True:
             answer = web.get(url)
             if not answer.is_redirect:

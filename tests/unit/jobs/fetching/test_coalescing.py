@@ -229,11 +229,22 @@ def filming(audio: Audio, *, photo: bool = False, silent: bool = False) -> Item:
     assert lead(item)
     Item.objects.filter(pk=item.pk).update(listed_at=timezone.now(), author_name="someone")
     story = make_story(item, tiktok_id="78", kind=StoryKind.VIDEO)
-    facts = {"content_type": "video/mp4", "has_audio": not silent, "name": "someone_01.mp4"}
-    make_artifact(story, content=media.video(1, (144, 256), audio=not silent), **facts)
+    make_artifact(
+        story,
+        content=media.video(1, (144, 256), audio=not silent),
+        content_type="video/mp4",
+        has_audio=not silent,
+        name="someone_01.mp4",
+    )
     if audio != Audio.NONE:
-        facts = {"role": Role.AUDIO_TRACK, "content_type": "audio/mp4", "name": "someone_01.m4a"}
-        make_artifact(story, content=b"hers", position=1, **facts)
+        make_artifact(
+            story,
+            content=b"hers",
+            role=Role.AUDIO_TRACK,
+            position=1,
+            content_type="audio/mp4",
+            name="someone_01.m4a",
+        )
     if photo:
         make_artifact(make_story(item, tiktok_id="79"), content=b"photo")
     return item

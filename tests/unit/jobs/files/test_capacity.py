@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -94,7 +95,7 @@ def test_admitting_costs_at_most_one_query_a_second(
     django_assert_num_queries: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(capacity.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     capacity.invalidate()
     with Workspace("a.1") as workspace:
         with django_assert_num_queries(0):  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -24,7 +25,7 @@ def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
     now = timezone.now()
     story = make_story()
 
-    def make(saved: timedelta, left: timedelta, **facts: object) -> Artifact:
+    def make(saved: timedelta, left: timedelta, **facts: Any) -> Artifact:
         return make_artifact(story, created_at=now - saved, expires_at=now + left, **facts)
 
     fresh = make(HOUR, HOUR)

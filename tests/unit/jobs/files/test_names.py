@@ -14,7 +14,7 @@ from jobs.files import names
 
 AT = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
 # Also the odd ones: controls, bidi marks, unassigned code points, but no lone surrogates.
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 NASTY = st.text(
     st.sampled_from('./\\: \t\n\0\u202e\u200f"<>|?*%~-=@+_aAé\u0301con\uff0e\uff0f\u2025'),
     max_size=40,

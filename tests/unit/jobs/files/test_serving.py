@@ -76,6 +76,12 @@ def body(response: HttpResponseBase) -> bytes:
     return content
 
 
+def stream_of(response: HttpResponseBase) -> Any:
+    """The open file of a response, which a server may send by itself."""
+    assert isinstance(response, FileResponse)
+    return response.file_to_stream
+
+
 def test_the_whole_file(file: Artifact) -> None:
     response = ask(file)
     assert response.status_code == 200
@@ -94,12 +100,11 @@ def test_the_server_may_send_a_whole_file_by_itself(file: Artifact) -> None:
     response = ask(file)
     assert isinstance(response, FileResponse)
     assert response.block_size == 64 * 1024
-    assert response.file_to_stream.fileno() > 0
-    assert response.file_to_stream.tell() == 0
+    assert stream_of(response).fileno() > 0
+    assert stream_of(response).tell() == 0
     body(response)
     part = ask(file, Range="bytes=5-9")
-    assert isinstance(part, FileResponse)
-    assert not hasattr(part.file_to_stream, "fileno")
+    assert not hasattr(stream_of(part), "fileno")
     body(part)
 
 
@@ -272,7 +277,7 @@ def test_disposition(name: str, header: str) -> None:
     assert serving.disposition(name, attachment=True) == header
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_no_name_breaks_the_header(name: str) -> None:
     header = serving.disposition(name, attachment=True)
     matched = re.fullmatch(
@@ -361,15 +366,14 @@ def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving._Slot
     response = ask(file, Range="bytes=0-9999")
     assert isinstance(response, FileResponse)
     next(iter(response))
-    response.file_to_stream.close = response.close  # as Django does for the server
-    response.file_to_stream.close()
+    stream_of(response).close = response.close  # as Django does for the server
+    stream_of(response).close()
     assert slots.total() == 0
 
 
 def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving._Slots) -> None:
     response = ask(file)
-    assert isinstance(response, FileResponse)
-    opened = response.file_to_stream
+    opened = stream_of(response)
     del response
     gc.collect()
     assert slots.total() == 0

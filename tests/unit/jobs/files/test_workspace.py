@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from jobs.errors import DiskFull
-from jobs.files import capacity, disk, store, workspace
+from jobs.files import disk, store, workspace
 from jobs.files.workspace import Workspace
 from tests.factories import make_artifact
 
@@ -100,7 +101,7 @@ def test_keep_flushes_a_file_somebody_still_reads() -> None:
 
 
 def test_keep_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity.time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     ids = [uuid.uuid4() for _ in range(50)]
     with Workspace("item.1") as workspace:
 
@@ -160,7 +161,7 @@ def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(store.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     file = make_artifact(content=b"shared")
     other = "00000000-0000-4000-8000-000000000001"
     with Workspace("a.1") as workspace:

@@ -16,7 +16,7 @@ from jobs.files import deletion
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import shutdown
 from jobs.states import ItemState
-from jobs.zips import claims, packing
+from jobs.zips import builder, claims, packing
 from tests.factories import make_artifact, make_job
 from tests.unit.jobs.zips.making import bundle_of, make_full_job, opened, work
 
@@ -112,7 +112,7 @@ def test_nothing_to_ask_for() -> None:
     job = make_job(links=1, state=ItemState.EMPTY)
     for chosen in ((), [uuid.uuid4()], ["x"]):
         with pytest.raises(NothingToPack):
-            packing.request(job, chosen)  # type: ignore[arg-type]
+            packing.request(job, chosen)
     full = make_full_job()
     with pytest.raises(NothingToPack):
         packing.request(full, ["not an id"])
@@ -212,7 +212,7 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
     assert claim
     unwanted = job.artifacts.filter(role=Role.MEDIA).first()
     assert unwanted
-    build = packing.build_bundle
+    build = builder.build_bundle
 
     def late(*args: Any, **options: Any) -> Artifact:
         artifact = build(*args, **options)
@@ -230,6 +230,7 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
     assert again
     assert packing.run(again)
     package.refresh_from_db()
+    assert package.artifact
     with opened(package.artifact) as archive:
         assert not [name for name in archive.namelist() if name.endswith(unwanted.name)]
 
