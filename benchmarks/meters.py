@@ -14,12 +14,12 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def family(pid: int) -> list[int]:
     """The process and everything it started that is still there."""
-    found = [pid]
+    processes = [pid]
     for task in _tasks(pid):
         with suppress(OSError):
             for child in (task / "children").read_text().split():
-                found += family(int(child))
-    return found
+                processes += family(int(child))
+    return processes
 
 
 def _tasks(pid: int) -> Iterator[Path]:
@@ -30,22 +30,26 @@ def _tasks(pid: int) -> Iterator[Path]:
 def cpu_s(pid: int) -> float:
     """CPU seconds of a process and its children, those that ended included."""
     total = 0
-    for one in family(pid):
+    for process_id in family(pid):
         with suppress(OSError):
             # The name in parentheses may hold anything; the numbers come after it.
-            facts = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            total += sum(int(ticks) for ticks in (facts[11:15] if one == pid else facts[11:13]))
+            facts = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+            total += sum(
+                int(ticks) for ticks in (facts[11:15] if process_id == pid else facts[11:13])
+            )
     return total / _TICKS_PER_S
 
 
 def peak_rss_mib(pid: int) -> float:
     """VmHWM, summed over the process and its children: never less than what was used at once."""
-    return sum(_kib(f"/proc/{one}/status", "VmHWM:") for one in family(pid)) / 1024
+    return sum(_kib(f"/proc/{process_id}/status", "VmHWM:") for process_id in family(pid)) / 1024
 
 
 def pss_mib(pid: int) -> float:
     """Proportional set size now, summed over the process and its children."""
-    return sum(_kib(f"/proc/{one}/smaps_rollup", "Pss:") for one in family(pid)) / 1024
+    return (
+        sum(_kib(f"/proc/{process_id}/smaps_rollup", "Pss:") for process_id in family(pid)) / 1024
+    )
 
 
 def _kib(path: str, name: str) -> int:

@@ -72,11 +72,11 @@ def main() -> int:
         home = Path(folder)
         report: dict[str, Any] = {"machine": _machine(), "repetitions": options.repeat}
         try:
-            wanted = [one for one in SCENARIOS if one.name in options.only]
-            if wanted:
+            scenarios = [scenario for scenario in SCENARIOS if scenario.name in options.only]
+            if scenarios:
                 stack.open_app(home / "data")
                 with stack.redis():
-                    for scenario in wanted:
+                    for scenario in scenarios:
                         report[scenario.name] = _scenario(scenario, home, options)
                         _print_scenario(scenario, report[scenario.name])
             if "idle" in options.only:
@@ -151,9 +151,9 @@ def _scenario(scenario: Scenario, home: Path, options: argparse.Namespace) -> di
         "aim": scenario.aim,
         "ratio": _median(fresh, "wall_s") / _median(curls, "wall_s"),
         "warm_ratio": _median(warm, "wall_s") / _median(curls, "wall_s"),
-        "curl": [asdict(one) for one in curls],
-        "fresh_worker": [asdict(one) for one in fresh],
-        "warm_worker": [asdict(one) for one in warm],
+        "curl": [asdict(run) for run in curls],
+        "fresh_worker": [asdict(run) for run in fresh],
+        "warm_worker": [asdict(run) for run in warm],
     }
 
 
@@ -212,15 +212,17 @@ def _check(job_id: Any, media: dict[str, Any]) -> tuple[int, int]:
         if open_rows:
             raise Unchecked(f"not everything is done: {open_rows}")
     saved = list(Artifact.objects.present().filter(job=job_id, role=Role.MEDIA))
-    if not all(one.checked for one in saved):
+    if not all(artifact.checked for artifact in saved):
         raise Unchecked("a file was not checked")
-    if sorted(one.sha256 for one in saved) != sorted(one["sha256"] for one in media["files"]):
+    if sorted(artifact.sha256 for artifact in saved) != sorted(
+        file["sha256"] for file in media["files"]
+    ):
         raise Unchecked(f"{len(saved)} files are not the {len(media['files'])} that were listed")
-    for one in saved:
-        with store.open_artifact(one.pk) as file:
-            if digest(file) != one.sha256:
-                raise Unchecked(f"{one.name} on the disk is another file")
-    return len(saved), sum(one.size_bytes for one in saved)
+    for artifact in saved:
+        with store.open_artifact(artifact.pk) as file:
+            if digest(file) != artifact.sha256:
+                raise Unchecked(f"{artifact.name} on the disk is another file")
+    return len(saved), sum(artifact.size_bytes for artifact in saved)
 
 
 def _median(runs: Sequence[CurlRun | JobRun], name: str) -> float:
@@ -234,35 +236,35 @@ def _idle(home: Path, python: str) -> dict[str, Any]:
     """How long `manage.py up` takes to its first page, and what the group takes when idle."""
     data, log = home / "idle", home / "idle.log"
     data.mkdir()
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for name in ("first_start_s", "next_start_s"):
         port = _free_port()
         began = time.perf_counter()
         with stack.instance(data, port, log, python=python) as pid:
             url = f"http://127.0.0.1:{port}/login/"
             stack.eventually(lambda: stack.page_answers(url), f"the first page ({log})", 60)  # noqa: B023
-            found[name] = time.perf_counter() - began
+            measured[name] = time.perf_counter() - began
             if name == "next_start_s":
                 time.sleep(8)
-                found["pss_mib"] = {
-                    _name(one): round(meters.pss_mib(one), 1)
-                    for one in meters.family(pid)[1:]
-                    if one in _direct(pid)
+                measured["pss_mib"] = {
+                    _name(child): round(meters.pss_mib(child), 1)
+                    for child in meters.family(pid)[1:]
+                    if child in _direct(pid)
                 }
-                found["pss_mib"]["supervisor"] = round(
-                    meters.pss_mib(pid) - sum(found["pss_mib"].values()), 1
+                measured["pss_mib"]["supervisor"] = round(
+                    meters.pss_mib(pid) - sum(measured["pss_mib"].values()), 1
                 )
-                found["pss_total_mib"] = round(sum(found["pss_mib"].values()), 1)
+                measured["pss_total_mib"] = round(sum(measured["pss_mib"].values()), 1)
                 before = meters.cpu_s(pid)
                 time.sleep(5)
-                found["cpu_share"] = (meters.cpu_s(pid) - before) / 5
+                measured["cpu_share"] = (meters.cpu_s(pid) - before) / 5
     shutil.rmtree(data)
-    return found
+    return measured
 
 
 def _direct(pid: int) -> set[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return {int(one) for one in text.split()}
+    return {int(word) for word in text.split()}
 
 
 def _name(pid: int) -> str:
@@ -288,19 +290,19 @@ def _free_port() -> int:
 # --- what people see ------------------------------------------------------------------------------
 
 
-def _print_scenario(scenario: Scenario, found: dict[str, Any]) -> None:
-    size = found["fresh_worker"][0]["size_bytes"]
-    files = found["fresh_worker"][0]["files"]
+def _print_scenario(scenario: Scenario, measured: dict[str, Any]) -> None:
+    size = measured["fresh_worker"][0]["size_bytes"]
+    files = measured["fresh_worker"][0]["files"]
 
     def middle(runs: str, name: str) -> float:
-        return float(statistics.median(run[name] for run in found[runs]))
+        return float(statistics.median(run[name] for run in measured[runs]))
 
     def walls(runs: str) -> str:
-        return " ".join(f"{run['wall_s']:.2f}" for run in found[runs])
+        return " ".join(f"{run['wall_s']:.2f}" for run in measured[runs])
 
     say = _say
     say(f"({scenario.name}) {scenario.about}; {files} files, {size / 1024**2:.0f} MiB")
-    say(f"    every file saved, checked and compared: yes, {len(found['fresh_worker'])} times")
+    say(f"    every file saved, checked and compared: yes, {len(measured['fresh_worker'])} times")
     say(f"    {'':26}{'median s':>9}{'CPU s/GiB':>11}{'peak MiB':>10}{'PSS':>7}   each")
     for label, runs in (
         ("curl, 64 at once", "curl"),
@@ -308,28 +310,30 @@ def _print_scenario(scenario: Scenario, found: dict[str, Any]) -> None:
         ("warm worker, again", "warm_worker"),
     ):
         peak = "peak_mib" if runs == "curl" else "peak_rss_mib"
-        highest: Callable[[str], float] = lambda name: max(run[name] for run in found[runs])  # noqa: B023, E731
+        highest: Callable[[str], float] = lambda name: max(run[name] for run in measured[runs])  # noqa: B023, E731
         pss = "" if runs == "curl" else f"{highest('peak_pss_mib'):.0f}"
         say(
             f"    {label:26}{middle(runs, 'wall_s'):9.2f}{middle(runs, 'cpu_s') / size * GIB:11.1f}"
             f"{highest(peak):10.0f}{pss:>7}   {walls(runs)}"
         )
     say(
-        f"    ratio to curl {found['ratio']:.2f} (aim {scenario.aim}), warm"
-        f" {found['warm_ratio']:.2f};"
+        f"    ratio to curl {measured['ratio']:.2f} (aim {scenario.aim}), warm"
+        f" {measured['warm_ratio']:.2f};"
         f" the fake itself used {middle('fresh_worker', 'fake_cpu_s'):.2f} CPU s per job"
     )
-    highest_mib = max(run["peak_rss_mib"] for run in found["fresh_worker"] + found["warm_worker"])
+    highest_mib = max(
+        run["peak_rss_mib"] for run in measured["fresh_worker"] + measured["warm_worker"]
+    )
     say(f"    worker memory at its highest {highest_mib:.0f} MiB (aim {MEMORY_AIM_MIB:.0f})\n")
 
 
-def _print_idle(found: dict[str, Any]) -> None:
-    parts = ", ".join(f"{name} {size:.0f}" for name, size in found["pss_mib"].items())
-    _say(f"(idle) `manage.py up`: PSS {found['pss_total_mib']:.0f} MiB ({parts})")
-    _say(f"    CPU {found['cpu_share'] * 100:.1f} %")
+def _print_idle(measured: dict[str, Any]) -> None:
+    parts = ", ".join(f"{name} {size:.0f}" for name, size in measured["pss_mib"].items())
+    _say(f"(idle) `manage.py up`: PSS {measured['pss_total_mib']:.0f} MiB ({parts})")
+    _say(f"    CPU {measured['cpu_share'] * 100:.1f} %")
     _say(
-        f"    first page after {found['first_start_s']:.1f} s (new database),"
-        f" {found['next_start_s']:.1f} s (next time)"
+        f"    first page after {measured['first_start_s']:.1f} s (new database),"
+        f" {measured['next_start_s']:.1f} s (next time)"
     )
 
 

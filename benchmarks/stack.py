@@ -55,14 +55,14 @@ class Fake:
     def media(self) -> dict[str, Any]:
         """Every file a saver would fetch, with addresses and headers that work in curl."""
         with _DIRECT.open(f"{self.proxy}/media?agent=curl", timeout=120) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return found
+            decoded: dict[str, Any] = json.load(answer)
+        return decoded
 
     def strays(self) -> list[str]:
         """Hosts somebody asked for that are not TikTok's."""
         with _DIRECT.open(f"{self.proxy}/strays", timeout=10) as answer:
-            found: list[str] = json.load(answer)
-        return found
+            decoded: list[str] = json.load(answer)
+        return decoded
 
 
 @contextmanager
@@ -80,8 +80,8 @@ def fake(scenario: str, folder: Path, *, latency_ms: float, bytes_per_s: float) 
         line = process.stdout.readline()
         if not line:
             raise RuntimeError("the fake TikTok did not start")
-        said = json.loads(line)
-        yield Fake(process.pid, said["proxy"], said["ca"], said["accounts"])
+        ready = json.loads(line)
+        yield Fake(process.pid, ready["proxy"], ready["ca"], ready["accounts"])
     finally:
         _end(process, 10)
         process.stdout.close()

@@ -45,8 +45,8 @@ Catalogue = dict[Key, tuple[str, ...]]
 
 
 def _key(call: str, words: list[str]) -> Key:
-    found = dict(zip(CALLS[call], words, strict=False))
-    return found.get("context"), found["id"], found.get("plural")
+    parts = dict(zip(CALLS[call], words, strict=False))
+    return parts.get("context"), parts["id"], parts.get("plural")
 
 
 def _in_python(path: Path) -> Iterator[Key]:
@@ -78,22 +78,22 @@ def wanted() -> dict[Key, str]:
     from jobs.errors import BY_CODE
     from stories.targets import OTHER_THINGS
 
-    found: dict[Key, str] = {}
+    places: dict[Key, str] = {}
     for path in sorted(
         (*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt"))
     ):
         for key in _in_template(path):
-            found.setdefault(key, path.relative_to(ROOT).as_posix())
+            places.setdefault(key, path.relative_to(ROOT).as_posix())
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
             for key in _in_python(path):
-                found.setdefault(key, path.relative_to(ROOT).as_posix())
+                places.setdefault(key, path.relative_to(ROOT).as_posix())
     for code, cls in BY_CODE.items():
         for words in filter(None, (cls.message, cls.hint)):
-            found.setdefault((None, words, None), f"error {code}")
+            places.setdefault((None, words, None), f"error {code}")
     for thing in sorted(OTHER_THINGS):
-        found.setdefault((None, thing, None), "stories/targets.py")
-    return found
+        places.setdefault((None, thing, None), "stories/targets.py")
+    return places
 
 
 # --- the .po file ---------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def wanted() -> dict[Key, str]:
 
 def read(text: str) -> Catalogue:
     """A .po file as this module writes it: one entry after the other, a blank line between."""
-    found: Catalogue = {}
+    catalogue: Catalogue = {}
     for block in text.split("\n\n"):
         fields: dict[str, str] = {}
         field = ""
@@ -114,8 +114,8 @@ def read(text: str) -> Catalogue:
         if fields.get("msgid"):
             forms = tuple(words for name, words in fields.items() if name.startswith("msgstr"))
             key = fields.get("msgctxt"), fields["msgid"], fields.get("msgid_plural")
-            found[key] = forms
-    return found
+            catalogue[key] = forms
+    return catalogue
 
 
 def _quoted(words: str) -> str:

@@ -45,7 +45,7 @@ def main() -> None:
         f"  Sign in as {NAME!r} with the password {PASSWORD!r}, and paste:\n{names}\n",
         flush=True,
     )
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("STORYKEEP_") or name in KEPT
@@ -54,7 +54,7 @@ def main() -> None:
     os.execve(  # noqa: S606
         sys.executable,
         [sys.executable, "manage.py", "up"],
-        kept
+        inherited
         | {
             "STORYKEEP_DATA_DIR": str(FOLDER / "data"),
             "STORYKEEP_PROXY": ready["proxy"],

@@ -17,8 +17,8 @@ _POSTED = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
 
 def make_user(name: str = "alice", **facts: Any) -> User:
     """A user by that name, made once; the password is the name twice."""
-    found = User.objects.filter(username=name).first()
-    return found or User.objects.create_user(name, password=name * 2, **facts)
+    user = User.objects.filter(username=name).first()
+    return user or User.objects.create_user(name, password=name * 2, **facts)
 
 
 def make_job(
@@ -45,13 +45,13 @@ def make_item(job: Job | None = None, *, name: str | None = None, **facts: Any) 
         facts = {"attempt": 1, "claimed_at": now, "heartbeat_at": now} | facts
     elif state != ItemState.QUEUED:
         facts = {"settled_at": now} | facts
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "line": f"@{name}",
         "kind": ItemKind.USER,
         "target": {"kind": "user", "name": name},
         "key": f"user:{name}",
     }
-    return Item.objects.create(job=job, owner=job.owner, position=position, **(given | facts))
+    return Item.objects.create(job=job, owner=job.owner, position=position, **(defaults | facts))
 
 
 def make_story(item: Item | None = None, **facts: Any) -> Story:
@@ -59,7 +59,7 @@ def make_story(item: Item | None = None, **facts: Any) -> Story:
     item = item or make_item(state=ItemState.DONE)
     position = item.stories.count() + 1
     posted_at = facts.pop("posted_at", _POSTED + timedelta(minutes=position))
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "tiktok_id": str(int(posted_at.timestamp()) << 32 | position),
         "kind": StoryKind.PHOTO,
         "state": ItemState.DONE,
@@ -67,7 +67,7 @@ def make_story(item: Item | None = None, **facts: Any) -> Story:
         "source_url": "https://www.tiktok.com/@someone/photo/1",
     }
     return Story.objects.create(
-        item=item, owner=item.owner, position=position, posted_at=posted_at, **(given | facts)
+        item=item, owner=item.owner, position=position, posted_at=posted_at, **(defaults | facts)
     )
 
 
@@ -80,12 +80,12 @@ def make_artifact(
 ) -> Artifact:
     """A file of the story (or, given a job, of the job as a whole). With `content`, its bytes are
     put into storage too."""
-    if story is None and job is None:
-        story = make_story()
+    if job is None:
+        story = story or make_story()
+        job = story.item.job
     item = story.item if story else None
-    of_job = job or story.item.job  # type: ignore[union-attr]  # one of the two is there
     artifact_id = uuid.uuid4()
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "role": Role.MEDIA if story else Role.BUNDLE,
         "position": story.artifacts.filter(role=Role.MEDIA).count() + 1 if story else 0,
         "name": f"{artifact_id.hex[:8]}.jpg" if story else "all.zip",
@@ -96,7 +96,7 @@ def make_artifact(
         "expires_at": timezone.now() + timedelta(hours=2),
     }
     artifact = Artifact.objects.create(
-        id=artifact_id, owner=of_job.owner, job=of_job, item=item, story=story, **(given | facts)
+        id=artifact_id, owner=job.owner, job=job, item=item, story=story, **(defaults | facts)
     )
     if content is not None:
         _put(artifact.id, content)

@@ -129,15 +129,18 @@ def main(arguments: list[str]) -> int:
         )
         address = f"http://127.0.0.1:{port}/api/v1"
         wait_for(f"{address}/openapi.json")
-        told = subprocess.run(
+        created = subprocess.run(
             [sys.executable, "manage.py", "token", NAME],
             cwd=ROOT, env=own, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        token = told.stdout.strip()
+        token = created.stdout.strip()
         lines = [*ready["accounts"], "https://www.tiktok.com/tag/cats"]
         job = ask(f"{address}/jobs?wait=30", token, {"lines": lines})
         files = [
-            file["id"] for item in job["items"] for one in item["stories"] for file in one["files"]
+            file["id"]
+            for item in job["items"]
+            for story in item["stories"]
+            for file in story["files"]
         ]
         # First with a file that is there, which no generator would guess; then everything.
         (folder / "schemathesis.toml").write_text(f'[parameters]\n"path.file_id" = "{files[0]}"\n')
@@ -145,9 +148,9 @@ def main(arguments: list[str]) -> int:
         (folder / "schemathesis.toml").unlink()
         code = fuzz(folder, address, token, ALL_S, *arguments) or code
         log.seek(0)
-        said = log.read()
-        if "Traceback" in said or " bug " in said:
-            sys.stdout.write(said[-20_000:])
+        output = log.read()
+        if "Traceback" in output or " bug " in output:
+            sys.stdout.write(output[-20_000:])
             return 1
         return code
 

@@ -54,7 +54,7 @@ def loops(imports: Graph) -> list[list[str]]:
     low: dict[str, int] = {}
     stack: list[str] = []
     on_stack: set[str] = set()
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
     for start in imports:
         if start in order:
             continue
@@ -86,8 +86,8 @@ def loops(imports: Graph) -> list[list[str]]:
                         if other == module:
                             break
                     if len(group) > 1:
-                        found.append(sorted(group))
-    return found
+                        groups.append(sorted(group))
+    return groups
 
 
 def upward(
@@ -107,14 +107,14 @@ def upward(
     for importer, others in imports.items():
         if importer.partition(".")[0] != package:
             continue
-        mine = room(importer)
+        importing_room = room(importer)
         for imported in others:
-            theirs = room(imported)
+            imported_room = room(imported)
             if imported.partition(".")[0] != package:
                 continue
-            if theirs == mine or {theirs, mine} <= shared:
+            if imported_room == importing_room or {imported_room, importing_room} <= shared:
                 continue
-            if floor_of[theirs] >= floor_of[mine]:
+            if floor_of[imported_room] >= floor_of[importing_room]:
                 wrong.append(f"{importer} -> {imported}")
     return sorted(wrong)
 

@@ -32,10 +32,10 @@ def binaries() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "initdb").exists():
             return folder
-    found = shutil.which("initdb")
-    if not found:
+    initdb = shutil.which("initdb")
+    if not initdb:
         sys.exit("PostgreSQL is not installed (on Debian: apt install postgresql).")
-    return Path(found).resolve().parent
+    return Path(initdb).resolve().parent
 
 
 def owner() -> pwd.struct_passwd | None:

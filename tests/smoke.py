@@ -32,18 +32,18 @@ def family(root: int) -> list[int]:
         except OSError:
             continue
         children.setdefault(parent, []).append(int(stat.parent.name))
-    found, look = [], [root]
+    processes, look = [], [root]
     while look:
-        found.append(look.pop())
-        look += children.get(found[-1], [])
-    return found
+        processes.append(look.pop())
+        look += children.get(processes[-1], [])
+    return processes
 
 
 def memory_mib(pid: int) -> float:
     """What a process takes; shared pages are divided among those who share them."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
+    matched = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    return int(matched[1]) / 1024 if matched else 0.0
 
 
 def main() -> int:

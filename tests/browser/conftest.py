@@ -62,10 +62,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium() -> Iterator[Browser]:
     """The browser. Without one the tests are skipped, or fail where REQUIRE_BROWSER=1 says so."""
     if not CHROMIUM.exists():
-        said = f"there is no {CHROMIUM}"
+        reason = f"there is no {CHROMIUM}"
         if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(said)
-        pytest.skip(said)
+            pytest.fail(reason)
+        pytest.skip(reason)
     # Playwright runs an event loop in this thread, which Django takes for a mistake.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
@@ -111,10 +111,12 @@ def stack(chromium: Browser) -> Iterator[Stack]:
     for number in range(4):
         slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
     port = _free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")}
-    kept.pop("DJANGO_SETTINGS_MODULE", None)
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")
+    }
+    inherited.pop("DJANGO_SETTINGS_MODULE", None)
     with running_proxy(tiktok, folder, latency_s=0.05, bytes_per_s=2_000_000) as proxy:
-        ours = {
+        settings = {
             "STORYKEEP_DATA_DIR": str(folder / "data"),
             "STORYKEEP_PORT": str(port),
             "STORYKEEP_PROXY": proxy.url,
@@ -127,7 +129,7 @@ def stack(chromium: Browser) -> Iterator[Stack]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=ROOT,
-            env=kept | ours,
+            env=inherited | settings,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -167,9 +169,9 @@ class Witness:
             if message.type in {"error", "warning"}:
                 self.errors.append(f"{message.text} ({message.location})")
 
-        def request(asked: Request) -> None:
-            if not asked.url.startswith((home, "data:", "blob:", "about:")):
-                self.abroad.append(asked.url)
+        def request(sent: Request) -> None:
+            if not sent.url.startswith((home, "data:", "blob:", "about:")):
+                self.abroad.append(sent.url)
 
         page.on("console", console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -177,7 +179,7 @@ class Witness:
 
     def check(self) -> None:
         """Nothing of the kind happened."""
-        bad = [one for one in self.errors if not any(part in one for part in self.expected)]
+        bad = [error for error in self.errors if not any(part in error for part in self.expected)]
         assert not bad, bad
         assert not self.abroad, self.abroad
 

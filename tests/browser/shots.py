@@ -76,7 +76,7 @@ https://example.com/nothing
 def _site() -> Iterator[str]:
     runner = DiscoverRunner(verbosity=0, interactive=False)
     runner.setup_test_environment()
-    kept = runner.setup_databases()
+    databases = runner.setup_databases()
 
     class Site(StaticLiveServerTestCase):
         """The server alone, without a test."""
@@ -86,7 +86,7 @@ def _site() -> Iterator[str]:
         yield Site.live_server_url
     finally:
         Site.tearDownClass()
-        runner.teardown_databases(kept)
+        runner.teardown_databases(databases)
 
 
 def _context(
@@ -122,9 +122,9 @@ def _take(page: Page, name: str, *, full: bool = True) -> None:
     page.screenshot(path=OUT / f"{name}.png", full_page=full)
 
 
-def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -> None:
+def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) -> None:
     def shoot(name: str, path: str, *, full: bool = True) -> bool:
-        if wanted and not any(one in f"{name}-{tail}" for one in wanted):
+        if names and not any(part in f"{name}-{tail}" for part in names):
             return False
         page.goto(path)
         _take(page, f"{name}-{tail}", full=full)
@@ -153,9 +153,9 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], wanted: list[str]) -
     shoot("history", "/history/", full=False)
     shoot("history-narrowed", "/history/?state=failed", full=False)
     shoot("history-nothing", "/history/?q=nowhere", full=False)
-    gone = Artifact.objects.filter(job=jobs["cleaned-up"]).first()
-    if gone:
-        shoot("no-file", f"/files/{gone.pk}/{gone.name}", full=False)
+    removed = Artifact.objects.filter(job=jobs["cleaned-up"]).first()
+    if removed:
+        shoot("no-file", f"/files/{removed.pk}/{removed.name}", full=False)
     if shoot("home-too-many", "/", full=False):
         page.fill("#id_text", "\n".join(f"@name{number}" for number in range(51)))
         page.evaluate("document.querySelector('form[data-composer]').submit()")
@@ -208,14 +208,14 @@ def _pretend_to_work() -> None:
     heartbeats.last_sweep = lambda: heartbeats.Sweep(now, counts)
     breaker.shared_state = lambda: None
     running = Item.objects.filter(state=ItemState.RUNNING)
-    told = {
+    by_item = {
         str(item.pk): ItemProgress(
             phase="saving", files_done=2, files_total=5, bytes_done=12_000_000,
             bytes_total=30_000_000, worker="worker-812@attic",
         )
         for item in running
     }  # fmt: skip
-    progress.read_many = lambda job_ids: told
+    progress.read_many = lambda job_ids: by_item
 
 
 def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -> None:
@@ -238,7 +238,7 @@ def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -
     shoot("offline", "/offline/", full=False)
 
 
-def main(wanted: list[str]) -> None:
+def main(names: list[str]) -> None:
     """Take the pictures whose name contains one of `wanted`; all when there is none."""
     OUT.mkdir(exist_ok=True)
     with _site() as base, sync_playwright() as playwright:
@@ -261,7 +261,7 @@ def main(wanted: list[str]) -> None:
         for screen, scheme, locale in LOOKS:
             context = _context(browser, screen, scheme, base, locale)
             tail = f"{screen}-{scheme}" if locale == "en-GB" else f"{screen}-{locale}"
-            _shoot_all(context.new_page(), tail, jobs, wanted)
+            _shoot_all(context.new_page(), tail, jobs, names)
             context.close()
         browser.close()
 

@@ -50,9 +50,9 @@ def join(page: Page, path: str, name: str) -> None:
 
 def ask(stack: Stack, token: str) -> Any:
     """Who the API says the token belongs to."""
-    asked = urllib.request.Request(f"{stack.url}/api/v1/me")
-    asked.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    request = urllib.request.Request(f"{stack.url}/api/v1/me")
+    request.add_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)["user"]["name"]
 
 

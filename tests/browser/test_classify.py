@@ -21,12 +21,12 @@ def verdict(line: str) -> str:
     return f"{target.kind.value} {target.key}"
 
 
-def heard(page: Page, lines: list[str]) -> list[str]:
+def classified(page: Page, lines: list[str]) -> list[str]:
     """The same from the page's own script."""
-    said: list[dict[str, Any]] = page.evaluate(
+    verdicts: list[dict[str, Any]] = page.evaluate(
         "(lines) => lines.map((line) => window.storykeep.parseLine(line))", lines
     )
-    return [f"{one['kind']} {one['key']}" if one.get("key") else "bad" for one in said]
+    return [f"{line['kind']} {line['key']}" if line.get("key") else "bad" for line in verdicts]
 
 
 def test_every_line_gets_the_servers_verdict(visit: Open) -> None:
@@ -34,7 +34,7 @@ def test_every_line_gets_the_servers_verdict(visit: Open) -> None:
     page.goto("/")
     rows = {name: row[0] for name, row in (UNDERSTOOD | REFUSED).items()}
     assert len(rows) > 100
-    ours = dict(zip(rows, heard(page, list(rows.values())), strict=True))
+    ours = dict(zip(rows, classified(page, list(rows.values())), strict=True))
     theirs = {name: verdict(line) for name, line in rows.items()}
     assert ours == theirs
 

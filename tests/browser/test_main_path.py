@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DEVICES, NAME, PASSWORD, Open, Stack, saved
+from tests.browser.conftest import DEVICES, NAME, PASSWORD, Open, Stack, Witness, saved
 
 SETTLED_MS = 60_000
 
@@ -244,7 +244,7 @@ def test_cancel_keeps_what_was_saved(visit: Open) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
 
-def test_files_can_be_deleted_and_a_job_forgotten(visit: Open, witness: object) -> None:
+def test_files_can_be_deleted_and_a_job_forgotten(visit: Open, witness: Witness) -> None:
     page = visit("phone")
     paste(page, "@foggy.morning")
     settle(page)

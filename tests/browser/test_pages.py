@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Response, expect
 
-from tests.browser.conftest import DEVICES, Open, Stack
+from tests.browser.conftest import DEVICES, Open, Stack, Witness
 from tests.browser.test_main_path import paste, settle, until
 
 PLACES = (
@@ -53,8 +53,8 @@ def finished(visit: Open) -> str:
     return page.url
 
 
-def test_nothing_serious_while_something_is_said(visit: Open, witness: object) -> None:
-    witness.expected.append("422")  # type: ignore[attr-defined]  # the box with a fault in it
+def test_nothing_serious_while_something_is_said(visit: Open, witness: Witness) -> None:
+    witness.expected.append("422")  # the box with a fault in it
     page = visit(bypass_csp=True)
     page.goto("/account/tokens/")
     page.fill("#id_name", "for a moment")
@@ -72,9 +72,9 @@ def test_nothing_serious_while_something_is_said(visit: Open, witness: object) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_nothing_serious_and_nothing_sideways(
-    device: str, scheme: str, visit: Open, witness: object, finished: str
+    device: str, scheme: str, visit: Open, witness: Witness, finished: str
 ) -> None:
-    witness.expected.append("404")  # type: ignore[attr-defined]  # the page that is not there
+    witness.expected.append("404")  # the page that is not there
     page = visit(device, color_scheme=scheme, bypass_csp=True)
     for place in (*PLACES, finished):
         page.goto(place)
@@ -94,9 +94,9 @@ def test_nothing_serious_and_nothing_sideways(
 # German words are the longest.
 @pytest.mark.parametrize(("width", "locale"), [(320, "en"), (320, "de-DE"), (3840, "en")])
 def test_narrow_and_wide(
-    width: int, locale: str, visit: Open, witness: object, finished: str
+    width: int, locale: str, visit: Open, witness: Witness, finished: str
 ) -> None:
-    witness.expected.append("404")  # type: ignore[attr-defined]
+    witness.expected.append("404")
     page = visit("desktop", viewport={"width": width, "height": 700}, locale=locale)
     wide = "document.documentElement.scrollWidth - innerWidth"
     for place in (*PLACES, finished):
@@ -259,8 +259,8 @@ def test_unchanged_is_304(visit: Open, stack: Stack) -> None:
     assert answers == [200, 304, 0]
 
 
-def test_a_lost_connection_is_said_and_found_again(visit: Open, witness: object) -> None:
-    witness.expected.append("ERR_INTERNET_DISCONNECTED")  # type: ignore[attr-defined]
+def test_a_lost_connection_is_said_and_found_again(visit: Open, witness: Witness) -> None:
+    witness.expected.append("ERR_INTERNET_DISCONNECTED")
     page = visit("phone")
     paste(page, "@slow.tide")
     page.context.set_offline(True)
@@ -311,8 +311,8 @@ def test_only_steps_are_announced(visit: Open) -> None:
     assert said[-1].startswith("4 files saved and checked")
 
 
-def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: object) -> None:
-    witness.expected.append("422")  # type: ignore[attr-defined]
+def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: Witness) -> None:
+    witness.expected.append("422")
     page = visit("phone", java_script_enabled=False)
     page.goto("/")
     lines = "\n".join(f"@name{number}" for number in range(51))

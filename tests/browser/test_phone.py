@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, Witness
 from tests.browser.test_main_path import paste, settle, until
 from tests.browser.test_pages import faults
 
@@ -43,8 +43,8 @@ def on_phone(visit: Open, system: str = IPHONE, **more: Any) -> Page:
 
 def shared(page: Page) -> list[list[list[Any]]]:
     """What the phone was handed so far."""
-    found: list[list[list[Any]]] = page.evaluate("window.shared")
-    return found
+    shared: list[list[list[Any]]] = page.evaluate("window.shared")
+    return shared
 
 
 def test_two_taps_to_the_photos(visit: Open) -> None:
@@ -177,7 +177,7 @@ def test_what_is_too_large_goes_in_rounds(visit: Open) -> None:
     expect(page.locator("#share")).to_be_hidden()
 
 
-def test_a_file_that_is_lost_is_said(visit: Open, witness: Any) -> None:
+def test_a_file_that_is_lost_is_said(visit: Open, witness: Witness) -> None:
     witness.expected += ["ERR_FAILED", "410"]
     page = on_phone(visit, service_workers="block")  # it would keep the 410 from the page
     paste(page, "@harbour.bakery")
@@ -190,7 +190,9 @@ def test_a_file_that_is_lost_is_said(visit: Open, witness: Any) -> None:
 
 
 @pytest.mark.parametrize("system", [IPHONE, INSTALLED], ids=["browser", "installed"])
-def test_whose_session_is_over_is_asked_to_sign_in(system: str, visit: Open, witness: Any) -> None:
+def test_whose_session_is_over_is_asked_to_sign_in(
+    system: str, visit: Open, witness: Witness
+) -> None:
     page = on_phone(visit, system, service_workers="block")  # it would keep the 401 from the page
     paste(page, "@harbour.bakery")
     settle(page)
@@ -257,14 +259,14 @@ def test_where_nothing_can_be_shared_nothing_is_offered(device: str, visit: Open
     expect(page.get_by_role("link", name=re.compile("Download")).first).to_be_visible()
 
 
-def test_only_the_shell_is_kept_and_shown_offline(visit: Open, witness: Any) -> None:
+def test_only_the_shell_is_kept_and_shown_offline(visit: Open, witness: Witness) -> None:
     witness.expected += ["ERR_INTERNET_DISCONNECTED", "Failed to fetch"]
     page = visit("phone")
     paste(page, "@foggy.morning")
     settle(page)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.goto("/history/")
-    kept: list[str] = page.evaluate(
+    cached: list[str] = page.evaluate(
         """async () => {
             const found = [];
             for (const name of await caches.keys()) {
@@ -274,8 +276,8 @@ def test_only_the_shell_is_kept_and_shown_offline(visit: Open, witness: Any) -> 
             return found;
         }"""
     )
-    assert "/offline/" in kept
-    assert all(path == "/offline/" or path.startswith("/static/") for path in kept), kept
+    assert "/offline/" in cached
+    assert all(path == "/offline/" or path.startswith("/static/") for path in cached), cached
     page.context.set_offline(True)
     page.goto("/history/")
     expect(page.get_by_role("heading", name="No connection to Storykeep")).to_be_visible()

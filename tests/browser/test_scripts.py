@@ -164,9 +164,9 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
         });"""
     )
     page.get_by_role("button", name="Keep until").click()
-    said = page.get_by_role("status").filter(has_text="Files are kept until")
-    expect(said).to_be_visible()
-    expect(said.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
+    status = page.get_by_role("status").filter(has_text="Files are kept until")
+    expect(status).to_be_visible()
+    expect(status.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
     until(page, "window.heard && window.heard[0].textContent.startsWith('Files are kept until')")
 
 
@@ -259,14 +259,14 @@ def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
             user,
         )
 
-    kept = "sessionStorage.getItem('storykeep-unsent')"
+    unsent = "sessionStorage.getItem('storykeep-unsent')"
     page.goto("/login/")
     enter()
     me = page.locator("script[data-user]").get_attribute("data-user") or ""
     box = page.locator("#id_text")
     keep("another")
     page.goto("/help/")
-    assert page.evaluate(kept) is None
+    assert page.evaluate(unsent) is None
     # A session that ends by itself: it waits for whoever comes back.
     keep(me)
     page.context.clear_cookies()
@@ -278,10 +278,10 @@ def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
     page.reload()
     expect(box).to_have_value("@secret")
     box.fill("@other")
-    assert page.evaluate(kept) is None
+    assert page.evaluate(unsent) is None
     # One that is ended leaves nothing.
     keep(me)
     page.goto("/logout/")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile(r"/login/"))
-    until(page, f"{kept} === null")
+    until(page, f"{unsent} === null")

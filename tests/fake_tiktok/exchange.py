@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 
@@ -207,7 +207,18 @@ def _holds(key: str, expected: Any, request: Request, where: Where) -> bool:
     return bool(getattr(where, key) == expected)
 
 
-def match_of(what: object) -> dict[str, Any]:
+class Faultable(Protocol):
+    """An account, a story or a file, which faults can be made for."""
+
+    @property
+    def fault_match(self) -> dict[str, Any]:
+        """What a request for it has, by the names of MATCH_KEYS."""
+
+
+Subject = str | Mapping[str, Any] | Faultable
+
+
+def match_of(what: Subject) -> dict[str, Any]:
     """A match from whatever names it best: an endpoint, part of a URL, an account, a story."""
     if isinstance(what, Mapping):
         unknown = set(what) - MATCH_KEYS
@@ -218,8 +229,7 @@ def match_of(what: object) -> dict[str, Any]:
         if what in ENDPOINTS or what in {"media", "pages", "any"}:
             return {"endpoint": what}
         return {"text": what}
-    match: dict[str, Any] = what.fault_match  # type: ignore[attr-defined]
-    return match
+    return what.fault_match
 
 
 MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged"} | {

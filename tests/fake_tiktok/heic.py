@@ -12,7 +12,7 @@ from tests.fake_tiktok.iso_boxes import box, boxes, full_box
 
 def frame_of(image: Image.Image) -> av.VideoFrame:
     """A picture as a frame to be encoded."""
-    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]  # PyAV's
     return frame
 
 

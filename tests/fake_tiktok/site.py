@@ -21,7 +21,7 @@ import httpx
 from tests.fake_tiktok import cdn, routing
 from tests.fake_tiktok.accounts import Account, FakeStory
 from tests.fake_tiktok.answers import Answers
-from tests.fake_tiktok.exchange import Fault, Faults, Request, Response, Seen, match_of
+from tests.fake_tiktok.exchange import Fault, Faults, Request, Response, Seen, Subject, match_of
 from tests.fake_tiktok.failing import Failing
 from tests.fake_tiktok.mock import mock_transport
 from tests.fake_tiktok.sessions import Sessions
@@ -88,7 +88,7 @@ class FakeTikTok(State):
         return f"https://{host}/{middle}{code}/"
 
     def fault(
-        self, what: object, kind: str | int, *, times: int | None = None, **options: Any
+        self, what: Subject, kind: str | int, *, times: int | None = None, **options: Any
     ) -> Fault:
         """From now on, matching requests fail in this way; `times` times, or always.
 

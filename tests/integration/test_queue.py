@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs import tasks
@@ -25,12 +27,8 @@ from tests.integration.conftest import RedisServer, Start, eventually
 S = ItemState
 
 
-def submit(*lines: str, owner: str = "alice", **options: object) -> Job:
-    return submission.submit(
-        make_user(owner),
-        lines,
-        options=submission.Options(**options),  # type: ignore[arg-type]
-    )
+def submit(*lines: str, owner: str = "alice", **options: Any) -> Job:
+    return submission.submit(make_user(owner), lines, options=submission.Options(**options))
 
 
 def settled(job: Job, within: float = 20) -> Job:
@@ -46,14 +44,18 @@ def states(job: Job) -> list[str]:
     return list(job.items.order_by("position").values_list("state", flat=True))
 
 
+def media_of(job: Job) -> QuerySet[Artifact]:
+    return job.artifacts.filter(role=Role.MEDIA).order_by("story__position", "position")
+
+
 def media(job: Job) -> list[Artifact]:
-    return list(job.artifacts.filter(role=Role.MEDIA).order_by("story__position", "position"))
+    return list(media_of(job))
 
 
 def check_disk() -> None:
     """Every row has its file, every file its row, and nothing unfinished lies about."""
-    kept = {one.id for group in store.walk() for one in group}
-    assert kept == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
+    stored = {file.id for folder in store.walk() for file in folder}
+    assert stored == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
     work = settings.STORYKEEP.artifacts / disk.WORK
     # A worker whose line was cancelled finds that out within a second.
     eventually(lambda: not work.exists() or list(work.iterdir()) == [])
@@ -87,15 +89,15 @@ def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> 
     assert user.state == S.DONE, user.error_code
     assert (user.author_name, user.author_nickname) == ("sample.user", "Sample Näme 🌊")
     stories = list(user.stories.order_by("position"))
-    assert [one.kind for one in stories] == ["video", "photo", "carousel"]
-    assert {one.state for one in stories} == {S.DONE}
+    assert [story.kind for story in stories] == ["video", "photo", "carousel"]
+    assert {story.state for story in stories} == {S.DONE}
     assert stories[0].caption == "Ünïcode, caption"
-    roles = [(one.story.position, one.role) for one in user.artifacts.select_related("story")]  # type: ignore[union-attr]
+    roles = list(user.artifacts.values_list("story__position", "role"))
     assert roles.count((1, Role.MEDIA)) == roles.count((1, Role.AUDIO_TRACK)) == 1
     assert roles.count((2, Role.MEDIA)) == roles.count((2, Role.CONVERTED)) == 1
     assert roles.count((3, Role.MEDIA)) == 3
     assert roles.count((3, Role.ZIP)) == 1
-    names = [one.name for one in job.artifacts.all()]
+    names = [artifact.name for artifact in job.artifacts.all()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("sample.user_2") for name in names)
     for file in media(job):
@@ -108,11 +110,11 @@ def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> 
     assert quiet.state == S.EMPTY
     assert [locked.error_code, nobody.error_code] == ["private_account", "no_such_account"]
     assert [tag.error_code, ordinary.error_code] == ["unsupported_link", "not_a_story"]
-    assert {one.state for one in (locked, nobody, tag, ordinary)} == {S.FAILED}
+    assert {item.state for item in (locked, nobody, tag, ordinary)} == {S.FAILED}
     check_disk()
-    assert "X-Expires" not in worker.said
-    assert "tiktokcdn" not in worker.said
-    assert "Traceback" not in worker.said
+    assert "X-Expires" not in worker.output
+    assert "tiktokcdn" not in worker.output
+    assert "Traceback" not in worker.output
 
 
 def test_progress_is_told_while_it_happens(start_worker: Start, tiktok: FakeTikTok) -> None:
@@ -126,10 +128,10 @@ def test_progress_is_told_while_it_happens(start_worker: Start, tiktok: FakeTikT
         now = progress.read(job.pk).get(item)
         return now if now and now.bytes_done else None
 
-    seen = eventually(saving)
-    assert seen.phase == "saving"
-    assert (seen.found, seen.files_total, seen.files_done) == (1, 1, 0)
-    assert 0 < seen.bytes_done < seen.bytes_total
+    shown = eventually(saving)
+    assert shown.phase == "saving"
+    assert (shown.found, shown.files_total, shown.files_done) == (1, 1, 0)
+    assert 0 < shown.bytes_done < shown.bytes_total
     eventually(lambda: progress.read(job.pk)[item].eta_s)
     settled(job)
 
@@ -160,9 +162,9 @@ def test_an_idle_worker_takes_what_a_busy_one_cannot(
     eventually(lambda: len(tiktok.seen("picture")) == 4)  # four threads, four long transfers
     idle = start_worker().ready()
     eventually(lambda: job.items.filter(state=S.DONE).count() == 4)
-    assert [worker.said.count("1 stories") for worker in (busy, idle)] == [4, 4]
+    assert [worker.output.count("1 stories") for worker in (busy, idle)] == [4, 4]
     assert actions.cancel(job) == 4
-    eventually(lambda: busy.said.count("no longer ours") == 4)
+    eventually(lambda: busy.output.count("no longer ours") == 4)
     check_disk()
 
 
@@ -185,7 +187,8 @@ def test_killed_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     settled(job)
     item = job.items.get()
     assert (item.state, item.attempt) == (S.DONE, 2)
-    assert [one.story.kind for one in media(job)] == ["photo", "video"]  # type: ignore[union-attr]
+    kinds = media_of(job).values_list("story__kind", flat=True)
+    assert list(kinds) == ["photo", "video"]
     assert tiktok.count("picture", method="GET") == 1
     check_disk()
 
@@ -231,7 +234,7 @@ def test_cancel_in_the_middle_of_a_transfer(start_worker: Start, tiktok: FakeTik
     eventually(lambda: Story.objects.filter(state=S.DONE).exists())
     assert actions.cancel(job) == 1
     cancelled_at = time.monotonic()
-    eventually(lambda: "no longer ours" in worker.said, within=5)
+    eventually(lambda: "no longer ours" in worker.output, within=5)
     took = time.monotonic() - cancelled_at
     check_disk()
     assert took < 2  # promised: cancel stops transfers within two seconds
@@ -304,10 +307,10 @@ def test_refusals_make_everyone_wait_and_pass(start_worker: Start, tiktok: FakeT
     breaker = open_state()
     assert breaker
     assert breaker.code == "refused"
-    asked = tiktok.count()
+    requests_before = tiktok.count()
     later = submit("one", owner="bob")
     eventually(lambda: later.items.filter(state=S.QUEUED, error_code="refused").exists())
-    assert tiktok.count() == asked  # nobody asked again
+    assert tiktok.count() == requests_before  # nobody asked again
     assert later.items.get().not_before == breaker.until
 
     # The pause is over, and TikTok answers.

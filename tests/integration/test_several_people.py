@@ -30,12 +30,12 @@ def photos(tiktok: FakeTikTok, prefix: str, count: int) -> list[str]:
 def test_one_line_does_not_wait_for_somebody_elses_forty(
     start_worker: Start, tiktok: FakeTikTok
 ) -> None:
-    many, one = photos(tiktok, "many", 40), photos(tiktok, "one", 1)
+    many, single = photos(tiktok, "many", 40), photos(tiktok, "one", 1)
     tiktok.fault("picture", "slow", bytes_per_s=60_000)
     start_worker().ready()
     alice = submit(*many)
     eventually(lambda: alice.items.filter(state=S.RUNNING).count() == THREADS)
-    bob = submit(*one, owner="bob")
+    bob = submit(*single, owner="bob")
     settled(bob)
     item = bob.items.get()
     assert item.state == S.DONE
@@ -49,10 +49,10 @@ def test_one_line_does_not_wait_for_somebody_elses_forty(
 
 
 def test_two_batches_advance_side_by_side(start_worker: Start, tiktok: FakeTikTok) -> None:
-    hers, his = photos(tiktok, "hers", 16), photos(tiktok, "his", 16)
+    alices, bobs = photos(tiktok, "hers", 16), photos(tiktok, "his", 16)
     tiktok.fault("picture", "slow", bytes_per_s=100_000)
-    alice = submit(*hers)
-    bob = submit(*his, owner="bob")
+    alice = submit(*alices)
+    bob = submit(*bobs, owner="bob")
     start_worker().ready()
     settled(alice, within=60), settled(bob, within=60)
     order = Item.objects.order_by("claimed_at").values_list("owner__username", flat=True)

@@ -33,10 +33,12 @@ pytestmark = [
 
 def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
     """What a user who sets next to nothing has. Always SQLite: the folder is the instance."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")}
-    kept.pop("DJANGO_SETTINGS_MODULE", None)
-    ours = {"STORYKEEP_DATA_DIR": str(folder), "STORYKEEP_PORT": str(port)}
-    return kept | ours | more
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")
+    }
+    inherited.pop("DJANGO_SETTINGS_MODULE", None)
+    settings = {"STORYKEEP_DATA_DIR": str(folder), "STORYKEEP_PORT": str(port)}
+    return inherited | settings | more
 
 
 def free_port() -> int:
@@ -48,30 +50,30 @@ def free_port() -> int:
 
 def parents() -> dict[int, int]:
     """Every living process and its parent."""
-    found = {}
+    parent_of = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
         if state != "Z":
-            found[int(stat.parent.name)] = int(parent)
-    return found
+            parent_of[int(stat.parent.name)] = int(parent)
+    return parent_of
 
 
 def descendants(root: int) -> set[int]:
     """The process and all it has started, directly or not."""
     living = parents()
-    found = {root}
-    while more := {pid for pid, parent in living.items() if parent in found} - found:
-        found |= more
-    return found
+    family = {root}
+    while more := {pid for pid, parent in living.items() if parent in family} - family:
+        family |= more
+    return family
 
 
-def wait_for(true: Callable[[], bool], what: str) -> None:
+def wait_for(condition: Callable[[], bool], what: str) -> None:
     """Look until something is so."""
     deadline = time.monotonic() + PATIENCE_S
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline, f"it never came to: {what}"
         time.sleep(0.05)
 
@@ -110,17 +112,19 @@ class Instance:
             for line in output:
                 self.lines.append(line.rstrip("\n"))
 
-    def said(self, pattern: str) -> re.Match[str]:
+    def wait_for_line(self, pattern: str) -> re.Match[str]:
         """The first line that matches, once it has come."""
-        found: list[re.Match[str]] = []
+        matches: list[re.Match[str]] = []
 
         def look() -> bool:
-            found.extend(match for line in list(self.lines) if (match := re.search(pattern, line)))
-            return bool(found) or self.process.poll() is not None
+            matches.extend(
+                match for line in list(self.lines) if (match := re.search(pattern, line))
+            )
+            return bool(matches) or self.process.poll() is not None
 
         wait_for(look, f"{pattern!r} in\n" + "\n".join(self.lines))
-        assert found, "\n".join(self.lines)
-        return found[0]
+        assert matches, "\n".join(self.lines)
+        return matches[0]
 
     def part(self, words: str) -> int:
         """The process of a part, by its command line."""
@@ -161,9 +165,9 @@ def up(folder: Path) -> Iterator[Callable[..., Instance]]:
         return started[-1]
 
     yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.stop()
+    for instance in started:
+        if instance.process.poll() is None:
+            instance.stop()
 
 
 def refusal(folder: Path, port: int | None = None, /, **settings: str) -> tuple[int, str]:
@@ -183,9 +187,9 @@ def refusal(folder: Path, port: int | None = None, /, **settings: str) -> tuple[
 
 def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -> None:
     instance = up()
-    address = instance.said(r"ready at (\S+)")[1]
+    address = instance.wait_for_line(r"ready at (\S+)")[1]
     assert address == f"http://127.0.0.1:{instance.port}"
-    link = urlsplit(instance.said(r"(http\S+/setup/\S+/)")[1])
+    link = urlsplit(instance.wait_for_line(r"(http\S+/setup/\S+/)")[1])
     status, page = instance.get(link.path)
     assert status == 200
     assert b'name="password1"' in page
@@ -198,9 +202,9 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
     status, report = instance.get("/health/ready")
     assert status == 200, report
     check = [sys.executable, "-m", "webapp.worker", "--check"]
-    ours = environment(instance.folder, instance.port)
+    env = environment(instance.folder, instance.port)
     wait_for(
-        lambda: subprocess.run(check, cwd=ROOT, env=ours, check=False).returncode == 0,
+        lambda: subprocess.run(check, cwd=ROOT, env=env, check=False).returncode == 0,
         "the worker gives a sign of life",
     )
     everyone = descendants(instance.process.pid)
@@ -214,18 +218,18 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
     assert instance.lines[-1] == "storykeep | stopped"
     assert not [line for line in instance.lines if "Traceback" in line or "did not stop" in line]
     wait_for(lambda: not everyone & parents().keys(), "all processes are gone")
-    assert subprocess.run(check, cwd=ROOT, env=ours, check=False).returncode == 1
+    assert subprocess.run(check, cwd=ROOT, env=env, check=False).returncode == 1
 
-    again = up()
-    again.said("ready at")
-    assert again.said(r"(http\S+/setup/\S+/)")[1] != link.geturl()
-    assert again.get(link.path)[0] == 404
-    assert again.stop() == 0
+    restarted = up()
+    restarted.wait_for_line("ready at")
+    assert restarted.wait_for_line(r"(http\S+/setup/\S+/)")[1] != link.geturl()
+    assert restarted.get(link.path)[0] == 404
+    assert restarted.stop() == 0
 
 
 def test_what_dies_comes_back(up: Callable[..., Instance]) -> None:
     instance = up()
-    instance.said("ready at")
+    instance.wait_for_line("ready at")
     for name, words in {
         "worker": "webapp.worker",
         "scheduler": "webapp.scheduler",
@@ -233,7 +237,7 @@ def test_what_dies_comes_back(up: Callable[..., Instance]) -> None:
         "web": "gunicorn",
     }.items():
         os.kill(instance.part(words), signal.SIGKILL)
-        instance.said(rf"storykeep \| {name} died \(killed by SIGKILL\)")
+        instance.wait_for_line(rf"storykeep \| {name} died \(killed by SIGKILL\)")
 
     def healthy() -> bool:
         try:
@@ -247,20 +251,20 @@ def test_what_dies_comes_back(up: Callable[..., Instance]) -> None:
 
 def test_a_killed_supervisor_leaves_nothing_behind(up: Callable[..., Instance]) -> None:
     instance = up()
-    instance.said("ready at")
+    instance.wait_for_line("ready at")
     everyone = descendants(instance.process.pid)
     assert len(everyone) >= 6
     instance.process.kill()
     instance.process.wait()
     wait_for(lambda: not everyone & parents().keys(), "all processes are gone")
     again = up()
-    again.said("ready at")
+    again.wait_for_line("ready at")
     assert again.stop() == 0
 
 
 def test_one_up_per_data_folder(up: Callable[..., Instance], folder: Path) -> None:
     instance = up()
-    instance.said("ready at")
+    instance.wait_for_line("ready at")
     code, words = refusal(folder)
     assert code == 2
     assert words == (
@@ -356,18 +360,20 @@ def test_each_part_alone(folder: Path) -> None:
     try:
         wait_for(ready, "web is ready")
         wait_for(worker_alive, "the worker gives a sign of life")
-        assert {name: one.poll() for name, one in running.items()} == dict.fromkeys(running)
+        assert {name: process.poll() for name, process in running.items()} == dict.fromkeys(running)
     finally:
-        for one in reversed(running.values()):
-            one.terminate()
-        codes = {name: one.wait(PATIENCE_S) for name, one in running.items()}
+        for process in reversed(running.values()):
+            process.terminate()
+        codes = {name: process.wait(PATIENCE_S) for name, process in running.items()}
     assert codes == dict.fromkeys(running, 0)
 
 
 def test_below_a_path(up: Callable[..., Instance]) -> None:
     instance = up(STORYKEEP_PUBLIC_URL="https://example.org/stories", STORYKEEP_TRUSTED_PROXIES="1")
-    assert instance.said(r"ready at (\S+)")[1] == "https://example.org/stories"
-    assert instance.said(r"(https\S+/setup/\S+/)")[1].startswith("https://example.org/stories/s")
+    assert instance.wait_for_line(r"ready at (\S+)")[1] == "https://example.org/stories"
+    assert instance.wait_for_line(r"(https\S+/setup/\S+/)")[1].startswith(
+        "https://example.org/stories/s"
+    )
     for path in ("/login/", "/stories/login/"):  # cut off by the proxy, or not
         status, page = instance.get(path, Host="example.org")
         assert status == 200

@@ -114,10 +114,10 @@ def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
 
 def test_progress_goes_through_and_is_forgotten() -> None:
     item = make_item()
-    told = progress.Reporter(item.job_id, item.pk)
-    told.found(2, {("1", 1): 10}, {})
-    heard = progress.read(item.job_id)[str(item.pk)]
-    assert (heard.phase, heard.found, heard.files_total) == ("found", 2, 1)
+    reporter = progress.Reporter(item.job_id, item.pk)
+    reporter.found(2, {("1", 1): 10}, {})
+    item_progress = progress.read(item.job_id)[str(item.pk)]
+    assert (item_progress.phase, item_progress.found, item_progress.files_total) == ("found", 2, 1)
     progress.erase(item.job_id)
     assert progress.read(item.job_id) == {}
     assert connection.is_up()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import DiskFull
 from jobs.files import capacity, workspace
@@ -92,17 +93,17 @@ def test_a_full_disk_says_when_the_first_file_goes(set_env: SetEnv) -> None:
 
 
 def test_admitting_costs_at_most_one_query_a_second(
-    django_assert_num_queries: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     capacity.invalidate()
     with Workspace("a.1") as workspace:
-        with django_assert_num_queries(0):  # type: ignore[attr-defined]
+        with django_assert_num_queries(0):
             for _ in range(100):
                 workspace.reserve(1)
         now += 2
-        with django_assert_num_queries(1):  # type: ignore[attr-defined]
+        with django_assert_num_queries(1):
             for _ in range(100):
                 workspace.reserve(1)
 

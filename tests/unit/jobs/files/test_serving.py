@@ -15,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.signals import request_finished
 from django.db import close_old_connections
-from django.http import FileResponse, Http404, HttpResponseBase
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.test import RequestFactory
 from django.utils import timezone
 from hypothesis import given
@@ -70,8 +70,11 @@ def ask(
 
 
 def body(response: HttpResponseBase) -> bytes:
-    parts = response if isinstance(response, FileResponse) else [response.content]  # type: ignore[attr-defined]
-    content = b"".join(parts)
+    if isinstance(response, FileResponse):
+        content = b"".join(response)
+    else:
+        assert isinstance(response, HttpResponse)
+        content = response.content
     response.close()
     return content
 

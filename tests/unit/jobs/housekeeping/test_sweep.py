@@ -200,8 +200,8 @@ def test_workspaces_go_when_their_claim_is_over(artifacts: Path) -> None:
     young.mkdir()
 
     assert sweep.sweep(timezone.now()).workspaces == 3
-    left = {path.name for path in work.iterdir()}
-    assert left == {names["live"], names["packing"], young.name}
+    remaining = {path.name for path in work.iterdir()}
+    assert remaining == {names["live"], names["packing"], young.name}
 
 
 # --- jobs ---
@@ -221,15 +221,15 @@ def test_old_jobs_go_with_all_their_rows(set_env: SetEnv) -> None:
     assert Story.objects.count() == Artifact.objects.count() == 0
 
 
-@pytest.mark.parametrize("what", ["open", "file", "packing"])
-def test_an_old_job_stays_while_something_is_left(what: str, set_env: SetEnv) -> None:
+@pytest.mark.parametrize("left_over", ["open", "file", "packing"])
+def test_an_old_job_stays_while_something_is_left(left_over: str, set_env: SetEnv) -> None:
     set_env(job_retention=timedelta())
     now = timezone.now()
-    job = make_job(links=1, state=ItemState.QUEUED if what == "open" else ItemState.DONE)
+    job = make_job(links=1, state=ItemState.QUEUED if left_over == "open" else ItemState.DONE)
     Job.objects.filter(pk=job.pk).update(settled_at=now - timedelta(days=31))
-    if what == "file":
+    if left_over == "file":
         make_artifact(job=job, content=b"x")
-    if what == "packing":
+    if left_over == "packing":
         Package.objects.create(job=job, owner=job.owner)
     assert sweep.sweep(now).jobs == 0
 
