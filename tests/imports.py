@@ -110,9 +110,10 @@ def upward(
         for imported in others:
             theirs = room(imported)
             neighbours = theirs == mine or {theirs, mine} <= shared
-            if imported.partition(".")[0] == package and not neighbours:
-                if floor_of[theirs] >= floor_of[mine]:
-                    wrong.append(f"{importer} -> {imported}")
+            if imported.partition(".")[0] != package or neighbours:
+                continue
+            if floor_of[theirs] >= floor_of[mine]:
+                wrong.append(f"{importer} -> {imported}")
     return sorted(wrong)
 
 

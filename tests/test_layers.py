@@ -47,7 +47,7 @@ FLOORS = {
         frozenset({"harvest"}),
     ),
 }
-"""Each package's rooms, lowest floor first: an import leads to a lower floor, or stays in its room."""
+"""Each package's rooms, lowest floor first: an import leads downwards, or stays in its room."""
 
 
 @cache

@@ -293,7 +293,7 @@ def file(
     inline: Annotated[bool, Query(description="For viewing instead of saving.")] = False,
 ) -> HttpResponseBase:
     """A file's bytes. Ranges, `HEAD` and `If-None-Match` work; 410 once it has been deleted."""
-    return serving.respond(request, _user(request), _uuid(file_id), inline=inline)
+    return serving.file_response(request, _user(request), _uuid(file_id), inline=inline)
 
 
 # --- me -----------------------------------------------------------------------------------------

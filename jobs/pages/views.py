@@ -268,7 +268,7 @@ def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase
     """A file's bytes. The name is for people; the id decides."""
     inline = "inline" in request.GET
     try:
-        return serving.respond(request, request.user, artifact_id, inline=inline)
+        return serving.file_response(request, request.user, artifact_id, inline=inline)
     except StoriesError as error:
         status = 410 if isinstance(error, Expired) else 429
         response = render(request, "jobs/no_file.html", {"problem": _said(error)}, status=status)
