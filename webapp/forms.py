@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from pydantic import TypeAdapter
 
 from accounts import signin, username_lookalikes
 from jobs.models import Quota
-from webapp.env import parse_size
+from webapp.env_types import Size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     _QuotaForm = forms.ModelForm[Quota]
 else:
     _ModelForm = _QuotaForm = forms.ModelForm
+
+_SIZE: Final[TypeAdapter[int]] = TypeAdapter(Size)
 
 
 class PersonForm(_ModelForm):
@@ -67,7 +70,7 @@ class SizeField(forms.CharField):
         """The number; None for the instance's own limit."""
         text = super().clean(value)
         try:
-            return int(str(parse_size(text))) if text else None
+            return int(_SIZE.validate_python(text)) if text else None
         except ValueError as error:
             raise forms.ValidationError(_("Write a size like 500MB or 10GB.")) from error
 
