@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import mail, throttling
-from accounts.absolute_urls import full
+from accounts.absolute_urls import absolute_url
 
 WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
 
@@ -47,13 +47,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
     def get_reset_password_from_key_url(self, key: str) -> str:
         """By the configured address: a Host header says what its sender likes."""
         user, _dash, token = key.partition("-")
-        return full(self.request, reverse("account_reset_password_from_key", args=[user, token]))
+        return absolute_url(
+            self.request, reverse("account_reset_password_from_key", args=[user, token])
+        )
 
     def get_email_confirmation_url(
         self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC
     ) -> str:
         """As above."""
-        return full(request, reverse("account_confirm_email", args=[emailconfirmation.key]))
+        return absolute_url(request, reverse("account_confirm_email", args=[emailconfirmation.key]))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Written now, in the reader's language; sent beside the request."""

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
-from accounts.absolute_urls import full
+from accounts.absolute_urls import absolute_url
 from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.models import ApiToken, Scope
 
@@ -109,7 +109,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
             days=given["days"],
             whom=given["whom"],
         )
-        link = full(request, reverse("join", args=[token]))
+        link = absolute_url(request, reverse("join", args=[token]))
     status = 422 if form.is_bound and link is None else 200
     context = {
         "invitations": invitations.pending().select_related("created_by"),
@@ -149,8 +149,8 @@ def token_list(request: HttpRequest) -> HttpResponse:
         "tokens": ApiToken.objects.filter(owner=user).order_by("-created_at", "-pk"),
         "form": TokenForm() if fresh else form,
         "fresh": fresh,
-        "docs": full(request, reverse("api:openapi-view")),
-        "api": full(request, reverse("api:api-root")),
+        "docs": absolute_url(request, reverse("api:openapi-view")),
+        "api": absolute_url(request, reverse("api:api-root")),
     }
     return render(request, "registration/tokens.html", context, status=status)
 

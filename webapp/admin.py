@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
-from accounts.absolute_urls import full
+from accounts.absolute_urls import absolute_url
 from accounts.models import ApiToken
 from jobs.admin.safe_lookups import PlausibleIds
 from jobs.models import Artifact, Job, Quota
@@ -377,7 +377,7 @@ class PersonAdmin(PlausibleIds):
 
         def make(user: User) -> None:
             path = signin.password_path(user)
-            links.append(f"{user.get_username()}: {full(request, path)}")
+            links.append(f"{user.get_username()}: {absolute_url(request, path)}")
 
         said = _("Each link lets its person choose a new password; it works once, for three days.")
         title = _("Make links for a new password")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -224,6 +224,16 @@ class Env(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then the files it names."""
         return init_settings, env_settings, _SecretFileSource(settings_cls)
+
+    def absolute_url(self, path: str) -> str | None:
+        """The public address of a path, as others can open it; None without `public_url`.
+
+        path: as `reverse()` returns it, so it begins with the sub-path if there is one.
+        """
+        if self.public_url is None:
+            return None
+        public = urlsplit(self.public_url)
+        return f"{public.scheme}://{public.netloc}{path}"
 
     @property
     def mail(self) -> MailServer | None:

@@ -64,7 +64,8 @@ _host = f"[{_public.hostname}]" if ":" in (_public.hostname or "") else _public.
 # Without a public address the app is reached by whatever name the network gives this machine;
 # nothing it sends out is built from the Host header.
 ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1", "[::1]"] if _host else ["*"]
-CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
+_origin = STORYKEEP.absolute_url("")
+CSRF_TRUSTED_ORIGINS = [_origin] if _origin else []
 FORCE_SCRIPT_NAME = _public.path or None  # webapp/wsgi.py takes it off the path that arrives
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = _public.path or "/"
 SECURE_COOKIES = _public.scheme == "https"

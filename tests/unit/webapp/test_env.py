@@ -155,6 +155,20 @@ def test_addresses_people_use(setting: pytest.MonkeyPatch, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        (None, None),
+        ("https://stories.example.org", "https://stories.example.org/keep/join/x/"),
+        ("https://stories.example.org:8443/keep", "https://stories.example.org:8443/keep/join/x/"),
+        ("http://[::1]:8000", "http://[::1]:8000/keep/join/x/"),
+    ],
+)
+def test_a_path_has_a_public_address(url: str | None, link: str | None) -> None:
+    settings = env.Env().model_copy(update={"public_url": url})
+    assert settings.absolute_url("/keep/join/x/") == link
+
+
+@pytest.mark.parametrize(
     ("url", "port", "starttls", "tls"),
     [
         ("smtp+tls://a%40b:p%2Fw@mail.example.org", 587, True, False),

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from accounts import invitations
-from webapp.base_url import address
+from webapp.base_url import absolute_url
 
 
 class Command(BaseCommand):
@@ -33,4 +33,4 @@ class Command(BaseCommand):
         token = invitations.create(None, admin=options["admin"], days=days)
         # This room alone, mounted at the root: no need to load every view.
         path = reverse("join", urlconf="accounts.urls", args=[token])
-        self.stdout.write(f"{address(settings.STORYKEEP, with_path=False)}{path}")
+        self.stdout.write(absolute_url(settings.STORYKEEP, path))

@@ -24,7 +24,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from accounts import setup
-from webapp.base_url import address
+from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import specs
 from webapp.translations import compile_translations
@@ -88,7 +88,7 @@ class Command(BaseCommand):
             "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
             "port": env.port,
             "live_path": "/health/live",
-            "greeting": [f"ready at {address(env)}", *self.about_set_up(env, token)],
+            "greeting": [f"ready at {base_url(env)}", *self.about_set_up(env, token)],
         }
         path = env.run_dir / "plan.json"
         path.touch(mode=0o600)
@@ -180,7 +180,7 @@ class Command(BaseCommand):
             # the rest.
             path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
-            yield f"  {address(env, with_path=False)}{path}"
+            yield f"  {absolute_url(env, path)}"
 
 
 def migrate() -> None:
