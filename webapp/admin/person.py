@@ -33,7 +33,7 @@ from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas
 from jobs.templatetags.words import size
 from webapp import offboarding
-from webapp.forms import PersonForm, QuotaForm
+from webapp.admin.forms import PersonForm, QuotaForm
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
