@@ -18,6 +18,7 @@ from accounts import people
 from jobs.templatetags.words import size
 from webapp import offboarding
 from webapp.admin.wording import last_admin_refusal
+from webapp.offboarding import DeletionPreview
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
@@ -26,29 +27,29 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-def _summary(user: User, estate: offboarding.Estate) -> str:
+def _summary(user: User, preview: DeletionPreview) -> str:
     """`alice: 1 job, 1 file (3 kB), 1 API token`: numbers alone, names are the person's own."""
-    saved = estate.saved
+    saved = preview.saved
     parts = [
         ngettext("%(n)d job", "%(n)d jobs", saved.jobs) % {"n": saved.jobs},
         ngettext("%(n)d file (%(size)s)", "%(n)d files (%(size)s)", saved.files)
         % {"n": saved.files, "size": size(saved.size_bytes)},
-        ngettext("%(n)d API token", "%(n)d API tokens", estate.tokens) % {"n": estate.tokens},
+        ngettext("%(n)d API token", "%(n)d API tokens", preview.tokens) % {"n": preview.tokens},
     ]
-    if n := estate.invitations:
+    if n := preview.invitations:
         parts.append(ngettext("%(n)d open invitation", "%(n)d open invitations", n) % {"n": n})
-    if n := estate.acts:
+    if n := preview.log_entries:
         parts.append(ngettext("%(n)d entry of the log", "%(n)d entries of the log", n) % {"n": n})
     return f"{user.get_username()}: {', '.join(parts)}"
 
 
-def _counts(estate: offboarding.Estate) -> Counter[str]:
+def _counts(preview: DeletionPreview) -> Counter[str]:
     """How many objects of each kind go, by the name of the kind."""
     return Counter(
         {
-            _("users"): 1, _("jobs"): estate.saved.jobs, _("files"): estate.saved.files,
-            _("API tokens"): estate.tokens, _("open invitations"): estate.invitations,
-            _("entries of the log"): estate.acts,
+            _("users"): 1, _("jobs"): preview.saved.jobs, _("files"): preview.saved.files,
+            _("API tokens"): preview.tokens, _("open invitations"): preview.invitations,
+            _("entries of the log"): preview.log_entries,
         }
     )  # fmt: skip
 
@@ -63,9 +64,9 @@ class PersonDeletion(_ModelAdmin):
         summaries: list[Any] = []
         counts: Counter[str] = Counter()
         for user in objs:
-            estate = offboarding.estate(user)
-            summaries.append(_summary(user, estate))
-            counts += _counts(estate)
+            preview = offboarding.deletion_preview(user)
+            summaries.append(_summary(user, preview))
+            counts += _counts(preview)
         refusals = []
         if people.are_last_admins(*objs):
             several = _("No admin would be left, and someone has to run this instance.")

@@ -1,4 +1,4 @@
-"""What an admin may write about someone: name, address, limits."""
+"""Forms of the people admin: name and mail address of a person, and their own limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZE: Final[TypeAdapter[int]] = TypeAdapter(Size)
 
 
 class PersonForm(_ModelForm):
-    """What an admin may write about someone. Passwords are theirs alone; acts ask first."""
+    """A person's name and mail address. Passwords are theirs alone; all else is an action."""
 
     class Meta:
         model = User
@@ -33,12 +33,12 @@ class PersonForm(_ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # What counts as changed is what whoever looks at the page changed: its person may have
-        # changed the address since.
+        # Compared with what the page showed, not with the row: its person may have changed the
+        # address since.
         self.fields["email"].show_hidden_initial = True
 
     def clean_username(self) -> str:
-        """One that is not, and does not look like, somebody else's."""
+        """The name in its normal form. Raises ValidationError for a look-alike of another."""
         name: str = self.cleaned_data["username"]
         return (
             username_lookalikes.checked(name, self.instance)
@@ -47,7 +47,7 @@ class PersonForm(_ModelForm):
         )
 
     def clean_email(self) -> str:
-        """As it is kept: two people cannot have the same."""
+        """The address in lower case, as it is stored. Raises ValidationError when taken."""
         email: str = self.cleaned_data["email"].lower()
         if "email" in self.changed_data and signin.is_taken(email, self.instance):
             raise forms.ValidationError(_("Someone else here has this address."))
@@ -55,10 +55,10 @@ class PersonForm(_ModelForm):
 
 
 class SizeField(forms.CharField):
-    """Bytes, written as in the settings: `5GB`."""
+    """A number of bytes, written as in the settings: `5GB`."""
 
     def prepare_value(self, value: Any) -> Any:
-        """In the largest unit that needs no fraction."""
+        """The number in the largest unit that needs no fraction; other values as they are."""
         if not isinstance(value, int):
             return value
         for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
@@ -67,7 +67,7 @@ class SizeField(forms.CharField):
         return str(value)
 
     def clean(self, value: Any) -> int | None:
-        """The number; None for the instance's own limit."""
+        """The number of bytes; None when empty. Raises ValidationError."""
         text = super().clean(value)
         try:
             return int(_SIZE.validate_python(text)) if text else None
@@ -76,7 +76,7 @@ class SizeField(forms.CharField):
 
 
 class QuotaForm(_QuotaForm):
-    """Someone's own limits."""
+    """Limits of one person; an empty field means the limit of the instance."""
 
     stored_bytes = SizeField(
         label=gettext_lazy("Bytes of saved files"),
