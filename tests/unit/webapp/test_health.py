@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.ephemeral import progress
 from jobs.files import disk
@@ -109,10 +108,3 @@ def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch
     assert report(client)[1]["migrations"] is False
     monkeypatch.undo()
     assert behind()
-
-
-def test_a_note_is_on_every_page(client: Client, settings: Settings) -> None:
-    assert b"ask Alice" not in client.get("/login/").content
-    settings.STORYKEEP = settings.STORYKEEP.model_copy(update={"instance_note": "ask Alice <3"})
-    cache.clear()
-    assert b"ask Alice &lt;3" in client.get("/login/").content
