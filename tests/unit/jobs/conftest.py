@@ -11,7 +11,8 @@ from jobs.ephemeral import progress
 from jobs.queue import broker as messages
 from jobs.queue import settling
 from jobs.upstream import breaker
-from webapp.api import turns
+from webapp import api
+from webapp.api_rate_limit import FixedWindowLimiter
 
 
 class Broker:
@@ -31,9 +32,9 @@ class Broker:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_turns() -> None:
-    """Tokens of different tests share their numbers, not their turns."""
-    turns.forget()
+def _fresh_rate_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of different tests share their ids, not their windows."""
+    monkeypatch.setattr(api, "rate_limiter", FixedWindowLimiter())
 
 
 @pytest.fixture(autouse=True)
