@@ -14,19 +14,19 @@ from webapp.base_url import absolute_url
 
 
 class Command(BaseCommand):
-    """Make an invitation for whoever has a shell here."""
+    """Makes an invitation, and prints its link."""
 
     help = "Print a link that lets one person make an account. It is shown this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How long, and as what."""
+        """Add `--days` and `--admin`."""
         parser.add_argument(
             "--days", type=int, default=invitations.DAYS, help="how long the link works"
         )
         parser.add_argument("--admin", action="store_true", help="they will run this instance")
 
     def handle(self, *_args: str, **options: Any) -> None:
-        """Print the link alone, so that a script can take it."""
+        """Print nothing but the link, so that a script can read it."""
         days: int = options["days"]
         if not 1 <= days <= invitations.LONGEST_DAYS:
             raise CommandError(f"--days takes 1 to {invitations.LONGEST_DAYS}", returncode=2)
