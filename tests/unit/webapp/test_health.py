@@ -88,7 +88,7 @@ def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -
     def away() -> None:
         raise OperationalError("password of someone at db.example is wrong")
 
-    monkeypatch.setattr(health._Migrations, "done", False)
+    monkeypatch.setattr(health._MigrationCheck, "done", False)
     with monkeypatch.context() as broken:
         broken.setattr(connection, "cursor", away)
         answer = client.get("/health/ready")
@@ -100,7 +100,7 @@ def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_redis_up")
 def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    behind = health._Migrations()
+    behind = health._MigrationCheck()
     monkeypatch.setitem(health.CHECKS, "migrations", behind)
     monkeypatch.setattr(
         health.MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")]
