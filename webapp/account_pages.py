@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import people
-from accounts.signin import asks_again
+from accounts.signin import requires_recent_sign_in
 from webapp import offboarding
 
 
@@ -33,7 +33,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @login_required
-@asks_again
+@requires_recent_sign_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def my_data(request: HttpRequest) -> HttpResponse:
     """A person's own data in numbers; a POST deletes it (`what=data`) or closes the account

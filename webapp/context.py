@@ -26,5 +26,5 @@ def instance(request: HttpRequest) -> dict[str, str | bool]:
     return {
         "instance_note": settings.STORYKEEP.instance_note,
         "theme": theme(request),
-        "sends_mail": mail.configured(),
+        "sends_mail": mail.is_configured(),
     }

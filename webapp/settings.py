@@ -199,7 +199,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.LinkKeys"  # noqa: S105
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.ResetTokenGenerator"  # noqa: S105
 ACCOUNT_FORMS = {
     "change_password": "accounts.passwords.ChangedPasswordForm",
     "reset_password": "accounts.passwords.ForgottenPasswordForm",
@@ -226,7 +226,7 @@ CACHES = {
     }
 }
 
-EMAIL_BACKEND = "accounts.mail.Smtp"
+EMAIL_BACKEND = "accounts.mail.SmtpBackend"
 if STORYKEEP.mail:
     EMAIL_HOST, EMAIL_PORT = STORYKEEP.mail.host, STORYKEEP.mail.port
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = STORYKEEP.mail.user, STORYKEEP.mail.password

@@ -14,5 +14,5 @@ __all__ = ["PersonAdmin"]
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles are member and admin, nothing else
-admin.site.unregister(signin.PRIVATE)
+admin.site.unregister(signin.PRIVATE_MODELS)
 admin.site.register(User, PersonAdmin)

@@ -127,7 +127,7 @@ class PersonActions(_ModelAdmin):
         links: list[str] = []
 
         def make_link(user: User) -> None:
-            path = signin.password_path(user)
+            path = signin.password_reset_path(user)
             links.append(f"{user.get_username()}: {absolute_url(request, path)}")
 
         title = _("Make links for a new password")
@@ -165,7 +165,7 @@ class PersonActions(_ModelAdmin):
             consequence=_(
                 "For someone who lost their phone: their password alone signs them in again."
             ),
-            apply=signin.forget_second_factors,
+            apply=signin.remove_second_factors,
         )
 
     def _confirm_and_apply(

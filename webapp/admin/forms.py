@@ -41,7 +41,7 @@ class PersonForm(_ModelForm):
         """The name in its normal form. Raises ValidationError for a look-alike of another."""
         name: str = self.cleaned_data["username"]
         return (
-            username_lookalikes.checked(name, self.instance)
+            username_lookalikes.validated(name, self.instance)
             if "username" in self.changed_data
             else name
         )
@@ -49,7 +49,7 @@ class PersonForm(_ModelForm):
     def clean_email(self) -> str:
         """The address in lower case, as it is stored. Raises ValidationError when taken."""
         email: str = self.cleaned_data["email"].lower()
-        if "email" in self.changed_data and signin.is_taken(email, self.instance):
+        if "email" in self.changed_data and signin.is_email_taken(email, self.instance):
             raise forms.ValidationError(_("Someone else here has this address."))
         return email
 

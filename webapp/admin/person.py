@@ -68,4 +68,4 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, PlausibleIds):
             obj.email = User.objects.values_list("email", flat=True).get(pk=obj.pk)
         super().save_model(request, obj, form, change)
         if "email" in form.changed_data:
-            signin.set_address(obj, obj.email)
+            signin.set_email(obj, obj.email)

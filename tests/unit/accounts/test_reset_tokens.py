@@ -32,7 +32,7 @@ class TestLinks:
         phone = Client()
         sign_in(phone)
         alice.refresh_from_db()
-        path = signin.password_path(alice)
+        path = signin.password_reset_path(alice)
         answer = self.choose(client, path)
         assert answer.status_code == 302
         assert client.get(answer.headers["Location"]).status_code == 200
@@ -45,14 +45,14 @@ class TestLinks:
         assert b"password1" not in again.content
 
     def test_a_link_dies_when_its_person_signs_in(self, client: Client, alice: User) -> None:
-        path = signin.password_path(alice)
+        path = signin.password_reset_path(alice)
         sign_in(Client())
         assert b"This link does not work" in client.get(path, follow=True).content
 
     def test_a_link_is_its_persons_alone(self, client: Client, alice: User) -> None:
         root = make_user("root", is_staff=True, is_superuser=True)
-        key = signin.password_path(alice).split("/")[3]
-        uid = signin.password_path(root).split("/")[2]
+        key = signin.password_reset_path(alice).split("/")[3]
+        uid = signin.password_reset_path(root).split("/")[2]
         page = client.get(f"/password/{uid}/{key}/", follow=True)
         assert b"This link does not work" in page.content
         for forged in (
@@ -65,18 +65,18 @@ class TestLinks:
         assert not User.objects.get(username="root").check_password(FRESH)
 
     def test_an_old_link(self, client: Client, alice: User, settings: Any) -> None:
-        path = signin.password_path(alice)
+        path = signin.password_reset_path(alice)
         settings.PASSWORD_RESET_TIMEOUT = -1
         assert b"This link does not work" in client.get(path, follow=True).content
 
     def test_a_link_does_not_go_round_the_second_step(self, client: Client, alice: User) -> None:
         TOTP.activate(alice, SECRET)
-        self.choose(client, signin.password_path(alice))
+        self.choose(client, signin.password_reset_path(alice))
         sign_in(client, password=FRESH)
         assert not is_signed_in(client)
 
     def test_a_link_lets_no_blocked_person_in(self, client: Client, alice: User) -> None:
-        path, opened = signin.password_path(alice), signin.password_path(alice)
+        path, opened = signin.password_reset_path(alice), signin.password_reset_path(alice)
         form = client.get(opened, follow=True).request["PATH_INFO"]
         people.block(alice)
         assert b"This link does not work" in Client().get(path, follow=True).content

@@ -81,7 +81,7 @@ class TestTheSecondStep:
 
     def test_an_admin_can_take_it_off(self, client: Client, alice: User) -> None:
         TOTP.activate(alice, SECRET)
-        assert signin.forget_second_factors(alice) == 1
+        assert signin.remove_second_factors(alice) == 1
         sign_in(client)
         assert is_signed_in(client)
 

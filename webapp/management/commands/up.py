@@ -170,7 +170,7 @@ class Command(BaseCommand):
         try:
             migrate()
             setup.ensure_admin(env.admin_user, password)
-            return setup.new_link()
+            return setup.create_link()
         except DatabaseError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             self.refuse(f"the database does not work: {lines[0]}")

@@ -19,7 +19,7 @@ def test_an_old_page_gives_nobody_an_address_back(browser: Client, alice: User) 
     change(browser, alice, email="alice@example.org")
     page = browser.get(f"{LIST}{alice.pk}/change/").content.decode()
     assert 'name="initial-email" value="alice@example.org"' in page
-    signin.set_address(alice, "")  # she removes it meanwhile
+    signin.set_email(alice, "")  # she removes it meanwhile
     seen = {"email": "alice@example.org", "initial-email": "alice@example.org"}
     change(browser, alice, **seen, **{"quota-0-active_items": "3"})
     alice.refresh_from_db()
