@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Scope(models.TextChoices):
-    """What a token may do: `read` is GET, HEAD and OPTIONS alone."""
+    """Scope of a token: `read` allows GET, HEAD and OPTIONS alone."""
 
     READ = "read", _("look and download")
     WRITE = "write", _("everything")
@@ -36,7 +36,7 @@ class ApiToken(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over; such a row is kept only to be listed."""
+        """Whether it has expired; such a row is kept only to be listed."""
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
 

@@ -71,7 +71,7 @@ STATUS: Final[dict[str, int]] = {
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """HTTP methods a read-only token may use."""
 _RATE_LIMIT: Final = "storykeep.rate_limit"
-"""Where `request.META` holds the Decision about this request."""
+"""Key of `request.META` for the Decision about this request."""
 
 rate_limiter = FixedWindowLimiter()
 

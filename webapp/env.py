@@ -50,7 +50,7 @@ SECRETS: Final = (
 
 
 class BadSettings(Exception):
-    """Some settings cannot be used; str() lists every one of them, a line each."""
+    """The environment cannot be used; str() lists every mistake, a line each."""
 
 
 def _read_secret(path: str) -> str | None:

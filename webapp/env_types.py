@@ -209,7 +209,10 @@ CertificateFile = Annotated[AbsolutePath, AfterValidator(_check_certificates)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in. starttls: encrypted after a greeting; tls: from the first byte."""
+    """The server mail is handed to.
+
+    starttls: encrypted after a greeting; tls: from the first byte.
+    """
 
     host: str
     port: int

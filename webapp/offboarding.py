@@ -29,7 +29,7 @@ class DeletionPreview:
 
 
 def deletion_preview(user: User) -> DeletionPreview:
-    """What `delete_user` would delete now."""
+    """Numbers of what `delete_user` would delete now."""
     return DeletionPreview(
         saved=sweep.belongings(user.pk),
         tokens=ApiToken.objects.filter(owner=user).count(),

@@ -44,7 +44,7 @@ def _summary(user: User, preview: DeletionPreview) -> str:
 
 
 def _counts(preview: DeletionPreview) -> Counter[str]:
-    """How many objects of each kind go, by the name of the kind."""
+    """Numbers of deleted objects, by the name of their kind."""
     return Counter(
         {
             _("users"): 1, _("jobs"): preview.saved.jobs, _("files"): preview.saved.files,

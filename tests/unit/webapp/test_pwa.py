@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import override_script_prefix, override_settings
 
@@ -35,11 +34,11 @@ def text(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
-def told(response: HttpResponse) -> dict[str, Any]:
-    """What the service worker is handed."""
+def shell(response: Any) -> dict[str, Any]:
+    """The facts the service worker is handed."""
     first = response.content.decode().splitlines()[0]
-    found: dict[str, Any] = json.loads(first.removeprefix("self.shell = ").removesuffix(";"))
-    return found
+    facts: dict[str, Any] = json.loads(first.removeprefix("self.shell = ").removesuffix(";"))
+    return facts
 
 
 def test_the_manifest_takes_what_apps_share() -> None:
@@ -61,7 +60,7 @@ def test_the_manifest_takes_what_apps_share() -> None:
 def test_below_a_path_everything_stays_below_it() -> None:
     with override_script_prefix("/keep/"):
         facts = Client().get("/manifest.webmanifest").json()
-        worker = told(Client().get("/service-worker.js"))
+        worker = shell(Client().get("/service-worker.js"))
     assert (facts["id"], facts["scope"], facts["share_target"]["action"]) == ("/keep/",) * 3
     assert worker["offline"] == "/keep/offline/"
     assert "/keep/files/" in worker["skip"]
@@ -70,7 +69,7 @@ def test_below_a_path_everything_stays_below_it() -> None:
 def test_the_service_worker_keeps_the_shell_alone() -> None:
     response = Client().get("/service-worker.js")
     assert response["Content-Type"].startswith("text/javascript")
-    facts = told(response)
+    facts = shell(response)
     assert facts["offline"] == "/offline/"
     assert facts["unsent"] == "/offline/?unsent"
     assert all(re.fullmatch(r"/static/[a-z.-]+", file) for file in facts["files"])

@@ -35,7 +35,7 @@ SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
     "worker": specs.worker,
     "scheduler": specs.scheduler,
 }
-"""What `--only` can run, besides `migrate`."""
+"""Processes that `--only` can run."""
 
 
 class Command(BaseCommand):

@@ -22,11 +22,11 @@ class Broker:
     """A broker in memory, with the step's own consumer on its queue."""
 
     def __init__(self, connection: Connection) -> None:
-        self.channel = connection.channel()
+        self.channel: Any = connection.channel()
         self._connection = connection
         step = side_queue.HousekeepingConsumer(None)
         (self.consumer,) = step.get_consumers(self.channel)
-        self.channel.queue_purge(QUEUE)
+        self.consumer.purge()
 
     def send(self, name: str, args: Any = (), **options: Any) -> None:
         """Send a task as the app does: Celery decides in which form, our routes to which queue."""
@@ -111,10 +111,7 @@ def test_seconds_until_a_task_expires_are_a_moment_with_a_zone(
 ) -> None:
     """A message may wait: what is sent is a point in time, not how long to wait."""
     sent: list[str] = []
-    receive = broker.consumer.callbacks[0]
-    broker.consumer.callbacks = [
-        lambda body, message: (sent.append(message.headers["expires"]), receive(body, message))
-    ]
+    broker.consumer.register_callback(lambda _, message: sent.append(message.headers["expires"]))
     broker.send(SWEEP, expires=60)
     broker.deliver()
     left = datetime.fromisoformat(sent[0]) - datetime.now(UTC)
@@ -129,7 +126,7 @@ def test_a_task_that_never_expires(broker: Broker, submitted: list[Any]) -> None
 
 
 JSON = {"content_type": "application/json", "content_encoding": "utf-8"}
-CALL = [[], {}, {}]
+CALL: list[Any] = [[], {}, {}]
 
 
 @pytest.mark.parametrize(
