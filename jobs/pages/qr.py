@@ -17,10 +17,7 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 def address(request: HttpRequest, path: str) -> str:
     """The whole address of a page, as another device on the network has to write it."""
-    public = urlsplit(settings.STORYKEEP.public_url or "")
-    if public.netloc:
-        return f"{public.scheme}://{public.netloc}{path}"
-    return request.build_absolute_uri(path)
+    return settings.STORYKEEP.absolute_url(path) or request.build_absolute_uri(path)
 
 
 def is_local(url: str) -> bool:

@@ -131,7 +131,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     shoot("password-changed", "/account/password/changed/", full=False)
     shoot("setup-over", "/setup/used-up/", full=False)
     with patch.object(setup, "admin_exists", lambda: False):
-        shoot("setup", f"/setup/{setup.new_link()}/")
+        shoot("setup", f"/setup/{setup.create_link()}/")
     _mail(page, shoot)
     _faults(page, tail, shoot)
 
@@ -154,11 +154,11 @@ def _marked(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
 def _mail(page: Page, shoot: Shoot) -> None:
     """Where a mail server is set."""
     user = User.objects.get(username="careful")
-    with patch.object(mail, "configured", lambda: True):
+    with patch.object(mail, "is_configured", lambda: True):
         enter(page, "careful")
-        signin.set_address(user, "")
+        signin.set_email(user, "")
         shoot("mail-none", "/account/email/", full=False)
-        signin.set_address(user, "careful@example.org")
+        signin.set_email(user, "careful@example.org")
         EmailAddress.objects.create(user=user, email="careful.and.new@example.org")
         shoot("mail-changing", "/account/email/", full=False)
         page.context.clear_cookies()
