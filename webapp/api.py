@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -26,7 +25,7 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut
-from jobs.errors import Internal, NeverFits, told
+from jobs.errors import Internal, NeverFits, new_bug_id, told
 from jobs.queue.submission import EmptySubmission
 from stories.errors import StoriesError
 from webapp import openapi
@@ -337,10 +336,10 @@ def _body_incomplete(request: HttpRequest, error: UnreadablePostError) -> HttpRe
 
 @api.exception_handler(Exception)
 def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
-    bug = uuid4().hex[:8]
+    bug_id = new_bug_id()
     # The path is ours and holds ids only; the body, which names people, is not logged.
-    logger.error("API call failed, bug %s: %s", bug, request.path, exc_info=error)
-    return _stories_error(request, Internal(bug))
+    logger.error("API call failed, bug %s: %s", bug_id, request.path, exc_info=error)
+    return _stories_error(request, Internal(bug_id))
 
 
 def _unknown_path(request: HttpRequest, path: str) -> HttpResponse:

@@ -6,7 +6,6 @@ Requests below the API's prefix get JSON instead of a page.
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -16,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import csrf
 
+from jobs.errors import new_bug_id
 from jobs.pages import home
 from webapp.api import error_response
 
@@ -28,13 +28,13 @@ def _is_api_request(request: HttpRequest) -> bool:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """The page for a bug (500). Its id stands in the log beside the traceback, without the URL."""
-    error_id = secrets.token_hex(5)
+    bug_id = new_bug_id()
     view = request.resolver_match.view_name if request.resolver_match else "?"
-    logger.error("page crashed, id %s, view %s", error_id, view, exc_info=sys.exc_info())
+    logger.error("page crashed, bug %s, view %s", bug_id, view, exc_info=sys.exc_info())
     if _is_api_request(request):
-        return error_response(500, "internal", f"{_('Something went wrong.')} ({error_id})")
+        return error_response(500, "internal", f"{_('Something went wrong.')} ({bug_id})")
     # No request in the context: a page about a broken database must not ask the database.
-    return HttpResponseServerError(loader.render_to_string("500.html", {"error_id": error_id}))
+    return HttpResponseServerError(loader.render_to_string("500.html", {"bug_id": bug_id}))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -36,7 +36,7 @@ FAULTS = {
     "403": ("403.html", {}),
     "403-form": ("403_csrf.html", {}),
     "429": ("429.html", {"wait": timedelta(minutes=5)}),
-    "500": ("500.html", {"error_id": "9f3c1a7be0"}),
+    "500": ("500.html", {"bug_id": "9f3c1a7b"}),
     "closed": ("registration/closed.html", {}),
 }
 
