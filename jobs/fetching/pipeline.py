@@ -27,6 +27,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Claim, ClaimLost, Outcome, Stopping, fenced
 from jobs.states import ItemState
 from jobs.upstream import breaker
+from jobs.upstream.client import client_config
 from jobs.zips import packing
 from stories import renditions, structures
 from stories.errors import AccessError, Gone, MediaUnavailable, StoriesError, TimedOut
@@ -157,7 +158,7 @@ class _Watch:
         self._held = held
         now = time.monotonic()
         self._look_at, self._renew_at = now + LOOK_ROUND_S, now + settling.RENEW_S
-        self._end_at = now + bridge.client_config().item_timeout_s + OVERTIME_S
+        self._end_at = now + client_config().item_timeout_s + OVERTIME_S
 
     def look_round(self) -> None:
         """Raises ClaimLost, Stopping or TimedOut."""

@@ -33,12 +33,12 @@ from jobs import VERSION
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.progress import RedisAway
 from jobs.errors import words
-from jobs.fetching import bridge
 from jobs.files import capacity
 from jobs.files import disk as artifact_disk
 from jobs.ops import dashboard
 from jobs.templatetags.words import size
 from jobs.upstream import breaker
+from jobs.upstream.client import client_config
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
 from stories.probe import Glimpse, Step, Tried, glimpse
@@ -501,7 +501,7 @@ def look(target: Target) -> list[Finding]:
 
 
 async def _look(target: Target) -> Glimpse:
-    async with StoryClient(bridge.client_config(), gate=breaker.turn) as client:
+    async with StoryClient(client_config(), gate=breaker.turn) as client:
         return await glimpse(client, target)
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from jobs.errors import Cancelled, DiskFull, Internal
-from jobs.fetching import bridge
 from jobs.files import names
 from jobs.models import ItemKind
 from jobs.queue import submission
@@ -29,6 +28,7 @@ from jobs.queue.submission import Line
 from jobs.standalone.output_folder import Folder, FolderFull, written
 from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
+from jobs.upstream.client import client_config
 from jobs.zips import archive
 from jobs.zips.archive import Archive, FileFacts, Named, StoryFacts
 from stories import renditions, structures
@@ -258,7 +258,7 @@ class Names:
 
 def settings_client(gate: Gate) -> StoryClient:
     """A client with the settings' routes and limits, as the worker's."""
-    return StoryClient(bridge.client_config(), gate=gate, identities=Names())
+    return StoryClient(client_config(), gate=gate, identities=Names())
 
 
 # --- the run ------------------------------------------------------------------------------------
