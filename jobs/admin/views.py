@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobs.ops import dashboard
-from jobs.ops.dashboard import Hour, Operations
+from jobs.ops.dashboard import Dashboard, HourlyOutcomes
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -47,7 +47,7 @@ def _for(permission: str, view: View) -> Any:
 class Bar:
     """One hour of the chart. Whole numbers in the drawing's units, y from the top."""
 
-    hour: Hour
+    hour: HourlyOutcomes
     x: int
     fine_y: int
     fine_height: int
@@ -59,17 +59,17 @@ BAR: Final = 10
 HEIGHT: Final = 64
 
 
-def scale(hours: Sequence[Hour]) -> int:
+def scale(hours: Sequence[HourlyOutcomes]) -> int:
     """How many lines the chart's full height stands for: a round number that holds the fullest
     hour, and at least 5, for one failure in a quiet night is no mountain."""
-    most = max((hour.fine + hour.failed for hour in hours), default=0)
+    most = max((hour.succeeded + hour.failed for hour in hours), default=0)
     power = 1
     while 10 * power < most:
         power *= 10
     return next(top for top in (5, 10, 2 * power, 5 * power, 10 * power) if top >= most)
 
 
-def bars(hours: Sequence[Hour]) -> list[Bar]:
+def bars(hours: Sequence[HourlyOutcomes]) -> list[Bar]:
     """The chart's columns: what failed stands at the bottom, what went well on top of it."""
     top = scale(hours)
 
@@ -80,7 +80,7 @@ def bars(hours: Sequence[Hour]) -> list[Bar]:
     drawn = []
     for number, hour in enumerate(hours):
         failed = units(hour.failed)
-        fine = min(units(hour.fine), HEIGHT - failed)
+        fine = min(units(hour.succeeded), HEIGHT - failed)
         drawn.append(
             Bar(
                 hour=hour,
@@ -99,18 +99,18 @@ def _percent(part: int, whole: int) -> int:
     return min(100, max(1, round(part / whole * 100))) if part and whole else 0
 
 
-def _picture(now: Operations) -> dict[str, Any]:
-    disk = now.disk
+def _picture(shown: Dashboard) -> dict[str, Any]:
+    disk = shown.disk
     # Against the limit where there is one, else against what the file system could give.
     whole = (disk.max_bytes or disk.used_bytes + disk.free_bytes) if disk else 0
-    most = max((count for _code, count in now.failures.codes), default=0) or 1
+    most = max((count for _code, count in shown.outcomes.codes), default=0) or 1
     return {
-        "now": now,
-        "bars": bars(now.failures.hours),
-        "chart_top": scale(now.failures.hours),
-        "chart_width": len(now.failures.hours) * BAR,
+        "dashboard": shown,
+        "bars": bars(shown.outcomes.hours),
+        "chart_top": scale(shown.outcomes.hours),
+        "chart_width": len(shown.outcomes.hours) * BAR,
         "chart_height": HEIGHT,
-        "codes": [(code, count, _percent(count, most)) for code, count in now.failures.codes],
+        "codes": [(code, count, _percent(count, most)) for code, count in shown.outcomes.codes],
         "disk_percent": _percent(disk.used_bytes, whole) if disk else 0,
         "versions": dashboard.versions(),
         "every_ms": EVERY_MS,
@@ -119,7 +119,7 @@ def _picture(now: Operations) -> dict[str, Any]:
 
 def _now(request: HttpRequest) -> str:
     """The picture as HTML."""
-    context = _picture(dashboard.look(timezone.now()))
+    context = _picture(dashboard.read_dashboard(timezone.now()))
     return render_to_string("admin/jobs/_operations.html", context, request)
 
 

@@ -114,7 +114,7 @@ def check_worker() -> Iterator[Finding]:
 def check_queue() -> Iterator[Finding]:
     """The queue: is a line due for too long?"""
     now = timezone.now()
-    depth = dashboard.queue(now)
+    depth = dashboard.queue_depth(now)
     message: LazyStr = format_lazy(
         _("{running} lines running, {due} due, {waiting} asked to wait"),
         running=depth.running,
@@ -122,9 +122,9 @@ def check_queue() -> Iterator[Finding]:
         waiting=depth.waiting,
     )
     late = False
-    if depth.oldest_since:
-        since = now - depth.oldest_since
-        late = since > dashboard.LATE
+    if depth.oldest_due_since:
+        since = now - depth.oldest_due_since
+        late = since > dashboard.QUEUE_LATE_AFTER
         message = format_lazy(
             _("{all}, the oldest due for {age}"), all=message, age=short_span(since)
         )
@@ -244,7 +244,7 @@ def clock_finding(whose: str, ahead_s: float) -> Finding:
 
 def check_failures() -> Iterator[Finding]:
     """Failed lines of the last 24 hours, by error code."""
-    outcomes = dashboard.failures(timezone.now())
+    outcomes = dashboard.recent_outcomes(timezone.now())
     message: LazyStr = format_lazy(
         ngettext_lazy(
             "{n} line settled within 24 h, {failed} not in full",

@@ -20,7 +20,7 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.models import Package
 from jobs.ops import dashboard
-from jobs.ops.dashboard import Hour
+from jobs.ops.dashboard import HourlyOutcomes
 from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -82,11 +82,11 @@ def test_the_queue() -> None:
     make_item(job, state="running")
     make_item(job, state="done")
     Package.objects.create(job=job, owner=job.owner)
-    found = dashboard.queue(now)
-    assert (found.due, found.waiting, found.for_tiktok, found.running, found.packages) == (
+    found = dashboard.queue_depth(now)
+    assert (found.due, found.waiting, found.waiting_for_tiktok, found.running, found.packages) == (
         2, 2, 1, 1, 1,
     )  # fmt: skip
-    assert found.oldest_since == retried
+    assert found.oldest_due_since == retried
 
 
 def test_who_runs_what(redis: dict[str, Any], browser: Client) -> None:
@@ -99,14 +99,16 @@ def test_who_runs_what(redis: dict[str, Any], browser: Client) -> None:
         ),
         str(lost.pk): ItemProgress(phase="found", worker="worker-9@gone"),
     }  # fmt: skip
-    found = dashboard.look(timezone.now())
+    found = dashboard.read_dashboard(timezone.now())
     assert found.workers is not None
-    assert [(one.name, [run.item_id for run in one.running]) for one in found.workers] == [
+    assert [
+        (worker.name, [line.item_id for line in worker.running]) for worker in found.workers
+    ] == [
         ("worker-1@nas", []),
         ("worker-2@nas", [mine.pk]),
         ("", [lost.pk, late.pk]),
     ]
-    assert found.alive == 2
+    assert found.workers_alive == 2
     page = text(browser)
     assert "12.0 MB / 30.0 MB" in page
     assert "whose is not known" in page
@@ -122,11 +124,11 @@ def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> No
     ):  # fmt: skip
         at = now - timedelta(hours=hours)
         make_item(state=state, error_code=code, settled_at=at)
-    found = dashboard.failures(now)
+    found = dashboard.recent_outcomes(now)
     assert (found.settled, found.failed) == (5, 3)
     assert found.codes == (("gone", 2), ("upstream_down", 1))
-    assert len(found.hours) == dashboard.HOURS
-    assert [(hour.fine, hour.failed) for hour in found.hours[-4:]] == [
+    assert len(found.hours) == dashboard.WINDOW_HOURS
+    assert [(hour.succeeded, hour.failed) for hour in found.hours[-4:]] == [
         (1, 2),
         (0, 0),
         (0, 0),
@@ -143,7 +145,12 @@ def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> No
 
 def test_the_chart_fits() -> None:
     now = timezone.now()
-    drawn = views.bars([Hour(at=now, fine=0, failed=0), Hour(at=now, fine=1999, failed=1)])
+    drawn = views.bars(
+        [
+            HourlyOutcomes(at=now, succeeded=0, failed=0),
+            HourlyOutcomes(at=now, succeeded=1999, failed=1),
+        ]
+    )
     empty, full = drawn
     assert (empty.fine_height, empty.failed_height) == (0, 0)
     assert full.failed_height == 2  # one in a thousand is seen
@@ -156,7 +163,10 @@ def test_the_chart_fits() -> None:
 )
 def test_the_chart_has_a_round_scale(most: int, top: int) -> None:
     now = timezone.now()
-    hours = [Hour(at=now, fine=most, failed=0), Hour(at=now, fine=0, failed=0)]
+    hours = [
+        HourlyOutcomes(at=now, succeeded=most, failed=0),
+        HourlyOutcomes(at=now, succeeded=0, failed=0),
+    ]
     assert views.scale(hours) == top
     assert views.bars(hours)[0].fine_height == round(most / top * views.HEIGHT)
 
@@ -232,8 +242,8 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     assert "TikTok is being asked." not in page
     assert "None is known of yet." not in page
     assert "The folder for saved files does not answer." in page
-    found = dashboard.look(timezone.now())
-    assert (found.workers, found.sweep, found.disk, found.alive) == (None, None, None, 0)
+    found = dashboard.read_dashboard(timezone.now())
+    assert (found.workers, found.sweep, found.disk, found.workers_alive) == (None, None, None, 0)
 
 
 @pytest.mark.usefixtures("redis")
