@@ -29,7 +29,7 @@ from jobs.admin.actions import (
 from jobs.admin.confirmed_actions import Acting
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import timeline
-from jobs.ops.timeline import Happening
+from jobs.ops.timeline import TimelineEntry
 from jobs.queries import lists
 from jobs.states import ItemState, job_state
 from jobs.templatetags.words import age, size
@@ -107,7 +107,7 @@ class ReadOnly(Acting):
 
     # --- a row's own page ---
 
-    def happenings(self, row: Any) -> list[Happening]:
+    def happenings(self, row: Any) -> list[TimelineEntry]:
         """What happened to it; nothing where that is not told."""
         return []
 
@@ -258,7 +258,7 @@ class JobAdmin(ReadOnly):
         tables = ((_("Lines"), "item"), (_("Files"), "artifact"), (_("ZIPs"), "package"))
         return [(words, _list_of(table, "job", row)) for words, table in tables]
 
-    def happenings(self, row: Any) -> list[Happening]:
+    def happenings(self, row: Any) -> list[TimelineEntry]:
         """Of the whole job."""
         return timeline.of_job(row, timezone.now())
 
@@ -328,7 +328,7 @@ class ItemAdmin(ReadOnly):
         tables = ((_("Stories"), "story"), (_("Files"), "artifact"))
         return [(words, _list_of(table, "item", row)) for words, table in tables]
 
-    def happenings(self, row: Any) -> list[Happening]:
+    def happenings(self, row: Any) -> list[TimelineEntry]:
         """Of the line."""
         return timeline.of_item(row, timezone.now())
 
