@@ -171,7 +171,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "heard", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
-    with patch.object(admin_views, "diagnose", lambda name: REPORT.as_dict()):
+    with patch.object(admin_views, "run_diagnosis", lambda name: REPORT.as_dict()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from tests.factories import make_item
-from tests.unit.jobs.ops.healthy import make_healthy
+from tests.unit.jobs.ops.instances import make_healthy
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from jobs.ops import checks, dashboard, diagnostics
 from jobs.ops.findings import Finding, Report, Verdict
 from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job
-from tests.unit.jobs.ops.healthy import make_healthy
+from tests.unit.jobs.ops.instances import make_healthy
 
 pytestmark = pytest.mark.django_db
 
