@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import people, signin
 from accounts.absolute_urls import full
 from accounts.models import ApiToken
-from jobs.admin.safe_lookups import PlausibleIds
+from jobs.admin.safe_lookups import SafeLookupsAdmin
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import quotas
 from jobs.templatetags.words import size
@@ -126,7 +126,7 @@ def _per_owner(rows: QuerySet[Any], what: Any) -> Subquery:
     return Subquery(mine.annotate(found=what).values("found"))
 
 
-class PersonAdmin(PlausibleIds):
+class PersonAdmin(SafeLookupsAdmin):
     """Everyone who has an account."""
 
     form = PersonForm

@@ -27,14 +27,6 @@ PAGE, NOW, DIAGNOSIS = "/admin/operations/", "/admin/operations/now/", "/admin/d
 
 
 @pytest.fixture
-def browser() -> Client:
-    """The admin's."""
-    client = Client()
-    client.force_login(make_user("admin", is_staff=True, is_superuser=True))
-    return client
-
-
-@pytest.fixture
 def redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What Redis says: change the dictionary."""
     return stand_in_for_redis(monkeypatch)
