@@ -25,7 +25,7 @@ from jobs.files import names
 from jobs.models import ItemKind
 from jobs.queue import submission
 from jobs.queue.submission import Line
-from jobs.standalone.output_folder import Folder, FolderFull, written
+from jobs.standalone.output_folder import FolderFull, OutputFolder, translate_write_errors
 from jobs.states import OPEN, ItemState, job_state
 from jobs.upstream.breaker import Bucket
 from jobs.upstream.client import client_config
@@ -289,7 +289,7 @@ def fetch(
             watch.settled(one)
     if all(one.line.target is None for one in taken.lines):
         return taken
-    with Folder(into) as folder:
+    with OutputFolder(into) as folder:
         run = _Run(taken, folder, zipped, options, pace, at_once, watch)
         # What was cut short ends here, after the threads that still held a file have finished.
         asyncio.run(run.all(make_client))
@@ -303,7 +303,7 @@ class _Run:
     def __init__(
         self,
         taken: Takeout,
-        folder: Folder,
+        folder: OutputFolder,
         zipped: bool,
         options: HarvestOptions,
         pace: Pace,
@@ -454,7 +454,7 @@ class _Run:
         )
         path = None
         if self._zipped:
-            self._folder.finished(event.key, event.size_bytes)
+            self._folder.complete(event.key, event.size_bytes)
         else:
             with self._placing:
                 path = self._folder.place(
@@ -523,11 +523,11 @@ class _Run:
             )
         )
         key, file = self._folder.create()
-        with written(), file, Archive(file, self._folder.open, self._beat) as zipped:
+        with translate_write_errors(), file, Archive(file, self._folder.open, self._beat) as zipped:
             named = zipped.add_bundle(
                 [(story.facts(), [one.facts for one in story.files]) for story in stories]
             )
-        with written():
+        with translate_write_errors():
             sha256, size_bytes = self._folder.measure(key, self._beat)
         name = names.bundle_name((one.author.name for one in stories), self._started_at)
         path = self._folder.place(key, name, sha256, size_bytes)

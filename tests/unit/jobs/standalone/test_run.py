@@ -15,7 +15,7 @@ from jobs.management.commands.fetch import as_plain
 from jobs.models import ItemKind
 from jobs.queue import submission
 from jobs.queue.submission import Line
-from jobs.standalone.output_folder import Folder, FolderFull
+from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.standalone.run import (
     LineTaken,
     Names,
@@ -200,14 +200,14 @@ def test_a_bug_in_one_line_is_that_lines_alone(
 ) -> None:
     alice.photo()
     tiktok.account("bob").photo()
-    place = Folder.place
+    place = OutputFolder.place
 
-    def broken(self: Folder, key: str, name: str, *args: Any, **options: Any) -> Path:
+    def broken(self: OutputFolder, key: str, name: str, *args: Any, **options: Any) -> Path:
         if name.startswith("bob"):
             raise ZeroDivisionError
         return place(self, key, name, *args, **options)
 
-    monkeypatch.setattr(Folder, "place", broken)
+    monkeypatch.setattr(OutputFolder, "place", broken)
     taken = run("@alice", "@bob")
     assert sorted(run.notes.verdicts()) == [("done", "@alice"), ("failed", "@bob")]
     error = taken.lines[1].error
@@ -226,7 +226,7 @@ def test_a_full_disk(
     def full(*_: Any, **__: Any) -> Path:
         raise FolderFull("No space left on device")
 
-    monkeypatch.setattr(Folder, "place", full)
+    monkeypatch.setattr(OutputFolder, "place", full)
     taken = run("@alice", zipped=zipped)
     assert taken.exit_code == 2
     assert run.notes.verdicts() == [("failed", "@alice")]
