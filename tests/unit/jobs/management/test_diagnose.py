@@ -35,24 +35,24 @@ def test_the_command() -> None:
     assert text.startswith("Storykeep 0.")
     assert "\nok    database" in text
     code, text = run("--json")
-    told = json.loads(text)
-    assert (code, told["ok"]) == (0, True)
-    assert told["findings"][0]["verdict"] == "ok"
-    assert datetime.fromisoformat(told["at"]).tzinfo == UTC
+    report = json.loads(text)
+    assert (code, report["ok"]) == (0, True)
+    assert report["findings"][0]["verdict"] == "ok"
+    assert datetime.fromisoformat(report["at"]).tzinfo == UTC
 
 
 @pytest.mark.usefixtures("_all_is_well")
 def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
     make_item(state="failed", error_code="gone")
     _code, text = run("--json", "--language", "de")
-    told = json.loads(text)
-    found = {finding["part"]: finding for finding in told["findings"]}
+    report = json.loads(text)
+    found = {finding["part"]: finding for finding in report["findings"]}
     assert found["worker"]["said"].startswith("1 am Leben, letztes Lebenszeichen vor ")
     assert (found["database"]["title"], found["database"]["judged"]) == ("Datenbank", "gut")
     assert found["failures"]["said"] == (
         "1 Zeile binnen 24 h erledigt, 1 davon nicht vollständig: gone 1"
     )
-    assert "\nok    worker    1 alive" in told["text"]
+    assert "\nok    worker    1 alive" in report["text"]
     assert found["database"]["verdict"] == "ok"
 
 

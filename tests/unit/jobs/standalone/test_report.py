@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from jobs.errors import Cancelled
+import pytest
+
+from jobs.errors import BY_CODE, Cancelled
 from jobs.models import ItemKind
 from jobs.queue.submission import Line
-from jobs.standalone.report import as_dict
+from jobs.standalone.report import as_dict, error_words
 from jobs.standalone.results import LineResult, RunResult
-from stories.errors import RateLimited
+from stories.errors import RateLimited, StoriesError
 from stories.targets import parse_line
 
 
@@ -22,3 +24,10 @@ def test_a_refusal_and_a_cancelled_line_have_words() -> None:
     assert plain["items"][0]["error"]["retryable"]
     assert plain["items"][1]["error"]["message"] == "Interrupted. What was finished stays."
     assert plain["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("cls", BY_CODE.values(), ids=lambda cls: cls.code)
+def test_a_command_that_ends_does_not_promise_to_go_on(cls: type[StoriesError]) -> None:
+    said = " ".join(error_words(cls()))
+    assert "by itself" not in said
+    assert "Nothing to do" not in said

@@ -133,14 +133,14 @@ def test_two_stories_of_one_minute(run: Run, alice: Account) -> None:
     names = [file.name for file in result.lines[0].files]
     assert len({*names, *run.files()}) == 4
     assert sorted(name.endswith("_01_2.jpg") for name in names) == [False, True]
-    told = {
+    named = {
         json.loads((run.out / name).read_text())["story_id"]: json.loads(
             (run.out / name).read_text()
         )["files"][0]["name"]
         for name in run.files()
         if name.endswith(".json")
     }
-    assert told == {story.story.id: story.files[0].name for story in result.lines[0].stories}
+    assert named == {story.story.id: story.files[0].name for story in result.lines[0].stories}
     # Once more changes nothing.
     before = run.files()
     assert run("@alice").exit_code == 0
