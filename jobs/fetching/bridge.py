@@ -15,11 +15,9 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from django.conf import settings
-
 from jobs.upstream import identities, rate_limit
+from jobs.upstream.client import client_config
 from stories.client import StoryClient
-from stories.config import ClientConfig
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,20 +27,6 @@ TICK_S: Final = 0.5
 CLEAN_UP_S: Final = 10.0
 """How long leaving a stream waits for its transfers to stop."""
 _START_S: Final = 30.0
-
-
-def client_config() -> ClientConfig:
-    """The client's limits and routes, from the settings."""
-    env, usual = settings.STORYKEEP, ClientConfig()
-    return ClientConfig(
-        proxy=env.proxy.get_secret_value() if env.proxy else None,
-        ca_bundle=str(env.ca_bundle) if env.ca_bundle else None,
-        page_transport=env.page_transport,
-        transfers=env.fetch_concurrency,
-        max_video_bytes=env.file_max,
-        max_picture_bytes=min(env.file_max, usual.max_picture_bytes),
-        max_song_bytes=min(env.file_max, usual.max_song_bytes),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ from accounts import mail, setup, signin
 from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
-from jobs.ops import checks
-from jobs.ops.checks import Finding, Verdict
+from jobs.ops.findings import Finding, Report, Verdict
 from jobs.pages import views
 from jobs.upstream import breaker
 from tests import factories
@@ -40,24 +39,24 @@ FAULTS = {
     "closed": ("registration/closed.html", {}),
 }
 
-REPORT = checks.Report(
+REPORT = Report(
     at=datetime(2026, 11, 20, 16, 3, tzinfo=UTC),
     about="Storykeep 0.1.0",
     findings=(
         Finding(
-            part="database", verdict=Verdict.OK, said="SQLite answers, no migration is missing"
+            part="database", verdict=Verdict.OK, message="SQLite answers, no migration is missing"
         ),
-        Finding(part="redis", verdict=Verdict.OK, said="answers in 1 ms"),
+        Finding(part="redis", verdict=Verdict.OK, message="answers in 1 ms"),
         Finding(
             part="disk",
             verdict=Verdict.WARN,
-            said="1.2 GB free, below the 2 GB that new work needs soon",
+            message="1.2 GB free, below the 2 GB that new work needs soon",
             hint="Remove files, or set STORYKEEP_DISK_MAX lower.",
         ),
         Finding(
             part="tiktok",
             verdict=Verdict.FAIL,
-            said="refuses this server (refused)",
+            message="refuses this server (refused)",
             hint="Wait a while; another address for the server, or a proxy, may help.",
         ),
     ),
@@ -172,7 +171,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "last_seen", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
-    with patch.object(admin_views, "diagnose", lambda name: REPORT.as_plain()):
+    with patch.object(admin_views, "run_diagnosis", lambda name: REPORT.as_dict()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from accounts import signin
-from jobs.admin.safe_lookups import PlausibleIds
+from jobs.admin.safe_lookups import SafeLookupsAdmin
 from webapp.admin.actions import PersonActions
 from webapp.admin.columns import PersonColumns
 from webapp.admin.deletion import PersonDeletion
@@ -18,7 +18,7 @@ from webapp.admin.forms import PersonForm
 from webapp.admin.quota import QuotaInline
 
 
-class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, PlausibleIds):
+class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, SafeLookupsAdmin):
     """Everyone who has an account. Admins alone may open it, and nobody is added here."""
 
     form = PersonForm

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from jobs.fetching import bridge
 from jobs.fetching.bridge import Engine
@@ -141,16 +140,3 @@ def test_one_engine_per_process() -> None:
     finally:
         bridge.stop()
         bridge.stop()
-
-
-def test_the_client_follows_the_settings(set_env: Callable[..., None]) -> None:
-    set_env(
-        proxy=SecretStr("http://proxy:1"),
-        fetch_concurrency=3,
-        file_max=10_000_000,
-        page_transport="httpx",
-    )
-    made = bridge.client_config()
-    assert (made.proxy, made.transfers, made.page_transport) == ("http://proxy:1", 3, "httpx")
-    assert (made.max_video_bytes, made.max_picture_bytes) == (10_000_000, 10_000_000)
-    assert made.ca_bundle is None

@@ -219,6 +219,7 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> tuple[Pool, Pool]:
     return housekeeping, packing
 
 
+@pytest.mark.django_db  # a task gives its connections back
 def test_of_two_sweeps_that_wait_one_is_enough(
     broker: Broker, pools: tuple[Pool, Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
