@@ -23,7 +23,7 @@ from jobs.files import serving
 from jobs.housekeeping import sweep
 from jobs.models import Item, Job
 from jobs.queries import lists, snapshot
-from jobs.queries.snapshot import Snapshot
+from jobs.queries.job_view import Snapshot
 from jobs.queue import quotas, settling, submission
 from jobs.states import ItemState
 from jobs.zips import packing

@@ -11,7 +11,7 @@ from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
-from jobs.queries.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
+from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
 from jobs.queue.submission import Options
 from jobs.states import ItemState
 from stories.targets import find_lines

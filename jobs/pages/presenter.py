@@ -16,7 +16,7 @@ from django.utils.translation import ngettext, pgettext
 from jobs.errors import BY_CODE, Cancelled, Internal, place, words
 from jobs.housekeeping import sweep
 from jobs.models import ItemKind, Role, StoryKind
-from jobs.queries.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
+from jobs.queries.job_view import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.queue.resubmission import ENDED
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size

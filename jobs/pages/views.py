@@ -29,7 +29,7 @@ from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.pages import presenter, qr
 from jobs.pages.forms import SearchForm
 from jobs.queries import cards, snapshot
-from jobs.queries.snapshot import FileView, Snapshot
+from jobs.queries.job_view import FileView, Snapshot
 from jobs.queue import resubmission, settling
 from jobs.states import ItemState
 from jobs.templatetags.words import size, when

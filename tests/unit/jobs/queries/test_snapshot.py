@@ -15,8 +15,8 @@ from django.utils import timezone, translation
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.queries import snapshot
-from jobs.queries.snapshot import Snapshot
+from jobs.queries import job_view, snapshot
+from jobs.queries.job_view import Snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -148,7 +148,7 @@ def test_without_redis_everything_comes_from_rows() -> None:
     make_artifact(story, size_bytes=10, role=Role.POSTER, position=1)
     make_artifact(story, size_bytes=20)
     done = load(job)
-    assert done.progress == snapshot.ProgressView(
+    assert done.progress == job_view.ProgressView(
         phase="saving", files_done=2, files_total=3, bytes_done=30, bytes_total=30
     )
     assert done.items[0].found == 1
@@ -176,7 +176,7 @@ def test_redis_knows_more(says: Callable[[Mapping[str, ItemProgress]], None]) ->
         }
     )
     seen = load(job)
-    assert seen.progress == snapshot.ProgressView(
+    assert seen.progress == job_view.ProgressView(
         phase="saving", files_done=1, files_total=6, bytes_done=250, bytes_total=500, eta_s=8
     )
     assert [item.progress.phase for item in seen.items] == ["checking", "saving"]
