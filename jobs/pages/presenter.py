@@ -258,7 +258,11 @@ def _knows_bytes(progress: ProgressView) -> bool:
 def _job_words(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
     state = job.state
     if state == ItemState.QUEUED:
-        return _queued(job.place) if job.progress.phase != "waiting" else _("Waiting for TikTok")
+        return (
+            _queued(job.queue_position)
+            if job.progress.phase != "waiting"
+            else _("Waiting for TikTok")
+        )
     if state == ItemState.RUNNING:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
         if len(job.items) == 1 and running:
@@ -466,14 +470,14 @@ def _about(eta_s: int) -> str:
 
 
 def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
-    places = story.tiles
-    media = [place.media for place in places if place.media]
+    places = story.media
+    media = [place.file for place in places if place.file]
     present = [file for file in media if file.present]
     cover = next(
         (
             file
             for place in places
-            for file in (place.poster, place.media)
+            for file in (place.poster, place.file)
             if file and file.present and file.is_picture
         ),
         None,
@@ -495,14 +499,14 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         more=tuple(take for take in takes[1:] if len(present) == 1 or take.file.role != Role.MEDIA),
         sights=tuple(
             Sight(
-                file=place.media,
-                share=converted.get(place.position, place.media),
+                file=place.file,
+                share=converted.get(place.position, place.file),
                 poster=place.poster if place.poster and place.poster.present else None,
-                take=by_file[place.media.id],
+                take=by_file[place.file.id],
                 title=_sight(item, title, place.position, story.media_count),
             )
             for place in places
-            if place.media and place.media.present
+            if place.file and place.file.present
         ),
         labels=tuple(
             dict.fromkeys(

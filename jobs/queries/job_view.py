@@ -18,6 +18,7 @@ from django.utils.translation import get_language
 from jobs.errors import BY_CODE, Internal, place, words
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
+from stories.errors import Refusal
 
 SHAPE: Final = 1
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
@@ -31,7 +32,7 @@ _DETAIL_SHOWN: Final = frozenset({"unsupported_link", "upstream_changed", "batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorView:
-    """Why something failed or waits. retry_at: when it is tried again, by itself."""
+    """The error of a line, story or package. retry_at: when it is tried again automatically."""
 
     code: str
     detail: str = ""
@@ -39,23 +40,28 @@ class ErrorView:
 
     @property
     def message(self) -> str:
-        """What happened, in the reader's language; with the place or id where that helps."""
-        said, _ = words(self.code)
-        telling = self.code in _DETAIL_SHOWN or self.code == Internal.code
-        return f"{said} ({place(self.detail)})" if telling and self.detail else said
+        """The code's message in the reader's language, with `detail` where that is for readers."""
+        message, _ = words(self.code)
+        shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
+        return f"{message} ({place(self.detail)})" if shown and self.detail else message
 
     @property
     def hint(self) -> str:
-        """What to try, in the reader's language."""
+        """The code's hint in the reader's language: what to try; "" for none."""
         return words(self.code)[1]
 
     @property
     def retryable(self) -> bool:
-        """May the same succeed later?"""
+        """True for an error after which an unchanged request may succeed later."""
         return BY_CODE.get(self.code, Internal).retryable
 
+    @property
+    def is_refusal(self) -> bool:
+        """True when TikTok turns this server away."""
+        return issubclass(BY_CODE.get(self.code, Internal), Refusal)
+
     def retry_after_s(self, now: datetime | None = None) -> int | None:
-        """Whole seconds until retry_at, never below 0."""
+        """Whole seconds until retry_at, at least 0; None when no retry is planned."""
         if self.retry_at is None:
             return None
         return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
@@ -63,9 +69,11 @@ class ErrorView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileView:
-    """A file, or where one was. removed_at: when it was cleaned up; None while it can be taken.
+    """A saved file, or the row of one that was deleted.
 
-    labels: what to know about it (`hevc`, `poster`, …), its role included where that is one.
+    removed_at: when it was deleted or expired; None while it can be downloaded.
+    position: of its media within the story, from 1; 0 for files of no single media.
+    labels: `hevc`, `watermarked`, …, and the role of files made from others.
     """
 
     id: UUID
@@ -87,38 +95,41 @@ class FileView:
 
     @property
     def present(self) -> bool:
-        """It can be taken."""
+        """True while it can be downloaded."""
         return self.removed_at is None
 
     @property
     def is_video(self) -> bool:
-        """It plays."""
+        """True for a video."""
         return self.content_type.startswith("video/")
 
     @property
     def is_picture(self) -> bool:
-        """It shows."""
+        """True for an image."""
         return self.content_type.startswith("image/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TileView:
-    """One picture or video of a story with all that was made from it; a square of the grid.
+class MediaView:
+    """One picture or video of a story, with the files made from it. position: from 1.
 
-    media, poster: present or removed; None while not saved. extras: other present files.
+    file, poster: present or removed; None when never saved. extras: other present files.
     """
 
     position: int
-    media: FileView | None
+    file: FileView | None
     poster: FileView | None
     extras: tuple[FileView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryView:
-    """One story. files: the newest of each kind and place, removed ones too; zip likewise.
+    """One story or post.
 
-    saved: how many of its media_count pictures or videos were saved, whether still here or not.
+    files: the newest of each role and position, removed ones too, without the ZIP.
+    zip: the newest ZIP of a carousel, perhaps removed.
+    leaves_at: when it leaves TikTok; None for posts, which stay.
+    media_count: pictures or videos it has; saved: how many of those were ever saved.
     """
 
     id: UUID
@@ -138,30 +149,30 @@ class StoryView:
 
     @property
     def present(self) -> tuple[FileView, ...]:
-        """The files that can be taken."""
+        """The files that can be downloaded."""
         return tuple(file for file in self.files if file.present)
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Positions that were never saved."""
-        have = {file.position for file in self.files if file.role == Role.MEDIA}
-        return tuple(place for place in range(1, self.media_count + 1) if place not in have)
+        """Positions of media that were never saved."""
+        saved = {file.position for file in self.files if file.role == Role.MEDIA}
+        positions = range(1, self.media_count + 1)
+        return tuple(position for position in positions if position not in saved)
 
     @property
-    def tiles(self) -> tuple[TileView, ...]:
-        """One for each of its media, in order, saved or not."""
-        return tuple(self._tile(position) for position in range(1, self.media_count + 1))
+    def media(self) -> tuple[MediaView, ...]:
+        """Its pictures and videos in order, saved or not."""
+        return tuple(self._media_at(position) for position in range(1, self.media_count + 1))
 
-    def _tile(self, position: int) -> TileView:
-        here = [file for file in self.files if file.position == position]
-        by_role = {file.role: file for file in here}
-        return TileView(
+    def _media_at(self, position: int) -> MediaView:
+        files = [file for file in self.files if file.position == position]
+        by_role = {file.role: file for file in files}
+        own = {Role.MEDIA, Role.POSTER}
+        return MediaView(
             position=position,
-            media=by_role.get(Role.MEDIA),
+            file=by_role.get(Role.MEDIA),
             poster=by_role.get(Role.POSTER),
-            extras=tuple(
-                file for file in here if file.present and file.role not in {Role.MEDIA, Role.POSTER}
-            ),
+            extras=tuple(file for file in files if file.present and file.role not in own),
         )
 
     @property
@@ -169,10 +180,14 @@ class StoryView:
         """Present files that belong to no single picture: the attached song."""
         return tuple(file for file in self.files if file.position == 0 and file.present)
 
+    def is_on_tiktok(self, now: datetime) -> bool:
+        """True while TikTok should still serve it under `source_url`."""
+        return bool(self.source_url) and (self.leaves_at is None or self.leaves_at > now)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorView:
-    """Who it is, once known."""
+    """The account behind a line, once looked up. id: TikTok's, which never changes."""
 
     id: str
     name: str
@@ -181,9 +196,10 @@ class AuthorView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressView:
-    """How far. files_*: media files, not extras. bytes_total: as far as known.
+    """The progress of a line or job. files_*: media files, extras not counted.
 
-    eta_s: seconds left, None while nothing is known; it ages by itself and is no change.
+    bytes_total: the sum of the sizes known so far. eta_s: seconds left, None while unknown; it
+    counts down by itself, so it is left out of the entity tag.
     """
 
     phase: JobPhase
@@ -196,9 +212,11 @@ class ProgressView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemView:
-    """One line. name: the author's, or the one that was asked for; "" when neither is known.
+    """One line of a job.
 
-    found: stories listed; None before the list is here.
+    name: the author's name, or the requested one until it is known; "" when there is neither.
+    found: how many stories TikTok lists; None until it was asked.
+    error: why it failed or waits; None while it runs.
     """
 
     id: UUID
@@ -215,30 +233,34 @@ class ItemView:
 
     @property
     def open(self) -> bool:
-        """Not settled yet."""
+        """True until it is settled."""
         return self.state in OPEN
 
     @property
     def waiting(self) -> bool:
-        """Queued because something did not work yet; `error` says what and until when."""
+        """True when it is queued for another attempt; `error` says why and until when."""
         return self.state == ItemState.QUEUED and self.error is not None
 
     @property
     def retryable(self) -> bool:
-        """Settled short of what was asked, and another try may help."""
-        short = self.state in {ItemState.FAILED, ItemState.PARTIAL}
-        return short and (self.error is None or self.error.retryable)
+        """True when it failed, or saved a part, and a retry may help."""
+        return _retry_may_help(self.state, self.error)
+
+
+def _retry_may_help(state: ItemState, error: ErrorView | None) -> bool:
+    short = state in {ItemState.FAILED, ItemState.PARTIAL}
+    return short and (error is None or error.retryable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A job and everything in it.
+    """A job and everything in it at one moment.
 
-    files_expire_at: when the first of its files goes. bundle: its ZIP while that can be taken.
-    selection: likewise, of the files chosen last. packing: one of the two is on its way.
-    bundle_error, selection_error: why it did not come about.
-    place: 1 = next in the queue; None once something has started. A guess when people share.
-    refused_until, refused_code: lines wait because TikTok turns this server away.
+    files_expire_at: when the first of its files is deleted, posters aside.
+    bundle: the ZIP of all files while it can be downloaded; selection: of the files chosen last.
+    bundle_error, selection_error: why that ZIP failed. packing: one of the two is being packed.
+    queue_position: 1 = next; None once a line has started. A guess when several people wait.
+    refused_until, refused_code: set while lines wait because TikTok turns this server away.
     """
 
     id: UUID
@@ -257,18 +279,18 @@ class Snapshot:
     selection: FileView | None
     selection_error: ErrorView | None
     packing: bool
-    place: int | None
+    queue_position: int | None
     refused_until: datetime | None
     refused_code: str
 
     @property
     def settled(self) -> bool:
-        """Nothing will change by itself but the clocks: polling can stop."""
+        """True when nothing but clocks will change by itself: polling can stop."""
         return self.state not in OPEN and not self.packing
 
     @property
     def retryable(self) -> int:
-        """How many lines another try may help."""
+        """How many lines a retry may help."""
         return sum(item.retryable for item in self.items)
 
     @property
@@ -278,22 +300,22 @@ class Snapshot:
 
     @property
     def present(self) -> tuple[FileView, ...]:
-        """Every file of a story that can be taken, posters and ZIPs left out."""
+        """Every file of a story that can be downloaded, posters and ZIPs left out."""
         return tuple(
             file for story in self.stories for file in story.present if file.role != Role.POSTER
         )
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many lines are in each state that occurs."""
+        """State to how many lines are in it, of states that occur."""
         states = [str(item.state) for item in self.items]
         return {state: states.count(state) for state in dict.fromkeys(states)}
 
     @property
     def etag(self) -> str:
-        """An entity tag, equal while nothing changed for this reader.
+        """A weak entity tag, quotes included, equal while nothing changed for this reader.
 
-        Times count as they are, not as what is left of them, and so do not change by passing.
+        Times count as moments, not as seconds left, so a passing clock changes nothing.
         """
         content = f"{SHAPE} {get_language()} {self!r}".encode(errors="replace")
         return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'

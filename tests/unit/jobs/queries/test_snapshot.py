@@ -105,7 +105,7 @@ def test_a_new_job_waits_its_turn() -> None:
     seen = load(make_job(links=2, note="why"))
     assert (seen.state, seen.progress.phase, seen.note) == (S.QUEUED, "queued", "why")
     assert not seen.settled
-    assert seen.place == 1
+    assert seen.queue_position == 1
     assert seen.items[0].name == "author1"
     assert seen.items[0].found is None
     assert seen.counts == {"queued": 2}
@@ -125,12 +125,12 @@ def test_the_place_in_the_queue_counts_turns_not_lines() -> None:
     later = waiting("carol", 5)
     waiting("dave", 1)
 
-    assert load(forty).place == 1
-    assert load(mine).place == 2
-    assert load(second).place == 3
-    assert load(later).place == 3
+    assert load(forty).queue_position == 1
+    assert load(mine).queue_position == 2
+    assert load(second).queue_position == 3
+    assert load(later).queue_position == 3
     Item.objects.filter(job=forty).update(not_before=now + HOUR)
-    assert load(mine).place == 1
+    assert load(mine).queue_position == 1
 
 
 @pytest.mark.usefixtures("says")
@@ -139,7 +139,7 @@ def test_without_redis_everything_comes_from_rows() -> None:
     item = make_item(job, state=S.RUNNING)
     seen = load(job)
     assert (seen.state, seen.progress.phase) == (S.RUNNING, "looking_up")
-    assert seen.place is None
+    assert seen.queue_position is None
 
     item.author_id, item.author_name = "1", "ann"
     item.save()
@@ -253,20 +253,20 @@ def test_a_tile_has_its_picture_its_preview_and_what_was_made_from_it() -> None:
     zipped = make_artifact(story, role=Role.ZIP, position=0)
     view = load(story.item.job).stories[0]
 
-    first, second = view.tiles
-    assert first.media
+    first, second = view.media
+    assert first.file
     assert first.poster
-    assert (first.media.id, first.poster.id) == (media.pk, poster.pk)
+    assert (first.file.id, first.poster.id) == (media.pk, poster.pk)
     assert [file.id for file in first.extras] == [sound.pk]
-    assert (second.media, second.poster, second.extras) == (None, None, ())
+    assert (second.file, second.poster, second.extras) == (None, None, ())
     assert [file.id for file in view.songs] == [song.pk]
     assert view.zip
     assert view.zip.id == zipped.pk
     assert (view.saved, view.missing) == (1, (2,))
-    assert first.media.labels == ("hevc",)
+    assert first.file.labels == ("hevc",)
     assert first.poster.labels == ("poster",)
     assert first.extras[0].labels == ("audio_track",)
-    assert first.media.is_video
+    assert first.file.is_video
     assert first.poster.is_picture
 
 
@@ -275,10 +275,10 @@ def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
     story = make_story()
     gone = make_artifact(story, removed_at=now - HOUR)
     seen = load(story.item.job)
-    tile = seen.stories[0].tiles[0]
-    assert tile.media
-    assert (tile.media.id, tile.media.present) == (gone.pk, False)
-    assert tile.media.removed_at == now - HOUR
+    media = seen.stories[0].media[0]
+    assert media.file
+    assert (media.file.id, media.file.present) == (gone.pk, False)
+    assert media.file.removed_at == now - HOUR
     assert seen.present == seen.stories[0].present == ()
     assert seen.files_expire_at is None
 
@@ -286,9 +286,9 @@ def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
 def test_an_expired_file_counts_as_removed_before_the_sweep_comes() -> None:
     story = make_story()
     file = make_artifact(story, expires_at=timezone.now() - HOUR)
-    tile = load(story.item.job).stories[0].tiles[0]
-    assert tile.media
-    assert tile.media.removed_at == file.expires_at
+    media = load(story.item.job).stories[0].media[0]
+    assert media.file
+    assert media.file.removed_at == file.expires_at
 
 
 def test_a_file_fetched_again_replaces_the_one_that_went() -> None:
