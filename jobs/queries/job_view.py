@@ -111,15 +111,14 @@ class FileView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaView:
-    """One picture or video of a story, with the files made from it. position: from 1.
+    """One picture or video of a story. position: from 1.
 
-    file, poster: present or removed; None when never saved. extras: other present files.
+    file, poster: present or removed; None when never saved.
     """
 
     position: int
     file: FileView | None
     poster: FileView | None
-    extras: tuple[FileView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,20 +164,10 @@ class StoryView:
         return tuple(self._media_at(position) for position in range(1, self.media_count + 1))
 
     def _media_at(self, position: int) -> MediaView:
-        files = [file for file in self.files if file.position == position]
-        by_role = {file.role: file for file in files}
-        own = {Role.MEDIA, Role.POSTER}
+        by_role = {file.role: file for file in self.files if file.position == position}
         return MediaView(
-            position=position,
-            file=by_role.get(Role.MEDIA),
-            poster=by_role.get(Role.POSTER),
-            extras=tuple(file for file in files if file.present and file.role not in own),
+            position=position, file=by_role.get(Role.MEDIA), poster=by_role.get(Role.POSTER)
         )
-
-    @property
-    def songs(self) -> tuple[FileView, ...]:
-        """Present files that belong to no single picture: the attached song."""
-        return tuple(file for file in self.files if file.position == 0 and file.present)
 
     def is_on_tiktok(self, now: datetime) -> bool:
         """True while TikTok should still serve it under `source_url`."""
@@ -304,12 +293,6 @@ class Snapshot:
         return tuple(
             file for story in self.stories for file in story.present if file.role != Role.POSTER
         )
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """State to how many lines are in it, of states that occur."""
-        states = [str(item.state) for item in self.items]
-        return {state: states.count(state) for state in dict.fromkeys(states)}
 
     @property
     def etag(self) -> str:

@@ -108,7 +108,7 @@ def test_a_new_job_waits_its_turn() -> None:
     assert seen.queue_position == 1
     assert seen.items[0].name == "author1"
     assert seen.items[0].found is None
-    assert seen.counts == {"queued": 2}
+    assert [item.state for item in seen.items] == [S.QUEUED, S.QUEUED]
 
 
 def test_the_place_in_the_queue_counts_turns_not_lines() -> None:
@@ -257,15 +257,19 @@ def test_a_tile_has_its_picture_its_preview_and_what_was_made_from_it() -> None:
     assert first.file
     assert first.poster
     assert (first.file.id, first.poster.id) == (media.pk, poster.pk)
-    assert [file.id for file in first.extras] == [sound.pk]
-    assert (second.file, second.poster, second.extras) == (None, None, ())
-    assert [file.id for file in view.songs] == [song.pk]
+    assert (second.file, second.poster) == (None, None)
+    assert [(file.id, file.position) for file in view.present] == [
+        (song.pk, 0),
+        (media.pk, 1),
+        (poster.pk, 1),
+        (sound.pk, 1),
+    ]
     assert view.zip
     assert view.zip.id == zipped.pk
     assert (view.saved, view.missing) == (1, (2,))
     assert first.file.labels == ("hevc",)
     assert first.poster.labels == ("poster",)
-    assert first.extras[0].labels == ("audio_track",)
+    assert view.present[-1].labels == ("audio_track",)
     assert first.file.is_video
     assert first.poster.is_picture
 
