@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from jobs.errors import BY_CODE, Cancelled, Internal, place, words
 from jobs.housekeeping import sweep
 from jobs.models import ItemKind, Role, StoryKind
 from jobs.queries.job_view import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
+from jobs.queries.titles import display_name, normalized
 from jobs.queue.resubmission import ENDED
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size
@@ -25,8 +25,6 @@ from stories.errors import Refusal
 _NAMES: Final = 3
 _FEW: Final = 6
 """More lines than these are narrowed down by how they ended, and failures take less room."""
-_TITLE: Final = 40
-_SCHEME: Final = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 _SUFFIXES: Final = {
     "video/mp4": "MP4",
     "image/jpeg": "JPG",
@@ -210,28 +208,10 @@ def _hints_once(lines: Sequence[Line]) -> tuple[Line, ...]:
 # --- the job ------------------------------------------------------------------------------------
 
 
-def name_of(item: ItemView) -> str:
-    """Whom or what a line is about, as short as it can be said."""
-    return f"@{item.name}" if item.name else shortened(item.line)
-
-
-def shortened(line: str) -> str:
-    """A line fit for a title: no scheme, no query, and the middle left out when it is long."""
-    bare = _SCHEME.sub("", line).split("?")[0] if _SCHEME.match(line) else line
-    if len(bare) <= _TITLE:
-        return bare
-    return f"{bare[: _TITLE * 2 // 3]}…{bare[-_TITLE // 4 :]}"
-
-
-def _bare(line: str) -> str:
-    """Without what titles leave out of it in any case: a link's scheme, a name's capitals."""
-    return _SCHEME.sub("", line) if _SCHEME.match(line) else line.lower()
-
-
 def _title(items: Sequence[ItemView]) -> str:
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
-    names = list(dict.fromkeys(name_of(item) for item in items))
+    names = list(dict.fromkeys(display_name(item.name, item.line) for item in items))
     shown, more = ", ".join(names[:_NAMES]), len(names) - _NAMES
     if more <= 0:
         return shown
@@ -376,7 +356,7 @@ def _keep(here: Sequence[FileView]) -> Keep | None:
 def _line(item: ItemView, now: datetime, *, among: int) -> Line:
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
-    title = nickname or name_of(item)
+    title = nickname or display_name(item.name, item.line)
     # The state says it, once for the whole line.
     error = None if _is_cancelled(item.error) else item.error
     verdict, hint = words(error.code) if error else ("", "")
@@ -386,7 +366,7 @@ def _line(item: ItemView, now: datetime, *, among: int) -> Line:
         item=item,
         title=title,
         handle=handle if nickname else "",
-        typed=item.line if _bare(item.line) not in {title, handle, item.name} else "",
+        typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",
         words=_item_words(item),
         verdict=verdict,
         detail=place(error.detail) if error and told else "",
@@ -432,7 +412,7 @@ def _stories(item: ItemView) -> str:
 
 def _running(item: ItemView, progress: ProgressView) -> str:
     if progress.phase in {"queued", "looking_up"}:
-        return _("Looking up %(name)s") % {"name": name_of(item)}
+        return _("Looking up %(name)s") % {"name": display_name(item.name, item.line)}
     if progress.phase == "found":
         found = item.found or 0
         return ngettext("Found %(n)d story", "Found %(n)d stories", found) % {"n": found}
@@ -549,7 +529,7 @@ def _badge(story: StoryView, media: Sequence[FileView]) -> str:
 
 
 def _sight(item: ItemView, kind: str, position: int, count: int) -> str:
-    parts = [name_of(item), kind]
+    parts = [display_name(item.name, item.line), kind]
     if count > 1:
         parts.append(f"{position}/{count}")
     return " · ".join(parts)

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from jobs.errors import BY_CODE
 from jobs.models import Artifact, Item, Job, Role
-from jobs.pages.presenter import shortened
 from jobs.queries import lists
+from jobs.queries.titles import display_name
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState, job_state
 
@@ -83,7 +83,7 @@ def known(user: AbstractBaseUser | AnonymousUser, now: datetime | None = None) -
             item.key,
             Known(
                 key=item.key,
-                name=name_of(item),
+                name=_name(item),
                 job_id=item.job_id,
                 asked_at=item.created_at,
                 open=item.state in OPEN,
@@ -112,10 +112,8 @@ def find(
     return jobs
 
 
-def name_of(item: Item) -> str:
-    """Whom or what a line is about, as short as we can say it."""
-    name = item.author_name or item.target.get("name")
-    return f"@{name}" if name else shortened(item.line)
+def _name(item: Item) -> str:
+    return display_name(item.author_name or item.target.get("name") or "", item.line)
 
 
 def cards(jobs: Iterable[Job]) -> list[Card]:
@@ -164,7 +162,7 @@ def _card(
     saved: bool,
     wanting: int,
 ) -> Card:
-    names = list(dict.fromkeys(name_of(item) for item in items))
+    names = list(dict.fromkeys(_name(item) for item in items))
     tally = Counter(ItemState(item.state) for item in items).most_common()
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     return Card(
