@@ -114,8 +114,8 @@ def _page(
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.breaker_status(),
-        "cards": cards.cards(cards.find(request.user)[:RECENT]),
-        "known": cards.known(request.user),
+        "cards": cards.job_cards(cards.search_jobs(request.user)[:RECENT]),
+        "recent_targets": cards.recent_targets(request.user),
         "usage": quotas.usage(request.user),
         "style": "day-time",
     }

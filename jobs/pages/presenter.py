@@ -12,15 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from jobs.errors import BY_CODE, Cancelled, Internal, place, words
+from jobs.errors import Cancelled, place, words
 from jobs.housekeeping import sweep
-from jobs.models import ItemKind, Role, StoryKind
+from jobs.models import Role, StoryKind
 from jobs.queries.job_view import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
 from jobs.queries.titles import display_name, normalized
-from jobs.queue.resubmission import ENDED
+from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
 from jobs.templatetags.words import size
-from stories.errors import Refusal
 
 _NAMES: Final = 3
 _FEW: Final = 6
@@ -310,7 +309,7 @@ def _step(job: Snapshot) -> str:
 
 
 def _again(job: Snapshot, lines: Sequence[Line], now: datetime) -> str:
-    wanting = [line for line in lines if is_wanting(line.item, now)]
+    wanting = [line for line in lines if is_refetchable(line.item, now)]
     tiles = [tile for line in lines for tile in line.tiles]
     # Of a story that is alone, its own button is enough.
     alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].again
@@ -328,18 +327,16 @@ def _again(job: Snapshot, lines: Sequence[Line], now: datetime) -> str:
     return f"{said} ({len(wanting)})" if len(wanting) > 1 else said
 
 
-def is_wanting(item: ItemView, now: datetime) -> bool:
-    """As `again.wanting` finds it among rows."""
-    if item.state == ItemState.CANCELLED:
-        return True
+def is_refetchable(item: ItemView, now: datetime) -> bool:
+    """`resubmission.refetchable` of a line as the snapshot has it."""
     media = [file for story in item.stories for file in story.files if file.role == Role.MEDIA]
-    if item.state not in ENDED or not media or any(file.present for file in media):
-        return False
-    return item.kind == ItemKind.USER or any(_is_on_tiktok(story, now) for story in item.stories)
-
-
-def _is_on_tiktok(story: StoryView, now: datetime) -> bool:
-    return bool(story.source_url) and (story.leaves_at is None or story.leaves_at > now)
+    return resubmission.refetchable(
+        item.state,
+        kind=item.kind,
+        saved=bool(media),
+        present=any(file.present for file in media),
+        on_tiktok=any(story.is_on_tiktok(now) for story in item.stories),
+    )
 
 
 def _keep(here: Sequence[FileView]) -> Keep | None:
@@ -371,7 +368,7 @@ def _line(item: ItemView, now: datetime, *, among: int) -> Line:
         verdict=verdict,
         detail=place(error.detail) if error and told else "",
         hint=hint,
-        held=item.waiting and item.error is not None and _is_refusal(item.error.code),
+        held=item.waiting and item.error is not None and item.error.is_refusal,
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and among > 1,
         slim=item.state == ItemState.FAILED and among > _FEW,
@@ -381,10 +378,6 @@ def _line(item: ItemView, now: datetime, *, among: int) -> Line:
 
 def _is_cancelled(error: ErrorView | None) -> bool:
     return error is not None and error.code == Cancelled.code
-
-
-def _is_refusal(code: str) -> bool:
-    return issubclass(BY_CODE.get(code, Internal), Refusal)
 
 
 def _item_words(item: ItemView) -> str:
@@ -502,7 +495,7 @@ def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         removed_at=max(removed) if removed and not present else None,
         checked=bool(present) and all(file.checked for file in present),
         coming=_coming(story, item),
-        again=_is_on_tiktok(story, now),
+        again=story.is_on_tiktok(now),
     )
 
 

@@ -221,7 +221,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Ask first, then remove the job and all it left."""
     mine = _mine(request, job_id)
     if request.method != "POST":
-        return _fresh(render(request, "jobs/forget.html", {"card": cards.cards([mine])[0]}))
+        return _fresh(render(request, "jobs/forget.html", {"card": cards.job_cards([mine])[0]}))
     sweep.forget(mine)
     messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
     return redirect("history")
@@ -288,7 +288,9 @@ def item_again(request: HttpRequest, item_id: UUID) -> HttpResponse:
         Item.objects.visible_to(request.user).select_related("job"), pk=item_id
     )
     posts = item.job.posts or "posts" in request.POST
-    return _anew(request, item.job, lambda: resubmission.anew(item.job, [item.line], posts=posts))
+    return _anew(
+        request, item.job, lambda: resubmission.resubmit(item.job, [item.line], posts=posts)
+    )
 
 
 @login_required
@@ -300,7 +302,9 @@ def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
     )
     old = story.item.job
     return _anew(
-        request, old, lambda: resubmission.anew(old, [story.source_url], posts=not story.is_story)
+        request,
+        old,
+        lambda: resubmission.resubmit(old, [story.source_url], posts=not story.is_story),
     )
 
 
@@ -309,7 +313,7 @@ def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
 def job_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A fresh job for all lines that were cancelled or cleaned up."""
     mine = _mine(request, job_id)
-    return _anew(request, mine, lambda: resubmission.fetch(mine))
+    return _anew(request, mine, lambda: resubmission.refetch(mine))
 
 
 def _anew(request: HttpRequest, old: Job, act: Callable[[], Job | None]) -> HttpResponse:
@@ -336,12 +340,12 @@ def history(request: HttpRequest) -> HttpResponse:
     form.is_valid()  # what makes no sense is left out
     sought, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
     state = ItemState(chosen) if chosen else None
-    found = cards.find(request.user, sought, state)
+    found = cards.search_jobs(request.user, sought, state)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     days = [
         list(of_day)
         for __, of_day in groupby(
-            cards.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
+            cards.job_cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
         )
     ]
     context = {

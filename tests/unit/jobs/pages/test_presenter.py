@@ -198,12 +198,12 @@ def test_cards() -> None:
         make_item(job, name=name, state=ItemState.FAILED, error_code="upstream_down")
     make_artifact(make_story(job.items.first()))
     make_artifact(make_story(job.items.first()), role=Role.POSTER)
-    (card,) = cards.cards(cards.find(alice))
-    assert (card.names, card.more) == (("@a1", "@b2", "@c3"), 1)
-    assert (card.files, len(card.peek), card.retryable, card.state) == (1, 1, 4, "failed")
-    assert not cards.find(make_user("bob")).exists()
-    assert cards.find(alice, "@B2").count() == 1
-    assert cards.find(alice, "zzz").count() == 0
+    (card,) = cards.job_cards(cards.search_jobs(alice))
+    assert (card.names, card.more_names) == (("@a1", "@b2", "@c3"), 1)
+    assert (card.files, len(card.thumbnails), card.retryable, card.state) == (1, 1, 4, "failed")
+    assert not cards.search_jobs(make_user("bob")).exists()
+    assert cards.search_jobs(alice, "@B2").count() == 1
+    assert cards.search_jobs(alice, "zzz").count() == 0
 
 
 @pytest.mark.parametrize(

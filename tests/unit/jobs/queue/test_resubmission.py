@@ -110,7 +110,7 @@ def test_it_counts_against_the_limits(
     set_env(quota_active=1)
     old = cancelled(alice, lines=2)
     with pytest.raises(QuotaExceeded):
-        resubmission.fetch(old)
+        resubmission.refetch(old)
     response = client.post(f"/jobs/{old.pk}/again/", follow=True)
     assert "message error" in shown(response)
     assert Job.objects.count() == 1
@@ -167,13 +167,14 @@ def test_page_and_list_agree(alice: User) -> None:
                     story = make_story(item, leaves_at=leaves_at)
                     make_artifact(story, removed_at=removed_at)
         make_item(job, state=state)
-    rows = set(Item.objects.filter(resubmission.wanting(now)).values_list("pk", flat=True))
+    items = resubmission.with_refetch_facts(Item.objects.filter(job=job), now)
+    rows = {item.pk for item in items if resubmission.is_refetchable(item)}
     seen = snapshot.load(job.pk, alice)
     assert seen
-    assert rows == {item.id for item in seen.items if presenter.is_wanting(item, now)}
+    assert rows == {item.id for item in seen.items if presenter.is_refetchable(item, now)}
     assert 0 < len(rows) < job.items.count()
-    (card,) = cards.cards([job])
-    assert card.again == len(rows)
+    (card,) = cards.job_cards([job])
+    assert card.refetchable == len(rows)
 
 
 @pytest.mark.parametrize("later_s", [0, 11])
