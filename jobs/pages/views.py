@@ -81,7 +81,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     seen = _snapshot(request, job_id)
     address = qr.address(request, request.path)
     context = {
-        "page": presenter.tell(seen, show=request.GET.get("show", "")),
+        "page": presenter.present(seen, show=request.GET.get("show", "")),
         "breaker": breaker.breaker_status(),
         "address": "" if qr.is_local(address) else address,
     }
@@ -92,7 +92,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The part of the job's page that changes; 304 while it does not."""
-    page = presenter.tell(_snapshot(request, job_id), show=request.GET.get("show", ""))
+    page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
     unchanged = get_conditional_response(request, etag=page.etag)
     if unchanged is not None:
         return _fresh(unchanged)
@@ -206,7 +206,7 @@ def _clean(
         messages.success(request, said % {"n": len(files), "size": size(size_bytes)})
     else:
         context = {
-            "title": presenter.tell(seen).title,
+            "title": presenter.present(seen).title,
             "files": len(files),
             "size_bytes": size_bytes,
             "back": back,

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from jobs.errors import BY_CODE, Internal, place, words
+from jobs.errors import BY_CODE, Cancelled, Internal, place, words
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
 from stories.errors import Refusal
@@ -59,6 +59,11 @@ class ErrorView:
     def is_refusal(self) -> bool:
         """True when TikTok turns this server away."""
         return issubclass(BY_CODE.get(self.code, Internal), Refusal)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True when it was cancelled on request, as its state says, too."""
+        return self.code == Cancelled.code
 
     def retry_after_s(self, now: datetime | None = None) -> int | None:
         """Whole seconds until retry_at, at least 0; None when no retry is planned."""

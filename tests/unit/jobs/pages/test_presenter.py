@@ -12,7 +12,7 @@ from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Role, StoryKind
 from jobs.pages import presenter
-from jobs.pages.presenter import Page
+from jobs.pages.presenter import JobPage
 from jobs.queries import cards, snapshot
 from jobs.states import ItemState
 from jobs.templatetags import words
@@ -21,11 +21,11 @@ from tests.factories import make_artifact, make_item, make_job, make_story, make
 pytestmark = pytest.mark.django_db
 
 
-def told(job: Job) -> Page:
+def told(job: Job) -> JobPage:
     """The page about a job."""
     seen = snapshot.load(job.pk, job.owner)
     assert seen
-    return presenter.tell(seen)
+    return presenter.present(seen)
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def test_a_running_line(
 ) -> None:
     monkeypatch.setattr(progress, "read", lambda _job: {str(item.pk): heard})
     page = told(item.job)
-    assert page.words.replace("\N{NO-BREAK SPACE}", " ").startswith(words.split(",")[0])
-    assert page.lines[0].words.replace("\N{NO-BREAK SPACE}", " ").startswith(words[:20])
+    assert page.summary.replace("\N{NO-BREAK SPACE}", " ").startswith(words.split(",")[0])
+    assert page.lines[0].summary.replace("\N{NO-BREAK SPACE}", " ").startswith(words[:20])
     if heard.bytes_total:
-        assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
-        assert page.share == 40
+        assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
+        assert page.percent == 40
 
 
 def test_finished_lines_tell_how_many_failed() -> None:
@@ -75,16 +75,16 @@ def test_finished_lines_tell_how_many_failed() -> None:
     job = make_job()
     for state in states[:2]:
         make_item(job, state=state)
-    assert told(job).words == "1 of 2 lines finished"
+    assert told(job).summary == "1 of 2 lines finished"
     for state in states[2:]:
         make_item(job, state=state, error_code="gone")
-    assert told(job).words == "3 of 4 lines finished, 2 failed"
+    assert told(job).summary == "3 of 4 lines finished, 2 failed"
 
 
 def test_forgotten_progress_is_not_a_full_bar(item: Item) -> None:
     page = told(item.job)
-    assert page.words == "Saving. 1 of 4 files"
-    assert page.share == 25
+    assert page.summary == "Saving. 1 of 4 files"
+    assert page.percent == 25
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_a_settled_job(states: list[ItemState], saved: int, words: str) -> None:
     for _ in range(saved):
         make_artifact(make_story(items[0]))
     page = told(job)
-    assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
-    assert page.step == page.words
+    assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
+    assert page.announcement == page.summary
 
 
 def test_titles() -> None:
@@ -153,16 +153,19 @@ def test_what_there_is_to_take() -> None:
     make_artifact(many, position=2)
     make_artifact(many, role=Role.ZIP, content_type="application/zip", position=0)
     tiles = told(item.job).lines[0].tiles
-    takes = [[tile.main, *tile.more] for tile in tiles]
-    assert [[take.words for take in row if take] for row in takes] == [
+    links = [[tile.main, *tile.more] for tile in tiles]
+    assert [[link.label for link in row if link] for row in links] == [
         ["Download WebP", "Attached song, MP3", "Image as JPG"],
         ["Download MP4", "Sound, M4A"],
         ["Download ZIP"],
     ]
-    assert [sight.take.words for sight in tiles[2].sights] == ["Image 1", "Image 2"]
+    assert [viewer_item.download.label for viewer_item in tiles[2].viewer_items] == [
+        "Image 1",
+        "Image 2",
+    ]
     assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
-    assert [len(tile.sights) for tile in tiles] == [1, 1, 2]
-    assert tiles[2].sights[1].title == "@x · 2 photos · 2/2"
+    assert [len(tile.viewer_items) for tile in tiles] == [1, 1, 2]
+    assert tiles[2].viewer_items[1].title == "@x · 2 photos · 2/2"
 
 
 def test_a_cleaned_up_tile() -> None:
@@ -172,10 +175,16 @@ def test_a_cleaned_up_tile() -> None:
     Artifact.objects.update(removed_at=timezone.now())
     page = told(file.job)
     tile = page.lines[0].tiles[0]
-    assert (tile.cover, tile.main, tile.checked, page.here, page.saved) == (None, None, False, 0, 1)
+    assert (tile.cover, tile.main, tile.checked, page.files_present, page.files_saved) == (
+        None,
+        None,
+        False,
+        0,
+        1,
+    )
     assert tile.removed_at == page.removed_at
     assert page.removed_at
-    assert page.words == "1 file saved and checked"
+    assert page.summary == "1 file saved and checked"
 
 
 def test_the_tag_changes_when_a_story_leaves() -> None:
@@ -185,10 +194,10 @@ def test_the_tag_changes_when_a_story_leaves() -> None:
     seen = snapshot.load(file.job_id, file.owner)
     assert seen
     assert file.story.leaves_at
-    before = presenter.tell(seen, file.story.leaves_at - timedelta(seconds=1))
-    after = presenter.tell(seen, file.story.leaves_at)
+    before = presenter.present(seen, file.story.leaves_at - timedelta(seconds=1))
+    after = presenter.present(seen, file.story.leaves_at)
     assert before.etag != after.etag
-    assert before.etag == presenter.tell(replace(seen), now.replace(year=2000)).etag
+    assert before.etag == presenter.present(replace(seen), now.replace(year=2000)).etag
 
 
 def test_cards() -> None:
