@@ -23,7 +23,7 @@ from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
 from jobs.ops import checks
 from jobs.ops.checks import Finding, Verdict
-from jobs.pages import views
+from jobs.pages import history
 from jobs.upstream import breaker
 from tests import factories
 
@@ -108,7 +108,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
         page.wait_for_selector("#connection:not([hidden])")
         take(page, f"job-lost-{tail}", full=False)
     page.unroute("**/progress/")
-    with patch.object(views, "PAGE", 5):
+    with patch.object(history, "JOBS_PER_PAGE", 5):
         shoot("history-pages", "/history/?page=2")
     _marked(page, tail, shoot, take)
     shoot("logout", "/logout/", full=False)

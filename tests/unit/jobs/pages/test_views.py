@@ -27,7 +27,7 @@ from jobs.models import (
     Story,
     StoryKind,
 )
-from jobs.pages import views
+from jobs.pages import history
 from jobs.states import ItemState
 from jobs.templatetags.words import when
 from jobs.upstream import breaker
@@ -532,7 +532,7 @@ def test_history_can_be_narrowed_to_a_result(client: Client, alice: User) -> Non
 
 
 def test_history_has_pages(client: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "PAGE", 2)
+    monkeypatch.setattr(history, "JOBS_PER_PAGE", 2)
     for _ in range(3):
         saved(alice)
     assert "page=2" in shown(client.get("/history/"))
