@@ -48,5 +48,5 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page for a form that is too old, or not ours; what was typed into the box comes back."""
-    shown = home.again(request) if request.path == reverse("home") else None
+    shown = home.expired_form(request) if request.path == reverse("home") else None
     return shown or csrf.csrf_failure(request, reason)
