@@ -27,7 +27,7 @@ from jobs.pages import presenter, qr
 from jobs.pages.responses import error_words, uncached
 from jobs.queries import cards
 from jobs.queries.job_view import FileView, Snapshot
-from jobs.queries.snapshot import load
+from jobs.queries.snapshot import load_snapshot
 from jobs.queue import resubmission, settling
 from jobs.templatetags.words import size, when
 from jobs.upstream import breaker
@@ -50,7 +50,7 @@ def _owned_story(request: HttpRequest, story_id: UUID) -> Story:
 
 
 def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
-    snapshot = load(job_id, request.user)
+    snapshot = load_snapshot(job_id, request.user)
     if snapshot is None:
         raise Http404
     return snapshot

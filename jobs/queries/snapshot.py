@@ -72,13 +72,13 @@ _LABEL_ROLES: Final = frozenset({Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED
 Row = Mapping[str, Any]
 
 
-def load(job_id: UUID, user: User) -> Snapshot | None:
+def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
     """The job, or None when this user has none of that id. One query, one round trip to Redis."""
-    snapshots = load_many([job_id], user)
+    snapshots = load_snapshots([job_id], user)
     return snapshots[0] if snapshots else None
 
 
-def load_many(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
+def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
     """Jobs by id in the order given, those of other users left out. One query for all."""
     now = timezone.now()
     rows = (

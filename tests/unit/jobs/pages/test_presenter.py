@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 def told(job: Job) -> JobPage:
     """The page about a job."""
-    seen = snapshot.load(job.pk, job.owner)
+    seen = snapshot.load_snapshot(job.pk, job.owner)
     assert seen
     return presenter.present(seen)
 
@@ -191,7 +191,7 @@ def test_the_tag_changes_when_a_story_leaves() -> None:
     file = make_artifact()
     assert file.story
     now = timezone.now()
-    seen = snapshot.load(file.job_id, file.owner)
+    seen = snapshot.load_snapshot(file.job_id, file.owner)
     assert seen
     assert file.story.leaves_at
     before = presenter.present(seen, file.story.leaves_at - timedelta(seconds=1))

@@ -27,7 +27,7 @@ HOUR = timedelta(hours=1)
 
 
 def load(job: Job) -> Snapshot:
-    found = snapshot.load(job.pk, job.owner)
+    found = snapshot.load_snapshot(job.pk, job.owner)
     assert found
     return found
 
@@ -56,7 +56,7 @@ def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., An
             for place in (1, 2):
                 make_artifact(story, position=place)
     with django_assert_num_queries(1):
-        seen = snapshot.load(job.pk, job.owner)
+        seen = snapshot.load_snapshot(job.pk, job.owner)
     assert seen
     assert [len(item.stories) for item in seen.items] == [0, 0, 3, 3, 3]
     assert len(seen.present) == 18
@@ -64,11 +64,11 @@ def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., An
 
 def test_somebody_elses_is_not_there() -> None:
     job = make_job(make_user("alice"), links=1)
-    assert snapshot.load(job.pk, make_user("alice"))
-    assert snapshot.load(job.pk, make_user("bob")) is None
-    assert snapshot.load(job.pk, make_user("admin", is_staff=True)) is None
-    assert snapshot.load(job.pk, AnonymousUser()) is None
-    assert snapshot.load(uuid.uuid4(), make_user("alice")) is None
+    assert snapshot.load_snapshot(job.pk, make_user("alice"))
+    assert snapshot.load_snapshot(job.pk, make_user("bob")) is None
+    assert snapshot.load_snapshot(job.pk, make_user("admin", is_staff=True)) is None
+    assert snapshot.load_snapshot(job.pk, AnonymousUser()) is None
+    assert snapshot.load_snapshot(uuid.uuid4(), make_user("alice")) is None
 
 
 def test_a_poll_of_the_page_costs_three_queries(
@@ -94,7 +94,7 @@ def test_several_jobs_cost_one_query_and_keep_their_order(
     theirs = make_job(make_user("bob"), links=1)
     wanted = [jobs[2].pk, jobs[0].pk, theirs.pk, jobs[1].pk]
     with django_assert_num_queries(1):
-        found = snapshot.load_many(wanted, alice)
+        found = snapshot.load_snapshots(wanted, alice)
     assert [one.id for one in found] == [jobs[2].pk, jobs[0].pk, jobs[1].pk]
 
 

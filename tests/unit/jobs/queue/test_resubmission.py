@@ -169,7 +169,7 @@ def test_page_and_list_agree(alice: User) -> None:
         make_item(job, state=state)
     items = resubmission.with_refetch_facts(Item.objects.filter(job=job), now)
     rows = {item.pk for item in items if resubmission.is_refetchable(item)}
-    seen = snapshot.load(job.pk, alice)
+    seen = snapshot.load_snapshot(job.pk, alice)
     assert seen
     assert rows == {item.id for item in seen.items if presenter.is_refetchable(item, now)}
     assert 0 < len(rows) < job.items.count()
