@@ -28,20 +28,6 @@ from tests.unit.jobs.pages.pages import saved, shown
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alice() -> User:
-    """Whose page it is."""
-    return make_user("alice")
-
-
-@pytest.fixture
-def client(alice: User) -> Client:
-    """Alice's browser."""
-    browser = Client()
-    browser.force_login(alice)
-    return browser
-
-
 def test_home_without_jobs_says_how_to_begin(client: Client) -> None:
     page = shown(client.get("/"))
     assert "Nothing saved yet" in page
