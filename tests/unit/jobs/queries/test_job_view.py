@@ -97,17 +97,19 @@ def test_the_tag_changes_with_what_is_shown_and_only_then(
 ) -> None:
     job = make_job()
     item = make_item(job, state=S.RUNNING)
-    waiting = make_item(job, error_code="refused", not_before=timezone.now() + timedelta(minutes=5))
+    until = timezone.now() + timedelta(minutes=5)
+    waiting = make_item(job, error_code="refused", not_before=until)
 
     def say(**facts: Any) -> str:
-        redis_reports({str(item.pk): ItemProgress(**{"phase": "saving", "files_total": 3} | facts)})
+        values: dict[str, Any] = {"phase": "saving", "files_total": 3} | facts
+        redis_reports({str(item.pk): ItemProgress(**values)})
         return load(job).etag
 
     tags = [say(eta_s=9.0), say(eta_s=8.0), say()]
     assert len(set(tags)) == 1, "time alone changes nothing"
     assert tags[0].startswith('W/"')
     tags += [say(bytes_done=1), say(phase="checking")]
-    waiting.not_before += timedelta(seconds=1)
+    waiting.not_before = until + timedelta(seconds=1)
     waiting.save()
     tags.append(say())
     make_artifact(make_story(item))
