@@ -18,28 +18,28 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
     """The jobs whose computed state is `state`: `jobs.states.job_state` as SQL."""
 
-    def some(*states: ItemState) -> Exists:
+    def any_item(*states: ItemState) -> Exists:
         """A line is in one of these states."""
         return Exists(Item.objects.filter(job_id=OuterRef("pk"), state__in=states))
 
     s = ItemState
-    opened, begun = some(*OPEN), some(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
+    opened, begun = any_item(*OPEN), any_item(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
     if state == s.QUEUED:
         return jobs.filter(opened & ~begun)
     if state == s.RUNNING:
         return jobs.filter(opened & begun)
     settled = jobs.filter(~opened)
     if state == s.CANCELLED:
-        return settled.filter(some(s.CANCELLED))
-    kept = settled.filter(~some(s.CANCELLED))
+        return settled.filter(any_item(s.CANCELLED))
+    uncancelled = settled.filter(~any_item(s.CANCELLED))
     if state == s.DONE:
-        return kept.filter(some(s.DONE) & ~some(s.PARTIAL, s.FAILED))
+        return uncancelled.filter(any_item(s.DONE) & ~any_item(s.PARTIAL, s.FAILED))
     if state == s.EMPTY:
-        return kept.filter(~some(s.DONE, s.PARTIAL, s.FAILED))
+        return uncancelled.filter(~any_item(s.DONE, s.PARTIAL, s.FAILED))
     if state == s.FAILED:
-        return kept.filter(some(s.FAILED) & ~some(s.DONE, s.PARTIAL, s.EMPTY))
-    mixed = some(s.PARTIAL) | (some(s.FAILED) & some(s.DONE, s.EMPTY))
-    return kept.filter(mixed)
+        return uncancelled.filter(any_item(s.FAILED) & ~any_item(s.DONE, s.PARTIAL, s.EMPTY))
+    mixed = any_item(s.PARTIAL) | (any_item(s.FAILED) & any_item(s.DONE, s.EMPTY))
+    return uncancelled.filter(mixed)
 
 
 def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
