@@ -51,5 +51,5 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page for a form without a valid CSRF token (403); a paste is shown again."""
-    paste = home.again(request) if request.path == reverse("home") else None
+    paste = home.expired_form(request) if request.path == reverse("home") else None
     return paste or csrf.csrf_failure(request, reason)

@@ -11,14 +11,14 @@ from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
-from jobs.queries.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
+from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
 from jobs.queue.submission import Options
 from jobs.states import ItemState
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
 LABELS = ("hevc", "watermarked", "converted", "audio_track", "attached_song", "poster")
-"""What there may be to know about a file."""
+"""Every label a file may have."""
 
 
 def _storable(text: str) -> str:
@@ -49,7 +49,7 @@ class OptionsIn(BaseModel):
     audio: Literal["none", "m4a", "mp3"] = "none"
 
     def options(self) -> Options:
-        """As `submission.submit` takes them."""
+        """The options for `submission.submit`."""
         return Options(prefer=Prefer(self.prefer), posts=self.posts, audio=Audio(self.audio))
 
 
@@ -64,7 +64,7 @@ class JobIn(BaseModel):
     options: OptionsIn = OptionsIn(posts=False)
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> Self:
+    def _has_lines_or_text(self) -> Self:
         if (self.lines is None) == (self.text is None):
             raise ValueError("give either lines or text")
         return self
@@ -90,7 +90,7 @@ class ErrorOut(BaseModel):
 
     @classmethod
     def of(cls, error: ErrorView | None) -> ErrorOut | None:
-        """None when there is none."""
+        """The error as JSON; None for None."""
         if error is None:
             return None
         return cls(
@@ -109,8 +109,8 @@ class ErrorBody(BaseModel):
 
 
 @functools.cache
-def _files_under(prefix: str) -> str:
-    """The address of all files. Looked up once: a job may have a thousand of them."""
+def _files_path(prefix: str) -> str:
+    """The path before a file's id, looked up once per script prefix: a job may have 1000 files."""
     return reverse("api:file", args=["-"]).removesuffix("-")
 
 
@@ -133,7 +133,7 @@ class FileOut(BaseModel):
 
     @classmethod
     def of(cls, file: FileView) -> FileOut:
-        """As the snapshot has it."""
+        """The file as JSON."""
         return cls(
             id=file.id,
             name=file.name,
@@ -146,7 +146,7 @@ class FileOut(BaseModel):
             has_audio=file.has_audio,
             checked=file.checked,
             labels=list(file.labels),
-            url=f"{_files_under(get_script_prefix())}{file.id}",
+            url=f"{_files_path(get_script_prefix())}{file.id}",
             expires_at=file.expires_at,
         )
 
@@ -167,7 +167,7 @@ class StoryOut(BaseModel):
 
     @classmethod
     def of(cls, story: StoryView) -> StoryOut:
-        """As the snapshot has it."""
+        """The story and its present files as JSON."""
         return cls(
             id=story.id,
             kind=StoryKind(story.kind),
@@ -203,7 +203,7 @@ class ItemOut(BaseModel):
 
     @classmethod
     def of(cls, item: ItemView) -> ItemOut:
-        """As the snapshot has it."""
+        """The line and its stories as JSON."""
         author = item.author
         return cls(
             id=item.id,
@@ -245,16 +245,16 @@ class JobOut(BaseModel):
     bundle: FileOut | None
 
     @classmethod
-    def of(cls, seen: Snapshot) -> JobOut:
-        """As the snapshot has it."""
-        progress = seen.progress
+    def of(cls, snapshot: Snapshot) -> JobOut:
+        """The job as JSON."""
+        progress = snapshot.progress
         return cls(
-            id=seen.id,
-            state=seen.state,
-            note=seen.note,
-            created_at=seen.created_at,
-            settled_at=seen.settled_at,
-            files_expire_at=seen.files_expire_at,
+            id=snapshot.id,
+            state=snapshot.state,
+            note=snapshot.note,
+            created_at=snapshot.created_at,
+            settled_at=snapshot.settled_at,
+            files_expire_at=snapshot.files_expire_at,
             progress=ProgressOut(
                 phase=progress.phase,
                 files_done=progress.files_done,
@@ -263,8 +263,8 @@ class JobOut(BaseModel):
                 bytes_total=progress.bytes_total,
                 eta_s=progress.eta_s,
             ),
-            items=[ItemOut.of(item) for item in seen.items],
-            bundle=FileOut.of(seen.bundle) if seen.bundle else None,
+            items=[ItemOut.of(item) for item in snapshot.items],
+            bundle=FileOut.of(snapshot.bundle) if snapshot.bundle else None,
         )
 
 

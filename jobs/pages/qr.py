@@ -1,4 +1,4 @@
-"""Pages of this instance as codes that a phone's camera reads."""
+"""QR codes of pages of this instance, for a phone's camera."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def address(request: HttpRequest, path: str) -> str:
 
 
 def is_local(url: str) -> bool:
-    """True for an address that only this machine understands."""
+    """True for a URL that leads back to whichever machine opens it."""
     return urlsplit(url).hostname in _LOCAL
 
 
 def svg(text: str, title: str = "") -> SafeString:
-    """The code as a picture: dark on white in every theme, because cameras need it so."""
+    """A QR code of `text` as SVG: dark on white in every theme, because cameras need it so."""
     from qrcode.main import QRCode  # brings Pillow along, which the web process else never loads
 
     code = QRCode(border=QUIET)

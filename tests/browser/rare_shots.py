@@ -22,7 +22,7 @@ from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
 from jobs.ops.findings import Finding, Report, Verdict
-from jobs.pages import views
+from jobs.pages import history
 from jobs.upstream import breaker
 from tests import factories
 
@@ -107,7 +107,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
         page.wait_for_selector("#connection:not([hidden])")
         take(page, f"job-lost-{tail}", full=False)
     page.unroute("**/progress/")
-    with patch.object(views, "PAGE", 5):
+    with patch.object(history, "JOBS_PER_PAGE", 5):
         shoot("history-pages", "/history/?page=2")
     _marked(page, tail, shoot, take)
     shoot("logout", "/logout/", full=False)
