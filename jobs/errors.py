@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stories.errors import StoriesError
-from stories.targets import OTHER_THINGS
+from stories.links import UNSUPPORTED_LINKS
 
 
 class OurLimit(StoriesError):
@@ -130,7 +130,7 @@ def words(code: str) -> tuple[str, str]:
 def place(detail: str) -> str:
     """What a refused link is instead, in the reader's language; any other detail as it is."""
     thing, bracket, name = detail.partition(" (")
-    return f"{_(thing)}{bracket}{name}" if thing in OTHER_THINGS else detail
+    return f"{_(thing)}{bracket}{name}" if thing in UNSUPPORTED_LINKS else detail
 
 
 def told(error: StoriesError) -> tuple[str, str]:

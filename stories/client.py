@@ -42,6 +42,7 @@ from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
 from stories.http.tls import AuthorityFile
 from stories.http.transports import Carrier, media_carrier, page_carrier
+from stories.links import canonical_url, parse_url
 from stories.media import decoders
 from stories.media.download import (
     Progress,
@@ -54,7 +55,6 @@ from stories.media.download import (
     transfer,
 )
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
-from stories.targets import canonical_url, parse_url
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
+from stories.links import is_name
 from stories.structures import Author, Target
-from stories.targets import is_name
 from stories.wire.bodies import CODES, check_code, code_error, default_scope, embed_entry
 from stories.wire.values import Raw, as_flag, as_id, as_int, as_object, as_text, first_object
 

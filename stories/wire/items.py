@@ -14,8 +14,8 @@ from stories.errors import (
     Unavailable,
     UpstreamChanged,
 )
+from stories.links import canonical_url, is_name
 from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
-from stories.targets import canonical_url, is_name
 from stories.wire.accounts import named_author
 from stories.wire.bodies import ITEM_CODES, check_code, default_scope, embed_entry
 from stories.wire.media import listed_slides, read_pictures, read_song, read_video
