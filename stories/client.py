@@ -37,11 +37,12 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
-from stories.hosts import is_tiktok_page_host
+from stories.hosts import SITE, is_tiktok_page_host
+from stories.http.headers import Purpose
 from stories.http.resolver import Resolve, system_resolve
-from stories.http.session import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
-from stories.http.tls import AuthorityFile
-from stories.http.transports import Carrier, media_carrier, page_carrier
+from stories.http.session import MAX_REDIRECTS, RateLimit, Session, is_login_page, no_rate_limit
+from stories.http.tls import CaFile
+from stories.http.transports import Transport, create_media_transport, create_page_transport
 from stories.links import canonical_url, parse_url
 from stories.media import decoders
 from stories.media.download import (
@@ -177,27 +178,27 @@ class _Reading:
 class StoryClient:
     """TikTok's public stories; one per event loop, used as an async context manager.
 
-    gate: awaited before each page or list request, never before media. identities: None means
-    every name is looked up. pages, media: ready-made carriers instead of those that `config`
-    describes; they stay the caller's to close. resolve: how names become addresses.
+    rate_limit: awaited before each page or list request, never before media. identities: None means
+    that every name is looked up. page_transport, media_transport: in place of those that `config`
+    describes; they stay the caller's to close. resolve: how host names become addresses.
     """
 
     def __init__(
         self,
         config: ClientConfig | None = None,
         *,
-        gate: Gate = ungated,
+        rate_limit: RateLimit = no_rate_limit,
         identities: Identities | None = None,
-        page_transport: Carrier | None = None,
-        media_transport: Carrier | None = None,
+        page_transport: Transport | None = None,
+        media_transport: Transport | None = None,
         resolve: Resolve = system_resolve,
     ) -> None:
         self.config = config or ClientConfig()
-        self._gate = gate
+        self._rate_limit = rate_limit
         self._identities = identities
         self._given = (page_transport, media_transport)
         self._resolve = resolve
-        self._open: tuple[Carrier, Carrier] | None = None
+        self._open: tuple[Transport, Transport] | None = None
         self._resources = AsyncExitStack()
         self._slots = Slots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
@@ -210,7 +211,7 @@ class StoryClient:
         pages, media = self._given
         if media is None:
             media = await self._resources.enter_async_context(
-                media_carrier(
+                create_media_transport(
                     proxy=self.config.proxy,
                     ca_bundle=self.config.ca_bundle,
                     connections=self.config.transfers + SPARE_CONNECTIONS,
@@ -218,13 +219,13 @@ class StoryClient:
                 )
             )
         if pages is None:
-            authorities = AuthorityFile(self.config.ca_bundle)
-            self._resources.callback(authorities.close)
+            ca_file = CaFile(self.config.ca_bundle)
+            self._resources.callback(ca_file.close)
             pages = await self._resources.enter_async_context(
-                page_carrier(
+                create_page_transport(
                     curl=self.config.page_transport == "curl",
                     proxy=self.config.proxy,
-                    authorities=authorities,
+                    ca_file=ca_file,
                     ca_bundle=self.config.ca_bundle,
                     max_bytes=self.config.max_page_bytes,
                     resolve=self._resolve,
@@ -251,7 +252,12 @@ class StoryClient:
         if self._open is None:
             raise RuntimeError("the client is not open")
         pages, media = self._open
-        return Session(config=self.config, pages=pages, media=media, gate=self._gate)
+        return Session(
+            config=self.config,
+            page_transport=pages,
+            media_transport=media,
+            rate_limit=self._rate_limit,
+        )
 
     # --- who ----------------------------------------------------------------------------------
 
@@ -262,7 +268,7 @@ class StoryClient:
             location = await self._next_hop(url, session)
             parts = urlsplit(location)
             if is_tiktok_page_host(parts.netloc):
-                if is_login(location):
+                if is_login_page(location):
                     raise LoginRequired("the short link leads to the sign-in page")
                 if parts.path in {"", "/"}:
                     raise DeadShortLink("it leads to the home page")
@@ -275,12 +281,12 @@ class StoryClient:
     async def _next_hop(self, url: str, session: Session) -> str:
         # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
         try:
-            page = await session.page(url, Purpose.PREVIEW, follow=False)
+            page = await session.get_page(url, Purpose.PREVIEW, follow=False)
         except (Challenged, Refused) as error:
             logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
             page = None
         if page is None or (page.found and page.location is None):
-            page = await session.page(url, Purpose.NAVIGATE, follow=False)
+            page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
         if not page.found:
             raise DeadShortLink("status 404")
         if page.location is None:
@@ -333,13 +339,13 @@ class StoryClient:
             user_id=target.user_id,
             sec_uid=target.sec_uid,
         )
-        page = await session.page(canonical_url(owner))
+        page = await session.get_page(canonical_url(owner))
         if not page.found:
             raise NoSuchAccount("status 404")
         return wire.profile_author(page.body, owner)
 
     async def _embed(self, name: str, session: Session) -> Author:
-        page = await session.page(f"{SITE}embed/@{name}")
+        page = await session.get_page(f"{SITE}embed/@{name}")
         if not page.found:
             raise Unavailable("the embed answers 404")
         return wire.embed_author(page.body, name)
@@ -388,7 +394,7 @@ class StoryClient:
         reading = _Reading(session=session)
         cursor, empty = "0", 0
         for _ in range(MAX_LIST_PAGES):
-            answer = await session.page(
+            answer = await session.get_page(
                 _list_url(author, cursor),
                 Purpose.LIST,
                 referer=f"{SITE}@{author.name}" if author.name else SITE,
@@ -415,7 +421,7 @@ class StoryClient:
 
     async def item(self, item_id: str, session: Session, *, now: datetime | None = None) -> Story:
         """One story or post by its own page. Raises as wire.page_item."""
-        page = await session.page(f"{SITE}@_/video/{item_id}")
+        page = await session.get_page(f"{SITE}@_/video/{item_id}")
         if not page.found:
             raise Unavailable("the item's page answers 404")
         return wire.page_item(page.body, item_id, now=now or datetime.now(UTC))
@@ -424,7 +430,7 @@ class StoryClient:
         self, item_id: str, session: Session, *, is_story: bool, now: datetime | None = None
     ) -> Story:
         """One story or post by its embed, which has less to say. Raises as wire.embed_item."""
-        page = await session.page(f"{SITE}embed/v2/{item_id}")
+        page = await session.get_page(f"{SITE}embed/v2/{item_id}")
         if not page.found:
             raise Unavailable("the item's embed answers 404")
         moment = now or datetime.now(UTC)

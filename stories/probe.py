@@ -146,7 +146,7 @@ async def _taste(urls: tuple[str, ...], session: Session) -> _Taste:
     for mirror, url in enumerate(urls, start=1):
         head = bytearray()
         try:
-            async with session.media(url, end=TASTE_BYTES) as answer:
+            async with session.stream_media(url, end=TASTE_BYTES) as answer:
                 async for chunk in answer.chunks:
                     head += chunk[: TASTE_BYTES - len(head)]
                     if len(head) >= TASTE_BYTES:

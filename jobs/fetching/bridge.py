@@ -157,7 +157,7 @@ _engine: Engine | None = None
 
 
 def _client() -> StoryClient:
-    return StoryClient(client_config(), gate=breaker.gate, identities=breaker.identities())
+    return StoryClient(client_config(), rate_limit=breaker.gate, identities=breaker.identities())
 
 
 def current() -> Engine:

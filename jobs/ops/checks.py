@@ -501,7 +501,7 @@ def look(target: Target) -> list[Finding]:
 
 
 async def _look(target: Target) -> Glimpse:
-    async with StoryClient(bridge.client_config(), gate=breaker.turn) as client:
+    async with StoryClient(bridge.client_config(), rate_limit=breaker.turn) as client:
         return await glimpse(client, target)
 
 
@@ -516,7 +516,7 @@ def _step(tried: Tried, target: Target) -> Finding:
         said: Words = format_lazy(_("{name}: {code} after {took}"), code=error.code, **facts)
         if detail:
             said = format_lazy("{said} ({detail})", said=said, detail=detail)
-        proxied = type(error.__cause__).__name__ == "ProxyError"  # so both carriers call it
+        proxied = type(error.__cause__).__name__ == "ProxyError"  # so both transports call it
         return Finding(part, Verdict.FAIL, said, _PROXY_HINT if proxied else _explained(error.code))
     if tried.skipped:
         said = _("{name} has no active story; name an account that has one to try a file")

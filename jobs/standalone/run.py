@@ -45,12 +45,12 @@ from stories.events import (
     Warned,
 )
 from stories.harvest import HarvestOptions, harvest
-from stories.http.session import Gate
+from stories.http.session import RateLimit
 from stories.structures import Author
 
 logger = logging.getLogger(__name__)
 
-MakeClient = Callable[[Gate], StoryClient]
+MakeClient = Callable[[RateLimit], StoryClient]
 
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -256,9 +256,9 @@ class Names:
         self._known.pop(name.lower(), None)
 
 
-def settings_client(gate: Gate) -> StoryClient:
+def settings_client(gate: RateLimit) -> StoryClient:
     """A client with the settings' routes and limits, as the worker's."""
-    return StoryClient(bridge.client_config(), gate=gate, identities=Names())
+    return StoryClient(bridge.client_config(), rate_limit=gate, identities=Names())
 
 
 # --- the run ------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from typing import BinaryIO, cast
 
 from stories.config import MIB, ClientConfig
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDown
-from stories.http.session import MediaAnswer, Session
+from stories.http.media_response import MediaResponse
+from stories.http.session import Session
 from stories.structures import MediaKind
 
 Progress = Callable[[int, int | None], None]
@@ -241,7 +242,7 @@ class _Attempt:
         first = self._config.segment_bytes
         if first < self._expected <= first * LARGEST_PIECE_IN_SEGMENTS:
             first = self._expected  # what would be left is not worth a request of its own
-        async with self._session.media(self._url, end=first if ranges else None) as answer:
+        async with self._session.stream_media(self._url, end=first if ranges else None) as answer:
             self._meet(answer)
             if answer.partial and answer.total is None:
                 raise _Changed  # a part of who knows what: take it in one piece
@@ -299,7 +300,7 @@ class _Attempt:
         while not span.complete:
             before = span.position
             try:
-                async with self._session.media(
+                async with self._session.stream_media(
                     self._url, start=span.position, end=span.end, validator=self._validator
                 ) as answer:
                     self._continue(answer, span)
@@ -320,7 +321,7 @@ class _Attempt:
         if self._drops > MAX_DROPS or self._barren >= MAX_BARREN_DROPS:
             raise drop
 
-    def _meet(self, answer: MediaAnswer) -> None:
+    def _meet(self, answer: MediaResponse) -> None:
         """The first answer: what kind of file it is, how large, and how to recognise it."""
         _refuse_other_types(answer)
         if answer.partial and answer.start != 0:
@@ -331,7 +332,7 @@ class _Attempt:
         if self._total is not None:
             self._make_room(self._total)
 
-    def _continue(self, answer: MediaAnswer, span: _Span) -> None:
+    def _continue(self, answer: MediaResponse, span: _Span) -> None:
         """A later answer: the same file, and the part that was asked for."""
         _refuse_other_types(answer)
         if not answer.partial:
@@ -356,7 +357,7 @@ class _Attempt:
             self._reserve(size_bytes)
             self._reserved = size_bytes
 
-    async def _read(self, answer: MediaAnswer, span: _Span) -> None:
+    async def _read(self, answer: MediaResponse, span: _Span) -> None:
         """Write the body into its place. Raises UpstreamDown when it breaks off."""
         clock = asyncio.get_running_loop().time
         since, seen = clock(), span.position
@@ -380,7 +381,7 @@ class _Attempt:
             # Also when the line broke: what is counted as here must be here.
             batch.write()
 
-    def _check(self, answer: MediaAnswer, span: _Span, chunk: bytes) -> None:
+    def _check(self, answer: MediaResponse, span: _Span, chunk: bytes) -> None:
         """Whether the next bytes may be taken."""
         if span.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_LEADS):
             raise MediaUnavailable(f"{answer.host}: text where a file should be")
@@ -396,7 +397,7 @@ class _Attempt:
             self._make_room(min(size_bytes + UNANNOUNCED_STEP_BYTES, self._limit))
 
 
-def _refuse_other_types(answer: MediaAnswer) -> None:
+def _refuse_other_types(answer: MediaResponse) -> None:
     if answer.content_type.startswith(_NOT_MEDIA_TYPES):
         raise MediaUnavailable(f"{answer.host}: {answer.content_type[:40]} where a file should be")
 

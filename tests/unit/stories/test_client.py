@@ -80,9 +80,9 @@ def names() -> Names:
 
 @pytest.fixture
 async def client(tiktok: FakeTikTok, names: Names) -> AsyncIterator[StoryClient]:
-    carrier = tiktok.transport()
+    transport = tiktok.transport()
     made = StoryClient(
-        ClientConfig(), identities=names, page_transport=carrier, media_transport=carrier
+        ClientConfig(), identities=names, page_transport=transport, media_transport=transport
     )
     async with made:
         yield made
@@ -131,8 +131,8 @@ async def reading(
     tiktok: FakeTikTok, *answers: Said | bytes, names: Names | None = None
 ) -> AsyncIterator[StoryClient]:
     """A client that is told what `scripted` says."""
-    carrier = scripted(tiktok, *answers)
-    made = StoryClient(identities=names, page_transport=carrier, media_transport=carrier)
+    transport = scripted(tiktok, *answers)
+    made = StoryClient(identities=names, page_transport=transport, media_transport=transport)
     async with made:
         yield made
 
@@ -526,12 +526,14 @@ async def test_the_gate_is_passed_before_each_page_and_list(
 ) -> None:
     passed: list[int] = []
 
-    async def gate() -> None:
+    async def rate_limit() -> None:
         passed.append(len(tiktok.requests))
 
     alice.photo()
-    carrier = tiktok.transport()
-    async with StoryClient(gate=gate, page_transport=carrier, media_transport=carrier) as client:
+    transport = tiktok.transport()
+    async with StoryClient(
+        rate_limit=rate_limit, page_transport=transport, media_transport=transport
+    ) as client:
         await find(client, "alice")
     assert passed == [0, 1]
 
@@ -599,8 +601,8 @@ async def test_a_short_link_that_answers_a_preview_with_a_page(alice: Account) -
             return httpx.Response(200, content=b"<html>an app page")
         return usual.handler(request)  # type: ignore[return-value]
 
-    carrier = httpx.MockTransport(answer)
-    async with StoryClient(page_transport=carrier, media_transport=carrier) as client:
+    transport = httpx.MockTransport(answer)
+    async with StoryClient(page_transport=transport, media_transport=transport) as client:
         assert ids(await find(client, link)) == [story.id]
 
 

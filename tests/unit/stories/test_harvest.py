@@ -102,8 +102,10 @@ def folder() -> Folder:
 
 
 def client_of(tiktok: FakeTikTok, **settings: Any) -> StoryClient:
-    carrier = tiktok.transport()
-    return StoryClient(ClientConfig(**settings), page_transport=carrier, media_transport=carrier)
+    transport = tiktok.transport()
+    return StoryClient(
+        ClientConfig(**settings), page_transport=transport, media_transport=transport
+    )
 
 
 @pytest.fixture
@@ -419,12 +421,14 @@ async def test_a_fresh_link_once_for_all_files(
     stories = [alice.video(1) for _ in range(4)]
     tiktok.fault("media", 403)
 
-    async def gate() -> None:
+    async def rate_limit() -> None:
         if tiktok.count("media"):  # what the first session was given has failed by now
             tiktok.faults.clear()
 
-    carrier = tiktok.transport()
-    async with StoryClient(gate=gate, page_transport=carrier, media_transport=carrier) as client:
+    transport = tiktok.transport()
+    async with StoryClient(
+        rate_limit=rate_limit, page_transport=transport, media_transport=transport
+    ) as client:
         log = await saved(client, folder)
     assert len(log.files()) == len(stories)
     assert log.of(MediaFailed) == []
@@ -638,12 +642,12 @@ async def test_time_runs_out(tiktok: FakeTikTok, alice: Account, folder: Folder)
     async def stuck() -> None:
         await asyncio.Event().wait()
 
-    carrier = tiktok.transport()
+    transport = tiktok.transport()
     client = StoryClient(
         ClientConfig(item_timeout_s=0.05),
-        gate=stuck,
-        page_transport=carrier,
-        media_transport=carrier,
+        rate_limit=stuck,
+        page_transport=transport,
+        media_transport=transport,
     )
     async with client:
         with pytest.raises(TimedOut):

@@ -38,8 +38,8 @@ def alice(tiktok: FakeTikTok) -> Account:
 
 @pytest.fixture
 async def client(tiktok: FakeTikTok) -> AsyncIterator[StoryClient]:
-    carrier = tiktok.transport()
-    async with StoryClient(page_transport=carrier, media_transport=carrier) as made:
+    transport = tiktok.transport()
+    async with StoryClient(page_transport=transport, media_transport=transport) as made:
         yield made
 
 
@@ -133,7 +133,7 @@ async def test_a_step_has_its_time(
 )
 async def test_the_clocks_are_compared(date: str | None, known: bool) -> None:
     headers = {"Date": date} if date else {}
-    carrier = httpx.MockTransport(lambda _: httpx.Response(404, headers=headers))
-    async with StoryClient(page_transport=carrier, media_transport=carrier) as client:
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, headers=headers))
+    async with StoryClient(page_transport=transport, media_transport=transport) as client:
         seen = await look(client)
     assert (seen.clock_ahead_s is not None) is known

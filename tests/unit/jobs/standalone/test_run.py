@@ -32,7 +32,7 @@ from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import NotUnderstood, RateLimited
 from stories.harvest import HarvestOptions
-from stories.http.session import Gate
+from stories.http.session import RateLimit
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 
@@ -84,14 +84,14 @@ class Run:
     def __init__(self, tiktok: FakeTikTok, out: Path) -> None:
         self.tiktok, self.out, self.notes = tiktok, out, Notes()
 
-    def client(self, gate: Gate) -> StoryClient:
-        carrier = self.tiktok.transport()
+    def client(self, gate: RateLimit) -> StoryClient:
+        transport = self.tiktok.transport()
         return StoryClient(
             ClientConfig(),
-            gate=gate,
+            rate_limit=gate,
             identities=Names(),
-            page_transport=carrier,
-            media_transport=carrier,
+            page_transport=transport,
+            media_transport=transport,
         )
 
     def __call__(self, *lines: str, zipped: bool = False, at_once: int = 4) -> Takeout:

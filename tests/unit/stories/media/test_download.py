@@ -119,8 +119,8 @@ async def start(
     given = ("reserve", "progress", "expected_bytes")
     watching = {key: settings.pop(key) for key in given if key in settings}
     config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
-    carrier = httpx.MockTransport(cdn)
-    session = Session(config=config, pages=carrier, media=carrier)
+    transport = httpx.MockTransport(cdn)
+    session = Session(config=config, page_transport=transport, media_transport=transport)
     return await transfer(
         session,
         URL,
