@@ -45,6 +45,7 @@ from stories.events import (
     Warned,
 )
 from stories.harvest import HarvestOptions, harvest
+from stories.http.network_backend import limit_tls_buffers
 from stories.http.session import RateLimit
 from stories.structures import Author
 
@@ -282,6 +283,7 @@ def fetch(
     ever overwritten. Raises FolderFull when the folder cannot be made or written at all; every
     other trouble is a line's verdict.
     """
+    limit_tls_buffers()  # the transfers run in this process
     taken = Takeout(lines=[LineTaken(line=line, kind=line.kind) for line in lines])
     for one in taken.lines:
         if one.line.target is None:

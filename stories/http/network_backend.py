@@ -12,7 +12,7 @@ import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 
@@ -20,9 +20,18 @@ import httpcore
 HIGH_WATER_BYTES = 64 * 1024
 # An aborted connection is closed by the loop's next turn; this is only so as never to hang.
 CLOSE_TIMEOUT_S = 1.0
-# What each encrypted connection reads at once, into a buffer of its own that it never gives back.
-# As it comes that is half a megabyte, OpenSSL's included, for each of dozens of connections.
-SSLProtocol.max_size = 32 * 1024
+TLS_BUFFER_BYTES: Final = 32 * 1024
+"""The read buffer of one TLS connection after limit_tls_buffers()."""
+
+
+def limit_tls_buffers() -> None:
+    """Shrink the read buffer of every TLS connection on asyncio, in the whole process.
+
+    Each connection reads into a buffer of its own that it never gives back. By default that is half
+    a megabyte, OpenSSL's share included, for each of dozens of connections. For a process that
+    transfers files, before its first connection.
+    """
+    SSLProtocol.max_size = TLS_BUFFER_BYTES
 
 
 class _StreamProtocol(asyncio.Protocol):

@@ -1,6 +1,8 @@
 """Our own sockets: flow control, and connections that end."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,26 @@ from tests.unit.stories.http.loopback import Asked, loopback, reply
 from tests.unit.stories.http.proxied_session import FILE, session_through
 
 pytestmark = pytest.mark.anyio
+
+
+def test_tls_buffers_are_limited_by_the_call_and_not_by_an_import() -> None:
+    steps = (
+        "from asyncio.sslproto import SSLProtocol as P;"
+        "usual = P.max_size;"
+        "import stories.client, stories.harvest;"
+        "from stories.http import network_backend as backend;"
+        "print(P.max_size == usual);"
+        "backend.limit_tls_buffers();"
+        "print(P.max_size == backend.TLS_BUFFER_BYTES < usual)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", steps],
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", "True"]
 
 
 async def test_a_connection_the_server_closed_meanwhile_is_not_used(
