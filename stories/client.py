@@ -233,7 +233,7 @@ class StoryClient:
             )
         self._open = (pages, media)
         # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
-        self.threads.submit(decoders.load)
+        self.threads.submit(decoders.load_decoders)
         return self
 
     async def __aexit__(

@@ -44,7 +44,7 @@ from stories.lookup import Found, look_up
 from stories.media import derive
 from stories.media.download import digest, size_limit
 from stories.media.verify import verify
-from stories.renditions import Choice, rank
+from stories.renditions import RankedRendition, rank
 from stories.structures import (
     Author,
     Fetched,
@@ -405,7 +405,9 @@ class _Harvest:
             spare = spare or obtained
         return spare
 
-    def _small_enough(self, media: Media, failures: list[StoriesError]) -> Iterator[Choice]:
+    def _small_enough(
+        self, media: Media, failures: list[StoriesError]
+    ) -> Iterator[RankedRendition]:
         limit = size_limit(self._client.config, media.kind)
         for choice in rank(media, self._options.prefer):
             listed = choice.variant.size_bytes or 0
@@ -414,11 +416,11 @@ class _Harvest:
             else:
                 yield choice
 
-    def _was_to_play_everywhere(self, choice: Choice) -> bool:
+    def _was_to_play_everywhere(self, choice: RankedRendition) -> bool:
         return self._options.prefer == "compatible" and choice.variant.codec != "hevc"
 
     async def _mirrors(
-        self, choice: Choice, media: Media, session: Session, attempt: _Attempt
+        self, choice: RankedRendition, media: Media, session: Session, attempt: _Attempt
     ) -> _Obtained | None:
         """One rendition, from the first of its mirrors that delivers it whole."""
         while not attempt.tried.issuperset(choice.variant.urls):
@@ -432,7 +434,7 @@ class _Harvest:
         return None
 
     async def _one(
-        self, choice: Choice, media: Media, session: Session, attempt: _Attempt
+        self, choice: RankedRendition, media: Media, session: Session, attempt: _Attempt
     ) -> _Obtained:
         """The next mirror that delivers, opened and checked."""
         story, draft = attempt.story, attempt.draft
@@ -561,7 +563,7 @@ def _same(found: Found, story: Story, media: Media) -> Media | None:
     return None
 
 
-def _labels(choice: Choice, verified: Verified) -> tuple[str, ...]:
+def _labels(choice: RankedRendition, verified: Verified) -> tuple[str, ...]:
     """What the person must be told; the codec as it was found, not as it was listed."""
     said = tuple(label for label in choice.labels if label != "hevc")
     return ("hevc", *said) if verified.codec == "hevc" else said

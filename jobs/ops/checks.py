@@ -41,7 +41,7 @@ from jobs.templatetags.words import size
 from jobs.upstream import breaker
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
-from stories.probe import Glimpse, Step, Tried, glimpse
+from stories.probe import ProbeReport, Step, StepResult, probe
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 
@@ -500,12 +500,12 @@ def look(target: Target) -> list[Finding]:
     return findings
 
 
-async def _look(target: Target) -> Glimpse:
+async def _look(target: Target) -> ProbeReport:
     async with StoryClient(bridge.client_config(), rate_limit=breaker.turn) as client:
-        return await glimpse(client, target)
+        return await probe(client, target)
 
 
-def _step(tried: Tried, target: Target) -> Finding:
+def _step(tried: StepResult, target: Target) -> Finding:
     part = tried.step.value
     facts: dict[str, Any] = {"name": f"@{target.name}", "took": _ms(tried.took_s)}
     if tried.error is not None:
@@ -536,8 +536,8 @@ def _step(tried: Tried, target: Target) -> Finding:
         said = _("{n} bytes of {form} in {took}")
     if tried.step is Step.MEDIA:
         facts |= {
-            "n": tried.taste_bytes,
-            "form": FORMS.get(tried.form, tried.form),
+            "n": tried.sample_bytes,
+            "form": FORMS.get(tried.file_format, tried.file_format),
             "mirror": tried.mirror,
         }
     return Finding(part, Verdict.OK, format_lazy(said, **facts))

@@ -25,7 +25,7 @@ from jobs.ops.checks import Finding, Report, Verdict, scrubbed
 from jobs.upstream import breaker
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.media import decoders
-from stories.probe import Glimpse, Step, Tried
+from stories.probe import ProbeReport, Step, StepResult
 from tests.factories import make_artifact, make_item, make_job
 
 pytestmark = pytest.mark.django_db
@@ -194,9 +194,9 @@ def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`seen(step, …)`: what a look at TikTok finds."""
 
-    def set_up(*steps: Tried, ahead: float | None = None) -> None:
-        async def look(_: Any) -> Glimpse:
-            return Glimpse(steps=steps, clock_ahead_s=ahead)
+    def set_up(*steps: StepResult, ahead: float | None = None) -> None:
+        async def look(_: Any) -> ProbeReport:
+            return ProbeReport(steps=steps, clock_ahead_s=ahead)
 
         monkeypatch.setattr(checks, "_look", look)
 
@@ -205,9 +205,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_a_look_that_works(seen: Callable[..., None]) -> None:
     seen(
-        Tried(step=Step.PROFILE, took_s=0.42),
-        Tried(step=Step.LIST, took_s=0.1, stories=3),
-        Tried(step=Step.MEDIA, took_s=12, taste_bytes=1024, form="an MP4 file", mirror=2),
+        StepResult(step=Step.PROFILE, took_s=0.42),
+        StepResult(step=Step.LIST, took_s=0.1, stories=3),
+        StepResult(
+            step=Step.MEDIA, took_s=12, sample_bytes=1024, file_format="an MP4 file", mirror=2
+        ),
         ahead=-3600,
     )
     assert [str(one.said) for one in checks.look(checks.account("@Some.One"))] == [
@@ -220,7 +222,7 @@ def test_a_look_that_works(seen: Callable[..., None]) -> None:
 
 def test_a_look_that_fails(seen: Callable[..., None]) -> None:
     error = Refused("www.tiktok.com/@some.one: status 403")
-    seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    seen(StepResult(step=Step.PROFILE, took_s=0.2, error=error))
     (found,) = checks.look(checks.account("some.one"))
     assert found.verdict is Verdict.FAIL
     assert found.said == ("@some.one: refused after 200 ms (www.tiktok.com/@some.one: status 403)")
@@ -239,7 +241,7 @@ def proxy(set_env: Callable[..., None]) -> Iterator[socket.socket]:
 def test_a_proxy_that_is_down_is_not_tiktoks_fault(
     proxy: socket.socket, seen: Callable[..., None]
 ) -> None:
-    seen(Tried(step=Step.PROFILE, took_s=0))
+    seen(StepResult(step=Step.PROFILE, took_s=0))
     (found,) = checks.proxy()
     assert found.verdict is Verdict.OK
     assert [one.part for one in checks.look(checks.account("some.one"))] == ["profile"]
@@ -256,14 +258,14 @@ def test_a_proxy_that_is_down_is_not_tiktoks_fault(
 def test_what_a_proxy_refuses_is_not_tiktoks_fault(seen: Callable[..., None]) -> None:
     error = UpstreamDown("www.tiktok.com/@some.one: ProxyError")
     error.__cause__ = type("ProxyError", (Exception,), {})()
-    seen(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    seen(StepResult(step=Step.PROFILE, took_s=0.2, error=error))
     (found,) = checks.look(checks.account("some.one"))
     assert "STORYKEEP_PROXY" in found.hint
     assert "TikTok" not in found.hint
 
 
 def test_nothing_to_try_a_file_on(seen: Callable[..., None]) -> None:
-    seen(Tried(step=Step.MEDIA, took_s=0, skipped=True))
+    seen(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
     (found,) = checks.look(checks.account("some.one"))
     assert found.verdict is Verdict.NOTE
 
@@ -301,7 +303,7 @@ def test_only_an_account_will_do(line: str) -> None:
 
 @pytest.mark.parametrize("error", [PrivateAccount("real.name"), NoSuchAccount("status 404")])
 def test_no_other_name_is_told(seen: Callable[..., None], error: Any) -> None:
-    seen(Tried(step=Step.PROFILE, took_s=0, error=error))
+    seen(StepResult(step=Step.PROFILE, took_s=0, error=error))
     (found,) = checks.look(checks.account("@given"))
     assert "real.name" not in found.said
 
@@ -345,9 +347,9 @@ def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
 
 
 def test_every_part_and_form_has_a_name() -> None:
-    forms = [one for one in vars(decoders).values() if isinstance(one, decoders.Form)]
-    tasted = {one.name for one in forms if one.family in {"picture", "mp4"}}
-    assert tasted == set(checks.FORMS)
+    forms = [one for one in vars(decoders).values() if isinstance(one, decoders.FileFormat)]
+    sampled = {one.description for one in forms if one.family in {"picture", "mp4"}}
+    assert sampled == set(checks.FORMS)
     named = {one.__name__ for one in checks.CHECKS} | {str(step) for step in Step}
     assert named | {"tiktok"} == set(checks.PARTS)
 
