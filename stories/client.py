@@ -48,7 +48,7 @@ from stories.media import decoders
 from stories.media.download import (
     Progress,
     Reserve,
-    Slots,
+    TransferSlots,
     digest,
     no_progress,
     no_reservation,
@@ -200,7 +200,7 @@ class StoryClient:
         self._resolve = resolve
         self._open: tuple[Transport, Transport] | None = None
         self._resources = AsyncExitStack()
-        self._slots = Slots(self.config.transfers)
+        self._slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
         self.files = asyncio.Semaphore(self.config.transfers * FILES_PER_TRANSFER)
         # Decoding is bounded here, whatever number of files arrives at once.
