@@ -40,7 +40,7 @@ from stories.events import (
     Warned,
 )
 from stories.http.session import Session
-from stories.lookup import Found, look_up
+from stories.lookup import LookupResult, look_up
 from stories.media import derive
 from stories.media.download import digest, size_limit
 from stories.media.verify import verify
@@ -157,7 +157,7 @@ class _Draft:
 
     async def run(self, work: Callable[[], T], *, into: _Draft | None = None) -> T:
         """Run blocking work on the file in a decoder thread. into: a second file it writes."""
-        future = self._client.threads.submit(work)
+        future = self._client.decoder_threads.submit(work)
         self.occupied_by(future)
         if into is not None:
             into.occupied_by(future)
@@ -176,14 +176,14 @@ class _Fresh:
     wait for that answer.
     """
 
-    def __init__(self, client: StoryClient, found: Found, options: HarvestOptions) -> None:
+    def __init__(self, client: StoryClient, found: LookupResult, options: HarvestOptions) -> None:
         self._client, self._options = client, options
         self._lock = asyncio.Lock()
         self._failure: StoriesError | None = None
         self._renewed = False
         self.current = found
 
-    async def beyond(self, used: Found) -> Found:
+    async def beyond(self, used: LookupResult) -> LookupResult:
         """A newer listing than `used`, from a fresh session.
 
         Raises what asking for it raised, and MediaUnavailable when `used` is already the second.
@@ -307,7 +307,7 @@ class _Harvest:
 
     async def _media(self, story: Story, media: Media, fresh: _Fresh) -> StoriesError | None:
         """One picture or video and what is made of it; the error when it could not be had."""
-        async with self._client.files:
+        async with self._client.file_slots:
             try:
                 with ExitStack() as drafts:
                     obtained = await self._obtain(story, media, fresh, drafts)
@@ -323,7 +323,7 @@ class _Harvest:
         song = story.song
         if song is None:
             return
-        async with self._client.files:
+        async with self._client.file_slots:
             try:
                 with ExitStack() as drafts:
                     obtained = await self._obtain(story, song, fresh, drafts)
@@ -446,7 +446,7 @@ class _Harvest:
             tried=attempt.tried,
             reserve=self._workspace.reserve,
             progress=self._progress(story, media, choice.variant),
-            run=draft.run,
+            run_blocking=draft.run,
         )
         self._tell(Checking(story_id=story.id, position=media.position))
         verified = await draft.run(
@@ -551,7 +551,7 @@ def _made(
     return verified, out.seek(0, os.SEEK_END), digest(out)
 
 
-def _same(found: Found, story: Story, media: Media) -> Media | None:
+def _same(found: LookupResult, story: Story, media: Media) -> Media | None:
     """The same media item in a newer listing; None when it is not there any more."""
     for other in found.stories:
         if other.id == story.id:

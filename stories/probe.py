@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from stories import renditions
-from stories.client import Listing, StoryClient
+from stories.client import StoryClient
 from stories.errors import MediaError, MediaUnavailable, StoriesError, TimedOut, UpstreamError
 from stories.http.session import Session
 from stories.media.decoders import sniff_format
+from stories.story_list import StoryList
 from stories.structures import Author, Target
 
 T = TypeVar("T")
@@ -77,28 +78,30 @@ async def probe(client: StoryClient, target: Target) -> ProbeReport:
         return ProbeReport(steps=tuple(steps), clock_ahead_s=session.clock_ahead_s)
 
     async def get_author() -> Author:
-        return await client.author(target, session)
+        return await client.get_author(target, session)
 
     author, took_s, error = await _run_step(get_author)
     steps.append(StepResult(step=Step.PROFILE, took_s=took_s, error=error))
     if author is None:
         return report()
 
-    async def get_list() -> Listing:
-        return await client.stories(author, session)
+    async def get_list() -> StoryList:
+        story_list = await client.get_story_list(author, session)
+        story_list.raise_for_error()
+        return story_list
 
-    listing, took_s, error = await _run_step(get_list)
-    count = len(listing.stories) if listing else 0
+    story_list, took_s, error = await _run_step(get_list)
+    count = len(story_list.stories) if story_list else 0
     steps.append(StepResult(step=Step.LIST, took_s=took_s, error=error, stories=count))
-    if listing is None:
+    if story_list is None:
         return report()
-    urls = _sample_urls(listing)
-    if not listing.stories:
+    urls = _sample_urls(story_list)
+    if not story_list.stories:
         steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
         return report()
 
     async def get_sample() -> _Sample:
-        return await _get_sample(urls, listing.session)
+        return await _get_sample(urls, story_list.session)
 
     sample, took_s, error = await _run_step(get_sample)
     steps.append(
@@ -131,9 +134,9 @@ async def _run_step(
     return result, time.monotonic() - started_at, failure
 
 
-def _sample_urls(listing: Listing) -> tuple[str, ...]:
+def _sample_urls(story_list: StoryList) -> tuple[str, ...]:
     """Addresses of the first file of the newest story, in the order a worker tries them."""
-    for story in reversed(listing.stories):
+    for story in reversed(story_list.stories):
         for media in story.media:
             for rendition in renditions.rank(media):
                 return rendition.variant.urls

@@ -87,16 +87,6 @@ class Folder:
 
 
 @pytest.fixture
-def tiktok() -> FakeTikTok:
-    return FakeTikTok(page_bytes=20_000)
-
-
-@pytest.fixture
-def alice(tiktok: FakeTikTok) -> Account:
-    return tiktok.account("alice")
-
-
-@pytest.fixture
 def folder() -> Folder:
     return Folder()
 
@@ -731,7 +721,7 @@ async def until_idle(client: StoryClient) -> None:
     """The decoder threads have nothing left to do, callbacks included."""
     for _ in range(2):
         both = threading.Barrier(2)
-        await asyncio.gather(*(client.in_thread(both.wait) for _ in range(2)))
+        await asyncio.gather(*(client.run_in_thread(both.wait) for _ in range(2)))
 
 
 async def test_many_files_do_not_open_at_once(tiktok: FakeTikTok, alice: Account) -> None:

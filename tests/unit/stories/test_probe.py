@@ -27,16 +27,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def tiktok() -> FakeTikTok:
-    return FakeTikTok(page_bytes=20_000)
-
-
-@pytest.fixture
-def alice(tiktok: FakeTikTok) -> Account:
-    return tiktok.account("alice")
-
-
-@pytest.fixture
 async def client(tiktok: FakeTikTok) -> AsyncIterator[StoryClient]:
     transport = tiktok.transport()
     async with StoryClient(page_transport=transport, media_transport=transport) as made:

@@ -7,10 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from stories.config import ClientConfig
 from stories.http.session import Session
 from stories.http.tls import CaFile
-from stories.http.transports import (
-    create_media_transport,
-    create_page_transport,
-)
+from stories.http.transports import create_media_transport, create_page_transport
 from tests.unit.stories.http.loopback import Asked, Loopback, reply
 
 PAGE = "https://www.tiktok.com/@somebody"

@@ -9,10 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stories.errors import (
-    UpstreamChanged,
-    UpstreamDown,
-)
+from stories.errors import UpstreamChanged, UpstreamDown
 from tests.unit.stories.http.mock_session import PROFILE, session_on
 
 pytestmark = pytest.mark.anyio

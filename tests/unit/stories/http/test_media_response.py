@@ -4,9 +4,7 @@ import gzip
 
 import pytest
 
-from stories.errors import (
-    MediaUnavailable,
-)
+from stories.errors import MediaUnavailable
 from tests.unit.stories.http.mock_session import FILE, answering, read, session_on
 
 pytestmark = pytest.mark.anyio

@@ -17,12 +17,7 @@ from stories.http import resolver, transports
 from stories.http.body import BodyTooLarge
 from stories.http.headers import USER_AGENT, Purpose
 from stories.http.tls import CaFile
-from stories.http.transports import (
-    BROWSER,
-    CurlTransport,
-    PooledTransport,
-    to_httpx_error,
-)
+from stories.http.transports import BROWSER, CurlTransport, PooledTransport, to_httpx_error
 from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
 from tests.unit.stories.http.proxied_session import FILE, PAGE, say_ok, session_through
 

@@ -9,12 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stories.errors import (
-    MediaUnavailable,
-    StoriesError,
-    TooLarge,
-    UpstreamChanged,
-)
+from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamChanged
 from stories.media import download
 from stories.media.download import TransferSlots, digest
 from tests.unit.stories.media.cdn import BODY, SEGMENT, Cdn, fetched, start
