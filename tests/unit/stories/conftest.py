@@ -1,4 +1,4 @@
-"""A fake TikTok with one account, and a client of it."""
+"""A fake TikTok with one account, a client of it, and a workspace."""
 
 from collections.abc import AsyncIterator
 
@@ -7,6 +7,7 @@ import pytest
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.unit.stories.harvests import Folder
 from tests.unit.stories.lookups import Names
 
 
@@ -33,3 +34,8 @@ async def client(tiktok: FakeTikTok, names: Names) -> AsyncIterator[StoryClient]
     )
     async with made:
         yield made
+
+
+@pytest.fixture
+def folder() -> Folder:
+    return Folder()

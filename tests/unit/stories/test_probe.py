@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -24,13 +23,6 @@ from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def client(tiktok: FakeTikTok) -> AsyncIterator[StoryClient]:
-    transport = tiktok.transport()
-    async with StoryClient(page_transport=transport, media_transport=transport) as made:
-        yield made
 
 
 async def look(client: StoryClient) -> ProbeReport:
