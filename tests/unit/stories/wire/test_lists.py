@@ -23,7 +23,7 @@ from stories.renditions import rank
 from stories.structures import Author, MediaKind, Story, StoryKind, Target, TargetKind
 from stories.wire import StoryPage
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 USER_ID = "6812345678901234567"
 SEC_UID = "MS4wLjABAAAAuqccu8k_1KABDBn39RBJGNa25LR7nYqPCSkPudN__kCDW5QVfaiPkcDwSM5LPITv"
 SAMPLE = Author(id=USER_ID, name="sample.user")
