@@ -169,9 +169,9 @@ def _item_author(item: Raw, where: str, known: Author | None) -> Author:
 
 def _leaves_at(item: Raw, posted_at: datetime) -> datetime:
     expires_at = as_instant_ms(as_object(item.get("story")).get("ExpiredAt"))
-    return (
-        expires_at if expires_at is not None and expires_at > posted_at else posted_at + STORY_LIFE
-    )
+    if expires_at is not None and expires_at > posted_at:
+        return expires_at
+    return posted_at + STORY_LIFE
 
 
 def _permalink(name: str, item_id: str, *, is_story: bool, photo: bool) -> str:

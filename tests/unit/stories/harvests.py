@@ -14,7 +14,7 @@ from tests.fake_tiktok.accounts import Gear
 
 T = TypeVar("T")
 
-TINY = {"size": (270, 480)}
+TINY: dict[str, Any] = {"size": (270, 480)}
 SMALL_H264: Gear = ("h264", (144, 256))
 
 

@@ -240,7 +240,7 @@ async def test_a_failure_of_the_whole_is_raised(client: StoryClient, folder: Fol
 async def test_time_runs_out(tiktok: FakeTikTok, alice: Account, folder: Folder) -> None:
     alice.photo(**TINY)
 
-    async def stuck() -> None:
+    async def stuck(*, at_once: bool = False) -> None:
         await asyncio.Event().wait()
 
     transport = tiktok.transport()

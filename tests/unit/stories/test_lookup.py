@@ -258,7 +258,8 @@ async def test_a_partial_list_proves_nothing(
     assert await failure(client, link) is Gone
     async with reading(tiktok, {"TotalCount": "5"}) as partial:
         assert await failure(partial, link) is Unavailable
-    for unread in ({"itemList": [{}], "TotalCount": None}, {"itemList": [], "TotalCount": "5"}):
+    unreadable: Said = {"itemList": [{}], "TotalCount": None}
+    for unread in (unreadable, {"itemList": [], "TotalCount": "5"}):
         async with reading(tiktok, unread) as partial:
             assert await failure(partial, link) is Unavailable
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stories import harvest as harvesting
+from stories import lookup
 from stories.client import StoryClient
 from stories.errors import MediaCorrupt, MediaUnavailable, StoriesError, TooLarge
 from stories.events import MediaFailed
@@ -163,7 +164,7 @@ async def test_a_fresh_link_once_for_all_files(
     stories = [alice.video(1) for _ in range(4)]
     tiktok.fault("media", 403)
 
-    async def rate_limit() -> None:
+    async def rate_limit(*, at_once: bool = False) -> None:
         if tiktok.count("media"):  # what the first session was given has failed by now
             tiktok.faults.clear()
 
@@ -300,7 +301,7 @@ async def test_when_no_fresh_link_is_to_be_had_the_old_ones_are_tried(
     def refuse_later(*_: Any, **__: Any) -> None:
         tiktok.fault("list", 403)
 
-    usual = harvesting.look_up
+    usual = lookup.look_up
 
     async def look_up(*given: Any, **named: Any) -> Any:
         found = await usual(*given, **named)

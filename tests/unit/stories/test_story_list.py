@@ -215,7 +215,7 @@ async def test_the_rate_limit_is_passed_before_each_page_and_list(
 ) -> None:
     passed: list[int] = []
 
-    async def rate_limit() -> None:
+    async def rate_limit(*, at_once: bool = False) -> None:
         passed.append(len(tiktok.requests))
 
     alice.photo()

@@ -94,7 +94,7 @@ async def test_pages_do_not_come_from_media_hosts() -> None:
 async def test_redirects_within_the_site_are_followed_and_each_waits_for_the_rate_limit() -> None:
     acquired: list[int] = []
 
-    async def rate_limit() -> None:
+    async def rate_limit(*, at_once: bool = False) -> None:
         acquired.append(1)
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpcore
 import httpx
 import pytest
-from curl_cffi import CurlError
+from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.config import ClientConfig
@@ -239,7 +239,7 @@ async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> No
             impersonate=BROWSER,
             default_headers=True,
             proxy=server.proxy,
-            curl_options={transports.CurlOpt.CAINFO: ca_file.path},
+            curl_options={CurlOpt.CAINFO: ca_file.path},
         )
         async with itself:
             await itself.handle_async_request(asking(PAGE))
@@ -419,7 +419,7 @@ async def test_cancelling_ends_the_request(tmp_path: Path, curl: bool) -> None:
     ],
 )
 def test_curl_codes(code: int, text: str, expected: type[Exception]) -> None:
-    error = CurlError(text, code)  # type: ignore[arg-type]
+    error = CurlError(text, code)
     found = to_httpx_error(error, httpx.Request("GET", FILE))
     assert type(found) is expected
     assert "expire" not in str(found), "no signed address in an error"
