@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from jobs.states import SHORT, ItemState
 from stories.errors import Refusal, StoriesError
-from stories.targets import OTHER_THINGS
+from stories.links import UNSUPPORTED_LINKS
 
 
 class OurLimit(StoriesError):
@@ -159,7 +159,7 @@ def words(code: str) -> tuple[str, str]:
 def place(detail: str) -> str:
     """The detail of a refused link in the reader's language; any other detail unchanged."""
     thing, bracket, name = detail.partition(" (")
-    return f"{_(thing)}{bracket}{name}" if thing in OTHER_THINGS else detail
+    return f"{_(thing)}{bracket}{name}" if thing in UNSUPPORTED_LINKS else detail
 
 
 def told(error: StoriesError) -> tuple[str, str]:

@@ -44,7 +44,10 @@ def work(concurrency: int, log_level: str) -> int:
     from celery.exceptions import SecurityWarning
 
     from jobs.ephemeral import heartbeats, progress
+    from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
+
+    limit_tls_buffers()
 
     class Heartbeat(bootsteps.StartStopStep):
         """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""

@@ -141,7 +141,9 @@ _engine: Engine | None = None
 
 
 def _client() -> StoryClient:
-    return StoryClient(client_config(), gate=rate_limit.acquire, identities=identities.Identities())
+    return StoryClient(
+        client_config(), rate_limit=rate_limit.acquire, identities=identities.Identities()
+    )
 
 
 def current() -> Engine:

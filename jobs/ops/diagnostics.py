@@ -28,7 +28,7 @@ from jobs.upstream import rate_limit
 from jobs.upstream.client import client_config
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
-from stories.probe import Glimpse, Step, Tried, glimpse
+from stories.probe import ProbeReport, Step, StepResult, probe
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 
@@ -102,22 +102,22 @@ def probe_tiktok(target: Target) -> list[Finding]:
         message = _("cannot be asked: the proxy takes no connection")
         return [Finding("tiktok", Verdict.FAIL, message, PROXY_HINT)]
     try:
-        probe = asyncio.run(_probe(target))
+        report = asyncio.run(_probe(target))
     except OSError as error:
         reason = format_lazy(_("cannot be asked ({kind})"), kind=type(error).__name__)
         return [Finding("tiktok", Verdict.FAIL, reason)]
-    findings = [_step_finding(step, target) for step in probe.steps]
-    if probe.clock_ahead_s is not None:
-        findings.append(clock_finding("TikTok", probe.clock_ahead_s))
+    findings = [_step_finding(step, target) for step in report.steps]
+    if report.clock_ahead_s is not None:
+        findings.append(clock_finding("TikTok", report.clock_ahead_s))
     return findings
 
 
-async def _probe(target: Target) -> Glimpse:
-    async with StoryClient(client_config(), gate=rate_limit.acquire_token) as client:
-        return await glimpse(client, target)
+async def _probe(target: Target) -> ProbeReport:
+    async with StoryClient(client_config(), rate_limit=rate_limit.acquire_token) as client:
+        return await probe(client, target)
 
 
-def _step_finding(step: Tried, target: Target) -> Finding:
+def _step_finding(step: StepResult, target: Target) -> Finding:
     part = step.step.value
     facts: dict[str, Any] = {"name": f"@{target.name}", "took": short_duration(step.took_s)}
     if step.error is not None:
@@ -140,8 +140,8 @@ def _step_finding(step: Tried, target: Target) -> Finding:
         message = _("{n} bytes of {form} in {took}")
     if step.step is Step.MEDIA:
         facts |= {
-            "n": step.taste_bytes,
-            "form": FORMS.get(step.form, step.form),
+            "n": step.sample_bytes,
+            "form": FORMS.get(step.file_format, step.file_format),
             "mirror": step.mirror,
         }
     return Finding(part, Verdict.OK, format_lazy(message, **facts))

@@ -9,10 +9,10 @@ from jobs.upstream.client import client_config
 from jobs.upstream.rate_limit import TokenBucket
 from stories.client import StoryClient
 from stories.errors import Refusal
-from stories.http.session import Gate
+from stories.http.session import RateLimit
 from stories.structures import Author
 
-MakeClient = Callable[[Gate], StoryClient]
+MakeClient = Callable[[RateLimit], StoryClient]
 
 
 class RunRateLimit:
@@ -59,6 +59,6 @@ class RunIdentities:
         self._authors.pop(name.lower(), None)
 
 
-def client_from_settings(gate: Gate) -> StoryClient:
+def client_from_settings(rate_limit: RateLimit) -> StoryClient:
     """A client with the worker's routes and limits."""
-    return StoryClient(client_config(), gate=gate, identities=RunIdentities())
+    return StoryClient(client_config(), rate_limit=rate_limit, identities=RunIdentities())

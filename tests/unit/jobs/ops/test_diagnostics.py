@@ -13,7 +13,7 @@ from jobs.ops import checks, diagnostics
 from jobs.ops.diagnostics import parse_account, scrub
 from jobs.ops.findings import Finding, Verdict
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
-from stories.probe import Glimpse, Step, Tried
+from stories.probe import ProbeReport, Step, StepResult
 
 
 def probe(name: str) -> list[Finding]:
@@ -24,9 +24,9 @@ def probe(name: str) -> list[Finding]:
 def probe_finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`probe_finds(step, …)`: what the probe of TikTok finds."""
 
-    def set_up(*steps: Tried, ahead: float | None = None) -> None:
-        async def answer(_: Any) -> Glimpse:
-            return Glimpse(steps=steps, clock_ahead_s=ahead)
+    def set_up(*steps: StepResult, ahead: float | None = None) -> None:
+        async def answer(_: Any) -> ProbeReport:
+            return ProbeReport(steps=steps, clock_ahead_s=ahead)
 
         monkeypatch.setattr(diagnostics, "_probe", answer)
 
@@ -35,9 +35,11 @@ def probe_finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_a_look_that_works(probe_finds: Callable[..., None]) -> None:
     probe_finds(
-        Tried(step=Step.PROFILE, took_s=0.42),
-        Tried(step=Step.LIST, took_s=0.1, stories=3),
-        Tried(step=Step.MEDIA, took_s=12, taste_bytes=1024, form="an MP4 file", mirror=2),
+        StepResult(step=Step.PROFILE, took_s=0.42),
+        StepResult(step=Step.LIST, took_s=0.1, stories=3),
+        StepResult(
+            step=Step.MEDIA, took_s=12, sample_bytes=1024, file_format="an MP4 file", mirror=2
+        ),
         ahead=-3600,
     )
     assert [str(finding.message) for finding in probe("@Some.One")] == [
@@ -50,7 +52,7 @@ def test_a_look_that_works(probe_finds: Callable[..., None]) -> None:
 
 def test_a_look_that_fails(probe_finds: Callable[..., None]) -> None:
     error = Refused("www.tiktok.com/@some.one: status 403")
-    probe_finds(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    probe_finds(StepResult(step=Step.PROFILE, took_s=0.2, error=error))
     (finding,) = probe("some.one")
     assert finding.verdict is Verdict.FAIL
     assert finding.message == (
@@ -71,7 +73,7 @@ def proxy(set_env: Callable[..., None]) -> Iterator[socket.socket]:
 def test_a_proxy_that_is_down_is_not_tiktoks_fault(
     proxy: socket.socket, probe_finds: Callable[..., None]
 ) -> None:
-    probe_finds(Tried(step=Step.PROFILE, took_s=0))
+    probe_finds(StepResult(step=Step.PROFILE, took_s=0))
     (finding,) = checks.check_proxy()
     assert finding.verdict is Verdict.OK
     assert [finding.part for finding in probe("some.one")] == ["profile"]
@@ -88,14 +90,14 @@ def test_a_proxy_that_is_down_is_not_tiktoks_fault(
 def test_what_a_proxy_refuses_is_not_tiktoks_fault(probe_finds: Callable[..., None]) -> None:
     error = UpstreamDown("www.tiktok.com/@some.one: ProxyError")
     error.__cause__ = type("ProxyError", (Exception,), {})()
-    probe_finds(Tried(step=Step.PROFILE, took_s=0.2, error=error))
+    probe_finds(StepResult(step=Step.PROFILE, took_s=0.2, error=error))
     (finding,) = probe("some.one")
     assert "STORYKEEP_PROXY" in finding.hint
     assert "TikTok" not in finding.hint
 
 
 def test_nothing_to_try_a_file_on(probe_finds: Callable[..., None]) -> None:
-    probe_finds(Tried(step=Step.MEDIA, took_s=0, skipped=True))
+    probe_finds(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
     (finding,) = probe("some.one")
     assert finding.verdict is Verdict.NOTE
 
@@ -133,6 +135,6 @@ def test_only_an_account_will_do(line: str) -> None:
 
 @pytest.mark.parametrize("error", [PrivateAccount("real.name"), NoSuchAccount("status 404")])
 def test_no_other_name_is_told(probe_finds: Callable[..., None], error: Any) -> None:
-    probe_finds(Tried(step=Step.PROFILE, took_s=0, error=error))
+    probe_finds(StepResult(step=Step.PROFILE, took_s=0, error=error))
     (finding,) = probe("@given")
     assert "real.name" not in finding.message

@@ -20,7 +20,7 @@ from jobs.standalone.tally import Totals
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.harvest import HarvestOptions
-from stories.http.session import Gate
+from stories.http.session import RateLimit
 from tests.fake_tiktok import Account, FakeTikTok
 
 
@@ -69,11 +69,11 @@ class Run:
     def __init__(self, tiktok: FakeTikTok, out: Path) -> None:
         self.tiktok, self.out, self.recorder = tiktok, out, Recorder()
 
-    def client(self, gate: Gate) -> StoryClient:
+    def client(self, rate_limit: RateLimit) -> StoryClient:
         transport = self.tiktok.transport()
         return StoryClient(
             ClientConfig(),
-            gate=gate,
+            rate_limit=rate_limit,
             identities=RunIdentities(),
             page_transport=transport,
             media_transport=transport,
