@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -24,9 +24,9 @@ from ninja.security import HttpBearer
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
-from jobs.api.schemas import ErrorBody, ErrorOut
-from jobs.errors import Internal, NeverFits, new_bug_id, told
-from jobs.queue.submission import EmptySubmission
+from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
+from jobs.errors import Internal, NeverFits, new_bug_id, told, words
+from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
 from webapp.api_rate_limit import Decision, FixedWindowLimiter
@@ -157,17 +157,18 @@ def error_response(
     *,
     retryable: bool = False,
     retry_after_s: float | None = None,
+    lines: Sequence[RefusedLineOut] = (),
 ) -> HttpResponse:
     """The JSON body of every error (jobs/api/schemas.py), never cached.
 
-    retry_after_s: also sent as Retry-After, rounded up to whole seconds.
+    retry_after_s: also sent as Retry-After, rounded up to whole seconds. lines: those that were
+    refused, when no job was made for want of another.
     """
     wait_s = None if retry_after_s is None else max(0, math.ceil(retry_after_s))
-    body = ErrorBody(
-        error=ErrorOut(
-            code=code, message=message, hint=hint, retryable=retryable, retry_after_s=wait_s
-        )
+    error = ErrorOut(
+        code=code, message=message, hint=hint, retryable=retryable, retry_after_s=wait_s
     )
+    body = SubmitErrorBody(error=error, lines=list(lines)) if lines else ErrorBody(error=error)
     response = HttpResponse(body.model_dump_json(), status=status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if wait_s is not None:
@@ -217,6 +218,21 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         return response
 
     return respond
+
+
+@api.exception_handler(NothingUnderstood)
+def _nothing_understood(request: HttpRequest, error: NothingUnderstood) -> HttpResponse:
+    code = error.common_code
+    _message, hint = words(code)
+    # At most as many as a job may hold: the answer is not to grow beyond what was sent.
+    refused = error.lines[: settings.STORYKEEP.batch_max]
+    return error_response(
+        STATUS[code],
+        code,
+        f"{error.field}: {error.said()}",
+        hint,
+        lines=[RefusedLineOut.of(line) for line in refused],
+    )
 
 
 @api.exception_handler(StoriesError)

@@ -15,7 +15,17 @@ from django.utils.cache import get_conditional_response
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
-from jobs.api.schemas import ErrorBody, JobIn, JobList, JobOut, MeOut, QuotaOut, UsageOut, UserOut
+from jobs.api.schemas import (
+    ErrorBody,
+    JobIn,
+    JobList,
+    JobOut,
+    MeOut,
+    QuotaOut,
+    SubmitErrorBody,
+    UsageOut,
+    UserOut,
+)
 from jobs.api.waiting import MAX_WAIT_S, wait_until_settled
 from jobs.files import lifetime, serving
 from jobs.models import Job
@@ -84,7 +94,7 @@ def _job_response(snapshot: Snapshot, status: int = 200) -> HttpResponse:
 
 @router.post(
     "/jobs",
-    response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES},
+    response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES, 422: SubmitErrorBody},
     tags=["Jobs"],
     operation_id="jobs_api_submit",
     summary="Save names and links",
@@ -116,7 +126,7 @@ def submit(
             options=body.options.options(),
             idempotency_key=idempotency_key or None,
         )
-    except submission.EmptySubmission as error:
+    except submission.UnusablePaste as error:
         error.field = "lines" if body.text is None else "text"
         raise
     if wait:

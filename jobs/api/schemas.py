@@ -10,10 +10,12 @@ from uuid import UUID
 from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from jobs.lines import Line
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
 from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
 from jobs.queue.submission import Options
 from jobs.states import ItemState
+from stories.errors import NotUnderstood
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
@@ -91,8 +93,11 @@ class ErrorOut(BaseModel):
     @classmethod
     def of(cls, error: ErrorView | None) -> ErrorOut | None:
         """The error as JSON; None for None."""
-        if error is None:
-            return None
+        return cls.from_view(error) if error else None
+
+    @classmethod
+    def from_view(cls, error: ErrorView) -> ErrorOut:
+        """The error as JSON."""
         return cls(
             code=error.code,
             message=error.message,
@@ -106,6 +111,26 @@ class ErrorBody(BaseModel):
     """What every answer of 400 and above holds."""
 
     error: ErrorOut
+
+
+class RefusedLineOut(BaseModel):
+    """A line that cannot be saved, and why."""
+
+    line: str
+    error: ErrorOut
+
+    @classmethod
+    def of(cls, line: Line) -> RefusedLineOut:
+        """The verdict on a refused line as JSON."""
+        error = line.error or NotUnderstood()
+        view = ErrorView(code=error.code, detail=error.detail)
+        return cls(line=line.text, error=ErrorOut.from_view(view))
+
+
+class SubmitErrorBody(ErrorBody):
+    """Why no job was made. lines: when not one of them can be saved, the first ones and why."""
+
+    lines: list[RefusedLineOut] = []
 
 
 @functools.cache

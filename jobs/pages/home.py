@@ -20,12 +20,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, place, told
-from jobs.lines import Line, read_lines
+from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
 from jobs.pages.responses import uncached
 from jobs.queries import cards
 from jobs.queue import quotas, submission
+from jobs.queue.submission import NothingUnderstood
 from jobs.text import clean_text
 from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError, UnsupportedLink
@@ -70,20 +71,16 @@ def home(request: HttpRequest) -> HttpResponse:
     form = PasteForm(request.POST)
     if not form.is_valid():
         return _page(request, form, _form_problem(form), status=422)
-    lines = form.lines()
-    verdicts = read_lines(lines)
-    if verdicts and not any(line.target for line in verdicts):
-        return _page(request, form, _nothing_in_it(form, verdicts), status=422)
     try:
         job = submission.submit(
             request.user,
-            lines,
+            form.lines(),
             note=form.cleaned_data["note"],
             options=form.options(),
             idempotency_key=_idempotency_key(request, form),
         )
     except StoriesError as error:
-        return _page(request, form, _submit_problem(form, verdicts, error), status=422)
+        return _page(request, form, _submit_problem(form, error), status=422)
     return redirect("job", job.pk)
 
 
@@ -158,19 +155,6 @@ def _form_problem(form: PasteForm) -> Problem:
     return Problem(message=message, lines=marked)
 
 
-def _nothing_in_it(form: PasteForm, verdicts: Sequence[Line]) -> Problem:
-    messages = [
-        (line.text, _line_message(line.error)) for line in verdicts[:MAX_MARKED_LINES] if line.error
-    ]
-    if len(verdicts) > 1:
-        message = _("None of these lines can be saved.")
-    elif isinstance(verdicts[0].error, UnsupportedLink):
-        message = _("This line cannot be saved.")
-    else:
-        message = _("There is no name and no link in that.")
-    return Problem(message=message, lines=_marked_lines(form, messages))
-
-
 def _line_message(error: InputError) -> str:
     """What the link leads to instead, the error's message, and its hint, as sentences."""
     message, hint = told(error)
@@ -178,13 +162,16 @@ def _line_message(error: InputError) -> str:
     return " ".join(filter(None, (instead, message, hint)))
 
 
-def _submit_problem(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> Problem:
+def _submit_problem(form: PasteForm, error: StoriesError) -> Problem:
+    if isinstance(error, NothingUnderstood):
+        refused = error.lines[:MAX_MARKED_LINES]
+        messages = [(line.text, _line_message(line.error)) for line in refused if line.error]
+        return Problem(message=error.said(), lines=_marked_lines(form, messages))
     message, hint = told(error)
     marked: Sequence[MarkedLine] = ()
-    if isinstance(error, BatchTooLong) and error.limit < len(verdicts):
-        marked = _marked_lines(
-            form, [(verdicts[error.limit].text, _("From here on it is too much."))]
-        )
+    if isinstance(error, BatchTooLong):
+        first_over = read_lines(form.lines())[error.limit]
+        marked = _marked_lines(form, [(first_over.text, _("From here on it is too much."))])
     return Problem(message=message, hint=hint, lines=marked)
 
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs.errors import BY_CODE
+from jobs.errors import retry_may_help
 from jobs.models import Artifact, Item, Job, Role
 from jobs.queries import lists
 from jobs.queries.titles import display_name
@@ -150,7 +150,7 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
         created_at=job.created_at,
         files=files,
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
-        retryable=sum(_retry_may_help(item) for item in items),
+        retryable=sum(retry_may_help(item.state, item.error_code) for item in items),
         cleaned_up=settled and not files and any(item.saved for item in items),
         refetchable=sum(is_refetchable(item) for item in items) if settled else 0,
     )
@@ -158,8 +158,3 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
 
 def _name(item: Item) -> str:
     return display_name(item.author_name or item.target.get("name") or "", item.line)
-
-
-def _retry_may_help(item: Item) -> bool:
-    short = item.state in (ItemState.FAILED, ItemState.PARTIAL)
-    return short and item.error_code in BY_CODE and BY_CODE[item.error_code].retryable

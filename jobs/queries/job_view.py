@@ -15,10 +15,9 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from jobs.errors import BY_CODE, Cancelled, Internal, place, words
+from jobs.errors import BY_CODE, Cancelled, Internal, is_refusal, place, retry_may_help, words
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
-from stories.errors import Refusal
 
 SHAPE: Final = 1
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
@@ -58,7 +57,7 @@ class ErrorView:
     @property
     def is_refusal(self) -> bool:
         """True when TikTok turns this server away."""
-        return issubclass(BY_CODE.get(self.code, Internal), Refusal)
+        return is_refusal(self.code)
 
     @property
     def is_cancelled(self) -> bool:
@@ -238,12 +237,7 @@ class ItemView:
     @property
     def retryable(self) -> bool:
         """True when it failed, or saved a part, and a retry may help."""
-        return _retry_may_help(self.state, self.error)
-
-
-def _retry_may_help(state: ItemState, error: ErrorView | None) -> bool:
-    short = state in {ItemState.FAILED, ItemState.PARTIAL}
-    return short and (error is None or error.retryable)
+        return retry_may_help(self.state, self.error.code if self.error else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
