@@ -62,8 +62,8 @@ def _in_python(path: Path) -> Iterator[Key]:
             continue
         call = names.get(node.func.id, "")
         if call in CALLS:
-            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            words = [word for word in words if isinstance(word, str)]
+            constants = (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+            words = [value for value in constants if isinstance(value, str)]
             if len(words) >= len(CALLS[call]):
                 yield _key(call, words)
 

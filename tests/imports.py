@@ -38,12 +38,13 @@ def _imported(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: write imports in full"
+            package = node.module or ""
             for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
+                inner = f"{package}.{alias.name}"
                 if inner in known:
                     yield inner
-                elif node.module in known:
-                    yield node.module
+                elif package in known:
+                    yield package
 
 
 def loops(imports: Graph) -> list[list[str]]:
@@ -109,8 +110,9 @@ def upward(
         mine = room(importer)
         for imported in others:
             theirs = room(imported)
-            neighbours = theirs == mine or {theirs, mine} <= shared
-            if imported.partition(".")[0] != package or neighbours:
+            if imported.partition(".")[0] != package:
+                continue
+            if theirs == mine or {theirs, mine} <= shared:
                 continue
             if floor_of[theirs] >= floor_of[mine]:
                 wrong.append(f"{importer} -> {imported}")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 FAST = {  # nothing of it is kept
@@ -55,7 +56,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="sk-pg-"))
     folder.chmod(0o711)
     cluster, sockets = folder / "cluster", folder / "s"
-    as_owner: dict[str, object] = {"cwd": folder}
+    as_owner: dict[str, Any] = {"cwd": folder}
     for place in (cluster, sockets):
         place.mkdir(mode=0o700)
         if user:
@@ -71,17 +72,17 @@ def main() -> int:
             ],
             stdout=subprocess.DEVNULL,
             check=True,
-            **as_owner,  # type: ignore[call-overload] # the options differ by user
+            **as_owner,
         )
         options = [word for name, value in FAST.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                [bin_folder / "postgres", "-D", cluster, "-k", sockets, *options],
+                [str(bin_folder / "postgres"), "-D", str(cluster), "-k", str(sockets), *options],
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the tests; we stop it afterwards
-                **as_owner,  # type: ignore[call-overload]
+                **as_owner,
             )
-        ready = [bin_folder / "pg_isready", "-q", "-h", sockets, "-t", "30"]
+        ready = [str(bin_folder / "pg_isready"), "-q", "-h", str(sockets), "-t", "30"]
         while subprocess.run(ready, check=False).returncode:
             if server.poll() is not None:
                 sys.exit((folder / "log").read_text(errors="replace"))

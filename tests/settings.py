@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 for _name in list(os.environ):
     if _name.startswith("STORYKEEP_") and _name != "STORYKEEP_DATABASE_URL":
@@ -33,7 +34,8 @@ STORAGES = STORAGES | {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/test.sqlite3"}
     # Rows nobody ordered come backwards: what counts on their order fails here, and every time.
-    DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA reverse_unordered_selects=ON;"
+    _options: Any = DATABASES["default"]["OPTIONS"]
+    _options["init_command"] += " PRAGMA reverse_unordered_selects=ON;"
 # Nor need there be a folder of collected files, which WhiteNoise would otherwise miss.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 

@@ -207,7 +207,7 @@ def signed_in(chromium: Browser, stack: Stack, tmp_path: Path) -> Callable[..., 
             page.wait_for_url(f"{stack.url}/")
             context.storage_state(path=state)
             context.close()
-        settings = {"base_url": stack.url, "storage_state": state} | DEVICES[device] | more
+        settings = DEVICES[device] | {"base_url": stack.url, "storage_state": state} | more
         return chromium.new_context(**settings)
 
     return make

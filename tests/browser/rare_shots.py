@@ -29,7 +29,7 @@ from tests import factories
 Shoot = Callable[..., bool]
 Take = Callable[..., None]
 
-FAULTS = {
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "400": ("400.html", {}),
     "413": ("400.html", {"too_large": True, "status": 413}),
     "403": ("403.html", {}),
@@ -86,7 +86,7 @@ def _refused() -> Iterator[None]:
     def stands() -> breaker.BreakerState:
         return breaker.BreakerState(timezone.now() + timedelta(minutes=14), "refused")
 
-    with patch.object(breaker, "open_state", stands), patch.object(breaker, "_kept", stands):
+    with patch.object(breaker, "open_state", stands), patch.object(breaker, "shared_state", stands):
         yield
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs.models import Artifact, Item, ItemKind, Job, Package, PackageState, Role, Story, StoryKind
 from jobs.states import ItemState
 from tests import factories
-from tests.fake_tiktok import media
+from tests.fake_tiktok import drawing, media
 
 TALL = (360, 640)
 
@@ -21,7 +21,7 @@ TALL = (360, 640)
 def picture(label: str, size: tuple[int, int] = TALL) -> bytes:
     """A JPEG that stands for `label`."""
     out = io.BytesIO()
-    media.draw(size, label).save(out, "JPEG", quality=82)
+    drawing.draw(size, label).save(out, "JPEG", quality=82)
     return out.getvalue()
 
 

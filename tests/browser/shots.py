@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright runs a loop in this thread
@@ -36,14 +37,19 @@ from tests.browser import account_shots, rare_shots, scenes  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-SCREENS = {
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+}
+SCREENS: dict[str, dict[str, Any]] = {
     "phone": PHONE | {"device_scale_factor": 2},
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "small": PHONE | {"viewport": {"width": 320, "height": 568}, "device_scale_factor": 2},
     "wide": {"viewport": {"width": 2560, "height": 1440}},
 }
-LOOKS = (
+Scheme = Literal["light", "dark"]
+LOOKS: tuple[tuple[str, Scheme, str], ...] = (
     *((screen, "light", "en-GB") for screen in SCREENS),
     *((screen, "dark", "en-GB") for screen in ("phone", "desktop")),
     *((screen, "light", "de-DE") for screen in ("phone", "desktop", "small")),
@@ -83,7 +89,9 @@ def _site() -> Iterator[str]:
         runner.teardown_databases(kept)
 
 
-def _context(browser: Browser, screen: str, scheme: str, base: str, locale: str) -> BrowserContext:
+def _context(
+    browser: Browser, screen: str, scheme: Scheme, base: str, locale: str
+) -> BrowserContext:
     context = browser.new_context(
         base_url=base,
         color_scheme=scheme,
@@ -207,7 +215,7 @@ def _pretend_to_work() -> None:
         )
         for item in running
     }  # fmt: skip
-    progress.read_many = lambda _: told
+    progress.read_many = lambda job_ids: told
 
 
 def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -> None:

@@ -195,7 +195,7 @@ def test_whose_session_is_over_is_asked_to_sign_in(system: str, visit: Open, wit
     paste(page, "@harbour.bakery")
     settle(page)
     address = page.url
-    session = page.context.cookies()
+    cookies = page.context.cookies()
     page.context.clear_cookies()
     page.locator("#share-all").tap()
     alert = page.locator("#share [role=alert]")
@@ -206,7 +206,12 @@ def test_whose_session_is_over_is_asked_to_sign_in(system: str, visit: Open, wit
     expect(link).to_be_focused()
     link.tap()
     page.wait_for_url(re.compile(r"/login/\?next=/jobs/"))
-    page.context.add_cookies(session)
+    page.context.add_cookies(
+        [
+            {"name": c["name"], "value": c["value"], "domain": c["domain"], "path": c["path"]}
+            for c in cookies
+        ]
+    )
     page.goto(address)
     # What stands in front of us may refuse in words of its own.
     witness.expected.append("401")

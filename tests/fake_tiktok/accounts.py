@@ -7,13 +7,10 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from tests.fake_tiktok import media
 from tests.fake_tiktok.cdn import MediaObject
-
-if TYPE_CHECKING:
-    from tests.fake_tiktok.site import FakeTikTok
 
 HOURS = 3600.0
 LABELS = ("Good morning", "High noon", "Golden hour")
@@ -24,6 +21,19 @@ HEVC_1080: Gear = ("hevc", (1080, 1920))
 HEVC_720: Gear = ("hevc", (720, 1280))
 
 GEAR_NAMES = {576: "540", 720: "720", 1080: "1080", 540: "540", 360: "360"}
+
+
+class Site(Protocol):
+    """Where accounts put what they post. stories: by id. objects: files by key."""
+
+    stories: dict[str, FakeStory]
+    objects: dict[str, MediaObject]
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def new_id(self, created: float) -> str:
+        """An id for what was posted then."""
 
 
 @dataclass(eq=False)
@@ -40,6 +50,10 @@ class Rendition:
     @property
     def fault_match(self) -> dict[str, Any]:
         return self.thing.fault_match
+
+
+def _preference(rendition: Rendition) -> tuple[bool, int, int]:
+    return rendition.codec != "h264", -rendition.size[0], -rendition.bitrate
 
 
 @dataclass(eq=False)
@@ -74,11 +88,9 @@ class FakeStory:
     def files(self) -> list[MediaObject]:
         """What a saver should fetch: the best H.264 (else the first gear), or the pictures."""
         if self.pictures:
-            return [thing for thing, _ in self.pictures]
-        best = sorted(
-            self.renditions, key=lambda one: (one.codec != "h264", -one.size[0], -one.bitrate)
-        )
-        return [best[0].thing] if best else []
+            return [file for file, _ in self.pictures]
+        best = min(self.renditions, key=_preference, default=None)
+        return [best.thing] if best else []
 
     @property
     def url(self) -> str:
@@ -105,7 +117,7 @@ class FakeStory:
 class Account:
     """An account and what it has posted. Each method adds one story and returns it."""
 
-    site: FakeTikTok
+    site: Site
     name: str
     id: str
     nickname: str
@@ -191,7 +203,7 @@ class Account:
             quality -= 1
         first = story.renditions[0]
         if low and any(codec == "h264" for codec, _ in gears):
-            plain = next(one for one in story.renditions if one.codec == "h264")
+            plain = next(rendition for rendition in story.renditions if rendition.codec == "h264")
             self._rendition(
                 story, plain.thing.parts[0], "h264", plain.size, "lowest_540_0", 25, share=0.5
             )
@@ -241,8 +253,8 @@ class Account:
             body = media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
             plain = fmt.removesuffix("_animated")
             content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
-            thing = self._file(story, "picture", body, content_type, number, fmt, suffix)
-            story.pictures.append((thing, size))
+            file = self._file(story, "picture", body, content_type, number, fmt, suffix)
+            story.pictures.append((file, size))
         story.cover = story.pictures[0][0]
         self._attach(story, song, label)
         return story
@@ -257,8 +269,8 @@ class Account:
     ) -> FakeStory:
         """An ordinary post: not in the story list, but it has its page."""
         options.setdefault("ago_s", 3 * 24 * HOURS)
-        made: FakeStory = getattr(self, kind)(post=True, **options)
-        return made
+        story: FakeStory = getattr(self, kind)(post=True, **options)
+        return story
 
     def nothing(self, **options: Any) -> FakeStory:
         """An item that declares no media at all."""
@@ -275,9 +287,9 @@ class Account:
         quality: int,
         share: float = 1.0,
     ) -> None:
-        thing = self._file(story, "video", body, "video/mp4", 1, name)
-        rate = max(int(thing.size * 8 / story.seconds * share), 1)
-        story.renditions.append(Rendition(thing, codec, size, rate, name, quality))
+        file = self._file(story, "video", body, "video/mp4", 1, name)
+        rate = max(int(file.size * 8 / story.seconds * share), 1)
+        story.renditions.append(Rendition(file, codec, size, rate, name, quality))
 
     def _attach(self, story: FakeStory, fmt: media.SongFormat | None, label: str) -> None:
         if fmt is not None:
@@ -297,7 +309,7 @@ class Account:
         suffix: str = "",
     ) -> MediaObject:
         key = hashlib.sha256(f"{story.id}/{position}/{kind}/{gear}".encode()).hexdigest()[:32]
-        thing = MediaObject(
+        file = MediaObject(
             key=key,
             kind=kind,
             parts=media.salted(body, key),
@@ -308,5 +320,5 @@ class Account:
             gear=gear,
             suffix=suffix,
         )
-        self.site.objects[key] = thing
-        return thing
+        self.site.objects[key] = file
+        return file

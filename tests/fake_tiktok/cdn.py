@@ -66,8 +66,8 @@ class MediaObject:
         }
 
 
-def _mac(*said: str) -> bytes:
-    return hmac.new(SECRET, "\n".join(said).encode(), hashlib.sha256).digest()
+def _mac(*parts: str) -> bytes:
+    return hmac.new(SECRET, "\n".join(parts).encode(), hashlib.sha256).digest()
 
 
 def _logid(now: float, token: str) -> str:
@@ -75,10 +75,10 @@ def _logid(now: float, token: str) -> str:
     return f"20261120{int(now) % 1_000_000:06d}{tail}"
 
 
-def video_urls(thing: MediaObject, now: float, life_s: float, token: str, item: str) -> list[str]:
+def video_urls(file: MediaObject, now: float, life_s: float, token: str, item: str) -> list[str]:
     """The two mirrors, tied to the session's token, and the play address that leads to one."""
-    path = f"/video/tos/alisg/tos-alisg-pve-0037c001/{thing.key}/"
-    rate = thing.size // 1024
+    path = f"/video/tos/alisg/tos-alisg-pve-0037c001/{file.key}/"
+    rate = file.size // 1024
     query = (
         "a=1988&bti=VXeuJNHtCNG3&ch=0&cr=3&dr=0&lr=all&cd=0%7C0%7C0%7C&cv=1"
         f"&br={rate * 2}&bt={rate}&cs=0&ds=6&ft=6OSJtEEl9Loc3.A9QR0pZsBaCcGrFlc."
@@ -87,36 +87,36 @@ def video_urls(thing: MediaObject, now: float, life_s: float, token: str, item: 
     )
     signature = _mac("web", path, f"{query}&tk=tt_chain_token", token).hex()[:32]
     tail = f"{path}?{query}&signature={signature}&tk=tt_chain_token"
-    play = f"faid=1988&file_id={thing.key[:32]}&is_play_url=1&item_id={item}&line=0&ply_type=2"
-    made = base64.b64encode(_mac("play", play, token))[:43].decode().replace("+", "A")
+    play = f"faid=1988&file_id={file.key[:32]}&is_play_url=1&item_id={item}&line=0&ply_type=2"
+    signature_v3 = base64.b64encode(_mac("play", play, token))[:43].decode().replace("+", "A")
     third = (
-        f"https://www.tiktok.com/aweme/v1/play/?{play}&signaturev3={made.replace('/', 'B')}"
-        f"&tk=tt_chain_token&video_id=v14044g50000{thing.key[:20]}"
+        f"https://www.tiktok.com/aweme/v1/play/?{play}&signaturev3={signature_v3.replace('/', 'B')}"
+        f"&tk=tt_chain_token&video_id=v14044g50000{file.key[:20]}"
     )
     return [*(f"https://{host}{tail}" for host in VIDEO_HOSTS), third]
 
 
-def app_url(thing: MediaObject, now: float, life_s: float, host: str) -> str:
+def app_url(file: MediaObject, now: float, life_s: float, host: str) -> str:
     """Embeds and songs: the signature and the hexadecimal expiry stand in the path."""
     mime = {"audio/mpeg": "audio_mpeg", "audio/mp4": "audio_mp4"}.get(
-        thing.content_type, "video_mp4"
+        file.content_type, "video_mp4"
     )
-    path = f"/{int(now + life_s):08x}/video/tos/useast5/tos-useast5-v-2774/{thing.key}/"
+    path = f"/{int(now + life_s):08x}/video/tos/useast5/tos-useast5-v-2774/{file.key}/"
     query = (
         f"a=1233&bti=VXeuJNHtCNG3&ch=0&cr=0&dr=0&lr=default&mime_type={mime}&l={_logid(now, '')}"
     )
     return f"https://{host}/{_mac('app', path, query).hex()[:32]}{path}?{query}"
 
 
-def picture_urls(thing: MediaObject, now: float, life_s: float) -> list[str]:
+def picture_urls(file: MediaObject, now: float, life_s: float) -> list[str]:
     """Two mirrors; the expiry is rounded to the hour."""
-    shape = "photomode-image" if thing.kind == "picture" else "tiktokx-origin"
-    path = f"/tos-maliva-i-photomode-us/{thing.key}~tplv-{shape}{thing.suffix}"
+    shape = "photomode-image" if file.kind == "picture" else "tiktokx-origin"
+    path = f"/tos-maliva-i-photomode-us/{file.key}~tplv-{shape}{file.suffix}"
     expires = (int(now + life_s) // 3600) * 3600
     query = f"dr=10375&x-expires={expires}"
     rest = "&t=4d5b0474&ps=13740610&shp=81f88b70&shcp=9b759fb9&idc=no1a&ftpl=1"
-    made = base64.b64encode(_mac("picture", path, query + rest)[:20]).decode()
-    tail = f"{path}?{query}&x-signature={quote(made, safe='')}{rest}"
+    signature = base64.b64encode(_mac("picture", path, query + rest)[:20]).decode()
+    tail = f"{path}?{query}&x-signature={quote(signature, safe='')}{rest}"
     return [f"https://{host}{tail}" for host in PICTURE_HOSTS]
 
 
@@ -138,47 +138,47 @@ def why_refused(request: Request, now: float, token: str | None) -> str | None:
     if "x-signature" in fields:
         signed = f"&x-signature={quote(fields['x-signature'], safe='')}"
         bare = query.replace(signed, "", 1)
-        made = base64.b64encode(_mac("picture", path, bare)[:20]).decode()
-        if made != fields["x-signature"]:
+        signature = base64.b64encode(_mac("picture", path, bare)[:20]).decode()
+        if signature != fields["x-signature"]:
             return "signature"
         return "expired" if int(fields["x-expires"]) <= now else None
-    found = re.fullmatch(r"/([0-9a-f]{32})(/([0-9a-f]{8})/.*)", path)
-    if found is None or _mac("app", found[2], query).hex()[:32] != found[1]:
+    matched = re.fullmatch(r"/([0-9a-f]{32})(/([0-9a-f]{8})/.*)", path)
+    if matched is None or _mac("app", matched[2], query).hex()[:32] != matched[1]:
         return "signature"
-    return "expired" if int(found[3], 16) <= now else None
+    return "expired" if int(matched[3], 16) <= now else None
 
 
 def play_target(request: Request, token: str | None) -> str | None:
     """The key a play address leads to, None when its signature does not hold."""
     bare, _, rest = request.query.partition("&signaturev3=")
-    made = base64.b64encode(_mac("play", bare, token or ""))[:43].decode()
-    if rest.partition("&")[0] != made.replace("+", "A").replace("/", "B"):
+    signature = base64.b64encode(_mac("play", bare, token or ""))[:43].decode()
+    if rest.partition("&")[0] != signature.replace("+", "A").replace("/", "B"):
         return None
     return request.parameters["file_id"]
 
 
-def serve(thing: MediaObject, request: Request) -> Response:
+def serve(file: MediaObject, request: Request) -> Response:
     """The file, or the range of it that was asked for."""
-    size, etag = thing.size, thing.etag
+    size, etag = file.size, file.etag
     headers = [
-        ("Content-Type", thing.content_type),
+        ("Content-Type", file.content_type),
         ("Accept-Ranges", "bytes"),
         ("ETag", etag),
         ("Last-Modified", "Fri, 20 Nov 2026 08:00:00 GMT"),
         ("Cache-Control", "max-age=31536000"),
         ("Server", "nginx"),
     ]
-    asked = RANGE.fullmatch(request.headers.get("range", "").strip())
+    asked_range = RANGE.fullmatch(request.headers.get("range", "").strip())
     same = request.headers.get("if-range", etag) in {etag, "Fri, 20 Nov 2026 08:00:00 GMT"}
-    if asked and any(asked.groups()) and same:
-        first, last = asked.groups()
+    if asked_range and any(asked_range.groups()) and same:
+        first, last = asked_range.groups()
         start = int(first) if first else max(size - int(last), 0)
         end = min(int(last) + 1, size) if first and last else size
         if start >= size or (first and last and int(last) < int(first)):
             return Response(416, [("Content-Range", f"bytes */{size}"), *headers])
         headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
-        return Response(206, headers, sliced(thing.parts, start, end))
-    return Response(200, headers, sliced(thing.parts, 0, size))
+        return Response(206, headers, sliced(file.parts, start, end))
+    return Response(200, headers, sliced(file.parts, 0, size))
 
 
 def is_media_host(host: str) -> bool:

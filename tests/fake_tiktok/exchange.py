@@ -43,12 +43,12 @@ class Request:
     @property
     def cookies(self) -> dict[str, str]:
         """Cookies as sent; values are taken raw, as a base64 answer may hold `=`."""
-        found = {}
+        cookies = {}
         for pair in self.headers.get("cookie", "").split(";"):
             name, _, value = pair.strip().partition("=")
             if name:
-                found[name] = value
-        return found
+                cookies[name] = value
+        return cookies
 
 
 @dataclass
@@ -85,14 +85,14 @@ class Response:
 
 def sliced(parts: Iterable[bytes | memoryview], start: int, end: int) -> list[memoryview]:
     """Bytes [start, end) of a body in parts, without copying."""
-    found, at = [], 0
+    slices, at = [], 0
     for part in parts:
         view = memoryview(part)
         low, high = max(start - at, 0), min(end - at, len(view))
         if low < high:
-            found.append(view[low:high])
+            slices.append(view[low:high])
         at += len(view)
-    return found
+    return slices
 
 
 @dataclass(frozen=True)
@@ -189,22 +189,22 @@ class Fault:
             return False
         if self.kind in PUZZLES and "endpoint" not in self.match and where.endpoint in EMBEDS:
             return False  # embeds are not known to challenge anybody
-        return all(_holds(key, wanted, request, where) for key, wanted in self.match.items())
+        return all(_holds(key, expected, request, where) for key, expected in self.match.items())
 
 
-def _holds(key: str, wanted: Any, request: Request, where: Where) -> bool:
+def _holds(key: str, expected: Any, request: Request, where: Where) -> bool:
     if key == "text":
-        return wanted in request.url
+        return expected in request.url
     if key == "endpoint":
-        group = {"media": MEDIA, "pages": PAGES, "any": ENDPOINTS}.get(wanted, {wanted})
+        group = {"media": MEDIA, "pages": PAGES, "any": ENDPOINTS}.get(expected, {expected})
         return where.endpoint in group
     if key == "method":
-        return bool(request.method == wanted)
+        return bool(request.method == expected)
     if key == "host":
-        return request.host.startswith(wanted)
+        return request.host.startswith(expected)
     if key == "ranged":
-        return ("range" in request.headers) == bool(wanted)
-    return bool(getattr(where, key) == wanted)
+        return ("range" in request.headers) == bool(expected)
+    return bool(getattr(where, key) == expected)
 
 
 def match_of(what: object) -> dict[str, Any]:
@@ -218,8 +218,8 @@ def match_of(what: object) -> dict[str, Any]:
         if what in ENDPOINTS or what in {"media", "pages", "any"}:
             return {"endpoint": what}
         return {"text": what}
-    found: dict[str, Any] = what.fault_match  # type: ignore[attr-defined]
-    return found
+    match: dict[str, Any] = what.fault_match  # type: ignore[attr-defined]
+    return match
 
 
 MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged"} | {

@@ -1,33 +1,30 @@
-"""The JSON of users, items and embeds, field by field as recorded.
+"""The JSON of users and items, field by field as recorded.
 
-Story items are constructed: a recorded web item plus the recorded `story` object. `/embed/v2/` was
-never recorded; its fields are those that clients read.
+Story items are constructed: a recorded web item plus the recorded `story` object.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.fake_tiktok import cdn, media
 from tests.fake_tiktok.accounts import GEAR_NAMES, Account, FakeStory, Rendition
 from tests.fake_tiktok.cdn import MediaObject
-
-if TYPE_CHECKING:
-    from tests.fake_tiktok.site import FakeTikTok
+from tests.fake_tiktok.state import State
 
 
 class Shapes:
-    """Writes items for one site: its clock and the lifetimes of its addresses."""
+    """Writes users and items with a site's clock and the lifetimes of its addresses."""
 
-    def __init__(self, site: FakeTikTok) -> None:
-        self.site = site
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def user(self, account: Account) -> dict[str, Any]:
         status = account.story_status
         if status is None:
-            status = int(any(s.expires > self.site.now() for s in account.stories))
+            status = int(any(s.expires > self._state.now() for s in account.stories))
         return {
             "UserStoryStatus": status,
             **_avatars(account),
@@ -122,14 +119,14 @@ class Shapes:
         }
         if story.song is not None:
             music["playUrl"] = cdn.app_url(
-                story.song, self.site.now(), self.site.song_life_s, cdn.SONG_HOST
+                story.song, self._state.now(), self._state.song_life_s, cdn.SONG_HOST
             )
         return music
 
     def _cover(self, story: FakeStory) -> str:
         if story.cover is None:
             return ""
-        return cdn.picture_urls(story.cover, self.site.now(), self.site.media_life_s)[0]
+        return cdn.picture_urls(story.cover, self._state.now(), self._state.media_life_s)[0]
 
     def _video(self, story: FakeStory, token: str, number: Callable[[int], Any]) -> dict[str, Any]:
         video: dict[str, Any] = {
@@ -145,7 +142,7 @@ class Shapes:
         }
         if not story.renditions:
             return video
-        gears = [self._gear(story, one, token, number) for one in story.renditions]
+        gears = [self._gear(story, rendition, token, number) for rendition in story.renditions]
         plain = next((g for g in gears if g["CodecType"] == "h264"), gears[0])
         address = plain["PlayAddr"]
         if story.watermarked is not None:
@@ -174,92 +171,54 @@ class Shapes:
             video["bitrateInfo"] = gears
         return video
 
-    def urls(self, thing: MediaObject, token: str) -> list[str]:
-        return cdn.video_urls(thing, self.site.now(), self.site.media_life_s, token, thing.item)
+    def urls(self, file: MediaObject, token: str) -> list[str]:
+        return cdn.video_urls(file, self._state.now(), self._state.media_life_s, token, file.item)
 
     def _gear(
-        self, story: FakeStory, one: Rendition, token: str, number: Callable[[int], Any]
+        self, story: FakeStory, rendition: Rendition, token: str, number: Callable[[int], Any]
     ) -> dict[str, Any]:
-        width, height = one.size
-        uri = f"v14044g50000{one.thing.key[:20]}"
-        part = "h264" if one.codec == "h264" else "bytevc1"
-        shown = GEAR_NAMES.get(width, width)
+        width, height = rendition.size
+        uri = f"v14044g50000{rendition.thing.key[:20]}"
+        part = "h264" if rendition.codec == "h264" else "bytevc1"
+        nominal = GEAR_NAMES.get(width, width)
         return {
-            "Bitrate": one.bitrate,
+            "Bitrate": rendition.bitrate,
             "BitrateFPS": media.FPS,
-            "CodecType": "h264" if one.codec == "h264" else "h265_hvc1",
+            "CodecType": "h264" if rendition.codec == "h264" else "h265_hvc1",
             "Format": "mp4",
-            "GearName": one.gear_name,
+            "GearName": rendition.gear_name,
             "PlayAddr": {
-                "DataSize": number(one.thing.size),
+                "DataSize": number(rendition.thing.size),
                 "FileCs": "c:0-76453-0229",
-                "FileHash": hashlib.md5(one.thing.body, usedforsecurity=False).hexdigest()
-                if one.thing.size < 100_000
-                else one.thing.key,
+                "FileHash": hashlib.md5(rendition.thing.body, usedforsecurity=False).hexdigest()
+                if rendition.thing.size < 100_000
+                else rendition.thing.key,
                 "Height": height,
                 "Uri": uri,
-                "UrlKey": f"{uri}_{part}_{shown}p_{one.bitrate}",
-                "UrlList": self.urls(one.thing, token),
+                "UrlKey": f"{uri}_{part}_{nominal}p_{rendition.bitrate}",
+                "UrlList": self.urls(rendition.thing, token),
                 "Width": width,
             },
-            "QualityType": one.quality,
+            "QualityType": rendition.quality,
         }
 
     def _image_post(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.site.now(), self.site.media_life_s
+        now, life = self._state.now(), self._state.media_life_s
 
-        def image(thing: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
+        def image(file: MediaObject, size: tuple[int, int]) -> dict[str, Any]:
             return {
                 "imageHeight": size[1],
-                "imageURL": {"urlList": cdn.picture_urls(thing, now, life)},
+                "imageURL": {"urlList": cdn.picture_urls(file, now, life)},
                 "imageWidth": size[0],
             }
 
         cover = image(*story.pictures[0])
         return {
             "cover": cover,
-            "images": [image(thing, size) for thing, size in story.pictures],
+            "images": [image(file, size) for file, size in story.pictures],
             "shareCover": cover,
             "title": story.caption,
         }
-
-    def embed_data(self, story: FakeStory) -> dict[str, Any]:
-        now, life = self.site.now(), self.site.media_life_s
-        size = story.renditions[0].size if story.renditions else (0, 0)
-        files = story.files if story.kind == "video" else []
-        data: dict[str, Any] = {
-            "itemInfos": {
-                "id": story.id,
-                "text": story.caption,
-                "createTime": str(int(story.created)),
-                "authorId": story.account.id,
-                "covers": [],
-                "video": {
-                    "urls": [cdn.app_url(t, now, life, cdn.EMBED_HOST) for t in files],
-                    "videoMeta": {
-                        "width": size[0],
-                        "height": size[1],
-                        "duration": round(story.seconds),
-                    },
-                },
-            },
-            "authorInfos": {
-                "userId": story.account.id,
-                "uniqueId": story.account.name,
-                "secUid": story.account.sec_uid,
-                "nickName": story.account.nickname,
-                "verified": story.account.verified,
-            },
-            "musicInfos": {"musicId": "7400000000000000001", "musicName": "Sample sound title"},
-        }
-        if story.pictures:
-            data["imagePostInfo"] = {
-                "displayImages": [
-                    {"urlList": cdn.picture_urls(t, now, life), "width": w, "height": h}
-                    for t, (w, h) in story.pictures
-                ]
-            }
-        return data
 
 
 def stats(account: Account, *, text: bool) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Protocol
 
 import httpx
 
 from tests.fake_tiktok.exchange import Response
-from tests.fake_tiktok.site import FakeTikTok
 
 CHUNK = 64 * 1024
 
@@ -38,7 +38,22 @@ class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
             yield chunk
 
 
-def mock_transport(tiktok: FakeTikTok) -> httpx.MockTransport:
+class Site(Protocol):
+    """The site that answers."""
+
+    def knows(self, host: str) -> bool:
+        """Whether a host is one of the site's."""
+
+    def stray(self, host: str) -> None:
+        """Note that another host was asked for."""
+
+    def handle(self, method: str, host: str, path: str, headers: Mapping[str, str]) -> Response:
+        """Answer one request."""
+
+
+def mock_transport(tiktok: Site) -> httpx.MockTransport:
+    """A transport whose requests the site answers. Raises ConnectError for other hosts."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         host = request.url.host
         if not tiktok.knows(host) or request.url.scheme != "https" or request.url.port:

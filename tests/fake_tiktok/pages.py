@@ -156,8 +156,8 @@ class Puzzle:
         if self.answer is None:
             return False
         proof = base64.b64encode(str(self.answer).encode()).decode()
-        wanted = base64.b64encode(f'{self.raw[:-1]},"d":"{proof}"}}'.encode()).decode()
-        if cookies.get("_wafchallengeid") != wanted:
+        expected = base64.b64encode(f'{self.raw[:-1]},"d":"{proof}"}}'.encode()).decode()
+        if cookies.get("_wafchallengeid") != expected:
             return False
         return not self.second or cookies.get("waforiginalreid") == self.second
 

@@ -114,10 +114,10 @@ class FakeProxy:
     def context(self, host: str) -> ssl.SSLContext:
         """TLS for one host, with a certificate of its own."""
         if host not in self._contexts:
-            made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            made.set_alpn_protocols(["http/1.1"])
-            self._ca.issue_cert(host).configure_cert(made)
-            self._contexts[host] = made
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.set_alpn_protocols(["http/1.1"])
+            self._ca.issue_cert(host).configure_cert(context)
+            self._contexts[host] = context
         return self._contexts[host]
 
 
@@ -135,10 +135,10 @@ class _Connection:
 
     async def run(self) -> None:
         while True:
-            asked = await self._request()
-            if asked is None:
+            received = await self._request()
+            if received is None:
                 return
-            request, body = asked
+            request, body = received
             if request.method == b"CONNECT":
                 if not await self._tunnel(request.target.decode("ascii")):
                     return
@@ -286,23 +286,23 @@ class _Connection:
     # --- steering -----------------------------------------------------------------------------
 
     async def _control(self, request: h11.Request, body: bytes) -> None:
-        asked = urlsplit(request.target.decode("latin-1"))
-        if asked.hostname not in {None, "control.fake", "127.0.0.1"}:
-            self.proxy.tiktok.stray(str(asked.hostname))  # plain HTTP through the proxy
+        address = urlsplit(request.target.decode("latin-1"))
+        if address.hostname not in {None, "control.fake", "127.0.0.1"}:
+            self.proxy.tiktok.stray(str(address.hostname))  # plain HTTP through the proxy
             await self._send(Response(403), "GET")
             return
         status = 200
         try:
-            said = _steer(
+            answer = _steer(
                 self.proxy,
                 request.method.decode("ascii"),
-                asked.path,
-                dict(parse_qsl(asked.query)),
+                address.path,
+                dict(parse_qsl(address.query)),
                 json.loads(body) if body else {},
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            status, said = 400, {"error": repr(error)}
-        data = json.dumps(said).encode()
+            status, answer = 400, {"error": repr(error)}
+        data = json.dumps(answer).encode()
         headers = [("Content-Type", "application/json")]
         await self._send(Response(status, headers, [memoryview(data)]), "GET")
 
@@ -314,7 +314,7 @@ def _steer(
     if method == "GET":
         answers: dict[str, Callable[[], Any]] = {
             "/health": lambda: {"ok": True},
-            "/requests": lambda: [one.as_json() for one in tiktok.seen()],
+            "/requests": lambda: [seen.as_json() for seen in tiktok.seen()],
             "/strays": lambda: tiktok.strays,
             "/media": lambda: tiktok.media_list(query.get("agent", "curl")),
             "/faults": tiktok.faults.as_json,

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,13 +89,13 @@ def _get(port: int, path: str, **headers: str) -> tuple[int, bytes]:
 class Instance:
     """A running `manage.py up` and what it has printed."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, **more: str) -> None:
-        self.port = port or free_port()
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.port = free_port()
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=ROOT,
-            env=environment(folder, self.port, **more),
+            env=environment(folder, self.port, **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -156,8 +156,8 @@ def up(folder: Path) -> Iterator[Callable[..., Instance]]:
     """Starts instances, and leaves none behind."""
     started: list[Instance] = []
 
-    def start(**more: str) -> Instance:
-        started.append(Instance(folder, **more))
+    def start(**settings: str) -> Instance:
+        started.append(Instance(folder, settings))
         return started[-1]
 
     yield start
@@ -166,12 +166,12 @@ def up(folder: Path) -> Iterator[Callable[..., Instance]]:
             one.stop()
 
 
-def refusal(folder: Path, *arguments: str, port: int | None = None, **more: str) -> tuple[int, str]:
+def refusal(folder: Path, port: int | None = None, /, **settings: str) -> tuple[int, str]:
     """The exit code and the words of an `up` that cannot start."""
     done = subprocess.run(
-        [sys.executable, "manage.py", "up", *arguments],
+        [sys.executable, "manage.py", "up"],
         cwd=ROOT,
-        env=environment(folder, port or free_port(), **more),
+        env=environment(folder, port or free_port(), **settings),
         capture_output=True,
         text=True,
         check=False,
@@ -274,7 +274,7 @@ def test_a_port_in_use(folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, words = refusal(folder, port=port)
+        code, words = refusal(folder, port)
     assert code == 2
     assert f"127.0.0.1 port {port}: address already in use" in words
     assert words.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Items a worker has in hand."""
+"""Claimed items, and their rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.factories import make_item
 
 def claimed(item: Item | None = None, **facts: Any) -> Claim:
     """The claim on a fresh item."""
-    held = claims.claim((item or make_item(**facts)).pk)
-    assert held
-    return held
+    claim = claims.claim((item or make_item(**facts)).pk)
+    assert claim
+    return claim
 
 
-def row(held: Claim) -> Item:
-    """Its row as it is now."""
-    return Item.objects.get(pk=held.item_id)
+def row(claim: Claim) -> Item:
+    """The row of a claimed item, read anew."""
+    return Item.objects.get(pk=claim.item_id)

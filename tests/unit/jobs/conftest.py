@@ -15,7 +15,7 @@ from webapp.api_rate_limit import FixedWindowLimiter
 
 
 class Broker:
-    """What the queue told the broker. up: does it listen?"""
+    """Messages the queue sent. up: whether the broker takes any."""
 
     def __init__(self) -> None:
         self.up = True
@@ -23,7 +23,7 @@ class Broker:
         self.tasks: list[str] = []
 
     def send(self, task: str, row_id: UUID) -> bool:
-        """As broker.send."""
+        """Stands in for `broker.send`."""
         if self.up:
             self.sent.append(row_id)
             self.tasks.append(task)

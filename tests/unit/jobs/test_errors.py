@@ -1,4 +1,4 @@
-"""Every public code, once, with words, and nothing in them that only a developer understands."""
+"""Error codes: each once, with words, and nothing in them that only a developer understands."""
 
 from __future__ import annotations
 

@@ -163,15 +163,17 @@ async def test_short_links_that_lead_elsewhere(
     assert tiktok.strays == []
 
 
-async def test_a_short_link_that_answers_a_preview_with_a_page(alice: Account) -> None:
-    story, tiktok = alice.photo(), alice.site
+async def test_a_short_link_that_answers_a_preview_with_a_page(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.photo()
     link = tiktok.short_link("ZMx", to=story)
     usual = tiktok.transport()
 
     def answer(request: httpx.Request) -> httpx.Response:
         if "facebook" in request.headers["user-agent"]:
             return httpx.Response(200, content=b"<html>an app page")
-        return usual.handler(request)  # type: ignore[return-value]
+        return usual.handle_request(request)
 
     transport = httpx.MockTransport(answer)
     async with StoryClient(page_transport=transport, media_transport=transport) as client:

@@ -51,7 +51,7 @@ def pages(browser: Client) -> dict[str, str]:
     """Every list, every detail and every history."""
     found = {}
     for table, model in TABLES.items():
-        row = model.objects.get()
+        row = model._default_manager.get()
         for address in (
             f"/admin/jobs/{table}/",
             f"/admin/jobs/{table}/{row.pk}/change/",
@@ -87,7 +87,7 @@ def test_an_instance_may_show_it(browser: Client, rows: Item, set_env: Callable[
     for table, model in TABLES.items():
         if model is not Package:
             page = browser.get(f"/admin/jobs/{table}/?q=harbour.bakery").content.decode()
-            assert page.count(f"{model.objects.get().pk}/change/") == 1, table
+            assert page.count(f"{model._default_manager.get().pk}/change/") == 1, table
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_filter_tells_nothing(browser: Client, rows: Item, address: str) -> No
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_search_tells_nothing(browser: Client, rows: Item, table: str) -> None:
-    row = TABLES[table].objects.get()
+    row = TABLES[table]._default_manager.get()
     for guess in ("harbour", "loaves", "why", "ab12cd34", "my-key"):
         assert str(row.pk) not in browser.get(f"/admin/jobs/{table}/?q={guess}").content.decode()
     assert str(row.pk) in browser.get(f"/admin/jobs/{table}/?q=alice").content.decode()
@@ -115,7 +115,7 @@ def test_a_search_tells_nothing(browser: Client, rows: Item, table: str) -> None
 
 def test_names_of_rows_tell_nothing(rows: Item) -> None:
     for model in TABLES.values():
-        said = str(model.objects.get())
+        said = str(model._default_manager.get())
         assert not any(secret in said for secret in SECRETS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,7 +22,8 @@ def test_ids_that_are_none(browser: Client, job: Job, table: str, bad: str) -> N
     """A form of long ago, or somebody who tries: never a crash."""
     address = f"/admin/jobs/{table}/"
     for more in ({}, {"confirmed": "yes", "back": "row"}, {"select_across": "1"}):
-        given = {"action": "purge_files", "_selected_action": ["zz", str(job.pk)]} | more
+        given: dict[str, Any] = {"action": "purge_files"} | more
+        given["_selected_action"] = ["zz", str(job.pk)]
         assert browser.post(address, given).status_code in {200, 302, 400}
         given = {"action": "cancel", "_selected_action": bad} | more
         assert browser.post(address, given).status_code == 400

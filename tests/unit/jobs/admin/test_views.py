@@ -226,7 +226,7 @@ class Process:
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Process:
     stand_in = Process()
-    monkeypatch.setattr(views.subprocess, "run", stand_in.run)
+    monkeypatch.setattr(subprocess, "run", stand_in.run)
     return stand_in
 
 

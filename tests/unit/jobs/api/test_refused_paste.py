@@ -81,7 +81,8 @@ def test_one_line_that_is_understood_is_enough(script: Script) -> None:
 
 
 def test_what_is_no_error_of_the_lines_has_no_lines(script: Script) -> None:
-    for body in ({"lines": []}, {"text": " \n"}, {"lines": ["@a"], "text": "@a"}):
+    bodies: list[Any] = [{"lines": []}, {"text": " \n"}, {"lines": ["@a"], "text": "@a"}]
+    for body in bodies:
         assert set(script.call("POST", "/jobs", body).json()) == {"error"}
 
 

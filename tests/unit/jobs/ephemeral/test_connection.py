@@ -1,4 +1,4 @@
-"""A Redis that does not answer: said once, and left alone for a moment."""
+"""The connection: a Redis that does not answer is named once, and left alone for a moment."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(connection, "time", made)
-    return made
+    clock = Clock()
+    monkeypatch.setattr(connection, "time", clock)
+    return clock
 
 
 def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = 0
+    pings = 0
     broken = True
 
     class Client:
         def ping(self) -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal pings
+            pings += 1
             if broken:
                 raise redis.ConnectionError("redis://:secret@somewhere is away")
             return True
@@ -44,10 +44,10 @@ def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
     monkeypatch.setattr(connection, "_client", Client)
     caplog.set_level(logging.INFO)
     assert [connection.is_up() for _ in range(5)] == [False] * 5
-    assert asked == 1
+    assert pings == 1
     clock.now += connection.RETRY_AFTER_S
     assert not connection.is_up()
-    assert asked == 2
+    assert pings == 2
     broken = False
     clock.now += connection.RETRY_AFTER_S
     assert connection.is_up()

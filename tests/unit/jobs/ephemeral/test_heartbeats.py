@@ -1,4 +1,4 @@
-"""Signs of life, with a Redis that is a dictionary."""
+"""Heartbeats, with a Redis that is a dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.ephemeral import connection, heartbeats
 
 
 class Sorted:
-    """As much of a sorted set as is used."""
+    """The commands heartbeats use, on dicts."""
 
     def __init__(self) -> None:
         self.members: dict[str, float] = {}
@@ -41,10 +41,10 @@ class Sorted:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Sorted:
-    """What `ask` puts its question to."""
-    found = Sorted()
-    monkeypatch.setattr(heartbeats, "execute", lambda question: question(found))
-    return found
+    """Stands in for Redis."""
+    redis_set = Sorted()
+    monkeypatch.setattr(heartbeats, "execute", lambda question: question(redis_set))
+    return redis_set
 
 
 def test_a_silent_worker_is_forgotten(server: Sorted) -> None:

@@ -1,4 +1,4 @@
-"""What a worker tells and a page hears, with a stand-in for Redis; and what happens without it."""
+"""Progress a worker reports and a page reads, with a stand-in for Redis, and without one."""
 
 from __future__ import annotations
 
@@ -66,92 +66,92 @@ class Clock:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    made = Server()
+    fake = Server()
 
     def ask(question: Callable[[Any], Any]) -> Any:
-        if made.away:
+        if fake.away:
             raise RedisUnavailable
-        return question(made)
+        return question(fake)
 
     monkeypatch.setattr(progress, "execute", ask)
-    return made
+    return fake
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(progress, "time", made)
-    return made
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
 
 
-def heard() -> ItemProgress:
+def reported() -> ItemProgress:
     return progress.read(JOB)[str(ITEM)]
 
 
 def test_the_phases_of_an_item(server: Server, clock: Clock) -> None:
-    told = Reporter(JOB, ITEM)
-    assert (heard().phase, heard().found) == ("looking_up", None)
-    assert heard().started_at is not None
+    reporter = Reporter(JOB, ITEM)
+    assert (reported().phase, reported().found) == ("looking_up", None)
+    assert reported().started_at is not None
 
-    told.found(2, expected={FILE: 1000, OTHER: 0}, already={("7", 1): 500})
-    now = heard()
+    reporter.found(2, expected={FILE: 1000, OTHER: 0}, already={("7", 1): 500})
+    now = reported()
     assert (now.phase, now.found, now.files_done, now.files_total) == ("found", 2, 1, 3)
 
-    told.arriving(FILE, 100, None)
-    now = heard()
+    reporter.arriving(FILE, 100, None)
+    now = reported()
     assert (now.phase, now.bytes_done, now.bytes_total) == ("saving", 600, 1500)
 
     clock.now += 2
-    told.arriving(FILE, 400, None)
-    assert heard().eta_s == pytest.approx(2 / 400 * 600)
+    reporter.arriving(FILE, 400, None)
+    assert reported().eta_s == pytest.approx(2 / 400 * 600)
 
     clock.now += 1
-    told.file_done(FILE, 990)
-    told.tick()
-    assert (heard().files_done, heard().bytes_done) == (2, 1490)
+    reporter.file_done(FILE, 990)
+    reporter.tick()
+    assert (reported().files_done, reported().bytes_done) == (2, 1490)
 
-    told.checking()
-    assert heard().phase == "checking"
+    reporter.checking()
+    assert reported().phase == "checking"
     clock.now += 1
-    told.file_done(OTHER, 10)
-    assert (heard().files_done, heard().bytes_done, heard().bytes_total) == (3, 1500, 1500)
-    told.packing()
-    assert heard().phase == "packing"
+    reporter.file_done(OTHER, 10)
+    assert (reported().files_done, reported().bytes_done, reported().bytes_total) == (3, 1500, 1500)
+    reporter.packing()
+    assert reported().phase == "packing"
 
 
 def test_a_second_mirror_does_not_count_twice(server: Server, clock: Clock) -> None:
-    told = Reporter(JOB, ITEM)
-    told.found(1, expected={FILE: 1000}, already={})
-    told.arriving(FILE, 900, 1000)
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected={FILE: 1000}, already={})
+    reporter.arriving(FILE, 900, 1000)
     clock.now += 1
-    told.arriving(FILE, 50, 1000)
-    assert heard().bytes_done == 50
+    reporter.arriving(FILE, 50, 1000)
+    assert reported().bytes_done == 50
 
 
 def test_a_file_that_does_not_come_is_not_waited_for(server: Server, clock: Clock) -> None:
-    told = Reporter(JOB, ITEM)
-    told.found(1, expected={FILE: 1000, OTHER: 1000}, already={})
-    told.arriving(FILE, 900, 1000)
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected={FILE: 1000, OTHER: 1000}, already={})
+    reporter.arriving(FILE, 900, 1000)
     clock.now += 1
-    told.file_failed(FILE)
-    assert (heard().bytes_done, heard().bytes_total) == (0, 1000)
+    reporter.file_failed(FILE)
+    assert (reported().bytes_done, reported().bytes_total) == (0, 1000)
 
 
 def test_writes_are_few(server: Server, clock: Clock) -> None:
-    told = Reporter(JOB, ITEM)
-    told.found(1, expected={FILE: 10_000}, already={})
-    told.arriving(FILE, 0, 10_000)
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected={FILE: 10_000}, already={})
+    reporter.arriving(FILE, 0, 10_000)
     before = server.writes
     for done in range(1000):
         clock.now += 0.01  # ten seconds in all
-        told.arriving(FILE, done, 10_000)
+        reporter.arriving(FILE, done, 10_000)
     assert server.writes - before == pytest.approx(20, abs=1)
-    told.arriving(FILE, 9999, 10_000)
+    reporter.arriving(FILE, 9999, 10_000)
     clock.now += 1
-    told.tick()
-    assert heard().bytes_done == 9999
+    reporter.tick()
+    assert reported().bytes_done == 9999
     written = server.writes
-    told.tick()
+    reporter.tick()
     assert server.writes == written
 
 
@@ -185,10 +185,10 @@ def test_fields_of_a_newer_version_are_left_out(server: Server) -> None:
 
 def test_without_redis_nothing_is_told_and_nothing_breaks(server: Server) -> None:
     server.away = True
-    told = Reporter(JOB, ITEM)
-    told.found(1, expected={FILE: 1}, already={})
-    told.arriving(FILE, 1, 1)
-    told.file_done(FILE, 1)
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected={FILE: 1}, already={})
+    reporter.arriving(FILE, 1, 1)
+    reporter.file_done(FILE, 1)
     progress.erase(JOB)
     assert progress.read(JOB) == {}
 

@@ -1,10 +1,9 @@
-"""One leads, others follow: who, when, and what is taken over."""
+"""One leads, others follow: who, when, and what is reused."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +15,7 @@ from jobs.fetching import coalescing, pipeline, recorder
 from jobs.files import store
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
-from jobs.models import (
-    Artifact,
-    Audio,
-    Item,
-    ItemKind,
-    Prefer,
-    Quota,
-    Role,
-    Story,
-    StoryKind,
-)
+from jobs.models import Artifact, Audio, Item, ItemKind, Prefer, Quota, Role, Story, StoryKind
 from jobs.queue import actions, backoff, claims, settling, shutdown
 from jobs.queue.claims import Claim, ClaimLost
 from jobs.queue.settling import Outcome
@@ -45,7 +34,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def running(owner: str = "alice", **options: Any) -> Item:
-    """A claimed item for the same author, whoever asks."""
+    """A claimed item for the author `someone`."""
     return make_item(make_job(make_user(owner), **options), name="someone", state=S.RUNNING)
 
 
@@ -72,7 +61,7 @@ def leader() -> Item:
 
 
 def follow(item: Item) -> Outcome:
-    """Run the pipeline for an item that is to need no harvest."""
+    """The pipeline's outcome for an item that is to need no harvest."""
     return pipeline.run(claim_of(item))
 
 
@@ -87,9 +76,9 @@ def test_one_leads_and_the_others_do_not() -> None:
     first, second = running(), running("bob")
     assert lead(first)
     assert not lead(second)
-    found = coalescing.find_leader(coalescing.fetch_key(second), Audio.NONE)
-    assert found
-    assert not found.listed_before(timezone.now())
+    leader = coalescing.find_leader(coalescing.fetch_key(second), Audio.NONE)
+    assert leader
+    assert not leader.listed_before(timezone.now())
     settling.fail(claim_of(first), NoSuchAccount())
     assert lead(second)
 
@@ -129,15 +118,15 @@ def test_a_link_with_another_name_is_another_question() -> None:
 def test_whoever_ends_leads_no_more(end: str) -> None:
     item = running()
     assert lead(item)
-    held = claim_of(item)
+    claim = claim_of(item)
     if end == "cancel":
         actions.cancel(item.job)
     elif end == "release":
-        claims.release(held)
+        claims.release(claim)
     elif end == "finish":
-        settling.finish(held, Outcome(S.DONE))
+        settling.finish(claim, Outcome(S.DONE))
     else:
-        backoff.requeue_untried(held, timezone.now(), "refused")
+        backoff.requeue_untried(claim, timezone.now(), "refused")
     item.refresh_from_db()
     assert item.fetch_key is None
     with pytest.raises(ClaimLost):
@@ -155,26 +144,26 @@ def test_a_vanished_worker_leads_no_more() -> None:
     assert (item.state, item.fetch_key) == (S.QUEUED, None)
 
 
-# --- what is taken over ---
+# --- what is reused ---
 
 
 def test_what_the_leader_wrote_down_is_told_as_if_it_happened(leader: Item) -> None:
-    found = coalescing.find_leader(coalescing.fetch_key(leader), Audio.NONE)
-    assert found
+    attempt = coalescing.find_leader(coalescing.fetch_key(leader), Audio.NONE)
+    assert attempt
     settle(leader, S.DONE)
     with Workspace("bob.1") as workspace:
-        told = [type(event).__name__ for event in found.events(workspace)]
-    assert told == ["Listed", "FileReady", "FileReady", "StoryFinished"]
-    assert found.complete
+        events = [type(event).__name__ for event in attempt.events(workspace)]
+    assert events == ["Listed", "FileReady", "FileReady", "StoryFinished"]
+    assert attempt.complete
 
 
 def finishing(monkeypatch: pytest.MonkeyPatch, leader: Item, *ends: Any) -> None:
-    """The leader ends while its follower waits."""
-    todo = list(ends)
+    """Call `ends`, one each time the follower waits: the leader ends meanwhile."""
+    remaining = list(ends)
 
     def wait(_seconds: float) -> bool:
-        if todo:
-            todo.pop(0)()
+        if remaining:
+            remaining.pop(0)()
         return False
 
     monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
@@ -199,8 +188,8 @@ def test_a_follower_gets_everything_without_asking(
     with store.open_artifact(photo.pk) as file:
         assert file.read() == b"photo"
     assert photo.created_at >= started
-    for one in Artifact.objects.filter(item=leader):
-        store.remove(one.pk)
+    for artifact in Artifact.objects.filter(item=leader):
+        store.remove(artifact.pk)
     assert store.size(photo.pk) == 5
 
 
@@ -240,23 +229,34 @@ def filming(audio: Audio, *, photo: bool = False, silent: bool = False) -> Item:
     assert lead(item)
     Item.objects.filter(pk=item.pk).update(listed_at=timezone.now(), author_name="someone")
     story = make_story(item, tiktok_id="78", kind=StoryKind.VIDEO)
-    facts = {"content_type": "video/mp4", "has_audio": not silent, "name": "someone_01.mp4"}
-    make_artifact(story, content=media.video(1, (144, 256), audio=not silent), **facts)
+    make_artifact(
+        story,
+        content=media.video(1, (144, 256), audio=not silent),
+        content_type="video/mp4",
+        has_audio=not silent,
+        name="someone_01.mp4",
+    )
     if audio != Audio.NONE:
-        facts = {"role": Role.AUDIO_TRACK, "content_type": "audio/mp4", "name": "someone_01.m4a"}
-        make_artifact(story, content=b"hers", position=1, **facts)
+        make_artifact(
+            story,
+            content=b"hers",
+            role=Role.AUDIO_TRACK,
+            position=1,
+            content_type="audio/mp4",
+            name="someone_01.m4a",
+        )
     if photo:
         make_artifact(make_story(item, tiktok_id="79"), content=b"photo")
     return item
 
 
-@pytest.mark.parametrize("hers", [Audio.NONE, Audio.M4A])
-@pytest.mark.parametrize("mine", [Audio.NONE, Audio.M4A, Audio.MP3])
+@pytest.mark.parametrize("leader_audio", [Audio.NONE, Audio.M4A])
+@pytest.mark.parametrize("follower_audio", [Audio.NONE, Audio.M4A, Audio.MP3])
 def test_sound_is_taken_over_or_made_here(
-    monkeypatch: pytest.MonkeyPatch, hers: Audio, mine: Audio
+    monkeypatch: pytest.MonkeyPatch, leader_audio: Audio, follower_audio: Audio
 ) -> None:
-    leader = filming(hers)
-    bob = running("bob", audio=mine)
+    leader = filming(leader_audio)
+    bob = running("bob", audio=follower_audio)
     finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
     assert follow(bob) == Outcome(S.DONE)
     types = {
@@ -264,14 +264,16 @@ def test_sound_is_taken_over_or_made_here(
     }
     sound = {Audio.M4A: "audio/mp4", Audio.MP3: "audio/mpeg"}
     assert types.pop(Role.MEDIA) == "video/mp4"
-    assert types == ({Role.AUDIO_TRACK: sound[mine]} if mine != Audio.NONE else {})
-    if mine != Audio.NONE:
+    assert types == (
+        {Role.AUDIO_TRACK: sound[follower_audio]} if follower_audio != Audio.NONE else {}
+    )
+    if follower_audio != Audio.NONE:
         track = Artifact.objects.get(item=bob, role=Role.AUDIO_TRACK)
         with store.open_artifact(track.pk) as file:
             content = file.read()
         assert track.size_bytes == len(content)
-        assert (content == b"hers") == (hers == mine)
-        if hers != mine:
+        assert (content == b"hers") == (leader_audio == follower_audio)
+        if leader_audio != follower_audio:
             assert track.sha256 == hashlib.sha256(content).hexdigest()
             assert track.labels == ["audio_track"]
 
@@ -293,6 +295,9 @@ def test_sound_that_cannot_be_made_is_no_failure(monkeypatch: pytest.MonkeyPatch
     assert Artifact.objects.filter(item=bob).count() == 1
 
 
+# --- what the leader did not bring ---
+
+
 class Alone(Exception):
     """The follower went to fetch something itself."""
 
@@ -306,7 +311,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first was cancelled; what was taken over of theirs counts once."""
+    """The first leader was cancelled; files reused from it count once."""
 
     def album(item: Item) -> None:
         Item.objects.filter(pk=item.pk).update(
@@ -335,12 +340,12 @@ def test_a_second_leader_brings_nothing_twice(monkeypatch: pytest.MonkeyPatch) -
         return False
 
     monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
-    told: list[int] = []
-    monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: told.append(1))
+    files_done: list[int] = []
+    monkeypatch.setattr(progress.Reporter, "file_done", lambda *_: files_done.append(1))
     monkeypatch.setattr(recorder, "build_carousel", no_room)
     assert follow(bob) == Outcome(S.DONE)
     assert bob.artifacts.filter(role=Role.MEDIA).count() == 3
-    assert len(told) == 3
+    assert len(files_done) == 3
 
 
 def no_room(*_: Any) -> Any:
@@ -424,34 +429,3 @@ def test_an_item_with_a_past_neither_leads_nor_follows(leader: Item) -> None:
         follow(bob)
     bob.refresh_from_db()
     assert bob.fetch_key is None
-
-
-# --- files ---
-
-
-def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
-    file = make_artifact(content=b"shared")
-    path = artifacts / str(file.pk)[:2] / str(file.pk)
-    assert path.stat().st_nlink == 1
-    with Workspace("a.1") as workspace:
-        key = workspace.link_existing(file.pk)
-        assert path.stat().st_nlink == 2
-        with workspace.open(key) as opened:
-            assert opened.read() == b"shared"
-    assert path.stat().st_nlink == 1  # what was not kept is gone again
-    with Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
-        workspace.link_existing("00000000-0000-4000-8000-000000000000")
-
-
-def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(store.os, "link", refuse)
-    file = make_artifact(content=b"shared")
-    other = "00000000-0000-4000-8000-000000000001"
-    with Workspace("a.1") as workspace:
-        assert workspace.commit(workspace.link_existing(file.pk), other) == 6
-    store.remove(file.pk)
-    with store.open_artifact(other) as opened:
-        assert opened.read() == b"shared"

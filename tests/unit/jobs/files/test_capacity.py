@@ -1,11 +1,10 @@
-"""Is there room: for everyone, for one user, for what is arriving."""
+"""Capacity: room for everyone, for one user, and for files that still arrive."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import io
 import os
+import time
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -13,27 +12,26 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.errors import DiskFull
-from jobs.files import capacity, disk, workspace
+from jobs.files import capacity, workspace
 from jobs.files.workspace import Workspace
 from tests.factories import make_artifact, make_job, make_story
 
 pytestmark = pytest.mark.django_db
-
 SetEnv = Callable[..., None]
 
 
 def test_the_limit_counts_stored_and_arriving_bytes(set_env: SetEnv) -> None:
     make_artifact(size_bytes=600)
     set_env(disk_max=1000)
-    with workspace.Workspace("a.1") as one, workspace.Workspace("b.1") as two:
-        key, file = one.create()
-        one.reserve(300)
+    with workspace.Workspace("a.1") as first, workspace.Workspace("b.1") as second:
+        key, file = first.create()
+        first.reserve(300)
         with pytest.raises(DiskFull):
-            two.reserve(101)
-        two.reserve(100)
+            second.reserve(101)
+        second.reserve(100)
         file.close()
-        one.discard(key)
-        two.reserve(300)
+        first.discard(key)
+        second.reserve(300)
 
 
 def test_a_kept_file_counts_until_its_row_does(set_env: SetEnv) -> None:
@@ -97,7 +95,7 @@ def test_admitting_costs_at_most_one_query_a_second(
     django_assert_num_queries: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(capacity.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     capacity.invalidate()
     with Workspace("a.1") as workspace:
         with django_assert_num_queries(0):  # type: ignore[attr-defined]
@@ -123,34 +121,11 @@ def test_admitting_on_an_event_loop_asks_no_database(set_env: SetEnv) -> None:
         asyncio.run(reserve(workspace))
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: io.FileIO, data: bytes) -> int:
-        raise OSError(code, "full")
-
-    with Workspace("a.1") as workspace:
-        key, file = workspace.create()
-        file.write(b"x")
-        with monkeypatch.context() as patch:
-            patch.setattr(disk._RawFile, "_put", full)
-            with pytest.raises(DiskFull):
-                file.flush()
-            with pytest.raises(DiskFull):
-                workspace.commit(key, uuid.uuid4())
-            workspace.discard(key)
-        assert list(workspace.path.iterdir()) == []
-
-
-def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), disk.translate_disk_errors():
-        raise PermissionError(errno.EACCES, "no")
-
-
 def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:
     make_artifact(make_story(), size_bytes=7)
     make_artifact(job=make_job(), size_bytes=5)
     set_env(disk_max=12, disk_min_free=1)
-    found = capacity.measure()
-    assert (found.used_bytes, found.max_bytes, found.min_free_bytes) == (12, 12, 1)
-    assert found.free_bytes > 0
-    assert found.full
+    measured = capacity.measure()
+    assert (measured.used_bytes, measured.max_bytes, measured.min_free_bytes) == (12, 12, 1)
+    assert measured.free_bytes > 0
+    assert measured.full

@@ -1,4 +1,4 @@
-"""Names a person can find again, whatever the author or caption tries."""
+"""File names a person can find again, whatever the author or caption tries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.files import names
 
 AT = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
 # Also the odd ones: controls, bidi marks, unassigned code points, but no lone surrogates.
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 NASTY = st.text(
     st.sampled_from('./\\: \t\n\0\u202e\u200f"<>|?*%~-=@+_aAé\u0301con\uff0e\uff0f\u2025'),
     max_size=40,
@@ -118,7 +118,8 @@ def test_any_text_becomes_one_harmless_part(text: str) -> None:
     assert name[0] not in ".-~=+@ "
     assert name[-1] not in ". "
     assert not set(name) & set('<>:"/\\|?*%')
-    assert all(unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Cn"} for one in name)
+    categories = {unicodedata.category(character) for character in name}
+    assert not categories & {"Cc", "Cf", "Cs", "Co", "Cn"}
     assert unicodedata.is_normalized("NFC", name)
     for form in ("NFKC", "NFKD"):
         assert not set(unicodedata.normalize(form, name)) & set('<>:"/\\|?*%')

@@ -1,4 +1,4 @@
-"""Bytes over HTTP: whole, in parts, not at all, and not too many at once."""
+"""Saved files over HTTP: whole, in parts, not at all, and not too many at once."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def ask(
     inline: bool = False,
     **headers: str,
 ) -> HttpResponseBase:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = RequestFactory().generic(method, "/x", headers=named)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = RequestFactory().generic(method, "/x", headers=sent)
     artifact_id = file.pk if isinstance(file, Artifact) else file
     return serving.file_response(request, user or make_user(), artifact_id, inline=inline)
 
@@ -74,6 +74,12 @@ def body(response: HttpResponseBase) -> bytes:
     content = b"".join(parts)
     response.close()
     return content
+
+
+def stream_of(response: HttpResponseBase) -> Any:
+    """The open file of a response, which a server may send by itself."""
+    assert isinstance(response, FileResponse)
+    return response.file_to_stream
 
 
 def test_the_whole_file(file: Artifact) -> None:
@@ -94,17 +100,16 @@ def test_the_server_may_send_a_whole_file_by_itself(file: Artifact) -> None:
     response = ask(file)
     assert isinstance(response, FileResponse)
     assert response.block_size == 64 * 1024
-    assert response.file_to_stream.fileno() > 0
-    assert response.file_to_stream.tell() == 0
+    assert stream_of(response).fileno() > 0
+    assert stream_of(response).tell() == 0
     body(response)
     part = ask(file, Range="bytes=5-9")
-    assert isinstance(part, FileResponse)
-    assert not hasattr(part.file_to_stream, "fileno")
+    assert not hasattr(stream_of(part), "fileno")
     body(part)
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "end"),
+    ("header", "start", "end"),
     [
         pytest.param("bytes=0-", 0, SIZE - 1, id="everything"),
         pytest.param("bytes=0-0", 0, 0, id="first-byte"),
@@ -119,8 +124,8 @@ def test_the_server_may_send_a_whole_file_by_itself(file: Artifact) -> None:
         pytest.param(" bytes=1-2 ", 1, 2, id="spaces-around"),
     ],
 )
-def test_a_part(file: Artifact, asked: str, start: int, end: int) -> None:
-    response = ask(file, Range=asked)
+def test_a_part(file: Artifact, header: str, start: int, end: int) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 206
     assert response.headers["Content-Range"] == f"bytes {start}-{end}/{SIZE}"
     assert response.headers["Content-Length"] == str(end - start + 1)
@@ -128,20 +133,20 @@ def test_a_part(file: Artifact, asked: str, start: int, end: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "header",
     ["bytes=5-3", "bytes=0-1,5-6", "items=0-1", "bytes=-", "bytes", "bytes=a-b", "bytes=1 - 2",
      "bytes=" + "9" * 30 + "-", "bytes=٣-٤", ""],
 )  # fmt: skip
-def test_what_is_no_single_range_is_answered_with_everything(file: Artifact, asked: str) -> None:
-    response = ask(file, Range=asked)
+def test_what_is_no_single_range_is_answered_with_everything(file: Artifact, header: str) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 200
     assert "Content-Range" not in response.headers
     assert body(response) == CONTENT
 
 
-@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=999999-9999999", "bytes=-0"])
-def test_past_the_end(file: Artifact, asked: str) -> None:
-    response = ask(file, Range=asked)
+@pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=999999-9999999", "bytes=-0"])
+def test_past_the_end(file: Artifact, header: str) -> None:
+    response = ask(file, Range=header)
     assert response.status_code == 416
     assert response.headers["Content-Range"] == f"bytes */{SIZE}"
     assert "Content-Type" not in response.headers
@@ -152,23 +157,23 @@ def test_past_the_end(file: Artifact, asked: str) -> None:
 def test_any_range_agrees_with_a_slice(first: int | None, last: int | None) -> None:
     header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     request = RequestFactory().get("/x", headers={"Range": header})
-    found = serving._requested_range(request, '"x"', SIZE)
+    parsed = serving._requested_range(request, '"x"', SIZE)
     if first is None and last is None:
-        assert found is None
+        assert parsed is None
         return
     if first is None:
         expected = CONTENT[-last:] if last else b""
     elif last is not None and last < first:
-        assert found is None
+        assert parsed is None
         return
     else:
         expected = CONTENT[first : SIZE if last is None else last + 1]
     if not expected:
-        assert found == serving.UNSATISFIABLE
+        assert parsed == serving.UNSATISFIABLE
     else:
-        assert found
-        assert CONTENT[found[0] : found[1] + 1] == expected
-        assert 0 <= found[0] <= found[1] < SIZE
+        assert parsed
+        assert CONTENT[parsed[0] : parsed[1] + 1] == expected
+        assert 0 <= parsed[0] <= parsed[1] < SIZE
 
 
 def test_if_range(file: Artifact) -> None:
@@ -272,16 +277,16 @@ def test_disposition(name: str, header: str) -> None:
     assert serving.disposition(name, attachment=True) == header
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_no_name_breaks_the_header(name: str) -> None:
     header = serving.disposition(name, attachment=True)
-    found = re.fullmatch(
+    matched = re.fullmatch(
         r"attachment; filename=\"([^\"\\\r\n]*)\"; filename\*=UTF-8''([!-~]*)", header, re.ASCII
     )
-    assert found
-    assert found[1].isascii()
-    assert found[1].isprintable()
-    assert unquote(found[2]) == name
+    assert matched
+    assert matched[1].isascii()
+    assert matched[1].isprintable()
+    assert unquote(matched[2]) == name
 
 
 @pytest.mark.parametrize(
@@ -310,11 +315,11 @@ def test_a_preview_may_rest_in_the_browser_but_not_past_its_end(file: Artifact) 
     assert ask(poster, method="HEAD").headers["Cache-Control"] == "private, max-age=600"
     poster.expires_at = timezone.now() + timedelta(seconds=30)
     poster.save()
-    found = re.fullmatch(
+    matched = re.fullmatch(
         r"private, max-age=(\d+)", ask(poster, method="HEAD").headers["Cache-Control"]
     )
-    assert found
-    assert 20 <= int(found[1]) <= 30
+    assert matched
+    assert 20 <= int(matched[1]) <= 30
 
 
 # --- how many at once ---
@@ -325,13 +330,13 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
 ) -> None:
     set_env(web_threads=48)
     bob, carol = make_user("bob"), make_user("carol")
-    of_bob, of_carol = (make_artifact(job=make_job(one), content=b"x") for one in (bob, carol))
+    of_bob, of_carol = (make_artifact(job=make_job(owner), content=b"x") for owner in (bob, carol))
 
-    mine = [ask(file) for _ in range(24)]
+    alices = [ask(file) for _ in range(24)]
     with pytest.raises(TooManyDownloads) as caught:
         ask(file)
     assert caught.value.retry_after_s
-    theirs = [ask(of_bob, user=bob) for _ in range(16)]
+    others = [ask(of_bob, user=bob) for _ in range(16)]
     with pytest.raises(TooManyDownloads):
         ask(of_carol, user=carol)
     # What needs no thread for long is answered all the same.
@@ -341,9 +346,9 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
     poster = make_artifact(file.story, content=b"p", role=Role.POSTER, position=1)
     body(ask(poster))
 
-    mine.pop().close()
-    theirs.append(ask(of_carol, user=carol))
-    for response in mine + theirs:
+    alices.pop().close()
+    others.append(ask(of_carol, user=carol))
+    for response in alices + others:
         response.close()
 
 
@@ -361,15 +366,14 @@ def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving.Downl
     response = ask(file, Range="bytes=0-9999")
     assert isinstance(response, FileResponse)
     next(iter(response))
-    response.file_to_stream.close = response.close  # as Django does for the server
-    response.file_to_stream.close()
+    stream_of(response).close = response.close  # as Django does for the server
+    stream_of(response).close()
     assert slots.total() == 0
 
 
 def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving.DownloadSlots) -> None:
     response = ask(file)
-    assert isinstance(response, FileResponse)
-    opened = response.file_to_stream
+    opened = stream_of(response)
     del response
     gc.collect()
     assert slots.total() == 0

@@ -1,4 +1,4 @@
-"""What the scheduler puts right after a worker or a message was lost."""
+"""The reaper: what it puts right after a worker or a message was lost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
-from jobs.models import Artifact, Item, Job, Package, PackageState
+from jobs.models import Item, Job, Package, PackageState
 from jobs.queue import backoff
 from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
 from jobs.zips import claims
-from tests.factories import make_artifact, make_item, make_job
+from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
 
@@ -23,28 +23,28 @@ S = ItemState
 
 
 def test_what_a_vanished_worker_held_is_queued_again() -> None:
-    held = claimed()
-    with Workspace(held.workspace) as workspace:
+    claim = claimed()
+    with Workspace(claim.workspace) as workspace:
         workspace.create()
         reaper.requeue_stalled(timezone.now() + LEASE - timedelta(seconds=2))
-        assert row(held).state == S.RUNNING
+        assert row(claim).state == S.RUNNING
         report = reaper.requeue_stalled(timezone.now() + LEASE)
         assert report.requeued == 1
-        assert (row(held).state, row(held).tries) == (S.QUEUED, 1)
+        assert (row(claim).state, row(claim).tries) == (S.QUEUED, 1)
         assert not workspace.path.exists()
 
 
 def test_a_clock_set_back_leaves_nothing_in_hand_or_untold(broker: Broker) -> None:
-    held, told = claimed(), make_item(sent_at=timezone.now())
+    claim, sent = claimed(), make_item(sent_at=timezone.now())
     reaper.requeue_stalled(timezone.now() - timedelta(hours=1))
-    assert row(held).state == S.QUEUED
-    assert told.pk in broker.sent
+    assert row(claim).state == S.QUEUED
+    assert sent.pk in broker.sent
 
 
 def test_a_sign_of_life_keeps_the_lease() -> None:
-    held = claimed()
+    claim = claimed()
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert heartbeat(held)
+    assert heartbeat(claim)
     assert reaper.requeue_stalled(timezone.now()).requeued == 0
 
 
@@ -90,31 +90,11 @@ def test_who_goes_politely_has_not_vanished() -> None:
     job = make_job(links=1, state=S.DONE)
     package = Package.objects.create(job=job, owner=job.owner)
     for _ in range(reaper.MAX_WORKER_LOSSES):
-        held = claims.claim(package.pk)
-        assert held
-        claims.release(held)
+        claim = claims.claim(package.pk)
+        assert claim
+        claims.release(claim)
     for state in (*[PackageState.QUEUED] * (reaper.MAX_WORKER_LOSSES - 1), PackageState.FAILED):
         assert claims.claim(package.pk)
         reaper.requeue_stalled(timezone.now() + LEASE)
         package.refresh_from_db()
         assert package.state == state
-
-
-def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
-    job = make_job(links=1, state=S.DONE)
-    package = Package.objects.create(job=job, owner=job.owner)
-    held = claims.claim(package.pk)
-    assert held
-    assert claims.claim(package.pk) is None
-    assert claims.heartbeat(held)
-    report = reaper.requeue_stalled(timezone.now() + LEASE)
-    assert report.packages == 1
-    assert not claims.heartbeat(held)
-    again = claims.claim(package.pk)
-    assert again
-    artifact = make_artifact(job=job)
-    assert not claims.finish(held, artifact)
-    assert claims.finish(again, artifact)
-    package.refresh_from_db()
-    assert (package.state, package.artifact) == (PackageState.DONE, artifact)
-    assert Artifact.objects.count() == 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
@@ -17,6 +20,7 @@ from jobs.ephemeral.connection import ServerInfo
 from jobs.files import disk
 from jobs.ops import checks, dashboard, diagnostics
 from jobs.ops.findings import Finding, Report, Verdict
+from jobs.states import ItemState
 from jobs.upstream import breaker
 from tests.factories import make_artifact, make_item, make_job
 from tests.unit.jobs.ops.instances import make_healthy
@@ -36,7 +40,7 @@ def by_part(report: Report) -> dict[str, Finding]:
 
 @pytest.mark.usefixtures("_all_is_well")
 def test_all_is_well() -> None:
-    make_job(links=2, state="done")
+    make_job(links=2, state=ItemState.DONE)
     report = diagnostics.run()
     assert report.ok
     found = by_part(report)
@@ -48,7 +52,7 @@ def test_all_is_well() -> None:
     assert found["worker"].message.startswith("1 alive")
     assert found["failures"].message == "2 lines settled within 24 h, 0 not in full"
     assert "attic-nas" not in str(report)
-    assert not list((disk.settings.STORYKEEP.artifacts / "work").iterdir())
+    assert not list((settings.STORYKEEP.artifacts / "work").iterdir())
 
 
 def test_without_redis() -> None:
@@ -112,7 +116,7 @@ def test_unknown_sweep_running_pause_unwritable_disk(monkeypatch: pytest.MonkeyP
     soon = timezone.now() + timedelta(seconds=90)
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: None)
     monkeypatch.setattr(breaker, "shared_state", lambda: breaker.BreakerState(soon, "challenged"))
-    monkeypatch.setattr(disk.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     report = diagnostics.run()
     found = by_part(report)
     assert found["scheduler"].verdict is Verdict.NOTE
@@ -166,7 +170,7 @@ def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.MigrationExecutor, "migration_plan", lambda *_: [1, 2])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [1, 2])
     (finding,) = checks.check_database()
     assert (finding.verdict, "2 migrations" in finding.message) == (Verdict.FAIL, True)
 

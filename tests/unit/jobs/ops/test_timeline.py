@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 
 
-def ago(**span: float) -> object:
+def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 

@@ -1,4 +1,4 @@
-"""What is sent by name can be received under it, and a broker that is away raises nothing."""
+"""Messages go by names the worker knows, and a broker that is away raises nothing."""
 
 from __future__ import annotations
 

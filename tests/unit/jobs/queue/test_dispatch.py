@@ -1,4 +1,4 @@
-"""Who is served next, and what the broker is told."""
+"""Dispatch: whose turn it is, and which messages the broker gets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from jobs import tasks
 from jobs.housekeeping import reaper
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
-from jobs.queue import claims, settling, shutdown
+from jobs.queue import claims, settling
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import WINDOW, claim_next, dispatch
 from jobs.states import ItemState
+from jobs.upstream import breaker
+from stories.errors import Refused
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
@@ -61,9 +62,9 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
-    held = claim_next(broker.sent[1])
-    assert held
-    assert held.item_id == bobs.pk
+    claim = claim_next(broker.sent[1])
+    assert claim
+    assert claim.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
     assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
 
@@ -97,14 +98,16 @@ def test_while_the_broker_is_away_nothing_is_lost(broker: Broker) -> None:
     assert set(broker.tasks) == {messages.FETCH_ITEM, messages.PACK_PACKAGE}
 
 
-def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
-    item = make_item()
-    dispatch()
-    shutdown.shutdown_requested.set()
-    tasks.fetch_item(str(item.pk))
-    assert row(Claim(item.pk, 0)).state == S.QUEUED
-    assert dispatch() == 1
-    assert broker.sent == [item.pk] * 2
+def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
+    until = breaker.open_for(Refused())
+    job = make_job(links=2)
+    first, second = job.items.all()
+    assert claim_next(first.pk) is None
+    for item in (first, second):
+        item.refresh_from_db()
+        assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
+    assert first.tries == 0
+    assert broker.sent == []
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")

@@ -1,4 +1,4 @@
-"""What a user may use, what they use, and what happens when that is not enough."""
+"""Quotas: a user's limits, their use, and refusals."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def test_without_limits_everything_is_counted_and_nothing_refused() -> None:
     make_artifact(story, size_bytes=70)
     make_artifact(story, size_bytes=30, removed_at=timezone.now())
     make_job(make_user("bob"), links=5)
-    seen = quotas.usage(alice)
-    assert not seen.limited
-    assert seen.active_items == Use(2, None)
-    assert seen.items_per_day == Use(3, None)  # the refused line is not counted
-    assert seen.stored_bytes == Use(70, None)
-    assert seen.active_items.left is None
+    usage = quotas.usage(alice)
+    assert not usage.limited
+    assert usage.active_items == Use(2, None)
+    assert usage.items_per_day == Use(3, None)  # the refused line is not counted
+    assert usage.stored_bytes == Use(70, None)
+    assert usage.active_items.left is None
 
 
 def test_a_users_own_limit_goes_before_the_instances(set_env: SetEnv) -> None:
     set_env(quota_active=5, quota_daily=6, quota_bytes=7)
     alice, bob = make_user("alice"), make_user("bob")
     Quota.objects.create(owner=alice, active_items=50, items_per_day=0)
-    seen = quotas.usages([alice.pk, bob.pk])
-    assert seen[alice.pk].active_items == Use(0, 50)
-    assert seen[alice.pk].items_per_day == Use(0, None)  # 0: no limit
-    assert seen[alice.pk].stored_bytes == Use(0, 7)
+    usage = quotas.usages([alice.pk, bob.pk])
+    assert usage[alice.pk].active_items == Use(0, 50)
+    assert usage[alice.pk].items_per_day == Use(0, None)  # 0: no limit
+    assert usage[alice.pk].stored_bytes == Use(0, 7)
     assert [
-        seen[bob.pk].active_items.limit,
-        seen[bob.pk].items_per_day.limit,
-        seen[bob.pk].stored_bytes.limit,
+        usage[bob.pk].active_items.limit,
+        usage[bob.pk].items_per_day.limit,
+        usage[bob.pk].stored_bytes.limit,
     ] == [5, 6, 7]
-    assert seen[bob.pk].limited
+    assert usage[bob.pk].limited
 
 
 def test_as_many_queries_for_many_as_for_one(django_assert_num_queries: Any) -> None:
@@ -103,10 +103,11 @@ def test_a_retry_takes_as_many_as_there_is_room_for(set_env: SetEnv) -> None:
     assert actions.retry(job) == 2
     first = job.items.order_by("position").values_list("state", flat=True)
     assert list(first) == [S.QUEUED, S.QUEUED, S.FAILED, S.FAILED, S.FAILED]
-    one = job.items.filter(state=S.FAILED)[0]
-    for again in (lambda: actions.retry(job), lambda: actions.retry_item(one)):
-        with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
-            again()
+    item = job.items.filter(state=S.FAILED)[0]
+    with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
+        actions.retry(job)
+    with pytest.raises(QuotaExceeded, match="active_items: 3 of 3"):
+        actions.retry_item(item)
     assert job.items.filter(state=S.FAILED).count() == 3
     assert actions.retry(job, unlimited=True) == 3
 
@@ -197,14 +198,14 @@ def test_arriving_bytes_stay_within_the_owners_quota(set_env: SetEnv) -> None:
     make_artifact(make_story(make_item(make_job(alice), state=S.DONE)), size_bytes=500)
     assert quotas.max_stored_bytes(alice.pk) is None
     with (
-        workspace.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as one,
-        workspace.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as two,
+        workspace.Workspace("a.1", owner_id=alice.pk, max_bytes=1000) as first,
+        workspace.Workspace("a.2", owner_id=alice.pk, max_bytes=1000) as second,
         workspace.Workspace("b.1", owner_id=bob.pk, max_bytes=1000) as other,
     ):
-        one.reserve(300)
+        first.reserve(300)
         with pytest.raises(QuotaExceeded):
-            two.reserve(201)
-        two.reserve(200)
+            second.reserve(201)
+        second.reserve(200)
         with pytest.raises(QuotaExceeded):
-            one.reserve(1)
+            first.reserve(1)
         other.reserve(1000)

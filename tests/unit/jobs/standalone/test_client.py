@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from jobs.standalone import client
 from jobs.standalone.client import RunRateLimit
 from stories.errors import RateLimited
 
@@ -16,7 +17,7 @@ async def test_turns_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(client.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     rate_limit = RunRateLimit(0.5, 2)
     for _ in range(4):
         await rate_limit.acquire()

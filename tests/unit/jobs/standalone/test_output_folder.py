@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from jobs.files import disk
-from jobs.standalone import output_folder as module
 from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.zips.archive import FileFacts, StoryFacts, sidecar
 
@@ -147,7 +146,7 @@ def test_a_disk_without_hard_links(
     def link(*_: Any, **__: Any) -> None:
         raise OSError(refusal, os.strerror(refusal))
 
-    monkeypatch.setattr(module.os, "link", link)
+    monkeypatch.setattr(os, "link", link)
     (tmp_path / "a.jpg").write_bytes(b"theirs")
     with OutputFolder(tmp_path) as folder:
         assert put(folder, b"mine").name == "a_2.jpg"
@@ -163,7 +162,7 @@ def test_a_name_taken_is_given_back_when_it_cannot_be_filled(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.EPERM, "no")
 
-    monkeypatch.setattr(module.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     with OutputFolder(tmp_path) as folder:
         key, sha256, size_bytes = made(folder, b"x")
         monkeypatch.setattr(Path, "replace", refuse)
@@ -239,7 +238,7 @@ def test_more_than_the_disk_has_is_refused(tmp_path: Path, monkeypatch: pytest.M
         class Disk:
             f_bavail, f_frsize = 100, 1
 
-        monkeypatch.setattr(module.os, "statvfs", lambda _: Disk)
+        monkeypatch.setattr(os, "statvfs", lambda _: Disk)
         key, file = folder.create()
         folder.reserve(80)
         with pytest.raises(FolderFull):

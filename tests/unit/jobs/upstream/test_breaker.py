@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.upstream import breaker
 from stories.errors import Challenged, RateLimited, Refused
-from tests.memory import redis_stays_away
+from tests.memory import forget_tiktok, redis_stays_away
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,14 @@ def test_many_items_refused_at_once_count_as_one() -> None:
 def test_no_pause_is_endless() -> None:
     until = breaker.open_for(RateLimited(retry_after_s=10**9))
     assert until <= timezone.now() + timedelta(seconds=breaker.MAX_PAUSE_S)
+
+
+def test_rate_limits_wait_a_minute_or_as_long_as_tiktok_says() -> None:
+    assert breaker.open_for(RateLimited()) >= timezone.now() + timedelta(seconds=59)
+    forget_tiktok()
+    assert breaker.open_for(RateLimited(retry_after_s=500)) >= timezone.now() + timedelta(
+        seconds=499
+    )
 
 
 def test_what_the_banner_says() -> None:

@@ -1,4 +1,7 @@
-"""The cache of identities without Redis; with it, see tests/integration/test_upstream.py."""
+"""The cache of identities while Redis is away.
+
+What it does with Redis is in tests/integration/test_upstream.py.
+"""
 
 from __future__ import annotations
 

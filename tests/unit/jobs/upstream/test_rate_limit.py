@@ -35,14 +35,14 @@ def pace(set_env: Any) -> Any:
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long `acquire` slept, without sleeping. The clock stands still: no token comes back."""
-    taken: list[float] = []
+    slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        taken.append(seconds)
+        slept.append(seconds)
 
     monkeypatch.setattr("jobs.upstream.rate_limit.asyncio.sleep", sleep)
     monkeypatch.setattr("jobs.upstream.rate_limit.time.monotonic", lambda: 1000.0)
-    return taken
+    return slept
 
 
 async def test_a_burst_goes_at_once_and_then_the_rate_holds(pace: Any, naps: list[float]) -> None:

@@ -1,0 +1,101 @@
+"""How long files are kept, and for how much longer they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.files import lifetime
+from jobs.models import Artifact
+from tests.factories import make_artifact, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+SetEnv = Callable[..., None]
+HOUR = timedelta(hours=1)
+
+
+def test_extending_keeps_files_longer_up_to_the_maximum_and_never_shortens(
+    set_env: SetEnv,
+) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+
+    def make(saved: timedelta, left: timedelta, **facts: Any) -> Artifact:
+        return make_artifact(story, created_at=now - saved, expires_at=now + left, **facts)
+
+    fresh = make(HOUR, HOUR)
+    at_the_limit = make(23 * HOUR, HOUR / 2)
+    longer = make(HOUR, 5 * HOUR)
+    removed = make(HOUR, HOUR, removed_at=now)
+    expired = make(3 * HOUR, -HOUR)
+
+    extension = lifetime.extend(story.item.job)
+
+    def left(file: Artifact) -> float:
+        file.refresh_from_db()
+        return round((file.expires_at - now) / HOUR, 2)
+
+    assert left(fresh) == 3
+    assert left(at_the_limit) == 1
+    assert left(longer) == 7
+    assert left(removed) == 1
+    assert left(expired) == -1
+    assert extension == lifetime.Extension(until=at_the_limit.expires_at, longest=True)
+
+
+def test_extending_tells_whether_more_is_possible(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, created_at=now - HOUR, expires_at=now + HOUR)
+    extension = lifetime.extend(story.item.job)
+    assert extension
+    assert not extension.longest
+    assert round((extension.until - now) / HOUR, 2) == 3
+    extension = lifetime.extend(story.item.job)
+    assert extension
+    assert round((extension.until - now) / HOUR, 2) == 5
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
+    unchanged = lifetime.extend(story.item.job)
+    assert unchanged == lifetime.Extension(until=extension.until, longest=True)
+
+
+def test_extending_right_after_saving_adds_a_whole_lifetime(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=5 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    file = make_artifact(story, created_at=now, expires_at=now + 2 * HOUR)
+    for hours in (4, 5, 5):
+        extension = lifetime.extend(story.item.job)
+        file.refresh_from_db()
+        assert extension == lifetime.Extension(until=now + hours * HOUR, longest=hours == 5)
+        assert file.expires_at == now + hours * HOUR
+
+
+def test_a_gain_of_seconds_is_none(set_env: SetEnv) -> None:
+    """A file's row is made a moment before or after its time is counted from."""
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=2 * HOUR)
+    now = timezone.now()
+    until = now + 2 * HOUR - timedelta(seconds=5)
+    assert lifetime.extended(until, now) == until
+    assert lifetime.extended(until - HOUR, now) == now + 2 * HOUR
+
+
+def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None:
+    set_env(artifact_ttl=2 * HOUR, artifact_ttl_max=24 * HOUR)
+    now = timezone.now()
+    story = make_story()
+    make_artifact(story, created_at=now - 23.5 * HOUR, expires_at=now + HOUR / 4)
+    bundle = make_artifact(job=story.item.job, created_at=now, expires_at=now + HOUR / 4)
+    lifetime.extend(story.item.job)
+    bundle.refresh_from_db()
+    assert round((bundle.expires_at - now) / HOUR, 2) == 0.5
+
+
+def test_nothing_to_extend() -> None:
+    assert lifetime.extend(make_job(make_user())) is None

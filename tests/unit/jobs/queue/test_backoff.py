@@ -1,0 +1,116 @@
+"""How long an item waits before its next attempt, and what waits while TikTok refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs.housekeeping import reaper
+from jobs.models import Item
+from jobs.queue import backoff, claims, settling
+from jobs.states import ItemState
+from jobs.upstream.breaker import open_state
+from stories.errors import (
+    Challenged,
+    MediaUnavailable,
+    RateLimited,
+    Refused,
+    StoriesError,
+    Unavailable,
+    UpstreamDown,
+)
+from tests.factories import make_item, make_job
+from tests.unit.jobs.claims import claimed, row
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        pytest.param(UpstreamDown(), 3, id="upstream_down"),
+        pytest.param(MediaUnavailable(), 3, id="media_unavailable"),
+        pytest.param(Unavailable(), 2, id="unavailable"),
+    ],
+)
+def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int) -> None:
+    item = make_item()
+    waits = []
+    for number in range(tries):
+        claim = claimed(item)
+        settling.fail(claim, error)
+        item.refresh_from_db()
+        assert item.error_code == error.code
+        if number < tries - 1:
+            assert (item.state, item.settled_at) == (S.QUEUED, None)
+            assert item.not_before
+            waits.append(item.not_before - timezone.now())
+            Item.objects.update(not_before=None)
+    assert item.state == S.FAILED
+    assert waits == sorted(waits)  # growing
+    assert all(wait > timedelta(seconds=5) for wait in waits)
+
+
+def test_a_wait_that_tiktok_names_is_kept() -> None:
+    claim = claimed()
+    settling.fail(claim, UpstreamDown(retry_after_s=200))
+    not_before = row(claim).not_before
+    assert not_before
+    assert timedelta(seconds=190) < not_before - timezone.now() < timedelta(seconds=260)
+
+
+# --- refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [Challenged(), Refused(), RateLimited()])
+def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
+    job = make_job(links=3)
+    settling.fail(claimed(job.items.all()[0]), error)
+    opened = open_state()
+    assert opened
+    assert opened.code == error.code
+    for item in Item.objects.all():
+        assert (item.state, item.error_code, item.tries) == (S.QUEUED, error.code, 0)
+        assert item.not_before == opened.until
+    assert open_state() == opened
+
+
+def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    refused = make_item(not_before=later, error_code="refused")
+    down = make_item(not_before=later, error_code="upstream_down")
+    assert backoff.release_queue() == 1
+    refused.refresh_from_db()
+    down.refresh_from_db()
+    assert refused.not_before is None
+    assert down.not_before == later
+
+
+def test_patience_begins_with_the_first_refusal() -> None:
+    """Asked long ago, while nothing ran here: that was not TikTok's doing."""
+    long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
+    claim, other = claimed(asked_at=long_ago), make_item(asked_at=long_ago)
+    settling.fail(claim, Refused("HTTP 403"))
+    assert reaper.requeue_stalled(timezone.now()).gave_up == 0
+    assert row(claim).state == S.QUEUED
+    first = row(claim).refused_since
+    other.refresh_from_db()
+    assert (other.state, other.error_detail) == (S.QUEUED, "")
+    assert first
+    Item.objects.update(not_before=None)
+    second = claims.claim(claim.item_id)
+    assert second
+    settling.fail(second, Refused("HTTP 403"))
+    assert row(claim).refused_since == first
+    backoff.release_queue()
+    assert row(claim).refused_since is None
+
+
+def test_patience_with_refusals_ends() -> None:
+    long_ago = timezone.now() - backoff.MAX_REFUSAL_WAIT
+    claim = claimed(refused_since=long_ago)
+    settling.fail(claim, Refused("HTTP 403"))
+    assert (row(claim).state, row(claim).error_code) == (S.FAILED, "refused")

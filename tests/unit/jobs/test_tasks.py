@@ -1,0 +1,129 @@
+"""Tasks, the doors of the worker: a claim, the work, and an end for every kind of error."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from jobs import tasks
+from jobs.ephemeral import progress
+from jobs.housekeeping import reaper
+from jobs.models import Item
+from jobs.queue import claims, erasure, shutdown
+from jobs.queue.claims import Claim
+from jobs.queue.dispatch import dispatch
+from jobs.states import ItemState
+from jobs.upstream import breaker
+from stories.errors import NoSuchAccount, Refused
+from tests.factories import make_item
+from tests.unit.jobs.claims import row
+from tests.unit.jobs.conftest import Broker
+from tests.unit.jobs.fetching.stage import Stage, a_story, ended, listed, put_on
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Plays the events it is given to the pipeline."""
+    return put_on(monkeypatch)
+
+
+def fetch(stage: Stage, *script: Any) -> Item:
+    item = make_item()
+    stage.script = script
+    tasks.fetch_item(str(item.pk))
+    item.refresh_from_db()
+    return item
+
+
+def test_the_task_settles_what_it_claimed(stage: Stage) -> None:
+    photo = a_story()
+    item = fetch(stage, listed(photo), stage.file(photo), ended(photo))
+    assert (item.state, item.attempt) == (S.DONE, 1)
+    assert item.job.settled_at is not None
+
+
+def test_an_error_of_the_whole_item_is_its_code(stage: Stage) -> None:
+    item = fetch(stage, NoSuchAccount("code 10221"))
+    assert (item.state, item.error_code, item.error_detail) == (
+        S.FAILED,
+        "no_such_account",
+        "code 10221",
+    )
+
+
+def test_what_is_forgotten_meanwhile_leaves_no_progress(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped: list[Any] = []
+    monkeypatch.setattr(progress, "erase", dropped.append)
+    photo = a_story()
+    item = make_item()
+    stage.script = (listed(photo), lambda: erasure.erase(item.job), stage.file(photo))
+    tasks.fetch_item(str(item.pk))
+    assert dropped == [item.job_id] * 2
+
+
+def test_while_the_database_is_away_nothing_is_decided(stage: Stage) -> None:
+    item = fetch(stage, OperationalError("database is locked"))
+    assert item.state == S.RUNNING
+    reaper.requeue_stalled(timezone.now() + claims.LEASE)
+    item.refresh_from_db()
+    assert item.state == S.QUEUED
+
+
+def test_a_bug_is_an_id_for_the_reader_and_a_traceback_for_the_log(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    item = fetch(stage, ZeroDivisionError("secret"))
+    assert (item.state, item.error_code) == (S.FAILED, "internal")
+    assert item.error_detail in caplog.text
+    assert len(item.error_detail) == 8
+    assert "secret" not in item.error_detail
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.exc_info
+
+
+def test_a_stopping_worker_releases(stage: Stage) -> None:
+    item = fetch(stage, shutdown.shutdown_requested.set, None)
+    assert (item.state, item.tries) == (S.QUEUED, 0)
+
+
+def test_a_file_that_vanished_with_its_claim_is_no_bug(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker presumed dead comes back: its workspace is gone and the item is someone else's."""
+    photo = a_story()
+
+    def presumed_dead() -> None:
+        reaper.requeue_stalled(timezone.now() + claims.LEASE)
+
+    item = fetch(stage, listed(photo), stage.file(photo), presumed_dead, stage.file(photo), None)
+    assert item.state == S.QUEUED
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_an_answer_ends_the_pause_for_everyone(stage: Stage) -> None:
+    waiting = make_item(not_before=timezone.now() + timedelta(minutes=9), error_code="refused")
+    breaker.open_for(Refused())
+    breaker._local.until = 1.0  # the pause is over; this one goes first
+    fetch(stage, listed())
+    waiting.refresh_from_db()
+    assert waiting.not_before is None
+    assert breaker.open_state() is None
+
+
+def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
+    item = make_item()
+    dispatch()
+    shutdown.shutdown_requested.set()
+    tasks.fetch_item(str(item.pk))
+    assert row(Claim(item.pk, 0)).state == S.QUEUED
+    assert dispatch() == 1
+    assert broker.sent == [item.pk] * 2

@@ -1,0 +1,70 @@
+"""Sizes, times and durations in words. German is in tests/unit/test_language.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.utils import timezone as clock
+
+from jobs import wording
+
+NOW = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"),
+    [(0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1000, "1 kB"), (999_600, "1.0 MB"),
+     (8_440_000, "8.4 MB"), (123_456_789, "123 MB"), (5_100_000_000, "5.1 GB"),
+     (2 * 10**15, "2000 TB"), (None, "")],
+)  # fmt: skip
+def test_sizes_in_steps_of_a_thousand(size_bytes: float | None, words: str) -> None:
+    assert wording.size(size_bytes).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=24), "24 hours"),
+        (timedelta(days=2), "2 days"),
+        (timedelta(days=30), "30 days"),
+        (timedelta(hours=49), "49 hours"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(seconds=61), "61 seconds"),
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(), "0 seconds"),
+    ],
+)
+def test_a_span_is_told_in_its_largest_whole_unit(duration: timedelta, words: str) -> None:
+    assert wording.span(duration) == words
+
+
+@pytest.mark.parametrize(
+    ("past", "words"),
+    [
+        (timedelta(seconds=-5), "0 s"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(minutes=1), "1 min"),
+        (timedelta(minutes=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(hours=47), "47 h"),
+        (timedelta(hours=71), "2 d"),
+    ],
+)
+def test_an_age_has_one_number(
+    past: timedelta, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    assert wording.age(NOW - past).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+def test_times_are_told_in_utc() -> None:
+    tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
+    assert wording.iso(tokyo) == "2026-11-20T14:03:59+00:00"
+    assert wording.absolute(tokyo) == "20 Nov, 14:03 UTC"
+
+
+def test_no_time_has_no_words() -> None:
+    assert wording.age(None) == "–"
+    assert (wording.iso(None), wording.absolute(None)) == ("", "")
