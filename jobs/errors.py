@@ -156,13 +156,13 @@ def words(code: str) -> tuple[str, str]:
     return _(cls.message), _(cls.hint) if cls.hint else ""
 
 
-def place(detail: str) -> str:
+def localized_detail(detail: str) -> str:
     """The detail of a refused link in the reader's language; any other detail unchanged."""
     thing, bracket, name = detail.partition(" (")
     return f"{_(thing)}{bracket}{name}" if thing in UNSUPPORTED_LINKS else detail
 
 
-def told(error: StoriesError) -> tuple[str, str]:
+def explain(error: StoriesError) -> tuple[str, str]:
     """The message and hint for an error, in the reader's language.
 
     An error at hand may know more than its stored code does: which limit, how many lines.

@@ -53,11 +53,11 @@ def job_state(items: Iterable[str]) -> ItemState:
     RUNNING. All settled: CANCELLED when one was cancelled, their common state when they agree, DONE
     when they are done or empty, else PARTIAL.
     """
-    seen = {ItemState(state) for state in items}
-    if seen & OPEN:
-        return S.QUEUED if seen <= {S.QUEUED, S.FAILED} else S.RUNNING
-    if S.CANCELLED in seen:
+    states = {ItemState(state) for state in items}
+    if states & OPEN:
+        return S.QUEUED if states <= {S.QUEUED, S.FAILED} else S.RUNNING
+    if S.CANCELLED in states:
         return S.CANCELLED
-    if len(seen) == 1:
-        return seen.pop()
-    return S.DONE if seen <= {S.DONE, S.EMPTY} else S.PARTIAL
+    if len(states) == 1:
+        return states.pop()
+    return S.DONE if states <= {S.DONE, S.EMPTY} else S.PARTIAL

@@ -25,7 +25,7 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
-from jobs.errors import Internal, NeverFits, new_bug_id, told, words
+from jobs.errors import Internal, NeverFits, explain, new_bug_id, words
 from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
@@ -237,7 +237,7 @@ def _nothing_understood(request: HttpRequest, error: NothingUnderstood) -> HttpR
 
 @api.exception_handler(StoriesError)
 def _stories_error(request: HttpRequest, error: StoriesError) -> HttpResponse:
-    message, hint = told(error)
+    message, hint = explain(error)
     if error.code == Internal.code and error.detail:
         message = f"{message} ({error.detail})"
     if isinstance(error, EmptySubmission):

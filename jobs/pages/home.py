@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs.errors import BatchTooLong, place, told
+from jobs.errors import BatchTooLong, explain, localized_detail
 from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
@@ -157,8 +157,10 @@ def _form_problem(form: PasteForm) -> Problem:
 
 def _line_message(error: InputError) -> str:
     """What the link leads to instead, the error's message, and its hint, as sentences."""
-    message, hint = told(error)
-    instead = f"{capfirst(place(error.detail))}." if isinstance(error, UnsupportedLink) else ""
+    message, hint = explain(error)
+    instead = (
+        f"{capfirst(localized_detail(error.detail))}." if isinstance(error, UnsupportedLink) else ""
+    )
     return " ".join(filter(None, (instead, message, hint)))
 
 
@@ -167,7 +169,7 @@ def _submit_problem(form: PasteForm, error: StoriesError) -> Problem:
         refused = error.lines[:MAX_MARKED_LINES]
         messages = [(line.text, _line_message(line.error)) for line in refused if line.error]
         return Problem(message=error.said(), lines=_marked_lines(form, messages))
-    message, hint = told(error)
+    message, hint = explain(error)
     marked: Sequence[MarkedLine] = ()
     if isinstance(error, BatchTooLong):
         first_over = read_lines(form.lines())[error.limit]

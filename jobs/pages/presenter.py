@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import place, words
+from jobs.errors import localized_detail, words
 from jobs.files import lifetime
 from jobs.models import Role
 from jobs.pages.tiles import Tile, present_tile
@@ -312,7 +312,7 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",
         summary=_line_summary(item),
         message=message,
-        detail=place(error.detail) if error and has_detail else "",
+        detail=localized_detail(error.detail) if error and has_detail else "",
         hint=hint,
         waits_for_tiktok=item.waiting and item.error is not None and item.error.is_refusal,
         post_offered=item.error is not None and item.error.code == "not_a_story",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 
-from jobs.errors import told
+from jobs.errors import explain
 from stories.errors import StoriesError
 
 
@@ -16,5 +16,5 @@ def uncached(response: HttpResponse) -> HttpResponse:
 
 def error_words(error: StoriesError) -> dict[str, str]:
     """{message, hint, code} of an error, in the reader's language."""
-    message, hint = told(error)
+    message, hint = explain(error)
     return {"message": message, "hint": hint, "code": error.code}

@@ -15,7 +15,15 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from jobs.errors import BY_CODE, Cancelled, Internal, is_refusal, place, retry_may_help, words
+from jobs.errors import (
+    BY_CODE,
+    Cancelled,
+    Internal,
+    is_refusal,
+    localized_detail,
+    retry_may_help,
+    words,
+)
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
 
@@ -42,7 +50,7 @@ class ErrorView:
         """The code's message in the reader's language, with `detail` where that is for readers."""
         message, _ = words(self.code)
         shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
-        return f"{message} ({place(self.detail)})" if shown and self.detail else message
+        return f"{message} ({localized_detail(self.detail)})" if shown and self.detail else message
 
     @property
     def hint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs import errors
-from jobs.errors import BY_CODE, BatchTooLong, Internal, told, words
+from jobs.errors import BY_CODE, BatchTooLong, Internal, explain, words
 from jobs.queue import backoff
 from stories.errors import StoriesError
 
@@ -60,6 +60,6 @@ def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> No
 
 
 def test_a_batch_that_is_too_long_says_how_long_it_may_be() -> None:
-    message, hint = told(BatchTooLong(51, 50))
+    message, hint = explain(BatchTooLong(51, 50))
     assert message == "One job holds at most 50 lines. You sent 51."
     assert hint == words(BatchTooLong.code)[1]
