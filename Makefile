@@ -23,7 +23,7 @@ QUEUE := tests/integration/test_queue.py
 MAIN_PATH := tests/browser/test_main_path.py
 
 test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
-	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py $(QUEUE) $(ARGS)
+	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py tests/test_layers.py $(QUEUE) $(ARGS)
 	@$(PYTEST) --dist loadgroup $(MAIN_PATH) $(ARGS)
 
 test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
@@ -51,12 +51,12 @@ messages: $(VENV)/dev.ok ## Bring the translations in locale/ up to date, and sa
 
 # Checks look at the code alone, not at anyone's data folder.
 check: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
-check: $(VENV)/dev.ok ## Format, lint, types, import direction, migrations
+check: $(VENV)/dev.ok ## Format, lint, types, layers, migrations
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@$(BIN)/python -m pytest -q tests/test_house.py
+	@$(BIN)/python -m pytest -q tests/test_house.py tests/test_layers.py
 
 format: $(VENV)/dev.ok ## Put the code into its form
 	@$(BIN)/ruff check --quiet --fix-only

@@ -1,1 +1,1 @@
-"""Who may use this instance: the first-run link, invitations, roles, blocking, API tokens."""
+"""Accounts: sign-in, the set-up link, invitations, roles, blocking, API tokens."""

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.conf import settings
 from django.http import HttpRequest
 
 
-def full(request: HttpRequest, path: str) -> str:
-    """The path as others can open it; by the configured address where there is one."""
-    public = urlsplit(settings.STORYKEEP.public_url or "")
-    if public.netloc:
-        return f"{public.scheme}://{public.netloc}{path}"
-    return request.build_absolute_uri(path)
+def absolute_url(request: HttpRequest, path: str) -> str:
+    """The public address of a path; without STORYKEEP_PUBLIC_URL, by the request's Host header."""
+    return settings.STORYKEEP.absolute_url(path) or request.build_absolute_uri(path)

@@ -1,9 +1,9 @@
-"""How Django knows this app."""
+"""The app config of `accounts`."""
 
 from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Sign-in, the set-up link and API tokens."""
+    """Sign-in, invitations, roles and API tokens."""
 
     name = "accounts"

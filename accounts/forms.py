@@ -1,4 +1,4 @@
-"""What people fill in about accounts, tokens and invitations."""
+"""Forms for new accounts, API tokens and invitations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 
 
 class AccountForm(_UserForm):
-    """A name and a password, of someone who comes in."""
+    """Name and password of a new account."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,11 +31,11 @@ class AccountForm(_UserForm):
         name.help_text = _("Letters and digits of one alphabet, and @ . + - _")
 
     def clean_username(self) -> str:
-        """One that nobody has, or seems to have."""
+        """The name in its normal form. Raises ValidationError for a look-alike of another."""
         name = super().clean_username()
-        return (
-            username_lookalikes.checked(name) if name else name
-        )  # none: a fault was found already
+        if not name:  # Django has found a mistake already
+            return name
+        return username_lookalikes.validated(name)
 
 
 class TokenForm(forms.Form):
@@ -67,7 +67,7 @@ class TokenForm(forms.Form):
     )
 
     def expires_at(self) -> datetime | None:
-        """When it ends; None for never."""
+        """The moment a token of the chosen duration expires; None for never."""
         days: int = self.cleaned_data["days"]
         return timezone.now() + timedelta(days=days) if days else None
 
@@ -92,7 +92,7 @@ class InvitationForm(forms.Form):
     )
     days = forms.TypedChoiceField(
         label=_("The link works for"),
-        choices=[(1, _("a day")), (invitations.DAYS, _("7 days")), (30, _("30 days"))],
+        choices=[(1, _("a day")), (invitations.DEFAULT_DAYS, _("7 days")), (30, _("30 days"))],
         coerce=int,
-        initial=invitations.DAYS,
+        initial=invitations.DEFAULT_DAYS,
     )

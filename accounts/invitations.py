@@ -1,4 +1,4 @@
-"""Links that let one more person in: made by an admin, used once, over after a while."""
+"""Invitations: links that let one person make an account, used once, within some days."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from django.utils import timezone
 
 from accounts.models import Invitation
 
-DAYS: Final = 7
-LONGEST_DAYS: Final = 90
+DEFAULT_DAYS: Final = 7
+MAX_DAYS: Final = 90
 
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def create(by: User | None, *, admin: bool = False, days: int = DAYS, whom: str = "") -> str:
-    """The token of a fresh link; it can never be read again. `by`: None for the command line."""
+def create(
+    by: User | None, *, admin: bool = False, days: int = DEFAULT_DAYS, whom: str = ""
+) -> str:
+    """Make an invitation and return the token of its link, which can never be read again.
+
+    by: the admin, None on the command line. whom: a reminder, 100 characters at most.
+    """
     now = timezone.now()
     Invitation.objects.filter(expires_at__lte=now).delete()
     token = secrets.token_urlsafe(32)
@@ -38,36 +43,36 @@ def create(by: User | None, *, admin: bool = False, days: int = DAYS, whom: str 
 
 
 def pending() -> models.QuerySet[Invitation]:
-    """Those that can still be used."""
+    """Invitations that can still be used, the first to expire first."""
     now = timezone.now()
     return Invitation.objects.filter(expires_at__gt=now).order_by("expires_at", "pk")
 
 
 def find(token: str) -> Invitation | None:
-    """The invitation behind a link; None when used, revoked, too old or made up."""
+    """The invitation with this token; None when used, revoked, expired or made up."""
     return pending().filter(digest=_digest(token)).first()
 
 
 def accept(token: str, username: str, password: str) -> User | None:
-    """Make the account and use the link up. None when it was used up meanwhile.
+    """Make an account and delete the invitation. None when it was used meanwhile.
 
     Two browser tabs at once: the second waits for the first one's delete and then finds no row.
-    Raises IntegrityError when the name was taken a moment ago; the link stays good.
+    Raises IntegrityError when the name was taken a moment ago; the invitation can still be used.
     """
     with transaction.atomic():
-        found = pending().filter(digest=_digest(token)).first()
-        if found is None:
+        invitation = find(token)
+        if invitation is None:
             return None
-        used, _ = Invitation.objects.filter(pk=found.pk).delete()
-        if not used:
+        deleted, _ = Invitation.objects.filter(pk=invitation.pk).delete()
+        if not deleted:
             return None
-        make = get_user_model().objects
-        if found.makes_admin:
-            return make.create_superuser(username, password=password)
-        return make.create_user(username, password=password)
+        users = get_user_model().objects
+        if invitation.makes_admin:
+            return users.create_superuser(username, password=password)
+        return users.create_user(username, password=password)
 
 
 def revoke(invitation_id: int) -> bool:
-    """End an invitation before its time; False when there was none."""
-    gone, _ = Invitation.objects.filter(pk=invitation_id).delete()
-    return bool(gone)
+    """Delete an invitation; False when there is none by this id."""
+    deleted, _ = Invitation.objects.filter(pk=invitation_id).delete()
+    return bool(deleted)

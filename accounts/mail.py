@@ -1,7 +1,7 @@
-"""Mail, on an instance that can send any: handed over beside the request, not within it.
+"""Mail, sent in the background when a mail server is configured.
 
-So nobody waits for a mail server, and how long it took tells no stranger whether there was anything
-to send.
+No request waits for the server, and how long a response took tells no stranger whether there was
+anything to send.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ from django.utils.functional import cached_property
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 8
-"""Mails on their way at the same time. More are dropped: whoever wants one asks again."""
+MAX_CONCURRENT = 8
+"""Mails being sent at the same time. More are dropped: whoever wants one asks again."""
 
-_on_their_way = threading.BoundedSemaphore(AT_ONCE)
+_slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
-class Smtp(EmailBackend):
-    """Django's, which also trusts the authority of STORYKEEP_CA_BUNDLE."""
+class SmtpBackend(EmailBackend):
+    """Django's SMTP backend, which also trusts the authority of STORYKEEP_CA_BUNDLE."""
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        """Every certificate is checked, against the system's authorities and ours."""
+        """A TLS context that checks certificates, against the system's authorities and ours."""
         context = ssl.create_default_context()
         if settings.STORYKEEP.ca_bundle:
             context.load_verify_locations(settings.STORYKEEP.ca_bundle)
         return context
 
 
-def configured() -> bool:
-    """Can this instance send mail?"""
+def is_configured() -> bool:
+    """Whether this instance can send mail."""
     return settings.STORYKEEP.mail is not None
 
 
-def only_with_mail(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """For a page that is nothing without mail: 404 on an instance that sends none."""
+def requires_mail(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Decorate a view that needs mail: 404 on an instance that cannot send any."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not configured():
+        if not is_configured():
             raise Http404
         return view(request, *args, **kwargs)
 
     return guarded
 
 
-def post(message: EmailMessage) -> None:
-    """Send it, soon. What goes wrong is in the log, without the address or a word of the mail."""
-    if not _on_their_way.acquire(blocking=False):
-        logger.error("mail dropped: %d others are still on their way", AT_ONCE)
+def send_in_background(message: EmailMessage) -> None:
+    """Send a mail in a thread. Errors are logged, without the address or a word of the mail."""
+    if not _slots.acquire(blocking=False):
+        logger.error("mail dropped: %d others are still on their way", MAX_CONCURRENT)
         return
     threading.Thread(target=_send, args=(message,), name="mail", daemon=True).start()
 
@@ -71,4 +71,4 @@ def _send(message: EmailMessage) -> None:
     except OSError as error:  # smtplib's errors are among them, and may quote the address
         logger.error("mail not sent: %s %s", type(error).__name__, getattr(error, "smtp_code", ""))
     finally:
-        _on_their_way.release()
+        _slots.release()

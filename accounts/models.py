@@ -1,4 +1,4 @@
-"""API tokens (named, hashed, shown once), invitations, and the link that makes the first admin."""
+"""Rows of API tokens, invitations, and the set-up link that makes the first admin."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Scope(models.TextChoices):
-    """What a token may do."""
+    """Scope of a token: `read` allows GET, HEAD and OPTIONS alone."""
 
     READ = "read", _("look and download")
     WRITE = "write", _("everything")
 
 
 class ApiToken(models.Model):
-    """A key for scripts. Only its SHA-256 is kept; the token itself is shown once.
+    """An API token of a user. Only its SHA-256 is stored; the token itself is shown once.
 
     last_used_at: refreshed at most once a minute.
     """
@@ -35,18 +35,13 @@ class ApiToken(models.Model):
         return self.name
 
     @property
-    def may_write(self) -> bool:
-        """May it change anything, or only look?"""
-        return self.scope == Scope.WRITE
-
-    @property
     def is_expired(self) -> bool:
-        """Its time is over; it is kept only to be seen."""
+        """Whether it has expired; such a row is kept only to be listed."""
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
 class SetupLink(models.Model):
-    """The link that makes the first admin. One row at most; using it removes the row.
+    """A link that makes the first admin. One row at most; using the link deletes it.
 
     digest: SHA-256 of the token in the link.
     """
@@ -59,7 +54,7 @@ class SetupLink(models.Model):
 
 
 class Invitation(models.Model):
-    """A link that lets one person make an account. Using or revoking it removes the row.
+    """A link that lets one person make an account. Using or revoking it deletes the row.
 
     digest: SHA-256 of the token in the link. created_by: None when made on the command line.
     whom: a reminder for whoever made it.

@@ -1,4 +1,4 @@
-"""Forms for passkeys that take any nonsense for a wrong answer, not for a reason to crash."""
+"""Forms for passkeys that treat a malformed credential as a wrong one, not as a crash."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from allauth.mfa.webauthn import forms
 from django.core.exceptions import ValidationError
 
 
-class _Patient:
-    """The library's parsers stumble in many ways over what no browser would send."""
+class _LenientCredential:
+    """Mixin: the library's parsers raise many kinds of errors for what no browser would send."""
 
     def clean_credential(self) -> Any:
-        """The key that answered."""
+        """The authenticator that answered. Raises ValidationError."""
         try:
             return super().clean_credential()  # type: ignore[misc]  # of the form beside it
         except ValidationError:
@@ -22,23 +22,23 @@ class _Patient:
             raise get_adapter().validation_error("incorrect_code") from error
 
 
-class SignInForm(_Patient, forms.LoginWebAuthnForm):  # type: ignore[misc]  # no types there
-    """Instead of a password."""
+class SignInForm(_LenientCredential, forms.LoginWebAuthnForm):  # type: ignore[misc]  # no types there
+    """Signing in with a passkey instead of a password."""
 
 
-class SecondStepForm(_Patient, forms.AuthenticateWebAuthnForm):  # type: ignore[misc]  # as above
-    """After the password."""
+class SecondStepForm(_LenientCredential, forms.AuthenticateWebAuthnForm):  # type: ignore[misc]  # no types there
+    """A passkey as the second step after the password."""
 
 
-class ConfirmForm(_Patient, forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]  # as above
-    """Is it still you?"""
+class ConfirmForm(_LenientCredential, forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]  # no types there
+    """A passkey to confirm who is at a signed-in browser."""
 
 
-class AddForm(forms.AddWebAuthnForm):  # type: ignore[misc]  # as above
-    """One more key."""
+class AddForm(forms.AddWebAuthnForm):  # type: ignore[misc]  # no types there
+    """Adding a passkey."""
 
     def clean(self) -> Any:
-        """The key that was made."""
+        """The new credential. Raises ValidationError."""
         try:
             return super().clean()
         except ValidationError:

@@ -1,4 +1,4 @@
-"""Forms about passwords: to change one, and for those who forgot theirs."""
+"""Forms to change a password, to ask for a reset link by mail, and to use that link."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ _LABELS = {
 
 
 class ForgottenPasswordForm(ResetPasswordForm):  # type: ignore[misc]  # the library has no types
-    """Whose mail address it is."""
+    """Asking for a reset link by mail."""
 
     users: list[User]
 
     def clean_email(self) -> str:
-        """Leaves only people who have shown that mail to this address reaches them: a link to an
-        address with a typing mistake would hand the account to whoever reads it."""
+        """The address; `users` keeps only those who have confirmed it: a link sent to an address
+        with a typing mistake would hand the account to whoever reads it."""
         email: str = super().clean_email()
-        shown = EmailAddress.objects.filter(email=email.lower(), verified=True, user__in=self.users)
-        self.users = [one.user for one in shown.select_related("user")]
+        confirmed = EmailAddress.objects.filter(
+            email=email.lower(), verified=True, user__in=self.users
+        )
+        self.users = [row.user for row in confirmed.select_related("user")]
         return email
 
 
-class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # as above
-    """A new password of someone who knows the old one."""
+class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # the library has no types
+    """Changing a password, with the current one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _label(self.fields)
+        _set_labels(self.fields)
 
 
-class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # as above
-    """A new password of someone who came by a link."""
+class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the library has no types
+    """Choosing a new password by a reset link."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _label(self.fields)
+        _set_labels(self.fields)
 
 
-def _label(fields: dict[str, Any]) -> None:
-    """In our words."""
+def _set_labels(fields: dict[str, Any]) -> None:
+    """Replace the library's labels by ours."""
     for name, label in _LABELS.items():
         if name in fields:
             fields[name].label = label

@@ -1,7 +1,7 @@
-"""Who is an admin, who is blocked, who goes; and the rule that an admin is always left.
+"""Roles, blocking and removing of people; and the rule that an admin is always left.
 
-Every change to a person that could take the last admin away runs inside `keeping_an_admin`, whether
-it comes from a page, the admin or a command.
+Every change that could take the last admin away runs inside `ensure_admin_remains`, whether it
+comes from a page, the admin or a command.
 """
 
 from __future__ import annotations
@@ -19,56 +19,56 @@ from accounts.models import ApiToken, Invitation
 
 
 class LastAdmin(Exception):
-    """This would leave nobody who can run the instance. Nothing was changed."""
+    """The change would leave no active admin; it was rolled back."""
 
 
 def admins() -> models.QuerySet[User]:
-    """Everyone who can run this instance."""
+    """Active admins: everyone who can run this instance."""
     return get_user_model().objects.filter(is_superuser=True, is_active=True)
 
 
-def _locked() -> list[int]:
-    """Every admin, locked until the transaction ends, always in the same order.
+def _lock_admins() -> list[int]:
+    """The ids of all admins, their rows locked until the transaction ends, in a fixed order.
 
-    So of two who demote each other at the same time the second finds itself the last. (SQLite locks
+    Of two who demote each other at the same time, the second finds itself the last. (SQLite locks
     by itself: its transactions are IMMEDIATE.)
     """
     return list(admins().select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 @contextmanager
-def keeping_an_admin() -> Iterator[None]:
-    """One transaction for what is inside; LastAdmin, and none of it, if no admin would be left."""
+def ensure_admin_remains() -> Iterator[None]:
+    """A transaction that is rolled back, raising LastAdmin, when no admin would be left."""
     with transaction.atomic():
-        before = _locked()
+        before = _lock_admins()
         yield
         if before and not admins().exists():
             raise LastAdmin
 
 
 def are_last_admins(*users: User) -> bool:
-    """Would nobody be in charge without them? Holds as long as the caller's transaction does."""
+    """Whether no admin would be left without them. Holds as long as the caller's transaction."""
     with transaction.atomic():
-        locked = set(_locked())
+        locked = set(_lock_admins())
         return bool(locked) and locked <= {user.pk for user in users}
 
 
 def set_role(user: User, *, admin: bool) -> None:
-    """Make someone an admin or a member. Raises LastAdmin."""
-    with keeping_an_admin():
+    """Make a person an admin or a member. Raises LastAdmin."""
+    with ensure_admin_remains():
         get_user_model().objects.filter(pk=user.pk).update(is_staff=admin, is_superuser=admin)
         if not admin:
-            # Who could invite may still hold links; they would outlive the right to make them.
+            # Links they made would outlive the right to make them.
             Invitation.objects.filter(created_by=user).delete()
     user.is_staff = user.is_superuser = admin
 
 
 def block(user: User) -> None:
-    """Let someone in no more: sessions, tokens and the invitations they made end at once.
+    """Block a person: sessions, tokens and the invitations they made end at once.
 
     Raises LastAdmin.
     """
-    with keeping_an_admin():
+    with ensure_admin_remains():
         get_user_model().objects.filter(pk=user.pk).update(is_active=False)
         ApiToken.objects.filter(owner=user).delete()
         Invitation.objects.filter(created_by=user).delete()
@@ -77,25 +77,25 @@ def block(user: User) -> None:
 
 
 def unblock(user: User) -> None:
-    """Let someone in again, with the password they had."""
+    """Let a blocked person sign in again, with the password they had."""
     get_user_model().objects.filter(pk=user.pk).update(is_active=True)
     user.is_active = True
 
 
 def remove(user: User) -> None:
-    """Delete the person's row and what hangs on it. Raises LastAdmin.
+    """Delete a person's row, and rows that refer to it. Raises LastAdmin.
 
-    What they saved goes before, through `webapp/offboarding.py`.
+    Jobs and files are deleted before, by `webapp/offboarding.py`.
     """
-    with keeping_an_admin():
+    with ensure_admin_remains():
         sign_out_everywhere(user)
         get_user_model().objects.filter(pk=user.pk).delete()
 
 
 def sign_out_everywhere(user: User) -> int:
-    """End all of someone's sessions; how many there were."""
-    going = Session.objects.filter(expire_date__gt=timezone.now()).iterator()
-    held = [one.pk for one in going if one.get_decoded().get(SESSION_KEY) == str(user.pk)]
-    for start in range(0, len(held), 200):
-        Session.objects.filter(pk__in=held[start : start + 200]).delete()
-    return len(held)
+    """End all sessions of a person; how many there were."""
+    sessions = Session.objects.filter(expire_date__gt=timezone.now()).iterator()
+    keys = [row.pk for row in sessions if row.get_decoded().get(SESSION_KEY) == str(user.pk)]
+    for start in range(0, len(keys), 200):
+        Session.objects.filter(pk__in=keys[start : start + 200]).delete()
+    return len(keys)

@@ -1,4 +1,4 @@
-"""The first admin: made through a one-time link, or from two settings."""
+"""The first admin: made through a one-time set-up link, or from two settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import people
 from accounts.models import SetupLink
 
-LINK_LIFE: Final = timedelta(hours=24)
+LINK_LIFETIME: Final = timedelta(hours=24)
 
 
 def _digest(token: str) -> str:
@@ -23,12 +23,12 @@ def _digest(token: str) -> str:
 
 
 def admin_exists() -> bool:
-    """Is there someone who can run this instance?"""
+    """Whether an active admin exists."""
     return people.admins().exists()
 
 
-def new_link() -> str | None:
-    """The token of a fresh link, replacing any earlier one; None when there is an admin."""
+def create_link() -> str | None:
+    """The token of a new set-up link, which replaces any earlier one; None with an admin."""
     if admin_exists():
         return None
     token = secrets.token_urlsafe(32)
@@ -38,25 +38,25 @@ def new_link() -> str | None:
     return token
 
 
-def is_open(token: str) -> bool:
-    """Can this link still make the first admin?"""
-    return _row(token).exists() and not admin_exists()
+def is_valid(token: str) -> bool:
+    """Whether a set-up link can still make the first admin."""
+    return _usable_links(token).exists() and not admin_exists()
 
 
 def make_admin(token: str, username: str, password: str) -> User | None:
-    """Make the first admin and use the link up. None when it was used up, or is too old.
+    """Make the first admin and delete the link. None when it was used or has expired.
 
     Two browser tabs at once: the second waits for the first one's delete and then finds no row.
     """
     with transaction.atomic():
-        used, _ = _row(token).delete()
-        if not used or admin_exists():
+        deleted, _ = _usable_links(token).delete()
+        if not deleted or admin_exists():
             return None
         return get_user_model().objects.create_superuser(username, password=password)
 
 
 def ensure_admin(username: str | None, password: str | None) -> bool:
-    """Make the admin named in the settings. True when made; an existing user is left as it is."""
+    """Make the admin named in the settings; True when made. An existing user stays as it is."""
     if not username or not password:
         return False
     users = get_user_model().objects
@@ -70,7 +70,7 @@ def ensure_admin(username: str | None, password: str | None) -> bool:
     return True
 
 
-def _row(token: str) -> models.QuerySet[SetupLink]:
+def _usable_links(token: str) -> models.QuerySet[SetupLink]:
     return SetupLink.objects.filter(
-        digest=_digest(token), created_at__gt=timezone.now() - LINK_LIFE
+        digest=_digest(token), created_at__gt=timezone.now() - LINK_LIFETIME
     )

@@ -1,8 +1,8 @@
-"""Signing in, passwords, sessions, second factors: django-allauth's views under our addresses.
+"""Sign-in, passwords, sessions, second factors: django-allauth's views under our URLs.
 
-Only what we use has an address: no sign-up, and nothing about mail where none can be sent. Its
-templates are ours (templates/account, mfa, usersessions); `login`, `logout` and `password_change`
-are the names the rest of the site uses.
+Only views in use have a URL: no sign-up, and nothing about mail where none can be sent. The
+templates are ours (templates/account, mfa, usersessions); the rest of the site uses the URL names
+`login`, `logout` and `password_change`.
 """
 
 from __future__ import annotations
@@ -36,55 +36,58 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
-from accounts.mail import only_with_mail
+from accounts.mail import requires_mail
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
-PRIVATE = (Authenticator, EmailAddress, UserSession)
-"""Keys of second factors, addresses of sessions: nobody's to look at, not even an admin's."""
+PRIVATE_MODELS = (Authenticator, EmailAddress, UserSession)
+"""Models with keys of second factors and IP addresses: hidden even from admins."""
 
-our_sign_in = secure_admin_login
-"""Makes the admin's own sign-in page ours, with its rates and second factors."""
+secure_sign_in = secure_admin_login
+"""Decorates the admin's own sign-in view: redirects to ours, with its limits and second factors."""
 
-asks_again: Callable[[_View], _View] = reauthentication_required(allow_get=True)
-"""For acts that must not be open to whoever finds a signed-in browser: asks who it is, unless that
-was answered in the last five minutes."""
+requires_recent_sign_in: Callable[[_View], _View] = reauthentication_required(allow_get=True)
+"""Decorates a view that must not be open to whoever finds a signed-in browser: asks for password or
+passkey, unless that was given in the last five minutes."""
 
 
 @receiver(user_logged_in)
-def _begin(sender: object, request: HttpRequest, **_more: object) -> None:
-    """A session that was short while nobody was known to be behind it is one like any other now.
+def _on_signed_in(sender: object, request: HttpRequest, **_more: object) -> None:
+    """Give the session its usual length, and delete rows about devices whose session has ended.
 
-    And the devices of sessions that are gone are forgotten, addresses and all. Those of a session
-    that began just now may not have it stored yet.
+    A session is short while nobody is signed in (jobs/pages/home.py). Rows of the last day stay: a
+    session that has just begun may not be stored yet.
     """
     request.session.set_expiry(None)
     stored = Session.objects.values("session_key")
-    long_ago = timezone.now() - timedelta(days=1)
-    UserSession.objects.filter(created_at__lt=long_ago).exclude(session_key__in=stored).delete()
+    yesterday = timezone.now() - timedelta(days=1)
+    UserSession.objects.filter(created_at__lt=yesterday).exclude(session_key__in=stored).delete()
 
 
-def enter(request: HttpRequest, user: User) -> None:
-    """Sign in someone who has just chosen their password, and list the device like any other."""
+def sign_in(request: HttpRequest, user: User) -> None:
+    """Sign in a person who has just chosen a password, and list the device like any other."""
     login(request, user)
     UserSession.objects.create_from_request(request)
 
 
-def password_path(user: User) -> str:
-    """The path of a link that lets this person choose a new password; it works for three days, or
-    until they sign in or change it."""
+def password_reset_path(user: User) -> str:
+    """The path of a link to choose a new password, valid for three days, or until its person signs
+    in or changes the password."""
     key = default_token_generator.make_token(user)
     return reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
 
 
-def is_taken(email: str, user: User) -> bool:
-    """Has someone else here shown that this address is theirs?"""
-    proven = EmailAddress.objects.filter(email=email.lower(), verified=True)
-    return bool(email) and proven.exclude(user=user).exists()
+def is_email_taken(email: str, user: User) -> bool:
+    """Whether another person has confirmed this mail address."""
+    confirmed = EmailAddress.objects.filter(email=email.lower(), verified=True)
+    return bool(email) and confirmed.exclude(user=user).exists()
 
 
-def set_address(user: User, email: str) -> None:
-    """Where links for a new password go, on an admin's word; "" is nowhere. Not a taken one."""
+def set_email(user: User, email: str) -> None:
+    """Set a person's mail address as confirmed, on an admin's word; "" removes it.
+
+    The caller makes sure that it is not taken (`is_email_taken`).
+    """
     email = email.lower()
     with transaction.atomic():
         EmailAddress.objects.filter(user=user).delete()
@@ -94,16 +97,16 @@ def set_address(user: User, email: str) -> None:
     user.email = email
 
 
-def forget_second_factors(user: User) -> int:
-    """For someone who lost their phone: how many factors are gone; the password alone will do."""
-    gone, _each = Authenticator.objects.filter(user=user).delete()
-    return int(gone)
+def remove_second_factors(user: User) -> int:
+    """Delete authenticator apps, recovery codes and passkeys of a person; how many rows."""
+    deleted, _by_model = Authenticator.objects.filter(user=user).delete()
+    return int(deleted)
 
 
 @login_required
 @require_POST
 def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
-    """Sign out one of my devices; this one, too."""
+    """Sign out one of the user's devices, or the one in use."""
     session = UserSession.objects.filter(user=request.user, pk=session_id).first()
     if session is None:
         raise Http404
@@ -116,8 +119,8 @@ def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
     return redirect("usersessions_list")
 
 
-_address = never_cache(only_with_mail(login_required(asks_again(views.email))))
-_reset = never_cache(views.password_reset_from_key)
+_email_view = never_cache(requires_mail(login_required(requires_recent_sign_in(views.email))))
+_reset_view = never_cache(views.password_reset_from_key)
 
 urlpatterns = [
     path("login/", views.login, name="login"),
@@ -134,19 +137,19 @@ urlpatterns = [
         views.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
-    path("password/", only_with_mail(views.password_reset), name="account_reset_password"),
+    path("password/", requires_mail(views.password_reset), name="account_reset_password"),
     path(
         "password/sent/",
-        only_with_mail(views.password_reset_done),
+        requires_mail(views.password_reset_done),
         name="account_reset_password_done",
     ),
-    path("account/email/", _address, name="account_email"),
+    path("account/email/", _email_view, name="account_email"),
     path(
         "account/email/<str:key>/",
-        never_cache(only_with_mail(views.confirm_email)),
+        never_cache(requires_mail(views.confirm_email)),
         name="account_confirm_email",
     ),
-    path("password/<str:uidb36>/<str:key>/", _reset, name="account_reset_password_from_key"),
+    path("password/<str:uidb36>/<str:key>/", _reset_view, name="account_reset_password_from_key"),
     path("account/sessions/", list_usersessions, name="usersessions_list"),
     path("account/sessions/<int:session_id>/end/", session_end, name="session_end"),
     # After a change to one key: to the page that shows them all.

@@ -1,4 +1,4 @@
-"""How long someone who tried too often has to wait, and the page that says so."""
+"""The page for a request over one of django-allauth's rate limits, and how long to wait."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy
 APPS: Final = ("allauth.account", "allauth.mfa")
 MINUTE_S: Final = 60
 
-WRONG_TOO_OFTEN = gettext_lazy("Too many wrong attempts. Wait five minutes, then try again.")
-"""Of sign-in, for names that exist and names that do not. The library's longest limit on wrong
-passwords and codes is as long; a test compares."""
+TOO_MANY_ATTEMPTS = gettext_lazy("Too many wrong attempts. Wait five minutes, then try again.")
+"""Words of the sign-in page, whether or not the name exists. A test compares the five minutes with
+the library's longest limit on wrong passwords and codes."""
 
 
-def too_many(request: HttpRequest) -> HttpResponse:
-    """The page for a request over one of the limits, with the time until it is worth repeating."""
-    seconds = wait_s(request)
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """The 429 page, with Retry-After in seconds and the wait in whole minutes."""
+    seconds = retry_after_s(request)
     # In whole minutes for people, never less than it takes.
     context = {"wait": timedelta(minutes=math.ceil(seconds / MINUTE_S))}
     response = render(request, "429.html", context, status=429)
@@ -31,33 +31,35 @@ def too_many(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def wait_s(request: HttpRequest) -> int:
-    """Seconds until every limit that is full for whoever asks has room again; a minute when none
-    is, for the library does not tell which one it was."""
+def retry_after_s(request: HttpRequest) -> int:
+    """Seconds until every limit this client has exhausted allows a request again.
+
+    A minute when none is exhausted: the library does not say which limit it was.
+    """
     now = time.time()
-    opens = [
+    free_at = [
         history[-1] + rate.duration
-        for rate, history in _histories(request)
+        for rate, history in _rate_histories(request)
         if len(history) >= rate.amount
     ]
-    left = max(opens, default=now + MINUTE_S) - now
-    return math.ceil(left) if left > 0 else MINUTE_S
+    left_s = max(free_at, default=now + MINUTE_S) - now
+    return math.ceil(left_s) if left_s > 0 else MINUTE_S
 
 
-def _histories(request: HttpRequest) -> list[tuple[ratelimit.Rate, list[float]]]:
-    """Each limit that may concern this request, and when it was drawn on: newest first."""
+def _rate_histories(request: HttpRequest) -> list[tuple[ratelimit.Rate, list[float]]]:
+    """Each limit that may concern a request, and the times (Unix) it was used, newest first."""
     match = request.resolver_match
-    of_mail = match is not None and match.url_name == "account_reset_password"
-    found = []
+    is_reset = match is not None and match.url_name == "account_reset_password"
+    histories = []
     for app in APPS:
         config = ratelimit.import_string(f"{app}.app_settings.RATE_LIMITS")
         for action in config:
-            key = request.POST.get("email", "").strip().lower() if of_mail else ""
+            key = request.POST.get("email", "").strip().lower() if is_reset else ""
             for rate in ratelimit.get_rates(app=app, action=action, config=config):
                 if rate.per == "key" and not (key and action == "reset_password"):
                     continue
                 if rate.per == "user" and not request.user.is_authenticated:
                     continue
                 name = ratelimit.get_cache_key(request, app=app, action=action, rate=rate, key=key)
-                found.append((rate, cache.get(name, [])))
-    return found
+                histories.append((rate, cache.get(name, [])))
+    return histories

@@ -1,4 +1,4 @@
-"""API tokens: made, checked, never kept as they are."""
+"""API tokens: created, authenticated, revoked; stored as hashes alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from accounts.models import ApiToken, Scope
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "sk_"
-LONGEST: Final = 200
-LAST_USED_STEP: Final = timedelta(minutes=1)
+MAX_LENGTH: Final = 200
+LAST_USED_RESOLUTION: Final = timedelta(minutes=1)
 
 
 def _digest(token: str) -> str:
@@ -30,7 +30,10 @@ def _digest(token: str) -> str:
 def create(
     user: User, name: str, expires_at: datetime | None = None, *, scope: Scope = Scope.WRITE
 ) -> str:
-    """A new token for `user`. It is returned here and can never be read again."""
+    """Create an API token and return it; it can never be read again.
+
+    name: 100 characters at most. expires_at: None for never.
+    """
     token = PREFIX + secrets.token_urlsafe(32)
     ApiToken.objects.create(
         owner=user, name=name[:100], digest=_digest(token), expires_at=expires_at, scope=scope
@@ -39,29 +42,31 @@ def create(
 
 
 def revoke(owner: User, token_id: int) -> bool:
-    """End one of the owner's tokens; False when they have no such token."""
-    gone, _ = ApiToken.objects.filter(owner=owner, pk=token_id).delete()
-    return bool(gone)
+    """Delete a token of this owner; False when they have no such token."""
+    deleted, _ = ApiToken.objects.filter(owner=owner, pk=token_id).delete()
+    return bool(deleted)
 
 
 def authenticate(token: str) -> ApiToken | None:
-    """The row behind a token, with its owner; None when unknown, expired or the owner is blocked.
+    """The row of a token, with its owner; None when unknown, expired or the owner is blocked.
 
-    One query; once a minute a second one notes the use.
+    One query; once a minute a second one updates `last_used_at`.
     """
-    if not token.startswith(PREFIX) or len(token) > LONGEST:
+    if not token.startswith(PREFIX) or len(token) > MAX_LENGTH:
         return None
     now = timezone.now()
-    found = (
+    api_token = (
         ApiToken.objects.select_related("owner")
         .filter(Q(expires_at=None) | Q(expires_at__gt=now))
         .filter(digest=_digest(token), owner__is_active=True)
         .first()
     )
-    if found and (found.last_used_at is None or found.last_used_at < now - LAST_USED_STEP):
+    if api_token and (
+        api_token.last_used_at is None or api_token.last_used_at < now - LAST_USED_RESOLUTION
+    ):
         try:
-            ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
-            found.last_used_at = now
-        except OperationalError as error:  # somebody writes for long: looking works all the same
+            ApiToken.objects.filter(pk=api_token.pk).update(last_used_at=now)
+            api_token.last_used_at = now
+        except OperationalError as error:  # a long write elsewhere: reading works all the same
             logger.warning("the use of a token was not noted: %s", error)
-    return found
+    return api_token

@@ -1,4 +1,4 @@
-"""The addresses of this room."""
+"""URLs of set-up, invitations and API tokens."""
 
 from django.urls import path
 

@@ -1,7 +1,7 @@
-"""User names the eye can tell apart: letters of one alphabet, and nobody's look-alike.
+"""User names the eye can tell apart: letters of one script, and no look-alike of another name.
 
-By hand, from what Python knows of Unicode: the libraries for it carry tables of all its characters,
-years old, for something asked when someone joins.
+Written by hand on Python's own Unicode data: libraries for it carry tables of all characters, years
+old, for a check that is made when someone joins.
 """
 
 from __future__ import annotations
@@ -13,44 +13,47 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-_TOGETHER: Final = dict.fromkeys(
+_ONE_SCRIPT: Final = dict.fromkeys(
     ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "CJK"
 )
-"""Written side by side in one word; none of them looks like a letter of ours."""
+"""Scripts that are mixed within a word; none of their letters looks like a Latin one."""
 
 _CYRILLIC: Final = str.maketrans("авекмнорстухѕіїјһԁԛԝӏ", "abekmhopctyxsiijhdqwl")
 _GREEK: Final = str.maketrans("αβγεζηικμνορτυχϲϳ", "abyezhikmvoptuxcj")
 _LATIN: Final = str.maketrans("ıɑɡ", "iag")
 
 
-def checked(name: str, but: User | None = None) -> str:
-    """The name in its normal form. Raises ValidationError when it mixes alphabets or looks like
-    that of somebody else than `but`."""
+def validated(name: str, owner: User | None = None) -> str:
+    """The name in its normal form (NFKC).
+
+    owner: who has the name now, if anyone. Raises ValidationError when it mixes scripts, or has the
+    skeleton of somebody else's name.
+    """
     name = unicodedata.normalize("NFKC", name)
-    if len(alphabets(name)) > 1:
+    if len(scripts(name)) > 1:
         raise ValidationError(_("Please use letters of one alphabet only."))
-    others = User.objects.exclude(pk=but.pk) if but else User.objects.all()
-    mine = look(name)
-    if any(look(other) == mine for other in others.values_list("username", flat=True)):
+    others = User.objects.exclude(pk=owner.pk) if owner else User.objects.all()
+    own = skeleton(name)
+    if any(skeleton(other) == own for other in others.values_list("username", flat=True)):
         raise ValidationError(_("A name that looks like this one is taken."))
     return name
 
 
-def alphabets(name: str) -> set[str]:
-    """Whose letters and digits these are, by their names in Unicode; 0 to 9 belong to all."""
-    found = set()
+def scripts(name: str) -> set[str]:
+    """The scripts of letters and digits, by their Unicode names (`LATIN`); 0 to 9 belong to all."""
+    names = set()
     for letter in name:
-        # Modifiers go with any alphabet: the mark that repeats a sign, the apostrophe of Hawaii.
-        own = letter.isalnum() and unicodedata.category(letter) != "Lm"
-        if own and not ("0" <= letter <= "9"):
+        # Modifiers go with any script: the mark that repeats a sign, the apostrophe of Hawaii.
+        has_script = letter.isalnum() and unicodedata.category(letter) != "Lm"
+        if has_script and not ("0" <= letter <= "9"):
             words = unicodedata.name(letter, "UNKNOWN").removeprefix("EXTENDED ").split()
             first = words[0].partition("-")[0]
-            found.add(_TOGETHER.get(first, first))
-    return found
+            names.add(_ONE_SCRIPT.get(first, first))
+    return names
 
 
-def look(name: str) -> str:
-    """The same for names that look the same, in capitals or not."""
+def skeleton(name: str) -> str:
+    """A form that is equal for names that look alike, whatever their case (cf. UTS #39)."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     plain = "".join(
         letter

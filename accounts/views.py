@@ -1,4 +1,4 @@
-"""The pages about accounts: first run, joining, invitations, API tokens."""
+"""Pages to set up the first admin, to join by invitation, and to manage invitations and tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
-from accounts.absolute_urls import full
+from accounts.absolute_urls import absolute_url
 from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.models import ApiToken, Scope
 
@@ -27,29 +27,29 @@ def _user(request: HttpRequest) -> User:
 
 
 def _admin(request: HttpRequest) -> User:
-    """For everyone else there is no such page."""
+    """The signed-in admin; raises Http404 for everyone else."""
     user = _user(request)
     if not user.is_superuser:
         raise Http404
     return user
 
 
-def _enter(request: HttpRequest, user: User) -> None:
-    # Imported when needed: `manage.py up` asks this room for an address, not for all of sign-in.
+def _sign_in(request: HttpRequest, user: User) -> None:
+    # Imported when needed: `manage.py up` asks this package for a URL, not for all of sign-in.
     from accounts import signin
 
-    signin.enter(request, user)
+    signin.sign_in(request, user)
 
 
-# --- coming in ----------------------------------------------------------------------------------
+# --- joining ----------------------------------------------------------------------------------
 
 
 @never_cache
 @sensitive_post_parameters()
 def set_up(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask for a name and a password, make the first admin, and sign in."""
+    """The set-up link: ask for name and password, make the first admin, sign in."""
     page = "registration/setup.html"
-    if not setup.is_open(token):
+    if not setup.is_valid(token):
         return render(request, page, {"form": None}, status=404)
     form = AccountForm(request.POST or None)
     if not form.is_valid():
@@ -57,16 +57,16 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     admin = setup.make_admin(token, form.cleaned_data["username"], form.cleaned_data["password1"])
     if admin is None:
         return render(request, page, {"form": None}, status=404)
-    _enter(request, admin)
+    _sign_in(request, admin)
     return redirect("home")
 
 
 @never_cache
 @sensitive_post_parameters()
 def join(request: HttpRequest, token: str) -> HttpResponse:
-    """Use an invitation: ask for a name and a password, make the account, and sign in.
+    """An invitation's link: ask for name and password, make the account, sign in.
 
-    An invitation that is used, revoked, too old or made up looks the same.
+    The answer is one 404 page whether the invitation is used, revoked, expired or made up.
     """
     page = "registration/join.html"
     invitation = invitations.find(token)
@@ -78,15 +78,15 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     context = {"form": form, "invitation": invitation}
     if not form.is_valid():
         return render(request, page, context, status=422 if form.is_bound else 200)
-    given = form.cleaned_data
+    data = form.cleaned_data
     try:
-        user = invitations.accept(token, given["username"], given["password1"])
+        user = invitations.accept(token, data["username"], data["password1"])
     except IntegrityError:  # taken since the form was checked
         form.add_error("username", _("A user with that username already exists."))
         return render(request, page, context, status=422)
     if user is None:
         return render(request, page, {"form": None}, status=404)
-    _enter(request, user)
+    _sign_in(request, user)
     return redirect("home")
 
 
@@ -97,19 +97,19 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation_list(request: HttpRequest) -> HttpResponse:
-    """Open invitations, and a form for one more. A fresh link is shown in the answer, once."""
+    """Pending invitations, and a form for one more. A new link is shown once, in the response."""
     admin = _admin(request)
     link = None
     form = InvitationForm(request.POST or None)
     if form.is_valid():
-        given = form.cleaned_data
+        data = form.cleaned_data
         token = invitations.create(
             admin,
-            admin=given["role"] == "admin",
-            days=given["days"],
-            whom=given["whom"],
+            admin=data["role"] == "admin",
+            days=data["days"],
+            whom=data["whom"],
         )
-        link = full(request, reverse("join", args=[token]))
+        link = absolute_url(request, reverse("join", args=[token]))
     status = 422 if form.is_bound and link is None else 200
     context = {
         "invitations": invitations.pending().select_related("created_by"),
@@ -122,7 +122,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def invitation_revoke(request: HttpRequest, invitation_id: int) -> HttpResponse:
-    """End an invitation."""
+    """Revoke an invitation."""
     _admin(request)
     if not invitations.revoke(invitation_id):
         raise Http404
@@ -137,20 +137,20 @@ def invitation_revoke(request: HttpRequest, invitation_id: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def token_list(request: HttpRequest) -> HttpResponse:
-    """My API tokens, and a form for one more. A fresh token is shown in the answer, once."""
+    """A user's API tokens, and a form for one more. A new token is shown once, in the response."""
     user = _user(request)
     fresh = None
     form = TokenForm(request.POST or None)
     if form.is_valid():
-        given = form.cleaned_data
-        fresh = tokens.create(user, given["name"], form.expires_at(), scope=Scope(given["scope"]))
+        data = form.cleaned_data
+        fresh = tokens.create(user, data["name"], form.expires_at(), scope=Scope(data["scope"]))
     status = 422 if form.is_bound and fresh is None else 200
     context = {
         "tokens": ApiToken.objects.filter(owner=user).order_by("-created_at", "-pk"),
         "form": TokenForm() if fresh else form,
         "fresh": fresh,
-        "docs": full(request, reverse("api:openapi-view")),
-        "api": full(request, reverse("api:api-root")),
+        "docs": absolute_url(request, reverse("api:openapi-view")),
+        "api": absolute_url(request, reverse("api:api-root")),
     }
     return render(request, "registration/tokens.html", context, status=status)
 
@@ -158,7 +158,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
-    """End one of my tokens."""
+    """Revoke one of the user's tokens."""
     if not tokens.revoke(_user(request), token_id):
         raise Http404
     messages.success(request, _("The token is removed."))

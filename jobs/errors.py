@@ -1,4 +1,4 @@
-"""What can go wrong on our side: branches grown on the tree of `stories.errors`.
+"""Errors of this instance, as branches of the tree in `stories.errors`, and rules about codes.
 
 StoriesError
 ├── (everything in stories.errors)
@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from jobs.states import SHORT, ItemState
 from stories.errors import Refusal, StoriesError
-from stories.targets import OTHER_THINGS
+from stories.links import UNSUPPORTED_LINKS
 
 
 class OurLimit(StoriesError):
@@ -26,7 +26,8 @@ class OurLimit(StoriesError):
 
 
 class QuotaExceeded(OurLimit):
-    """One user's limit. said: which one, and hint_said: what helps, in the reader's language."""
+    """One user's limit. said, hint_said: message and hint in the reader's language, where the
+    error knows more than its code says."""
 
     code = "quota_exceeded"
     message = "You have reached your limit on this instance."
@@ -46,7 +47,7 @@ class QuotaExceeded(OurLimit):
 
 
 class NeverFits(QuotaExceeded):
-    """More at once than the limit itself holds: the same request is refused tomorrow, too."""
+    """More at once than the limit itself allows: the same request is refused tomorrow, too."""
 
     retryable = False
 
@@ -61,7 +62,7 @@ class BatchTooLong(OurLimit):
         self.count, self.limit = count, limit
 
     def said(self) -> str:
-        """How many there are, and may be, in the reader's language."""
+        """The message with both numbers, in the reader's language."""
         holds = ngettext(
             "One job holds at most %(limit)d line.",
             "One job holds at most %(limit)d lines.",
@@ -85,7 +86,7 @@ class TooManyDownloads(OurLimit):
 
 
 class Expired(StoriesError):
-    """The file was ours to give and no longer is."""
+    """The file was saved here and has been deleted."""
 
     code = "expired"
     message = "Our copy of this file has been deleted."
@@ -120,7 +121,7 @@ def _tree(root: type[StoriesError]) -> Iterator[type[StoriesError]]:
 
 
 BY_CODE: Final[dict[str, type[StoriesError]]] = {cls.code: cls for cls in _tree(StoriesError)}
-"""Every public code and its class: rows keep the code, the words are looked up here."""
+"""Public code -> its class. Rows keep the code; the words are looked up here."""
 
 
 def is_refusal(code: str) -> bool:
@@ -155,14 +156,17 @@ def words(code: str) -> tuple[str, str]:
     return _(cls.message), _(cls.hint) if cls.hint else ""
 
 
-def place(detail: str) -> str:
-    """What a refused link is instead, in the reader's language; any other detail as it is."""
+def localized_detail(detail: str) -> str:
+    """The detail of a refused link in the reader's language; any other detail unchanged."""
     thing, bracket, name = detail.partition(" (")
-    return f"{_(thing)}{bracket}{name}" if thing in OTHER_THINGS else detail
+    return f"{_(thing)}{bracket}{name}" if thing in UNSUPPORTED_LINKS else detail
 
 
-def told(error: StoriesError) -> tuple[str, str]:
-    """The message and hint for an error at hand, which may know more than its code says."""
+def explain(error: StoriesError) -> tuple[str, str]:
+    """The message and hint for an error, in the reader's language.
+
+    An error at hand may know more than its stored code does: which limit, how many lines.
+    """
     message, hint = words(error.code)
     if isinstance(error, QuotaExceeded):
         return error.said or message, error.hint_said or hint

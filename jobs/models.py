@@ -1,4 +1,4 @@
-"""The facts that survive a restart: who asked for what, how far it is, which files exist."""
+"""The tables: jobs, their items, the stories behind them, artifacts and packages."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ OwnedRow = TypeVar("OwnedRow", bound=models.Model, covariant=True)
 
 
 class OwnedQuerySet(models.QuerySet[OwnedRow]):
-    """Rows that belong to someone. Every page and API call finds rows through `visible_to`."""
+    """Rows that belong to a user. Every page and API call finds rows through `visible_to`."""
 
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Only what this user owns, whatever their role: admins look through the admin pages."""
+        """Rows this user owns, whatever their role: admins look through the admin pages."""
         return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
 
 
 class ItemQuerySet(OwnedQuerySet["Item"]):
-    """Items by where they stand."""
+    """Items by state."""
 
     def open(self) -> Self:
-        """Not settled yet."""
+        """Items that are not settled."""
         return self.filter(state__in=OPEN)
 
     def due(self, now: datetime) -> Self:
-        """Queued, and not asked to wait."""
+        """Queued items that need not wait any longer."""
         ready = models.Q(not_before=None) | models.Q(not_before__lte=now)
         return self.filter(ready, state=ItemState.QUEUED)
 
 
 class ArtifactQuerySet(OwnedQuerySet["Artifact"]):
-    """Files by whether they can still be had."""
+    """Artifacts by whether they can still be downloaded."""
 
     def present(self, now: datetime | None = None) -> Self:
-        """Not removed, not expired."""
+        """Artifacts that are neither removed nor expired."""
         return self.filter(removed_at=None, expires_at__gt=now or timezone.now())
 
     def expired(self, now: datetime) -> Self:
-        """Past their time, row not yet marked."""
+        """Artifacts past their time whose row is not marked as removed yet."""
         return self.filter(removed_at=None, expires_at__lte=now)
 
 
 class Owned(models.Model):
-    """A row that belongs to the user who asked for it."""
+    """Base of rows that belong to the user who submitted the job."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -68,10 +68,10 @@ class Owned(models.Model):
 
 
 class Quota(models.Model):
-    """What one user may use; without a row, what this instance allows everyone.
+    """One user's own limits; without a row the instance's defaults hold.
 
-    Each limit: null = the instance's default, 0 = no limit. forgotten_items: of the day
-    forgotten_on, items whose rows are gone; they count for that day all the same.
+    Each limit: null = the instance's default, 0 = no limit. forgotten_items: items of the day
+    forgotten_on whose rows were erased; they count for that day all the same.
     """
 
     owner = models.OneToOneField(
@@ -98,14 +98,14 @@ class Quota(models.Model):
 
 
 class Prefer(models.TextChoices):
-    """Which rendition of a video to take."""
+    """Which rendition of a video to save."""
 
     COMPATIBLE = "compatible", _("plays everywhere (H.264)")
     HIGHEST = "highest", _("highest quality, even HEVC")
 
 
 class Audio(models.TextChoices):
-    """Whether sound is also saved on its own."""
+    """Whether the audio track is also saved on its own, and in which form."""
 
     NONE = "none", _("no separate sound")
     M4A = "m4a", _("M4A, as it is")
@@ -115,8 +115,8 @@ class Audio(models.TextChoices):
 class Job(Owned):
     """One submission by one user. Its state is computed from its items, never stored.
 
-    settled_at: when the last item settled; cleared when something is retried.
-    bundle: the package of all files, selection: of the files chosen last; once someone asked.
+    settled_at: when the last item settled; cleared when an item is retried. bundle: the package of
+    all files, selection: the package of the files chosen last; null until one is asked for.
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -171,7 +171,7 @@ class Job(Owned):
 
 
 class ItemKind(models.TextChoices):
-    """What the line was taken for; a short link counts as a story until it is resolved."""
+    """What a line asks for; a short link counts as a story until it is resolved."""
 
     USER = "user", _("account")
     STORY = "story", _("story")
@@ -181,17 +181,17 @@ class ItemKind(models.TextChoices):
 class Item(Owned):
     """One line of a job.
 
-    line: as it was typed, cut to 500 characters. target: the fields of `stories.Target`, {} when
-    the line was refused. key: `Target.key`, equal for equal targets.
+    line: as it was typed, cut to 500 characters. target: the fields of `stories.structures.Target`,
+    {} when the line was refused. key: `Target.key`, equal for equal targets.
     attempt: grows with every claim and fences off a worker presumed dead. tries: automatic
-    attempts since the user last asked. sent_at: when the broker was last told.
-    asked_at: when the user last asked, by submitting or retrying; the line is in this order.
-    refused_since: since when TikTok refuses this server while it waits; patience counts from here.
-    heartbeat_at: the running worker's last sign of life.
+    attempts since the user last asked. sent_at: when a message was last sent to the broker.
+    asked_at: when the user last asked, by submitting or retrying; the queue is in this order.
+    refused_since: since when the item waits because TikTok refuses this server.
+    heartbeat_at: the running worker's last heartbeat.
     fetch_key: what this running item fetches, for items that ask for the same at the same time
     (jobs/fetching/coalescing.py); null when nobody may wait for it. listed_at: when this attempt
     got its list.
-    error_code, error_detail: why it waits or failed; the words are looked up by code.
+    error_code, error_detail: why it waits or failed; `jobs.errors` has the words for a code.
     """
 
     job = models.ForeignKey(
@@ -310,12 +310,11 @@ JOB_ZIP_ROLES: Final = (Role.BUNDLE, Role.SELECTION)
 
 
 class Artifact(Owned):
-    """A file that can be downloaded until it expires. Its bytes lie in storage under its id.
+    """A file that can be downloaded until it expires. Its bytes lie in the store under its id.
 
-    position: of the media within its story (1-based); 0 for ZIPs.
-    name: what it is called when taken, unique within its job.
-    expires_at: moved by extending. removed_at: set when the bytes were deleted; the row stays so
-    the page can say when.
+    position: of the media within its story (1-based); 0 for ZIPs. name: the file name of a
+    download, unique within its job. expires_at: moved by extending. removed_at: when the bytes were
+    deleted; the row stays, so that pages can say when.
     """
 
     job = models.ForeignKey(
@@ -368,7 +367,7 @@ class Artifact(Owned):
 
 
 class PackageState(models.TextChoices):
-    """Where a ZIP in the making stands."""
+    """The state of a ZIP in the making."""
 
     QUEUED = "queued", _("queued")
     RUNNING = "running", _("packing")
@@ -377,10 +376,10 @@ class PackageState(models.TextChoices):
 
 
 class PackageQuerySet(OwnedQuerySet["Package"]):
-    """Packages by where they stand."""
+    """Packages by state."""
 
     def open(self) -> Self:
-        """Queued, or being packed."""
+        """Packages that are queued or being packed."""
         return self.filter(state__in=(PackageState.QUEUED, PackageState.RUNNING))
 
 
@@ -388,7 +387,8 @@ class Package(Owned):
     """A ZIP someone asked for: a whole job, or a selection of its files.
 
     selection: artifact ids, sorted; [] means every file of the job.
-    attempt, sent_at, heartbeat_at: as for an item. tries: how many workers vanished over it.
+    attempt: grows with every claim. sent_at: when a message was last sent to the broker.
+    heartbeat_at: the packing worker's last heartbeat. tries: how many workers were lost over it.
     """
 
     job = models.ForeignKey(

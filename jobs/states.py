@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ItemState(models.TextChoices):
-    """Where one line stands. A job uses the same names."""
+    """The state of an item. A job's state has the same names."""
 
     QUEUED = "queued", _("queued")
     RUNNING = "running", _("running")
@@ -33,7 +33,8 @@ EDGES: Final[Mapping[ItemState, frozenset[ItemState]]] = {
     S.EMPTY: frozenset(),
     S.CANCELLED: frozenset(),
 }
-"""QUEUED from RUNNING: try again later. DONE, EMPTY and CANCELLED lead nowhere."""
+"""State -> the states it may move to. From RUNNING to QUEUED: try again later. DONE, EMPTY and
+CANCELLED lead nowhere."""
 
 OPEN: Final = frozenset({S.QUEUED, S.RUNNING})
 SHORT: Final = frozenset({S.PARTIAL, S.FAILED})
@@ -41,22 +42,22 @@ SHORT: Final = frozenset({S.PARTIAL, S.FAILED})
 
 
 def sources(to: ItemState) -> frozenset[ItemState]:
-    """The states an item may come from to reach `to`."""
-    return frozenset(state for state, leads in EDGES.items() if to in leads)
+    """The states from which an edge leads to `to`."""
+    return frozenset(state for state, targets in EDGES.items() if to in targets)
 
 
 def job_state(items: Iterable[str]) -> ItemState:
-    """A job's state, from the states of its items; never stored.
+    """A job's state, computed from the states of its items.
 
-    Something open: QUEUED until the first item starts (a refused line does not count), then
-    RUNNING. All settled: CANCELLED when anything was cancelled, one common state when they agree,
-    DONE when only done and empty lines remain, else PARTIAL.
+    While an item is open: QUEUED until the first item starts (a refused line does not count), then
+    RUNNING. All settled: CANCELLED when one was cancelled, their common state when they agree, DONE
+    when they are done or empty, else PARTIAL.
     """
-    seen = {ItemState(state) for state in items}
-    if seen & OPEN:
-        return S.QUEUED if seen <= {S.QUEUED, S.FAILED} else S.RUNNING
-    if S.CANCELLED in seen:
+    states = {ItemState(state) for state in items}
+    if states & OPEN:
+        return S.QUEUED if states <= {S.QUEUED, S.FAILED} else S.RUNNING
+    if S.CANCELLED in states:
         return S.CANCELLED
-    if len(seen) == 1:
-        return seen.pop()
-    return S.DONE if seen <= {S.DONE, S.EMPTY} else S.PARTIAL
+    if len(states) == 1:
+        return states.pop()
+    return S.DONE if states <= {S.DONE, S.EMPTY} else S.PARTIAL

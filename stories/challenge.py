@@ -1,4 +1,4 @@
-"""TikTok's "Please wait..." page: telling it from an answer, and computing the cookie it wants.
+"""TikTok's "Please wait..." page: recognising it, and solving the proof of work for its cookie.
 
 The page hides a small proof of work in the class attributes of four empty elements; see
 docs/protocol.md, "The challenge page".
@@ -19,7 +19,7 @@ from stories.errors import Challenged
 MAX_CHALLENGE_BYTES = 20_000
 HIGHEST_ANSWER = 1_000_000
 
-# One alone may stand in a normal page; two never did.
+# A normal page may hold one of these; two never did.
 _MARKERS = (
     b"slardar-config",
     b"SlardarWAF",
@@ -29,14 +29,14 @@ _MARKERS = (
     b"Please wait...",
 )
 _MARKERS_NEEDED = 2
-_WANTED = frozenset({"wci", "cs", "rci", "rs"})
+_ELEMENT_IDS = frozenset({"wci", "cs", "rci", "rs"})
 _MAX_PREFIX_BYTES = 1024
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
 
 
 def is_challenge(body: bytes) -> bool:
-    """True when `body` is the challenge page rather than what was asked for."""
+    """True when `body` is the challenge page instead of the page or list requested."""
     if len(body) >= MAX_CHALLENGE_BYTES:
         return False
     return sum(marker in body for marker in _MARKERS) >= _MARKERS_NEEDED
@@ -51,19 +51,19 @@ def solve(body: bytes) -> tuple[tuple[str, str], ...]:
     """
     if len(body) >= MAX_CHALLENGE_BYTES:
         raise Challenged("the challenge page is too large to be one")
-    found = _elements(body)
-    name = found.get("wci", "")
+    elements = _elements(body)
+    name = elements.get("wci", "")
     if not _COOKIE_NAME.fullmatch(name):
         raise Challenged("the challenge page names no cookie (wci)")
-    puzzle = _puzzle(found.get("cs", ""))
-    answer = _search(*_question(puzzle))
+    puzzle = _puzzle(elements.get("cs", ""))
+    answer = _search(*_prefix_and_digest(puzzle))
     puzzle["d"] = base64.b64encode(str(answer).encode()).decode()
     # Same object, same order, no spaces, padded: anything else is answered by another challenge.
     value = base64.b64encode(json.dumps(puzzle, separators=(",", ":")).encode()).decode()
     cookies = [(name, value)]
-    second = found.get("rs", "")
+    second = elements.get("rs", "")
     if second:
-        second_name = found.get("rci", "")
+        second_name = elements.get("rci", "")
         if not _COOKIE_NAME.fullmatch(second_name) or not _COOKIE_VALUE.fullmatch(second):
             raise Challenged("the challenge page's second cookie (rci, rs) is malformed")
         cookies.append((second_name, second))
@@ -86,22 +86,22 @@ _RAW_TEXT_ENDS = {
 
 
 def _elements(body: bytes) -> dict[str, str]:
-    """The class attribute of the elements that carry the puzzle, by id; the first one counts."""
+    """The class attributes of the elements that carry the puzzle, by id; of equal ids the first."""
     text = body.decode("utf-8", "replace")
-    found: dict[str, str] = {}
-    place: re.Match[str] | None
+    elements: dict[str, str] = {}
+    match: re.Match[str] | None
     at = 0
-    while place := _MARKUP.search(text, at):
-        at = place.end()
-        tag, inside = (place[1] or "").lower(), place[2] or ""
-        given = {name.lower(): "".join(value) for name, *value in _ATTRIBUTE.findall(inside)}
-        element = _unescaped(given.get("id", ""))
-        if element in _WANTED:
-            found.setdefault(element, _unescaped(given.get("class", "")).strip())
+    while match := _MARKUP.search(text, at):
+        at = match.end()
+        tag, inside = (match[1] or "").lower(), match[2] or ""
+        attributes = {name.lower(): "".join(value) for name, *value in _ATTRIBUTE.findall(inside)}
+        element_id = _unescaped(attributes.get("id", ""))
+        if element_id in _ELEMENT_IDS:
+            elements.setdefault(element_id, _unescaped(attributes.get("class", "")).strip())
         if tag in _RAW_TEXT_ENDS:
             end = _RAW_TEXT_ENDS[tag].search(text, at)
             at = end.end() if end else len(text)
-    return found
+    return elements
 
 
 def _unescaped(value: str) -> str:
@@ -112,7 +112,7 @@ def _unescaped(value: str) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """Base64 with or without its padding."""
+    """The bytes of Base64 text, with or without padding. Raises Challenged."""
     bare = text.rstrip("=")
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
@@ -130,8 +130,8 @@ def _puzzle(text: str) -> dict[str, Any]:
     return puzzle
 
 
-def _question(puzzle: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The prefix, and the SHA-256 digest that prefix + answer must have."""
+def _prefix_and_digest(puzzle: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The prefix, and the SHA-256 digest that prefix + answer must have. Raises Challenged."""
     value = puzzle.get("v")
     if not isinstance(value, dict):
         raise Challenged("the challenge has no v")

@@ -1,25 +1,23 @@
-"""StoryClient: who an account is, what it shows, and the bytes of it, one request at a time.
+"""StoryClient: an author, their story list, one story, and the bytes of a file.
 
-The three verbs are author (or expand, for a short link), stories and fetch. What they are put
-together to for one pasted line is lookup.py's business.
+Each method is one request, or one per page or mirror. lookup.py puts them together for one pasted
+line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, MutableSet
+from collections.abc import Awaitable, Callable, MutableSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from stories import wire
+from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
     Challenged,
@@ -34,205 +32,106 @@ from stories.errors import (
     TooLarge,
     Unavailable,
     UpstreamChanged,
-    UpstreamDown,
     UpstreamError,
 )
-from stories.hosts import is_tiktok_page_host
+from stories.hosts import SITE, is_tiktok_page_host
+from stories.http.headers import Purpose
 from stories.http.resolver import Resolve, system_resolve
-from stories.http.session import MAX_REDIRECTS, SITE, Gate, Purpose, Session, is_login, ungated
-from stories.http.tls import AuthorityFile
-from stories.http.transports import Carrier, media_carrier, page_carrier
+from stories.http.session import MAX_REDIRECTS, RateLimit, Session, is_login_page, no_rate_limit
+from stories.http.tls import CaFile
+from stories.http.transports import Transport, create_media_transport, create_page_transport
+from stories.links import canonical_url, parse_url
 from stories.media import decoders
 from stories.media.download import (
     Progress,
     Reserve,
-    Slots,
+    TransferSlots,
     digest,
     no_progress,
     no_reservation,
     size_limit,
     transfer,
 )
+from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
-from stories.targets import canonical_url, parse_url
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Run = Callable[[Callable[[], T]], Awaitable[T]]
+# Runs a blocking function off the event loop and returns its result.
+RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
 
-PAGE_SIZE = 20
-MAX_LIST_PAGES = 50
-# So many pages without an item may come in a row before a list counts as broken off.
-MAX_EMPTY_PAGES = 3
 DECODER_THREADS = 2
-# Files being fetched, checked or turned into something else; beyond the transfers themselves, so
-# that the line is busy while others are checked.
+# Files being fetched, verified or derived from, per transfer: more than the transfers themselves,
+# so that the network is busy while others are verified.
 FILES_PER_TRANSFER = 2
 # Idle connections and redirects come on top of the transfers.
 SPARE_CONNECTIONS = 8
 
 
 class Identities(Protocol):
-    """Remembers who a name is for about a day, for everyone on the instance.
+    """A cache of accounts by name, kept for about a day and shared by the whole instance.
 
     Names are asked for in lower case; `put` stores under `author.name.lower()`.
     """
 
     async def get(self, name: str) -> Author | None:
-        """The account, or None when it was not looked up lately."""
+        """The cached account; None for a name that was not looked up lately."""
 
     async def put(self, author: Author) -> None:
-        """Remember a public account."""
+        """Cache a public account."""
 
     async def forget(self, name: str) -> None:
-        """Drop a name that turned out to be someone else's; unknown ones are fine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """Every active story of an author, oldest first.
-
-    dropped: reason -> how many listed items were left out. left_out: id -> that reason. session:
-    the one whose cookies the media addresses belong to; not always the one that was handed in.
-    missing: how many more TikTok counts than it listed; at least 1 when the list broke off.
-    trouble: why no story here does not mean that there is none; never set beside stories.
-    """
-
-    author: Author
-    stories: tuple[Story, ...]
-    dropped: Mapping[str, int]
-    session: Session
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    missing: int = 0
-    trouble: StoriesError | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Reading:
-    """What one way through the pages of a list has brought so far.
-
-    total: active stories as TikTok counts them, None when it never said. cut: it ended although
-    more was promised. capped: at our own limit, where another reading would end too.
-    """
-
-    session: Session
-    stories: dict[str, Story] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    nameless: int = 0
-    total: int | None = None
-    cut: bool = False
-    capped: bool = False
-
-    def add(self, page: wire.StoryPage) -> bool:
-        """Take a page's items; True when there was one that no page before had."""
-        before = self.listed
-        for story in page.stories:
-            if story.id not in self.left_out:
-                self.stories.setdefault(story.id, story)
-        for item_id, reason in page.left_out.items():
-            if item_id not in self.stories:
-                self.left_out.setdefault(item_id, reason)
-        self.nameless += sum(page.dropped.values()) - len(page.left_out)
-        if page.total is not None:
-            self.total = max(self.total or 0, page.total)
-        return self.listed > before
-
-    @property
-    def listed(self) -> int:
-        """How many items the pages named, those left out among them."""
-        return len(self.stories) + len(self.left_out)
-
-    @property
-    def missing(self) -> int:
-        """As Listing.missing. A list with all that TikTok counts is whole however it ended."""
-        if self.total is not None and self.listed >= self.total:
-            return 0
-        return max((self.total or 0) - self.listed, int(self.cut))
-
-    def listing(self, author: Author) -> Listing:
-        """What it comes to."""
-        ordered = sorted(self.stories.values(), key=lambda story: (story.posted_at, story.id))
-        dropped = Counter(self.left_out.values()) + Counter(unreadable=self.nameless)
-        return Listing(
-            author=ordered[-1].author if ordered else author,
-            stories=tuple(ordered),
-            dropped=dict(dropped),
-            session=self.session,
-            left_out=self.left_out,
-            missing=self.missing,
-            trouble=None if ordered else self._trouble(dropped),
-        )
-
-    def _trouble(self, dropped: Mapping[str, int]) -> StoriesError | None:
-        meaning = wire.empty_list_error(dropped)
-        if self.missing and not isinstance(meaning, UpstreamChanged):
-            # Of this account alone: no reason for the whole instance to pause, as Refused would be.
-            return UpstreamDown(
-                f"the story list is held back: {self.listed} of {self.total or '?'}"
-            )
-        return meaning
+        """Drop a name that turned out to be someone else's; a name not cached is fine."""
 
 
 class StoryClient:
-    """TikTok's public stories; one per event loop, used as an async context manager.
+    """A client of TikTok's public stories: one per event loop, an async context manager.
 
-    gate: awaited before each page or list request, never before media. identities: None means
-    every name is looked up. pages, media: ready-made carriers instead of those that `config`
-    describes; they stay the caller's to close. resolve: how names become addresses.
+    rate_limit: awaited before each page or list request, never before media. identities: None means
+    that every name is looked up. page_transport, media_transport: in place of those that `config`
+    describes; they stay the caller's to close. resolve: how host names become addresses.
     """
 
     def __init__(
         self,
         config: ClientConfig | None = None,
         *,
-        gate: Gate = ungated,
+        rate_limit: RateLimit = no_rate_limit,
         identities: Identities | None = None,
-        page_transport: Carrier | None = None,
-        media_transport: Carrier | None = None,
+        page_transport: Transport | None = None,
+        media_transport: Transport | None = None,
         resolve: Resolve = system_resolve,
     ) -> None:
         self.config = config or ClientConfig()
-        self._gate = gate
+        self._rate_limit = rate_limit
         self._identities = identities
-        self._given = (page_transport, media_transport)
+        self._given_transports = (page_transport, media_transport)
         self._resolve = resolve
-        self._open: tuple[Carrier, Carrier] | None = None
+        self._transports: tuple[Transport, Transport] | None = None
         self._resources = AsyncExitStack()
-        self._slots = Slots(self.config.transfers)
+        self._transfer_slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
-        self.files = asyncio.Semaphore(self.config.transfers * FILES_PER_TRANSFER)
+        self.file_slots = asyncio.Semaphore(self.config.transfers * FILES_PER_TRANSFER)
         # Decoding is bounded here, whatever number of files arrives at once.
-        self.threads = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="decoder")
+        self.decoder_threads = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="decoder")
 
     async def __aenter__(self) -> Self:
         """Open the connection pools. Raises OSError when the CA bundle cannot be read."""
-        pages, media = self._given
+        pages, media = self._given_transports
         if media is None:
             media = await self._resources.enter_async_context(
-                media_carrier(
-                    proxy=self.config.proxy,
-                    ca_bundle=self.config.ca_bundle,
-                    connections=self.config.transfers + SPARE_CONNECTIONS,
-                    resolve=self._resolve,
-                )
+                _media_transport(self.config, self._resolve)
             )
         if pages is None:
-            authorities = AuthorityFile(self.config.ca_bundle)
-            self._resources.callback(authorities.close)
+            ca_file = CaFile(self.config.ca_bundle)
+            self._resources.callback(ca_file.close)
             pages = await self._resources.enter_async_context(
-                page_carrier(
-                    curl=self.config.page_transport == "curl",
-                    proxy=self.config.proxy,
-                    authorities=authorities,
-                    ca_bundle=self.config.ca_bundle,
-                    max_bytes=self.config.max_page_bytes,
-                    resolve=self._resolve,
-                )
+                _page_transport(self.config, self._resolve, ca_file)
             )
-        self._open = (pages, media)
+        self._transports = (pages, media)
         # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
-        self.threads.submit(decoders.load)
+        self.decoder_threads.submit(decoders.load_decoders)
         return self
 
     async def __aexit__(
@@ -242,199 +141,107 @@ class StoryClient:
         trace: TracebackType | None,
     ) -> None:
         """Close the pools; what still runs on them fails."""
-        self._open = None
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._transports = None
+        self.decoder_threads.shutdown(wait=False, cancel_futures=True)
         await self._resources.aclose()
 
     def session(self) -> Session:
-        """A fresh cookie jar over the shared pools: one per author."""
-        if self._open is None:
+        """A new session, with its own cookie jar over the shared pools: one per author."""
+        if self._transports is None:
             raise RuntimeError("the client is not open")
-        pages, media = self._open
-        return Session(config=self.config, pages=pages, media=media, gate=self._gate)
+        pages, media = self._transports
+        return Session(
+            config=self.config,
+            page_transport=pages,
+            media_transport=media,
+            rate_limit=self._rate_limit,
+        )
 
-    # --- who ----------------------------------------------------------------------------------
+    # --- accounts -----------------------------------------------------------------------------
 
-    async def expand(self, target: Target, session: Session) -> Target:
-        """Where a short link leads. Raises DeadShortLink, LoginRequired, UnsupportedLink."""
+    async def expand_short_link(self, target: Target, session: Session) -> Target:
+        """The target that a short link leads to.
+
+        Raises DeadShortLink, LoginRequired, NotUnderstood, UnsupportedLink, UpstreamChanged.
+        """
         url = target.short_url or ""
         for _ in range(MAX_REDIRECTS):
-            location = await self._next_hop(url, session)
+            location = await _next_hop(url, session)
             parts = urlsplit(location)
             if is_tiktok_page_host(parts.netloc):
-                if is_login(location):
+                if is_login_page(location):
                     raise LoginRequired("the short link leads to the sign-in page")
                 if parts.path in {"", "/"}:
                     raise DeadShortLink("it leads to the home page")
-            found = parse_url(location)
-            if found.kind is not TargetKind.SHORT:
-                return found
-            url = found.short_url or ""
+            expanded = parse_url(location)
+            if expanded.kind is not TargetKind.SHORT:
+                return expanded
+            url = expanded.short_url or ""
         raise DeadShortLink(f"more than {MAX_REDIRECTS} redirects")
 
-    async def _next_hop(self, url: str, session: Session) -> str:
-        # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
-        try:
-            page = await session.page(url, Purpose.PREVIEW, follow=False)
-        except (Challenged, Refused) as error:
-            logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
-            page = None
-        if page is None or (page.found and page.location is None):
-            page = await session.page(url, Purpose.NAVIGATE, follow=False)
-        if not page.found:
-            raise DeadShortLink("status 404")
-        if page.location is None:
-            raise UpstreamChanged("the short link is answered by a page instead of a redirect")
-        return page.location
-
-    async def remembered(self, name: str | None) -> Author | None:
-        """The account behind a name as looked up within the last day, without the network."""
+    async def cached_author(self, name: str | None) -> Author | None:
+        """The account of a name as it was looked up within the last day, without the network."""
         if name is None or self._identities is None:
             return None
         return await self._identities.get(name)
 
-    async def forget(self, name: str) -> None:
-        """A remembered account turned out to be wrong."""
+    async def forget_author(self, name: str) -> None:
+        """Drop a cached account that turned out to be wrong."""
         if self._identities is not None:
             await self._identities.forget(name)
 
-    async def author(self, target: Target, session: Session) -> Author:
+    async def get_author(self, target: Target, session: Session) -> Author:
         """The account a target names, from its profile page or, failing that, its embed.
 
-        Raises NoSuchAccount, PrivateAccount, and whatever kept the profile page from us.
+        Raises NoSuchAccount, PrivateAccount, and the error that kept the profile page from us.
         """
-        found = await self._author(target, session)
-        if found.private:
-            raise PrivateAccount(found.name)
+        author = await _find_author(target, session)
+        if author.private:
+            raise PrivateAccount(author.name)
         if self._identities is not None:
-            await self._identities.put(found)
-        return found
+            await self._identities.put(author)
+        return author
 
-    async def _author(self, target: Target, session: Session) -> Author:
-        try:
-            return await self._profile(target, session)
-        except (Challenged, Refused, UpstreamChanged, LoginRequired) as trouble:
-            # The page is kept from us, which says nothing about the account: the embed is served
-            # without a challenge more often than not.
-            if target.name is None:
-                raise
-            try:
-                return await self._embed(target.name, session)
-            except (NoSuchAccount, PrivateAccount):
-                raise
-            except StoriesError as second:
-                logger.info("embed did not help either: %s %s", second.code, second.detail)
-                raise trouble from second
+    # --- stories ------------------------------------------------------------------------------
 
-    async def _profile(self, target: Target, session: Session) -> Author:
-        owner = Target(
-            kind=TargetKind.USER,
-            name=target.name,
-            user_id=target.user_id,
-            sec_uid=target.sec_uid,
+    async def get_story_list(
+        self, author: Author, session: Session, *, now: datetime | None = None
+    ) -> StoryList:
+        """Every active story of an account, oldest first, and what may be missing (story_list.py).
+
+        now: aware, decides what is active. Raises StoriesError when there is no list.
+        """
+        return await story_list.get_story_list(
+            author, session, open_session=self.session, now=now or datetime.now(UTC)
         )
-        page = await session.page(canonical_url(owner))
-        if not page.found:
-            raise NoSuchAccount("status 404")
-        return wire.profile_author(page.body, owner)
 
-    async def _embed(self, name: str, session: Session) -> Author:
-        page = await session.page(f"{SITE}embed/@{name}")
-        if not page.found:
-            raise Unavailable("the embed answers 404")
-        return wire.embed_author(page.body, name)
-
-    # --- what ---------------------------------------------------------------------------------
-
-    async def stories(
-        self, author: Author, session: Session, *, now: datetime | None = None
-    ) -> Listing:
-        """Every active story of an account, oldest first; none is an answer.
-
-        Raises what `listing` does, and its `trouble`.
-        """
-        listing = await self.listing(author, session, now=now)
-        if listing.trouble is not None:
-            raise listing.trouble
-        return listing
-
-    async def listing(
-        self, author: Author, session: Session, *, now: datetime | None = None
-    ) -> Listing:
-        """What the list of an account says, also where it is not enough to say "no story".
-
-        A list that breaks off, or is shorter than TikTok counts, is read once more on a fresh
-        session; the reading with more stories stands. Raises Refused when the answer is nothing,
-        twice.
-        """
-        moment = now or datetime.now(UTC)
-        first = await self._reading(author, session, moment)
-        if first is not None and (not first.missing or first.capped):
-            return first.listing(author)
-        try:
-            second = await self._reading(author, self.session(), moment)
-        except UpstreamError as error:
-            if first is None or not first.stories:
-                raise
-            logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
-            second = None
-        best = _better(first, second)
-        if best is None:
-            raise Refused("the story list is an empty answer")
-        return best.listing(author)
-
-    async def _reading(self, author: Author, session: Session, now: datetime) -> _Reading | None:
-        """All pages; None when one is an answer of zero bytes, which says nothing."""
-        reading = _Reading(session=session)
-        cursor, empty = "0", 0
-        for _ in range(MAX_LIST_PAGES):
-            answer = await session.page(
-                _list_url(author, cursor),
-                Purpose.LIST,
-                referer=f"{SITE}@{author.name}" if author.name else SITE,
-                allow_empty=True,
-            )
-            if not answer.found:
-                raise UpstreamChanged("the story list answers 404")
-            if not answer.body:
-                return None
-            page = wire.story_page(answer.body, author, now=now)
-            brought = reading.add(page)
-            if not page.has_more:
-                return reading
-            empty = 0 if page.listed_ids else empty + 1
-            repeated = bool(page.listed_ids) and not brought
-            ahead = _grows(cursor, page.next_cursor)
-            if repeated or not ahead or empty == MAX_EMPTY_PAGES:
-                reading.cut = True
-                return reading
-            cursor = page.next_cursor or cursor
-        logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
-        reading.cut = reading.capped = True
-        return reading
-
-    async def item(self, item_id: str, session: Session, *, now: datetime | None = None) -> Story:
-        """One story or post by its own page. Raises as wire.page_item."""
-        page = await session.page(f"{SITE}@_/video/{item_id}")
+    async def get_item(
+        self, item_id: str, session: Session, *, now: datetime | None = None
+    ) -> Story:
+        """A story or post from its own page. Raises what wire.page_item does."""
+        page = await session.get_page(f"{SITE}@_/video/{item_id}")
         if not page.found:
             raise Unavailable("the item's page answers 404")
         return wire.page_item(page.body, item_id, now=now or datetime.now(UTC))
 
-    async def embedded_item(
+    async def get_embedded_item(
         self, item_id: str, session: Session, *, is_story: bool, now: datetime | None = None
     ) -> Story:
-        """One story or post by its embed, which has less to say. Raises as wire.embed_item."""
-        page = await session.page(f"{SITE}embed/v2/{item_id}")
+        """A story or post from its embed, which holds less. Raises what wire.embed_item does.
+
+        is_story: True when its link said so; the embed does not.
+        """
+        page = await session.get_page(f"{SITE}embed/v2/{item_id}")
         if not page.found:
             raise Unavailable("the item's embed answers 404")
         moment = now or datetime.now(UTC)
         return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
 
-    # --- the bytes ----------------------------------------------------------------------------
+    # --- files --------------------------------------------------------------------------------
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work in one of the decoder threads."""
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self.decoder_threads, work)
 
     async def fetch(
         self,
@@ -446,28 +253,29 @@ class StoryClient:
         tried: MutableSet[str] | None = None,
         reserve: Reserve = no_reservation,
         progress: Progress = no_progress,
-        run: Run[str] | None = None,
+        run_blocking: RunBlocking[str] | None = None,
     ) -> Fetched:
-        """One rendition into `sink`, from the first of its mirrors that delivers.
+        """Fetch a rendition into `sink`, from the first of its mirrors that serves it whole.
 
-        tried: addresses not to ask (again); those asked are added. run: how to run the hashing
-        off the loop. Raises TooLarge at once, else what the last mirror left to try raised:
+        tried: addresses not to request; those requested are added. reserve, progress: as
+        media.download.transfer takes them. run_blocking: runs the hashing; None for a decoder
+        thread. Raises TooLarge at once, else the error of the last mirror left to try:
         MediaUnavailable or an UpstreamError.
         """
-        asked: MutableSet[str] = set() if tried is None else tried
+        requested: MutableSet[str] = set() if tried is None else tried
         failure: StoriesError = MediaUnavailable("every address was tried before")
         for url in variant.urls:
-            if url in asked:
+            if url in requested:
                 continue
-            asked.add(url)
+            requested.add(url)
             try:
-                async with self._slots:
-                    arrived = await transfer(
+                async with self._transfer_slots:
+                    result = await transfer(
                         session,
                         url,
                         sink,
                         config=self.config,
-                        slots=self._slots,
+                        slots=self._transfer_slots,
                         limit_bytes=size_limit(self.config, kind),
                         expected_bytes=variant.size_bytes,
                         reserve=reserve,
@@ -480,39 +288,84 @@ class StoryClient:
                 failure = error
                 continue
             return Fetched(
-                size_bytes=arrived.size_bytes,
-                sha256=await (run or self.in_thread)(partial(digest, sink)),
-                content_type=arrived.content_type,
+                size_bytes=result.size_bytes,
+                sha256=await (run_blocking or self.run_in_thread)(partial(digest, sink)),
+                content_type=result.content_type,
                 variant=variant,
             )
         raise failure
 
 
-def _list_url(author: Author, cursor: str) -> str:
-    # The smallest set that is answered in full; no signature is needed.
-    query = {
-        "aid": "1988",
-        "authorId": author.id,
-        "count": str(PAGE_SIZE),
-        "cursor": cursor,
-        "device_platform": "web_pc",
-        "loadBackward": "false",
-    }
-    return f"{SITE}api/story/item_list/?{urlencode(query)}"
+def _media_transport(config: ClientConfig, resolve: Resolve) -> Transport:
+    return create_media_transport(
+        proxy=config.proxy,
+        ca_bundle=config.ca_bundle,
+        connections=config.transfers + SPARE_CONNECTIONS,
+        resolve=resolve,
+    )
 
 
-def _better(first: _Reading | None, second: _Reading | None) -> _Reading | None:
-    """Of two readings of one list, the whole one or the one with more; in doubt the later."""
-    if first is None or second is None:
-        return first or second
-    if first.stories and second.missing and len(second.stories) <= len(first.stories):
-        return first
-    return second
+def _page_transport(config: ClientConfig, resolve: Resolve, ca_file: CaFile) -> Transport:
+    return create_page_transport(
+        curl=config.page_transport == "curl",
+        proxy=config.proxy,
+        ca_file=ca_file,
+        ca_bundle=config.ca_bundle,
+        max_bytes=config.max_page_bytes,
+        resolve=resolve,
+    )
 
 
-def _grows(cursor: str, following: str | None) -> bool:
-    """True when the next page lies ahead; one that stands still would be asked for ever."""
+async def _next_hop(url: str, session: Session) -> str:
+    """The address that one step of a short link redirects to."""
+    # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
     try:
-        return following is not None and int(following) > int(cursor)
-    except ValueError:
-        return False
+        page = await session.get_page(url, Purpose.PREVIEW, follow=False)
+    except (Challenged, Refused) as error:
+        logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
+        page = None
+    if page is None or (page.found and page.location is None):
+        page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
+    if not page.found:
+        raise DeadShortLink("status 404")
+    if page.location is None:
+        raise UpstreamChanged("the short link is answered by a page instead of a redirect")
+    return page.location
+
+
+async def _find_author(target: Target, session: Session) -> Author:
+    """The account from its profile page or its embed, private or not."""
+    try:
+        return await _get_profile(target, session)
+    except (Challenged, Refused, UpstreamChanged, LoginRequired) as profile_error:
+        # The page is kept from us, which says nothing about the account: the embed is served
+        # without a challenge more often than not.
+        if target.name is None:
+            raise
+        try:
+            return await _get_embed(target.name, session)
+        except (NoSuchAccount, PrivateAccount):
+            raise
+        except StoriesError as embed_error:
+            logger.info("embed failed too: %s %s", embed_error.code, embed_error.detail)
+            raise profile_error from embed_error
+
+
+async def _get_profile(target: Target, session: Session) -> Author:
+    owner = Target(
+        kind=TargetKind.USER,
+        name=target.name,
+        user_id=target.user_id,
+        sec_uid=target.sec_uid,
+    )
+    page = await session.get_page(canonical_url(owner))
+    if not page.found:
+        raise NoSuchAccount("status 404")
+    return wire.profile_author(page.body, owner)
+
+
+async def _get_embed(name: str, session: Session) -> Author:
+    page = await session.get_page(f"{SITE}embed/@{name}")
+    if not page.found:
+        raise Unavailable("the embed answers 404")
+    return wire.embed_author(page.body, name)

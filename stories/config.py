@@ -1,4 +1,4 @@
-"""How the client is set up: what the outside decides, handed in once."""
+"""The configuration of a client: limits and routes, decided by the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens while one target is harvested, in the order it happens."""
+"""The events of one harvest, in the order they happen."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ Role = Literal["media", "poster", "converted", "audio_track", "attached_song"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """We know who it is."""
+    """The account is known."""
 
     author: Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """We know what there is, oldest first. dropped: reason -> how many were left out."""
+    """The stories are known, oldest first.
+
+    dropped: reason -> number of listed items that were left out.
+    """
 
     author: Author
     stories: tuple[Story, ...]
@@ -30,7 +33,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transferring:
-    """A file is arriving; at most a few of these per second and file."""
+    """A file is being transferred; at most a few of these per second and file.
+
+    bytes_total: None where no size is known.
+    """
 
     story_id: str
     position: int
@@ -40,7 +46,7 @@ class Transferring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checking:
-    """A file is here and is being opened."""
+    """A file was transferred and is being verified."""
 
     story_id: str
     position: int
@@ -48,9 +54,10 @@ class Checking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReady:
-    """A file is complete and checked, under `key` in the workspace.
+    """A file is complete and verified, under `key` in the workspace.
 
-    position: of the media it belongs to; the poster and audio track carry their source's.
+    position: of the media item it is, or is derived from. sha256: hex. labels: for the person who
+    gets it ("hevc", "watermarked"), and the role of a file that is no media itself.
     """
 
     story_id: str
@@ -65,7 +72,7 @@ class FileReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFailed:
-    """One media item of a story could not be had; the others go on."""
+    """A media item of a story could not be saved; the others go on."""
 
     story_id: str
     position: int
@@ -74,7 +81,11 @@ class MediaFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryFinished:
-    """Nothing more comes for this story. saved: media, those of an earlier attempt included."""
+    """The last event of a story.
+
+    saved, expected: numbers of media items, those that an earlier attempt saved included. error:
+    of the first media item that failed.
+    """
 
     story_id: str
     saved: int
@@ -84,7 +95,7 @@ class StoryFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Worth a log line, no more: an extra that could not be made, an odd answer."""
+    """A trouble that fails nothing: a derived file that was not made, or an odd answer."""
 
     message: str
     story_id: str | None = None

@@ -1,8 +1,10 @@
-"""Which hosts are TikTok's: the one allow-list for links, redirects and media addresses."""
+"""TikTok's hosts: the one allow-list for links, redirects and media addresses."""
 
 from __future__ import annotations
 
 import re
+
+SITE = "https://www.tiktok.com/"
 
 # Pages and short links live on these and nowhere else; a subdomain we do not know is refused.
 PAGE_HOSTS = frozenset(

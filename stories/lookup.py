@@ -1,6 +1,6 @@
-"""From one target to the stories behind it: which request is made next, and what a failure means.
+"""From one target to the stories behind it: the order of requests, and the error they add up to.
 
-Identity: cached id, profile page, embed. A story or post link: the author's list, the item's own
+An account: cached id, profile page, embed. A story or post link: the author's list, the item's own
 page, its embed. Each step is tried once; waiting and trying again later is the queue's business.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from stories.client import Listing, StoryClient
+from stories.client import StoryClient
 from stories.errors import (
     AccessError,
     Gone,
@@ -25,6 +25,7 @@ from stories.errors import (
     UpstreamError,
 )
 from stories.http.session import Session
+from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
 from stories.wire import left_out_error
 
@@ -38,11 +39,12 @@ OnAuthor = Callable[[Author], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a target leads to.
+class LookupResult:
+    """The stories a target asks for.
 
     target: after short links were followed. session: the one the media addresses belong to.
-    missing: stories that TikTok counts and did not list.
+    dropped: reason -> number of listed items that were left out. missing: stories that TikTok
+    counts and did not list.
     """
 
     target: Target
@@ -66,182 +68,197 @@ async def look_up(
     now: datetime | None = None,
     fresh: bool = False,
     on_author: OnAuthor = lambda _: None,
-) -> Found:
+) -> LookupResult:
     """Find the stories a target asks for; none, for an account, is an answer.
 
-    posts: accept an ordinary post too. fresh: do not trust a remembered account. on_author: told
-    once, as soon as it is certain who it is. Raises StoriesError.
+    posts: accept an ordinary post too. now: aware, decides what is active. fresh: ignore a cached
+    account. on_author: called once, as soon as the author is certain. Raises StoriesError.
     """
-    search = _Search(client, posts=posts, now=now or datetime.now(UTC), fresh=fresh, tell=on_author)
+    lookup = _Lookup(
+        client=client,
+        session=client.session(),
+        posts=posts,
+        now=now or datetime.now(UTC),
+        fresh=fresh,
+        on_author=on_author,
+    )
     if target.kind is TargetKind.SHORT:
-        target = await client.expand(target, search.session)
-        search.vouched = target.name is not None
+        target = await client.expand_short_link(target, lookup.session)
+        lookup.author_confirmed = target.name is not None
     match target.kind:
         case TargetKind.STORY:
-            return await search.story(target)
+            return await lookup.story(target)
         case TargetKind.POST:
-            return await search.post(target)
+            return await lookup.post(target)
         case _:
-            return await search.account(target)
+            return await lookup.account(target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    """What came of looking for an item in its author's list.
+class _ListOutcome:
+    """The outcome of looking for an item in its author's list.
 
-    found: the item. left_out: why it was listed and not kept. whole: the list is all there is, so
-    that an item which is not in it is not among that account's stories. trouble: there was no list.
+    result: the item. left_out: the reason it was listed and not kept. complete: the list is all
+    there is, so that an item which is not in it is not among that account's stories. list_error:
+    the reason there was no list.
     """
 
-    found: Found | None = None
+    result: LookupResult | None = None
     left_out: StoriesError | None = None
-    whole: bool = False
-    trouble: StoriesError | None = None
+    complete: bool = False
+    list_error: StoriesError | None = None
 
 
-class _Search:
-    """One target's way through the ladders, on one session.
+@dataclass(slots=True, kw_only=True)
+class _Lookup:
+    """One look_up() call, on one session at a time.
 
-    vouched: TikTok itself named the author, by where its short link led. A name in a pasted link
-    is decoration, and may be anybody's.
+    author_confirmed: TikTok itself named the author, by where its short link led. A name in a
+    pasted link proves nothing, and may be anybody's.
     """
 
-    vouched = False
-
-    def __init__(
-        self, client: StoryClient, *, posts: bool, now: datetime, fresh: bool, tell: OnAuthor
-    ) -> None:
-        self._client, self._posts, self._now, self._fresh = client, posts, now, fresh
-        self._tell = tell
-        self.session = client.session()
+    client: StoryClient
+    session: Session
+    posts: bool
+    now: datetime
+    fresh: bool
+    on_author: OnAuthor
+    author_confirmed: bool = False
 
     # --- an account ---------------------------------------------------------------------------
 
-    async def account(self, target: Target) -> Found:
-        """Everything an account shows now."""
-        listing = await self._listed(target)
-        if listing.trouble is not None:
-            raise listing.trouble
-        return Found(
+    async def account(self, target: Target) -> LookupResult:
+        """Every active story of an account."""
+        story_list = await self._get_list(target)
+        story_list.raise_for_error()
+        return LookupResult(
             target=target,
-            author=listing.author,
-            stories=listing.stories,
-            session=listing.session,
-            dropped=listing.dropped,
-            missing=listing.missing,
+            author=story_list.author,
+            stories=story_list.stories,
+            session=story_list.session,
+            dropped=story_list.dropped,
+            missing=story_list.missing,
         )
 
-    async def _listed(self, target: Target) -> Listing:
-        known = None if self._fresh else await self._client.remembered(target.name)
-        listing = None if known is None else await self._from_memory(known, target.name or "")
-        if listing is not None and listing.stories:
-            self._tell(listing.author)
-            return listing
+    async def _get_list(self, target: Target) -> StoryList:
+        cached = None if self.fresh else await self.client.cached_author(target.name)
+        story_list = None if cached is None else await self._list_of(cached, target.name or "")
+        if story_list is not None and story_list.stories:
+            self.on_author(story_list.author)
+            return story_list
         try:
-            author = await self._client.author(target, self.session)
+            author = await self.client.get_author(target, self.session)
         except NoSuchAccount:
             if target.user_id is None:
                 raise
-            return await self._by_id(target.user_id)
-        self._tell(author)
-        if listing is not None and listing.author.id == author.id:
-            return replace(listing, author=author)
+            return await self._list_by_id(target.user_id)
+        self.on_author(author)
+        if story_list is not None and story_list.author.id == author.id:
+            return replace(story_list, author=author)
         try:
-            return await self._client.listing(author, self.session, now=self._now)
+            return await self.client.get_story_list(author, self.session, now=self.now)
         except PrivateAccount:
-            # The profile said otherwise, and the name was remembered for it.
-            await self._client.forget(author.name)
+            # The profile said otherwise, and the name was cached for it.
+            await self.client.forget_author(author.name)
             raise
 
-    async def _from_memory(self, known: Author, name: str) -> Listing | None:
-        """The list of a remembered account; None when the name is someone else's by now.
+    async def _list_of(self, cached: Author, name: str) -> StoryList | None:
+        """The list of a cached account; None when the name is someone else's by now.
 
-        A list without stories names nobody: whose it is remains to be asked.
+        A list without stories names nobody, so its account has still to be looked up.
         """
         try:
-            listing = await self._client.listing(known, self.session, now=self._now)
+            story_list = await self.client.get_story_list(cached, self.session, now=self.now)
         except (AccessError, UpstreamChanged) as error:
             logger.info("remembered id no longer answers: %s %s", error.code, error.detail)
         else:
-            names = {story.author.name.lower() for story in listing.stories}
-            if names <= {name.lower()} and not listing.dropped.get("foreign"):
-                return listing
-        await self._client.forget(name)
+            names = {story.author.name.lower() for story in story_list.stories}
+            if names <= {name.lower()} and not story_list.dropped.get("foreign"):
+                return story_list
+        await self.client.forget_author(name)
         return None
 
-    async def _by_id(self, user_id: str) -> Listing:
-        """Digits that are nobody's name: perhaps an account's id. Only its list can tell."""
+    async def _list_by_id(self, user_id: str) -> StoryList:
+        """The list of digits that are nobody's name: if they are an id, only its list can tell."""
         unnamed = Author(id=user_id, name="")
-        listing = await self._client.stories(unnamed, self.session, now=self._now)
-        if not listing.stories:
+        story_list = await self.client.get_story_list(unnamed, self.session, now=self.now)
+        story_list.raise_for_error()
+        if not story_list.stories:
             raise NoSuchAccount("neither a name nor the id of an account with stories")
-        self._tell(listing.author)
-        return listing
+        self.on_author(story_list.author)
+        return story_list
 
     # --- a story ------------------------------------------------------------------------------
 
-    async def story(self, target: Target) -> Found:
-        """The story behind a story's link."""
-        age = self._now - posted_at(target.item_id or "")
+    async def story(self, target: Target) -> LookupResult:
+        """The story of a story link."""
+        age = self.now - posted_at(target.item_id or "")
         if age > SURELY_OVER:
             raise Gone("posted more than 48 hours ago")
-        looked = await self._in_list(target)
-        if looked.found is not None:
-            return looked.found
+        outcome = await self._find_in_list(target)
+        if outcome.result is not None:
+            return outcome.result
         try:
-            return await self._by_itself(target, is_story=True)
+            return await self._from_own_page(target, is_story=True)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            raise _verdict(error, looked, age=age, vouched=self.vouched) from error
+            raise _story_error(
+                error, outcome, age=age, author_confirmed=self.author_confirmed
+            ) from error
 
-    async def _in_list(self, target: Target) -> _Looked:
-        """Look in the author's list. Raises what is final there, and what asks us to wait."""
+    async def _find_in_list(self, target: Target) -> _ListOutcome:
+        """Look for an item in its author's list.
+
+        Raises PrivateAccount, RateLimited, and the AccessError of an item that was left out.
+        """
         if target.name is None and target.user_id is None and target.sec_uid is None:
-            return _Looked()
+            return _ListOutcome()
         try:
-            listing = await self._listed(target)
+            story_list = await self._get_list(target)
         except (PrivateAccount, RateLimited):
             raise
         except (AccessError, UpstreamError) as error:
-            # The name in a link is decoration to TikTok; the item may answer all the same.
-            return _Looked(trouble=error)
-        for story in listing.stories:
+            # TikTok ignores the name in a link; the item may answer all the same.
+            return _ListOutcome(list_error=error)
+        for story in story_list.stories:
             if story.id == target.item_id:
-                return _Looked(
-                    found=Found(
+                return _ListOutcome(
+                    result=LookupResult(
                         target=target,
                         author=story.author,
                         stories=(story,),
-                        session=listing.session,
+                        session=story_list.session,
                     )
                 )
-        self.session = listing.session
-        left_out = left_out_error(listing.left_out.get(target.item_id or "", ""))
+        self.session = story_list.session
+        left_out = left_out_error(story_list.left_out.get(target.item_id or "", ""))
         if isinstance(left_out, AccessError):
             # Over, or not for everyone: then no other way to it is tried.
             raise left_out
-        unread = "unreadable" in listing.dropped or target.item_id in listing.left_out
-        whole = not listing.missing and not unread and listing.trouble is None
-        return _Looked(left_out=left_out, whole=whole)
+        unread = "unreadable" in story_list.dropped or target.item_id in story_list.left_out
+        complete = not story_list.missing and not unread and story_list.error is None
+        return _ListOutcome(left_out=left_out, complete=complete)
 
-    async def _by_itself(self, target: Target, *, is_story: bool, with_embed: bool = True) -> Found:
-        """From the item's own page, else its embed. Raises what the page said: it knows more."""
+    async def _from_own_page(
+        self, target: Target, *, is_story: bool, with_embed: bool = True
+    ) -> LookupResult:
+        """The item from its own page, else its embed. Raises the page's error: it says more."""
         try:
-            story = await self._client.item(target.item_id or "", self.session, now=self._now)
+            story = await self.client.get_item(target.item_id or "", self.session, now=self.now)
             return self._accept(target, story)
         except (NotAStory, RateLimited):
             raise
         except StoriesError:
-            found = await self._embedded(target, is_story=is_story) if with_embed else None
-            if found is None:
+            result = await self._from_embed(target, is_story=is_story) if with_embed else None
+            if result is None:
                 raise
-            return found
+            return result
 
-    async def _embedded(self, target: Target, *, is_story: bool) -> Found | None:
+    async def _from_embed(self, target: Target, *, is_story: bool) -> LookupResult | None:
         try:
-            story = await self._client.embedded_item(
-                target.item_id or "", self.session, is_story=is_story, now=self._now
+            story = await self.client.get_embedded_item(
+                target.item_id or "", self.session, is_story=is_story, now=self.now
             )
             return self._accept(target, story)
         except RateLimited:
@@ -250,69 +267,73 @@ class _Search:
             logger.info("embed did not help: %s %s", error.code, error.detail)
             return None
 
-    def _accept(self, target: Target, story: Story) -> Found:
-        """An item from its own page or embed, when it is what may be saved."""
-        if not story.is_story and not self._posts:
+    def _accept(self, target: Target, story: Story) -> LookupResult:
+        """An item from its own page or embed. Raises an error when it may not be saved."""
+        if not story.is_story and not self.posts:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
-        if story.is_story and story.leaves_at is not None and story.leaves_at <= self._now:
+        if story.is_story and story.leaves_at is not None and story.leaves_at <= self.now:
             raise Gone("it has left TikTok")
-        self._tell(story.author)
-        return Found(target=target, author=story.author, stories=(story,), session=self.session)
+        self.on_author(story.author)
+        return LookupResult(
+            target=target, author=story.author, stories=(story,), session=self.session
+        )
 
     # --- a post -------------------------------------------------------------------------------
 
-    async def post(self, target: Target) -> Found:
-        """What a plain post link leads to, which may be a story after all."""
-        looked = _Looked()
-        if self._now - posted_at(target.item_id or "") > SURELY_OVER:
-            if not self._posts:
+    async def post(self, target: Target) -> LookupResult:
+        """The item of a plain post link, which may be a story after all."""
+        outcome = _ListOutcome()
+        if self.now - posted_at(target.item_id or "") > SURELY_OVER:
+            if not self.posts:
                 raise NotAStory("posted more than 48 hours ago")
         else:
-            looked = await self._in_list(target)
-            if looked.found is not None:
-                return looked.found
+            outcome = await self._find_in_list(target)
+            if outcome.result is not None:
+                return outcome.result
         try:
-            return await self._by_itself(target, is_story=False, with_embed=self._posts)
+            return await self._from_own_page(target, is_story=False, with_embed=self.posts)
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
-            raise _clearest(error, looked) from error
+            raise _most_specific(error, outcome) from error
 
 
-def _verdict(
-    page_error: StoriesError, looked: _Looked, *, age: timedelta, vouched: bool
+def _story_error(
+    page_error: StoriesError, outcome: _ListOutcome, *, age: timedelta, author_confirmed: bool
 ) -> StoriesError:
-    """What it means that a story is neither in its author's list nor to be had by itself.
+    """The error for a story that is neither in its author's list nor to be had by itself.
 
     "Gone" is final, so it takes more than a page that is kept from us: that the page says there is
-    no such item; or a whole list without it, of its author for certain or after its day.
+    no such item; or a complete list without it, of its author for certain or after its day.
     """
-    absent = looked.whole and looked.left_out is None
+    absent = outcome.complete and outcome.left_out is None
     if isinstance(page_error, Unavailable):
         if absent:
             return Gone("not among the author's active stories")
-        if age > STORY_LIFE and looked.left_out is None:
+        if age > STORY_LIFE and outcome.left_out is None:
             return Gone("more than 24 hours old, and TikTok does not show it")
-    elif isinstance(page_error, UpstreamError) and absent and (vouched or age > STORY_LIFE):
+    elif (
+        isinstance(page_error, UpstreamError) and absent and (author_confirmed or age > STORY_LIFE)
+    ):
         return Gone("not among the author's active stories, and its page is kept from us")
-    return _clearest(page_error, looked)
+    return _most_specific(page_error, outcome)
 
 
-def _clearest(page_error: StoriesError, looked: _Looked) -> StoriesError:
-    """Of what the item's page and the author's list said, the one that says most.
+def _most_specific(page_error: StoriesError, outcome: _ListOutcome) -> StoriesError:
+    """Of the errors of the item's page and of the author's list, the one that says most.
 
-    The page has the last word about the item. When it is kept from us nothing is final: what can
-    be tried again comes first.
+    The page has the last word about the item. When it is kept from us nothing is final: an error
+    that can be retried comes first.
     """
     if isinstance(page_error, AccessError) and not isinstance(page_error, Unavailable):
         return page_error
-    if looked.left_out is not None:
-        return _retryable_first(looked.left_out, page_error)
+    if outcome.left_out is not None:
+        return _retryable_first(outcome.left_out, page_error)
     if isinstance(page_error, Unavailable):
-        return looked.trouble if isinstance(looked.trouble, NoSuchAccount) else page_error
-    return _retryable_first(page_error, looked.trouble or page_error)
+        return outcome.list_error if isinstance(outcome.list_error, NoSuchAccount) else page_error
+    return _retryable_first(page_error, outcome.list_error or page_error)
 
 
 def _retryable_first(error: StoriesError, other: StoriesError) -> StoriesError:

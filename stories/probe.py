@@ -1,4 +1,4 @@
-"""One look at TikTok: profile, list and the first bytes of a file, to see which step fails."""
+"""A probe of TikTok: profile, list and the first bytes of a file, to see which step fails."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from stories import renditions
-from stories.client import Listing, StoryClient
+from stories.client import StoryClient
 from stories.errors import MediaError, MediaUnavailable, StoriesError, TimedOut, UpstreamError
 from stories.http.session import Session
-from stories.media.decoders import form_of
+from stories.media.decoders import sniff_format
+from stories.story_list import StoryList
 from stories.structures import Author, Target
 
 T = TypeVar("T")
 
-STEP_S: Final = 30.0
-"""How long one step may take, waiting for the gate included."""
-TASTE_BYTES: Final = 1024
+STEP_TIMEOUT_S: Final = 30.0
+"""How long one step may take, waiting for the rate limit included."""
+SAMPLE_BYTES: Final = 1024
 
 
 class Step(StrEnum):
-    """What is tried, in this order; a step needs what the one before it found."""
+    """The steps of a probe, in order; each needs what the one before it brought."""
 
     PROFILE = "profile"
     LIST = "list"
@@ -32,12 +33,12 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """How one step went. error: None when it worked.
+class StepResult:
+    """The outcome of one step. error: None when it worked.
 
-    stories: how many the list shows. taste_bytes, form, mirror: what came of a file, what its
-    first bytes say it is ("an MP4 file"), and which of its addresses gave it (1-based).
-    skipped: there was nothing to try it on.
+    took_s: seconds. skipped: True when the account shows no story to try it on. stories: number of
+    stories in the list. sample_bytes: size of the sample of a file; file_format: what its first
+    bytes say it is ("an MP4 file"); mirror: which of its addresses served it, 1-based.
     """
 
     step: Step
@@ -45,117 +46,121 @@ class Tried:
     error: StoriesError | None = None
     skipped: bool = False
     stories: int = 0
-    taste_bytes: int = 0
-    form: str = ""
+    sample_bytes: int = 0
+    file_format: str = ""
     mirror: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Glimpse:
+class ProbeReport:
     """The steps as far as they went; the first that fails is the last.
 
-    clock_ahead_s: our clock against TikTok's, None when no answer told the time.
+    clock_ahead_s: seconds our clock is ahead of TikTok's; None when no answer carried a date.
     """
 
-    steps: tuple[Tried, ...]
+    steps: tuple[StepResult, ...]
     clock_ahead_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Taste:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
     size_bytes: int
-    form: str
+    file_format: str
     mirror: int
 
 
-async def glimpse(client: StoryClient, target: Target) -> Glimpse:
-    """Try each step once on the account `target` names. Never raises a StoriesError."""
+async def probe(client: StoryClient, target: Target) -> ProbeReport:
+    """Run each step once on the account `target` names. Never raises a StoriesError."""
     session = client.session()
-    steps: list[Tried] = []
+    steps: list[StepResult] = []
 
-    def seen() -> Glimpse:
-        return Glimpse(steps=tuple(steps), clock_ahead_s=session.clock_ahead_s)
+    def report() -> ProbeReport:
+        return ProbeReport(steps=tuple(steps), clock_ahead_s=session.clock_ahead_s)
 
-    async def profile() -> Author:
-        return await client.author(target, session)
+    async def get_author() -> Author:
+        return await client.get_author(target, session)
 
-    author, took_s, error = await _timed(profile)
-    steps.append(Tried(step=Step.PROFILE, took_s=took_s, error=error))
+    author, took_s, error = await _run_step(get_author)
+    steps.append(StepResult(step=Step.PROFILE, took_s=took_s, error=error))
     if author is None:
-        return seen()
+        return report()
 
-    async def listed() -> Listing:
-        return await client.stories(author, session)
+    async def get_list() -> StoryList:
+        story_list = await client.get_story_list(author, session)
+        story_list.raise_for_error()
+        return story_list
 
-    listing, took_s, error = await _timed(listed)
-    count = len(listing.stories) if listing else 0
-    steps.append(Tried(step=Step.LIST, took_s=took_s, error=error, stories=count))
-    if listing is None:
-        return seen()
-    urls = _addresses(listing)
-    if not listing.stories:
-        steps.append(Tried(step=Step.MEDIA, took_s=0, skipped=True))
-        return seen()
+    story_list, took_s, error = await _run_step(get_list)
+    count = len(story_list.stories) if story_list else 0
+    steps.append(StepResult(step=Step.LIST, took_s=took_s, error=error, stories=count))
+    if story_list is None:
+        return report()
+    urls = _sample_urls(story_list)
+    if not story_list.stories:
+        steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
+        return report()
 
-    async def tasted() -> _Taste:
-        return await _taste(urls, listing.session)
+    async def get_sample() -> _Sample:
+        return await _get_sample(urls, story_list.session)
 
-    taste, took_s, error = await _timed(tasted)
-    got = taste or _Taste(0, "", 0)
+    sample, took_s, error = await _run_step(get_sample)
     steps.append(
-        Tried(
+        StepResult(
             step=Step.MEDIA,
             took_s=took_s,
             error=error,
-            taste_bytes=got.size_bytes,
-            form=got.form,
-            mirror=got.mirror,
+            sample_bytes=sample.size_bytes if sample else 0,
+            file_format=sample.file_format if sample else "",
+            mirror=sample.mirror if sample else 0,
         )
     )
-    return seen()
+    return report()
 
 
-async def _timed(
-    work: Callable[[], Awaitable[T]],
+async def _run_step(
+    step: Callable[[], Awaitable[T]],
 ) -> tuple[T | None, float, StoriesError | None]:
-    began = time.monotonic()
-    found: T | None = None
+    """Result, seconds taken and error of one step, within STEP_TIMEOUT_S."""
+    started_at = time.monotonic()
+    result: T | None = None
     failure: StoriesError | None = None
     try:
-        async with asyncio.timeout(STEP_S):
-            found = await work()
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            result = await step()
     except TimeoutError:
-        failure = TimedOut(f"no answer within {STEP_S:.0f} s")
+        failure = TimedOut(f"no answer within {STEP_TIMEOUT_S:.0f} s")
     except StoriesError as error:
         failure = error
-    return found, time.monotonic() - began, failure
+    return result, time.monotonic() - started_at, failure
 
 
-def _addresses(listing: Listing) -> tuple[str, ...]:
-    """Where the first file of the newest story lies, as the worker would go through them."""
-    for story in reversed(listing.stories):
+def _sample_urls(story_list: StoryList) -> tuple[str, ...]:
+    """Addresses of the first file of the newest story, in the order a worker tries them."""
+    for story in reversed(story_list.stories):
         for media in story.media:
-            for choice in renditions.rank(media):
-                return choice.variant.urls
+            for rendition in renditions.rank(media):
+                return rendition.variant.urls
     return ()
 
 
-async def _taste(urls: tuple[str, ...], session: Session) -> _Taste:
-    """The first bytes of a file, from the first of its addresses that gives any."""
+async def _get_sample(urls: tuple[str, ...], session: Session) -> _Sample:
+    """The first bytes of a file, from the first of its addresses that serves them."""
     failure: StoriesError = MediaUnavailable("the list names no address for it")
     for mirror, url in enumerate(urls, start=1):
         head = bytearray()
         try:
-            async with session.media(url, end=TASTE_BYTES) as answer:
-                async for chunk in answer.chunks:
-                    head += chunk[: TASTE_BYTES - len(head)]
-                    if len(head) >= TASTE_BYTES:
+            async with session.stream_media(url, end=SAMPLE_BYTES) as response:
+                async for chunk in response.chunks:
+                    head += chunk[: SAMPLE_BYTES - len(head)]
+                    if len(head) >= SAMPLE_BYTES:
                         break
         except (MediaError, UpstreamError) as error:
             failure = error
             continue
-        form = form_of(bytes(head))
-        if form.family in {"picture", "mp4"}:
-            return _Taste(len(head), form.name, mirror)
-        failure = MediaUnavailable(f"{answer.host}: {form.name} where a file should be")
+        file_format = sniff_format(bytes(head))
+        if file_format.family in {"picture", "mp4"}:
+            return _Sample(size_bytes=len(head), file_format=file_format.description, mirror=mirror)
+        failure = MediaUnavailable(
+            f"{response.host}: {file_format.description} where a file should be"
+        )
     raise failure

@@ -1,4 +1,4 @@
-"""Which rendition to fetch first, and what the person must be told about it; pure.
+"""The order in which renditions of a media item are tried, and the labels they carry; pure.
 
 The order follows docs/protocol.md, "Choosing a rendition".
 """
@@ -13,20 +13,20 @@ from stories.structures import Media, MediaKind, MediaVariant
 
 Prefer = Literal["compatible", "highest"]
 
-# Named so by its path: no sound in it, or no file at all.
+# The path of a rendition without sound, or without a file.
 _SILENT_PATH = "/media-video-hvc1"
 _PICTURE_ORDER = ((".jpeg", ".jpg"), (".png",), (".webp",), (".heic", ".heif", ".avif"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One rendition worth trying. labels: "hevc" and "watermarked", where they are true."""
+class RankedRendition:
+    """A rendition worth trying. labels: "hevc" and "watermarked", for the person who gets it."""
 
     variant: MediaVariant
     labels: tuple[str, ...] = ()
 
 
-def rank(media: Media, prefer: Prefer = "compatible") -> tuple[Choice, ...]:
+def rank(media: Media, prefer: Prefer = "compatible") -> tuple[RankedRendition, ...]:
     """The renditions to try, best first; empty when none can be played or fetched.
 
     "compatible": H.264, largest first; HEVC only when there is no other clean file. "highest": the
@@ -34,9 +34,9 @@ def rank(media: Media, prefer: Prefer = "compatible") -> tuple[Choice, ...]:
     either way. For a picture the one rendition comes back with its JPEG mirrors in front.
     """
     if media.kind is MediaKind.PICTURE:
-        return tuple(Choice(variant=_jpeg_first(variant)) for variant in media.variants)
+        return tuple(RankedRendition(variant=_jpeg_first(variant)) for variant in media.variants)
     if media.kind is MediaKind.SONG:
-        return tuple(Choice(variant=variant) for variant in media.variants)
+        return tuple(RankedRendition(variant=variant) for variant in media.variants)
     playable = [
         variant
         for variant in map(_with_sound, media.variants)
@@ -45,23 +45,23 @@ def rank(media: Media, prefer: Prefer = "compatible") -> tuple[Choice, ...]:
     clean = [variant for variant in playable if not variant.watermarked]
     marked = [variant for variant in playable if variant.watermarked]
     return tuple(
-        Choice(variant=variant, labels=_labels(variant))
+        RankedRendition(variant=variant, labels=_labels(variant))
         for group in (clean, marked)
-        for variant in _ordered(group, prefer)
+        for variant in _in_order(group, prefer)
     )
 
 
-def _ordered(variants: Iterable[MediaVariant], prefer: Prefer) -> list[MediaVariant]:
-    largest_first = sorted(variants, key=_worth, reverse=True)
+def _in_order(variants: Iterable[MediaVariant], prefer: Prefer) -> list[MediaVariant]:
+    largest_first = sorted(variants, key=_quality, reverse=True)
     if prefer == "highest":
         return largest_first
     h264 = [variant for variant in largest_first if variant.codec == "h264"]
-    # Where nothing is said (the embed does not), it was H.264 whenever someone looked.
-    unsaid = [variant for variant in largest_first if variant.codec is None]
-    return h264 + unsaid or largest_first
+    # Where no codec is listed (the embed lists none), it was H.264 whenever someone looked.
+    unknown = [variant for variant in largest_first if variant.codec is None]
+    return h264 + unknown or largest_first
 
 
-def _worth(variant: MediaVariant) -> tuple[int, bool, int, int]:
+def _quality(variant: MediaVariant) -> tuple[int, bool, int, int]:
     pixels = (variant.width or 0) * (variant.height or 0)
     # Bit rates of two codecs say nothing about each other, so the codec comes before them.
     is_compatible = variant.codec != "hevc"
@@ -83,10 +83,10 @@ def _with_sound(variant: MediaVariant) -> MediaVariant:
 
 
 def _jpeg_first(variant: MediaVariant) -> MediaVariant:
-    return replace(variant, urls=tuple(sorted(variant.urls, key=_picture_place)))
+    return replace(variant, urls=tuple(sorted(variant.urls, key=_picture_rank)))
 
 
-def _picture_place(url: str) -> int:
+def _picture_rank(url: str) -> int:
     path = _path(url).lower()
     places = (place for place, endings in enumerate(_PICTURE_ORDER) if path.endswith(endings))
     return next(places, len(_PICTURE_ORDER))

@@ -1,4 +1,4 @@
-"""The nouns: what a line asks for, who posted, what a story holds, and what was fetched."""
+"""The data structures: targets, authors, stories and their media, fetched and verified files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class TargetKind(StrEnum):
-    """What a pasted line points at."""
+    """The kind of thing a pasted line points at."""
 
     USER = "user"
     STORY = "story"
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def key(self) -> str:
-        """Equal for two lines that ask for the same thing."""
+        """A key that is equal for two lines that ask for the same thing."""
         if self.item_id:
             return f"item:{self.item_id}"
         if self.short_url:
@@ -49,7 +49,8 @@ class Author:
     """An account. The id never changes; the name can.
 
     id: digits; empty where a single item's page names its author without one.
-    name: lower case. private: True when TikTok says so, None when the answer did not tell.
+    name: lower case, without "@". private: True when TikTok says so, None when the answer does not
+    tell.
     """
 
     id: str
@@ -82,7 +83,7 @@ class MediaVariant:
 
 
 class MediaKind(StrEnum):
-    """What a media item promises to be."""
+    """The kind of file a media item promises to be."""
 
     VIDEO = "video"
     PICTURE = "picture"
@@ -94,9 +95,9 @@ class Media:
     """One video, one picture or the attached song, in the renditions TikTok lists.
 
     position: 1-based place within the story; the song is 0.
-    variants: as listed; `choose.py` orders them. Empty for a picture listed without any address we
-    may use: it is counted and reported as missing, not left out.
-    duration_s: announced, None where the listing does not say.
+    variants: as listed; renditions.py orders them. Empty for a picture listed without a usable
+    address: it is counted and reported as missing, not left out.
+    duration_s: announced, in seconds, None where the listing does not say.
     """
 
     kind: MediaKind
@@ -106,7 +107,7 @@ class Media:
 
 
 class StoryKind(StrEnum):
-    """How a story is made up; a carousel holds two or more pictures."""
+    """The kinds of story; a carousel holds two or more pictures."""
 
     VIDEO = "video"
     PHOTO = "photo"
@@ -138,9 +139,10 @@ class Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What arrived: counted and hashed, not yet opened.
+    """A file that was fetched whole, not yet opened.
 
-    variant: the rendition whose bytes these are.
+    sha256: hex. content_type: as the server called it. variant: the rendition whose bytes these
+    are.
     """
 
     size_bytes: int
@@ -151,7 +153,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a real decoder saw in the bytes.
+    """A file as a real decoder saw it.
 
     content_type, suffix: by the bytes, never by the URL ("image/jpeg", ".jpg").
     width, height: pixels as shown (rotation applied); None for sound.

@@ -76,7 +76,7 @@ def _in_template(path: Path) -> Iterator[Key]:
 def wanted() -> dict[Key, str]:
     """Everything people read, and where it is said first."""
     from jobs.errors import BY_CODE
-    from stories.targets import OTHER_THINGS
+    from stories.links import UNSUPPORTED_LINKS
 
     places: dict[Key, str] = {}
     for path in sorted(
@@ -91,8 +91,8 @@ def wanted() -> dict[Key, str]:
     for code, cls in BY_CODE.items():
         for words in filter(None, (cls.message, cls.hint)):
             places.setdefault((None, words, None), f"error {code}")
-    for thing in sorted(OTHER_THINGS):
-        places.setdefault((None, thing, None), "stories/targets.py")
+    for kind in sorted(UNSUPPORTED_LINKS):
+        places.setdefault((None, kind, None), "stories/links.py")
     return places
 
 

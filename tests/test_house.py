@@ -25,9 +25,15 @@ BELOW = {
 """Each room and the rooms it may import from."""
 
 ONLY_IN = {
-    "httpx": ("stories/http/session.py", "stories/http/transports.py"),
-    "httpx_curl_cffi": ("stories/http/session.py", "stories/http/transports.py"),
-    "curl_cffi": ("stories/http/session.py", "stories/http/transports.py"),
+    "httpx": (
+        "stories/http/body.py",
+        "stories/http/error_mapping.py",
+        "stories/http/media_response.py",
+        "stories/http/session.py",
+        "stories/http/transports.py",
+    ),
+    "httpx_curl_cffi": ("stories/http/transports.py",),
+    "curl_cffi": ("stories/http/error_mapping.py", "stories/http/transports.py"),
     "av": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
     "PIL": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
     "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),

@@ -1,4 +1,4 @@
-"""Pages that need both people and their jobs: the account, and deleting what is in it."""
+"""The account page, and the page to delete one's data: both need `accounts` and `jobs`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import people
-from accounts.signin import asks_again
+from accounts.signin import requires_recent_sign_in
 from webapp import offboarding
 
 
@@ -27,22 +27,23 @@ def _user(request: HttpRequest) -> User:
 @login_required
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    """Who I am here, and the ways to everything about it."""
+    """The account page: name, role, and links to everything about the account."""
     return render(request, "registration/account.html")
 
 
 @never_cache
 @login_required
-@asks_again
+@requires_recent_sign_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def my_data(request: HttpRequest) -> HttpResponse:
-    """What I have here, and two buttons: delete what I saved, close my account."""
+    """A person's own data in numbers; a POST deletes it (`what=data`) or closes the account
+    (`what=account`; 409 for the last admin)."""
     user = _user(request)
     what = request.POST.get("what")
     if what == "data":
-        went = offboarding.delete_data(user)
-        said = ngettext("%d job is deleted.", "%d jobs are deleted.", went.jobs) % went.jobs
-        messages.success(request, said)
+        deleted = offboarding.delete_data(user)
+        message = ngettext("%d job is deleted.", "%d jobs are deleted.", deleted.jobs)
+        messages.success(request, message % deleted.jobs)
         return redirect("my_data")
     refused = False
     if what == "account":
@@ -54,7 +55,7 @@ def my_data(request: HttpRequest) -> HttpResponse:
             logout(request)
             return render(request, "registration/closed.html")
     context = {
-        "estate": offboarding.estate(user),
+        "preview": offboarding.deletion_preview(user),
         "last_admin": refused or people.are_last_admins(user),
     }
     return render(request, "registration/data.html", context, status=409 if refused else 200)

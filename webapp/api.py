@@ -1,14 +1,13 @@
-"""The one API: who is asking, what it is called, and how every error looks in JSON."""
+"""The one NinjaAPI: mounts routers, authenticates tokens, turns every error into JSON."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -25,12 +24,12 @@ from ninja.security import HttpBearer
 from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
-from jobs.api.schemas import ErrorBody, ErrorOut
-from jobs.errors import Internal, NeverFits, told
-from jobs.queue.submission import EmptySubmission
+from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
+from jobs.errors import Internal, NeverFits, explain, new_bug_id, words
+from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
-from webapp.api_rate_limit import Turn, Turns
+from webapp.api_rate_limit import Decision, FixedWindowLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -65,64 +64,65 @@ STATUS: Final[dict[str, int]] = {
     "cancelled": 409,
     "internal": 500,
 }
-"""The HTTP status of an error that is the answer to a call. In a job, the status is 200."""
+"""HTTP status of an error code that is the answer to a call. Within a job, the status is 200."""
 
 
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""What a token that may only look is good for."""
-_TURN: Final = "storykeep.turn"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""HTTP methods a read-only token may use."""
+_RATE_LIMIT: Final = "storykeep.rate_limit"
+"""Key of `request.META` for the Decision about this request."""
 
-turns = Turns()
+rate_limiter = FixedWindowLimiter()
 
 
-class TooOften(Exception):
-    """This token has had its turns for now."""
+class RateLimitExceeded(Exception):
+    """A token has used up its requests in the current window."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, decision: Decision) -> None:
         super().__init__("too many requests")
-        self.turn = turn
+        self.decision = decision
 
 
-class ReadOnly(Exception):
-    """This token may look, and was used for more."""
+class ReadOnlyToken(Exception):
+    """A read-only token was used for a method that changes something."""
 
 
 class Bearer(HttpBearer):
     """`Authorization: Bearer <token>`; a browser's session does not count, so neither does CSRF."""
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
-        """The token's row; from here on its owner is the request's user.
+        """The token's row, whose owner becomes the request's user; None for an unknown token.
 
-        Raises TooOften and ReadOnly.
+        Raises RateLimitExceeded and ReadOnlyToken.
         """
-        found = tokens.authenticate(token)
-        if found is None:
+        api_token = tokens.authenticate(token)
+        if api_token is None:
             return None
         limit = settings.STORYKEEP.api_rate
         if limit:
-            turn = turns.take(found.pk, limit)
-            request.META[_TURN] = turn
-            if not turn.granted:
-                raise TooOften(turn)
-        if found.scope != Scope.WRITE and request.method not in SAFE:
-            raise ReadOnly
-        request.user = found.owner
-        return found
+            decision = rate_limiter.acquire(api_token.pk, limit)
+            request.META[_RATE_LIMIT] = decision
+            if not decision.allowed:
+                raise RateLimitExceeded(decision)
+        if api_token.scope != Scope.WRITE and request.method not in SAFE_METHODS:
+            raise ReadOnlyToken
+        request.user = api_token.owner
+        return api_token
 
 
 class Api(NinjaAPI):
-    """Ninja, except that a wrong method and an unknown path are answered in JSON as well, and that
-    the description tells all headers."""
+    """A NinjaAPI that answers a wrong method and an unknown path in JSON as well, and whose OpenAPI
+    document describes all headers."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """The description, whole."""
+        """The OpenAPI document with the headers of every operation."""
         schema = super().get_openapi_schema(**options)
-        openapi.complete(schema, reverse("api:api-root"))
+        openapi.add_headers(schema, reverse("api:api-root"))
         return schema
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
-        """What `path("api/v1/", …)` takes."""
+        """The URL patterns, app name and namespace that `path("api/v1/", …)` takes."""
         patterns, app_name, namespace = super().urls
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
@@ -130,8 +130,8 @@ class Api(NinjaAPI):
         return patterns, app_name, namespace
 
 
-def _only_looked_at(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    # A form's token is nothing a script has: what else it sends there is a wrong method, no more.
+def _get_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    # A script has no CSRF token: what it sends with another method is a wrong method, no more.
     return csrf_exempt(require_safe(view))
 
 
@@ -144,7 +144,7 @@ api = Api(
     urls_namespace="api",
     auth=Bearer(),
     docs_url="/docs",
-    docs_decorator=_only_looked_at,
+    docs_decorator=_get_only,
     openapi_url="/openapi.json",
 )
 
@@ -157,14 +157,18 @@ def error_response(
     *,
     retryable: bool = False,
     retry_after_s: float | None = None,
+    lines: Sequence[RefusedLineOut] = (),
 ) -> HttpResponse:
-    """The one shape of an error, with Retry-After when there is a time."""
+    """The JSON body of every error (jobs/api/schemas.py), never cached.
+
+    retry_after_s: also sent as Retry-After, rounded up to whole seconds. lines: those that were
+    refused, when no job was made for want of another.
+    """
     wait_s = None if retry_after_s is None else max(0, math.ceil(retry_after_s))
-    body = ErrorBody(
-        error=ErrorOut(
-            code=code, message=message, hint=hint, retryable=retryable, retry_after_s=wait_s
-        )
+    error = ErrorOut(
+        code=code, message=message, hint=hint, retryable=retryable, retry_after_s=wait_s
     )
+    body = SubmitErrorBody(error=error, lines=list(lines)) if lines else ErrorBody(error=error)
     response = HttpResponse(body.model_dump_json(), status=status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     if wait_s is not None:
@@ -176,7 +180,7 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
     @functools.wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-            return _no_length()
+            return _length_required()
         try:
             response = view(request, *args, **kwargs)
         except Http404 as error:
@@ -198,27 +202,42 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
                 _("Look again without `If-Match`."),
             )
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            whole = response.headers["Content-Range"]
+            content_range = response.headers["Content-Range"]
             response = error_response(
                 416,
                 "range_not_satisfiable",
                 _("The file is shorter than that."),
                 _("Ask again without a range."),
             )
-            response.headers["Content-Range"] = whole
+            response.headers["Content-Range"] = content_range
         response.headers.setdefault("Cache-Control", "private, no-cache")
-        turn = request.META.get(_TURN)
-        if isinstance(turn, Turn):
-            for name, value in turn.headers.items():
+        decision = request.META.get(_RATE_LIMIT)
+        if isinstance(decision, Decision):
+            for name, value in decision.headers.items():
                 response.headers[name] = value
         return response
 
     return respond
 
 
+@api.exception_handler(NothingUnderstood)
+def _nothing_understood(request: HttpRequest, error: NothingUnderstood) -> HttpResponse:
+    code = error.common_code
+    _message, hint = words(code)
+    # At most as many as a job may hold: the answer is not to grow beyond what was sent.
+    refused = error.lines[: settings.STORYKEEP.batch_max]
+    return error_response(
+        STATUS[code],
+        code,
+        f"{error.field}: {error.said()}",
+        hint,
+        lines=[RefusedLineOut.of(line) for line in refused],
+    )
+
+
 @api.exception_handler(StoriesError)
-def _expected(request: HttpRequest, error: StoriesError) -> HttpResponse:
-    message, hint = told(error)
+def _stories_error(request: HttpRequest, error: StoriesError) -> HttpResponse:
+    message, hint = explain(error)
     if error.code == Internal.code and error.detail:
         message = f"{message} ({error.detail})"
     if isinstance(error, EmptySubmission):
@@ -246,21 +265,21 @@ def _unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpRespo
     return response
 
 
-@api.exception_handler(TooOften)
-def _too_often(request: HttpRequest, error: TooOften) -> HttpResponse:
+@api.exception_handler(RateLimitExceeded)
+def _rate_limit_exceeded(request: HttpRequest, error: RateLimitExceeded) -> HttpResponse:
     return error_response(
         429,
         "too_many_requests",
         _("This token asks too often."),
         _("It may ask %(limit)d times a minute. Poll less often, or wait with `?wait=`.")
-        % {"limit": error.turn.limit},
+        % {"limit": error.decision.limit},
         retryable=True,
-        retry_after_s=error.turn.ends_in_s,
+        retry_after_s=error.decision.resets_in_s,
     )
 
 
-@api.exception_handler(ReadOnly)
-def _read_only(request: HttpRequest, error: ReadOnly) -> HttpResponse:
+@api.exception_handler(ReadOnlyToken)
+def _read_only_token(request: HttpRequest, error: ReadOnlyToken) -> HttpResponse:
     return error_response(
         403,
         "read_only_token",
@@ -280,20 +299,20 @@ def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 @api.exception_handler(ValidationError)
-def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    said = [_problem(one["loc"], one["msg"]) for one in error.errors[:5]]
-    return _unreadable("; ".join(said))
+def _validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    lines = [_field_error(detail["loc"], detail["msg"]) for detail in error.errors[:5]]
+    return _invalid_request("; ".join(lines))
 
 
-def _problem(place: tuple[str | int, ...], message: str) -> str:
+def _field_error(location: tuple[str | int, ...], message: str) -> str:
     """`options.audio: …`: the source (body, query) and the parameter's own name are left out."""
-    names = [str(part) for part in place[1:]] if len(place) > 1 else [str(part) for part in place]
-    if place and place[0] == "body" and len(names) > 1:
+    names = [str(part) for part in (location[1:] or location)]
+    if location and location[0] == "body" and len(names) > 1:
         names = names[1:]
     return f"{'.'.join(names)}: {message.removeprefix('Value error, ')}"
 
 
-def _unreadable(message: str) -> HttpResponse:
+def _invalid_request(message: str) -> HttpResponse:
     docs = reverse("api:openapi-view")
     return error_response(
         422, "invalid_request", message, _("The shapes are described at %(docs)s.") % {"docs": docs}
@@ -303,11 +322,11 @@ def _unreadable(message: str) -> HttpResponse:
 @api.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     # Ninja raises this for a body that is no JSON.
-    return _unreadable(f"body: {error.message}")
+    return _invalid_request(f"body: {error.message}")
 
 
 @api.exception_handler(RequestDataTooBig)
-def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return error_response(
         413,
         "body_too_large",
@@ -316,8 +335,8 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     )
 
 
-def _no_length() -> HttpResponse:
-    # Django takes such a body for an empty one, and how much it holds is known too late.
+def _length_required() -> HttpResponse:
+    # Django takes a chunked body for an empty one, and how much it holds is known too late.
     return error_response(
         411,
         "length_required",
@@ -327,29 +346,29 @@ def _no_length() -> HttpResponse:
 
 
 @api.exception_handler(UnreadablePostError)
-def _broken_off(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
-    return _unreadable("body: it ended too early")
+def _body_incomplete(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    return _invalid_request("body: it ended too early")
 
 
 @api.exception_handler(Exception)
 def _bug(request: HttpRequest, error: Exception) -> HttpResponse:
-    bug = uuid4().hex[:8]
+    bug_id = new_bug_id()
     # The path is ours and holds ids only; the body, which names people, is not logged.
-    logger.error("API call failed, bug %s: %s", bug, request.path, exc_info=error)
-    return _expected(request, Internal(bug))
+    logger.error("API call failed, bug %s: %s", bug_id, request.path, exc_info=error)
+    return _stories_error(request, Internal(bug_id))
 
 
-def _nowhere(request: HttpRequest, path: str) -> HttpResponse:
+def _unknown_path(request: HttpRequest, path: str) -> HttpResponse:
     raise Http404
 
 
 api.add_router("", jobs_router)
-_last = Router()
-_last.api_operation(
+_catch_all = Router()
+_catch_all.api_operation(
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     "/{path:path}",
     auth=None,
     include_in_schema=False,
     operation_id="nowhere",
-)(_nowhere)
-api.add_router("", _last)
+)(_unknown_path)
+api.add_router("", _catch_all)

@@ -1,20 +1,25 @@
-"""Where people find this instance, for links that are printed rather than served."""
+"""The address of this instance, for links that are printed rather than served."""
 
 from __future__ import annotations
 
 import re
 import socket
 
-from django.conf import settings
-
 from webapp.env import Env
 
 
-def address(env: Env, *, with_path: bool = True) -> str:
-    """Where people find this instance; ends without a slash."""
-    if env.public_url:
-        path = settings.FORCE_SCRIPT_NAME or ""
-        return env.public_url if with_path else env.public_url.removesuffix(path)
+def base_url(env: Env) -> str:
+    """STORYKEEP_PUBLIC_URL, else where the web server listens; ends without a slash."""
+    return env.public_url or _listening_url(env)
+
+
+def absolute_url(env: Env, path: str) -> str:
+    """The address of a path. path: as `reverse()` returns it, the sub-path included."""
+    return env.absolute_url(path) or f"{_listening_url(env)}{path}"
+
+
+def _listening_url(env: Env) -> str:
+    """`http://host:port` of the web server, as other machines on the network can open it."""
     host = env.bind
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         host = socket.gethostname()

@@ -1,13 +1,13 @@
-"""The Celery app, the broker's settings, and what the scheduler starts when.
+"""The Celery app: settings of broker and worker, the beat schedule, and hooks of the worker.
 
-One worker is one process with threads; transfers share an event loop within it:
+A worker is one process with threads; transfers share an event loop within it:
 
     celery -A webapp worker -P threads -c <STORYKEEP_ITEM_CONCURRENCY> \\
         --without-gossip --without-mingle --without-heartbeat
     celery -A webapp beat --schedule <a file that may be lost>
 
-More workers, here or on another machine with the same folders, mean more items at once. Promises
-are kept by the database (jobs/queue), so messages are acknowledged early: an unacknowledged one
+More workers, here or on another machine with the same folders, mean more items at once. Delivery is
+promised by the database (jobs/queue), so messages are acknowledged early: an unacknowledged one
 would bring the worker down when Redis restarts.
 """
 
@@ -52,7 +52,7 @@ def _config() -> dict[str, Any]:
         "worker_concurrency": settings.STORYKEEP.item_concurrency,
         "worker_pool": "threads",
         "worker_prefetch_multiplier": 1,
-        # A busy worker takes no message that an idle one could act on; see _look_for_more.
+        # A busy worker takes no message that an idle one could act on; see _fetch_next_message.
         "worker_disable_prefetch": True,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
@@ -60,7 +60,7 @@ def _config() -> dict[str, Any]:
         "task_acks_late": False,
         "task_routes": {
             name: {"queue": side_queue.QUEUE}
-            for name in (side_queue.PACKING, *side_queue.HOUSEKEEPING)
+            for name in (side_queue.PACKING_TASK, *side_queue.HOUSEKEEPING_TASKS)
         },
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -82,42 +82,44 @@ def _config() -> dict[str, Any]:
 
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
-app.steps["consumer"].add(side_queue.Aside)
+app.steps["consumer"].add(side_queue.HousekeepingConsumer)
 
 
-LOOKS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+POLL_DELAYS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @signals.task_postrun.connect
-def _look_for_more(**_: Any) -> None:
-    """A thread is free: have the worker's loop ask for the next message now.
+def _fetch_next_message(**_: Any) -> None:
+    """Have the worker's loop ask for the next message as soon as a thread is free.
 
-    Without prefetching it looks round about once a second. Measured, 40 tasks of 0.1 s on four
+    Without prefetching it polls about once a second. Measured, 40 tasks of 0.1 s on four
     threads: 8.7 s like that, 1.1 s with this, 1.1 s with prefetching.
     """
     loop = get_event_loop()
     if loop is not None:
         # A moment later, for the task that just ended counts as running until it has reported; how
-        # long a moment depends on how busy the other threads are. A look too many costs nothing.
-        for moment_s in LOOKS_S:
-            loop.call_soon(loop.call_later, moment_s, int)
+        # long a moment depends on how busy the other threads are. A poll too many costs nothing.
+        for delay_s in POLL_DELAYS_S:
+            loop.call_soon(loop.call_later, delay_s, int)
 
 
 @signals.worker_shutting_down.connect
-def _let_go(**_: Any) -> None:
-    """Items in hand are released within a second or two, for the next worker to take."""
+def _release_items(**_: Any) -> None:
+    """Have running items released within a second or two, for the next worker to claim."""
     from jobs.queue import shutdown
 
     shutdown.shutdown_requested.set()
 
 
 @signals.worker_shutdown.connect
-def _close(**_: Any) -> None:
-    """Nothing is received any more: wait for what runs aside, and tell the others what was
-    released."""
+def _finish(**_: Any) -> None:
+    """Wait for the side queue's tasks and the event loop, then send what was released to others.
+
+    By now the worker receives no more messages.
+    """
     from jobs.fetching import bridge
     from jobs.queue.dispatch import dispatch
 
-    side_queue.stop()
+    side_queue.shutdown()
     bridge.stop()
     dispatch()

@@ -1,4 +1,4 @@
-"""What every template may use."""
+"""Context of every template: the instance's note, the theme, whether mail can be sent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ THEMES = ("light", "dark")
 
 
 def theme(request: HttpRequest) -> str:
-    """The look chosen on this device; "" follows the system."""
-    chosen = request.COOKIES.get(THEME_COOKIE, "")
-    return chosen if chosen in THEMES else ""
+    """The theme chosen on this device, `light` or `dark`; "" follows the system."""
+    name = request.COOKIES.get(THEME_COOKIE, "")
+    return name if name in THEMES else ""
 
 
 def instance(request: HttpRequest) -> dict[str, str | bool]:
-    """What any page may need.
+    """The context processor.
 
-    instance_note: the line whoever runs this instance wants on every page, or "". theme: see above.
-    sends_mail: can this instance send any?
+    instance_note: the line shown on every page, or "". theme: `light`, `dark` or "" (the system's).
+    sends_mail: whether this instance can send mail.
     """
     return {
         "instance_note": settings.STORYKEEP.instance_note,
         "theme": theme(request),
-        "sends_mail": mail.configured(),
+        "sends_mail": mail.is_configured(),
     }

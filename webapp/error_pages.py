@@ -1,9 +1,11 @@
-"""What people see when a request cannot be answered: no stack trace; an id to quote for a bug."""
+"""Error pages: 500 with an id to quote, 400 and 413, and 403 for a form without a CSRF token.
+
+Requests below the API's prefix get JSON instead of a page.
+"""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -13,40 +15,41 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import csrf
 
+from jobs.errors import new_bug_id
 from jobs.pages import home
 from webapp.api import error_response
 
 logger = logging.getLogger(__name__)
 
 
-def _is_of_the_api(request: HttpRequest) -> bool:
+def _is_api_request(request: HttpRequest) -> bool:
     return request.path.startswith(reverse("api:api-root"))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page for a bug. Its id stands in the log beside the traceback, without the address."""
-    error_id = secrets.token_hex(5)
+    """The page for a bug (500). Its id stands in the log beside the traceback, without the URL."""
+    bug_id = new_bug_id()
     view = request.resolver_match.view_name if request.resolver_match else "?"
-    logger.error("page crashed, id %s, view %s", error_id, view, exc_info=sys.exc_info())
-    if _is_of_the_api(request):
-        return error_response(500, "internal", f"{_('Something went wrong.')} ({error_id})")
+    logger.error("page crashed, bug %s, view %s", bug_id, view, exc_info=sys.exc_info())
+    if _is_api_request(request):
+        return error_response(500, "internal", f"{_('Something went wrong.')} ({bug_id})")
     # No request in the context: a page about a broken database must not ask the database.
-    return HttpResponseServerError(loader.render_to_string("500.html", {"error_id": error_id}))
+    return HttpResponseServerError(loader.render_to_string("500.html", {"bug_id": bug_id}))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The page for a request that makes no sense, or is larger than we take (413)."""
+    """The page for a malformed request (400), or for one larger than the limits (413)."""
     too_large = isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent)
     if too_large:
         logger.warning("a form over the limit was refused: %s", type(exception).__name__)
     status = 413 if too_large else 400
-    if _is_of_the_api(request):
+    if _is_api_request(request):
         return error_response(status, "bad_request", _("This request makes no sense."))
     content = loader.render_to_string("400.html", {"too_large": too_large, "status": status})
     return HttpResponse(content, status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The page for a form that is too old, or not ours; what was typed into the box comes back."""
-    shown = home.again(request) if request.path == reverse("home") else None
-    return shown or csrf.csrf_failure(request, reason)
+    """The page for a form without a valid CSRF token (403); a paste is shown again."""
+    paste = home.expired_form(request) if request.path == reverse("home") else None
+    return paste or csrf.csrf_failure(request, reason)

@@ -1,4 +1,4 @@
-"""Is this instance alive, and can it do its work? Never asks TikTok."""
+"""Health endpoints: liveness without I/O, readiness of database, Redis and disk; never TikTok."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 def live(_request: HttpRequest) -> HttpResponse:
-    """The process answers. No I/O, so that a slow disk does not get it restarted."""
+    """200 as long as the process answers. No I/O: a slow disk must not get it restarted."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """200 when every part can be used, else 503; each part says which. No names, no reasons."""
-    parts = {name: works(check) for name, check in CHECKS.items()}
-    everything = all(parts.values())
-    answer = {"ok": everything, "parts": {name: {"ok": ok} for name, ok in parts.items()}}
-    return JsonResponse(answer, status=200 if everything else 503)
+    """200 when every part can be used, else 503, and which parts can. No names, no reasons."""
+    parts = {name: passes(check) for name, check in CHECKS.items()}
+    all_ok = all(parts.values())
+    report = {"ok": all_ok, "parts": {name: {"ok": ok} for name, ok in parts.items()}}
+    return JsonResponse(report, status=200 if all_ok else 503)
 
 
-def works(check: Callable[[], bool]) -> bool:
-    """Run one check; whatever it raises means no."""
+def passes(check: Callable[[], bool]) -> bool:
+    """The result of a check; False when it raises DatabaseError or OSError."""
     try:
         return check()
     except (DatabaseError, OSError) as error:
@@ -46,14 +46,14 @@ def works(check: Callable[[], bool]) -> bool:
 
 
 def database() -> bool:
-    """Does it answer a question?"""
+    """Whether the database answers a query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return bool(cursor.fetchone())
 
 
-class _Migrations:
-    """Is the database as new as the code? Once it is, it stays so while this process runs."""
+class _MigrationCheck:
+    """Whether every migration is applied. Once true, it stays so while this process runs."""
 
     done = False
 
@@ -65,7 +65,7 @@ class _Migrations:
 
 
 def disk() -> bool:
-    """Is it the disk the files are on, with room for more than the last few bytes?"""
+    """Whether the disk of saved files is mounted, with STORYKEEP_DISK_MIN_FREE left."""
     return (
         not artifact_disk.is_unmounted()
         and artifact_disk.free_bytes() >= settings.STORYKEEP.disk_min_free
@@ -74,7 +74,7 @@ def disk() -> bool:
 
 CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "database": database,
-    "migrations": _Migrations(),
+    "migrations": _MigrationCheck(),
     "redis": is_up,
     "disk": disk,
 }

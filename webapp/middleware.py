@@ -1,4 +1,4 @@
-"""What every answer of ours has in common: its headers, and no body where none was asked for."""
+"""Middleware: security headers, HEAD without a body, no cached pages, the reader's time zone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 ZONE_COOKIE: Final = "zone"
-"""Where this reader's clock stands, as `Europe/Berlin`; set by clocks.js."""
+"""Cookie with the reader's time zone, as `Europe/Berlin`; set by clocks.js."""
 
-POLICY = "; ".join(
+POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -34,7 +34,7 @@ POLICY = "; ".join(
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Nothing from elsewhere, nothing inline, on every page."""
+    """Add a Content-Security-Policy to every response: no other origins, nothing inline."""
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -50,7 +50,7 @@ def content_security_policy(
 def head_without_body(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """A HEAD has the headers of the GET, Content-Length among them, and nothing behind them.
+    """Answer HEAD with the headers of GET, Content-Length among them, and without the body.
 
     The server would drop the body anyway, with a line in the log for every monitor that asks.
     """
@@ -64,15 +64,15 @@ def head_without_body(
     return respond
 
 
-def pages_are_not_kept(
+def no_store_when_signed_in(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """A page for someone who is signed in is shown once: going back after signing out asks anew."""
+    """Forbid caching of a signed-in person's pages: going back after signing out shows none."""
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        page = response.headers.get("Content-Type", "").startswith("text/html")
-        if page and "Cache-Control" not in response.headers:
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page and "Cache-Control" not in response.headers:
             user = getattr(request, "user", None)
             if user is not None and user.is_authenticated:
                 response.headers["Cache-Control"] = "private, no-store"
@@ -81,21 +81,22 @@ def pages_are_not_kept(
     return respond
 
 
-def readers_zone(
+def reader_time_zone(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Days begin and end where the reader is, as far as their browser said."""
+    """Activate the time zone the reader's browser has named, so that days are the reader's."""
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         # As clocks.js writes it: a slash would be allowed in a cookie, but not everything would.
-        with timezone.override(_zone(unquote(request.COOKIES.get(ZONE_COOKIE, "")))):
+        with timezone.override(_time_zone(unquote(request.COOKIES.get(ZONE_COOKIE, "")))):
             return get_response(request)
 
     return respond
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def _time_zone(name: str) -> ZoneInfo | None:
+    """The time zone of this name; None for an unknown or a hostile one."""
     try:
         return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, a hostile one
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder
         return None

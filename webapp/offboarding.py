@@ -1,4 +1,4 @@
-"""What someone leaves behind, and how it goes: people and their jobs meet here alone."""
+"""Deleting and blocking people together with their jobs: `accounts` and `jobs` meet here alone."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ from jobs.queue.erasure import Belongings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estate:
-    """What goes with a person.
+class DeletionPreview:
+    """Numbers of what is deleted with a person.
 
-    invitations: links they made that nobody has used yet. acts: what the admin's log says they did.
+    invitations: links they made that nobody has used yet. log_entries: their entries in the admin's
+    log.
     """
 
     saved: Belongings
     tokens: int
     invitations: int
-    acts: int
+    log_entries: int
 
 
-def estate(user: User) -> Estate:
-    """What would go now; said before anything does."""
-    return Estate(
+def deletion_preview(user: User) -> DeletionPreview:
+    """Numbers of what `delete_user` would delete now."""
+    return DeletionPreview(
         saved=erasure.belongings(user.pk),
         tokens=ApiToken.objects.filter(owner=user).count(),
         invitations=invitations.pending().filter(created_by=user).count(),
-        acts=LogEntry.objects.filter(user=user).count(),
+        log_entries=LogEntry.objects.filter(user=user).count(),
     )
 
 
 def delete_data(user: User) -> Belongings:
-    """Forget everything this person saved, and when and why; the account stays. What went."""
+    """Delete all of a person's jobs and files; the account stays. Returns what was deleted."""
     return erasure.erase_all(user.pk)
 
 
 def block(user: User) -> None:
-    """Let someone in no more; what they have in the works is cancelled, what is saved stays.
+    """Block a person and cancel their lines in the works; saved files stay. Raises LastAdmin.
 
-    Raises LastAdmin. Blocked first, so that nothing new comes after the cancelling.
+    Blocked first, so that nothing new comes after the cancelling.
     """
     people.block(user)
     actions.cancel_all(user.pk)
 
 
 def delete_user(user: User) -> Belongings:
-    """Remove a person with everything they have here; what went. Raises LastAdmin.
+    """Delete a person with all their jobs and files. Returns what was deleted. Raises LastAdmin.
 
     Blocked first, so that nothing new comes while the rest goes. If this process dies midway, the
     account is blocked and can be deleted again.
     """
     people.block(user)
-    went = erasure.erase_all(user.pk)
+    deleted = erasure.erase_all(user.pk)
     people.remove(user)
-    return went
+    return deleted

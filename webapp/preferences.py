@@ -1,4 +1,4 @@
-"""How the site looks and which language it speaks: a person's choice, kept in cookies."""
+"""Theme and language, chosen by a person and kept in cookies on this device."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ _YEAR_S = 365 * 24 * 60 * 60
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Keep the choice for a year on this device, and go back to where it was made.
+    """Store a theme or a language for a year, and redirect to the page it was chosen on.
 
-    This is no page: whoever opens the address, say from the history, is led to the buttons.
+    A GET, say from the browser's history, redirects to the page with the buttons. 400 for an
+    unknown theme or language.
     """
     if request.method != "POST":
         return redirect("account" if request.user.is_authenticated else "home")
-    response = redirect(_back(request))
+    response = redirect(_next_url(request))
     theme, language = request.POST.get("theme"), request.POST.get("language")
     if theme is not None and theme in {"", *THEMES}:
-        _keep(response, THEME_COOKIE, theme)
+        _set_cookie(response, THEME_COOKIE, theme)
     elif language is not None and language in dict(settings.LANGUAGES):
-        _keep(response, settings.LANGUAGE_COOKIE_NAME, language)
+        _set_cookie(response, settings.LANGUAGE_COOKIE_NAME, language)
     else:
         return HttpResponseBadRequest()
     return response
 
 
-def _back(request: HttpRequest) -> str:
-    to = request.POST.get("next", "")
-    ours = url_has_allowed_host_and_scheme(
-        to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+def _next_url(request: HttpRequest) -> str:
+    url = request.POST.get("next", "")
+    is_safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return to if ours else reverse("home")
+    return url if is_safe else reverse("home")
 
 
-def _keep(response: HttpResponse, name: str, value: str) -> None:
+def _set_cookie(response: HttpResponse, name: str, value: str) -> None:
+    """Set a cookie; an empty value deletes it."""
     if value:
         response.set_cookie(
             name,

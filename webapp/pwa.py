@@ -1,4 +1,4 @@
-"""What makes the site an app on a phone: manifest, service worker, offline page, instructions."""
+"""The site as a progressive web app: manifest, service worker, offline page, instructions."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SHELL = (
     "share.js",
     "viewer.js",
 )
-"""The only files the service worker keeps, besides the pages that say one is offline."""
+"""The app shell: static files the service worker caches, besides the offline pages."""
 
 
 @require_safe
 def manifest(_request: HttpRequest) -> HttpResponse:
-    """What a phone needs to know to install the site and to list it among those one shares to."""
+    """The web app manifest: the site can be installed, and listed as a share target."""
     home = reverse("home")
-    facts = {
+    content = {
         "id": home,
         "name": "Storykeep",
         "short_name": "Storykeep",
@@ -74,14 +74,14 @@ def manifest(_request: HttpRequest) -> HttpResponse:
             "params": {"title": "title", "text": "text", "url": "url"},
         },
     }
-    return JsonResponse(facts, content_type="application/manifest+json")
+    return JsonResponse(content, content_type="application/manifest+json")
 
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The script that keeps the shell. Its text names everything kept, so a change replaces it."""
+    """The script that caches the shell. Its text names every file, so a change replaces it."""
     home = reverse("home")
-    facts = {
+    shell = {
         "files": [static(name) for name in SHELL],
         "offline": reverse("offline"),
         "unsent": f"{reverse('offline')}?unsent",
@@ -90,7 +90,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     }
     worker = static("service-worker.js")
     response = HttpResponse(
-        f"self.shell = {json.dumps(facts)};\nimportScripts({json.dumps(worker)});\n",
+        f"self.shell = {json.dumps(shell)};\nimportScripts({json.dumps(worker)});\n",
         content_type="text/javascript; charset=utf-8",
     )
     response.headers["Cache-Control"] = "no-cache"
@@ -101,7 +101,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 def offline(request: HttpRequest) -> HttpResponse:
     """The page shown when the instance cannot be reached; with `?unsent`, after sending a form.
 
-    Says nothing about anyone.
+    It is cached for whoever uses the browser, and so names nobody.
     """
     return render(request, "offline.html", {"unsent": "unsent" in request.GET})
 
@@ -109,7 +109,7 @@ def offline(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def phone(request: HttpRequest) -> HttpResponse:
-    """How to have this instance on a phone, with its own address filled in."""
+    """Instructions to open this instance on a phone, with its address as text and as a QR code."""
     home = qr.address(request, reverse("home"))
     context = {
         "address": home,

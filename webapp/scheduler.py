@@ -1,4 +1,4 @@
-"""The scheduler: sends the sweeps of `webapp/celery.py` when they are due, and holds nothing else.
+"""The scheduler process: sends the periodic tasks of `webapp/celery.py` when they are due.
 
 `celery beat` would first load Django and every task; only their names and times are needed here.
 """
@@ -17,26 +17,26 @@ from django.conf import settings
 from webapp.celery import app
 
 
-class Punctual(Scheduler):
-    """One that does not wait for a time it has had before, when the clock is set back."""
+class ClockSafeScheduler(Scheduler):
+    """A scheduler that goes on when the clock is set back, rather than wait for it to catch up."""
 
     def is_due(self, entry: Any) -> Any:
-        """As usual; at once when the last run lies in the future."""
+        """Celery's answer for an entry; due at once when its last run lies in the future."""
         if entry.last_run_at and entry.last_run_at > self.app.now():
             entry.last_run_at = self.app.now() - entry.schedule.run_every
         return super().is_due(entry)
 
 
 def main() -> None:
-    """Until SIGTERM. The last runs are not kept: after a start each sweep waits one interval."""
+    """Run until SIGTERM. Last runs are not stored: after a start each task waits one interval."""
     logging.config.dictConfig(settings.LOGGING)
-    service = Service(app, scheduler_cls=Punctual)
+    service = Service(app, scheduler_cls=ClockSafeScheduler)
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
+    def on_sigterm(_number: int, _frame: FrameType | None) -> None:
         service.stop(wait=False)
         sys.exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, on_sigterm)
     service.start()
 
 

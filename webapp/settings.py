@@ -16,6 +16,7 @@ from webapp.env import BadSettings, load
 
 
 def _refuse(lines: object) -> NoReturn:
+    """Print which settings are wrong, and exit with code 2."""
     sys.stderr.write(f"Storykeep cannot start; these settings are wrong:\n\n{lines}\n\n")
     sys.exit(2)
 
@@ -26,15 +27,15 @@ except BadSettings as error:
     _refuse(error)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# A diagnosis looks at what is there. Where nothing is, as in a folder named wrongly, it would
-# otherwise make a key and an empty database, and find both in order.
-_LOOKS_ONLY = sys.argv[1:2] == ["diagnose"]
+# A diagnosis only reads. In a folder named wrongly it would otherwise make a key and an empty
+# database, and find both in order.
+_READ_ONLY = sys.argv[1:2] == ["diagnose"]
 
 
-def _kept_secret(path: Path) -> str:
-    """The key in `path`, made on first use. Safe when several processes start at once."""
+def _load_or_create_secret(path: Path) -> str:
+    """The key in a file, made on first use. Safe when several processes start at once."""
     try:
-        if _LOOKS_ONLY and not path.exists():
+        if _READ_ONLY and not path.exists():
             return secrets.token_urlsafe(50)
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def _kept_secret(path: Path) -> str:
 SECRET_KEY = (
     STORYKEEP.secret_key.get_secret_value()
     if STORYKEEP.secret_key
-    else _kept_secret(STORYKEEP.data_dir / "secret-key")
+    else _load_or_create_secret(STORYKEEP.data_dir / "secret-key")
 )
 DEBUG = False
 
@@ -64,7 +65,8 @@ _host = f"[{_public.hostname}]" if ":" in (_public.hostname or "") else _public.
 # Without a public address the app is reached by whatever name the network gives this machine;
 # nothing it sends out is built from the Host header.
 ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1", "[::1]"] if _host else ["*"]
-CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
+_origin = STORYKEEP.absolute_url("")
+CSRF_TRUSTED_ORIGINS = [_origin] if _origin else []
 FORCE_SCRIPT_NAME = _public.path or None  # webapp/wsgi.py takes it off the path that arrives
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = _public.path or "/"
 SECURE_COOKIES = _public.scheme == "https"
@@ -104,8 +106,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
     "webapp.middleware.head_without_body",
-    "webapp.middleware.pages_are_not_kept",
-    "webapp.middleware.readers_zone",
+    "webapp.middleware.no_store_when_signed_in",
+    "webapp.middleware.reader_time_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,7 +149,7 @@ def _database() -> dict[str, object]:
         }
     )
     if config["ENGINE"] == "django.db.backends.sqlite3":
-        if _LOOKS_ONLY:
+        if _READ_ONLY:
             config["NAME"] = f"file:{quote(str(config['NAME']))}?mode=rw"
         # IMMEDIATE: a read that turns into a write waits its turn instead of failing at once.
         # The cache is of each connection, and every thread has one; below it is the system's own.
@@ -197,7 +199,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.LinkKeys"  # noqa: S105
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.ResetTokenGenerator"  # noqa: S105
 ACCOUNT_FORMS = {
     "change_password": "accounts.passwords.ChangedPasswordForm",
     "reset_password": "accounts.passwords.ForgottenPasswordForm",
@@ -224,7 +226,7 @@ CACHES = {
     }
 }
 
-EMAIL_BACKEND = "accounts.mail.Smtp"
+EMAIL_BACKEND = "accounts.mail.SmtpBackend"
 if STORYKEEP.mail:
     EMAIL_HOST, EMAIL_PORT = STORYKEEP.mail.host, STORYKEEP.mail.port
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = STORYKEEP.mail.user, STORYKEEP.mail.password
@@ -263,7 +265,7 @@ LOGGING = {
         # They log whole URLs, and ours are signed: warnings only.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        # Someone pasted too much: not an error of this instance. faults.py says it in a line.
+        # Someone pasted too much: not an error of this instance. error_pages.py logs a line.
         "django.security.RequestDataTooBig": {"level": "CRITICAL"},
         "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
         # Whoever scans the network sends hosts of all kinds; the answer is a plain 400.

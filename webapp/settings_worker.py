@@ -1,4 +1,4 @@
-"""Django's settings for the worker: the site's, without the apps that only serve pages."""
+"""Django settings of the worker: those of the site, without the apps that only serve pages."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Every address of the site."""
+"""Every URL of the site."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.signin import our_sign_in
+from accounts.signin import secure_sign_in
 from webapp import account_pages, health, preferences, pwa
 from webapp.api import api
 
 admin.autodiscover()
-admin.site.login = our_sign_in(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_sign_in(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("health/live", health.live, name="live"),
@@ -30,6 +30,6 @@ urlpatterns = [
     path("", include("jobs.pages.urls")),
 ]
 
-handler429 = "accounts.throttling.too_many"  # django-allauth asks for it, Django does not
+handler429 = "accounts.throttling.too_many_requests"  # django-allauth asks for it, Django does not
 handler400 = "webapp.error_pages.bad_request"
 handler500 = "webapp.error_pages.server_error"

@@ -1,6 +1,6 @@
-"""The worker: Celery with a pool of threads, without what only the site needs.
+"""The worker process: Celery with a pool of threads, without what only the site needs.
 
-The same as `celery -A webapp worker -P threads`, less the command line's own libraries and the
+Equals `celery -A webapp worker -P threads`, less the command line's own libraries and the
 apps behind pages and admin, which together would take some 20 MiB that are never used.
 """
 
@@ -15,56 +15,59 @@ from typing import Any
 
 
 def main() -> int:
-    """Until SIGTERM; the exit code."""
+    """Run the worker until SIGTERM, or check for one (`--check`); the exit code."""
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
     parser.add_argument("--concurrency", type=int, default=10, help="items at once")
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--check", action="store_true", help="is a worker alive on this host?")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings_worker"
-    return check() if asked.check else work(asked.concurrency, asked.log_level)
+    return check() if options.check else work(options.concurrency, options.log_level)
 
 
 def check() -> int:
-    """0 when a worker on this host gave a sign of life lately, else 1: a container's health."""
+    """0 when a worker on this host has sent a recent heartbeat, else 1: a container's health."""
     from jobs.ephemeral import heartbeats
     from jobs.ephemeral.connection import RedisUnavailable
 
     try:
-        found = heartbeats.alive()
+        names = heartbeats.alive()
     except RedisUnavailable:
         return 1
-    return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in found) else 1
+    return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in names) else 1
 
 
 def work(concurrency: int, log_level: str) -> int:
-    """Run the worker."""
+    """Run the worker until SIGTERM; the exit code. concurrency: items at once."""
     from celery import bootsteps
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
 
     from jobs.ephemeral import heartbeats, progress
+    from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
 
-    class SignOfLife(bootsteps.StartStopStep):
-        """Runs in the worker's own loop: a loop that hangs gives none."""
+    limit_tls_buffers()
+
+    class Heartbeat(bootsteps.StartStopStep):
+        """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""
 
         requires = ("celery.worker.components:Timer",)
 
         def start(self, parent: Any) -> None:
             progress.set_worker_name(name)
             heartbeats.beat(name)
-            self.beat = parent.timer.call_repeatedly(
+            self.entry = parent.timer.call_repeatedly(
                 heartbeats.BEAT_EVERY_S, heartbeats.beat, (name,)
             )
 
         def stop(self, parent: Any) -> None:
-            self.beat.cancel()
+            self.entry.cancel()
             heartbeats.remove(name)
 
         terminate = stop
 
-    app.steps["worker"].add(SignOfLife)
+    app.steps["worker"].add(Heartbeat)
     # A home server often runs as root. Celery warns of that for the sake of pickle, not used here.
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"worker-{os.getpid()}@{socket.gethostname()}"  # several may share a machine
@@ -72,7 +75,7 @@ def work(concurrency: int, log_level: str) -> int:
         hostname=name,
         pool_cls=get_implementation("threads"),
         concurrency=concurrency,
-        queues=[app.conf.task_default_queue],  # the other one is taken aside
+        queues=[app.conf.task_default_queue],  # HousekeepingConsumer takes the side queue
         loglevel=log_level,
         quiet=True,
         without_gossip=True,

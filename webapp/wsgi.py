@@ -1,4 +1,4 @@
-"""The entry point for the web server."""
+"""The WSGI application, which the web server imports."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def below(prefix: str, inner: Wsgi) -> Wsgi:
-    """Serve `inner` under a sub-path, whether or not the proxy in front cuts it off."""
+def mounted(prefix: str, inner: WsgiApp) -> WsgiApp:
+    """The application under a sub-path, whether or not the proxy in front strips the prefix."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -25,11 +25,11 @@ def below(prefix: str, inner: Wsgi) -> Wsgi:
     return application
 
 
-def _application() -> Wsgi:
+def _application() -> WsgiApp:
     inner = get_wsgi_application()
     from django.conf import settings
 
-    return below(settings.FORCE_SCRIPT_NAME, inner) if settings.FORCE_SCRIPT_NAME else inner
+    return mounted(settings.FORCE_SCRIPT_NAME, inner) if settings.FORCE_SCRIPT_NAME else inner
 
 
 application = _application()

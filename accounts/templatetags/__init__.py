@@ -1,1 +1,1 @@
-"""What the account pages need in templates."""
+"""Template filters of the account pages."""

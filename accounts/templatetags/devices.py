@@ -1,4 +1,4 @@
-"""A browser's long name in words people know."""
+"""A template filter that names browser and system of a User-Agent header."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _first(known: tuple[tuple[str, str], ...], text: str) -> str:
 
 @register.filter
 def device(user_agent: str) -> str:
-    """`Safari on iPhone`; what the browser calls itself, cut short, when that says nothing."""
+    """`Safari on iPhone`; the header's first 60 characters when neither is known."""
     browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}

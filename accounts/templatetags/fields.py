@@ -1,4 +1,4 @@
-"""Form fields as our pages show them."""
+"""Template filters for form fields."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ register = template.Library()
 
 @register.filter
 def input_alone(field: BoundField) -> SafeString:
-    """The input without a placeholder, which would only say its label again."""
+    """The input of a field without a placeholder, which would only repeat its label."""
     return field.as_widget(attrs={"placeholder": False})

@@ -1,4 +1,4 @@
-"""The admin's doors: tables of rows, their acts, the operations page and the diagnosis."""
+"""The admin: lists and pages of rows, actions on them, the operations page and the diagnosis."""
 
 from jobs.admin.model_admins import ArtifactAdmin, ItemAdmin, JobAdmin, PackageAdmin, StoryAdmin
 

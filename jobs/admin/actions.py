@@ -1,6 +1,6 @@
-"""What can be done to jobs, lines and files of others: what is promised, done, and said of it.
+"""The admin actions on jobs, lines and files of others: preview, run and outcome of each.
 
-The acts call what the pages call.
+They call what the pages call.
 """
 
 from __future__ import annotations
@@ -12,78 +12,81 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobs.admin.confirmed_actions import Act, each
+from jobs.admin.confirmed_actions import ConfirmedAction, for_each
 from jobs.files import deletion
 from jobs.models import Artifact, Item, Job
 from jobs.queue import actions
 from jobs.states import OPEN, ItemState
 from jobs.wording import size
 
-# --- before -------------------------------------------------------------------------------------
+# --- previews -------------------------------------------------------------------------------------
 
 
-def _lines(jobs: QuerySet[Job]) -> QuerySet[Item]:
+def _items(jobs: QuerySet[Job]) -> QuerySet[Item]:
     return Item.objects.filter(job__in=jobs)
 
 
-def _will_cancel(items: QuerySet[Item]) -> str:
+def _preview_cancel(items: QuerySet[Item]) -> str:
     count = items.filter(state__in=OPEN).count()
-    said = ngettext(
+    text = ngettext(
         "%(n)d open line will stop for good. What it saved stays.",
         "%(n)d open lines will stop for good. What they saved stays.",
         count,
     )
-    return said % {"n": count} if count else ""
+    return text % {"n": count} if count else ""
 
 
-def _will_retry(items: QuerySet[Item]) -> str:
+def _preview_retry(items: QuerySet[Item]) -> str:
     count = actions.retryable(items).count()
-    said = ngettext(
+    text = ngettext(
         "%(n)d line that failed and may work now will be tried again.",
         "%(n)d lines that failed and may work now will be tried again.",
         count,
     )
-    return said % {"n": count} if count else ""
+    return text % {"n": count} if count else ""
 
 
-def _will_requeue(items: QuerySet[Item]) -> str:
-    found = actions.requeueable(items)
-    count = found.count()
-    said = ngettext(
+def _preview_requeue(items: QuerySet[Item]) -> str:
+    requeueable = actions.requeueable(items)
+    count = requeueable.count()
+    text = ngettext(
         "%(n)d line will be tried now, whatever it waits for or why it failed.",
         "%(n)d lines will be tried now, whatever they wait for or why they failed.",
         count,
     )
-    running = found.filter(state=ItemState.RUNNING).count()
-    taken = ngettext(
+    running = requeueable.filter(state=ItemState.RUNNING).count()
+    running_text = ngettext(
         "%(n)d of them is taken from its worker and begins anew.",
         "%(n)d of them are taken from their workers and begin anew.",
         running,
     )
-    parts = [said % {"n": count}] * bool(count) + [taken % {"n": running}] * bool(running)
-    return " ".join(parts)
+    sentences = [text % {"n": count}] if count else []
+    sentences += [running_text % {"n": running}] if running else []
+    return " ".join(sentences)
 
 
-def _will_purge(files: QuerySet[Artifact]) -> str:
-    """With all that goes along: what was chosen is not what goes."""
+def _preview_purge(files: QuerySet[Artifact]) -> str:
+    """Counts the files that are deleted along with the chosen ones, too."""
     chosen = files.filter(removed_at=None)
-    gone = deletion.dependents(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
-    said = ngettext(
+    deleted = deletion.dependents(chosen).aggregate(count=Count("pk"), bytes=Sum("size_bytes"))
+    text = ngettext(
         "%(n)d file, %(size)s, will be deleted. Its record stays.",
         "%(n)d files, %(size)s together, will be deleted. Their records stay.",
-        gone["count"],
+        deleted["count"],
     )
-    more = gone["count"] - chosen.count()
-    along = ngettext(
+    more = deleted["count"] - chosen.count()
+    more_text = ngettext(
         "%(n)d of them was made from what was chosen, or holds a copy of it.",
         "%(n)d of them were made from what was chosen, or hold a copy of it.",
         more,
     )
-    parts = [said % {"n": gone["count"], "size": size(gone["bytes"])}] * bool(gone["count"])
-    return " ".join(parts + [along % {"n": more}] * bool(more))
+    values = {"n": deleted["count"], "size": size(deleted["bytes"])}
+    sentences = [text % values] if deleted["count"] else []
+    sentences += [more_text % {"n": more}] if more else []
+    return " ".join(sentences)
 
 
-# --- afterwards ---------------------------------------------------------------------------------
+# --- outcomes ---------------------------------------------------------------------------------
 
 
 def _cancelled(count: int) -> str:
@@ -102,70 +105,70 @@ def _purged(count: int) -> str:
     return ngettext("%d file deleted.", "%d files deleted.", count) % count
 
 
-# --- the acts -----------------------------------------------------------------------------------
+# --- actions -----------------------------------------------------------------------------------
 
 
-def _purge_these(files: QuerySet[Artifact]) -> dict[Any, int]:
-    """Each file that went was deleted, chosen or not."""
+def _purge_files(files: QuerySet[Artifact]) -> dict[Any, int]:
+    """Every file that was deleted counts once, chosen or not."""
     return dict.fromkeys(deletion.delete(files.filter(removed_at=None)), 1)
 
 
-CANCEL_JOBS: Final = Act(
+CANCEL_JOBS: Final = ConfirmedAction(
     title=_("Cancel what is open"),
-    promise=lambda jobs: _will_cancel(_lines(jobs)),
-    do=each(actions.cancel),
-    said=_cancelled,
+    preview=lambda jobs: _preview_cancel(_items(jobs)),
+    run=for_each(actions.cancel),
+    outcome=_cancelled,
     destructive=True,
 )
-RETRY_JOBS: Final = Act(
+RETRY_JOBS: Final = ConfirmedAction(
     title=_("Retry what failed"),
-    promise=lambda jobs: _will_retry(_lines(jobs)),
-    do=each(partial(actions.retry, unlimited=True)),
-    said=_retried,
+    preview=lambda jobs: _preview_retry(_items(jobs)),
+    run=for_each(partial(actions.retry, unlimited=True)),
+    outcome=_retried,
 )
-REQUEUE_JOBS: Final = Act(
+REQUEUE_JOBS: Final = ConfirmedAction(
     title=_("Queue again now"),
-    promise=lambda jobs: _will_requeue(_lines(jobs)),
-    do=each(lambda job: actions.requeue(Item.objects.filter(job=job))),
-    said=_requeued,
+    preview=lambda jobs: _preview_requeue(_items(jobs)),
+    run=for_each(lambda job: actions.requeue(Item.objects.filter(job=job))),
+    outcome=_requeued,
 )
-PURGE_JOBS: Final = Act(
+PURGE_JOBS: Final = ConfirmedAction(
     title=_("Delete the files now"),
-    promise=lambda jobs: _will_purge(Artifact.objects.filter(job__in=jobs)),
-    do=each(deletion.delete_job_files),
-    said=_purged,
+    preview=lambda jobs: _preview_purge(Artifact.objects.filter(job__in=jobs)),
+    run=for_each(deletion.delete_job_files),
+    outcome=_purged,
     destructive=True,
 )
-CANCEL_ITEMS: Final = Act(
+CANCEL_ITEMS: Final = ConfirmedAction(
     title=_("Cancel"),
-    promise=_will_cancel,
-    do=each(actions.cancel_item),
-    said=_cancelled,
+    preview=_preview_cancel,
+    run=for_each(actions.cancel_item),
+    outcome=_cancelled,
     destructive=True,
 )
-RETRY_ITEMS: Final = Act(
+RETRY_ITEMS: Final = ConfirmedAction(
     title=_("Retry"),
-    promise=_will_retry,
-    do=each(partial(actions.retry_item, unlimited=True)),
-    said=_retried,
+    preview=_preview_retry,
+    run=for_each(partial(actions.retry_item, unlimited=True)),
+    outcome=_retried,
 )
-REQUEUE_ITEMS: Final = Act(
+REQUEUE_ITEMS: Final = ConfirmedAction(
     title=_("Queue again now"),
-    promise=_will_requeue,
-    do=each(lambda item: actions.requeue(Item.objects.filter(pk=item.pk))),
-    said=_requeued,
+    preview=_preview_requeue,
+    run=for_each(lambda item: actions.requeue(Item.objects.filter(pk=item.pk))),
+    outcome=_requeued,
 )
-PURGE_ITEMS: Final = Act(
+PURGE_ITEMS: Final = ConfirmedAction(
     title=_("Delete the files now"),
-    promise=lambda items: _will_purge(Artifact.objects.filter(item__in=items)),
-    do=each(lambda item: len(deletion.delete(Artifact.objects.filter(item=item)))),
-    said=_purged,
+    preview=lambda items: _preview_purge(Artifact.objects.filter(item__in=items)),
+    run=for_each(lambda item: len(deletion.delete(Artifact.objects.filter(item=item)))),
+    outcome=_purged,
     destructive=True,
 )
-PURGE_FILES: Final = Act(
+PURGE_FILES: Final = ConfirmedAction(
     title=_("Delete the files now"),
-    promise=_will_purge,
-    do=_purge_these,
-    said=_purged,
+    preview=_preview_purge,
+    run=_purge_files,
+    outcome=_purged,
     destructive=True,
 )

@@ -1,4 +1,4 @@
-"""What an admin does to rows of others: ask first and say how many, then do it and note it."""
+"""Admin actions on rows of others: a page says what will happen, then it happens and is logged."""
 
 from __future__ import annotations
 
@@ -20,164 +20,189 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.admin.safe_lookups import PlausibleIds
+from jobs.admin.safe_lookups import SafeLookupsAdmin
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
-MOST: Final = 500
-"""So many rows at once: what was confirmed is named one by one, and a form has its limits."""
+MAX_ROWS: Final = 500
+"""Rows of one action: the confirmation names each, and a form has its limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One thing that can be done. title: as an order. promise: what will happen to these rows, with
-    the count, and "" when nothing would. do: does it; how often it did so to which row, by id.
-    said: what came of it, in words, for such a count."""
+class ConfirmedAction:
+    """An admin action that is confirmed first.
+
+    title: as an order. preview: what will happen to the rows, with the count; "" for nothing.
+    run: does it; how often it did so to which row, by primary key. outcome: the result in words,
+    for a count. destructive: cannot be undone, so its button warns.
+    """
 
     title: StrPromise
-    promise: Callable[[QuerySet[Any]], str]
-    do: Callable[[QuerySet[Any]], Mapping[Any, int]]
-    said: Callable[[int], str]
+    preview: Callable[[QuerySet[Any]], str]
+    run: Callable[[QuerySet[Any]], Mapping[Any, int]]
+    outcome: Callable[[int], str]
     destructive: bool = False
 
-    def told(self, count: int) -> str:
-        """Title and outcome in one line."""
-        return f"{self.title}: {self.said(count)}"
+    def log_message(self, count: int) -> str:
+        """Title and outcome in one line, in the active language."""
+        return f"{self.title}: {self.outcome(count)}"
 
 
-def each(do: Callable[[Any], int]) -> Callable[[QuerySet[Any]], dict[Any, int]]:
-    """The same for many rows, one after the other."""
+def for_each(run: Callable[[Any], int]) -> Callable[[QuerySet[Any]], dict[Any, int]]:
+    """`ConfirmedAction.run` from a function of a single row that returns a count."""
 
-    def all_of_them(rows: QuerySet[Any]) -> dict[Any, int]:
-        return {row.pk: int(do(row)) for row in rows}
+    def run_all(rows: QuerySet[Any]) -> dict[Any, int]:
+        return {row.pk: int(run(row)) for row in rows}
 
-    return all_of_them
+    return run_all
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """What an admin did to a row."""
+class ActionLogEntry:
+    """An action an admin took on a row. admin: a username. text: in the reader's language."""
 
     at: datetime
-    who: str
-    said: str
+    admin: str
+    text: str
 
 
-class Acting(PlausibleIds):
-    """An admin whose actions are confirmed. acts: by the name of their action; all are offered on a
-    row's own page, too."""
+class ConfirmedActionsAdmin(SafeLookupsAdmin):
+    """A ModelAdmin whose actions are confirmed and logged.
 
-    acts: Mapping[str, Act] = MappingProxyType({})
+    confirmed_actions: by the name of their admin action; a row's own page offers them, too.
+    """
 
-    def may(self, request: HttpRequest, act: str) -> bool:
-        """Has this person the right by that name?"""
-        return request.user.has_perm(f"{self.opts.app_label}.{act}_{self.opts.model_name}")
+    confirmed_actions: Mapping[str, ConfirmedAction] = MappingProxyType({})
+
+    def _has_permission(self, request: HttpRequest, verb: str) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Stop what is open."""
-        return self.may(request, "cancel")
+        """Permission to stop open lines."""
+        return self._has_permission(request, "cancel")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Try again what may work now."""
-        return self.may(request, "retry")
+        """Permission to try failed lines again."""
+        return self._has_permission(request, "retry")
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
-        """Try again whatever stands in the way."""
-        return self.may(request, "requeue")
+        """Permission to queue lines again whatever they wait for."""
+        return self._has_permission(request, "requeue")
 
     def has_purge_permission(self, request: HttpRequest) -> bool:
-        """Delete files."""
-        return self.may(request, "purge")
+        """Permission to delete files."""
+        return self._has_permission(request, "purge")
 
-    def asked(self, request: HttpRequest, rows: QuerySet[Any], name: str) -> HttpResponse | None:
-        """The first time a page that says what will happen; the second time it happens."""
-        act = self.acts[name]
-        ids = list(rows.values_list("pk", flat=True)[: MOST + 1])
-        if len(ids) > MOST:
-            said = _("That is too much at once. Choose at most %(n)d rows.") % {"n": MOST}
-            messages.error(request, said)
+    # --- running ---
+
+    def confirm_or_run(
+        self, request: HttpRequest, rows: QuerySet[Any], name: str
+    ) -> HttpResponse | None:
+        """The confirmation page; once it was confirmed, run the action and log it.
+
+        None leads back to the list, as for every admin action.
+        """
+        action = self.confirmed_actions[name]
+        ids = list(rows.values_list("pk", flat=True)[: MAX_ROWS + 1])
+        if len(ids) > MAX_ROWS:
+            text = _("That is too much at once. Choose at most %(n)d rows.") % {"n": MAX_ROWS}
+            messages.error(request, text)
             return None
         chosen = self._rows(ids)
         if request.POST.get("confirmed") != "yes":
-            return self._ask(request, chosen, name, act)
-        done = {pk: count for pk, count in act.do(chosen).items() if count}
-        if done:
-            messages.success(request, act.said(sum(done.values())))
-            self._note(request, act, done)
+            return self._confirmation_page(request, chosen, name, action)
+        counts = {pk: count for pk, count in action.run(chosen).items() if count}
+        if counts:
+            messages.success(request, action.outcome(sum(counts.values())))
+            self._log(request, action, counts)
         else:
             messages.warning(request, _("There was nothing left to do."))
         if request.POST.get("back") == "row" and len(ids) == 1:
-            return HttpResponseRedirect(self._address("change", ids[0]))
+            return HttpResponseRedirect(self._url("change", ids[0]))
         return None
 
-    def _note(self, request: HttpRequest, act: Act, done: Mapping[Any, int]) -> None:
-        who = request.user.pk
-        if who is None:
-            return
-        for count in sorted(set(done.values())):
-            rows = self._rows([pk for pk, times in done.items() if times == count])
-            # Readers have languages of their own; see _retold.
-            with translation.override("en"):
-                note = act.told(count)
-            LogEntry.objects.log_actions(who, rows, CHANGE, note)
-
-    def _ask(
-        self, request: HttpRequest, chosen: QuerySet[Any], name: str, act: Act
+    def _confirmation_page(
+        self, request: HttpRequest, chosen: QuerySet[Any], name: str, action: ConfirmedAction
     ) -> HttpResponse:
         ids = [str(pk) for pk in chosen.values_list("pk", flat=True)]
         count = ngettext("%(n)d row chosen.", "%(n)d rows chosen.", len(ids)) % {"n": len(ids)}
         back = request.POST.get("back", "")
         context = self.admin_site.each_context(request) | {
-            "title": act.title,
+            "title": action.title,
             "opts": self.opts,
-            "act": act,
-            "name": name,
+            "action": action,
+            "action_name": name,
             "ids": ids,
             "count": count,
-            "promise": act.promise(chosen),
+            "preview": action.preview(chosen),
             "back": back,
             "checkbox": ACTION_CHECKBOX_NAME,
-            "leave": self._address("change", ids[0]) if back == "row" and ids else "",
+            "row_url": self._url("change", ids[0]) if back == "row" and ids else "",
         }
         return TemplateResponse(request, "admin/jobs/confirm.html", context)
 
     def _rows(self, ids: Sequence[Any]) -> QuerySet[Any]:
-        found: QuerySet[Any] = self.model.objects.filter(pk__in=ids)
-        return found
+        rows: QuerySet[Any] = self.model.objects.filter(pk__in=ids)
+        return rows
 
-    def _address(self, kind: str, *args: Any) -> str:
+    def _url(self, kind: str, *args: Any) -> str:
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{kind}"
         return reverse(name, args=args)
 
-    def buttons(self, request: HttpRequest, row: Model) -> list[tuple[str, str]]:
-        """(name, title) of what may be done from a row's own page, and would change anything."""
-        allowed = self.get_actions(request)
-        this = self._rows([row.pk])
-        found = [(name, allowed.get(name)) for name, act in self.acts.items() if act.promise(this)]
-        return [(name, str(action[2])) for name, action in found if action]
-
-    def noted(self, row: Model) -> list[Noted]:
-        """What admins did to a row, oldest first."""
-        found = LogEntry.objects.filter(
-            content_type__app_label=self.opts.app_label,
-            content_type__model=self.opts.model_name,
-            object_id=str(row.pk),
-        )
-        entries = found.select_related("user").order_by("action_time", "pk")
+    def available_actions(self, request: HttpRequest, row: Model) -> list[tuple[str, str]]:
+        """(name, title) of the actions that are permitted and would change this row."""
+        rows = self._rows([row.pk])
+        useful = {name for name, action in self.confirmed_actions.items() if action.preview(rows)}
+        permitted = self.get_actions(request)
         return [
-            Noted(entry.action_time, entry.user.get_username(), self._retold(entry))
+            (name, str(action[2]))
+            for name, action in permitted.items()
+            if action and name in useful
+        ]
+
+    # --- the log ---
+
+    def _log(
+        self, request: HttpRequest, action: ConfirmedAction, counts: Mapping[Any, int]
+    ) -> None:
+        admin_id = request.user.pk
+        if admin_id is None:
+            return
+        for count in sorted(set(counts.values())):
+            rows = self._rows([pk for pk, times in counts.items() if times == count])
+            # Stored in English, for readers have languages of their own; see _translated.
+            with translation.override("en"):
+                message = action.log_message(count)
+            LogEntry.objects.log_actions(admin_id, rows, CHANGE, message)
+
+    def action_log(self, row: Model) -> list[ActionLogEntry]:
+        """The actions admins took on a row, oldest first."""
+        entries = (
+            LogEntry.objects.filter(
+                content_type__app_label=self.opts.app_label,
+                content_type__model=self.opts.model_name,
+                object_id=str(row.pk),
+            )
+            .select_related("user")
+            .order_by("action_time", "pk")
+        )
+        return [
+            ActionLogEntry(entry.action_time, entry.user.get_username(), self._translated(entry))
             for entry in entries
         ]
 
-    def _retold(self, entry: LogEntry) -> str:
-        """An entry in the reader's language; as it stands when it is not one of `_note`'s."""
+    def _translated(self, entry: LogEntry) -> str:
+        """An entry in the reader's language; as it stands when `_log` did not write it."""
         text = entry.get_change_message()
         number = re.search(r"\d+", text)
-        if number:
-            count = int(number[0])
-            with translation.override("en"):
-                found = [act for act in self.acts.values() if act.told(count) == text]
-            if found:
-                return found[0].told(count)
-        return text
+        if number is None:
+            return text
+        count = int(number[0])
+        with translation.override("en"):
+            matching = [
+                action
+                for action in self.confirmed_actions.values()
+                if action.log_message(count) == text
+            ]
+        return matching[0].log_message(count) if matching else text

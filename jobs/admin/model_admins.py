@@ -1,6 +1,6 @@
-"""Tables of jobs, lines, stories, files and packages: what stands where, and why it failed.
+"""The ModelAdmins of jobs, lines, stories, files and packages: state, age, and why a row failed.
 
-Rows are made and moved by the app alone, so nothing here can be edited or added.
+Rows are made and changed by the app alone, so nothing can be edited or added.
 """
 
 from __future__ import annotations
@@ -26,93 +26,93 @@ from jobs.admin.actions import (
     RETRY_ITEMS,
     RETRY_JOBS,
 )
-from jobs.admin.confirmed_actions import Acting
+from jobs.admin.confirmed_actions import ConfirmedActionsAdmin
+from jobs.admin.list_filters import ErrorCodeFilter, JobStateFilter, OnDiskFilter
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import timeline
-from jobs.ops.timeline import Happening
-from jobs.queries import lists
-from jobs.states import ItemState, job_state
+from jobs.ops.timeline import TimelineEntry
+from jobs.states import job_state
 from jobs.wording import age, size
 
 
-class ReadOnly(Acting):
-    """Looked at, not edited. Deleting goes through `cleanup`, so that no file stays behind.
+class ReadOnlyAdmin(ConfirmedActionsAdmin):
+    """A ModelAdmin to look at rows; files are deleted by an action, so that none stays on the disk.
 
-    What tells what was fetched is left out while the instance masks it. target: the one such field
-    that stands in the list where it is shown. targets: those of other tables to search by, then.
+    Masked fields are left out unless the instance shows them. target_field: the masked field that
+    stands in the list then. related_target_fields: masked fields of other tables to search by then.
     """
 
     list_per_page = 50
     show_full_result_count = False
     change_form_template = "admin/jobs/row.html"
-    target = ""
-    targets: tuple[str, ...] = ()
+    target_field = ""
+    related_target_fields: tuple[str, ...] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows come from pasted lines only."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """States move only through `lifecycle`."""
+        """States change only in `jobs.queue`."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A deleted row would leave its file on the disk."""
+        """A row deleted here would leave its file on the disk."""
         return False
 
     @admin.display(description=_("id"), ordering="pk")
     def short_id(self, row: Any) -> str:
-        """As much of it as tells rows apart; its own page has all of it."""
+        """The first characters, enough to tell rows apart; the row's own page has all."""
         return str(row.pk)[:8]
 
     # --- masking ---
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """All there is, less what is masked; the detail of an error comes through a sieve."""
-        masked = () if masking.shown() else masking.MASKED.get(self.model, ())
+        """All fields that are not masked; in place of `error_detail` the masked `detail`."""
+        masked = () if masking.targets_shown() else masking.MASKED_FIELDS.get(self.model, ())
         names = [field.name for field in self.opts.fields if field.name not in masked]
         return ["detail" if name == "error_detail" else name for name in names]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """All of them."""
+        """All fields."""
         return self.get_fields(request, obj)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """With the target behind the id, where it is shown."""
+        """The columns, with the target behind the id where it is shown."""
         first, *others = map(str, self.list_display)
-        shown = [self.target] if self.target and masking.shown() else []
+        shown = [self.target_field] if self.target_field and masking.targets_shown() else []
         return [first, *shown, *others]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """By target only where it is shown: one could search for what one guesses."""
+        """Masked fields only where they are shown: a search could confirm a guess."""
         fields = [str(name) for name in self.search_fields]
-        if masking.shown():
-            fields += [*masking.MASKED.get(self.model, ()), *self.targets]
+        if masking.targets_shown():
+            fields += [*masking.MASKED_FIELDS.get(self.model, ()), *self.related_target_fields]
         return fields
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """No filter typed into the address tells what is masked."""
-        if masking.tells(lookup) and not masking.shown():
+        """No filter typed into the URL reveals a masked field."""
+        if masking.reveals_target(lookup) and not masking.targets_shown():
             return False
         # The type stubs know the signature of an older Django.
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.display(description=_("detail"))
     def detail(self, row: Any) -> str:
-        """What an error has to say."""
+        """The error's detail, masked."""
         item = row if isinstance(row, Item) else row.item
         target = {str(value) for value in (item.target or {}).values() if value}
         known = {item.line, item.author_id, item.author_name, item.author_nickname, *target}
-        return masking.detail(row.error_code, row.error_detail, known)
+        return masking.mask_detail(row.error_code, row.error_detail, known)
 
     # --- a row's own page ---
 
-    def happenings(self, row: Any) -> list[Happening]:
-        """What happened to it; nothing where that is not told."""
+    def timeline_entries(self, row: Any) -> list[TimelineEntry]:
+        """The row's timeline; empty for a model without one."""
         return []
 
-    def belongings(self, row: Any) -> list[tuple[Any, str]]:
-        """(words, address) of lists of what belongs to it."""
+    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
+        """(title, URL) of the lists of rows that belong to it."""
         return []
 
     def change_view(
@@ -122,78 +122,28 @@ class ReadOnly(Acting):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """With the timeline, what admins did, and what can be done."""
+        """The row's page, with its timeline, the log of actions and those available."""
         row = self.get_object(request, object_id)
-        told: dict[str, Any] = {"masked": not masking.shown() and self.model in masking.MASKED}
+        is_masked = not masking.targets_shown() and self.model in masking.MASKED_FIELDS
+        context: dict[str, Any] = {"masked": is_masked}
         if row is not None and self.has_view_permission(request, row):
-            told |= {
-                "timeline": self.happenings(row),
-                "noted": self.noted(row),
-                "buttons": self.buttons(request, row),
-                "belongings": self.belongings(row),
+            context |= {
+                "timeline": self.timeline_entries(row),
+                "action_log": self.action_log(row),
+                "available_actions": self.available_actions(request, row),
+                "related_lists": self.related_lists(row),
             }
-        return super().change_view(request, object_id, form_url, told | (extra_context or {}))
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
 
-def _list_of(table: str, of: str, row: Any) -> str:
-    return f"{reverse(f'admin:jobs_{table}_changelist')}?{of}__id__exact={row.pk}"
-
-
-class JobStateFilter(admin.SimpleListFilter):
-    """A job's computed state, said in SQL."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Every state there is."""
-        return list(ItemState.choices)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs in that state."""
-        value = self.value() or ""
-        return lists.in_state(queryset, ItemState(value)) if value in ItemState else queryset
-
-
-class CodeFilter(admin.SimpleListFilter):
-    """The codes there are, and none."""
-
-    title = _("error code")
-    parameter_name = "error_code"
-    none = "-"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Those that rows have now."""
-        rows = model_admin.model.objects.exclude(error_code="").order_by("error_code")
-        codes = rows.values_list("error_code", flat=True).distinct()
-        return [(self.none, _("none")), *((code, code) for code in codes)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows with that code."""
-        code = self.value()
-        return queryset.filter(error_code=code.strip(self.none)) if code else queryset
-
-
-class PresenceFilter(admin.SimpleListFilter):
-    """Whether a file is still there."""
-
-    title = _("on disk")
-    parameter_name = "present"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Yes or no."""
-        return [("yes", _("yes")), ("no", _("removed"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Artifact]) -> QuerySet[Artifact]:
-        """Present or removed files."""
-        if self.value() == "yes":
-            return queryset.filter(removed_at=None)
-        return queryset.exclude(removed_at=None) if self.value() == "no" else queryset
+def _list_url(table: str, relation: str, row: Any) -> str:
+    """The list of a table's rows that belong to this one."""
+    return f"{reverse(f'admin:jobs_{table}_changelist')}?{relation}__id__exact={row.pk}"
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnly):
-    """Submissions."""
+class JobAdmin(ReadOnlyAdmin):
+    """Jobs: submissions of lines."""
 
     list_display = (
         "short_id",
@@ -202,219 +152,221 @@ class JobAdmin(ReadOnly):
         "lines",
         "codes",
         "age",
-        "bytes_here",
+        "size_on_disk",
         "settled_at",
     )
     list_filter = (JobStateFilter, "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "owner__username")
-    targets = ("items__line", "items__author_name", "items__author_nickname")
+    related_target_fields = ("items__line", "items__author_name", "items__author_nickname")
     ordering = ("-created_at",)
-    acts = {
+    confirmed_actions = {
         "cancel": CANCEL_JOBS,
         "retry": RETRY_JOBS,
         "requeue": REQUEUE_JOBS,
         "purge_files": PURGE_JOBS,
     }
-    actions = tuple(acts)
+    actions = tuple(confirmed_actions)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """With the items, for state and codes, and what lies on the disk."""
+        """Jobs with their items, for state and codes, and the files on disk: count and bytes."""
         jobs: QuerySet[Job] = super().get_queryset(request)
-        here = Artifact.objects.filter(job=OuterRef("pk"), removed_at=None).order_by().values("job")
+        present = (
+            Artifact.objects.filter(job=OuterRef("pk"), removed_at=None).order_by().values("job")
+        )
         return jobs.prefetch_related("items").annotate(
-            here_count=Subquery(here.annotate(n=Count("pk")).values("n")),
-            here_bytes=Subquery(here.annotate(b=Sum("size_bytes")).values("b")),
+            present_count=Subquery(present.annotate(n=Count("pk")).values("n")),
+            present_bytes=Subquery(present.annotate(b=Sum("size_bytes")).values("b")),
         )
 
     @admin.display(description=_("state"))
     def state(self, job: Job) -> str:
-        """Computed from the items."""
+        """The job's state, computed from its items."""
         states = [item.state for item in job.items.all()]
         return str(job_state(states).label) if states else "–"
 
     @admin.display(description=_("lines"))
     def lines(self, job: Job) -> int:
-        """How many."""
+        """The number of lines."""
         return len(job.items.all())
 
     @admin.display(description=_("codes"))
     def codes(self, job: Job) -> str:
-        """Why lines wait or failed."""
+        """The error codes of lines that wait or failed."""
         return ", ".join(sorted({item.error_code for item in job.items.all() if item.error_code}))
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, job: Job) -> str:
-        """Since it was sent."""
+        """The time since it was sent."""
         return age(job.created_at)
 
     @admin.display(description=_("on disk"))
-    def bytes_here(self, job: Any) -> str:
-        """Files still there, posters included."""
-        return f"{job.here_count} · {size(job.here_bytes)}" if job.here_count else "–"
+    def size_on_disk(self, job: Any) -> str:
+        """Number and size of files on disk, posters included."""
+        return f"{job.present_count} · {size(job.present_bytes)}" if job.present_count else "–"
 
-    def belongings(self, row: Any) -> list[tuple[Any, str]]:
-        """Its lines, files and ZIPs."""
+    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
+        """The job's lines, files and ZIPs."""
         tables = ((_("Lines"), "item"), (_("Files"), "artifact"), (_("ZIPs"), "package"))
-        return [(words, _list_of(table, "job", row)) for words, table in tables]
+        return [(title, _list_url(table, "job", row)) for title, table in tables]
 
-    def happenings(self, row: Any) -> list[Happening]:
-        """Of the whole job."""
+    def timeline_entries(self, row: Any) -> list[TimelineEntry]:
+        """The job's timeline."""
         return timeline.of_job(row, timezone.now())
 
     @admin.action(description=CANCEL_JOBS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Stop everything open in these jobs."""
-        return self.asked(request, jobs, "cancel")
+        return self.confirm_or_run(request, jobs, "cancel")
 
     @admin.action(description=RETRY_JOBS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        """A fresh attempt of what may work now."""
-        return self.asked(request, jobs, "retry")
+        """Try again what a retry may help."""
+        return self.confirm_or_run(request, jobs, "retry")
 
     @admin.action(description=REQUEUE_JOBS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        """Whatever stands in the way."""
-        return self.asked(request, jobs, "requeue")
+        """Queue again, whatever stands in the way."""
+        return self.confirm_or_run(request, jobs, "requeue")
 
     @admin.action(description=PURGE_JOBS.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         """Delete the files; the records stay."""
-        return self.asked(request, jobs, "purge_files")
+        return self.confirm_or_run(request, jobs, "purge_files")
 
 
 @admin.register(Item)
-class ItemAdmin(ReadOnly):
-    """Lines."""
+class ItemAdmin(ReadOnlyAdmin):
+    """Lines of jobs."""
 
     list_display = (
-        "short_id", "owner", "state", "error_code", "attempt", "age", "bytes_here", "kind", "tries",
-        "not_before", "heartbeat_at",
+        "short_id", "owner", "state", "error_code", "attempt", "age", "size_on_disk", "kind",
+        "tries", "not_before", "heartbeat_at",
     )  # fmt: skip
-    list_filter = ("state", CodeFilter, "kind", "created_at", "owner")
+    list_filter = ("state", ErrorCodeFilter, "kind", "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
-    acts = {
+    confirmed_actions = {
         "cancel": CANCEL_ITEMS,
         "retry": RETRY_ITEMS,
         "requeue": REQUEUE_ITEMS,
         "purge_files": PURGE_ITEMS,
     }
-    actions = tuple(acts)
-    target = "line"
+    actions = tuple(confirmed_actions)
+    target_field = "line"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
-        """With what of its files lies on the disk."""
+        """Lines with their files on disk: count and bytes."""
         items: QuerySet[Item] = super().get_queryset(request)
-        here = Q(artifacts__removed_at=None)
+        present = Q(artifacts__removed_at=None)
         return items.annotate(
-            here_count=Count("artifacts", filter=here),
-            here_bytes=Sum("artifacts__size_bytes", filter=here),
+            present_count=Count("artifacts", filter=present),
+            present_bytes=Sum("artifacts__size_bytes", filter=present),
         )
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, item: Item) -> str:
-        """Since it was sent."""
+        """The time since it was sent."""
         return age(item.created_at)
 
     @admin.display(description=_("on disk"))
-    def bytes_here(self, item: Any) -> str:
-        """Files still there, posters included."""
-        return f"{item.here_count} · {size(item.here_bytes)}" if item.here_count else "–"
+    def size_on_disk(self, item: Any) -> str:
+        """Number and size of files on disk, posters included."""
+        return f"{item.present_count} · {size(item.present_bytes)}" if item.present_count else "–"
 
-    def belongings(self, row: Any) -> list[tuple[Any, str]]:
-        """Its stories and files."""
+    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
+        """The line's stories and files."""
         tables = ((_("Stories"), "story"), (_("Files"), "artifact"))
-        return [(words, _list_of(table, "item", row)) for words, table in tables]
+        return [(title, _list_url(table, "item", row)) for title, table in tables]
 
-    def happenings(self, row: Any) -> list[Happening]:
-        """Of the line."""
+    def timeline_entries(self, row: Any) -> list[TimelineEntry]:
+        """The line's timeline."""
         return timeline.of_item(row, timezone.now())
 
     @admin.action(description=CANCEL_ITEMS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Stop these lines."""
-        return self.asked(request, items, "cancel")
+        return self.confirm_or_run(request, items, "cancel")
 
     @admin.action(description=RETRY_ITEMS.title, permissions=["retry"])
     def retry(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
-        """A fresh attempt of those that may work now."""
-        return self.asked(request, items, "retry")
+        """Try again those a retry may help."""
+        return self.confirm_or_run(request, items, "retry")
 
     @admin.action(description=REQUEUE_ITEMS.title, permissions=["requeue"])
     def requeue(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
-        """Whatever stands in the way."""
-        return self.asked(request, items, "requeue")
+        """Queue again, whatever stands in the way."""
+        return self.confirm_or_run(request, items, "requeue")
 
     @admin.action(description=PURGE_ITEMS.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
         """Delete their files; the records stay."""
-        return self.asked(request, items, "purge_files")
+        return self.confirm_or_run(request, items, "purge_files")
 
 
 @admin.register(Story)
-class StoryAdmin(ReadOnly):
-    """Stories found."""
+class StoryAdmin(ReadOnlyAdmin):
+    """Stories of lines."""
 
     list_display = (
         "short_id", "owner", "state", "error_code", "kind", "media_count", "posted_at", "leaves_at",
         "captured_at",
     )  # fmt: skip
-    list_filter = ("state", CodeFilter, "kind", "is_story", "owner")
+    list_filter = ("state", ErrorCodeFilter, "kind", "is_story", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "item__id", "item__job__id", "owner__username")
-    targets = ("item__line", "item__author_name", "item__author_nickname")
+    related_target_fields = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-posted_at",)
-    target = "source_url"
+    target_field = "source_url"
 
 
 @admin.register(Artifact)
-class ArtifactAdmin(ReadOnly):
-    """Files, present and past."""
+class ArtifactAdmin(ReadOnlyAdmin):
+    """Files, on disk or removed."""
 
     list_display = (
-        "short_id", "owner", "role", "content_type", "bytes", "checked", "age", "expires_at",
+        "short_id", "owner", "role", "content_type", "file_size", "checked", "age", "expires_at",
         "removed_at",
     )  # fmt: skip
-    list_filter = (PresenceFilter, "role", "content_type", "checked", "owner")
+    list_filter = (OnDiskFilter, "role", "content_type", "checked", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "item__id", "owner__username")
-    targets = ("item__line", "item__author_name", "item__author_nickname")
+    related_target_fields = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-created_at",)
-    acts = {
+    confirmed_actions = {
         "purge_files": PURGE_FILES,
     }
-    actions = tuple(acts)
-    target = "name"
+    actions = tuple(confirmed_actions)
+    target_field = "name"
 
     @admin.display(description=_("bytes"), ordering="size_bytes")
-    def bytes(self, file: Artifact) -> str:
-        """What it weighs."""
+    def file_size(self, file: Artifact) -> str:
+        """The size in words."""
         return size(file.size_bytes)
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, file: Artifact) -> str:
-        """Since it was saved."""
+        """The time since it was saved."""
         return age(file.created_at)
 
     @admin.action(description=PURGE_FILES.title, permissions=["purge"])
     def purge_files(self, request: HttpRequest, files: QuerySet[Artifact]) -> HttpResponse | None:
         """Delete these files and what was made from them."""
-        return self.asked(request, files, "purge_files")
+        return self.confirm_or_run(request, files, "purge_files")
 
 
 @admin.register(Package)
-class PackageAdmin(ReadOnly):
-    """ZIPs asked for."""
+class PackageAdmin(ReadOnlyAdmin):
+    """ZIPs that were asked for."""
 
     list_display = ("short_id", "owner", "state", "error_code", "attempt", "age", "heartbeat_at")
-    list_filter = ("state", CodeFilter, "owner")
+    list_filter = ("state", ErrorCodeFilter, "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username")
     ordering = ("-created_at",)
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, package: Package) -> str:
-        """Since it was asked for."""
+        """The time since it was asked for."""
         return age(package.created_at)

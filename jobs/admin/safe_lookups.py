@@ -1,4 +1,4 @@
-"""Ids and filters in an address or a form that cannot be any row's: refused, never a crash."""
+"""Malformed ids and filters in a URL or a form: a bad request or a missing row, never a crash."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class PlausibleIds(_ModelAdmin):
-    """An admin for which what is malformed is a bad request or a missing row."""
+class SafeLookupsAdmin(_ModelAdmin):
+    """A ModelAdmin that refuses malformed ids and filters."""
 
-    def _could_be(self, text: str) -> bool:
+    def _is_valid_id(self, text: str) -> bool:
         key = self.opts.pk
         try:
             # The validators know how large a number this database can hold.
@@ -33,13 +33,13 @@ class PlausibleIds(_ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """As usual, for rows that could be."""
-        if not all(map(self._could_be, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+        """The list, or an action on rows. Raises SuspiciousOperation for malformed ids."""
+        if not all(map(self._is_valid_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             raise SuspiciousOperation("an action on rows with malformed ids")
         return super().changelist_view(request, extra_context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """As usual; a filter that cannot be leads to the whole list, and there to a bad request."""
+        """The filtered list; a malformed filter leads to the whole list, and is refused there."""
         try:
             _check_text(request)
             return super().get_changelist_instance(request)
@@ -51,13 +51,13 @@ class PlausibleIds(_ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        """As usual; None for what could not be."""
-        if from_field is None and not self._could_be(object_id):
+        """The row with this id; None for a malformed id, as for a missing row."""
+        if from_field is None and not self._is_valid_id(object_id):
             return None
         return super().get_object(request, object_id, from_field)
 
 
 def _check_text(request: HttpRequest) -> None:
-    """Raises ValueError for a NUL, which not every database can be asked for."""
+    """Raise ValueError for a NUL, which not every database takes in a query."""
     if any("\0" in value for _name, values in request.GET.lists() for value in values):
         raise ValueError("a NUL in a filter")

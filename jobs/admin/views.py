@@ -1,4 +1,4 @@
-"""Two admin pages without a table behind them: operations, and the diagnosis."""
+"""The admin pages that show no model: operations, and the diagnosis."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.conf import settings
@@ -24,119 +23,65 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from jobs.admin import chart
 from jobs.ops import dashboard
-from jobs.ops.dashboard import Hour, Operations
+from jobs.ops.dashboard import Dashboard
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
-EVERY_MS: Final = 3000
-"""How often the operations page asks, at most."""
-DIAGNOSIS_S: Final = 120.0
-LONGEST_NAME: Final = 300
+REFRESH_MS: Final = 3000
+"""How often the operations page asks for its fragment, at most."""
+DIAGNOSIS_TIMEOUT_S: Final = 120.0
+MAX_NAME_LENGTH: Final = 300
 
 
-def _for(permission: str, view: View) -> Any:
-    """The view, for staff who may do this."""
+def _staff_view(permission: str, view: View) -> Any:
+    """The view, for staff who have the permission."""
     return admin.site.admin_view(permission_required(permission, raise_exception=True)(view))
 
 
 # --- operations ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One hour of the chart. Whole numbers in the drawing's units, y from the top."""
-
-    hour: Hour
-    x: int
-    fine_y: int
-    fine_height: int
-    failed_y: int
-    failed_height: int
-
-
-BAR: Final = 10
-HEIGHT: Final = 64
-
-
-def scale(hours: Sequence[Hour]) -> int:
-    """How many lines the chart's full height stands for: a round number that holds the fullest
-    hour, and at least 5, for one failure in a quiet night is no mountain."""
-    most = max((hour.fine + hour.failed for hour in hours), default=0)
-    power = 1
-    while 10 * power < most:
-        power *= 10
-    return next(top for top in (5, 10, 2 * power, 5 * power, 10 * power) if top >= most)
-
-
-def bars(hours: Sequence[Hour]) -> list[Bar]:
-    """The chart's columns: what failed stands at the bottom, what went well on top of it."""
-    top = scale(hours)
-
-    def units(count: int) -> int:
-        # Whatever happened is to be seen, be it one line in a thousand.
-        return max(2, round(count / top * HEIGHT)) if count else 0
-
-    drawn = []
-    for number, hour in enumerate(hours):
-        failed = units(hour.failed)
-        fine = min(units(hour.fine), HEIGHT - failed)
-        drawn.append(
-            Bar(
-                hour=hour,
-                x=number * BAR,
-                fine_y=HEIGHT - failed - fine,
-                fine_height=fine,
-                failed_y=HEIGHT - failed,
-                failed_height=failed,
-            )
-        )
-    return drawn
-
-
-def _percent(part: int, whole: int) -> int:
-    """0 to 100; never 0 for something."""
-    return min(100, max(1, round(part / whole * 100))) if part and whole else 0
-
-
-def _picture(now: Operations) -> dict[str, Any]:
-    disk = now.disk
+def _operations_context(now: Dashboard) -> dict[str, Any]:
+    """The template's variables. codes: (error code, lines, per cent of the most frequent)."""
+    disk, outcomes = now.disk, now.outcomes
     # Against the limit where there is one, else against what the file system could give.
     whole = (disk.max_bytes or disk.used_bytes + disk.free_bytes) if disk else 0
-    most = max((count for _code, count in now.failures.codes), default=0) or 1
+    most = max((count for _code, count in outcomes.codes), default=0)
     return {
-        "now": now,
-        "bars": bars(now.failures.hours),
-        "chart_top": scale(now.failures.hours),
-        "chart_width": len(now.failures.hours) * BAR,
-        "chart_height": HEIGHT,
-        "codes": [(code, count, _percent(count, most)) for code, count in now.failures.codes],
-        "disk_percent": _percent(disk.used_bytes, whole) if disk else 0,
+        "dashboard": now,
+        "bars": chart.bars(outcomes.hours),
+        "chart_top": chart.axis_maximum(outcomes.hours),
+        "chart_width": len(outcomes.hours) * chart.BAR_WIDTH,
+        "chart_height": chart.HEIGHT,
+        "codes": [(code, count, chart.percent(count, most)) for code, count in outcomes.codes],
+        "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
         "versions": dashboard.versions(),
-        "every_ms": EVERY_MS,
+        "refresh_ms": REFRESH_MS,
     }
 
 
-def _now(request: HttpRequest) -> str:
-    """The picture as HTML."""
-    context = _picture(dashboard.look(timezone.now()))
+def _render_operations(request: HttpRequest) -> str:
+    """The dashboard's fragment as HTML."""
+    context = _operations_context(dashboard.read_dashboard(timezone.now()))
     return render_to_string("admin/jobs/_operations.html", context, request)
 
 
 @require_safe
 def operations_page(request: HttpRequest) -> HttpResponse:
-    """Everything at a glance."""
+    """The dashboard, in a page that keeps it fresh."""
     context = admin.site.each_context(request) | {
         "title": _("Operations"),
-        "picture": _now(request),
+        "fragment": _render_operations(request),
     }
     return render(request, "admin/jobs/operations.html", context)
 
 
 @require_safe
 def operations_fragment(request: HttpRequest) -> HttpResponse:
-    """What of it changes, for the page to fetch."""
-    html = _now(request)
+    """The dashboard alone, for the page to fetch; 304 when it has not changed."""
+    html = _render_operations(request)
     tag = f'"{hashlib.sha256(html.encode()).hexdigest()[:24]}"'
     unchanged = get_conditional_response(request, etag=tag)
     response = unchanged or HttpResponse(html)
@@ -147,60 +92,62 @@ def operations_fragment(request: HttpRequest) -> HttpResponse:
 
 # --- diagnosis ----------------------------------------------------------------------------------
 
-_one_at_a_time = threading.Lock()
+_diagnosis_lock = threading.Lock()
 
 
-class NoDiagnosis(Exception):
+class DiagnosisFailed(Exception):
     """There is no report; str() says why, in the reader's language."""
 
 
-def diagnose(name: str) -> dict[str, Any]:
-    """What `manage.py diagnose` finds. Raises NoDiagnosis.
+def run_diagnosis(name: str) -> dict[str, Any]:
+    """The JSON report of `manage.py diagnose`. name: an account or "". Raises DiagnosisFailed.
 
     In a process of its own: it asks TikTok as a worker does, with libraries this process does
-    without, and a part that hangs takes no more than it down.
+    without, and a check that hangs takes no more than it down.
     """
     argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "diagnose", "--json"]
     argv += ["--language", get_language() or settings.LANGUAGE_CODE]
     if name:
         argv += ["--", name]
-    if not _one_at_a_time.acquire(blocking=False):
-        raise NoDiagnosis(_("A diagnosis is running already. Try again in a minute."))
+    if not _diagnosis_lock.acquire(blocking=False):
+        raise DiagnosisFailed(_("A diagnosis is running already. Try again in a minute."))
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=DIAGNOSIS_S, check=False
+        process = subprocess.run(
+            argv, capture_output=True, text=True, timeout=DIAGNOSIS_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise NoDiagnosis(_("The diagnosis took too long and was stopped.")) from error
+        raise DiagnosisFailed(_("The diagnosis took too long and was stopped.")) from error
     finally:
-        _one_at_a_time.release()
-    if done.returncode == 2:
-        raise NoDiagnosis(_("That names no account. Write it as @name, or leave it empty."))
+        _diagnosis_lock.release()
+    if process.returncode == 2:
+        raise DiagnosisFailed(_("That names no account. Write it as @name, or leave it empty."))
     try:
-        report: dict[str, Any] = json.loads(done.stdout)
+        report: dict[str, Any] = json.loads(process.stdout)
     except ValueError as error:
-        raise NoDiagnosis(_("The diagnosis did not come about; the log says why.")) from error
+        raise DiagnosisFailed(_("The diagnosis did not come about; the log says why.")) from error
     return report
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def diagnosis_page(request: HttpRequest) -> HttpResponse:
-    """A form; and what was found, once it was sent."""
+    """A form, and the report once it was sent."""
     context = admin.site.each_context(request) | {"title": _("Diagnosis"), "name": ""}
     if request.method == "POST":
-        name = request.POST.get("name", "").replace("\0", "").strip()[:LONGEST_NAME]
+        name = request.POST.get("name", "").replace("\0", "").strip()[:MAX_NAME_LENGTH]
         context["name"] = name
         try:
-            context["report"] = diagnose(name)
-        except NoDiagnosis as error:
-            context["trouble"] = str(error)
+            context["report"] = run_diagnosis(name)
+        except DiagnosisFailed as error:
+            context["problem"] = str(error)
     return render(request, "admin/jobs/diagnosis.html", context)
 
 
 urlpatterns = [
-    path("operations/", _for("jobs.view_operations", operations_page), name="operations"),
+    path("operations/", _staff_view("jobs.view_operations", operations_page), name="operations"),
     path(
-        "operations/now/", _for("jobs.view_operations", operations_fragment), name="operations_now"
+        "operations/now/",
+        _staff_view("jobs.view_operations", operations_fragment),
+        name="operations_now",
     ),
-    path("diagnosis/", _for("jobs.run_diagnosis", diagnosis_page), name="diagnosis"),
+    path("diagnosis/", _staff_view("jobs.run_diagnosis", diagnosis_page), name="diagnosis"),
 ]

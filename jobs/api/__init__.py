@@ -1,1 +1,1 @@
-"""The API's calls and shapes."""
+"""The JSON API: its calls, its schemas, and waiting for a job."""

@@ -10,15 +10,17 @@ from uuid import UUID
 from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from jobs.lines import Line
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
-from jobs.queries.snapshot import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
+from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
 from jobs.queue.submission import Options
 from jobs.states import ItemState
+from stories.errors import NotUnderstood
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
 LABELS = ("hevc", "watermarked", "converted", "audio_track", "attached_song", "poster")
-"""What there may be to know about a file."""
+"""Every label a file may have."""
 
 
 def _storable(text: str) -> str:
@@ -49,7 +51,7 @@ class OptionsIn(BaseModel):
     audio: Literal["none", "m4a", "mp3"] = "none"
 
     def options(self) -> Options:
-        """As `submission.submit` takes them."""
+        """The options for `submission.submit`."""
         return Options(prefer=Prefer(self.prefer), posts=self.posts, audio=Audio(self.audio))
 
 
@@ -64,7 +66,7 @@ class JobIn(BaseModel):
     options: OptionsIn = OptionsIn(posts=False)
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> Self:
+    def _has_lines_or_text(self) -> Self:
         if (self.lines is None) == (self.text is None):
             raise ValueError("give either lines or text")
         return self
@@ -90,9 +92,12 @@ class ErrorOut(BaseModel):
 
     @classmethod
     def of(cls, error: ErrorView | None) -> ErrorOut | None:
-        """None when there is none."""
-        if error is None:
-            return None
+        """The error as JSON; None for None."""
+        return cls.from_view(error) if error else None
+
+    @classmethod
+    def from_view(cls, error: ErrorView) -> ErrorOut:
+        """The error as JSON."""
         return cls(
             code=error.code,
             message=error.message,
@@ -108,9 +113,29 @@ class ErrorBody(BaseModel):
     error: ErrorOut
 
 
+class RefusedLineOut(BaseModel):
+    """A line that cannot be saved, and why."""
+
+    line: str
+    error: ErrorOut
+
+    @classmethod
+    def of(cls, line: Line) -> RefusedLineOut:
+        """The verdict on a refused line as JSON."""
+        error = line.error or NotUnderstood()
+        view = ErrorView(code=error.code, detail=error.detail)
+        return cls(line=line.text, error=ErrorOut.from_view(view))
+
+
+class SubmitErrorBody(ErrorBody):
+    """Why no job was made. lines: when not one of them can be saved, the first ones and why."""
+
+    lines: list[RefusedLineOut] = []
+
+
 @functools.cache
-def _files_under(prefix: str) -> str:
-    """The address of all files. Looked up once: a job may have a thousand of them."""
+def _files_path(prefix: str) -> str:
+    """The path before a file's id, looked up once per script prefix: a job may have 1000 files."""
     return reverse("api:file", args=["-"]).removesuffix("-")
 
 
@@ -133,7 +158,7 @@ class FileOut(BaseModel):
 
     @classmethod
     def of(cls, file: FileView) -> FileOut:
-        """As the snapshot has it."""
+        """The file as JSON."""
         return cls(
             id=file.id,
             name=file.name,
@@ -146,7 +171,7 @@ class FileOut(BaseModel):
             has_audio=file.has_audio,
             checked=file.checked,
             labels=list(file.labels),
-            url=f"{_files_under(get_script_prefix())}{file.id}",
+            url=f"{_files_path(get_script_prefix())}{file.id}",
             expires_at=file.expires_at,
         )
 
@@ -167,7 +192,7 @@ class StoryOut(BaseModel):
 
     @classmethod
     def of(cls, story: StoryView) -> StoryOut:
-        """As the snapshot has it."""
+        """The story and its present files as JSON."""
         return cls(
             id=story.id,
             kind=StoryKind(story.kind),
@@ -203,7 +228,7 @@ class ItemOut(BaseModel):
 
     @classmethod
     def of(cls, item: ItemView) -> ItemOut:
-        """As the snapshot has it."""
+        """The line and its stories as JSON."""
         author = item.author
         return cls(
             id=item.id,
@@ -245,16 +270,16 @@ class JobOut(BaseModel):
     bundle: FileOut | None
 
     @classmethod
-    def of(cls, seen: Snapshot) -> JobOut:
-        """As the snapshot has it."""
-        progress = seen.progress
+    def of(cls, snapshot: Snapshot) -> JobOut:
+        """The job as JSON."""
+        progress = snapshot.progress
         return cls(
-            id=seen.id,
-            state=seen.state,
-            note=seen.note,
-            created_at=seen.created_at,
-            settled_at=seen.settled_at,
-            files_expire_at=seen.files_expire_at,
+            id=snapshot.id,
+            state=snapshot.state,
+            note=snapshot.note,
+            created_at=snapshot.created_at,
+            settled_at=snapshot.settled_at,
+            files_expire_at=snapshot.files_expire_at,
             progress=ProgressOut(
                 phase=progress.phase,
                 files_done=progress.files_done,
@@ -263,8 +288,8 @@ class JobOut(BaseModel):
                 bytes_total=progress.bytes_total,
                 eta_s=progress.eta_s,
             ),
-            items=[ItemOut.of(item) for item in seen.items],
-            bundle=FileOut.of(seen.bundle) if seen.bundle else None,
+            items=[ItemOut.of(item) for item in snapshot.items],
+            bundle=FileOut.of(snapshot.bundle) if snapshot.bundle else None,
         )
 
 

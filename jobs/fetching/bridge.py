@@ -1,7 +1,8 @@
-"""Where transfers run: one event loop and one StoryClient per process, in a thread of their own.
+"""The bridge between Celery's threads and asyncio: one event loop and one client per process.
 
-A Celery thread hands in an iterator of events and reads them one by one; in between it may look
-at the clock, the database and the cancel button. Nothing asynchronous ever touches the database.
+All transfers of a worker run on one loop in a thread of its own. A Celery thread hands in an
+asynchronous iterator of events and reads it from outside; between two events it may look at the
+clock and the database. Nothing asynchronous ever touches the database.
 """
 
 from __future__ import annotations
@@ -15,34 +16,18 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from django.conf import settings
-
 from jobs.upstream import identities, rate_limit
+from jobs.upstream.client import client_config
 from stories.client import StoryClient
-from stories.config import ClientConfig
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TICK_S: Final = 0.5
-"""A reader that waits for an event hears None this often, and can look round."""
+"""A reader that waits for an event gets None this often."""
 CLEAN_UP_S: Final = 10.0
 """How long leaving a stream waits for its transfers to stop."""
 _START_S: Final = 30.0
-
-
-def client_config() -> ClientConfig:
-    """The client's limits and routes, from the settings."""
-    env, usual = settings.STORYKEEP, ClientConfig()
-    return ClientConfig(
-        proxy=env.proxy.get_secret_value() if env.proxy else None,
-        ca_bundle=str(env.ca_bundle) if env.ca_bundle else None,
-        page_transport=env.page_transport,
-        transfers=env.fetch_concurrency,
-        max_video_bytes=env.file_max,
-        max_picture_bytes=min(env.file_max, usual.max_picture_bytes),
-        max_song_bytes=min(env.file_max, usual.max_song_bytes),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +38,11 @@ class _Failed:
 _END: Final = object()
 
 
-class Engine:
-    """An event loop in a daemon thread, and the client that lives on it."""
+class TransferThread:
+    """An event loop in a daemon thread, with a StoryClient open on it.
+
+    Raises RuntimeError when it does not start, and whatever opening the client raised.
+    """
 
     def __init__(self, make_client: Callable[[], StoryClient]) -> None:
         self._make_client = make_client
@@ -73,7 +61,7 @@ class Engine:
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as error:  # noqa: BLE001  # told to whoever waits for the start
+        except BaseException as error:  # noqa: BLE001  # raised again in the starting thread
             self._failure = error
             self._ready.set()
 
@@ -85,11 +73,11 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Can it be used?"""
+        """Whether it can be used."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the loop and close the client; waits a little."""
+        """End the loop and close the client; waits at most `CLEAN_UP_S`."""
         if self.alive:
             self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join(CLEAN_UP_S)
@@ -98,12 +86,13 @@ class Engine:
     def stream(
         self, make: Callable[[StoryClient], AsyncGenerator[T, None]], *, tick_s: float = TICK_S
     ) -> Iterator[Iterator[T | None]]:
-        """Run an asynchronous iterator over there and read it here.
+        """Run an asynchronous generator on the loop and read its events in this thread.
 
-        The iterator yields None when nothing came for tick_s seconds, and raises what the other
-        side raised. Leaving the block stops the work at once and waits until it has cleaned up.
+        Yields an iterator of events, with None when nothing came for tick_s seconds; it raises what
+        the generator raised. Leaving the block cancels the generator and waits until it has cleaned
+        up.
         """
-        box: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        events_out: queue.SimpleQueue[Any] = queue.SimpleQueue()
         finished = threading.Event()
         tasks: list[asyncio.Task[None]] = []
 
@@ -111,11 +100,11 @@ class Engine:
             # An asynchronous generator must be closed by the task that ran it.
             async with aclosing(make(self._client)) as events:
                 async for event in events:
-                    box.put(event)
+                    events_out.put(event)
 
         def ended(task: asyncio.Task[None]) -> None:
             error = None if task.cancelled() else task.exception()
-            box.put(_Failed(error) if error else _END)
+            events_out.put(_Failed(error) if error else _END)
             finished.set()
 
         def begin() -> None:
@@ -128,7 +117,7 @@ class Engine:
 
         self._loop.call_soon_threadsafe(begin)
         try:
-            yield _read(box, self, tick_s)
+            yield _read(events_out, self, tick_s)
         finally:
             if not finished.is_set() and self.alive:
                 self._loop.call_soon_threadsafe(end)
@@ -136,12 +125,12 @@ class Engine:
                     logger.warning("a transfer did not stop within %.0f s", CLEAN_UP_S)
 
 
-def _read(box: queue.SimpleQueue[Any], engine: Engine, tick_s: float) -> Iterator[Any]:
+def _read(events: queue.SimpleQueue[Any], thread: TransferThread, tick_s: float) -> Iterator[Any]:
     while True:
         try:
-            event = box.get(timeout=tick_s)
+            event = events.get(timeout=tick_s)
         except queue.Empty:
-            if not engine.alive:
+            if not thread.alive:
                 raise RuntimeError("the transfer thread ended") from None
             yield None
             continue
@@ -153,26 +142,28 @@ def _read(box: queue.SimpleQueue[Any], engine: Engine, tick_s: float) -> Iterato
 
 
 _lock = threading.Lock()
-_engine: Engine | None = None
+_thread: TransferThread | None = None
 
 
 def _client() -> StoryClient:
-    return StoryClient(client_config(), gate=rate_limit.acquire, identities=identities.Identities())
+    return StoryClient(
+        client_config(), rate_limit=rate_limit.acquire, identities=identities.Identities()
+    )
 
 
-def current() -> Engine:
-    """This process's engine, started on first use."""
-    global _engine  # one per process is the point
+def current() -> TransferThread:
+    """This process's transfer thread, started on first use."""
+    global _thread  # one per process is the point
     with _lock:
-        if _engine is None or not _engine.alive:
-            _engine = Engine(_client)
-        return _engine
+        if _thread is None or not _thread.alive:
+            _thread = TransferThread(_client)
+        return _thread
 
 
 def stop() -> None:
-    """End this process's engine, if it runs."""
-    global _engine
+    """End this process's transfer thread, if it runs."""
+    global _thread
     with _lock:
-        if _engine is not None:
-            _engine.stop()
-            _engine = None
+        if _thread is not None:
+            _thread.stop()
+            _thread = None

@@ -25,6 +25,7 @@ from jobs.queue import claims, quotas
 from jobs.queue.claims import HEARTBEAT_EVERY_S, Claim, ClaimLost
 from jobs.queue.settling import Outcome
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+from jobs.upstream.client import client_config
 from stories.errors import AccessError, TimedOut
 from stories.events import Event
 from stories.harvest import HarvestOptions, harvest
@@ -130,7 +131,7 @@ class ClaimWatch:
         self._claim = claim
         now = time.monotonic()
         self._check_at, self._heartbeat_at = now + CHECK_EVERY_S, now + HEARTBEAT_EVERY_S
-        self._end_at = now + bridge.client_config().item_timeout_s + OVERTIME_S
+        self._end_at = now + client_config().item_timeout_s + OVERTIME_S
 
     def check(self) -> None:
         """Raise ClaimLost, ShutdownRequested or TimedOut when the work is to end."""

@@ -1,4 +1,4 @@
-"""What saved files are called: findable, unique in their job, and harmless on every system."""
+"""Names of saved files: findable, unique within their job, and harmless on every system."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _plain(character: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """At most so many bytes of UTF-8, no character cut in half, no accent without its letter."""
+    """The start of a text in at most `limit` bytes of UTF-8; no character or accent is cut off its
+    letter."""
     if len(text.encode()) <= limit:
         return text
     kept = text.encode()[:limit].decode(errors="ignore")
@@ -50,9 +51,10 @@ def _cut(text: str, limit: int) -> str:
 
 
 def safe_filename(text: str, *, limit: int = NAME_BYTES, fallback: str = "unnamed") -> str:
-    """Any text as one part of a path: no separator, nothing hidden, no device name, not too long.
+    """Untrusted text as one component of a path: no separator, nothing hidden, no device name.
 
-    Letters of every script survive (NFC). limit: bytes of UTF-8. Taming twice changes nothing.
+    Letters of every script survive (NFC). limit: bytes of UTF-8. fallback: for text of which
+    nothing is left. Applying it twice changes nothing.
     """
     # The longest character is four bytes, so nothing past that is looked at: 4 KB costs no time.
     shown = "".join(_plain(character) for character in text[: limit * 8])
@@ -84,8 +86,8 @@ def _author(author: str) -> str:
 def media_name(author: str, posted_at: datetime, number: int, suffix: str, *, tag: str = "") -> str:
     """`name_2026-11-20_1403_01.jpg`: author, posting time in UTC, running number.
 
-    suffix: with its dot, by the bytes. tag: what sets an extra apart from the story itself
-    (`poster`, `song`). Pass the result to `unique` where others may have the same minute.
+    suffix: with its dot, by the bytes. tag: sets an extra apart from the story itself (`poster`,
+    `song`). Pass the result to `unique_name` where other files may have the same minute.
     """
     extra = f"_{safe_filename(tag, limit=20)}" if tag else ""
     stem = f"{_author(author)}_{_stamp(posted_at)}_{number:02d}{extra}"
@@ -113,17 +115,20 @@ def bundle_name(authors: Iterable[str], at: datetime, *, selection: bool = False
 
 
 def folder_name(author: str) -> str:
-    """The author's folder in a bundle."""
+    """The name of an author's folder in a bundle."""
     return _author(author)
 
 
 def collision_key(name: str) -> str:
-    """Equal for names that one folder cannot hold both of, on Windows and macOS either."""
+    """A key that is equal for names one folder cannot both hold, on Windows or macOS included."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:
-    """`name`, or `name_2`, `name_3`, … before its suffix; `taken` holds `same(…)` of the others."""
+    """`name`, or `name_2`, `name_3`, … before its suffix, whichever is free.
+
+    taken: the `collision_key` of every other name.
+    """
     if collision_key(name) not in taken:
         return name
     stem, dot, suffix = name.rpartition(".")

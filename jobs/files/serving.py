@@ -1,4 +1,4 @@
-"""Bytes of a saved file over HTTP: ranges, caching, names, and how many are sent at once."""
+"""Serving saved files over HTTP: ranges, caching, file names, and how many downloads at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jobs.models import Artifact, Role
 BLOCK_BYTES: Final = 64 * 1024
 BUSY_RETRY_S: Final = 5
 SMALL_BYTES: Final = 256 * 1024
-_KEPT_FREE: Final = 8
+_RESERVED_THREADS: Final = 8
 """Threads downloads leave alone, so that pages and polls are answered whatever is being taken."""
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
@@ -39,8 +39,8 @@ _POLICY = (
 )
 
 
-class _Window:
-    """A part of a file. Without fileno(), which would have the server send the whole of it."""
+class _FileWindow:
+    """A part of an open file. Without fileno(), which would have the server send the whole."""
 
     def __init__(self, file: BinaryIO, length: int) -> None:
         self._file, self._left = file, length
@@ -58,7 +58,7 @@ class _Window:
             yield chunk
 
 
-class _Slots:
+class DownloadSlots:
     """Counts downloads under way in this process, in all and per user."""
 
     def __init__(self) -> None:
@@ -66,41 +66,42 @@ class _Slots:
         self._taken: Counter[Any] = Counter()
 
     def take(self, user_id: object) -> None:
-        """Raises TooManyDownloads."""
+        """Count one more download. Raises TooManyDownloads."""
         threads: int = settings.STORYKEEP.web_threads
         with self._lock:
-            full = self._taken.total() >= max(1, threads - _KEPT_FREE)
+            full = self._taken.total() >= max(1, threads - _RESERVED_THREADS)
             if full or self._taken[user_id] >= max(1, threads // 2):
                 raise TooManyDownloads(retry_after_s=BUSY_RETRY_S)
             self._taken[user_id] += 1
 
     def give_back(self, user_id: object) -> None:
+        """Count one download less."""
         with self._lock:
             self._taken[user_id] -= 1
             if self._taken[user_id] <= 0:
                 del self._taken[user_id]
 
     def total(self) -> int:
-        """How many are under way."""
+        """How many downloads are under way."""
         with self._lock:
             return self._taken.total()
 
 
-slots = _Slots()
+slots = DownloadSlots()
 
 
-class _Bytes(FileResponse):
+class _ArtifactResponse(FileResponse):
     """A file or a part of it, with the headers we give it and none guessed."""
 
     block_size = BLOCK_BYTES
     _release: weakref.finalize[..., Any] | None = None
 
     def set_headers(self, filelike: Any) -> None:
-        """Everything is known already, and better, from the row."""
+        """Set nothing: the row knows type, name and length better than the file does."""
 
-    def holds(self, user_id: object, file: BinaryIO) -> None:
-        """Give the slot back, once: when this is closed, or thrown away without having been."""
-        self._release = weakref.finalize(self, _let_go, user_id, file)
+    def occupy_slot(self, user_id: object, file: BinaryIO) -> None:
+        """Give the slot back, once: when the response is closed, or dropped without having been."""
+        self._release = weakref.finalize(self, _release_slot, user_id, file)
 
     def close(self) -> None:
         super().close()
@@ -108,22 +109,22 @@ class _Bytes(FileResponse):
             self._release()
 
 
-def _let_go(user_id: object, file: BinaryIO) -> None:
+def _release_slot(user_id: object, file: BinaryIO) -> None:
     file.close()
     slots.give_back(user_id)
 
 
-def respond(
+def file_response(
     request: HttpRequest,
     user: AbstractBaseUser | AnonymousUser,
     artifact_id: UUID,
     *,
     inline: bool = False,
 ) -> HttpResponseBase:
-    """The answer to GET or HEAD for one of this user's files.
+    """The response to a GET or HEAD for one of a user's files.
 
-    inline: for viewing rather than saving, where the type allows it. Raises Http404 for what is
-    not this user's, Expired for what was and is gone, TooManyDownloads.
+    inline: for viewing rather than saving, where the type allows it. Raises Http404 for a file that
+    is not this user's, Expired for one that is gone, TooManyDownloads.
     """
     artifact = Artifact.objects.visible_to(user).filter(pk=artifact_id).first()
     if artifact is None:
@@ -132,8 +133,8 @@ def respond(
     if artifact.removed_at or artifact.expires_at <= now:
         raise Expired
     headers = _headers(artifact, now, inline=inline)
-    if _matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
-        return _bare(304, headers)
+    if _etag_matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
+        return _empty_response(304, headers)
     try:
         file = store.open_artifact(artifact.pk)
     except FileNotFoundError:
@@ -149,10 +150,10 @@ def _serve(
     request: HttpRequest, artifact: Artifact, file: BinaryIO, headers: dict[str, str]
 ) -> HttpResponseBase:
     size = os.fstat(file.fileno()).st_size
-    asked = _asked_range(request, headers["ETag"], size)
+    asked = _requested_range(request, headers["ETag"], size)
     if asked == UNSATISFIABLE:
         file.close()
-        return _bare(416, headers | {"Content-Range": f"bytes */{size}"})
+        return _empty_response(416, headers | {"Content-Range": f"bytes */{size}"})
     start, end = asked or (0, size - 1)
     length = end - start + 1
     headers["Content-Length"] = str(length)
@@ -164,36 +165,37 @@ def _serve(
         slots.take(artifact.owner_id)
     try:
         if asked is None:
-            response = _Bytes(file, headers=headers)
+            response = _ArtifactResponse(file, headers=headers)
         else:
             file.seek(start)
             headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-            response = _Bytes(_Window(file, length), status=206, headers=headers)
+            response = _ArtifactResponse(_FileWindow(file, length), status=206, headers=headers)
     except BaseException:
         if counted:
             slots.give_back(artifact.owner_id)
         raise
     if counted:
-        response.holds(artifact.owner_id, file)
+        response.occupy_slot(artifact.owner_id, file)
     return response
 
 
 UNSATISFIABLE: Final = (-1, -1)
 
 
-def _asked_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
-    """First and last byte asked for; None for everything; UNSATISFIABLE past the end.
+def _requested_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """First and last byte requested; None for the whole file; UNSATISFIABLE past its end.
 
-    Several ranges, reversed ones and other units are answered with everything, as RFC 9110 allows.
+    Several ranges, reversed ones and other units are answered with the whole file, as RFC 9110
+    allows.
     """
     if request.method != "GET":
         return None
-    found = _ONE_RANGE.fullmatch(request.headers.get("Range", "").strip())
-    if not found or not any(found.groups()):
+    match = _ONE_RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if not match or not any(match.groups()):
         return None
     if request.headers.get("If-Range", etag).strip() != etag:
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         length = int(last)
         return (max(size - length, 0), size - 1) if length and size else UNSATISFIABLE
@@ -205,7 +207,7 @@ def _asked_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] 
     return start, min(int(last), size - 1) if last else size - 1
 
 
-def _matches(header: str, etag: str) -> bool:
+def _etag_matches(header: str, etag: str) -> bool:
     tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
     return etag in tags or "*" in tags
 
@@ -228,8 +230,8 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
     }
 
 
-def _bare(status: int, headers: dict[str, str]) -> HttpResponse:
-    """An answer that says something about the file and holds nothing of it."""
+def _empty_response(status: int, headers: dict[str, str]) -> HttpResponse:
+    """A response with headers about the file and no body."""
     response = HttpResponse(status=status, headers=headers)
     for name in ("Content-Type", "Content-Disposition"):
         del response.headers[name]
@@ -237,7 +239,8 @@ def _bare(status: int, headers: dict[str, str]) -> HttpResponse:
 
 
 def disposition(name: str, *, attachment: bool) -> str:
-    """Content-Disposition with both forms of the name: plain ASCII, and UTF-8 for who reads it."""
+    """A Content-Disposition header with both forms of a name: `filename` in ASCII, `filename*` in
+    UTF-8 (RFC 6266)."""
     folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^ !#-$&-\[\]-~]", "_", folded) if folded.strip(" ._") else "download"
     kind = "attachment" if attachment else "inline"

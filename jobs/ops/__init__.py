@@ -1,1 +1,1 @@
-"""What whoever runs this instance looks at."""
+"""Operations: the dashboard, the diagnosis and the timelines that the admin shows."""

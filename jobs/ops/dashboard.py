@@ -1,4 +1,4 @@
-"""What the person who runs this instance sees at a glance: queue, workers, disk, failures, TikTok.
+"""The operations dashboard: queue depth, workers, disk, recent failures, and TikTok's breaker.
 
 States, codes, counts and times only: nothing here tells what anyone fetched.
 """
@@ -19,8 +19,9 @@ from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 
 from jobs import VERSION
+from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, progress
-from jobs.ephemeral.connection import RedisUnavailable, server_info
+from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import REFUSAL_CODES
@@ -32,88 +33,94 @@ from jobs.upstream import breaker
 from jobs.upstream.breaker import BreakerState
 
 S = ItemState
-HOURS: Final = 24
-LATE: Final = timedelta(minutes=5)
-"""A line that is due for so long means that something hangs."""
+WINDOW_HOURS: Final = 24
+"""How far back outcomes are counted, the current hour included."""
+QUEUE_LATE_AFTER: Final = timedelta(minutes=5)
+"""A line due for longer than this means that something hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """Lines that are not settled. due: could start now. waiting: asked to wait, for_tiktok of them
-    because TikTok refuses this server. oldest_since: since when the oldest due one could start.
-    packages: ZIPs still to be packed."""
+class QueueDepth:
+    """Lines that are not settled, and ZIPs that are not packed.
+
+    due: could start now. waiting: asked to wait, waiting_for_tiktok of them because TikTok refuses
+    this server. oldest_due_since: since when the oldest due line could start.
+    """
 
     due: int
     waiting: int
-    for_tiktok: int
+    waiting_for_tiktok: int
     running: int
     packages: int
-    oldest_since: datetime | None
+    oldest_due_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """A line in hand. progress: None when Redis does not know."""
+class RunningLine:
+    """A claimed line. progress: None when Redis has none of it."""
 
     item_id: UUID
     owner: str
-    since: datetime | None
+    claimed_at: datetime | None
     attempt: int
     progress: ItemProgress | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """A live worker and the lines it has in hand; name "": whose they are is not known."""
+class WorkerStatus:
+    """A live worker and the lines it runs. name "": lines whose worker is not known."""
 
     name: str
-    heard_at: datetime | None
-    running: tuple[Running, ...]
+    last_seen_at: datetime | None
+    running: tuple[RunningLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hour:
-    """Lines settled within the hour that begins at `at`."""
+class HourlyOutcomes:
+    """Lines settled within the hour that begins at `at`. failed: in whole or in part."""
 
     at: datetime
-    fine: int
+    succeeded: int
     failed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
-    """Of lines settled lately: how many failed, in whole or in part, and why.
+class RecentOutcomes:
+    """Lines settled in the last WINDOW_HOURS: how many failed, in whole or in part, and why.
 
-    codes: (code, count), most first. hours: oldest first, the current one last.
+    codes: (error code, count), most first. hours: oldest first, the current one last.
     """
 
     settled: int
     failed: int
     codes: tuple[tuple[str, int], ...]
-    hours: tuple[Hour, ...]
+    hours: tuple[HourlyOutcomes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operations:
-    """Everything at one moment. workers: None while Redis is away, and nothing is known then of
-    breaker and sweep either."""
+class Dashboard:
+    """The instance at one moment.
+
+    workers: None while Redis is away, and breaker and sweep are None then, too. disk: None when its
+    folder does not answer.
+    """
 
     now: datetime
-    queue: Queue
-    workers: tuple[Worker, ...] | None
+    queue: QueueDepth
+    workers: tuple[WorkerStatus, ...] | None
     disk: Capacity | None
-    failures: Failures
+    outcomes: RecentOutcomes
     breaker: BreakerState | None
     sweep: Sweep | None
 
     @property
-    def alive(self) -> int:
-        """How many workers are."""
-        return sum(1 for worker in self.workers or () if worker.heard_at)
+    def workers_alive(self) -> int:
+        """How many workers are alive; 0 while Redis is away."""
+        return sum(1 for worker in self.workers or () if worker.last_seen_at)
 
     @property
     def breaker_open(self) -> bool:
-        """Nobody asks TikTok right now."""
+        """TikTok is not asked right now."""
         return self.breaker is not None and self.breaker.until > self.now
 
     @property
@@ -123,89 +130,89 @@ class Operations:
 
     @property
     def sweep_late(self) -> bool:
-        """None came by for too long."""
+        """The last clean-up was too long ago."""
         return self.sweep is not None and self.sweep.is_late(self.now)
 
     @property
     def queue_late(self) -> bool:
-        """Something could have started long ago."""
-        since = self.queue.oldest_since
-        return since is not None and self.now - since > LATE
+        """A line could have started QUEUE_LATE_AFTER ago."""
+        since = self.queue.oldest_due_since
+        return since is not None and self.now - since > QUEUE_LATE_AFTER
 
 
-def look(now: datetime) -> Operations:
-    """The whole picture, in a handful of queries and as many questions to Redis."""
+def read_dashboard(now: datetime) -> Dashboard:
+    """The whole dashboard, in a handful of queries and as many questions to Redis."""
     try:
-        alive, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.shared_state()
+        workers, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.shared_state()
     except RedisUnavailable:
-        alive, sweep, pause = None, None, None
+        workers, sweep, pause = None, None, None
     try:
         disk = capacity.measure()
     except OSError:
         disk = None
-    return Operations(
+    return Dashboard(
         now=now,
-        queue=queue(now),
-        workers=alive,
+        queue=queue_depth(now),
+        workers=workers,
         disk=disk,
-        failures=failures(now),
+        outcomes=recent_outcomes(now),
         breaker=pause,
         sweep=sweep,
     )
 
 
-def queue(now: datetime) -> Queue:
-    """How long the line is."""
+def queue_depth(now: datetime) -> QueueDepth:
+    """Open lines by what they wait for. Two queries."""
     due = Q(state=S.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
     waiting = Q(state=S.QUEUED, not_before__gt=now)
-    found = Item.objects.open().aggregate(
+    counts = Item.objects.open().aggregate(
         due=Count("pk", filter=due),
         waiting=Count("pk", filter=waiting),
-        for_tiktok=Count("pk", filter=waiting & Q(error_code__in=REFUSAL_CODES)),
+        waiting_for_tiktok=Count("pk", filter=waiting & Q(error_code__in=REFUSAL_CODES)),
         running=Count("pk", filter=Q(state=S.RUNNING)),
-        oldest_since=Min(Greatest("asked_at", Coalesce("not_before", "asked_at")), filter=due),
+        oldest_due_since=Min(Greatest("asked_at", Coalesce("not_before", "asked_at")), filter=due),
     )
     open_packages = (PackageState.QUEUED, PackageState.RUNNING)
     packages = Package.objects.filter(state__in=open_packages).count()
-    return Queue(packages=packages, **found)
+    return QueueDepth(packages=packages, **counts)
 
 
-def _workers() -> tuple[Worker, ...]:
-    heard = heartbeats.last_seen()
-    items = (
+def _workers() -> tuple[WorkerStatus, ...]:
+    last_seen = heartbeats.last_seen()
+    items = list(
         Item.objects.filter(state=S.RUNNING)
         .select_related("owner")
         .only("job_id", "claimed_at", "attempt", "owner__username")
         .order_by("claimed_at")
     )
-    found = list(items)
-    told = progress.read_many({item.job_id for item in found})
-    in_hand: dict[str, list[Running]] = defaultdict(list)
-    for item in found:
-        known = told.get(str(item.pk))
-        name = known.worker if known and known.worker in heard else ""
-        in_hand[name].append(
-            Running(
+    progress_by_item = progress.read_many({item.job_id for item in items})
+    lines_by_worker: dict[str, list[RunningLine]] = defaultdict(list)
+    for item in items:
+        known = progress_by_item.get(str(item.pk))
+        name = known.worker if known and known.worker in last_seen else ""
+        lines_by_worker[name].append(
+            RunningLine(
                 item_id=item.pk,
                 owner=item.owner.get_username(),
-                since=item.claimed_at,
+                claimed_at=item.claimed_at,
                 attempt=item.attempt,
                 progress=known,
             )
         )
-    listed = [
-        Worker(name=name, heard_at=at, running=tuple(in_hand[name]))
-        for name, at in sorted(heard.items())
+    workers = [
+        WorkerStatus(name=name, last_seen_at=at, running=tuple(lines_by_worker[name]))
+        for name, at in sorted(last_seen.items())
     ]
-    if in_hand[""]:
-        listed.append(Worker(name="", heard_at=None, running=tuple(in_hand[""])))
-    return tuple(listed)
+    if lines_by_worker[""]:
+        unknown = tuple(lines_by_worker[""])
+        workers.append(WorkerStatus(name="", last_seen_at=None, running=unknown))
+    return tuple(workers)
 
 
-def failures(now: datetime) -> Failures:
-    """The last 24 hours, the current one included."""
+def recent_outcomes(now: datetime) -> RecentOutcomes:
+    """The last WINDOW_HOURS, the current hour included; cancelled lines do not count."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
-    first = this_hour - timedelta(hours=HOURS - 1)
+    first = this_hour - timedelta(hours=WINDOW_HOURS - 1)
     rows = (
         Item.objects.filter(settled_at__gte=first, settled_at__lte=now)
         .exclude(state=S.CANCELLED)
@@ -214,29 +221,31 @@ def failures(now: datetime) -> Failures:
         .values_list("hour", "state", "error_code")
         .annotate(count=Count("pk"))
     )
-    fine: dict[datetime, int] = defaultdict(int)
-    bad: dict[datetime, int] = defaultdict(int)
+    succeeded: dict[datetime, int] = defaultdict(int)
+    failed: dict[datetime, int] = defaultdict(int)
     codes: dict[str, int] = defaultdict(int)
     for hour, state, code, count in rows:
         if state in (S.FAILED, S.PARTIAL):
-            bad[hour] += count
+            failed[hour] += count
             codes[code] += count
         else:
-            fine[hour] += count
-    hours = [first + timedelta(hours=number) for number in range(HOURS)]
-    failed = sum(bad.values())
-    return Failures(
-        settled=failed + sum(fine.values()),
-        failed=failed,
-        codes=tuple(sorted(codes.items(), key=lambda one: (-one[1], one[0]))),
-        hours=tuple(Hour(at=hour, fine=fine[hour], failed=bad[hour]) for hour in hours),
+            succeeded[hour] += count
+    hours = [first + timedelta(hours=number) for number in range(WINDOW_HOURS)]
+    return RecentOutcomes(
+        settled=sum(failed.values()) + sum(succeeded.values()),
+        failed=sum(failed.values()),
+        codes=tuple(sorted(codes.items(), key=lambda entry: (-entry[1], entry[0]))),
+        hours=tuple(
+            HourlyOutcomes(at=hour, succeeded=succeeded[hour], failed=failed[hour])
+            for hour in hours
+        ),
     )
 
 
 def versions() -> Sequence[tuple[str, str]]:
-    """What runs here: (name, version)."""
+    """The versions of everything that runs: (name, version); Redis has "–" while it is away."""
     try:
-        server = server_info().version
+        server = redis_connection.server_info().version
     except RedisUnavailable:
         server = "–"
     return (
@@ -250,8 +259,8 @@ def versions() -> Sequence[tuple[str, str]]:
 
 def database_version() -> tuple[str, str]:
     """The database's name and version. Raises DatabaseError when it is away."""
-    lite = connection.vendor == "sqlite"
-    question = "SELECT sqlite_version()" if lite else "SHOW server_version"
+    is_sqlite = connection.vendor == "sqlite"
+    question = "SELECT sqlite_version()" if is_sqlite else "SHOW server_version"
     with connection.cursor() as cursor:
         cursor.execute(question)
         version = str(cursor.fetchone()[0]).partition(" ")[0]

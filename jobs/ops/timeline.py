@@ -1,12 +1,12 @@
-"""What happened to a job or a line, and what will, in order: told from the times in its rows.
+"""The timeline of a job or a line, past and upcoming, from the times in its rows.
 
-Rows keep the last time of each kind, so of several attempts the last one is told.
+Rows keep the last time of each kind, so of several attempts the last one is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -20,61 +20,62 @@ from jobs.states import OPEN, ItemState
 from jobs.wording import size
 
 S = ItemState
-_MOMENT = timedelta(seconds=2)
+_SAME_MOMENT = timedelta(seconds=2)
+"""A line whose asked_at and created_at are this close was asked for once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One thing at one time. code: why. ahead: it has not come yet."""
+class TimelineEntry:
+    """An event, in the active language. code: of its error. upcoming: later than now."""
 
     at: datetime
-    said: str
+    text: str
     code: str = ""
-    ahead: bool = False
+    upcoming: bool = False
 
 
-def of_item(item: Item, now: datetime) -> list[Happening]:
-    """A line's story. Three queries."""
-    return _ordered(_item(item, now), now)
+def of_item(item: Item, now: datetime) -> list[TimelineEntry]:
+    """The timeline of a line, oldest first. Three queries."""
+    return _ordered(_item_entries(item), now)
 
 
-def of_job(job: Job, now: datetime) -> list[Happening]:
-    """A job's. Three queries."""
-    return _ordered(_job(job, now), now)
+def of_job(job: Job, now: datetime) -> list[TimelineEntry]:
+    """The timeline of a job, oldest first. Three queries."""
+    return _ordered(_job_entries(job), now)
 
 
-def _ordered(happenings: Iterable[Happening], now: datetime) -> list[Happening]:
-    # What has the same time stays in the order it is told in.
+def _ordered(entries: Iterable[TimelineEntry], now: datetime) -> list[TimelineEntry]:
+    # Entries of the same time stay in the order they come in.
     return sorted(
-        (Happening(one.at, one.said, one.code, ahead=one.at > now) for one in happenings),
-        key=lambda one: one.at,
+        (replace(entry, upcoming=entry.at > now) for entry in entries),
+        key=lambda entry: entry.at,
     )
 
 
-def _item(item: Item, now: datetime) -> Iterator[Happening]:
-    yield Happening(item.created_at, _("sent in"))
-    if item.asked_at - item.created_at > _MOMENT:
-        yield Happening(item.asked_at, _("asked for again"))
+def _item_entries(item: Item) -> Iterator[TimelineEntry]:
+    yield TimelineEntry(item.created_at, _("sent in"))
+    if item.asked_at - item.created_at > _SAME_MOMENT:
+        yield TimelineEntry(item.asked_at, _("asked for again"))
     if item.claimed_at:
-        yield Happening(item.claimed_at, _("attempt %(n)d began") % {"n": item.attempt})
+        yield TimelineEntry(item.claimed_at, _("attempt %(n)d began") % {"n": item.attempt})
     files = Artifact.objects.filter(item=item)
     media = files.filter(role=Role.MEDIA).values_list("story_id", flat=True)
     saved = [story_id for story_id in media if story_id]
     for story in Story.objects.filter(item=item).order_by("position"):
         if story.captured_at:
-            yield Happening(story.captured_at, _story(story, saved.count(story.pk)))
+            yield TimelineEntry(story.captured_at, _story_text(story, saved.count(story.pk)))
     if item.state == S.RUNNING and item.heartbeat_at:
-        yield Happening(item.heartbeat_at, _("last sign of life of its worker"))
+        yield TimelineEntry(item.heartbeat_at, _("last sign of life of its worker"))
     if item.state == S.QUEUED and item.sent_at:
-        yield Happening(item.sent_at, _("offered to the workers"))
+        yield TimelineEntry(item.sent_at, _("offered to the workers"))
     if item.state == S.QUEUED and item.not_before:
-        yield Happening(item.not_before, _("may be tried"), item.error_code)
+        yield TimelineEntry(item.not_before, _("may be tried"), item.error_code)
     if item.settled_at:
-        yield Happening(item.settled_at, str(S(item.state).label), item.error_code)
-    yield from _files(files, now)
+        yield TimelineEntry(item.settled_at, str(S(item.state).label), item.error_code)
+    yield from _file_entries(files)
 
 
-def _story(story: Story, saved: int) -> str:
+def _story_text(story: Story, saved: int) -> str:
     words = ngettext(
         "story %(place)d: %(saved)d of %(count)d file saved",
         "story %(place)d: %(saved)d of %(count)d files saved",
@@ -83,35 +84,35 @@ def _story(story: Story, saved: int) -> str:
     return words % {"place": story.position, "saved": saved, "count": story.media_count}
 
 
-def _job(job: Job, now: datetime) -> Iterator[Happening]:
+def _job_entries(job: Job) -> Iterator[TimelineEntry]:
     items = list(Item.objects.filter(job=job).order_by("position"))
     sent = ngettext("sent in with %(n)d line", "sent in with %(n)d lines", len(items))
-    yield Happening(job.created_at, sent % {"n": len(items)})
-    begun = [item.claimed_at for item in items if item.claimed_at]
-    if begun:
-        yield Happening(min(begun), _("the first line began"))
+    yield TimelineEntry(job.created_at, sent % {"n": len(items)})
+    claim_times = [item.claimed_at for item in items if item.claimed_at]
+    if claim_times:
+        yield TimelineEntry(min(claim_times), _("the first line began"))
     for item in items:
         if item.settled_at and item.state not in OPEN:
-            said = _("line %(n)d: %(state)s") % {"n": item.position, "state": S(item.state).label}
-            yield Happening(item.settled_at, said, item.error_code)
+            text = _("line %(n)d: %(state)s") % {"n": item.position, "state": S(item.state).label}
+            yield TimelineEntry(item.settled_at, text, item.error_code)
         elif item.not_before and item.state == S.QUEUED:
-            said = _("line %(n)d may be tried") % {"n": item.position}
-            yield Happening(item.not_before, said, item.error_code)
+            text = _("line %(n)d may be tried") % {"n": item.position}
+            yield TimelineEntry(item.not_before, text, item.error_code)
     if job.settled_at:
         # Of two lines that settle at once, either may close the job, and does so with its own time.
-        settled = [item.settled_at for item in items if item.settled_at]
-        yield Happening(max([job.settled_at, *settled]), _("nothing was left to do"))
+        settle_times = [item.settled_at for item in items if item.settled_at]
+        yield TimelineEntry(max([job.settled_at, *settle_times]), _("nothing was left to do"))
         retention = settings.STORYKEEP.job_retention
         if retention:
-            yield Happening(job.settled_at + retention, _("this record goes"))
+            yield TimelineEntry(job.settled_at + retention, _("this record goes"))
     for package in Package.objects.filter(job=job):
-        said = _("a ZIP was asked for: %(state)s") % {"state": package.get_state_display()}
-        yield Happening(package.created_at, said, package.error_code)
-    yield from _files(Artifact.objects.filter(job=job), now)
+        text = _("a ZIP was asked for: %(state)s") % {"state": package.get_state_display()}
+        yield TimelineEntry(package.created_at, text, package.error_code)
+    yield from _file_entries(Artifact.objects.filter(job=job))
 
 
-def _files(files: QuerySet[Artifact], now: datetime) -> Iterator[Happening]:
-    """What was deleted, a minute at a time, and when the rest goes."""
+def _file_entries(files: QuerySet[Artifact]) -> Iterator[TimelineEntry]:
+    """Files deleted, a minute to an entry, and the times the others expire."""
     facts = sorted(
         (removed_at or expires_at, removed_at is not None, size_bytes)
         for removed_at, expires_at, size_bytes in files.values_list(
@@ -123,12 +124,11 @@ def _files(files: QuerySet[Artifact], now: datetime) -> Iterator[Happening]:
         return fact[0].replace(second=0, microsecond=0), fact[1]
 
     for (_at, removed), group in groupby(facts, key=minute):
-        some = list(group)
-        words = {"n": len(some), "size": size(sum(one[2] for one in some))}
+        entries = list(group)
+        count = len(entries)
+        values = {"n": count, "size": size(sum(size_bytes for _, _, size_bytes in entries))}
         if removed:
-            said = ngettext(
-                "%(n)d file deleted, %(size)s", "%(n)d files deleted, %(size)s", len(some)
-            )
+            text = ngettext("%(n)d file deleted, %(size)s", "%(n)d files deleted, %(size)s", count)
         else:
-            said = ngettext("%(n)d file goes, %(size)s", "%(n)d files go, %(size)s", len(some))
-        yield Happening(some[-1][0], said % words)
+            text = ngettext("%(n)d file goes, %(size)s", "%(n)d files go, %(size)s", count)
+        yield TimelineEntry(entries[-1][0], text % values)

@@ -1,1 +1,1 @@
-"""The pages people see."""
+"""Web pages: views, forms, and what they show in words."""

@@ -1,4 +1,4 @@
-"""What the box on the home page holds, and the search above the history."""
+"""The form of the home page, and the search of the history."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ NOTE_LENGTH = 500
 
 
 class PasteForm(forms.Form):
-    """Names and links as pasted, a note, and the options.
-
-    How many lines there may be is `submission`'s business; this only reads the fields.
-    """
+    """Names and links as pasted, a note, and the options. Lines are counted by `submission`."""
 
     text = forms.CharField(
         strip=False,
@@ -29,11 +26,11 @@ class PasteForm(forms.Form):
     audio = forms.ChoiceField(choices=Audio.choices, required=False)
 
     def lines(self) -> list[str]:
-        """The lines to submit. Only for a valid form."""
+        """The lines found in `text`. Only for a valid form."""
         return find_lines(self.cleaned_data["text"])
 
     def options(self) -> Options:
-        """What to save and how. Only for a valid form."""
+        """The options of the job. Only for a valid form."""
         return Options(
             prefer=Prefer(self.cleaned_data["prefer"] or Prefer.COMPATIBLE),
             posts=self.cleaned_data["posts"],
@@ -42,7 +39,7 @@ class PasteForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """What to look for in the history."""
+    """Words and a state to narrow the history down to."""
 
     q = forms.CharField(required=False, max_length=200)
     state = forms.ChoiceField(choices=ItemState.choices, required=False)

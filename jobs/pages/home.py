@@ -1,4 +1,4 @@
-"""The page with the box: what is sent from it, what it keeps for its writer, what it gives back."""
+"""The home page: the form that submits lines, its problems, and drafts that wait for a sign-in."""
 
 from __future__ import annotations
 
@@ -19,86 +19,86 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs.errors import BatchTooLong, place, told
-from jobs.lines import Line, read_lines
+from jobs.errors import BatchTooLong, explain, localized_detail
+from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
+from jobs.pages.responses import uncached
 from jobs.queries import cards
 from jobs.queue import quotas, submission
+from jobs.queue.submission import NothingUnderstood
 from jobs.text import clean_text
 from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError, UnsupportedLink
 
-RECENT: Final = 6
-MARKED: Final = 20
-"""So many lines are named one by one when a paste is refused."""
+RECENT_JOBS: Final = 6
+MAX_MARKED_LINES: Final = 20
+"""At most so many lines are named one by one when a paste is refused."""
 
-_TYPED: Final = "typed"
-_TYPED_KEPT_S: Final = 60 * 60
+_DRAFT_KEY: Final = "typed"
+_DRAFT_TTL_S: Final = 60 * 60
 _FIELDS: Final = ("text", "note", "prefer", "posts", "audio")
-_NEXT_LENGTH: Final = 2000
-"""Django sends nobody on to an address of more than 2048 characters after they signed in."""
-_writers = Signer(salt="jobs.pages.home.writer")
+_MAX_NEXT_LENGTH: Final = 2000
+"""Django redirects to no address of more than 2048 characters after a sign-in."""
+_writer_signer = Signer(salt="jobs.pages.home.writer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marked:
-    """A line that is in the way. number: where it stands in the box, from 1; None = not found."""
+class MarkedLine:
+    """A line of the text field that is refused. number: from 1; None where it was not found."""
 
     number: int | None
     text: str
-    said: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why nothing was sent. field: what is wrong, `text` or `note`."""
+    """Why no job was made. field: the form's field it is about, "" for the form as a whole."""
 
     message: str
     hint: str = ""
     field: str = "text"
-    lines: Sequence[Marked] = ()
+    lines: Sequence[MarkedLine] = ()
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The box, and the last jobs below it. A GET may bring text along; a POST makes a job."""
+    """The form, and the last jobs below it. A GET may bring text along; a POST makes a job."""
     if not request.user.is_authenticated:
-        return _to_login(request)
+        return _redirect_to_login(request)
     if request.method != "POST":
-        return _page(request, PasteForm(initial=_waiting(request)))
+        return _page(request, PasteForm(initial=_initial(request)))
     form = PasteForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, _wrong(form), status=422)
-    lines = form.lines()
-    verdicts = read_lines(lines)
-    if verdicts and not any(line.target for line in verdicts):
-        return _page(request, form, _nothing_in_it(form, verdicts), status=422)
+        return _page(request, form, _form_problem(form), status=422)
     try:
         job = submission.submit(
             request.user,
-            lines,
+            form.lines(),
             note=form.cleaned_data["note"],
             options=form.options(),
-            idempotency_key=_once(request, form),
+            idempotency_key=_idempotency_key(request, form),
         )
     except StoriesError as error:
-        return _page(request, form, _refused(form, verdicts, error), status=422)
+        return _page(request, form, _submit_problem(form, error), status=422)
     return redirect("job", job.pk)
 
 
-def again(request: HttpRequest) -> HttpResponse | None:
-    """What was sent from a page that was too old to be trusted: shown, to be sent once more; None
-    when it was somebody else's page."""
+def expired_form(request: HttpRequest) -> HttpResponse | None:
+    """The form with what was sent from a page whose CSRF token had expired, to be sent again.
+
+    None when the page was another user's.
+    """
     if not request.user.is_authenticated:
-        return _to_login(request)
-    if _writer(request) != str(request.user.pk):
+        return _redirect_to_login(request)
+    if _writer_id(request) != str(request.user.pk):
         return None
     problem = Problem(
         message=_("This page was too old, and nothing was sent."),
         hint=_("All you typed is still here: send it once more."),
         field="",
     )
-    return _page(request, PasteForm(initial=_given(request)), problem, status=403)
+    return _page(request, PasteForm(initial=_submitted(request)), problem, status=403)
 
 
 def _page(
@@ -107,152 +107,154 @@ def _page(
     context = {
         "form": form,
         "problem": problem,
-        "open_options": _has_more_than_text(form),
-        "writer": _writers.sign(str(request.user.pk)),
+        "open_options": _has_options(form),
+        "writer": _writer_signer.sign(str(request.user.pk)),
         "once": uuid4().hex,
         "limit": settings.STORYKEEP.batch_max,
         "ttl": settings.STORYKEEP.artifact_ttl,
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.open_state(),
-        "cards": cards.cards(cards.find(request.user)[:RECENT]),
-        "known": cards.known(request.user),
+        "cards": cards.job_cards(cards.search_jobs(request.user)[:RECENT_JOBS]),
+        "recent_targets": cards.recent_targets(request.user),
         "usage": quotas.usage(request.user),
         "style": "day-time",
     }
-    response = render(request, "jobs/home.html", context, status=status)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return uncached(render(request, "jobs/home.html", context, status=status))
 
 
-def _has_more_than_text(form: PasteForm) -> bool:
-    given = form.data if form.is_bound else form.initial
-    usual = {"", None, False, Prefer.COMPATIBLE, Audio.NONE}
-    return any(given.get(name) not in usual for name in _FIELDS if name != "text")
+def _has_options(form: PasteForm) -> bool:
+    """True when the note or an option differs from its default."""
+    fields = form.data if form.is_bound else form.initial
+    defaults = {"", None, False, Prefer.COMPATIBLE, Audio.NONE}
+    return any(fields.get(name) not in defaults for name in _FIELDS if name != "text")
 
 
-def _once(request: HttpRequest, form: PasteForm) -> str | None:
-    """The same for the same page sent twice as it was: a double tap makes one job."""
-    page = request.POST.get("once", "")
-    if not page:
+def _idempotency_key(request: HttpRequest, form: PasteForm) -> str | None:
+    """A key that is equal when one page sends equal fields twice: a double tap makes one job."""
+    page_id = request.POST.get("once", "")
+    if not page_id:
         return None
-    sent = json.dumps([page, form.cleaned_data], sort_keys=True, default=str)
-    return f"page {hashlib.sha256(sent.encode('utf-8', 'replace')).hexdigest()}"
+    content = json.dumps([page_id, form.cleaned_data], sort_keys=True, default=str)
+    return f"page {hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()}"
 
 
-# --- what is wrong --------------------------------------------------------------------------------
+# --- problems -------------------------------------------------------------------------------------
 
 
-def _wrong(form: PasteForm) -> Problem:
+def _form_problem(form: PasteForm) -> Problem:
     field, errors = next(iter(form.errors.as_data().items()))
     message = " ".join(errors[0].messages)
     if field == "note":
         return Problem(message=f"{_('Why you save this')}: {message}", field=field)
     lines = enumerate(form.data.get("text", "").splitlines(), start=1)
     hidden = [number for number, line in lines if "\0" in line]
-    marked = [Marked(number=number, text="", said=message) for number in hidden[:MARKED]]
+    marked = [
+        MarkedLine(number=number, text="", message=message) for number in hidden[:MAX_MARKED_LINES]
+    ]
     return Problem(message=message, lines=marked)
 
 
-def _nothing_in_it(form: PasteForm, verdicts: Sequence[Line]) -> Problem:
-    first = [(line.text, _verdict(line.error)) for line in verdicts[:MARKED] if line.error]
-    if len(verdicts) > 1:
-        message = _("None of these lines can be saved.")
-    elif isinstance(verdicts[0].error, UnsupportedLink):
-        message = _("This line cannot be saved.")
-    else:
-        message = _("There is no name and no link in that.")
-    return Problem(message=message, lines=_marked(form, first))
-
-
-def _verdict(error: InputError) -> str:
-    """What it is instead, why that will not do, and what will."""
-    message, hint = told(error)
-    instead = f"{capfirst(place(error.detail))}." if isinstance(error, UnsupportedLink) else ""
+def _line_message(error: InputError) -> str:
+    """What the link leads to instead, the error's message, and its hint, as sentences."""
+    message, hint = explain(error)
+    instead = (
+        f"{capfirst(localized_detail(error.detail))}." if isinstance(error, UnsupportedLink) else ""
+    )
     return " ".join(filter(None, (instead, message, hint)))
 
 
-def _refused(form: PasteForm, verdicts: Sequence[Line], error: StoriesError) -> Problem:
-    message, hint = told(error)
-    marked: Sequence[Marked] = ()
-    if isinstance(error, BatchTooLong) and error.limit < len(verdicts):
-        marked = _marked(form, [(verdicts[error.limit].text, _("From here on it is too much."))])
+def _submit_problem(form: PasteForm, error: StoriesError) -> Problem:
+    if isinstance(error, NothingUnderstood):
+        refused = error.lines[:MAX_MARKED_LINES]
+        messages = [(line.text, _line_message(line.error)) for line in refused if line.error]
+        return Problem(message=error.said(), lines=_marked_lines(form, messages))
+    message, hint = explain(error)
+    marked: Sequence[MarkedLine] = ()
+    if isinstance(error, BatchTooLong):
+        first_over = read_lines(form.lines())[error.limit]
+        marked = _marked_lines(form, [(first_over.text, _("From here on it is too much."))])
     return Problem(message=message, hint=hint, lines=marked)
 
 
-def _marked(form: PasteForm, told_of: Iterable[tuple[str, str]]) -> list[Marked]:
-    """Lines and what there is to say of each, with their numbers: of the line that is it, or holds
-    it among other things."""
-    box = form.data.get("text", "").splitlines()
-    lines = [clean_text(line, LINE_LENGTH) for line in box]
+def _marked_lines(form: PasteForm, messages: Iterable[tuple[str, str]]) -> list[MarkedLine]:
+    """Lines and their messages, with the number of the typed line that is equal or contains it."""
+    typed = form.data.get("text", "").splitlines()
+    lines = [clean_text(line, LINE_LENGTH) for line in typed]
     numbers: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         numbers.setdefault(line, number)
 
     def number_of(text: str) -> int | None:
-        holding = (number for number, line in enumerate(lines, start=1) if text in line)
-        return numbers.get(text) or next(holding, None)
+        containing = (number for number, line in enumerate(lines, start=1) if text in line)
+        return numbers.get(text) or next(containing, None)
 
-    return [Marked(number=number_of(text), text=text, said=said) for text, said in told_of]
+    return [
+        MarkedLine(number=number_of(text), text=text, message=message) for text, message in messages
+    ]
 
 
-# --- what waits for its writer --------------------------------------------------------------------
+# --- drafts ---------------------------------------------------------------------------------------
 
 
-def _to_login(request: HttpRequest) -> HttpResponse:
-    """What was brought along, or typed before the session ended, is there again after sign-in."""
-    here = reverse("home")
+def _redirect_to_login(request: HttpRequest) -> HttpResponse:
+    """To the sign-in and back here. A form that was sent, or text that came along, is kept.
+
+    Short text travels in the address to return to, the rest as a draft in the session.
+    """
+    home_url = reverse("home")
     if request.method == "POST":
-        _keep(request, _given(request), _writer(request))
-        return redirect_to_login(here)
-    text = _prefill(request)
-    address = f"{here}?{urlencode({'text': text})}" if text else here
-    if len(address) > _NEXT_LENGTH:
-        _keep(request, {"text": text}, None)
-        address = here
+        _save_draft(request, _submitted(request), _writer_id(request))
+        return redirect_to_login(home_url)
+    text = _shared_text(request)
+    address = f"{home_url}?{urlencode({'text': text})}" if text else home_url
+    if len(address) > _MAX_NEXT_LENGTH:
+        _save_draft(request, {"text": text}, None)
+        address = home_url
     return redirect_to_login(address)
 
 
-def _given(request: HttpRequest) -> dict[str, Any]:
+def _submitted(request: HttpRequest) -> dict[str, Any]:
+    """The filled fields of a form that was sent, unchecked."""
     return {name: request.POST[name] for name in _FIELDS if request.POST.get(name)}
 
 
-def _writer(request: HttpRequest) -> str:
-    """Whose page this was sent from; "" for a form that none of our pages holds."""
+def _writer_id(request: HttpRequest) -> str:
+    """The id of the user whose page sent this form; "" where it was none of our pages."""
     try:
-        return _writers.unsign(request.POST.get("writer", ""))
+        return _writer_signer.unsign(request.POST.get("writer", ""))
     except BadSignature:
         return ""
 
 
-def _keep(request: HttpRequest, given: dict[str, Any], writer: str | None) -> None:
-    """Until somebody signs in here: the writer, or anybody when None."""
-    if writer != "" and given.get("text", "").strip():
-        request.session[_TYPED] = {"given": given, "writer": writer}
-        request.session.set_expiry(_TYPED_KEPT_S)  # signing in makes it long again
+def _save_draft(request: HttpRequest, fields: dict[str, Any], writer_id: str | None) -> None:
+    """Keep fields in the session for the user of that id; None for whoever signs in next."""
+    if writer_id != "" and fields.get("text", "").strip():
+        request.session[_DRAFT_KEY] = {"given": fields, "writer": writer_id}
+        request.session.set_expiry(_DRAFT_TTL_S)  # signing in makes it long again
 
 
-def _waiting(request: HttpRequest) -> dict[str, Any]:
-    """What the box holds to begin with: what was left, and what comes along."""
-    kept, brought = _kept(request) or {}, _prefill(request)
-    return kept | {"text": "\n".join(filter(None, (kept.get("text"), brought)))}
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """The fields a page begins with: the user's draft, and text that came along below it."""
+    draft, shared = _pop_draft(request), _shared_text(request)
+    return draft | {"text": "\n".join(filter(None, (draft.get("text"), shared)))}
 
 
-def _kept(request: HttpRequest) -> dict[str, Any] | None:
-    """What this person left; what somebody else did is dropped."""
-    kept = request.session.pop(_TYPED, None)
-    if not isinstance(kept, dict) or kept.get("writer") not in {None, str(request.user.pk)}:
-        return None
-    return dict(kept["given"])
+def _pop_draft(request: HttpRequest) -> dict[str, Any]:
+    """The draft of this user, {} for none; another user's is dropped."""
+    draft = request.session.pop(_DRAFT_KEY, None)
+    if not isinstance(draft, dict) or draft.get("writer") not in {None, str(request.user.pk)}:
+        return {}
+    return dict(draft["given"])
 
 
-def _prefill(request: HttpRequest) -> str:
-    """What an app shared, or a link brought along: text and link, each once.
+def _shared_text(request: HttpRequest) -> str:
+    """The `text` and `url` an app shared or a link holds, each once.
 
-    The title counts only when neither says where to look: a lone word would be read as a name.
+    `title` is added only when neither holds a name or link: a lone word would be read as a name.
     """
     title, text, url = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
-    told_here = [text, *([url] if url not in text else [])]
-    if title and not any(mark in part for mark in ("@", "://") for part in told_here):
-        told_here = [title, *told_here]
-    return "\n".join(dict.fromkeys(filter(None, told_here)))
+    parts = [text, *([url] if url not in text else [])]
+    if title and not any(mark in part for mark in ("@", "://") for part in parts):
+        parts = [title, *parts]
+    return "\n".join(dict.fromkeys(filter(None, parts)))

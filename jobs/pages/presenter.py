@@ -1,8 +1,7 @@
-"""A snapshot told to a reader: what the job's page says about a job, a line and a story."""
+"""A job's page from a snapshot: every sentence, number and offer about the job and its lines."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,311 +10,241 @@ from typing import Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
-from jobs.errors import BY_CODE, Cancelled, Internal, place, words
+from jobs.errors import localized_detail, words
 from jobs.files import lifetime
-from jobs.models import ItemKind, Role, StoryKind
-from jobs.queries.snapshot import ErrorView, FileView, ItemView, ProgressView, Snapshot, StoryView
-from jobs.queue.resubmission import ENDED
+from jobs.models import Role
+from jobs.pages.tiles import Tile, present_tile
+from jobs.queries.job_view import FileView, ItemView, ProgressView, Snapshot
+from jobs.queries.titles import display_name, normalized
+from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
 from jobs.wording import size
-from stories.errors import Refusal
 
-_NAMES: Final = 3
-_FEW: Final = 6
-"""More lines than these are narrowed down by how they ended, and failures take less room."""
-_TITLE: Final = 40
-_SCHEME: Final = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
-_SUFFIXES: Final = {
-    "video/mp4": "MP4",
-    "image/jpeg": "JPG",
-    "image/png": "PNG",
-    "image/webp": "WebP",
-    "image/avif": "AVIF",
-    "image/heic": "HEIC",
-    "audio/mp4": "M4A",
-    "audio/mpeg": "MP3",
-    "application/zip": "ZIP",
-}
+_MAX_NAMES: Final = 3
+_FEW_LINES: Final = 6
+"""More lines than these can be filtered by state, and failures take less space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Take:
-    """A file to download. words: the button's; about: the same for who does not see the tile."""
+class PresentedLine:
+    """A line of the job.
 
-    file: FileView
-    words: str
-    about: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """A file to look at in the viewer, and to take.
-
-    share: what a phone's photo roll takes: the JPEG made from the file where there is one.
-    """
-
-    file: FileView
-    share: FileView
-    poster: FileView | None
-    take: Take
-    title: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """A story in the grid.
-
-    cover: the picture to show, if any is here. badge: its length or number of pictures.
-    sights: what the viewer shows, each to take by itself where there are several.
-    main: what one most likely takes; more: everything else that is not among the sights.
-    missing: names what did not arrive; error: why, unless it was cancelled. removed_at: when the
-    last file went, None while any is here. coming: files are still on their way. again: TikTok may
-    still have it.
-    """
-
-    story: StoryView
-    cover: FileView | None
-    badge: str
-    title: str
-    size_bytes: int
-    main: Take | None
-    more: tuple[Take, ...]
-    sights: tuple[Sight, ...]
-    labels: tuple[str, ...]
-    missing: str
-    error: ErrorView | None
-    expires_at: datetime | None
-    removed_at: datetime | None
-    checked: bool
-    coming: bool
-    again: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of the job. title and handle: who it is, as far as known.
-
-    typed: what was pasted, where the title does not say it. verdict, detail, hint: why it waits
-    or failed; detail says where, for codes that have more than one reason. held: it waits only
-    because TikTok turns this server away, which the page says once for all lines. retry_offered:
-    with a button of its own; of a line that is alone, the job's is enough. slim: its verdict takes
-    a line, not a box.
+    title, handle: the account's nickname and `@name`, as far as known.
+    typed: the line as pasted, "" where the title says it already.
+    message, detail, hint: why it waits or failed; detail says where, for codes with more than one
+    reason.
+    waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
+    post_offered: with a button that saves an ordinary post. retry_offered: with its own retry
+    button; a line that is alone has the job's.
+    compact: its error takes a row, not a box.
     """
 
     item: ItemView
     title: str
     handle: str
     typed: str
-    words: str
-    verdict: str
+    summary: str
+    message: str
     detail: str
     hint: str
     post_offered: bool
     retry_offered: bool
-    held: bool
-    slim: bool
+    waits_for_tiktok: bool
+    compact: bool
     tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """Until when the first file would be here; None where only others would gain."""
+class ExtendOffer:
+    """A button that keeps the files longer.
+
+    until: when the first file would be deleted then; None where only other files would gain.
+    """
 
     until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """The job's page. step: changes only when something new begins, for screen readers.
+class JobPage:
+    """Everything the page of a job shows.
 
-    share: how much is done, 0 to 100; None while that cannot be told. quiet: no file is on its way.
-    saved, here: files of stories ever saved, and still on disk; here_bytes: their size.
-    keep: what the button to keep files longer does; None when there is nothing to gain by it.
-    again: the button that asks once more for what was cancelled or cleaned up, "" for none.
+    shown_state: the state that shown_lines are filtered by; None for all lines.
+    state_counts: states and how many lines are in each, most first; empty without a filter.
+    announcement: the step for screen readers, which changes only when something new begins.
+    percent: of the files or bytes, 0 to 100; None while unknown. idle: no file is on its way.
+    files_saved, files_present: files of stories ever saved, and those that can be downloaded.
+    present_bytes: the size of the latter. removed_at: when the last file was deleted, None while
+    any is present.
+    refetch_label: the button that fetches refetchable lines again; "" for none.
+    extend_offer: None when no file can be kept longer.
     """
 
     job: Snapshot
     title: str
-    lines: tuple[Line, ...]
-    shown: tuple[Line, ...]
-    chosen: ItemState | None
-    chips: tuple[tuple[ItemState, int], ...]
-    words: str
-    step: str
-    share: int | None
-    quiet: bool
-    saved: int
-    here: int
-    here_bytes: int
+    lines: tuple[PresentedLine, ...]
+    shown_lines: tuple[PresentedLine, ...]
+    shown_state: ItemState | None
+    state_counts: tuple[tuple[ItemState, int], ...]
+    summary: str
+    announcement: str
+    percent: int | None
+    idle: bool
+    files_saved: int
+    files_present: int
+    present_bytes: int
     removed_at: datetime | None
-    again: str
-    keep: Keep | None
+    refetch_label: str
+    extend_offer: ExtendOffer | None
     etag: str
 
 
-def tell(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Page:
-    """Everything the page says about this job. show: the state of the lines to be seen, "" for all.
+def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> JobPage:
+    """The page of a job. show: the state whose lines are shown, "" for all.
 
-    A state that no line is in any longer, or never was, hides nothing.
+    A state without lines, or an unknown one, filters nothing.
     """
     now = now or timezone.now()
-    here = job.present
-    saved = sum(story.saved for story in job.stories)
-    # What a clock changes is not in the snapshot's own tag.
-    gone = sum(story.leaves_at is not None and story.leaves_at <= now for story in job.stories)
-    lines = tuple(_line(item, now, among=len(job.items)) for item in job.items)
-    narrowed = len(lines) > _FEW and show in {line.item.state for line in lines}
-    shown = tuple(line for line in lines if line.item.state == show) if narrowed else lines
-    removed = [
-        tile.removed_at for line in lines for tile in line.tiles if tile.removed_at is not None
-    ]
-    return Page(
+    files = job.present
+    lines = tuple(_present_line(item, now, among=len(job.items)) for item in job.items)
+    tiles = [tile for line in lines for tile in line.tiles]
+    many = len(lines) > _FEW_LINES
+    filtered = many and show in {line.item.state for line in lines}
+    shown = tuple(line for line in lines if line.item.state == show) if filtered else lines
+    removed = [tile.removed_at for tile in tiles if tile.removed_at is not None]
+    # A clock changes this, so the snapshot's own tag does not count it.
+    left = sum(story.leaves_at is not None and story.leaves_at <= now for story in job.stories)
+    return JobPage(
         job=job,
         title=_title(job.items),
         lines=lines,
-        shown=_hints_once(shown) if len(lines) > _FEW else shown,
-        chosen=ItemState(show) if narrowed else None,
-        chips=_chips(lines),
-        words=_job_words(job, saved, here),
-        step=_step(job),
-        share=_share(job.progress),
-        quiet=job.state not in OPEN or job.progress.phase == "waiting",
-        saved=saved,
-        here=len(here),
-        here_bytes=sum(file.size_bytes for file in here),
-        removed_at=max(removed) if removed and not here else None,
-        again=_again(job, lines, now),
-        keep=_keep(here),
-        etag=f'{job.etag.rstrip(chr(34))}-{gone}"',
+        shown_lines=_without_repeated_hints(shown) if many else shown,
+        shown_state=ItemState(show) if filtered else None,
+        state_counts=_state_counts(lines) if many else (),
+        summary=_summary(job),
+        announcement=_announcement(job),
+        percent=_percent(job.progress),
+        idle=job.state not in OPEN or job.progress.phase == "waiting",
+        files_saved=_files_saved(job),
+        files_present=len(files),
+        present_bytes=sum(file.size_bytes for file in files),
+        removed_at=max(removed) if removed and not files else None,
+        refetch_label=_refetch_label(job, tiles, now),
+        extend_offer=_extend_offer(files),
+        etag=f'{job.etag.rstrip(chr(34))}-{left}"',
     )
 
 
-def _chips(lines: Sequence[Line]) -> tuple[tuple[ItemState, int], ...]:
-    tally = Counter(line.item.state for line in lines)
-    return tuple(tally.most_common()) if len(lines) > _FEW and len(tally) > 1 else ()
+def _state_counts(lines: Sequence[PresentedLine]) -> tuple[tuple[ItemState, int], ...]:
+    counts = Counter(line.item.state for line in lines)
+    return tuple(counts.most_common()) if len(counts) > 1 else ()
 
 
-def _hints_once(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Among many lines, what to try is said where it comes up first."""
-    seen: set[str] = set()
-    said = []
+def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLine, ...]:
+    """The lines, each hint only where it comes first."""
+    hints: set[str] = set()
+    result = []
     for line in lines:
-        said.append(replace(line, hint="") if line.hint in seen else line)
-        seen.add(line.hint)
-    return tuple(said)
+        result.append(replace(line, hint="") if line.hint in hints else line)
+        hints.add(line.hint)
+    return tuple(result)
 
 
 # --- the job ------------------------------------------------------------------------------------
 
 
-def name_of(item: ItemView) -> str:
-    """Whom or what a line is about, as short as it can be said."""
-    return f"@{item.name}" if item.name else shortened(item.line)
-
-
-def shortened(line: str) -> str:
-    """A line fit for a title: no scheme, no query, and the middle left out when it is long."""
-    bare = _SCHEME.sub("", line).split("?")[0] if _SCHEME.match(line) else line
-    if len(bare) <= _TITLE:
-        return bare
-    return f"{bare[: _TITLE * 2 // 3]}…{bare[-_TITLE // 4 :]}"
-
-
-def _bare(line: str) -> str:
-    """Without what titles leave out of it in any case: a link's scheme, a name's capitals."""
-    return _SCHEME.sub("", line) if _SCHEME.match(line) else line.lower()
-
-
 def _title(items: Sequence[ItemView]) -> str:
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
-    names = list(dict.fromkeys(name_of(item) for item in items))
-    shown, more = ", ".join(names[:_NAMES]), len(names) - _NAMES
+    names = list(dict.fromkeys(display_name(item.name, item.line) for item in items))
+    listed, more = ", ".join(names[:_MAX_NAMES]), len(names) - _MAX_NAMES
     if more <= 0:
-        return shown
+        return listed
     return ngettext("%(names)s and %(n)d more", "%(names)s and %(n)d more", more) % {
-        "names": shown,
+        "names": listed,
         "n": more,
     }
 
 
-def _share(progress: ProgressView) -> int | None:
-    if _knows_bytes(progress):
+def _files_saved(job: Snapshot) -> int:
+    return sum(story.saved for story in job.stories)
+
+
+def _percent(progress: ProgressView) -> int | None:
+    if _total_is_known(progress):
         return min(100, 100 * progress.bytes_done // progress.bytes_total)
     return 100 * progress.files_done // progress.files_total if progress.files_total else None
 
 
-def _knows_bytes(progress: ProgressView) -> bool:
-    """False when the total was only rebuilt from what is already here."""
+def _total_is_known(progress: ProgressView) -> bool:
+    """False when the total in bytes was only rebuilt from the files saved so far."""
     unfinished = progress.files_done < progress.files_total
     return progress.bytes_total > 0 and not (
         unfinished and progress.bytes_done >= progress.bytes_total
     )
 
 
-def _job_words(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
-    state = job.state
-    if state == ItemState.QUEUED:
-        return _queued(job.place) if job.progress.phase != "waiting" else _("Waiting for TikTok")
-    if state == ItemState.RUNNING:
+def _summary(job: Snapshot) -> str:
+    if job.state == ItemState.QUEUED:
+        if job.progress.phase == "waiting":
+            return _("Waiting for TikTok")
+        return _queued(job.queue_position)
+    if job.state == ItemState.RUNNING:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
         if len(job.items) == 1 and running:
             return _running(running[0], running[0].progress)
-        return ". ".join(filter(None, (_lines(job.items), _amounts(job.progress))))
-    return _settled(job, saved, here)
+        return ". ".join(filter(None, (_finished_lines(job.items), _amounts(job.progress))))
+    return _settled(job)
 
 
-def _lines(items: Sequence[ItemView]) -> str:
+def _finished_lines(items: Sequence[ItemView]) -> str:
     """`34 of 40 lines finished, 30 failed`."""
-    said = ngettext(
+    finished = ngettext(
         "%(done)d of %(n)d line finished", "%(done)d of %(n)d lines finished", len(items)
     ) % {"done": sum(not item.open for item in items), "n": len(items)}
-    failed = sum(item.state == ItemState.FAILED for item in items)
-    of_them = ngettext("%(n)d failed", "%(n)d failed", failed) % {"n": failed} if failed else ""
-    return ", ".join(filter(None, (said, of_them)))
+    count = sum(item.state == ItemState.FAILED for item in items)
+    failed = ngettext("%(n)d failed", "%(n)d failed", count) % {"n": count} if count else ""
+    return ", ".join(filter(None, (finished, failed)))
 
 
-def _queued(place: int | None) -> str:
-    if place is None or place <= 1:
+def _queued(position: int | None) -> str:
+    if position is None or position <= 1:
         return _("Queued, next in line")
-    return _("Queued, number %(place)d in line") % {"place": place}
+    return _("Queued, number %(place)d in line") % {"place": position}
 
 
-def _settled(job: Snapshot, saved: int, here: Sequence[FileView]) -> str:
-    wanted = sum(story.media_count for story in job.stories)
-    failed = sum(item.state == ItemState.FAILED for item in job.items)
+def _settled(job: Snapshot) -> str:
+    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 line failed`."""
+    saved = _files_saved(job)
     if job.state == ItemState.EMPTY:
         return _("No active story that everyone can see")
     if not saved:
         if job.state == ItemState.CANCELLED:
             return _("Cancelled before anything was saved")
         return _("Nothing could be saved")
+    wanted = sum(story.media_count for story in job.stories)
     if saved < wanted:
-        said = _files_saved(saved, wanted)
+        files = _saved_of(saved, wanted)
     else:
-        said = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved) % {
+        files = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved) % {
             "n": saved
         }
-    if here:
-        said = f"{said}, {size(sum(file.size_bytes for file in here))}"
-    lines = (
-        ngettext("%(n)d line failed", "%(n)d lines failed", failed) % {"n": failed}
-        if failed
-        else ""
-    )
+    if present_files := job.present:
+        files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
+    count = sum(item.state == ItemState.FAILED for item in job.items)
+    failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
-    return ". ".join(filter(None, (cancelled, said, lines)))
+    return ". ".join(filter(None, (cancelled, files, failed if count else "")))
 
 
-def _step(job: Snapshot) -> str:
+def _announcement(job: Snapshot) -> str:
     if job.packing:
         return _("Packing the ZIP")
     if job.state == ItemState.QUEUED:
         return _("Waiting for TikTok") if job.progress.phase == "waiting" else _("Queued")
     if job.state != ItemState.RUNNING:
-        return _settled(job, sum(story.saved for story in job.stories), job.present)
+        return _settled(job)
     return {
         "looking_up": _("Looking up"),
         "found": _("Found stories"),
@@ -325,85 +254,75 @@ def _step(job: Snapshot) -> str:
     }.get(job.progress.phase, _("Running"))
 
 
-def _again(job: Snapshot, lines: Sequence[Line], now: datetime) -> str:
-    wanting = [line for line in lines if is_wanting(line.item, now)]
-    tiles = [tile for line in lines for tile in line.tiles]
-    # Of a story that is alone, its own button is enough.
-    alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].again
-    if job.state in OPEN or not wanting or alone:
+def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
+    items = [item for item in job.items if is_refetchable(item, now)]
+    # A story that is alone has a button of its own.
+    alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].on_tiktok
+    if job.state in OPEN or not items or alone:
         return ""
-    some = any(story.saved for story in job.stories) or len(wanting) < len(lines)
-    if some and all(line.item.state == ItemState.CANCELLED for line in wanting):
-        said = _("Fetch the rest")
-    elif tiles and not any(tile.again for tile in tiles):
-        said = _("Look again")
-    elif len(wanting) == 1 and len(tiles) < 2:
-        said = _("Fetch again")
+    partly = _files_saved(job) > 0 or len(items) < len(job.items)
+    if partly and all(item.state == ItemState.CANCELLED for item in items):
+        label = _("Fetch the rest")
+    elif tiles and not any(tile.on_tiktok for tile in tiles):
+        label = _("Look again")
+    elif len(items) == 1 and len(tiles) < 2:
+        label = _("Fetch again")
     else:
-        said = _("Fetch all again")
-    return f"{said} ({len(wanting)})" if len(wanting) > 1 else said
+        label = _("Fetch all again")
+    return f"{label} ({len(items)})" if len(items) > 1 else label
 
 
-def is_wanting(item: ItemView, now: datetime) -> bool:
-    """As `again.wanting` finds it among rows."""
-    if item.state == ItemState.CANCELLED:
-        return True
+def is_refetchable(item: ItemView, now: datetime) -> bool:
+    """`resubmission.refetchable` of a line in a snapshot."""
     media = [file for story in item.stories for file in story.files if file.role == Role.MEDIA]
-    if item.state not in ENDED or not media or any(file.present for file in media):
-        return False
-    return item.kind == ItemKind.USER or any(_is_on_tiktok(story, now) for story in item.stories)
+    return resubmission.refetchable(
+        item.state,
+        kind=item.kind,
+        saved=bool(media),
+        present=any(file.present for file in media),
+        on_tiktok=any(story.is_on_tiktok(now) for story in item.stories),
+    )
 
 
-def _is_on_tiktok(story: StoryView, now: datetime) -> bool:
-    return bool(story.source_url) and (story.leaves_at is None or story.leaves_at > now)
-
-
-def _keep(here: Sequence[FileView]) -> Keep | None:
-    before = [file.expires_at for file in here]
-    after = [lifetime.extended(file.expires_at, file.created_at) for file in here]
+def _extend_offer(files: Sequence[FileView]) -> ExtendOffer | None:
+    before = [file.expires_at for file in files]
+    after = [lifetime.extended(file.expires_at, file.created_at) for file in files]
     if before == after:
         return None
-    return Keep(until=min(after) if min(after) > min(before) else None)
+    return ExtendOffer(until=min(after) if min(after) > min(before) else None)
 
 
 # --- a line -------------------------------------------------------------------------------------
 
 
-def _line(item: ItemView, now: datetime, *, among: int) -> Line:
+def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine:
+    """among: how many lines the job has."""
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
-    title = nickname or name_of(item)
-    # The state says it, once for the whole line.
-    error = None if _is_cancelled(item.error) else item.error
-    verdict, hint = words(error.code) if error else ("", "")
-    # The snapshot decides which details are fit to be read; here they get a line of their own.
-    told = error is not None and error.message != verdict
-    return Line(
+    title = nickname or display_name(item.name, item.line)
+    # That a line was cancelled, its state says.
+    error = None if item.error and item.error.is_cancelled else item.error
+    message, hint = words(error.code) if error else ("", "")
+    # The snapshot decides which details are fit to be read; here they get a row of their own.
+    has_detail = error is not None and error.message != message
+    return PresentedLine(
         item=item,
         title=title,
         handle=handle if nickname else "",
-        typed=item.line if _bare(item.line) not in {title, handle, item.name} else "",
-        words=_item_words(item),
-        verdict=verdict,
-        detail=place(error.detail) if error and told else "",
+        typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",
+        summary=_line_summary(item),
+        message=message,
+        detail=localized_detail(error.detail) if error and has_detail else "",
         hint=hint,
-        held=item.waiting and item.error is not None and _is_refusal(item.error.code),
+        waits_for_tiktok=item.waiting and item.error is not None and item.error.is_refusal,
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and among > 1,
-        slim=item.state == ItemState.FAILED and among > _FEW,
-        tiles=tuple(_tile(story, item, now) for story in item.stories),
+        compact=item.state == ItemState.FAILED and among > _FEW_LINES,
+        tiles=tuple(present_tile(story, item, now) for story in item.stories),
     )
 
 
-def _is_cancelled(error: ErrorView | None) -> bool:
-    return error is not None and error.code == Cancelled.code
-
-
-def _is_refusal(code: str) -> bool:
-    return issubclass(BY_CODE.get(code, Internal), Refusal)
-
-
-def _item_words(item: ItemView) -> str:
+def _line_summary(item: ItemView) -> str:
     if item.state == ItemState.QUEUED:
         return _("Waiting for TikTok") if item.waiting else ""
     if item.state == ItemState.RUNNING:
@@ -411,191 +330,53 @@ def _item_words(item: ItemView) -> str:
     saved = sum(story.saved for story in item.stories)
     wanted = sum(story.media_count for story in item.stories)
     if item.state == ItemState.CANCELLED:
-        return _files_saved(saved, wanted) if saved else ""
-    return _stories(item) if wanted else ""
+        return _saved_of(saved, wanted) if saved else ""
+    return _story_count(item) if wanted else ""
 
 
-def _files_saved(saved: int, wanted: int) -> str:
+def _saved_of(saved: int, wanted: int) -> str:
     return _("%(saved)d of %(wanted)d files saved") % {"saved": saved, "wanted": wanted}
 
 
-def _stories(item: ItemView) -> str:
-    stories = len(item.stories)
-    if stories and not any(story.is_story for story in item.stories):
-        return ngettext("%(n)d post", "%(n)d posts", stories) % {"n": stories}
-    return ngettext("%(n)d story", "%(n)d stories", stories) % {"n": stories}
+def _story_count(item: ItemView) -> str:
+    count = len(item.stories)
+    if count and not any(story.is_story for story in item.stories):
+        return ngettext("%(n)d post", "%(n)d posts", count) % {"n": count}
+    return ngettext("%(n)d story", "%(n)d stories", count) % {"n": count}
 
 
 def _running(item: ItemView, progress: ProgressView) -> str:
+    """`Saving. 3 of 5 files, 12 MB of 30 MB`."""
     if progress.phase in {"queued", "looking_up"}:
-        return _("Looking up %(name)s") % {"name": name_of(item)}
+        return _("Looking up %(name)s") % {"name": display_name(item.name, item.line)}
     if progress.phase == "found":
-        found = item.found or 0
-        return ngettext("Found %(n)d story", "Found %(n)d stories", found) % {"n": found}
+        count = item.found or 0
+        return ngettext("Found %(n)d story", "Found %(n)d stories", count) % {"n": count}
     if progress.phase == "packing":
         return _("Packing")
-    said = _("Checking") if progress.phase == "checking" else _("Saving")
-    return ". ".join(filter(None, (said, _amounts(progress))))
+    phase = _("Checking") if progress.phase == "checking" else _("Saving")
+    return ". ".join(filter(None, (phase, _amounts(progress))))
 
 
 def _amounts(progress: ProgressView) -> str:
-    """`3 of 5 files, 12 of 30 MB, about 8 s left`."""
+    """`3 of 5 files, 12 MB of 30 MB, about 8 s left`; "" before any file is known."""
     if not progress.files_total:
         return ""
     parts = [
         ngettext("%(done)d of %(n)d file", "%(done)d of %(n)d files", progress.files_total)
         % {"done": progress.files_done, "n": progress.files_total}
     ]
-    if _knows_bytes(progress):
+    if _total_is_known(progress):
         parts.append(
             _("%(done)s of %(total)s")
             % {"done": size(progress.bytes_done), "total": size(progress.bytes_total)}
         )
     if progress.eta_s:
-        parts.append(_about(progress.eta_s))
+        parts.append(_time_left(progress.eta_s))
     return ", ".join(parts)
 
 
-def _about(eta_s: int) -> str:
+def _time_left(eta_s: int) -> str:
     if eta_s < 100:
         return _("about %(n)d s left") % {"n": eta_s}
     return _("about %(n)d min left") % {"n": round(eta_s / 60)}
-
-
-# --- a story ------------------------------------------------------------------------------------
-
-
-def _tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
-    places = story.tiles
-    media = [place.media for place in places if place.media]
-    present = [file for file in media if file.present]
-    cover = next(
-        (
-            file
-            for place in places
-            for file in (place.poster, place.media)
-            if file and file.present and file.is_picture
-        ),
-        None,
-    )
-    title = _kind(story)
-    takes = _takes(story, present)
-    by_file = {take.file.id: take for take in takes}
-    converted = {
-        file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
-    }
-    removed = [file.removed_at for file in media if file.removed_at]
-    return Tile(
-        story=story,
-        cover=cover,
-        badge=_badge(story, media),
-        title=title,
-        size_bytes=sum(file.size_bytes for file in present),
-        main=takes[0] if takes else None,
-        more=tuple(take for take in takes[1:] if len(present) == 1 or take.file.role != Role.MEDIA),
-        sights=tuple(
-            Sight(
-                file=place.media,
-                share=converted.get(place.position, place.media),
-                poster=place.poster if place.poster and place.poster.present else None,
-                take=by_file[place.media.id],
-                title=_sight(item, title, place.position, story.media_count),
-            )
-            for place in places
-            if place.media and place.media.present
-        ),
-        labels=tuple(
-            dict.fromkeys(
-                label
-                for file in present
-                for label in file.labels
-                if label in {"hevc", "watermarked"}
-            )
-        ),
-        missing=_missing(story) if media and not _coming(story, item) else "",
-        error=None if _is_cancelled(story.error) else story.error,
-        expires_at=min((file.expires_at for file in present), default=None),
-        removed_at=max(removed) if removed and not present else None,
-        checked=bool(present) and all(file.checked for file in present),
-        coming=_coming(story, item),
-        again=_is_on_tiktok(story, now),
-    )
-
-
-def _coming(story: StoryView, item: ItemView) -> bool:
-    return story.state == ItemState.QUEUED and item.open
-
-
-def _kind(story: StoryView) -> str:
-    if story.kind == StoryKind.VIDEO:
-        return pgettext("a story", "Video")
-    if story.kind == StoryKind.PHOTO:
-        return pgettext("a story", "Photo")
-    return ngettext("%(n)d photo", "%(n)d photos", story.media_count) % {"n": story.media_count}
-
-
-def _badge(story: StoryView, media: Sequence[FileView]) -> str:
-    if story.kind == StoryKind.CAROUSEL:
-        return str(story.media_count)
-    seconds = next((file.duration_s for file in media if file.duration_s is not None), None)
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
-
-
-def _sight(item: ItemView, kind: str, position: int, count: int) -> str:
-    parts = [name_of(item), kind]
-    if count > 1:
-        parts.append(f"{position}/{count}")
-    return " · ".join(parts)
-
-
-def _takes(story: StoryView, present: Sequence[FileView]) -> list[Take]:
-    """The files of a story to take, the likeliest first."""
-    takes = []
-    many = story.media_count > 1
-    if many and story.zip and story.zip.present:
-        takes.append(_take(story.zip, _("Download ZIP"), story))
-    for file in present:
-        words = _("Download MP4") if file.is_video else _("Download image")
-        if many:
-            words = _("Image %(n)d") % {"n": file.position}
-        elif not file.is_video and file.content_type != "image/jpeg":
-            words = _("Download %(kind)s") % {"kind": _suffix(file)}
-        takes.append(_take(file, words, story))
-    takes.extend(
-        _take(file, _extra_words(file, many=many), story)
-        for file in story.files
-        if file.present and file.role not in {Role.MEDIA, Role.POSTER, Role.ZIP}
-    )
-    return takes
-
-
-def _extra_words(file: FileView, *, many: bool) -> str:
-    if file.role == Role.CONVERTED:
-        return _("Image %(n)d as JPG") % {"n": file.position} if many else _("Image as JPG")
-    kind = _("Attached song") if file.role == Role.ATTACHED_SONG else _("Sound")
-    return f"{kind}, {_suffix(file)}"
-
-
-def _take(file: FileView, words: str, story: StoryView) -> Take:
-    posted = timezone.localtime(story.posted_at).strftime("%H:%M")
-    about = _("%(what)s, posted %(time)s") % {"what": words, "time": posted}
-    return Take(file=file, words=words, about=about)
-
-
-def _suffix(file: FileView) -> str:
-    return _SUFFIXES.get(file.content_type, file.content_type.rpartition("/")[2].upper())
-
-
-def _missing(story: StoryView) -> str:
-    """`4 of 5. Photo 3 did not arrive.`; "" when everything is here."""
-    places = story.missing
-    if not places:
-        return ""
-    have = _("%(saved)d of %(wanted)d") % {"saved": story.saved, "wanted": story.media_count}
-    which = ngettext(
-        "Photo %(places)s did not arrive", "Photos %(places)s did not arrive", len(places)
-    ) % {"places": ", ".join(map(str, places))}
-    return f"{have}. {which}."

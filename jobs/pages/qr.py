@@ -1,4 +1,4 @@
-"""Pages of this instance as codes that a phone's camera reads."""
+"""QR codes of pages of this instance, for a phone's camera."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 def address(request: HttpRequest, path: str) -> str:
     """The whole address of a page, as another device on the network has to write it."""
-    public = urlsplit(settings.STORYKEEP.public_url or "")
-    if public.netloc:
-        return f"{public.scheme}://{public.netloc}{path}"
-    return request.build_absolute_uri(path)
+    return settings.STORYKEEP.absolute_url(path) or request.build_absolute_uri(path)
 
 
 def is_local(url: str) -> bool:
-    """True for an address that only this machine understands."""
+    """True for a URL that leads back to whichever machine opens it."""
     return urlsplit(url).hostname in _LOCAL
 
 
 def svg(text: str, title: str = "") -> SafeString:
-    """The code as a picture: dark on white in every theme, because cameras need it so."""
+    """A QR code of `text` as SVG: dark on white in every theme, because cameras need it so."""
     from qrcode.main import QRCode  # brings Pillow along, which the web process else never loads
 
     code = QRCode(border=QUIET)

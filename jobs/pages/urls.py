@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from jobs.pages import home, views
+from jobs.pages import downloads, help_page, history, home, views
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("history/", views.history, name="history"),
-    path("help/", views.help_page, name="help"),
+    path("history/", history.history, name="history"),
+    path("help/", help_page.help_page, name="help"),
     path("jobs/<uuid:job_id>/", views.job, name="job"),
     path("jobs/<uuid:job_id>/progress/", views.job_fragment, name="job_fragment"),
     path("jobs/<uuid:job_id>/code.svg", views.job_code, name="job_code"),
@@ -19,7 +19,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/extend/", views.job_extend, name="job_extend"),
     path("jobs/<uuid:job_id>/clean/", views.job_clean, name="job_clean"),
     path("jobs/<uuid:job_id>/forget/", views.job_forget, name="job_forget"),
-    path("files/<uuid:artifact_id>/<str:name>", views.file, name="file"),
+    path("files/<uuid:artifact_id>/<str:name>", downloads.file, name="file"),
     path("items/<uuid:item_id>/retry/", views.item_retry, name="item_retry"),
     path("items/<uuid:item_id>/again/", views.item_again, name="item_again"),
     path("stories/<uuid:story_id>/again/", views.story_again, name="story_again"),

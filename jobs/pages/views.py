@@ -1,380 +1,306 @@
-"""The pages people see. Decisions are made elsewhere; a view finds rows and picks a template."""
+"""One job's page and its buttons. Decisions are made elsewhere; a view finds rows and a template.
+
+Views are named as their addresses in `jobs.pages.urls`. A job of another user is a 404.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.errors import BY_CODE, Expired, NothingToPack, told, words
-from jobs.files import deletion, lifetime, serving
+from jobs.errors import NothingToPack
+from jobs.files import deletion, lifetime
 from jobs.models import Artifact, Item, Job, Package, Role, Story
 from jobs.pages import presenter, qr
-from jobs.pages.forms import SearchForm
-from jobs.queries import cards, snapshot
-from jobs.queries.snapshot import FileView, Snapshot
+from jobs.pages.responses import error_words, uncached
+from jobs.queries import cards
+from jobs.queries.job_view import FileView, Snapshot
+from jobs.queries.snapshot import load_snapshot
 from jobs.queue import actions, erasure, resubmission
-from jobs.states import ItemState
 from jobs.templatetags.words import when
 from jobs.upstream import breaker
 from jobs.wording import size
 from jobs.zips import contents, packing
 from stories.errors import StoriesError
 
-PAGE = 40
-CHIPS = (
-    ItemState.RUNNING,
-    ItemState.DONE,
-    ItemState.PARTIAL,
-    ItemState.FAILED,
-    ItemState.EMPTY,
-    ItemState.CANCELLED,
-)
-"""What the history can be narrowed down to."""
 
-
-def _said(error: StoriesError) -> dict[str, str]:
-    message, hint = told(error)
-    return {"message": message, "hint": hint, "code": error.code}
-
-
-def _fresh(response: HttpResponse) -> HttpResponse:
-    """Personal: nothing of it is kept, so that going back after signing out shows nothing."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
-
-
-# --- one job ------------------------------------------------------------------------------------
-
-
-def _mine(request: HttpRequest, job_id: UUID) -> Job:
+def _owned_job(request: HttpRequest, job_id: UUID) -> Job:
     return get_object_or_404(Job.objects.visible_to(request.user), pk=job_id)
 
 
+def _owned_item(request: HttpRequest, item_id: UUID) -> Item:
+    items = Item.objects.visible_to(request.user).select_related("job")
+    return get_object_or_404(items, pk=item_id)
+
+
+def _owned_story(request: HttpRequest, story_id: UUID) -> Story:
+    stories = Story.objects.visible_to(request.user).select_related("item__job")
+    return get_object_or_404(stories, pk=story_id)
+
+
 def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
-    found = snapshot.load(job_id, request.user)
-    if found is None:
+    snapshot = load_snapshot(job_id, request.user)
+    if snapshot is None:
         raise Http404
-    return found
+    return snapshot
+
+
+# --- the page -----------------------------------------------------------------------------------
 
 
 @login_required
 @require_safe
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """One job, from queued to its results."""
-    seen = _snapshot(request, job_id)
+    """The page of a job, from queued to its results. `?show=` filters its lines by state."""
+    page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
     address = qr.address(request, request.path)
     context = {
-        "page": presenter.tell(seen, show=request.GET.get("show", "")),
+        "page": page,
         "breaker": breaker.open_state(),
         "address": "" if qr.is_local(address) else address,
     }
-    return _fresh(render(request, "jobs/job.html", context))
+    return uncached(render(request, "jobs/job.html", context))
 
 
 @login_required
 @require_safe
 def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The part of the job's page that changes; 304 while it does not."""
-    page = presenter.tell(_snapshot(request, job_id), show=request.GET.get("show", ""))
+    page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
     unchanged = get_conditional_response(request, etag=page.etag)
     if unchanged is not None:
-        return _fresh(unchanged)
+        return uncached(unchanged)
     response = render(request, "jobs/_job.html", {"page": page})
     response.headers["ETag"] = page.etag
-    return _fresh(response)
+    return uncached(response)
 
 
 @login_required
 @require_safe
 def job_code(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The job's address as a QR code: whoever scans it still has to sign in."""
-    mine = _mine(request, job_id)
-    picture = qr.svg(qr.address(request, reverse("job", args=[mine.pk])))
-    return _fresh(HttpResponse(picture, content_type="image/svg+xml"))
+    """The job's address as a QR code in SVG: whoever scans it still has to sign in."""
+    job = _owned_job(request, job_id)
+    svg = qr.svg(qr.address(request, reverse("job", args=[job.pk])))
+    return uncached(HttpResponse(svg, content_type="image/svg+xml"))
+
+
+# --- its buttons --------------------------------------------------------------------------------
 
 
 def _act(
     request: HttpRequest, job_id: UUID, act: Callable[[], object], anchor: str = ""
 ) -> HttpResponse:
-    """Do it, then show the job again; a refusal of ours is said on top of the page."""
+    """Call `act`, then redirect to the job's page, which shows the words of an error it raised."""
     try:
         act()
     except StoriesError as error:
-        said = _said(error)
-        messages.error(request, " ".join(filter(None, (said["message"], said["hint"]))))
+        words = error_words(error)
+        messages.error(request, " ".join(filter(None, (words["message"], words["hint"]))))
     return redirect(reverse("job", args=[job_id]) + anchor)
 
 
 @login_required
 @require_POST
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Stop what is open; what was saved stays."""
-    mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: actions.cancel(mine))
+    """Cancel what is open; saved files stay."""
+    job = _owned_job(request, job_id)
+    return _act(request, job_id, lambda: actions.cancel(job))
 
 
 @login_required
 @require_POST
 def job_retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Try again what failed and may work now."""
-    mine = _mine(request, job_id)
-    return _act(request, job_id, lambda: actions.retry(mine))
+    """Retry every line a retry may help."""
+    job = _owned_job(request, job_id)
+    return _act(request, job_id, lambda: actions.retry(job))
 
 
 @login_required
 @require_POST
 def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
-    """The same for one line."""
-    item = get_object_or_404(Item.objects.visible_to(request.user), pk=item_id)
+    """Retry one line."""
+    item = _owned_item(request, item_id)
     return _act(request, item.job_id, lambda: actions.retry_item(item), f"#line-{item.pk}")
 
 
 @login_required
 @require_POST
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Keep the files for longer, and say until when: right after saving nothing else changes."""
-    mine = _mine(request, job_id)
-    kept = lifetime.extend(mine)
-    if kept is None:
+    """Keep the files longer, and say until when: right after saving nothing else changes."""
+    extension = lifetime.extend(_owned_job(request, job_id))
+    if extension is None:
         messages.info(request, _("There are no files here to keep any longer."))
     else:
-        said = (
+        sentence = (
             _("Files are kept until {at}, as long as this instance allows.")
-            if kept.longest
+            if extension.longest
             else _("Files are kept until {at}.")
         )
-        messages.success(request, format_html(said, at=when(kept.until)))
+        messages.success(request, format_html(sentence, at=when(extension.until)))
     return redirect("job", job_id)
 
 
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Ask first, then delete the job's files; its record stays."""
-    mine = _mine(request, job_id)
-    seen = _snapshot(request, job_id)
-    return _clean(request, seen, seen.present, mine.artifacts.all())
-
-
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
-    """Ask first, then delete one story's files."""
-    story = get_object_or_404(
-        Story.objects.visible_to(request.user).select_related("item"), pk=story_id
-    )
-    seen = _snapshot(request, story.item.job_id)
-    here = [file for one in seen.stories if one.id == story_id for file in one.present]
-    files = [file for file in here if file.role != Role.POSTER]
-    return _clean(request, seen, files, story.artifacts.all(), f"#story-{story.pk}")
-
-
-def _clean(
-    request: HttpRequest,
-    seen: Snapshot,
-    files: Sequence[FileView],
-    rows: QuerySet[Artifact],
-    anchor: str = "",
-) -> HttpResponse:
-    """files: what of it is told; previews and ZIPs go with them unsaid."""
-    back = reverse("job", args=[seen.id]) + anchor
-    size_bytes = sum(file.size_bytes for file in files)
-    if not files:
-        messages.info(request, _("There are no files here any more."))
-    elif request.method == "POST":
-        deletion.delete(rows)
-        said = ngettext(
-            "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
-        )
-        messages.success(request, said % {"n": len(files), "size": size(size_bytes)})
-    else:
-        context = {
-            "title": presenter.tell(seen).title,
-            "files": len(files),
-            "size_bytes": size_bytes,
-            "back": back,
-        }
-        return _fresh(render(request, "jobs/clean.html", context))
-    return redirect(back)
-
-
-@login_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Ask first, then remove the job and all it left."""
-    mine = _mine(request, job_id)
-    if request.method != "POST":
-        return _fresh(render(request, "jobs/forget.html", {"card": cards.cards([mine])[0]}))
-    erasure.erase(mine)
-    messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
-    return redirect("history")
-
-
-# --- ZIPs ---------------------------------------------------------------------------------------
+# --- its ZIPs -----------------------------------------------------------------------------------
 
 
 @login_required
 @require_POST
 def job_bundle(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """All files of a job as one ZIP when it is packed, else the job, which shows it come."""
-    return _package(request, _mine(request, job_id))
+    """All files of a job as one ZIP: redirects to it when it is packed, else to the job's page."""
+    return _package(request, _owned_job(request, job_id))
 
 
 @login_required
 @require_POST
 def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The chosen tiles as one ZIP; a single file is never wrapped in one."""
-    mine = _mine(request, job_id)
-    files = contents.files_of_stories(mine, request.POST.getlist("story"))
+    """The files of the chosen stories as one ZIP, or the file itself where it is a single one."""
+    job = _owned_job(request, job_id)
+    files = contents.files_of_stories(job, request.POST.getlist("story"))
     if len(files) == 1:
         return redirect("file", files[0].pk, files[0].name)
-    return _package(request, mine, [file.pk for file in files])
+    return _package(request, job, [file.pk for file in files])
 
 
-def _package(request: HttpRequest, mine: Job, chosen: Sequence[UUID] | None = None) -> HttpResponse:
+def _package(request: HttpRequest, job: Job, chosen: Sequence[UUID] | None = None) -> HttpResponse:
+    """chosen: artifact ids; None for every file of the job."""
     package: Package | None = None
 
     def act() -> None:
         nonlocal package
         if chosen is not None and not chosen:
             raise NothingToPack
-        package = packing.request(mine, chosen or ())
+        package = packing.request(job, chosen or ())
 
-    shown = _act(request, mine.pk, act)
-    ready = package.artifact if package else None
-    return redirect("file", ready.pk, ready.name) if ready else shown
-
-
-@login_required
-@require_safe
-def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase:
-    """A file's bytes. The name is for people; the id decides."""
-    inline = "inline" in request.GET
-    try:
-        return serving.respond(request, request.user, artifact_id, inline=inline)
-    except StoriesError as error:
-        status = 410 if isinstance(error, Expired) else 429
-        response = render(request, "jobs/no_file.html", {"problem": _said(error)}, status=status)
-        if error.retry_after_s:
-            response.headers["Retry-After"] = str(round(error.retry_after_s))
-        return response
+    to_job = _act(request, job.pk, act)
+    file = package.artifact if package else None
+    return redirect("file", file.pk, file.name) if file else to_job
 
 
-# --- once more ----------------------------------------------------------------------------------
+# --- fetching again -----------------------------------------------------------------------------
 
 
 @login_required
 @require_POST
 def item_again(request: HttpRequest, item_id: UUID) -> HttpResponse:
-    """A fresh job for one line, with ordinary posts allowed when asked to."""
-    item = get_object_or_404(
-        Item.objects.visible_to(request.user).select_related("job"), pk=item_id
-    )
-    posts = item.job.posts or "posts" in request.POST
-    return _anew(request, item.job, lambda: resubmission.anew(item.job, [item.line], posts=posts))
+    """A new job for one line; with `posts`, ordinary posts are saved, too."""
+    item = _owned_item(request, item_id)
+    old, posts = item.job, item.job.posts or "posts" in request.POST
+    return _resubmit(request, old, lambda: resubmission.resubmit(old, [item.line], posts=posts))
 
 
 @login_required
 @require_POST
 def story_again(request: HttpRequest, story_id: UUID) -> HttpResponse:
-    """A fresh job for one story whose files were cleaned up."""
-    story = get_object_or_404(
-        Story.objects.visible_to(request.user).select_related("item__job"), pk=story_id
-    )
-    old = story.item.job
-    return _anew(
-        request, old, lambda: resubmission.anew(old, [story.source_url], posts=not story.is_story)
-    )
+    """A new job for one story whose files are gone."""
+    story = _owned_story(request, story_id)
+    old, posts = story.item.job, not story.is_story
+    lines = [story.source_url]
+    return _resubmit(request, old, lambda: resubmission.resubmit(old, lines, posts=posts))
 
 
 @login_required
 @require_POST
 def job_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """A fresh job for all lines that were cancelled or cleaned up."""
-    mine = _mine(request, job_id)
-    return _anew(request, mine, lambda: resubmission.fetch(mine))
+    """A new job for all refetchable lines: cancelled ones, and those whose files are gone."""
+    job = _owned_job(request, job_id)
+    return _resubmit(request, job, lambda: resubmission.refetch(job))
 
 
-def _anew(request: HttpRequest, old: Job, act: Callable[[], Job | None]) -> HttpResponse:
-    fresh: Job | None = None
+def _resubmit(request: HttpRequest, old: Job, make: Callable[[], Job | None]) -> HttpResponse:
+    """Redirect to the job `make` returns; to the old one, with a message, when there is none."""
+    new: Job | None = None
 
-    def ask() -> None:
-        nonlocal fresh
-        fresh = act()
-        if fresh is None:
+    def act() -> None:
+        nonlocal new
+        new = make()
+        if new is None:
             messages.info(request, _("There is nothing in this job to fetch again."))
 
-    shown = _act(request, old.pk, ask)
-    return redirect("job", fresh.pk) if fresh else shown
+    to_old = _act(request, old.pk, act)
+    return redirect("job", new.pk) if new else to_old
 
 
-# --- lists and words ----------------------------------------------------------------------------
+# --- deleting -----------------------------------------------------------------------------------
 
 
 @login_required
-@require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """All my jobs by day, with a search and a choice of how they ended."""
-    form = SearchForm(request.GET)
-    form.is_valid()  # what makes no sense is left out
-    sought, chosen = (form.cleaned_data.get(name, "") for name in ("q", "state"))
-    state = ItemState(chosen) if chosen else None
-    found = cards.find(request.user, sought, state)
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
-    days = [
-        list(of_day)
-        for __, of_day in groupby(
-            cards.cards(page.object_list), key=lambda card: timezone.localdate(card.created_at)
-        )
+@require_http_methods(["GET", "HEAD", "POST"])
+def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Ask first, then delete the job's files; its record stays."""
+    job = _owned_job(request, job_id)
+    snapshot = _snapshot(request, job_id)
+    return _delete_files(request, snapshot, snapshot.present, job.artifacts.all())
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
+    """Ask first, then delete one story's files."""
+    story = _owned_story(request, story_id)
+    snapshot = _snapshot(request, story.item.job_id)
+    files = [
+        file
+        for view in snapshot.stories
+        if view.id == story_id
+        for file in view.present
+        if file.role != Role.POSTER
     ]
-    context = {
-        "days": days,
-        "page": page,
-        "sought": sought,
-        "chosen": state,
-        "states": CHIPS,
-        "manage": True,
-        "style": "time",
-    }
-    return _fresh(render(request, "jobs/history.html", context))
+    rows = story.artifacts.all()
+    return _delete_files(request, snapshot, files, rows, anchor=f"#story-{story.pk}")
 
 
-@require_safe
-def help_page(request: HttpRequest) -> HttpResponse:
-    """What can be saved, every error by its words, and where files go."""
-    return render(request, "jobs/help.html", {"codes": _codes()} | _facts())
+def _delete_files(
+    request: HttpRequest,
+    snapshot: Snapshot,
+    files: Sequence[FileView],
+    rows: QuerySet[Artifact],
+    anchor: str = "",
+) -> HttpResponse:
+    """Ask whether to delete, or delete and redirect to the job's page.
+
+    files: those counted in words; rows: those deleted, with previews and ZIPs.
+    """
+    back = reverse("job", args=[snapshot.id]) + anchor
+    size_bytes = sum(file.size_bytes for file in files)
+    if not files:
+        messages.info(request, _("There are no files here any more."))
+    elif request.method == "POST":
+        deletion.delete(rows)
+        sentence = ngettext(
+            "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
+        )
+        messages.success(request, sentence % {"n": len(files), "size": size(size_bytes)})
+    else:
+        context = {
+            "title": presenter.present(snapshot).title,
+            "files": len(files),
+            "size_bytes": size_bytes,
+            "back": back,
+        }
+        return uncached(render(request, "jobs/clean.html", context))
+    return redirect(back)
 
 
-def _codes() -> list[dict[str, Any]]:
-    rows = []
-    for code, cls in BY_CODE.items():
-        message, hint = words(code)
-        rows.append({"code": code, "message": message, "hint": hint, "retry": cls.retryable})
-    return rows
-
-
-def _facts() -> dict[str, Any]:
-    env = settings.STORYKEEP
-    return {
-        "ttl": env.artifact_ttl,
-        "ttl_max": env.artifact_ttl_max,
-        "retention": env.job_retention,
-        "limit": env.batch_max,
-    }
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Ask first, then remove the job's rows, files and progress."""
+    job = _owned_job(request, job_id)
+    if request.method != "POST":
+        context = {"card": cards.job_cards([job])[0]}
+        return uncached(render(request, "jobs/forget.html", context))
+    erasure.erase(job)
+    messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
+    return redirect("history")

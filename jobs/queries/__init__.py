@@ -1,1 +1,1 @@
-"""What pages, API and admin read."""
+"""Read models: jobs as pages, API and admin show them."""

@@ -1,4 +1,4 @@
-"""Lists of jobs: those in one state, and one page of them at a time."""
+"""Lists of jobs: filtered by state, and in pages with a cursor."""
 
 from __future__ import annotations
 
@@ -16,43 +16,48 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def in_state(jobs: QuerySet[Job], state: ItemState) -> QuerySet[Job]:
-    """Those of these jobs whose computed state is this one: `job_state`, said in SQL."""
+    """The jobs whose computed state is `state`: `jobs.states.job_state` as SQL."""
 
-    def some(*states: ItemState) -> Exists:
+    def any_item(*states: ItemState) -> Exists:
+        """A line is in one of these states."""
         return Exists(Item.objects.filter(job_id=OuterRef("pk"), state__in=states))
 
     s = ItemState
-    opened, begun = some(*OPEN), some(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
+    opened, begun = any_item(*OPEN), any_item(s.RUNNING, s.DONE, s.PARTIAL, s.EMPTY, s.CANCELLED)
     if state == s.QUEUED:
         return jobs.filter(opened & ~begun)
     if state == s.RUNNING:
         return jobs.filter(opened & begun)
     settled = jobs.filter(~opened)
     if state == s.CANCELLED:
-        return settled.filter(some(s.CANCELLED))
-    kept = settled.filter(~some(s.CANCELLED))
+        return settled.filter(any_item(s.CANCELLED))
+    uncancelled = settled.filter(~any_item(s.CANCELLED))
     if state == s.DONE:
-        return kept.filter(some(s.DONE) & ~some(s.PARTIAL, s.FAILED))
+        return uncancelled.filter(any_item(s.DONE) & ~any_item(s.PARTIAL, s.FAILED))
     if state == s.EMPTY:
-        return kept.filter(~some(s.DONE, s.PARTIAL, s.FAILED))
+        return uncancelled.filter(~any_item(s.DONE, s.PARTIAL, s.FAILED))
     if state == s.FAILED:
-        return kept.filter(some(s.FAILED) & ~some(s.DONE, s.PARTIAL, s.EMPTY))
-    mixed = some(s.PARTIAL) | (some(s.FAILED) & some(s.DONE, s.EMPTY))
-    return kept.filter(mixed)
+        return uncancelled.filter(any_item(s.FAILED) & ~any_item(s.DONE, s.PARTIAL, s.EMPTY))
+    mixed = any_item(s.PARTIAL) | (any_item(s.FAILED) & any_item(s.DONE, s.EMPTY))
+    return uncancelled.filter(mixed)
 
 
 def page_of(jobs: QuerySet[Job], *, after: str | None, limit: int) -> tuple[list[UUID], str | None]:
-    """Ids of one page, newest first, and the cursor of the next. ValueError: no such cursor."""
+    """Ids of one page, newest first, and the cursor of the next page; None at the end.
+
+    after: the cursor of this page, None for the first. Raises ValueError for a malformed one.
+    """
     if after:
         at, last_id = _read_cursor(after)
         jobs = jobs.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=last_id))
-    found = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
-    more = len(found) > limit
-    ids = [job_id for job_id, _ in found[:limit]]
-    return ids, _cursor(found[limit - 1][1], ids[-1]) if more else None
+    rows = list(jobs.order_by("-created_at", "-id").values_list("id", "created_at")[: limit + 1])
+    more = len(rows) > limit
+    ids = [job_id for job_id, _ in rows[:limit]]
+    return ids, _cursor(rows[limit - 1][1], ids[-1]) if more else None
 
 
 def _cursor(at: datetime, job_id: UUID) -> str:
+    """The position after one job: its time in microseconds and its id, as URL-safe Base64."""
     microseconds = (at - _EPOCH) // timedelta(microseconds=1)
     raw = microseconds.to_bytes(8, "big") + job_id.bytes
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""One job as it stands right now: what the page, its fragment and the API all read.
+"""Loading a job into a `Snapshot`: what the page, its fragment and the API read.
 
 Rows come from one flattened query, progress from one look into Redis. What Redis has forgotten is
 rebuilt from the rows, so a snapshot is never blank.
@@ -6,311 +6,40 @@ rebuilt from the rows, so a snapshot is never blank.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import get_language
 
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
-from jobs.errors import BY_CODE, Internal, place, words
+from jobs.errors import Internal
 from jobs.models import Item, PackageState, Role
+from jobs.queries.job_view import (
+    AuthorView,
+    ErrorView,
+    FileView,
+    ItemView,
+    JobPhase,
+    ProgressView,
+    Snapshot,
+    StoryView,
+)
 from jobs.states import OPEN, ItemState, job_state
-from stories.errors import Refusal
-
-SHAPE: Final = 1
-"""To be raised when pages or API show the same rows differently: old tags no longer match."""
 
 User = AbstractBaseUser | AnonymousUser
-JobPhase = Literal[
-    "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
-]
 
-_SAYS_WHERE: Final = frozenset({"unsupported_link", "upstream_changed", "batch_too_long"})
-_LIVELIEST: Final = ("saving", "checking", "packing", "found", "looking_up", "queued", "waiting")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorView:
-    """Why something failed or waits. retry_at: when it is tried again, by itself."""
-
-    code: str
-    detail: str = ""
-    retry_at: datetime | None = None
-
-    @property
-    def message(self) -> str:
-        """What happened, in the reader's language; with the place or id where that helps."""
-        said, _ = words(self.code)
-        telling = self.code in _SAYS_WHERE or self.code == Internal.code
-        return f"{said} ({place(self.detail)})" if telling and self.detail else said
-
-    @property
-    def hint(self) -> str:
-        """What to try, in the reader's language."""
-        return words(self.code)[1]
-
-    @property
-    def retryable(self) -> bool:
-        """May the same succeed later?"""
-        return BY_CODE.get(self.code, Internal).retryable
-
-    def retry_after_s(self, now: datetime | None = None) -> int | None:
-        """Whole seconds until retry_at, never below 0."""
-        if self.retry_at is None:
-            return None
-        return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileView:
-    """A file, or where one was. removed_at: when it was cleaned up; None while it can be taken.
-
-    labels: what to know about it (`hevc`, `poster`, …), its role included where that is one.
-    """
-
-    id: UUID
-    role: Role
-    position: int
-    name: str
-    content_type: str
-    size_bytes: int
-    sha256: str
-    width: int | None
-    height: int | None
-    duration_s: float | None
-    has_audio: bool
-    checked: bool
-    labels: tuple[str, ...]
-    created_at: datetime
-    expires_at: datetime
-    removed_at: datetime | None
-
-    @property
-    def present(self) -> bool:
-        """It can be taken."""
-        return self.removed_at is None
-
-    @property
-    def is_video(self) -> bool:
-        """It plays."""
-        return self.content_type.startswith("video/")
-
-    @property
-    def is_picture(self) -> bool:
-        """It shows."""
-        return self.content_type.startswith("image/")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TileView:
-    """One picture or video of a story with all that was made from it; a square of the grid.
-
-    media, poster: present or removed; None while not saved. extras: other present files.
-    """
-
-    position: int
-    media: FileView | None
-    poster: FileView | None
-    extras: tuple[FileView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryView:
-    """One story. files: the newest of each kind and place, removed ones too; zip likewise.
-
-    saved: how many of its media_count pictures or videos were saved, whether still here or not.
-    """
-
-    id: UUID
-    tiktok_id: str
-    kind: str
-    is_story: bool
-    posted_at: datetime
-    leaves_at: datetime | None
-    caption: str
-    source_url: str
-    media_count: int
-    state: ItemState
-    error: ErrorView | None
-    files: tuple[FileView, ...]
-    zip: FileView | None
-    saved: int
-
-    @property
-    def present(self) -> tuple[FileView, ...]:
-        """The files that can be taken."""
-        return tuple(file for file in self.files if file.present)
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """Positions that were never saved."""
-        have = {file.position for file in self.files if file.role == Role.MEDIA}
-        return tuple(place for place in range(1, self.media_count + 1) if place not in have)
-
-    @property
-    def tiles(self) -> tuple[TileView, ...]:
-        """One for each of its media, in order, saved or not."""
-        return tuple(self._tile(position) for position in range(1, self.media_count + 1))
-
-    def _tile(self, position: int) -> TileView:
-        here = [file for file in self.files if file.position == position]
-        by_role = {file.role: file for file in here}
-        return TileView(
-            position=position,
-            media=by_role.get(Role.MEDIA),
-            poster=by_role.get(Role.POSTER),
-            extras=tuple(
-                file for file in here if file.present and file.role not in {Role.MEDIA, Role.POSTER}
-            ),
-        )
-
-    @property
-    def songs(self) -> tuple[FileView, ...]:
-        """Present files that belong to no single picture: the attached song."""
-        return tuple(file for file in self.files if file.position == 0 and file.present)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorView:
-    """Who it is, once known."""
-
-    id: str
-    name: str
-    nickname: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressView:
-    """How far. files_*: media files, not extras. bytes_total: as far as known.
-
-    eta_s: seconds left, None while nothing is known; it ages by itself and is no change.
-    """
-
-    phase: JobPhase
-    files_done: int = 0
-    files_total: int = 0
-    bytes_done: int = 0
-    bytes_total: int = 0
-    eta_s: int | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemView:
-    """One line. name: the author's, or the one that was asked for; "" when neither is known.
-
-    found: stories listed; None before the list is here.
-    """
-
-    id: UUID
-    position: int
-    line: str
-    kind: str
-    name: str
-    state: ItemState
-    error: ErrorView | None
-    author: AuthorView | None
-    stories: tuple[StoryView, ...]
-    progress: ProgressView
-    found: int | None
-
-    @property
-    def open(self) -> bool:
-        """Not settled yet."""
-        return self.state in OPEN
-
-    @property
-    def waiting(self) -> bool:
-        """Queued because something did not work yet; `error` says what and until when."""
-        return self.state == ItemState.QUEUED and self.error is not None
-
-    @property
-    def retryable(self) -> bool:
-        """Settled short of what was asked, and another try may help."""
-        short = self.state in {ItemState.FAILED, ItemState.PARTIAL}
-        return short and (self.error is None or self.error.retryable)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """A job and everything in it.
-
-    files_expire_at: when the first of its files goes. bundle: its ZIP while that can be taken.
-    selection: likewise, of the files chosen last. packing: one of the two is on its way.
-    bundle_error, selection_error: why it did not come about.
-    place: 1 = next in the queue; None once something has started. A guess when people share.
-    refused_until, refused_code: lines wait because TikTok turns this server away.
-    """
-
-    id: UUID
-    state: ItemState
-    note: str
-    prefer: str
-    posts: bool
-    audio: str
-    created_at: datetime
-    settled_at: datetime | None
-    files_expire_at: datetime | None
-    progress: ProgressView
-    items: tuple[ItemView, ...]
-    bundle: FileView | None
-    bundle_error: ErrorView | None
-    selection: FileView | None
-    selection_error: ErrorView | None
-    packing: bool
-    place: int | None
-    refused_until: datetime | None
-    refused_code: str
-
-    @property
-    def settled(self) -> bool:
-        """Nothing will change by itself but the clocks: polling can stop."""
-        return self.state not in OPEN and not self.packing
-
-    @property
-    def retryable(self) -> int:
-        """How many lines another try may help."""
-        return sum(item.retryable for item in self.items)
-
-    @property
-    def stories(self) -> tuple[StoryView, ...]:
-        """Every story of every line."""
-        return tuple(story for item in self.items for story in item.stories)
-
-    @property
-    def present(self) -> tuple[FileView, ...]:
-        """Every file of a story that can be taken, posters and ZIPs left out."""
-        return tuple(
-            file for story in self.stories for file in story.present if file.role != Role.POSTER
-        )
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many lines are in each state that occurs."""
-        states = [str(item.state) for item in self.items]
-        return {state: states.count(state) for state in dict.fromkeys(states)}
-
-    @property
-    def etag(self) -> str:
-        """An entity tag, equal while nothing changed for this reader.
-
-        Times count as they are, not as what is left of them, and so do not change by passing.
-        """
-        content = f"{SHAPE} {get_language()} {self!r}".encode(errors="replace")
-        return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
-
-
-# --- rows ---------------------------------------------------------------------------------------
+_LIVELIEST_FIRST: Final = (
+    "saving", "checking", "packing", "found", "looking_up", "queued", "waiting",
+)  # fmt: skip
+"""A job is in the first of these phases that one of its open lines is in."""
 
 _FILE: Final = (
     "id", "role", "position", "name", "content_type", "size_bytes", "sha256", "width", "height",
@@ -343,14 +72,14 @@ _LABEL_ROLES: Final = frozenset({Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED
 Row = Mapping[str, Any]
 
 
-def load(job_id: UUID, user: User) -> Snapshot | None:
-    """A job of this user's; None when there is none. One query and one round trip to Redis."""
-    found = load_many([job_id], user)
-    return found[0] if found else None
+def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
+    """The job, or None when this user has none of that id. One query, one round trip to Redis."""
+    snapshots = load_snapshots([job_id], user)
+    return snapshots[0] if snapshots else None
 
 
-def load_many(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
-    """Those of these jobs that are this user's, in the order given. One query for all."""
+def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
+    """Jobs by id in the order given, those of other users left out. One query for all."""
     now = timezone.now()
     rows = (
         Item.objects.visible_to(user)
@@ -378,10 +107,12 @@ def load_many(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
 
 
 def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
-    """How many turns come before this job's first waiting line: one for each other person who has
-    waited longer, and one for each earlier line of one's own."""
+    """How many turns come before this job's first queued line, as an SQL expression.
+
+    One for each other person who has waited longer, and one for each earlier line of the user.
+    """
     first = Item.objects.filter(job_id=job_id, state=ItemState.QUEUED).order_by("asked_at")
-    others = (
+    earlier = (
         Item.objects.due(now)
         .filter(asked_at__lt=Subquery(first.values("asked_at")[:1]))
         .exclude(job_id=job_id)
@@ -393,31 +124,31 @@ def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
         )
         .values("ahead")
     )
-    return Coalesce(Subquery(others), 0)
+    return Coalesce(Subquery(earlier), 0)
 
 
 def _file(row: Row, prefix: str, now: datetime) -> FileView | None:
     if row[f"{prefix}id"] is None:
         return None
-    facts = {name: row[f"{prefix}{name}"] for name in _FILE}
-    role = facts["role"] = Role(facts["role"])
-    labels = list(facts["labels"])
+    values = {name: row[f"{prefix}{name}"] for name in _FILE}
+    role = values["role"] = Role(values["role"])
+    labels = list(values["labels"])
     if role in _LABEL_ROLES and role.value not in labels:
         labels.append(role.value)
-    facts["labels"] = tuple(labels)
-    if facts["removed_at"] is None and facts["expires_at"] <= now:
-        facts["removed_at"] = facts["expires_at"]  # the sweep is on its way
-    return FileView(**facts)
+    values["labels"] = tuple(labels)
+    if values["removed_at"] is None and values["expires_at"] <= now:
+        values["removed_at"] = values["expires_at"]  # the sweep is on its way
+    return FileView(**values)
 
 
 def _newest(files: Iterable[FileView]) -> Iterator[FileView]:
-    """One per role and place: the one that is here, else the one that was here last."""
-    best: dict[tuple[Role, int], FileView] = {}
+    """One file per role and position: the present one, else the latest of the removed ones."""
+    newest: dict[tuple[Role, int], FileView] = {}
     for file in files:
-        before = best.get((file.role, file.position))
-        if before is None or (file.present, file.created_at) >= (before.present, before.created_at):
-            best[file.role, file.position] = file
-    yield from best.values()
+        other = newest.get((file.role, file.position))
+        if other is None or (file.present, file.created_at) >= (other.present, other.created_at):
+            newest[file.role, file.position] = file
+    yield from newest.values()
 
 
 def _error(row: Row, prefix: str = "", retry_at: datetime | None = None) -> ErrorView | None:
@@ -429,8 +160,8 @@ def _error(row: Row, prefix: str = "", retry_at: datetime | None = None) -> Erro
 
 def _story(rows: Sequence[Row], now: datetime) -> StoryView:
     first = rows[0]
-    seen = (_file(row, "stories__artifacts__", now) for row in rows)
-    newest = list(_newest(file for file in seen if file))
+    saved = (_file(row, "stories__artifacts__", now) for row in rows)
+    newest = list(_newest(file for file in saved if file))
     files = tuple(file for file in newest if file.role != Role.ZIP)
     return StoryView(
         id=first["stories__id"],
@@ -450,7 +181,7 @@ def _story(rows: Sequence[Row], now: datetime) -> StoryView:
     )
 
 
-def _item(rows: Sequence[Row], heard: ItemProgress | None, now: datetime) -> ItemView:
+def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> ItemView:
     first = rows[0]
     state = ItemState(first["state"])
     stories = tuple(
@@ -478,21 +209,24 @@ def _item(rows: Sequence[Row], heard: ItemProgress | None, now: datetime) -> Ite
         error=error,
         author=author,
         stories=stories,
-        progress=_item_progress(state, error, stories, heard),
-        found=heard.found
-        if heard and heard.found is not None
-        else len(stories)
-        if listed
-        else None,
+        progress=_item_progress(state, error, stories, reported),
+        found=_found(reported, len(stories) if listed else None),
     )
+
+
+def _found(reported: ItemProgress | None, stories: int | None) -> int | None:
+    if reported is not None and reported.found is not None:
+        return reported.found
+    return stories
 
 
 def _item_progress(
     state: ItemState,
     error: ErrorView | None,
     stories: Sequence[StoryView],
-    heard: ItemProgress | None,
+    reported: ItemProgress | None,
 ) -> ProgressView:
+    """What the worker reported to Redis, and no less than what the rows hold."""
     media = [file for story in stories for file in story.files if file.role == Role.MEDIA]
     done, done_bytes = len(media), sum(file.size_bytes for file in media)
     total = sum(story.media_count for story in stories)
@@ -504,7 +238,7 @@ def _item_progress(
         phase = "looking_up"
     else:
         phase = "saving"
-    if heard is None or state != ItemState.RUNNING:
+    if reported is None or state != ItemState.RUNNING:
         return ProgressView(
             phase=phase,
             files_done=done,
@@ -512,15 +246,15 @@ def _item_progress(
             bytes_done=done_bytes,
             bytes_total=done_bytes,
         )
-    bytes_done = max(done_bytes, heard.bytes_done)
+    bytes_done = max(done_bytes, reported.bytes_done)
     return ProgressView(
-        # A worker that just began has not said more than "queued"; the row knows better.
-        phase=phase if heard.phase in {"queued", "waiting"} else heard.phase,
-        files_done=max(done, heard.files_done),
-        files_total=max(total, heard.files_total),
+        # A worker that just began has reported no more than "queued"; the row knows better.
+        phase=phase if reported.phase in {"queued", "waiting"} else reported.phase,
+        files_done=max(done, reported.files_done),
+        files_total=max(total, reported.files_total),
         bytes_done=bytes_done,
-        bytes_total=max(bytes_done, heard.bytes_total),
-        eta_s=None if heard.eta_s is None else math.ceil(heard.eta_s),
+        bytes_total=max(bytes_done, reported.bytes_total),
+        eta_s=None if reported.eta_s is None else math.ceil(reported.eta_s),
     )
 
 
@@ -528,25 +262,22 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
     first = rows[0]
     job_id: UUID = first["job__id"]
     running = any(row["state"] == ItemState.RUNNING for row in rows)
-    heard = progress.read(job_id) if running else {}
+    reports = progress.read(job_id) if running else {}
     items = tuple(
-        _item(list(group), heard.get(str(item_id)), now)
+        _item(list(group), reports.get(str(item_id)), now)
         for item_id, group in groupby(rows, key=lambda row: row["id"])
     )
     state = job_state(item.state for item in items)
     bundle, bundle_error, packing_bundle = _package(first, "job__bundle__", now)
     selection, selection_error, packing_selection = _package(first, "job__selection__", now)
     packing = packing_bundle or packing_selection
-    here = [file for item in items for story in item.stories for file in story.present]
+    present = [file for item in items for story in item.stories for file in story.present]
     refusals = [
         (item.error.retry_at, item.error.code)
         for item in items
-        if item.waiting
-        and item.error
-        and item.error.retry_at
-        and issubclass(BY_CODE.get(item.error.code, Internal), Refusal)
+        if item.waiting and item.error and item.error.retry_at and item.error.is_refusal
     ]
-    until, code = min(refusals, default=(None, ""))
+    refused_until, refused_code = min(refusals, default=(None, ""))
     return Snapshot(
         id=job_id,
         state=state,
@@ -557,7 +288,7 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
         created_at=first["job__created_at"],
         settled_at=first["job__settled_at"] if state not in OPEN else None,
         files_expire_at=min(
-            (file.expires_at for file in here if file.role != Role.POSTER), default=None
+            (file.expires_at for file in present if file.role != Role.POSTER), default=None
         ),
         progress=_job_progress(state, items, packing=packing),
         items=items,
@@ -566,21 +297,21 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
         selection=selection,
         selection_error=selection_error,
         packing=packing,
-        place=first.get("ahead", 0) + 1 if state == ItemState.QUEUED else None,
-        refused_until=until,
-        refused_code=code,
+        queue_position=first.get("ahead", 0) + 1 if state == ItemState.QUEUED else None,
+        refused_until=refused_until,
+        refused_code=refused_code,
     )
 
 
 def _package(
     row: Row, prefix: str, now: datetime
 ) -> tuple[FileView | None, ErrorView | None, bool]:
-    """Its ZIP while that can be taken, why there is none, and whether one is on its way."""
+    """A package's ZIP while it can be downloaded, why it failed, and whether it is being packed."""
     state = row[f"{prefix}state"]
-    ready = _file(row, f"{prefix}artifact__", now) if state == PackageState.DONE else None
+    file = _file(row, f"{prefix}artifact__", now) if state == PackageState.DONE else None
     code = row[f"{prefix}error_code"] or Internal.code
     return (
-        ready if ready and ready.present else None,
+        file if file and file.present else None,
         ErrorView(code=code) if state == PackageState.FAILED else None,
         state in {PackageState.QUEUED, PackageState.RUNNING},
     )
@@ -588,14 +319,14 @@ def _package(
 
 def _job_progress(state: ItemState, items: Sequence[ItemView], *, packing: bool) -> ProgressView:
     open_phases = {item.progress.phase for item in items if item.open}
-    liveliest = next((phase for phase in _LIVELIEST if phase in open_phases), None)
+    liveliest = next((phase for phase in _LIVELIEST_FIRST if phase in open_phases), None)
     phase: JobPhase = liveliest or ("packing" if packing else "ready")
-    left = [item.progress.eta_s for item in items if item.progress.eta_s is not None]
+    etas = [item.progress.eta_s for item in items if item.progress.eta_s is not None]
     return ProgressView(
         phase=phase,
         files_done=sum(item.progress.files_done for item in items),
         files_total=sum(item.progress.files_total for item in items),
         bytes_done=sum(item.progress.bytes_done for item in items),
         bytes_total=sum(item.progress.bytes_total for item in items),
-        eta_s=max(left, default=None) if state == ItemState.RUNNING else None,
+        eta_s=max(etas, default=None) if state == ItemState.RUNNING else None,
     )

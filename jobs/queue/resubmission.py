@@ -1,61 +1,76 @@
-"""Asking once more for what is not here any longer, as a new job."""
+"""Resubmission: lines whose files are gone, fetched again as a new job."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.expressions import Combinable
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
 from jobs.queue import submission
 from jobs.states import ItemState
 
-TWICE: Final = timedelta(seconds=10)
-"""Whoever asks for the same within this means it once."""
-ENDED = (ItemState.DONE, ItemState.PARTIAL)
-"""How a line ends that saved something, unless it was cancelled."""
+DUPLICATE_WINDOW: Final = timedelta(seconds=10)
+"""Equal resubmissions of one user within this time are one: a button tapped twice."""
+_SAVED_STATES: Final = frozenset({ItemState.DONE, ItemState.PARTIAL})
 
 
-def saved() -> Exists:
-    """Lines that saved something, whether it is still here or not."""
-    return Exists(Artifact.objects.filter(item=OuterRef("pk"), role=Role.MEDIA))
+def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok: bool) -> bool:
+    """True when a line may be fetched again: it was cancelled, or all files it saved are gone.
 
-
-def wanting(now: datetime) -> Combinable | Q:
-    """Lines that may be asked for once more: cancelled ones, and those whose files are all gone.
-
-    An account may have new stories at any time; a link is worth a look while its story is on
-    TikTok. `telling` says the same of a snapshot.
+    saved, present: media files it saved, and those that can still be downloaded.
+    on_tiktok: TikTok still has one of its stories. Needed of a line about one story; an account
+    may have new ones at any time.
     """
-    here = Artifact.objects.present(now).filter(item=OuterRef("pk"), role=Role.MEDIA)
-    on_tiktok = Story.objects.filter(
-        Q(leaves_at=None) | Q(leaves_at__gt=now), item=OuterRef("pk")
-    ).exclude(source_url="")
-    cleaned_up = Q(state__in=ENDED) & saved() & ~Exists(here)
-    return Q(state=ItemState.CANCELLED) | (cleaned_up & (Q(kind=ItemKind.USER) | Exists(on_tiktok)))
+    if state == ItemState.CANCELLED:
+        return True
+    if state not in _SAVED_STATES or not saved or present:
+        return False
+    return on_tiktok or kind == ItemKind.USER
 
 
-def fetch(job: Job) -> Job | None:
-    """All lines of a job that are `wanting`, as a new one; None when there is none.
+def with_refetch_facts(items: QuerySet[Item], now: datetime) -> QuerySet[Item]:
+    """The items, each with the booleans `saved`, `present` and `on_tiktok` of `refetchable`."""
+    media = Artifact.objects.filter(item=OuterRef("pk"), role=Role.MEDIA)
+    stories = Story.objects.filter(item=OuterRef("pk")).exclude(source_url="")
+    return items.annotate(
+        saved=Exists(media),
+        present=Exists(media.present(now)),
+        on_tiktok=Exists(stories.filter(Q(leaves_at=None) | Q(leaves_at__gt=now))),
+    )
+
+
+def is_refetchable(item: Any) -> bool:
+    """`refetchable` of an item from `with_refetch_facts`, whose facts no type knows."""
+    return refetchable(
+        item.state,
+        kind=item.kind,
+        saved=item.saved,
+        present=item.present,
+        on_tiktok=item.on_tiktok,
+    )
+
+
+def refetch(job: Job) -> Job | None:
+    """A new job of the refetchable lines of `job`; None when it has none.
 
     Raises what `submission.submit` does.
     """
-    found = Item.objects.filter(wanting(timezone.now()), job=job).order_by("position")
-    lines = list(found.values_list("line", flat=True))
-    return anew(job, lines) if lines else None
+    items = with_refetch_facts(Item.objects.filter(job=job), timezone.now()).order_by("position")
+    lines = [item.line for item in items if is_refetchable(item)]
+    return resubmit(job, lines) if lines else None
 
 
-def anew(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
-    """A new job of these lines, with the old one's note and options; `posts` for another choice.
+def resubmit(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
+    """A new job of these lines with the note and options of `job`; `posts` replaces that option.
 
-    Of two taps on one button the second gets the first one's job. Raises what `submission.submit`
-    does.
+    A second equal call within DUPLICATE_WINDOW returns the first one's job. Raises what
+    `submission.submit` does.
     """
     options = submission.Options(
         prefer=Prefer(job.prefer),
@@ -64,16 +79,17 @@ def anew(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
     )
     with transaction.atomic():
         Job.objects.select_for_update().filter(pk=job.pk).exists()
-        return _just_now(job, lines, options) or submission.submit(
+        return _duplicate(job, lines, options) or submission.submit(
             job.owner, lines, note=job.note, options=options
         )
 
 
-def _just_now(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:
-    since = timezone.now() - TWICE
+def _duplicate(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:
+    """A recent other job of the owner with these lines and options, unless it was cancelled."""
+    since = timezone.now() - DUPLICATE_WINDOW
     recent = Job.objects.filter(owner_id=job.owner_id, created_at__gt=since, **asdict(options))
-    stopped = Exists(Item.objects.filter(job=OuterRef("pk"), state=ItemState.CANCELLED))
-    for one in recent.exclude(pk=job.pk).exclude(stopped):
-        if list(one.items.order_by("position").values_list("line", flat=True)) == list(lines):
-            return one
+    cancelled = Exists(Item.objects.filter(job=OuterRef("pk"), state=ItemState.CANCELLED))
+    for other in recent.exclude(pk=job.pk).exclude(cancelled):
+        if list(other.items.order_by("position").values_list("line", flat=True)) == list(lines):
+            return other
     return None

@@ -1,4 +1,4 @@
-"""From pasted lines to a job with its items, all or nothing."""
+"""Submission: pasted lines become a job with its items, all or nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, QuotaExceeded
 from jobs.files import capacity
@@ -18,21 +19,48 @@ from jobs.lines import Line, read_lines, target_fields
 from jobs.models import Audio, Item, Job, Prefer
 from jobs.queue import quotas
 from jobs.queue.dispatch import dispatch
+from jobs.queue.transitions import begin_in
 from jobs.states import ItemState
 from jobs.text import clean_text
-from stories.errors import InputError, NotUnderstood
+from stories.errors import InputError, NotUnderstood, UnsupportedLink
 
 NOTE_LENGTH: Final = 500
 KEY_LENGTH: Final = 200
 
 
-class EmptySubmission(NotUnderstood):
-    """Nothing was pasted. Shares its code with a line that is not understood.
+class UnusablePaste(NotUnderstood):
+    """A paste of which no job can be made.
 
-    field: where it was to be, for who sends more than one.
+    field: the request's field that holds the paste, for a caller whose requests have several.
     """
 
     field = ""
+
+
+class EmptySubmission(UnusablePaste):
+    """Nothing was pasted. Shares its code with a line that is not understood."""
+
+
+class NothingUnderstood(UnusablePaste):
+    """Not one pasted line can be saved. lines: each with its error, in the order pasted."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        super().__init__(f"{len(lines)} lines, and none can be saved")
+        self.lines = tuple(lines)
+
+    @property
+    def common_code(self) -> str:
+        """The code all lines share, `not_understood` when they differ."""
+        codes = {line.error.code for line in self.lines if line.error}
+        return codes.pop() if len(codes) == 1 else self.code
+
+    def said(self) -> str:
+        """The message, in the reader's language."""
+        if len(self.lines) > 1:
+            return _("None of these lines can be saved.")
+        if isinstance(self.lines[0].error, UnsupportedLink):
+            return _("This line cannot be saved.")
+        return _("There is no name and no link in that.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +82,9 @@ def submit(
 ) -> Job:
     """Make a job of these lines and queue it.
 
-    A refused line becomes a FAILED item at once and harms no other; the same thing twice is one
-    item. With an idempotency_key this owner used before, returns that job. Raises EmptySubmission,
-    BatchTooLong (its detail says the limit), DiskFull, QuotaExceeded.
+    A refused line becomes a FAILED item at once and harms no other; lines that ask for the same are
+    one item. With an idempotency_key this owner used before, returns that job. Raises
+    EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull and QuotaExceeded.
     """
     key = _stored_key(idempotency_key)
     earlier = _earlier(owner, key)
@@ -66,15 +94,15 @@ def submit(
     limit = settings.STORYKEEP.batch_max
     if not verdicts:
         raise EmptySubmission("nothing was pasted")
+    understood = sum(1 for line in verdicts if line.target)
+    if not understood:
+        raise NothingUnderstood(verdicts)
     if len(verdicts) > limit:
         raise BatchTooLong(len(verdicts), limit)
-    wanted = sum(1 for line in verdicts if line.target)
-    if wanted:
-        capacity.require_room()
+    capacity.require_room()
     try:
         with transaction.atomic():
-            if wanted:
-                quotas.admit(owner, wanted)
+            quotas.admit(owner, understood)
             job = _create(
                 owner, verdicts, clean_text(note, NOTE_LENGTH, multiline=True), options, key
             )
@@ -97,7 +125,6 @@ def _create(
         note=note,
         idempotency_key=key,
         created_at=now,
-        settled_at=None if any(line.target for line in verdicts) else now,
         **asdict(options),
     )
     items = []
@@ -122,7 +149,7 @@ def _create(
 
 
 def _refuse(item: Item, error: InputError) -> None:
-    item.state = ItemState.FAILED
+    begin_in(item, ItemState.FAILED)
     item.settled_at = item.created_at
     item.error_code, item.error_detail = error.code, clean_text(error.detail, 500)
 

@@ -1,7 +1,7 @@
-"""A folder of someone's own choosing: files appear in it whole, and nothing is overwritten.
+"""The output folder of a run: files appear in it whole, and nothing is overwritten.
 
-<folder>/.storykeep-<random>/<n>.part    what is arriving; gone when the run is over
-<folder>/<name>                          finished
+<folder>/.storykeep-<random>/<n>.part    a file that is arriving; removed when the run is over
+<folder>/<name>                          a finished file
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from jobs.errors import DiskFull
 from jobs.files import disk, names
 
 CHUNK_BYTES: Final = 1024 * 1024
-PREFIX: Final = ".storykeep-"
-STALE_S: Final = 60.0
-"""A workspace this old that nobody holds was left by a run that was killed."""
+WORKSPACE_PREFIX: Final = ".storykeep-"
+STALE_AFTER_S: Final = 60.0
+"""An unlocked workspace older than this was left by a run that was killed."""
 
-_OURS = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+_WORKSPACE_NAME = re.compile(re.escape(WORKSPACE_PREFIX) + r"[a-z0-9_]{8}")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_MOST_SIDECAR_BYTES = 1024 * 1024
+_MAX_SIDECAR_BYTES = 1024 * 1024
 
 
 class FolderFull(DiskFull):
-    """The folder takes no more files. `detail` says why."""
+    """The output folder cannot be made or takes no more files. `detail` says why."""
 
     message = "The output folder takes no more files."
     hint = "Make room, see whether it can be written, or choose another one."
 
 
 @contextmanager
-def written() -> Iterator[None]:
-    """Turn whatever the operating system has against writing into FolderFull."""
+def translate_write_errors() -> Iterator[None]:
+    """Turn an OSError or DiskFull into FolderFull."""
     try:
         yield
     except FolderFull:
@@ -57,32 +57,34 @@ def written() -> Iterator[None]:
         raise FolderFull(error.strerror or type(error).__name__) from error
 
 
-class Folder:
-    """An output folder with a hidden workspace in it; leaving the block removes the workspace.
+class OutputFolder:
+    """An output folder, with the hidden workspace of a harvest in it.
 
-    The folder is made when it is missing, and removed again when nothing came to lie in it.
-    Entering raises FolderFull when it cannot be written. Serves as the workspace of a harvest.
-    `place` and `place_sidecar` are for one thread at a time.
+    A context manager: leaving it removes the workspace. The folder is made when it is missing, and
+    removed again when it stays empty. Entering raises FolderFull when it cannot be written. `place`
+    and `place_sidecar` are not thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._made = False
+        self._created = False
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
         self._reserved = 0
-        self._work: Path
-        self._held = -1
+        self._workspace: Path
+        self._workspace_fd = -1
 
     def __enter__(self) -> Self:
-        with written():
+        with translate_write_errors():
             if not self.path.is_dir():
                 self.path.mkdir(parents=True)
-                self._made = True
-            self._work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.path))
-            self._held = os.open(self._work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            _hold(self._held)
+                self._created = True
+            self._workspace = Path(tempfile.mkdtemp(prefix=WORKSPACE_PREFIX, dir=self.path))
+            self._workspace_fd = os.open(
+                self._workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            )
+            _lock_folder(self._workspace_fd)
         _remove_stale(self.path)
         return self
 
@@ -93,111 +95,115 @@ class Folder:
         trace: TracebackType | None,
     ) -> None:
         with self._lock:
-            left = list(self._open.values())
+            unfinished = list(self._open.values())
             self._open.clear()
-        for file in left:
+        for file in unfinished:
             with suppress(OSError, DiskFull):
                 file.close()
-        shutil.rmtree(self._work, ignore_errors=True)
-        os.close(self._held)
-        if self._made:
-            with suppress(OSError):  # something lies in it: it stays
+        shutil.rmtree(self._workspace, ignore_errors=True)
+        os.close(self._workspace_fd)
+        if self._created:
+            with suppress(OSError):  # it is not empty: it stays
                 self.path.rmdir()
 
-    # --- what is arriving -----------------------------------------------------------------------
+    # --- files that arrive -----------------------------------------------------------------------
 
     def create(self) -> tuple[str, BinaryIO]:
         """A new empty file open for reading and writing, and its key. Raises FolderFull."""
         with self._lock:
             self._count += 1
             key = f"{self._count}.part"
-        with written():
-            file = disk.create_file(self._work / key)
+        with translate_write_errors():
+            file = disk.create_file(self._workspace / key)
         with self._lock:
             self._open[key] = file
         return key, file
 
     def discard(self, key: str) -> None:
-        """Forget a file and give its room back. Twice is harmless."""
-        part = self._work / key
+        """Remove a file and release its reservation. Twice is harmless."""
+        part = self._workspace / key
         with suppress(FileNotFoundError):
-            self._let_go(key, part.stat().st_size)
+            self._release(key, part.stat().st_size)
             part.unlink()
 
     def reserve(self, size_bytes: int) -> None:
-        """Raise FolderFull when the disk has no room for this many bytes more."""
-        with written():
-            found = os.statvfs(self._work)
+        """Reserve space. Raises FolderFull when the disk has no room for this many bytes more."""
+        with translate_write_errors():
+            disk_space = os.statvfs(self._workspace)
         with self._lock:
             keys = list(self._open)
             announced = self._reserved + size_bytes
-        here = 0
+        written = 0
         for key in keys:
             with suppress(FileNotFoundError):
-                here += (self._work / key).stat().st_size
-        if announced - here > found.f_bavail * found.f_frsize:
+                written += (self._workspace / key).stat().st_size
+        if announced - written > disk_space.f_bavail * disk_space.f_frsize:
             raise FolderFull("the disk is full")
         with self._lock:
             self._reserved = announced
 
     def open(self, key: str) -> BinaryIO:
-        """A finished file once more, for reading."""
-        return (self._work / key).open("rb")
+        """A complete file, open for reading."""
+        return (self._workspace / key).open("rb")
 
-    def measure(self, key: str, beat: Callable[[], None]) -> tuple[str, int]:
-        """Its SHA-256 and its size. beat: called between chunks, may raise to stop."""
+    def measure(self, key: str, heartbeat: Callable[[], None]) -> tuple[str, int]:
+        """A file's SHA-256 in hex and its size in bytes.
+
+        heartbeat: called between chunks; may raise to stop.
+        """
         digest, size_bytes = hashlib.sha256(), 0
         with self.open(key) as file:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
                 size_bytes += len(chunk)
-                beat()
+                heartbeat()
         return digest.hexdigest(), size_bytes
 
-    def finished(self, key: str, size_bytes: int) -> None:
-        """It has arrived and waits here for the ZIP."""
-        self._let_go(key, size_bytes)
+    def complete(self, key: str, size_bytes: int) -> None:
+        """Mark a file as complete; it stays in the workspace, for the ZIP."""
+        self._release(key, size_bytes)
 
-    def _let_go(self, key: str, size_bytes: int) -> None:
+    def _release(self, key: str, size_bytes: int) -> None:
         with self._lock:
             self._open.pop(key, None)
-            # What was announced and never came is given back when nothing is being written.
+            # Bytes announced that never came are released when nothing is being written.
             self._reserved = max(0, self._reserved - size_bytes) if self._open else 0
 
-    # --- what is finished -----------------------------------------------------------------------
+    # --- finished files -----------------------------------------------------------------------
 
     def place(self, key: str, name: str, sha256: str, size_bytes: int, *, within: str = "") -> Path:
-        """Move a finished file to its name, or to the next free one; where it lies.
+        """Move a complete file to its name, or to the next free one; its path.
 
-        A file of that name with the same bytes stays and ours goes. Raises FolderFull.
+        Where a file of that name has the same bytes, it stays and the new one is removed. within: a
+        folder in the output folder. Raises FolderFull.
         """
-        part = self._work / key
-        with written():
-            _to_disk(part)
+        part = self._workspace / key
+        with translate_write_errors():
+            _sync(part)
             for path in self._free_names(name, within):
-                if _holds(path, sha256, size_bytes) or _moved(part, path):
+                if _has_content(path, sha256, size_bytes) or _move_if_free(part, path):
                     break
             self.discard(key)
-            self._let_go(key, size_bytes)
+            self._release(key, size_bytes)
         return path
 
     def place_sidecar(self, name: str, content: bytes, *, within: str = "") -> Path:
-        """Write a sidecar beside its files; one that says the same of an earlier run stays."""
+        """Write a sidecar beside its files; its path. An equal one of an earlier run stays."""
         key, file = self.create()
-        with written(), file:
+        with translate_write_errors(), file:
             file.write(content)
-        part = self._work / key
-        with written():
-            _to_disk(part)
+        part = self._workspace / key
+        with translate_write_errors():
+            _sync(part)
             for path in self._free_names(name, within):
-                if _says_the_same(path, content) or _moved(part, path):
+                if _is_same_sidecar(path, content) or _move_if_free(part, path):
                     break
             self.discard(key)
-            self._let_go(key, 0)
+            self._release(key, 0)
         return path
 
     def _free_names(self, name: str, within: str) -> Iterator[Path]:
-        """The name, then the name with 2, 3, …: without end, so a loop leaves it by success."""
+        """The name, then the name with 2, 3, …: without end, so a loop ends by success."""
         folder = self._subfolder(within) if within else self.path
         taken: set[str] = set()
         while True:
@@ -220,34 +226,34 @@ class Folder:
 # --- the operating system -----------------------------------------------------------------------
 
 
-def _hold(folder: int) -> None:
-    """Mark a workspace as in use for as long as this process lives."""
-    with suppress(OSError):  # some network file systems cannot; then nothing is ever taken away
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock_folder(folder_fd: int) -> None:
+    """Lock a workspace for as long as this process lives."""
+    with suppress(OSError):  # some network file systems cannot; then none is ever removed
+        fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_stale(folder: Path) -> None:
-    """Take away workspaces of runs that were killed, as no block could."""
+    """Remove the workspaces of runs that were killed."""
     with suppress(OSError):
         for path in folder.iterdir():
-            if _OURS.fullmatch(path.name) and not path.is_symlink():
+            if _WORKSPACE_NAME.fullmatch(path.name) and not path.is_symlink():
                 with suppress(OSError):
-                    _remove_if_left(path)
+                    _remove_if_unlocked(path)
 
 
-def _remove_if_left(path: Path) -> None:
-    if time.time() - path.stat().st_mtime < STALE_S:
+def _remove_if_unlocked(path: Path) -> None:
+    if time.time() - path.stat().st_mtime < STALE_AFTER_S:
         return
-    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    lock_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody works there
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: a run is using it
         shutil.rmtree(path)
     finally:
-        os.close(held)
+        os.close(lock_fd)
 
 
-def _to_disk(path: Path) -> None:
-    """Survive a power cut: the bytes before the name."""
+def _sync(path: Path) -> None:
+    """Write the bytes to the disk, so that a power cut cannot leave a name without them."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)
@@ -255,8 +261,8 @@ def _to_disk(path: Path) -> None:
         os.close(file)
 
 
-def _moved(part: Path, path: Path) -> bool:
-    """Give a file its name; False when the name is taken, whoever took it just now."""
+def _move_if_free(part: Path, path: Path) -> bool:
+    """Give a file its name; False when the name is taken, even if only just now."""
     try:
         os.link(part, path, follow_symlinks=False)
     except FileExistsError:
@@ -277,37 +283,37 @@ def _moved(part: Path, path: Path) -> bool:
     return True
 
 
-def _holds(path: Path, sha256: str, size_bytes: int) -> bool:
-    """Does a file of these bytes lie there already?"""
+def _has_content(path: Path, sha256: str, size_bytes: int) -> bool:
+    """Is there a file with this content already?"""
     try:
-        with _opened(path) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
+        with _open_without_waiting(path) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size != size_bytes:
                 return False
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except OSError:
         return False
 
 
-def _says_the_same(path: Path, content: bytes) -> bool:
-    """Is there a sidecar that differs in nothing but the moment it was written?"""
+def _is_same_sidecar(path: Path, content: bytes) -> bool:
+    """Is there a sidecar that differs in nothing but the time it was written?"""
     try:
-        with _opened(path) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_SIDECAR_BYTES:
+        with _open_without_waiting(path) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SIDECAR_BYTES:
                 return False
-            return _lasting(file.read()) == _lasting(content)
+            return _comparable(file.read()) == _comparable(content)
     except (OSError, ValueError, RecursionError):
         return False
 
 
-def _lasting(sidecar: bytes) -> dict[str, Any]:
+def _comparable(sidecar: bytes) -> dict[str, Any]:
     facts = json.loads(sidecar)
     if not isinstance(facts, dict):
         raise ValueError("not a sidecar")  # noqa: TRY004 - its content is wrong, not its type
     return {name: value for name, value in facts.items() if name != "captured_at"}
 
 
-def _opened(path: Path) -> BufferedReader:
-    # Without waiting: a pipe of that name would have us wait for its other end.
+def _open_without_waiting(path: Path) -> BufferedReader:
+    # A pipe of that name would otherwise wait for its other end.
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")

@@ -1,4 +1,4 @@
-"""What stories look like when they leave: ZIP members, sidecars, the manifest; from plain values.
+"""ZIP archives, sidecars and the manifest, made from plain values.
 
 Nothing is compressed, for media is compressed already. Members come in the order they are added,
 dated with their story's posting time, so the same story makes the same bytes. Every story brings a
@@ -44,7 +44,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryFacts:
-    """What sidecar and manifest say of a story. note: the user's, why it was saved."""
+    """A story as sidecar and manifest show it. note: the user's, why it was saved."""
 
     author_id: str
     author_name: str
@@ -60,7 +60,7 @@ class StoryFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What sidecar and manifest say of a file. key: where its bytes are, for whoever opens it."""
+    """A file as sidecar and manifest show it. key: names its bytes to the archive's opener."""
 
     key: str
     role: str
@@ -76,12 +76,12 @@ class FileFacts:
 
     @property
     def rank(self) -> tuple[int, int, str]:
-        """Its place within the story."""
+        """A sort key: its place within the story."""
         return self.position, ORDER.index(self.role), self.name
 
 
 Named = tuple[str, FileFacts]
-"""A file and what it is called where it lies: its path in the ZIP, or its name beside a sidecar."""
+"""A file and its path in the ZIP, or its name beside a sidecar."""
 
 
 def moment(at: datetime | None) -> str | None:
@@ -90,13 +90,13 @@ def moment(at: datetime | None) -> str | None:
 
 
 def permalink(url: str) -> str:
-    """Without query and fragment: a signature can only be there."""
+    """An address without query and fragment, where a signature could be."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.hostname or "", parts.path, "", ""))
 
 
 def sidecar(story: StoryFacts, files: Sequence[Named]) -> bytes:
-    """A story in JSON, for beside its files."""
+    """A story as JSON, to stand beside its files."""
     facts = {
         "author": {
             "id": story.author_id,
@@ -130,7 +130,7 @@ def sidecar(story: StoryFacts, files: Sequence[Named]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """As text no spreadsheet takes for a formula, whichever character it splits cells at."""
+    """A value as text that no spreadsheet takes for a formula, whatever it splits cells at."""
     if value is None:
         return ""
     if isinstance(value, int | float):
@@ -140,7 +140,7 @@ def cell(value: object) -> str:
 
 
 def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
-    """A story's lines of the manifest, one for each file."""
+    """A story's rows of the manifest, one per file."""
     for name, file in files:
         facts: list[object] = [
             name, story.author_name, story.author_nickname, story.story_id, story.kind,
@@ -152,7 +152,7 @@ def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
 
 
 def manifest(lines: Iterable[Sequence[str]]) -> bytes:
-    """The whole manifest, its heading included."""
+    """The manifest as CSV, with its header row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
@@ -184,7 +184,7 @@ class Archive:
         self._folders: dict[str, str] = {}
 
     def close(self) -> None:
-        """Write the directory at the end; the file stays open."""
+        """Write the central directory; the file stays open."""
         self._zip.close()
 
     def __enter__(self) -> Self:
@@ -204,7 +204,7 @@ class Archive:
                 self.close()
 
     def path(self, folder: str, name: str) -> str:
-        """A member's path, tamed and unlike every other one, also where case does not count."""
+        """A safe path for a member, unlike every other one, also where case does not count."""
         inside = self._folder(folder) if folder else ""
         taken = self._taken.setdefault(names.collision_key(inside), set())
         free = names.unique_name(names.safe_filename(name), taken)
@@ -212,7 +212,7 @@ class Archive:
         return f"{inside}/{free}" if inside else free
 
     def _folder(self, wanted: str) -> str:
-        """A folder's name, tamed, and no file's: an account may be called like one of ours."""
+        """A safe folder name that is no file's: an account may be called like one of ours."""
         name = names.folder_name(wanted)
         if names.collision_key(name) not in self._folders:
             self._folders[names.collision_key(name)] = names.unique_name(
@@ -237,14 +237,14 @@ class Archive:
         return True
 
     def add_text(self, path: str, at: datetime, content: bytes) -> None:
-        """A member that is made here."""
+        """Add a member made of these bytes."""
         with self._zip.open(self._entry(path, at, len(content)), "w") as member:
             member.write(content)
 
     def add_story(
         self, story: StoryFacts, files: Sequence[FileFacts], *, folder: str
     ) -> list[Named]:
-        """A story's files and its sidecar; the paths of those that were there to be packed."""
+        """Add a story's files and its sidecar; the files that were there to be packed, by path."""
         packed = []
         for file in files:
             path = self.path(folder, file.name)
@@ -259,7 +259,7 @@ class Archive:
         return packed
 
     def add_bundle(self, stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]]) -> list[Named]:
-        """Stories in their authors' folders, and the manifest; the files that were packed."""
+        """Add stories in their authors' folders, and the manifest; the files that were packed."""
         packed: list[Named] = []
         lines: list[list[str]] = []
         latest: datetime | None = None

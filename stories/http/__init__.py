@@ -1,1 +1,1 @@
-"""One author's requests: sessions, the pools under them, and whom they may reach."""
+"""HTTP as a browser does it: sessions, transports, bounded bodies, and errors translated."""

@@ -1,4 +1,4 @@
-"""Which network addresses may be contacted directly, and the resolving that holds to it.
+"""Name resolution that yields public addresses only.
 
 A name is resolved once, its addresses are checked, and the connection goes to one of exactly
 those: a second answer of the same name server never gets a say (no DNS rebinding). With a proxy
@@ -12,20 +12,21 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+# From host and port to IP addresses as text, best first.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# Addresses that carry an IPv4 address inside: judged by what is inside.
+# Addresses that carry an IPv4 address inside: judged by that address.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 _RELAY_6TO4 = "192.88.99."
 
 
-class NotPublic(OSError):
-    """A name led to no address on the public internet, or to none at all."""
+class NoPublicAddress(OSError):
+    """The name has no address on the public internet, or none at all."""
 
 
 def is_public(address: str) -> bool:
-    """True for an address on the public internet; False for anything we cannot read."""
+    """True for an IP address on the public internet; False also for a text that is no address."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -34,9 +35,9 @@ def is_public(address: str) -> bool:
         return _is_public_v4(parsed)
     if parsed.scope_id is not None:
         return False
-    inside = _embedded_v4(parsed)
-    if inside is not None:
-        return _is_public_v4(inside)
+    embedded = _embedded_v4(parsed)
+    if embedded is not None:
+        return _is_public_v4(embedded)
     if parsed in _NAT64_LOCAL or parsed.is_site_local:
         return False
     return parsed.is_global and not (
@@ -63,18 +64,24 @@ def _embedded_v4(address: IPv6Address) -> IPv4Address | None:
 
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Every address the system knows for `host`, in the order it recommends."""
+    """Every address the system's resolver gives for `host`, in the order it recommends.
+
+    Raises NoPublicAddress for a text that is no host name, else OSError.
+    """
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # idna gives up on some names before asking anyone
-        raise NotPublic(f"{host!r} is not a host name") from error
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        raise NoPublicAddress(f"{host!r} is not a host name") from error
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 async def public_addresses(host: str, port: int, resolve: Resolve) -> tuple[str, ...]:
-    """The addresses of `host` that are public, in order. Raises NotPublic when there are none."""
+    """The public addresses of `host`, in order, never empty.
+
+    Raises NoPublicAddress when there are none, and what `resolve` raises.
+    """
     allowed = tuple(address for address in await resolve(host, port) if is_public(address))
     if not allowed:
-        raise NotPublic(f"{host} has no public address")
+        raise NoPublicAddress(f"{host} has no public address")
     return allowed

@@ -1,4 +1,4 @@
-"""Whom we trust: the public authorities, and one extra where the network inspects TLS."""
+"""Certificate authorities: the public ones, and an extra one where the network inspects TLS."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import certifi
 
 
-def trust(ca_bundle: str | None) -> ssl.SSLContext:
-    """A client context. ca_bundle: path of a PEM file with an extra authority.
+def client_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """An SSL context for clients. ca_bundle: path of a PEM file with an extra authority.
 
     Raises OSError or ssl.SSLError when the file cannot be read.
     """
@@ -23,31 +23,34 @@ def trust(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-class AuthorityFile:
-    """One PEM file holding every authority, for curl, which takes a path and no more than one."""
+class CaFile:
+    """A PEM file of every authority, for curl, which takes a single path. path: of that file.
+
+    ca_bundle: path of a PEM file with an extra authority. Raises OSError when it cannot be read.
+    """
 
     def __init__(self, ca_bundle: str | None) -> None:
-        self._made: str | None = None
-        self._memory: int | None = None
+        self._temporary: str | None = None
+        self._memfd: int | None = None
         self.path = certifi.where()
         if not ca_bundle:
             return
-        together = b"\n".join(Path(source).read_bytes() for source in (certifi.where(), ca_bundle))
+        combined = b"\n".join(Path(source).read_bytes() for source in (certifi.where(), ca_bundle))
         if hasattr(os, "memfd_create"):
             # In memory, so that a killed worker leaves nothing behind.
-            handle = self._memory = os.memfd_create("authorities")
+            handle = self._memfd = os.memfd_create("authorities")
             self.path = f"/proc/self/fd/{handle}"
         else:
-            handle, self._made = tempfile.mkstemp(prefix="authorities-", suffix=".pem")
-            self.path = self._made
-        with os.fdopen(handle, "wb", closefd=self._made is not None) as file:
-            file.write(together)
+            handle, self._temporary = tempfile.mkstemp(prefix="authorities-", suffix=".pem")
+            self.path = self._temporary
+        with os.fdopen(handle, "wb", closefd=self._temporary is not None) as file:
+            file.write(combined)
 
     def close(self) -> None:
-        """Give the file up, when one was made."""
-        if self._memory is not None:
-            os.close(self._memory)
-            self._memory = None
-        if self._made is not None:
-            Path(self._made).unlink(missing_ok=True)
-            self._made = None
+        """Remove the file, when one was made."""
+        if self._memfd is not None:
+            os.close(self._memfd)
+            self._memfd = None
+        if self._temporary is not None:
+            Path(self._temporary).unlink(missing_ok=True)
+            self._temporary = None

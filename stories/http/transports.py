@@ -1,8 +1,8 @@
-"""How a request physically leaves: pools, proxy, trusted authorities, pinned addresses, curl.
+"""The two httpx transports: connection pools, proxy, trusted authorities, pinned addresses, curl.
 
-Two carriers, both plain httpx transports. Media goes over httpx's own HTTP/1.1 pool. Pages and
-lists go over curl with a browser's TLS fingerprint, or over httpx by setting. What is sent, to
-whom, and what the answers mean is transport.py's business.
+Media goes over httpx's own HTTP/1.1 pool. Pages and lists go over curl with a browser's TLS
+fingerprint, or over httpx by setting. Headers, allow-list and the meaning of responses are left
+to session.py.
 """
 
 from __future__ import annotations
@@ -16,58 +16,67 @@ import httpx
 from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
-from stories.http.network_backend import Backend
+from stories.http.body import BodyTooLarge
+from stories.http.network_backend import AsyncioBackend
 from stories.http.resolver import Resolve, public_addresses
-from stories.http.tls import AuthorityFile, trust
+from stories.http.tls import CaFile, client_context
 
-Carrier = httpx.AsyncBaseTransport
+Transport = httpx.AsyncBaseTransport
 
-# One fixed browser: "chrome" would move with every release of curl_cffi, away from USER_AGENT.
+# One fixed browser: "chrome" would move with every release of curl_cffi, away from
+# headers.USER_AGENT.
 BROWSER: Final = "chrome150"
-PAGES_AT_ONCE = 64
+MAX_PAGE_CONNECTIONS = 64
 KEEPALIVE_S = 30
-# A name with several addresses: how long one may stay silent before the next is tried beside it.
-HEAD_START_S = 0.25
+# Happy Eyeballs (RFC 8305): how long one address of a name may stay silent before the next is tried
+# beside it.
+CONNECTION_ATTEMPT_DELAY_S = 0.25
 
 
-class TooBig(httpx.TransportError):
-    """The body went over the limit, announced or not, compressed or not."""
-
-
-def media_carrier(
+def create_media_transport(
     *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
-) -> Carrier:
-    """Plain httpx over HTTP/1.1: correct flow control, one connection per file."""
-    return PooledCarrier(proxy=proxy, ca_bundle=ca_bundle, connections=connections, resolve=resolve)
+) -> Transport:
+    """The transport of media: plain httpx over HTTP/1.1, which has flow control.
+
+    ca_bundle: path of a PEM file with an extra authority. connections: the most at once. Raises
+    OSError or ssl.SSLError when `ca_bundle` cannot be read.
+    """
+    return PooledTransport(
+        proxy=proxy, ca_bundle=ca_bundle, connections=connections, resolve=resolve
+    )
 
 
-def page_carrier(
+def create_page_transport(
     *,
     curl: bool,
     proxy: str | None,
-    authorities: AuthorityFile,
+    ca_file: CaFile,
     ca_bundle: str | None,
     max_bytes: int,
     resolve: Resolve,
-) -> Carrier:
-    """What carries pages and lists: curl looking like a browser, or plain httpx."""
+) -> Transport:
+    """The transport of pages and lists: curl looking like a browser, or plain httpx.
+
+    curl: which of the two. ca_file: every authority, for curl. ca_bundle: the extra one, for httpx.
+    max_bytes: of one body; curl stops there by itself.
+    """
     if not curl:
-        return media_carrier(
-            proxy=proxy, ca_bundle=ca_bundle, connections=PAGES_AT_ONCE, resolve=resolve
+        return create_media_transport(
+            proxy=proxy, ca_bundle=ca_bundle, connections=MAX_PAGE_CONNECTIONS, resolve=resolve
         )
-    return CurlCarrier(proxy=proxy, authorities=authorities, max_bytes=max_bytes, resolve=resolve)
+    return CurlTransport(proxy=proxy, ca_file=ca_file, max_bytes=max_bytes, resolve=resolve)
 
 
-class PooledCarrier(httpx.AsyncHTTPTransport):
-    """httpx's transport on sockets of our own choosing.
+class PooledTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport on a connection pool with the network backend of network_backend.py.
 
-    Directly, it connects only to addresses that were checked; with a proxy, only to that.
+    Without a proxy it connects only to addresses that were checked, with one only to the proxy.
     """
 
     def __init__(
         self, *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
     ) -> None:
-        context = trust(ca_bundle)
+        context = client_context(ca_bundle)
         super().__init__(verify=context, trust_env=False)
         # httpx has no way to hand a network backend to its pool; httpcore does.
         self._pool: httpcore.AsyncConnectionPool
@@ -80,21 +89,26 @@ class PooledCarrier(httpx.AsyncHTTPTransport):
                 network_backend=PinnedBackend(resolve),
             )
             return
-        named = httpx.Proxy(proxy)
+        parsed_proxy = httpx.Proxy(proxy)
         self._pool = httpcore.AsyncHTTPProxy(
-            proxy_url=str(named.url),
-            proxy_auth=named.raw_auth,
-            proxy_ssl_context=trust(ca_bundle) if named.url.scheme == "https" else None,
+            proxy_url=str(parsed_proxy.url),
+            proxy_auth=parsed_proxy.raw_auth,
+            proxy_ssl_context=(
+                client_context(ca_bundle) if parsed_proxy.url.scheme == "https" else None
+            ),
             ssl_context=context,
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=Backend(),
+            network_backend=AsyncioBackend(),
         )
 
 
-class PinnedBackend(Backend):
-    """Resolves a name once and connects to one of exactly the addresses that passed the check."""
+class PinnedBackend(AsyncioBackend):
+    """Network backend that resolves a name once and connects to one of the public addresses found.
+
+    A second answer of the same name server is never asked for (no DNS rebinding).
+    """
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
@@ -117,11 +131,15 @@ class PinnedBackend(Backend):
             raise httpcore.ConnectError(str(error)) from error
 
         connect = super().connect_tcp
-        return await _first_to_answer([connect(address, port, timeout) for address in addresses])
+        return await _happy_eyeballs([connect(address, port, timeout) for address in addresses])
 
 
-async def _first_to_answer(attempts: list[Any]) -> httpcore.AsyncNetworkStream:
-    """Start the attempts one after the other, each with a head start; keep the first that works."""
+async def _happy_eyeballs(attempts: list[Any]) -> httpcore.AsyncNetworkStream:
+    """The first connection that succeeds, of attempts started one after the other (RFC 8305).
+
+    attempts: coroutines that connect, in order of preference. Raises the last failure when all
+    fail.
+    """
     waiting = attempts[::-1]
     running: set[asyncio.Task[httpcore.AsyncNetworkStream]] = set()
     failure: Exception = httpcore.ConnectError("no address")
@@ -131,7 +149,7 @@ async def _first_to_answer(attempts: list[Any]) -> httpcore.AsyncNetworkStream:
                 running.add(asyncio.ensure_future(waiting.pop()))
             done, running = await asyncio.wait(
                 running,
-                timeout=HEAD_START_S if waiting else None,
+                timeout=CONNECTION_ATTEMPT_DELAY_S if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             winner: httpcore.AsyncNetworkStream | None = None
@@ -156,7 +174,7 @@ async def _first_to_answer(attempts: list[Any]) -> httpcore.AsyncNetworkStream:
                 await result.aclose()
 
 
-class CurlCarrier(AsyncCurlTransport):
+class CurlTransport(AsyncCurlTransport):
     """The curl transport with its known faults fenced in; for whole, small bodies only.
 
     Bodies are read at once (no streaming), so that cancelling a request ends it, nothing piles up
@@ -169,7 +187,7 @@ class CurlCarrier(AsyncCurlTransport):
         self,
         *,
         proxy: str | None,
-        authorities: AuthorityFile,
+        ca_file: CaFile,
         max_bytes: int,
         resolve: Resolve,
     ) -> None:
@@ -180,8 +198,8 @@ class CurlCarrier(AsyncCurlTransport):
             CurlOpt.NOPROXY: "" if proxy else "*",
             # Announced, unannounced and expanded sizes alike: curl stops by itself.
             CurlOpt.MAXFILESIZE_LARGE: max_bytes,
-            CurlOpt.CAINFO: authorities.path,
-            CurlOpt.PROXY_CAINFO: authorities.path,
+            CurlOpt.CAINFO: ca_file.path,
+            CurlOpt.PROXY_CAINFO: ca_file.path,
         }
         self._pins: dict[tuple[str, int], tuple[str, ...]] = {}
         self._resolve = None if proxy else resolve
@@ -190,24 +208,30 @@ class CurlCarrier(AsyncCurlTransport):
             # The headers are ours: the defaults would make every list request look like a click.
             default_headers=False,
             proxy=proxy,
-            max_connections=PAGES_AT_ONCE,
+            max_connections=MAX_PAGE_CONNECTIONS,
             curl_options=self._options,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send, and come back with the whole body. Raises httpx.TransportError or DecodingError."""
-        given = request.extensions.get("timeout", {})
+        """Send, and return the response with its whole body.
+
+        Raises httpx.TransportError or httpx.DecodingError.
+        """
+        timeouts = request.extensions.get("timeout", {})
         request.extensions = {
             **request.extensions,
             # curl takes no None here; the caller bounds the whole exchange anyway.
-            "timeout": {"connect": given.get("connect") or 10, "read": given.get("read") or 20},
+            "timeout": {
+                "connect": timeouts.get("connect") or 10,
+                "read": timeouts.get("read") or 20,
+            },
         }
         if self._resolve is not None:
             await self._pin(request, self._resolve)
         try:
             response: httpx.Response = await super().handle_async_request(request)
         except CurlError as error:
-            raise httpx_error(error, request) from error
+            raise to_httpx_error(error, request) from error
         return response
 
     async def _pin(self, request: httpx.Request, resolve: Resolve) -> None:
@@ -224,7 +248,7 @@ class CurlCarrier(AsyncCurlTransport):
         ]
 
     def _create_error(self, req: httpx.Request, exc: CurlError) -> httpx.RequestError:
-        return httpx_error(exc, req)
+        return to_httpx_error(exc, req)
 
 
 _CURL_CODES: dict[int, type[httpx.RequestError]] = {
@@ -241,7 +265,7 @@ _CURL_CODES: dict[int, type[httpx.RequestError]] = {
     55: httpx.WriteError,
     60: httpx.ConnectError,
     61: httpx.DecodingError,
-    63: TooBig,
+    63: BodyTooLarge,
     77: httpx.ConnectError,
     92: httpx.RemoteProtocolError,
     97: httpx.ProxyError,
@@ -249,8 +273,8 @@ _CURL_CODES: dict[int, type[httpx.RequestError]] = {
 _TIMED_OUT, _RECEIVE_FAILED = 28, 56
 
 
-def httpx_error(error: CurlError, request: httpx.Request) -> httpx.RequestError:
-    """curl's error as the httpx one that means the same."""
+def to_httpx_error(error: CurlError, request: httpx.Request) -> httpx.RequestError:
+    """The httpx exception that a curl error means; its text holds no URL."""
     text, code = str(error), int(getattr(error, "code", 0) or 0)
     kind = _CURL_CODES.get(code, httpx.TransportError)
     if code == _TIMED_OUT:

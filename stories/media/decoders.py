@@ -1,4 +1,4 @@
-"""Opening files with PyAV and Pillow: loaded on first use, bounded, their errors made ours.
+"""PyAV and Pillow: format sniffing, and files opened within bounds and with errors translated.
 
 Only the worker decodes, so nothing here imports a decoder before it is needed: the web and
 scheduler processes stay 22 MiB smaller.
@@ -31,37 +31,40 @@ PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What the first bytes say a file is. family: "picture", "mp4", "mp3" or "text"."""
+class FileFormat:
+    """A file format. family: "picture", "mp4", "mp3", "text" or "unknown".
+
+    suffix: of a file name, with its dot. description: with its article, "a JPEG picture".
+    """
 
     family: str
     content_type: str
     suffix: str
-    name: str
+    description: str
 
 
-JPEG = Form("picture", "image/jpeg", ".jpg", "a JPEG picture")
-PNG = Form("picture", "image/png", ".png", "a PNG picture")
-WEBP = Form("picture", "image/webp", ".webp", "a WebP picture")
-AVIF = Form("picture", "image/avif", ".avif", "an AVIF picture")
-HEIC = Form("picture", "image/heic", ".heic", "a HEIC picture")
-MP4 = Form("mp4", "video/mp4", ".mp4", "an MP4 file")
-M4A = Form("mp4", "audio/mp4", ".m4a", "an M4A file")
-MP3 = Form("mp3", "audio/mpeg", ".mp3", "an MP3 file")
-TEXT = Form("text", "text/plain", ".txt", "a web page or text")
-EMPTY = Form("text", "text/plain", ".txt", "an empty file")
-UNKNOWN = Form("unknown", "application/octet-stream", ".bin", "something unknown")
+JPEG = FileFormat("picture", "image/jpeg", ".jpg", "a JPEG picture")
+PNG = FileFormat("picture", "image/png", ".png", "a PNG picture")
+WEBP = FileFormat("picture", "image/webp", ".webp", "a WebP picture")
+AVIF = FileFormat("picture", "image/avif", ".avif", "an AVIF picture")
+HEIC = FileFormat("picture", "image/heic", ".heic", "a HEIC picture")
+MP4 = FileFormat("mp4", "video/mp4", ".mp4", "an MP4 file")
+M4A = FileFormat("mp4", "audio/mp4", ".m4a", "an M4A file")
+MP3 = FileFormat("mp3", "audio/mpeg", ".mp3", "an MP3 file")
+TEXT = FileFormat("text", "text/plain", ".txt", "a web page or text")
+EMPTY = FileFormat("text", "text/plain", ".txt", "an empty file")
+UNKNOWN = FileFormat("unknown", "application/octet-stream", ".bin", "something unknown")
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 
 
-def form_of(head: bytes) -> Form:
-    """What a file is by its first 64 bytes; never by its name or what a server called it."""
+def sniff_format(head: bytes) -> FileFormat:
+    """The format of a file by its first 64 bytes, whatever its name or content type."""
     if not head:
         return EMPTY
     if head[4:8] == b"ftyp":
-        return _iso_form(head)
+        return _sniff_iso(head)
     if head.startswith(b"\xff\xd8\xff"):
         return JPEG
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -78,7 +81,7 @@ def form_of(head: bytes) -> Form:
     return UNKNOWN
 
 
-def _iso_form(head: bytes) -> Form:
+def _sniff_iso(head: bytes) -> FileFormat:
     size = min(int.from_bytes(head[:4]), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))]
     # The major brand decides; "mif1" only says "some HEIF", so then the compatible ones do.
@@ -94,42 +97,43 @@ def _iso_form(head: bytes) -> Form:
     return M4A if brands[0] in {b"M4A ", b"M4B "} else MP4
 
 
-def read_form(file: BinaryIO) -> Form:
-    """What the file is; leaves it rewound."""
+def sniff_file(file: BinaryIO) -> FileFormat:
+    """The format of an open file by its first bytes; the file is left rewound."""
     file.seek(0)
     head = file.read(64)
     file.seek(0)
-    return form_of(head)
+    return sniff_format(head)
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into MediaCorrupt, and let our own errors through.
+def translate_decoder_errors(description: str) -> Iterator[None]:
+    """Raise MediaCorrupt or TooLarge in place of a decoder's error; a StoriesError passes through.
 
-    Fed hostile bytes, PyAV and Pillow raise almost anything: OSError, SyntaxError, ValueError,
-    struct.error, EOFError, KeyError and more. Out of memory means too large.
+    description: of the file, for the error. Fed hostile bytes, PyAV and Pillow raise almost
+    anything: OSError, SyntaxError, ValueError, struct.error, EOFError, KeyError and more. Out of
+    memory means too large.
     """
     try:
         yield
     except StoriesError:
         raise
     except MemoryError as error:
-        raise TooLarge(f"{what}: does not fit in memory") from error
+        raise TooLarge(f"{description}: does not fit in memory") from error
     except Exception as error:
         if type(error).__name__.startswith("DecompressionBomb"):
-            raise TooLarge(f"{what}: more than {MAX_PIXELS:,} pixels") from error
-        raise MediaCorrupt(f"{what}: {type(error).__name__}: {str(error)[:200]}") from error
+            raise TooLarge(f"{description}: more than {MAX_PIXELS:,} pixels") from error
+        raise MediaCorrupt(f"{description}: {type(error).__name__}: {str(error)[:200]}") from error
 
 
-def load() -> None:
-    """Load everything now, a fifth of a second, so that the first file need not wait for it."""
+def load_decoders() -> None:
+    """Import the decoders, a fifth of a second, so that the first file need not wait for it."""
     import av  # noqa: F401
 
     load_pillow().preinit()
 
 
 def load_pillow() -> Any:
-    """PIL.Image, with its limit on pixels set to ours."""
+    """The module PIL.Image, its limit on pixels set to MAX_PIXELS."""
     from PIL import Image
 
     if Image.MAX_IMAGE_PIXELS != MAX_PIXELS:
@@ -141,74 +145,83 @@ def load_pillow() -> Any:
 
 
 @contextmanager
-def open_picture(file: BinaryIO, form: Form) -> Iterator[Image.Image]:
-    """A picture, opened but not yet decoded; HEIC comes decoded, through PyAV."""
+def open_picture(file: BinaryIO, file_format: FileFormat) -> Iterator[Image.Image]:
+    """A picture, opened but not yet decoded; HEIC is decoded at once, by PyAV.
+
+    Raises MediaCorrupt or TooLarge, also for what the body of the `with` statement decodes.
+    """
     file.seek(0)
-    with translated(form.name):
-        if form is HEIC:
-            yield _heic_image(file)
+    with translate_decoder_errors(file_format.description):
+        if file_format is HEIC:
+            yield _decode_heic(file)
             return
         # `with` leaves the caller's file open; `close` would not.
         with load_pillow().open(file, formats=PICTURE_FORMATS) as image:
-            check_pixels(image.width, image.height, MAX_SIDE)
+            check_dimensions(image.width, image.height, MAX_SIDE)
             yield image
 
 
-def orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; a broken EXIF block is no reason to refuse a picture."""
-    found: Any = None
+    value: Any = None
     with suppress(Exception):
-        found = image.getexif().get(0x0112)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+        value = image.getexif().get(0x0112)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def check_pixels(width: int, height: int, max_side: int) -> None:
-    """Refuse dimensions that nobody posts and that would fill the memory."""
+def check_dimensions(width: int, height: int, max_side: int) -> None:
+    """Raise MediaCorrupt or TooLarge for dimensions, in pixels, that would fill the memory."""
     if width < 1 or height < 1:
         raise MediaCorrupt(f"it says it is {width} by {height} pixels")
     if width > max_side or height > max_side or width * height > MAX_PIXELS:
         raise TooLarge(f"{width} by {height} pixels")
 
 
-def _heic_image(file: BinaryIO) -> Image.Image:
-    """FFmpeg opens a HEIC still as a one-frame stream; a tiled one as a stream per tile."""
-    with open_movie(file, HEIC) as movie:
-        stills = [stream for stream in movie.streams.video if stream.codec_context is not None]
+def _decode_heic(file: BinaryIO) -> Image.Image:
+    """The still of a HEIC file, which FFmpeg opens as one stream of one frame.
+
+    A tiled picture is a stream per tile there, and is refused.
+    """
+    with open_container(file, HEIC) as container:
+        stills = [stream for stream in container.streams.video if stream.codec_context is not None]
         if not stills:
             raise MediaCorrupt("a HEIC picture without a picture we can decode")
         file.seek(0)
         if b"grid" in file.read(64 * 1024):
             raise MediaCorrupt("a tiled HEIC picture, which we cannot put together")
         still = max(stills, key=lambda stream: stream.width * stream.height)
-        prepare(still.codec_context)
-        check_pixels(still.width, still.height, MAX_SIDE)
-        for frame in movie.decode(still):
+        configure_decoder(still.codec_context)
+        check_dimensions(still.width, still.height, MAX_SIDE)
+        for frame in container.decode(still):
             if frame.is_corrupt:
                 break
-            return upright(frame, image_of(frame))
+            return apply_rotation(frame, to_image(frame))
     raise MediaCorrupt("a HEIC picture that does not decode")
 
 
-def image_of(frame: av.VideoFrame) -> Image.Image:
+def to_image(frame: av.VideoFrame) -> Image.Image:
     """The frame as a Pillow image, not yet turned."""
     image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV leaves it open
     return image
 
 
-def upright(frame: av.VideoFrame, image: Image.Image) -> Image.Image:
-    """The image as it is meant to be seen; FFmpeg and Pillow both count counterclockwise."""
+def apply_rotation(frame: av.VideoFrame, image: Image.Image) -> Image.Image:
+    """The image of a frame, rotated as it is meant to be seen.
+
+    FFmpeg and Pillow both count counterclockwise.
+    """
     return image.rotate(frame.rotation, expand=True) if frame.rotation % 360 else image
 
 
-def prepare(context: av.codec.CodecContext, *, to_look_at: bool = True) -> None:
-    """Set up a decoder for this process: no threads of its own, no giant frames.
+def configure_decoder(context: av.codec.CodecContext, *, for_display: bool = True) -> None:
+    """Configure a decoder to start no threads and refuse giant frames.
 
-    to_look_at: False leaves out the smoothing between blocks, a third of the work.
+    for_display: False leaves out the loop filter that smooths between blocks, a third of the work.
     """
     context.thread_type = "NONE"
     context.thread_count = 1
-    more = {} if to_look_at else {"skip_loop_filter": "all"}
-    context.options = {**context.options, "max_pixels": str(MAX_PIXELS), **more}
+    skipping = {} if for_display else {"skip_loop_filter": "all"}
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS), **skipping}
 
 
 def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
@@ -216,32 +229,33 @@ def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
 
 
 @contextmanager
-def open_movie(
-    file: BinaryIO, form: Form, *, untrimmed: bool = False
+def open_container(
+    file: BinaryIO, file_format: FileFormat, *, untrimmed: bool = False
 ) -> Iterator[av.container.InputContainer]:
-    """An MP4, M4A, MP3 or HEIC container, its index looked through first.
+    """An MP4, M4A, MP3 or HEIC container, opened after its index was checked.
 
-    untrimmed: everything that is in it, also what its edit list says not to play.
+    untrimmed: ignore the edit list, which leaves out packets that are there. Raises MediaCorrupt
+    or TooLarge, also for what the body of the `with` statement decodes.
     """
     options = {"max_pixels": str(MAX_PIXELS), "max_streams": "64"}
-    if untrimmed and form.family == "mp4":
+    if untrimmed and file_format.family == "mp4":
         options["ignore_editlist"] = "1"
-    if form.family == "mp4" or form is HEIC:
+    if file_format.family == "mp4" or file_format is HEIC:
         _check_boxes(file)
     file.seek(0)
-    with translated(form.name):
+    with translate_decoder_errors(file_format.description):
         import av
 
         with av.open(
             file,
             "r",
-            format="mp3" if form is MP3 else "mp4",
+            format="mp3" if file_format is MP3 else "mp4",
             options=options,
             metadata_errors="replace",
             buffer_size=256 * 1024,
             io_open=_refuse_other_files,
-        ) as movie:
-            yield movie
+        ) as container:
+            yield container
 
 
 # --- the box structure --------------------------------------------------------------------------
@@ -253,7 +267,10 @@ _COUNT_AT = {b"stsz": 8, b"stz2": 8, b"trun": 4}
 
 
 def _check_boxes(file: BinaryIO) -> None:
-    """Walk the outermost boxes: a cut file and an index that lies are known before decoding."""
+    """Walk the outermost MP4 boxes, to know a truncated file and a lying index before decoding.
+
+    Raises MediaCorrupt or TooLarge.
+    """
     end = file.seek(0, 2)
     at = samples = index_bytes = 0
     for _ in range(MAX_BOXES):
@@ -283,10 +300,10 @@ def _check_boxes(file: BinaryIO) -> None:
 
 
 def _claimed_samples(index: bytes) -> int:
-    """How many samples the largest tables say there are; searched flat, as nesting can lie."""
+    """The number of samples that the largest tables claim; searched flat, as nesting can lie."""
     total = 0
-    for found in _TABLES.finditer(index):
-        kind, at = found.group(), found.end()
+    for table in _TABLES.finditer(index):
+        kind, at = table.group(), table.end()
         if _is_text(index[at - 8 : at - 4]):
             continue  # a word in a caption ("truncated"), not a box with its size in front
         if kind == b"cmov":
@@ -295,7 +312,7 @@ def _claimed_samples(index: bytes) -> int:
             place = at + _COUNT_AT[kind]
             total += int.from_bytes(index[place : place + 4])
         else:
-            total = max(total, _summed(index, at, kind))
+            total = max(total, _sum_run_lengths(index, at, kind))
     return total
 
 
@@ -303,8 +320,8 @@ def _is_text(four: bytes) -> bool:
     return all(byte >= 0x20 for byte in four)
 
 
-def _summed(index: bytes, at: int, kind: bytes) -> int:
-    """Run-length tables: the sum of their run lengths."""
+def _sum_run_lengths(index: bytes, at: int, kind: bytes) -> int:
+    """The sum of the run lengths in a run-length table."""
     if kind == b"sbgp":
         at += 4
     entries = min(int.from_bytes(index[at + 4 : at + 8]), (len(index) - at - 8) // 8)

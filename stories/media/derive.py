@@ -1,8 +1,8 @@
-"""What we make from a verified file: a poster, the sound alone, a JPEG from another picture.
+"""Files derived from a verified one: a poster, the sound alone, a JPEG from another picture.
 
 Each function reads one seekable file and writes another; both stay open and belong to the caller.
 Synchronous, and safe in several threads at once. Raises MediaCorrupt or TooLarge, nothing else
-of a decoder's. Metadata is left behind: what we make carries no place, camera or name.
+of a decoder's. Metadata is left out: a derived file carries no place, camera or name.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from stories.errors import MediaCorrupt
 from stories.media.decoders import (
     JPEG,
-    check_pixels,
-    image_of,
+    apply_rotation,
+    check_dimensions,
+    configure_decoder,
+    exif_orientation,
     load_pillow,
-    open_movie,
+    open_container,
     open_picture,
-    orientation,
-    prepare,
-    read_form,
-    upright,
+    sniff_file,
+    to_image,
 )
 from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
@@ -38,62 +38,64 @@ POSTER_QUALITY = 80
 JPEG_QUALITY = 92
 BITRATE = {"mono": 128_000, "stereo": 192_000}
 
-# Many clips fade in from black. Look at every fifth frame of the first ones for a bright one.
-DARK = 24  # mean luma, 0-255
-FRAMES_LOOKED_AT = 60
-LOOK_EVERY = 5
+# Many clips fade in from black: every fifth of the first frames is examined for a bright one.
+DARK_LUMA = 24  # mean, 0-255
+FRAMES_EXAMINED = 60
+EXAMINED_EVERY = 5
 
 
 def poster(file: BinaryIO, content_type: str, out: BinaryIO) -> Verified:
-    """Write a small upright JPEG, at most 360 pixels wide, that stands for the file.
+    """Write a poster of a picture or video: a small upright JPEG, at most 360 pixels wide.
 
     content_type: as verified. A video gives its first frame that is not black.
     """
-    form = read_form(file)
+    file_format = sniff_file(file)
     if content_type.startswith("video/"):
-        with open_movie(file, form) as movie:
-            image = _frame(movie)
+        with open_container(file, file_format) as container:
+            image = _poster_frame(container)
             image.thumbnail((POSTER_WIDTH, POSTER_HEIGHT))
-            return _save(image, out, POSTER_QUALITY)
-    with open_picture(file, form) as image:
-        if form is JPEG:
+            return _save_jpeg(image, out, POSTER_QUALITY)
+    with open_picture(file, file_format) as image:
+        if file_format is JPEG:
             # Decodes at a half, a quarter or an eighth of the size, whatever is still enough;
             # square, because a turned picture has its width where the height was.
             image.draft("RGB", (POSTER_WIDTH, POSTER_WIDTH))
         image.load()
-        shown = _flat(_turned(image))
+        small = _without_alpha(_upright(image))
         # Shrinking costs more than decoding does: halved first where that leaves enough, then with
         # the filter that looks at half as many pixels.
-        shown.thumbnail(
+        small.thumbnail(
             (POSTER_WIDTH, POSTER_HEIGHT), load_pillow().Resampling.HAMMING, reducing_gap=1.5
         )
-        return _save(shown, out, POSTER_QUALITY)
+        return _save_jpeg(small, out, POSTER_QUALITY)
 
 
 def as_jpeg(file: BinaryIO, out: BinaryIO) -> Verified:
-    """Write the picture as an upright JPEG of the same size, transparency on white.
+    """Write a picture as an upright JPEG of equal size, transparency on white.
 
     An animation gives its first frame.
     """
-    with open_picture(file, read_form(file)) as image:
+    with open_picture(file, sniff_file(file)) as image:
         image.load()
-        return _save(_flat(_turned(image)), out, JPEG_QUALITY)
+        return _save_jpeg(_without_alpha(_upright(image)), out, JPEG_QUALITY)
 
 
 def audio_track(
-    file: BinaryIO, out: BinaryIO, form: Literal["m4a", "mp3"] = "m4a"
+    file: BinaryIO, out: BinaryIO, audio_format: Literal["m4a", "mp3"] = "m4a"
 ) -> Verified | None:
     """Write the sound of a video or song alone; None when it has none.
 
-    "m4a" copies AAC as it is, "mp3" encodes.
+    audio_format: "m4a" copies AAC as it is, "mp3" encodes.
     """
-    with open_movie(file, read_form(file)) as movie:
-        sounds = [stream for stream in movie.streams.audio if stream.codec_context is not None]
-        if not sounds:
+    with open_container(file, sniff_file(file)) as container:
+        streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        if not streams:
             return None
-        copied = form == "m4a" and sounds[0].codec_context.name == "aac"
-        written = _copy(movie, sounds[0], out) if copied else _encode(movie, sounds[0], out, form)
-    if not written:
+        if audio_format == "m4a" and streams[0].codec_context.name == "aac":
+            packets = _copy(container, streams[0], out)
+        else:
+            packets = _encode(container, streams[0], out, audio_format)
+    if not packets:
         return None
     return verify(out, MediaKind.SONG)
 
@@ -101,43 +103,43 @@ def audio_track(
 # --- pictures -----------------------------------------------------------------------------------
 
 
-def _frame(movie: av.container.InputContainer) -> Image.Image:
-    """The first frame that is not black, made small at once; the first one when all are."""
-    if not movie.streams.video:
+def _poster_frame(container: av.container.InputContainer) -> Image.Image:
+    """The first frame that is not black, at poster size; the very first when all are black."""
+    if not container.streams.video:
         raise MediaCorrupt("no video track in it")
-    stream = movie.streams.video[0]
-    prepare(stream.codec_context)
-    check_pixels(stream.width, stream.height, 16_384)
+    stream = container.streams.video[0]
+    configure_decoder(stream.codec_context)
+    check_dimensions(stream.width, stream.height, 16_384)
     first: av.VideoFrame | None = None
-    for number, frame in enumerate(movie.decode(stream)):
+    for number, frame in enumerate(container.decode(stream)):
         if number == 0:
             first = frame
-        if number % LOOK_EVERY == 0 and _luma(frame) >= DARK:
-            return _small(frame)
-        if number >= FRAMES_LOOKED_AT:
+        if number % EXAMINED_EVERY == 0 and _mean_luma(frame) >= DARK_LUMA:
+            return _at_poster_size(frame)
+        if number >= FRAMES_EXAMINED:
             break
     if first is None:
         raise MediaCorrupt("no frame decodes")
-    return _small(first)
+    return _at_poster_size(first)
 
 
-def _luma(frame: av.VideoFrame) -> float:
+def _mean_luma(frame: av.VideoFrame) -> float:
     tiny = bytes(frame.reformat(width=32, height=32, format="gray").planes[0])
     return sum(tiny) / len(tiny)
 
 
-def _small(frame: av.VideoFrame) -> Image.Image:
+def _at_poster_size(frame: av.VideoFrame) -> Image.Image:
     side = frame.height if frame.rotation % 180 else frame.width
     share = min(1.0, POSTER_WIDTH / side)
     width, height = (max(2, round(length * share)) for length in (frame.width, frame.height))
     small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    return upright(frame, image_of(small))
+    return apply_rotation(frame, to_image(small))
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """Upright, by the EXIF orientation: 2 to 8 are these turns, in this order."""
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned by its EXIF orientation: 2 to 8 are these turns, in this order."""
     turns = load_pillow().Transpose
-    how = (
+    by_orientation = (
         turns.FLIP_LEFT_RIGHT,
         turns.ROTATE_180,
         turns.FLIP_TOP_BOTTOM,
@@ -146,23 +148,23 @@ def _turned(image: Image.Image) -> Image.Image:
         turns.TRANSVERSE,
         turns.ROTATE_90,
     )
-    number = orientation(image)
-    return image if number == 1 else image.transpose(how[number - 2])
+    number = exif_orientation(image)
+    return image if number == 1 else image.transpose(by_orientation[number - 2])
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """RGB without transparency."""
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """The image in RGB, what was transparent on white."""
     if image.mode == "RGB":
         return image
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        ground: Image.Image = load_pillow().new("RGB", layer.size, "#ffffff")
-        ground.paste(layer, mask=layer.getchannel("A"))
-        return ground
+        background: Image.Image = load_pillow().new("RGB", layer.size, "#ffffff")
+        background.paste(layer, mask=layer.getchannel("A"))
+        return background
     return image.convert("RGB")
 
 
-def _save(image: Image.Image, out: BinaryIO, quality: int) -> Verified:
+def _save_jpeg(image: Image.Image, out: BinaryIO, quality: int) -> Verified:
     """Write a plain JPEG: no EXIF, no comment; the colour profile stays, it decides the colours."""
     profile = image.info.get("icc_profile")
     image.info = {}
@@ -175,13 +177,14 @@ def _save(image: Image.Image, out: BinaryIO, quality: int) -> Verified:
 # --- sound --------------------------------------------------------------------------------------
 
 
-def _copy(movie: av.container.InputContainer, sound: av.AudioStream, out: BinaryIO) -> int:
+def _copy(source: av.container.InputContainer, sound: av.AudioStream, out: BinaryIO) -> int:
+    """Copy the packets of a sound stream into an M4A file; how many there were."""
     import av
 
     packets = 0
     with av.open(out, "w", format="ipod") as container:
         stream = container.add_stream_from_template(sound)
-        for packet in movie.demux(sound):
+        for packet in source.demux(sound):
             if packet.size:
                 packet.stream = stream
                 container.mux(packet)
@@ -190,27 +193,28 @@ def _copy(movie: av.container.InputContainer, sound: av.AudioStream, out: Binary
 
 
 def _encode(
-    movie: av.container.InputContainer,
+    source: av.container.InputContainer,
     sound: av.AudioStream,
     out: BinaryIO,
-    form: Literal["m4a", "mp3"],
+    audio_format: Literal["m4a", "mp3"],
 ) -> int:
+    """Encode a sound stream as MP3 or as AAC in an M4A file; how many packets there are."""
     import av
 
-    prepare(sound.codec_context)
+    configure_decoder(sound.codec_context)
     rate = sound.rate if sound.rate in {32000, 44100, 48000} else 44100
     layout = "mono" if sound.channels == 1 else "stereo"
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=1152)
     packets = 0
-    with av.open(out, "w", format="mp3" if form == "mp3" else "ipod") as container:
-        stream = container.add_stream("libmp3lame" if form == "mp3" else "aac", rate=rate)
+    with av.open(out, "w", format="mp3" if audio_format == "mp3" else "ipod") as container:
+        stream = container.add_stream("libmp3lame" if audio_format == "mp3" else "aac", rate=rate)
         stream.codec_context.layout = layout
         stream.codec_context.format = "fltp"
         stream.codec_context.bit_rate = BITRATE[layout]
         stream.codec_context.time_base = Fraction(1, rate)
-        for frame in chain(movie.decode(sound), (None,)):
-            for even in resampler.resample(frame):
-                for packet in stream.encode(even):
+        for frame in chain(source.decode(sound), (None,)):
+            for resampled in resampler.resample(frame):
+                for packet in stream.encode(resampled):
                     container.mux(packet)
                     packets += 1
         for packet in stream.encode(None):

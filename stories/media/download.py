@@ -1,11 +1,11 @@
-"""The bytes of one media address into an open binary file: ranges, resuming, limits.
+"""Download of one media address into an open binary file: ranges, resuming, limits.
 
 A first request asks for the beginning only. A server that honours it is then asked for the rest
-in several ranges at once; one that sends everything is simply read. A dropped line is taken up
-where it broke, and a file that changed meanwhile is started over. Memory stays flat whatever the
-size: each chunk is written as it arrives, at its place.
+in several ranges at once; one that sends everything is simply read. A dropped connection is
+resumed where it broke, and a file that changed meanwhile is started over. Memory stays flat
+whatever the size: each chunk is written as it arrives, at its place.
 
-What is not decided here: which address comes first, and what to do when one fails (harvest.py).
+Not decided here: which address comes first, and what to do when one fails (obtain.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from typing import BinaryIO, cast
 
 from stories.config import MIB, ClientConfig
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDown
-from stories.http.session import MediaAnswer, Session
+from stories.http.media_response import MediaResponse
+from stories.http.session import Session
 from stories.structures import MediaKind
 
+# Called with bytes done, and the total where it is known.
 Progress = Callable[[int, int | None], None]
+# Called with a size in bytes before that much is written; raises to refuse it.
 Reserve = Callable[[int], None]
 
 # A range of a large file is at most this many segments long, so that a thousand requests are not
@@ -31,69 +34,69 @@ Reserve = Callable[[int], None]
 LARGEST_RANGE_IN_SEGMENTS = 8
 # A file up to this much larger than a segment is asked for whole, when its size is known before.
 LARGEST_PIECE_IN_SEGMENTS = 1.5
-# How often a line may break per file, and in a row without a single new byte.
+# How often the connection may drop per file, and in a row without a single new byte.
 MAX_DROPS = 20
 MAX_BARREN_DROPS = 2
 # A part that ends before it should, and after less than this share of a segment, counts as a drop:
 # a server that hands out crumbs would otherwise be asked thousands of times.
 SHORTEST_PART_OF_SEGMENT = 1 / 8
-# How often a file may change under us before we give the address up.
+# How often a file may change meanwhile before the address is given up.
 MAX_RESTARTS = 2
 # Slower than this, averaged over the read timeout, counts as a drop: a byte now and then would
 # otherwise hold a connection for ever.
 SLOWEST_BYTES_PER_S = 256
-# How much may arrive unannounced between two looks at the free space.
+# How much of an unannounced size is reserved at a time.
 UNANNOUNCED_STEP_BYTES = 8 * MIB
 WRITE_BATCH_BYTES = 64 * 1024
 
 _NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
 # How HTML, JSON and XML begin; no picture, video or song does.
-_NOT_MEDIA_LEADS = (b"<", b"{", b"[", b"\xef\xbb\xbf")
+_NOT_MEDIA_PREFIXES = (b"<", b"{", b"[", b"\xef\xbb\xbf")
 
 
-class Slots:
-    """How many connections may carry files at once; one count for everything on a client."""
+class TransferSlots:
+    """A semaphore for the connections that may carry files at once, shared by a whole client."""
 
     def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._semaphore = asyncio.Semaphore(count)
 
     async def __aenter__(self) -> None:
-        """Wait for a slot."""
-        await self._free.acquire()
+        """Wait for a slot and take it."""
+        await self._semaphore.acquire()
 
     async def __aexit__(self, *_: object) -> None:
-        """Give it back."""
-        self._free.release()
+        """Release the slot."""
+        self._semaphore.release()
 
     @property
-    def spare(self) -> bool:
+    def available(self) -> bool:
         """Whether a slot is free and nobody waits for it."""
-        return not self._free.locked()
+        return not self._semaphore.locked()
 
-    async def try_take(self) -> bool:
-        """Take a spare slot if there is one; never waits itself."""
-        return self.spare and await self._free.acquire()
+    async def try_acquire(self) -> bool:
+        """Take a slot if one is available; never waits."""
+        return self.available and await self._semaphore.acquire()
 
-    def give_back(self) -> None:
-        """Return a slot got from try_take."""
-        self._free.release()
+    def release(self) -> None:
+        """Release a slot taken with try_acquire."""
+        self._semaphore.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """A file is complete. content_type: as the server called it; the bytes decide."""
+class TransferResult:
+    """A complete file. content_type: as the server called it; the bytes decide."""
 
     size_bytes: int
     content_type: str
 
 
-class _Changed(Exception):
-    """The file behind the address is not the one we hold a part of, or ranges stopped working."""
+class _FileChanged(Exception):
+    """Another file than the one held in part is behind the address, or ranges stopped working."""
 
 
 @dataclass(slots=True)
-class _Span:
-    """A stretch still to come: position moves towards end; None: to wherever the file ends."""
+class _ByteRange:
+    """Bytes still to fetch: position moves towards end; None: to wherever the file ends."""
 
     position: int
     end: int | None
@@ -103,11 +106,12 @@ class _Span:
         return self.end is not None and self.position >= self.end
 
 
-class _Batch:
-    """Chunks on their way into the file. TLS hands out 16 KiB at most; writing is dearer than that.
+class _WriteBuffer:
+    """Collects chunks and writes them at their place in batches.
 
-    Written on the loop itself: into the page cache, faster than a thread could be asked. Nothing
-    awaits between seek and write, so the helpers can share the file.
+    TLS hands out 16 KiB at most, and each write costs more than that is worth. Written on the loop
+    itself: into the page cache, faster than a thread could be asked. Nothing awaits between seek
+    and write, so parallel ranges can share the file.
     """
 
     def __init__(self, sink: BinaryIO, at: int) -> None:
@@ -119,9 +123,9 @@ class _Batch:
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size >= WRITE_BATCH_BYTES:
-            self.write()
+            self.flush()
 
-    def write(self) -> None:
+    def flush(self) -> None:
         chunks, size = self._chunks, self._size
         self._chunks, self._size = [], 0
         if chunks:
@@ -140,11 +144,11 @@ def size_limit(config: ClientConfig, kind: MediaKind) -> int:
 
 
 def no_reservation(_: int) -> None:
-    """Room for everything."""
+    """Accept any size."""
 
 
 def no_progress(_: int, __: int | None) -> None:
-    """Nobody watches."""
+    """Report to nobody."""
 
 
 async def transfer(
@@ -153,261 +157,276 @@ async def transfer(
     sink: BinaryIO,
     *,
     config: ClientConfig,
-    slots: Slots,
+    slots: TransferSlots,
     limit_bytes: int,
     expected_bytes: int | None = None,
     reserve: Reserve = no_reservation,
     progress: Progress = no_progress,
-) -> Arrived:
+) -> TransferResult:
     """Fetch one address into `sink`, replacing what it held. The caller holds one slot.
 
     expected_bytes: the size that was announced elsewhere; decides no more than how much to ask for.
     reserve: called with the size before bytes are written; may raise to refuse. progress: called
     with bytes done and the total where known. Raises MediaUnavailable (refused, not media, empty,
-    inconsistent), TooLarge, UpstreamDown (the line kept breaking), UpstreamChanged (redirected
-    off the allow-list).
+    inconsistent), TooLarge, UpstreamDown (the connection kept breaking), UpstreamChanged
+    (redirected off the allow-list).
     """
     ranges = True
     for _ in range(MAX_RESTARTS + 1):
         attempt = _Attempt(
-            session, url, sink, config, slots, limit_bytes, expected_bytes or 0, reserve, progress
+            session=session,
+            url=url,
+            sink=sink,
+            config=config,
+            slots=slots,
+            limit_bytes=limit_bytes,
+            expected_bytes=expected_bytes or 0,
+            reserve=reserve,
+            progress=progress,
+            ranges=ranges,
         )
         try:
-            return await attempt.run(ranges=ranges)
-        except _Changed:
+            return await attempt.run()
+        except _FileChanged:
             # Perhaps not the file but the ranges are at fault: take it in one piece.
             ranges = False
     raise MediaUnavailable("the file kept changing while it was fetched")
 
 
+@dataclass(slots=True, kw_only=True)
 class _Attempt:
-    """One try at one version of the file."""
+    """One try at one version of the file. ranges: ask for parts rather than for the whole."""
 
-    def __init__(
-        self,
-        session: Session,
-        url: str,
-        sink: BinaryIO,
-        config: ClientConfig,
-        slots: Slots,
-        limit_bytes: int,
-        expected_bytes: int,
-        reserve: Reserve,
-        progress: Progress,
-    ) -> None:
-        self._session, self._url, self._sink = session, url, sink
-        self._config, self._slots = config, slots
-        self._limit, self._reserve, self._progress = limit_bytes, reserve, progress
-        self._expected = expected_bytes
-        self._pieces: deque[_Span] = deque()
-        self._helpers = 0
-        self._drops = self._barren = 0
-        self._done = 0
-        self._reserved = 0
-        self._total: int | None = None
-        self._etag: str | None = None
-        self._validator: str | None = None
-        self._content_type = ""
+    session: Session
+    url: str
+    sink: BinaryIO
+    config: ClientConfig
+    slots: TransferSlots
+    limit_bytes: int
+    expected_bytes: int
+    reserve: Reserve
+    progress: Progress
+    ranges: bool
 
-    async def run(self, *, ranges: bool) -> Arrived:
-        self._sink.seek(0)
-        self._sink.truncate()
+    _group: asyncio.TaskGroup = field(init=False)
+    _pending: deque[_ByteRange] = field(init=False, default_factory=deque)
+    _helpers: int = field(init=False, default=0)
+    _drops: int = field(init=False, default=0)
+    _barren_drops: int = field(init=False, default=0)
+    _done_bytes: int = field(init=False, default=0)
+    _reserved_bytes: int = field(init=False, default=0)
+    _total_bytes: int | None = field(init=False, default=None)
+    _etag: str | None = field(init=False, default=None)
+    _validator: str | None = field(init=False, default=None)
+    _content_type: str = field(init=False, default="")
+
+    async def run(self) -> TransferResult:
+        self.sink.seek(0)
+        self.sink.truncate()
         try:
             async with asyncio.TaskGroup() as self._group:
-                await self._all(ranges=ranges)
+                await self._fetch_all()
         except BaseExceptionGroup as failures:
-            raise _telling(failures) from failures
-        if not self._done:
+            raise _decisive(failures) from failures
+        if not self._done_bytes:
             raise MediaUnavailable("zero bytes arrived")
-        if self._total is not None and self._done != self._total:
-            raise MediaUnavailable(f"{self._done} of {self._total} bytes arrived")
-        self._sink.flush()
-        self._progress(self._done, self._done)
-        return Arrived(size_bytes=self._done, content_type=self._content_type)
+        if self._total_bytes is not None and self._done_bytes != self._total_bytes:
+            raise MediaUnavailable(f"{self._done_bytes} of {self._total_bytes} bytes arrived")
+        self.sink.flush()
+        self.progress(self._done_bytes, self._done_bytes)
+        return TransferResult(size_bytes=self._done_bytes, content_type=self._content_type)
 
-    async def _all(self, *, ranges: bool) -> None:
+    async def _fetch_all(self) -> None:
         try:
-            span = await self._begin(ranges=ranges)
-            if not span.complete:
-                await self._fill(span)
-            while self._pieces:
-                await self._fill(self._pieces.popleft())
+            first = await self._fetch_first()
+            if not first.complete:
+                await self._fetch_range(first)
+            while self._pending:
+                await self._fetch_range(self._pending.popleft())
         except BaseException:
-            self._pieces.clear()  # nobody starts another piece of a lost file
+            self._pending.clear()  # nobody starts another range of a lost file
             raise
 
-    async def _begin(self, *, ranges: bool) -> _Span:
-        """Ask for the beginning, learn the size, divide the rest; return how far it got."""
-        first = self._config.segment_bytes
-        if first < self._expected <= first * LARGEST_PIECE_IN_SEGMENTS:
-            first = self._expected  # what would be left is not worth a request of its own
-        async with self._session.media(self._url, end=first if ranges else None) as answer:
-            self._meet(answer)
-            if answer.partial and answer.total is None:
-                raise _Changed  # a part of who knows what: take it in one piece
-            span = _Span(0, answer.length_bytes if answer.partial else self._total)
-            if answer.partial:
-                self._cut(span.end or 0)
-            try:
-                await self._read(answer, span)
-            except UpstreamDown as drop:
-                self._dropped(drop, barren=span.position == 0)
-                if span.end is None:
-                    # Where it should have ended nobody knows: ask for "the rest" to find out.
-                    return span
-            else:
-                if span.end is None:
-                    span.end = self._total = span.position
-        return span
+    async def _fetch_first(self) -> _ByteRange:
+        """Ask for the beginning, learn the size and divide the rest.
 
-    def _cut(self, start: int) -> None:
-        """Divide what lies behind `start` into equal pieces of about a segment or more."""
-        segment, total = self._config.segment_bytes, self._total or 0
+        Returns the first range, not complete when the connection dropped.
+        """
+        first_bytes = self.config.segment_bytes
+        if first_bytes < self.expected_bytes <= first_bytes * LARGEST_PIECE_IN_SEGMENTS:
+            first_bytes = self.expected_bytes  # the rest would not be worth a request of its own
+        end = first_bytes if self.ranges else None
+        async with self.session.stream_media(self.url, end=end) as response:
+            self._accept_first(response)
+            if response.partial and response.total is None:
+                raise _FileChanged  # a part of an unknown whole: take it in one piece
+            first = _ByteRange(0, response.length_bytes if response.partial else self._total_bytes)
+            if response.partial:
+                self._divide(first.end or 0)
+            try:
+                await self._read(response, first)
+            except UpstreamDown as drop:
+                self._count_drop(drop, barren=first.position == 0)
+                if first.end is None:
+                    # Its end is not known: ask for "the rest" to find out.
+                    return first
+            else:
+                if first.end is None:
+                    first.end = self._total_bytes = first.position
+        return first
+
+    def _divide(self, start: int) -> None:
+        """Divide what lies behind `start` into equal ranges of about a segment or more."""
+        segment, total = self.config.segment_bytes, self._total_bytes or 0
         rest, most = total - start, segment * LARGEST_RANGE_IN_SEGMENTS
         if rest <= 0:
             return
-        size = min(max(-(-rest // max(self._config.segments, 1)), segment), most)
+        size = min(max(-(-rest // max(self.config.segments, 1)), segment), most)
         size = -(-rest // max(round(rest / size), -(-rest // most)))
-        self._pieces.extend(_Span(at, min(at + size, total)) for at in range(start, total, size))
+        self._pending.extend(
+            _ByteRange(at, min(at + size, total)) for at in range(start, total, size)
+        )
 
-    async def _call_helpers(self) -> None:
-        """Put spare slots to work on the next pieces; other files' turn comes first."""
+    async def _start_helpers(self) -> None:
+        """Fetch pending ranges over the slots available; other files' turn comes first."""
         while (
-            self._pieces
-            and self._helpers < self._config.segments - 1
-            and await self._slots.try_take()
+            self._pending
+            and self._helpers < self.config.segments - 1
+            and await self.slots.try_acquire()
         ):
             self._helpers += 1
-            # A slot is held for one piece only, so that a waiting file gets it next.
-            task = self._group.create_task(self._help(self._pieces.popleft()))
+            # A slot is held for one range only, so that a waiting file gets it next.
+            task = self._group.create_task(self._help(self._pending.popleft()))
             # Not in the task itself: one cancelled before its first step would never run it.
-            task.add_done_callback(self._helper_left)
+            task.add_done_callback(self._helper_done)
 
-    async def _help(self, span: _Span) -> None:
+    async def _help(self, byte_range: _ByteRange) -> None:
         try:
-            await self._fill(span)
+            await self._fetch_range(byte_range)
         except BaseException:
-            self._pieces.clear()
+            self._pending.clear()
             raise
 
-    def _helper_left(self, _: object) -> None:
+    def _helper_done(self, _: object) -> None:
         self._helpers -= 1
-        self._slots.give_back()
+        self.slots.release()
 
-    async def _fill(self, span: _Span) -> None:
-        """Fetch one stretch, taking it up again after each drop."""
-        while not span.complete:
-            before = span.position
+    async def _fetch_range(self, byte_range: _ByteRange) -> None:
+        """Fetch one range to its end, resuming after each drop."""
+        while not byte_range.complete:
+            before = byte_range.position
             try:
-                async with self._session.media(
-                    self._url, start=span.position, end=span.end, validator=self._validator
-                ) as answer:
-                    self._continue(answer, span)
-                    await self._read(answer, span)
+                async with self.session.stream_media(
+                    self.url, start=before, end=byte_range.end, validator=self._validator
+                ) as response:
+                    self._accept_further(response, byte_range)
+                    await self._read(response, byte_range)
             except UpstreamDown as drop:
-                self._dropped(drop, barren=span.position == before)
+                self._count_drop(drop, barren=byte_range.position == before)
             else:
-                if span.position == before:
-                    raise MediaUnavailable(f"{answer.host}: an empty part")
-                shortest = self._config.segment_bytes * SHORTEST_PART_OF_SEGMENT
-                if not span.complete and span.position - before < shortest:
-                    self._dropped(UpstreamDown(f"{answer.host}: mere crumbs"), barren=False)
+                if byte_range.position == before:
+                    raise MediaUnavailable(f"{response.host}: an empty part")
+                shortest = self.config.segment_bytes * SHORTEST_PART_OF_SEGMENT
+                if not byte_range.complete and byte_range.position - before < shortest:
+                    self._count_drop(UpstreamDown(f"{response.host}: mere crumbs"), barren=False)
 
-    def _dropped(self, drop: UpstreamDown, *, barren: bool) -> None:
-        """Count a drop; raise it when there were too many."""
+    def _count_drop(self, drop: UpstreamDown, *, barren: bool) -> None:
+        """Count a drop; raise it when there were too many. barren: it brought no byte."""
         self._drops += 1
-        self._barren = self._barren + 1 if barren else 0
-        if self._drops > MAX_DROPS or self._barren >= MAX_BARREN_DROPS:
+        self._barren_drops = self._barren_drops + 1 if barren else 0
+        if self._drops > MAX_DROPS or self._barren_drops >= MAX_BARREN_DROPS:
             raise drop
 
-    def _meet(self, answer: MediaAnswer) -> None:
-        """The first answer: what kind of file it is, how large, and how to recognise it."""
-        _refuse_other_types(answer)
-        if answer.partial and answer.start != 0:
-            raise MediaUnavailable(f"{answer.host}: a part we did not ask for")
-        self._content_type = answer.content_type
-        self._total = answer.total
-        self._etag, self._validator = answer.etag, answer.validator
-        if self._total is not None:
-            self._make_room(self._total)
+    def _accept_first(self, response: MediaResponse) -> None:
+        """Take type, size and validators of the file from the first response."""
+        _refuse_other_types(response)
+        if response.partial and response.start != 0:
+            raise MediaUnavailable(f"{response.host}: a part we did not ask for")
+        self._content_type = response.content_type
+        self._total_bytes = response.total
+        self._etag, self._validator = response.etag, response.validator
+        if self._total_bytes is not None:
+            self._reserve_room(self._total_bytes)
 
-    def _continue(self, answer: MediaAnswer, span: _Span) -> None:
-        """A later answer: the same file, and the part that was asked for."""
-        _refuse_other_types(answer)
-        if not answer.partial:
-            raise _Changed
+    def _accept_further(self, response: MediaResponse, byte_range: _ByteRange) -> None:
+        """Check that a later response is of the first one's file and of the range asked for."""
+        _refuse_other_types(response)
+        if not response.partial:
+            raise _FileChanged
         # Compared here too: not every server looks at If-Range. One that does may omit the date.
-        if answer.etag != self._etag or answer.validator not in {None, self._validator}:
-            raise _Changed
-        if self._total is not None and answer.total != self._total:
-            raise _Changed
-        if span.end is None:
-            span.end = self._total = answer.total
-            if span.end is None:
-                raise _Changed
-            self._make_room(span.end)
-        if answer.start != span.position or (answer.length_bytes or 0) > span.end - span.position:
-            raise MediaUnavailable(f"{answer.host}: a part we did not ask for")
+        if response.etag != self._etag or response.validator not in {None, self._validator}:
+            raise _FileChanged
+        if self._total_bytes is not None and response.total != self._total_bytes:
+            raise _FileChanged
+        if byte_range.end is None:
+            byte_range.end = self._total_bytes = response.total
+            if byte_range.end is None:
+                raise _FileChanged
+            self._reserve_room(byte_range.end)
+        left = byte_range.end - byte_range.position
+        if response.start != byte_range.position or (response.length_bytes or 0) > left:
+            raise MediaUnavailable(f"{response.host}: a part we did not ask for")
 
-    def _make_room(self, size_bytes: int) -> None:
-        if size_bytes > self._limit:
-            raise TooLarge(f"{size_bytes} bytes, at most {self._limit}")
-        if size_bytes > self._reserved:
-            self._reserve(size_bytes)
-            self._reserved = size_bytes
-
-    async def _read(self, answer: MediaAnswer, span: _Span) -> None:
-        """Write the body into its place. Raises UpstreamDown when it breaks off."""
+    async def _read(self, response: MediaResponse, byte_range: _ByteRange) -> None:
+        """Write the body into its place. Raises UpstreamDown when the connection drops."""
         clock = asyncio.get_running_loop().time
-        since, seen = clock(), span.position
-        batch = _Batch(self._sink, span.position)
+        since, position_then = clock(), byte_range.position
+        buffer = _WriteBuffer(self.sink, byte_range.position)
         try:
-            await self._call_helpers()
-            async for chunk in answer.chunks:
-                self._check(answer, span, chunk)
-                batch.add(chunk)
-                span.position += len(chunk)
-                self._done += len(chunk)
-                self._progress(self._done, self._total)
-                if self._pieces and self._slots.spare:
-                    await self._call_helpers()  # another file has ended meanwhile
+            await self._start_helpers()
+            async for chunk in response.chunks:
+                self._check_chunk(response, byte_range, chunk)
+                buffer.add(chunk)
+                byte_range.position += len(chunk)
+                self._done_bytes += len(chunk)
+                self.progress(self._done_bytes, self._total_bytes)
+                if self._pending and self.slots.available:
+                    await self._start_helpers()  # another file has ended meanwhile
                 elapsed = clock() - since
-                if elapsed >= self._config.read_timeout_s:
-                    if span.position - seen < SLOWEST_BYTES_PER_S * elapsed:
-                        raise UpstreamDown(f"{answer.host}: slower than a person types")
-                    since, seen = clock(), span.position
+                if elapsed >= self.config.read_timeout_s:
+                    if byte_range.position - position_then < SLOWEST_BYTES_PER_S * elapsed:
+                        raise UpstreamDown(f"{response.host}: slower than a person types")
+                    since, position_then = clock(), byte_range.position
         finally:
-            # Also when the line broke: what is counted as here must be here.
-            batch.write()
+            # Also when the connection broke: bytes counted as done must be in the file.
+            buffer.flush()
 
-    def _check(self, answer: MediaAnswer, span: _Span, chunk: bytes) -> None:
-        """Whether the next bytes may be taken."""
-        if span.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_LEADS):
-            raise MediaUnavailable(f"{answer.host}: text where a file should be")
-        if span.end is not None and span.position + len(chunk) > span.end:
-            raise MediaUnavailable(f"{answer.host}: more bytes than announced")
-        if self._total is None:
-            self._make_unannounced_room(self._done + len(chunk))
+    def _check_chunk(self, response: MediaResponse, byte_range: _ByteRange, chunk: bytes) -> None:
+        """Refuse text, more bytes than announced, and a size over the limit."""
+        if byte_range.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_PREFIXES):
+            raise MediaUnavailable(f"{response.host}: text where a file should be")
+        if byte_range.end is not None and byte_range.position + len(chunk) > byte_range.end:
+            raise MediaUnavailable(f"{response.host}: more bytes than announced")
+        if self._total_bytes is None:
+            self._reserve_unannounced_room(self._done_bytes + len(chunk))
 
-    def _make_unannounced_room(self, size_bytes: int) -> None:
-        if size_bytes > self._limit:
-            raise TooLarge(f"more than {self._limit} bytes")
-        if size_bytes > self._reserved:
-            self._make_room(min(size_bytes + UNANNOUNCED_STEP_BYTES, self._limit))
+    def _reserve_room(self, size_bytes: int) -> None:
+        if size_bytes > self.limit_bytes:
+            raise TooLarge(f"{size_bytes} bytes, at most {self.limit_bytes}")
+        if size_bytes > self._reserved_bytes:
+            self.reserve(size_bytes)
+            self._reserved_bytes = size_bytes
+
+    def _reserve_unannounced_room(self, size_bytes: int) -> None:
+        if size_bytes > self.limit_bytes:
+            raise TooLarge(f"more than {self.limit_bytes} bytes")
+        if size_bytes > self._reserved_bytes:
+            self._reserve_room(min(size_bytes + UNANNOUNCED_STEP_BYTES, self.limit_bytes))
 
 
-def _refuse_other_types(answer: MediaAnswer) -> None:
-    if answer.content_type.startswith(_NOT_MEDIA_TYPES):
-        raise MediaUnavailable(f"{answer.host}: {answer.content_type[:40]} where a file should be")
+def _refuse_other_types(response: MediaResponse) -> None:
+    content_type = response.content_type
+    if content_type.startswith(_NOT_MEDIA_TYPES):
+        raise MediaUnavailable(f"{response.host}: {content_type[:40]} where a file should be")
 
 
-def _telling(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of everything that failed at once, the one that decides what happens next."""
+def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of several failures at once, the one that decides what happens next."""
     flat = [
-        _telling(failure) if isinstance(failure, BaseExceptionGroup) else failure
+        _decisive(failure) if isinstance(failure, BaseExceptionGroup) else failure
         for failure in failures.exceptions
     ]
-    for kind in (TooLarge, _Changed, StoriesError):
+    for kind in (TooLarge, _FileChanged, StoriesError):
         for failure in flat:
             if isinstance(failure, kind):
                 return failure

@@ -2,7 +2,7 @@
 
 libjpeg makes something of any bytes at all and only warns, so a part of the file that never arrived
 passes for a picture with a smear. Zeros are not wrong as such: an evenly coloured area may be coded
-by nothing else. What zero bits say depends on the file's own code tables, so those are asked.
+by nothing else. What zero bits mean depends on the file's own Huffman tables, so those are read.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
 _NOT_ZERO = re.compile(rb"[^\0]")
 
 
-def hole(data: bytes) -> int | None:
-    """Where a stretch of zeros stands for picture data that is missing; None: nowhere."""
+def find_hole(data: bytes) -> int | None:
+    """Offset of a stretch of zeros in place of missing picture data; None when there is none."""
     if HOLE not in data:
         return None
     try:
-        return _in_a_scan(data)
+        return _find_hole_in_scans(data)
     except IndexError:  # cut or broken headers: for the decoder to say
         return None
 
 
 @dataclass(slots=True)
-class _Coding:
-    """What has been told so far. zeros: (class, number) of a code table -> what zero bits mean."""
+class _CodingState:
+    """Headers read so far. zeros: (class, number) of a Huffman table -> the symbol of zero bits."""
 
     progressive: bool = False
     zeros: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def learn(self, segment: bytes) -> None:
-        """Take in a segment of code tables. The shortest code's first is the one of zeros."""
+    def read_tables(self, segment: bytes) -> None:
+        """Read a segment of Huffman tables; zero bits are the shortest code's first symbol."""
         at = 0
         while at < len(segment):
             count = sum(segment[at + 1 : at + 17])
             self.zeros[segment[at] >> 4, segment[at] & 15] = segment[at + 17]
             at += 17 + count
 
-    def zeros_may_go_on(self, header: bytes) -> bool:
-        """Whether zero bits can honestly fill a scan with this header."""
+    def may_be_all_zeros(self, header: bytes) -> bool:
+        """Whether zero bits can fill a scan with this header in an undamaged file."""
         count = header[0]
         tables = [header[2 + 2 * number] for number in range(count)]
         start, end, refined = header[1 + 2 * count], header[2 + 2 * count], header[3 + 2 * count]
-        # No table told: none of what is known here applies.
+        # A table that was not defined: nothing known here applies to it.
         dc = [self.zeros.get((0, table >> 4), 0) for table in tables]
         ac = [self.zeros.get((1, table & 15), _END_OF_BLOCK) for table in tables]
         if not self.progressive:
@@ -71,8 +71,9 @@ class _Coding:
         return no_more_detail or end - start + 1 < NARROWEST_BAND
 
 
-def _in_a_scan(data: bytes) -> int | None:
-    coding, at = _Coding(), 2
+def _find_hole_in_scans(data: bytes) -> int | None:
+    """Offset of a hole; raises IndexError when headers are cut or broken."""
+    coding, at = _CodingState(), 2
     while marker := _MARKER.search(data, at):
         kind, at = marker[1][0], marker.end()
         if kind == _END or kind in _OTHER_FRAMES:
@@ -82,14 +83,14 @@ def _in_a_scan(data: bytes) -> int | None:
         if kind in _SEQUENTIAL or kind == _PROGRESSIVE:
             coding.progressive = kind == _PROGRESSIVE
         elif kind == _TABLES:
-            coding.learn(segment)
+            coding.read_tables(segment)
         elif kind == _SCAN:
             following = _MARKER.search(data, at)
             end = following.start() if following else len(data)
             place = data.find(HOLE, at, end)
             # Zeros up to the very end are padding.
             inside = place >= 0 and _NOT_ZERO.search(data, place, end) is not None
-            if inside and not coding.zeros_may_go_on(segment):
+            if inside and not coding.may_be_all_zeros(segment):
                 return place
             at = end
     return None

@@ -1,4 +1,4 @@
-"""Are these bytes the picture, video or song we were promised? Real decoders have to agree.
+"""Verification of media: real decoders have to agree that the bytes are what was promised.
 
 A video passes when its box structure is whole, every packet its index promises is there and made
 of whole NAL units without a hole, its first picture and its last key frame up to the end decode,
@@ -26,13 +26,13 @@ from stories.media.decoders import (
     MAX_VIDEO_SIDE,
     MP3,
     TEXT,
-    Form,
-    check_pixels,
-    open_movie,
+    FileFormat,
+    check_dimensions,
+    configure_decoder,
+    exif_orientation,
+    open_container,
     open_picture,
-    orientation,
-    prepare,
-    read_form,
+    sniff_file,
 )
 from stories.structures import MediaKind, Verified
 
@@ -59,49 +59,51 @@ ANIMATION_PIXELS = 120_000_000
 
 
 def verify(file: BinaryIO, kind: MediaKind, *, announced_s: float | None = None) -> Verified:
-    """Open what arrived and say what it is.
+    """Decode a file of the promised kind and describe it.
 
     file: seekable; read from its start, position afterwards undefined. announced_s: the duration
     the listing gave. Raises MediaCorrupt (not what was promised, broken, cut) or TooLarge
     (dimensions or an index that would fill the memory); nothing else.
     """
-    form = read_form(file)
-    if form in {EMPTY, TEXT}:
-        raise MediaCorrupt(f"{form.name} instead of a {kind.value}")
+    file_format = sniff_file(file)
+    if file_format in {EMPTY, TEXT}:
+        raise MediaCorrupt(f"{file_format.description} instead of a {kind.value}")
     if kind is MediaKind.PICTURE:
-        return _picture(file, form)
+        return _verify_picture(file, file_format)
     if kind is MediaKind.VIDEO:
-        return _video(file, form, announced_s)
-    return _song(file, form, announced_s)
+        return _verify_video(file, file_format, announced_s)
+    return _verify_song(file, file_format, announced_s)
 
 
 # --- pictures -----------------------------------------------------------------------------------
 
 
-def _picture(file: BinaryIO, form: Form) -> Verified:
-    if form.family != "picture":
-        raise MediaCorrupt(f"{form.name} instead of a picture")
-    if form is not HEIC:
-        with open_picture(file, form) as image:
+def _verify_picture(file: BinaryIO, file_format: FileFormat) -> Verified:
+    if file_format.family != "picture":
+        raise MediaCorrupt(f"{file_format.description} instead of a picture")
+    if file_format is not HEIC:
+        with open_picture(file, file_format) as image:
             image.verify()  # checksums, where the format has them; the image is spent afterwards
-    with open_picture(file, form) as image:
+    with open_picture(file, file_format) as image:
         width, height = image.size
-        if form is JPEG and width * height > FULL_PIXELS:
+        if file_format is JPEG and width * height > FULL_PIXELS:
             image.draft(None, (width // 4, height // 4))
         image.load()
-        turned = orientation(image) >= 5  # on its side
-        _further_frames(image)
-    if form is JPEG:
+        on_its_side = exif_orientation(image) >= 5
+        _decode_further_frames(image)
+    if file_format is JPEG:
         file.seek(0)
-        if (place := jpeg_holes.hole(file.read())) is not None:
-            raise MediaCorrupt(f"a hole of zeros at byte {place}")
-    if turned:
+        if (offset := jpeg_holes.find_hole(file.read())) is not None:
+            raise MediaCorrupt(f"a hole of zeros at byte {offset}")
+    if on_its_side:
         width, height = height, width
-    return Verified(content_type=form.content_type, suffix=form.suffix, width=width, height=height)
+    return Verified(
+        content_type=file_format.content_type, suffix=file_format.suffix, width=width, height=height
+    )
 
 
-def _further_frames(image: Image.Image) -> None:
-    """Decode an animation too, as far as a sane one goes."""
+def _decode_further_frames(image: Image.Image) -> None:
+    """Decode the other frames of an animation, up to ANIMATION_PIXELS."""
     count = getattr(image, "n_frames", 1)
     budget = ANIMATION_PIXELS // (image.width * image.height)
     for number in range(1, min(count, budget)):
@@ -114,10 +116,15 @@ def _further_frames(image: Image.Image) -> None:
 
 @dataclass(slots=True)
 class _Track:
-    """What went by of one stream. tail: its last packets, from the last key frame for video."""
+    """Packets of one stream that were demuxed so far.
+
+    nal_prefix: bytes of the length in front of each NAL unit; 0 when the stream has none. packets:
+    their number. head: of sound, the first SOUND_PACKETS. tail: the last packets, of video those
+    from its last key frame on. starts, ends: in the stream's time base.
+    """
 
     stream: av.VideoStream | av.AudioStream
-    nal_prefix: int = 0  # bytes of the length in front of each NAL unit; 0 when it has none
+    nal_prefix: int = 0
     packets: int = 0
     first: av.Packet | None = None  # type: ignore[type-arg]  # generic in the stub only
     head: list[av.Packet] = field(default_factory=list)  # type: ignore[type-arg]
@@ -127,39 +134,40 @@ class _Track:
     ends: int = 0
 
     @property
-    def seen_s(self) -> float:
+    def demuxed_s(self) -> float:
+        """Seconds from the first packet's start to the last one's end."""
         if self.starts is None or not self.stream.time_base:
             return 0.0
         return float((self.ends - self.starts) * self.stream.time_base)
 
 
-def _video(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
-    if form.family != "mp4":
-        raise MediaCorrupt(f"{form.name} instead of a video")
-    played = _played(file, form)
+def _verify_video(file: BinaryIO, file_format: FileFormat, announced_s: float | None) -> Verified:
+    if file_format.family != "mp4":
+        raise MediaCorrupt(f"{file_format.description} instead of a video")
+    trimmed = _trimmed_durations(file, file_format)
     # FFmpeg leaves out packets that an edit list does not play, which looks like missing ones.
-    with open_movie(file, form, untrimmed=True) as movie:
-        stream = _picture_stream(movie)
+    with open_container(file, file_format, untrimmed=True) as container:
+        stream = _video_stream(container)
         context = stream.codec_context
         codec = CODECS.get(context.name)
         if codec is None:
             raise MediaCorrupt(f"{context.name} video, which we do not open")
-        check_pixels(stream.width, stream.height, MAX_VIDEO_SIDE)
-        sound = movie.streams.audio[0] if movie.streams.audio else None
+        check_dimensions(stream.width, stream.height, MAX_VIDEO_SIDE)
+        sound = container.streams.audio[0] if container.streams.audio else None
         tracks = [_Track(stream, nal_prefix=_nal_prefix(codec, context.extradata))]
         if sound is not None and sound.codec_context is not None:
             tracks.append(_Track(sound))
-        _demux(movie, tracks)
-        duration_s = _duration(movie, tracks[0], played, announced_s)
-        prepare(context, to_look_at=False)
-        shown = _first_and_last(tracks[0])
+        _demux(container, tracks)
+        duration_s = _check_duration(container, tracks[0], trimmed, announced_s)
+        configure_decoder(context, for_display=False)
+        frame = _decode_video_ends(tracks[0])
         for track in tracks[1:]:
-            _both_ends(track)
-        width, height = shown.width, shown.height
-        if shown.rotation % 180:
+            _decode_sound_ends(track)
+        width, height = frame.width, frame.height
+        if frame.rotation % 180:
             width, height = height, width
         return Verified(
-            content_type=form.content_type,
+            content_type=file_format.content_type,
             suffix=".mp4",
             width=width,
             height=height,
@@ -169,10 +177,11 @@ def _video(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
         )
 
 
-def _picture_stream(movie: av.container.InputContainer) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The first video stream that can be decoded and is no cover picture."""
     import av.stream
 
-    for stream in movie.streams.video:
+    for stream in container.streams.video:
         if stream.codec_context is not None and not (
             stream.disposition & av.stream.Disposition.attached_pic
         ):
@@ -181,26 +190,27 @@ def _picture_stream(movie: av.container.InputContainer) -> av.VideoStream:
 
 
 def _nal_prefix(codec: str, extradata: bytes | None) -> int:
-    """How many bytes give a NAL unit's length, by the avcC or hvcC record."""
+    """The number of bytes that give a NAL unit's length, by the avcC or hvcC record."""
     at = 4 if codec == "h264" else 21
     if not extradata or len(extradata) <= at or extradata[0] != 1:
         return 0
     return (extradata[at] & 3) + 1
 
 
-def _demux(movie: av.container.InputContainer, tracks: list[_Track]) -> None:
+def _demux(container: av.container.InputContainer, tracks: list[_Track]) -> None:
+    """Read every packet of the tracks; raises when one is missing, cut short or too large."""
     by_index = {track.stream.index: track for track in tracks}
     for track in tracks:
-        for entry in _entries(track):
-            if entry > MAX_PACKET_BYTES:
-                raise TooLarge(f"a single packet of {entry} bytes")
-    for packet in movie.demux([track.stream for track in tracks]):
+        for size_bytes in _listed_packet_sizes(track):
+            if size_bytes > MAX_PACKET_BYTES:
+                raise TooLarge(f"a single packet of {size_bytes} bytes")
+    for packet in container.demux([track.stream for track in tracks]):
         if packet.size == 0:
             continue  # the marker at the end of each stream
         track = by_index[packet.stream_index]
         if packet.is_corrupt:
             raise MediaCorrupt(f"packet {track.packets + 1} is cut short")
-        _take(track, packet)
+        _record_packet(track, packet)
     for track in tracks:
         promised = track.stream.frames
         if track.packets == 0 and (track.stream.type == "video" or promised):
@@ -211,15 +221,16 @@ def _demux(movie: av.container.InputContainer, tracks: list[_Track]) -> None:
             )
 
 
-def _entries(track: _Track) -> Iterator[int]:
+def _listed_packet_sizes(track: _Track) -> Iterator[int]:
     return (entry.size for entry in track.stream.index_entries)
 
 
-def _take(track: _Track, packet: av.Packet) -> None:  # type: ignore[type-arg]
+def _record_packet(track: _Track, packet: av.Packet) -> None:  # type: ignore[type-arg]
+    """Check a packet's data and count it in; keep it when it is one to decode."""
     video = track.stream.type == "video"
     data = bytes(packet)
     if track.nal_prefix:
-        _check_units(data, track.nal_prefix, track.packets + 1)
+        _check_nal_units(data, track.nal_prefix, track.packets + 1)
     elif data.count(0) == len(data):
         raise MediaCorrupt(f"a hole of zeros at {track.stream.type} packet {track.packets + 1}")
     track.packets += 1
@@ -245,11 +256,12 @@ def _take(track: _Track, packet: av.Packet) -> None:  # type: ignore[type-arg]
             track.tail.popleft()
 
 
-def _check_units(data: bytes, prefix: int, number: int) -> None:
-    """A packet is a row of NAL units, each behind its length; they must fill it exactly.
+def _check_nal_units(data: bytes, prefix: int, number: int) -> None:
+    """Raise MediaCorrupt unless NAL units, each behind its length, fill a packet exactly.
 
-    Finds what neither FFmpeg's demuxer nor a decoded first frame sees: a hole of zeros, or
-    another file's bytes, somewhere in the middle.
+    prefix: bytes of a length. number: of the packet, 1-based. Finds what neither FFmpeg's demuxer
+    nor a decoded first frame sees: a hole of zeros, or another file's bytes, somewhere in the
+    middle.
     """
     at, end = 0, len(data)
     while at < end:
@@ -263,79 +275,87 @@ def _check_units(data: bytes, prefix: int, number: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Played:
-    """Seconds a file and each of its streams play, less than is in them where they are trimmed."""
+class _Durations:
+    """Listed durations in seconds, of a file and of its streams by index; 0 when not listed."""
 
-    whole: float
-    streams: dict[int, float]
-
-
-def _played(file: BinaryIO, form: Form) -> _Played:
-    with open_movie(file, form) as movie:
-        return _told(movie)
+    file_s: float
+    streams_s: dict[int, float]
 
 
-def _told(movie: av.container.InputContainer) -> _Played:
-    return _Played(
-        whole=(movie.duration or 0) / 1_000_000,
-        streams={
+def _trimmed_durations(file: BinaryIO, file_format: FileFormat) -> _Durations:
+    """The durations that are played: less than is in the file where an edit list trims it."""
+    with open_container(file, file_format) as container:
+        return _listed_durations(container)
+
+
+def _listed_durations(container: av.container.InputContainer) -> _Durations:
+    return _Durations(
+        file_s=(container.duration or 0) / 1_000_000,
+        streams_s={
             stream.index: float(stream.duration * stream.time_base)
-            for stream in movie.streams
+            for stream in container.streams
             if stream.duration and stream.time_base
         },
     )
 
 
-def _duration(
-    movie: av.container.InputContainer, track: _Track, played: _Played, announced_s: float | None
+def _check_duration(
+    container: av.container.InputContainer,
+    track: _Track,
+    trimmed: _Durations,
+    announced_s: float | None,
 ) -> float:
-    """How long it plays; refuses what is clearly shorter than promised."""
-    told, index = _told(movie), track.stream.index
-    in_it_s = told.streams.get(index, 0.0)
-    plays_s = track.seen_s - max(in_it_s - played.streams.get(index, in_it_s), 0.0)
-    for promised_s, seen_s in ((in_it_s, track.seen_s), (float(announced_s or 0.0), plays_s)):
+    """The duration that is played, in seconds.
+
+    Raises MediaCorrupt when the track ends clearly before its listed or announced duration, and
+    TooLarge above MAX_DURATION_S.
+    """
+    listed, index = _listed_durations(container), track.stream.index
+    listed_s = listed.streams_s.get(index, 0.0)
+    played_s = track.demuxed_s - max(listed_s - trimmed.streams_s.get(index, listed_s), 0.0)
+    for promised_s, found_s in ((listed_s, track.demuxed_s), (float(announced_s or 0.0), played_s)):
         # Announced durations are whole seconds, and a sound track may be the longer one.
-        if promised_s - seen_s > max(1.5, promised_s * 0.1):
-            raise MediaCorrupt(f"it ends after {seen_s:.1f} s of {promised_s:.1f} s")
-    trimmed_s = max(told.whole - played.whole, 0.0) if played.whole else 0.0
-    duration_s = max(track.seen_s - trimmed_s, played.whole)
+        if promised_s - found_s > max(1.5, promised_s * 0.1):
+            raise MediaCorrupt(f"it ends after {found_s:.1f} s of {promised_s:.1f} s")
+    trimmed_s = max(listed.file_s - trimmed.file_s, 0.0) if trimmed.file_s else 0.0
+    duration_s = max(track.demuxed_s - trimmed_s, trimmed.file_s)
     if duration_s > MAX_DURATION_S:
         raise TooLarge(f"it claims to play for {duration_s:.0f} s")
     return round(duration_s, 3)
 
 
-def _first_and_last(track: _Track) -> av.VideoFrame:
-    """Decode the first picture, and from the last key frame to the end; give the first back."""
+def _decode_video_ends(track: _Track) -> av.VideoFrame:
+    """Decode the first frame, and from the last key frame to the end; return the first frame."""
     context = track.stream.codec_context
     assert track.first is not None  # noqa: S101 - an empty track was refused while demuxing
-    first = _decoded(track, [track.first], "first")
+    first = _first_decoded(track, [track.first], "first")
     context.flush_buffers()
     if track.tail[0] is not track.first or len(track.tail) > 1:
         whole = len(track.tail) < TAIL_PACKETS and track.tail_bytes < TAIL_BYTES
-        _decoded(track, list(track.tail) if whole else [track.tail[0]], "last")
+        _first_decoded(track, list(track.tail) if whole else [track.tail[0]], "last")
     return first
 
 
-def _decoded(track: _Track, packets: list[av.Packet], which: str) -> av.VideoFrame:  # type: ignore[type-arg]
-    """Decode these packets to the end; the first frame that comes out."""
+def _first_decoded(track: _Track, packets: list[av.Packet], which: str) -> av.VideoFrame:  # type: ignore[type-arg]
+    """Decode packets to the end and return the first frame. which: of the ends, for the error."""
     context = cast("av.VideoCodecContext", track.stream.codec_context)
-    kept: av.VideoFrame | None = None
+    first: av.VideoFrame | None = None
     for packet in [*packets, None]:
         for frame in context.decode(packet):
             if frame.is_corrupt:
                 raise MediaCorrupt(f"the {which} frame does not decode")
-            kept = kept or frame
-    if kept is None:
+            first = first or frame
+    if first is None:
         raise MediaCorrupt(f"the {which} frame does not decode")
-    return kept
+    return first
 
 
-def _both_ends(track: _Track) -> None:
-    """Decode the first and last few sound packets."""
+def _decode_sound_ends(track: _Track) -> None:
+    """Decode the first and last few packets of a sound track."""
     context = track.stream.codec_context
     if not track.head:
         return
-    prepare(context)
+    configure_decoder(context)
     frames = sum(len(context.decode(packet)) for packet in track.head)
     for packet in [*track.tail, None] if track.packets > SOUND_PACKETS else [None]:
         frames += len(context.decode(packet))
@@ -346,26 +366,26 @@ def _both_ends(track: _Track) -> None:
 # --- songs --------------------------------------------------------------------------------------
 
 
-def _song(file: BinaryIO, form: Form, announced_s: float | None) -> Verified:
-    if form.family not in {"mp4", "mp3"}:
-        raise MediaCorrupt(f"{form.name} instead of a song")
-    played = _played(file, form)
-    with open_movie(file, form, untrimmed=True) as movie:
-        sounds = [stream for stream in movie.streams.audio if stream.codec_context is not None]
-        if not sounds:
+def _verify_song(file: BinaryIO, file_format: FileFormat, announced_s: float | None) -> Verified:
+    if file_format.family not in {"mp4", "mp3"}:
+        raise MediaCorrupt(f"{file_format.description} instead of a song")
+    trimmed = _trimmed_durations(file, file_format)
+    with open_container(file, file_format, untrimmed=True) as container:
+        streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        if not streams:
             raise MediaCorrupt("no sound in it")
-        context = sounds[0].codec_context
+        context = streams[0].codec_context
         name = "mp3" if context.name.startswith("mp3") else context.name
         if name not in {"mp3", "aac"}:
             raise MediaCorrupt(f"{name} sound, which we do not open")
-        track = _Track(sounds[0])
-        _demux(movie, [track])
-        duration_s = _duration(movie, track, played, announced_s)
-        _both_ends(track)
-    shape = MP3 if form is MP3 else M4A
+        track = _Track(streams[0])
+        _demux(container, [track])
+        duration_s = _check_duration(container, track, trimmed, announced_s)
+        _decode_sound_ends(track)
+    song_format = MP3 if file_format is MP3 else M4A
     return Verified(
-        content_type=shape.content_type,
-        suffix=shape.suffix,
+        content_type=song_format.content_type,
+        suffix=song_format.suffix,
         duration_s=duration_s,
         has_audio=True,
         codec=name,

@@ -1,7 +1,8 @@
-"""TikTok's JSON and HTML into our structures; the only place that knows TikTok's field names.
+"""TikTok's JSON and HTML into the structures of stories/structures.py.
 
-Everything here is pure and takes whole bodies as bytes, already bounded in size by the transport.
-Whatever the bytes are, only a StoriesError comes out. docs/protocol.md dates every shape.
+The only place that knows TikTok's field names. Everything here is pure and takes whole bodies as
+bytes, already bounded in size by the transport. Whatever the bytes are, only a StoriesError comes
+out. docs/protocol.md dates every shape.
 """
 
 from stories.wire.accounts import embed_author, profile_author

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
+from stories.links import is_name
 from stories.structures import Author, Target
-from stories.targets import is_name
 from stories.wire.bodies import CODES, check_code, code_error, default_scope, embed_entry
 from stories.wire.values import Raw, as_flag, as_id, as_int, as_object, as_text, first_object
 
@@ -46,8 +46,8 @@ def profile_author(html: bytes, asked: Target) -> Author:
 def embed_author(html: bytes, name: str) -> Author:
     """The account on a creator embed page, `https://www.tiktok.com/embed/@<name>`.
 
-    Raises as profile_author, and Unavailable when the embed tells nothing (a private account, or
-    one that switched embedding off): the error that led here says more then.
+    Raises what profile_author does, and Unavailable when the embed names no account (a private one,
+    or one that switched embedding off): the error of the profile page says more then.
     """
     entry = embed_entry(html, f"/embed/@{name}")
     user = as_object(entry.get("userInfo"))
@@ -75,15 +75,15 @@ def _read_author(user: Raw, where: str) -> Author:
 
 
 def named_author(user: Raw, user_id: str, name: str) -> Author:
-    """An account whose id and name are known already; the rest is taken as it comes."""
+    """An account of known id and name; every other field of `user` is optional."""
     sec_uid = user.get("secUid")
-    told = [as_flag(user[key]) for key in ("privateAccount", "secret") if key in user]
+    flags = [as_flag(user[key]) for key in ("privateAccount", "secret") if key in user]
     return Author(
         id=user_id,
         name=name.lower(),
         nickname=as_text(user.get("nickname"), MAX_NICKNAME, one_line=True),
         sec_uid=sec_uid if isinstance(sec_uid, str) and _SEC_UID.fullmatch(sec_uid) else None,
-        private=any(told) if told else None,
+        private=any(flags) if flags else None,
     )
 
 
@@ -100,27 +100,27 @@ def _is_asked(author: Author, asked: Target) -> bool:
 
 
 def _search_user(scope: Raw, asked: Target) -> Raw:
-    """The asked account's object, wherever it sits; {} when nowhere. Other accounts don't count."""
-    for found in _objects_within(scope):
-        if "uniqueId" not in found or "id" not in found:
+    """The raw object of the asked account, wherever in `scope` it is; {} when it is nowhere."""
+    for user in _objects_within(scope):
+        if "uniqueId" not in user or "id" not in user:
             continue
         try:
-            author = _read_author(found, "user")
+            author = _read_author(user, "user")
         except UpstreamChanged:
             continue
         if _is_asked(author, asked):
-            return found
+            return user
     return {}
 
 
 def _objects_within(root: Any) -> Iterator[Raw]:
     """Every JSON object under `root`, nearest first, up to a bound; without recursion."""
     level: list[Any] = [root]
-    seen = 0
-    while level and seen < MAX_SEARCHED:
+    searched = 0
+    while level and searched < MAX_SEARCHED:
         below: list[Any] = []
         for node in level:
-            seen += 1
+            searched += 1
             if isinstance(node, dict):
                 yield node
                 below.extend(node.values())

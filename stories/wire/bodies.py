@@ -49,7 +49,7 @@ ITEM_CODES: Mapping[int, type[StoriesError]] = {**CODES, 10202: Unavailable}
 
 
 def json_answer(body: bytes) -> Raw:
-    """The object an API answered with."""
+    """The JSON object in an API's answer. Raises Refused, Challenged or UpstreamChanged."""
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         raise Refused("an empty answer")
@@ -64,7 +64,10 @@ def json_answer(body: bytes) -> Raw:
 
 
 def default_scope(html: bytes) -> Raw:
-    """The scopes of a page of the site. Raises as `_script_json`."""
+    """The `__DEFAULT_SCOPE__` of a page of the site.
+
+    Raises Refused, Challenged or UpstreamChanged when the page has none.
+    """
     root = _script_json(html, _PROFILE_SCRIPT)
     scope = as_object(root.get("__DEFAULT_SCOPE__"))
     if not scope:
@@ -73,7 +76,10 @@ def default_scope(html: bytes) -> Raw:
 
 
 def embed_entry(html: bytes, route: str) -> Raw:
-    """The state an embed page keeps under its own route, which may end in a slash."""
+    """The state that an embed page keeps under its own route, which may end in a slash.
+
+    Raises Refused, Challenged or UpstreamChanged when the page has none.
+    """
     root = _script_json(html, _EMBED_SCRIPT)
     entries = as_object(as_object(root.get("source")).get("data"))
     for key, entry in entries.items():
@@ -97,10 +103,10 @@ def _script_json(html: bytes, script_id: bytes) -> Raw:
         tag = html[opening:place] if opening != -1 else b""
         if start != -1 and _SCRIPT_TAG.fullmatch(tag):
             end = html.find(b"</script", start)
-            found = _load(html[start + 1 : end if end != -1 else len(html)])
-            if not isinstance(found, dict):
+            payload = _load(html[start + 1 : end if end != -1 else len(html)])
+            if not isinstance(payload, dict):
                 raise UpstreamChanged(f"{script_id.decode()} is not an object")
-            return found
+            return payload
         place = html.find(script_id, place + len(script_id))
     raise _unexpected_html(html, f"{script_id.decode()} is missing")
 
@@ -117,7 +123,7 @@ def _unexpected_html(html: bytes, what: str) -> StoriesError:
 
 
 def _load(text: bytes) -> Any:
-    """JSON within bounds; NaN and its kind read as null."""
+    """Parsed JSON of at most MAX_VALUES values; NaN and infinities read as null."""
     if text.count(b",") + text.count(b"[") + text.count(b"{") > MAX_VALUES:
         raise UpstreamChanged("the JSON holds too many values")
     try:
@@ -144,6 +150,6 @@ def check_code(answer: Raw, codes: Mapping[int, type[StoriesError]]) -> int | No
 
 
 def code_error(code: int | None, codes: Mapping[int, type[StoriesError]]) -> StoriesError:
-    """What a code other than 0 means; an unknown one is a change on their side."""
+    """The error that a code other than 0 means; UpstreamChanged for an unknown code."""
     kind = codes.get(code) if code is not None else None
     return UpstreamChanged(f"unknown code {code}") if kind is None else kind(f"code {code}")

@@ -14,8 +14,8 @@ from stories.errors import (
     Unavailable,
     UpstreamChanged,
 )
+from stories.links import canonical_url, is_name
 from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
-from stories.targets import canonical_url, is_name
 from stories.wire.accounts import named_author
 from stories.wire.bodies import ITEM_CODES, check_code, default_scope, embed_entry
 from stories.wire.media import listed_slides, read_pictures, read_song, read_video
@@ -65,11 +65,11 @@ def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = Fal
     """The item on an embed page, `https://www.tiktok.com/embed/v2/<id>`.
 
     is_story: the embed does not say; True when the link did. Then an item older than 24 hours is
-    Gone. Raises as page_item.
+    Gone. Raises what page_item does.
     """
     entry = embed_entry(html, f"/embed/v2/{item_id}")
-    found = as_object(entry.get("videoData"))
-    item = as_object(found.get("itemInfos"))
+    video_data = as_object(entry.get("videoData"))
+    item = as_object(video_data.get("itemInfos"))
     if not item:
         raise Unavailable("the embed has no videoData.itemInfos")
     if as_id(item.get("id")) != item_id:
@@ -80,9 +80,9 @@ def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = Fal
     web_item = {
         **item,
         "desc": item.get("text"),
-        "author": found.get("authorInfos"),
-        "music": found.get("musicInfos"),
-        "imagePost": found.get("imagePostInfo") or item.get("imagePostInfo"),
+        "author": video_data.get("authorInfos"),
+        "music": video_data.get("musicInfos"),
+        "imagePost": video_data.get("imagePostInfo") or item.get("imagePostInfo"),
         "video": {"width": video.get("width"), "height": video.get("height"), **meta}
         | {"embedUrls": video.get("urls")},
     }
@@ -96,7 +96,10 @@ def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = Fal
 
 
 def check_access(item: Raw, story: Story, now: datetime) -> None:
-    """Raise when the item is not for everyone, is over, or is not complete yet."""
+    """Raise when an item is not for everyone, is over, or is not complete yet.
+
+    Raises PrivatePost, Gone, AgeRestricted, MediaUnavailable.
+    """
     if as_flag(item.get("privateItem")) or as_flag(item.get("secret")):
         raise PrivatePost
     if story.leaves_at is not None and story.leaves_at <= now:
@@ -109,7 +112,11 @@ def check_access(item: Raw, story: Story, now: datetime) -> None:
 
 
 def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) -> Story:
-    """One item, whatever it holds; `media` is empty when nothing usable is listed."""
+    """A story or post from its raw item; its `media` is empty when nothing usable is listed.
+
+    where: path of the item in the answer, for errors. author: as known before, None when unknown.
+    Raises UpstreamChanged when the id, the author or the time is missing.
+    """
     item_id = as_id(item.get("id"))
     if item_id is None:
         raise UpstreamChanged(f"{where}.id is missing")
@@ -141,7 +148,7 @@ def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) 
 
 
 def _item_author(item: Raw, where: str, known: Author | None) -> Author:
-    """Who the item says posted it, filled up from what we knew."""
+    """The author as the item names them, completed from the account known before."""
     owner = as_object(item.get("author"))
     name = owner.get("uniqueId")
     user_id = as_id(owner.get("id")) or as_id(owner.get("userId"))
@@ -151,18 +158,20 @@ def _item_author(item: Raw, where: str, known: Author | None) -> Author:
         raise UpstreamChanged(f"{where}.author.uniqueId is missing")
     if known is None:
         return named_author(owner, user_id or "", name)
-    told = named_author(owner, known.id, name)
+    listed = named_author(owner, known.id, name)
     return replace(
-        told,
-        nickname=told.nickname or known.nickname,
-        sec_uid=told.sec_uid or known.sec_uid,
-        private=known.private if told.private is None else told.private,
+        listed,
+        nickname=listed.nickname or known.nickname,
+        sec_uid=listed.sec_uid or known.sec_uid,
+        private=known.private if listed.private is None else listed.private,
     )
 
 
 def _leaves_at(item: Raw, posted_at: datetime) -> datetime:
-    told = as_instant_ms(as_object(item.get("story")).get("ExpiredAt"))
-    return told if told is not None and told > posted_at else posted_at + STORY_LIFE
+    expires_at = as_instant_ms(as_object(item.get("story")).get("ExpiredAt"))
+    if expires_at is not None and expires_at > posted_at:
+        return expires_at
+    return posted_at + STORY_LIFE
 
 
 def _permalink(name: str, item_id: str, *, is_story: bool, photo: bool) -> str:

@@ -101,9 +101,10 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
 
 
 def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
-    """What it means that no page of a list kept anything; None when it means "no active story".
+    """The error for a list of which no item was kept; None when that means "no active story".
 
-    dropped: summed over the pages. Items that were there and could not be read are not "no story".
+    dropped: reason -> number of items left out, summed over the pages. Items that were there and
+    could not be read are not "no story".
     """
     for reason in ("not_ready", "age_restricted"):
         if dropped.get(reason):
@@ -115,9 +116,9 @@ def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
 
 
 def left_out_error(reason: str) -> StoriesError | None:
-    """What it means for an item that the list names it and it was left out for this reason.
+    """The error for an item that a list names and that was left out for `reason`.
 
-    None for one that is somebody else's or an advertisement: that says nothing about the item.
+    None for "foreign" and "ad", which say nothing about the item.
     """
     match reason:
         case "expired":
@@ -158,7 +159,7 @@ def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
 
 
 def _is_by(item: Raw, author: Author) -> bool:
-    """By id, which never changes; by name only where the item carries no id."""
+    """Whether an item is by `author`: by id, which never changes; by name only without an id."""
     owner = as_object(item.get("author"))
     owner_id = as_id(owner.get("id"))
     if owner_id is not None and author.id:

@@ -55,7 +55,7 @@ def read_pictures(item: Raw, where: str) -> tuple[Media, ...]:
 
 
 def read_song(item: Raw) -> Media | None:
-    """The attached song, when TikTok hands out an address."""
+    """The attached song; None when no usable address is listed."""
     music = as_object(item.get("music"))
     variant = _variant([music.get("playUrl")])
     if variant is None:
@@ -76,22 +76,22 @@ def read_video(item: Raw) -> tuple[Media, ...]:
 
 def _renditions(video: Raw) -> tuple[MediaVariant, ...]:
     """Every rendition listed, each once, mirrors together; the watermarked file last."""
-    found: list[MediaVariant] = []
+    variants: list[MediaVariant] = []
     gears = video.get("bitrateInfo")
     for gear in map(as_object, ([gears] if isinstance(gears, dict) else as_list(gears))):
         address = as_object(gear.get("PlayAddr"))
         codec = _codec(gear.get("CodecType"), address.get("UrlKey"))
-        _merge(found, _from_struct(address, codec, as_int(gear.get("Bitrate"))))
-        if len(found) >= MAX_RENDITIONS:
+        _merge(variants, _from_struct(address, codec, as_int(gear.get("Bitrate"))))
+        if len(variants) >= MAX_RENDITIONS:
             break
     # The default rendition; H.264 unless the item itself says otherwise.
     default = _codec(video.get("codecType"), None) or "h264"
     bitrate = as_int(video.get("bitrate"))
     struct = as_object(video.get("PlayAddrStruct"))
-    _merge(found, _from_struct(struct, _codec(default, struct.get("UrlKey")), bitrate))
+    _merge(variants, _from_struct(struct, _codec(default, struct.get("UrlKey")), bitrate))
     width, height = as_size(video.get("width")), as_size(video.get("height"))
     _merge(
-        found,
+        variants,
         _variant(
             _addresses(video.get("playAddr")),
             codec=default,
@@ -101,12 +101,12 @@ def _renditions(video: Raw) -> tuple[MediaVariant, ...]:
             height=height,
         ),
     )
-    _merge(found, _variant(video.get("embedUrls"), width=width, height=height))
+    _merge(variants, _variant(video.get("embedUrls"), width=width, height=height))
     marked = _variant(_addresses(video.get("downloadAddr")), watermarked=True)
     # Sometimes "Save video" is the clean file itself: then it is no rendition of its own.
-    if marked is not None and not any(_same_file(other, marked) for other in found):
-        found.append(marked)
-    return tuple(found)
+    if marked is not None and not any(_same_file(other, marked) for other in variants):
+        variants.append(marked)
+    return tuple(variants)
 
 
 def _from_struct(address: Raw, codec: str | None, bitrate: int | None) -> MediaVariant | None:
@@ -120,14 +120,14 @@ def _from_struct(address: Raw, codec: str | None, bitrate: int | None) -> MediaV
     )
 
 
-def _merge(found: list[MediaVariant], new: MediaVariant | None) -> None:
-    """Add a rendition, or its mirrors to the one that serves the same file."""
+def _merge(variants: list[MediaVariant], new: MediaVariant | None) -> None:
+    """Add a rendition, or its mirrors to the rendition of the same file."""
     if new is None:
         return
-    for index, known in enumerate(found):
+    for index, known in enumerate(variants):
         if _same_file(known, new):
             ends = [end for end in (known.expires_at, new.expires_at) if end is not None]
-            found[index] = replace(
+            variants[index] = replace(
                 known,
                 urls=tuple(dict.fromkeys(known.urls + new.urls))[: 2 * MAX_MIRRORS],
                 width=known.width or new.width,
@@ -137,7 +137,7 @@ def _merge(found: list[MediaVariant], new: MediaVariant | None) -> None:
                 expires_at=min(ends, default=None),
             )
             return
-    found.append(new)
+    variants.append(new)
 
 
 def _same_file(one: MediaVariant, other: MediaVariant) -> bool:
@@ -145,7 +145,7 @@ def _same_file(one: MediaVariant, other: MediaVariant) -> bool:
 
 
 def _file_paths(variant: MediaVariant) -> set[str]:
-    """What the mirrors of one file share: the stored object's path, without host or signature.
+    """The part that the addresses of one file share: its stored path, without host or signature.
 
     The play endpoint has one path for every file, so there the whole address counts.
     """
@@ -157,12 +157,12 @@ def _file_paths(variant: MediaVariant) -> set[str]:
     return paths
 
 
-def _codec(told: Any, url_key: Any) -> str | None:
+def _codec(codec_type: Any, url_key: Any) -> str | None:
     """ "h264", "hevc", "h266", TikTok's own word for one we do not know, or None.
 
     The key in the address counts beside the listed type: either saying H.264 is enough.
     """
-    word = told.lower() if isinstance(told, str) else ""
+    word = codec_type.lower() if isinstance(codec_type, str) else ""
     key = url_key if isinstance(url_key, str) else ""
     if word in {"h264", "avc", "avc1"} or "_h264_" in key:
         return "h264"
@@ -174,7 +174,7 @@ def _codec(told: Any, url_key: Any) -> str | None:
 
 
 def _addresses(value: Any) -> list[Any]:
-    """An address is a string, or a list of {src} objects."""
+    """The raw addresses of a field that holds a string, or a list of {src} objects."""
     if isinstance(value, list):
         return [as_object(entry).get("src") or entry for entry in value[:MAX_MIRRORS]]
     return [value]
@@ -190,7 +190,7 @@ def _variant(
     size_bytes: int | None = None,
     watermarked: bool = False,
 ) -> MediaVariant | None:
-    """A variant of the addresses we may use; None when there is none."""
+    """A rendition with the addresses on TikTok's media hosts; None when there is none."""
     urls = dict.fromkeys(
         url for url in map(_url, as_list(addresses)[:MAX_MIRRORS]) if url is not None
     )
@@ -217,7 +217,7 @@ _URL_PATH = re.compile(r"https://[^/?]*([^?]*)")
 
 
 def _url(value: Any) -> str | None:
-    """The address, when it is https on one of TikTok's media hosts."""
+    """The value if it is an https address on one of TikTok's media hosts, else None."""
     if not isinstance(value, str) or len(value) > MAX_URL:
         return None
     match = _MEDIA_URL.fullmatch(value)

@@ -59,7 +59,7 @@ def at_the_door(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     """Pages of someone who is not."""
     shoot("join", f"/join/{invitations.create(None, days=1)}/")
     shoot("join-over", "/join/used-up/", full=False)
-    shoot("password-link", signin.password_path(User.objects.get(username="alice")))
+    shoot("password-link", signin.password_reset_path(User.objects.get(username="alice")))
     if shoot("second-step", "/login/", full=False):
         page.fill("#id_username", "careful")
         page.fill("#id_password", "carefulcareful")

@@ -21,9 +21,8 @@ from accounts import mail, setup, signin
 from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
 from jobs.models import Job, Quota
-from jobs.ops import checks
-from jobs.ops.checks import Finding, Verdict
-from jobs.pages import views
+from jobs.ops.findings import Finding, Report, Verdict
+from jobs.pages import history
 from jobs.upstream import breaker
 from tests import factories
 
@@ -36,28 +35,28 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "403": ("403.html", {}),
     "403-form": ("403_csrf.html", {}),
     "429": ("429.html", {"wait": timedelta(minutes=5)}),
-    "500": ("500.html", {"error_id": "9f3c1a7be0"}),
+    "500": ("500.html", {"bug_id": "9f3c1a7b"}),
     "closed": ("registration/closed.html", {}),
 }
 
-REPORT = checks.Report(
+REPORT = Report(
     at=datetime(2026, 11, 20, 16, 3, tzinfo=UTC),
     about="Storykeep 0.1.0",
     findings=(
         Finding(
-            part="database", verdict=Verdict.OK, said="SQLite answers, no migration is missing"
+            part="database", verdict=Verdict.OK, message="SQLite answers, no migration is missing"
         ),
-        Finding(part="redis", verdict=Verdict.OK, said="answers in 1 ms"),
+        Finding(part="redis", verdict=Verdict.OK, message="answers in 1 ms"),
         Finding(
             part="disk",
             verdict=Verdict.WARN,
-            said="1.2 GB free, below the 2 GB that new work needs soon",
+            message="1.2 GB free, below the 2 GB that new work needs soon",
             hint="Remove files, or set STORYKEEP_DISK_MAX lower.",
         ),
         Finding(
             part="tiktok",
             verdict=Verdict.FAIL,
-            said="refuses this server (refused)",
+            message="refuses this server (refused)",
             hint="Wait a while; another address for the server, or a proxy, may help.",
         ),
     ),
@@ -108,7 +107,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
         page.wait_for_selector("#connection:not([hidden])")
         take(page, f"job-lost-{tail}", full=False)
     page.unroute("**/progress/")
-    with patch.object(views, "PAGE", 5):
+    with patch.object(history, "JOBS_PER_PAGE", 5):
         shoot("history-pages", "/history/?page=2")
     _marked(page, tail, shoot, take)
     shoot("logout", "/logout/", full=False)
@@ -131,7 +130,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     shoot("password-changed", "/account/password/changed/", full=False)
     shoot("setup-over", "/setup/used-up/", full=False)
     with patch.object(setup, "admin_exists", lambda: False):
-        shoot("setup", f"/setup/{setup.new_link()}/")
+        shoot("setup", f"/setup/{setup.create_link()}/")
     _mail(page, shoot)
     _faults(page, tail, shoot)
 
@@ -154,11 +153,11 @@ def _marked(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
 def _mail(page: Page, shoot: Shoot) -> None:
     """Where a mail server is set."""
     user = User.objects.get(username="careful")
-    with patch.object(mail, "configured", lambda: True):
+    with patch.object(mail, "is_configured", lambda: True):
         enter(page, "careful")
-        signin.set_address(user, "")
+        signin.set_email(user, "")
         shoot("mail-none", "/account/email/", full=False)
-        signin.set_address(user, "careful@example.org")
+        signin.set_email(user, "careful@example.org")
         EmailAddress.objects.create(user=user, email="careful.and.new@example.org")
         shoot("mail-changing", "/account/email/", full=False)
         page.context.clear_cookies()
@@ -172,7 +171,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "last_seen", lambda now=None: {}):
         shoot("admin-operations-ill", "/admin/operations/")
-    with patch.object(admin_views, "diagnose", lambda name: REPORT.as_plain()):
+    with patch.object(admin_views, "run_diagnosis", lambda name: REPORT.as_dict()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")

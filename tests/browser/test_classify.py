@@ -9,7 +9,15 @@ from playwright.sync_api import Page
 from stories.errors import InputError
 from stories.targets import find_lines, parse_line
 from tests.browser.conftest import Open
-from tests.unit.stories.test_targets import LINES, REFUSED, UNDERSTOOD
+from tests.unit.stories import test_links, test_targets
+from tests.unit.stories.test_targets import LINES
+
+TABLE: dict[str, Any] = {
+    **test_links.UNDERSTOOD,
+    **test_links.REFUSED,
+    **test_targets.UNDERSTOOD,
+    **test_targets.REFUSED,
+}
 
 
 def verdict(line: str) -> str:
@@ -32,7 +40,7 @@ def classified(page: Page, lines: list[str]) -> list[str]:
 def test_every_line_gets_the_servers_verdict(visit: Open) -> None:
     page = visit()
     page.goto("/")
-    rows = {name: row[0] for name, row in (UNDERSTOOD | REFUSED).items()}
+    rows = {name: row[0] for name, row in TABLE.items()}
     assert len(rows) > 100
     ours = dict(zip(rows, classified(page, list(rows.values())), strict=True))
     theirs = {name: verdict(line) for name, line in rows.items()}

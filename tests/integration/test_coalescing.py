@@ -112,7 +112,7 @@ def test_neither_can_tell(start_worker: Start, author: Account) -> None:
     of_alice |= {str(row.pk) for row in alice.artifacts.all()}
     of_alice |= {str(row.pk) for row in item_of(alice).stories.all()}
 
-    seen = snapshot.load(bob.pk, make_user("bob"))
+    seen = snapshot.load_snapshot(bob.pk, make_user("bob"))
     assert seen
     answer = JobOut.of(seen).model_dump_json()
     browser = Client()

@@ -8,68 +8,14 @@ import io
 import json
 import os
 import pty
-import re
-import signal
-import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy
-from tests.integration.conftest import ROOT, eventually
-
-
-class Shell:
-    """Types `manage.py fetch …` with the settings a user would have."""
-
-    def __init__(self, folder: Path, proxy: FakeProxy) -> None:
-        self.data, self.out = folder / "data", folder / "out"
-        self._env = {
-            name: value
-            for name, value in os.environ.items()
-            if "PYTEST" not in name and not name.startswith(("STORYKEEP_", "DJANGO_"))
-        } | {
-            "STORYKEEP_DATA_DIR": str(self.data),
-            "STORYKEEP_REDIS_URL": f"unix://{folder}/nobody-listens.sock",
-            "STORYKEEP_PROXY": proxy.url,
-            "STORYKEEP_CA_BUNDLE": proxy.ca_path,
-            "STORYKEEP_LIST_RATE": "0",
-        }
-
-    def start(self, *typed: str, **options: Any) -> subprocess.Popen[str]:
-        """Begin, and do not wait."""
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "fetch", *typed, "--out", str(self.out)],
-            cwd=ROOT,
-            env=self._env | options.pop("env", {}),
-            text=True,
-            encoding="utf-8",
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            | options,
-        )
-
-    def fetch(
-        self, *typed: str, pasted: str = "", **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Wait until it is over."""
-        process = self.start(*typed, **options)
-        out, err = process.communicate(pasted, timeout=60)
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(typed, process.returncode, out, err)
-
-    def files(self) -> list[str]:
-        """Everything in the folder, hidden or not."""
-        return sorted(
-            path.relative_to(self.out).as_posix()
-            for path in self.out.rglob("*")
-            if not path.is_dir()
-        )
+from tests.integration.shell import Shell, digest, shapes
 
 
 @pytest.fixture
@@ -85,17 +31,6 @@ def alice(tiktok: FakeTikTok) -> Account:
     account.photo(formats=("webp",), ago_s=3 * 3600)
     account.carousel(3, ago_s=2 * 3600)
     return account
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-STAMP = re.compile(r"\d{4}-\d\d-\d\d_\d{4}")
-
-
-def shapes(names: list[str]) -> list[str]:
-    return [STAMP.sub("…", name) for name in names]
 
 
 # --- what it is for ---------------------------------------------------------------------------
@@ -390,66 +325,3 @@ def test_after_a_refusal_nobody_asks(shell: Shell, tiktok: FakeTikTok) -> None:
     codes = {item["error"]["code"] for item in json.loads(done.stdout)["items"]}
     assert codes == {"rate_limited"}
     assert {one.where.account for one in tiktok.requests} == {"author0"}
-
-
-# --- cut short --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("zipped", [False, True], ids=["loose", "zip"])
-def test_a_signal_leaves_nothing_half_written(
-    shell: Shell,
-    tiktok: FakeTikTok,
-    slowly: Callable[[float], None],
-    number: signal.Signals,
-    zipped: bool,
-) -> None:
-    alice = tiktok.account("alice")
-    alice.photo()
-    alice.video(seconds=2, min_bytes=6_000_000)
-    slowly(300_000)
-    shell.out.mkdir()
-    (shell.out / "mine.txt").write_text("mine")
-    process = shell.start("@alice", "--json", *(["--zip"] if zipped else []))
-    # The picture is complete while the video still arrives.
-    if zipped:
-        eventually(lambda: len(list(shell.out.glob(".storykeep-*/*.part"))) == 2)
-        eventually(lambda: _arrived(shell.out) > 500_000)
-    else:
-        eventually(lambda: any(shell.out.glob("*.jpg")))
-    process.send_signal(number)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in err
-    assert "interrupted" in err
-    told = json.loads(out)
-    files = [file for story in told["items"][0]["stories"] for file in story["files"]]
-    if zipped:
-        assert (told["state"], files) == ("cancelled", [])
-        assert shell.files() == ["mine.txt"]
-    else:
-        assert told["items"][0]["state"] == "partial"
-        assert [digest(Path(file["path"])) for file in files] == [file["sha256"] for file in files]
-        assert shapes(shell.files()) == ["alice_…_01.jpg", "alice_…_story.json", "mine.txt"]
-    assert not list(shell.out.glob(".*"))
-
-
-def _arrived(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob(".storykeep-*/*.part"))
-
-
-def test_what_a_killed_run_left_is_cleared_by_the_next(
-    shell: Shell, tiktok: FakeTikTok, slowly: Callable[[float], None]
-) -> None:
-    tiktok.account("alice").video(seconds=2, min_bytes=6_000_000)
-    slowly(300_000)
-    killed = shell.start("@alice")
-    eventually(lambda: _arrived(shell.out) > 0)
-    killed.kill()
-    killed.communicate()
-    (left,) = shell.out.glob(".storykeep-*")
-    slowly(0)
-    long_ago = time.time() - 3600
-    os.utime(left, (long_ago, long_ago))
-    assert shell.fetch("@alice").returncode == 0
-    assert not list(shell.out.glob(".*"))

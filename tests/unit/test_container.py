@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from webapp.env import SECRETS, Env
-from webapp.management.commands.up import ONE
+from webapp.management.commands.up import SPECS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_every_setting_exists() -> None:
 
 def test_every_role_exists() -> None:
     roles = re.findall(r'command: \["up", "--only", "(\w+)"\]', COMPOSE)
-    assert sorted(roles) == sorted(["migrate", *ONE])
+    assert sorted(roles) == sorted(["migrate", *SPECS])
 
 
 def test_one_port_is_published_and_one_value_required() -> None:

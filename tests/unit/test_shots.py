@@ -19,4 +19,4 @@ def test_a_fault_can_be_shown(name: str) -> None:
 
 
 def test_the_report_is_one() -> None:
-    assert all(one["title"] and one["judged"] for one in REPORT.as_plain()["findings"])
+    assert all(one["title"] and one["judged"] for one in REPORT.as_dict()["findings"])

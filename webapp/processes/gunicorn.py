@@ -1,4 +1,4 @@
-"""How the web server runs: one process with many threads, so downloads never starve a poll."""
+"""Gunicorn's settings: one process with many threads, so that downloads never starve a poll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webapp.processes.supervisor import die_with_parent
 preload_app = True
 worker_class = "gthread"
 workers = 1
-# The worker's sign of life is a file; in memory, a busy disk cannot make it look dead.
+# The worker's heartbeat is a file; in memory, a busy disk cannot make it look dead.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 graceful_timeout = 8
 timeout = 60
@@ -28,7 +28,7 @@ control_socket_disable = True
 
 
 def when_ready(_server: Any) -> None:
-    """Load what the first request needs, and keep the collector away from it after the fork."""
+    """Load what the first request needs, and hide it from the garbage collector."""
     from django.template.loader import get_template
     from django.urls import get_resolver
 
@@ -39,5 +39,5 @@ def when_ready(_server: Any) -> None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """A master killed without warning takes its worker along."""
+    """Let the worker die with a master that is killed without warning."""
     die_with_parent()

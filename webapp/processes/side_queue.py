@@ -1,7 +1,8 @@
-"""What does not wait behind transfers: repairs, sweeps and packing, in threads of their own.
+"""The side queue: repairs, sweeps and packing, in threads beside the worker's pool.
 
-The worker's pool may be full of slow transfers for a quarter of an hour. Files whose time has come,
-lines of a worker that died and ZIPs somebody waits for have a queue beside it.
+The pool may be full of slow transfers for a quarter of an hour. Files whose time has come, lines of
+a worker that died and ZIPs somebody waits for have a queue of their own, which each worker takes in
+its own loop (docs/decisions/0015).
 """
 
 from __future__ import annotations
@@ -21,74 +22,81 @@ from kombu import Consumer, Queue
 logger = logging.getLogger(__name__)
 
 QUEUE: Final = "aside"
-PACKING: Final = "jobs.tasks.pack_package"
-HOUSEKEEPING: Final = ("jobs.tasks.repair", "jobs.tasks.sweep")
-PACKERS: Final = 2
+"""Name of the side queue in the broker."""
+
+PACKING_TASK: Final = "jobs.tasks.pack_package"
+HOUSEKEEPING_TASKS: Final = ("jobs.tasks.repair", "jobs.tasks.sweep")
+PACKING_THREADS: Final = 2
 
 
-class Aside(bootsteps.ConsumerStep):
-    """Takes the messages of the queue beside the pool's."""
+class HousekeepingConsumer(bootsteps.ConsumerStep):
+    """A step of Celery's consumer that takes the messages of the side queue."""
 
     def get_consumers(self, channel: Any) -> list[Consumer]:
-        """One, of the one queue."""
+        """The kombu consumer of the side queue."""
         queue = Queue(QUEUE, routing_key=QUEUE)
-        taking = Consumer(channel, [queue], callbacks=[self.take], accept=["json"])
-        taking.on_decode_error = self.refuse
-        return [taking]
+        consumer = Consumer(channel, [queue], callbacks=[self.receive], accept=["json"])
+        consumer.on_decode_error = self.discard
+        return [consumer]
 
-    def take(self, body: Any, message: Any) -> None:
-        """Acknowledged at once, as all our messages are: the database promises delivery."""
+    def receive(self, body: Any, message: Any) -> None:
+        """Submit the task of a message, unless it has expired.
+
+        body: args, kwargs and embedded callbacks; message: a kombu message, with the headers of
+        Celery's task protocol 2. Acknowledged at once, as all messages of this app are: the
+        database promises delivery.
+        """
         message.ack()
         try:
-            name, (args, *_) = message.headers["task"], body
+            task_name, (args, *_) = message.headers["task"], body
             expires = message.headers.get("expires")
-            over = bool(expires) and datetime.fromisoformat(expires) <= timezone.now()
+            expired = bool(expires) and datetime.fromisoformat(expires) <= timezone.now()
         except (KeyError, TypeError, ValueError) as error:
-            self.refuse(message, error)
+            self.discard(message, error)
             return
-        if not over:
-            begin(name, args)
+        if not expired:
+            submit(task_name, args)
 
-    def refuse(self, message: Any, error: Exception) -> None:
-        """Not one of ours."""
+    def discard(self, message: Any, error: Exception) -> None:
+        """Log and acknowledge a message that cannot be decoded."""
         logger.warning("a message that cannot be read: %s", type(error).__name__)
         if not message.acknowledged:
             message.ack()
 
 
-_house = ThreadPoolExecutor(1, "house")
-_packers = ThreadPoolExecutor(PACKERS, "packer")
+_housekeeping_pool = ThreadPoolExecutor(1, "house")
+_packing_pool = ThreadPoolExecutor(PACKING_THREADS, "packer")
 _lock = threading.Lock()
 _waiting: set[str] = set()
 
 
-def begin(name: str, args: Sequence[Any]) -> None:
-    """Run a task when a thread is free. Of two sweeps that wait, one is enough."""
-    if name == PACKING:
-        _packers.submit(_run, name, args)
-    elif name in HOUSEKEEPING:
+def submit(task_name: str, args: Sequence[Any]) -> None:
+    """Run a task when a thread is free. A housekeeping task that waits already is not added."""
+    if task_name == PACKING_TASK:
+        _packing_pool.submit(_run, task_name, args)
+    elif task_name in HOUSEKEEPING_TASKS:
         with _lock:
-            if name in _waiting:
+            if task_name in _waiting:
                 return
-            _waiting.add(name)
-        _house.submit(_run, name, args)
+            _waiting.add(task_name)
+        _housekeeping_pool.submit(_run, task_name, args)
     else:
-        logger.warning("no task of ours: %s", name)
+        logger.warning("no task of ours: %s", task_name)
 
 
-def _run(name: str, args: Sequence[Any]) -> None:
+def _run(task_name: str, args: Sequence[Any]) -> None:
     with _lock:
-        _waiting.discard(name)
+        _waiting.discard(task_name)
     close_old_connections()
     try:
-        current_app.tasks[name](*args)
+        current_app.tasks[task_name](*args)
     except Exception:
-        logger.exception("%s failed", name)
+        logger.exception("%s failed", task_name)
     finally:
         close_old_connections()
 
 
-def stop() -> None:
-    """Wait for what runs, which looks up often enough, and begin nothing more."""
-    for threads in (_house, _packers):
-        threads.shutdown(wait=True, cancel_futures=True)
+def shutdown() -> None:
+    """Wait for running tasks, which check often enough whether to stop; start no others."""
+    for pool in (_housekeeping_pool, _packing_pool):
+        pool.shutdown(wait=True, cancel_futures=True)

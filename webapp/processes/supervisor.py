@@ -1,7 +1,7 @@
-"""Keeps the parts of one instance running, and stops them all together.
+"""The supervisor: keeps the processes of one instance running, and stops them in order.
 
-`manage.py up` prepares everything and then becomes this process. Standard library only: it stays
-for as long as the instance runs, so it has to be small.
+`manage.py up` prepares everything, writes a plan (JSON) and becomes this process. Standard library
+only: it stays for as long as the instance runs, so it has to be small.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
-QUICK_DEATHS: Final = 5
-QUICK_DEATHS_WITHIN_S: Final = 120.0
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
-START_LIMIT_S: Final = 60.0
+MAX_QUICK_EXITS: Final = 5
+QUICK_EXITS_WITHIN_S: Final = 120.0
+FIRST_RESTART_DELAY_S: Final = 0.5
+MAX_RESTART_DELAY_S: Final = 30.0
+SLOW_START_S: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
 _LINE_MAX: Final = 16 * 1024
 
@@ -41,25 +41,28 @@ def die_with_parent() -> None:
 
 
 class Child:
-    """One part: its command, its process, and what became of it so far."""
+    """A child process: its spec (webapp/processes/specs.py), its pipe, and its exits so far."""
 
-    def __init__(self, part: dict[str, Any]) -> None:
-        self.name: str = part["name"]
-        self.argv: list[str] = part["argv"]
-        self.stage: int = part["stage"]
-        self.grace_s: float = part["grace_s"]
-        self.socket: str = part["socket"]
-        self.quiet: bool = part["quiet"]
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.name: str = spec["name"]
+        self.argv: list[str] = spec["argv"]
+        self.stage: int = spec["stage"]
+        self.grace_s: float = spec["grace_s"]
+        self.socket: str = spec["socket"]
+        self.quiet: bool = spec["quiet"]
         self.process: subprocess.Popen[bytes] | None = None
-        self.output = -1
+        self.output_fd = -1
         self.start_at: float | None = None
         self.kill_at: float | None = None
-        self.deaths: deque[float] = deque(maxlen=QUICK_DEATHS)
-        self.unfinished = b""
-        self.unsaid: deque[bytes] = deque(maxlen=20)
+        self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
+        self.partial_line = b""
+        self.held_output: deque[bytes] = deque(maxlen=20)
 
     def start(self) -> None:
-        """Start the process in a session of its own, so that Ctrl-C reaches us alone."""
+        """Start the process in a session of its own, so that Ctrl-C reaches us alone.
+
+        Raises OSError.
+        """
         parent = os.getpid()
 
         def before_exec() -> None:
@@ -77,23 +80,23 @@ class Child:
             preexec_fn=before_exec,
         )
         if self.process.stdout:
-            self.output = self.process.stdout.fileno()
-            os.set_blocking(self.output, False)
+            self.output_fd = self.process.stdout.fileno()
+            os.set_blocking(self.output_fd, False)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the part's main process; that one knows what to do with its own."""
+        """Send a signal to the child alone, which knows what to do with processes of its own."""
         if self.process:
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
 
     def kill(self) -> None:
-        """End the part and everything it started, at once."""
+        """Kill the child and everything it started."""
         if self.process:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def ready(self) -> bool:
-        """True once the next stage may start."""
+    def is_ready(self) -> bool:
+        """True once its socket answers PING, or when it has none: the next stage may start."""
         if not self.socket:
             return True
         with socket.socket(socket.AF_UNIX) as probe:
@@ -106,7 +109,7 @@ class Child:
                 return False
 
 
-def how_it_ended(returncode: int) -> str:
+def exit_reason(returncode: int) -> str:
     """`exit 3`, or the name of the signal that killed it."""
     if returncode >= 0:
         return f"exit {returncode}"
@@ -117,80 +120,84 @@ def how_it_ended(returncode: int) -> str:
 
 
 class Supervisor:
-    """The loop: output in, deaths noticed, restarts and the end in order."""
+    """The loop: forwards output, reaps and restarts children, starts and stops stage by stage.
+
+    plan: `processes` (specs as dicts), `host`, `port`, `live_path` (where the web process answers),
+    `greeting` (lines printed when it does), and `first_restart_delay_s` in tests.
+    """
 
     def __init__(self, plan: dict[str, Any]) -> None:
-        self.children = [Child(part) for part in plan["parts"]]
+        self.children = [Child(spec) for spec in plan["processes"]]
         self.address: tuple[str, int] = (plan["host"], plan["port"])
-        self.path: str = plan["live_path"]
+        self.live_path: str = plan["live_path"]
         self.greeting: list[str] = plan["greeting"]
-        self.first_pause_s: float = plan.get("first_pause_s", FIRST_PAUSE_S)
-        self.width = max(len(name) for name in ["storykeep", *(c.name for c in self.children)])
+        self.first_restart_delay_s: float = plan.get("first_restart_delay_s", FIRST_RESTART_DELAY_S)
+        self.name_width = max(len(name) for name in ["storykeep", *(c.name for c in self.children)])
         self.selector = selectors.DefaultSelector()
         self.stage = -1
         self.live = False
         self.stopping = False
-        self.signals = 0
-        self.code = 0
-        self.began = time.monotonic()
-        self.warned = False
+        self.pending_signals = 0
+        self.exit_code = 0
+        self.started_at = time.monotonic()
+        self.warned_of_slow_start = False
 
-    # what people see
+    # output
 
-    def show(self, name: str, line: bytes) -> None:
-        """One prefixed line. A terminal that went away does not stop the instance."""
-        text = name.ljust(self.width).encode() + b" | " + line + b"\n"
+    def write_line(self, name: str, line: bytes) -> None:
+        """Write a line prefixed by a name. A closed terminal does not stop the instance."""
+        text = name.ljust(self.name_width).encode() + b" | " + line + b"\n"
         with suppress(OSError):
             while text:
                 text = text[os.write(1, text) :]
 
-    def say(self, line: str) -> None:
-        """A line of our own."""
-        self.show("storykeep", line.encode())
+    def log(self, line: str) -> None:
+        """Write a line of the supervisor's own."""
+        self.write_line("storykeep", line.encode())
 
-    def relay(self, child: Child) -> bool:
-        """Pass on what a part printed. False at the end of its output."""
+    def forward_output(self, child: Child) -> bool:
+        """Write a child's new lines, or hold them back. False at the end of its output."""
         try:
-            got = os.read(child.output, 64 * 1024)
+            data = os.read(child.output_fd, 64 * 1024)
         except BlockingIOError:
             return True
-        *lines, rest = (child.unfinished + got).split(b"\n")
-        if rest and (not got or len(rest) > _LINE_MAX):
+        *lines, rest = (child.partial_line + data).split(b"\n")
+        if rest and (not data or len(rest) > _LINE_MAX):
             lines, rest = [*lines, rest], b""
-        child.unfinished = rest
+        child.partial_line = rest
         for line in lines:
             if child.quiet:
-                child.unsaid.append(line)
+                child.held_output.append(line)
             else:
-                self.show(child.name, line)
-        return bool(got)
+                self.write_line(child.name, line)
+        return bool(data)
 
-    def drain(self, child: Child) -> None:
-        """The last of what a part printed."""
+    def drain_output(self, child: Child) -> None:
+        """Write the rest of a dead child's output, including what was held back."""
         deadline = time.monotonic() + 1
-        while self.relay(child) and time.monotonic() < deadline:
+        while self.forward_output(child) and time.monotonic() < deadline:
             time.sleep(0.01)  # what it started was killed a moment ago and still holds the pipe
         if not self.stopping:
-            for line in child.unsaid:
-                self.show(child.name, line)
-        child.unsaid.clear()
+            for line in child.held_output:
+                self.write_line(child.name, line)
+        child.held_output.clear()
 
     # starting
 
     def start(self, child: Child) -> None:
-        """Start a part and listen to it."""
+        """Start a child and watch its output; give up when its command cannot be run."""
         try:
             child.start()
         except OSError as error:
-            self.say(f"{child.name} cannot be started: {error.strerror}")
+            self.log(f"{child.name} cannot be started: {error.strerror}")
             self.give_up()
             return
-        self.selector.register(child.output, selectors.EVENT_READ, child)
+        self.selector.register(child.output_fd, selectors.EVENT_READ, child)
 
-    def advance(self) -> None:
+    def start_next_stage(self) -> None:
         """Start the next stage once the one before it is ready."""
-        begun = [child for child in self.children if child.stage <= self.stage]
-        if not all(child.process and child.ready() for child in begun):
+        started = [child for child in self.children if child.stage <= self.stage]
+        if not all(child.process and child.is_ready() for child in started):
             return
         later = [child.stage for child in self.children if child.stage > self.stage]
         if later:
@@ -199,67 +206,70 @@ class Supervisor:
                 if child.stage == self.stage and not self.stopping:
                     self.start(child)
 
-    def answers(self) -> bool:
-        """Does the web part answer?"""
-        ask = f"GET {self.path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
+    def web_is_live(self) -> bool:
+        """Whether the web process answers a request with 200."""
+        request = f"GET {self.live_path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
         try:
             with socket.create_connection(self.address, timeout=0.2) as probe:
                 probe.settimeout(2)
-                probe.sendall(ask)
+                probe.sendall(request)
                 return probe.recv(64).partition(b" ")[2].startswith(b"200")
         except OSError:
             return False
 
-    def greet(self) -> None:
-        """Say so when the instance can be used, or that it takes too long."""
-        if self.answers():
+    def check_live(self) -> None:
+        """Print the greeting once the web process answers, or a warning when that takes long."""
+        if self.web_is_live():
             self.live = True
             for line in self.greeting:
-                self.say(line)
-        elif not self.warned and time.monotonic() - self.began > START_LIMIT_S:
-            self.warned = True
-            self.say("the web part does not answer yet; see its lines above")
+                self.log(line)
+        elif not self.warned_of_slow_start and time.monotonic() > self.started_at + SLOW_START_S:
+            self.warned_of_slow_start = True
+            self.log("the web part does not answer yet; see its lines above")
 
     # ending
 
-    def bury(self, child: Child) -> None:
-        """A part has ended: take what it left behind along, and decide what is next."""
+    def reap(self, child: Child) -> None:
+        """Collect a child that has exited: kill what it left behind, and set a time to restart it.
+
+        Gives up after MAX_QUICK_EXITS within QUICK_EXITS_WITHIN_S.
+        """
         process = child.process
         if not process or process.poll() is None:
             return
         child.kill()
         with suppress(KeyError, ValueError):
-            self.selector.unregister(child.output)
+            self.selector.unregister(child.output_fd)
         if process.stdout:
-            self.drain(child)
+            self.drain_output(child)
             process.stdout.close()
         child.process = None
         if self.stopping:
             return
         now = time.monotonic()
-        ended = f"{child.name} died ({how_it_ended(process.returncode)})"
-        child.deaths.append(now)
-        recent = sum(now - death < QUICK_DEATHS_WITHIN_S for death in child.deaths)
-        if recent >= QUICK_DEATHS:
-            self.say(f"{ended}, {recent} times in a row; giving up")
+        ended = f"{child.name} died ({exit_reason(process.returncode)})"
+        child.exit_times.append(now)
+        recent = sum(now - exited < QUICK_EXITS_WITHIN_S for exited in child.exit_times)
+        if recent >= MAX_QUICK_EXITS:
+            self.log(f"{ended}, {recent} times in a row; giving up")
             self.give_up()
             return
-        pause = min(LONGEST_PAUSE_S, self.first_pause_s * 2.0 ** (recent - 1))
-        child.start_at = now + pause
-        self.say(f"{ended}; starting it again in {pause:g} s")
+        delay = min(MAX_RESTART_DELAY_S, self.first_restart_delay_s * 2.0 ** (recent - 1))
+        child.start_at = now + delay
+        self.log(f"{ended}; starting it again in {delay:g} s")
 
     def give_up(self) -> None:
-        """Stop everything because something cannot be kept running."""
-        self.code = 1
+        """Stop everything with exit code 1: a child cannot be kept running."""
+        self.exit_code = 1
         self.stop()
 
     def stop(self) -> None:
-        """Begin the end. Asked a second time, end at once."""
+        """Begin to stop, the highest stage first. Asked a second time, kill everything."""
         if not self.stopping:
             self.stopping = True
-            self.say("stopping")
+            self.log("stopping")
             for child in self.children:
-                child.start_at = None  # nobody is started any more, or waited for
+                child.start_at = None  # no restart is waited for any more
             self.stage = max((c.stage for c in self.children if c.process), default=-1)
             self.stop_stage()
             return
@@ -267,35 +277,38 @@ class Supervisor:
             child.kill()
 
     def stop_stage(self) -> None:
-        """Ask the parts of the current stage to stop."""
+        """Send SIGTERM to the children of the current stage; their grace begins."""
         for child in self.children:
             if child.process and child.stage == self.stage:
                 child.signal(signal.SIGTERM)
                 child.kill_at = time.monotonic() + child.grace_s
 
-    def recede(self) -> bool:
-        """Go down a stage when the one above has ended. False when nothing is left."""
+    def stop_next_stage(self) -> bool:
+        """Stop the next lower stage once the current one has ended, killing what is overdue.
+
+        False when nothing is left.
+        """
         now = time.monotonic()
         for child in self.children:
             if child.process and child.kill_at and now >= child.kill_at:
-                self.say(f"{child.name} did not stop in {child.grace_s:g} s; killing it")
+                self.log(f"{child.name} did not stop in {child.grace_s:g} s; killing it")
                 child.kill()
                 child.kill_at = None
-        left = [child.stage for child in self.children if child.process]
-        if left and max(left) < self.stage:
-            self.stage = max(left)
+        running = [child.stage for child in self.children if child.process]
+        if running and max(running) < self.stage:
+            self.stage = max(running)
             self.stop_stage()
-        return bool(left)
+        return bool(running)
 
     # the loop
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Count what asks us to stop; the loop acts on it."""
+        """Count signals that ask to stop; the loop acts on them."""
         if number != signal.SIGCHLD:
-            self.signals += 1
+            self.pending_signals += 1
 
-    def listen(self) -> None:
-        """Have signals wake the loop."""
+    def install_signal_handlers(self) -> None:
+        """Have signals wake the loop, through a pipe."""
         receive, send = os.pipe()
         for end in (receive, send):
             os.set_blocking(end, False)
@@ -304,44 +317,44 @@ class Supervisor:
             signal.signal(number, self.on_signal)
         self.selector.register(receive, selectors.EVENT_READ, None)
 
-    def wait_s(self) -> float | None:
-        """How long nothing can happen by itself."""
+    def select_timeout_s(self) -> float | None:
+        """Seconds until the next restart or kill is due; None when the loop can wait for events."""
         if not self.live and not self.stopping:
             return 0.05
         now = time.monotonic()
-        moments = [m for c in self.children for m in (c.start_at, c.kill_at) if m is not None]
-        return max(0.0, min(moments) - now) if moments else None
+        due = [at for c in self.children for at in (c.start_at, c.kill_at) if at is not None]
+        return max(0.0, min(due) - now) if due else None
 
-    def turn(self) -> bool:
-        """Once round. False when all is over."""
-        for key, _ in self.selector.select(self.wait_s()):
+    def run_once(self) -> bool:
+        """One iteration of the loop. False when everything has stopped."""
+        for key, _ in self.selector.select(self.select_timeout_s()):
             if key.data is None:
                 with suppress(BlockingIOError):
                     os.read(key.fd, 1024)
-            elif not self.relay(key.data):
+            elif not self.forward_output(key.data):
                 self.selector.unregister(key.fd)
-        while self.signals:
-            self.signals -= 1
+        while self.pending_signals:
+            self.pending_signals -= 1
             self.stop()
         for child in self.children:
-            self.bury(child)
+            self.reap(child)
         if self.stopping:
-            return self.recede()
+            return self.stop_next_stage()
         for child in self.children:
             if child.start_at is not None and time.monotonic() >= child.start_at:
                 self.start(child)
-        self.advance()
+        self.start_next_stage()
         if not self.live and self.stage >= max(child.stage for child in self.children):
-            self.greet()
+            self.check_live()
         return True
 
     def run(self) -> int:
-        """Until told to stop (0) or until a part cannot be kept running (1)."""
-        self.listen()
-        while self.turn():
+        """Run until told to stop (exit code 0) or until a child cannot be kept running (1)."""
+        self.install_signal_handlers()
+        while self.run_once():
             pass
-        self.say("stopped")
-        return self.code
+        self.log("stopped")
+        return self.exit_code
 
 
 if __name__ == "__main__":

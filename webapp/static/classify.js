@@ -1,5 +1,5 @@
-// What pasted lines are, told without the network: stories/targets.py in a browser's words.
-// tests/browser/test_classify.py holds the two against each other, line by line.
+// What pasted lines are, told without the network: stories/links.py and stories/targets.py in a
+// browser's words. tests/browser/test_classify.py holds the two against each other, line by line.
 "use strict";
 
 (() => {

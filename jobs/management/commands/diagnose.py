@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.ops import checks
+from jobs.ops import diagnostics
 from stories.errors import InputError
 
 BAD_INPUT: Final = 2
 
 
 class Command(BaseCommand):
-    """Works while parts are down: that is when it is needed."""
+    """Prints a report, also while parts are down: that is when it is needed."""
 
     help = (
         "Look at database, Redis, worker, scheduler, disk and clock and, given the name of an "
@@ -27,28 +27,28 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Through whom to look, and for whom to print."""
+        """The account to probe TikTok through, and the form and language of the report."""
         parser.add_argument("name", nargs="?", metavar="NAME", help="an account, such as @name")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
         parser.add_argument("--language", metavar="CODE", help="of the findings in JSON")
 
     def handle(self, *_args: str, **options: Any) -> None:
-        """Print the report."""
+        """Print the report; exit with 0 when nothing failed, else 1. Bad input: CommandError."""
         target = None
         if options["name"]:
             try:
-                target = checks.account(options["name"])
+                target = diagnostics.parse_account(options["name"])
             except InputError as error:
-                said = "that names no account; write it as @name"
-                raise CommandError(said, returncode=BAD_INPUT) from error
+                message = "that names no account; write it as @name"
+                raise CommandError(message, returncode=BAD_INPUT) from error
         # What the parts have to log may name places and people; the report says what matters.
         logging.disable(logging.CRITICAL)
         try:
-            report = checks.run(target)
+            report = diagnostics.run(target)
         finally:
             logging.disable(logging.NOTSET)
         if options["as_json"]:
-            self.stdout.write(json.dumps(report.as_plain(options["language"]), indent=2))
+            self.stdout.write(json.dumps(report.as_dict(options["language"]), indent=2))
         else:
             self.stdout.write(str(report))
         sys.exit(0 if report.ok else 1)

@@ -11,12 +11,12 @@ from jobs.housekeeping import sweep
 
 
 class Command(BaseCommand):
-    """What the scheduler does every minute."""
+    """Runs the clean-up that the scheduler sends every minute."""
 
     help = "Delete expired files, what crashes left behind, and old job records; print the counts."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exit 1 when something could not be deleted."""
+        """Clean up and print the counts. Exits with 1 when a file could not be deleted."""
         report = sweep.sweep(timezone.now())
         self.stdout.write(str(report))
         if report.failed:

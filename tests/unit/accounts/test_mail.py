@@ -55,7 +55,7 @@ class Server:
         return AuthResult(success=login.password == b"p@ss")
 
     def receivers(self) -> list[str]:
-        """To whom, likewise."""
+        """The receivers of all mail that arrived."""
         self.texts()
         return [str(message["To"]) for message in self.arrived]
 
@@ -115,7 +115,7 @@ def sends(
         )
         box = settings.STORYKEEP.mail
         assert "p@ss" not in repr(box)
-        settings.EMAIL_BACKEND = "accounts.mail.Smtp"
+        settings.EMAIL_BACKEND = "accounts.mail.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = box.host, box.port
         if scheme == "smtp+tls":
             settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = box.user, box.password
@@ -132,7 +132,7 @@ def sends(
 def alice() -> User:
     """A member who has shown that alice@example.org is hers."""
     user = make_user("alice")
-    signin.set_address(user, "Alice@example.org")
+    signin.set_email(user, "Alice@example.org")
     return user
 
 
@@ -185,7 +185,7 @@ def test_a_stranger_and_an_unproven_address_get_the_same_answer_and_no_mail(
     bob, dave = make_user("bob"), make_user("dave")
     EmailAddress.objects.create(user=bob, email="bob@example.org")
     User.objects.filter(pk=bob.pk).update(email="bob@example.org")
-    signin.set_address(dave, "dave@example.org")
+    signin.set_email(dave, "dave@example.org")
     people.block(dave)
     known, other = ask(client, "alice@example.org"), ask(client, address)
     assert (known.status_code, known.headers["Location"], known.content) == (
@@ -256,12 +256,12 @@ def test_too_many_at_once_are_dropped(
 ) -> None:
     go = threading.Event()
     monkeypatch.setattr(django_mail.EmailMessage, "send", lambda _self: go.wait(10))
-    for _ in range(mail.AT_ONCE + 1):
-        mail.post(django_mail.EmailMessage())
+    for _ in range(mail.MAX_CONCURRENT + 1):
+        mail.send_in_background(django_mail.EmailMessage())
     assert sum("dropped" in record.getMessage() for record in caplog.records) == 1
     go.set()
     Server().texts()
-    mail.post(django_mail.EmailMessage())
+    mail.send_in_background(django_mail.EmailMessage())
     Server().texts()
     assert sum("dropped" in record.getMessage() for record in caplog.records) == 1
 
@@ -298,7 +298,7 @@ class TestAnAddressOfMyOwn:
         self, client: Client, bob: User, server: Server, sends: Callable[..., None]
     ) -> None:
         sends()
-        signin.set_address(bob, "old@example.org")
+        signin.set_email(bob, "old@example.org")
         client.post("/account/email/", {"email": "new@example.org", "action_add": ""})
         (text,) = server.texts()  # one after the other: mails overtake each other
         ask(Client(), "old@example.org")
@@ -312,7 +312,7 @@ class TestAnAddressOfMyOwn:
         self, client: Client, bob: User, server: Server, sends: Callable[..., None]
     ) -> None:
         sends()
-        signin.set_address(bob, "bob@example.org")
+        signin.set_email(bob, "bob@example.org")
         client.post("/account/email/", {"email": "bob@example.org", "action_remove": ""})
         ask(Client(), "bob@example.org")
         assert not server.texts()

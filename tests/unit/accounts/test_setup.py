@@ -21,7 +21,7 @@ GOOD = "correct horse 42"
 
 def link() -> str:
     """A fresh token."""
-    token = setup.new_link()
+    token = setup.create_link()
     assert token
     return token
 
@@ -53,9 +53,9 @@ class TestTheLink:
     def test_is_closed_while_there_is_an_admin(self) -> None:
         token = link()
         make_user("admin", is_superuser=True)
-        assert not setup.is_open(token)
+        assert not setup.is_valid(token)
         assert setup.make_admin(token, "root", GOOD) is None
-        assert setup.new_link() is None
+        assert setup.create_link() is None
 
     def test_does_not_mind_other_users(self, client: Client) -> None:
         make_user("alice")
@@ -70,8 +70,8 @@ class TestTheLink:
     def test_a_newer_one_replaces_it(self) -> None:
         old = link()
         new = link()
-        assert not setup.is_open(old)
-        assert setup.is_open(new)
+        assert not setup.is_valid(old)
+        assert setup.is_valid(new)
 
     @pytest.mark.parametrize("token", ["x", "x" * 5000, "é"])
     def test_a_made_up_one(self, client: Client, token: str) -> None:

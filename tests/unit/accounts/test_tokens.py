@@ -96,23 +96,13 @@ def test_the_command_refuses_a_blocked_user() -> None:
         call_command("token", "alice")
 
 
-def test_a_token_may_write_unless_made_to_look_only() -> None:
-    alice = make_user("alice")
-    full = tokens.authenticate(tokens.create(alice, "full"))
-    look = tokens.authenticate(tokens.create(alice, "look", scope=Scope.READ))
-    assert full
-    assert full.may_write
-    assert look
-    assert not look.may_write
-
-
 def test_the_command_makes_tokens_that_look_only_and_end() -> None:
     make_user("alice")
     out = StringIO()
     call_command("token", "alice", "--read-only", "--days", "2", stdout=out)
     found = tokens.authenticate(out.getvalue().strip())
     assert found
-    assert not found.may_write
+    assert found.scope == Scope.READ
     assert found.expires_at
     assert timedelta(days=1) < found.expires_at - timezone.now() <= timedelta(days=2)
 

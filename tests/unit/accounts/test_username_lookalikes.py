@@ -36,7 +36,7 @@ PASSWORD = "correct horse 42"
     ],
 )
 def test_one_alphabet_is_fine(name: str) -> None:
-    assert len(username_lookalikes.alphabets(name)) <= 1
+    assert len(username_lookalikes.scripts(name)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_one_alphabet_is_fine(name: str) -> None:
     ],
 )
 def test_two_alphabets_are_not(name: str) -> None:
-    assert len(username_lookalikes.alphabets(name)) > 1
+    assert len(username_lookalikes.scripts(name)) > 1
 
 
 @pytest.mark.django_db
@@ -71,8 +71,8 @@ def test_two_alphabets_are_not(name: str) -> None:
 def test_a_look_alike_is_taken(taken: str, wanted: str) -> None:
     user = make_user(taken)
     with pytest.raises(ValidationError, match="looks like this one"):
-        username_lookalikes.checked(wanted)
-    assert username_lookalikes.checked(wanted, user)  # it is one's own
+        username_lookalikes.validated(wanted)
+    assert username_lookalikes.validated(wanted, user)  # it is one's own
 
 
 @pytest.mark.django_db
@@ -81,7 +81,7 @@ def test_every_door_asks() -> None:
         given = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
         return Client().post(address, given)
 
-    first = f"/setup/{setup.new_link()}/"
+    first = f"/setup/{setup.create_link()}/"
     answer = send(first, "\u0430nn")
     assert answer.status_code == 422
     assert b"letters of one alphabet only" in answer.content

@@ -10,7 +10,8 @@ import pytest
 from jobs.queue import broker as messages
 from jobs.queue import shutdown
 from tests.memory import forget_redis, forget_tiktok
-from webapp.api import turns
+from webapp import api
+from webapp.api_rate_limit import FixedWindowLimiter
 
 
 class Broker:
@@ -30,9 +31,9 @@ class Broker:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_turns() -> None:
-    """Tokens of different tests share their numbers, not their turns."""
-    turns.forget()
+def _fresh_rate_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of different tests share their ids, not their windows."""
+    monkeypatch.setattr(api, "rate_limiter", FixedWindowLimiter())
 
 
 @pytest.fixture(autouse=True)

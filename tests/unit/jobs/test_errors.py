@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs import errors
-from jobs.errors import BY_CODE, BatchTooLong, Internal, told, words
-from jobs.management.commands import fetch
+from jobs.errors import BY_CODE, BatchTooLong, Internal, explain, words
 from jobs.queue import backoff
 from stories.errors import StoriesError
 
@@ -60,14 +59,7 @@ def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> No
     assert "try again" not in said  # there is no such button while it waits
 
 
-@pytest.mark.parametrize("cls", BY_CODE.values(), ids=lambda cls: cls.code)
-def test_a_command_that_ends_does_not_promise_to_go_on(cls: type[StoriesError]) -> None:
-    said = " ".join(fetch.said(cls()))
-    assert "by itself" not in said
-    assert "Nothing to do" not in said
-
-
 def test_a_batch_that_is_too_long_says_how_long_it_may_be() -> None:
-    message, hint = told(BatchTooLong(51, 50))
+    message, hint = explain(BatchTooLong(51, 50))
     assert message == "One job holds at most 50 lines. You sent 51."
     assert hint == words(BatchTooLong.code)[1]

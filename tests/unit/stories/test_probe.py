@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -19,32 +18,15 @@ from stories.errors import (
     TimedOut,
     UpstreamDown,
 )
-from stories.probe import Glimpse, Step, glimpse
+from stories.probe import ProbeReport, Step, probe
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def tiktok() -> FakeTikTok:
-    return FakeTikTok(page_bytes=20_000)
-
-
-@pytest.fixture
-def alice(tiktok: FakeTikTok) -> Account:
-    return tiktok.account("alice")
-
-
-@pytest.fixture
-async def client(tiktok: FakeTikTok) -> AsyncIterator[StoryClient]:
-    carrier = tiktok.transport()
-    async with StoryClient(page_transport=carrier, media_transport=carrier) as made:
-        yield made
-
-
-async def look(client: StoryClient) -> Glimpse:
-    return await glimpse(client, parse_line("@alice"))
+async def look(client: StoryClient) -> ProbeReport:
+    return await probe(client, parse_line("@alice"))
 
 
 async def test_every_step_works(client: StoryClient, tiktok: FakeTikTok, alice: Account) -> None:
@@ -55,7 +37,7 @@ async def test_every_step_works(client: StoryClient, tiktok: FakeTikTok, alice: 
     assert [one.step for one in seen.steps] == list(Step)
     assert not any(one.error or one.skipped for one in seen.steps)
     assert listed.stories == 2
-    assert (media.taste_bytes, media.form, media.mirror) == (1024, "a JPEG picture", 1)
+    assert (media.sample_bytes, media.file_format, media.mirror) == (1024, "a JPEG picture", 1)
     assert profile.took_s >= 0
     asked = [seen.where.endpoint for seen in tiktok.requests]
     assert asked == ["profile", "list", "picture"]  # one look, no more
@@ -63,7 +45,7 @@ async def test_every_step_works(client: StoryClient, tiktok: FakeTikTok, alice: 
 
 async def test_a_video_is_told_from_a_picture(client: StoryClient, alice: Account) -> None:
     alice.video(seconds=1)
-    assert (await look(client)).steps[-1].form == "an MP4 file"
+    assert (await look(client)).steps[-1].file_format == "an MP4 file"
 
 
 async def test_the_second_mirror_helps(
@@ -122,7 +104,7 @@ async def test_whom_it_cannot_be_tried_on(
 async def test_a_step_has_its_time(
     client: StoryClient, alice: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STEP_S", 0)
+    monkeypatch.setattr(module, "STEP_TIMEOUT_S", 0)
     (only,) = (await look(client)).steps
     assert type(only.error) is TimedOut
 
@@ -133,7 +115,7 @@ async def test_a_step_has_its_time(
 )
 async def test_the_clocks_are_compared(date: str | None, known: bool) -> None:
     headers = {"Date": date} if date else {}
-    carrier = httpx.MockTransport(lambda _: httpx.Response(404, headers=headers))
-    async with StoryClient(page_transport=carrier, media_transport=carrier) as client:
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, headers=headers))
+    async with StoryClient(page_transport=transport, media_transport=transport) as client:
         seen = await look(client)
     assert (seen.clock_ahead_s is not None) is known

@@ -1,4 +1,4 @@
-"""Reading the environment: what each form means, and that every mistake is reported at once."""
+"""Reading the environment: every setting is checked, every mistake is reported at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from webapp import env
-from webapp.env import BadSettings, load, parse_duration, parse_size
+from webapp.env import BadSettings, load
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -29,56 +29,6 @@ def mistakes() -> list[str]:
     with pytest.raises(BadSettings) as caught:
         load()
     return str(caught.value).splitlines()
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90s", 90),
-        ("15m", 900),
-        ("2h", 7200),
-        ("30d", 30 * 86400),
-        ("1h30m", 5400),
-        ("1D2H", 86400 + 7200),
-        (" 2h ", 7200),
-        ("0", 0),
-        ("0s", 0),
-    ],
-)
-def test_durations(text: str, seconds: int) -> None:
-    assert parse_duration(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "2", "h", "2 h", "-2h", "2h1d", "2w", "1.5h", "3651d", "9" * 30 + "s", "٣h"]
-)
-def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match=r"duration|ten years"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("0", 0),
-        ("12345", 12345),
-        ("12345B", 12345),
-        ("500MB", 500_000_000),
-        ("500 mb", 500_000_000),
-        ("10G", 10_000_000_000),
-        ("1GiB", 2**30),
-        ("1.5KiB", 1536),
-        ("2TB", 2 * 10**12),
-    ],
-)
-def test_sizes(text: str, count: int) -> None:
-    assert parse_size(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "MB", "-1", "1XB", "1,5GB", "9" * 19 + "TB", "9" * 500, "iB"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match=r"size|disk"):
-        parse_size(text)
 
 
 def test_defaults_need_nothing(setting: pytest.MonkeyPatch) -> None:
@@ -202,6 +152,20 @@ def test_what_would_only_fail_later_is_refused_at_the_start(
 def test_addresses_people_use(setting: pytest.MonkeyPatch, url: str) -> None:
     setting.setenv("STORYKEEP_PUBLIC_URL", url)
     assert load().public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        (None, None),
+        ("https://stories.example.org", "https://stories.example.org/keep/join/x/"),
+        ("https://stories.example.org:8443/keep", "https://stories.example.org:8443/keep/join/x/"),
+        ("http://[::1]:8000", "http://[::1]:8000/keep/join/x/"),
+    ],
+)
+def test_a_path_has_a_public_address(url: str | None, link: str | None) -> None:
+    settings = env.Env().model_copy(update={"public_url": url})
+    assert settings.absolute_url("/keep/join/x/") == link
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -27,7 +28,11 @@ def asked(db: None) -> Asked:
         setup_testing_defaults(environ)
         environ["wsgi.input"] = io.BytesIO()
         sent: dict[str, str] = {}
-        parts = WSGIHandler()(environ, lambda _status, headers: sent.update(headers))
+
+        def start_response(_status: str, headers: Any, *_: Any) -> Any:
+            sent.update(headers)
+
+        parts = WSGIHandler()(environ, start_response)
         return b"".join(parts), sent
 
     return ask

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import override_script_prefix, override_settings
 
@@ -35,11 +34,11 @@ def text(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
-def told(response: HttpResponse) -> dict[str, Any]:
-    """What the service worker is handed."""
+def shell(response: Any) -> dict[str, Any]:
+    """The facts the service worker is handed."""
     first = response.content.decode().splitlines()[0]
-    found: dict[str, Any] = json.loads(first.removeprefix("self.shell = ").removesuffix(";"))
-    return found
+    facts: dict[str, Any] = json.loads(first.removeprefix("self.shell = ").removesuffix(";"))
+    return facts
 
 
 def test_the_manifest_takes_what_apps_share() -> None:
@@ -61,7 +60,7 @@ def test_the_manifest_takes_what_apps_share() -> None:
 def test_below_a_path_everything_stays_below_it() -> None:
     with override_script_prefix("/keep/"):
         facts = Client().get("/manifest.webmanifest").json()
-        worker = told(Client().get("/service-worker.js"))
+        worker = shell(Client().get("/service-worker.js"))
     assert (facts["id"], facts["scope"], facts["share_target"]["action"]) == ("/keep/",) * 3
     assert worker["offline"] == "/keep/offline/"
     assert "/keep/files/" in worker["skip"]
@@ -70,7 +69,7 @@ def test_below_a_path_everything_stays_below_it() -> None:
 def test_the_service_worker_keeps_the_shell_alone() -> None:
     response = Client().get("/service-worker.js")
     assert response["Content-Type"].startswith("text/javascript")
-    facts = told(response)
+    facts = shell(response)
     assert facts["offline"] == "/offline/"
     assert facts["unsent"] == "/offline/?unsent"
     assert all(re.fullmatch(r"/static/[a-z.-]+", file) for file in facts["files"])
@@ -186,37 +185,3 @@ def test_colours_stand_once() -> None:
     bars = re.findall(r'<meta name="theme-color" content="(#\w+)"', text(Client().get("/login/")))
     assert tuple(bars) == canvas.groups()
     assert Client().get("/manifest.webmanifest").json()["background_color"] == canvas[1]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_chosen_theme_stands_in_the_page(client: Client, theme: str) -> None:
-    assert "data-theme" not in text(client.get("/account/"))
-    response = client.post("/preferences/", {"theme": theme, "next": "/account/"})
-    assert response["Location"] == "/account/"
-    page = text(client.get("/account/"))
-    assert f'data-theme="{theme}"' in page
-    assert f'<meta name="color-scheme" content="{theme}">' in page
-    client.post("/preferences/", {"theme": ""})
-    assert "data-theme" not in text(client.get("/account/"))
-
-
-def test_a_made_up_theme_is_nothing(client: Client) -> None:
-    client.cookies["theme"] = '"><script>'
-    assert "data-theme" not in text(client.get("/account/"))
-
-
-@pytest.mark.parametrize("wrong", [{}, {"theme": "pink"}, {"language": "xx"}])
-def test_what_cannot_be_chosen_is_refused(client: Client, wrong: dict[str, str]) -> None:
-    assert client.post("/preferences/", wrong).status_code == 400
-
-
-def test_one_goes_back_to_pages_of_ours_alone(client: Client) -> None:
-    response = client.post("/preferences/", {"theme": "dark", "next": "https://evil.example/"})
-    assert response["Location"] == "/"
-
-
-def test_reading_the_preferences_leads_to_where_they_are(client: Client) -> None:
-    assert client.get("/preferences/")["Location"] == "/account/"
-    assert client.head("/preferences/")["Location"] == "/account/"
-    assert Client().get("/preferences/")["Location"] == "/"
-    assert client.put("/preferences/").status_code == 405

@@ -23,7 +23,7 @@ SHOW = (
 )
 
 
-def told(folder: Path, module: str = "webapp.settings", **ours: str) -> dict[str, Any]:
+def django_settings(folder: Path, module: str = "webapp.settings", **ours: str) -> dict[str, Any]:
     """The settings of a fresh process."""
     done = subprocess.run(
         [sys.executable, "-c", SHOW],
@@ -43,7 +43,7 @@ def told(folder: Path, module: str = "webapp.settings", **ours: str) -> dict[str
 
 
 def test_without_a_public_address(tmp_path: Path) -> None:
-    found = told(tmp_path)
+    found = django_settings(tmp_path)
     assert found["ALLOWED_HOSTS"] == ["*"]
     assert found["FORCE_SCRIPT_NAME"] is None
     assert found["STATIC_URL"] == "/static/"
@@ -55,7 +55,9 @@ def test_without_a_public_address(tmp_path: Path) -> None:
 
 
 def test_with_an_https_address(tmp_path: Path) -> None:
-    found = told(tmp_path, PUBLIC_URL="https://stories.example.org:8443/", TRUSTED_PROXIES="1")
+    found = django_settings(
+        tmp_path, PUBLIC_URL="https://stories.example.org:8443/", TRUSTED_PROXIES="1"
+    )
     assert found["ALLOWED_HOSTS"][0] == "stories.example.org"
     assert "*" not in found["ALLOWED_HOSTS"]
     assert found["CSRF_TRUSTED_ORIGINS"] == ["https://stories.example.org:8443"]
@@ -66,7 +68,7 @@ def test_with_an_https_address(tmp_path: Path) -> None:
 
 
 def test_with_a_sub_path(tmp_path: Path) -> None:
-    found = told(tmp_path, PUBLIC_URL="http://nas.local/stories/")
+    found = django_settings(tmp_path, PUBLIC_URL="http://nas.local/stories/")
     assert found["FORCE_SCRIPT_NAME"] == "/stories"
     assert found["STATIC_URL"] == "/stories/static/"
     assert found["SESSION_COOKIE_PATH"] == found["CSRF_COOKIE_PATH"] == "/stories"
@@ -74,20 +76,20 @@ def test_with_a_sub_path(tmp_path: Path) -> None:
 
 
 def test_with_an_ipv6_address(tmp_path: Path) -> None:
-    found = told(tmp_path, PUBLIC_URL="http://[fd00::1]:8000")
+    found = django_settings(tmp_path, PUBLIC_URL="http://[fd00::1]:8000")
     assert found["ALLOWED_HOSTS"][0] == "[fd00::1]"
     assert found["CSRF_TRUSTED_ORIGINS"] == ["http://[fd00::1]:8000"]
 
 
 def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    told(folder)
+    django_settings(folder)
     key = folder / "secret-key"
     before = key.read_text()
     assert len(before) > 50
     assert key.stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
-    told(folder)
+    django_settings(folder)
     assert key.read_text() == before
     assert [path.name for path in folder.iterdir()] == ["secret-key"]
 
@@ -96,14 +98,14 @@ def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
 def test_a_key_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
     (tmp_path / "secret-key").write_text(content)
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        told(tmp_path)
+        django_settings(tmp_path)
     assert caught.value.returncode == 2
     assert "holds no usable key" in caught.value.stderr
     assert "Traceback" not in caught.value.stderr
 
 
 def test_the_worker_has_the_same_less_the_pages(tmp_path: Path) -> None:
-    site, worker = told(tmp_path), told(tmp_path, "webapp.settings_worker")
+    site, worker = django_settings(tmp_path), django_settings(tmp_path, "webapp.settings_worker")
     ours = {"accounts", "jobs", "webapp", "django.contrib.auth"}
     assert ours <= set(worker["INSTALLED_APPS"]) < set(site["INSTALLED_APPS"])
     del worker["INSTALLED_APPS"], site["INSTALLED_APPS"]

@@ -10,27 +10,27 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from accounts import invitations
-from webapp.base_url import address
+from webapp.base_url import absolute_url
 
 
 class Command(BaseCommand):
-    """Make an invitation for whoever has a shell here."""
+    """Makes an invitation, and prints its link."""
 
     help = "Print a link that lets one person make an account. It is shown this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How long, and as what."""
+        """Add `--days` and `--admin`."""
         parser.add_argument(
-            "--days", type=int, default=invitations.DAYS, help="how long the link works"
+            "--days", type=int, default=invitations.DEFAULT_DAYS, help="how long the link works"
         )
         parser.add_argument("--admin", action="store_true", help="they will run this instance")
 
     def handle(self, *_args: str, **options: Any) -> None:
-        """Print the link alone, so that a script can take it."""
+        """Print nothing but the link, so that a script can read it."""
         days: int = options["days"]
-        if not 1 <= days <= invitations.LONGEST_DAYS:
-            raise CommandError(f"--days takes 1 to {invitations.LONGEST_DAYS}", returncode=2)
+        if not 1 <= days <= invitations.MAX_DAYS:
+            raise CommandError(f"--days takes 1 to {invitations.MAX_DAYS}", returncode=2)
         token = invitations.create(None, admin=options["admin"], days=days)
         # This room alone, mounted at the root: no need to load every view.
         path = reverse("join", urlconf="accounts.urls", args=[token])
-        self.stdout.write(f"{address(settings.STORYKEEP, with_path=False)}{path}")
+        self.stdout.write(absolute_url(settings.STORYKEEP, path))

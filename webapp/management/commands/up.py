@@ -1,7 +1,8 @@
-"""`manage.py up`: prepare the instance, then run every part of it as one process group."""
+"""`manage.py up`: prepare the instance, then run every process of it under a supervisor."""
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -24,57 +25,58 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from accounts import setup
-from webapp.base_url import address
+from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import specs
 from webapp.translations import compile_translations
 
-ONE: dict[str, Callable[[Env], specs.Part]] = {
+SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
     "web": specs.web,
     "worker": specs.worker,
     "scheduler": specs.scheduler,
 }
+"""Processes that `--only` can run."""
 
 
 class Command(BaseCommand):
-    """Run everything, or one part of it for a container."""
+    """Run every process, or one of them for a container."""
 
     help = "Run the whole instance: web, worker, scheduler, and Redis when none is configured."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--only` is what each container of a larger set-up runs."""
+        """Add `--only`, which each container of a larger set-up is started with."""
         parser.add_argument(
             "--only",
-            choices=["migrate", *ONE],
+            choices=["migrate", *SPECS],
             help="prepare the database and stop, or become one part without preparing anything",
         )
 
     def handle(self, *_args: str, **options: Any) -> None:
-        """Never returns when all is well: this process becomes what it was asked to run."""
+        """Prepare, then become the supervisor or one process. Exits with code 2 when refused."""
         env: Env = settings.STORYKEEP
         only: str | None = options["only"]
         os.umask(0o077)  # sessions, keys and saved files are nobody else's, whatever the folder
         self.make_folders(env)
         if only == "migrate":
-            for line in self.about_set_up(env, self.prepare(env)):
+            for line in self.set_up_lines(env, self.prepare(env)):
                 self.stdout.write(line)
         elif only:
-            self.become(list(ONE[only](env).argv))
+            self.exec(list(SPECS[only](env).argv))
         else:
-            self.run_everything(env)
+            self.run_supervisor(env)
 
     def refuse(self, line: str) -> NoReturn:
-        """One clear line, exit 2."""
+        """Print a line that says what is in the way, and exit with code 2."""
         self.stderr.write(f"Storykeep cannot start: {line}", ending="\n")
         sys.exit(2)
 
-    def run_everything(self, env: Env) -> None:
-        """Check what could be in the way, prepare, and hand over to the supervisor."""
+    def run_supervisor(self, env: Env) -> None:
+        """Check lock and port, prepare, write the plan, and become the supervisor."""
         lock = self.lock(env)
         self.check_port(env)
         try:
-            everything = specs.everything(env)
+            processes = specs.all_processes(env)
         except specs.NoRedis:
             self.refuse(
                 "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
@@ -82,13 +84,11 @@ class Command(BaseCommand):
         token = self.prepare(env)
         os.set_inheritable(lock, True)  # the supervisor holds it as long as it lives
         plan = {
-            "parts": [
-                {name: getattr(part, name) for name in part.__slots__} for part in everything
-            ],
+            "processes": [dataclasses.asdict(spec) for spec in processes],
             "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
             "port": env.port,
             "live_path": "/health/live",
-            "greeting": [f"ready at {address(env)}", *self.about_set_up(env, token)],
+            "greeting": [f"ready at {base_url(env)}", *self.set_up_lines(env, token)],
         }
         path = env.run_dir / "plan.json"
         path.touch(mode=0o600)
@@ -96,10 +96,10 @@ class Command(BaseCommand):
         # -S: it needs no installed package, and finding them takes time and memory. -P: its
         # neighbours in that folder have names that others use too.
         script = PROJECT_DIR / "webapp" / "processes" / "supervisor.py"
-        self.become([sys.executable, "-S", "-P", str(script), str(path)])
+        self.exec([sys.executable, "-S", "-P", str(script), str(path)])
 
-    def become(self, argv: list[str]) -> NoReturn:
-        """Replace this process, Django and all."""
+    def exec(self, argv: list[str]) -> NoReturn:
+        """Replace this process by a command, with the environment of all our processes."""
         connections.close_all()
         self.stdout.flush()
         paths = [str(PROJECT_DIR), *filter(None, [child_environment().get("PYTHONPATH")])]
@@ -117,7 +117,7 @@ class Command(BaseCommand):
     # what could be in the way
 
     def make_folders(self, env: Env) -> None:
-        """The folders everything else expects, private to this user."""
+        """Make the folders that all processes need, private to this user; refuse what is not."""
         socket_dir = [env.redis_socket.parent] if env.embedded_redis else []
         for folder in (env.data_dir, env.run_dir, env.artifacts, *socket_dir):
             try:
@@ -127,16 +127,18 @@ class Command(BaseCommand):
                 trial.unlink()
             except OSError as error:
                 self.refuse(f"{folder} cannot be written ({error.strerror})")
-        inside = env.redis_socket.parent
-        if (
-            socket_dir and inside != env.run_dir
-        ):  # in a folder everyone may write: nobody else may have made it
-            facts = inside.lstat()
-            if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-                self.refuse(f"{inside} belongs to someone else; remove it or shorten the data path")
+        parent = env.redis_socket.parent
+        # In a folder everyone may write: nobody else may have made it.
+        if socket_dir and parent != env.run_dir:
+            stat = parent.lstat()
+            if stat.st_uid != os.getuid() or stat.st_mode & 0o077:
+                self.refuse(f"{parent} belongs to someone else; remove it or shorten the data path")
 
     def lock(self, env: Env) -> int:
-        """One `up` per data folder: two would share a Redis socket and a scheduler."""
+        """Lock the data folder and return the lock's file descriptor.
+
+        Two instances would share a Redis socket and a scheduler.
+        """
         lock = os.open(env.run_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,12 +147,12 @@ class Command(BaseCommand):
         return lock
 
     def check_port(self, env: Env) -> None:
-        """Find out now, not from the web part's third restart."""
+        """Refuse an address that cannot be bound, rather than have the web server restart on it."""
         try:
-            found = socket.getaddrinfo(env.bind, env.port, type=socket.SOCK_STREAM)
-            with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+            addresses = socket.getaddrinfo(env.bind, env.port, type=socket.SOCK_STREAM)
+            with socket.socket(addresses[0][0], socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(found[0][4])
+                probe.bind(addresses[0][4])
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self.refuse(f"{env.bind} port {env.port}: {reason}; choose another with STORYKEEP_PORT")
@@ -158,9 +160,9 @@ class Command(BaseCommand):
     # preparing
 
     def prepare(self, env: Env) -> str | None:
-        """Bring database, static files and the first admin up to date; quick when they are.
+        """Bring static files, translations, database and the first admin up to date.
 
-        Returns the token of the set-up link, None when there is an admin.
+        Quick when they are. Returns the token of a set-up link, or None when there is an admin.
         """
         collect_static()
         compile_translations()
@@ -168,30 +170,31 @@ class Command(BaseCommand):
         try:
             migrate()
             setup.ensure_admin(env.admin_user, password)
-            return setup.new_link()
+            return setup.create_link()
         except DatabaseError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             self.refuse(f"the database does not work: {lines[0]}")
 
-    def about_set_up(self, env: Env, token: str | None) -> Iterator[str]:
-        """The words about the first admin; none when there is one."""
+    def set_up_lines(self, env: Env, token: str | None) -> Iterator[str]:
+        """Lines with the set-up link for the first admin; none without a token."""
         if token:
             # This room alone, mounted at the root: loading every view would take longer than all
             # the rest.
             path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
-            yield f"  {address(env, with_path=False)}{path}"
+            yield f"  {absolute_url(env, path)}"
 
 
 def migrate() -> None:
-    """Apply what is missing; nothing at all when nothing is."""
+    """Apply missing migrations; without any, Django's command is not even loaded."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; waits while another process has it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -200,22 +203,23 @@ def _alone(path: Path) -> Iterator[None]:
 def collect_static() -> None:
     """Hash and compress the static files, when they changed since the last time.
 
-    Without write access (an image that brings them along) they are taken as they are.
+    Without write access (an image that brings the files along) existing files are used as they are.
+    Raises OSError when there are none.
     """
     root = Path(settings.STATIC_ROOT)
     stamp = root / ".stamp"
     digest = hashlib.sha256(django.get_version().encode())
     for finder in get_finders():
         for name, storage in finder.list([]):
-            facts = Path(storage.path(name)).stat()
-            digest.update(f"{name}:{facts.st_size}:{facts.st_mtime_ns}\n".encode())
-    fresh = digest.hexdigest()
+            stat = Path(storage.path(name)).stat()
+            digest.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    current = digest.hexdigest()
     try:
         root.mkdir(exist_ok=True)
-        with _alone(root.with_name(".staticfiles.lock")):
-            if not stamp.exists() or stamp.read_text() != fresh:
+        with _locked(root.with_name(".staticfiles.lock")):
+            if not stamp.exists() or stamp.read_text() != current:
                 call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-                stamp.write_text(fresh)
+                stamp.write_text(current)
     except OSError:
         if not (root / "staticfiles.json").exists():
             raise

@@ -1,4 +1,4 @@
-"""What an admin does to rows of others: asked first, done once, noted; a right for each."""
+"""Actions on rows of others: confirmed first, run once, logged; a permission for each."""
 
 from __future__ import annotations
 
@@ -16,23 +16,11 @@ from jobs.admin import confirmed_actions
 from jobs.models import Artifact, Item, Job, Role
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.admin.test_model_admins import act, ask
+from tests.unit.jobs.admin.browse import choose_action, run_action
 
 pytestmark = pytest.mark.django_db
 
 S = ItemState
-
-
-@pytest.fixture
-def boss() -> User:
-    return make_user("boss", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def browser(boss: User) -> Client:
-    client = Client()
-    client.force_login(boss)
-    return client
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def states(job: Job) -> list[str]:
     return list(job.items.order_by("position").values_list("state", flat=True))
 
 
-PROMISES = [
+PREVIEWS = [
     ("cancel", "2 open lines will stop for good."),
     ("retry", "1 line that failed and may work now will be tried again."),
     (
@@ -66,11 +54,11 @@ PROMISES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "promise"), [*PROMISES, ("purge_files", "1 file, 2.5 MB, will")])
-def test_a_job_is_asked_about_first(browser: Client, job: Job, name: str, promise: str) -> None:
+@pytest.mark.parametrize(("name", "preview"), [*PREVIEWS, ("purge_files", "1 file, 2.5 MB, will")])
+def test_a_job_is_asked_about_first(browser: Client, job: Job, name: str, preview: str) -> None:
     before = states(job)
-    page = ask(browser, "job", name, job.pk)
-    assert promise in page
+    page = choose_action(browser, "job", name, job.pk)
+    assert preview in page
     assert "1 row chosen." in page
     assert f'value="{job.pk}"' in page
     assert states(job) == before
@@ -78,22 +66,22 @@ def test_a_job_is_asked_about_first(browser: Client, job: Job, name: str, promis
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize(("name", "promise"), PROMISES)
-def test_lines_are_asked_about_first(browser: Client, job: Job, name: str, promise: str) -> None:
+@pytest.mark.parametrize(("name", "preview"), PREVIEWS)
+def test_lines_are_asked_about_first(browser: Client, job: Job, name: str, preview: str) -> None:
     before = states(job)
-    page = ask(browser, "item", name, *job.items.values_list("pk", flat=True))
-    assert promise in page
+    page = choose_action(browser, "item", name, *job.items.values_list("pk", flat=True))
+    assert preview in page
     assert "6 rows chosen." in page
     assert states(job) == before
 
 
 def test_files_are_asked_about_first(browser: Client, job: Job) -> None:
     file = Artifact.objects.get()
-    page = ask(browser, "artifact", "purge_files", file.pk)
+    page = choose_action(browser, "artifact", "purge_files", file.pk)
     assert "1 file, 2.5 MB, will be deleted." in page
     assert "made from" not in page
-    assert "1 file deleted" in act(browser, "artifact", "purge_files", file.pk)
-    assert "There is nothing to do" in ask(browser, "artifact", "purge_files", file.pk)
+    assert "1 file deleted" in run_action(browser, "artifact", "purge_files", file.pk)
+    assert "There is nothing to do" in choose_action(browser, "artifact", "purge_files", file.pk)
 
 
 def test_the_question_counts_what_goes_with_a_file(browser: Client, job: Job) -> None:
@@ -102,16 +90,16 @@ def test_the_question_counts_what_goes_with_a_file(browser: Client, job: Job) ->
     poster = make_artifact(file.story, role=Role.POSTER, position=1, size_bytes=500_000)
     make_artifact(file.story, role=Role.ZIP, position=0, size_bytes=1_000_000)
     make_artifact(job=job, size_bytes=2_000_000)
-    page = ask(browser, "artifact", "purge_files", file.pk, poster.pk)
+    page = choose_action(browser, "artifact", "purge_files", file.pk, poster.pk)
     assert "4 files, 6.0 MB together, will be deleted." in page
     assert "2 of them were made from what was chosen, or hold a copy of it." in page
-    assert "4 files deleted" in act(browser, "artifact", "purge_files", file.pk, poster.pk)
+    assert "4 files deleted" in run_action(browser, "artifact", "purge_files", file.pk, poster.pk)
     assert not Artifact.objects.filter(removed_at=None).exists()
     # Each has it in its history, those that went along too.
     noted = LogEntry.objects.values_list("object_id", "change_message")
     assert set(noted) == {
-        (str(one), "Delete the files now: 1 file deleted.")
-        for one in Artifact.objects.values_list("pk", flat=True)
+        (str(pk), "Delete the files now: 1 file deleted.")
+        for pk in Artifact.objects.values_list("pk", flat=True)
     }
 
 
@@ -119,19 +107,19 @@ def test_a_lines_files_are_deleted_with_the_zips_that_hold_them(browser: Client,
     make_artifact(job=job, size_bytes=2_000_000)
     kept = make_artifact(make_story(job.items.get(position=4)), size_bytes=1000)
     item = job.items.get(position=3)
-    page = ask(browser, "item", "purge_files", item.pk, job.items.get(position=1).pk)
+    page = choose_action(browser, "item", "purge_files", item.pk, job.items.get(position=1).pk)
     assert "2 files, 4.5 MB together, will be deleted." in page
     assert "1 of them was made from what was chosen, or holds a copy of it." in page
-    assert "2 files deleted" in act(browser, "item", "purge_files", item.pk)
+    assert "2 files deleted" in run_action(browser, "item", "purge_files", item.pk)
     assert list(Artifact.objects.filter(removed_at=None)) == [kept]
     assert LogEntry.objects.get().object_id == str(item.pk)
-    assert "There is nothing to do" in ask(browser, "item", "purge_files", item.pk)
+    assert "There is nothing to do" in choose_action(browser, "item", "purge_files", item.pk)
 
 
 def test_each_row_is_told_what_was_done_to_it(browser: Client, job: Job) -> None:
     make_item(job, state=S.QUEUED)
     other, over = make_job(job.owner, links=1), make_job(job.owner, links=1, state=S.CANCELLED)
-    page = act(browser, "job", "cancel", job.pk, other.pk, over.pk)
+    page = run_action(browser, "job", "cancel", job.pk, other.pk, over.pk)
     assert "4 lines cancelled." in page
     assert dict(LogEntry.objects.values_list("object_id", "change_message")) == {
         str(job.pk): "Cancel what is open: 3 lines cancelled.",
@@ -144,7 +132,7 @@ def test_each_row_is_told_what_was_done_to_it(browser: Client, job: Job) -> None
 def test_nothing_done_is_no_success(browser: Client, table: str, name: str) -> None:
     """A question answered twice, or rows that moved on meanwhile."""
     job = make_job(make_user("alice"), links=1, state=S.CANCELLED)
-    page = act(browser, table, name, job.pk if table == "job" else job.items.get().pk)
+    page = run_action(browser, table, name, job.pk if table == "job" else job.items.get().pk)
     assert '<li class="warning">There was nothing left to do.</li>' in page
     assert 'class="success"' not in page
     assert not LogEntry.objects.exists()
@@ -154,7 +142,7 @@ def test_what_was_done_reads_in_the_readers_language(browser: Client, job: Job) 
     browser.cookies["django_language"] = "de"
     address = f"/admin/jobs/job/{job.pk}/change/"
     with translation.override("en"):  # a request leaves its language behind
-        assert "2 Zeilen abgebrochen." in act(browser, "job", "cancel", job.pk)
+        assert "2 Zeilen abgebrochen." in run_action(browser, "job", "cancel", job.pk)
         entry = LogEntry.objects.get()
         assert entry.change_message == "Cancel what is open: 2 lines cancelled."
         page = browser.get(address).content.decode()
@@ -165,7 +153,7 @@ def test_what_was_done_reads_in_the_readers_language(browser: Client, job: Job) 
 
 def test_queueing_again(browser: Client, job: Job) -> None:
     Job.objects.update(settled_at=timezone.now())
-    assert "4 lines queued again" in act(browser, "job", "requeue", job.pk)
+    assert "4 lines queued again" in run_action(browser, "job", "requeue", job.pk)
     assert states(job) == ["queued", "queued", "done", "queued", "queued", "failed"]
     for item in job.items.filter(state=S.QUEUED):
         assert (item.not_before, item.error_code, item.settled_at) == (None, "", None)
@@ -174,7 +162,7 @@ def test_queueing_again(browser: Client, job: Job) -> None:
 
 
 def test_what_was_done_is_noted(browser: Client, boss: User, job: Job) -> None:
-    act(browser, "job", "cancel", job.pk)
+    run_action(browser, "job", "cancel", job.pk)
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (boss, str(job.pk))
     assert entry.get_change_message() == "Cancel what is open: 2 lines cancelled."
@@ -187,7 +175,7 @@ def test_from_a_rows_own_page(browser: Client, job: Job) -> None:
     page = browser.get(address).content.decode()
     for name in ("cancel", "retry", "requeue", "purge_files"):
         assert f'name="action" value="{name}"' in page
-    assert f'href="{address}"' in ask(browser, "job", "cancel", job.pk, back="row")
+    assert f'href="{address}"' in choose_action(browser, "job", "cancel", job.pk, back="row")
     answer = browser.post(
         "/admin/jobs/job/",
         {"action": "cancel", "_selected_action": str(job.pk), "back": "row", "confirmed": "yes"},
@@ -224,20 +212,22 @@ def test_a_row_leads_to_what_belongs_to_it(browser: Client, job: Job) -> None:
 
 
 def test_rows_that_went_meanwhile(browser: Client) -> None:
-    assert "There is nothing to do" in ask(browser, "job", "cancel", uuid4(), back="row")
+    assert "There is nothing to do" in choose_action(browser, "job", "cancel", uuid4(), back="row")
 
 
 def test_not_everything_at_once(browser: Client, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirmed_actions, "MOST", 5)
-    page = ask(browser, "item", "cancel", *job.items.values_list("pk", flat=True), confirmed="yes")
+    monkeypatch.setattr(confirmed_actions, "MAX_ROWS", 5)
+    page = choose_action(
+        browser, "item", "cancel", *job.items.values_list("pk", flat=True), confirmed="yes"
+    )
     assert "Choose at most 5 rows." in page
     assert states(job)[:2] == ["queued", "running"]
-    page = ask(browser, "item", "cancel", job.items.first().pk, select_across="1")  # type: ignore[union-attr]
+    page = choose_action(browser, "item", "cancel", job.items.first().pk, select_across="1")  # type: ignore[union-attr]
     assert "Choose at most 5 rows." in page
 
 
 MEANT = {"retry": "four", "purge_files": "three"}
-"""Lines of `job` that an act has something to do for; the first one has for the others."""
+"""Lines of `job` that an action has something to do for; the first one has for the others."""
 
 
 @pytest.mark.parametrize(
@@ -268,9 +258,9 @@ def test_each_act_has_a_right_of_its_own(job: Job, table: str, right: str, name:
         "item": Item.objects.get(target__name=MEANT.get(name, "one")),
         "artifact": Artifact.objects.get(),
     }[table]
-    ids = [str(one.pk) for one in type(row).objects.all()]
+    ids = [str(other.pk) for other in type(row)._default_manager.all()]
     before, files = states(job), Artifact.objects.filter(removed_at=None).count()
-    act(client, table, name, *ids)
+    run_action(client, table, name, *ids)
     assert (states(job), Artifact.objects.filter(removed_at=None).count()) == (before, files)
     assert (
         'class="acts"' not in client.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode()
@@ -278,7 +268,7 @@ def test_each_act_has_a_right_of_its_own(job: Job, table: str, right: str, name:
     clerk.user_permissions.add(own)
     shown = client.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode()
     assert shown.count('name="action"') == 1
-    act(client, table, name, *ids)
+    run_action(client, table, name, *ids)
     assert (states(job), Artifact.objects.filter(removed_at=None).count()) != (before, files)
 
 

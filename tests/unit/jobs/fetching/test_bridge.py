@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from jobs.fetching import bridge
-from jobs.fetching.bridge import Engine
+from jobs.fetching.bridge import TransferThread
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import Refused
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Engine]:
-    made = Engine(lambda: StoryClient(ClientConfig(page_transport="httpx")))
+def running() -> Iterator[TransferThread]:
+    made = TransferThread(lambda: StoryClient(ClientConfig(page_transport="httpx")))
     yield made
     made.stop()
     assert not made.alive
@@ -30,12 +29,12 @@ async def count(to: int) -> AsyncGenerator[int, None]:
         yield number
 
 
-def test_events_come_across_in_order(running: Engine) -> None:
+def test_events_come_across_in_order(running: TransferThread) -> None:
     with running.stream(lambda client: count(1000)) as events:
         assert [event for event in events if event is not None] == list(range(1000))
 
 
-def test_the_client_is_handed_over_on_its_own_loop(running: Engine) -> None:
+def test_the_client_is_handed_over_on_its_own_loop(running: TransferThread) -> None:
     async def ask(client: StoryClient) -> AsyncGenerator[object, None]:
         yield type(client)
         yield threading.current_thread().name
@@ -44,7 +43,7 @@ def test_the_client_is_handed_over_on_its_own_loop(running: Engine) -> None:
         assert list(events) == [StoryClient, "transfers"]
 
 
-def test_errors_come_across(running: Engine) -> None:
+def test_errors_come_across(running: TransferThread) -> None:
     async def refused() -> AsyncGenerator[int, None]:
         yield 1
         raise Refused("HTTP 403")
@@ -56,7 +55,7 @@ def test_errors_come_across(running: Engine) -> None:
     assert running.alive
 
 
-def test_a_reader_that_waits_hears_the_clock(running: Engine) -> None:
+def test_a_reader_that_waits_hears_the_clock(running: TransferThread) -> None:
     async def silence() -> AsyncGenerator[int, None]:
         await asyncio.sleep(60)
         yield 1
@@ -65,7 +64,7 @@ def test_a_reader_that_waits_hears_the_clock(running: Engine) -> None:
         assert [next(events) for _ in range(3)] == [None, None, None]
 
 
-def test_leaving_stops_the_work_and_waits_for_its_cleaning_up(running: Engine) -> None:
+def test_leaving_stops_the_work_and_waits_for_its_cleaning_up(running: TransferThread) -> None:
     cleaned = threading.Event()
 
     async def endless() -> AsyncGenerator[int, None]:
@@ -82,7 +81,7 @@ def test_leaving_stops_the_work_and_waits_for_its_cleaning_up(running: Engine) -
     assert cleaned.is_set()
 
 
-def test_leaving_before_anything_began(running: Engine) -> None:
+def test_leaving_before_anything_began(running: TransferThread) -> None:
     with running.stream(lambda client: count(5)):
         pass
     with pytest.raises(KeyError), running.stream(lambda client: count(5)):
@@ -91,7 +90,7 @@ def test_leaving_before_anything_began(running: Engine) -> None:
 
 
 def test_work_that_will_not_stop_is_not_waited_for(
-    running: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    running: TransferThread, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bridge, "CLEAN_UP_S", 0.05)
     done = threading.Event()
@@ -110,7 +109,7 @@ def test_work_that_will_not_stop_is_not_waited_for(
     assert done.wait(5)
 
 
-def test_streams_run_side_by_side(running: Engine) -> None:
+def test_streams_run_side_by_side(running: TransferThread) -> None:
     meet = asyncio.Barrier(2)
 
     async def wait() -> AsyncGenerator[int, None]:
@@ -124,15 +123,15 @@ def test_streams_run_side_by_side(running: Engine) -> None:
         assert (next(one), next(other)) == (1, 1)
 
 
-def test_an_engine_that_cannot_start_says_why() -> None:
+def test_a_thread_that_cannot_start_says_why() -> None:
     def broken() -> StoryClient:
         raise OSError("no such authority")
 
     with pytest.raises(OSError, match="no such authority"):
-        Engine(broken)
+        TransferThread(broken)
 
 
-def test_one_engine_per_process() -> None:
+def test_one_thread_per_process() -> None:
     try:
         first = bridge.current()
         assert bridge.current() is first
@@ -141,16 +140,3 @@ def test_one_engine_per_process() -> None:
     finally:
         bridge.stop()
         bridge.stop()
-
-
-def test_the_client_follows_the_settings(set_env: Callable[..., None]) -> None:
-    set_env(
-        proxy=SecretStr("http://proxy:1"),
-        fetch_concurrency=3,
-        file_max=10_000_000,
-        page_transport="httpx",
-    )
-    made = bridge.client_config()
-    assert (made.proxy, made.transfers, made.page_transport) == ("http://proxy:1", 3, "httpx")
-    assert (made.max_video_bytes, made.max_picture_bytes) == (10_000_000, 10_000_000)
-    assert made.ca_bundle is None

@@ -46,9 +46,9 @@ def database_stays_open() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[serving._Slots]:
+def slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[serving.DownloadSlots]:
     """Counted anew, and every slot given back at the end."""
-    fresh = serving._Slots()
+    fresh = serving.DownloadSlots()
     monkeypatch.setattr(serving, "slots", fresh)
     yield fresh
     gc.collect()
@@ -66,7 +66,7 @@ def ask(
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     request = RequestFactory().generic(method, "/x", headers=sent)
     artifact_id = file.pk if isinstance(file, Artifact) else file
-    return serving.respond(request, user or make_user(), artifact_id, inline=inline)
+    return serving.file_response(request, user or make_user(), artifact_id, inline=inline)
 
 
 def body(response: HttpResponseBase) -> bytes:
@@ -160,7 +160,7 @@ def test_past_the_end(file: Artifact, header: str) -> None:
 def test_any_range_agrees_with_a_slice(first: int | None, last: int | None) -> None:
     header = f"bytes={'' if first is None else first}-{'' if last is None else last}"
     request = RequestFactory().get("/x", headers={"Range": header})
-    parsed = serving._asked_range(request, '"x"', SIZE)
+    parsed = serving._requested_range(request, '"x"', SIZE)
     if first is None and last is None:
         assert parsed is None
         return
@@ -355,7 +355,7 @@ def test_a_user_has_half_of_the_threads_and_all_leave_some_free(
         response.close()
 
 
-def test_a_place_is_given_back_once(file: Artifact, slots: serving._Slots) -> None:
+def test_a_place_is_given_back_once(file: Artifact, slots: serving.DownloadSlots) -> None:
     first, second = ask(file), ask(file)
     assert slots.total() == 2
     for _ in range(3):
@@ -365,7 +365,7 @@ def test_a_place_is_given_back_once(file: Artifact, slots: serving._Slots) -> No
     assert slots.total() == 0
 
 
-def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving._Slots) -> None:
+def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving.DownloadSlots) -> None:
     response = ask(file, Range="bytes=0-9999")
     assert isinstance(response, FileResponse)
     next(iter(response))
@@ -374,7 +374,7 @@ def test_a_client_that_leaves_in_the_middle(file: Artifact, slots: serving._Slot
     assert slots.total() == 0
 
 
-def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving._Slots) -> None:
+def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving.DownloadSlots) -> None:
     response = ask(file)
     opened = stream_of(response)
     del response
@@ -385,7 +385,7 @@ def test_an_answer_nobody_reads_or_closes(file: Artifact, slots: serving._Slots)
 
 def test_places_are_counted_right_from_many_threads(set_env: Callable[..., None]) -> None:
     set_env(web_threads=48)
-    counted = serving._Slots()
+    counted = serving.DownloadSlots()
     refused = 0
 
     def come_and_go() -> None:

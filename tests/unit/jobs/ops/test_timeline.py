@@ -1,9 +1,9 @@
-"""What happened to a job or line, told from its rows."""
+"""The timeline of a job or line, from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Package
 from jobs.ops import timeline
-from jobs.ops.timeline import Happening
+from jobs.ops.timeline import TimelineEntry
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 
 
-def ago(**span: float) -> object:
+def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
-def said(happenings: list[Happening]) -> list[str]:
+def texts(entries: list[TimelineEntry]) -> list[str]:
     return [
-        f"{'> ' if one.ahead else ''}{one.said} {one.code}".strip().replace("\u00a0", " ")
-        for one in happenings
+        f"{'> ' if entry.upcoming else ''}{entry.text} {entry.code}".strip().replace("\u00a0", " ")
+        for entry in entries
     ]
 
 
@@ -42,8 +42,8 @@ def test_a_line_from_beginning_to_end(django_assert_num_queries: DjangoAssertNum
     make_artifact(story, size_bytes=3_000_000, expires_at=NOW + timedelta(minutes=20))
     make_story(item)  # not saved at all
     with django_assert_num_queries(3):
-        found = timeline.of_item(item, NOW)
-    assert said(found) == [
+        entries = timeline.of_item(item, NOW)
+    assert texts(entries) == [
         "sent in",
         "asked for again",
         "attempt 2 began",
@@ -60,7 +60,7 @@ def test_a_line_that_waits() -> None:
         error_code="refused", not_before=soon, created_at=ago(minutes=5), asked_at=ago(minutes=5),
         sent_at=ago(minutes=1),
     )  # fmt: skip
-    assert said(timeline.of_item(item, NOW)) == [
+    assert texts(timeline.of_item(item, NOW)) == [
         "sent in",
         "offered to the workers",
         "> may be tried refused",
@@ -72,7 +72,7 @@ def test_a_line_in_hand() -> None:
         state=ItemState.RUNNING, created_at=ago(minutes=5), asked_at=ago(minutes=5),
         claimed_at=ago(minutes=4), heartbeat_at=ago(seconds=3),
     )  # fmt: skip
-    assert said(timeline.of_item(item, NOW)) == [
+    assert texts(timeline.of_item(item, NOW)) == [
         "sent in",
         "attempt 1 began",
         "last sign of life of its worker",
@@ -89,8 +89,8 @@ def test_a_job(
     Package.objects.create(job=job, owner=job.owner, created_at=ago(minutes=30))
     make_artifact(job=job, expires_at=NOW + timedelta(hours=2), size_bytes=1000)
     with django_assert_num_queries(3):
-        found = timeline.of_job(job, NOW)
-    assert said(found) == [
+        entries = timeline.of_job(job, NOW)
+    assert texts(entries) == [
         "sent in with 3 lines",
         "the first line began",
         "line 1: done",
@@ -102,7 +102,7 @@ def test_a_job(
         "> this record goes",
     ]
     set_env(job_retention=timedelta())
-    assert "> this record goes" not in said(timeline.of_job(job, NOW))
+    assert "> this record goes" not in texts(timeline.of_job(job, NOW))
 
 
 def test_two_lines_that_settle_at_once() -> None:
@@ -110,7 +110,7 @@ def test_two_lines_that_settle_at_once() -> None:
     job = make_job(created_at=ago(minutes=2), settled_at=ago(seconds=30))
     make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=29))
     make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=30))
-    assert said(timeline.of_job(job, NOW)) == [
+    assert texts(timeline.of_job(job, NOW)) == [
         "sent in with 2 lines",
         "the first line began",
         "line 2: done",
@@ -128,14 +128,14 @@ def test_things_at_one_time_are_told_in_their_order() -> None:
         settled_at=at,
     )  # fmt: skip
     make_artifact(make_story(item, captured_at=at), size_bytes=1000, removed_at=at)
-    assert said(timeline.of_item(item, NOW)) == [
+    assert texts(timeline.of_item(item, NOW)) == [
         "sent in",
         "attempt 1 began",
         "story 1: 1 of 1 file saved",
         "done",
         "1 file deleted, 1 kB",
     ]
-    assert said(timeline.of_job(job, NOW)) == [
+    assert texts(timeline.of_job(job, NOW)) == [
         "sent in with 1 line",
         "the first line began",
         "line 1: done",

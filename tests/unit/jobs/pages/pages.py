@@ -9,6 +9,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from jobs.models import Job, StoryKind
+from jobs.pages import presenter
+from jobs.pages.presenter import JobPage
+from jobs.queries.snapshot import load_snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 
@@ -29,3 +32,10 @@ def saved(owner: User | None = None, *, kind: StoryKind = StoryKind.PHOTO, **fac
     )
     make_artifact(story, content=b"bytes")
     return job
+
+
+def page_of(job: Job) -> JobPage:
+    """The page of a job, for its owner."""
+    snapshot = load_snapshot(job.pk, job.owner)
+    assert snapshot
+    return presenter.present(snapshot)

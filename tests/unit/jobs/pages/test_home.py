@@ -28,20 +28,6 @@ from tests.unit.jobs.pages.pages import saved, shown
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alice() -> User:
-    """Whose page it is."""
-    return make_user("alice")
-
-
-@pytest.fixture
-def client(alice: User) -> Client:
-    """Alice's browser."""
-    browser = Client()
-    browser.force_login(alice)
-    return browser
-
-
 def test_home_without_jobs_says_how_to_begin(client: Client) -> None:
     page = shown(client.get("/"))
     assert "Nothing saved yet" in page
@@ -363,7 +349,7 @@ def test_what_a_line_is_instead_is_said_in_the_readers_language(client: Client) 
 
 def test_many_bad_lines_are_not_all_listed(client: Client) -> None:
     page = client.post("/", {"text": "\n".join(f"?? {n}" for n in range(400))}).content.decode()
-    assert page.count("<li>Line ") == home.MARKED
+    assert page.count("<li>Line ") == home.MAX_MARKED_LINES
 
 
 def test_a_huge_paste_is_read_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +363,7 @@ def test_a_huge_paste_is_read_once(client: Client, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(text, "clean_text", counted)
     lines = [f"?? {number}" for number in range(2_000)]
     page = client.post("/", {"text": "\n".join(lines)}).content.decode()
-    assert page.count("<li>Line ") == home.MARKED
+    assert page.count("<li>Line ") == home.MAX_MARKED_LINES
     assert len(tamed) < 3 * len(lines)
 
 

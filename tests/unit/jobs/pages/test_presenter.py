@@ -11,22 +11,15 @@ from django.utils import timezone
 from jobs import wording
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
-from jobs.models import Artifact, Item, Job, Role, StoryKind
+from jobs.models import Item, StoryKind
 from jobs.pages import presenter
-from jobs.pages.presenter import Page
-from jobs.queries import cards, snapshot
+from jobs.queries import snapshot
 from jobs.states import ItemState
 from jobs.templatetags import words
-from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.pages.pages import page_of
 
 pytestmark = pytest.mark.django_db
-
-
-def told(job: Job) -> Page:
-    """The page about a job."""
-    seen = snapshot.load(job.pk, job.owner)
-    assert seen
-    return presenter.tell(seen)
 
 
 @pytest.fixture
@@ -63,12 +56,12 @@ def test_a_running_line(
     item: Item, monkeypatch: pytest.MonkeyPatch, heard: ItemProgress, words: str
 ) -> None:
     monkeypatch.setattr(progress, "read", lambda _job: {str(item.pk): heard})
-    page = told(item.job)
-    assert page.words.replace("\N{NO-BREAK SPACE}", " ").startswith(words.split(",")[0])
-    assert page.lines[0].words.replace("\N{NO-BREAK SPACE}", " ").startswith(words[:20])
+    page = page_of(item.job)
+    assert page.summary.replace("\N{NO-BREAK SPACE}", " ").startswith(words.split(",")[0])
+    assert page.lines[0].summary.replace("\N{NO-BREAK SPACE}", " ").startswith(words[:20])
     if heard.bytes_total:
-        assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
-        assert page.share == 40
+        assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
+        assert page.percent == 40
 
 
 def test_finished_lines_tell_how_many_failed() -> None:
@@ -76,16 +69,16 @@ def test_finished_lines_tell_how_many_failed() -> None:
     job = make_job()
     for state in states[:2]:
         make_item(job, state=state)
-    assert told(job).words == "1 of 2 lines finished"
+    assert page_of(job).summary == "1 of 2 lines finished"
     for state in states[2:]:
         make_item(job, state=state, error_code="gone")
-    assert told(job).words == "3 of 4 lines finished, 2 failed"
+    assert page_of(job).summary == "3 of 4 lines finished, 2 failed"
 
 
 def test_forgotten_progress_is_not_a_full_bar(item: Item) -> None:
-    page = told(item.job)
-    assert page.words == "Saving. 1 of 4 files"
-    assert page.share == 25
+    page = page_of(item.job)
+    assert page.summary == "Saving. 1 of 4 files"
+    assert page.percent == 25
 
 
 @pytest.mark.parametrize(
@@ -104,23 +97,23 @@ def test_a_settled_job(states: list[ItemState], saved: int, words: str) -> None:
     items = [make_item(job, state=state, author_name="x") for state in states]
     for _ in range(saved):
         make_artifact(make_story(items[0]))
-    page = told(job)
-    assert page.words.replace("\N{NO-BREAK SPACE}", " ") == words
-    assert page.step == page.words
+    page = page_of(job)
+    assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
+    assert page.announcement == page.summary
 
 
 def test_titles() -> None:
     job = make_job()
     make_item(job, name="nora", author_name="nora", author_nickname="Nora L.")
-    page = told(job)
+    page = page_of(job)
     assert (page.title, page.lines[0].handle) == ("Nora L.", "@nora")
     for name in ("max", "zoe", "kim", "lou"):
         make_item(job, name=name)
-    assert told(job).title == "@nora, @max, @zoe and 2 more"
+    assert page_of(job).title == "@nora, @max, @zoe and 2 more"
     long = make_job()
     make_item(long, line=f"https://www.example.com/{'way/' * 90}?x=1", target={})
-    assert len(told(long).title) < 45
-    assert told(long).title.startswith("example.com/way/")
+    assert len(page_of(long).title) < 45
+    assert page_of(long).title.startswith("example.com/way/")
 
 
 @pytest.mark.parametrize(
@@ -137,74 +130,20 @@ def test_a_line_is_not_said_twice(line: str, typed: str) -> None:
     named = "nora" in line.lower()
     target = {"kind": "user", "name": "nora"} if named else {}
     item = make_item(make_job(), name="nora", line=line, target=target, state=ItemState.FAILED)
-    assert told(item.job).lines[0].typed == typed
-
-
-def test_what_there_is_to_take() -> None:
-    item = make_item(state=ItemState.DONE, author_name="x")
-    photo = make_story(item)
-    make_artifact(photo, content_type="image/webp", position=1)
-    make_artifact(photo, role=Role.CONVERTED, position=1)
-    make_artifact(photo, role=Role.ATTACHED_SONG, content_type="audio/mpeg", position=0)
-    video = make_story(item, kind=StoryKind.VIDEO)
-    make_artifact(video, content_type="video/mp4", duration_s=75.2, position=1)
-    make_artifact(video, role=Role.AUDIO_TRACK, content_type="audio/mp4", position=1)
-    many = make_story(item, kind=StoryKind.CAROUSEL, media_count=2)
-    make_artifact(many, position=1)
-    make_artifact(many, position=2)
-    make_artifact(many, role=Role.ZIP, content_type="application/zip", position=0)
-    tiles = told(item.job).lines[0].tiles
-    takes = [[tile.main, *tile.more] for tile in tiles]
-    assert [[take.words for take in row if take] for row in takes] == [
-        ["Download WebP", "Attached song, MP3", "Image as JPG"],
-        ["Download MP4", "Sound, M4A"],
-        ["Download ZIP"],
-    ]
-    assert [sight.take.words for sight in tiles[2].sights] == ["Image 1", "Image 2"]
-    assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
-    assert [len(tile.sights) for tile in tiles] == [1, 1, 2]
-    assert tiles[2].sights[1].title == "@x · 2 photos · 2/2"
-
-
-def test_a_cleaned_up_tile() -> None:
-    file = make_artifact()
-    assert file.story
-    assert file.story.item
-    Artifact.objects.update(removed_at=timezone.now())
-    page = told(file.job)
-    tile = page.lines[0].tiles[0]
-    assert (tile.cover, tile.main, tile.checked, page.here, page.saved) == (None, None, False, 0, 1)
-    assert tile.removed_at == page.removed_at
-    assert page.removed_at
-    assert page.words == "1 file saved and checked"
+    assert page_of(item.job).lines[0].typed == typed
 
 
 def test_the_tag_changes_when_a_story_leaves() -> None:
     file = make_artifact()
     assert file.story
     now = timezone.now()
-    seen = snapshot.load(file.job_id, file.owner)
+    seen = snapshot.load_snapshot(file.job_id, file.owner)
     assert seen
     assert file.story.leaves_at
-    before = presenter.tell(seen, file.story.leaves_at - timedelta(seconds=1))
-    after = presenter.tell(seen, file.story.leaves_at)
+    before = presenter.present(seen, file.story.leaves_at - timedelta(seconds=1))
+    after = presenter.present(seen, file.story.leaves_at)
     assert before.etag != after.etag
-    assert before.etag == presenter.tell(replace(seen), now.replace(year=2000)).etag
-
-
-def test_cards() -> None:
-    alice = make_user("alice")
-    job = make_job(alice)
-    for name in ("a1", "b2", "c3", "d4"):
-        make_item(job, name=name, state=ItemState.FAILED, error_code="upstream_down")
-    make_artifact(make_story(job.items.first()))
-    make_artifact(make_story(job.items.first()), role=Role.POSTER)
-    (card,) = cards.cards(cards.find(alice))
-    assert (card.names, card.more) == (("@a1", "@b2", "@c3"), 1)
-    assert (card.files, len(card.peek), card.retryable, card.state) == (1, 1, 4, "failed")
-    assert not cards.find(make_user("bob")).exists()
-    assert cards.find(alice, "@B2").count() == 1
-    assert cards.find(alice, "zzz").count() == 0
+    assert before.etag == presenter.present(replace(seen), now.replace(year=2000)).etag
 
 
 @pytest.mark.parametrize(

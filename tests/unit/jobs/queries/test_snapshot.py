@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.queries import snapshot
-from jobs.queries.snapshot import Snapshot
+from jobs.queries import job_view, snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.queries.snapshots import load
 
 pytestmark = pytest.mark.django_db
 
@@ -26,27 +25,10 @@ S = ItemState
 HOUR = timedelta(hours=1)
 
 
-def load(job: Job) -> Snapshot:
-    found = snapshot.load(job.pk, job.owner)
-    assert found
-    return found
-
-
-@pytest.fixture
-def says(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, ItemProgress]], None]:
-    """What Redis says of every job."""
-
-    def say(heard: Mapping[str, ItemProgress]) -> None:
-        monkeypatch.setattr(progress, "read", lambda job_id: heard)
-
-    say({})
-    return say
-
-
 # --- whose, and how many queries ---
 
 
-@pytest.mark.usefixtures("says")
+@pytest.mark.usefixtures("redis_reports")
 def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., Any]) -> None:
     job = make_job(links=2)
     for _ in range(3):
@@ -56,7 +38,7 @@ def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., An
             for place in (1, 2):
                 make_artifact(story, position=place)
     with django_assert_num_queries(1):
-        seen = snapshot.load(job.pk, job.owner)
+        seen = snapshot.load_snapshot(job.pk, job.owner)
     assert seen
     assert [len(item.stories) for item in seen.items] == [0, 0, 3, 3, 3]
     assert len(seen.present) == 18
@@ -64,11 +46,11 @@ def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., An
 
 def test_somebody_elses_is_not_there() -> None:
     job = make_job(make_user("alice"), links=1)
-    assert snapshot.load(job.pk, make_user("alice"))
-    assert snapshot.load(job.pk, make_user("bob")) is None
-    assert snapshot.load(job.pk, make_user("admin", is_staff=True)) is None
-    assert snapshot.load(job.pk, AnonymousUser()) is None
-    assert snapshot.load(uuid.uuid4(), make_user("alice")) is None
+    assert snapshot.load_snapshot(job.pk, make_user("alice"))
+    assert snapshot.load_snapshot(job.pk, make_user("bob")) is None
+    assert snapshot.load_snapshot(job.pk, make_user("admin", is_staff=True)) is None
+    assert snapshot.load_snapshot(job.pk, AnonymousUser()) is None
+    assert snapshot.load_snapshot(uuid.uuid4(), make_user("alice")) is None
 
 
 def test_a_poll_of_the_page_costs_three_queries(
@@ -94,7 +76,7 @@ def test_several_jobs_cost_one_query_and_keep_their_order(
     theirs = make_job(make_user("bob"), links=1)
     wanted = [jobs[2].pk, jobs[0].pk, theirs.pk, jobs[1].pk]
     with django_assert_num_queries(1):
-        found = snapshot.load_many(wanted, alice)
+        found = snapshot.load_snapshots(wanted, alice)
     assert [one.id for one in found] == [jobs[2].pk, jobs[0].pk, jobs[1].pk]
 
 
@@ -105,10 +87,10 @@ def test_a_new_job_waits_its_turn() -> None:
     seen = load(make_job(links=2, note="why"))
     assert (seen.state, seen.progress.phase, seen.note) == (S.QUEUED, "queued", "why")
     assert not seen.settled
-    assert seen.place == 1
+    assert seen.queue_position == 1
     assert seen.items[0].name == "author1"
     assert seen.items[0].found is None
-    assert seen.counts == {"queued": 2}
+    assert [item.state for item in seen.items] == [S.QUEUED, S.QUEUED]
 
 
 def test_the_place_in_the_queue_counts_turns_not_lines() -> None:
@@ -125,21 +107,21 @@ def test_the_place_in_the_queue_counts_turns_not_lines() -> None:
     later = waiting("carol", 5)
     waiting("dave", 1)
 
-    assert load(forty).place == 1
-    assert load(mine).place == 2
-    assert load(second).place == 3
-    assert load(later).place == 3
+    assert load(forty).queue_position == 1
+    assert load(mine).queue_position == 2
+    assert load(second).queue_position == 3
+    assert load(later).queue_position == 3
     Item.objects.filter(job=forty).update(not_before=now + HOUR)
-    assert load(mine).place == 1
+    assert load(mine).queue_position == 1
 
 
-@pytest.mark.usefixtures("says")
+@pytest.mark.usefixtures("redis_reports")
 def test_without_redis_everything_comes_from_rows() -> None:
     job = make_job()
     item = make_item(job, state=S.RUNNING)
     seen = load(job)
     assert (seen.state, seen.progress.phase) == (S.RUNNING, "looking_up")
-    assert seen.place is None
+    assert seen.queue_position is None
 
     item.author_id, item.author_name = "1", "ann"
     item.save()
@@ -148,20 +130,20 @@ def test_without_redis_everything_comes_from_rows() -> None:
     make_artifact(story, size_bytes=10, role=Role.POSTER, position=1)
     make_artifact(story, size_bytes=20)
     done = load(job)
-    assert done.progress == snapshot.ProgressView(
+    assert done.progress == job_view.ProgressView(
         phase="saving", files_done=2, files_total=3, bytes_done=30, bytes_total=30
     )
     assert done.items[0].found == 1
     assert done.stories[0].missing == (3,)
 
 
-def test_redis_knows_more(says: Callable[[Mapping[str, ItemProgress]], None]) -> None:
+def test_redis_knows_more(redis_reports: Callable[[Mapping[str, ItemProgress]], None]) -> None:
     job = make_job()
     first = make_item(job, state=S.RUNNING, author_name="ann", author_id="1")
     second = make_item(job, state=S.RUNNING)
     story = make_story(first, state=S.QUEUED, media_count=5, kind="carousel")
     make_artifact(story, size_bytes=100)
-    says(
+    redis_reports(
         {
             str(first.pk): ItemProgress(
                 phase="checking",
@@ -176,7 +158,7 @@ def test_redis_knows_more(says: Callable[[Mapping[str, ItemProgress]], None]) ->
         }
     )
     seen = load(job)
-    assert seen.progress == snapshot.ProgressView(
+    assert seen.progress == job_view.ProgressView(
         phase="saving", files_done=1, files_total=6, bytes_done=250, bytes_total=500, eta_s=8
     )
     assert [item.progress.phase for item in seen.items] == ["checking", "saving"]
@@ -184,35 +166,16 @@ def test_redis_knows_more(says: Callable[[Mapping[str, ItemProgress]], None]) ->
 
 
 def test_what_redis_says_of_a_settled_line_is_stale(
-    says: Callable[[Mapping[str, ItemProgress]], None],
+    redis_reports: Callable[[Mapping[str, ItemProgress]], None],
 ) -> None:
     job = make_job()
     item = make_item(job, state=S.DONE)
     make_item(job, state=S.RUNNING)
-    says({str(item.pk): ItemProgress(phase="saving", files_done=1, files_total=9, eta_s=99)})
+    redis_reports(
+        {str(item.pk): ItemProgress(phase="saving", files_done=1, files_total=9, eta_s=99)}
+    )
     assert load(job).items[0].progress.phase == "ready"
     assert load(job).progress.files_total == 0
-
-
-def test_a_waiting_line_says_why_and_until_when() -> None:
-    job = make_job()
-    until = timezone.now() + timedelta(minutes=5)
-    make_item(job, error_code="challenged", not_before=until)
-    make_item(job, error_code="refused", not_before=until + HOUR)
-    make_item(job, error_code="upstream_down", not_before=until - timedelta(minutes=1))
-    seen = load(job)
-    item = seen.items[0]
-    assert (seen.state, seen.progress.phase) == (S.QUEUED, "waiting")
-    assert item.waiting
-    assert item.error
-    assert (item.error.code, item.error.retry_at, item.error.retryable) == (
-        "challenged",
-        until,
-        True,
-    )
-    assert item.error.retry_after_s(until - timedelta(seconds=90.5)) == 91
-    assert item.error.retry_after_s(until + HOUR) == 0
-    assert (seen.refused_until, seen.refused_code) == (until, "challenged")
 
 
 def test_a_line_that_works_again_has_no_error() -> None:
@@ -221,53 +184,7 @@ def test_a_line_that_works_again_has_no_error() -> None:
     assert load(job).items[0].error is None
 
 
-def test_a_settled_job() -> None:
-    job = make_job()
-    make_item(job, state=S.DONE)
-    make_item(job, state=S.FAILED, error_code="unsupported_link", error_detail="a tag")
-    make_item(job, state=S.FAILED, error_code="media_corrupt", error_detail="moov is missing")
-    make_item(job, state=S.EMPTY)
-    job.settled_at = timezone.now()
-    job.save()
-    seen = load(job)
-    assert (seen.state, seen.settled, seen.progress.phase) == (S.PARTIAL, True, "ready")
-    assert seen.settled_at == job.settled_at
-    assert seen.retryable == 1
-    assert seen.items[1].error
-    assert "(a tag)" in seen.items[1].error.message
-    assert seen.items[2].error
-    assert "moov" not in seen.items[2].error.message
-    assert seen.items[2].retryable
-    assert not seen.items[1].retryable
-
-
 # --- files ---
-
-
-def test_a_tile_has_its_picture_its_preview_and_what_was_made_from_it() -> None:
-    story = make_story(media_count=2, kind="carousel")
-    media = make_artifact(story, content_type="video/mp4", labels=["hevc"])
-    poster = make_artifact(story, role=Role.POSTER, position=1)
-    sound = make_artifact(story, role=Role.AUDIO_TRACK, position=1, content_type="audio/mp4")
-    song = make_artifact(story, role=Role.ATTACHED_SONG, position=0)
-    zipped = make_artifact(story, role=Role.ZIP, position=0)
-    view = load(story.item.job).stories[0]
-
-    first, second = view.tiles
-    assert first.media
-    assert first.poster
-    assert (first.media.id, first.poster.id) == (media.pk, poster.pk)
-    assert [file.id for file in first.extras] == [sound.pk]
-    assert (second.media, second.poster, second.extras) == (None, None, ())
-    assert [file.id for file in view.songs] == [song.pk]
-    assert view.zip
-    assert view.zip.id == zipped.pk
-    assert (view.saved, view.missing) == (1, (2,))
-    assert first.media.labels == ("hevc",)
-    assert first.poster.labels == ("poster",)
-    assert first.extras[0].labels == ("audio_track",)
-    assert first.media.is_video
-    assert first.poster.is_picture
 
 
 def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
@@ -275,10 +192,10 @@ def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
     story = make_story()
     gone = make_artifact(story, removed_at=now - HOUR)
     seen = load(story.item.job)
-    tile = seen.stories[0].tiles[0]
-    assert tile.media
-    assert (tile.media.id, tile.media.present) == (gone.pk, False)
-    assert tile.media.removed_at == now - HOUR
+    media = seen.stories[0].media[0]
+    assert media.file
+    assert (media.file.id, media.file.present) == (gone.pk, False)
+    assert media.file.removed_at == now - HOUR
     assert seen.present == seen.stories[0].present == ()
     assert seen.files_expire_at is None
 
@@ -286,9 +203,9 @@ def test_a_removed_file_leaves_its_tile_and_says_when() -> None:
 def test_an_expired_file_counts_as_removed_before_the_sweep_comes() -> None:
     story = make_story()
     file = make_artifact(story, expires_at=timezone.now() - HOUR)
-    tile = load(story.item.job).stories[0].tiles[0]
-    assert tile.media
-    assert tile.media.removed_at == file.expires_at
+    media = load(story.item.job).stories[0].media[0]
+    assert media.file
+    assert media.file.removed_at == file.expires_at
 
 
 def test_a_file_fetched_again_replaces_the_one_that_went() -> None:
@@ -337,33 +254,3 @@ def test_a_package_from_asked_for_to_gone(which: str) -> None:
     package.state, package.error_code = PackageState.FAILED, "disk_full"
     package.save()
     assert getattr(load(job), f"{which}_error").code == "disk_full"
-
-
-# --- the tag ---
-
-
-def test_the_tag_changes_with_what_is_shown_and_only_then(
-    says: Callable[[Mapping[str, ItemProgress]], None],
-) -> None:
-    job = make_job()
-    item = make_item(job, state=S.RUNNING)
-    waiting = make_item(job, error_code="refused", not_before=timezone.now() + timedelta(minutes=5))
-
-    def say(**facts: Any) -> str:
-        says({str(item.pk): ItemProgress(**{"phase": "saving", "files_total": 3} | facts)})
-        return load(job).etag
-
-    tags = [say(eta_s=9.0), say(eta_s=8.0), say()]
-    assert len(set(tags)) == 1, "time alone changes nothing"
-    assert tags[0].startswith('W/"')
-    tags += [say(bytes_done=1), say(phase="checking")]
-    waiting.not_before += timedelta(seconds=1)
-    waiting.save()
-    tags.append(say())
-    make_artifact(make_story(item))
-    tags.append(say())
-    Artifact.objects.update(expires_at=timezone.now())
-    tags.append(say())
-    with translation.override("de"):
-        tags.append(say())
-    assert len(set(tags[2:])) == len(tags[2:])

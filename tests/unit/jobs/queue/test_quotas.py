@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.errors import NeverFits, QuotaExceeded, told
+from jobs.errors import NeverFits, QuotaExceeded, explain
 from jobs.files import deletion, workspace
 from jobs.models import Artifact, Job, Quota
 from jobs.queue import actions, erasure, quotas, submission
@@ -67,7 +67,7 @@ def test_too_many_at_once(set_env: SetEnv) -> None:
     with pytest.raises(QuotaExceeded, match="active_items: 2 of 3") as refused:
         submit(alice, ["@three", "@four", "???"])
     assert Job.objects.count() == 1
-    message, hint = told(refused.value)
+    message, hint = explain(refused.value)
     assert "3 lines in the works at once" in message
     assert "room for 1 more" in message
     assert "cancel" in hint
@@ -83,7 +83,7 @@ def test_what_never_fits_is_not_said_to_fit_later(set_env: SetEnv, limit: str) -
         submit(make_user("alice"), ["@one", "@two", "@three", "@four"])
     assert not refused.value.retryable
     assert refused.value.retry_after_s is None
-    message, hint = told(refused.value)
+    message, hint = explain(refused.value)
     assert "3 lines" in message
     assert "You sent 4." in message
     assert "parts" in hint
@@ -158,7 +158,7 @@ def test_too_many_today_until_midnight(set_env: SetEnv, monkeypatch: pytest.Monk
     with pytest.raises(QuotaExceeded, match="items_per_day: 1 of 2") as refused:
         submit(alice, ["@two", "@three"])
     assert refused.value.retry_after_s == 90 * 60
-    assert "1 is left today" in told(refused.value)[0]
+    assert "1 is left today" in explain(refused.value)[0]
     now += timedelta(minutes=90)
     submit(alice, ["@two", "@three"])
 
@@ -187,7 +187,7 @@ def test_no_new_work_while_the_files_fill_the_quota(set_env: SetEnv) -> None:
     with pytest.raises(QuotaExceeded, match="stored_bytes: 1000 of 1000") as refused:
         submit(alice, ["@two"])
     assert 3600 <= (refused.value.retry_after_s or 0) <= 3700
-    assert "1\u00a0kB" in told(refused.value)[0]
+    assert "1\u00a0kB" in explain(refused.value)[0]
     submit(make_user("bob"), ["@two"])
     deletion.delete(Artifact.objects.filter(pk=first.pk))
     submit(alice, ["@two"])

@@ -1,193 +1,122 @@
-"""Asking once more: which lines, with what, and that page and list agree about it."""
+"""Resubmission: which lines may be fetched again, and the job made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import QuotaExceeded
-from jobs.files import deletion
-from jobs.models import Audio, Item, ItemKind, Job, Prefer
-from jobs.pages import presenter
-from jobs.queries import cards, snapshot
-from jobs.queue import actions, resubmission
+from jobs.models import Audio, Item, ItemKind, Job, Prefer, Role
+from jobs.queue.resubmission import (
+    DUPLICATE_WINDOW,
+    is_refetchable,
+    refetch,
+    refetchable,
+    resubmit,
+    with_refetch_facts,
+)
 from jobs.states import ItemState
-from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from tests.unit.jobs.pages.pages import saved, shown
+from tests.factories import make_artifact, make_item, make_job, make_story
 
-pytestmark = pytest.mark.django_db
-
+S = ItemState
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def client() -> Client:
-    """Alice's browser."""
-    browser = Client()
-    browser.force_login(make_user("alice"))
-    return browser
-
-
-@pytest.fixture
-def alice(client: Client) -> User:
-    """Owns what the tests look at."""
-    return make_user("alice")
-
-
-def cancelled(owner: User, *, lines: int = 3, saved: int = 0) -> Job:
-    """Stopped while saving: each line knows a story; the first `saved` lines have its file."""
-    stopped: dict[str, Any] = {"state": ItemState.CANCELLED, "error_code": "cancelled"}
-    job = make_job(owner, settled_at=timezone.now())
-    for number in range(lines):
-        item = make_item(job, name=f"line{number}", author_name=f"line{number}", **stopped)
-        now = timezone.now()
-        story = make_story(item, posted_at=now - HOUR, leaves_at=now + 20 * HOUR, **stopped)
-        if number < saved:
-            make_artifact(story)
-    return job
-
-
-def fresh(old: Job) -> Job:
-    """The other job."""
-    return Job.objects.exclude(pk=old.pk).get()
-
-
-def test_cancelling_is_said_once(client: Client, alice: User) -> None:
-    job = cancelled(alice)
-    page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "What was already saved stays" not in page
-    assert page.count("Not saved") == 3
-    # The headline, which is read aloud, too, and the state of each line.
-    assert page.count("Cancelled") == 2 + 3
-    assert 'class="verdict' not in page
-
-
-def test_a_cancelled_line_tells_what_it_saved(client: Client, alice: User) -> None:
-    page = shown(client.get(f"/jobs/{cancelled(alice, saved=1).pk}/"))
-    assert "1 of 1 files saved" in page
-
-
 @pytest.mark.parametrize(
-    ("lines", "saved", "words"),
-    [(3, 0, "Fetch all again (3)"), (3, 1, "Fetch the rest (3)"), (1, 0, "Fetch again"),
-     (1, 1, "Fetch the rest")],
-)  # fmt: skip
-def test_there_is_a_way_on_after_cancelling(
-    client: Client, alice: User, lines: int, saved: int, words: str
+    ("state", "kind", "saved", "present", "on_tiktok", "expected"),
+    [
+        (S.CANCELLED, ItemKind.STORY, False, False, False, True),
+        (S.CANCELLED, ItemKind.USER, True, True, True, True),
+        (S.DONE, ItemKind.STORY, True, False, True, True),
+        (S.PARTIAL, ItemKind.POST, True, False, True, True),
+        (S.DONE, ItemKind.STORY, True, True, True, False),  # something is still here
+        (S.DONE, ItemKind.STORY, False, False, True, False),  # nothing ever was
+        (S.DONE, ItemKind.STORY, True, False, False, False),  # its story has left
+        (S.DONE, ItemKind.USER, True, False, False, True),  # an account may have new ones
+        (S.FAILED, ItemKind.USER, True, False, True, False),  # that is for retrying
+        (S.EMPTY, ItemKind.USER, True, False, True, False),
+        (S.QUEUED, ItemKind.USER, True, False, True, False),
+        (S.RUNNING, ItemKind.USER, True, False, True, False),
+    ],
+)
+def test_which_lines_may_be_fetched_again(
+    state: ItemState, kind: ItemKind, saved: bool, present: bool, on_tiktok: bool, expected: bool
 ) -> None:
-    job = cancelled(alice, lines=lines, saved=saved)
-    assert f"{words}</button>" in shown(client.get(f"/jobs/{job.pk}/"))
-    page = shown(client.get("/history/"))
-    assert f'action="/jobs/{job.pk}/again/"' in page
+    facts = {"saved": saved, "present": present, "on_tiktok": on_tiktok}
+    assert refetchable(state, kind=kind, **facts) == expected
 
 
-def test_a_new_job_has_the_lines_the_note_and_the_options(client: Client, alice: User) -> None:
-    old = cancelled(alice, lines=2)
-    make_item(old, name="fine", state=ItemState.EMPTY)
-    Job.objects.filter(pk=old.pk).update(
-        note="why", posts=True, audio=Audio.MP3, prefer=Prefer.HIGHEST
-    )
-    response = client.post(f"/jobs/{old.pk}/again/")
-    job = fresh(old)
-    assert response["Location"] == f"/jobs/{job.pk}/"
-    assert (job.note, job.posts, job.audio, job.prefer) == ("why", True, "mp3", "highest")
-    assert list(job.items.order_by("position").values_list("line", flat=True)) == [
-        "@line0",
-        "@line1",
-    ]
-    assert old.items.filter(state=ItemState.CANCELLED).count() == 2
-
-
-def test_it_counts_against_the_limits(
-    client: Client, alice: User, set_env: Callable[..., object]
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("file", "story", "facts"),
+    [
+        ({}, {}, (True, True, True)),
+        ({"role": Role.POSTER}, {}, (False, False, True)),
+        ({"removed_at": timezone.now()}, {}, (True, False, True)),
+        ({"expires_at": timezone.now() - HOUR}, {}, (True, False, True)),
+        ({}, {"leaves_at": None}, (True, True, True)),
+        ({}, {"leaves_at": timezone.now() - HOUR}, (True, True, False)),
+        ({}, {"source_url": ""}, (True, True, False)),
+        ({}, {"leaves_at": None, "source_url": ""}, (True, True, False)),
+    ],
+)
+def test_the_facts_of_a_row(
+    file: dict[str, Any], story: dict[str, Any], facts: tuple[bool, bool, bool]
 ) -> None:
+    now: datetime = timezone.now()
+    item = make_item(state=S.DONE)
+    make_artifact(make_story(item, **({"leaves_at": now + HOUR} | story)), **file)
+    found: Any = with_refetch_facts(Item.objects.filter(pk=item.pk), now).get()
+    assert (found.saved, found.present, found.on_tiktok) == facts
+    assert is_refetchable(found) == (facts[0] and not facts[1])
+
+
+@pytest.mark.django_db
+def test_a_job_is_made_of_the_refetchable_lines(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    old = make_job(note="why", posts=True, audio=Audio.MP3, prefer=Prefer.HIGHEST)
+    for name, state in (("a1", S.CANCELLED), ("b2", S.EMPTY), ("c3", S.CANCELLED)):
+        make_item(old, name=name, state=state)
+    new = refetch(old)
+    assert new
+    assert (new.owner, new.note) == (old.owner, "why")
+    assert (new.posts, new.audio, new.prefer) == (True, Audio.MP3, Prefer.HIGHEST)
+    assert [item.line for item in new.items.order_by("position")] == ["@a1", "@c3"]
+    nothing = make_job(links=2, state=S.EMPTY)
+    with django_assert_num_queries(1):
+        assert refetch(nothing) is None
+
+
+@pytest.mark.django_db
+def test_another_choice_about_posts() -> None:
+    assert resubmit(make_job(posts=False), ["@a1"], posts=True).posts
+    assert not resubmit(make_job(posts=True), ["@b2"], posts=False).posts
+
+
+@pytest.mark.django_db
+def test_it_counts_against_the_limits(set_env: Callable[..., None]) -> None:
     set_env(quota_active=1)
-    old = cancelled(alice, lines=2)
+    old = make_job(links=2, state=S.CANCELLED)
     with pytest.raises(QuotaExceeded):
-        resubmission.fetch(old)
-    response = client.post(f"/jobs/{old.pk}/again/", follow=True)
-    assert "message error" in shown(response)
+        refetch(old)
     assert Job.objects.count() == 1
 
 
-def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: User) -> None:
-    job = saved(alice)
-    other = make_story(job.items.get(), leaves_at=timezone.now() + HOUR)
-    make_artifact(other)
-    assert "Fetch all again" not in shown(client.get(f"/jobs/{job.pk}/"))
-    deletion.delete_job_files(job)
-    assert "Fetch all again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
-    for address in ("/", "/history/"):
-        page = shown(client.get(address))
-        assert "Cleaned up" in page
-        assert '<span class="state done">' not in page
-    client.post(f"/jobs/{job.pk}/again/")
-    assert fresh(job).items.get().line == "@nora"
-
-
-def test_a_story_that_is_alone_has_one_button(client: Client, alice: User) -> None:
-    job = saved(alice)
-    deletion.delete_job_files(job)
-    page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert page.count("Fetch again") == 1
-    assert f"/jobs/{job.pk}/again/" not in page
-
-
-def test_an_account_whose_stories_have_left_may_have_new_ones(client: Client, alice: User) -> None:
-    job = saved(alice)
-    job.items.get().stories.update(leaves_at=timezone.now() - HOUR)
-    deletion.delete_job_files(job)
-    assert "Look again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
-    Item.objects.update(kind=ItemKind.STORY)
-    assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
-
-
-def test_nothing_to_fetch_again_is_said(client: Client, alice: User) -> None:
-    job = saved(alice)
-    page = shown(client.post(f"/jobs/{job.pk}/again/", follow=True))
-    assert "There is nothing in this job to fetch again." in page
-    assert Job.objects.count() == 1
-
-
-def test_page_and_list_agree(alice: User) -> None:
-    """One asks a snapshot, the other the rows."""
-    now = timezone.now()
-    job = make_job(alice, settled_at=now)
-    for state in (ItemState.DONE, ItemState.PARTIAL, ItemState.CANCELLED, ItemState.FAILED):
-        for kind in ItemKind:
-            for leaves_at in (None, now + HOUR, now - HOUR):
-                for removed_at in (None, now):
-                    item = make_item(job, state=state, kind=kind)
-                    story = make_story(item, leaves_at=leaves_at)
-                    make_artifact(story, removed_at=removed_at)
-        make_item(job, state=state)
-    rows = set(Item.objects.filter(resubmission.wanting(now)).values_list("pk", flat=True))
-    seen = snapshot.load(job.pk, alice)
-    assert seen
-    assert rows == {item.id for item in seen.items if presenter.is_wanting(item, now)}
-    assert 0 < len(rows) < job.items.count()
-    (card,) = cards.cards([job])
-    assert card.again == len(rows)
-
-
-@pytest.mark.parametrize("later_s", [0, 11])
-def test_two_taps_are_one_job_and_two_wishes_two(client: Client, alice: User, later_s: int) -> None:
-    old = cancelled(alice)
-    first = client.post(f"/jobs/{old.pk}/again/")["Location"]
-    Job.objects.exclude(pk=old.pk).update(created_at=timezone.now() - timedelta(seconds=later_s))
-    second = client.post(f"/jobs/{old.pk}/again/")["Location"]
-    assert (first == second) == (later_s == 0)
-
-
-def test_a_job_stopped_at_once_is_not_the_answer(client: Client, alice: User) -> None:
-    old = cancelled(alice)
-    client.post(f"/jobs/{old.pk}/again/")
-    actions.cancel(fresh(old))
-    client.post(f"/jobs/{old.pk}/again/")
-    assert Job.objects.count() == 3
+@pytest.mark.django_db
+def test_equal_calls_within_the_window_are_one() -> None:
+    old = make_job(links=2, state=S.CANCELLED)
+    first, second = refetch(old), refetch(old)
+    assert first
+    assert first == second
+    assert resubmit(old, ["@author1"]) != first
+    assert resubmit(old, ["@author1", "@author2"], posts=True) != first
+    Job.objects.filter(pk=first.pk).update(created_at=timezone.now() - DUPLICATE_WINDOW)
+    third = refetch(old)
+    assert third
+    assert third not in {old, first}

@@ -13,7 +13,7 @@ from jobs.files import capacity
 from jobs.lines import target_of
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.queue import submission
-from jobs.queue.submission import EmptySubmission, Options, submit
+from jobs.queue.submission import EmptySubmission, NothingUnderstood, Options, submit
 from jobs.states import ItemState
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
@@ -69,12 +69,17 @@ def test_a_refused_line_fails_at_once_and_harms_no_other(
         target_of(refused)
 
 
-def test_a_job_of_refused_lines_is_settled_and_queues_nothing(
+def test_lines_that_are_all_refused_make_no_job_and_queue_nothing(
     broker: Broker, django_capture_on_commit_callbacks: Any
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        job = submit(make_user(), ["???"])
-    assert job.settled_at is not None
+    with (
+        django_capture_on_commit_callbacks(execute=True),
+        pytest.raises(NothingUnderstood) as refused,
+    ):
+        submit(make_user(), ["???", "https://www.tiktok.com/tag/cats", "???"])
+    codes = [line.error.code for line in refused.value.lines if line.error]
+    assert codes == ["not_understood", "unsupported_link"]
+    assert not Job.objects.exists()
     assert broker.sent == []
 
 
@@ -129,7 +134,8 @@ def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(DiskFull):
         submit(make_user(), ["@one"])
     assert not Job.objects.exists()
-    assert submit(make_user(), ["???"])  # a verdict needs no room
+    with pytest.raises(NothingUnderstood):  # a verdict needs no room
+        submit(make_user(), ["???"])
 
 
 def test_an_idempotency_key_makes_one_job() -> None:

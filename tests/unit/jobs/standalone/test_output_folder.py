@@ -1,4 +1,4 @@
-"""A folder of someone's own: whole files, and nothing of theirs touched."""
+"""The output folder: whole files, and none that was there before touched."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from jobs.files import disk
-from jobs.standalone import output_folder as module
-from jobs.standalone.output_folder import Folder, FolderFull
+from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.zips.archive import FileFacts, StoryFacts, sidecar
 
 LONG_AGO = 1_000_000_000
 POSTED = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
 
 
-def made(folder: Folder, content: bytes) -> tuple[str, str, int]:
+def made(folder: OutputFolder, content: bytes) -> tuple[str, str, int]:
     """A finished file in the workspace: key, SHA-256 and size."""
     key, file = folder.create()
     with file:
@@ -29,20 +28,20 @@ def made(folder: Folder, content: bytes) -> tuple[str, str, int]:
     return key, hashlib.sha256(content).hexdigest(), len(content)
 
 
-def put(folder: Folder, content: bytes, name: str = "a.jpg", within: str = "") -> Path:
+def put(folder: OutputFolder, content: bytes, name: str = "a.jpg", within: str = "") -> Path:
     key, sha256, size_bytes = made(folder, content)
     return folder.place(key, name, sha256, size_bytes, within=within)
 
 
 def tree(path: Path) -> list[str]:
-    return sorted(one.relative_to(path).as_posix() for one in path.rglob("*"))
+    return sorted(child.relative_to(path).as_posix() for child in path.rglob("*"))
 
 
 # --- coming and going -------------------------------------------------------------------------
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path: Path) -> None:
-    with Folder(tmp_path / "new" / "deep") as folder:
+    with OutputFolder(tmp_path / "new" / "deep") as folder:
         key, file = folder.create()
         file.write(b"half")
         file.flush()
@@ -61,7 +60,7 @@ def test_a_file_appears_whole_under_its_name(tmp_path: Path) -> None:
 def test_it_is_an_ordinary_file_afterwards(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
-        with Folder(tmp_path) as folder:
+        with OutputFolder(tmp_path) as folder:
             path = put(folder, b"x")
     finally:
         os.umask(mask)
@@ -74,14 +73,14 @@ def test_an_empty_folder_goes_if_it_was_made_here(tmp_path: Path, ours: bool) ->
     path = tmp_path / "out"
     if not ours:
         path.mkdir()
-    with Folder(path) as folder:
+    with OutputFolder(path) as folder:
         folder.create()
     assert path.exists() is not ours
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     def crash() -> None:
-        with Folder(tmp_path) as folder:
+        with OutputFolder(tmp_path) as folder:
             folder.create()[1].write(b"x")
             raise ZeroDivisionError
 
@@ -91,11 +90,11 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_discarded_twice(tmp_path: Path) -> None:
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         key, _, _ = made(folder, b"x")
         folder.discard(key)
         folder.discard(key)
-        assert tree(folder._work) == []
+        assert tree(folder._workspace) == []
 
 
 # --- what lies there already ------------------------------------------------------------------
@@ -105,7 +104,7 @@ def test_the_same_file_stays(tmp_path: Path) -> None:
     there = tmp_path / "a.jpg"
     there.write_bytes(b"same")
     before = there.stat()
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         assert put(folder, b"same") == there
     assert (there.stat().st_ino, there.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert tree(tmp_path) == ["a.jpg"]
@@ -114,7 +113,7 @@ def test_the_same_file_stays(tmp_path: Path) -> None:
 def test_a_different_file_stays_and_ours_gets_a_number(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"diff")
     (tmp_path / "a_2.jpg").write_bytes(b"same length?")
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         paths = [put(folder, b"mine"), put(folder, b"mine"), put(folder, b"same length!")]
     assert [path.name for path in paths] == ["a_3.jpg", "a_3.jpg", "a_4.jpg"]
     assert (tmp_path / "a.jpg").read_bytes() == b"diff"
@@ -125,14 +124,14 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").mkdir()
     os.mkfifo(tmp_path / "a_2.jpg")
     (tmp_path / "a_3.jpg").symlink_to(tmp_path / "nowhere")
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         assert put(folder, b"mine").name == "a_4.jpg"
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_authors_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "alice").write_text("a file")
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         first = put(folder, b"1", within="alice")
         second = put(folder, b"2", "b.jpg", within="alice")
     assert first == tmp_path / "alice_2" / "a.jpg"
@@ -147,9 +146,9 @@ def test_a_disk_without_hard_links(
     def link(*_: Any, **__: Any) -> None:
         raise OSError(refusal, os.strerror(refusal))
 
-    monkeypatch.setattr(module.os, "link", link)
+    monkeypatch.setattr(os, "link", link)
     (tmp_path / "a.jpg").write_bytes(b"theirs")
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         assert put(folder, b"mine").name == "a_2.jpg"
         assert put(folder, b"mine").name == "a_2.jpg"
     assert (tmp_path / "a.jpg").read_bytes() == b"theirs"
@@ -163,8 +162,8 @@ def test_a_name_taken_is_given_back_when_it_cannot_be_filled(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.EPERM, "no")
 
-    monkeypatch.setattr(module.os, "link", refuse)
-    with Folder(tmp_path) as folder:
+    monkeypatch.setattr(os, "link", refuse)
+    with OutputFolder(tmp_path) as folder:
         key, sha256, size_bytes = made(folder, b"x")
         monkeypatch.setattr(Path, "replace", refuse)
         with pytest.raises(FolderFull):
@@ -204,7 +203,7 @@ def story(caption: str = "hello", minute: int = 0) -> bytes:
 
 
 def test_a_sidecar_that_says_the_same_stays(tmp_path: Path) -> None:
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         first = folder.place_sidecar("a_story.json", story(minute=1))
         again = folder.place_sidecar("a_story.json", story(minute=2))
         other = folder.place_sidecar("a_story.json", story("goodbye"))
@@ -225,7 +224,7 @@ def test_a_sidecar_that_says_the_same_stays(tmp_path: Path) -> None:
 )
 def test_whatever_lies_in_a_sidecars_place_stays(tmp_path: Path, there: bytes) -> None:
     (tmp_path / "a_story.json").write_bytes(there)
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         assert folder.place_sidecar("a_story.json", story()).name == "a_story_2.json"
     assert (tmp_path / "a_story.json").read_bytes() == there
 
@@ -234,12 +233,12 @@ def test_whatever_lies_in_a_sidecars_place_stays(tmp_path: Path, there: bytes) -
 
 
 def test_more_than_the_disk_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
 
         class Disk:
             f_bavail, f_frsize = 100, 1
 
-        monkeypatch.setattr(module.os, "statvfs", lambda _: Disk)
+        monkeypatch.setattr(os, "statvfs", lambda _: Disk)
         key, file = folder.create()
         folder.reserve(80)
         with pytest.raises(FolderFull):
@@ -257,7 +256,7 @@ def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with Folder(tmp_path) as folder:
+    with OutputFolder(tmp_path) as folder:
         monkeypatch.setattr(disk._RawFile, "_put", full)
         with pytest.raises(FolderFull):
             folder.place_sidecar("a_story.json", b"{}")
@@ -271,7 +270,7 @@ def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_no_folder_can_be_made(tmp_path: Path, path: str, said: str) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FolderFull, match=said), Folder(tmp_path / path):
+    with pytest.raises(FolderFull, match=said), OutputFolder(tmp_path / path):
         pass
     assert tree(tmp_path) == ["file"]
 
@@ -291,9 +290,9 @@ def test_only_what_nobody_holds_is_taken_away(tmp_path: Path) -> None:
     linked.symlink_to(theirs)
     for path in (left, theirs):
         os.utime(path, (LONG_AGO, LONG_AGO))
-    with Folder(tmp_path) as running:
-        os.utime(running._work, (LONG_AGO, LONG_AGO))
-        with Folder(tmp_path) as beside:
-            assert running._work.is_dir()
+    with OutputFolder(tmp_path) as running:
+        os.utime(running._workspace, (LONG_AGO, LONG_AGO))
+        with OutputFolder(tmp_path) as beside:
+            assert running._workspace.is_dir()
             assert put(beside, b"x").name == "a.jpg"
     assert tree(tmp_path) == [young.name, linked.name, theirs.name, "a.jpg"]

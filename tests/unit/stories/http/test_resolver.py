@@ -81,7 +81,7 @@ async def test_a_name_without_a_public_address_is_refused(answers: tuple[str, ..
     async def resolve(host: str, port: int) -> Sequence[str]:
         return answers
 
-    with pytest.raises(resolver.NotPublic):
+    with pytest.raises(resolver.NoPublicAddress):
         await resolver.public_addresses("www.tiktok.com", 443, resolve)
 
 

@@ -2,67 +2,26 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpcore
 import httpx
 import pytest
+from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
 from stories.http import resolver, transports
-from stories.http.session import USER_AGENT, Purpose, Session
-from stories.http.tls import AuthorityFile
-from stories.http.transports import BROWSER, CurlCarrier, PooledCarrier, media_carrier, page_carrier
+from stories.http.body import BodyTooLarge
+from stories.http.headers import USER_AGENT, Purpose
+from stories.http.tls import CaFile
+from stories.http.transports import BROWSER, CurlTransport, PooledTransport, to_httpx_error
 from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
+from tests.unit.stories.http.proxied_session import FILE, PAGE, say_ok, session_through
 
 pytestmark = pytest.mark.anyio
-
-PAGE = "https://www.tiktok.com/@somebody"
-FILE = "https://v16-webapp-prime.tiktok.com/video/x"
-SMALL = ClientConfig(connect_timeout_s=0.3, read_timeout_s=0.3, max_page_bytes=1_000_000)
-
-
-async def unreachable(host: str, port: int) -> Sequence[str]:
-    raise AssertionError(f"{host} must not be resolved here")
-
-
-async def say_ok(asked: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.write(reply(b"ok"))
-
-
-@asynccontextmanager
-async def session_through(
-    server: Loopback, *, curl: bool = True, config: ClientConfig = SMALL, trusting: bool = True
-) -> AsyncIterator[Session]:
-    """A session whose every request goes through the loopback proxy."""
-    bundle = server.ca_path if trusting else None
-    async with AsyncExitStack() as stack:
-        authorities = AuthorityFile(bundle)
-        stack.callback(authorities.close)
-        pages = await stack.enter_async_context(
-            page_carrier(
-                curl=curl,
-                proxy=server.proxy,
-                authorities=authorities,
-                ca_bundle=bundle,
-                max_bytes=config.max_page_bytes,
-                resolve=unreachable,
-            )
-        )
-        media = await stack.enter_async_context(
-            media_carrier(proxy=server.proxy, ca_bundle=bundle, connections=8, resolve=unreachable)
-        )
-        config = ClientConfig(
-            page_transport="curl" if curl else "httpx",
-            connect_timeout_s=config.connect_timeout_s,
-            read_timeout_s=config.read_timeout_s,
-            max_page_bytes=config.max_page_bytes,
-        )
-        yield Session(config=config, pages=pages, media=media)
 
 
 @pytest.fixture(params=[True, False], ids=["curl", "httpx"])
@@ -80,8 +39,8 @@ async def test_everything_goes_through_the_proxy(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "*")
     async with loopback(tmp_path, say_ok) as server, session_through(server, curl=curl) as session:
-        assert (await session.page(PAGE)).body == b"ok"
-        async with session.media(FILE) as answer:
+        assert (await session.get_page(PAGE)).body == b"ok"
+        async with session.stream_media(FILE) as answer:
             assert b"".join([chunk async for chunk in answer.chunks]) == b"ok"
         assert server.connects == ["www.tiktok.com:443", "v16-webapp-prime.tiktok.com:443"]
 
@@ -90,8 +49,8 @@ async def test_the_proxys_password_is_used(tmp_path: Path, curl: bool) -> None:
     async with loopback(tmp_path, say_ok) as server:
         server.credentials = "me:s%20cret@"
         async with session_through(server, curl=curl) as session:
-            await session.page(PAGE)
-            async with session.media(FILE):
+            await session.get_page(PAGE)
+            async with session.stream_media(FILE):
                 pass
         given = [line for line in server.proxy_lines if line.lower().startswith("proxy-auth")]
         assert len(given) == 2
@@ -102,9 +61,9 @@ async def test_without_the_extra_authority_nothing_is_sent(tmp_path: Path, curl:
     async with loopback(tmp_path, say_ok) as server:
         async with session_through(server, curl=curl, trusting=False) as session:
             with pytest.raises(UpstreamDown):
-                await session.page(PAGE)
+                await session.get_page(PAGE)
             with pytest.raises(UpstreamDown):
-                async with session.media(FILE):
+                async with session.stream_media(FILE):
                     pass
         assert server.asked == []
 
@@ -113,9 +72,9 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, curl: b
     async with loopback(tmp_path, say_ok, names=("other.example",)) as server:
         async with session_through(server, curl=curl) as session:
             with pytest.raises(UpstreamDown):
-                await session.page(PAGE)
+                await session.get_page(PAGE)
             with pytest.raises(UpstreamDown):
-                async with session.media(FILE):
+                async with session.stream_media(FILE):
                     pass
         assert server.asked == []
 
@@ -124,24 +83,10 @@ async def test_a_proxy_that_is_not_there(curl: bool) -> None:
     nobody = Loopback(port=1)
     async with session_through(nobody, curl=curl, trusting=False) as session:
         with pytest.raises(UpstreamDown):
-            await session.page(PAGE)
+            await session.get_page(PAGE)
         with pytest.raises(UpstreamDown):
-            async with session.media(FILE):
+            async with session.stream_media(FILE):
                 pass
-
-
-def test_the_extra_authority_is_extra(tmp_path: Path) -> None:
-    extra = tmp_path / "extra.pem"
-    extra.write_text("extra authority")
-    usual = Path(AuthorityFile(None).path)
-    made = AuthorityFile(str(extra))
-    text = Path(made.path).read_text()
-    assert text.startswith(usual.read_text())
-    assert text.rstrip().endswith("extra authority")
-    made.close()
-    assert not Path(made.path).exists()
-    made.close()
-    assert usual.exists()
 
 
 # --- addresses --------------------------------------------------------------------------------
@@ -156,17 +101,17 @@ async def test_a_name_that_resolves_to_this_machine_is_refused(tmp_path: Path) -
 
     async with loopback(tmp_path, say_ok, direct=True, names=("www.tiktok.com",)) as server:
         url = f"https://www.tiktok.com:{server.port}/"
-        authorities = AuthorityFile(server.ca_path)
-        for carrier in (
-            CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=rebound),
-            PooledCarrier(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=rebound),
+        ca_file = CaFile(server.ca_path)
+        for transport in (
+            CurlTransport(proxy=None, ca_file=ca_file, max_bytes=1000, resolve=rebound),
+            PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=rebound),
         ):
-            async with carrier:
+            async with transport:
                 with pytest.raises(httpx.ConnectError, match="no public address"):
-                    await carrier.handle_async_request(asking(url))
+                    await transport.handle_async_request(asking(url))
         assert asked == ["www.tiktok.com"] * 2
         assert server.asked == []
-        authorities.close()
+        ca_file.close()
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(
@@ -189,16 +134,16 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
 
     async with loopback(tmp_path, say_ok, direct=True, names=("nowhere.invalid",)) as server:
         url = f"https://nowhere.invalid:{server.port}/"
-        authorities = AuthorityFile(server.ca_path)
-        for carrier in (
-            CurlCarrier(proxy=None, authorities=authorities, max_bytes=1000, resolve=once()),
-            PooledCarrier(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=once()),
+        ca_file = CaFile(server.ca_path)
+        for transport in (
+            CurlTransport(proxy=None, ca_file=ca_file, max_bytes=1000, resolve=once()),
+            PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=once()),
         ):
-            async with carrier:
-                response = await carrier.handle_async_request(asking(url))
+            async with transport:
+                response = await transport.handle_async_request(asking(url))
                 assert await response.aread() == b"ok"
                 await response.aclose()
-        authorities.close()
+        ca_file.close()
 
 
 async def test_curl_follows_a_name_that_moves(
@@ -216,17 +161,17 @@ async def test_curl_follows_a_name_that_moves(
 
     async with loopback(tmp_path, answer, direct=True, names=("nowhere.invalid",)) as server:
         url = f"https://nowhere.invalid:{server.port}/"
-        authorities = AuthorityFile(server.ca_path)
-        async with CurlCarrier(
-            proxy=None, authorities=authorities, max_bytes=1000, resolve=resolve
-        ) as carrier:
-            assert (await carrier.handle_async_request(asking(url))).status_code == 200
+        ca_file = CaFile(server.ca_path)
+        async with CurlTransport(
+            proxy=None, ca_file=ca_file, max_bytes=1000, resolve=resolve
+        ) as transport:
+            assert (await transport.handle_async_request(asking(url))).status_code == 200
             current[0] = "127.0.0.2"  # nobody listens there
             with pytest.raises(httpx.TransportError):
-                await carrier.handle_async_request(asking(url))
+                await transport.handle_async_request(asking(url))
             current[0] = "127.0.0.1"
-            assert (await carrier.handle_async_request(asking(url))).status_code == 200
-        authorities.close()
+            assert (await transport.handle_async_request(asking(url))).status_code == 200
+        ca_file.close()
 
 
 def asking(url: str) -> httpx.Request:
@@ -245,7 +190,7 @@ class Stream(httpcore.AsyncMockStream):
 
 
 async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transports, "HEAD_START_S", 0.01)
+    monkeypatch.setattr(transports, "CONNECTION_ATTEMPT_DELAY_S", 0.01)
     cancelled: list[str] = []
 
     async def silent() -> httpcore.AsyncNetworkStream:
@@ -262,11 +207,11 @@ async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.Mo
     async def answering() -> httpcore.AsyncNetworkStream:
         return Stream("second")
 
-    found = await transports._first_to_answer([silent(), refusing(), answering()])
+    found = await transports._happy_eyeballs([silent(), refusing(), answering()])
     assert isinstance(found, Stream)
     assert cancelled == ["silent"]
     with pytest.raises(httpcore.ConnectError, match="refused"):
-        await transports._first_to_answer([refusing(), refusing()])
+        await transports._happy_eyeballs([refusing(), refusing()])
 
 
 async def test_of_two_that_answer_together_one_is_closed() -> None:
@@ -277,8 +222,8 @@ async def test_of_two_that_answer_together_one_is_closed() -> None:
         await both.wait()
         return stream
 
-    asyncio.get_running_loop().call_later(transports.HEAD_START_S * 2, both.set)
-    found = await transports._first_to_answer([answering(stream) for stream in streams])
+    asyncio.get_running_loop().call_later(transports.CONNECTION_ATTEMPT_DELAY_S * 2, both.set)
+    found = await transports._happy_eyeballs([answering(stream) for stream in streams])
     assert [stream.closed for stream in streams].count(True) == 1
     assert isinstance(found, Stream)
     assert not found.closed
@@ -289,18 +234,18 @@ async def test_of_two_that_answer_together_one_is_closed() -> None:
 
 async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> None:
     async with loopback(tmp_path, say_ok) as server:
-        authorities = AuthorityFile(server.ca_path)
+        ca_file = CaFile(server.ca_path)
         itself = AsyncCurlTransport(
             impersonate=BROWSER,
             default_headers=True,
             proxy=server.proxy,
-            curl_options={transports.CurlOpt.CAINFO: authorities.path},
+            curl_options={CurlOpt.CAINFO: ca_file.path},
         )
         async with itself:
             await itself.handle_async_request(asking(PAGE))
         async with session_through(server) as session:
-            await session.page(PAGE)
-            await session.page(PAGE, Purpose.LIST, referer=PAGE)
+            await session.get_page(PAGE)
+            await session.get_page(PAGE, Purpose.LIST, referer=PAGE)
         own, ours, listing = (asked.headers for asked in server.asked)
         for name, value in own.items():
             assert ours[name] == value
@@ -310,7 +255,7 @@ async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> No
         assert own["user-agent"] == USER_AGENT
         assert listing["sec-fetch-mode"] == "cors"
         assert "sec-fetch-user" not in listing
-        authorities.close()
+        ca_file.close()
 
 
 async def test_cookies_travel_from_page_to_page_and_to_media(tmp_path: Path, curl: bool) -> None:
@@ -320,9 +265,9 @@ async def test_cookies_travel_from_page_to_page_and_to_media(tmp_path: Path, cur
         )
 
     async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
-        await session.page(PAGE)
-        await session.page(PAGE)
-        async with session.media(FILE):
+        await session.get_page(PAGE)
+        await session.get_page(PAGE)
+        async with session.stream_media(FILE):
             pass
         assert [asked.headers.get("cookie") for asked in server.asked] == [
             None,
@@ -334,7 +279,7 @@ async def test_cookies_travel_from_page_to_page_and_to_media(tmp_path: Path, cur
 async def test_connections_are_used_again(tmp_path: Path, curl: bool) -> None:
     async with loopback(tmp_path, say_ok) as server, session_through(server, curl=curl) as session:
         for _ in range(3):
-            await session.page(PAGE)
+            await session.get_page(PAGE)
         assert len({asked.connection for asked in server.asked}) == 1
 
 
@@ -396,7 +341,7 @@ async def test_faults_become_ours(tmp_path: Path, curl: bool, kind: str) -> None
 
     async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
         with pytest.raises(StoriesError) as caught:
-            await session.page(PAGE)
+            await session.get_page(PAGE)
         assert type(caught.value) is UpstreamDown
 
 
@@ -417,7 +362,7 @@ async def test_oversized_pages(tmp_path: Path, curl: bool, how: str) -> None:
 
     async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
         with pytest.raises(UpstreamChanged, match="larger"):
-            await session.page(PAGE)
+            await session.get_page(PAGE)
 
 
 async def test_cancelling_ends_the_request(tmp_path: Path, curl: bool) -> None:
@@ -441,7 +386,7 @@ async def test_cancelling_ends_the_request(tmp_path: Path, curl: bool) -> None:
         loopback(tmp_path, answer) as server,
         session_through(server, curl=curl, config=patient) as session,
     ):
-        task = asyncio.create_task(session.page(PAGE))
+        task = asyncio.create_task(session.get_page(PAGE))
         await there.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -450,79 +395,31 @@ async def test_cancelling_ends_the_request(tmp_path: Path, curl: bool) -> None:
             await gone.wait()
 
 
-# --- our own sockets --------------------------------------------------------------------------
+# --- what curl's errors mean -----------------------------------------------------------------
 
 
-async def test_a_connection_the_server_closed_meanwhile_is_not_used(
-    tmp_path: Path,
-) -> None:
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(reply(b"ok"))  # says nothing of closing, and closes
-        await writer.drain()
-        writer.close()
-
-    async with (
-        loopback(tmp_path, answer) as server,
-        session_through(server, curl=False) as session,
-    ):
-        for _ in range(3):
-            async with session.media(FILE) as answered:
-                assert [chunk async for chunk in answered.chunks] == [b"ok"]
-            await asyncio.sleep(0.05)
-        assert len({asked.connection for asked in server.asked}) == 3
-
-
-async def test_a_sender_is_held_back_until_its_bytes_are_wanted(tmp_path: Path) -> None:
-    size, sent = 64 * 1024 * 1024, 0
-    stuck = asyncio.Event()
-
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
-        while sent < size:
-            writer.write(bytes(64 * 1024))
-            sent += 64 * 1024
-            try:
-                async with asyncio.timeout(0.2):
-                    await writer.drain()
-            except TimeoutError:
-                stuck.set()
-                await writer.drain()
-
-    async with (
-        loopback(tmp_path, answer) as server,
-        session_through(
-            server, curl=False, config=ClientConfig(connect_timeout_s=5, read_timeout_s=5)
-        ) as session,
-        session.media(FILE) as answered,
-    ):
-        received = len(await anext(answered.chunks))
-        async with asyncio.timeout(20):
-            await stuck.wait()
-        assert sent < size // 2, "what nobody reads piles up nowhere"
-        async for chunk in answered.chunks:
-            received += len(chunk)
-        assert received == size
-
-
-async def test_leaving_a_body_early_closes_the_connection_at_once(tmp_path: Path) -> None:
-    gone = asyncio.Event()
-
-    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-        try:
-            while True:
-                writer.write(bytes(64 * 1024))
-                await writer.drain()
-        except OSError:
-            gone.set()
-            raise
-
-    async with (
-        loopback(tmp_path, answer) as server,
-        session_through(server, curl=False) as session,
-    ):
-        async with session.media(FILE) as answered:
-            await anext(answered.chunks)
-        async with asyncio.timeout(5):
-            await gone.wait()
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (6, "Could not resolve", httpx.ConnectError),
+        (7, "", httpx.ConnectError),
+        (28, "Connection timed out after 10 ms", httpx.ConnectTimeout),
+        (28, "Operation timed out", httpx.ReadTimeout),
+        (35, "", httpx.ConnectError),
+        (52, "", httpx.RemoteProtocolError),
+        (56, "Recv failure", httpx.ReadError),
+        (56, "CONNECT tunnel failed, response 403", httpx.ProxyError),
+        (60, "", httpx.ConnectError),
+        (61, "", httpx.DecodingError),
+        (63, "", BodyTooLarge),
+        (92, "", httpx.RemoteProtocolError),
+        (97, "", httpx.ProxyError),
+        (0, "", httpx.TransportError),
+        (9999, "", httpx.TransportError),
+    ],
+)
+def test_curl_codes(code: int, text: str, expected: type[Exception]) -> None:
+    error = CurlError(text, code)
+    found = to_httpx_error(error, httpx.Request("GET", FILE))
+    assert type(found) is expected
+    assert "expire" not in str(found), "no signed address in an error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -157,7 +158,7 @@ def test_m4a_is_the_track_as_it_was() -> None:
 def packets(data: bytes) -> list[bytes]:
     import av
 
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
@@ -186,12 +187,13 @@ def test_an_mp3_song_can_become_m4a() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\0\0\0\x18ftypmp42" + bytes(60), bytes(99)])
 def test_what_cannot_be_opened_raises_ours(data: bytes) -> None:
-    for make in (
+    makers: tuple[Callable[[], object], ...] = (
         lambda: derive.poster(io.BytesIO(data), "video/mp4", io.BytesIO()),
         lambda: derive.poster(io.BytesIO(data), "image/jpeg", io.BytesIO()),
         lambda: derive.as_jpeg(io.BytesIO(data), io.BytesIO()),
         lambda: derive.audio_track(io.BytesIO(data), io.BytesIO(), "mp3"),
-    ):
+    )
+    for make in makers:
         with pytest.raises(StoriesError):
             make()
 

@@ -1,135 +1,20 @@
-"""The bytes of one address: ranges, drops, changes, lies and limits."""
+"""The bytes of one address: ranges, slots, limits and progress."""
 
 import asyncio
 import hashlib
 import io
-import random
-import re
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from stories.config import ClientConfig
-from stories.errors import (
-    MediaUnavailable,
-    StoriesError,
-    TooLarge,
-    UpstreamChanged,
-    UpstreamDown,
-)
-from stories.http.session import Session
+from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamChanged
 from stories.media import download
-from stories.media.download import Slots, digest, transfer
+from stories.media.download import TransferSlots, digest
+from tests.unit.stories.media.cdn import BODY, SEGMENT, Cdn, fetched, start
 
 pytestmark = pytest.mark.anyio
-
-URL = "https://v16-webapp-prime.tiktok.com/video/tos/x/?expire=1&signature=s"
-SEGMENT = 1000
-BODY = b"\0\0\0\x20ftypisom" + random.Random(1).randbytes(9_988)
-
-
-@dataclass
-class Cdn:
-    """One file on a server that can be told to misbehave.
-
-    drop: how many body bytes of the n-th answer are sent before the line breaks; None: all.
-    """
-
-    body: bytes = BODY
-    ranges: bool = True
-    conditional: bool = True
-    etag: str | None = '"one"'
-    modified: str | None = None
-    content_type: str = "video/mp4"
-    drops: list[int | None] = field(default_factory=list)
-    change: Callable[["Cdn", int], None] = lambda *_: None
-    status: int | None = None
-    announce: int | None = None
-    length: bool = True
-    pieces: int = 64
-    asked: list[httpx.Headers] = field(default_factory=list)
-    at_once: int = 0
-    most_at_once: int = 0
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        number = len(self.asked)
-        self.asked.append(request.headers)
-        self.change(self, number)
-        drop = self.drops.pop(0) if self.drops else None
-        if self.status is not None:
-            return httpx.Response(self.status, content=b"no")
-        headers = {"Content-Type": self.content_type}
-        if self.etag:
-            headers["ETag"] = self.etag
-        if self.modified:
-            headers["Last-Modified"] = self.modified
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
-        condition = request.headers.get("if-range")
-        same = not self.conditional or condition in {None, self.etag, self.modified}
-        if not self.ranges or asked is None or not same:
-            if self.length:
-                headers["Content-Length"] = str(self.announce or len(self.body))
-            return httpx.Response(200, headers=headers, content=self.send(self.body, drop))
-        start = int(asked[1])
-        end = min(int(asked[2] or 10**9) + 1, len(self.body))
-        if start >= len(self.body):
-            return httpx.Response(416, content=b"")
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{self.announce or len(self.body)}"
-        headers["Content-Length"] = str(end - start)
-        return httpx.Response(206, headers=headers, content=self.send(self.body[start:end], drop))
-
-    async def send(self, body: bytes, drop: int | None) -> AsyncIterator[bytes]:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            sent = body if drop is None else body[:drop]
-            for start in range(0, len(sent), self.pieces):
-                await asyncio.sleep(0)
-                yield sent[start : start + self.pieces]
-            if drop is not None:
-                raise httpx.RemoteProtocolError("peer closed connection")
-        finally:
-            self.at_once -= 1
-
-    @property
-    def ranges_asked(self) -> list[str]:
-        return [headers.get("range", "all").removeprefix("bytes=") for headers in self.asked]
-
-
-async def fetched(cdn: Callable[[httpx.Request], httpx.Response], **more: Any) -> bytes:
-    """What one transfer brings, checked against what it says it brought."""
-    sink = io.BytesIO(more.pop("holding", b""))
-    arrived = await start(cdn, sink, **more)
-    assert arrived.size_bytes == len(sink.getvalue())
-    return sink.getvalue()
-
-
-async def start(
-    cdn: Callable[[httpx.Request], httpx.Response],
-    sink: Any,
-    *,
-    slots: Slots | None = None,
-    limit: int = 1_000_000,
-    **settings: Any,
-) -> download.Arrived:
-    given = ("reserve", "progress", "expected_bytes")
-    watching = {key: settings.pop(key) for key in given if key in settings}
-    config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
-    carrier = httpx.MockTransport(cdn)
-    session = Session(config=config, pages=carrier, media=carrier)
-    return await transfer(
-        session,
-        URL,
-        sink,
-        config=config,
-        slots=slots or Slots(16),
-        limit_bytes=limit,
-        **watching,
-    )
 
 
 # --- the good days ----------------------------------------------------------------------------
@@ -231,14 +116,14 @@ async def test_very_large_files_take_larger_parts() -> None:
 
 
 async def test_without_a_free_slot_one_connection_does_it_all() -> None:
-    cdn, slots = Cdn(), Slots(1)
+    cdn, slots = Cdn(), TransferSlots(1)
     async with slots:
         assert await fetched(cdn, slots=slots) == BODY
     assert cdn.most_at_once == 1
 
 
 async def test_more_files_than_slots_end_and_the_limit_holds() -> None:
-    cdn, slots = Cdn(), Slots(3)
+    cdn, slots = Cdn(), TransferSlots(3)
 
     async def one() -> bytes:
         async with slots:
@@ -250,12 +135,12 @@ async def test_more_files_than_slots_end_and_the_limit_holds() -> None:
     assert cdn.most_at_once <= 3
     # Every borrowed slot came back.
     for _ in range(3):
-        assert await slots.try_take()
-    assert not await slots.try_take()
+        assert await slots.try_acquire()
+    assert not await slots.try_acquire()
 
 
 async def test_slots_come_back_when_a_transfer_fails_or_is_cancelled() -> None:
-    slots = Slots(4)
+    slots = TransferSlots(4)
 
     def refuse_the_rest(cdn: Cdn, number: int) -> None:
         if number >= 2:
@@ -274,249 +159,7 @@ async def test_slots_come_back_when_a_transfer_fails_or_is_cancelled() -> None:
             await task
     assert cdn.at_once == 0
     for _ in range(4):
-        assert await slots.try_take()
-
-
-# --- drops ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("at", [1, 12, 500, 999])
-async def test_a_drop_in_the_first_part(at: int) -> None:
-    cdn = Cdn(drops=[at])
-    assert await fetched(cdn) == BODY
-    assert f"{at}-999" in cdn.ranges_asked
-
-
-async def test_drops_in_several_parts() -> None:
-    cdn = Cdn(drops=[300, 100, 5, None, 700, 1])
-    assert await fetched(cdn) == BODY
-
-
-async def test_a_whole_body_that_drops_is_taken_up_by_range() -> None:
-    def ranges_after_all(cdn: Cdn, number: int) -> None:
-        cdn.ranges = number > 0
-
-    cdn = Cdn(drops=[4321], change=ranges_after_all)
-    assert await fetched(cdn) == BODY
-    assert cdn.ranges_asked == ["0-999", "4321-9999"]
-    assert cdn.asked[1]["if-range"] == '"one"'
-
-
-async def test_an_unannounced_body_that_drops_is_taken_up_too() -> None:
-    def ranges_after_all(cdn: Cdn, number: int) -> None:
-        cdn.ranges = number > 0
-
-    cdn = Cdn(drops=[4321], change=ranges_after_all, length=False)
-    assert await fetched(cdn) == BODY
-    assert cdn.ranges_asked == ["0-999", "4321-"]
-
-
-async def test_without_ranges_a_drop_means_starting_over() -> None:
-    cdn = Cdn(ranges=False, drops=[4321])
-    assert await fetched(cdn) == BODY
-
-
-async def test_a_server_that_always_drops_is_given_up() -> None:
-    cdn = Cdn(drops=[0] * 100)
-    with pytest.raises(UpstreamDown):
-        await fetched(cdn)
-    assert len(cdn.asked) <= 3
-    cdn = Cdn(drops=[1] * 1000)
-    with pytest.raises(UpstreamDown):
-        await fetched(cdn)
-    assert len(cdn.asked) <= download.MAX_DROPS + 5
-
-
-async def test_a_connection_that_stalls_is_a_drop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SLOWEST_BYTES_PER_S", 1e9)
-    with pytest.raises(UpstreamDown, match="slower"):
-        await fetched(Cdn(pieces=1), read_timeout_s=0)
-
-
-# --- changes ----------------------------------------------------------------------------------
-
-
-async def test_a_file_that_changed_is_started_over() -> None:
-    other = BODY[:12] + random.Random(2).randbytes(7_000)
-
-    def change(cdn: Cdn, number: int) -> None:
-        if number == 2:
-            cdn.body, cdn.etag = other, '"two"'
-
-    cdn = Cdn(change=change)
-    assert await fetched(cdn) == other
-
-
-async def test_a_file_that_changes_with_every_answer_comes_in_one_piece() -> None:
-    def change(cdn: Cdn, number: int) -> None:
-        cdn.etag = f'"{number}"'
-
-    cdn = Cdn(change=change)
-    assert await fetched(cdn) == BODY
-    assert cdn.ranges_asked[-1] == "all"
-
-
-@pytest.mark.parametrize("etag", [None, 'W/"one"'])
-async def test_a_date_that_changed_means_another_file(etag: str | None) -> None:
-    """Also where the server does not look at If-Range and goes on with the new file."""
-    other = BODY[:12] + random.Random(2).randbytes(len(BODY) - 12)
-
-    def change(cdn: Cdn, number: int) -> None:
-        if number == 2:
-            cdn.body, cdn.modified = other, "Fri, 20 Nov 2026 09:00:00 GMT"
-
-    cdn = Cdn(etag=etag, modified="Fri, 20 Nov 2026 08:00:00 GMT", conditional=False, change=change)
-    assert await fetched(cdn) == other
-
-
-@pytest.mark.parametrize("etag", [None, 'W/"one"'])
-async def test_a_part_need_not_tell_the_date_again(etag: str | None) -> None:
-    """RFC 9110, 15.3.7: asked with If-Range, a server had better leave it out."""
-
-    class Brief(Cdn):
-        def __call__(self, request: httpx.Request) -> httpx.Response:
-            answer = super().__call__(request)
-            if answer.status_code == 206 and "if-range" in request.headers:
-                answer.headers.pop("last-modified", None)
-            return answer
-
-    cdn = Brief(etag=etag, modified="Fri, 20 Nov 2026 08:00:00 GMT")
-    assert await fetched(cdn) == BODY
-    assert "all" not in cdn.ranges_asked
-
-
-async def test_a_strong_tag_says_more_than_a_date() -> None:
-    """Two servers may have the same file since two different moments."""
-
-    def change(cdn: Cdn, number: int) -> None:
-        cdn.modified = f"Fri, 20 Nov 2026 08:00:{number:02} GMT"
-
-    cdn = Cdn(change=change)
-    assert await fetched(cdn) == BODY
-    assert "all" not in cdn.ranges_asked
-
-
-async def test_a_size_that_changed_means_another_file() -> None:
-    def change(cdn: Cdn, number: int) -> None:
-        if number == 1:
-            cdn.body = BODY[:8000]
-
-    assert await fetched(Cdn(etag=None, change=change)) == BODY[:8000]
-
-
-async def test_a_file_that_never_settles_is_given_up() -> None:
-    def change(cdn: Cdn, number: int) -> None:
-        cdn.etag, cdn.drops = f'"{number}"', [500]
-
-    cdn = Cdn(change=change)
-    with pytest.raises(StoriesError):
-        await fetched(cdn)
-    assert len(cdn.asked) < 20
-
-
-# --- refusals and lies ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [400, 403, 404, 410, 416, 429, 500, 503])
-async def test_a_refused_address_is_asked_once(status: int) -> None:
-    cdn = Cdn(status=status)
-    with pytest.raises(MediaUnavailable, match=str(status)):
-        await fetched(cdn)
-    assert len(cdn.asked) == 1
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    ["text/html", "text/html; charset=utf-8", "TEXT/HTML", "application/json", "text/plain",
-     "application/xml", "application/xhtml+xml"],
-)  # fmt: skip
-async def test_pages_served_as_media_are_refused_by_type(content_type: str) -> None:
-    with pytest.raises(MediaUnavailable):
-        await fetched(Cdn(content_type=content_type))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"<!doctype html><html>", b"\n\n  <html>", b'{"code":10000}', b"[1]", b"\xef\xbb\xbf<html>",
-     b"<?xml version='1.0'?>"],
-)  # fmt: skip
-async def test_pages_served_as_media_are_refused_by_their_bytes(body: bytes) -> None:
-    with pytest.raises(MediaUnavailable):
-        await fetched(Cdn(body=body.ljust(3000), ranges=False))
-    with pytest.raises(MediaUnavailable):
-        await fetched(Cdn(body=body.ljust(3000)))
-
-
-@pytest.mark.parametrize("length", [True, False])
-async def test_zero_bytes_are_no_file(length: bool) -> None:
-    with pytest.raises(MediaUnavailable):
-        await fetched(Cdn(body=b"", ranges=False, length=length))
-
-
-async def test_a_type_that_says_nothing_is_judged_later() -> None:
-    assert await fetched(Cdn(content_type="application/octet-stream")) == BODY
-
-
-def part(told: str, body: bytes, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
-    return lambda _: httpx.Response(206, headers={"Content-Range": told, **headers}, content=body)
-
-
-@pytest.mark.parametrize(
-    "handler",
-    [
-        pytest.param(part("bytes 5-14/15", BODY[:10]), id="another part"),
-        pytest.param(part("bytes 0-9/10", BODY[:20]), id="more than told"),
-        pytest.param(part("bytes 0-9/5000", BODY[:10]), id="the same part for ever"),
-        pytest.param(part("bytes 0-9/20", b""), id="nothing in the part"),
-    ],
-)
-async def test_parts_that_lie(handler: Callable[[httpx.Request], httpx.Response]) -> None:
-    with pytest.raises(MediaUnavailable):
-        await fetched(handler)
-
-
-async def test_a_part_of_an_unknown_whole_is_taken_in_one_piece() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if "range" in request.headers:
-            return part("bytes 0-999/*", BODY[:1000])(request)
-        return httpx.Response(200, content=BODY)
-
-    assert await fetched(answer) == BODY
-
-
-async def test_parts_that_are_cut_short_but_honest_go_on() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        first, last = map(int, request.headers["range"].removeprefix("bytes=").split("-"))
-        last = min(last, first + 299)
-        return part(f"bytes {first}-{last}/10000", BODY[first : last + 1])(request)
-
-    assert await fetched(answer) == BODY
-
-
-async def test_a_server_that_hands_out_crumbs_is_given_up() -> None:
-    asked: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers["range"])
-        first, last = map(int, asked[-1].removeprefix("bytes=").split("-"))
-        last = min(last, first + 9)
-        return part(f"bytes {first}-{last}/10000", BODY[first : last + 1])(request)
-
-    with pytest.raises(UpstreamDown):
-        await fetched(answer)
-    assert len(asked) <= download.MAX_DROPS + 5
-
-
-async def test_a_body_shorter_than_announced_is_not_a_file() -> None:
-    cdn = Cdn(ranges=False, announce=20_000, length=False)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        response = cdn(request)
-        response.headers["Content-Length"] = "20000"
-        return response
-
-    with pytest.raises(StoriesError):
-        await fetched(answer)
+        assert await slots.try_acquire()
 
 
 # --- limits -----------------------------------------------------------------------------------
@@ -584,10 +227,10 @@ async def test_a_full_disk_is_not_taken_for_a_network_error() -> None:
 
 
 async def test_progress_grows_to_the_whole() -> None:
-    told: list[tuple[int, int | None]] = []
-    await fetched(Cdn(), progress=lambda *now: told.append(now))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (len(BODY), len(BODY))
+    reported: list[tuple[int, int | None]] = []
+    await fetched(Cdn(), progress=lambda *now: reported.append(now))
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
+    assert reported[-1] == (len(BODY), len(BODY))
 
 
 async def test_a_redirect_off_the_list_is_refused() -> None:

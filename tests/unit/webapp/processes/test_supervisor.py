@@ -1,4 +1,4 @@
-"""The supervisor with small parts of shell: starting, restarting, giving up, stopping."""
+"""The supervisor with small children of shell: starting, restarting, giving up, stopping."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parents[4] / "webapp" / "processes" / "supervisor.py"
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class Run:
     """A supervisor at work, and what it has printed so far."""
 
-    def __init__(self, folder: Path, parts: list[dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, specs: list[dict[str, Any]]) -> None:
         plan = folder / "plan.json"
         base = {"stage": 1, "grace_s": 5, "socket": "", "quiet": False}
         with socket.socket() as probe:  # nobody listens there: the web part is never live
@@ -31,12 +31,12 @@ class Run:
         plan.write_text(
             json.dumps(
                 {
-                    "parts": [base | part for part in parts],
+                    "processes": [base | spec for spec in specs],
                     "host": "127.0.0.1",
                     "port": port,
                     "live_path": "/",
                     "greeting": ["hello"],
-                    "first_pause_s": 0.01,
+                    "first_restart_delay_s": 0.01,
                 }
             )
         )
@@ -61,7 +61,7 @@ class Run:
         """Read the rest; the exit code."""
         assert self.process.stdout
         self.lines += self.process.stdout.read().splitlines()
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(TIMEOUT_S)
 
     def stop(self) -> int:
         """Ask it to stop, as Ctrl-C does."""
@@ -74,27 +74,27 @@ def run(tmp_path: Path) -> Iterator[Any]:
     """Starts supervisors, and leaves none behind."""
     runs: list[Run] = []
 
-    def start(*parts: dict[str, Any]) -> Run:
-        runs.append(Run(tmp_path, list(parts)))
+    def start(*specs: dict[str, Any]) -> Run:
+        runs.append(Run(tmp_path, list(specs)))
         return runs[-1]
 
     yield start
-    for one in runs:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        if one.process.stdout:
-            one.process.stdout.close()
+    for started in runs:
+        if started.process.poll() is None:
+            started.process.kill()
+            started.process.wait()
+        if started.process.stdout:
+            started.process.stdout.close()
 
 
 def sh(name: str, script: str, **facts: Any) -> dict[str, Any]:
-    """A part that is a line of shell."""
+    """The spec of a child that is a line of shell."""
     return {"name": name, "argv": ["/bin/sh", "-c", script], **facts}
 
 
 def is_gone(pid: int) -> bool:
     """Wait for a process to end; a zombie has ended."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

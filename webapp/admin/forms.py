@@ -1,17 +1,18 @@
-"""What an admin may write about someone: name, address, limits."""
+"""Forms of the people admin: name and mail address of a person, and their own limits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from pydantic import TypeAdapter
 
 from accounts import signin, username_lookalikes
 from jobs.models import Quota
-from webapp.env import parse_size
+from webapp.env_types import Size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 else:
     _ModelForm = _QuotaForm = forms.ModelForm
 
+_SIZE: Final[TypeAdapter[int]] = TypeAdapter(Size)
+
 
 class PersonForm(_ModelForm):
-    """What an admin may write about someone. Passwords are theirs alone; acts ask first."""
+    """A person's name and mail address. Passwords are theirs alone; all else is an action."""
 
     class Meta:
         model = User
@@ -30,32 +33,32 @@ class PersonForm(_ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # What counts as changed is what whoever looks at the page changed: its person may have
-        # changed the address since.
+        # Compared with what the page showed, not with the row: its person may have changed the
+        # address since.
         self.fields["email"].show_hidden_initial = True
 
     def clean_username(self) -> str:
-        """One that is not, and does not look like, somebody else's."""
+        """The name in its normal form. Raises ValidationError for a look-alike of another."""
         name: str = self.cleaned_data["username"]
         return (
-            username_lookalikes.checked(name, self.instance)
+            username_lookalikes.validated(name, self.instance)
             if "username" in self.changed_data
             else name
         )
 
     def clean_email(self) -> str:
-        """As it is kept: two people cannot have the same."""
+        """The address in lower case, as it is stored. Raises ValidationError when taken."""
         email: str = self.cleaned_data["email"].lower()
-        if "email" in self.changed_data and signin.is_taken(email, self.instance):
+        if "email" in self.changed_data and signin.is_email_taken(email, self.instance):
             raise forms.ValidationError(_("Someone else here has this address."))
         return email
 
 
 class SizeField(forms.CharField):
-    """Bytes, written as in the settings: `5GB`."""
+    """A number of bytes, written as in the settings: `5GB`."""
 
     def prepare_value(self, value: Any) -> Any:
-        """In the largest unit that needs no fraction."""
+        """The number in the largest unit that needs no fraction; other values as they are."""
         if not isinstance(value, int):
             return value
         for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
@@ -64,16 +67,16 @@ class SizeField(forms.CharField):
         return str(value)
 
     def clean(self, value: Any) -> int | None:
-        """The number; None for the instance's own limit."""
+        """The number of bytes; None when empty. Raises ValidationError."""
         text = super().clean(value)
         try:
-            return int(str(parse_size(text))) if text else None
+            return int(_SIZE.validate_python(text)) if text else None
         except ValueError as error:
             raise forms.ValidationError(_("Write a size like 500MB or 10GB.")) from error
 
 
 class QuotaForm(_QuotaForm):
-    """Someone's own limits."""
+    """Limits of one person; an empty field means the limit of the instance."""
 
     stored_bytes = SizeField(
         label=gettext_lazy("Bytes of saved files"),

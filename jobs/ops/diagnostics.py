@@ -1,0 +1,175 @@
+"""A diagnosis: run every check and, given an account, probe TikTok once through it.
+
+Nothing secret or private goes into the report: no addresses, paths, host names, cookies or
+signatures, and no account's name but the one that was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import django
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from jobs import VERSION
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ops.checks import CHECKS, PROXY_HINT, Check, clock_finding, proxy_error
+from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
+from jobs.upstream import rate_limit
+from jobs.upstream.client import client_config
+from stories.client import StoryClient
+from stories.errors import AccessError, NotUnderstood, StoriesError
+from stories.probe import ProbeReport, Step, StepResult, probe
+from stories.structures import Target, TargetKind
+from stories.targets import parse_line
+
+if TYPE_CHECKING:
+    from jobs.ops.findings import LazyStr
+
+MAX_DETAIL_LENGTH: Final = 160
+"""Characters of an error's detail that a finding quotes."""
+
+
+def parse_account(line: str) -> Target:
+    """The account a line names. Raises an InputError when it names none, or something else."""
+    target = parse_line(line)
+    if target.kind is not TargetKind.USER or target.name is None:
+        raise NotUnderstood("name an account, such as @name")
+    return target
+
+
+def run(target: Target | None = None) -> Report:
+    """Check every part and, when an account is given, probe TikTok once through it."""
+    findings = [
+        finding for part, check in CHECKS.items() for finding in _checked_findings(part, check)
+    ]
+    if target is not None:
+        findings += probe_tiktok(target)
+    return Report(at=timezone.now(), about=_about(), findings=tuple(findings))
+
+
+def _checked_findings(part: str, check: Check) -> Iterator[Finding]:
+    """A check's findings; for an exception, one with its type alone: its words may name places."""
+    try:
+        yield from check()
+    except RedisUnavailable:
+        yield Finding(part, Verdict.FAIL, _("not known while Redis does not answer"))
+    except DatabaseError as error:
+        if part == "database":
+            hint = _("Is it running, and is STORYKEEP_DATA_DIR or STORYKEEP_DATABASE_URL right?")
+            yield Finding(part, Verdict.FAIL, _no_answer(error), hint)
+        else:
+            message = _("not known while the database does not answer")
+            yield Finding(part, Verdict.FAIL, message)
+    except OSError as error:
+        yield Finding(part, Verdict.FAIL, _no_answer(error))
+
+
+def _no_answer(error: Exception) -> LazyStr:
+    return format_lazy(_("does not answer ({kind})"), kind=type(error).__name__)
+
+
+def _about() -> str:
+    env = settings.STORYKEEP
+    route = ["pages by " + ("curl" if env.page_transport == "curl" else "httpx")]
+    route.append("through a proxy" if env.proxy else "no proxy")
+    if env.ca_bundle:
+        route.append("an extra authority")
+    return (
+        f"Storykeep {VERSION}, Python {platform.python_version()}, Django {django.__version__}, "
+        f"{platform.system()} {platform.machine()}; {', '.join(route)}"
+    )
+
+
+# --- TikTok -------------------------------------------------------------------------------------
+
+
+def probe_tiktok(target: Target) -> list[Finding]:
+    """Profile, list and the first bytes of a file, over the worker's route and at its rate limit.
+
+    It goes ahead while a pause runs, for that is when an admin wants to know; it ends none.
+    """
+    if settings.STORYKEEP.proxy and proxy_error():
+        message = _("cannot be asked: the proxy takes no connection")
+        return [Finding("tiktok", Verdict.FAIL, message, PROXY_HINT)]
+    try:
+        report = asyncio.run(_probe(target))
+    except OSError as error:
+        reason = format_lazy(_("cannot be asked ({kind})"), kind=type(error).__name__)
+        return [Finding("tiktok", Verdict.FAIL, reason)]
+    findings = [_step_finding(step, target) for step in report.steps]
+    if report.clock_ahead_s is not None:
+        findings.append(clock_finding("TikTok", report.clock_ahead_s))
+    return findings
+
+
+async def _probe(target: Target) -> ProbeReport:
+    async with StoryClient(client_config(), rate_limit=rate_limit.acquire_token) as client:
+        return await probe(client, target)
+
+
+def _step_finding(step: StepResult, target: Target) -> Finding:
+    part = step.step.value
+    facts: dict[str, Any] = {"name": f"@{target.name}", "took": short_duration(step.took_s)}
+    if step.error is not None:
+        return _failed_step(part, step.error, target, facts)
+    if step.skipped:
+        message = _("{name} has no active story; name an account that has one to try a file")
+        return Finding(part, Verdict.NOTE, format_lazy(message, **facts))
+    if step.step is Step.PROFILE:
+        message = _("{name} found in {took}")
+    elif step.step is Step.LIST:
+        facts["n"] = step.stories
+        message = ngettext_lazy(
+            "{n} active story listed in {took}",
+            "{n} active stories listed in {took}",
+            step.stories,
+        )
+    elif step.mirror > 1:
+        message = _("{n} bytes of {form} in {took}, from address {mirror}")
+    else:
+        message = _("{n} bytes of {form} in {took}")
+    if step.step is Step.MEDIA:
+        facts |= {
+            "n": step.sample_bytes,
+            "form": FORMS.get(step.file_format, step.file_format),
+            "mirror": step.mirror,
+        }
+    return Finding(part, Verdict.OK, format_lazy(message, **facts))
+
+
+def _failed_step(part: str, error: StoriesError, target: Target, facts: dict[str, Any]) -> Finding:
+    # What is wrong with an account needs no further word, and its own may be a name.
+    detail = "" if isinstance(error, AccessError) else scrub(error.detail, target.name or "")
+    message: LazyStr = format_lazy(_("{name}: {code} after {took}"), code=error.code, **facts)
+    if detail:
+        message = format_lazy("{said} ({detail})", said=message, detail=detail)
+    proxied = type(error.__cause__).__name__ == "ProxyError"  # so both transports call it
+    hint = PROXY_HINT if proxied else lazy_error_words(error.code)
+    return Finding(part, Verdict.FAIL, message, hint)
+
+
+# --- scrubbing ----------------------------------------------------------------------------------
+
+_QUERY = re.compile(r"\?\S*")
+_NAME = re.compile(r"@[\w.-]+")
+_LONG = re.compile(r"[\w%+/=~]{20,}|\d{12,}|MS4wLjAB\S*", re.ASCII)
+_CREDENTIALS = re.compile(r"//[^/\s@]+@")
+
+
+def scrub(text: str, name: str) -> str:
+    """An error's detail without names but `name`, queries, credentials, ids and tokens."""
+    text = _CREDENTIALS.sub("//…@", text)
+    text = _QUERY.sub("?…", text)
+    text = _NAME.sub(lambda match: match[0] if match[0][1:].lower() == name else "@…", text)
+    text = _LONG.sub("…", text)
+    return text[:MAX_DETAIL_LENGTH]

@@ -1,0 +1,157 @@
+"""Findings and the report of a diagnosis: value objects and their words, safe to paste in public.
+
+Words are lazy: the same report can be written in two languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from django.utils import translation
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from jobs.errors import words
+from jobs.wording import size
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    LazyStr = str | _StrPromise
+
+
+class Verdict(StrEnum):
+    """The outcome of a check. NOTE: information alone, nothing to judge."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    NOTE = "note"
+
+
+PARTS: Final[dict[str, LazyStr]] = {
+    "database": _("database"),
+    "redis": "Redis",
+    "worker": _("worker"),
+    "queue": _("queue"),
+    "scheduler": _("scheduler"),
+    "disk": _("disk"),
+    "clock": _("clock"),
+    "failures": _("failures"),
+    "proxy": _("proxy"),
+    "pause": _("pause"),
+    "tiktok": "TikTok",
+    "profile": _("profile"),
+    "list": _("list"),
+    "media": _("media"),
+}
+"""The parts that are checked, by the name a finding carries."""
+
+VERDICTS: Final[dict[Verdict, LazyStr]] = {
+    Verdict.OK: pgettext_lazy("verdict", "ok"),
+    Verdict.WARN: pgettext_lazy("verdict", "warning"),
+    Verdict.FAIL: pgettext_lazy("verdict", "failed"),
+    Verdict.NOTE: pgettext_lazy("verdict", "note"),
+}
+
+FORMS: Final[dict[str, LazyStr]] = {
+    "a JPEG picture": _("a JPEG picture"),
+    "a PNG picture": _("a PNG picture"),
+    "a WebP picture": _("a WebP picture"),
+    "an AVIF picture": _("an AVIF picture"),
+    "a HEIC picture": _("a HEIC picture"),
+    "an MP4 file": _("an MP4 file"),
+    "an M4A file": _("an M4A file"),
+}
+"""File formats, by the name `stories` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check on one part, a key of PARTS. hint: what to try, "" for nothing."""
+
+    part: str
+    verdict: Verdict
+    message: LazyStr
+    hint: LazyStr = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON, in the active language. title, judged: part and verdict in words."""
+        return {
+            "part": self.part,
+            "title": str(PARTS.get(self.part, self.part)),
+            "verdict": self.verdict.value,
+            "judged": str(VERDICTS[self.verdict]),
+            "said": str(self.message),
+            "hint": str(self.hint),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings of a diagnosis. about: versions, and the route of outbound requests."""
+
+    at: datetime
+    about: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when no check failed."""
+        return all(finding.verdict is not Verdict.FAIL for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [self.about]
+        for finding in self.findings:
+            lines.append(f"{finding.verdict:<5} {finding.part:<9} {finding.message}")
+            if finding.hint:
+                lines.append(f"{'':<15} {finding.hint}")
+        return "\n".join(lines)
+
+    def as_dict(self, language: str | None = None) -> dict[str, Any]:
+        """For JSON. language: of the findings; the text, to be pasted, is in the process's own."""
+        with translation.override(language or translation.get_language()):
+            findings = [finding.as_dict() for finding in self.findings]
+        return {
+            "at": self.at.isoformat(timespec="seconds"),
+            "about": self.about,
+            "ok": self.ok,
+            "findings": findings,
+            "text": str(self),
+        }
+
+
+# --- words for messages -------------------------------------------------------------------------
+
+
+def short_duration(seconds: float) -> str:
+    """The time an answer took: `420 ms` below ten seconds, `12 s` above."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def short_span(span: timedelta) -> str:
+    """A span of time in whole seconds, minutes or hours: `90 s`, `5 min`, `3 h`; never negative."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def _size(size_bytes: int) -> str:
+    return size(size_bytes).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _error_words(code: str, *, message: bool = True) -> str:
+    said, hint = words(code)
+    return f"{said} {hint}".strip() if message else hint
+
+
+lazy_size: Final[Callable[..., LazyStr]] = lazy(_size, str)
+"""`lazy_size(size_bytes)`: a size as pages show it, with an ordinary space."""
+lazy_error_words: Final[Callable[..., LazyStr]] = lazy(_error_words, str)
+"""`lazy_error_words(code, message=True)`: an error code's hint, its message before it."""

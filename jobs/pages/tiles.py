@@ -1,0 +1,228 @@
+"""Tiles: a story in the grid of a job's page, with its cover, viewer items and download links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from jobs.models import Role, StoryKind
+from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, StoryView
+from jobs.queries.titles import display_name
+from jobs.states import ItemState
+
+_SUFFIXES: Final = {
+    "video/mp4": "MP4",
+    "image/jpeg": "JPG",
+    "image/png": "PNG",
+    "image/webp": "WebP",
+    "image/avif": "AVIF",
+    "image/heic": "HEIC",
+    "audio/mp4": "M4A",
+    "audio/mpeg": "MP3",
+    "application/zip": "ZIP",
+}
+_WARNINGS: Final = frozenset({"hevc", "watermarked"})
+"""Labels a tile shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadLink:
+    """A link that downloads a file. label: its words; aria_label: for readers without the tile."""
+
+    file: FileView
+    label: str
+    aria_label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerItem:
+    """A picture or video in the viewer.
+
+    share: the file for a phone's photo library: the JPEG made from `file`, where there is one.
+    """
+
+    file: FileView
+    share: FileView
+    poster: FileView | None
+    download: DownloadLink
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A story in the grid.
+
+    cover: the picture to show, None while there is none. badge: its length or number of pictures.
+    size_bytes: of its present media files.
+    main: the download most likely wanted; more: the others, without those of viewer items where
+    there are several.
+    missing: a sentence that names media that were not saved; error: why, unless it was cancelled.
+    expires_at: when the first present file is deleted; removed_at: when the last one was, None
+    while any is present.
+    coming: files are still on their way. on_tiktok: TikTok should still have it.
+    """
+
+    story: StoryView
+    cover: FileView | None
+    badge: str
+    title: str
+    size_bytes: int
+    main: DownloadLink | None
+    more: tuple[DownloadLink, ...]
+    viewer_items: tuple[ViewerItem, ...]
+    labels: tuple[str, ...]
+    missing: str
+    error: ErrorView | None
+    expires_at: datetime | None
+    removed_at: datetime | None
+    checked: bool
+    coming: bool
+    on_tiktok: bool
+
+
+def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
+    """The tile of a story. item: the line it belongs to."""
+    saved = [media.file for media in story.media if media.file]
+    present = [file for file in saved if file.present]
+    removed = [file.removed_at for file in saved if file.removed_at]
+    links = _download_links(story, present)
+    coming = story.state == ItemState.QUEUED and item.open
+    return Tile(
+        story=story,
+        cover=_cover(story.media),
+        badge=_badge(story, saved),
+        title=_title(story),
+        size_bytes=sum(file.size_bytes for file in present),
+        main=links[0] if links else None,
+        more=tuple(link for link in links[1:] if len(present) == 1 or link.file.role != Role.MEDIA),
+        viewer_items=_viewer_items(story, item, links),
+        labels=tuple(
+            dict.fromkeys(label for file in present for label in file.labels if label in _WARNINGS)
+        ),
+        missing=_missing(story) if saved and not coming else "",
+        error=None if story.error and story.error.is_cancelled else story.error,
+        expires_at=min((file.expires_at for file in present), default=None),
+        removed_at=max(removed) if removed and not present else None,
+        checked=bool(present) and all(file.checked for file in present),
+        coming=coming,
+        on_tiktok=story.is_on_tiktok(now),
+    )
+
+
+def _cover(media: Sequence[MediaView]) -> FileView | None:
+    """The first poster or picture that is present."""
+    files = (file for view in media for file in (view.poster, view.file))
+    return next((file for file in files if file and file.present and file.is_picture), None)
+
+
+def _title(story: StoryView) -> str:
+    if story.kind == StoryKind.VIDEO:
+        return pgettext("a story", "Video")
+    if story.kind == StoryKind.PHOTO:
+        return pgettext("a story", "Photo")
+    return ngettext("%(n)d photo", "%(n)d photos", story.media_count) % {"n": story.media_count}
+
+
+def _badge(story: StoryView, saved: Sequence[FileView]) -> str:
+    if story.kind == StoryKind.CAROUSEL:
+        return str(story.media_count)
+    seconds = next((file.duration_s for file in saved if file.duration_s is not None), None)
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def _missing(story: StoryView) -> str:
+    """`4 of 5. Photo 3 did not arrive.`; "" when everything was saved."""
+    positions = story.missing
+    if not positions:
+        return ""
+    saved = _("%(saved)d of %(wanted)d") % {"saved": story.saved, "wanted": story.media_count}
+    which = ngettext(
+        "Photo %(places)s did not arrive", "Photos %(places)s did not arrive", len(positions)
+    ) % {"places": ", ".join(map(str, positions))}
+    return f"{saved}. {which}."
+
+
+# --- viewer -------------------------------------------------------------------------------------
+
+
+def _viewer_items(
+    story: StoryView, item: ItemView, links: Sequence[DownloadLink]
+) -> tuple[ViewerItem, ...]:
+    """The present media of a story. links: at least those of its media."""
+    by_file = {link.file.id: link for link in links}
+    converted = {
+        file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
+    }
+    return tuple(
+        ViewerItem(
+            file=media.file,
+            share=converted.get(media.position, media.file),
+            poster=media.poster if media.poster and media.poster.present else None,
+            download=by_file[media.file.id],
+            title=_viewer_title(story, item, media.position),
+        )
+        for media in story.media
+        if media.file and media.file.present
+    )
+
+
+def _viewer_title(story: StoryView, item: ItemView, position: int) -> str:
+    """`@nora · 2 photos · 2/2`."""
+    parts = [display_name(item.name, item.line), _title(story)]
+    if story.media_count > 1:
+        parts.append(f"{position}/{story.media_count}")
+    return " · ".join(parts)
+
+
+# --- downloads ----------------------------------------------------------------------------------
+
+
+def _download_links(story: StoryView, present: Sequence[FileView]) -> list[DownloadLink]:
+    """Every download of a story, the most likely one first. present: its media files."""
+    several = story.media_count > 1
+    links = []
+    if several and story.zip and story.zip.present:
+        links.append(_link(story.zip, _("Download ZIP"), story))
+    links.extend(_link(file, _media_label(file, several=several), story) for file in present)
+    links.extend(
+        _link(file, _extra_label(file, several=several), story)
+        for file in story.files
+        if file.present and file.role not in {Role.MEDIA, Role.POSTER, Role.ZIP}
+    )
+    return links
+
+
+def _media_label(file: FileView, *, several: bool) -> str:
+    if several:
+        return _("Image %(n)d") % {"n": file.position}
+    if file.is_video:
+        return _("Download MP4")
+    if file.content_type == "image/jpeg":
+        return _("Download image")
+    return _("Download %(kind)s") % {"kind": _suffix(file)}
+
+
+def _extra_label(file: FileView, *, several: bool) -> str:
+    if file.role == Role.CONVERTED:
+        return _("Image %(n)d as JPG") % {"n": file.position} if several else _("Image as JPG")
+    kind = _("Attached song") if file.role == Role.ATTACHED_SONG else _("Sound")
+    return f"{kind}, {_suffix(file)}"
+
+
+def _link(file: FileView, label: str, story: StoryView) -> DownloadLink:
+    posted = timezone.localtime(story.posted_at).strftime("%H:%M")
+    aria_label = _("%(what)s, posted %(time)s") % {"what": label, "time": posted}
+    return DownloadLink(file=file, label=label, aria_label=aria_label)
+
+
+def _suffix(file: FileView) -> str:
+    return _SUFFIXES.get(file.content_type, file.content_type.rpartition("/")[2].upper())

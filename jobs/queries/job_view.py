@@ -1,0 +1,311 @@
+"""Frozen views of one job as it stands at one moment: its lines, stories, files and progress.
+
+`jobs.queries.snapshot` loads them; page, fragment and API read nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from jobs.errors import (
+    BY_CODE,
+    Cancelled,
+    Internal,
+    is_refusal,
+    localized_detail,
+    retry_may_help,
+    words,
+)
+from jobs.models import Role
+from jobs.states import OPEN, ItemState
+
+SHAPE: Final = 1
+"""Part of every entity tag. Raise it when pages or API show equal rows differently."""
+
+JobPhase = Literal[
+    "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
+]
+
+_DETAIL_SHOWN: Final = frozenset({"unsupported_link", "upstream_changed", "batch_too_long"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorView:
+    """The error of a line, story or package. retry_at: when it is tried again automatically."""
+
+    code: str
+    detail: str = ""
+    retry_at: datetime | None = None
+
+    @property
+    def message(self) -> str:
+        """The code's message in the reader's language, with `detail` where that is for readers."""
+        message, _ = words(self.code)
+        shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
+        return f"{message} ({localized_detail(self.detail)})" if shown and self.detail else message
+
+    @property
+    def hint(self) -> str:
+        """The code's hint in the reader's language: what to try; "" for none."""
+        return words(self.code)[1]
+
+    @property
+    def retryable(self) -> bool:
+        """True for an error after which an unchanged request may succeed later."""
+        return BY_CODE.get(self.code, Internal).retryable
+
+    @property
+    def is_refusal(self) -> bool:
+        """True when TikTok turns this server away."""
+        return is_refusal(self.code)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True when it was cancelled on request, as its state says, too."""
+        return self.code == Cancelled.code
+
+    def retry_after_s(self, now: datetime | None = None) -> int | None:
+        """Whole seconds until retry_at, at least 0; None when no retry is planned."""
+        if self.retry_at is None:
+            return None
+        return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A saved file, or the row of one that was deleted.
+
+    removed_at: when it was deleted or expired; None while it can be downloaded.
+    position: of its media within the story, from 1; 0 for files of no single media.
+    labels: `hevc`, `watermarked`, …, and the role of files made from others.
+    """
+
+    id: UUID
+    role: Role
+    position: int
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    has_audio: bool
+    checked: bool
+    labels: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    removed_at: datetime | None
+
+    @property
+    def present(self) -> bool:
+        """True while it can be downloaded."""
+        return self.removed_at is None
+
+    @property
+    def is_video(self) -> bool:
+        """True for a video."""
+        return self.content_type.startswith("video/")
+
+    @property
+    def is_picture(self) -> bool:
+        """True for an image."""
+        return self.content_type.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaView:
+    """One picture or video of a story. position: from 1.
+
+    file, poster: present or removed; None when never saved.
+    """
+
+    position: int
+    file: FileView | None
+    poster: FileView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryView:
+    """One story or post.
+
+    files: the newest of each role and position, removed ones too, without the ZIP.
+    zip: the newest ZIP of a carousel, perhaps removed.
+    leaves_at: when it leaves TikTok; None for posts, which stay.
+    media_count: pictures or videos it has; saved: how many of those were ever saved.
+    """
+
+    id: UUID
+    tiktok_id: str
+    kind: str
+    is_story: bool
+    posted_at: datetime
+    leaves_at: datetime | None
+    caption: str
+    source_url: str
+    media_count: int
+    state: ItemState
+    error: ErrorView | None
+    files: tuple[FileView, ...]
+    zip: FileView | None
+    saved: int
+
+    @property
+    def present(self) -> tuple[FileView, ...]:
+        """The files that can be downloaded."""
+        return tuple(file for file in self.files if file.present)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Positions of media that were never saved."""
+        saved = {file.position for file in self.files if file.role == Role.MEDIA}
+        positions = range(1, self.media_count + 1)
+        return tuple(position for position in positions if position not in saved)
+
+    @property
+    def media(self) -> tuple[MediaView, ...]:
+        """Its pictures and videos in order, saved or not."""
+        return tuple(self._media_at(position) for position in range(1, self.media_count + 1))
+
+    def _media_at(self, position: int) -> MediaView:
+        by_role = {file.role: file for file in self.files if file.position == position}
+        return MediaView(
+            position=position, file=by_role.get(Role.MEDIA), poster=by_role.get(Role.POSTER)
+        )
+
+    def is_on_tiktok(self, now: datetime) -> bool:
+        """True while TikTok should still serve it under `source_url`."""
+        return bool(self.source_url) and (self.leaves_at is None or self.leaves_at > now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorView:
+    """The account behind a line, once looked up. id: TikTok's, which never changes."""
+
+    id: str
+    name: str
+    nickname: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressView:
+    """The progress of a line or job. files_*: media files, extras not counted.
+
+    bytes_total: the sum of the sizes known so far. eta_s: seconds left, None while unknown; it
+    counts down by itself, so it is left out of the entity tag.
+    """
+
+    phase: JobPhase
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    eta_s: int | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """One line of a job.
+
+    name: the author's name, or the requested one until it is known; "" when there is neither.
+    found: how many stories TikTok lists; None until it was asked.
+    error: why it failed or waits; None while it runs.
+    """
+
+    id: UUID
+    position: int
+    line: str
+    kind: str
+    name: str
+    state: ItemState
+    error: ErrorView | None
+    author: AuthorView | None
+    stories: tuple[StoryView, ...]
+    progress: ProgressView
+    found: int | None
+
+    @property
+    def open(self) -> bool:
+        """True until it is settled."""
+        return self.state in OPEN
+
+    @property
+    def waiting(self) -> bool:
+        """True when it is queued for another attempt; `error` says why and until when."""
+        return self.state == ItemState.QUEUED and self.error is not None
+
+    @property
+    def retryable(self) -> bool:
+        """True when it failed, or saved a part, and a retry may help."""
+        return retry_may_help(self.state, self.error.code if self.error else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A job and everything in it at one moment.
+
+    files_expire_at: when the first of its files is deleted, posters aside.
+    bundle: the ZIP of all files while it can be downloaded; selection: of the files chosen last.
+    bundle_error, selection_error: why that ZIP failed. packing: one of the two is being packed.
+    queue_position: 1 = next; None once a line has started. A guess when several people wait.
+    refused_until, refused_code: set while lines wait because TikTok turns this server away.
+    """
+
+    id: UUID
+    state: ItemState
+    note: str
+    prefer: str
+    posts: bool
+    audio: str
+    created_at: datetime
+    settled_at: datetime | None
+    files_expire_at: datetime | None
+    progress: ProgressView
+    items: tuple[ItemView, ...]
+    bundle: FileView | None
+    bundle_error: ErrorView | None
+    selection: FileView | None
+    selection_error: ErrorView | None
+    packing: bool
+    queue_position: int | None
+    refused_until: datetime | None
+    refused_code: str
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing but clocks will change by itself: polling can stop."""
+        return self.state not in OPEN and not self.packing
+
+    @property
+    def retryable(self) -> int:
+        """How many lines a retry may help."""
+        return sum(item.retryable for item in self.items)
+
+    @property
+    def stories(self) -> tuple[StoryView, ...]:
+        """Every story of every line."""
+        return tuple(story for item in self.items for story in item.stories)
+
+    @property
+    def present(self) -> tuple[FileView, ...]:
+        """Every file of a story that can be downloaded, posters and ZIPs left out."""
+        return tuple(
+            file for story in self.stories for file in story.present if file.role != Role.POSTER
+        )
+
+    @property
+    def etag(self) -> str:
+        """A weak entity tag, quotes included, equal while nothing changed for this reader.
+
+        Times count as moments, not as seconds left, so a passing clock changes nothing.
+        """
+        content = f"{SHAPE} {get_language()} {self!r}".encode(errors="replace")
+        return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'

@@ -1,0 +1,299 @@
+"""One media item into a verified file: rendition after rendition, mirror after mirror.
+
+When no address of the listing works, it is asked for once more, for fresh addresses. Nothing else
+is tried twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from stories.client import StoryClient
+from stories.errors import (
+    MediaCorrupt,
+    MediaError,
+    MediaUnavailable,
+    StoriesError,
+    TooLarge,
+    UpstreamError,
+)
+from stories.events import Checking, Event, Transferring
+from stories.http.session import Session
+from stories.lookup import LookupResult, look_up
+from stories.media.download import size_limit
+from stories.media.verify import verify
+from stories.renditions import Prefer, RankedRendition, rank
+from stories.structures import Fetched, Media, MediaKind, MediaVariant, Story, Verified
+from stories.workspace import Draft, Workspace
+
+# Signed addresses with less left than this are replaced before use.
+MIN_ADDRESS_LIFE = timedelta(minutes=5)
+PROGRESS_INTERVAL_S = 0.25
+
+Emit = Callable[[Event], None]
+
+
+class RenewableLookup:
+    """The look-up that the media addresses come from, repeated at most once when they turn stale.
+
+    All media of a target share it: the first that needs fresh addresses asks TikTok, the others
+    wait for that answer. posts: accept an ordinary post too.
+    """
+
+    def __init__(self, client: StoryClient, result: LookupResult, *, posts: bool) -> None:
+        self._client, self._posts = client, posts
+        self._lock = asyncio.Lock()
+        self._failure: StoriesError | None = None
+        self._renewed = False
+        self.current = result
+
+    async def newer_than(self, used: LookupResult) -> LookupResult:
+        """A newer result than `used`, from a fresh session.
+
+        Raises the error of the second look-up, and MediaUnavailable when `used` is already its
+        result.
+        """
+        async with self._lock:
+            if self._renewed and self._failure is None and self.current is used:
+                raise MediaUnavailable("also refused with a fresh link")
+            if not self._renewed:
+                self._renewed = True
+                try:
+                    self.current = await look_up(
+                        self._client, used.target, posts=self._posts, fresh=True
+                    )
+                except StoriesError as error:
+                    self._failure = error
+        if self._failure is not None:
+            raise self._failure
+        return self.current
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObtainedFile:
+    """A verified file, in a draft that is still open.
+
+    labels: for the person who gets it, "hevc" and "watermarked"; the codec as it was decoded, not
+    as it was listed.
+    """
+
+    fetched: Fetched
+    verified: Verified
+    labels: tuple[str, ...]
+    draft: Draft
+
+
+async def obtain(
+    story: Story,
+    media: Media,
+    *,
+    client: StoryClient,
+    lookup: RenewableLookup,
+    workspace: Workspace,
+    drafts: ExitStack,
+    prefer: Prefer,
+    emit: Emit,
+    now: datetime | None = None,
+) -> ObtainedFile:
+    """The best rendition of a media item that arrives whole and opens.
+
+    drafts: closes every draft made here. emit: called with Transferring and Checking events. now:
+    aware, decides which addresses are about to expire. Raises TooLarge when no rendition is small
+    enough, MediaCorrupt when bytes arrived and none opened, MediaUnavailable or an UpstreamError
+    when none arrived.
+    """
+    attempt = _Attempt(
+        story=story,
+        media=media,
+        client=client,
+        lookup=lookup,
+        workspace=workspace,
+        drafts=drafts,
+        prefer=prefer,
+        emit=emit,
+        now=now,
+        draft=drafts.enter_context(Draft(workspace, client.decoder_threads)),
+    )
+    return await attempt.run()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One obtain() call. draft: the one to write into. tried: addresses that were requested."""
+
+    story: Story
+    media: Media
+    client: StoryClient
+    lookup: RenewableLookup
+    workspace: Workspace
+    drafts: ExitStack
+    prefer: Prefer
+    emit: Emit
+    now: datetime | None
+    draft: Draft
+    tried: set[str] = field(default_factory=set)
+    failures: list[StoriesError] = field(default_factory=list)
+
+    async def run(self) -> ObtainedFile:
+        result = self.lookup.current
+        media = self._find(result) or self.media
+        if not self._expires_soon(media):
+            obtained = await self._from_listing(media, result.session)
+            if obtained is not None:
+                return obtained
+            if self._all_too_large:
+                raise self.failures[0]  # it is no smaller behind a fresh link
+        try:
+            result = await self.lookup.newer_than(result)
+        except StoriesError as error:
+            # Old addresses may still work when only their age spoke against them.
+            self.failures.append(error)
+        else:
+            media = self._find(result) or media
+        obtained = await self._from_listing(media, result.session)
+        if obtained is not None:
+            return obtained
+        raise _most_telling(self.failures)
+
+    def _find(self, result: LookupResult) -> Media | None:
+        """The media item in a look-up result; None when it is not there any more."""
+        for story in result.stories:
+            if story.id == self.story.id:
+                if self.media.kind is MediaKind.SONG:
+                    return story.song
+                for media in story.media:
+                    if media.position == self.media.position and media.kind is self.media.kind:
+                        return media
+        return None
+
+    def _expires_soon(self, media: Media) -> bool:
+        now = self.now or datetime.now(UTC)
+        ends = [variant.expires_at for variant in media.variants if variant.expires_at is not None]
+        return bool(ends) and min(ends) - now < MIN_ADDRESS_LIFE
+
+    @property
+    def _all_too_large(self) -> bool:
+        """Whether there was nothing but renditions over the limit."""
+        return bool(self.failures) and all(
+            isinstance(failure, TooLarge) for failure in self.failures
+        )
+
+    async def _from_listing(self, media: Media, session: Session) -> ObtainedFile | None:
+        """Try every address of one listing that was not tried yet, best first.
+
+        HEVC that was listed as another codec is kept while a further clean rendition may turn out
+        to play everywhere, and taken when none does.
+        """
+        spare: ObtainedFile | None = None
+        for rendition in self._small_enough(media):
+            if spare is not None:
+                if rendition.variant.watermarked and "watermarked" not in spare.labels:
+                    break
+                if self.draft is spare.draft:
+                    self.draft = self.drafts.enter_context(
+                        Draft(self.workspace, self.client.decoder_threads)
+                    )
+            try:
+                obtained = await self._from_mirrors(rendition, media, session)
+            except StoriesError:
+                if spare is None:
+                    raise
+                break  # no room for a better one, say: the spare is whole
+            if obtained is None:
+                continue
+            if not self._listed_as_compatible(rendition) or "hevc" not in obtained.labels:
+                return obtained
+            spare = spare or obtained
+        return spare
+
+    def _small_enough(self, media: Media) -> Iterator[RankedRendition]:
+        limit = size_limit(self.client.config, media.kind)
+        for rendition in rank(media, self.prefer):
+            listed_bytes = rendition.variant.size_bytes or 0
+            if listed_bytes > limit:
+                self.failures.append(TooLarge(f"{listed_bytes} bytes are listed, at most {limit}"))
+            else:
+                yield rendition
+
+    def _listed_as_compatible(self, rendition: RankedRendition) -> bool:
+        return self.prefer == "compatible" and rendition.variant.codec != "hevc"
+
+    async def _from_mirrors(
+        self, rendition: RankedRendition, media: Media, session: Session
+    ) -> ObtainedFile | None:
+        """A rendition from the first of its mirrors whose file is verified; None when none is."""
+        while not self.tried.issuperset(rendition.variant.urls):
+            try:
+                return await self._from_next_mirror(rendition, media, session)
+            except TooLarge as error:
+                self.failures.append(error)
+                self.tried.update(rendition.variant.urls)  # as it is on every mirror
+            except (MediaError, UpstreamError) as error:
+                self.failures.append(error)
+        return None
+
+    async def _from_next_mirror(
+        self, rendition: RankedRendition, media: Media, session: Session
+    ) -> ObtainedFile:
+        draft = self.draft
+        fetched = await self.client.fetch(
+            rendition.variant,
+            draft.file,
+            session,
+            kind=media.kind,
+            tried=self.tried,
+            reserve=self.workspace.reserve,
+            progress=self._report_progress(media, rendition.variant),
+            run_blocking=draft.run,
+        )
+        self.emit(Checking(story_id=self.story.id, position=media.position))
+        verified = await draft.run(
+            partial(verify, draft.file, media.kind, announced_s=media.duration_s)
+        )
+        labels = _labels(rendition, verified)
+        return ObtainedFile(fetched=fetched, verified=verified, labels=labels, draft=draft)
+
+    def _report_progress(
+        self, media: Media, variant: MediaVariant
+    ) -> Callable[[int, int | None], None]:
+        """A progress callback that emits a few events a second out of one call per chunk."""
+        clock = asyncio.get_running_loop().time
+        next_at, reported_bytes = clock(), -1
+
+        def progress(done: int, total: int | None) -> None:
+            nonlocal next_at, reported_bytes
+            now = clock()
+            if done == reported_bytes or (now < next_at and done != total):
+                return
+            next_at, reported_bytes = now + PROGRESS_INTERVAL_S, done
+            self.emit(
+                Transferring(
+                    story_id=self.story.id,
+                    position=media.position,
+                    bytes_done=done,
+                    bytes_total=total or variant.size_bytes,
+                )
+            )
+
+        return progress
+
+
+def _labels(rendition: RankedRendition, verified: Verified) -> tuple[str, ...]:
+    listed = tuple(label for label in rendition.labels if label != "hevc")
+    return ("hevc", *listed) if verified.codec == "hevc" else listed
+
+
+def _most_telling(failures: list[StoriesError]) -> StoriesError:
+    """The failure to report: bytes that did not open say more than a mirror that refused."""
+    for kind in (MediaCorrupt, MediaUnavailable, MediaError):
+        for failure in reversed(failures):
+            if isinstance(failure, kind) and not isinstance(failure, TooLarge):
+                return failure
+    # Too large is what all of them are, or not the reason.
+    failures = [failure for failure in failures if not isinstance(failure, TooLarge)] or failures
+    return failures[-1] if failures else MediaUnavailable("no rendition that could be fetched")

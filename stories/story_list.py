@@ -1,0 +1,203 @@
+"""The story list of an account: its pages read to the end, and once more when it breaks off."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlencode
+
+from stories import wire
+from stories.errors import Refused, StoriesError, UpstreamChanged, UpstreamDown, UpstreamError
+from stories.hosts import SITE
+from stories.http.headers import Purpose
+from stories.http.session import Session
+from stories.structures import Author, Story
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 20
+MAX_LIST_PAGES = 50
+# After so many pages in a row without an item a list counts as broken off.
+MAX_EMPTY_PAGES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryList:
+    """Every active story of an author, oldest first.
+
+    dropped: reason -> number of listed items that were left out. left_out: item id -> that reason.
+    session: the one whose cookies the media addresses belong to, not always the one passed in.
+    missing: how many more stories TikTok counts than it listed; at least 1 when the list broke off.
+    error: why the absence of stories does not mean that there are none; None beside any story.
+    """
+
+    author: Author
+    stories: tuple[Story, ...]
+    dropped: Mapping[str, int]
+    session: Session
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    error: StoriesError | None = None
+
+    def raise_for_error(self) -> None:
+        """Raise `error` when there is one."""
+        if self.error is not None:
+            raise self.error
+
+
+async def get_story_list(
+    author: Author, session: Session, *, open_session: Callable[[], Session], now: datetime
+) -> StoryList:
+    """The story list of an account; check its `error` before an empty one is taken for "no story".
+
+    A list that breaks off, or is shorter than TikTok counts, is read once more on a session from
+    `open_session`; the reading with more stories counts. now: aware, decides what is active. Raises
+    Refused when the answer is zero bytes both times, and what wire.story_page and Session.get_page
+    raise.
+    """
+    first = await _read_pages(author, session, now)
+    if first is not None and (not first.missing or first.capped):
+        return first.story_list(author)
+    try:
+        second = await _read_pages(author, open_session(), now)
+    except UpstreamError as error:
+        if first is None or not first.stories:
+            raise
+        logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
+        second = None
+    best = _better(first, second)
+    if best is None:
+        raise Refused("the story list is an empty answer")
+    return best.story_list(author)
+
+
+@dataclass(slots=True, kw_only=True)
+class _CollectedPages:
+    """The items of a list's pages read so far.
+
+    total: active stories as TikTok counts them, None when it never said. broken_off: the list ended
+    although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
+    """
+
+    session: Session
+    stories: dict[str, Story] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    without_id: int = 0
+    total: int | None = None
+    broken_off: bool = False
+    capped: bool = False
+
+    def add(self, page: wire.StoryPage) -> bool:
+        """Add a page's items; True when one of them is new."""
+        before = self.listed
+        for story in page.stories:
+            if story.id not in self.left_out:
+                self.stories.setdefault(story.id, story)
+        for item_id, reason in page.left_out.items():
+            if item_id not in self.stories:
+                self.left_out.setdefault(item_id, reason)
+        self.without_id += sum(page.dropped.values()) - len(page.left_out)
+        if page.total is not None:
+            self.total = max(self.total or 0, page.total)
+        return self.listed > before
+
+    @property
+    def listed(self) -> int:
+        """The number of items with an id, those left out among them."""
+        return len(self.stories) + len(self.left_out)
+
+    @property
+    def missing(self) -> int:
+        """StoryList.missing. A list with all that TikTok counts is whole however it ended."""
+        if self.total is not None and self.listed >= self.total:
+            return 0
+        return max((self.total or 0) - self.listed, int(self.broken_off))
+
+    def story_list(self, author: Author) -> StoryList:
+        """The list that these pages make."""
+        ordered = sorted(self.stories.values(), key=lambda story: (story.posted_at, story.id))
+        dropped = Counter(self.left_out.values()) + Counter(unreadable=self.without_id)
+        return StoryList(
+            author=ordered[-1].author if ordered else author,
+            stories=tuple(ordered),
+            dropped=dict(dropped),
+            session=self.session,
+            left_out=self.left_out,
+            missing=self.missing,
+            error=None if ordered else self._empty_list_error(dropped),
+        )
+
+    def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:
+        error = wire.empty_list_error(dropped)
+        if self.missing and not isinstance(error, UpstreamChanged):
+            # Of this account alone: no reason for the whole instance to pause, as Refused would be.
+            return UpstreamDown(
+                f"the story list is held back: {self.listed} of {self.total or '?'}"
+            )
+        return error
+
+
+async def _read_pages(author: Author, session: Session, now: datetime) -> _CollectedPages | None:
+    """All pages; None when one is an answer of zero bytes, which says nothing."""
+    pages = _CollectedPages(session=session)
+    cursor, empty_pages = "0", 0
+    for _ in range(MAX_LIST_PAGES):
+        answer = await session.get_page(
+            _list_url(author, cursor),
+            Purpose.LIST,
+            referer=f"{SITE}@{author.name}" if author.name else SITE,
+            allow_empty=True,
+        )
+        if not answer.found:
+            raise UpstreamChanged("the story list answers 404")
+        if not answer.body:
+            return None
+        page = wire.story_page(answer.body, author, now=now)
+        has_new = pages.add(page)
+        if not page.has_more:
+            return pages
+        empty_pages = 0 if page.listed_ids else empty_pages + 1
+        repeated = bool(page.listed_ids) and not has_new
+        advances = _is_ahead(page.next_cursor, cursor)
+        if repeated or not advances or empty_pages == MAX_EMPTY_PAGES:
+            pages.broken_off = True
+            return pages
+        cursor = page.next_cursor or cursor
+    logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
+    pages.broken_off = pages.capped = True
+    return pages
+
+
+def _list_url(author: Author, cursor: str) -> str:
+    # The smallest set that is answered in full; no signature is needed.
+    query = {
+        "aid": "1988",
+        "authorId": author.id,
+        "count": str(PAGE_SIZE),
+        "cursor": cursor,
+        "device_platform": "web_pc",
+        "loadBackward": "false",
+    }
+    return f"{SITE}api/story/item_list/?{urlencode(query)}"
+
+
+def _better(
+    first: _CollectedPages | None, second: _CollectedPages | None
+) -> _CollectedPages | None:
+    """Of two readings of one list, the whole one or the one with more; in doubt the later."""
+    if first is None or second is None:
+        return first or second
+    if first.stories and second.missing and len(second.stories) <= len(first.stories):
+        return first
+    return second
+
+
+def _is_ahead(next_cursor: str | None, cursor: str) -> bool:
+    """True when the next page lies ahead; one that stands still would be asked for ever."""
+    try:
+        return next_cursor is not None and int(next_cursor) > int(cursor)
+    except ValueError:
+        return False

@@ -1,0 +1,42 @@
+"""Filters beside the lists: state, error code, and what is on disk."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from jobs.models import Artifact, Job
+from jobs.states import ItemState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("state", [*ItemState.values, "nonsense"])
+def test_jobs_are_filtered_by_state(browser: Client, job: Job, state: str) -> None:
+    page = browser.get(f"/admin/jobs/job/?state={state}").content.decode()
+    assert (str(job.pk) in page) is (state in {"queued", "nonsense"})
+
+
+def test_lines_are_filtered_by_code(browser: Client, job: Job) -> None:
+    failed, queued = job.items.order_by("position")
+    for code, there in (("upstream_down", {failed.pk}), ("-", {queued.pk}), ("gone", set())):
+        page = browser.get(f"/admin/jobs/item/?error_code={code}").content.decode()
+        found = {one.pk for one in (failed, queued) if f"item/{one.pk}/change" in page}
+        assert found == there
+    page = browser.get("/admin/jobs/item/").content.decode()
+    assert "?error_code=upstream_down" in page
+    assert '?error_code="' not in page
+
+
+def test_files_are_filtered_by_presence(browser: Client, job: Job) -> None:
+    file = Artifact.objects.get()
+    for there, gone in ((True, False), (False, True)):
+        assert (str(file.pk) in listed(browser, "yes")) is there
+        assert (str(file.pk) in listed(browser, "no")) is gone
+        Artifact.objects.update(removed_at=timezone.now())
+
+
+def listed(browser: Client, present: str) -> str:
+    """The list of files that are there, or not."""
+    return browser.get(f"/admin/jobs/artifact/?present={present}").content.decode()

@@ -1,0 +1,236 @@
+"""A job's page, as it is rendered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import escape
+from pytest_django import DjangoAssertNumQueries
+
+from jobs.errors import BY_CODE
+from jobs.models import Artifact, Item, ItemKind, Job, Role, Story, StoryKind
+from jobs.states import ItemState
+from jobs.templatetags.words import when
+from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.pages.pages import saved, shown
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_queued_job_waits_in_words(client: Client, alice: User) -> None:
+    job = make_job(alice, links=1)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Queued, next in line" in page
+    assert "data-settled" not in page
+    assert '<meta http-equiv="refresh"' in page
+    assert "Cancel" in page
+
+
+def test_a_settled_job_does_not_reload_itself(client: Client, alice: User) -> None:
+    page = shown(client.get(f"/jobs/{saved(alice).pk}/"))
+    assert "data-settled" in page
+    assert "http-equiv" not in page
+    assert "1 file saved and checked" in page
+    assert "Download image" in page
+    assert "Cancel" not in page
+
+
+def test_the_fragment_is_the_part_that_changes(client: Client, alice: User) -> None:
+    job = saved(alice)
+    response = client.get(f"/jobs/{job.pk}/progress/")
+    page = response.content.decode()
+    assert page.lstrip().startswith('<div id="job"')
+    assert "<html" not in page
+    assert response["ETag"] in shown(client.get(f"/jobs/{job.pk}/")).replace("&quot;", '"')
+
+
+def test_the_fragment_is_cheap_and_silent_while_nothing_changes(
+    client: Client, alice: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = saved(alice)
+    for _ in range(3):
+        make_artifact(make_story(make_item(job, state=ItemState.DONE)))
+    address = f"/jobs/{job.pk}/progress/"
+    with django_assert_max_num_queries(3):
+        tag = client.get(address)["ETag"]
+    with django_assert_max_num_queries(3):
+        response = client.get(address, headers={"If-None-Match": tag})
+    assert response.status_code == 304
+    assert response.content == b""
+    Item.objects.filter(job=job).update(error_code="timed_out", state=ItemState.PARTIAL)
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_fragment_changes_when_tiktok_forgets(client: Client, alice: User) -> None:
+    job = saved(alice)
+    address = f"/jobs/{job.pk}/progress/"
+    tag = client.get(address)["ETag"]
+    Story.objects.update(leaves_at=timezone.now() - timedelta(seconds=1))
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_every_line_has_its_verdict(client: Client, alice: User) -> None:
+    job = make_job(alice, settled_at=timezone.now())
+    make_item(job, name="gone", state=ItemState.FAILED, error_code="no_such_account")
+    make_item(job, name="slow", state=ItemState.FAILED, error_code="upstream_down")
+    make_item(job, name="none", state=ItemState.EMPTY, author_id="1", author_name="none")
+    make_item(
+        job,
+        name="p",
+        line="https://www.tiktok.com/@p/video/7300000000000000001",
+        kind=ItemKind.POST,
+        state=ItemState.FAILED,
+        error_code="not_a_story",
+    )
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "No public account with that name" in page
+    assert "TikTok does not answer" in page
+    assert "No active story that everyone can see" in page
+    assert "Save this post anyway" in page
+    assert "Retry failed (1)" in page
+    assert page.count("/retry/") == 2  # the job's and the one line's that can gain by it
+
+
+def test_a_line_that_is_alone_has_one_button_to_retry(client: Client, alice: User) -> None:
+    job = make_job(alice, settled_at=timezone.now())
+    make_item(job, name="slow", state=ItemState.FAILED, error_code="upstream_down")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "TikTok does not answer" in page
+    assert page.count("/retry/") == 1
+    assert "Retry failed" not in page
+
+
+def test_waiting_for_tiktok_is_said_once_for_all_lines(client: Client, alice: User) -> None:
+    job = make_job(alice)
+    until = timezone.now() + timedelta(minutes=9)
+    for name in ("a1", "b2", "c3"):
+        make_item(job, name=name, not_before=until, error_code="refused")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert page.count("TikTok refuses this server at the moment") == 1
+    assert "Next attempt" in page
+
+
+def test_a_missing_photo_is_named(client: Client, alice: User) -> None:
+    job = make_job(alice, settled_at=timezone.now())
+    item = make_item(
+        job, name="n", state=ItemState.PARTIAL, error_code="media_unavailable", author_name="n"
+    )
+    story = make_story(
+        item, kind=StoryKind.CAROUSEL, media_count=5, state=ItemState.PARTIAL,
+        error_code="media_unavailable",
+    )  # fmt: skip
+    for position in (1, 2, 4, 5):
+        make_artifact(story, position=position)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "4 of 5. Photo 3 did not arrive." in page
+    assert "4 of 5 files saved" in page
+
+
+def crowd(owner: User, *, failed: int = 5, empty: int = 2, **facts: Any) -> Job:
+    """More lines than one sees at a glance."""
+    job = make_job(owner, settled_at=timezone.now(), **facts)
+    for number in range(failed):
+        make_item(job, name=f"bad{number}", state=ItemState.FAILED, error_code="upstream_down")
+    for number in range(empty):
+        make_item(job, name=f"quiet{number}", state=ItemState.EMPTY)
+    return job
+
+
+def test_many_lines_are_narrowed_down_by_result(client: Client, alice: User) -> None:
+    job = crowd(alice)
+    address = f"/jobs/{job.pk}/"
+    page = shown(client.get(address))
+    assert page.count('<section class="line') == 7
+    assert f'href="{address}?show=failed">5 failed</a>' in page
+    assert f'href="{address}" aria-current="true"' in page
+    page = shown(client.get(f"{address}?show=empty"))
+    assert page.count('<section class="line') == 2
+    assert f'href="{address}?show=empty" aria-current="true">2 without active stories</a>' in page
+    # What polls asks for the same.
+    assert f'data-fragment="{address}progress/?show=empty"' in page
+    part = shown(client.get(f"{address}progress/?show=empty"))
+    assert part.count('<section class="line') == 2
+
+
+@pytest.mark.parametrize("show", ["running", "nonsense", ""])
+def test_what_no_line_is_in_hides_none(client: Client, alice: User, show: str) -> None:
+    job = crowd(alice)
+    page = shown(client.get(f"/jobs/{job.pk}/?show={show}"))
+    assert page.count('<section class="line') == 7
+
+
+def test_few_lines_need_no_narrowing(client: Client, alice: User) -> None:
+    job = crowd(alice, failed=2)
+    page = shown(client.get(f"/jobs/{job.pk}/?show=failed"))
+    assert "?show=" not in page
+    assert page.count('<section class="line') == 4
+
+
+def test_among_many_lines_a_failure_takes_little_room(client: Client, alice: User) -> None:
+    page = shown(client.get(f"/jobs/{crowd(alice).pk}/"))
+    assert page.count('class="verdict failed slim"') == 5
+    hint = escape(BY_CODE["upstream_down"].hint)
+    assert page.count(hint) == 1
+    page = shown(client.get(f"/jobs/{crowd(alice, failed=2).pk}/"))
+    assert page.count('class="verdict failed"') == 2
+    assert page.count(hint) == 2
+
+
+def test_cleaned_up_tiles_stay(client: Client, alice: User) -> None:
+    job = saved(alice)
+    Artifact.objects.update(removed_at=timezone.now())
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Cleaned up" in page
+    assert "Fetch again" in page
+    Story.objects.update(leaves_at=timezone.now() - timedelta(hours=1))
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Gone from TikTok too" in page
+    assert "Fetch again" not in page
+
+
+def test_a_carousel_shows_every_picture_with_its_download(client: Client, alice: User) -> None:
+    job = saved(alice, kind=StoryKind.CAROUSEL, media_count=3)
+    story = Story.objects.get()
+    files = [Artifact.objects.get(), make_artifact(story), make_artifact(story)]
+    zipped = make_artifact(story, role=Role.ZIP, position=0)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    thumbs = page.split('<ul class="thumbs">')[1].split("</ul>")[0]
+    for file in files:
+        assert f'href="/files/{file.pk}/{file.name}?inline=1"' in thumbs
+        assert f'href="/files/{file.pk}/{file.name}" download' in thumbs
+        assert page.count(f'href="/files/{file.pk}/{file.name}" download') == 1
+    assert str(zipped.pk) not in thumbs
+
+
+def test_a_tile_says_when_its_story_was_posted_and_the_whole_caption(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice, caption="word " * 100 + "last")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert f"Posted {when(Story.objects.get().posted_at, 'near')}" in page
+    assert "last</p>" in page
+
+
+def test_labels_are_said(client: Client, alice: User) -> None:
+    job = saved(alice, kind=StoryKind.VIDEO)
+    Artifact.objects.update(labels=["hevc", "watermarked"], content_type="video/mp4")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "HEVC: may not play everywhere" in page
+    assert "with watermark" in page
+    assert "Download MP4" in page
+
+
+def test_hostile_text_stays_text(client: Client, alice: User) -> None:
+    evil = '"><script>alert(1)</script>'
+    job = make_job(alice, note=evil, settled_at=timezone.now())
+    item = make_item(
+        job, line=evil, state=ItemState.DONE, author_name="x", author_nickname=evil, author_id="1"
+    )
+    make_artifact(make_story(item, caption=evil), name=f"{evil}.jpg".replace("/", "_"))
+    for address in (f"/jobs/{job.pk}/", "/", f"/history/?q={evil}", f"/jobs/{job.pk}/forget/"):
+        assert "<script>alert" not in shown(client.get(address))

@@ -1,0 +1,53 @@
+"""Stories as tiles."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Artifact, Role, StoryKind
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_story
+from tests.unit.jobs.pages.pages import page_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_there_is_to_take() -> None:
+    item = make_item(state=ItemState.DONE, author_name="x")
+    photo = make_story(item)
+    make_artifact(photo, content_type="image/webp", position=1)
+    make_artifact(photo, role=Role.CONVERTED, position=1)
+    make_artifact(photo, role=Role.ATTACHED_SONG, content_type="audio/mpeg", position=0)
+    video = make_story(item, kind=StoryKind.VIDEO)
+    make_artifact(video, content_type="video/mp4", duration_s=75.2, position=1)
+    make_artifact(video, role=Role.AUDIO_TRACK, content_type="audio/mp4", position=1)
+    many = make_story(item, kind=StoryKind.CAROUSEL, media_count=2)
+    make_artifact(many, position=1)
+    make_artifact(many, position=2)
+    make_artifact(many, role=Role.ZIP, content_type="application/zip", position=0)
+    tiles = page_of(item.job).lines[0].tiles
+    links = [[tile.main, *tile.more] for tile in tiles]
+    assert [[link.label for link in row if link] for row in links] == [
+        ["Download WebP", "Attached song, MP3", "Image as JPG"],
+        ["Download MP4", "Sound, M4A"],
+        ["Download ZIP"],
+    ]
+    assert [shown.download.label for shown in tiles[2].viewer_items] == ["Image 1", "Image 2"]
+    assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
+    assert [len(tile.viewer_items) for tile in tiles] == [1, 1, 2]
+    assert tiles[2].viewer_items[1].title == "@x · 2 photos · 2/2"
+
+
+def test_a_cleaned_up_tile() -> None:
+    file = make_artifact()
+    assert file.story
+    assert file.story.item
+    Artifact.objects.update(removed_at=timezone.now())
+    page = page_of(file.job)
+    tile = page.lines[0].tiles[0]
+    assert (tile.cover, tile.main, tile.checked) == (None, None, False)
+    assert (page.files_present, page.files_saved) == (0, 1)
+    assert tile.removed_at == page.removed_at
+    assert page.removed_at
+    assert page.summary == "1 file saved and checked"

@@ -1,0 +1,31 @@
+"""A session on a mock transport: what a test's handler answers is what arrives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from stories.config import ClientConfig
+from stories.http.session import Session
+
+PROFILE = "https://www.tiktok.com/@somebody"
+FILE = "https://v16-webapp-prime.tiktok.com/video/tos/x/?expire=1"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def session_on(handler: Handler | Any, **settings: Any) -> Session:
+    """A session whose pages and media both come from `handler`."""
+    transport = httpx.MockTransport(handler)
+    return Session(
+        config=ClientConfig(**settings), page_transport=transport, media_transport=transport
+    )
+
+
+def answering(status: int = 200, body: bytes = b"<html>", **headers: str) -> Handler:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: httpx.Response(status, headers=named, content=body)
+
+
+async def read(session: Session, url: str = FILE, **part: Any) -> bytes:
+    async with session.stream_media(url, **part) as answer:
+        return b"".join([chunk async for chunk in answer.chunks])

@@ -1,0 +1,227 @@
+"""The story list: its pages, how it ends, and when it is read again."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from stories.client import StoryClient
+from stories.errors import (
+    Challenged,
+    LoginRequired,
+    PrivateAccount,
+    RateLimited,
+    Refusal,
+    Refused,
+    StoriesError,
+    UpstreamChanged,
+    UpstreamDown,
+)
+from tests.fake_tiktok import Account, FakeTikTok
+from tests.unit.stories.lookups import Said, failure, find, ids, reading
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_pages_are_followed_to_the_end(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = [alice.nothing() for _ in range(2)] + [alice.photo() for _ in range(5)]
+    tiktok.most_per_page = 2
+    for kind in (int, str):
+        tiktok.cursor_as = kind
+        tiktok.forget_requests()
+        found = await find(client, "alice")
+        assert ids(found) == [story.id for story in made if story.kind == "photo"]
+        assert dict(found.dropped) == {"no_media": 2}
+        assert tiktok.count("list") == 4
+    cursors = [httpx.URL(seen.url).params["cursor"] for seen in tiktok.seen("list")]
+    assert cursors[0] == "0"
+    assert [int(cursor) for cursor in cursors] == sorted({int(cursor) for cursor in cursors})
+
+
+@pytest.mark.parametrize("fault", ["stuck", "repeat"])
+async def test_a_list_that_never_ends_ends(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, fault: str
+) -> None:
+    made = alice.photo()
+    tiktok.fault("list", fault)
+    found = await find(client, "alice")
+    assert (ids(found), found.missing) == ([made.id], 0), "TikTok counts no more than it listed"
+    assert tiktok.count("list") <= 2
+
+
+@pytest.mark.parametrize(
+    "again", [{"MaxCursor": 1}, {"MaxCursor": 10**15}], ids=["stands still", "repeats itself"]
+)
+async def test_a_list_that_breaks_off_is_read_again(
+    tiktok: FakeTikTok, alice: Account, again: Said
+) -> None:
+    made = alice.photo()
+    broken = {"itemList": None, "HasMoreAfter": True, "TotalCount": None, "MaxCursor": 1}
+    async with reading(tiktok, broken, broken, {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.missing) == ([made.id], 0)
+    tiktok.forget_requests()
+    first = alice.photo()
+    tiktok.most_per_page = 1
+    cut = {"HasMoreAfter": True, "TotalCount": None, **again}
+    async with reading(tiktok, {"TotalCount": None}, cut, {}) as client:
+        found = await find(client, "alice")
+    assert ids(found) == [made.id, first.id]
+    # Still broken then: what there is counts, and that it is not all is said.
+    async with reading(tiktok, cut) as client:
+        found = await find(client, "alice")
+    assert len(found.stories) == 1
+    assert found.missing == 1
+
+
+async def test_empty_pages_are_passed_over_while_there_is_more(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = alice.photo()
+    nothing = [
+        {"itemList": None, "HasMoreAfter": True, "MaxCursor": n, "TotalCount": None}
+        for n in range(1, 5)
+    ]
+    async with reading(tiktok, *nothing[:2], {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), tiktok.count("list")) == ([made.id], 3)
+    tiktok.forget_requests()
+    async with reading(tiktok, *nothing[:3], *nothing) as client:
+        assert await failure(client, "alice") is UpstreamDown
+    assert tiktok.count("list") == 6
+
+
+async def test_a_list_with_ever_new_pages_is_capped(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stories.story_list.MAX_LIST_PAGES", 3)
+    for _ in range(6):
+        alice.photo(size=(64, 64))
+    tiktok.most_per_page = 1
+    found = await find(client, "alice")
+    assert tiktok.count("list") == 3, "a second reading would end at the same place"
+    assert len(found.stories) == 3
+    assert found.missing == 3
+
+
+async def test_a_partial_list_is_read_again(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = [alice.photo(), alice.photo()]
+    async with reading(tiktok, {"TotalCount": "5"}, {}) as partial:
+        found = await find(partial, "alice")
+    assert (ids(found), found.missing) == ([story.id for story in made], 0)
+    tiktok.forget_requests()
+    async with reading(tiktok, {"TotalCount": "5"}) as partial:
+        found = await find(partial, "alice")
+    assert (ids(found), found.missing) == ([story.id for story in made], 3)
+    assert tiktok.count("list") == 2
+    # The second reading fails, or brings less: the first one stands.
+    for second in (b"", b"<html>", {"TotalCount": "5", "itemList": None}):
+        async with reading(tiktok, {"TotalCount": "5"}, second) as partial:
+            found = await find(partial, "alice")
+        assert (ids(found), found.missing) == ([story.id for story in made], 3)
+
+
+async def test_a_private_account_is_private_in_the_second_reading_too(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    async with reading(tiktok, {"TotalCount": "5"}, {"statusCode": 10222}) as client:
+        assert await failure(client, "alice") is PrivateAccount
+
+
+async def test_an_account_is_not_empty_while_something_is_missing(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.expired()
+    async with reading(tiktok, {"TotalCount": "3"}) as client:
+        assert await failure(client, "alice") is UpstreamDown
+
+
+@pytest.mark.parametrize(("fault", "error"), [("withheld", UpstreamDown), ("empty", Refused)])
+async def test_a_partial_answer_is_asked_again_and_never_means_no_story(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    fault: str,
+    error: type[StoriesError],
+) -> None:
+    story = alice.photo()
+    tiktok.fault("list", fault, times=1)
+    found = await find(client, "alice")
+    assert ids(found) == [story.id]
+    first, second = (seen.headers.get("cookie", "") for seen in tiktok.seen("list"))
+    assert "ttwid" in first
+    assert "ttwid" not in second, "the second try is a fresh session"
+    tiktok.fault("list", fault)
+    # Only an answer of nothing turns the whole server away; a list held back is this account's.
+    assert await failure(client, "alice") is error
+    assert not issubclass(UpstreamDown, Refusal)
+    assert tiktok.count("list") == 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "error"),
+    [
+        (403, {}, Refused),
+        (405, {}, Refused),
+        (444, {}, Refused),
+        ("system_error", {}, Refused),
+        ("captcha", {}, Refused),
+        ("challenge_again", {}, Challenged),
+        (429, {"retry_after": 300}, RateLimited),
+        (500, {}, UpstreamDown),
+        ("silent", {}, UpstreamDown),
+        ("stall", {"after": 100}, UpstreamDown),
+        ("drop", {"after": 100}, UpstreamDown),
+        ("changed", {}, UpstreamChanged),
+        ("deep", {}, UpstreamChanged),
+        ("huge", {"size": 20 * 2**20}, UpstreamChanged),
+        ("login", {}, LoginRequired),
+        (404, {}, UpstreamChanged),
+        ("redirect", {"to": "https://evil.example/"}, UpstreamChanged),
+        ("redirect", {"to": "http://www.tiktok.com/"}, UpstreamChanged),
+    ],
+)
+async def test_a_list_that_is_not_given(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    fault: str | int,
+    options: dict[str, Any],
+    error: type[StoriesError],
+) -> None:
+    alice.photo()
+    tiktok.fault("list", fault, **options)
+    assert await failure(client, "alice") is error
+    assert tiktok.strays == []
+
+
+async def test_a_list_of_things_we_cannot_read_is_not_empty(
+    client: StoryClient, alice: Account
+) -> None:
+    alice.nothing()
+    assert await failure(client, "alice") is UpstreamChanged
+
+
+async def test_the_rate_limit_is_passed_before_each_page_and_list(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    passed: list[int] = []
+
+    async def rate_limit(*, at_once: bool = False) -> None:
+        passed.append(len(tiktok.requests))
+
+    alice.photo()
+    transport = tiktok.transport()
+    async with StoryClient(
+        rate_limit=rate_limit, page_transport=transport, media_transport=transport
+    ) as client:
+        await find(client, "alice")
+    assert passed == [0, 1]

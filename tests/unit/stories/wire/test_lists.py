@@ -1,0 +1,269 @@
+"""The story list, one page at a time, kept to the trust rules."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stories import errors, wire
+from stories.errors import StoriesError
+from stories.structures import Author
+from tests.unit.stories.wire.payloads import (
+    CHALLENGE,
+    LEAVES,
+    NOW,
+    POSTED,
+    SEC_UID,
+    STORY_ID,
+    USER_ID,
+    body,
+    listing,
+    read,
+    sample,
+    story_item,
+)
+
+
+def test_partly_recorded_story_as_it_is() -> None:
+    """Its addresses were replaced by ones outside the allow-list, so it has nothing to fetch."""
+    answer = body(sample("story_item_PARTIAL"))
+    found = read(answer)
+    assert found.stories == ()
+    assert found.dropped == {"no_media": 1}
+    assert found.listed_ids == {STORY_ID}
+    assert not found.has_more
+    assert found.next_cursor == "1775589637000"
+    assert read(answer, now=LEAVES).dropped == {"expired": 1}
+
+
+DROPPED: dict[str, tuple[dict[str, Any], str | None]] = {
+    "kept": ({}, None),
+    "another author": ({"author": {"id": "1", "uniqueId": "sample.user"}}, "foreign"),
+    "another name, no id": ({"author": {"uniqueId": "other"}}, "foreign"),
+    "no author": ({"author": None}, "foreign"),
+    "same name, no id": ({"author": {"uniqueId": "Sample.User"}}, None),
+    "renamed": ({"author": {"id": USER_ID, "uniqueId": "new.name"}}, None),
+    "private": ({"privateItem": True}, "private"),
+    "secret": ({"secret": True}, "private"),
+    "advertisement": ({"isAd": True}, "ad"),
+    "expired now": ({"story": {"ExpiredAt": int(NOW.timestamp()) * 1000}}, "expired"),
+    "expires next second": ({"story": {"ExpiredAt": (int(NOW.timestamp()) + 1) * 1000}}, None),
+    "expiry as text": ({"story": {"ExpiredAt": str(int(NOW.timestamp()) * 1000)}}, "expired"),
+    "no expiry": ({"story": {}}, None),
+    "no story object": ({"story": None}, None),
+    "expiry before posting": ({"story": {"ExpiredAt": 1_600_000_000_000}}, None),
+    "old, no expiry": ({"story": {}, "createTime": 1_700_000_000}, "expired"),
+    "no video": ({"video": None}, "no_media"),
+    "video of a wrong type": ({"video": ["x"]}, "no_media"),
+    "empty addresses": ({"video": {"playAddr": "", "bitrateInfo": []}}, "no_media"),
+    "age gate": ({"video": {}, "isContentClassified": True}, "age_restricted"),
+    "classified with media": ({"isContentClassified": True}, None),
+    "photo before its slides": ({"imagePost": {"images": []}}, "not_ready"),
+    "photo without a list": ({"imagePost": {}}, "not_ready"),
+    "slides of a wrong type": ({"imagePost": {"images": {"x": 1}}}, "not_ready"),
+    "slides without addresses": ({"imagePost": {"images": [{}, None, 3]}}, "no_media"),
+    "endless slides": ({"imagePost": {"images": [{}] * 101}}, "unreadable"),
+    "no id": ({"id": None}, "unreadable"),
+    "id is hostile": ({"id": "../../1"}, "unreadable"),
+    "id as number": ({"id": int(STORY_ID)}, None),
+    "no time: taken from the id": ({"createTime": None}, None),
+    "time as text": ({"createTime": "1775589637"}, None),
+    "time is nonsense": ({"createTime": 1e300}, None),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), DROPPED.values(), ids=DROPPED.keys())
+def test_trust_rules(changes: dict[str, Any], reason: str | None) -> None:
+    found = read(listing(story_item(**changes)))
+    assert found.dropped == ({} if reason is None else {reason: 1})
+    assert len(found.stories) == (1 if reason is None else 0)
+    for story in found.stories:
+        assert story.author.id == USER_ID
+        assert story.posted_at == POSTED
+
+
+def test_renamed_author_is_told_by_the_item() -> None:
+    answer = listing(story_item(author={"id": USER_ID, "uniqueId": "New.Name"}))
+    known = Author(id=USER_ID, name="old.name", nickname="N", sec_uid=SEC_UID, private=False)
+    (story,) = wire.story_page(answer, known, now=NOW).stories
+    assert story.author == Author(
+        id=USER_ID, name="new.name", nickname="N", sec_uid=SEC_UID, private=False
+    )
+
+
+@pytest.mark.parametrize("flag", ["privateAccount", "secret"])
+def test_a_private_author_ends_the_list(flag: str) -> None:
+    hidden = story_item(author={"id": USER_ID, "uniqueId": "sample.user", flag: True})
+    public = story_item(id="7626099422044159983")
+    with pytest.raises(errors.PrivateAccount):
+        read(listing(public, hidden))
+    by_name = story_item(author={"uniqueId": "Sample.User", flag: "true"})
+    with pytest.raises(errors.PrivateAccount):
+        read(listing(by_name))
+    # Someone else's flag says nothing about the account asked for.
+    foreign = story_item(author={"id": "68", "uniqueId": "other", flag: True})
+    assert read(listing(foreign, public)).dropped == {"foreign": 1}
+
+
+@pytest.mark.parametrize("owner", [{"uniqueId": ""}, {}, {"id": USER_ID}, {"id": USER_ID, "x": 1}])
+def test_an_account_known_by_its_id_alone_needs_a_name(owner: dict[str, Any]) -> None:
+    answer = listing(story_item(author=owner))
+    found = wire.story_page(answer, Author(id=USER_ID, name=""), now=NOW)
+    assert found.stories == ()
+    assert found.dropped == {"unreadable" if "id" in owner else "foreign": 1}
+
+
+def test_what_was_left_out_is_told_by_id() -> None:
+    second = story_item(id="7626099422044159983", isAd=True)
+    found = read(listing(story_item(privateItem=True), second, None))
+    assert found.left_out == {STORY_ID: "private", "7626099422044159983": "ad"}
+    assert found.dropped == {"private": 1, "ad": 1, "unreadable": 1}
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("expired", errors.Gone),
+        ("private", errors.PrivatePost),
+        ("age_restricted", errors.AgeRestricted),
+        ("not_ready", errors.MediaUnavailable),
+        ("no_media", errors.UpstreamChanged),
+        ("unreadable", errors.UpstreamChanged),
+        ("foreign", None),
+        ("ad", None),
+    ],
+)
+def test_what_a_reason_means_for_the_one_item(reason: str, kind: type[StoriesError] | None) -> None:
+    error = wire.left_out_error(reason)
+    assert error is None if kind is None else type(error) is kind
+
+
+def test_ordered_and_each_once() -> None:
+    second = story_item(id="7626099422044159983", createTime=1775589700)
+    found = read(listing(second, story_item(), second, story_item(isAd=True), "junk", None))
+    assert [story.id for story in found.stories] == [STORY_ID, "7626099422044159983"]
+    assert found.dropped == {"unreadable": 2}
+    assert found.listed_ids == {STORY_ID, "7626099422044159983"}
+
+
+def test_server_clock_wins() -> None:
+    late = int((LEAVES + timedelta(seconds=1)).timestamp()) * 1000 + 500
+    found = read(listing(story_item(), extra={"now": late}))
+    assert found.dropped == {"expired": 1}
+    assert found.server_now == LEAVES + timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize("days", [-400, -1.1, 1.1, 400])
+def test_a_server_clock_that_cannot_be_is_not_believed(days: float) -> None:
+    told = int((NOW + timedelta(days=days)).timestamp()) * 1000
+    found = read(listing(story_item(), extra={"now": told}))
+    assert len(found.stories) == 1
+    assert found.server_now is None
+
+
+EMPTY = {
+    "list absent": {"statusCode": 0},
+    "other spelling": {"status_code": 0},
+    "both spellings": {"statusCode": 0, "status_code": 0, "status_msg": ""},
+    "list empty": {"statusCode": 0, "itemList": []},
+    "list null": {"statusCode": 0, "itemList": None, "TotalCount": "0"},
+    "code as text": {"statusCode": "0", "itemList": []},
+    "no code, but a list": {"itemList": []},
+}
+
+
+@pytest.mark.parametrize("answer", EMPTY.values(), ids=EMPTY.keys())
+def test_no_active_story(answer: dict[str, Any]) -> None:
+    found = read(body(answer))
+    assert (found.stories, found.dropped, found.has_more) == ((), {}, False)
+    assert not found.total
+
+
+@pytest.mark.parametrize(
+    ("given", "cursor"),
+    [
+        ({"MaxCursor": 1775589637000}, "1775589637000"),
+        ({"MaxCursor": "1775589637000"}, "1775589637000"),
+        ({"MaxCursor": 1775589637000.0}, "1775589637000"),
+        ({"MaxCursor": "x"}, "1775589637000"),
+        ({"MaxCursor": 0}, "0"),
+        ({}, "1775589637000"),
+        ({"itemList": []}, None),
+    ],
+    ids=["number", "text", "float", "nonsense", "zero", "from the last item", "nothing"],
+)
+def test_cursor(given: dict[str, Any], cursor: str | None) -> None:
+    assert read(listing(story_item(), **given)).next_cursor == cursor
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        *[(told, True) for told in (True, 1, "true", "1", "True")],
+        *[(told, False) for told in (False, 0, "false", "0", "", None, [1], 2)],
+    ],
+)
+def test_has_more(told: Any, *, more: bool) -> None:
+    assert read(listing(HasMoreAfter=told)).has_more is more
+
+
+@pytest.mark.parametrize(
+    ("told", "total"), [("3", 3), (3, 3), (0, 0), (None, None), ("many", None), (-1, None)]
+)
+def test_total(told: Any, total: int | None) -> None:
+    assert read(listing(TotalCount=told)).total == total
+
+
+LIST_ERRORS: dict[str, tuple[bytes, type[StoriesError]]] = {
+    "zero bytes": (b"", errors.Refused),
+    "verify_event": (body({"code": "10000", "verify_event": "", "x": 1}), errors.Refused),
+    "verify_event without a code": (body({"verify_event": "x", "itemList": []}), errors.Refused),
+    "verify code alone": (body({"code": "10000", "type": "verify"}), errors.Refused),
+    "HTML": (b"<!DOCTYPE html><html>hello</html>", errors.UpstreamChanged),
+    "challenge": (CHALLENGE, errors.Challenged),
+    "no code, no list": (body({"x": 1}), errors.UpstreamChanged),
+    "code is a list": (body({"statusCode": []}), errors.UpstreamChanged),
+    "code is a boolean": (body({"statusCode": False}), errors.UpstreamChanged),
+    "code is NaN": (b'{"statusCode": NaN}', errors.UpstreamChanged),
+    "list is an object": (body({"statusCode": 0, "itemList": {}}), errors.UpstreamChanged),
+    "list is a number": (body({"statusCode": 0, "itemList": 0}), errors.UpstreamChanged),
+    "list is endless": (listing(*[{}] * 201), errors.UpstreamChanged),
+    "array": (b"[]", errors.UpstreamChanged),
+    "string": (b'"x"', errors.UpstreamChanged),
+    "null": (b"null", errors.UpstreamChanged),
+    "cut short": (listing(story_item())[:-40], errors.UpstreamChanged),
+    "nested deeply": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, errors.UpstreamChanged),
+    "nested arrays": (b'{"a":' + b"[" * 100_000, errors.UpstreamChanged),
+    "too many values": (b'{"a":[' + b"0," * 400_001 + b"0]}", errors.UpstreamChanged),
+    "endless number": (b'{"statusCode":' + b"9" * 10_000 + b"}", errors.UpstreamChanged),
+    "UTF-16": (listing().decode().encode("utf-16"), errors.UpstreamChanged),
+    "binary": (bytes(range(256)), errors.UpstreamChanged),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind"), LIST_ERRORS.values(), ids=LIST_ERRORS.keys())
+def test_an_unreadable_list_is_never_no_story(answer: bytes, kind: type[StoriesError]) -> None:
+    with pytest.raises(kind) as failure:
+        read(answer)
+    assert type(failure.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("dropped", "kind"),
+    [
+        ({}, None),
+        ({"expired": 3, "private": 1, "ad": 1}, None),
+        ({"expired": 1, "no_media": 1}, errors.UpstreamChanged),
+        ({"unreadable": 2}, errors.UpstreamChanged),
+        ({"foreign": 2}, errors.UpstreamChanged),
+        ({"not_ready": 1, "no_media": 1}, errors.MediaUnavailable),
+        ({"age_restricted": 1}, errors.AgeRestricted),
+    ],
+)
+def test_nothing_kept_is_not_always_nothing_there(
+    dropped: dict[str, int], kind: type[StoriesError] | None
+) -> None:
+    error = wire.empty_list_error(dropped)
+    assert error is None if kind is None else isinstance(error, kind)

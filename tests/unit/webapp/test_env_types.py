@@ -1,0 +1,73 @@
+"""How the values of settings are written: durations and sizes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from webapp.env_types import Duration, Size
+
+DURATION: TypeAdapter[Any] = TypeAdapter(Duration)
+SIZE: TypeAdapter[Any] = TypeAdapter(Size)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("15m", 900),
+        ("2h", 7200),
+        ("30d", 30 * 86400),
+        ("1h30m", 5400),
+        ("1D2H", 86400 + 7200),
+        (" 2h ", 7200),
+        ("0", 0),
+        ("0s", 0),
+    ],
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert DURATION.validate_python(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2", "h", "2 h", "-2h", "2h1d", "2w", "1.5h", "3651d", "9" * 30 + "s", "٣h"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration|ten years"):
+        DURATION.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("0", 0),
+        ("12345", 12345),
+        ("12345B", 12345),
+        ("500MB", 500_000_000),
+        ("500 mb", 500_000_000),
+        ("10G", 10_000_000_000),
+        ("1GiB", 2**30),
+        ("1.5KiB", 1536),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_sizes(text: str, count: int) -> None:
+    assert SIZE.validate_python(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1XB", "1,5GB", "9" * 19 + "TB", "9" * 500, "iB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match=r"size|disk"):
+        SIZE.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["5MB;", "5MB or so", "5 kbit", "5PB", "1e3", ".5MB", "1_000", "0x10", "٣MB"]
+)
+def test_a_size_is_the_whole_text(text: str) -> None:
+    """ByteSize alone takes most of these, or what they begin with."""
+    with pytest.raises(ValueError, match="write a size like 500MB, 10GB or 1GiB"):
+        SIZE.validate_python(text)

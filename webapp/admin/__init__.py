@@ -1,0 +1,18 @@
+"""The admin's pages about people: role, usage, limits; block, delete, sign out.
+
+They stand here and not in `accounts` because usage is known to `jobs`. People are added by
+invitation alone, and only admins see these pages, whatever permissions a member may have.
+"""
+
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+
+from accounts import signin
+from webapp.admin.person import PersonAdmin
+
+__all__ = ["PersonAdmin"]
+
+admin.site.unregister(User)
+admin.site.unregister(Group)  # roles are member and admin, nothing else
+admin.site.unregister(signin.PRIVATE_MODELS)
+admin.site.register(User, PersonAdmin)

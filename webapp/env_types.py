@@ -1,0 +1,235 @@
+"""Types of the settings: how durations, sizes, URLs, hosts and files are written and checked.
+
+Each type is an `Annotated` alias whose validators raise ValueError with the words shown to whoever
+runs the instance. A value that may hold a password is never quoted in an error.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+
+# --- durations and sizes --------------------------------------------------------------------------
+
+_DURATION: Final = re.compile(
+    r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII | re.IGNORECASE
+)
+_LONGEST: Final = timedelta(days=3650)
+_SIZE: Final = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*((?:[KMGT]I?)?)B?", re.ASCII | re.IGNORECASE)
+_LARGEST_BYTES: Final = 10**18
+
+
+def _parse_duration(text: object) -> object:
+    """`2h`, `30d`, `90s`, `1h30m` or `0` as a timedelta; other types pass. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    text = text.strip()
+    if text == "0":
+        return timedelta()
+    match = _DURATION.fullmatch(text)
+    if not match or not any(match.groups()):
+        raise ValueError("write a duration like 90s, 15m, 2h or 30d")
+    days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
+    if days > _LONGEST.days:
+        raise ValueError("that is longer than ten years")
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if duration > _LONGEST:
+        raise ValueError("that is longer than ten years")
+    return duration
+
+
+def _whole_size(text: object) -> object:
+    """The text as ByteSize reads it: that alone would let anything follow. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise ValueError("write a size like 500MB, 10GB or 1GiB")
+    number, unit = match.groups()
+    return f"{number}{unit}B"
+
+
+def _fits_a_disk(size: ByteSize) -> ByteSize:
+    if size > _LARGEST_BYTES:
+        raise ValueError("that is larger than any disk")
+    return size
+
+
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
+"""`90s`, `15m`, `2h`, `30d`, `1h30m` or `0`; ten years at most."""
+
+Size = Annotated[ByteSize, BeforeValidator(_whole_size), AfterValidator(_fits_a_disk)]
+"""Bytes: `500MB`, `10GB`, `1GiB` or a plain number; 10^18 at most."""
+
+# --- hosts and URLs -------------------------------------------------------------------------------
+
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_PATH: Final = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
+_MAIL_PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _HOST.fullmatch(name) is not None
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _split(url: SecretStr | str) -> SplitResult:
+    """The parts of a URL. An impossible one raises ValueError without quoting it."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else url.get_secret_value())
+        parts.port  # noqa: B018 (asked for only to have it checked)
+    except ValueError:
+        raise ValueError("that is not a URL") from None
+    return parts
+
+
+def _check_proxy(url: SecretStr) -> SecretStr:
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write it as http://host:port")
+    return url
+
+
+def _check_redis(url: SecretStr) -> SecretStr:
+    parts = _split(url)
+    required = {"redis": parts.hostname, "rediss": parts.hostname, "unix": parts.path}
+    if not required.get(parts.scheme):
+        raise ValueError("write it as redis://host:6379/0 or unix:///path")
+    return url
+
+
+def _check_database(url: SecretStr) -> SecretStr:
+    parts = _split(url)
+    if parts.scheme not in {"sqlite", "postgres", "postgresql"} or not parts.path.strip("/"):
+        raise ValueError("write it as postgres://user:password@host/name or sqlite:///path")
+    return url
+
+
+def _check_mail(url: SecretStr) -> SecretStr:
+    parts = _split(url)
+    if parts.scheme not in _MAIL_PORTS or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("write it as smtp+tls://user:password@host:587 or smtps://…")
+    if parts.password and parts.scheme == "smtp" and not _is_loopback(parts.hostname):
+        raise ValueError("a password would travel in the clear; use smtp+tls:// or smtps://")
+    return url
+
+
+def _check_sender(sender: str) -> str:
+    address = parseaddr(sender)[1]
+    mailbox, at, host = address.rpartition("@")
+    if not sender.isprintable() or not (mailbox and at and _is_host(host)) or " " in address:
+        raise ValueError("write it as name@host or Name <name@host>")
+    return sender
+
+
+def _check_public_url(url: str) -> str:
+    parts = _split(url)
+    odd = parts.query or parts.fragment or parts.username
+    if odd or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write it as https://host or https://host/path")
+    if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
+        raise ValueError("it holds characters an address cannot have")
+    return url.rstrip("/")
+
+
+def _check_bind(bind: str) -> str:
+    try:
+        ipaddress.ip_address(bind)
+    except ValueError:
+        if not _HOST.fullmatch(bind) or not bind.rpartition(".")[2].strip("0123456789"):
+            raise ValueError("write an address such as 127.0.0.1 or 0.0.0.0") from None
+    return bind
+
+
+ProxyUrl = Annotated[SecretStr, AfterValidator(_check_proxy)]
+"""`http://host:port` or `https://…`."""
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis)]
+"""`redis://…`, `rediss://…` or `unix:///path`."""
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database)]
+"""`postgres://user:password@host/name` or `sqlite:///path`."""
+
+MailUrl = Annotated[SecretStr, AfterValidator(_check_mail)]
+"""`smtp+tls://…`, `smtps://…` or `smtp://…`; the last without a password, or on this machine."""
+
+MailSender = Annotated[str, Field(max_length=320), AfterValidator(_check_sender)]
+"""`name@host` or `Name <name@host>`; 320 characters at most."""
+
+PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
+"""`https://host` or `https://host/path`, kept without a slash at its end."""
+
+BindAddress = Annotated[str, AfterValidator(_check_bind)]
+"""An IP address or a host name to listen on, without a port."""
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _check_certificates(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    try:
+        ssl.create_default_context(cafile=path)
+    except (ssl.SSLError, OSError) as error:
+        raise ValueError("the file holds no certificate in PEM form") from error
+    return path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+"""A path, made absolute; `~` is the home folder."""
+
+CertificateFile = Annotated[AbsolutePath, AfterValidator(_check_certificates)]
+"""A readable PEM file with at least one certificate."""
+
+# --- the mail server ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """The server mail is handed to.
+
+    starttls: encrypted after a greeting; tls: from the first byte.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    starttls: bool
+    tls: bool
+
+
+def mail_server(url: SecretStr) -> MailServer:
+    """The server named by a MailUrl; the scheme gives the port when the URL has none."""
+    parts = _split(url)
+    return MailServer(
+        host=parts.hostname or "",
+        port=parts.port or _MAIL_PORTS[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starttls=parts.scheme == "smtp+tls",
+        tls=parts.scheme == "smtps",
+    )
