@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from jobs import wording
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Item, StoryKind
 from jobs.pages import presenter
 from jobs.queries import snapshot
 from jobs.states import ItemState
-from jobs.templatetags import words
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.pages.pages import page_of
 
@@ -144,47 +142,3 @@ def test_the_tag_changes_when_a_story_leaves() -> None:
     after = presenter.present(seen, file.story.leaves_at)
     assert before.etag != after.etag
     assert before.etag == presenter.present(replace(seen), now.replace(year=2000)).etag
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "said"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_600, "1.0 MB"), (8_440_000, "8.4 MB"),
-     (123_456_789, "123 MB"), (5_100_000_000, "5.1 GB"), (None, "")],
-)  # fmt: skip
-def test_sizes(size_bytes: int | None, said: str) -> None:
-    assert wording.size(size_bytes).replace("\N{NO-BREAK SPACE}", " ") == said
-
-
-@pytest.mark.parametrize(
-    ("duration", "said"),
-    [
-        (timedelta(hours=2), "2 hours"),
-        (timedelta(hours=24), "24 hours"),
-        (timedelta(days=30), "30 days"),
-        (timedelta(minutes=90), "90 minutes"),
-        (timedelta(seconds=61), "61 seconds"),
-        (timedelta(hours=1), "1 hour"),
-    ],
-)
-def test_spans(duration: timedelta, said: str) -> None:
-    assert wording.span(duration) == said
-
-
-def test_clocks() -> None:
-    past = words.clock(timezone.now() - timedelta(1), ahead="in {}", past="over", at="at {}")
-    assert "data-clock" not in past
-    assert ">over<" in past
-    ahead = words.clock(datetime(2999, 1, 2, 3, 4, tzinfo=UTC), ahead="in {}", past="o", at="at {}")
-    assert ">at 2 Jan, 03:04 UTC<" in ahead
-    assert 'datetime="2999-01-02T03:04:00+00:00"' in ahead
-    assert words.clock(None, ahead="", past="", at="") == ""
-    assert words.when(None) == ""
-
-
-def test_near_times_tell_the_day_unless_it_is_today() -> None:
-    now = timezone.now().astimezone(UTC)
-    day = timedelta(days=1)
-    assert f">{now:%H:%M} UTC<" in words.when(now, "near")
-    assert f">yesterday {now:%H:%M} UTC<" in words.when(now - day, "near")
-    assert f">tomorrow {now:%H:%M} UTC<" in words.when(now + day, "near")
-    assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")

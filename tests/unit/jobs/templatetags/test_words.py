@@ -1,0 +1,30 @@
+"""Template tags that write times as HTML."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from jobs import wording
+from jobs.templatetags import words
+
+
+def test_clocks() -> None:
+    past = words.clock(timezone.now() - timedelta(1), ahead="in {}", past="over", at="at {}")
+    assert "data-clock" not in past
+    assert ">over<" in past
+    ahead = words.clock(datetime(2999, 1, 2, 3, 4, tzinfo=UTC), ahead="in {}", past="o", at="at {}")
+    assert ">at 2 Jan, 03:04 UTC<" in ahead
+    assert 'datetime="2999-01-02T03:04:00+00:00"' in ahead
+    assert words.clock(None, ahead="", past="", at="") == ""
+    assert words.when(None) == ""
+
+
+def test_near_times_tell_the_day_unless_it_is_today() -> None:
+    now = timezone.now().astimezone(UTC)
+    day = timedelta(days=1)
+    assert f">{now:%H:%M} UTC<" in words.when(now, "near")
+    assert f">yesterday {now:%H:%M} UTC<" in words.when(now - day, "near")
+    assert f">tomorrow {now:%H:%M} UTC<" in words.when(now + day, "near")
+    assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")
