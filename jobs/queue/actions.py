@@ -104,7 +104,9 @@ def requeue(items: QuerySet[Item]) -> int:
     now = timezone.now()
     with transaction.atomic():
         _lock_jobs(items)
-        ids = list(requeueable(items).values_list("pk", flat=True))
+        # Locked, so that no worker claims one between the two moves below.
+        locked = requeueable(items).order_by("pk").select_for_update()
+        ids = list(locked.values_list("pk", flat=True))
         chosen = Item.objects.filter(pk__in=ids)
         short = chosen.filter(state__in=SHORT)
         settled = transition(short, S.QUEUED, asked_at=now, settled_at=None, **_FRESH)

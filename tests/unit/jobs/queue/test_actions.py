@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from jobs.errors import retry_may_help
@@ -132,3 +134,48 @@ def test_queueing_again(state: ItemState, code: str, key: str, again: bool) -> N
         # What was open keeps its place in the line.
         assert (item.asked_at == long_ago) is (state == S.QUEUED)
         assert (Job.objects.get().settled_at is None) is (state != S.QUEUED)
+
+
+def wait_until_someone_waits() -> None:
+    """Until a statement waits for a lock."""
+    over = threading.Event()
+    for _ in range(400):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        over.wait(0.05)
+    raise AssertionError("nothing waits for a lock")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_line_claimed_while_it_is_requeued_is_requeued_too(broker: Broker) -> None:
+    item = make_item()
+    claimed_now, over = threading.Event(), threading.Event()
+    requeued: list[int] = []
+
+    def claim() -> None:
+        with transaction.atomic():
+            assert claims.claim(item.pk)
+            claimed_now.set()
+            over.wait(20)
+        connections.close_all()
+
+    def requeue() -> None:
+        requeued.append(actions.requeue(Item.objects.filter(pk=item.pk)))
+        connections.close_all()
+
+    threads = [threading.Thread(target=claim), threading.Thread(target=requeue)]
+    threads[0].start()
+    try:
+        assert claimed_now.wait(20)
+        threads[1].start()
+        wait_until_someone_waits()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert requeued == [1]
+    item.refresh_from_db()
+    assert item.state == S.QUEUED
