@@ -182,6 +182,13 @@ def test_no_error_code_means_two_things() -> None:
     assert sorted(codes) == sorted(set(codes))
 
 
+def test_a_bug_has_an_id_of_one_kind() -> None:
+    """`jobs.errors.new_bug_id` makes them; nothing else stands in a log and in a message."""
+    makers = re.compile(r"token_hex\(|\.hex\[:")
+    found = {name_of(path) for path in sources() if makers.search(path.read_text(encoding="utf-8"))}
+    assert found == {"jobs/errors.py"}
+
+
 @pytest.mark.django_db
 def test_no_migration_is_missing() -> None:
     from django.core.management import call_command

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import signal
 import threading
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from jobs import lines
-from jobs.errors import Cancelled, Internal
+from jobs.errors import Cancelled, Internal, new_bug_id
 from jobs.lines import Line
 from jobs.standalone.bundle import pack_bundle
 from jobs.standalone.client import MakeClient, RunRateLimit, client_from_settings
@@ -187,9 +186,9 @@ class _Run:
             except StoriesError as harvest_error:
                 error = as_folder_full(harvest_error)
             except Exception:  # a bug: this line's alone, and the others go on
-                error_id = secrets.token_hex(5)
-                logger.exception("line crashed, id %s", error_id)
-                error = Internal(error_id)
+                bug_id = new_bug_id()
+                logger.exception("line crashed, bug %s", bug_id)
+                error = Internal(bug_id)
             await asyncio.to_thread(self.writer.settle_line, line, error)
             if not (self.zipped and line.files):
                 self._report(line)

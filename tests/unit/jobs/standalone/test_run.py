@@ -179,7 +179,7 @@ def test_a_bug_in_one_line_is_that_lines_alone(
     assert sorted(run.recorder.verdicts()) == [("done", "@alice"), ("failed", "@bob")]
     error = result.lines[1].error
     assert isinstance(error, Internal)
-    assert len(error.detail) == 10
+    assert len(error.detail) == 8
     assert result.exit_code == 1
     assert [name.split("/")[0] for name in run.files()] == ["alice", "alice"]
 
