@@ -40,7 +40,8 @@ _DRAFT_TTL_S: Final = 60 * 60
 _FIELDS: Final = ("text", "note", "prefer", "posts", "audio")
 _MAX_NEXT_LENGTH: Final = 2000
 """Django redirects to no address of more than 2048 characters after a sign-in."""
-_writer_signer = Signer(salt="jobs.pages.home.writer")
+_writer_signer = Signer(salt="jobs.home.writer")
+"""The salt stays as it is: pages opened before an update keep their signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

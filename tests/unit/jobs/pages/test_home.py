@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.signing import Signer
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -126,6 +127,13 @@ def test_what_was_typed_survives_a_session_that_ended(client: Client) -> None:
         assert chosen in page
     assert '<details class="options" open>' in page
     assert typed not in client.get("/").content.decode()
+
+
+def test_a_page_opened_before_an_update_keeps_its_writer(client: Client, alice: User) -> None:
+    old_page = Signer(salt="jobs.home.writer").sign(str(alice.pk))
+    client.session.flush()
+    response = client.post("/", {"text": "@nora", "writer": old_page})
+    assert ">\n@nora</textarea>" in sign_in(client, response["Location"]).content.decode()
 
 
 def test_what_somebody_else_typed_is_not_shown(client: Client) -> None:
