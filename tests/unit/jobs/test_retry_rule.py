@@ -32,13 +32,15 @@ def make_settled(alice: User, state: ItemState, code: str) -> Item:
 
 @pytest.mark.parametrize("state", [S.PARTIAL, S.FAILED])
 @pytest.mark.parametrize("code", CODES)
-def test_all_four_say_the_same(alice: User, client: Client, state: ItemState, code: str) -> None:
+def test_all_say_the_same(alice: User, client: Client, state: ItemState, code: str) -> None:
     item = make_settled(alice, state, code)
     client.force_login(alice)
     token = {"Authorization": f"Bearer {tokens.create(alice, 'script')}"}
     job_url, retry_url = f"/jobs/{item.job_id}/", f"/jobs/{item.job_id}/retry/"
 
-    page = retry_url in client.get(job_url).content.decode()
+    make_item(item.job, name="otto", state=S.EMPTY, settled_at=timezone.now())
+    shown = client.get(job_url).content.decode()
+    page, line = retry_url in shown, f"/items/{item.pk}/retry/" in shown
     history = retry_url in client.get("/history/").content.decode()
     told = client.get(f"/api/v1/jobs/{item.job_id}", headers=token).json()["items"][0]["error"]
     api = told is None or told["retryable"]
@@ -50,7 +52,7 @@ def test_all_four_say_the_same(alice: User, client: Client, state: ItemState, co
     admin = "1 line that failed and may work now" in question
 
     expected = not code or code not in FINAL_CODES
-    assert (page, history, api, admin) == (expected,) * 4
+    assert (page, line, history, api, admin) == (expected,) * 5
     assert retry_may_help(state, code) is expected
     assert actions.retryable(Item.objects.all()).exists() is expected
 
