@@ -375,12 +375,15 @@ class PackageState(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+OPEN_PACKAGES: Final = frozenset({PackageState.QUEUED, PackageState.RUNNING})
+
+
 class PackageQuerySet(OwnedQuerySet["Package"]):
     """Packages by state."""
 
     def open(self) -> Self:
         """Packages that are queued or being packed."""
-        return self.filter(state__in=(PackageState.QUEUED, PackageState.RUNNING))
+        return self.filter(state__in=OPEN_PACKAGES)
 
 
 class Package(Owned):

@@ -39,6 +39,8 @@ CANCELLED lead nowhere."""
 OPEN: Final = frozenset({S.QUEUED, S.RUNNING})
 SHORT: Final = frozenset({S.PARTIAL, S.FAILED})
 """Settled short of what was asked for."""
+SAVED: Final = frozenset({S.DONE, S.PARTIAL})
+"""Settled, with something saved."""
 
 
 def sources(to: ItemState) -> frozenset[ItemState]:

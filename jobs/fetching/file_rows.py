@@ -21,7 +21,7 @@ from jobs.files import deletion, names, store
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, Role, Story
 from jobs.queue.claims import Claim, ClaimLost, fenced
-from jobs.states import ItemState
+from jobs.states import SAVED
 from stories.events import FileReady
 from stories.harvest import CONVERTED_TYPES
 
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 MediaKey = tuple[str, int]
 """A picture, video or song: TikTok's id of its story, and its position within it."""
 
-_CLOSED: Final = frozenset({ItemState.DONE, ItemState.PARTIAL})
 _FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
 
 
@@ -64,7 +63,7 @@ class FileRows:
             key = (story.tiktok_id, artifact.position)
             derived = {(story.pk, role, artifact.position) for role in self._derived(artifact)}
             # Once a story is closed, a derived file that is missing could not be made.
-            if story.state in _CLOSED or derived <= present:
+            if story.state in SAVED or derived <= present:
                 saved[key] = artifact.size_bytes
             else:
                 self.incomplete.add(key)

@@ -20,7 +20,7 @@ from jobs.queue.backoff import release_queue
 from jobs.queue.claims import Claim, fenced
 from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Outcome
-from jobs.states import ItemState
+from jobs.states import SAVED, ItemState
 from jobs.text import clean_text
 from jobs.upstream import breaker
 from jobs.zips.builder import build_carousel
@@ -132,7 +132,7 @@ class Recorder:
             return Outcome(ItemState.EMPTY)
         if all(state == ItemState.DONE for state in states):
             return Outcome(ItemState.DONE)
-        some_saved = {ItemState.DONE, ItemState.PARTIAL} & set(states)
+        some_saved = SAVED & set(states)
         state = ItemState.PARTIAL if some_saved else ItemState.FAILED
         return Outcome(state, self._missing())
 

@@ -27,8 +27,8 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import REFUSAL_CODES
 from jobs.files import capacity
 from jobs.files.capacity import Capacity
-from jobs.models import Item, Package, PackageState
-from jobs.states import ItemState
+from jobs.models import Item, Package
+from jobs.states import SHORT, ItemState
 from jobs.upstream import breaker
 from jobs.upstream.breaker import BreakerState
 
@@ -172,9 +172,7 @@ def queue_depth(now: datetime) -> QueueDepth:
         running=Count("pk", filter=Q(state=S.RUNNING)),
         oldest_due_since=Min(Greatest("asked_at", Coalesce("not_before", "asked_at")), filter=due),
     )
-    open_packages = (PackageState.QUEUED, PackageState.RUNNING)
-    packages = Package.objects.filter(state__in=open_packages).count()
-    return QueueDepth(packages=packages, **counts)
+    return QueueDepth(packages=Package.objects.open().count(), **counts)
 
 
 def _workers() -> tuple[WorkerStatus, ...]:
@@ -225,7 +223,7 @@ def recent_outcomes(now: datetime) -> RecentOutcomes:
     failed: dict[datetime, int] = defaultdict(int)
     codes: dict[str, int] = defaultdict(int)
     for hour, state, code, count in rows:
-        if state in (S.FAILED, S.PARTIAL):
+        if state in SHORT:
             failed[hour] += count
             codes[code] += count
         else:

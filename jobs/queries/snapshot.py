@@ -21,7 +21,7 @@ from django.utils import timezone
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
-from jobs.models import Item, PackageState, Role
+from jobs.models import OPEN_PACKAGES, Item, PackageState, Role
 from jobs.queries.job_view import (
     AuthorView,
     ErrorView,
@@ -313,7 +313,7 @@ def _package(
     return (
         file if file and file.present else None,
         ErrorView(code=code) if state == PackageState.FAILED else None,
-        state in {PackageState.QUEUED, PackageState.RUNNING},
+        state in OPEN_PACKAGES,
     )
 
 

@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
 from jobs.queue import submission
-from jobs.states import ItemState
+from jobs.states import SAVED, ItemState
 
 DUPLICATE_WINDOW: Final = timedelta(seconds=10)
 """Equal resubmissions of one user within this time are one: a button tapped twice."""
-_SAVED_STATES: Final = frozenset({ItemState.DONE, ItemState.PARTIAL})
 
 
 def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok: bool) -> bool:
@@ -29,7 +28,7 @@ def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok:
     """
     if state == ItemState.CANCELLED:
         return True
-    if state not in _SAVED_STATES or not saved or present:
+    if state not in SAVED or not saved or present:
         return False
     return on_tiktok or kind == ItemKind.USER
 

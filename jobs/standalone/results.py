@@ -13,7 +13,7 @@ from pathlib import Path
 from jobs.errors import Cancelled
 from jobs.lines import Line
 from jobs.models import ItemKind
-from jobs.states import ItemState, job_state
+from jobs.states import SAVED, ItemState, job_state
 from jobs.zips.archive import FileFacts, StoryFacts
 from stories import structures
 from stories.errors import MediaUnavailable, StoriesError
@@ -106,7 +106,7 @@ class LineResult:
         story_errors = [story.error for story in self.stories if story.error is not None]
         self.error = error or min(story_errors, key=lambda story_error: not story_error.retryable)
         missing = ItemState.CANCELLED if isinstance(error, Cancelled) else ItemState.FAILED
-        some = states & {ItemState.DONE, ItemState.PARTIAL}
+        some = states & SAVED
         self.state = ItemState.PARTIAL if some else missing
 
     def discard_files(self, error: StoriesError) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from jobs.ephemeral.connection import RedisUnavailable, execute
-from jobs.errors import BY_CODE
+from jobs.errors import BY_CODE, is_refusal
 from stories.errors import RateLimited, Refusal, Refused
 
 logger = logging.getLogger(__name__)
@@ -170,10 +170,8 @@ def raise_if_open_here() -> None:
 def _raise_until(until: float) -> None:
     left_s = until - time.time()
     if left_s > 0:
-        kind = BY_CODE.get(_local.code, Refused)
-        raise (kind if issubclass(kind, Refusal) else Refused)(
-            "this instance is pausing", retry_after_s=left_s
-        )
+        kind = BY_CODE[_local.code] if is_refusal(_local.code) else Refused
+        raise kind("this instance is pausing", retry_after_s=left_s)
 
 
 def _state() -> BreakerState | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs.errors import NothingToPack
 from jobs.files import capacity, store
 from jobs.files.workspace import Workspace
-from jobs.models import Artifact, Job, Package, PackageState
+from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState
 from jobs.queue import quotas
 from jobs.queue.claims import HEARTBEAT_EVERY_S, ClaimLost
 from jobs.queue.dispatch import dispatch
@@ -57,7 +57,7 @@ def _existing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package
     for package in job.packages.select_related("artifact").order_by("-created_at"):
         if package.selection != wanted:
             continue
-        if package.state in {PackageState.QUEUED, PackageState.RUNNING}:
+        if package.state in OPEN_PACKAGES:
             return package
         ready = package.artifact if package.state == PackageState.DONE else None
         # created_at of a ZIP is when its files were looked up: one saved later is not in it.
