@@ -369,6 +369,6 @@ _catch_all.api_operation(
     "/{path:path}",
     auth=None,
     include_in_schema=False,
-    operation_id="nowhere",
+    url_name="_nowhere",
 )(_unknown_path)
 api.add_router("", _catch_all)

@@ -43,12 +43,12 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     requeued = _requeue_stalled_items(now)
     packages = _requeue_stalled_packages(now)
     gave_up = settling.give_up_waiting(now)
-    closed = settling.settle_forgotten_jobs(now)
+    closed = settling.settle_overlooked_jobs(now)
     report = ReaperReport(
         requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)
     )
     if requeued or packages or gave_up or closed:
-        logger.warning("repaired: %s", report)
+        logger.warning("requeued and settled: %s", report)
     return report
 
 

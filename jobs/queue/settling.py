@@ -135,7 +135,7 @@ def settle_finished_jobs(jobs: models.QuerySet[Job], now: datetime) -> int:
 # --- what the reaper puts right -------------------------------------------------------------------
 
 
-def settle_forgotten_jobs(now: datetime) -> int:
+def settle_overlooked_jobs(now: datetime) -> int:
     """Settle jobs whose last item settled without them, and reopen those settled too early.
 
     How many were settled. A job is settled too early when a retry crosses with its settling.

@@ -64,7 +64,7 @@ class HousekeepingConsumer(bootsteps.ConsumerStep):
             message.ack()
 
 
-_housekeeping_pool = ThreadPoolExecutor(1, "house")
+_housekeeping_pool = ThreadPoolExecutor(1, "housekeeping")
 _packing_pool = ThreadPoolExecutor(PACKING_THREADS, "packer")
 _lock = threading.Lock()
 _waiting: set[str] = set()

@@ -31,6 +31,6 @@ class Command(BaseCommand):
         if not 1 <= days <= invitations.MAX_DAYS:
             raise CommandError(f"--days takes 1 to {invitations.MAX_DAYS}", returncode=2)
         token = invitations.create(None, admin=options["admin"], days=days)
-        # This room alone, mounted at the root: no need to load every view.
+        # These URLs alone, mounted at the root: no need to load every view.
         path = reverse("join", urlconf="accounts.urls", args=[token])
         self.stdout.write(absolute_url(settings.STORYKEEP, path))

@@ -178,7 +178,7 @@ class Command(BaseCommand):
     def set_up_lines(self, env: Env, token: str | None) -> Iterator[str]:
         """Lines with the set-up link for the first admin; none without a token."""
         if token:
-            # This room alone, mounted at the root: loading every view would take longer than all
+            # These URLs alone, mounted at the root: loading every view would take longer than all
             # the rest.
             path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
