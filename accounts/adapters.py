@@ -32,7 +32,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Never: sign-up is by invitation."""
+        """Always False: sign-up is by invitation."""
         return False
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
 """Submissions, their queue, and the files that come of them."""
 
 VERSION = "0.1.0"
-"""Of Storykeep as a whole; pyproject.toml says the same."""
+"""Version of Storykeep as a whole; pyproject.toml says the same."""

@@ -1,4 +1,4 @@
-"""How Django knows this app."""
+"""The app config of `jobs`."""
 
 from django.apps import AppConfig
 

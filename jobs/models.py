@@ -98,7 +98,7 @@ class Quota(models.Model):
 
 
 class Prefer(models.TextChoices):
-    """Which rendition of a video to save."""
+    """The rendition of a video to save."""
 
     COMPATIBLE = "compatible", _("plays everywhere (H.264)")
     HIGHEST = "highest", _("highest quality, even HEVC")
@@ -171,7 +171,7 @@ class Job(Owned):
 
 
 class ItemKind(models.TextChoices):
-    """What a line asks for; a short link counts as a story until it is resolved."""
+    """What the line was taken for; a short link counts as a story until it is resolved."""
 
     USER = "user", _("account")
     STORY = "story", _("story")
@@ -293,7 +293,7 @@ class Story(Owned):
 
 
 class Role(models.TextChoices):
-    """What a file is to its story or job."""
+    """The role of a file in its story or job."""
 
     MEDIA = "media", _("the story itself")
     CONVERTED = "converted", _("a JPEG made from it")

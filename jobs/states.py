@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ItemState(models.TextChoices):
-    """The state of an item. A job's state has the same names."""
+    """Where one line stands. A job uses the same names."""
 
     QUEUED = "queued", _("queued")
     RUNNING = "running", _("running")

@@ -81,11 +81,11 @@ def pack_package(package_id: str) -> None:
 
 @shared_task(ignore_result=True)
 def repair() -> None:
-    """Every few seconds: requeue what lost workers held, send what is due."""
+    """Requeue what lost workers held and send what is due, every few seconds."""
     reaper.requeue_stalled(timezone.now())
 
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    """Every minute: remove what has served its time."""
+    """Remove what has served its time, every minute."""
     sweeping.sweep(timezone.now())

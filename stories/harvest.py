@@ -1,4 +1,4 @@
-"""One target into verified files, reported as events: no database, no paths, no retries.
+"""Harvest: a target becomes verified files, reported as events; no database, no paths, no retries.
 
 Consumed by jobs/fetching/pipeline.py and the fetch command. The events are in stories/events.py;
 the files live in a workspace that the caller supplies.

@@ -1,4 +1,4 @@
-"""One TikTok URL or account name into a Target, and a Target back into its canonical URL.
+"""Links: a TikTok URL or account name becomes a Target, and a Target its canonical URL.
 
 Pure and network-free. docs/protocol.md lists the link forms. A link to any other page or site is
 refused with a description of what it is. Only an InputError is raised, and every expression here

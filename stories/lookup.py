@@ -1,4 +1,4 @@
-"""From one target to the stories behind it: the order of requests, and the error they add up to.
+"""Lookup of the stories behind a target: the order of requests, and the error they add up to.
 
 An account: cached id, profile page, embed. A story or post link: the author's list, the item's own
 page, its embed. Each step is tried once; waiting and trying again later is the queue's business.
@@ -56,7 +56,7 @@ class LookupResult:
 
 
 def posted_at(item_id: str) -> datetime:
-    """When an item was posted: the high 32 bits of its id are Unix seconds."""
+    """The time an item was posted: the high 32 bits of its id are Unix seconds."""
     return datetime.fromtimestamp(int(item_id) >> 32, UTC)
 
 
@@ -322,7 +322,7 @@ def _story_error(
 
 
 def _most_specific(page_error: StoriesError, outcome: _ListOutcome) -> StoriesError:
-    """Of the errors of the item's page and of the author's list, the one that says most.
+    """The error that says most, of those of the item's page and of the author's list.
 
     The page has the last word about the item. When it is kept from us nothing is final: an error
     that can be retried comes first.

@@ -20,7 +20,7 @@ from stories.structures import Author, Target
 T = TypeVar("T")
 
 STEP_TIMEOUT_S: Final = 30.0
-"""How long one step may take, waiting for the rate limit included."""
+"""Seconds one step may take, waiting for the rate limit included."""
 SAMPLE_BYTES: Final = 1024
 
 

@@ -187,7 +187,7 @@ def _list_url(author: Author, cursor: str) -> str:
 def _better(
     first: _CollectedPages | None, second: _CollectedPages | None
 ) -> _CollectedPages | None:
-    """Of two readings of one list, the whole one or the one with more; in doubt the later."""
+    """The whole one of two readings of a list, or the one with more; in doubt the later."""
     if first is None or second is None:
         return first or second
     if first.stories and second.missing and len(second.stories) <= len(first.stories):

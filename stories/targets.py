@@ -1,4 +1,4 @@
-"""Pasted prose into Targets: the lines of a text, and the one target that each line asks for.
+"""Targets in pasted prose: the lines of a text, and the one target that each line asks for.
 
 Pure and network-free, so that a page can classify while someone types. docs/protocol.md lists the
 forms; stories/links.py reads the single link or name. Only an InputError is raised, and every

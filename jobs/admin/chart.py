@@ -10,7 +10,7 @@ from jobs.ops.dashboard import HourlyOutcomes
 
 BAR_WIDTH: Final = 10
 HEIGHT: Final = 64
-"""Of a column and of the chart, in the drawing's units."""
+"""Width of a column and height of the chart, in the drawing's units."""
 _MIN_BAR_HEIGHT: Final = 2
 
 

@@ -31,13 +31,13 @@ _MIN_WORD_LENGTH: Final = 3
 
 
 def targets_shown() -> bool:
-    """Does this instance show the admin what people fetched?"""
+    """Whether this instance shows the admin what people fetched."""
     shown: bool = settings.STORYKEEP.show_targets
     return shown
 
 
 def reveals_target(lookup: str) -> bool:
-    """Would filtering by this lookup reveal a masked field, guess by guess?"""
+    """Whether filtering by this lookup would reveal a masked field, guess by guess."""
     return not _MASKED_NAMES.isdisjoint(lookup.split("__"))
 
 

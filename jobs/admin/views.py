@@ -30,7 +30,7 @@ from jobs.ops.dashboard import Dashboard
 View = Callable[[HttpRequest], HttpResponseBase]
 
 REFRESH_MS: Final = 3000
-"""How often the operations page asks for its fragment, at most."""
+"""Milliseconds between two requests of the operations page for its fragment, at least."""
 DIAGNOSIS_TIMEOUT_S: Final = 120.0
 MAX_NAME_LENGTH: Final = 300
 

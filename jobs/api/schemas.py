@@ -24,7 +24,7 @@ LABELS = ("hevc", "watermarked", "converted", "audio_track", "attached_song", "p
 
 
 def _storable(text: str) -> str:
-    """As every database takes it: whole characters, and a mark in the place of each NUL.
+    """The text as every database takes it: whole characters, a mark in the place of each NUL.
 
     Left out, it would make one name of what stood before and behind it.
     """
@@ -128,7 +128,7 @@ class RefusedLineOut(BaseModel):
 
 
 class SubmitErrorBody(ErrorBody):
-    """Why no job was made. lines: when not one of them can be saved, the first ones and why."""
+    """A refused submission. lines: when not one of them can be saved, the first ones and why."""
 
     lines: list[RefusedLineOut] = []
 

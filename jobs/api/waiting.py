@@ -15,12 +15,12 @@ from jobs.models import Item, Job
 
 MAX_WAIT_S: Final = 30
 POLL_INTERVALS_S: Final = (0.5, 0.5, 1.0, 1.0, 2.0)
-"""How long to sleep between two queries; the last one repeats."""
+"""Seconds to sleep between two queries; the last one repeats."""
 _sleep = time.sleep
 
 
 class WaitSlots:
-    """How many requests of this process may sleep at once, for each of them holds a thread.
+    """A limit on requests of this process that sleep at once, for each of them holds a thread.
 
     A third of the threads in all, and of one user at most a third of that.
     """

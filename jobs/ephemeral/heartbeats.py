@@ -21,7 +21,7 @@ EXPIRES_AFTER_S: Final = 20.0
 """A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
 REAP_EVERY_S: Final = 15.0
 SWEEP_EVERY_S: Final = 60.0
-"""How often the scheduler sends the reaper and the sweep."""
+"""Seconds between two messages of the scheduler for the reaper, and for the sweep."""
 _WORKERS: Final = "storykeep:workers"
 _SWEPT: Final = "storykeep:swept"
 
@@ -73,7 +73,7 @@ class Sweep:
 
     @property
     def next_at(self) -> datetime:
-        """When the scheduler sends the next one."""
+        """The time the scheduler sends the next one."""
         return self.at + timedelta(seconds=SWEEP_EVERY_S)
 
     def is_late(self, now: datetime) -> bool:

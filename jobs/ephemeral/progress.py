@@ -1,4 +1,4 @@
-"""How far each running item is: what pages poll.
+"""The progress of each running item, polled by pages.
 
 One hash per job, item id → JSON, for two hours after its last change.
 """
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 Phase = Literal["queued", "waiting", "looking_up", "found", "saving", "checking", "packing"]
 
 TTL_S = 2 * 60 * 60
-"""How long progress is kept after its last change."""
+"""Seconds progress is kept after its last change."""
 WRITE_EVERY_S = 0.5
-"""At most this often per item, unless the phase changes."""
+"""Seconds between two writes per item, at least, unless the phase changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""From a claimed line to saved files."""
+"""Fetching: a claimed line becomes saved files."""

@@ -26,7 +26,7 @@ T = TypeVar("T")
 TICK_S: Final = 0.5
 """A reader that waits for an event gets None this often."""
 CLEAN_UP_S: Final = 10.0
-"""How long leaving a stream waits for its transfers to stop."""
+"""Seconds that leaving a stream waits for its transfers to stop."""
 _START_S: Final = 30.0
 
 

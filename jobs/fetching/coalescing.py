@@ -38,7 +38,7 @@ from stories.structures import Media, MediaKind, Verified
 logger = logging.getLogger(__name__)
 
 POLL_EVERY_S: Final = 0.4
-"""How often a follower reads the leader's rows."""
+"""Seconds between two reads of the leader's rows by a follower."""
 FRESH: Final = timedelta(seconds=60)
 """A list older than this when the follower was claimed may lack its newest story."""
 STALLED_AFTER: Final = timedelta(seconds=2.5 * claims.HEARTBEAT_EVERY_S)

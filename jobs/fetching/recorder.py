@@ -126,7 +126,7 @@ class Recorder:
                 self.progress.file_done((event.story_id, event.position), event.size_bytes)
 
     def outcome(self) -> Outcome:
-        """What all the item's stories amount to, those of earlier attempts included."""
+        """The outcome of all the item's stories, those of earlier attempts included."""
         states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
         if not states:
             return Outcome(ItemState.EMPTY)
@@ -251,7 +251,7 @@ class Recorder:
             self.save(close)
 
     def _close(self, story: Story, error: StoriesError | None, *, saved: bool) -> None:
-        """Write how a story ended. saved: some of its media is, or was, in the store."""
+        """Write the final state of a story. saved: some of its media is, or was, in the store."""
         story.state = ItemState.DONE
         story.error_code = story.error_detail = ""
         if error is not None:

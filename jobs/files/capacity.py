@@ -24,14 +24,14 @@ from jobs.files.disk import RETRY_S
 from jobs.models import Artifact
 
 FRESH_S: Final = 1.0
-"""How long a count of stored bytes is good for."""
+"""Seconds a count of stored bytes is good for."""
 SWEEP_S: Final = 60.0
-"""How much later than its time a file may go: the sweep has to come by as well."""
+"""Seconds a file may go later than its time: the sweep has to come by as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """How full the instance is, in bytes. max_bytes: its limit for saved files; 0 = no limit."""
+    """Used and free bytes of the instance. max_bytes: its limit for saved files; 0 = no limit."""
 
     used_bytes: int
     max_bytes: int
@@ -55,7 +55,7 @@ def used_bytes(owner_id: int | None = None) -> int:
 
 
 def measure() -> Capacity:
-    """How full the instance is right now. One query. Raises StorageNotMounted and OSError."""
+    """The capacity of the instance right now. One query. Raises StorageNotMounted and OSError."""
     env = settings.STORYKEEP
     disk.root()
     return Capacity(
@@ -108,11 +108,11 @@ class Reservation:
 
     @property
     def in_flight_bytes(self) -> int:
-        """Reserved, and not given back."""
+        """Bytes reserved and not given back."""
         return self._bytes
 
     def unwritten_bytes(self) -> int:
-        """Reserved, and not on the disk yet."""
+        """Bytes reserved and not on the disk yet."""
         return max(0, self._bytes - self._written_bytes())
 
     def add(self, size_bytes: int) -> None:
@@ -128,7 +128,7 @@ class Reservation:
 
     @property
     def accounts(self) -> tuple[int | None, ...]:
-        """Whose stored bytes have to be counted: everyone's (None), and the owner's if limited."""
+        """The owners whose stored bytes count: everyone (None), and the owner if limited."""
         return (None,) if self.max_bytes is None else (None, self.owner_id)
 
 

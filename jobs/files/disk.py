@@ -33,7 +33,7 @@ _SENTINEL_TEXT = (
 _SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY_S: Final = 300.0
-"""When to try again after a full disk, where nothing is known about files expiring sooner."""
+"""Seconds until the next try after a full disk, when no file is known to expire sooner."""
 
 # Transfers write more than this at a time, and that goes straight through.
 _BUFFER_BYTES = 32 * 1024

@@ -1,4 +1,4 @@
-"""How long saved files are kept, and for how much longer they can be."""
+"""The lifetime of saved files, and its extension."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIN_GAIN: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
-    """How long a job's files are kept from now on.
+    """The lifetime of a job's files after an extension.
 
     until: when the first of them goes. longest: the instance's maximum is reached, so that asking
     again later gains nothing.
@@ -30,7 +30,7 @@ class Extension:
 
 
 def extended(expires_at: datetime, since: datetime) -> datetime:
-    """When a file expires after one more extension: one lifetime later, within the maximum.
+    """The expiry of a file after one more extension: one lifetime later, within the maximum.
 
     since: when it was saved, from which the maximum counts. Returns `expires_at` itself when the
     gain would be less than `MIN_GAIN`.

@@ -82,7 +82,7 @@ class DownloadSlots:
                 del self._taken[user_id]
 
     def total(self) -> int:
-        """How many downloads are under way."""
+        """The number of downloads under way."""
         with self._lock:
             return self._taken.total()
 

@@ -1,1 +1,1 @@
-"""What the scheduler runs: the sweep and the reaper."""
+"""Housekeeping, run by the scheduler: the sweep and the reaper."""

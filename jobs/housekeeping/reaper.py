@@ -29,7 +29,7 @@ MAX_WORKER_LOSSES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaperReport:
-    """How much of each kind the reaper found to do. closed: jobs nobody had settled."""
+    """The counts, by kind, of what the reaper found to do. closed: jobs nobody had settled."""
 
     requeued: int = 0
     packages: int = 0

@@ -34,7 +34,7 @@ ORPHAN_GRACE: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """How many of each kind a sweep removed; failed: deletions that are due again."""
+    """The counts, by kind, of what a sweep removed; failed: deletions that are due again."""
 
     expired: int = 0
     orphan_files: int = 0

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 MAX_CLOCK_DIFFERENCE_S: Final = 30.0
 """Clocks further apart than this fail the check: stories live by them."""
 PROXY_TIMEOUT_S: Final = 3.0
-"""How long a proxy may take to accept a connection."""
+"""Seconds a proxy may take to accept a connection."""
 
 PROXY_HINT: Final = _("Is the proxy running, and is STORYKEEP_PROXY right?")
 _PROXY_PORTS: Final = {"http": 80, "https": 443}

@@ -34,7 +34,7 @@ from jobs.upstream.breaker import BreakerState
 
 S = ItemState
 WINDOW_HOURS: Final = 24
-"""How far back outcomes are counted, the current hour included."""
+"""The hours in which outcomes are counted, the current one included."""
 QUEUE_LATE_AFTER: Final = timedelta(minutes=5)
 """A line due for longer than this means that something hangs."""
 
@@ -115,7 +115,7 @@ class Dashboard:
 
     @property
     def workers_alive(self) -> int:
-        """How many workers are alive; 0 while Redis is away."""
+        """The number of live workers; 0 while Redis is away."""
         return sum(1 for worker in self.workers or () if worker.last_seen_at)
 
     @property

@@ -81,7 +81,7 @@ class Finding:
     hint: LazyStr = ""
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON, in the active language. title, judged: part and verdict in words."""
+        """The finding as JSON, in the active language. title, judged: part, verdict in words."""
         return {
             "part": self.part,
             "title": str(PARTS.get(self.part, self.part)),
@@ -114,7 +114,7 @@ class Report:
         return "\n".join(lines)
 
     def as_dict(self, language: str | None = None) -> dict[str, Any]:
-        """For JSON. language: of the findings; the text, to be pasted, is in the process's own."""
+        """The report as JSON. language: of the findings; the text is in the process's own."""
         with translation.override(language or translation.get_language()):
             findings = [finding.as_dict() for finding in self.findings]
         return {

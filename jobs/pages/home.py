@@ -33,7 +33,7 @@ from stories.errors import InputError, StoriesError, UnsupportedLink
 
 RECENT_JOBS: Final = 6
 MAX_MARKED_LINES: Final = 20
-"""At most so many lines are named one by one when a paste is refused."""
+"""The most lines named one by one when a paste is refused."""
 
 _DRAFT_KEY: Final = "typed"
 _DRAFT_TTL_S: Final = 60 * 60
@@ -55,7 +55,7 @@ class MarkedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why no job was made. field: the form's field it is about, "" for the form as a whole."""
+    """A refused submission. field: the form's field it is about, "" for the form as a whole."""
 
     message: str
     hint: str = ""
@@ -157,7 +157,7 @@ def _form_problem(form: PasteForm) -> Problem:
 
 
 def _line_message(error: InputError) -> str:
-    """What the link leads to instead, the error's message, and its hint, as sentences."""
+    """The words for a refused line: the link's actual target, the error's message, and its hint."""
     message, hint = explain(error)
     instead = (
         f"{capfirst(localized_detail(error.detail))}." if isinstance(error, UnsupportedLink) else ""
@@ -199,7 +199,7 @@ def _marked_lines(form: PasteForm, messages: Iterable[tuple[str, str]]) -> list[
 
 
 def _redirect_to_login(request: HttpRequest) -> HttpResponse:
-    """To the sign-in and back here. A form that was sent, or text that came along, is kept.
+    """Redirect to the sign-in and back here. A sent form, or text that came along, is kept.
 
     Short text travels in the address to return to, the rest as a draft in the session.
     """

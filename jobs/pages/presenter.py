@@ -296,7 +296,7 @@ def _extend_offer(files: Sequence[FileView]) -> ExtendOffer | None:
 
 
 def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine:
-    """among: how many lines the job has."""
+    """A line as its page shows it. among: the number of lines of the job."""
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
     title = nickname or display_name(item.name, item.line)

@@ -1,4 +1,4 @@
-"""What responses of several pages have in common."""
+"""Helpers shared by the responses of several pages."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 def _package(request: HttpRequest, job: Job, chosen: Sequence[UUID] | None = None) -> HttpResponse:
-    """chosen: artifact ids; None for every file of the job."""
+    """Ask for a ZIP. chosen: artifact ids; None for every file of the job."""
     package: Package | None = None
 
     def act() -> None:

@@ -286,7 +286,7 @@ class Snapshot:
 
     @property
     def retryable(self) -> int:
-        """How many lines a retry may help."""
+        """The number of lines a retry may help."""
         return sum(item.retryable for item in self.items)
 
     @property

@@ -107,7 +107,7 @@ def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
 
 
 def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
-    """How many turns come before this job's first queued line, as an SQL expression.
+    """The number of turns before this job's first queued line, as an SQL expression.
 
     One for each other person who has waited longer, and one for each earlier line of the user.
     """
@@ -226,7 +226,7 @@ def _item_progress(
     stories: Sequence[StoryView],
     reported: ItemProgress | None,
 ) -> ProgressView:
-    """What the worker reported to Redis, and no less than what the rows hold."""
+    """The progress the worker reported to Redis, and no less than what the rows hold."""
     media = [file for story in stories for file in story.files if file.role == Role.MEDIA]
     done, done_bytes = len(media), sum(file.size_bytes for file in media)
     total = sum(story.media_count for story in stories)

@@ -1,4 +1,4 @@
-"""What people do to lines in the queue: cancel, retry, queue again."""
+"""Actions on queued lines: cancel, retry, queue again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _cancel(items: QuerySet[Item]) -> int:
 
 
 def retryable(items: QuerySet[Item]) -> QuerySet[Item]:
-    """Those of the items a retry may help: `jobs.errors.retry_may_help`, said in SQL."""
+    """The items a retry may help: `jobs.errors.retry_may_help`, said in SQL."""
     return items.filter(state__in=SHORT).exclude(error_code__in=FINAL_CODES)
 
 
@@ -90,8 +90,7 @@ def _retry(items: QuerySet[Item], owner_id: Any, unlimited: bool) -> int:
 
 
 def requeueable(items: QuerySet[Item]) -> QuerySet[Item]:
-    """Those of the items `requeue` would do something about: understood lines that have not ended
-    in DONE, EMPTY or CANCELLED."""
+    """The items `requeue` would act on: understood lines not in DONE, EMPTY or CANCELLED."""
     return items.filter(state__in=sources(S.QUEUED) | {S.QUEUED}).exclude(key="")
 
 

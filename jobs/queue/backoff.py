@@ -1,4 +1,4 @@
-"""How long an item waits before its next attempt, and what waits while TikTok refuses this server.
+"""Backoff: an item's wait before its next attempt, and what waits while TikTok refuses this server.
 
 Retries happen here and nowhere else: an attempt that failed is queued again with `not_before` set.
 """
@@ -29,7 +29,7 @@ from stories.errors import (
 )
 
 MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
-"""How long an item waits while TikTok refuses this server."""
+"""The longest wait of an item while TikTok refuses this server."""
 BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     UpstreamDown: (10.0, 60.0),
     TimedOut: (10.0, 60.0),
@@ -43,7 +43,7 @@ JITTER: Final = 0.25
 
 
 def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
-    """When an attempt that ended with `error` is tried again by itself; None when that is final.
+    """The time of the automatic retry of an attempt that ended with `error`; None when final.
 
     A Refusal opens the breaker and holds the whole queue.
     """

@@ -1,4 +1,4 @@
-"""Whose turn it is: the broker is told of a few due items at a time, fairly, and of packages.
+"""Dispatch: tells the broker of a few due items at a time, fairly, and of packages.
 
 The database is the queue; a message in the broker is a turn. A message that is lost is sent again
 by the reaper, and one that comes twice finds nothing to claim.
@@ -27,9 +27,9 @@ from jobs.upstream import breaker
 S = ItemState
 
 WINDOW: Final = 8
-"""At most this many messages wait in the broker, so that whoever comes last can still be next."""
+"""The most messages that wait in the broker, so that whoever comes last can still be next."""
 ATTEMPTS: Final = 3
-"""How often a thread looks who is next before it takes the item its message was about."""
+"""Times a thread looks who is next before it takes the item its message was about."""
 
 
 def _unsent(now: datetime) -> Q:

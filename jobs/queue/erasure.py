@@ -32,7 +32,7 @@ def erase(job: Job) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belongings:
-    """What one user has on this instance. files, size_bytes: those that were not removed yet."""
+    """One user's jobs and files here. files, size_bytes: those that were not removed yet."""
 
     jobs: int
     files: int
@@ -40,7 +40,7 @@ class Belongings:
 
 
 def belongings(owner_id: int) -> Belongings:
-    """What `erase_all` would remove. Two queries."""
+    """The jobs and files `erase_all` would remove. Two queries."""
     present = Artifact.objects.filter(owner_id=owner_id, removed_at=None)
     totals = present.aggregate(count=Count("pk"), size_bytes=Sum("size_bytes"))
     return Belongings(

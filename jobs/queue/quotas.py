@@ -1,4 +1,4 @@
-"""Quotas: what each user may use of this instance, what they use, and the refusal of more.
+"""Quotas: each user's limits on this instance, their usage, and the refusal of more.
 
 Counted from rows each time, so nothing has to be kept in step; only items that were forgotten are
 remembered as a number until their day is over.
@@ -25,19 +25,19 @@ from jobs.models import Artifact, Item, Quota
 from jobs.wording import size
 
 SOON_S: Final = 60.0
-"""When to try again where only running lines stand in the way."""
+"""Seconds until the next try where only running lines stand in the way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How much of one resource is used. limit: None = no limit."""
+    """The usage of one resource. limit: None = no limit."""
 
     used: int
     limit: int | None
 
     @property
     def left(self) -> int | None:
-        """How much more may be used; None = no limit."""
+        """The amount that may still be used; None = no limit."""
         return None if self.limit is None else max(0, self.limit - self.used)
 
     def holds(self, more: int) -> bool:
@@ -68,7 +68,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one user may use; None = no limit."""
+    """One user's limits; None = no limit."""
 
     active_items: int | None
     items_per_day: int | None
@@ -91,7 +91,7 @@ def limits(quota: Quota | None) -> Limits:
 
 
 def max_stored_bytes(owner_id: Any) -> int | None:
-    """How many bytes of saved files this user may have; None = no limit. One query."""
+    """The bytes of saved files this user may have; None = no limit. One query."""
     return limits(Quota.objects.filter(owner_id=owner_id).first()).stored_bytes
 
 
@@ -153,7 +153,7 @@ def admit(owner: AbstractBaseUser, items: int) -> None:
 
 
 def admit_retry(owner_id: Any, items: int) -> int:
-    """How many of so many settled items a user may queue again now.
+    """The number, of so many settled items, that a user may queue again now.
 
     They count for the day they were sent. Raises QuotaExceeded when there is room for none. Call it
     in the transaction that queues them.

@@ -1,4 +1,4 @@
-"""How an attempt ends: the item is settled, or queued again to wait for its next attempt.
+"""The end of an attempt: the item is settled, or queued again to wait for its next attempt.
 
 Settling an item settles its stories, starts its files' clock anew, and settles its job when that
 was the last open item.
@@ -34,7 +34,7 @@ S = ItemState
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended: DONE, PARTIAL, EMPTY or FAILED, and what was missing if anything."""
+    """The end of an attempt: DONE, PARTIAL, EMPTY or FAILED, and what was missing if anything."""
 
     state: ItemState
     error: StoriesError | None = None

@@ -1,4 +1,4 @@
-"""How a worker that is asked to end gets its threads to let go of what they hold."""
+"""Shutdown: a worker that is asked to end has its threads let go of what they hold."""
 
 from __future__ import annotations
 

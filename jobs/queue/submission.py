@@ -65,7 +65,7 @@ class NothingUnderstood(UnusablePaste):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to save and how; the same for every line of a job."""
+    """Options of a job: what to save and how; the same for every line."""
 
     prefer: Prefer = Prefer.COMPATIBLE
     posts: bool = False

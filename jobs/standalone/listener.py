@@ -9,7 +9,7 @@ from jobs.standalone.tally import Totals
 
 
 class ProgressListener(Protocol):
-    """Is called on the event loop, as things happen."""
+    """The calls come on the event loop, as things happen."""
 
     def line_started(self, line: LineResult) -> None:
         """The line is looked up now."""

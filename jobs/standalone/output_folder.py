@@ -284,7 +284,7 @@ def _move_if_free(part: Path, path: Path) -> bool:
 
 
 def _has_content(path: Path, sha256: str, size_bytes: int) -> bool:
-    """Is there a file with this content already?"""
+    """Whether there is a file with this content already."""
     try:
         with _open_without_waiting(path) as file:
             status = os.fstat(file.fileno())
@@ -296,7 +296,7 @@ def _has_content(path: Path, sha256: str, size_bytes: int) -> bool:
 
 
 def _is_same_sidecar(path: Path, content: bytes) -> bool:
-    """Is there a sidecar that differs in nothing but the time it was written?"""
+    """Whether there is a sidecar that differs in nothing but the time it was written."""
     try:
         with _open_without_waiting(path) as file:
             status = os.fstat(file.fileno())

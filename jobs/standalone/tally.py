@@ -25,7 +25,7 @@ class Tally:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bytes: dict[FileKey, tuple[int, int]] = field(default_factory=dict)
-    """Of each file: bytes done, bytes in total."""
+    """Bytes done and bytes in total, by file."""
     _done: set[FileKey] = field(default_factory=set)
 
     def expect(self, file: FileKey, size_bytes: int) -> None:

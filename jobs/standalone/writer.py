@@ -98,7 +98,7 @@ class ResultWriter:
 
 
 def is_single_author(lines: Sequence[LineResult]) -> bool:
-    """Do the lines name one author and no other?
+    """Whether the lines name one author and no other.
 
     Judged by the text, before anything is looked up, so that the same command always lays out its
     folder the same way.

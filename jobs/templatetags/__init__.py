@@ -1,1 +1,1 @@
-"""What templates need to say things."""
+"""Template tags and filters of the job pages."""

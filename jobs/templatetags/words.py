@@ -77,7 +77,7 @@ def verdict(code: str) -> dict[str, str]:
 
 @register.filter
 def label_words(label: str) -> str:
-    """What a file's label means to a reader."""
+    """A file's label in words for a reader."""
     known: dict[str, Any] = {
         "hevc": _("HEVC: may not play everywhere"),
         "watermarked": _("with watermark"),

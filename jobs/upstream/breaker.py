@@ -23,11 +23,11 @@ _BREAKER: Final = "storykeep:breaker"
 _PROBE: Final = "storykeep:breaker:probe"
 
 PAUSES_S: Final = (60.0, 120.0, 300.0, 600.0, 900.0)
-"""How long it stays open after the first refusal, the second in a row, …"""
+"""Seconds it stays open after the first refusal, the second in a row, …"""
 MIN_RATE_LIMITED_S: Final = 60.0
 MAX_PAUSE_S: Final = 6 * 60 * 60.0
 PROBE_S: Final = 60.0
-"""How long one item may find out whether TikTok answers again, before another one tries."""
+"""Seconds one item may find out whether TikTok answers again, before another one tries."""
 _KEPT_S: Final = 24 * 60 * 60
 
 

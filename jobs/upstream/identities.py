@@ -1,4 +1,4 @@
-"""Which account a name belongs to, remembered for about a day by all workers."""
+"""The account each name belongs to, remembered for about a day by all workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often this instance asks TikTok for pages and lists: one token bucket for all workers.
+"""The rate limit on requests to TikTok for pages and lists: one token bucket for all workers.
 
 Media transfers are not limited here. `STORYKEEP_LIST_RATE` is the bucket's rate, `…_LIST_BURST` its
 size; a rate of 0 means no limit.

@@ -1,1 +1,1 @@
-"""ZIPs: what is in them, how they are written, who packs them."""
+"""ZIPs: their contents, writing and packing."""

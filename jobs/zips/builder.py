@@ -141,7 +141,7 @@ def _sha256(file: BinaryIO, heartbeat: Callable[[], None]) -> str:
 
 
 def _expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
-    """As long as a fresh file, but no copy outlives what its source may be extended to."""
+    """The expiry of a ZIP: a fresh file's, but no copy outlives its source's longest extension."""
     longest = min(file.created_at for file in files) + settings.STORYKEEP.artifact_ttl_max
     return max(
         min(now + settings.STORYKEEP.artifact_ttl, longest),

@@ -1,4 +1,4 @@
-"""Claims on packages: claim, heartbeat, finish, fail, release, and what becomes of stuck ones.
+"""Claims on packages: claim, heartbeat, finish, fail, release, and give up stuck ones.
 
 As for items, the WHERE clause of each update is the lock, and the attempt number fences off a
 worker presumed dead.
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_PACKING_WAIT: Final = timedelta(hours=6)
 """A package that could not be packed for so long is given up."""
 FAILURE_KEPT: Final = timedelta(days=1)
-"""How much longer the row of a failed package stays, for its page to say so."""
+"""The additional time the row of a failed package stays, for its page to say so."""
 
 
 @dataclass(frozen=True, slots=True)

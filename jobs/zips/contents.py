@@ -1,4 +1,4 @@
-"""Which saved files a ZIP holds, and in which order."""
+"""The saved files a ZIP holds, and their order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKED_ROLES: Final = tuple(Role(role) for role in ORDER)
 
 
 def packable(artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """Those of a story's files that go into its ZIP, in order."""
+    """A story's files that go into its ZIP, in order."""
     return sorted(
         (artifact for artifact in artifacts if artifact.role in PACKED_ROLES), key=_rank_in_story
     )

@@ -28,7 +28,7 @@ Headers = list[tuple[str, str]]
 
 
 class Purpose(Enum):
-    """What a page request looks like to the server."""
+    """The purpose of a page request, as it looks to the server."""
 
     NAVIGATE = "navigate"  # a person opening a page
     LIST = "list"  # the page's own script asking for data

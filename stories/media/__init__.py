@@ -1,1 +1,1 @@
-"""Bytes of pictures and videos: fetched, checked, and what is made from them."""
+"""Bytes of pictures and videos: download, verification, and files derived from them."""

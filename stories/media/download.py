@@ -421,7 +421,7 @@ def _refuse_other_types(response: MediaResponse) -> None:
 
 
 def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of several failures at once, the one that decides what happens next."""
+    """The failure, of several at once, that decides what happens next."""
     flat = [
         _decisive(failure) if isinstance(failure, BaseExceptionGroup) else failure
         for failure in failures.exceptions

@@ -1,4 +1,4 @@
-"""TikTok's JSON and HTML into the structures of stories/structures.py.
+"""Parsing of TikTok's JSON and HTML into the structures of stories/structures.py.
 
 The only place that knows TikTok's field names. Everything here is pure and takes whole bodies as
 bytes, already bounded in size by the transport. Whatever the bytes are, only a StoriesError comes

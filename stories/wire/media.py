@@ -225,7 +225,7 @@ def _url(value: Any) -> str | None:
 
 
 def _expiry(url: str) -> datetime | None:
-    """When the signature ends: a query parameter, or the second part of the path in hex."""
+    """The time the signature ends: a query parameter, or the second part of the path in hex."""
     asked = _QUERY_EXPIRY.search(url)
     if asked:
         return as_instant(asked[1])

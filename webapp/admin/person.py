@@ -45,23 +45,23 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, SafeLookupsAdmin
         return lookup == RoleFilter.parameter_name
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Admins alone: whoever may change people can make themselves anything."""
+        """Permission for admins alone: whoever may change people can make themselves anything."""
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Admins alone."""
+        """Permission to view people, for admins alone."""
         return self.has_module_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Admins alone."""
+        """Permission to change people, for admins alone."""
         return self.has_module_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Admins alone."""
+        """Permission to delete people, for admins alone."""
         return self.has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never: people come by invitation."""
+        """Always False: people come by invitation."""
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:

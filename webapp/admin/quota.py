@@ -38,17 +38,17 @@ class QuotaInline(_StackedInline):
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Always: access to the page about the person is access to their limits."""
+        """Always True: access to the page about the person is access to their limits."""
         return True
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Always: access to the page about the person is access to their limits."""
+        """Always True: access to the page about the person is access to their limits."""
         return True
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Always: access to the page about the person is access to their limits."""
+        """Always True: access to the page about the person is access to their limits."""
         return True
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: empty fields mean the same, and the counts in the row are still needed."""
+        """Always False: empty fields mean the same, and the counts in the row are still needed."""
         return False

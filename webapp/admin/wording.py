@@ -6,5 +6,5 @@ from django.utils.translation import gettext as _
 
 
 def last_admin_refusal() -> str:
-    """Why the only admin can be neither demoted, blocked nor deleted."""
+    """The reason the only admin can be neither demoted, blocked nor deleted."""
     return _("This is the only admin, and someone has to run this instance.")
