@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,6 +39,18 @@ def extended(expires_at: datetime, since: datetime) -> datetime:
     env = settings.STORYKEEP
     latest = min(expires_at + env.artifact_ttl, since + env.artifact_ttl_max)
     return latest if latest - expires_at >= MIN_GAIN else expires_at
+
+
+def zip_expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
+    """The expiry of a ZIP of these files, made now.
+
+    One lifetime, like a fresh file's; but no copy outlives the longest extension of its source.
+    """
+    longest = min(file.created_at for file in files) + settings.STORYKEEP.artifact_ttl_max
+    return max(
+        min(now + settings.STORYKEEP.artifact_ttl, longest),
+        min(file.expires_at for file in files),
+    )
 
 
 def extend(job: Job) -> Extension | None:

@@ -8,11 +8,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, BinaryIO
 
-from django.conf import settings
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
 from jobs.files import disk, names, store
+from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
 from jobs.zips.archive import (
@@ -124,7 +124,7 @@ def _build(
         sha256=_sha256(workspace.open(key), heartbeat),
         checked=True,
         created_at=at,
-        expires_at=_expires_at(packed, timezone.now()),
+        expires_at=zip_expires_at(packed, timezone.now()),
         **columns,
     )
     artifact.size_bytes = workspace.commit(key, artifact.id)
@@ -138,15 +138,6 @@ def _sha256(file: BinaryIO, heartbeat: Callable[[], None]) -> str:
             digest.update(chunk)
             heartbeat()
     return digest.hexdigest()
-
-
-def _expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
-    """The expiry of a ZIP: a fresh file's, but no copy outlives its source's longest extension."""
-    longest = min(file.created_at for file in files) + settings.STORYKEEP.artifact_ttl_max
-    return max(
-        min(now + settings.STORYKEEP.artifact_ttl, longest),
-        min(file.expires_at for file in files),
-    )
 
 
 # --- rows as plain values -----------------------------------------------------------------------
