@@ -7,7 +7,6 @@ the files live in a workspace that the caller supplies.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ from stories.events import (
 )
 from stories.lookup import look_up
 from stories.media import derive
-from stories.media.download import digest
 from stories.obtain import ObtainedFile, RenewableLookup, obtain
 from stories.structures import Author, Media, MediaKind, Story, Target, Verified
 from stories.workspace import Draft, Workspace
@@ -252,7 +250,7 @@ class _Harvest:
         try:
             with Draft(self.workspace, self.client.decoder_threads) as draft:
                 verified, size_bytes, sha256 = await source.run(
-                    partial(_make_and_measure, make, draft.file), into=draft
+                    partial(derive.make_and_measure, make, draft.file), into=draft
                 )
                 if verified is None:
                     return
@@ -276,14 +274,6 @@ class _Harvest:
     def _warn(self, story: Story, file: str, error: StoriesError) -> None:
         message = f"{file} not made: {error.code} {error.detail}"
         self._emit(Warned(message=message, story_id=story.id))
-
-
-def _make_and_measure(
-    make: Callable[[BinaryIO], Verified | None], out: BinaryIO
-) -> tuple[Verified | None, int, str]:
-    """Make a file; its description (None: not made), size and SHA-256. Blocks."""
-    verified = make(out)
-    return verified, out.seek(0, os.SEEK_END), digest(out)
 
 
 def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

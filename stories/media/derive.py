@@ -7,6 +7,8 @@ of a decoder's. Metadata is left out: a derived file carries no place, camera or
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -24,6 +26,7 @@ from stories.media.decoders import (
     sniff_file,
     to_image,
 )
+from stories.media.download import digest
 from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
 
@@ -221,3 +224,11 @@ def _encode(
             container.mux(packet)
             packets += 1
     return packets
+
+
+def make_and_measure(
+    make: Callable[[BinaryIO], Verified | None], out: BinaryIO
+) -> tuple[Verified | None, int, str]:
+    """Make a file; (its description or None when not made, its bytes, its SHA-256 in hex)."""
+    verified = make(out)
+    return verified, out.seek(0, os.SEEK_END), digest(out)
