@@ -108,7 +108,7 @@ class PersonColumns(_ModelAdmin):
         return user.jobs_n or 0
 
     @admin.display(description=gettext_lazy("on disk"), ordering="bytes_n")
-    def bytes_here(self, user: Any) -> str:
+    def size_on_disk(self, user: Any) -> str:
         """Bytes of files not yet removed, of the limit."""
         return _used_of_limit(user.usage.stored_bytes, size)
 

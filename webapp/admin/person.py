@@ -23,14 +23,14 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, SafeLookupsAdmin
 
     form = PersonForm
     list_display = (
-        "username", "role", "at_once", "today", "bytes_here", "jobs_count", "tokens",
+        "username", "role", "at_once", "today", "size_on_disk", "jobs_count", "tokens",
         "last_active", "date_joined",
     )  # fmt: skip
     list_filter = (RoleFilter,)
     search_fields = ("username", "email")
     ordering = ("username",)
     readonly_fields = (
-        "role", "at_once", "today", "bytes_here", "jobs_count", "tokens", "last_active",
+        "role", "at_once", "today", "size_on_disk", "jobs_count", "tokens", "last_active",
         "date_joined",
     )  # fmt: skip
     inlines = (QuotaInline,)
