@@ -50,7 +50,7 @@ messages: $(VENV)/dev.ok ## Bring the translations in locale/ up to date, and sa
 	@exec $(BIN)/python -m tests.catalogue
 
 # Checks look at the code alone, not at anyone's data folder.
-check: export STORYKEEP_DATA_DIR = $(CURDIR)/$(VENV)/data
+check: export STORYKEEP_DATA_DIR = $(abspath $(VENV))/data
 check: $(VENV)/dev.ok ## Format, lint, types, layers, migrations
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
