@@ -36,7 +36,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         return False
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        """The account page."""
+        """The URL of the account page, where a changed password leads."""
         return reverse("account")
 
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 
 class _LenientCredential:
-    """Mixin: the library's parsers raise many kinds of errors for what no browser would send."""
+    """Mixin: any error of parsing a credential becomes a ValidationError."""
 
     def clean_credential(self) -> Any:
         """The authenticator that answered. Raises ValidationError."""

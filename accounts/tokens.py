@@ -32,7 +32,7 @@ def create(
 ) -> str:
     """Create an API token and return it; it can never be read again.
 
-    name: 100 characters at most. expires_at: None for never.
+    name: cut to 100 characters. expires_at: None for never.
     """
     token = PREFIX + secrets.token_urlsafe(32)
     ApiToken.objects.create(

@@ -9,7 +9,7 @@ StoriesError
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import uuid4
 
@@ -145,12 +145,17 @@ FINAL_CODES: Final = tuple(
 """Codes of errors that another attempt cannot help, for queries."""
 
 
+def error_to_name(errors: Iterable[StoriesError]) -> StoriesError | None:
+    """Of the errors of what is missing the one to show: the first that may pass, else the first."""
+    return min(errors, key=lambda error: not error.retryable, default=None)
+
+
 def new_bug_id() -> str:
     """An id for one occurrence of a bug: logged, stored as `Internal.detail`, and quoted."""
     return uuid4().hex[:8]
 
 
-def words(code: str) -> tuple[str, str]:
+def message_and_hint(code: str) -> tuple[str, str]:
     """The message and hint for a stored code, in the reader's language."""
     cls = BY_CODE.get(code, Internal)
     return _(cls.message), _(cls.hint) if cls.hint else ""
@@ -167,7 +172,7 @@ def explain(error: StoriesError) -> tuple[str, str]:
 
     An error at hand may know more than its stored code does: which limit, how many lines.
     """
-    message, hint = words(error.code)
+    message, hint = message_and_hint(error.code)
     if isinstance(error, QuotaExceeded):
         return error.said or message, error.hint_said or hint
     if isinstance(error, BatchTooLong) and error.limit:

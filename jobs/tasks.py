@@ -87,5 +87,5 @@ def repair() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    """Remove what has served its time, every minute."""
+    """Remove expired files, orphans, abandoned workspaces and old jobs; runs every minute."""
     sweeping.sweep(timezone.now())

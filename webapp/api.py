@@ -25,7 +25,7 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
-from jobs.errors import Internal, NeverFits, explain, new_bug_id, words
+from jobs.errors import Internal, NeverFits, explain, message_and_hint, new_bug_id
 from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
@@ -223,7 +223,7 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 @api.exception_handler(NothingUnderstood)
 def _nothing_understood(request: HttpRequest, error: NothingUnderstood) -> HttpResponse:
     code = error.common_code
-    _message, hint = words(code)
+    _message, hint = message_and_hint(code)
     # At most as many as a job may hold: the answer is not to grow beyond what was sent.
     refused = error.lines[: settings.STORYKEEP.batch_max]
     return error_response(

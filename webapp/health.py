@@ -46,7 +46,7 @@ def passes(check: Callable[[], bool]) -> bool:
 
 
 def database() -> bool:
-    """Whether the database answers a query."""
+    """Whether the database answers a query. Raises DatabaseError when it does not."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return bool(cursor.fetchone())

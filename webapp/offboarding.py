@@ -43,7 +43,7 @@ def delete_data(user: User) -> Belongings:
 
 
 def block(user: User) -> None:
-    """Block a person and cancel their lines in the works; saved files stay. Raises LastAdmin.
+    """Block a person and cancel their open lines; saved files stay. Raises LastAdmin.
 
     Blocked first, so that nothing new comes after the cancelling.
     """

@@ -206,7 +206,7 @@ class JobAdmin(ReadOnlyAdmin):
         return f"{job.present_count} · {size(job.present_bytes)}" if job.present_count else "–"
 
     def related_lists(self, row: Any) -> list[tuple[Any, str]]:
-        """The job's lines, files and ZIPs."""
+        """(title, URL) of the lists of the job's lines, files and ZIPs."""
         tables = ((_("Lines"), "item"), (_("Files"), "artifact"), (_("ZIPs"), "package"))
         return [(title, _list_url(table, "job", row)) for title, table in tables]
 
@@ -276,7 +276,7 @@ class ItemAdmin(ReadOnlyAdmin):
         return f"{item.present_count} · {size(item.present_bytes)}" if item.present_count else "–"
 
     def related_lists(self, row: Any) -> list[tuple[Any, str]]:
-        """The line's stories and files."""
+        """(title, URL) of the lists of the line's stories and files."""
         tables = ((_("Stories"), "story"), (_("Files"), "artifact"))
         return [(title, _list_url(table, "item", row)) for title, table in tables]
 

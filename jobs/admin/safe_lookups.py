@@ -39,7 +39,10 @@ class SafeLookupsAdmin(_ModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The filtered list; a malformed filter leads to the whole list, and is refused there."""
+        """The filtered list. A malformed filter redirects to the whole list, as Django's do.
+
+        Raises SuspiciousOperation where that redirect has happened already.
+        """
         try:
             _check_text(request)
             return super().get_changelist_instance(request)

@@ -128,7 +128,7 @@ class RefusedLineOut(BaseModel):
 
 
 class SubmitErrorBody(ErrorBody):
-    """A refused submission. lines: when not one of them can be saved, the first ones and why."""
+    """A refused submission. lines: when none can be saved, the first ones, each with its error."""
 
     lines: list[RefusedLineOut] = []
 

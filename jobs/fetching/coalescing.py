@@ -142,7 +142,7 @@ class Leader:
     def events(
         self, workspace: Workspace, have: Set[tuple[str, int]] = frozenset()
     ) -> Iterator[Event | None]:
-        """The leader's events as if they happened here; None: time passed.
+        """The leader's events as if they happened here; None is a tick without one.
 
         have: media reused from an earlier leader. Ends with the leader's attempt. Raises the
         AccessError its look-up ended with, for another look-up would end alike.

@@ -70,7 +70,10 @@ class FileRows:
         self.saved_bytes = saved | self._deleted_on_purpose()
 
     def _deleted_on_purpose(self) -> dict[MediaKey, int]:
-        """Media someone deleted before its time since its owner last asked: not to come back."""
+        """Sizes in bytes of media deleted before it expired and after the owner last asked.
+
+        It is not fetched again.
+        """
         deleted = Artifact.objects.filter(
             item=self._item,
             story__isnull=False,

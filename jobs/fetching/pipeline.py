@@ -109,7 +109,7 @@ def _follow(
 def _fetch(
     item: Item, workspace: Workspace, have: Iterable[MediaKey], watch: ClaimWatch
 ) -> Generator[Event | None, None, None]:
-    """The client's events; None: time passed."""
+    """The client's events; None is a tick without one."""
     options = HarvestOptions(
         prefer="highest" if item.job.prefer == "highest" else "compatible",
         posts=item.job.posts,
@@ -125,7 +125,7 @@ def _fetch(
 
 
 class ClaimWatch:
-    """Looks up from the work now and then: cancelled, shutting down, too late? Renews the lease."""
+    """Renews the lease, and checks for a lost claim, a shutdown and the time limit."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim

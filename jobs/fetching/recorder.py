@@ -11,6 +11,7 @@ from typing import Final
 from django.utils import timezone
 
 from jobs.ephemeral.progress import Reporter
+from jobs.errors import error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
 from jobs.files import deletion, store
 from jobs.files.workspace import Workspace
@@ -86,7 +87,10 @@ class Recorder:
         self._files.load()
 
     def record(self, event: Event | None) -> None:
-        """Record one event; None: time passed. Raises ClaimLost, DiskFull."""
+        """Record one event, and save files that have waited long enough.
+
+        None is a tick without an event. Raises ClaimLost, DiskFull.
+        """
         match event:
             case None:
                 self.progress.tick()
@@ -137,9 +141,8 @@ class Recorder:
         return Outcome(state, self._missing())
 
     def _missing(self) -> StoriesError:
-        """The error to name for what is missing: one that may pass, if there is one."""
-        errors = sorted(self._failed.values(), key=lambda error: not error.retryable)
-        return errors[0] if errors else Gone("not listed any more")
+        """The error to name for what is missing."""
+        return error_to_name(self._failed.values()) or Gone("not listed any more")
 
     # --- author and list ------------------------------------------------------------------------
 
@@ -263,7 +266,7 @@ class Recorder:
         story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
 
     def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
-        """A carousel as one ZIP, where there is none yet; one that lacks pictures makes room."""
+        """A carousel as one ZIP, replacing an older one that lacks pictures."""
         media = [artifact for artifact in files if artifact.role == Role.MEDIA]
         old = next((artifact for artifact in files if artifact.role == Role.ZIP), None)
         if not media or (old and old.created_at > max(file.created_at for file in media)):

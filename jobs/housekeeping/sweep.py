@@ -124,7 +124,7 @@ def _is_cut(artifact_id: UUID, size_bytes: int) -> bool:
 
 
 def _orphan_files(now: datetime, tally: DeletionTally) -> int:
-    """Delete files no row speaks for: their worker died between keeping and recording them."""
+    """Delete stored files without a row: their worker died between storing and recording them."""
     limit = (now - ORPHAN_GRACE).timestamp()
     count = 0
     for folder in store.walk():

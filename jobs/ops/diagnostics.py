@@ -167,7 +167,10 @@ _CREDENTIALS = re.compile(r"//[^/\s@]+@")
 
 
 def scrub(text: str, name: str) -> str:
-    """An error's detail without names but `name`, queries, credentials, ids and tokens."""
+    """An error's detail without names but `name`, queries, credentials, ids and tokens.
+
+    name: in lower case, without @. Cut to MAX_DETAIL_LENGTH characters.
+    """
     text = _CREDENTIALS.sub("//…@", text)
     text = _QUERY.sub("?…", text)
     text = _NAME.sub(lambda match: match[0] if match[0][1:].lower() == name else "@…", text)

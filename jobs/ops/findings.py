@@ -16,7 +16,7 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.errors import words
+from jobs.errors import message_and_hint
 from jobs.wording import size
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _error_words(code: str, *, message: bool = True) -> str:
-    said, hint = words(code)
+    said, hint = message_and_hint(code)
     return f"{said} {hint}".strip() if message else hint
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from jobs.errors import BY_CODE, words
+from jobs.errors import BY_CODE, message_and_hint
 
 
 @require_safe
@@ -22,7 +22,7 @@ def _error_codes() -> list[dict[str, Any]]:
     """{code, message, hint, retry} of every error."""
     rows = []
     for code, cls in BY_CODE.items():
-        message, hint = words(code)
+        message, hint = message_and_hint(code)
         rows.append({"code": code, "message": message, "hint": hint, "retry": cls.retryable})
     return rows
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import localized_detail, words
+from jobs.errors import localized_detail, message_and_hint
 from jobs.files import lifetime
 from jobs.models import Role
 from jobs.pages.tiles import Tile, present_tile
@@ -302,7 +302,7 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     title = nickname or display_name(item.name, item.line)
     # That a line was cancelled, its state says.
     error = None if item.error and item.error.is_cancelled else item.error
-    message, hint = words(error.code) if error else ("", "")
+    message, hint = message_and_hint(error.code) if error else ("", "")
     # The snapshot decides which details are fit to be read; here they get a row of their own.
     has_detail = error is not None and error.message != message
     return PresentedLine(

@@ -138,7 +138,7 @@ def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Keep the files longer, and say until when: right after saving nothing else changes."""
+    """Extend the expiry of the job's files, and say until when; then redirect to the job."""
     extension = lifetime.extend(_owned_job(request, job_id))
     if extension is None:
         messages.info(request, _("There are no files here to keep any longer."))

@@ -135,7 +135,7 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
 
 
 def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUID]) -> JobCard:
-    """The card of a job. items: the job's, from `with_refetch_facts`, whose facts no type knows."""
+    """The card of a job. items: the job's, annotated by `with_refetch_facts`."""
     names = list(dict.fromkeys(_name(item) for item in items))
     state_counts = Counter(ItemState(item.state) for item in items).most_common()
     state = job_state(item.state for item in items) if items else ItemState.EMPTY

@@ -21,8 +21,8 @@ from jobs.errors import (
     Internal,
     is_refusal,
     localized_detail,
+    message_and_hint,
     retry_may_help,
-    words,
 )
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
@@ -48,14 +48,14 @@ class ErrorView:
     @property
     def message(self) -> str:
         """The code's message in the reader's language, with `detail` where that is for readers."""
-        message, _ = words(self.code)
+        message, _ = message_and_hint(self.code)
         shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
         return f"{message} ({localized_detail(self.detail)})" if shown and self.detail else message
 
     @property
     def hint(self) -> str:
         """The code's hint in the reader's language: what to try; "" for none."""
-        return words(self.code)[1]
+        return message_and_hint(self.code)[1]
 
     @property
     def retryable(self) -> bool:

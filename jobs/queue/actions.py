@@ -95,10 +95,10 @@ def requeueable(items: QuerySet[Item]) -> QuerySet[Item]:
 
 
 def requeue(items: QuerySet[Item]) -> int:
-    """Try items now, for an admin says so; how many items that were.
+    """Queue items again at once, on an admin's order; how many items that were.
 
-    In hand, waiting, or failed for whatever reason, even one a retry cannot help: an update may
-    have. A worker that has one in hand finds its claim gone within a second and stops.
+    Running, queued and short items, whatever their error code says; quotas do not count. A running
+    attempt loses its claim and stops within about a second.
     """
     now = timezone.now()
     with transaction.atomic():

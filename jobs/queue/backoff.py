@@ -43,7 +43,8 @@ JITTER: Final = 0.25
 
 
 def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
-    """The time of the automatic retry of an attempt that ended with `error`; None when final.
+    """The time of the automatic retry of an attempt that ended with `error`; None when final
+    or when the claim was lost.
 
     A Refusal opens the breaker and holds the whole queue.
     """
@@ -74,12 +75,15 @@ def requeue_untried(claim: Claim, until: datetime, code: str) -> bool:
 
 
 def hold_queue(until: datetime, code: str) -> int:
-    """Have all due items wait: TikTok refuses this server. How many items that were."""
+    """Postpone all due items to `until`, with `code` as their error; how many items that were."""
     return Item.objects.due(timezone.now()).update(**held_fields(until, code))
 
 
 def release_queue() -> int:
-    """Let the items that waited for TikTok go on, their patience restored; how many that were."""
+    """Make items held by a refusal due now, and restart their MAX_REFUSAL_WAIT.
+
+    How many of them had a `not_before` ahead.
+    """
     waiting = Item.objects.filter(state=ItemState.QUEUED, error_code__in=REFUSAL_CODES)
     waiting.update(refused_since=None)
     return waiting.filter(not_before__gt=timezone.now()).update(not_before=None)

@@ -81,7 +81,8 @@ def dispatch(now: datetime | None = None) -> int:
 
 
 def _mark_sent(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Note that messages are about to be sent; ids of the rows no other dispatch has in hand.
+    """Note that messages are about to be sent; ids of the rows no other
+    dispatch has locked (SKIP LOCKED).
 
     Those others are left out, not waited for: two dispatches that wait for each other's rows would
     wait for ever.

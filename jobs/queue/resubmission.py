@@ -45,7 +45,7 @@ def with_refetch_facts(items: QuerySet[Item], now: datetime) -> QuerySet[Item]:
 
 
 def is_refetchable(item: Any) -> bool:
-    """`refetchable` of an item from `with_refetch_facts`, whose facts no type knows."""
+    """`refetchable` of an item annotated by `with_refetch_facts`, which no static type shows."""
     return refetchable(
         item.state,
         kind=item.kind,

@@ -99,9 +99,10 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
 def settle_stories(
     item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError, now: datetime
 ) -> None:
-    """Settle the open stories of items that are over, and start their files' clock anew.
+    """Settle the open stories of settled items, and restart the expiry of their files.
 
-    story_state: FAILED or CANCELLED; with FAILED, stories that saved media become PARTIAL.
+    story_state: FAILED or CANCELLED; with FAILED, stories that saved media become PARTIAL. error:
+    stored on each.
     """
     stories = Story.objects.filter(item__in=item_ids, state__in=OPEN)
     if story_state == S.FAILED:

@@ -25,7 +25,7 @@ class RunRateLimit:
     async def acquire(self, *, at_once: bool = False) -> None:
         """Wait until a request may be sent. Raises the refusal an earlier line met.
 
-        at_once: count the request and do not wait. Serves as the client's rate limit.
+        at_once: count the request and do not wait. Implements `stories.http.session.RateLimit`.
         """
         if self._bucket and not self._refusal:
             wait_s = self._bucket.take()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from jobs.errors import Cancelled
+from jobs.errors import Cancelled, error_to_name
 from jobs.lines import Line
 from jobs.models import ItemKind
 from jobs.states import SAVED, ItemState, job_state
@@ -102,9 +102,8 @@ class LineResult:
         if error is None and states <= {ItemState.DONE}:
             self.state = ItemState.DONE if states else ItemState.EMPTY
             return
-        # The error to name for what is missing: one that may pass, if there is one.
         story_errors = [story.error for story in self.stories if story.error is not None]
-        self.error = error or min(story_errors, key=lambda story_error: not story_error.retryable)
+        self.error = error or error_to_name(story_errors)
         missing = ItemState.CANCELLED if isinstance(error, Cancelled) else ItemState.FAILED
         some = states & SAVED
         self.state = ItemState.PARTIAL if some else missing

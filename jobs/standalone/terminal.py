@@ -60,7 +60,7 @@ class Display:
     # --- ProgressListener ---
 
     def line_started(self, line: LineResult) -> None:
-        """A line, where there is no bar."""
+        """Print that the pasted line is being looked up, where there is no bar."""
         if not self._has_bar:
             self._print(f"{line.line.text}: looking up")
 

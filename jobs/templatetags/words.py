@@ -71,7 +71,7 @@ def clock(moment: datetime | None, *, ahead: str, past: str, at: str) -> SafeStr
 @register.simple_tag
 def verdict(code: str) -> dict[str, str]:
     """{message, hint} of an error code, in the reader's language."""
-    message, hint = errors.words(code)
+    message, hint = errors.message_and_hint(code)
     return {"message": message, "hint": hint}
 
 

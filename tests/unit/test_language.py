@@ -15,7 +15,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone, translation
 
-from jobs.errors import BY_CODE, words
+from jobs.errors import BY_CODE, message_and_hint
 from jobs.states import ItemState
 from jobs.wording import absolute, size, span
 from tests import catalogue
@@ -167,10 +167,10 @@ def test_a_job_is_told_in_german(client: Client) -> None:
 
 
 def test_errors_dates_sizes_and_spans_in_german() -> None:
-    english = {code: words(code) for code in BY_CODE}
+    english = {code: message_and_hint(code) for code in BY_CODE}
     with translation.override("de"):
         for code, (message, hint) in english.items():
-            said = words(code)
+            said = message_and_hint(code)
             assert said[0] != message, code
             assert not hint or said[1] != hint, code
         assert absolute(datetime(2026, 11, 20, 14, 3, tzinfo=UTC)) == "20. Nov., 14:03 UTC"
@@ -186,4 +186,4 @@ def test_help_in_german_has_every_code(client: Client) -> None:
     for code in BY_CODE:
         assert f"<code>{code}</code>" in page, code
     with translation.override("de"):
-        assert words("refused")[0] in page
+        assert message_and_hint("refused")[0] in page

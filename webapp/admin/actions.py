@@ -82,7 +82,7 @@ class PersonActions(_ModelAdmin):
 
     @admin.action(description=gettext_lazy("Block: end sessions and tokens"))
     def block(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
-        """Block people and cancel their lines in the works, once confirmed."""
+        """Block people and cancel their open lines, once confirmed."""
         return self._confirm_and_apply(
             request,
             users.filter(is_active=True),

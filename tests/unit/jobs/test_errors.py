@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs import errors
-from jobs.errors import BY_CODE, BatchTooLong, Internal, explain, words
+from jobs.errors import BY_CODE, BatchTooLong, Internal, explain, message_and_hint
 from jobs.queue import backoff
 from stories.errors import StoriesError
 
@@ -31,7 +31,7 @@ def test_retrying_helps_where_promised_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("code", sorted(BY_CODE))
 def test_every_code_has_words(code: str) -> None:
-    message, hint = words(code)
+    message, hint = message_and_hint(code)
     assert message.endswith((".", "!"))
     assert not hint or hint.endswith((".", "!"))
     assert code not in message
@@ -46,14 +46,14 @@ def test_no_two_classes_share_a_code() -> None:
 
 
 def test_a_code_nobody_knows_reads_like_a_bug() -> None:
-    assert words("from_the_future") == words(Internal.code)
+    assert message_and_hint("from_the_future") == message_and_hint(Internal.code)
 
 
 @pytest.mark.parametrize(
     "code", errors.REFUSAL_CODES + tuple(cls.code for cls in backoff.BACKOFF_S)
 )
 def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> None:
-    said = " ".join(words(code)).lower()
+    said = " ".join(message_and_hint(code)).lower()
     for promise in ("by itself", "nothing to do", "shortly"):  # not when there is a Retry button
         assert promise not in said
     assert "try again" not in said  # there is no such button while it waits
@@ -62,4 +62,4 @@ def test_what_is_said_holds_while_it_waits_and_after_it_gave_up(code: str) -> No
 def test_a_batch_that_is_too_long_says_how_long_it_may_be() -> None:
     message, hint = explain(BatchTooLong(51, 50))
     assert message == "One job holds at most 50 lines. You sent 51."
-    assert hint == words(BatchTooLong.code)[1]
+    assert hint == message_and_hint(BatchTooLong.code)[1]
