@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.test import Client, RequestFactory
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.upstream import breaker
 from tests.factories import make_user
 from tests.unit.jobs.api.scripts import error_of
+from webapp import error_pages
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +77,74 @@ def test_a_host_that_is_none_of_ours_is_told_so_in_json(client: Client, settings
     settings.ALLOWED_HOSTS = ["stories.example.org"]
     response = client.get("/api/v1/me", headers={"Host": "evil.example.net"})
     assert error_of(response, 400)["code"] == "bad_request"
+
+
+# --- one handler at a time ---
+
+
+def test_a_script_gets_the_id_of_a_bug_in_json(
+    rf: RequestFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        int("nobody")
+    except ValueError:
+        response = error_pages.server_error(rf.get("/api/v1/jobs?text=%40ann"))
+    assert response.status_code == 500
+    assert response.headers["Cache-Control"] == "no-store"
+    assert b"nobody" not in response.content
+    error = json.loads(response.content)["error"]
+    assert error["code"] == "internal"
+    (record,) = [one for one in caplog.records if one.name == error_pages.logger.name]
+    assert error["message"].rpartition("(")[2].rstrip(")") in record.getMessage()
+    assert record.exc_info
+    assert record.exc_info[0] is ValueError
+    assert "ann" not in record.getMessage()
+
+
+def test_the_page_about_a_bug_asks_no_database(
+    rf: RequestFactory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        response = error_pages.server_error(rf.get("/history/"))
+    assert response.status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RequestDataTooBig("x"), 413),
+        (TooManyFieldsSent("x"), 413),
+        (TooManyFilesSent("x"), 413),
+        (SuspiciousOperation("<script>x"), 400),
+        (BadRequest("<script>x"), 400),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+@pytest.mark.parametrize("path", ["/history/", "/api/v1/jobs"])
+def test_a_request_over_the_limit_is_told_from_one_that_makes_no_sense(
+    rf: RequestFactory, path: str, error: Exception, status: int
+) -> None:
+    response = error_pages.bad_request(rf.get(path), error)
+    assert response.status_code == status
+    assert b"<script>x" not in response.content
+    if path.startswith("/api"):
+        assert json.loads(response.content)["error"]["code"] == "bad_request"
+    else:
+        assert (b"more than this instance takes" in response.content) is (status == 413)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v2/jobs", "/jobs/api/v1/", "/API/v1/jobs"])
+def test_only_what_is_below_the_api_is_answered_in_json(rf: RequestFactory, path: str) -> None:
+    response = error_pages.bad_request(rf.get(path), BadRequest())
+    assert response.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/account/data/", "/history/", "//"])
+def test_a_form_without_a_token_sends_nothing_and_is_not_shown_again(
+    rf: RequestFactory, alice: User, path: str
+) -> None:
+    request = rf.post(path, {"text": "@ann.secret", "what": "data"})
+    request.user = alice
+    response = error_pages.csrf_failure(request, "CSRF token missing.")
+    assert response.status_code == 403
+    assert b"ann.secret" not in response.content

@@ -6,11 +6,15 @@ import io
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from stories.errors import MediaCorrupt, TooLarge
+from stories.errors import MediaCorrupt, StoriesError, TooLarge
+from stories.media import decoders
 from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
 from tests.fake_tiktok import media
@@ -86,3 +90,133 @@ def test_decoders_are_loaded_on_first_use_only() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
     )
     assert said.stdout.strip() == "set()"
+
+
+# --- formats by their first bytes ---------------------------------------------------------------
+
+
+def ftyp(*brands: bytes, size: int | None = None) -> bytes:
+    """The first box of an MP4 or HEIF file: the major brand, then the compatible ones."""
+    rest = b"\0\0\0\0" + b"".join(brands[1:])
+    length = 12 + len(rest) if size is None else size
+    return length.to_bytes(4) + b"ftyp" + brands[0] + rest
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        pytest.param(ftyp(b"isom", b"mp42"), decoders.MP4, id="a video"),
+        pytest.param(ftyp(b"M4A ", b"isom"), decoders.M4A, id="a song"),
+        pytest.param(ftyp(b"heic", b"mif1"), decoders.HEIC, id="HEIC by its major brand"),
+        pytest.param(ftyp(b"mif1", b"heic"), decoders.HEIC, id="some HEIF, HEIC by the second"),
+        pytest.param(ftyp(b"mif1", b"avif"), decoders.AVIF, id="some HEIF, AVIF by the second"),
+        pytest.param(ftyp(b"mif1", b"miaf", b"avif"), decoders.AVIF, id="AVIF by the third"),
+        pytest.param(ftyp(b"isom", b"avif"), decoders.MP4, id="a video that says it is a picture"),
+        pytest.param(ftyp(b"mif1", b"avif", size=16), decoders.HEIC, id="brands behind the box"),
+        pytest.param(ftyp(b"isom", size=0), decoders.MP4, id="a box without a size"),
+        pytest.param(ftyp(b"isom", size=2**32 - 1), decoders.MP4, id="a box of four gigabytes"),
+        pytest.param(b"\0\0\0\x08ftyp", decoders.MP4, id="a box and no brand"),
+        pytest.param(b"RIFF\0\0\0\0WAVE", decoders.UNKNOWN, id="a RIFF that is no WebP"),
+        pytest.param(b"\xff\xfb\x90\0", decoders.MP3, id="an MP3 without ID3"),
+        pytest.param(b"\xff\xf1\x50\x80", decoders.UNKNOWN, id="raw AAC"),
+        pytest.param(b"\xff", decoders.UNKNOWN, id="a single byte"),
+        pytest.param(b"\xef\xbb\xbf", decoders.UNKNOWN, id="a byte order mark alone"),
+    ],
+)
+def test_the_first_bytes_decide_the_format(head: bytes, expected: decoders.FileFormat) -> None:
+    assert decoders.sniff_format(head) is expected
+
+
+def test_a_file_that_was_read_is_looked_at_from_its_start_and_left_there() -> None:
+    file = io.BytesIO(b"\xff\xd8\xff" + b"<html>")
+    file.seek(3)
+    assert decoders.sniff_file(file) is decoders.JPEG
+    assert file.tell() == 0
+
+
+# --- what decoders raise ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "detail"),
+    [
+        (KeyError("x" * 5000), MediaCorrupt, "KeyError"),
+        (SyntaxError("not a PNG file"), MediaCorrupt, "SyntaxError: not a PNG file"),
+        (MemoryError(), TooLarge, "does not fit in memory"),
+        (Image.DecompressionBombError("bomb"), TooLarge, "more than 40,000,000 pixels"),
+        (Image.DecompressionBombWarning("bomb"), TooLarge, "more than 40,000,000 pixels"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_what_a_decoder_raises_becomes_ours(
+    raised: Exception, expected: type[StoriesError], detail: str
+) -> None:
+    with pytest.raises(expected) as caught, decoders.translate_decoder_errors("a PNG picture"):
+        raise raised
+    assert caught.value.detail.startswith("a PNG picture: ")
+    assert detail in caught.value.detail
+    assert len(caught.value.detail) < 250
+    assert caught.value.__cause__ is raised
+
+
+def test_an_error_of_ours_passes_through_as_it_is() -> None:
+    error = TooLarge("8400 by 512 pixels")
+    with pytest.raises(TooLarge) as caught, decoders.translate_decoder_errors("an MP4 file"):
+        raise error
+    assert caught.value is error
+
+
+# --- bounds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (1, 1, None),
+        (8_000, 5_000, None),
+        (16_384, 2_441, None),
+        (8_000, 5_001, TooLarge),
+        (16_385, 1, TooLarge),
+        (1, 16_385, TooLarge),
+        (0, 100, MediaCorrupt),
+        (100, -1, MediaCorrupt),
+    ],
+)
+def test_so_many_pixels_and_no_more(
+    width: int, height: int, expected: type[StoriesError] | None
+) -> None:
+    expectation = pytest.raises(expected) if expected else nullcontext()
+    with expectation:
+        decoders.check_dimensions(width, height, decoders.MAX_SIDE)
+
+
+@pytest.mark.parametrize(
+    ("tail", "detail"),
+    [
+        (b"\0\0\0\x07free", "a broken box structure"),
+        (b"\0\0\0\x09free", "cut short: 1 bytes are missing"),
+        (b"\0\0\0\x01free" + bytes(8), "a broken box structure"),
+        (b"\0\0\0\x01mdat" + b"\xff" * 8, "cut short"),
+        (b"\0\0\0\x08free" * decoders.MAX_BOXES, "too many boxes"),
+    ],
+    ids=["too small", "one byte missing", "a long size of nothing", "a long size", "many"],
+)
+def test_boxes_that_lie_are_refused(tail: bytes, detail: str) -> None:
+    file = io.BytesIO(ftyp(b"isom") + tail)
+    with pytest.raises(MediaCorrupt, match=detail), decoders.open_container(file, decoders.MP4):
+        pytest.fail("it was opened")
+
+
+def test_a_few_stray_bytes_at_the_end_are_no_box() -> None:
+    file = io.BytesIO(media.video(0.2, SMALL, audio=False) + bytes(7))
+    with decoders.open_container(file, decoders.MP4) as container:
+        assert len(container.streams.video) == 1
+
+
+@pytest.mark.parametrize("value", [0, 9, 1 << 20, "6", None])
+def test_an_orientation_that_is_none_turns_nothing(value: object) -> None:
+    class Picture(Image.Image):
+        def getexif(self) -> Any:
+            return {0x0112: value}
+
+    assert decoders.exif_orientation(Picture()) == 1
