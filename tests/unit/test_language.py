@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +18,6 @@ from jobs.states import ItemState
 from jobs.wording import absolute, size, span
 from tests import catalogue
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
-from webapp.translations import compile_translations
 
 LANGUAGES = [pytest.param(language, path, id=language) for language, path in catalogue.files()]
 PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{[a-z]*\}|</?[a-z]+(?: [a-z]+=\"[^\"]*\")?>|`[^`]+`")
@@ -33,33 +30,6 @@ def test_every_message_has_its_words(language: str, path: Path) -> None:
     missing = [key for key in catalogue.wanted() if not all(known.get(key, ("",)))]
     assert not missing, f"{language} lacks {missing}"
     assert not set(known) - set(catalogue.wanted()), f"{language}: run `make messages`"
-
-
-@pytest.mark.parametrize(("language", "path"), LANGUAGES)
-def test_what_was_written_is_what_is_read(language: str, path: Path, tmp_path: Path) -> None:
-    """Compiled when missing, again when the words changed, and not otherwise."""
-    written = tmp_path / language / "LC_MESSAGES" / "django.po"
-    written.parent.mkdir(parents=True)
-    written.write_bytes(path.read_bytes())
-    compiled = written.with_suffix(".mo")
-    compile_translations(tmp_path)
-    said = _spoken(compiled)
-    for (context, message, plural), forms in catalogue.read(path.read_text()).items():
-        if context is None and plural is None:
-            assert (said.gettext(message),) == forms
-    before = compiled.stat().st_mtime_ns
-    compile_translations(tmp_path)
-    assert compiled.stat().st_mtime_ns == before
-    written.write_text(written.read_text() + '\nmsgid "a new one"\nmsgstr "ein neues"\n')
-    os.utime(written, ns=(before + 1, before + 1))
-    compile_translations(tmp_path)
-    assert _spoken(compiled).gettext("a new one") == "ein neues"
-    assert [file.name for file in written.parent.iterdir() if file != written] == ["django.mo"]
-
-
-def _spoken(compiled: Path) -> gettext.GNUTranslations:
-    with compiled.open("rb") as file:
-        return gettext.GNUTranslations(file)
 
 
 @pytest.mark.parametrize(("language", "path"), LANGUAGES)

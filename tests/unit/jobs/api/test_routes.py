@@ -11,10 +11,8 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
-from jobs.errors import DiskFull, QuotaExceeded
 from jobs.files import store
 from jobs.models import Artifact, Audio, Job, Package, Prefer
-from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.zips import claims, packing
 from tests.factories import make_artifact, make_item, make_job, make_user
@@ -116,42 +114,9 @@ def test_too_many_lines(alice: Script, set_env: Callable[..., None]) -> None:
     assert "3" in error["message"]
 
 
-def test_too_large_a_body_is_not_even_read(alice: Script) -> None:
-    error = error_of(alice.call("POST", "/jobs", b"x" * (512 * 1024 + 1)), 413)
-    assert error["code"] == "body_too_large"
-    assert Job.objects.count() == 0
-
-
-def test_a_body_in_chunks_is_refused_rather_than_taken_for_an_empty_one(alice: Script) -> None:
-    headers = {"Authorization": f"Bearer {alice.token}", "Transfer-Encoding": "chunked"}
-    response = alice.client.generic("POST", "/api/v1/jobs", b"", headers=headers)
-    assert error_of(response, 411)["code"] == "length_required"
-    assert Job.objects.count() == 0
-
-
 def test_a_long_key(alice: Script) -> None:
     response = alice.call("POST", "/jobs", {"lines": ["@a"]}, Idempotency_Key="k" * 201)
     assert "idempotency" in error_of(response, 422)["message"].lower()
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (DiskFull(retry_after_s=90.2), 507),
-        (QuotaExceeded(retry_after_s=90.2), 429),
-    ],
-)
-def test_no_room(
-    alice: Script, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
-) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> Job:
-        raise error
-
-    monkeypatch.setattr(submission, "submit", refuse)
-    response = alice.call("POST", "/jobs", {"lines": ["@a"]})
-    found = error_of(response, status)
-    assert (found["retryable"], found["retry_after_s"]) == (True, 91)
-    assert response.headers["Retry-After"] == "91"
 
 
 # --- GET /jobs/{id} ---

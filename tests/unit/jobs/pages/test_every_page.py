@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from jobs.upstream import breaker
 from tests.unit.jobs.pages.pages import shown
 
 pytestmark = pytest.mark.django_db
@@ -33,26 +31,6 @@ def test_what_does_not_exist_is_a_plain_page(client: Client) -> None:
     response = client.get(f"/jobs/{uuid.uuid4()}/")
     assert response.status_code == 404
     assert "There is nothing here" in shown(response)
-
-
-def test_a_crash_gives_an_id_to_quote(
-    alice: User,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def crash(*_: Any) -> Any:
-        raise RuntimeError("nobody is to read this")
-
-    monkeypatch.setattr(breaker, "open_state", crash)
-    browser = Client(raise_request_exception=False)
-    browser.force_login(alice)
-    response = browser.get("/")
-    page = response.content.decode()
-    assert response.status_code == 500
-    assert "nobody is to read this" not in page
-    assert "Traceback" not in page
-    quoted = page.split('<code class="quote">')[1].split("<")[0]
-    assert any(quoted in record.getMessage() for record in caplog.records)
 
 
 def test_account_and_password(client: Client, alice: User) -> None:

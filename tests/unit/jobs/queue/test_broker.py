@@ -24,11 +24,6 @@ def test_every_name_that_is_sent_is_registered(name: str) -> None:
     assert name in app.tasks
 
 
-def test_every_name_the_schedule_and_the_routes_know_is_registered() -> None:
-    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert scheduled | set(app.conf.task_routes) <= set(app.tasks)
-
-
 @pytest.mark.parametrize("error", [OperationalError(), ConnectionResetError()], ids=repr)
 def test_a_broker_that_goes_away_while_it_is_told(
     monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -1,0 +1,27 @@
+"""Scripts of two users, each with its whole rate limit."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_user
+from tests.unit.jobs.api.scripts import Script
+from webapp import api
+from webapp.api_rate_limit import FixedWindowLimiter
+
+
+@pytest.fixture
+def alice(client: Client) -> Script:
+    return Script(make_user("alice"), client)
+
+
+@pytest.fixture
+def bob(client: Client) -> Script:
+    return Script(make_user("bob"), client)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rate_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of different tests share their ids, not their windows."""
+    monkeypatch.setattr(api, "rate_limiter", FixedWindowLimiter())

@@ -1,0 +1,144 @@
+"""Deleting and blocking people: their jobs go or end with them, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
+
+from accounts import invitations, people, tokens
+from accounts.models import ApiToken, Invitation
+from jobs.models import Artifact, Item, Job
+from jobs.queue import erasure
+from jobs.queue.erasure import Belongings
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from webapp import offboarding
+
+pytestmark = pytest.mark.django_db
+
+NOTHING = Belongings(jobs=0, files=0, size_bytes=0)
+STOCK = Belongings(jobs=2, files=1, size_bytes=2000)
+
+
+@pytest.fixture
+def ann() -> User:
+    """An admin, but not the only one."""
+    make_user("root", is_staff=True, is_superuser=True)
+    return make_user("ann", is_staff=True, is_superuser=True)
+
+
+def stock(owner: User) -> Item:
+    """A job with a file and a token beside it, and a job whose line is running: that line."""
+    story = make_story(make_item(make_job(owner), state=ItemState.DONE))
+    make_artifact(story, content=b"x" * 2000)
+    tokens.create(owner, "phone")
+    return make_item(make_job(owner), state=ItemState.RUNNING)
+
+
+def files(artifacts: Path) -> int:
+    """How many files are in the folder."""
+    return len([path for path in artifacts.glob("*/*") if path.is_file()])
+
+
+def test_the_preview_counts_what_is_theirs_and_still_there(ann: User) -> None:
+    bob = make_user("bob")
+    for owner in (ann, bob):
+        stock(owner)
+    gone = make_artifact(Artifact.objects.filter(owner_id=ann.pk).get().story, content=b"gone")
+    Artifact.objects.filter(pk=gone.pk).update(removed_at=timezone.now())
+    invitations.create(ann)
+    invitations.create(ann)
+    invitations.create(None)
+    Invitation.objects.filter(pk=Invitation.objects.filter(created_by=ann)[0].pk).update(
+        expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    LogEntry.objects.create(
+        user=ann, action_flag=CHANGE, content_type=ContentType.objects.get_for_model(User)
+    )
+    expected = offboarding.DeletionPreview(saved=STOCK, tokens=1, invitations=1, log_entries=1)
+    assert offboarding.deletion_preview(ann) == expected
+    assert offboarding.deletion_preview(bob) == offboarding.DeletionPreview(
+        saved=STOCK, tokens=1, invitations=0, log_entries=0
+    )
+
+
+def test_of_somebody_who_saved_nothing_there_is_nothing_to_delete(ann: User) -> None:
+    assert offboarding.deletion_preview(ann) == offboarding.DeletionPreview(
+        saved=NOTHING, tokens=0, invitations=0, log_entries=0
+    )
+    assert offboarding.delete_data(ann) == NOTHING
+
+
+def test_the_data_goes_and_the_account_stays(ann: User, artifacts: Path) -> None:
+    stock(ann)
+    stock(make_user("bob"))
+    assert offboarding.delete_data(ann) == STOCK
+    assert erasure.belongings(ann.pk) == NOTHING
+    assert files(artifacts) == Artifact.objects.count() == 1
+    ann.refresh_from_db()
+    assert ann.is_active
+    assert ApiToken.objects.filter(owner=ann).exists()
+
+
+def test_blocking_ends_what_is_in_the_works_and_keeps_what_is_saved(
+    ann: User, artifacts: Path
+) -> None:
+    mine, others = stock(ann), stock(make_user("bob"))
+    offboarding.block(ann)
+    mine.refresh_from_db()
+    others.refresh_from_db()
+    assert (mine.state, others.state) == (ItemState.CANCELLED, ItemState.RUNNING)
+    assert erasure.belongings(ann.pk) == STOCK
+    assert files(artifacts) == 2
+    assert not User.objects.get(pk=ann.pk).is_active
+
+
+def test_a_deleted_person_leaves_nothing_and_others_keep_theirs(ann: User, artifacts: Path) -> None:
+    bob = make_user("bob")
+    for owner in (ann, bob):
+        stock(owner)
+    pk = ann.pk
+    assert offboarding.delete_user(ann) == STOCK
+    assert not User.objects.filter(pk=pk).exists()
+    assert set(Job.objects.values_list("owner", flat=True)) == {bob.pk}
+    assert files(artifacts) == Artifact.objects.count() == 1
+    assert ApiToken.objects.get().owner == bob
+
+
+@pytest.mark.parametrize("act", [offboarding.block, offboarding.delete_user])
+def test_the_last_admin_stays_with_all_they_saved(
+    act: Callable[[User], Any], artifacts: Path
+) -> None:
+    root = make_user("root", is_staff=True, is_superuser=True)
+    running = stock(root)
+    with pytest.raises(people.LastAdmin):
+        act(root)
+    running.refresh_from_db()
+    assert running.state == ItemState.RUNNING
+    assert erasure.belongings(root.pk) == STOCK
+    assert files(artifacts) == 1
+    assert User.objects.get().is_active
+
+
+def test_a_deletion_that_breaks_off_leaves_them_blocked_and_can_be_repeated(
+    ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(owner_id: int) -> Belongings:
+        raise OSError("the disk is away")
+
+    stock(ann)
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "erase_all", fail)
+        with pytest.raises(OSError, match="away"):
+            offboarding.delete_user(ann)
+    assert not User.objects.get(pk=ann.pk).is_active
+    assert offboarding.delete_user(ann) == STOCK
+    assert [user.username for user in User.objects.all()] == ["root"]
