@@ -85,6 +85,39 @@ def test_no_two_files_import_each_other() -> None:
     assert imports.loops(graph()) == []
 
 
+# --- tests beside their module --------------------------------------------------------------------
+
+TESTED_ELSEWHERE = {
+    "accounts": {"management.commands.token", "templatetags.fields"},
+    "jobs": {
+        "management.commands.diagnose",
+        "management.commands.fetch",
+        "management.commands.sweep",
+        "standalone.listener",
+    },
+    "stories": {"config", "events", "structures"},
+    "webapp": {
+        "admin.wording",
+        "management.commands.invite",
+        "management.commands.up",
+        "settings_worker",
+    },
+}
+"""Commands are tested by being run; the others are names or plain values without behaviour."""
+
+FRAMES = {"__init__", "apps", "urls", "wsgi"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_module_has_its_tests_where_one_looks_for_them(package: str) -> None:
+    missing = set()
+    for name, path in imports.modules(ROOT, [package]).items():
+        mirror = ROOT / "tests" / "unit" / path.relative_to(ROOT).with_name(f"test_{path.name}")
+        if path.stem not in FRAMES and not mirror.exists():
+            missing.add(name.partition(".")[2])
+    assert missing == TESTED_ELSEWHERE[package]
+
+
 # --- the tests above see what they are there to see -----------------------------------------------
 
 

@@ -82,7 +82,7 @@ def test_a_tiled_heic_says_why_it_is_refused() -> None:
 
 
 def test_decoders_are_loaded_on_first_use_only() -> None:
-    """The web and scheduler processes import this room and must stay small."""
+    """The web and scheduler processes import these modules and must stay small."""
     imports = "import sys, stories.media.verify, stories.media.derive"
     script = f"{imports}; print({{'av', 'PIL'}} & set(sys.modules))"
     root = Path(__file__).parents[4]
