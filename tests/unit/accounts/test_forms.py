@@ -40,13 +40,21 @@ class TestAccounts:
         [
             ("\u0430lice", "letters of one alphabet only"),
             ("ALICE", "already exists"),
-            ("al\u0131ce", "looks like this one is taken"),
+            ("\u0430\u04cf\u0456\u0441\u0435", "looks like this one is taken"),
             ("", "required"),
             ("al ice", "valid username"),
             ("x" * 151, "at most 150"),
             ("bob\0", "Null characters"),
         ],
-        ids=["two alphabets", "capitals", "no dot", "nothing", "a blank", "too long", "a NUL"],
+        ids=[
+            "two alphabets",
+            "capitals",
+            "all Cyrillic",
+            "nothing",
+            "a blank",
+            "too long",
+            "a NUL",
+        ],
     )
     def test_a_name_that_will_not_do_is_said_once(self, alice: User, name: str, said: str) -> None:
         errors = account(name).errors
