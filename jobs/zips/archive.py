@@ -77,7 +77,12 @@ class FileFacts:
     @property
     def rank(self) -> tuple[int, int, str]:
         """A sort key: its place within the story."""
-        return self.position, ORDER.index(self.role), self.name
+        return rank_in_story(self.position, self.role, self.name)
+
+
+def rank_in_story(position: int, role: str, name: str) -> tuple[int, int, str]:
+    """A sort key: the place within its story of a file of one of the roles in ORDER."""
+    return position, ORDER.index(role), name
 
 
 Named = tuple[str, FileFacts]

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from jobs.models import Artifact, Item, Job, Role, Story
-from jobs.zips.archive import ORDER
+from jobs.zips.archive import ORDER, rank_in_story
 
 PACKED_ROLES: Final = tuple(Role(role) for role in ORDER)
 """Roles of files that go into a ZIP, in this order within one media item."""
@@ -79,7 +79,7 @@ def item_of(artifact: Artifact) -> Item:
 
 
 def _rank_in_story(artifact: Artifact) -> tuple[int, int, str]:
-    return artifact.position, PACKED_ROLES.index(Role(artifact.role)), artifact.name
+    return rank_in_story(artifact.position, artifact.role, artifact.name)
 
 
 def _rank_in_bundle(artifact: Artifact) -> tuple[object, ...]:
