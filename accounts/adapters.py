@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import mail, throttling
-from accounts.absolute_urls import absolute_url
 
 WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
 
@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
     def get_reset_password_from_key_url(self, key: str) -> str:
         """The link in a mail about a forgotten password. key: `<user id in base 36>-<token>`."""
         user, _dash, token = key.partition("-")
-        return absolute_url(
+        return settings.STORYKEEP.absolute_url_for(
             self.request, reverse("account_reset_password_from_key", args=[user, token])
         )
 
@@ -54,7 +54,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC
     ) -> str:
         """The link in a mail that asks to confirm an address."""
-        return absolute_url(request, reverse("account_confirm_email", args=[emailconfirmation.key]))
+        return settings.STORYKEEP.absolute_url_for(
+            request, reverse("account_confirm_email", args=[emailconfirmation.key])
+        )
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Render a mail now, in the reader's language, and send it in the background."""

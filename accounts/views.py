@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -15,7 +16,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import invitations, setup, tokens
-from accounts.absolute_urls import absolute_url
 from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.models import ApiToken, Scope
 
@@ -109,7 +109,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
             days=data["days"],
             whom=data["whom"],
         )
-        link = absolute_url(request, reverse("join", args=[token]))
+        link = settings.STORYKEEP.absolute_url_for(request, reverse("join", args=[token]))
     status = 422 if form.is_bound and link is None else 200
     context = {
         "invitations": invitations.pending().select_related("created_by"),
@@ -149,8 +149,8 @@ def token_list(request: HttpRequest) -> HttpResponse:
         "tokens": ApiToken.objects.filter(owner=user).order_by("-created_at", "-pk"),
         "form": TokenForm() if fresh else form,
         "fresh": fresh,
-        "docs": absolute_url(request, reverse("api:openapi-view")),
-        "api": absolute_url(request, reverse("api:api-root")),
+        "docs": settings.STORYKEEP.absolute_url_for(request, reverse("api:openapi-view")),
+        "api": settings.STORYKEEP.absolute_url_for(request, reverse("api:api-root")),
     }
     return render(request, "registration/tokens.html", context, status=status)
 

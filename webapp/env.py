@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import ByteSize, Field, SecretStr, ValidationError
@@ -31,6 +31,9 @@ from webapp.env_types import (
     Size,
     mail_server,
 )
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 PREFIX: Final = "STORYKEEP_"
 PROJECT_DIR: Final = Path(__file__).resolve().parent.parent
@@ -234,6 +237,13 @@ class Env(BaseSettings):
             return None
         public = urlsplit(self.public_url)
         return f"{public.scheme}://{public.netloc}{path}"
+
+    def absolute_url_for(self, request: HttpRequest, path: str) -> str:
+        """`absolute_url`; without `public_url`, by the request's Host header.
+
+        For links that leave this instance: in a mail, in a QR code, in a message an admin sends.
+        """
+        return self.absolute_url(path) or request.build_absolute_uri(path)
 
     @property
     def mail(self) -> MailServer | None:

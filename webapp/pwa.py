@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -109,7 +110,7 @@ def offline(request: HttpRequest) -> HttpResponse:
 @require_safe
 def phone(request: HttpRequest) -> HttpResponse:
     """Instructions to open this instance on a phone, with its address as text and as a QR code."""
-    home = qr.address(request, reverse("home"))
+    home = settings.STORYKEEP.absolute_url_for(request, reverse("home"))
     context = {
         "address": home,
         "share_address": f"{home}?text=",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -13,11 +11,6 @@ QUIET = 4
 """White modules around a code, as the standard asks for."""
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
-
-
-def address(request: HttpRequest, path: str) -> str:
-    """The whole address of a page, as another device on the network has to write it."""
-    return settings.STORYKEEP.absolute_url(path) or request.build_absolute_uri(path)
 
 
 def is_local(url: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
@@ -65,7 +66,7 @@ def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The page of a job, from queued to its results. `?show=` filters its lines by state."""
     page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
-    address = qr.address(request, request.path)
+    address = settings.STORYKEEP.absolute_url_for(request, request.path)
     context = {
         "page": page,
         "breaker": breaker.open_state(),
@@ -92,7 +93,7 @@ def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def job_code(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The job's address as a QR code in SVG: whoever scans it still has to sign in."""
     job = _owned_job(request, job_id)
-    svg = qr.svg(qr.address(request, reverse("job", args=[job.pk])))
+    svg = qr.svg(settings.STORYKEEP.absolute_url_for(request, reverse("job", args=[job.pk])))
     return uncached(HttpResponse(svg, content_type="image/svg+xml"))
 
 

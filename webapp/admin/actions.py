@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -22,7 +23,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
-from accounts.absolute_urls import absolute_url
 from webapp import offboarding
 from webapp.admin.wording import last_admin_refusal
 
@@ -128,7 +128,9 @@ class PersonActions(_ModelAdmin):
 
         def make_link(user: User) -> None:
             path = signin.password_reset_path(user)
-            links.append(f"{user.get_username()}: {absolute_url(request, path)}")
+            links.append(
+                f"{user.get_username()}: {settings.STORYKEEP.absolute_url_for(request, path)}"
+            )
 
         title = _("Make links for a new password")
         response = self._confirm_and_apply(

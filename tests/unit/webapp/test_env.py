@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
+from django.test import RequestFactory
 
 from webapp import env
 from webapp.env import BadSettings, load
@@ -166,6 +169,39 @@ def test_addresses_people_use(setting: pytest.MonkeyPatch, url: str) -> None:
 def test_a_path_has_a_public_address(url: str | None, link: str | None) -> None:
     settings = env.Env().model_copy(update={"public_url": url})
     assert settings.absolute_url("/keep/join/x/") == link
+
+
+def test_the_public_address_is_believed_first(
+    rf: RequestFactory, set_env: Callable[..., None]
+) -> None:
+    request = rf.get("/account/", headers={"host": "localhost"})
+    assert (
+        django_settings.STORYKEEP.absolute_url_for(request, "/keep/join/x/")
+        == "http://localhost/keep/join/x/"
+    )
+    set_env(public_url="https://stories.example.org/keep")
+    assert (
+        django_settings.STORYKEEP.absolute_url_for(request, "/keep/join/x/")
+        == "https://stories.example.org/keep/join/x/"
+    )
+
+
+def test_without_a_public_address_the_visitors_own_is_taken(set_env: Callable[..., None]) -> None:
+    set_env(public_url=None)
+    request = RequestFactory().get("/phone/", headers={"host": "10.0.0.7:8000"})
+    assert (
+        django_settings.STORYKEEP.absolute_url_for(request, "/jobs/1/")
+        == "http://10.0.0.7:8000/jobs/1/"
+    )
+
+
+def test_the_public_address_goes_before_what_the_visitor_says(set_env: Callable[..., None]) -> None:
+    set_env(public_url="https://keep.example/stories")
+    request = RequestFactory().get("/phone/", headers={"host": "evil.example"})
+    assert (
+        django_settings.STORYKEEP.absolute_url_for(request, "/stories/jobs/1/")
+        == "https://keep.example/stories/jobs/1/"
+    )
 
 
 @pytest.mark.parametrize(

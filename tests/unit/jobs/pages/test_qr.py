@@ -1,18 +1,14 @@
-"""QR codes: the address another device can open, and a code a camera can read."""
+"""QR codes: what leads back to the same machine, and a code a camera can read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
-from django.test import RequestFactory
 from qrcode.main import QRCode
 
 from jobs.pages import qr
-
-SetEnv = Callable[..., None]
 
 FINDER = ["#######", "#     #", "# ### #", "# ### #", "# ### #", "#     #", "#######"]
 """The square by which a camera finds three of the corners."""
@@ -37,18 +33,6 @@ def corner(rows: list[str], across: int, down: int) -> list[str]:
 
 
 # --- addresses ------------------------------------------------------------------------------------
-
-
-def test_without_a_public_address_the_visitors_own_is_taken(set_env: SetEnv) -> None:
-    set_env(public_url=None)
-    request = RequestFactory().get("/phone/", headers={"host": "10.0.0.7:8000"})
-    assert qr.address(request, "/jobs/1/") == "http://10.0.0.7:8000/jobs/1/"
-
-
-def test_the_public_address_goes_before_what_the_visitor_says(set_env: SetEnv) -> None:
-    set_env(public_url="https://keep.example/stories")
-    request = RequestFactory().get("/phone/", headers={"host": "evil.example"})
-    assert qr.address(request, "/stories/jobs/1/") == "https://keep.example/stories/jobs/1/"
 
 
 @pytest.mark.parametrize(
