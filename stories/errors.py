@@ -6,7 +6,7 @@
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
-    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, UpstreamChanged
+    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, UnknownAnswer, UpstreamChanged
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
     └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge
 
@@ -37,6 +37,10 @@ class StoriesError(Exception):
         super().__init__(detail or self.message)
         self.detail = detail
         self.retry_after_s = retry_after_s
+
+    def when_final(self) -> StoriesError:
+        """The error to keep when it is not tried again any more."""
+        return self
 
 
 class InputError(StoriesError):
@@ -110,9 +114,17 @@ class RegionLocked(AccessError):
 
 
 class Gone(AccessError):
+    """proven: False when one page alone says that there is no such item: another may have it."""
+
     code = "gone"
     message = "This story has expired or was deleted."
     hint = "A story lives 24 hours from posting. Once it is gone, it is gone for every tool."
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, proven: bool = True
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.proven = proven
 
 
 class Unavailable(AccessError):
@@ -140,8 +152,19 @@ class TimedOut(UpstreamError):
     hint = "A later attempt may be quicker; a slow line may need a smaller batch."
 
 
+class UnknownAnswer(UpstreamError):
+    """A code of TikTok's that we do not know. Such faults pass, so it is not yet a change."""
+
+    code = "unknown_answer"
+    message = "TikTok gave an answer that Storykeep does not know."
+    hint = "Usually over in minutes; if it stays, an update of Storykeep is needed."
+
+    def when_final(self) -> StoriesError:
+        return UpstreamChanged(self.detail)
+
+
 class UpstreamChanged(UpstreamError):
-    """An answer we cannot read. `detail` names the missing path or the unknown code."""
+    """An answer we cannot read. `detail` names the missing path, or the code that stays unknown."""
 
     code = "upstream_changed"
     message = "TikTok changed something; an update of Storykeep is needed."

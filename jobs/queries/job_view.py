@@ -34,7 +34,9 @@ JobPhase = Literal[
     "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
 ]
 
-_DETAIL_SHOWN: Final = frozenset({"unsupported_link", "upstream_changed", "batch_too_long"})
+_DETAIL_SHOWN: Final = frozenset(
+    {"unsupported_link", "unknown_answer", "upstream_changed", "batch_too_long"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

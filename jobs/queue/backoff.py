@@ -25,6 +25,7 @@ from stories.errors import (
     StoriesError,
     TimedOut,
     Unavailable,
+    UnknownAnswer,
     UpstreamDown,
 )
 
@@ -35,6 +36,7 @@ BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     TimedOut: (10.0, 60.0),
     MediaUnavailable: (10.0, 60.0),
     MediaCorrupt: (10.0, 60.0),
+    UnknownAnswer: (20.0, 300.0),
     Unavailable: (300.0,),
 }
 """Seconds before the second attempt, the third, …; after the last one the error is final."""

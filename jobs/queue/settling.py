@@ -85,6 +85,7 @@ def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:
 
 def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
     now = timezone.now()
+    error = error.when_final() if error else None
     with transaction.atomic():
         fields: dict[str, Any] = {"settled_at": now, "tries": F("tries") + 1}
         if not move(claim, to, **fields, **error_fields(error)):

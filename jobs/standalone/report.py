@@ -16,12 +16,13 @@ from stories.errors import (
     NotAStory,
     Refusal,
     StoriesError,
+    UnknownAnswer,
     UnsupportedLink,
     UpstreamChanged,
     UpstreamDown,
 )
 
-_WITH_DETAIL = (UnsupportedLink, UpstreamChanged, Internal, FolderFull)
+_WITH_DETAIL = (UnsupportedLink, UnknownAnswer, UpstreamChanged, Internal, FolderFull)
 """Errors whose detail says where, which helps who runs the command."""
 
 

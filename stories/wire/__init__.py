@@ -6,7 +6,14 @@ out. docs/protocol.md dates every shape.
 """
 
 from stories.wire.accounts import embed_author, profile_author
-from stories.wire.items import MAX_CAPTION, embed_item, page_item
+from stories.wire.items import (
+    MAX_CAPTION,
+    ItemClue,
+    embed_clue,
+    embed_item,
+    page_clue,
+    page_item,
+)
 from stories.wire.lists import StoryPage, empty_list_error, left_out_error, story_page
 from stories.wire.media import MAX_MIRRORS, MAX_RENDITIONS
 
@@ -14,11 +21,14 @@ __all__ = [
     "MAX_CAPTION",
     "MAX_MIRRORS",
     "MAX_RENDITIONS",
+    "ItemClue",
     "StoryPage",
     "embed_author",
+    "embed_clue",
     "embed_item",
     "empty_list_error",
     "left_out_error",
+    "page_clue",
     "page_item",
     "profile_author",
     "story_page",

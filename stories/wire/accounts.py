@@ -9,8 +9,9 @@ from typing import Any
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
 from stories.links import is_name
 from stories.structures import Author, Target
-from stories.wire.bodies import CODES, check_code, code_error, default_scope, embed_entry
-from stories.wire.values import Raw, as_flag, as_id, as_int, as_object, as_text, first_object
+from stories.wire.bodies import default_scope, embed_entry
+from stories.wire.codes import CODES, check_code, check_embed_code, message
+from stories.wire.values import Raw, as_flag, as_id, as_object, as_text, first_object
 
 MAX_NICKNAME = 100
 MAX_SEARCHED = 50_000
@@ -29,7 +30,10 @@ def profile_author(html: bytes, asked: Target) -> Author:
         check_code(detail, CODES)
         user = as_object(as_object(detail.get("userInfo")).get("user"))
         if not user:
-            raise UpstreamChanged("webapp.user-detail.userInfo.user is missing")
+            words = message(detail)
+            raise CODES.error_of_words(words, "no account, and words for it") or UpstreamChanged(
+                "webapp.user-detail.userInfo.user is missing"
+            )
     else:
         # With a phone's user agent the scope has other names: look for the account itself.
         user = _search_user(scope, asked)
@@ -51,9 +55,7 @@ def embed_author(html: bytes, name: str) -> Author:
     """
     entry = embed_entry(html, f"/embed/@{name}")
     user = as_object(entry.get("userInfo"))
-    code = as_int(user.get("code"))
-    if code not in (None, 0, 200):
-        raise code_error(code, CODES)
+    check_embed_code((entry, user), CODES)
     if not user.get("id") and not user.get("uniqueId"):
         raise Unavailable("the embed names no account: private, or embedding is switched off")
     author = _read_author(user, "userInfo")

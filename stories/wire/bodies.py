@@ -1,26 +1,14 @@
-"""Whole bodies: the JSON inside a page or an answer, and the codes that come with it."""
+"""Whole bodies: the JSON inside a page or an answer."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from stories.challenge import is_challenge
-from stories.errors import (
-    Challenged,
-    LoginRequired,
-    NoSuchAccount,
-    PrivateAccount,
-    PrivatePost,
-    Refused,
-    RegionLocked,
-    StoriesError,
-    Unavailable,
-    UpstreamChanged,
-)
-from stories.wire.values import Raw, as_int, as_object
+from stories.errors import Challenged, Refused, StoriesError, UpstreamChanged
+from stories.wire.values import Raw, as_object
 
 # Bound on what one answer may make us hold. The largest real page seen has about 20,000 values.
 MAX_VALUES = 400_000
@@ -29,23 +17,6 @@ _PROFILE_SCRIPT = b"__UNIVERSAL_DATA_FOR_REHYDRATION__"
 _EMBED_SCRIPT = b"__FRONTITY_CONNECT_STATE__"
 # A page of the usual make with its data left out is a soft refusal, not a new layout.
 _SHELL_MARKERS = (b"tiktok-environment", b"mssdk")
-
-CODES: Mapping[int, type[StoriesError]] = {
-    10000: Refused,
-    10101: Refused,
-    10102: LoginRequired,
-    10202: NoSuchAccount,
-    10204: Unavailable,
-    10215: PrivatePost,
-    10216: PrivatePost,
-    10217: Unavailable,
-    10219: RegionLocked,
-    10221: NoSuchAccount,
-    10222: PrivateAccount,
-    10231: RegionLocked,
-}
-# On an item's page 10202 is about the page, not about an account.
-ITEM_CODES: Mapping[int, type[StoriesError]] = {**CODES, 10202: Unavailable}
 
 
 def json_answer(body: bytes) -> Raw:
@@ -132,24 +103,3 @@ def _load(text: bytes) -> Any:
         raise UpstreamChanged("the JSON is nested too deeply") from error
     except ValueError as error:
         raise UpstreamChanged("the JSON is malformed") from error
-
-
-def check_code(answer: Raw, codes: Mapping[int, type[StoriesError]]) -> int | None:
-    """Raise for any code but 0. Returns 0, or None when the answer carries no code."""
-    values = [
-        answer[key] for key in ("statusCode", "status_code") if answer.get(key) is not None
-    ] or [answer[key] for key in ("code",) if answer.get(key) is not None]
-    code = None
-    for value in values:
-        code = as_int(value, least=-(10**9))
-        if code is None:
-            raise UpstreamChanged("statusCode is not a number")
-        if code != 0:
-            raise code_error(code, codes)
-    return code
-
-
-def code_error(code: int | None, codes: Mapping[int, type[StoriesError]]) -> StoriesError:
-    """The error that a code other than 0 means; UpstreamChanged for an unknown code."""
-    kind = codes.get(code) if code is not None else None
-    return UpstreamChanged(f"unknown code {code}") if kind is None else kind(f"code {code}")

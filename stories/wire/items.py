@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stories.errors import (
@@ -11,13 +11,15 @@ from stories.errors import (
     MediaUnavailable,
     PrivateAccount,
     PrivatePost,
+    StoriesError,
     Unavailable,
     UpstreamChanged,
 )
 from stories.links import canonical_url, is_name
 from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
 from stories.wire.accounts import named_author
-from stories.wire.bodies import ITEM_CODES, check_code, default_scope, embed_entry
+from stories.wire.bodies import default_scope, embed_entry
+from stories.wire.codes import ITEM_CODES, check_code, check_embed_code, message, says_story
 from stories.wire.media import listed_slides, read_pictures, read_song, read_video
 from stories.wire.values import (
     Raw,
@@ -34,31 +36,55 @@ STORY_LIFE = timedelta(hours=24)
 MAX_CAPTION = 5000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemClue:
+    """What an answer tells about an item beside the item, also when it does not show it.
+
+    author: who posted it, as this answer says; the id may be empty, the name never is. is_story:
+    True when it says that the item is a story.
+    """
+
+    author: Author | None = None
+    is_story: bool = False
+
+
+NO_CLUE = ItemClue()
+
+
 def page_item(html: bytes, item_id: str, *, now: datetime) -> Story:
     """The item on a single page, `https://www.tiktok.com/@_/video/<id>`.
 
     Story.is_story tells a story from an ordinary post. Raises Unavailable, PrivatePost,
-    PrivateAccount, RegionLocked, LoginRequired, AgeRestricted, Gone (an expired story),
-    MediaUnavailable (a photo whose slides are not listed yet: ask again later), Challenged,
-    Refused, UpstreamChanged.
+    PrivateAccount, RegionLocked, LoginRequired, AgeRestricted, Gone (an expired or deleted story;
+    `proven` is False where the page only says that there is none), MediaUnavailable (a photo whose
+    slides are not listed yet: ask again later), Challenged, Refused, UpstreamDown, UnknownAnswer,
+    UpstreamChanged.
     """
-    scope = default_scope(html)
-    detail = first_object(scope, "webapp.video-detail", "webapp.reflow.video.detail")
-    if detail is None:
-        raise UpstreamChanged("__DEFAULT_SCOPE__.webapp.video-detail is missing")
+    detail = _page_detail(html)
     check_code(detail, ITEM_CODES)
-    item = as_object(as_object(detail.get("itemInfo")).get("itemStruct"))
+    item = _page_struct(detail)
     if not item:
-        raise UpstreamChanged("webapp.video-detail.itemInfo.itemStruct is missing")
+        words = message(detail)
+        raise ITEM_CODES.error_of_words(words, "no item, and words for it") or UpstreamChanged(
+            "webapp.video-detail.itemInfo.itemStruct is missing"
+        )
+    is_story = isinstance(item.get("story"), dict)
+    return _single_item(item, item_id, "itemStruct", is_story=is_story, now=now)
+
+
+def page_clue(html: bytes, item_id: str) -> ItemClue:
+    """What an item's page tells beside the item. Raises nothing."""
+    try:
+        detail = _page_detail(html)
+    except StoriesError:
+        return NO_CLUE
+    item = _page_struct(detail)
     if as_id(item.get("id")) != item_id:
-        raise UpstreamChanged("itemStruct.id is not the item asked for")
-    story = read_story(item, "itemStruct", None, is_story=isinstance(item.get("story"), dict))
-    check_access(item, story, now)
-    if story.author.private:
-        raise PrivateAccount
-    if not story.media:
-        raise UpstreamChanged("itemStruct.video has no address we may use")
-    return story
+        return ItemClue(is_story=says_story(detail))
+    return ItemClue(
+        author=_named_in(item),
+        is_story=says_story(detail) or isinstance(item.get("story"), dict),
+    )
 
 
 def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = False) -> Story:
@@ -69,15 +95,43 @@ def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = Fal
     """
     entry = embed_entry(html, f"/embed/v2/{item_id}")
     video_data = as_object(entry.get("videoData"))
-    item = as_object(video_data.get("itemInfos"))
-    if not item:
+    check_embed_code((entry, video_data), ITEM_CODES)
+    if not as_object(video_data.get("itemInfos")):
         raise Unavailable("the embed has no videoData.itemInfos")
-    if as_id(item.get("id")) != item_id:
-        raise UpstreamChanged("videoData.itemInfos.id is not the item asked for")
-    # The embed has its own words for the same things; put them in the web dialect's places.
+    item = _embed_struct(video_data)
+    return _single_item(item, item_id, "videoData.itemInfos", is_story=is_story, now=now)
+
+
+def embed_clue(html: bytes, item_id: str) -> ItemClue:
+    """What an item's embed tells beside the item. Raises nothing."""
+    try:
+        entry = embed_entry(html, f"/embed/v2/{item_id}")
+    except StoriesError:
+        return NO_CLUE
+    item = _embed_struct(as_object(entry.get("videoData")))
+    # An embed without the item may still hold its author; of another item it says nothing.
+    if item.get("id") is not None and as_id(item.get("id")) != item_id:
+        return NO_CLUE
+    return ItemClue(author=_named_in(item))
+
+
+def _page_detail(html: bytes) -> Raw:
+    detail = first_object(default_scope(html), "webapp.video-detail", "webapp.reflow.video.detail")
+    if detail is None:
+        raise UpstreamChanged("__DEFAULT_SCOPE__.webapp.video-detail is missing")
+    return detail
+
+
+def _page_struct(detail: Raw) -> Raw:
+    return as_object(as_object(detail.get("itemInfo")).get("itemStruct"))
+
+
+def _embed_struct(video_data: Raw) -> Raw:
+    """The item of an embed, whose own words are put in the web dialect's places."""
+    item = as_object(video_data.get("itemInfos"))
     video = as_object(item.get("video"))
     meta = as_object(video.get("videoMeta"))
-    web_item = {
+    return {
         **item,
         "desc": item.get("text"),
         "author": video_data.get("authorInfos"),
@@ -86,29 +140,70 @@ def embed_item(html: bytes, item_id: str, *, now: datetime, is_story: bool = Fal
         "video": {"width": video.get("width"), "height": video.get("height"), **meta}
         | {"embedUrls": video.get("urls")},
     }
-    story = read_story(web_item, "videoData.itemInfos", None, is_story=is_story)
-    check_access(web_item, story, now)
+
+
+def _named_in(item: Raw) -> Author | None:
+    try:
+        return _item_author(item, "item", None)
+    except UpstreamChanged:
+        return None
+
+
+def _single_item(item: Raw, item_id: str, where: str, *, is_story: bool, now: datetime) -> Story:
+    """The item of an answer about it alone. Raises what page_item does."""
+    listed_id = as_id(item.get("id"))
+    if listed_id is not None and listed_id != item_id:
+        raise UpstreamChanged(f"{where}.id is not the item asked for")
+    # First what is said of its state: an item that is kept from us is emptied, its author too.
+    withheld = withheld_error(item)
+    if withheld is not None:
+        raise withheld
+    story = read_story(item, where, None, is_story=is_story)
+    check_access(item, story, now)
     if story.author.private:
         raise PrivateAccount
     if not story.media:
-        raise UpstreamChanged("videoData.itemInfos.video.urls has no address we may use")
+        raise UpstreamChanged(f"{where}.video has no address we may use")
     return story
+
+
+def withheld_error(item: Raw) -> StoriesError | None:
+    """The error of an item that is kept from everyone or from some, by its own flags.
+
+    None for an item that is for everyone. Needs neither id nor author nor time.
+    """
+    owner = as_object(item.get("author"))
+    if any(as_flag(owner.get(flag)) for flag in ("privateAccount", "secret")):
+        return PrivateAccount("the item says so of its author")
+    if as_flag(item.get("privateItem")) or as_flag(item.get("secret")):
+        return PrivatePost("the item's flags say so")
+    if as_flag(item.get("takeDown")):
+        return Gone("taken down, by the item's flags")
+    if _has_media(item):
+        return None
+    if as_flag(item.get("isContentClassified")):
+        return AgeRestricted("the item is classified, and empty")
+    if as_flag(item.get("isReviewing")):
+        return Unavailable("still under review, by the item's flags")
+    return None
+
+
+def _has_media(item: Raw) -> bool:
+    return bool(listed_slides(item) or read_video(item))
 
 
 def check_access(item: Raw, story: Story, now: datetime) -> None:
     """Raise when an item is not for everyone, is over, or is not complete yet.
 
-    Raises PrivatePost, Gone, AgeRestricted, MediaUnavailable.
+    Raises PrivatePost, Gone, AgeRestricted, MediaUnavailable, Unavailable (under review).
     """
-    if as_flag(item.get("privateItem")) or as_flag(item.get("secret")):
-        raise PrivatePost
+    withheld = withheld_error(item)
+    if withheld is not None and not isinstance(withheld, PrivateAccount):
+        raise withheld
     if story.leaves_at is not None and story.leaves_at <= now:
         raise Gone
-    if not story.media:
-        if as_flag(item.get("isContentClassified")):
-            raise AgeRestricted
-        if isinstance(item.get("imagePost"), dict) and not listed_slides(item):
-            raise MediaUnavailable("imagePost.images is not filled in yet")
+    if not story.media and isinstance(item.get("imagePost"), dict) and not listed_slides(item):
+        raise MediaUnavailable("imagePost.images is not filled in yet")
 
 
 def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) -> Story:

@@ -15,11 +15,13 @@ from stories.errors import (
     PrivateAccount,
     PrivatePost,
     StoriesError,
+    Unavailable,
     UpstreamChanged,
 )
 from stories.structures import Author, Story
-from stories.wire.bodies import CODES, check_code, json_answer
-from stories.wire.items import check_access, read_story
+from stories.wire.bodies import json_answer
+from stories.wire.codes import CODES, check_code
+from stories.wire.items import check_access, read_story, withheld_error
 from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
 
 MAX_ITEMS = 200
@@ -136,7 +138,7 @@ def left_out_error(reason: str) -> StoriesError | None:
 
 def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
     """The story, or the reason it is left out. Raises PrivateAccount, which ends the list."""
-    if not _is_by(item, author):
+    if not _is_by(item, author) and not _is_emptied(item):
         return "foreign"
     if as_flag(item.get("isAd")):
         return "ad"
@@ -151,11 +153,16 @@ def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
         return "expired"
     except AgeRestricted:
         return "age_restricted"
-    except MediaUnavailable:
+    except (MediaUnavailable, Unavailable):
         return "not_ready"
     except UpstreamChanged:
         return "unreadable"
     return story if story.media else "no_media"
+
+
+def _is_emptied(item: Raw) -> bool:
+    """Whether an item is kept from us and emptied for that, its author too: it is in their list."""
+    return not as_object(item.get("author")) and withheld_error(item) is not None
 
 
 def _is_by(item: Raw, author: Author) -> bool:

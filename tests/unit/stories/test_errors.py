@@ -26,6 +26,7 @@ RETRYABLE = {
     "rate_limited": True,
     "upstream_down": True,
     "timed_out": True,
+    "unknown_answer": True,
     "upstream_changed": False,
     "media_unavailable": True,
     "media_corrupt": True,
@@ -74,3 +75,11 @@ def test_detail_is_for_logs_and_message_for_people() -> None:
 def test_docstring_draws_every_class() -> None:
     for kind in tree(StoriesError):
         assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_a_code_that_stays_unknown_is_in_the_end_a_change_of_theirs() -> None:
+    unknown = errors.UnknownAnswer("unknown code 77: odd")
+    final = unknown.when_final()
+    assert (type(final), final.detail) == (errors.UpstreamChanged, "unknown code 77: odd")
+    down = errors.UpstreamDown("503")
+    assert down.when_final() is down

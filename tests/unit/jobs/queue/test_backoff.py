@@ -19,6 +19,7 @@ from stories.errors import (
     Refused,
     StoriesError,
     Unavailable,
+    UnknownAnswer,
     UpstreamDown,
 )
 from tests.factories import make_item, make_job
@@ -52,6 +53,22 @@ def test_passing_errors_are_tried_again_so_often(error: StoriesError, tries: int
     assert item.state == S.FAILED
     assert waits == sorted(waits)  # growing
     assert all(wait > timedelta(seconds=5) for wait in waits)
+
+
+def test_an_unknown_code_is_tried_again_and_only_then_called_a_change() -> None:
+    item = make_item()
+    error = UnknownAnswer("unknown code 4711: so new")
+    for _ in range(2):
+        settling.fail(claimed(item), error)
+        item.refresh_from_db()
+        assert (item.state, item.error_code) == (S.QUEUED, "unknown_answer")
+        assert item.error_detail == "unknown code 4711: so new"
+        Item.objects.update(not_before=None)
+    settling.fail(claimed(item), error)
+    item.refresh_from_db()
+    assert (item.state, item.error_code) == (S.FAILED, "upstream_changed")
+    assert item.error_detail == "unknown code 4711: so new"
+    assert open_state() is None, "one odd answer is no reason for the whole instance to pause"
 
 
 def test_a_wait_that_tiktok_names_is_kept() -> None:

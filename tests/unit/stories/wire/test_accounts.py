@@ -141,7 +141,7 @@ def embed_state(**user: Any) -> bytes:
         (embed_state(code=10222, id=USER_ID), errors.PrivateAccount),
         (embed_state(), errors.Unavailable),
         (embed_state(code=200), errors.Unavailable),
-        (embed_state(code=999), errors.UpstreamChanged),
+        (embed_state(code=999), errors.UnknownAnswer),
         (embed_state(code=200, id=USER_ID), errors.UpstreamChanged),
         (embed_state(code=200, id=USER_ID, uniqueId="other"), errors.UpstreamChanged),
         (

@@ -1,10 +1,9 @@
-"""The JSON inside a page or an answer, and the codes that come with it."""
+"""The JSON inside a page or an answer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -16,51 +15,11 @@ from tests.unit.stories.wire.payloads import (
     NOW,
     STORY_ID,
     USER_ID,
-    body,
     listing,
     page,
     read,
     sample,
-    scope,
 )
-
-# --- accounts ---------------------------------------------------------------------------------
-
-
-CODES = {
-    10000: errors.Refused,
-    10101: errors.Refused,
-    10102: errors.LoginRequired,
-    10201: errors.UpstreamChanged,
-    10202: errors.NoSuchAccount,
-    10204: errors.Unavailable,
-    10215: errors.PrivatePost,
-    10216: errors.PrivatePost,
-    10217: errors.Unavailable,
-    10219: errors.RegionLocked,
-    10221: errors.NoSuchAccount,
-    10222: errors.PrivateAccount,
-    10223: errors.UpstreamChanged,
-    10231: errors.RegionLocked,
-    5: errors.UpstreamChanged,
-    -1: errors.UpstreamChanged,
-}
-
-
-@pytest.mark.parametrize(("code", "kind"), CODES.items())
-@pytest.mark.parametrize("as_text", [False, True], ids=["number", "text"])
-def test_codes(code: int, kind: type[StoriesError], *, as_text: bool) -> None:
-    told: Any = str(code) if as_text else code
-    answers: list[Callable[[], object]] = [
-        lambda: wire.profile_author(scope("webapp.user-detail", {"statusCode": told}), ASKED),
-        lambda: read(body({"statusCode": told})),
-        lambda: read(body({"status_code": told, "itemList": []})),
-        lambda: read(body({"statusCode": 0, "status_code": told})),
-    ]
-    for answer in answers:
-        with pytest.raises(kind, match=f"code {code}") as failure:
-            answer()
-        assert type(failure.value) is kind
 
 
 @pytest.mark.parametrize(

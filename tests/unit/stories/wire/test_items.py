@@ -109,8 +109,9 @@ def test_recorded_gears_page_without_author_id_or_time() -> None:
 
 
 def test_recorded_missing_item() -> None:
-    with pytest.raises(errors.Unavailable, match="10204"):
+    with pytest.raises(errors.Gone, match="code 10204: item doesn't exist") as failure:
         wire.page_item(page(sample("page_video_10204")), VIDEO_ID, now=NOW)
+    assert not failure.value.proven, "another page may have it"
 
 
 def test_story_page_of_a_story() -> None:
@@ -138,7 +139,7 @@ ITEM_ERRORS: dict[str, tuple[bytes, type[StoriesError]]] = {
     "no time at all": (detail(story_item(createTime=None, id="1")), errors.UpstreamChanged),
     "no detail": (scope("other", {}), errors.UpstreamChanged),
     "page not found": (scope("webapp.video-detail", {"statusCode": 10202}), errors.Unavailable),
-    "unknown code": (scope("webapp.video-detail", {"statusCode": 77}), errors.UpstreamChanged),
+    "unknown code": (scope("webapp.video-detail", {"statusCode": 77}), errors.UnknownAnswer),
     "under review": (scope("webapp.video-detail", {"statusCode": 10215}), errors.PrivatePost),
     "private code": (scope("webapp.video-detail", {"statusCode": 10216}), errors.PrivatePost),
     "region": (scope("webapp.video-detail", {"statusCode": 10231}), errors.RegionLocked),
@@ -146,6 +147,40 @@ ITEM_ERRORS: dict[str, tuple[bytes, type[StoriesError]]] = {
     "login": (scope("webapp.video-detail", {"statusCode": 10102}), errors.LoginRequired),
     "captcha": (scope("webapp.video-detail", {"statusCode": 10101}), errors.Refused),
 }
+EMPTIED = {"id": STORY_ID, "desc": "", "createTime": "0", "video": {}}
+"""What is left of an item that is kept from us: no author, no time, no media."""
+ITEM_ERRORS |= {
+    f"emptied, {name}": (detail({**EMPTIED, **flags}, key), kind)
+    for key in ("webapp.video-detail", "webapp.reflow.video.detail")
+    for name, flags, kind in (
+        (f"classified in {key}", {"isContentClassified": True}, errors.AgeRestricted),
+        (f"classified in text in {key}", {"isContentClassified": "1"}, errors.AgeRestricted),
+        (f"private in {key}", {"privateItem": True}, errors.PrivatePost),
+        (f"secret in {key}", {"secret": 1}, errors.PrivatePost),
+        (f"taken down in {key}", {"takeDown": True}, errors.Gone),
+        (f"under review in {key}", {"isReviewing": True}, errors.Unavailable),
+        (
+            f"private author without a name in {key}",
+            {"author": {"privateAccount": True}},
+            errors.PrivateAccount,
+        ),
+        (
+            f"classified photo in {key}",
+            {"isContentClassified": True, "imagePost": {}},
+            errors.AgeRestricted,
+        ),
+        (f"no reason given in {key}", {}, errors.UpstreamChanged),
+        (
+            f"another's flags in {key}",
+            {"id": VIDEO_ID, "isContentClassified": True},
+            errors.UpstreamChanged,
+        ),
+    )
+}
+ITEM_ERRORS["emptied, without its id"] = (
+    detail({"isContentClassified": True, "video": None}),
+    errors.AgeRestricted,
+)
 
 
 @pytest.mark.parametrize(("html", "kind"), ITEM_ERRORS.values(), ids=ITEM_ERRORS.keys())
@@ -194,3 +229,80 @@ def test_embedded_pictures() -> None:
 def test_embedded_item_errors(html: bytes, kind: type[StoriesError]) -> None:
     with pytest.raises(kind):
         wire.embed_item(html, STORY_ID, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind"),
+    [
+        ({"isContentClassified": True}, errors.AgeRestricted),
+        ({"secret": True}, errors.PrivatePost),
+        ({"takeDown": "true"}, errors.Gone),
+    ],
+    ids=["classified", "secret", "taken down"],
+)
+def test_an_emptied_item_in_its_embed_says_why(
+    flags: dict[str, Any], kind: type[StoriesError]
+) -> None:
+    html = embed_page(itemInfos={**EMPTIED, **flags}, authorInfos=None)
+    with pytest.raises(kind):
+        wire.embed_item(html, STORY_ID, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"isContentClassified": True}, "age_restricted"),
+        ({"privateItem": True}, "private"),
+        ({"takeDown": True}, "expired"),
+        ({"isReviewing": True}, "not_ready"),
+        ({}, "foreign"),
+    ],
+    ids=["classified", "private", "taken down", "under review", "no reason given"],
+)
+@pytest.mark.parametrize("author", [None, {}], ids=["without author", "author emptied"])
+def test_an_emptied_item_in_a_list_is_no_strangers(
+    flags: dict[str, Any], reason: str, author: Any
+) -> None:
+    page = read(listing(story_item(), {**EMPTIED, "id": VIDEO_ID, "author": author, **flags}))
+    assert [story.id for story in page.stories] == [STORY_ID]
+    assert dict(page.left_out) == {VIDEO_ID: reason}
+
+
+def test_a_classified_item_with_its_media_is_saved() -> None:
+    (story,) = read(listing(story_item(isContentClassified=True))).stories
+    assert story.media
+    assert wire.page_item(detail(story_item(isReviewing=True)), STORY_ID, now=NOW).media
+
+
+# --- clues ------------------------------------------------------------------------------------
+
+
+def test_an_item_without_media_still_names_its_author() -> None:
+    clue = wire.page_clue(detail(story_item(video={})), STORY_ID)
+    assert clue.author is not None
+    assert (clue.author.id, clue.author.name, clue.is_story) == (USER_ID, "sample.user", True)
+    empty = embed_page(itemInfos={"id": STORY_ID, "video": {"urls": []}})
+    for html in (empty, embed_page(itemInfos=None)):
+        clue = wire.embed_clue(html, STORY_ID)
+        assert clue.author is not None
+        assert (clue.author.id, clue.author.name) == (USER_ID, "sample.user")
+
+
+def test_what_is_said_of_another_item_is_no_clue() -> None:
+    assert wire.page_clue(detail(story_item(id=VIDEO_ID)), STORY_ID) == wire.ItemClue()
+    assert wire.embed_clue(embed_page(itemInfos={"id": VIDEO_ID}), STORY_ID) == wire.ItemClue()
+
+
+def test_a_page_that_only_says_it_is_a_story() -> None:
+    html = scope("webapp.video-detail", {"statusCode": 10235, "itemInfo": {}})
+    with pytest.raises(errors.Unavailable):
+        wire.page_item(html, STORY_ID, now=NOW)
+    assert wire.page_clue(html, STORY_ID) == wire.ItemClue(is_story=True)
+
+
+@pytest.mark.parametrize(
+    "html", [b"", b"<html></html>", page([1]), embed({}), detail([]), detail({"author": 7})]
+)
+def test_no_answer_is_no_clue(html: bytes) -> None:
+    assert wire.page_clue(html, STORY_ID) == wire.ItemClue()
+    assert wire.embed_clue(html, STORY_ID) == wire.ItemClue()

@@ -1,0 +1,229 @@
+"""Status codes: the number in an answer, the words beside it, and the error that both mean.
+
+The words say more than the number where they are known: 10204 alone may be a deleted item, a
+private one, or one that another region can see. docs/protocol.md, "Codes", lists both.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from stories.errors import (
+    AgeRestricted,
+    Gone,
+    LoginRequired,
+    NoSuchAccount,
+    PrivateAccount,
+    PrivatePost,
+    Refusal,
+    Refused,
+    RegionLocked,
+    StoriesError,
+    Unavailable,
+    UnknownAnswer,
+    UpstreamChanged,
+    UpstreamDown,
+)
+from stories.wire.values import Raw, as_int, as_text
+
+MakeError = Callable[[str], StoriesError]
+
+IS_A_STORY: Final = 10235
+"""Code of an item's page that does not show the item because it is a story."""
+MAX_WORDS: Final = 300
+
+_LARGEST_CODE = 10**9
+_NUMBERS = ("statusCode", "status_code")
+_EMBED_NUMBERS = ("code", "customErrorCode", *_NUMBERS)
+_WORDS = ("statusMsg", "status_msg", "statusMessage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """The meaning of codes and words in answers about one kind of thing.
+
+    numbers: code -> error. words: how a word of a message begins, in letters alone -> error; of
+    several in one message the one that stands first here decides.
+    """
+
+    numbers: Mapping[int, MakeError]
+    words: Mapping[str, MakeError]
+
+    def error_of_words(self, text: str, detail: str) -> StoriesError | None:
+        """The error, with this detail, that the known words of a message mean; None without any."""
+        parts = [_letters(part) for part in _BETWEEN_WORDS.split(text.replace("&amp;", "&"))]
+        for known, make in self.words.items():
+            if any(part.startswith(known) for part in parts):
+                return make(detail)
+        return None
+
+
+_ABSENT = partial(Gone, proven=False)
+
+_ITEM_WORDS: Mapping[str, MakeError] = {
+    "statusdeleted": Gone,
+    "authorsecret": PrivateAccount,
+    "statusselfsee": PrivatePost,
+    "statusfriendsee": PrivatePost,
+    "contentclassification": AgeRestricted,
+    "statusauditnotpass": Gone,
+    "statusabnormal": Gone,
+    "authorstatus": Gone,
+    "persongeofencing": RegionLocked,
+    "copyrightgeofilter": RegionLocked,
+    "crossborderviolation": RegionLocked,
+    "statusreviewing": Unavailable,
+    "itemdoesntexist": _ABSENT,
+    "itemdoesnotexist": _ABSENT,
+    "itemnotexist": _ABSENT,
+    "itemnotfound": _ABSENT,
+}
+_ACCOUNT_WORDS: Mapping[str, MakeError] = {
+    "statusdeleted": NoSuchAccount,
+    "authorsecret": PrivateAccount,
+    "statusselfsee": PrivateAccount,
+    "statusfriendsee": PrivateAccount,
+    "authorstatus": NoSuchAccount,
+    "statusabnormal": NoSuchAccount,
+    "contentclassification": AgeRestricted,
+    "persongeofencing": RegionLocked,
+    "copyrightgeofilter": RegionLocked,
+    "crossborderviolation": RegionLocked,
+    "statusreviewing": Unavailable,
+}
+_NUMBERS_OF_BOTH: Mapping[int, MakeError] = {
+    10000: Refused,
+    10101: Refused,
+    10102: LoginRequired,
+    10201: UpstreamChanged,
+    10204: Unavailable,
+    10215: PrivatePost,
+    10216: PrivatePost,
+    10217: Unavailable,
+    10219: RegionLocked,
+    10221: NoSuchAccount,
+    10222: PrivateAccount,
+    10231: RegionLocked,
+    100004: UpstreamDown,
+}
+CODES = Codes(
+    numbers={**_NUMBERS_OF_BOTH, 10202: NoSuchAccount, 100002: NoSuchAccount},
+    words=_ACCOUNT_WORDS,
+)
+"""Codes of answers about an account: its profile page, its embed, its story list."""
+# On an item's page 10202 is about the page, not about an account.
+ITEM_CODES = Codes(
+    numbers={**_NUMBERS_OF_BOTH, 10202: Unavailable, 100002: Gone, IS_A_STORY: Unavailable},
+    words=_ITEM_WORDS,
+)
+"""Codes of answers about one item: its own page and its embed."""
+
+# Told by the number for certain, whatever words stand beside it.
+_TOLD_APART = (PrivateAccount, PrivatePost, RegionLocked)
+# Words of a fault of theirs that passes by itself, whatever the number.
+_PASSING = re.compile(
+    r"rpc|timed?[\s_-]?out|deadline|try again|internal (?:server )?error|server error"
+    r"|service (?:is )?(?:busy|unavailable)|temporar|overload|connection (?:reset|refused)",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}:/{1,2}\S*|//\S+|\S*\?\S*=\S*")
+_BETWEEN_WORDS = re.compile("[&,;|]")
+_NUMERIC = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{1,20})?")
+_NOT_A_LETTER = re.compile(r"[^a-z0-9]+")
+
+
+def check_code(answer: Raw, codes: Codes) -> int | None:
+    """Raise for any code but 0, in either spelling. Returns 0, or None without any code."""
+    values = [answer[key] for key in _NUMBERS if _is_given(answer.get(key))]
+    values = values or [answer[key] for key in ("code",) if _is_given(answer.get(key))]
+    words = message(answer)
+    for value in values:
+        if _number(value) != 0:
+            raise code_error(value, codes, words)
+    return 0 if values else None
+
+
+def check_embed_code(answers: Iterable[Raw], codes: Codes) -> None:
+    """Raise for a code in an embed's own words: of HTTP's numbers 200 is fine, of TikTok's 0."""
+    for answer in answers:
+        words = message(answer)
+        for value in (answer[key] for key in _EMBED_NUMBERS if _is_given(answer.get(key))):
+            if _number(value) in {0, 200}:
+                continue
+            if _number(value) in {403, 404, 410} and codes.error_of_words(words, "") is None:
+                raise Unavailable(_detail(value, words))
+            if _number(value) in range(500, 600):
+                raise UpstreamDown(_detail(value, words))
+            raise code_error(value, codes, words)
+
+
+def code_error(value: object, codes: Codes, words: str = "") -> StoriesError:
+    """The error that a code other than 0 and the words beside it mean.
+
+    value: as the answer holds it. Neither of them known: UpstreamDown where the words speak of a
+    fault that passes, else UnknownAnswer; UpstreamChanged for what is no number.
+    """
+    number = _number(value)
+    detail = _detail(value, words)
+    if number is None and not _is_numeric(value):
+        return codes.error_of_words(words, detail) or UpstreamChanged("statusCode is not a number")
+    make = codes.numbers.get(number) if number is not None else None
+    by_number = make(detail) if make is not None else None
+    if isinstance(by_number, Refusal | LoginRequired):
+        return by_number
+    by_words = codes.error_of_words(words, detail)
+    if by_words is not None:
+        return by_words
+    if _PASSING.search(words) and not isinstance(by_number, _TOLD_APART):
+        return UpstreamDown(detail)
+    return by_number or UnknownAnswer(f"unknown {detail}")
+
+
+def says_story(answer: Raw) -> bool:
+    """True when the code says that the item is a story."""
+    return any(_number(answer.get(key)) == IS_A_STORY for key in _NUMBERS)
+
+
+def message(answer: Raw) -> str:
+    """The words beside a code, in every spelling they come in, joined by `&`."""
+    texts = (as_text(answer.get(key), MAX_WORDS, one_line=True) for key in _WORDS)
+    return "&".join(dict.fromkeys(filter(None, texts)))
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value != ""
+
+
+def _number(value: object) -> int | None:
+    """A code as a number, also from a text; None for anything else."""
+    text = value.strip().removeprefix("+") if isinstance(value, str) else value
+    return as_int(text, least=-_LARGEST_CODE, most=_LARGEST_CODE)
+
+
+def _is_numeric(value: object) -> bool:
+    """Whether a value is a number of any size, also written as a text."""
+    if isinstance(value, str):
+        return _NUMERIC.fullmatch(value.strip()) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _detail(value: object, words: str) -> str:
+    number = _number(value)
+    shown = number if number is not None else "out of bounds"
+    cleaned = _clean(words)
+    return f"code {shown}: {cleaned}" if cleaned else f"code {shown}"
+
+
+def _clean(text: str) -> str:
+    """A message fit for an error's detail: short, and without addresses, which may be signed."""
+    return _ADDRESS.sub("(address)", text)[:160].strip()
+
+
+def _letters(text: str) -> str:
+    """A word of a message in one spelling: its letters and digits alone, in lower case."""
+    return _NOT_A_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
