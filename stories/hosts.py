@@ -6,7 +6,8 @@ import re
 
 SITE = "https://www.tiktok.com/"
 
-# Pages and short links live on these and nowhere else; a subdomain we do not know is refused.
+# Whom we ask for pages, lists and short links, and follow redirects to. Links on more hosts are
+# read; what they name is asked for here.
 PAGE_HOSTS = frozenset(
     {
         "tiktok.com",
@@ -14,9 +15,42 @@ PAGE_HOSTS = frozenset(
         "m.tiktok.com",
         "vm.tiktok.com",
         "vt.tiktok.com",
+        "lite.tiktok.com",
         "www.tiktokv.com",
     }
 )
+
+# Subdomains on which TikTok runs something else; any other may hold links to accounts and stories,
+# as those of regions and of apps do (us., t., lite.).
+OTHER_SERVICES = {
+    "shop": "the shop",
+    "shop-us": "the shop",
+    "seller": "the shop",
+    "seller-us": "the shop",
+    "affiliate": "the shop",
+    "ads": "the advertising site",
+    "business": "the advertising site",
+    "live": "a live",
+    "webcast": "a live",
+    "lf": "an app page",
+    "academy": "",
+    "api": "",
+    "careers": "",
+    "creatormarketplace": "",
+    "developer": "",
+    "developers": "",
+    "effecthouse": "",
+    "newsroom": "",
+    "partner": "",
+    "sso": "",
+    "studio": "",
+    "support": "",
+}
+"""Label below tiktok.com -> what it is in words fit to show, "" where nobody means it."""
+_SHARE_HOSTS = frozenset(
+    f"{www}tiktokv.{end}" for www in ("", "www.", "m.") for end in ("com", "us", "eu")
+)
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 # Each covers every subdomain. akamaized.net served old files too, but anyone can rent a name there.
 MEDIA_SUFFIXES = (
@@ -36,8 +70,20 @@ _MAX_HOST = 253
 
 
 def is_tiktok_page_host(host: str) -> bool:
-    """True for a host that serves TikTok's pages or short links. No port, no trailing dot."""
+    """True for a host that we ask for TikTok's pages or short links. No port, no trailing dot."""
     return host.lower() in PAGE_HOSTS
+
+
+def is_link_host(host: str) -> bool:
+    """True for a host whose links may name an account, a story or a post: they are read, and what
+    they name is asked for on a host of PAGE_HOSTS. No port, no trailing dot."""
+    host = host.lower()
+    label = host.removesuffix(".tiktok.com")
+    return (
+        host in PAGE_HOSTS
+        or host in _SHARE_HOSTS
+        or (label != host and label not in OTHER_SERVICES and _LABEL.fullmatch(label) is not None)
+    )
 
 
 def is_media_host(host: str) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from stories.errors import NotUnderstood, UnsupportedLink
-from stories.hosts import PAGE_HOSTS, is_tiktok_page_host
+from stories.errors import InputError, NotUnderstood, UnsupportedLink
+from stories.hosts import OTHER_SERVICES, PAGE_HOSTS, is_link_host
 from stories.structures import Target, TargetKind
 
 _MAX_DETAIL_HOST = 60
@@ -19,7 +19,8 @@ _MAX_DETAIL_HOST = 60
 _NAME = re.compile(r"[A-Za-z0-9_.]{1,23}[A-Za-z0-9_]")
 _USER_ID = re.compile(r"[1-9][0-9]{4,18}")
 _SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{32,64}")
-_ITEM_ID = re.compile(r"[1-9][0-9]{17,18}")
+# Whatever else stands in its part of the path, an id that nothing goes on from is plain.
+_ITEM_ID = re.compile(r"([1-9][0-9]{17,18})(?!\w)")
 _SHORT_CODE = re.compile(r"[A-Za-z0-9_-]{3,32}")
 
 COMBINING_MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
@@ -68,14 +69,6 @@ _OTHER_PAGES = {
     "inapp": "an app page",
 }
 _UNDER_A_PROFILE = {"live": "a live", "playlist": "a playlist", "collection": "a collection"}
-_OTHER_HOSTS = {
-    "shop.tiktok.com": "the shop",
-    "shop-us.tiktok.com": "the shop",
-    "seller.tiktok.com": "the shop",
-    "ads.tiktok.com": "the advertising site",
-    "live.tiktok.com": "a live",
-    "lf.tiktok.com": "an app page",
-}
 _UNKNOWN_PAGE = "a TikTok page that is neither a profile nor a story"
 _HOME = "TikTok's home page"
 _OTHER_SITE = "another site"
@@ -88,7 +81,7 @@ UNSUPPORTED_LINKS = frozenset(
     {
         *_OTHER_PAGES.values(),
         *_UNDER_A_PROFILE.values(),
-        *_OTHER_HOSTS.values(),
+        *filter(None, OTHER_SERVICES.values()),
         *(_UNKNOWN_PAGE, _HOME, _OTHER_SITE, _OTHER_PART, _OTHER_KIND),
         *(_HIDDEN_SITE, _WITH_PORT, _NO_CODE),
     }
@@ -96,6 +89,33 @@ UNSUPPORTED_LINKS = frozenset(
 """Every description of a refused link that UnsupportedLink's `detail` may hold, for translators.
 
 In `detail` a host or scheme may follow it in brackets."""
+
+# What ends a name, an id or a code in its part of the path: the query that was glued on without its
+# "?", a space, a bracket, half a percent-encoded letter.
+_GLUE = re.compile(r"[&?#;,\s\"'<>()\[\]{}|*!+:=%]")
+_HALF_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MAX_ENCODINGS = 3
+_SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com"})
+_LITE_HOST = "lite.tiktok.com"
+# Parts before the one that says what a link is: a language, the app's pages for the world.
+_PREFIX = re.compile(r"[a-z]{2}(?:[-_][a-z]{2,4})?|i18n|h5")
+_VERSION = re.compile(r"v[0-9]{1,2}")
+_ITEM_FORMS = frozenset({"video", "photo", "story", "stories", "item", "v"})
+_STORY_FORMS = frozenset({"story", "stories"})
+_PLAYERS = frozenset({"embed", "player"})
+# Where the app offers itself: its own pages, and the stores' pages and links of it.
+_APP_ADVERT = re.compile(
+    r"(?:https?://)?(?:"
+    r"(?:[a-z0-9\-]{1,63}\.)?tiktok\.com/"
+    r"(?:tiktok[\-_]?lite|lite|downloads?|download[\-_][a-z\-_]{1,20}|get[\-_]?app|app)(?![^/?#])"
+    r"|lite\.tiktok\.com/?(?![^?#])"
+    r"|(?:apps|itunes)\.apple\.com/[^?#]*tiktok"
+    r"|play\.google\.com/store/apps/[^#]*(?:musically|ugc\.trill|ugc\.aweme|tiktok)"
+    r"|[a-z0-9\-]{1,63}\.onelink\.me(?![^/?#])"
+    r"|app\.adjust\.com(?![^/?#])"
+    r")|(?:itms-appss?|market)://",
+    re.IGNORECASE,
+)
 
 # The name part of a post link may be missing or a placeholder: TikTok goes by the id alone.
 _NAMELESS = frozenset({"@", "@_", "@i"})
@@ -143,13 +163,18 @@ def refuse_bare_host(host: str) -> None:
     if host in PAGE_HOSTS:
         raise UnsupportedLink(_HOME)
     if _SUBDOMAIN.fullmatch(host):
-        raise UnsupportedLink(_OTHER_HOSTS.get(host) or _other_site(host))
+        raise UnsupportedLink(_other_site(host))
 
 
 def is_tiktok_link(link: str) -> bool:
-    """True for a link whose host serves TikTok's pages, whatever page it names."""
+    """True for a link whose host may name an account or a story, whatever page it names."""
     parts = _URL_PARTS.fullmatch(link)
-    return parts is not None and is_tiktok_page_host(parts["authority"])
+    return parts is not None and is_link_host(parts["authority"])
+
+
+def is_app_advert(link: str) -> bool:
+    """True for a link to where TikTok's app is offered for download."""
+    return _APP_ADVERT.match(link) is not None
 
 
 def parse_link(link: str, *, following: str) -> Target:
@@ -168,22 +193,25 @@ def parse_link(link: str, *, following: str) -> Target:
     if following.isalnum() and not parts["path"]:
         # The host goes on, in letters that at best look like ours.
         raise UnsupportedLink(_OTHER_SITE)
-    if not is_tiktok_page_host(host):
-        raise UnsupportedLink(_OTHER_HOSTS.get(host) or _other_site(host))
+    if not is_link_host(host):
+        raise UnsupportedLink(_other_site(host))
     segments = _segments(parts["path"])
-    if host in {"vm.tiktok.com", "vt.tiktok.com"}:
-        return _short_link(f"https://{host}/", segments)
-    if segments[:1] == ["t"]:
-        return _short_link("https://www.tiktok.com/t/", segments[1:])
-    if not segments:
-        raise UnsupportedLink(_HOME)
     # Scripts written without spaces may touch a link; other letters are part of what was meant.
     goes_on = _COMBINING_MARK.match(following) or (
         following.isalnum() and following < _UNSPACED_SCRIPTS
     )
-    if goes_on and parts["query"] is None and (link[-1].isalnum() or link[-1] == "_"):
+    ends_open = parts["query"] is None and (link[-1].isalnum() or link[-1] == "_")
+    short = _short_link(host, segments)
+    if short is not None:
+        return short
+    if goes_on and ends_open and segments:
         raise NotUnderstood("the link goes on in letters TikTok does not use")
-    return _from_path(segments, is_story=_has_story_parameter(parts["query"] or ""))
+    try:
+        return _from_path(segments, parts["query"] or "")
+    except InputError:
+        if host in PAGE_HOSTS:
+            raise
+        raise UnsupportedLink(_other_site(host)) from None
 
 
 def _host(authority: str) -> str:
@@ -196,21 +224,55 @@ def _host(authority: str) -> str:
 
 
 def _other_site(host: str) -> str:
-    if host.endswith(".tiktok.com"):
-        return f"{_OTHER_PART} ({host[:_MAX_DETAIL_HOST]})"
+    label = host.removesuffix(".tiktok.com")
+    if label != host:
+        return OTHER_SERVICES.get(label) or f"{_OTHER_PART} ({host[:_MAX_DETAIL_HOST]})"
     return f"{_OTHER_SITE} ({host[:_MAX_DETAIL_HOST]})" if host else _OTHER_SITE
 
 
 def _segments(path: str) -> list[str]:
+    """The parts of a path, decoded however often they were encoded, without empty ones."""
     if "\\" in path:
         raise NotUnderstood("a backslash in the link")
-    return [unquote(part) for part in path.split("/") if part]
+    parts = (decoded(part).strip().rstrip("/") for part in path.split("/"))
+    return [part for part in parts if part]
 
 
-def _short_link(base: str, segments: list[str]) -> Target:
-    if len(segments) != 1 or not _SHORT_CODE.fullmatch(segments[0]):
-        raise UnsupportedLink(_NO_CODE)
-    return Target(kind=TargetKind.SHORT, short_url=f"{base}{segments[0]}/")
+def decoded(text: str) -> str:
+    """A percent-encoded text, also when it was encoded more than once; else the text unchanged."""
+    for _ in range(_MAX_ENCODINGS):
+        if "%" not in text or _HALF_ENCODED.search(text):
+            break
+        try:
+            text = unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            break
+    return text
+
+
+def _plain(segment: str) -> str:
+    """The part of a path up to what was glued to it."""
+    return _GLUE.split(segment, maxsplit=1)[0]
+
+
+def _short_link(host: str, segments: list[str]) -> Target | None:
+    """The target of a short link; None for a link of another form.
+
+    Raises UnsupportedLink for one without its code.
+    """
+    marked = segments[:1] == ["t"]
+    codes = [code for code in map(_plain, segments[1:] if marked else segments) if code]
+    if host in _SHORT_HOSTS:
+        base = f"https://{host}/"
+    elif marked:
+        base = f"https://{host if host == _LITE_HOST else 'www.tiktok.com'}/t/"
+    else:
+        return None
+    if len(codes) == 1 and _SHORT_CODE.fullmatch(codes[0]):
+        return Target(kind=TargetKind.SHORT, short_url=f"{base}{codes[0]}/")
+    if not marked and _find_item(_split(segments), is_story=False) is not None:
+        return None
+    raise UnsupportedLink(_NO_CODE)
 
 
 def _has_story_parameter(query: str) -> bool:
@@ -228,41 +290,76 @@ def _has_story_parameter(query: str) -> bool:
     return parameters.get("aweme_type") == "40"
 
 
-def _from_path(segments: list[str], *, is_story: bool) -> Target:
-    first = segments[0]
-    if first.startswith("@"):
-        return _from_profile_path(segments, is_story=is_story)
-    kind = TargetKind.STORY if is_story else TargetKind.POST
-    match [part.lower() for part in segments]:
-        case ["share", "video" | "photo" | "story", item_id]:
-            return _item(kind, item_id)
-        case ["v", page] | ["embed", page] | ["embed", "v2", page] | ["player", "v1", page]:
-            if page.startswith("@"):
-                return _profile(segments[-1])
-            return _item(kind, page.removesuffix(".html"))
-        case ["h5", "share", "usr", page] | ["share", "user", page]:
+def _split(segments: list[str]) -> list[str]:
+    """The parts of a path in which slashes were encoded, too."""
+    return [part for segment in segments for part in segment.split("/") if part]
+
+
+def _from_path(segments: list[str], query: str) -> Target:
+    """The target of a path and its query. Raises NotUnderstood or UnsupportedLink."""
+    glued = [segment[len(_plain(segment)) + 1 :] for segment in segments]
+    is_story = _has_story_parameter("&".join([query, *glued]))
+    try:
+        target = _find_item(_split(segments), is_story=is_story)
+    except NotUnderstood:
+        target = None
+    if target is None:
+        target = _find_item(segments, is_story=is_story)
+    return target or _find_account([part for part in map(_plain, segments) if part])
+
+
+def _without_prefix(segments: list[str]) -> list[str]:
+    while len(segments) > 1 and _PREFIX.fullmatch(segments[0].lower()):
+        segments = segments[1:]
+    return segments
+
+
+def _find_item(segments: list[str], *, is_story: bool) -> Target | None:
+    """The story or post that a path names; None for a path of another form.
+
+    Raises NotUnderstood for a path of that form without an id.
+    """
+    segments = _without_prefix(segments)
+    owner = "@"
+    if segments and segments[0].startswith("@"):
+        owner, segments = _plain(segments[0]), segments[1:]
+    lower = [part.lower() for part in segments]
+    if owner == "@" and lower[:1] == ["share"]:
+        lower = lower[1:]
+    match lower:
+        case ["stories" | "story"] if owner not in _NAMELESS:
+            return None
+        case [form, *rest] if form in _ITEM_FORMS:
+            kind = TargetKind.STORY if is_story or form in _STORY_FORMS else TargetKind.POST
+            return _item(kind, rest[0] if rest else "", owner)
+        case [player, *rest] if owner == "@" and player in _PLAYERS:
+            if rest and _VERSION.fullmatch(rest[0]):
+                rest = rest[1:]
+            if not rest or rest[0].startswith("@"):
+                return None
+            return _item(TargetKind.STORY if is_story else TargetKind.POST, rest[0])
+    return None
+
+
+def _find_account(segments: list[str]) -> Target:
+    """The account that a path without an item names. Raises NotUnderstood or UnsupportedLink."""
+    if not segments:
+        raise UnsupportedLink(_HOME)
+    segments = _without_prefix(segments)
+    lower = [part.lower() for part in segments]
+    match lower:
+        case ["share", "usr" | "user", page, *_]:
             user_id = page.removesuffix(".html")
             if _USER_ID.fullmatch(user_id):
                 return Target(kind=TargetKind.USER, user_id=user_id)
             raise NotUnderstood("the link holds no account id")
-    raise UnsupportedLink(_OTHER_PAGES.get(first.lower(), _UNKNOWN_PAGE))
-
-
-def _from_profile_path(segments: list[str], *, is_story: bool) -> Target:
-    """The target of `/@name` and of the paths below it."""
-    match segments[0], [part.lower() for part in segments[1:]]:
-        case owner, [] | ["stories"] | ["story"]:
-            return _profile(owner)
-        case owner, ["video" | "photo", item_id, *_]:
-            kind = TargetKind.STORY if is_story else TargetKind.POST
-            return _item(kind, item_id, owner)
-        case owner, ["story", item_id, *_]:
-            return _item(TargetKind.STORY, item_id, owner)
-        case _, ["video" | "photo"]:
-            raise NotUnderstood("the link holds no post or story id")
-        case _, [page, *_]:
+        case ["embed", page] if page.startswith("@"):
+            return _profile(segments[-1])
+        case [owner] | [owner, "stories" | "story"] if owner.startswith("@"):
+            return _profile(segments[0])
+        case [owner, page, *_] if owner.startswith("@"):
             raise UnsupportedLink(_UNDER_A_PROFILE.get(page, _UNKNOWN_PAGE))
-    raise NotUnderstood  # pragma: no cover - the cases above are all there are
+    raise UnsupportedLink(_OTHER_PAGES.get(lower[0], _UNKNOWN_PAGE))
 
 
 def _profile(owner: str) -> Target:
@@ -273,8 +370,10 @@ def _profile(owner: str) -> Target:
 
 
 def _item(kind: TargetKind, item_id: str, owner: str = "@") -> Target:
-    if not _ITEM_ID.fullmatch(item_id):
+    plain_id = _ITEM_ID.match(item_id)
+    if plain_id is None:
         raise NotUnderstood("the link holds no post or story id")
+    item_id = plain_id[1]
     account = None if owner in _NAMELESS else parse_account(owner.removeprefix("@"))
     if account is None:
         return Target(kind=kind, item_id=item_id)

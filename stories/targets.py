@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from stories.errors import InputError, NotUnderstood
 from stories.links import (
     COMBINING_MARKS,
+    decoded,
+    is_app_advert,
     is_name,
     is_tiktok_link,
     parse_account,
@@ -41,8 +43,14 @@ _LINK = re.compile(
     r"|(?<![\w@./:%=&?#+\-])(?=[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+(?:[/?#@]|:[0-9])))"
     r"(?:[!#-;=?-\[\\^_a-z~]|\](?!\())+"
 )
-# The app TikTok Lite puts an advert for itself under what is shared from it.
-_ADVERT = re.compile(r"(?:https?://)?(?:www\.)?tiktok\.com/tiktoklite(?![^/?#])", re.IGNORECASE)
+# A link that was percent-encoded as a whole, as some phones' shortcuts do; not one inside another
+# link's query. The host, without a scheme, has to be TikTok's.
+_ENCODED_LINK = re.compile(
+    r"(?<![\w@./:%=&?#+\-])(?:https?%(?:25){0,3}3A%(?:25){0,3}2F"
+    r"|(?:[a-z0-9\-]{1,63}\.)?tiktokv?\.com%(?:25){0,3}2F)[!-~]*",
+    re.IGNORECASE,
+)
+_NO_SCHEME = re.compile(r"(?<![\w@./:%=&?#+\-])//(?=[A-Za-z0-9])")
 # Letters no name has are taken along, so that "@zoë" is refused rather than read as "@zo"; so is
 # what goes on as a path does: "@aa/../bb" is not "@aa".
 _MENTION = re.compile(
@@ -96,11 +104,19 @@ def parse_line(text: str, *, now: datetime | None = None) -> Target:
 
 
 def _normalized(text: str) -> str:
-    """The text in NFKC form, without invisible characters and outer spaces."""
-    if not text.isascii():
-        text = _FULL_WIDTH_END.sub(r"\g<0> ", text)
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    return text.strip()
+    """The text in NFKC form, without invisible characters and outer spaces, its links decoded."""
+    text = _plain_letters(text)
+    if _ENCODED_LINK.search(text):
+        text = _ENCODED_LINK.sub(lambda link: " ".join(decoded(link[0]).split()), text)
+        text = _plain_letters(text)
+    return _NO_SCHEME.sub("https://", text).strip()
+
+
+def _plain_letters(text: str) -> str:
+    if text.isascii():
+        return text
+    text = _FULL_WIDTH_END.sub(r"\g<0> ", text)
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 # --- several lines ----------------------------------------------------------------------------
@@ -142,7 +158,7 @@ def _has_link(line: str) -> bool:
 
 
 def _is_advert(link: str) -> bool:
-    return _ADVERT.match(link.rstrip(_TRAILING)) is not None
+    return is_app_advert(link.rstrip(_TRAILING))
 
 
 def _is_prose(line: str) -> bool:

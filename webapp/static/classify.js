@@ -8,7 +8,8 @@
   const NAME = /^[A-Za-z0-9_.]{1,23}[A-Za-z0-9_]$/;
   const USER_ID = /^[1-9][0-9]{4,18}$/;
   const SEC_UID = /^MS4wLjABAAAA[A-Za-z0-9_-]{32,64}$/;
-  const ITEM_ID = /^[1-9][0-9]{17,18}$/;
+  // Whatever else stands in its part of the path, an id that nothing goes on from is plain.
+  const ITEM_ID = /^([1-9][0-9]{17,18})(?![\p{L}\p{N}_])/u;
   const SHORT_CODE = /^[A-Za-z0-9_-]{3,32}$/;
   const INVISIBLE =
     /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/gu;
@@ -23,7 +24,26 @@
   const LINK = new RegExp(LINK_SOURCE, "u");
   const LINKS = new RegExp(LINK_SOURCE, "gu");
   const WHOLE_LINK = new RegExp(`^(?:${LINK_SOURCE})$`, "u");
-  const ADVERT = /^(?:https?:\/\/)?(?:www\.)?tiktok\.com\/tiktoklite(?![^/?#])/i;
+  const ADVERT = new RegExp(
+    "^(?:(?:https?:\\/\\/)?(?:" +
+      "(?:[a-z0-9-]{1,63}\\.)?tiktok\\.com\\/" +
+      "(?:tiktok[-_]?lite|lite|downloads?|download[-_][a-z_-]{1,20}|get[-_]?app|app)(?![^\\/?#])" +
+      "|lite\\.tiktok\\.com\\/?(?![^?#])" +
+      "|(?:apps|itunes)\\.apple\\.com\\/[^?#]*tiktok" +
+      "|play\\.google\\.com\\/store\\/apps\\/[^#]*(?:musically|ugc\\.trill|ugc\\.aweme|tiktok)" +
+      "|[a-z0-9-]{1,63}\\.onelink\\.me(?![^\\/?#])" +
+      "|app\\.adjust\\.com(?![^\\/?#])" +
+      ")|(?:itms-appss?|market):\\/\\/)",
+    "i",
+  );
+  // A link that was percent-encoded as a whole; not one inside another link's query.
+  const OUTSIDE = "(?<![\\p{L}\\p{N}_@.\\/:%=&?#+\\-])";
+  const ENCODED_LINK = new RegExp(
+    `${OUTSIDE}(?:https?%(?:25){0,3}3A%(?:25){0,3}2F` +
+      "|(?:[a-z0-9\\-]{1,63}\\.)?tiktokv?\\.com%(?:25){0,3}2F)[!-~]*",
+    "giu",
+  );
+  const NO_SCHEME = new RegExp(`${OUTSIDE}\\/\\/(?=[A-Za-z0-9])`, "gu");
   // A comma inside a link belongs to the link, unless what follows starts a new entry.
   const BESIDE_LINKS = /(?:\s|[,;、](?=\s|@|https?:\/\/|$))+/;
   const COMMAS_BESIDE_LINKS = /[,;、](?=\s|@|https?:\/\/|$)/;
@@ -39,21 +59,59 @@
   const EDGES = new Set([...QUOTES, "_"]);
   const MAX_DRESSED = 4;
   const TRAILING = new Set(".,;:!?…。、，！？：；\"'“”‘’«»„*|()[]{}<>`");
+  const LINK_HOSTS = new Set([
+    "tiktok.com",
+    ...["", "www.", "m."].flatMap((www) => ["com", "us", "eu"].map((end) => `${www}tiktokv.${end}`)),
+  ]);
   const PAGE_HOSTS = new Set([
     "tiktok.com",
     "www.tiktok.com",
     "m.tiktok.com",
     "vm.tiktok.com",
     "vt.tiktok.com",
+    "lite.tiktok.com",
     "www.tiktokv.com",
   ]);
+  // Subdomains on which TikTok runs something else.
+  const OTHER_SERVICES = new Set(
+    ("shop shop-us seller seller-us affiliate ads business live webcast lf academy api careers " +
+      "creatormarketplace developer developers effecthouse newsroom partner sso studio support"
+    ).split(" "),
+  );
+  const REGION = /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.tiktok\.com$/;
+  const GLUE = /[&?#;,\s"'<>()[\]{}|*!+:=%]/u;
+  const HALF_ENCODED = /%(?![0-9A-Fa-f]{2})/;
+  const MAX_ENCODINGS = 3;
+  const PREFIX = /^(?:[a-z]{2}(?:[-_][a-z]{2,4})?|i18n|h5)$/;
+  const ITEM_FORMS = new Set(["video", "photo", "story", "stories", "item", "v"]);
+  const NAMELESS = new Set(["@", "@_", "@i"]);
   const SUBDOMAIN = /^(?:[a-z0-9-]+\.)+tiktok\.com$/;
   const URL_PARTS = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/su;
   const REFUSED = { kind: "refused" };
   const NOT_UNDERSTOOD = { kind: "not_understood" };
 
-  const plain = (text) =>
-    text.replace(FULL_WIDTH_END, "$& ").normalize("NFKC").replace(INVISIBLE, "").trim();
+  const letters = (text) =>
+    text.replace(FULL_WIDTH_END, "$& ").normalize("NFKC").replace(INVISIBLE, "");
+
+  // A percent-encoded text, also when it was encoded more than once; else the text unchanged.
+  const decoded = (text) => {
+    for (let round = 0; round < MAX_ENCODINGS; round += 1) {
+      if (!text.includes("%") || HALF_ENCODED.test(text)) break;
+      try {
+        text = decodeURIComponent(text);
+      } catch {
+        break;
+      }
+    }
+    return text;
+  };
+
+  const plain = (text) => {
+    let line = letters(text);
+    const open = line.replace(ENCODED_LINK, (link) => words(decoded(link)).join(" "));
+    if (open !== line) line = letters(open);
+    return line.replace(NO_SCHEME, "https://").trim();
+  };
   const words = (line) => line.split(/\s+/).filter(Boolean);
 
   const trimEnd = (text, set) => {
@@ -141,13 +199,32 @@
     return { kind: "user", key: `user:${name.toLowerCase()}` };
   };
 
-  const item = (kind, id) =>
-    ITEM_ID.test(id) ? { kind, key: `item:${id}` } : NOT_UNDERSTOOD;
+  const item = (kind, part) => {
+    const id = ITEM_ID.exec(part);
+    return id ? { kind, key: `item:${id[1]}` } : NOT_UNDERSTOOD;
+  };
 
-  const short = (base, codes) =>
-    codes.length === 1 && SHORT_CODE.test(codes[0])
-      ? { kind: "short", key: `short:${base}${codes[0]}/` }
-      : REFUSED;
+  const cut = (part) => part.split(GLUE, 1)[0];
+  const isLinkHost = (host) =>
+    PAGE_HOSTS.has(host) ||
+    LINK_HOSTS.has(host) ||
+    (REGION.test(host) && !OTHER_SERVICES.has(REGION.exec(host)[1]));
+
+  // The short link of a path; null for a link of another form.
+  const short = (host, path) => {
+    const marked = path[0] === "t";
+    const codes = path.slice(marked ? 1 : 0).map(cut).filter(Boolean);
+    let base = null;
+    if (host === "vm.tiktok.com" || host === "vt.tiktok.com") base = `https://${host}/`;
+    else if (marked) {
+      base = `https://${host === "lite.tiktok.com" ? host : "www.tiktok.com"}/t/`;
+    } else return null;
+    if (codes.length === 1 && SHORT_CODE.test(codes[0])) {
+      return { kind: "short", key: `short:${base}${codes[0]}/` };
+    }
+    const whole = marked ? null : findItem(split(path), false);
+    return whole && whole.key ? null : whole || REFUSED;
+  };
 
   const saysStory = (query) => {
     const asked = new Map();
@@ -161,42 +238,56 @@
     return asked.get("aweme_type") === "40";
   };
 
-  const unquoted = (part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part;
-    }
+  const profile = (owner) => user(owner.replace(/^@/, "")) || NOT_UNDERSTOOD;
+  const split = (path) => path.flatMap((part) => part.split("/")).filter(Boolean);
+
+  const bare = (path) => {
+    let first = 0;
+    while (path.length - first > 1 && PREFIX.test(path[first].toLowerCase())) first += 1;
+    return path.slice(first);
   };
 
-  const profile = (owner) => user(owner.replace(/^@/, "")) || NOT_UNDERSTOOD;
+  // The story or post that a path names; null for a path of another form.
+  const findItem = (path, isStory) => {
+    let rest = bare(path);
+    let owner = "@";
+    if (rest.length && rest[0].startsWith("@")) {
+      owner = cut(rest[0]);
+      rest = rest.slice(1);
+    }
+    let low = rest.map((part) => part.toLowerCase());
+    if (owner === "@" && low[0] === "share") low = low.slice(1);
+    const told = isStory ? "story" : "post";
+    if (low.length === 1 && /^(?:stories|story)$/.test(low[0]) && !NAMELESS.has(owner)) return null;
+    if (ITEM_FORMS.has(low[0])) {
+      return item(low[0].startsWith("stor") ? "story" : told, low[1] || "");
+    }
+    if (owner === "@" && (low[0] === "embed" || low[0] === "player")) {
+      const last = /^v[0-9]{1,2}$/.test(low[1] || "") ? low[2] : low[1];
+      return !last || last.startsWith("@") ? null : item(told, last);
+    }
+    return null;
+  };
 
-  const fromPath = (path, isStory) => {
-    const kind = isStory ? "story" : "post";
+  const findAccount = (found) => {
+    const path = bare(found);
     const low = path.map((part) => part.toLowerCase());
-    if (path[0].startsWith("@")) {
-      if (path.length === 1) return profile(path[0]);
-      if (path.length === 2 && (low[1] === "stories" || low[1] === "story")) {
-        return profile(path[0]);
-      }
-      if (path.length > 2 && (low[1] === "video" || low[1] === "photo")) return item(kind, low[2]);
-      if (path.length > 2 && low[1] === "story") return item("story", low[2]);
-      return REFUSED;
-    }
-    if (path.length === 3 && low[0] === "share" && /^(video|photo|story)$/.test(low[1])) {
-      return item(kind, low[2]);
-    }
-    const last = low[low.length - 1];
-    if (/^(v|embed|embed\/v2|player\/v1)$/.test(low.slice(0, -1).join("/"))) {
-      return last.startsWith("@")
-        ? profile(path[path.length - 1])
-        : item(kind, last.replace(/\.html$/, ""));
-    }
-    if (/^(h5\/share\/usr|share\/user)$/.test(low.slice(0, -1).join("/"))) {
-      const id = last.replace(/\.html$/, "");
+    if (path.length > 2 && low[0] === "share" && (low[1] === "usr" || low[1] === "user")) {
+      const id = low[2].replace(/\.html$/, "");
       return USER_ID.test(id) ? { kind: "user", key: `user:${id}` } : NOT_UNDERSTOOD;
     }
-    return REFUSED;
+    if (path.length === 2 && low[0] === "embed" && low[1].startsWith("@")) return profile(path[1]);
+    const owned = path.length > 0 && path[0].startsWith("@");
+    const alone = path.length === 1 || (path.length === 2 && /^(?:stories|story)$/.test(low[1]));
+    return owned && alone ? profile(path[0]) : REFUSED;
+  };
+
+  const fromPath = (path, query) => {
+    const glued = path.map((part) => part.slice(cut(part).length + 1));
+    const isStory = saysStory([query, ...glued].join("&"));
+    const flat = findItem(split(path), isStory);
+    const found = flat && flat.key ? flat : findItem(path, isStory);
+    return found || findAccount(path.map(cut).filter(Boolean));
   };
 
   const fromLink = (link, follows) => {
@@ -209,23 +300,24 @@
     const letter = /^[\p{L}\p{N}]/u.test(follows);
     if (letter && !path) return REFUSED;
     const host = authority.toLowerCase();
-    if (!PAGE_HOSTS.has(host)) return REFUSED;
+    if (!isLinkHost(host)) return REFUSED;
     if (path.includes("\\")) return NOT_UNDERSTOOD;
-    const segments = path.split("/").filter(Boolean).map(unquoted);
-    if (host === "vm.tiktok.com" || host === "vt.tiktok.com") {
-      return short(`https://${host}/`, segments);
-    }
-    if (segments[0] === "t") return short("https://www.tiktok.com/t/", segments.slice(1));
-    if (!segments.length) return REFUSED;
+    const segments = path
+      .split("/")
+      .map((part) => decoded(part).trim().replace(/\/+$/, ""))
+      .filter(Boolean);
+    const code = short(host, segments);
+    if (code) return code;
     // Scripts written without spaces may touch a link; other letters are part of what was meant.
     const goesOn = MARK.test(follows) || (letter && follows < "\u0e00");
-    if (goesOn && found[4] === undefined && /[A-Za-z0-9_]$/.test(link)) return NOT_UNDERSTOOD;
-    return fromPath(segments, saysStory(query));
+    const endsOpen = found[4] === undefined && /[A-Za-z0-9_]$/.test(link);
+    if (goesOn && endsOpen && segments.length) return NOT_UNDERSTOOD;
+    return fromPath(segments, query);
   };
 
   const isOurs = (link) => {
     const found = URL_PARTS.exec(link);
-    return found !== null && PAGE_HOSTS.has(found[2].toLowerCase());
+    return found !== null && isLinkHost(found[2].toLowerCase());
   };
 
   const fromProse = (line) => {

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from stories.hosts import is_allowed_host, is_media_host, is_tiktok_page_host
+from stories.hosts import (
+    OTHER_SERVICES,
+    PAGE_HOSTS,
+    is_allowed_host,
+    is_link_host,
+    is_media_host,
+    is_tiktok_page_host,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,3 +40,35 @@ def test_hosts(host: str, *, page: bool, media: bool) -> None:
     assert is_tiktok_page_host(host) is page
     assert is_media_host(host) is media
     assert is_allowed_host(host) is (page or media)
+
+
+@pytest.mark.parametrize(
+    ("host", "links"),
+    [
+        *((host, True) for host in PAGE_HOSTS),
+        *((f"{label}.tiktok.com", False) for label in OTHER_SERVICES),
+        ("us.tiktok.com", True),
+        ("US.TikTok.com", True),
+        ("t.tiktok.com", True),
+        ("tiktokv.com", True),
+        ("www.tiktokv.us", True),
+        ("a.b.tiktok.com", False),
+        ("-us.tiktok.com", False),
+        ("u_s.tiktok.com", False),
+        (".tiktok.com", False),
+        ("us.tiktok.com.", False),
+        ("us.tiktok.com.evil.example", False),
+        ("ustiktok.com", False),
+        ("tiktokv.evil", False),
+        ("x" * 64 + ".tiktok.com", False),
+        ("", False),
+    ],
+)
+def test_hosts_whose_links_are_read(host: str, *, links: bool) -> None:
+    assert is_link_host(host) is links
+
+
+def test_reading_a_link_lets_nobody_choose_whom_we_ask() -> None:
+    assert is_link_host("us.tiktok.com")
+    assert not is_tiktok_page_host("us.tiktok.com")
+    assert not is_tiktok_page_host("t.tiktok.com")

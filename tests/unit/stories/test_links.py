@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stories.errors import InputError, NotUnderstood, UnsupportedLink
-from stories.hosts import PAGE_HOSTS
-from stories.links import UNSUPPORTED_LINKS, canonical_url, parse_url
+from stories.hosts import PAGE_HOSTS, is_link_host
+from stories.links import UNSUPPORTED_LINKS, canonical_url, is_app_advert, parse_url
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 from tests.unit.stories.expected_targets import ID, LITE, SEC_UID, WEB, post, short, story, user
@@ -67,7 +67,77 @@ UNDERSTOOD = {
     "embed": (f"{WEB}/embed/{ID}", post(None)),
     "embed v2": (f"{WEB}/embed/v2/{ID}?lang=en", post(None)),
     "player": (f"{WEB}/player/v1/{ID}?autoplay=1", post(None)),
+    # a plain id or name, whatever stands around it
+    "region's host": ("https://us.tiktok.com/@alice", user("alice")),
+    "region's host, story": (f"https://us.tiktok.com/@alice/story/{ID}", story()),
+    "host of a region with a number": (f"https://us-east2.tiktok.com/@alice/video/{ID}", post()),
+    "app's host": (f"https://lite.tiktok.com/@alice/video/{ID}", post()),
+    "a language before it": (f"{WEB}/de-DE/@alice/video/{ID}?lang=de", post()),
+    "share form for the world": (
+        f"https://t.tiktok.com/i18n/share/video/{ID}/?_d=x&region=US",
+        post(None),
+    ),
+    "share form for the world, story": (
+        f"https://t.tiktok.com/i18n/share/video/{ID}/?story_type=1",
+        story(None),
+    ),
+    "account for the world": (
+        "https://t.tiktok.com/i18n/share/user/6812345678901234567/?_d=x",
+        Target(kind=TargetKind.USER, user_id="6812345678901234567"),
+    ),
+    "share form, item": (f"{WEB}/share/item/{ID}", post(None)),
+    "share form, second site without www": (f"https://tiktokv.com/share/video/{ID}", post(None)),
+    "share form, second site of a region": (
+        f"https://www.tiktokv.us/share/video/{ID}/",
+        post(None),
+    ),
+    "below stories": (f"{WEB}/@alice/stories/{ID}", story()),
+    "video without a name": (f"{WEB}/video/{ID}", post(None)),
+    "photo without a name": (f"{WEB}/photo/{ID}/", post(None)),
+    "story without a name": (f"{WEB}/story/{ID}", story(None)),
+    "old mobile, without html": (f"https://m.tiktok.com/v/{ID}", post(None)),
+    "embed v3": (f"{WEB}/embed/v3/{ID}", post(None)),
+    "embed v12": (f"{WEB}/embed/v12/{ID}", post(None)),
+    "player v2": (f"{WEB}/player/v2/{ID}", post(None)),
+    "embedded profile, query glued on": (f"{WEB}/embed/@alice&x=1", user("alice")),
+    "query glued on": (f"{WEB}/@alice/video/{ID}&lang=en", post()),
+    "story mark glued on": (f"{WEB}/@alice/video/{ID}&story_type=1", story()),
+    "query glued on to a name": (f"{WEB}/@alice&lang=en", user("alice")),
+    "query encoded": (f"{WEB}/@alice/video/{ID}%3Fstory_type%3D1%26_r%3D1", story()),
+    "query encoded, name": (f"{WEB}/@alice%3Flang%3Den", user("alice")),
+    "space behind": (f"{WEB}/@alice/video/{ID}%20", post()),
+    "space behind a name": (f"{WEB}/@alice%20", user("alice")),
+    "space before": (f"{WEB}/@alice/video/%20{ID}", post()),
+    "comma behind": (f"{WEB}/@alice/video/{ID},", post()),
+    "semicolon behind": (f"{WEB}/@alice/video/{ID};x", post()),
+    "bracket behind": (f"{WEB}/@alice/video/{ID}%29", post()),
+    "quote behind": (f"{WEB}/@alice/video/{ID}%22", post()),
+    "slash behind, encoded": (f"{WEB}/@alice/video/{ID}%2F", post()),
+    "slash behind a name, encoded": (f"{WEB}/@alice%2F", user("alice")),
+    "slashes encoded": (f"{WEB}/@alice%2Fvideo%2F{ID}", post()),
+    "half a letter behind": (f"{WEB}/@alice/video/{ID}%", post()),
+    "parts behind": (f"{WEB}/@alice/video/{ID}/x/y", post()),
+    "encoded twice": (f"{WEB}/%2540alice/video/{ID}", post()),
+    "encoded thrice": (f"{WEB}/%252540alice", user("alice")),
+    "shouting path": (f"{WEB}/@ALICE/VIDEO/{ID}", post()),
+    "name that cannot be beside a plain id": (f"{WEB}/@some-body!/video/{ID}", post(None)),
     # short links
+    "lite": (
+        "https://lite.tiktok.com/t/ZSabCd12/",
+        short("https://lite.tiktok.com/t/ZSabCd12/"),
+    ),
+    "t below vm": ("https://vm.tiktok.com/t/ZSabCd12/", short("https://vm.tiktok.com/ZSabCd12/")),
+    "t below vt": ("vt.tiktok.com/t/ZSabCd12", short("https://vt.tiktok.com/ZSabCd12/")),
+    "t of a region": ("https://us.tiktok.com/t/ZTabCd12/", short(f"{WEB}/t/ZTabCd12/")),
+    "short, query glued on": (
+        "https://vm.tiktok.com/ZMabCd12&x=1",
+        short("https://vm.tiktok.com/ZMabCd12/"),
+    ),
+    "short, space behind": (
+        "https://vm.tiktok.com/ZMabCd12%20/",
+        short("https://vm.tiktok.com/ZMabCd12/"),
+    ),
+    "whole link on the short host": (f"https://vm.tiktok.com/@alice/video/{ID}", post()),
     "vm": ("https://vm.tiktok.com/ZMabCd12/", short("https://vm.tiktok.com/ZMabCd12/")),
     "vt": ("https://vt.tiktok.com/ZSabCd12", short("https://vt.tiktok.com/ZSabCd12/")),
     "vm without scheme": ("vm.tiktok.com/ZMabCd12", short("https://vm.tiktok.com/ZMabCd12/")),
@@ -85,7 +155,62 @@ REFUSED = {
     "id in other digits": (f"{WEB}/@alice/video/٧٥١٣٠٣٩٩٩١٧٣٠٢٩١٢٣٦", NotUnderstood, ""),
     "old profile without id": ("https://m.tiktok.com/h5/share/usr/x.html", NotUnderstood, "id"),
     "backslashes": (f"{WEB}/@alice\\video", NotUnderstood, "backslash"),
+    "id that goes on": (f"{WEB}/@alice/video/{ID}abc", NotUnderstood, "id"),
+    "id that goes on in other letters": (f"{WEB}/@alice/video/{ID}%C3%A9", NotUnderstood, "id"),
+    "id that goes on with a line": (f"{WEB}/@alice/video/{ID}_", NotUnderstood, "id"),
+    "embed without id": (f"{WEB}/embed/v3/", UnsupportedLink, "neither a profile nor a story"),
+    "name that goes on in other letters": (f"{WEB}/@zo%C3%AB", NotUnderstood, "name"),
+    "name encoded to nothing": (f"{WEB}/@%20", NotUnderstood, "name"),
+    "name with half a letter before it": (f"{WEB}/%zz@alice", UnsupportedLink, ""),
     # other pages, by name
+    "id below a sound": (f"{WEB}/music/video/{ID}", UnsupportedLink, "a sound"),
+    "id below a tag": (f"{WEB}/tag/{ID}", UnsupportedLink, "a tag page"),
+    "sound of a language": (f"{WEB}/en/music/x-{ID}", UnsupportedLink, "a sound"),
+    "video below a playlist": (
+        f"{WEB}/@alice/playlist/x/video/{ID}",
+        UnsupportedLink,
+        "a playlist",
+    ),
+    "id below the shop": (
+        f"https://shop.tiktok.com/@alice/video/{ID}",
+        UnsupportedLink,
+        "the shop",
+    ),
+    "shop of a region": (f"https://shop-us.tiktok.com/video/{ID}", UnsupportedLink, "the shop"),
+    "someone's live on a region's host": (
+        "https://us.tiktok.com/@alice/live",
+        UnsupportedLink,
+        "us.tiktok.com",
+    ),
+    "region's host alone": ("https://us.tiktok.com/", UnsupportedLink, "us.tiktok.com"),
+    "help for makers": (
+        f"https://developers.tiktok.com/video/{ID}",
+        UnsupportedLink,
+        "developers.tiktok.com",
+    ),
+    "two hosts deep": (f"https://a.b.tiktok.com/@alice/video/{ID}", UnsupportedLink, "a.b.tiktok"),
+    "host that ends in a dash": (
+        "https://us-.tiktok.com/@alice",
+        UnsupportedLink,
+        "us-.tiktok.com",
+    ),
+    "second site, look-alike": (
+        f"https://tiktokv.com.evil.example/share/video/{ID}",
+        UnsupportedLink,
+        "another site",
+    ),
+    "second site, other name": (
+        f"https://xtiktokv.com/video/{ID}",
+        UnsupportedLink,
+        "another site",
+    ),
+    "region's host with a port": ("https://us.tiktok.com:444/@alice", UnsupportedLink, "port"),
+    "region's host hidden": ("https://us.tiktok.com@evil.example/", UnsupportedLink, "hides"),
+    "encoded link inside another's query": (
+        "https://evil.example/?u=https%3A%2F%2Fwww.tiktok.com%2F%40alice",
+        UnsupportedLink,
+        "another site (evil.example)",
+    ),
     "tag": (f"{WEB}/tag/cats", UnsupportedLink, "a tag page"),
     "sound": (f"{WEB}/music/song-7287891045980592914", UnsupportedLink, "a sound"),
     "search": (f"{WEB}/search?q=cats", UnsupportedLink, "a search"),
@@ -213,4 +338,63 @@ def test_no_host_outside_the_list_is_accepted(host: str) -> None:
             parse_line(text)
         except InputError:
             continue
-        assert host in PAGE_HOSTS
+        assert is_link_host(host)
+
+
+# What whoever pastes a link may put between us and its host.
+SUFFIXES = ["@evil.example", ".evil.example", ":8443", "%2eevil.example", "\\.evil.example", "."]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("host", ["www.tiktok.com", "us.tiktok.com", "lite.tiktok.com"])
+def test_a_look_alike_of_any_host_stays_refused(host: str, suffix: str) -> None:
+    for path in (f"/@alice/video/{ID}", "/t/ZMabcd/", "/ZMabcd/"):
+        with pytest.raises(InputError):
+            parse_line(f"https://{host}{suffix}{path}")
+
+
+def test_what_is_read_on_any_host_is_asked_for_on_few() -> None:
+    for text, _ in UNDERSTOOD.values():
+        url = canonical_url(parse_line(text))
+        assert url.split("/")[2] in PAGE_HOSTS
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        LITE,
+        f"{LITE}?_r=1",
+        "tiktok.com/tiktoklite",
+        f"{WEB}/tiktok-lite",
+        f"{WEB}/download",
+        f"{WEB}/download-link/af/x?y=z",
+        "https://lite.tiktok.com/",
+        "https://lite.tiktok.com/download?x=1",
+        "https://apps.apple.com/us/app/tiktok-lite/id1234567890",
+        "https://play.google.com/store/apps/details?id=com.zhiliaoapp.musically.go",
+        "https://go.onelink.me/bIdt/abc",
+        "market://details?id=x",
+        "ITMS-APPS://apps.apple.com/app/id1",
+    ],
+)
+def test_where_the_app_offers_itself(link: str) -> None:
+    assert is_app_advert(link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f"{WEB}/@download",
+        f"{WEB}/@alice/video/{ID}",
+        f"{WEB}/downloading",
+        f"{WEB}/tiktokliteful",
+        "https://lite.tiktok.com/t/ZSabc/",
+        "https://evil.example/download",
+        "https://www.tiktok.com.evil.example/download",
+        "https://apps.apple.com/us/app/maps/id915056765",
+        "https://play.google.com/store/apps/details?id=org.mozilla.firefox",
+        "https://onelink.me.evil.example/x",
+    ],
+)
+def test_where_the_app_does_not_offer_itself(link: str) -> None:
+    assert not is_app_advert(link)

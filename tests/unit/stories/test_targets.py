@@ -98,6 +98,33 @@ UNDERSTOOD = {
         f"This post is shared via TikTok Lite. Get it: {LITE}?x=1 https://vm.tiktok.com/ZMa1/",
         short("https://vm.tiktok.com/ZMa1/"),
     ),
+    "encoded once too often": (
+        f"https%3A%2F%2Fwww.tiktok.com%2F%40alice%2Fvideo%2F{ID}",
+        post(),
+    ),
+    "encoded once too often, in prose": (
+        f"look: https%3a%2f%2Fwww.tiktok.com%2F%40alice%2Fstory%2F{ID}%3Fx%3D1 !",
+        story(),
+    ),
+    "encoded twice too often": (
+        f"https%253A%252F%252Fwww.tiktok.com%252F%2540alice%252Fvideo%252F{ID}",
+        post(),
+    ),
+    "encoded, without scheme": (f"www.tiktok.com%2F%40alice%2Fvideo%2F{ID}", post()),
+    "encoded short link": (
+        "https%3A%2F%2Fvm.tiktok.com%2FZMa1%2F",
+        short("https://vm.tiktok.com/ZMa1/"),
+    ),
+    "share text, encoded as a whole link": (
+        "https%3A%2F%2Fvm.tiktok.com%2FZMa1%2F%20Get%20the%20app",
+        short("https://vm.tiktok.com/ZMa1/"),
+    ),
+    "without its scheme's name": (f"//www.tiktok.com/@alice/video/{ID}", post()),
+    "without its scheme's name, in prose": ("see //www.tiktok.com/@alice there", user("alice")),
+    "id in full-width digits": (
+        f"{WEB}/@alice/video/" + "".join(chr(ord(d) + 0xFEE0) for d in ID),
+        post(),
+    ),
     "label before the link": (f"Link:{WEB}/@alice", user("alice")),
     "first of two": (f"{WEB}/@alice and then {WEB}/@bob", user("alice")),
     "TikTok's among others": (f"https://example.com/x via {WEB}/@alice", user("alice")),
@@ -136,6 +163,17 @@ REFUSED = {
     "look-alike letter": ("https://www.tıktok.com/@alice", UnsupportedLink, "another site"),
     "look-alike letter at the end": ("https://www.tiktok.comé", UnsupportedLink, "another site"),
     "look-alike letter, no scheme": ("tıktok.com/@alice", NotUnderstood, ""),
+    "encoded look-alike": (
+        "https%3A%2F%2Fwww.tiktok.com.evil.example%2F%40alice",
+        UnsupportedLink,
+        "another site",
+    ),
+    "encoded user part": (
+        "https%3A%2F%2Fwww.tiktok.com%40evil.example%2F%40alice",
+        UnsupportedLink,
+        "hides",
+    ),
+    "encoded without an end": ("https%3A%2F%2F" + "%25" * 3000, UnsupportedLink, ""),
     "look-alike before": ("évil.www.tiktok.com/@alice", NotUnderstood, ""),
 }
 
@@ -209,6 +247,21 @@ LINES = {
     "share text with TikTok Lite's address alone": (
         f"https://vm.tiktok.com/ZMa1/\nGet it here:\n{LITE}/.",
         [f"https://vm.tiktok.com/ZMa1/ Get it here: {LITE}/."],
+    ),
+    "share text with the store's page of the app": (
+        "https://vm.tiktok.com/ZMa1/\nApp: https://apps.apple.com/us/app/tiktok/id835599320",
+        ["https://vm.tiktok.com/ZMa1/ App: https://apps.apple.com/us/app/tiktok/id835599320"],
+    ),
+    "two encoded links": (
+        "https%3A%2F%2Fvm.tiktok.com%2FZMa1%2F https%3A%2F%2Fvm.tiktok.com%2FZMa2%2F",
+        ["https://vm.tiktok.com/ZMa1/", "https://vm.tiktok.com/ZMa2/"],
+    ),
+    "share text of Lite, its advert behind a short link": (
+        "Zoe'nin videosuna bak! https://vt.tiktok.com/ZSa1/\nLite ile payla\u015f\u0131ld\u0131: https://vt.tiktok.com/ZSa2/",
+        [
+            "Zoe'nin videosuna bak! https://vt.tiktok.com/ZSa1/",
+            "Lite ile payla\u015f\u0131ld\u0131: https://vt.tiktok.com/ZSa2/",
+        ],
     ),
     "a numbered bare name beside a link": (
         "1. alice\n2. https://vm.tiktok.com/ZMa1/",
@@ -287,6 +340,9 @@ PIECES = st.one_of(
     st.sampled_from([".", "evil.example", "#", "\\", "t", " ", ",", "é", "看", "\u200b", "\ud800"]),
     st.sampled_from(
         ["，", "）", "|", "](", "[", "~", "\u0332", "\n", "#TikTok", "tiktoklite", "1."]
+    ),
+    st.sampled_from(
+        ["https%3A%2F%2F", "%252F", "us.", "//", ";", "/t/", "%20", "/embed/v3/", "lite."]
     ),
     st.sampled_from([":443", "[::1]", "&amp;", "=", "embed", "<", ">", "_", "-"]),
 )
