@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
+    AgeRestricted,
     Challenged,
     DeadShortLink,
     LoginRequired,
@@ -27,11 +28,13 @@ from stories.errors import (
     MediaUnavailable,
     NoSuchAccount,
     PrivateAccount,
+    RateLimited,
     Refused,
     StoriesError,
     TooLarge,
     Unavailable,
     UpstreamChanged,
+    UpstreamDown,
     UpstreamError,
 )
 from stories.hosts import SITE, is_tiktok_page_host
@@ -60,6 +63,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 # Runs a blocking function off the event loop and returns its result.
 RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
+OnClue = Callable[[wire.ItemClue], None]
+
+# What oEmbed answers for an item that does not exist.
+_BAD_REQUEST = 400
 
 DECODER_THREADS = 2
 # Files being fetched, verified or derived from, per transfer: more than the transfers themselves,
@@ -216,26 +223,62 @@ class StoryClient:
         )
 
     async def get_item(
-        self, item_id: str, session: Session, *, now: datetime | None = None
+        self,
+        item_id: str,
+        session: Session,
+        *,
+        now: datetime | None = None,
+        on_clue: OnClue = lambda _: None,
     ) -> Story:
-        """A story or post from its own page. Raises what wire.page_item does."""
+        """A story or post from its own page. Raises what wire.page_item does.
+
+        on_clue: called with what the page tells beside the item, also when it does not show it.
+        """
         page = await session.get_page(f"{SITE}@_/video/{item_id}")
         if not page.found:
             raise Unavailable("the item's page answers 404")
+        on_clue(wire.page_clue(page.body, item_id))
         return wire.page_item(page.body, item_id, now=now or datetime.now(UTC))
 
     async def get_embedded_item(
-        self, item_id: str, session: Session, *, is_story: bool, now: datetime | None = None
+        self,
+        item_id: str,
+        session: Session,
+        *,
+        is_story: bool,
+        now: datetime | None = None,
+        on_clue: OnClue = lambda _: None,
     ) -> Story:
         """A story or post from its embed, which holds less. Raises what wire.embed_item does.
 
-        is_story: True when its link said so; the embed does not.
+        is_story: True when its link said so; the embed does not. on_clue: called with what the
+        embed tells beside the item, also when it does not show it.
         """
         page = await session.get_page(f"{SITE}embed/v2/{item_id}")
         if not page.found:
             raise Unavailable("the item's embed answers 404")
+        on_clue(wire.embed_clue(page.body, item_id))
         moment = now or datetime.now(UTC)
         return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
+
+    async def get_author_name(
+        self, item_id: str, session: Session, *, owner: str | None = None
+    ) -> str | None:
+        """The name of an item's author, by oEmbed, which gives no id; None for no such item.
+
+        owner: the name in the item's link, None without one. Raises Unavailable, UpstreamChanged,
+        and what Session.get_page does.
+        """
+        link = f"{SITE}@{owner or '_'}/video/{item_id}"
+        try:
+            page = await session.get_page(f"{SITE}oembed?{urlencode({'url': link})}", Purpose.LIST)
+        except UpstreamChanged as error:
+            if error.status != _BAD_REQUEST:
+                raise
+            return None
+        if not page.found:
+            raise Unavailable("oEmbed answers 404")
+        return wire.oembed_author_name(page.body)
 
     # --- files --------------------------------------------------------------------------------
 
@@ -337,14 +380,16 @@ async def _find_author(target: Target, session: Session) -> Author:
     """The account from its profile page or its embed, private or not."""
     try:
         return await _get_profile(target, session)
-    except (Challenged, Refused, UpstreamChanged, LoginRequired) as profile_error:
+    except (AgeRestricted, NoSuchAccount, PrivateAccount, RateLimited, UpstreamDown):
+        raise
+    except StoriesError as profile_error:
         # The page is kept from us, which says nothing about the account: the embed is served
         # without a challenge more often than not.
         if target.name is None:
             raise
         try:
             return await _get_embed(target.name, session)
-        except (NoSuchAccount, PrivateAccount):
+        except (NoSuchAccount, PrivateAccount, RateLimited):
             raise
         except StoriesError as embed_error:
             logger.info("embed failed too: %s %s", embed_error.code, embed_error.detail)

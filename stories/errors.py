@@ -164,12 +164,21 @@ class UnknownAnswer(UpstreamError):
 
 
 class UpstreamChanged(UpstreamError):
-    """An answer we cannot read. `detail` names the missing path, or the code that stays unknown."""
+    """An answer we cannot read. `detail` names the missing path, or the code that stays unknown.
+
+    status: the HTTP status that nobody expected; None where the answer itself was odd.
+    """
 
     code = "upstream_changed"
     message = "TikTok changed something; an update of Storykeep is needed."
     hint = "Tell whoever runs this instance; the details are in the admin pages."
     retryable = False
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.status = status
 
 
 class Refusal(UpstreamError):

@@ -1,39 +1,53 @@
 """Lookup of the stories behind a target: the order of requests, and the error they add up to.
 
-An account: cached id, profile page, embed. A story or post link: the author's list, the item's own
-page, its embed. Each step is tried once; waiting and trying again later is the queue's business.
+An account: cached id, profile page, embed. A story or post link: the list of the author it names,
+the item's own page, its embed, oEmbed; and whenever one of these names the author, that author's
+list. Each step is tried once; waiting and trying again later is the queue's business.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
 
 from stories.client import StoryClient
 from stories.errors import (
     AccessError,
+    AgeRestricted,
     Gone,
     NoSuchAccount,
     NotAStory,
     PrivateAccount,
+    PrivatePost,
     RateLimited,
+    Refusal,
     StoriesError,
-    Unavailable,
+    UnknownAnswer,
     UpstreamChanged,
+    UpstreamDown,
     UpstreamError,
 )
 from stories.http.session import Session
 from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
-from stories.wire import left_out_error
+from stories.verdict import Evidence, verdict
+from stories.wire import ItemClue, left_out_error
 
 logger = logging.getLogger(__name__)
 
 STORY_LIFE = timedelta(hours=24)
 # Twice a story's life: a link this old needs no request, whatever either clock says.
 SURELY_OVER = timedelta(hours=48)
+
+MAX_SHUT: Final = 3
+"""Requests of one look-up that TikTok may turn away or not answer; then no other way is tried."""
+# Said of an item by its own page or embed, these end its look-up: what is not for everyone is not
+# tried another way, and whoever asks us to slow down is not asked again.
+_FINAL = (AgeRestricted, NotAStory, PrivateAccount, PrivatePost, RateLimited)
 
 OnAuthor = Callable[[Author], None]
 
@@ -74,62 +88,47 @@ async def look_up(
     posts: accept an ordinary post too. now: aware, decides what is active. fresh: ignore a cached
     account. on_author: called once, as soon as the author is certain. Raises StoriesError.
     """
-    lookup = _Lookup(
-        client=client,
-        session=client.session(),
-        posts=posts,
-        now=now or datetime.now(UTC),
-        fresh=fresh,
-        on_author=on_author,
-    )
+    session = client.session()
+    author_is_certain = False
     if target.kind is TargetKind.SHORT:
-        target = await client.expand_short_link(target, lookup.session)
-        lookup.author_confirmed = target.name is not None
-    match target.kind:
-        case TargetKind.STORY:
-            return await lookup.story(target)
-        case TargetKind.POST:
-            return await lookup.post(target)
-        case _:
-            return await lookup.account(target)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ListOutcome:
-    """The outcome of looking for an item in its author's list.
-
-    result: the item. left_out: the reason it was listed and not kept. complete: the list is all
-    there is, so that an item which is not in it is not among that account's stories. list_error:
-    the reason there was no list.
-    """
-
-    result: LookupResult | None = None
-    left_out: StoriesError | None = None
-    complete: bool = False
-    list_error: StoriesError | None = None
+        target = await client.expand_short_link(target, session)
+        author_is_certain = target.name is not None
+    now = now or datetime.now(UTC)
+    accounts = _Accounts(client=client, session=session, now=now, fresh=fresh, on_author=on_author)
+    if target.kind not in {TargetKind.STORY, TargetKind.POST}:
+        return await accounts.find(target)
+    age = now - posted_at(target.item_id or "")
+    is_story = target.kind is TargetKind.STORY
+    if age > SURELY_OVER:
+        if is_story:
+            raise Gone("posted more than 48 hours ago")
+        if not posts:
+            raise NotAStory("posted more than 48 hours ago")
+    lookup = _ItemLookup(
+        accounts=accounts,
+        target=target,
+        posts=posts,
+        may_be_listed=age <= SURELY_OVER,
+        evidence=Evidence(
+            is_story=is_story, day_is_over=age > STORY_LIFE, author_is_certain=author_is_certain
+        ),
+    )
+    return await lookup.find()
 
 
 @dataclass(slots=True, kw_only=True)
-class _Lookup:
-    """One look_up() call, on one session at a time.
-
-    author_confirmed: TikTok itself named the author, by where its short link led. A name in a
-    pasted link proves nothing, and may be anybody's.
-    """
+class _Accounts:
+    """Accounts and their lists, on one session at a time."""
 
     client: StoryClient
     session: Session
-    posts: bool
     now: datetime
     fresh: bool
     on_author: OnAuthor
-    author_confirmed: bool = False
 
-    # --- an account ---------------------------------------------------------------------------
-
-    async def account(self, target: Target) -> LookupResult:
+    async def find(self, target: Target) -> LookupResult:
         """Every active story of an account."""
-        story_list = await self._get_list(target)
+        story_list = await self.get_list(target)
         story_list.raise_for_error()
         return LookupResult(
             target=target,
@@ -140,9 +139,15 @@ class _Lookup:
             missing=story_list.missing,
         )
 
-    async def _get_list(self, target: Target) -> StoryList:
+    async def get_list(self, target: Target) -> StoryList:
+        """The list of the account a target names: by its cached id, its profile, its embed.
+
+        Raises what StoryClient.get_author and get_story_list do.
+        """
         cached = None if self.fresh else await self.client.cached_author(target.name)
-        story_list = None if cached is None else await self._list_of(cached, target.name or "")
+        story_list = None
+        if cached is not None:
+            story_list = await self._list_of_cached(cached, target.name or "")
         if story_list is not None and story_list.stories:
             self.on_author(story_list.author)
             return story_list
@@ -152,9 +157,20 @@ class _Lookup:
             if target.user_id is None:
                 raise
             return await self._list_by_id(target.user_id)
+        except (AgeRestricted, PrivateAccount, RateLimited):
+            raise
+        except StoriesError as error:
+            # What the name stood for within the last day is known, and so is its list.
+            story_list = story_list or await self._list_without_profile(target, error)
+            self.on_author(story_list.author)
+            return story_list
         self.on_author(author)
         if story_list is not None and story_list.author.id == author.id:
             return replace(story_list, author=author)
+        return await self.list_of(author)
+
+    async def list_of(self, author: Author) -> StoryList:
+        """The list of an account that TikTok itself named just now."""
         try:
             return await self.client.get_story_list(author, self.session, now=self.now)
         except PrivateAccount:
@@ -162,14 +178,14 @@ class _Lookup:
             await self.client.forget_author(author.name)
             raise
 
-    async def _list_of(self, cached: Author, name: str) -> StoryList | None:
+    async def _list_of_cached(self, cached: Author, name: str) -> StoryList | None:
         """The list of a cached account; None when the name is someone else's by now.
 
         A list without stories names nobody, so its account has still to be looked up.
         """
         try:
             story_list = await self.client.get_story_list(cached, self.session, now=self.now)
-        except (AccessError, UpstreamChanged) as error:
+        except (AccessError, UnknownAnswer, UpstreamChanged) as error:
             logger.info("remembered id no longer answers: %s %s", error.code, error.detail)
         else:
             names = {story.author.name.lower() for story in story_list.stories}
@@ -177,6 +193,21 @@ class _Lookup:
                 return story_list
         await self.client.forget_author(name)
         return None
+
+    async def _list_without_profile(self, target: Target, error: StoriesError) -> StoryList:
+        """The list of an id that is no name, when its profile is kept from us.
+
+        Raises `error` when there is none, or one without stories, which names nobody.
+        """
+        if target.name is not None or target.user_id is None:
+            raise error
+        try:
+            return await self._list_by_id(target.user_id)
+        except RateLimited:
+            raise
+        except StoriesError as list_error:
+            logger.info("nor is there a list: %s %s", list_error.code, list_error.detail)
+            raise error from list_error
 
     async def _list_by_id(self, user_id: str) -> StoryList:
         """The list of digits that are nobody's name: if they are an id, only its list can tell."""
@@ -188,153 +219,197 @@ class _Lookup:
         self.on_author(story_list.author)
         return story_list
 
-    # --- a story ------------------------------------------------------------------------------
 
-    async def story(self, target: Target) -> LookupResult:
-        """The story of a story link."""
-        age = self.now - posted_at(target.item_id or "")
-        if age > SURELY_OVER:
-            raise Gone("posted more than 48 hours ago")
-        outcome = await self._find_in_list(target)
-        if outcome.result is not None:
-            return outcome.result
-        try:
-            return await self._from_own_page(target, is_story=True)
-        except (NotAStory, RateLimited):
-            raise
-        except StoriesError as error:
-            raise _story_error(
-                error, outcome, age=age, author_confirmed=self.author_confirmed
-            ) from error
+@dataclass(slots=True, kw_only=True)
+class _ItemLookup:
+    """The look-up of one story or post: each way to it is tried once, with what the others told.
 
-    async def _find_in_list(self, target: Target) -> _ListOutcome:
-        """Look for an item in its author's list.
+    may_be_listed: it is young enough to be among its author's stories. author: as the item's page
+    or embed names them. listed: names and ids of the accounts whose lists were read. shut: number
+    of requests that TikTok turned away or did not answer.
+    """
+
+    accounts: _Accounts
+    target: Target
+    posts: bool
+    may_be_listed: bool
+    evidence: Evidence
+    author: Author | None = None
+    listed: set[str] = field(default_factory=set)
+    shut: int = 0
+
+    @property
+    def _item_id(self) -> str:
+        return self.target.item_id or ""
+
+    async def find(self) -> LookupResult:
+        """The item. Raises the StoriesError that all answers add up to."""
+        target = self.target
+        result = None
+        if target.name or target.user_id or target.sec_uid:
+            result = await self._from_list(partial(self.accounts.get_list, target))
+        result = result or await self._from_page() or await self._from_named_author()
+        if result is not None:
+            return result
+        embedded = await self._get_embedded()
+        result = await self._from_named_author()
+        if result is None and embedded is not None:
+            result = self._accept(embedded)
+        if result is None and self._needs_oembed():
+            result = await self._by_oembed()
+        if result is None:
+            raise verdict(self.evidence)
+        return result
+
+    def _note(self, error: StoriesError) -> StoriesError:
+        self.shut += isinstance(error, Refusal | UpstreamDown)
+        return error
+
+    # --- the author's list --------------------------------------------------------------------
+
+    async def _from_list(self, get_list: Callable[[], Awaitable[StoryList]]) -> LookupResult | None:
+        """The item from a list; None when it is not there.
 
         Raises PrivateAccount, RateLimited, and the AccessError of an item that was left out.
         """
-        if target.name is None and target.user_id is None and target.sec_uid is None:
-            return _ListOutcome()
+        if not self.may_be_listed:
+            return None
+        evidence = self.evidence
+        evidence.absent = evidence.list_is_partial = False
+        evidence.list_error = None
         try:
-            story_list = await self._get_list(target)
+            story_list = await get_list()
         except (PrivateAccount, RateLimited):
             raise
         except (AccessError, UpstreamError) as error:
             # TikTok ignores the name in a link; the item may answer all the same.
-            return _ListOutcome(list_error=error)
+            evidence.list_error = self._note(error)
+            return None
+        self.listed |= {story_list.author.id, story_list.author.name.lower()} - {""}
+        self.accounts.session = story_list.session
         for story in story_list.stories:
-            if story.id == target.item_id:
-                return _ListOutcome(
-                    result=LookupResult(
-                        target=target,
-                        author=story.author,
-                        stories=(story,),
-                        session=story_list.session,
-                    )
+            if story.id == self._item_id:
+                return LookupResult(
+                    target=self.target,
+                    author=story.author,
+                    stories=(story,),
+                    session=story_list.session,
                 )
-        self.session = story_list.session
-        left_out = left_out_error(story_list.left_out.get(target.item_id or "", ""))
+        left_out = left_out_error(story_list.left_out.get(self._item_id, ""))
         if isinstance(left_out, AccessError):
             # Over, or not for everyone: then no other way to it is tried.
             raise left_out
-        unread = "unreadable" in story_list.dropped or target.item_id in story_list.left_out
-        complete = not story_list.missing and not unread and story_list.error is None
-        return _ListOutcome(left_out=left_out, complete=complete)
+        unread = "unreadable" in story_list.dropped or self._item_id in story_list.left_out
+        whole = not story_list.missing and not unread and story_list.error is None
+        evidence.left_out = left_out
+        evidence.absent = whole and left_out is None
+        evidence.list_is_partial = not whole
+        return None
 
-    async def _from_own_page(
-        self, target: Target, *, is_story: bool, with_embed: bool = True
-    ) -> LookupResult:
-        """The item from its own page, else its embed. Raises the page's error: it says more."""
-        try:
-            story = await self.client.get_item(target.item_id or "", self.session, now=self.now)
-            return self._accept(target, story)
-        except (NotAStory, RateLimited):
-            raise
-        except StoriesError:
-            result = await self._from_embed(target, is_story=is_story) if with_embed else None
-            if result is None:
-                raise
-            return result
+    async def _from_named_author(self) -> LookupResult | None:
+        """The item from the list of the author that its page or embed named, unless it was read."""
+        author = self.author
+        if author is None or not self.may_be_listed:
+            return None
+        self.evidence.author_is_certain = True
+        if (author.id or author.name.lower()) in self.listed:
+            return None
+        self.listed |= {author.id, author.name.lower()} - {""}
+        if author.id:
+            result = await self._from_list(partial(self.accounts.list_of, author))
+        else:
+            owner = Target(kind=TargetKind.USER, name=author.name)
+            result = await self._from_list(partial(self.accounts.get_list, owner))
+        if result is not None:
+            self.accounts.on_author(result.author)
+        return result
 
-    async def _from_embed(self, target: Target, *, is_story: bool) -> LookupResult | None:
+    # --- the item's own pages -----------------------------------------------------------------
+
+    def _take_clue(self, clue: ItemClue) -> None:
+        self.author = self.author or clue.author
+        self.evidence.is_story = self.evidence.is_story or clue.is_story
+
+    async def _from_page(self) -> LookupResult | None:
+        """The item from its own page. Raises what the page says of the item for certain."""
+        accounts = self.accounts
         try:
-            story = await self.client.get_embedded_item(
-                target.item_id or "", self.session, is_story=is_story, now=self.now
+            story = await accounts.client.get_item(
+                self._item_id, accounts.session, now=accounts.now, on_clue=self._take_clue
             )
-            return self._accept(target, story)
-        except RateLimited:
+            return self._accept(story)
+        except _FINAL:
+            raise
+        except StoriesError as error:
+            if isinstance(error, Gone) and error.proven:
+                raise
+            self.evidence.page_error = self._note(error)
+            return None
+
+    async def _get_embedded(self) -> Story | None:
+        """The item from its embed, where that may be saved; else what the embed tells is noted."""
+        accounts, evidence = self.accounts, self.evidence
+        if self.shut >= MAX_SHUT:
+            return None
+        try:
+            story = await accounts.client.get_embedded_item(
+                self._item_id,
+                accounts.session,
+                is_story=evidence.is_story,
+                now=accounts.now,
+                on_clue=self._take_clue,
+            )
+        except _FINAL:
             raise
         except StoriesError as error:
             logger.info("embed did not help: %s %s", error.code, error.detail)
+            evidence.embed_error = self._note(error)
             return None
+        evidence.exists = True
+        # An embed does not tell a story from an ordinary post.
+        return story if evidence.is_story or self.posts else None
 
-    def _accept(self, target: Target, story: Story) -> LookupResult:
+    def _accept(self, story: Story) -> LookupResult:
         """An item from its own page or embed. Raises an error when it may not be saved."""
+        accounts = self.accounts
         if not story.is_story and not self.posts:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
-        if story.is_story and story.leaves_at is not None and story.leaves_at <= self.now:
+        if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.now:
             raise Gone("it has left TikTok")
-        self.on_author(story.author)
+        accounts.on_author(story.author)
         return LookupResult(
-            target=target, author=story.author, stories=(story,), session=self.session
+            target=self.target, author=story.author, stories=(story,), session=accounts.session
         )
 
-    # --- a post -------------------------------------------------------------------------------
+    # --- oEmbed -------------------------------------------------------------------------------
 
-    async def post(self, target: Target) -> LookupResult:
-        """The item of a plain post link, which may be a story after all."""
-        outcome = _ListOutcome()
-        if self.now - posted_at(target.item_id or "") > SURELY_OVER:
-            if not self.posts:
-                raise NotAStory("posted more than 48 hours ago")
-        else:
-            outcome = await self._find_in_list(target)
-            if outcome.result is not None:
-                return outcome.result
+    def _needs_oembed(self) -> bool:
+        """Whether it would matter that oEmbed knows the item, or who posted it."""
+        evidence = self.evidence
+        if self.shut >= MAX_SHUT or evidence.exists or evidence.left_out is not None:
+            return False
+        settled = evidence.is_story and evidence.day_is_over and evidence.page_denies
+        return self.may_be_listed and not settled
+
+    async def _by_oembed(self) -> LookupResult | None:
+        """The item from the list of the author that oEmbed names."""
+        accounts, evidence = self.accounts, self.evidence
         try:
-            return await self._from_own_page(target, is_story=False, with_embed=self.posts)
-        except (NotAStory, RateLimited):
+            name = await accounts.client.get_author_name(
+                self._item_id, accounts.session, owner=self.target.name
+            )
+        except RateLimited:
             raise
         except StoriesError as error:
-            raise _most_specific(error, outcome) from error
-
-
-def _story_error(
-    page_error: StoriesError, outcome: _ListOutcome, *, age: timedelta, author_confirmed: bool
-) -> StoriesError:
-    """The error for a story that is neither in its author's list nor to be had by itself.
-
-    "Gone" is final, so it takes more than a page that is kept from us: that the page says there is
-    no such item; or a complete list without it, of its author for certain or after its day.
-    """
-    absent = outcome.complete and outcome.left_out is None
-    if isinstance(page_error, Unavailable):
-        if absent:
-            return Gone("not among the author's active stories")
-        if age > STORY_LIFE and outcome.left_out is None:
-            return Gone("more than 24 hours old, and TikTok does not show it")
-    elif (
-        isinstance(page_error, UpstreamError) and absent and (author_confirmed or age > STORY_LIFE)
-    ):
-        return Gone("not among the author's active stories, and its page is kept from us")
-    return _most_specific(page_error, outcome)
-
-
-def _most_specific(page_error: StoriesError, outcome: _ListOutcome) -> StoriesError:
-    """The error that says most, of those of the item's page and of the author's list.
-
-    The page has the last word about the item. When it is kept from us nothing is final: an error
-    that can be retried comes first.
-    """
-    if isinstance(page_error, AccessError) and not isinstance(page_error, Unavailable):
-        return page_error
-    if outcome.left_out is not None:
-        return _retryable_first(outcome.left_out, page_error)
-    if isinstance(page_error, Unavailable):
-        return outcome.list_error if isinstance(outcome.list_error, NoSuchAccount) else page_error
-    return _retryable_first(page_error, outcome.list_error or page_error)
-
-
-def _retryable_first(error: StoriesError, other: StoriesError) -> StoriesError:
-    return error if error.retryable or not other.retryable else other
+            logger.info("oEmbed did not help: %s %s", error.code, error.detail)
+            self._note(error)
+            return None
+        if name is None:
+            # Asked without a name it may refuse the address alone.
+            evidence.exists = False if self.target.name else None
+            return None
+        evidence.exists = True
+        self.author = self.author or Author(id="", name=name)
+        return await self._from_named_author()

@@ -38,7 +38,7 @@ FLOORS = {
     ),
     "stories": (
         FACTS["stories"],
-        frozenset({"links", "renditions", "workspace"}),
+        frozenset({"links", "renditions", "verdict", "workspace"}),
         frozenset({"targets", "wire", "http"}),
         frozenset({"media"}),
         frozenset({"story_list"}),

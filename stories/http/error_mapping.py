@@ -91,7 +91,7 @@ def check_status(status: int, headers: Mapping[str, str], body: bytes, where: st
     if status in NOT_FOUND_STATUSES or status in REDIRECT_STATUSES:
         return
     if status != _OK:
-        raise UpstreamChanged(f"{where}: status {status}")
+        raise UpstreamChanged(f"{where}: status {status}", status=status)
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

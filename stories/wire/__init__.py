@@ -5,7 +5,7 @@ bytes, already bounded in size by the transport. Whatever the bytes are, only a 
 out. docs/protocol.md dates every shape.
 """
 
-from stories.wire.accounts import embed_author, profile_author
+from stories.wire.accounts import embed_author, oembed_author_name, profile_author
 from stories.wire.items import (
     MAX_CAPTION,
     ItemClue,
@@ -28,6 +28,7 @@ __all__ = [
     "embed_item",
     "empty_list_error",
     "left_out_error",
+    "oembed_author_name",
     "page_clue",
     "page_item",
     "profile_author",

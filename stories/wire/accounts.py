@@ -9,7 +9,7 @@ from typing import Any
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
 from stories.links import is_name
 from stories.structures import Author, Target
-from stories.wire.bodies import default_scope, embed_entry
+from stories.wire.bodies import default_scope, embed_entry, json_answer
 from stories.wire.codes import CODES, check_code, check_embed_code, message
 from stories.wire.values import Raw, as_flag, as_id, as_object, as_text, first_object
 
@@ -64,6 +64,21 @@ def embed_author(html: bytes, name: str) -> Author:
     if author.private:
         raise PrivateAccount
     return author
+
+
+def oembed_author_name(body: bytes) -> str:
+    """The name, in lower case, of who posted what oEmbed was asked about: it gives no id.
+
+    Raises Refused, Challenged, UpstreamChanged.
+    """
+    answer = json_answer(body)
+    name = answer.get("author_unique_id")
+    if not isinstance(name, str) or not is_name(name):
+        url = as_text(answer.get("author_url"), 200, one_line=True)
+        name = url.partition("?")[0].rstrip("/").rpartition("/@")[2]
+    if not is_name(name):
+        raise UpstreamChanged("author_unique_id is missing")
+    return name.lower()
 
 
 def _read_author(user: Raw, where: str) -> Author:

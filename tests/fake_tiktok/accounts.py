@@ -61,7 +61,9 @@ class FakeStory:
     """A story or a post. Its files are made when it is declared.
 
     created: Unix seconds. kind: "video", "photo", "carousel" or "nothing" (no media at all).
-    listed: whether the list shows it; an unlisted expired story is simply gone.
+    listed: whether the list shows it; an unlisted expired story is simply gone. page_code,
+    page_message: what its page says instead of the item. embed: data of its embed that is put over
+    the usual; None takes a key away. oembed: whether oEmbed knows it.
     """
 
     account: Account
@@ -83,6 +85,9 @@ class FakeStory:
     gears_listed: bool = True
     item: dict[str, Any] = field(default_factory=dict)
     page_code: int = 0
+    page_message: str | None = None
+    embed: dict[str, Any] = field(default_factory=dict)
+    oembed: bool = True
 
     @property
     def files(self) -> list[MediaObject]:

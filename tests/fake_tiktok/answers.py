@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.fake_tiktok import cdn, embeds, pages
@@ -33,6 +33,7 @@ class Answers:
             "page": self._page,
             "embed": self._embed,
             "embed_item": self._embed_item,
+            "oembed": self._oembed,
             "short": self._short_hop,
             "play": self._play,
         }.get(where.endpoint)
@@ -78,7 +79,8 @@ class Answers:
             detail |= {"statusCode": 10204, "statusMsg": "item doesn't exist"}
         elif story.page_code or story.account.private:
             code = story.page_code or 10222
-            detail |= {"statusCode": code, "statusMsg": f"code {code}"}
+            message = f"code {code}" if story.page_message is None else story.page_message
+            detail |= {"statusCode": code, "statusMsg": message}
         else:
             detail["itemInfo"] = {"itemStruct": self._shapes.item(story, token, page=True)}
             detail["shareMeta"] = {"desc": story.caption, "title": story.account.nickname}
@@ -179,6 +181,20 @@ class Answers:
         entry = {"isError": not data, "isReady": True, "link": route, "route": f"{route}/"}
         entry["videoData"] = data
         return pages.frontity(request, route, entry, self._state.page_bytes * 3 // 4)
+
+    def embed_answer(self, request: Request, said: Mapping[str, Any]) -> Response:
+        """An embed page that says this instead of an account or an item."""
+        route = request.bare_path.rstrip("/")
+        entry = {"isError": True, "userInfo": dict(said), "videoData": dict(said)}
+        return pages.frontity(request, route, entry, self._state.page_bytes * 3 // 4)
+
+    def _oembed(self, request: Request, where: Where) -> Response:
+        story = self._state.stories.get(where.item or "")
+        if story is None or not story.oembed or self._state.is_over(story):
+            response = pages.json_answer(request, {"code": 400, "message": "Something went wrong"})
+            response.status = 400
+            return response
+        return pages.json_answer(request, embeds.oembed(story))
 
     # --- links and files --------------------------------------------------------------------
 

@@ -71,4 +71,19 @@ def item(state: State, story: FakeStory) -> dict[str, Any]:
                 for t, (w, h) in story.pictures
             ]
         }
-    return data
+    return {key: value for key, value in {**data, **story.embed}.items() if value is not None}
+
+
+def oembed(story: FakeStory) -> dict[str, Any]:
+    """What oEmbed answers about a story or a post; there is no id of the account in it."""
+    return {
+        "version": "1.0",
+        "type": "video",
+        "title": story.caption,
+        "author_url": f"https://www.tiktok.com/@{story.account.name}",
+        "author_name": story.account.nickname,
+        "author_unique_id": story.account.name,
+        "embed_product_id": story.id,
+        "embed_type": "video",
+        "provider_name": "TikTok",
+    }

@@ -108,7 +108,7 @@ class Where:
 
 MEDIA = frozenset({"video", "picture", "song", "cover"})
 PAGES = frozenset({"profile", "page", "embed", "embed_item"})
-ENDPOINTS = MEDIA | PAGES | {"list", "short", "play", "home", "login", "api", "other"}
+ENDPOINTS = MEDIA | PAGES | {"list", "oembed", "short", "play", "home", "login", "api", "other"}
 
 EMBEDS = frozenset({"embed", "embed_item"})
 PUZZLES = frozenset({"challenge", "challenge_again", "unsolvable"})
@@ -151,7 +151,7 @@ FAULTS = {
     "unsolvable": "a puzzle without a solution",
     "login": "redirect to /login",
     "changed": "the usual page or JSON without the parts we read",
-    "code": "the usual shape with status code `code` and no content",
+    "code": "the usual shape with status code `code` and no content; `message` beside it",
     "captcha": "JSON with code 10000 and verify_event",
     "system_error": "403 with x-tt-system-error: 3",
     "huge": "a page or JSON of `size` bytes (compressed when the client accepts it)",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from tests.fake_tiktok import pages
 from tests.fake_tiktok.answers import Answers
 from tests.fake_tiktok.exchange import (
+    EMBEDS,
     MEDIA,
     PUZZLES,
     Fault,
@@ -102,10 +103,14 @@ class Failing:
             return pages.without_data(request, self._state.page_bytes)
         if fault.kind == "code":
             code = fault.options["code"]
+            message = fault.options.get("message", f"code {code}")
             if where.endpoint == "list":
-                return self._answers.list_answer(request, code, f"code {code}", ())
+                return self._answers.list_answer(request, code, message, ())
+            if where.endpoint in EMBEDS:
+                said = {"code": code, "customErrorCode": code, "statusMsg": message}
+                return self._answers.embed_answer(request, said)
             name = "webapp.user-detail" if where.endpoint == "profile" else "webapp.video-detail"
-            scope = {name: {"statusCode": code, "statusMsg": f"code {code}"}}
+            scope = {name: {"statusCode": code, "statusMsg": message}}
             return pages.rehydration(request, scope, "TikTok", self._state.page_bytes)
         return None
 

@@ -10,7 +10,7 @@ from tests.fake_tiktok.state import State
 
 SUFFIXES = (".tiktok.com", ".tiktokcdn.com", ".tiktokcdn-us.com", ".tiktokcdn-eu.com")
 PAGE_HOSTS = frozenset({"www.tiktok.com", "tiktok.com", "m.tiktok.com"})
-SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com"})
+SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com", "lite.tiktok.com"})
 
 
 def is_tiktok(host: str) -> bool:
@@ -44,6 +44,9 @@ def _page_where(state: State, steps: list[str], request: Request) -> Where:
         return Where("list", _name_of(state, request.parameters.get("authorId", "")))
     if first == "api":
         return Where("api")
+    if first == "oembed":
+        item = request.parameters.get("url", "").rpartition("/")[2]
+        return Where("oembed", state.author_of(item), item)
     if first == "embed" and len(steps) > 1:
         last = unquote(steps[-1])
         if last.startswith("@"):

@@ -203,16 +203,6 @@ async def test_an_expired_story(client: StoryClient, tiktok: FakeTikTok, alice: 
     assert tiktok.requests == []
 
 
-async def test_a_deleted_story(client: StoryClient, tiktok: FakeTikTok, alice: Account) -> None:
-    deleted = tiktok.new_id(tiktok.now() - 3600)
-    assert await failure(client, f"https://www.tiktok.com/@alice/story/{deleted}") is Gone
-    # Without the author's list nobody can tell deleted from "not here".
-    nameless = f"https://www.tiktok.com/@/video/{deleted}?story_type=1"
-    assert await failure(client, nameless) is Unavailable
-    tiktok.fault("list", 403)
-    assert await failure(client, f"https://www.tiktok.com/@alice/story/{deleted}") is Unavailable
-
-
 async def test_a_story_link_while_everything_is_refused(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:
@@ -256,6 +246,7 @@ async def test_a_partial_list_proves_nothing(
     alice.photo()
     link = f"https://www.tiktok.com/@alice/story/{tiktok.new_id(tiktok.now() - 3600)}"
     assert await failure(client, link) is Gone
+    tiktok.fault("oembed", 404)
     async with reading(tiktok, {"TotalCount": "5"}) as partial:
         assert await failure(partial, link) is Unavailable
     unreadable: Said = {"itemList": [{}], "TotalCount": None}
@@ -268,11 +259,12 @@ async def test_gone_without_its_page(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:
     alice.photo()
-    deleted = alice.photo(listed=False)
+    deleted = alice.photo(listed=False, oembed=False)
     tiktok.fault("page", 403)
     tiktok.fault("embed_item", 403)
     # TikTok itself named the author, and the whole list is without it.
     assert await failure(client, tiktok.short_link("ZMx", to=deleted)) is Gone
+    tiktok.fault("oembed", 404)
     assert await failure(client, deleted.url) is Refused
     # Its day is over, whoever posted it.
     assert await failure(client, alice.expired(listed=False).url) is Gone
@@ -398,7 +390,7 @@ async def test_posts_that_are_not_for_everyone(client: StoryClient, tiktok: Fake
     assert await failure(client, hidden.url, posts=True) is PrivateAccount
     assert await failure(client, closed.url, posts=True) is PrivatePost
     nothing = f"https://www.tiktok.com/@bob/video/{tiktok.new_id(tiktok.now() - 10**6)}"
-    assert await failure(client, nothing, posts=True) is Unavailable
+    assert await failure(client, nothing, posts=True) is Gone
 
 
 # --- the client itself ------------------------------------------------------------------------

@@ -1,0 +1,98 @@
+"""The verdict on an item that no answer brought: the error that all answers add up to. Pure.
+
+"Gone" is final, so it takes more than one page that says so, or that is kept from us.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stories.errors import (
+    AccessError,
+    Gone,
+    NoSuchAccount,
+    NotAStory,
+    RegionLocked,
+    StoriesError,
+    Unavailable,
+    UpstreamError,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """Everything that TikTok's answers said of one item, none of which brought it.
+
+    is_story: its link or an answer says that it is a story. day_is_over: it was posted more than a
+    day ago. page_error, embed_error: of its own page and its embed; None when not asked.
+    list_error: the reason there is no list of its author. left_out: the reason its author's list
+    names it and does not have it. list_is_partial: a list was read, and not to its end. absent: a
+    whole list is without it. author_is_certain: TikTok itself named the author of that list; a
+    name in a pasted link proves nothing. exists: an embed or oEmbed knows the item; False when
+    oEmbed says that there is none.
+    """
+
+    is_story: bool
+    day_is_over: bool
+    author_is_certain: bool = False
+    page_error: StoriesError | None = None
+    embed_error: StoriesError | None = None
+    list_error: StoriesError | None = None
+    left_out: StoriesError | None = None
+    list_is_partial: bool = False
+    absent: bool = False
+    exists: bool | None = None
+
+    @property
+    def page_denies(self) -> bool:
+        """The item's page says that there is no such item, or none for us, and no more."""
+        page = self.page_error
+        return isinstance(page, Unavailable) or (isinstance(page, Gone) and not page.proven)
+
+
+def verdict(evidence: Evidence) -> StoriesError:
+    """The error that says most about the item. When its page is kept from us nothing is final but
+    what several answers agree on: an error that can be retried comes first."""
+    page = evidence.page_error or Unavailable("no answer brought it")
+    if isinstance(page, AccessError) and not evidence.page_denies:
+        return page
+    embed = evidence.embed_error
+    if isinstance(embed, RegionLocked) or (isinstance(embed, Gone) and embed.proven):
+        return embed
+    if evidence.left_out is not None:
+        return _retryable_first(evidence.left_out, page)
+    if evidence.page_denies:
+        return _denied(evidence, page)
+    agreed = evidence.author_is_certain or (evidence.is_story and evidence.day_is_over)
+    if isinstance(page, UpstreamError) and evidence.exists is not True:
+        if evidence.absent and agreed:
+            return Gone("not among the author's active stories, and its page is kept from us")
+        if evidence.exists is False and (evidence.absent or isinstance(embed, Unavailable)):
+            return Gone("neither oEmbed nor another answer knows it; its page is kept from us")
+    return _retryable_first(page, evidence.list_error or page)
+
+
+def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
+    """The error of an item whose page says that there is none."""
+    if evidence.is_story and evidence.day_is_over and evidence.left_out is None:
+        return Gone("more than 24 hours old, and TikTok does not show it")
+    if evidence.exists:
+        # Withheld here, as from a region; "gone" would be final, and wrong.
+        shown = evidence.embed_error is None and not evidence.is_story
+        if shown and evidence.absent:
+            return NotAStory("its embed shows it, and its author's list is without it")
+        return Unavailable(f"its page denies it, and another answer knows it; {page.detail}")
+    if evidence.exists is False:
+        return Gone("neither its page nor oEmbed knows it")
+    if evidence.absent:
+        return Gone("not among the author's active stories")
+    if isinstance(evidence.list_error, NoSuchAccount):
+        return evidence.list_error
+    held_back = evidence.list_error is not None and evidence.list_error.retryable
+    if isinstance(page, Gone) and (held_back or evidence.list_is_partial):
+        return Unavailable(f"its author's list may hold it, and is kept from us; {page.detail}")
+    return page
+
+
+def _retryable_first(error: StoriesError, other: StoriesError) -> StoriesError:
+    return error if error.retryable or not other.retryable else other

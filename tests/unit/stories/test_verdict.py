@@ -1,0 +1,117 @@
+"""What several answers about one item add up to, none of which brought it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stories.errors import (
+    AgeRestricted,
+    Gone,
+    LoginRequired,
+    MediaUnavailable,
+    NoSuchAccount,
+    NotAStory,
+    Refused,
+    RegionLocked,
+    StoriesError,
+    Unavailable,
+    UpstreamChanged,
+    UpstreamDown,
+)
+from stories.verdict import Evidence, verdict
+
+DENIED = Unavailable("code 10204")
+SAYS_ABSENT = Gone("item doesn't exist", proven=False)
+KEPT = Refused("403")
+
+ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
+    "the page's reason": ({"page_error": AgeRestricted(), "absent": True}, AgeRestricted),
+    "the page's sign-in": ({"page_error": LoginRequired(), "embed_error": KEPT}, LoginRequired),
+    "the page's region": ({"page_error": RegionLocked(), "list_error": KEPT}, RegionLocked),
+    "deleted, by its page": ({"page_error": Gone(), "list_error": KEPT}, Gone),
+    "the embed's region": ({"page_error": KEPT, "embed_error": RegionLocked()}, RegionLocked),
+    "over, by its embed": ({"page_error": KEPT, "embed_error": Gone()}, Gone),
+    "embed empty": ({"page_error": KEPT, "embed_error": Unavailable()}, Refused),
+    "listed, not to be read": (
+        {"page_error": DENIED, "left_out": MediaUnavailable()},
+        MediaUnavailable,
+    ),
+    "listed, changed": ({"page_error": KEPT, "left_out": UpstreamChanged()}, Refused),
+    "denied, no more": ({"page_error": DENIED}, Unavailable),
+    "denied, whole list": ({"page_error": DENIED, "absent": True}, Gone),
+    "denied, day over": ({"page_error": DENIED, "day_is_over": True}, Gone),
+    "denied, day over, no story": (
+        {"page_error": DENIED, "day_is_over": True, "is_story": False},
+        Unavailable,
+    ),
+    "denied, oEmbed too": ({"page_error": DENIED, "exists": False}, Gone),
+    "denied, oEmbed knows it": (
+        {"page_error": DENIED, "exists": True, "absent": True, "embed_error": Unavailable()},
+        Unavailable,
+    ),
+    "denied, embed shows a post": (
+        {"page_error": DENIED, "exists": True, "absent": True, "is_story": False},
+        NotAStory,
+    ),
+    "denied, embed shows it, list unknown": (
+        {"page_error": DENIED, "exists": True, "is_story": False},
+        Unavailable,
+    ),
+    "denied, name unknown": (
+        {"page_error": DENIED, "list_error": NoSuchAccount()},
+        NoSuchAccount,
+    ),
+    "denied, list kept": ({"page_error": DENIED, "list_error": KEPT}, Unavailable),
+    "absent by its page alone": ({"page_error": SAYS_ABSENT}, Gone),
+    "absent by its page, list kept": (
+        {"page_error": SAYS_ABSENT, "list_error": KEPT},
+        Unavailable,
+    ),
+    "absent by its page, list partial": (
+        {"page_error": SAYS_ABSENT, "list_is_partial": True},
+        Unavailable,
+    ),
+    "absent by its page, oEmbed knows it": (
+        {"page_error": SAYS_ABSENT, "exists": True, "embed_error": Unavailable()},
+        Unavailable,
+    ),
+    "kept, whole list of anybody": ({"page_error": KEPT, "absent": True}, Refused),
+    "kept, whole list of its author": (
+        {"page_error": KEPT, "absent": True, "author_is_certain": True},
+        Gone,
+    ),
+    "kept, whole list of its author, oEmbed knows it": (
+        {"page_error": KEPT, "absent": True, "author_is_certain": True, "exists": True},
+        Refused,
+    ),
+    "kept, whole list, day over": (
+        {"page_error": UpstreamDown(), "absent": True, "day_is_over": True},
+        Gone,
+    ),
+    "kept, oEmbed knows none": ({"page_error": KEPT, "exists": False}, Refused),
+    "kept, oEmbed and list know none": (
+        {"page_error": KEPT, "exists": False, "absent": True},
+        Gone,
+    ),
+    "kept, oEmbed and embed know none": (
+        {"page_error": KEPT, "exists": False, "embed_error": Unavailable()},
+        Gone,
+    ),
+    "changed, list down": (
+        {"page_error": UpstreamChanged(), "list_error": UpstreamDown()},
+        UpstreamDown,
+    ),
+    "changed, list unknown": (
+        {"page_error": UpstreamChanged(), "list_error": NoSuchAccount()},
+        UpstreamChanged,
+    ),
+    "nothing asked": ({}, Unavailable),
+}
+
+
+@pytest.mark.parametrize(("facts", "error"), ROWS.values(), ids=ROWS.keys())
+def test_what_the_answers_add_up_to(facts: dict[str, Any], error: type[StoriesError]) -> None:
+    usual: dict[str, Any] = {"is_story": True, "day_is_over": False}
+    assert type(verdict(Evidence(**{**usual, **facts}))) is error
