@@ -161,6 +161,16 @@ def message_and_hint(code: str) -> tuple[str, str]:
     return _(cls.message), _(cls.hint) if cls.hint else ""
 
 
+def state_label(state: str, code: str = "") -> str:
+    """The words for a line's state, in the reader's language. code: of its error, "" for none.
+
+    A line that is empty for a reason did not ask for an account's stories.
+    """
+    if state == ItemState.EMPTY and code:
+        return _("nothing to save")
+    return str(ItemState(state).label)
+
+
 def localized_detail(detail: str) -> str:
     """The detail of a refused link in the reader's language; any other detail unchanged."""
     thing, bracket, name = detail.partition(" (")

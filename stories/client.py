@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
+    Advert,
     AgeRestricted,
     Challenged,
     DeadShortLink,
@@ -37,13 +38,13 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
-from stories.hosts import SITE, is_tiktok_page_host
+from stories.hosts import SITE, is_link_host
 from stories.http.headers import Purpose
 from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import MAX_REDIRECTS, RateLimit, Session, is_login_page, no_rate_limit
 from stories.http.tls import CaFile
 from stories.http.transports import Transport, create_media_transport, create_page_transport
-from stories.links import canonical_url, parse_url
+from stories.links import canonical_url, is_app_advert, parse_url
 from stories.media import decoders
 from stories.media.download import (
     Progress,
@@ -169,13 +170,16 @@ class StoryClient:
     async def expand_short_link(self, target: Target, session: Session) -> Target:
         """The target that a short link leads to.
 
-        Raises DeadShortLink, LoginRequired, NotUnderstood, UnsupportedLink, UpstreamChanged.
+        Raises Advert, DeadShortLink, LoginRequired, NotUnderstood, UnsupportedLink,
+        UpstreamChanged.
         """
         url = target.short_url or ""
         for _ in range(MAX_REDIRECTS):
             location = await _next_hop(url, session)
+            if is_app_advert(location):
+                raise Advert("the short link leads to where the app is offered")
             parts = urlsplit(location)
-            if is_tiktok_page_host(parts.netloc):
+            if is_link_host(parts.netloc):
                 if is_login_page(location):
                     raise LoginRequired("the short link leads to the sign-in page")
                 if parts.path in {"", "/"}:

@@ -2,7 +2,7 @@
 
     StoriesError
     ├── InputError            the line itself: NotUnderstood, UnsupportedLink, NotAStory,
-    │                         DeadShortLink
+    │                         DeadShortLink, Advert
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
@@ -25,13 +25,15 @@ class StoriesError(Exception):
     link. hint: what they can try; shown while the queue tries again by itself and after it gave
     up, so it must be true in both. retryable: may the same request succeed later without anyone
     changing anything? retry_after_s: seconds until that is worth trying, None when not known.
-    detail: for logs and admin; holds no cookies and no signed URLs.
+    detail: for logs and admin; holds no cookies and no signed URLs. nothing_to_save: nothing was
+    asked for that could be saved, so that nothing failed.
     """
 
     code: ClassVar[str]
     message: ClassVar[str]
     hint: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
+    nothing_to_save: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(detail or self.message)
@@ -71,6 +73,15 @@ class DeadShortLink(InputError):
     code = "dead_short_link"
     message = "This short link no longer leads anywhere."
     hint = "Copy the link again in the app, or paste the account's name."
+
+
+class Advert(InputError):
+    """A short link to where the app is offered, as TikTok Lite adds it to what it shares."""
+
+    code = "advert"
+    message = "This is an advert for the app, not a story."
+    hint = "TikTok Lite adds it to what it shares; the story has a link of its own."
+    nothing_to_save = True
 
 
 class AccessError(StoriesError):

@@ -38,6 +38,7 @@ STATUS: Final[dict[str, int]] = {
     "unsupported_link": 422,
     "not_a_story": 422,
     "dead_short_link": 422,
+    "advert": 422,
     "no_such_account": 404,
     "private_account": 403,
     "private_post": 403,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import localized_detail, message_and_hint
+from jobs.errors import localized_detail, message_and_hint, state_label
 from jobs.files import lifetime
 from jobs.models import Role
 from jobs.pages.tiles import Tile, present_tile
@@ -32,7 +32,7 @@ class PresentedLine:
     """A line of the job.
 
     title, handle: the account's nickname and `@name`, as far as known.
-    typed: the line as pasted, "" where the title says it already.
+    typed: the line as pasted, "" where the title says it already. state_label: words for its state.
     message, detail, hint: why it waits or failed; detail says where, for codes with more than one
     reason.
     waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
@@ -42,6 +42,7 @@ class PresentedLine:
     """
 
     item: ItemView
+    state_label: str
     title: str
     handle: str
     typed: str
@@ -71,6 +72,8 @@ class JobPage:
     """Everything the page of a job shows.
 
     shown_state: the state that shown_lines are filtered by; None for all lines.
+    state_label: words for the job's state. adverts: number of lines that are empty because they
+    asked for nothing.
     state_counts: states and how many lines are in each, most first; empty without a filter.
     announcement: the step for screen readers, which changes only when something new begins.
     percent: of the files or bytes, 0 to 100; None while unknown. idle: no file is on its way.
@@ -86,6 +89,8 @@ class JobPage:
     lines: tuple[PresentedLine, ...]
     shown_lines: tuple[PresentedLine, ...]
     shown_state: ItemState | None
+    state_label: str
+    adverts: int
     state_counts: tuple[tuple[ItemState, int], ...]
     summary: str
     announcement: str
@@ -121,6 +126,8 @@ def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Jo
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
         shown_state=ItemState(show) if filtered else None,
+        state_label=state_label(job.state, _common_reason(job)),
+        adverts=len(_adverts(job)),
         state_counts=_state_counts(lines) if many else (),
         summary=_summary(job),
         announcement=_announcement(job),
@@ -218,6 +225,8 @@ def _settled(job: Snapshot) -> str:
     """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 line failed`."""
     saved = _files_saved(job)
     if job.state == ItemState.EMPTY:
+        if reason := _common_reason(job):
+            return message_and_hint(reason)[0].rstrip(".")
         return _("No active story that everyone can see")
     if not saved:
         if job.state == ItemState.CANCELLED:
@@ -236,6 +245,17 @@ def _settled(job: Snapshot) -> str:
     failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
     return ". ".join(filter(None, (cancelled, files, failed if count else "")))
+
+
+def _adverts(job: Snapshot) -> list[str]:
+    """The codes of lines that are empty for a reason."""
+    return [item.error.code for item in job.items if item.state == ItemState.EMPTY and item.error]
+
+
+def _common_reason(job: Snapshot) -> str:
+    """The code for which every line of the job is empty; "" when one is without a code."""
+    codes = _adverts(job)
+    return codes[0] if codes and len(codes) == len(job.items) else ""
 
 
 def _announcement(job: Snapshot) -> str:
@@ -307,6 +327,7 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     has_detail = error is not None and error.message != message
     return PresentedLine(
         item=item,
+        state_label=state_label(item.state, item.error.code if item.error else ""),
         title=title,
         handle=handle if nickname else "",
         typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",

@@ -13,7 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs.errors import retry_may_help
+from jobs.errors import retry_may_help, state_label
 from jobs.models import Artifact, Item, Job, Role
 from jobs.queries import lists
 from jobs.queries.titles import display_name
@@ -34,6 +34,8 @@ class JobCard:
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
     state_counts: states and how many lines are in each, most first; empty when all lines agree.
     files: media files that can be downloaded; thumbnails: ids of posters among them.
+    state_label: words for the state. adverts: number of lines that are empty because they asked for
+    nothing.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
     """
@@ -43,6 +45,8 @@ class JobCard:
     more_names: int
     note: str
     state: ItemState
+    state_label: str
+    adverts: int
     state_counts: tuple[tuple[ItemState, int], ...]
     created_at: datetime
     files: int
@@ -140,12 +144,17 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
     state_counts = Counter(ItemState(item.state) for item in items).most_common()
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
+    adverts = [item.error_code for item in items if item.state == ItemState.EMPTY]
+    adverts = [code for code in adverts if code]
+    reason = adverts[0] if adverts and len(adverts) == len(items) else ""
     return JobCard(
         id=job.id,
         names=tuple(names[:_MAX_NAMES]),
         more_names=max(0, len(names) - _MAX_NAMES),
         note=job.note,
         state=state,
+        state_label=state_label(state, reason),
+        adverts=len(adverts),
         state_counts=tuple(state_counts) if len(state_counts) > 1 else (),
         created_at=job.created_at,
         files=files,

@@ -55,18 +55,20 @@ def finish(claim: Claim, outcome: Outcome) -> bool:
 def fail(claim: Claim, error: StoriesError) -> bool:
     """End the attempt with `error`: settle the item, or queue it again with `not_before` set.
 
-    An item that has saved files is settled as PARTIAL, not FAILED. False when the claim was lost.
+    An item that has saved files is settled as PARTIAL, not FAILED, and one that asks for nothing as
+    EMPTY. False when the claim was lost.
     """
     wait_until = next_attempt(claim, error)
     if wait_until:
         return _wait(claim, wait_until, error)
-    return _settle(claim, _short_state(claim.item_id), error)
+    return _settle(claim, _short_state(claim.item_id, error), error)
 
 
-def _short_state(item_id: UUID) -> ItemState:
-    """PARTIAL for an item that ever saved media, else FAILED."""
-    saved = Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists()
-    return S.PARTIAL if saved else S.FAILED
+def _short_state(item_id: UUID, error: StoriesError | None = None) -> ItemState:
+    """PARTIAL for an item that ever saved media, else FAILED; EMPTY if nothing was asked for."""
+    if Artifact.objects.filter(item_id=item_id, role=Role.MEDIA).exists():
+        return S.PARTIAL
+    return S.EMPTY if error is not None and error.nothing_to_save else S.FAILED
 
 
 def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:

@@ -105,6 +105,8 @@ class LineResult:
         story_errors = [story.error for story in self.stories if story.error is not None]
         self.error = error or error_to_name(story_errors)
         missing = ItemState.CANCELLED if isinstance(error, Cancelled) else ItemState.FAILED
+        if error is not None and error.nothing_to_save:
+            missing = ItemState.EMPTY
         some = states & SAVED
         self.state = ItemState.PARTIAL if some else missing
 
@@ -134,8 +136,8 @@ class RunResult:
     def exit_code(self) -> int:
         """0: every line was answered in full. 1: something is missing. 2: nothing was saved.
 
-        An account without active stories is a full answer. 128 and the signal's number when a
-        signal ended the run, as in shells.
+        An account without active stories is a full answer, and so is an advert. 128 and the
+        signal's number when a signal ended the run, as in shells.
         """
         if self.signal is not None:
             return 128 + self.signal

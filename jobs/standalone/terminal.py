@@ -78,7 +78,8 @@ class Display:
     def line_settled(self, line: LineResult) -> None:
         """The verdict; errors go to the error stream, with their codes."""
         if line.state == ItemState.EMPTY:
-            self._print(f"{line.line.text}: no active stories")
+            why = error_words(line.error)[0] if line.error else "no active stories"
+            self._print(f"{line.line.text}: {why}")
         elif line.state == ItemState.DONE:
             count = len(line.stories)
             self._print(

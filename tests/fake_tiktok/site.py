@@ -71,7 +71,8 @@ class FakeTikTok(State):
     ) -> str:
         """A short link; None leads home, as dead codes do. Returns its URL.
 
-        host: "vm.tiktok.com", "vt.tiktok.com" or "www.tiktok.com" (for `/t/<code>`).
+        host: "vm.tiktok.com", "vt.tiktok.com", or for `/t/<code>` "www.tiktok.com" or
+        "lite.tiktok.com".
         """
         if isinstance(to, FakeStory):
             target = to.shared_url
@@ -84,7 +85,7 @@ class FakeTikTok(State):
             self.short["www.tiktok.com", step] = target
             target = f"https://www.tiktok.com/t/{step}/"
         self.short[host, code] = target
-        middle = "t/" if host == "www.tiktok.com" else ""
+        middle = "t/" if host in {"www.tiktok.com", "lite.tiktok.com"} else ""
         return f"https://{host}/{middle}{code}/"
 
     def fault(

@@ -11,6 +11,7 @@ import pytest
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import (
+    Advert,
     Challenged,
     DeadShortLink,
     InputError,
@@ -126,6 +127,49 @@ async def test_short_links(client: StoryClient, tiktok: FakeTikTok, alice: Accou
         assert ids(found) == [story.id], link
     agents = {seen.headers["user-agent"] for seen in tiktok.seen("short")}
     assert agents == {"facebookexternalhit/1.1"}
+
+
+async def test_a_short_link_of_the_light_app(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.photo()
+    shared = f"https://t.tiktok.com/i18n/share/video/{story.id}/?_d=x&story_type=1"
+    link = tiktok.short_link("ZSa", to=shared, host="lite.tiktok.com")
+    assert link == "https://lite.tiktok.com/t/ZSa/"
+    assert ids(await find(client, link)) == [story.id]
+    assert {seen.host for seen in tiktok.requests} == {"lite.tiktok.com", "www.tiktok.com"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://www.tiktok.com/tiktoklite?_r=1",
+        "https://www.tiktok.com/download",
+        "https://lite.tiktok.com/",
+        "https://lite.tiktok.com/download?from=share",
+        "https://play.google.com/store/apps/details?id=com.zhiliaoapp.musically.go",
+        "https://apps.apple.com/tr/app/tiktok-lite/id1234567890",
+        "https://go.onelink.me/bIdt/abc?pid=share",
+        "market://details?id=com.zhiliaoapp.musically.go",
+    ],
+)
+@pytest.mark.parametrize("hops", [1, 2])
+async def test_a_short_link_to_where_the_app_is_offered_is_an_advert(
+    client: StoryClient, tiktok: FakeTikTok, target: str, hops: int
+) -> None:
+    link = tiktok.short_link("ZSapp", to=target, host="vt.tiktok.com", hops=hops)
+    assert await failure(client, link) is Advert
+    assert len(tiktok.requests) == hops, "nobody asks for the advert itself"
+
+
+async def test_a_short_link_to_the_sign_in_page_of_a_region(
+    client: StoryClient, tiktok: FakeTikTok
+) -> None:
+    link = tiktok.short_link("ZMa", to="https://us.tiktok.com/login?x=1")
+    assert await failure(client, link) is LoginRequired
+    assert await failure(client, tiktok.short_link("ZMb", to="https://us.tiktok.com/?_r=1")) is (
+        DeadShortLink
+    )
 
 
 async def test_dead_short_links(client: StoryClient, tiktok: FakeTikTok) -> None:

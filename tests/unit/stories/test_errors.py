@@ -13,6 +13,7 @@ RETRYABLE = {
     "unsupported_link": False,
     "not_a_story": False,
     "dead_short_link": False,
+    "advert": False,
     "no_such_account": False,
     "private_account": False,
     "private_post": False,

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Artifact, Job, Role
+from jobs.states import ItemState
 from tests.factories import make_item, make_job
 from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
 
@@ -45,6 +46,18 @@ def test_a_body_that_is_wrong(alice: Script, body: Any, names: str) -> None:
     assert error["code"] == "invalid_request"
     assert names in error["message"]
     assert Job.objects.count() == 0
+
+
+def test_an_advert_is_empty_with_its_code(alice: Script) -> None:
+    job = make_job(alice.user, settled_at=timezone.now())
+    make_item(job, state=ItemState.DONE)
+    make_item(job, name="app", state=ItemState.EMPTY, error_code="advert")
+    said = alice.call("GET", f"/jobs/{job.pk}").json()
+    assert said["state"] == "done"
+    advert = said["items"][1]
+    assert (advert["state"], advert["error"]["code"]) == ("empty", "advert")
+    assert advert["error"]["message"] == "This is an advert for the app, not a story."
+    assert advert["error"]["retryable"] is False
 
 
 @pytest.mark.parametrize("body", [{"lines": []}, {"lines": ["", " \n"]}, {"text": " "}])

@@ -31,6 +31,37 @@ def test_a_queued_job_waits_in_words(client: Client, alice: User) -> None:
     assert "Cancel" in page
 
 
+def test_an_advert_beside_a_saved_line_is_no_failure_and_says_so(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice)
+    make_item(
+        job, name="app", state=ItemState.EMPTY, error_code="advert", settled_at=timezone.now()
+    )
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "This is an advert for the app, not a story." in page
+    assert "Nothing to save" in page
+    assert "1 file saved and checked" in page
+    for wrong in ("active stor", "failed", "Look again", "Retry"):
+        assert wrong not in page, wrong
+    card = shown(client.get("/history/"))
+    assert "1 with nothing to save" in card
+    assert "without active stories" not in card
+
+
+def test_nothing_but_adverts(client: Client, alice: User) -> None:
+    job = make_job(alice, settled_at=timezone.now())
+    for number in range(2):
+        make_item(job, name=f"app{number}", state=ItemState.EMPTY, error_code="advert")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "This is an advert for the app, not a story" in page
+    assert "active stor" not in page
+    assert "Nothing to save" in shown(client.get("/history/?state=empty"))
+    make_item(job, name="quiet", state=ItemState.EMPTY)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "No active story that everyone can see" in page
+
+
 def test_a_settled_job_does_not_reload_itself(client: Client, alice: User) -> None:
     page = shown(client.get(f"/jobs/{saved(alice).pk}/"))
     assert "data-settled" in page

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from jobs.errors import DiskFull, Internal
 from jobs.models import Item
-from jobs.queue import settling
+from jobs.queue import actions, settling
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
 from stories.errors import (
+    Advert,
     Gone,
     MediaUnavailable,
     NoSuchAccount,
@@ -69,6 +70,16 @@ def test_final_errors_settle_at_once(error: StoriesError) -> None:
     item = row(claim)
     assert (item.state, item.error_code, item.error_detail) == (S.FAILED, error.code, error.detail)
     assert item.job.settled_at is not None
+
+
+def test_an_advert_is_no_failure() -> None:
+    claim = claimed()
+    assert settling.fail(claim, Advert())
+    item = row(claim)
+    assert (item.state, item.error_code) == (S.EMPTY, "advert")
+    assert item.job.settled_at is not None
+    assert not actions.retryable(Item.objects.all()).exists()
+    assert not actions.requeueable(Item.objects.all()).exists()
 
 
 def test_a_failure_after_something_was_saved_is_partial() -> None:

@@ -17,6 +17,7 @@ from jobs.standalone.report import as_dict
 from jobs.standalone.results import LineResult, RunResult, SavedFile
 from jobs.standalone.run import fetch
 from jobs.standalone.tally import Totals
+from jobs.states import ItemState
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.harvest import HarvestOptions
@@ -123,6 +124,22 @@ def test_what_is_told_meanwhile(run: Run, alice: Account) -> None:
     )
     done = [totals.bytes_done for totals in run.recorder.totals]
     assert done == sorted(done)
+
+
+def test_a_share_text_of_the_light_app_is_one_saved_line_and_an_advert(
+    run: Run, tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = tiktok.short_link("ZSfakeOne", to=alice.photo(), host="vt.tiktok.com")
+    advert = tiktok.short_link(
+        "ZSfakeApp", to="https://www.tiktok.com/tiktoklite", host="vt.tiktok.com"
+    )
+    result = run(f"Alice'in videosuna bak! {story}\nLite üzerinden paylaşıldı: {advert}")
+    assert [line.state for line in result.lines] == [ItemState.DONE, ItemState.EMPTY]
+    assert (result.state, result.exit_code) == (ItemState.DONE, 0)
+    error = as_dict(result)["items"][1]["error"]
+    assert (error["code"], error["retryable"]) == ("advert", False)
+    alone = run(advert)
+    assert (alone.state, alone.exit_code) == (ItemState.EMPTY, 0)
 
 
 def test_two_stories_of_one_minute(run: Run, alice: Account) -> None:

@@ -21,7 +21,7 @@ from jobs.standalone.tally import Totals
 from jobs.standalone.terminal import Display, escape_unencodable, print_line, printable, quiet_log
 from jobs.states import ItemState
 from jobs.zips.archive import FileFacts
-from stories.errors import MediaUnavailable, RateLimited, StoriesError, UpstreamDown
+from stories.errors import Advert, MediaUnavailable, RateLimited, StoriesError, UpstreamDown
 from stories.structures import Author, Media, MediaKind, Story, StoryKind
 from stories.targets import parse_line
 
@@ -132,6 +132,14 @@ def test_an_account_without_stories_is_no_error(streams: Streams) -> None:
     streams.display.stories_listed(line)
     streams.display.line_settled(line)
     assert streams.read() == ("@alice: no active stories\n", "")
+
+
+def test_an_advert_is_called_one_and_is_no_error(streams: Streams) -> None:
+    line = a_line()
+    line.settle(Advert("the short link leads to where the app is offered"))
+    assert line.state == ItemState.EMPTY
+    streams.display.line_settled(line)
+    assert streams.read() == ("@alice: This is an advert for the app, not a story.\n", "")
 
 
 # --- errors ---------------------------------------------------------------------------------------
