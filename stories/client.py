@@ -20,7 +20,6 @@ from urllib.parse import urlencode, urlsplit
 from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
-    Advert,
     AgeRestricted,
     Challenged,
     DeadShortLink,
@@ -44,7 +43,7 @@ from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import MAX_REDIRECTS, RateLimit, Session, is_login_page, no_rate_limit
 from stories.http.tls import CaFile
 from stories.http.transports import Transport, create_media_transport, create_page_transport
-from stories.links import canonical_url, is_app_advert, parse_url
+from stories.links import canonical_url, is_app_advert, parse_redirect
 from stories.media import decoders
 from stories.media.download import (
     Progress,
@@ -176,15 +175,13 @@ class StoryClient:
         url = target.short_url or ""
         for _ in range(MAX_REDIRECTS):
             location = await _next_hop(url, session)
-            if is_app_advert(location):
-                raise Advert("the short link leads to where the app is offered")
             parts = urlsplit(location)
-            if is_link_host(parts.netloc):
+            if is_link_host(parts.netloc) and not is_app_advert(location):
                 if is_login_page(location):
                     raise LoginRequired("the short link leads to the sign-in page")
                 if parts.path in {"", "/"}:
                     raise DeadShortLink("it leads to the home page")
-            expanded = parse_url(location)
+            expanded = parse_redirect(location)
             if expanded.kind is not TargetKind.SHORT:
                 return expanded
             url = expanded.short_url or ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from stories.errors import InputError, NotUnderstood, UnsupportedLink
+from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
 from stories.hosts import OTHER_SERVICES, PAGE_HOSTS, is_link_host
 from stories.structures import Target, TargetKind
 
@@ -117,6 +117,11 @@ _APP_ADVERT = re.compile(
     re.IGNORECASE,
 )
 
+_DEEP_LINK = re.compile(
+    r"(?:snssdk[0-9]{1,6}|musically|tiktok|aweme)://(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
+    re.IGNORECASE,
+)
+
 # The name part of a post link may be missing or a placeholder: TikTok goes by the id alone.
 _NAMELESS = frozenset({"@", "@_", "@i"})
 
@@ -145,6 +150,28 @@ def parse_url(url: str) -> Target:
     NotUnderstood or UnsupportedLink.
     """
     return parse_link(url, following="")
+
+
+def parse_redirect(url: str) -> Target:
+    """The target that a short link redirects to: a URL, or a link that opens it in the app.
+
+    Raises NotUnderstood, UnsupportedLink, and Advert where the app is offered for download, or
+    only opened.
+    """
+    if is_app_advert(url):
+        raise Advert("it leads to where the app is offered")
+    deep_link = _DEEP_LINK.fullmatch(url)
+    if deep_link is None:
+        return parse_url(url)
+    match _segments(deep_link["path"]):
+        case ["aweme", "detail", item_id, *_]:
+            is_story = _has_story_parameter(deep_link["query"] or "")
+            return _item(TargetKind.STORY if is_story else TargetKind.POST, item_id)
+        case ["user", "profile", user_id, *_] if _USER_ID.fullmatch(user_id):
+            return Target(kind=TargetKind.USER, user_id=user_id)
+        case []:
+            raise Advert("it only opens the app")
+    raise UnsupportedLink(_OTHER_KIND)
 
 
 def parse_account(name: str) -> Target | None:

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stories.errors import InputError, NotUnderstood, UnsupportedLink
+from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
 from stories.hosts import PAGE_HOSTS, is_link_host
-from stories.links import UNSUPPORTED_LINKS, canonical_url, is_app_advert, parse_url
+from stories.links import (
+    UNSUPPORTED_LINKS,
+    canonical_url,
+    is_app_advert,
+    parse_redirect,
+    parse_url,
+)
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 from tests.unit.stories.expected_targets import ID, LITE, SEC_UID, WEB, post, short, story, user
@@ -379,6 +385,40 @@ def test_what_is_read_on_any_host_is_asked_for_on_few() -> None:
 )
 def test_where_the_app_offers_itself(link: str) -> None:
     assert is_app_advert(link)
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        (f"snssdk1233://aweme/detail/{ID}?refer=web", post(None)),
+        (f"snssdk1180://aweme/detail/{ID}?story_type=1", story(None)),
+        (
+            "snssdk1233://user/profile/6812345678901?x=1",
+            Target(kind=TargetKind.USER, user_id="6812345678901"),
+        ),
+        (f"{WEB}/@alice/video/{ID}?x=1", post()),
+    ],
+)
+def test_a_redirect_may_open_the_app(link: str, target: Target) -> None:
+    assert parse_redirect(link) == target
+
+
+@pytest.mark.parametrize(
+    ("link", "error"),
+    [
+        (f"{LITE}?x=1", Advert),
+        ("snssdk1233://", Advert),
+        ("market://details?id=x", Advert),
+        ("snssdk1233://webview?url=https%3A%2F%2Fevil.example", UnsupportedLink),
+        ("snssdk1233://aweme/detail/1", NotUnderstood),
+        ("snssdk1233://user/profile/x", UnsupportedLink),
+        ("other://aweme/detail/7513039991730291236", UnsupportedLink),
+    ],
+)
+def test_a_redirect_that_leads_nowhere(link: str, error: type[InputError]) -> None:
+    with pytest.raises(error) as refusal:
+        parse_redirect(link)
+    assert type(refusal.value) is error
 
 
 @pytest.mark.parametrize(
