@@ -14,6 +14,7 @@ from stories.errors import Refused, StoriesError, UpstreamChanged, UpstreamDown,
 from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.session import Session
+from stories.left_out import LeftOutReason, counted
 from stories.structures import Author, Story
 
 logger = logging.getLogger(__name__)
@@ -28,9 +29,11 @@ MAX_EMPTY_PAGES = 3
 class StoryList:
     """Every active story of an author, oldest first.
 
-    dropped: reason -> number of listed items that were left out. left_out: item id -> that reason.
+    dropped: reason -> number of listed items that were not kept. left_out: item id -> that reason.
     session: the one whose cookies the media addresses belong to, not always the one passed in.
     missing: how many more stories TikTok counts than it listed; at least 1 when the list broke off.
+    left_out_counts: everything that is left out, whatever the reason, what is missing included;
+    empty only for a complete list of which every active story was kept.
     error: why the absence of stories does not mean that there are none; None beside any story.
     """
 
@@ -40,6 +43,7 @@ class StoryList:
     session: Session
     left_out: Mapping[str, str] = field(default_factory=dict)
     missing: int = 0
+    left_out_counts: Mapping[LeftOutReason, int] = field(default_factory=dict)
     error: StoriesError | None = None
 
     def raise_for_error(self) -> None:
@@ -91,7 +95,11 @@ class _CollectedPages:
     capped: bool = False
 
     def add(self, page: wire.StoryPage) -> bool:
-        """Add a page's items; True when one of them is new."""
+        """Add a page's items; True when one of them is new.
+
+        An entry without an id is counted with its page, once: a page that repeats itself does not
+        make two of it.
+        """
         before = self.listed
         for story in page.stories:
             if story.id not in self.left_out:
@@ -99,10 +107,12 @@ class _CollectedPages:
         for item_id, reason in page.left_out.items():
             if item_id not in self.stories:
                 self.left_out.setdefault(item_id, reason)
-        self.without_id += sum(page.dropped.values()) - len(page.left_out)
+        has_new = self.listed > before
+        if has_new or not page.listed_ids:
+            self.without_id += sum(page.dropped.values()) - len(page.left_out)
         if page.total is not None:
             self.total = max(self.total or 0, page.total)
-        return self.listed > before
+        return has_new
 
     @property
     def listed(self) -> int:
@@ -111,10 +121,25 @@ class _CollectedPages:
 
     @property
     def missing(self) -> int:
-        """StoryList.missing. A list with all that TikTok counts is whole however it ended."""
-        if self.total is not None and self.listed >= self.total:
+        """StoryList.missing. A list with all that TikTok counts is whole however it ended.
+
+        TikTok counts the stories of this account: an entry without an id may be one of them, an
+        advert by another account is not.
+        """
+        adverts = sum(reason == "foreign_ad" for reason in self.left_out.values())
+        listed = self.listed - adverts + self.without_id
+        if self.total is not None and listed >= self.total:
             return 0
-        return max((self.total or 0) - self.listed, int(self.broken_off))
+        return max((self.total or 0) - listed, int(self.broken_off))
+
+    def left_out_counts(self, dropped: Mapping[str, int]) -> dict[LeftOutReason, int]:
+        """StoryList.left_out_counts. dropped: reason -> number of listed items not kept."""
+        reason = LeftOutReason.HELD_BACK
+        if self.capped:
+            reason = LeftOutReason.TOO_LONG
+        elif self.broken_off and self.total is None:
+            reason = LeftOutReason.BROKEN_OFF
+        return counted({**dropped, reason: self.missing})
 
     def story_list(self, author: Author) -> StoryList:
         """The list that these pages make."""
@@ -127,6 +152,7 @@ class _CollectedPages:
             session=self.session,
             left_out=self.left_out,
             missing=self.missing,
+            left_out_counts=self.left_out_counts(dropped),
             error=None if ordered else self._empty_list_error(dropped),
         )
 

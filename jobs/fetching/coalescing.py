@@ -31,6 +31,7 @@ from jobs.states import ItemState
 from stories import events, structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
+from stories.left_out import LeftOutReason, stored
 from stories.media import derive
 from stories.media.download import digest
 from stories.structures import Media, MediaKind, Verified
@@ -130,6 +131,7 @@ class Leader:
         self._listed_at, self._audio = listed_at, audio
         self._photos = False
         self._listed: frozenset[str] | None = None
+        self._left_out: Mapping[LeftOutReason, int] = {}
         self._taken: set[tuple[UUID, str, int]] = set()
         self._media: dict[UUID, int] = {}
         self._finished: set[str] = set()
@@ -166,7 +168,7 @@ class Leader:
         """The leader's row; None when it is gone, or at another attempt."""
         rows = Item.objects.filter(pk=self._claim.item_id, attempt=self._claim.attempt)
         columns = ("state", "fetch_key", "listed_at", "heartbeat_at", "error_code", "error_detail",
-                   "author_id", "author_name", "author_nickname")  # fmt: skip
+                   "left_out", "author_id", "author_name", "author_nickname")  # fmt: skip
         row = rows.values(*columns).first()
         return dict(row) if row else None
 
@@ -182,10 +184,13 @@ class Leader:
         # Stories before files: of a story that is done, all the files are seen then.
         stories = list(Story.objects.filter(item=self._claim.item_id).order_by("position"))
         ids = frozenset(story.tiktok_id for story in stories)
-        if ids != self._listed and (ids or row["state"] == ItemState.EMPTY):
-            self._listed = ids
+        # Of an earlier attempt's list until this one has its own.
+        left_out = stored(row["left_out"]) if row["listed_at"] else {}
+        has_list = ids or left_out or row["state"] == ItemState.EMPTY
+        if has_list and (ids, left_out) != (self._listed, self._left_out):
+            self._listed, self._left_out = ids, left_out
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
-            yield _listing(row, stories)
+            yield _listing(row, stories, left_out)
         by_id = {story.pk: story for story in stories}
         files = Artifact.objects.present().filter(item=self._claim.item_id)
         for file in files.filter(role__in=self._audio.roles).order_by("created_at"):
@@ -220,6 +225,7 @@ class Leader:
     def _conclude(self, row: dict[str, Any]) -> None:
         if row["state"] in {ItemState.DONE, ItemState.EMPTY}:
             whole = self._listed is not None and self._finished == self._listed
+            whole = whole and not self._left_out
             self.complete = whole and not (self._photos and self._audio.lacks_songs)
         elif row["state"] == ItemState.FAILED and not self._listed:
             error = BY_CODE.get(row["error_code"], StoriesError)
@@ -227,12 +233,14 @@ class Leader:
                 raise error(row["error_detail"])
 
 
-def _listing(row: dict[str, Any], rows: list[Story]) -> Listed:
+def _listing(
+    row: dict[str, Any], rows: list[Story], left_out: Mapping[LeftOutReason, int]
+) -> Listed:
     author = structures.Author(
         id=row["author_id"], name=row["author_name"], nickname=row["author_nickname"]
     )
     stories = tuple(_listed_story(story, author) for story in rows)
-    return Listed(author=author, stories=stories, dropped={})
+    return Listed(author=author, stories=stories, left_out=left_out)
 
 
 def _listed_story(story: Story, author: structures.Author) -> structures.Story:
