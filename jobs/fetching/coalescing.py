@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -23,18 +22,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import BY_CODE
+from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
-from stories import events, structures
+from stories import structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
 from stories.left_out import LeftOutReason, stored
 from stories.media import derive
 from stories.media.download import digest
-from stories.structures import Media, MediaKind, Verified
+from stories.structures import Media, MediaKind
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +46,6 @@ STALLED_AFTER: Final = timedelta(seconds=2.5 * claims.HEARTBEAT_EVERY_S)
 """A leader without a heartbeat for so long is not waited for. It may lose its claim later."""
 
 _PLAIN: Final = frozenset({Role.MEDIA, Role.POSTER, Role.CONVERTED})
-_ROLES: Final[Mapping[str, events.Role]] = {
-    Role.MEDIA: "media",
-    Role.POSTER: "poster",
-    Role.CONVERTED: "converted",
-    Role.AUDIO_TRACK: "audio_track",
-    Role.ATTACHED_SONG: "attached_song",
-}
-"""Roles that are reused. ZIPs are not: they hold the note only their owner wrote."""
 
 
 def fetch_key(item: Item) -> str:
@@ -199,7 +191,7 @@ class Leader:
                 continue
             self._taken.add((story.pk, file.role, file.position))
             ours = (story.tiktok_id, file.position) in have
-            ready = None if ours else _reuse(file, story, workspace)
+            ready = None if ours else reuse(file, story, workspace)
             if ours or ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
             if ready is not None:
@@ -260,35 +252,6 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
         ),
         is_story=story.is_story,
         source_url=story.source_url,
-    )
-
-
-def _reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | None:
-    """Link the leader's file into our workspace; None when it was deleted a moment ago.
-
-    Raises DiskFull and QuotaExceeded: linked bytes count for every owner.
-    """
-    workspace.reserve(file.size_bytes)
-    try:
-        key = workspace.link_existing(file.pk)
-    except FileNotFoundError:
-        return None
-    return FileReady(
-        story_id=story.tiktok_id,
-        position=file.position,
-        role=_ROLES[file.role],
-        key=key,
-        size_bytes=file.size_bytes,
-        sha256=file.sha256,
-        verified=Verified(
-            content_type=file.content_type,
-            suffix=PurePath(file.name).suffix,
-            width=file.width,
-            height=file.height,
-            duration_s=file.duration_s,
-            has_audio=file.has_audio,
-        ),
-        labels=tuple(file.labels),
     )
 
 

@@ -28,11 +28,13 @@ from jobs.queries.job_view import (
     FileView,
     ItemView,
     JobPhase,
+    LeftOutView,
     ProgressView,
     Snapshot,
     StoryView,
 )
 from jobs.states import OPEN, ItemState, job_state
+from stories.left_out import stored
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -51,7 +53,7 @@ _STORY: Final = (
 )  # fmt: skip
 _ITEM: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "author_id", "author_name", "author_nickname",
+    "error_detail", "left_out", "author_id", "author_name", "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 _PACKAGE: Final = ("id", "state", "error_code")
@@ -211,6 +213,10 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
         stories=stories,
         progress=_item_progress(state, error, stories, reported),
         found=_found(reported, len(stories) if listed else None),
+        left_out=tuple(
+            LeftOutView(reason=reason, count=count)
+            for reason, count in stored(first["left_out"]).items()
+        ),
     )
 
 
