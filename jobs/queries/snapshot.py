@@ -53,7 +53,7 @@ _STORY: Final = (
 )  # fmt: skip
 _ITEM: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "left_out", "author_id", "author_name", "author_nickname",
+    "error_detail", "settled_at", "left_out", "author_id", "author_name", "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 _PACKAGE: Final = ("id", "state", "error_code")
@@ -276,6 +276,8 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
     state = job_state(item.state for item in items)
     bundle, bundle_error, packing_bundle = _package(first, "job__bundle__", now)
     selection, selection_error, packing_selection = _package(first, "job__selection__", now)
+    if bundle is not None and _is_outdated(bundle, rows):
+        bundle = None
     packing = packing_bundle or packing_selection
     present = [file for item in items for story in item.stories for file in story.present]
     refusals = [
@@ -320,6 +322,23 @@ def _package(
         file if file and file.present else None,
         ErrorView(code=code) if state == PackageState.FAILED else None,
         state in OPEN_PACKAGES,
+    )
+
+
+def _is_outdated(bundle: FileView, rows: Sequence[Row]) -> bool:
+    """True when a file was saved, or a line settled, after the bundle's files were looked up.
+
+    `jobs.zips.packing` packs another one then.
+    """
+    packed_at = bundle.created_at
+    return any(
+        (row["settled_at"] is not None and row["settled_at"] >= packed_at)
+        or (
+            row["stories__artifacts__id"] is not None
+            and row["stories__artifacts__role"] not in {Role.POSTER, Role.ZIP}
+            and row["stories__artifacts__created_at"] >= packed_at
+        )
+        for row in rows
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +234,18 @@ def test_of_three_listed_stories_one_cannot_be_read(
     result = run("@alice", zipped=zipped)
     (line,) = result.lines
     assert (line.state.value, len(line.files), result.exit_code) == ("partial", 2, 1)
+    if result.bundle and result.bundle.path:
+        with zipfile.ZipFile(result.bundle.path) as bundle:
+            text = bundle.read("manifest.csv").decode("utf-8-sig")
+        *files, left_out = csv.DictReader(io.StringIO(text))
+        assert [row["what"] for row in files] == ["media", "media"]
+        assert left_out["file"] == left_out["sha256"] == ""
+        assert [left_out[name] for name in ("author", "what", "left_out", "reason")] == [
+            "alice",
+            "left_out",
+            "1",
+            "no_media",
+        ]
     (item,) = as_dict(result)["items"]
     assert item["error"]["code"] == "upstream_changed"
     assert item["left_out"] == [
