@@ -84,6 +84,7 @@ class _CollectedPages:
 
     total: active stories as TikTok counts them, None when it never said. broken_off: the list ended
     although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
+    lost: stories that another reading lists and this one does not.
     """
 
     session: Session
@@ -93,6 +94,7 @@ class _CollectedPages:
     total: int | None = None
     broken_off: bool = False
     capped: bool = False
+    lost: int = 0
 
     def add(self, page: wire.StoryPage) -> bool:
         """Add a page's items; True when one of them is new.
@@ -129,15 +131,15 @@ class _CollectedPages:
         adverts = sum(reason == "foreign_ad" for reason in self.left_out.values())
         listed = self.listed - adverts + self.without_id
         if self.total is not None and listed >= self.total:
-            return 0
-        return max((self.total or 0) - listed, int(self.broken_off))
+            return self.lost
+        return max((self.total or 0) - listed, int(self.broken_off), self.lost)
 
     def left_out_counts(self, dropped: Mapping[str, int]) -> dict[LeftOutReason, int]:
         """StoryList.left_out_counts. dropped: reason -> number of listed items not kept."""
         reason = LeftOutReason.HELD_BACK
         if self.capped:
             reason = LeftOutReason.TOO_LONG
-        elif self.broken_off and self.total is None:
+        elif self.broken_off and self.total is None and not self.lost:
             reason = LeftOutReason.BROKEN_OFF
         return counted({**dropped, reason: self.missing})
 
@@ -213,11 +215,16 @@ def _list_url(author: Author, cursor: str) -> str:
 def _better(
     first: _CollectedPages | None, second: _CollectedPages | None
 ) -> _CollectedPages | None:
-    """The whole one of two readings of a list, or the one with more; in doubt the later."""
+    """The whole one of two readings of a list, or the one with more; in doubt the later.
+
+    A reading without a story that the other one lists is not whole, whatever it says of itself.
+    """
     if first is None or second is None:
         return first or second
-    if first.stories and second.missing and len(second.stories) <= len(first.stories):
+    lost = first.stories.keys() - second.stories.keys() - second.left_out.keys()
+    if first.stories and len(second.stories) <= len(first.stories) and (second.missing or lost):
         return first
+    second.lost = len(lost)
     return second
 
 
