@@ -28,6 +28,12 @@ def sentence(reason: LeftOutReason, count: int) -> str:
             "%(n)d stories were not ready on TikTok yet.",
             count,
         )
+    elif reason == R.NO_MEDIA:
+        words = ngettext(
+            "%(n)d story came without a file that can be saved.",
+            "%(n)d stories came without a file that can be saved.",
+            count,
+        )
     elif reason == R.FOREIGN:
         words = ngettext(
             "%(n)d entry of the list belongs to another account.",

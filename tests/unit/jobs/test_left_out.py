@@ -19,5 +19,10 @@ def test_every_reason_has_a_sentence_with_its_number_and_a_hint(
     assert left_out.hint(reason)
 
 
+def test_no_two_reasons_share_a_sentence() -> None:
+    sentences = {left_out.sentence(reason, 1) for reason in LeftOutReason}
+    assert len(sentences) == len(LeftOutReason)
+
+
 def test_the_number_of_all_reasons_together() -> None:
     assert left_out.total({LeftOutReason.PRIVATE: 1, LeftOutReason.HELD_BACK: 3}) == 4

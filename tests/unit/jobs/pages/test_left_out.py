@@ -34,7 +34,7 @@ def test_what_was_left_out_is_said_with_its_number_and_not_called_all(
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "1 file saved and checked, 5 B. 1 story left out" in page.replace("\xa0", " ")
     assert 'class="verdict partial"' in page
-    assert "<strong>1 story could not be read.</strong>" in page
+    assert "<strong>1 story came without a file that can be saved.</strong>" in page
     assert "no_media" not in page
     assert "1 story left out" in shown(client.get(f"/jobs/{job.pk}/progress/"))
     for address in ("/history/", "/"):

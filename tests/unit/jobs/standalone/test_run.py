@@ -253,7 +253,7 @@ def test_of_three_listed_stories_one_cannot_be_read(
             "reason": "no_media",
             "count": 1,
             "code": "upstream_changed",
-            "message": "1 story could not be read.",
+            "message": "1 story came without a file that can be saved.",
         }
     ]
 
