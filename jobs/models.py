@@ -192,6 +192,10 @@ class Item(Owned):
     (jobs/fetching/coalescing.py); null when nobody may wait for it. listed_at: when this attempt
     got its list.
     error_code, error_detail: why it waits or failed; `jobs.errors` has the words for a code.
+    left_out: `stories.left_out.LeftOutReason` -> how many stories the last list names or promises
+    and does not hand over; {} when that list was complete, and for a single link.
+    refetch_of: id of the line of an earlier job that this one fetches the rest of; what that line
+    has saved is linked, not fetched. It may be erased by now.
     """
 
     job = models.ForeignKey(
@@ -218,6 +222,8 @@ class Item(Owned):
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
     error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
+    left_out = models.JSONField(_("left out"), default=dict)
+    refetch_of = models.UUIDField(_("fetches the rest of"), null=True, default=None)
 
     author_id = models.CharField(_("author id"), max_length=32, blank=True, default="")
     author_name = models.CharField(_("author"), max_length=64, blank=True, default="")

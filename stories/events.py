@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from stories.errors import StoriesError
+from stories.left_out import LeftOutReason
 from stories.structures import Author, Story, Verified
 
 Role = Literal["media", "poster", "converted", "audio_track", "attached_song"]
@@ -23,12 +24,14 @@ class Resolved:
 class Listed:
     """The stories are known, oldest first.
 
-    dropped: reason -> number of listed items that were left out.
+    left_out: reason -> number of stories that the list names or promises and that are not among
+    these; empty only for a complete list. left_out_ids: item id -> that reason, where there is one.
     """
 
     author: Author
     stories: tuple[Story, ...]
-    dropped: Mapping[str, int]
+    left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
+    left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,9 +126,16 @@ class _Harvest:
             now=self.now,
             on_author=self._emit_author,
         )
-        self._emit(Listed(author=result.author, stories=result.stories, dropped=result.dropped))
-        if result.missing:
-            self._emit(Warned(message=f"TikTok counts {result.missing} more than it listed"))
+        self._emit(
+            Listed(
+                author=result.author,
+                stories=result.stories,
+                left_out=result.left_out,
+                left_out_ids=result.left_out_ids,
+            )
+        )
+        if result.error is not None:
+            raise result.error
         lookup = RenewableLookup(self.client, result, posts=self.options.posts)
         async with asyncio.TaskGroup() as group:
             for story in result.stories:

@@ -32,6 +32,7 @@ from stories.errors import (
     UpstreamError,
 )
 from stories.http.session import Session
+from stories.left_out import ERRORS, LeftOutReason
 from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
 from stories.verdict import Evidence, verdict
@@ -57,16 +58,18 @@ class LookupResult:
     """The stories a target asks for.
 
     target: after short links were followed. session: the one the media addresses belong to.
-    dropped: reason -> number of listed items that were left out. missing: stories that TikTok
-    counts and did not list.
+    left_out: reason -> number of stories of an account that its list names or promises and that
+    are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
+    there is an id. error: why an account without stories here is not one that has none.
     """
 
     target: Target
     author: Author
     stories: tuple[Story, ...]
     session: Session
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    missing: int = 0
+    left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
+    left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
+    error: StoriesError | None = None
 
 
 def posted_at(item_id: str) -> datetime:
@@ -86,7 +89,8 @@ async def look_up(
     """Find the stories a target asks for; none, for an account, is an answer.
 
     posts: accept an ordinary post too. now: aware, decides what is active. fresh: ignore a cached
-    account. on_author: called once, as soon as the author is certain. Raises StoriesError.
+    account. on_author: called once, as soon as the author is certain. Raises StoriesError; where a
+    list was read and handed on nothing, the error is in the result, beside what was left out.
     """
     session = client.session()
     author_is_certain = False
@@ -127,16 +131,20 @@ class _Accounts:
     on_author: OnAuthor
 
     async def find(self, target: Target) -> LookupResult:
-        """Every active story of an account."""
+        """Every active story of an account, and what its list leaves out."""
         story_list = await self.get_list(target)
-        story_list.raise_for_error()
         return LookupResult(
             target=target,
             author=story_list.author,
             stories=story_list.stories,
             session=story_list.session,
-            dropped=story_list.dropped,
-            missing=story_list.missing,
+            left_out=story_list.left_out_counts,
+            left_out_ids={
+                item_id: LeftOutReason(reason)
+                for item_id, reason in story_list.left_out.items()
+                if reason in ERRORS
+            },
+            error=story_list.error,
         )
 
     async def get_list(self, target: Target) -> StoryList:

@@ -14,6 +14,7 @@ from stories.errors import Refused, StoriesError, UpstreamChanged, UpstreamDown,
 from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.session import Session
+from stories.left_out import LeftOutReason, counted
 from stories.structures import Author, Story
 
 logger = logging.getLogger(__name__)
@@ -28,9 +29,11 @@ MAX_EMPTY_PAGES = 3
 class StoryList:
     """Every active story of an author, oldest first.
 
-    dropped: reason -> number of listed items that were left out. left_out: item id -> that reason.
+    dropped: reason -> number of listed items that were not kept. left_out: item id -> that reason.
     session: the one whose cookies the media addresses belong to, not always the one passed in.
     missing: how many more stories TikTok counts than it listed; at least 1 when the list broke off.
+    left_out_counts: everything that is left out, whatever the reason, what is missing included;
+    empty only for a complete list of which every active story was kept.
     error: why the absence of stories does not mean that there are none; None beside any story.
     """
 
@@ -40,6 +43,7 @@ class StoryList:
     session: Session
     left_out: Mapping[str, str] = field(default_factory=dict)
     missing: int = 0
+    left_out_counts: Mapping[LeftOutReason, int] = field(default_factory=dict)
     error: StoriesError | None = None
 
     def raise_for_error(self) -> None:
@@ -80,6 +84,7 @@ class _CollectedPages:
 
     total: active stories as TikTok counts them, None when it never said. broken_off: the list ended
     although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
+    lost: stories that another reading lists and this one does not.
     """
 
     session: Session
@@ -89,9 +94,14 @@ class _CollectedPages:
     total: int | None = None
     broken_off: bool = False
     capped: bool = False
+    lost: int = 0
 
     def add(self, page: wire.StoryPage) -> bool:
-        """Add a page's items; True when one of them is new."""
+        """Add a page's items; True when one of them is new.
+
+        An entry without an id is counted with its page, once: a page that repeats itself does not
+        make two of it.
+        """
         before = self.listed
         for story in page.stories:
             if story.id not in self.left_out:
@@ -99,10 +109,12 @@ class _CollectedPages:
         for item_id, reason in page.left_out.items():
             if item_id not in self.stories:
                 self.left_out.setdefault(item_id, reason)
-        self.without_id += sum(page.dropped.values()) - len(page.left_out)
+        has_new = self.listed > before
+        if has_new or not page.listed_ids:
+            self.without_id += sum(page.dropped.values()) - len(page.left_out)
         if page.total is not None:
             self.total = max(self.total or 0, page.total)
-        return self.listed > before
+        return has_new
 
     @property
     def listed(self) -> int:
@@ -111,10 +123,25 @@ class _CollectedPages:
 
     @property
     def missing(self) -> int:
-        """StoryList.missing. A list with all that TikTok counts is whole however it ended."""
-        if self.total is not None and self.listed >= self.total:
-            return 0
-        return max((self.total or 0) - self.listed, int(self.broken_off))
+        """StoryList.missing. A list with all that TikTok counts is whole however it ended.
+
+        TikTok counts the stories of this account: an entry without an id may be one of them, an
+        advert by another account is not.
+        """
+        adverts = sum(reason == "foreign_ad" for reason in self.left_out.values())
+        listed = self.listed - adverts + self.without_id
+        if self.total is not None and listed >= self.total:
+            return self.lost
+        return max((self.total or 0) - listed, int(self.broken_off), self.lost)
+
+    def left_out_counts(self, dropped: Mapping[str, int]) -> dict[LeftOutReason, int]:
+        """StoryList.left_out_counts. dropped: reason -> number of listed items not kept."""
+        reason = LeftOutReason.HELD_BACK
+        if self.capped:
+            reason = LeftOutReason.TOO_LONG
+        elif self.broken_off and self.total is None and not self.lost:
+            reason = LeftOutReason.BROKEN_OFF
+        return counted({**dropped, reason: self.missing})
 
     def story_list(self, author: Author) -> StoryList:
         """The list that these pages make."""
@@ -127,6 +154,7 @@ class _CollectedPages:
             session=self.session,
             left_out=self.left_out,
             missing=self.missing,
+            left_out_counts=self.left_out_counts(dropped),
             error=None if ordered else self._empty_list_error(dropped),
         )
 
@@ -187,11 +215,16 @@ def _list_url(author: Author, cursor: str) -> str:
 def _better(
     first: _CollectedPages | None, second: _CollectedPages | None
 ) -> _CollectedPages | None:
-    """The whole one of two readings of a list, or the one with more; in doubt the later."""
+    """The whole one of two readings of a list, or the one with more; in doubt the later.
+
+    A reading without a story that the other one lists is not whole, whatever it says of itself.
+    """
     if first is None or second is None:
         return first or second
-    if first.stories and second.missing and len(second.stories) <= len(first.stories):
+    lost = first.stories.keys() - second.stories.keys() - second.left_out.keys()
+    if first.stories and len(second.stories) <= len(first.stories) and (second.missing or lost):
         return first
+    second.lost = len(lost)
     return second
 
 

@@ -1,4 +1,5 @@
-"""Filters beside the admin's lists: a job's state, error codes, and whether a file is on disk."""
+"""Filters beside the admin's lists: a job's state, error codes, what a list left out, and whether a
+file is on disk."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from jobs.models import Artifact, Job
+from jobs.models import Artifact, Item, Job
 from jobs.queries import lists
 from jobs.states import ItemState
+from stories.left_out import LeftOutReason
 
 
 class JobStateFilter(admin.SimpleListFilter):
@@ -48,6 +50,25 @@ class ErrorCodeFilter(admin.SimpleListFilter):
         """The rows with the chosen code."""
         code = self.value()
         return queryset.filter(error_code=code.strip(self.none)) if code else queryset
+
+
+class LeftOutFilter(admin.SimpleListFilter):
+    """Lines by whether their list left stories out, and for which reason."""
+
+    title = _("left out")
+    parameter_name = "left_out"
+    anything = "any"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Any reason, and each, as (value, label)."""
+        return [(self.anything, _("anything")), *((reason, reason) for reason in LeftOutReason)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        """The lines with the chosen reason."""
+        value = self.value()
+        if value == self.anything:
+            return queryset.exclude(left_out={})
+        return queryset.filter(left_out__has_key=value) if value in set(LeftOutReason) else queryset
 
 
 class OnDiskFilter(admin.SimpleListFilter):

@@ -27,12 +27,19 @@ from jobs.admin.actions import (
     RETRY_JOBS,
 )
 from jobs.admin.confirmed_actions import ConfirmedActionsAdmin
-from jobs.admin.list_filters import ErrorCodeFilter, JobStateFilter, OnDiskFilter
+from jobs.admin.list_filters import (
+    ErrorCodeFilter,
+    JobStateFilter,
+    LeftOutFilter,
+    OnDiskFilter,
+)
+from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import timeline
 from jobs.ops.timeline import TimelineEntry
 from jobs.states import job_state
 from jobs.wording import age, size
+from stories.left_out import stored
 
 
 class ReadOnlyAdmin(ConfirmedActionsAdmin):
@@ -151,6 +158,7 @@ class JobAdmin(ReadOnlyAdmin):
         "state",
         "lines",
         "codes",
+        "stories_left_out",
         "age",
         "size_on_disk",
         "settled_at",
@@ -194,6 +202,12 @@ class JobAdmin(ReadOnlyAdmin):
     def codes(self, job: Job) -> str:
         """The error codes of lines that wait or failed."""
         return ", ".join(sorted({item.error_code for item in job.items.all() if item.error_code}))
+
+    @admin.display(description=_("left out"))
+    def stories_left_out(self, job: Job) -> str:
+        """The number of stories that the lists of its lines leave out, at least."""
+        counts = [total(stored(item.left_out)) for item in job.items.all()]
+        return str(sum(counts) or "–")
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, job: Job) -> str:
@@ -240,10 +254,10 @@ class ItemAdmin(ReadOnlyAdmin):
     """Lines of jobs."""
 
     list_display = (
-        "short_id", "owner", "state", "error_code", "attempt", "age", "size_on_disk", "kind",
-        "tries", "not_before", "heartbeat_at",
+        "short_id", "owner", "state", "error_code", "stories_left_out", "attempt", "age",
+        "size_on_disk", "kind", "tries", "not_before", "heartbeat_at",
     )  # fmt: skip
-    list_filter = ("state", ErrorCodeFilter, "kind", "created_at", "owner")
+    list_filter = ("state", ErrorCodeFilter, LeftOutFilter, "kind", "created_at", "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
@@ -274,6 +288,17 @@ class ItemAdmin(ReadOnlyAdmin):
     def size_on_disk(self, item: Any) -> str:
         """Number and size of files on disk, posters included."""
         return f"{item.present_count} · {size(item.present_bytes)}" if item.present_count else "–"
+
+    @admin.display(description=_("left out"))
+    def stories_left_out(self, item: Item) -> str:
+        """What the line's list leaves out: each reason with its number."""
+        counts = stored(item.left_out)
+        return ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "–"
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The fields, with what is left out in words and not as JSON."""
+        names = super().get_fields(request, obj)
+        return ["stories_left_out" if name == "left_out" else name for name in names]
 
     def related_lists(self, row: Any) -> list[tuple[Any, str]]:
         """(title, URL) of the lists of the line's stories and files."""

@@ -189,7 +189,7 @@ def get_job(request: HttpRequest, job_id: str) -> HttpResponse:
     summary="Cancel a job",
 )
 def cancel(request: HttpRequest, job_id: str) -> HttpResponse:
-    """Stop what is open; what was saved stays."""
+    """Stop what is open; what was saved stays. A job that has settled is returned as it is."""
     job = _owned_job(request, job_id)
     actions.cancel(job)
     return _job_response(_snapshot(request, job.pk))

@@ -12,10 +12,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 
 from jobs.lines import Line
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
-from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, Snapshot, StoryView
+from jobs.queries.job_view import (
+    ErrorView,
+    FileView,
+    ItemView,
+    JobPhase,
+    LeftOutView,
+    Snapshot,
+    StoryView,
+)
 from jobs.queue.submission import Options
 from jobs.states import ItemState
 from stories.errors import NotUnderstood
+from stories.left_out import LeftOutReason
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
@@ -215,8 +224,34 @@ class AuthorOut(BaseModel):
     nickname: str
 
 
+class LeftOutOut(BaseModel):
+    """Stories that an account's list names or promises and that could not be saved.
+
+    code: the error code this reason means. count: at least so many.
+    """
+
+    reason: LeftOutReason
+    count: int
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, left_out: LeftOutView) -> LeftOutOut:
+        """The reason and its number as JSON."""
+        return cls(
+            reason=left_out.reason,
+            count=left_out.count,
+            code=left_out.code,
+            message=left_out.message,
+        )
+
+
 class ItemOut(BaseModel):
-    """One line of a job. Queued with an error: it waits, and `retry_after_s` says how long."""
+    """One line of a job. Queued with an error: it waits, and `retry_after_s` says how long.
+
+    left_out: what an account's list names or promises beyond `stories`; such a line is `partial` or
+    `failed`, never `done` or `empty`. Empty for a link to a single story.
+    """
 
     id: UUID
     line: str
@@ -225,6 +260,7 @@ class ItemOut(BaseModel):
     error: ErrorOut | None
     author: AuthorOut | None
     stories: list[StoryOut]
+    left_out: list[LeftOutOut]
 
     @classmethod
     def of(cls, item: ItemView) -> ItemOut:
@@ -242,6 +278,7 @@ class ItemOut(BaseModel):
                 else None
             ),
             stories=[StoryOut.of(story) for story in item.stories],
+            left_out=[LeftOutOut.of(entry) for entry in item.left_out],
         )
 
 

@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -23,17 +22,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import BY_CODE
+from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
 from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
-from stories import events, structures
+from stories import structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
+from stories.left_out import LeftOutReason, stored
 from stories.media import derive
 from stories.media.download import digest
-from stories.structures import Media, MediaKind, Verified
+from stories.structures import Media, MediaKind
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,6 @@ STALLED_AFTER: Final = timedelta(seconds=2.5 * claims.HEARTBEAT_EVERY_S)
 """A leader without a heartbeat for so long is not waited for. It may lose its claim later."""
 
 _PLAIN: Final = frozenset({Role.MEDIA, Role.POSTER, Role.CONVERTED})
-_ROLES: Final[Mapping[str, events.Role]] = {
-    Role.MEDIA: "media",
-    Role.POSTER: "poster",
-    Role.CONVERTED: "converted",
-    Role.AUDIO_TRACK: "audio_track",
-    Role.ATTACHED_SONG: "attached_song",
-}
-"""Roles that are reused. ZIPs are not: they hold the note only their owner wrote."""
 
 
 def fetch_key(item: Item) -> str:
@@ -130,6 +123,7 @@ class Leader:
         self._listed_at, self._audio = listed_at, audio
         self._photos = False
         self._listed: frozenset[str] | None = None
+        self._left_out: Mapping[LeftOutReason, int] = {}
         self._taken: set[tuple[UUID, str, int]] = set()
         self._media: dict[UUID, int] = {}
         self._finished: set[str] = set()
@@ -166,7 +160,7 @@ class Leader:
         """The leader's row; None when it is gone, or at another attempt."""
         rows = Item.objects.filter(pk=self._claim.item_id, attempt=self._claim.attempt)
         columns = ("state", "fetch_key", "listed_at", "heartbeat_at", "error_code", "error_detail",
-                   "author_id", "author_name", "author_nickname")  # fmt: skip
+                   "left_out", "author_id", "author_name", "author_nickname")  # fmt: skip
         row = rows.values(*columns).first()
         return dict(row) if row else None
 
@@ -182,10 +176,13 @@ class Leader:
         # Stories before files: of a story that is done, all the files are seen then.
         stories = list(Story.objects.filter(item=self._claim.item_id).order_by("position"))
         ids = frozenset(story.tiktok_id for story in stories)
-        if ids != self._listed and (ids or row["state"] == ItemState.EMPTY):
-            self._listed = ids
+        # Of an earlier attempt's list until this one has its own.
+        left_out = stored(row["left_out"]) if row["listed_at"] else {}
+        has_list = ids or left_out or row["state"] == ItemState.EMPTY
+        if has_list and (ids, left_out) != (self._listed, self._left_out):
+            self._listed, self._left_out = ids, left_out
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
-            yield _listing(row, stories)
+            yield _listing(row, stories, left_out)
         by_id = {story.pk: story for story in stories}
         files = Artifact.objects.present().filter(item=self._claim.item_id)
         for file in files.filter(role__in=self._audio.roles).order_by("created_at"):
@@ -194,7 +191,7 @@ class Leader:
                 continue
             self._taken.add((story.pk, file.role, file.position))
             ours = (story.tiktok_id, file.position) in have
-            ready = None if ours else _reuse(file, story, workspace)
+            ready = None if ours else reuse(file, story, workspace)
             if ours or ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
             if ready is not None:
@@ -220,6 +217,7 @@ class Leader:
     def _conclude(self, row: dict[str, Any]) -> None:
         if row["state"] in {ItemState.DONE, ItemState.EMPTY}:
             whole = self._listed is not None and self._finished == self._listed
+            whole = whole and not self._left_out
             self.complete = whole and not (self._photos and self._audio.lacks_songs)
         elif row["state"] == ItemState.FAILED and not self._listed:
             error = BY_CODE.get(row["error_code"], StoriesError)
@@ -227,12 +225,14 @@ class Leader:
                 raise error(row["error_detail"])
 
 
-def _listing(row: dict[str, Any], rows: list[Story]) -> Listed:
+def _listing(
+    row: dict[str, Any], rows: list[Story], left_out: Mapping[LeftOutReason, int]
+) -> Listed:
     author = structures.Author(
         id=row["author_id"], name=row["author_name"], nickname=row["author_nickname"]
     )
     stories = tuple(_listed_story(story, author) for story in rows)
-    return Listed(author=author, stories=stories, dropped={})
+    return Listed(author=author, stories=stories, left_out=left_out)
 
 
 def _listed_story(story: Story, author: structures.Author) -> structures.Story:
@@ -252,35 +252,6 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
         ),
         is_story=story.is_story,
         source_url=story.source_url,
-    )
-
-
-def _reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | None:
-    """Link the leader's file into our workspace; None when it was deleted a moment ago.
-
-    Raises DiskFull and QuotaExceeded: linked bytes count for every owner.
-    """
-    workspace.reserve(file.size_bytes)
-    try:
-        key = workspace.link_existing(file.pk)
-    except FileNotFoundError:
-        return None
-    return FileReady(
-        story_id=story.tiktok_id,
-        position=file.position,
-        role=_ROLES[file.role],
-        key=key,
-        size_bytes=file.size_bytes,
-        sha256=file.sha256,
-        verified=Verified(
-            content_type=file.content_type,
-            suffix=PurePath(file.name).suffix,
-            width=file.width,
-            height=file.height,
-            duration_s=file.duration_s,
-            has_audio=file.has_audio,
-        ),
-        labels=tuple(file.labels),
     )
 
 

@@ -33,6 +33,18 @@ MediaKey = tuple[str, int]
 _FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
 
 
+def derived_roles(artifact: Artifact, audio: str) -> Iterator[Role]:
+    """Roles of the files that belong beside a saved one. audio: the job's option."""
+    if artifact.role != Role.MEDIA:
+        return
+    if artifact.position == 1:
+        yield Role.POSTER
+    if artifact.content_type in CONVERTED_TYPES:
+        yield Role.CONVERTED
+    if artifact.has_audio and audio != Audio.NONE:
+        yield Role.AUDIO_TRACK
+
+
 class FileRows:
     """Reads and writes the artifacts of one claimed item.
 
@@ -61,7 +73,10 @@ class FileRows:
             if story is None or artifact.role not in _FETCHED_ROLES:
                 continue
             key = (story.tiktok_id, artifact.position)
-            derived = {(story.pk, role, artifact.position) for role in self._derived(artifact)}
+            derived = {
+                (story.pk, role, artifact.position)
+                for role in derived_roles(artifact, self._item.job.audio)
+            }
             # Once a story is closed, a derived file that is missing could not be made.
             if story.state in SAVED or derived <= present:
                 saved[key] = artifact.size_bytes
@@ -87,17 +102,6 @@ class FileRows:
                 "story__tiktok_id", "position", "size_bytes"
             )
         }
-
-    def _derived(self, artifact: Artifact) -> Iterator[Role]:
-        """Roles of the files that belong beside a saved one."""
-        if artifact.role != Role.MEDIA:
-            return
-        if artifact.position == 1:
-            yield Role.POSTER
-        if artifact.content_type in CONVERTED_TYPES:
-            yield Role.CONVERTED
-        if artifact.has_audio and self._item.job.audio != Audio.NONE:
-            yield Role.AUDIO_TRACK
 
     # --- what arrives ---------------------------------------------------------------------------
 

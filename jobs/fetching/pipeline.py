@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import progress
 from jobs.fetching import bridge, coalescing
+from jobs.fetching.earlier_files import EarlierFiles
 from jobs.fetching.file_rows import MediaKey
 from jobs.fetching.recorder import Recorder, record_answer
 from jobs.files.workspace import Workspace
@@ -27,7 +28,7 @@ from jobs.queue.settling import Outcome
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 from jobs.upstream.client import client_config
 from stories.errors import AccessError, TimedOut
-from stories.events import Event
+from stories.events import Event, Listed
 from stories.harvest import HarvestOptions, harvest
 
 logger = logging.getLogger(__name__)
@@ -66,10 +67,15 @@ def _run(claim: Claim, item: Item) -> Outcome:
     with Workspace(claim.workspace, owner_id=item.owner_id, max_bytes=limit) as workspace:
         recorder = Recorder(claim, item, workspace)
         try:
-            if not _follow(claim, item, workspace, recorder, watch):
-                with closing(_fetch(item, workspace, recorder.have, watch)) as events:
+            earlier = EarlierFiles(item, workspace, recorder.have)
+            if earlier.keys or not _follow(claim, item, workspace, recorder, watch):
+                have = recorder.have | earlier.keys
+                with closing(_fetch(item, workspace, have, watch)) as events:
                     for event in events:
                         recorder.record(event)
+                        if isinstance(event, Listed):
+                            for file in earlier.of(event):
+                                recorder.record(file)
         except AccessError:
             record_answer()
             raise

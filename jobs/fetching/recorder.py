@@ -13,9 +13,9 @@ from django.utils import timezone
 from jobs.ephemeral.progress import Reporter
 from jobs.errors import error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
+from jobs.fetching.story_rows import close_story, write_list
 from jobs.files import deletion, store
 from jobs.files.workspace import Workspace
-from jobs.lines import resolved_kind
 from jobs.models import Artifact, Item, Role, Story, StoryKind
 from jobs.queue.backoff import release_queue
 from jobs.queue.claims import Claim, fenced
@@ -39,10 +39,10 @@ from stories.events import (
     Transferring,
     Warned,
 )
+from stories.left_out import errors_for, stored
 
 logger = logging.getLogger(__name__)
 
-MAX_CAPTION: Final = 10_000
 SAVE_AFTER_S: Final = 0.5
 """A verified file waits at most this long for others to be recorded with it; a transaction for each
 would cost more than fetching them."""
@@ -130,19 +130,16 @@ class Recorder:
                 self.progress.file_done((event.story_id, event.position), event.size_bytes)
 
     def outcome(self) -> Outcome:
-        """The outcome of all the item's stories, those of earlier attempts included."""
-        states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
-        if not states:
-            return Outcome(ItemState.EMPTY)
-        if all(state == ItemState.DONE for state in states):
-            return Outcome(ItemState.DONE)
-        some_saved = SAVED & set(states)
-        state = ItemState.PARTIAL if some_saved else ItemState.FAILED
-        return Outcome(state, self._missing())
+        """The outcome of all the item's stories, those of earlier attempts included.
 
-    def _missing(self) -> StoriesError:
-        """The error to name for what is missing."""
-        return error_to_name(self._failed.values()) or Gone("not listed any more")
+        DONE and EMPTY say that the list was complete and nothing of it is missing.
+        """
+        states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
+        left_out = errors_for(stored(self._item.left_out))
+        if all(state == ItemState.DONE for state in states) and not left_out:
+            return Outcome(ItemState.DONE if states else ItemState.EMPTY)
+        error = error_to_name([*self._failed.values(), *left_out]) or Gone("not listed any more")
+        return Outcome(ItemState.PARTIAL if SAVED & set(states) else ItemState.FAILED, error)
 
     # --- author and list ------------------------------------------------------------------------
 
@@ -159,50 +156,17 @@ class Recorder:
     def _record_list(self, event: Listed) -> None:
         record_answer()
         self._record_author(event.author)
-        dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(event.dropped.items()))
+        left_out = ", ".join(f"{count} {reason}" for reason, count in event.left_out.items())
         logger.info(
             "item %s: %d stories%s",
-            self._item.pk, len(event.stories), f"; left out: {dropped}" if dropped else "",
+            self._item.pk, len(event.stories), f"; left out: {left_out}" if left_out else "",
         )  # fmt: skip
         self._listed = frozenset(story.id for story in event.stories)
         with fenced(self._claim):
-            known = {row.tiktok_id: row for row in Story.objects.filter(item=self._item)}
-            position = max((row.position for row in known.values()), default=0)
-            new: list[Story] = []
-            for story in event.stories:
-                row = known.get(story.id)
-                if row is None:
-                    position += 1
-                    row = self._new_row(story, position)
-                    new.append(row)
-                elif row.state != ItemState.DONE:
-                    row.state, row.error_code, row.error_detail = ItemState.QUEUED, "", ""
-                    row.save(update_fields=["state", "error_code", "error_detail"])
-                self._stories[story.id] = row
-            Story.objects.bulk_create(new)
-            for row in known.values():
-                if row.tiktok_id not in self._listed and row.state == ItemState.QUEUED:
-                    saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
-                    self._close(row, Gone("not listed any more"), saved=saved)
-            self._item.kind = resolved_kind(self._item.kind, event.stories)
-            self._item.listed_at = timezone.now()
-            self._item.save(update_fields=["kind", "listed_at"])
+            rows = write_list(self._item, event)
+        self._stories.update(rows.listed)
+        self._failed = dict(rows.unlisted)
         self._expect(event.stories)
-
-    def _new_row(self, story: structures.Story, position: int) -> Story:
-        return Story(
-            item=self._item,
-            owner_id=self._item.owner_id,
-            tiktok_id=story.id,
-            position=position,
-            kind=StoryKind(story.kind.value),
-            is_story=story.is_story,
-            caption=clean_text(story.caption, MAX_CAPTION, multiline=True),
-            source_url=story.source_url[:300],
-            posted_at=story.posted_at,
-            leaves_at=story.leaves_at,
-            media_count=len(story.media),
-        )
 
     def _expect(self, stories: Iterable[structures.Story]) -> None:
         """Tell the progress how much is to come."""
@@ -239,7 +203,7 @@ class Recorder:
             self._failed[story.tiktok_id] = error
 
         def close() -> None:
-            self._close(story, error, saved=saved > 0)
+            close_story(story, error, saved=saved > 0)
 
         if story.kind == StoryKind.CAROUSEL and saved:
             self.save()
@@ -252,18 +216,6 @@ class Recorder:
                 deletion.delete(Artifact.objects.filter(pk__in=ids))
         else:
             self.save(close)
-
-    def _close(self, story: Story, error: StoriesError | None, *, saved: bool) -> None:
-        """Write the final state of a story. saved: some of its media is, or was, in the store."""
-        story.state = ItemState.DONE
-        story.error_code = story.error_detail = ""
-        if error is not None:
-            story.state = ItemState.PARTIAL if saved else ItemState.FAILED
-            story.error_code = error.code
-            story.error_detail = clean_text(error.detail, 500)
-        if saved:
-            story.captured_at = story.captured_at or timezone.now()
-        story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
 
     def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
         """A carousel as one ZIP, replacing an older one that lacks pictures."""

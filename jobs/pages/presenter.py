@@ -16,7 +16,7 @@ from jobs.errors import localized_detail, message_and_hint, state_label
 from jobs.files import lifetime
 from jobs.models import Role
 from jobs.pages.tiles import Tile, present_tile
-from jobs.queries.job_view import FileView, ItemView, ProgressView, Snapshot
+from jobs.queries.job_view import FileView, ItemView, LeftOutView, ProgressView, Snapshot
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
@@ -35,6 +35,7 @@ class PresentedLine:
     typed: the line as pasted, "" where the title says it already. state_label: words for its state.
     message, detail, hint: why it waits or failed; detail says where, for codes with more than one
     reason.
+    left_out: a sentence for each reason for which its list leaves stories out.
     waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
     post_offered: with a button that saves an ordinary post. retry_offered: with its own retry
     button; a line that is alone has the job's.
@@ -50,6 +51,7 @@ class PresentedLine:
     message: str
     detail: str
     hint: str
+    left_out: tuple[str, ...]
     post_offered: bool
     retry_offered: bool
     waits_for_tiktok: bool
@@ -222,7 +224,7 @@ def _queued(position: int | None) -> str:
 
 
 def _settled(job: Snapshot) -> str:
-    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 line failed`."""
+    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 line failed`."""
     saved = _files_saved(job)
     if job.state == ItemState.EMPTY:
         if reason := _common_reason(job):
@@ -243,8 +245,12 @@ def _settled(job: Snapshot) -> str:
         files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
     count = sum(item.state == ItemState.FAILED for item in job.items)
     failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
+    left_out = ngettext("%(n)d story left out", "%(n)d stories left out", job.left_out) % {
+        "n": job.left_out
+    }
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
-    return ". ".join(filter(None, (cancelled, files, failed if count else "")))
+    parts = (cancelled, files, left_out if job.left_out else "", failed if count else "")
+    return ". ".join(filter(None, parts))
 
 
 def _adverts(job: Snapshot) -> list[str]:
@@ -322,9 +328,16 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     title = nickname or display_name(item.name, item.line)
     # That a line was cancelled, its state says.
     error = None if item.error and item.error.is_cancelled else item.error
-    message, hint = message_and_hint(error.code) if error else ("", "")
+    waits_for_tiktok = item.waiting and item.error is not None and item.error.is_refusal
+    left_out = () if item.state == ItemState.RUNNING or waits_for_tiktok else item.left_out
+    explained = _explained_by_list(item)
+    if explained is not None:
+        # What is missing and how much of it says more than the words of the code.
+        message, hint = "", explained.hint
+    else:
+        message, hint = message_and_hint(error.code) if error else ("", "")
     # The snapshot decides which details are fit to be read; here they get a row of their own.
-    has_detail = error is not None and error.message != message
+    has_detail = error is not None and explained is None and error.message != message
     return PresentedLine(
         item=item,
         state_label=state_label(item.state, item.error.code if item.error else ""),
@@ -335,12 +348,21 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         message=message,
         detail=localized_detail(error.detail) if error and has_detail else "",
         hint=hint,
-        waits_for_tiktok=item.waiting and item.error is not None and item.error.is_refusal,
+        left_out=tuple(entry.message for entry in left_out),
+        waits_for_tiktok=waits_for_tiktok,
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and among > 1,
         compact=item.state == ItemState.FAILED and among > _FEW_LINES,
         tiles=tuple(present_tile(story, item, now) for story in item.stories),
     )
+
+
+def _explained_by_list(item: ItemView) -> LeftOutView | None:
+    """The part of `left_out` that its error stands for; None where the error has another cause."""
+    code = item.error.code if item.error else ""
+    if any(story.error and story.error.code == code for story in item.stories):
+        return None
+    return next((entry for entry in item.left_out if entry.code == code), None)
 
 
 def _line_summary(item: ItemView) -> str:

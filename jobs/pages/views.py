@@ -115,9 +115,14 @@ def _act(
 @login_required
 @require_POST
 def job_cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Cancel what is open; saved files stay."""
+    """Cancel what is open; saved files stay. A job that has finished stays as it is and says so."""
     job = _owned_job(request, job_id)
-    return _act(request, job_id, lambda: actions.cancel(job))
+
+    def act() -> None:
+        if not actions.cancel(job):
+            messages.info(request, _("Nothing was cancelled: this job had already ended."))
+
+    return _act(request, job_id, act)
 
 
 @login_required

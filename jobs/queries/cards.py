@@ -14,11 +14,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from jobs.errors import retry_may_help, state_label
+from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role
 from jobs.queries import lists
 from jobs.queries.titles import display_name
 from jobs.queue.resubmission import is_refetchable, with_refetch_facts
 from jobs.states import OPEN, ItemState, job_state
+from stories.left_out import stored
 
 MAX_THUMBNAILS: Final = 2
 MAX_RECENT_TARGETS: Final = 50
@@ -36,6 +38,7 @@ class JobCard:
     files: media files that can be downloaded; thumbnails: ids of posters among them.
     state_label: words for the state. adverts: number of lines that are empty because they asked for
     nothing.
+    left_out: stories that the lists of settled lines leave out, at least.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
     """
@@ -51,6 +54,7 @@ class JobCard:
     created_at: datetime
     files: int
     thumbnails: tuple[uuid.UUID, ...]
+    left_out: int
     retryable: int
     cleaned_up: bool
     refetchable: int
@@ -159,6 +163,7 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
         created_at=job.created_at,
         files=files,
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
+        left_out=sum(total(stored(item.left_out)) for item in items if item.state not in OPEN),
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),
         cleaned_up=settled and not files and any(item.saved for item in items),
         refetchable=sum(is_refetchable(item) for item in items) if settled else 0,

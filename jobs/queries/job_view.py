@@ -15,6 +15,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import get_language
 
+from jobs import left_out
 from jobs.errors import (
     BY_CODE,
     Cancelled,
@@ -26,8 +27,9 @@ from jobs.errors import (
 )
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
+from stories.left_out import ERRORS, LeftOutReason
 
-SHAPE: Final = 1
+SHAPE: Final = 2
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
 
 JobPhase = Literal[
@@ -79,6 +81,29 @@ class ErrorView:
         if self.retry_at is None:
             return None
         return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutView:
+    """One reason for which a line's list leaves stories out, and how many those are at least."""
+
+    reason: LeftOutReason
+    count: int
+
+    @property
+    def code(self) -> str:
+        """The error code the reason means."""
+        return ERRORS[self.reason].code
+
+    @property
+    def message(self) -> str:
+        """A sentence with the number, in the reader's language."""
+        return left_out.sentence(self.reason, self.count)
+
+    @property
+    def hint(self) -> str:
+        """What can be done about it, in the reader's language."""
+        return left_out.hint(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +245,8 @@ class ItemView:
     name: the author's name, or the requested one until it is known; "" when there is neither.
     found: how many stories TikTok lists; None until it was asked.
     error: why it failed or waits; None while it runs.
+    left_out: what the last list of the account names or promises and does not hand over; empty
+    when that list was complete, before there is one, and for a single link.
     """
 
     id: UUID
@@ -233,6 +260,7 @@ class ItemView:
     stories: tuple[StoryView, ...]
     progress: ProgressView
     found: int | None
+    left_out: tuple[LeftOutView, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -290,6 +318,11 @@ class Snapshot:
     def retryable(self) -> int:
         """The number of lines a retry may help."""
         return sum(item.retryable for item in self.items)
+
+    @property
+    def left_out(self) -> int:
+        """The number of stories that the lists of its settled lines leave out, at least."""
+        return sum(entry.count for item in self.items if not item.open for entry in item.left_out)
 
     @property
     def stories(self) -> tuple[StoryView, ...]:

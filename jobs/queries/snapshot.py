@@ -28,11 +28,13 @@ from jobs.queries.job_view import (
     FileView,
     ItemView,
     JobPhase,
+    LeftOutView,
     ProgressView,
     Snapshot,
     StoryView,
 )
 from jobs.states import OPEN, ItemState, job_state
+from stories.left_out import stored
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -51,7 +53,7 @@ _STORY: Final = (
 )  # fmt: skip
 _ITEM: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "author_id", "author_name", "author_nickname",
+    "error_detail", "settled_at", "left_out", "author_id", "author_name", "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 _PACKAGE: Final = ("id", "state", "error_code")
@@ -211,6 +213,10 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
         stories=stories,
         progress=_item_progress(state, error, stories, reported),
         found=_found(reported, len(stories) if listed else None),
+        left_out=tuple(
+            LeftOutView(reason=reason, count=count)
+            for reason, count in stored(first["left_out"]).items()
+        ),
     )
 
 
@@ -270,6 +276,8 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
     state = job_state(item.state for item in items)
     bundle, bundle_error, packing_bundle = _package(first, "job__bundle__", now)
     selection, selection_error, packing_selection = _package(first, "job__selection__", now)
+    if bundle is not None and _is_outdated(bundle, rows):
+        bundle = None
     packing = packing_bundle or packing_selection
     present = [file for item in items for story in item.stories for file in story.present]
     refusals = [
@@ -314,6 +322,23 @@ def _package(
         file if file and file.present else None,
         ErrorView(code=code) if state == PackageState.FAILED else None,
         state in OPEN_PACKAGES,
+    )
+
+
+def _is_outdated(bundle: FileView, rows: Sequence[Row]) -> bool:
+    """True when a file was saved, or a line settled, after the bundle's files were looked up.
+
+    `jobs.zips.packing` packs another one then.
+    """
+    packed_at = bundle.created_at
+    return any(
+        (row["settled_at"] is not None and row["settled_at"] >= packed_at)
+        or (
+            row["stories__artifacts__id"] is not None
+            and row["stories__artifacts__role"] not in {Role.POSTER, Role.ZIP}
+            and row["stories__artifacts__created_at"] >= packed_at
+        )
+        for row in rows
     )
 
 

@@ -68,8 +68,9 @@ def refetch(job: Job) -> Job | None:
 def resubmit(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Job:
     """A new job of these lines with the note and options of `job`; `posts` replaces that option.
 
-    A second equal call within DUPLICATE_WINDOW returns the first one's job. Raises what
-    `submission.submit` does.
+    A line that asks for the same as one of `job` fetches the rest of that line: its files that are
+    still there are kept and linked. A second equal call within DUPLICATE_WINDOW returns the first
+    one's job. Raises what `submission.submit` does.
     """
     options = submission.Options(
         prefer=Prefer(job.prefer),
@@ -78,9 +79,14 @@ def resubmit(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Jo
     )
     with transaction.atomic():
         Job.objects.select_for_update().filter(pk=job.pk).exists()
-        return _duplicate(job, lines, options) or submission.submit(
-            job.owner, lines, note=job.note, options=options
-        )
+        duplicate = _duplicate(job, lines, options)
+        if duplicate is not None:
+            return duplicate
+        new = submission.submit(job.owner, lines, note=job.note, options=options)
+        earlier = dict(job.items.exclude(key="").values_list("key", "pk"))
+        for item in new.items.filter(key__in=earlier):
+            Item.objects.filter(pk=item.pk).update(refetch_of=earlier[item.key])
+    return new
 
 
 def _duplicate(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:

@@ -9,8 +9,10 @@ from datetime import datetime
 from jobs.files import names
 from jobs.standalone.output_folder import OutputFolder, translate_write_errors
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
+from jobs.states import ItemState
 from jobs.zips import archive
-from jobs.zips.archive import Archive, FileFacts
+from jobs.zips.archive import Archive, FileFacts, Omission
+from jobs.zips.omissions import PROFILE
 
 
 def pack_bundle(
@@ -33,6 +35,7 @@ def pack_bundle(
     )
     key, file = folder.create()
     with translate_write_errors(), file, Archive(file, folder.open, heartbeat) as zipped:
+        zipped.omissions = _omissions(lines)
         members = zipped.add_bundle(
             [(story.facts(), [file.facts for file in story.files]) for story in stories]
         )
@@ -58,6 +61,39 @@ def pack_bundle(
             labels=(),
         ),
     )
+
+
+def _omissions(lines: Sequence[LineResult]) -> list[Omission]:
+    """What the lists of the lines leave out, and media of their stories that did not arrive."""
+    found: dict[tuple[str, str], Omission] = {}
+    whole = {
+        story.story.id for line in lines for story in line.stories if story.state == ItemState.DONE
+    }
+    for line in lines:
+        name = line.author.name if line.author else ""
+        for reason, count in line.left_out.items():
+            found[name or line.line.text, reason] = Omission(
+                what="left_out",
+                author_name=name,
+                author_nickname=line.author.nickname if line.author else "",
+                source_url=f"{PROFILE}{name}" if name else "",
+                count=count,
+                reason=reason,
+            )
+        for story in line.stories:
+            if story.saved < story.expected and story.story.id not in whole:
+                found[story.story.id, ""] = Omission(
+                    what="missing",
+                    author_name=story.author.name,
+                    author_nickname=story.author.nickname,
+                    source_url=story.story.source_url,
+                    count=story.expected - story.saved,
+                    reason=story.error.code if story.error else "",
+                    story_id=story.story.id,
+                    kind=story.story.kind.value,
+                    posted_at=story.story.posted_at,
+                )
+    return list(found.values())
 
 
 def _unique_stories(lines: Sequence[LineResult]) -> list[StoryResult]:

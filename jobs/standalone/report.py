@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from jobs import text
+from jobs import left_out, text
 from jobs.errors import Cancelled, Internal
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import LineResult, RunResult, SavedFile, StoryResult
@@ -21,6 +21,7 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
+from stories.left_out import ERRORS
 
 _WITH_DETAIL = (UnsupportedLink, UnknownAnswer, UpstreamChanged, Internal, FolderFull)
 """Errors whose detail says where, which helps who runs the command."""
@@ -60,6 +61,15 @@ def _line(line: LineResult) -> dict[str, Any]:
         "error": _error(line.error),
         "author": author and {"id": author.id, "name": author.name, "nickname": author.nickname},
         "stories": [_story(story) for story in line.stories],
+        "left_out": [
+            {
+                "reason": reason.value,
+                "count": count,
+                "code": ERRORS[reason].code,
+                "message": left_out.sentence(reason, count),
+            }
+            for reason, count in line.left_out.items()
+        ],
     }
 
 

@@ -6,6 +6,7 @@ Plain values, where the worker keeps rows.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from jobs.states import SAVED, ItemState, job_state
 from jobs.zips.archive import FileFacts, StoryFacts
 from stories import structures
 from stories.errors import MediaUnavailable, StoriesError
+from stories.left_out import LeftOutReason, errors_for
 from stories.structures import Author
 
 
@@ -75,7 +77,10 @@ class StoryResult:
 
 @dataclass(slots=True, kw_only=True)
 class LineResult:
-    """A line and its verdict. kind: of the line, until its stories are known."""
+    """A line and its verdict. kind: of the line, until its stories are known.
+
+    left_out: reason -> number of stories that its list names or promises and does not hand over.
+    """
 
     line: Line
     kind: ItemKind
@@ -83,6 +88,7 @@ class LineResult:
     error: StoriesError | None = None
     author: Author | None = None
     stories: list[StoryResult] = field(default_factory=list)
+    left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
 
     @property
     def files(self) -> list[SavedFile]:
@@ -94,16 +100,20 @@ class LineResult:
         return next(story for story in self.stories if story.story.id == story_id)
 
     def settle(self, error: StoriesError | None) -> None:
-        """Set the final state, also of stories without one. error: what ended the line early."""
+        """Set the final state, also of stories without one. error: what ended the line early.
+
+        DONE and EMPTY say that the list was complete and nothing of it is missing.
+        """
         for story in self.stories:
             if story.state == ItemState.RUNNING:
                 story.settle(error)
         states = {story.state for story in self.stories}
-        if error is None and states <= {ItemState.DONE}:
+        left_out = errors_for(self.left_out)
+        if error is None and states <= {ItemState.DONE} and not left_out:
             self.state = ItemState.DONE if states else ItemState.EMPTY
             return
         story_errors = [story.error for story in self.stories if story.error is not None]
-        self.error = error or error_to_name(story_errors)
+        self.error = error or error_to_name([*story_errors, *left_out])
         missing = ItemState.CANCELLED if isinstance(error, Cancelled) else ItemState.FAILED
         if error is not None and error.nothing_to_save:
             missing = ItemState.EMPTY

@@ -228,7 +228,7 @@ class _Run:
         self.listener.progressed(self._tally.totals())
 
     def _list_stories(self, line: LineResult, event: Listed) -> None:
-        line.author = event.author
+        line.author, line.left_out = event.author, event.left_out
         line.stories = [StoryResult(story=story, author=event.author) for story in event.stories]
         line.kind = lines.resolved_kind(line.kind, event.stories)
         for story in event.stories:

@@ -12,13 +12,14 @@ from typing import Any, TextIO
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from jobs import text
+from jobs import left_out, text
 from jobs.errors import Cancelled
 from jobs.standalone.report import error_words
 from jobs.standalone.results import LineResult, RunResult, SavedFile
 from jobs.standalone.tally import Totals
 from jobs.states import ItemState
 from stories.errors import StoriesError
+from stories.left_out import ERRORS
 
 _BAR_FORMAT = "{desc} |{bar}| {n_fmt}/{total_fmt} [{rate_fmt}, {remaining} left]"
 
@@ -117,11 +118,18 @@ class Display:
         )
 
     def _print_errors(self, line: LineResult) -> None:
-        if line.state == ItemState.PARTIAL:
-            saved = sum(story.saved for story in line.stories)
-            expected = sum(story.expected for story in line.stories)
+        saved = sum(story.saved for story in line.stories)
+        expected = sum(story.expected for story in line.stories)
+        if line.state == ItemState.PARTIAL and saved < expected:
             self._print_error(f"{line.line.text}: only {saved} of {expected} saved")
+        elif line.state == ItemState.PARTIAL:
+            files = f"{len(line.files)} {_plural(len(line.files), 'file', 'files')}"
+            self._print_error(f"{line.line.text}: saved in part, {files}")
         codes: set[str] = set()
+        for reason, count in line.left_out.items():
+            codes.add(ERRORS[reason].code)
+            words = f"{left_out.sentence(reason, count)} {left_out.hint(reason)}"
+            self._print_error(f"{line.line.text}: {ERRORS[reason].code}: {words}")
         for story in line.stories:
             if story.error is not None and not isinstance(story.error, Cancelled):
                 codes.add(story.error.code)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -38,7 +38,7 @@ _FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
 _COLUMNS = (
     "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
     "captured_at", "note", "what", "content_type", "size_bytes", "sha256", "width", "height",
-    "duration_s", "labels",
+    "duration_s", "labels", "left_out", "reason",
 )  # fmt: skip
 
 
@@ -83,6 +83,36 @@ class FileFacts:
 def rank_in_story(position: int, role: str, name: str) -> tuple[int, int, str]:
     """A sort key: the place within its story of a file of one of the roles in ORDER."""
     return position, ORDER.index(role), name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Omission:
+    """What a bundle does not hold and should, as a row of the manifest without a file.
+
+    what: "left_out" for stories that an account's list names or promises, "missing" for pictures or
+    videos of a story. story_id, kind, posted_at: of a story; empty for a list. count: how many are
+    not there, at least. reason: a LeftOutReason or, of a story, its error code.
+    """
+
+    what: Literal["left_out", "missing"]
+    author_name: str
+    author_nickname: str
+    source_url: str
+    count: int
+    reason: str
+    story_id: str = ""
+    kind: str = ""
+    posted_at: datetime | None = None
+    note: str = ""
+
+    def row(self) -> list[str]:
+        """Its row of the manifest."""
+        facts: list[object] = [
+            "", self.author_name, self.author_nickname, self.story_id, self.kind, "",
+            permalink(self.source_url), moment(self.posted_at), "", self.note, self.what,
+            *([""] * 7), self.count, self.reason,
+        ]  # fmt: skip
+        return [cell(fact) for fact in facts]
 
 
 Named = tuple[str, FileFacts]
@@ -151,7 +181,7 @@ def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
             name, story.author_name, story.author_nickname, story.story_id, story.kind,
             story.caption, permalink(story.source_url), moment(story.posted_at),
             moment(story.captured_at), story.note, file.role, file.content_type, file.size_bytes,
-            file.sha256, file.width, file.height, file.duration_s, " ".join(file.labels),
+            file.sha256, file.width, file.height, file.duration_s, " ".join(file.labels), None, "",
         ]  # fmt: skip
         yield [cell(fact) for fact in facts]
 
@@ -174,6 +204,8 @@ class Archive:
 
     open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
     between chunks, may raise to stop.
+
+    omissions: what a bundle should hold and does not, for its manifest.
     """
 
     def __init__(
@@ -185,6 +217,7 @@ class Archive:
         self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
         self._open = open_
         self._heartbeat = heartbeat
+        self.omissions: Sequence[Omission] = ()
         self._taken: dict[str, set[str]] = {}
         self._folders: dict[str, str] = {}
 
@@ -274,6 +307,7 @@ class Archive:
             packed.extend(added)
             if added and (latest is None or story.posted_at > latest):
                 latest = story.posted_at
+        lines.extend(omission.row() for omission in self.omissions)
         if latest is not None:
             self.add_text(self.path("", MANIFEST), latest, manifest(lines))
         return packed

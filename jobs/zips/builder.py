@@ -25,6 +25,7 @@ from jobs.zips.archive import (
     no_heartbeat,
 )
 from jobs.zips.contents import item_of, packable, story_of
+from jobs.zips.omissions import omissions_of
 
 
 def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:
@@ -72,6 +73,7 @@ def build_bundle(
     """
 
     def fill(archive: Archive) -> list[Artifact]:
+        archive.omissions = () if selection else omissions_of(job)
         stories = []
         for _, group in groupby(files, key=lambda artifact: story_of(artifact).pk):
             of_story = list(group)

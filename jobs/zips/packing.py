@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
@@ -54,6 +55,10 @@ def _existing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package
     """A package of the same files that is on its way or can still be taken."""
     now = timezone.now()
     newest = max(artifact.created_at for artifact in files)
+    if not wanted:
+        # Its manifest says what is missing, and a line that settled since may miss less, or more.
+        settled = job.items.aggregate(at=Max("settled_at"))["at"]
+        newest = max(newest, settled or newest)
     for package in job.packages.select_related("artifact").order_by("-created_at"):
         if package.selection != wanted:
             continue

@@ -18,6 +18,7 @@ from stories.errors import (
     Unavailable,
     UpstreamChanged,
 )
+from stories.left_out import LeftOutReason, counted, errors_for
 from stories.structures import Author, Story
 from stories.wire.bodies import json_answer
 from stories.wire.codes import CODES, check_code
@@ -35,9 +36,10 @@ class StoryPage:
     """One page of an author's story list.
 
     stories: those that pass the trust rules, oldest first, each id once.
-    dropped: reason -> how many were left out: "expired", "foreign", "private", "ad", "no_media",
-    "not_ready" (a photo whose slides are not listed yet), "age_restricted", "unreadable".
-    left_out: id -> that reason, where the item has an id.
+    dropped: reason -> how many were not kept: a LeftOutReason ("foreign", "private", "no_media",
+    "not_ready": a photo whose slides are not listed yet, "age_restricted", "unreadable"), or one
+    that leaves out no active story of the author: "expired", "ad", "foreign_ad" (of another
+    account). left_out: id -> that reason, where the item has an id.
     listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
@@ -97,7 +99,7 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
         listed_ids=frozenset(kept) | frozenset(left_out),
         next_cursor=_next_cursor(payload, items),
         has_more=as_flag(payload.get("HasMoreAfter")),
-        total=as_int(payload.get("TotalCount"), most=10**6),
+        total=as_int(payload.get("TotalCount"), most=10**18),
         server_now=server_now,
     )
 
@@ -105,22 +107,16 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
 def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
     """The error for a list of which no item was kept; None when that means "no active story".
 
-    dropped: reason -> number of items left out, summed over the pages. Items that were there and
-    could not be read are not "no story".
+    dropped: reason -> number of items not kept, summed over the pages. Items that were there and
+    could not be handed on, for whatever reason, are not "no story".
     """
-    for reason in ("not_ready", "age_restricted"):
-        if dropped.get(reason):
-            return left_out_error(reason)
-    for reason in ("no_media", "unreadable", "foreign"):
-        if dropped.get(reason):
-            return UpstreamChanged(f"{dropped[reason]} listed items were dropped: {reason}")
-    return None
+    return next(iter(errors_for(counted(dropped))), None)
 
 
 def left_out_error(reason: str) -> StoriesError | None:
     """The error for an item that a list names and that was left out for `reason`.
 
-    None for "foreign" and "ad", which say nothing about the item.
+    None for "foreign" and adverts, which say nothing about the item.
     """
     match reason:
         case "expired":
@@ -138,9 +134,10 @@ def left_out_error(reason: str) -> StoriesError | None:
 
 def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
     """The story, or the reason it is left out. Raises PrivateAccount, which ends the list."""
+    is_ad = as_flag(item.get("isAd"))
     if not _is_by(item, author) and not _is_emptied(item):
-        return "foreign"
-    if as_flag(item.get("isAd")):
+        return "foreign_ad" if is_ad else LeftOutReason.FOREIGN
+    if is_ad:
         return "ad"
     try:
         story = read_story(item, "itemList[]", author, is_story=True)
@@ -148,16 +145,16 @@ def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
             raise PrivateAccount("an item of the list says so of its author")
         check_access(item, story, now)
     except PrivatePost:
-        return "private"
+        return LeftOutReason.PRIVATE
     except Gone:
         return "expired"
     except AgeRestricted:
-        return "age_restricted"
+        return LeftOutReason.AGE_RESTRICTED
     except (MediaUnavailable, Unavailable):
-        return "not_ready"
+        return LeftOutReason.NOT_READY
     except UpstreamChanged:
-        return "unreadable"
-    return story if story.media else "no_media"
+        return LeftOutReason.UNREADABLE
+    return story if story.media else LeftOutReason.NO_MEDIA
 
 
 def _is_emptied(item: Raw) -> bool:

@@ -199,6 +199,55 @@ def partial(owner: User) -> Job:
     return job
 
 
+def left_out(owner: User) -> Job:
+    """One account whose list names and counts more than it hands over."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(
+        job,
+        "market.street",
+        "Market Street",
+        ItemState.PARTIAL,
+        error_code="upstream_changed",
+        left_out={"no_media": 1},
+    )
+    add_story(item, StoryKind.PHOTO, hours_ago=6)
+    add_story(item, StoryKind.VIDEO, hours_ago=5)
+    return job
+
+
+def left_out_lines(owner: User) -> Job:
+    """Several accounts, of which more or less was left out, for one reason or for many."""
+    job = _job(owner)
+    state = ItemState.PARTIAL
+    reasons = {"held_back": 12, "age_restricted": 1, "private": 2, "unreadable": 1, "foreign": 3}
+    item = _item(
+        job, "nora.films", "Nora Lindqvist", state, error_code="upstream_down", left_out=reasons
+    )
+    add_story(item, StoryKind.CAROUSEL, hours_ago=6, count=4)
+    item = _item(
+        job,
+        "harbour.watch",
+        "Harbour Watch",
+        state,
+        error_code="media_unavailable",
+        left_out={"age_restricted": 1},
+    )
+    add_story(
+        item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=state,
+        error_code="media_unavailable",
+    )  # fmt: skip
+    _item(
+        job, "after.dark", "After Dark", ItemState.FAILED, error_code="age_restricted",
+        left_out={"age_restricted": 3},
+    )  # fmt: skip
+    item = _item(
+        job, "slow.list", "Slow List", ItemState.QUEUED, error_code="upstream_down",
+        left_out={"broken_off": 1}, not_before=timezone.now() + timedelta(minutes=1),
+    )  # fmt: skip
+    add_story(item, StoryKind.PHOTO, hours_ago=2)
+    return job
+
+
 def failed(owner: User) -> Job:
     """Nothing came."""
     job = _job(owner, settled_at=timezone.now())
@@ -324,6 +373,8 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "queued": queued,
     "refused": refused,
     "partial": partial,
+    "left-out": left_out,
+    "left-out-lines": left_out_lines,
     "failed": failed,
     "empty": empty,
     "cancelled": cancelled,

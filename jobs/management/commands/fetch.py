@@ -29,9 +29,9 @@ input. What is already in DIR stays: the same file counts as saved, a different 
 is left alone and the new one gets a number. Several authors get a folder each. Each story brings a
 name_date_time_story.json.
 
-Exit codes: 0 all there is was saved (an account without active stories counts), 1 some of it,
-2 nothing, or bad input; 130 after Ctrl-C and 143 after SIGTERM: what was finished stays, nothing is
-left half-written.
+Exit codes: 0 all there is was saved (an account without active stories counts), 1 some of it, or
+TikTok's list leaves something out, 2 nothing, or bad input; 130 after Ctrl-C and 143 after SIGTERM:
+what was finished stays, nothing is left half-written.
 """
 
 

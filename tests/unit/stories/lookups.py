@@ -36,7 +36,11 @@ class Names:
 
 
 async def find(client: StoryClient, line: str, **options: Any) -> LookupResult:
-    return await look_up(client, parse_line(line), **options)
+    """The look-up of a line. Raises its error also where a list was read and handed on nothing."""
+    found = await look_up(client, parse_line(line), **options)
+    if found.error is not None:
+        raise found.error
+    return found
 
 
 async def failure(client: StoryClient, line: str, **options: Any) -> type[StoriesError]:

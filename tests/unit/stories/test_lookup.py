@@ -121,12 +121,14 @@ async def test_no_story_is_an_answer(client: StoryClient, alice: Account) -> Non
     assert found.author.name == "alice"
 
 
-async def test_what_is_left_out_is_counted(client: StoryClient, alice: Account) -> None:
+async def test_a_story_that_is_over_is_not_one_that_was_left_out(
+    client: StoryClient, alice: Account
+) -> None:
     alice.expired()
     kept = alice.photo()
     found = await find(client, "alice")
     assert ids(found) == [kept.id]
-    assert dict(found.dropped) == {"expired": 1}
+    assert (found.left_out, found.left_out_ids) == ({}, {})
 
 
 async def test_digits_are_a_name_first_and_an_id_then(

@@ -10,6 +10,7 @@ from stories.errors import (
     Challenged,
     LoginRequired,
     PrivateAccount,
+    PrivatePost,
     RateLimited,
     Refusal,
     Refused,
@@ -33,7 +34,7 @@ async def test_pages_are_followed_to_the_end(
         tiktok.forget_requests()
         found = await find(client, "alice")
         assert ids(found) == [story.id for story in made if story.kind == "photo"]
-        assert dict(found.dropped) == {"no_media": 2}
+        assert dict(found.left_out) == {"no_media": 2}
         assert tiktok.count("list") == 4
     cursors = [httpx.URL(seen.url).params["cursor"] for seen in tiktok.seen("list")]
     assert cursors[0] == "0"
@@ -47,7 +48,7 @@ async def test_a_list_that_never_ends_ends(
     made = alice.photo()
     tiktok.fault("list", fault)
     found = await find(client, "alice")
-    assert (ids(found), found.missing) == ([made.id], 0), "TikTok counts no more than it listed"
+    assert (ids(found), found.left_out) == ([made.id], {}), "TikTok counts no more than it listed"
     assert tiktok.count("list") <= 2
 
 
@@ -61,7 +62,7 @@ async def test_a_list_that_breaks_off_is_read_again(
     broken = {"itemList": None, "HasMoreAfter": True, "TotalCount": None, "MaxCursor": 1}
     async with reading(tiktok, broken, broken, {}) as client:
         found = await find(client, "alice")
-    assert (ids(found), found.missing) == ([made.id], 0)
+    assert (ids(found), found.left_out) == ([made.id], {})
     tiktok.forget_requests()
     first = alice.photo()
     tiktok.most_per_page = 1
@@ -73,7 +74,7 @@ async def test_a_list_that_breaks_off_is_read_again(
     async with reading(tiktok, cut) as client:
         found = await find(client, "alice")
     assert len(found.stories) == 1
-    assert found.missing == 1
+    assert found.left_out == {"broken_off": 1}
 
 
 async def test_empty_pages_are_passed_over_while_there_is_more(
@@ -106,7 +107,7 @@ async def test_a_list_with_ever_new_pages_is_capped(
     found = await find(client, "alice")
     assert tiktok.count("list") == 3, "a second reading would end at the same place"
     assert len(found.stories) == 3
-    assert found.missing == 3
+    assert found.left_out == {"too_long": 3}
 
 
 async def test_a_partial_list_is_read_again(
@@ -115,17 +116,17 @@ async def test_a_partial_list_is_read_again(
     made = [alice.photo(), alice.photo()]
     async with reading(tiktok, {"TotalCount": "5"}, {}) as partial:
         found = await find(partial, "alice")
-    assert (ids(found), found.missing) == ([story.id for story in made], 0)
+    assert (ids(found), found.left_out) == ([story.id for story in made], {})
     tiktok.forget_requests()
     async with reading(tiktok, {"TotalCount": "5"}) as partial:
         found = await find(partial, "alice")
-    assert (ids(found), found.missing) == ([story.id for story in made], 3)
+    assert (ids(found), found.left_out) == ([story.id for story in made], {"held_back": 3})
     assert tiktok.count("list") == 2
     # The second reading fails, or brings less: the first one stands.
     for second in (b"", b"<html>", {"TotalCount": "5", "itemList": None}):
         async with reading(tiktok, {"TotalCount": "5"}, second) as partial:
             found = await find(partial, "alice")
-        assert (ids(found), found.missing) == ([story.id for story in made], 3)
+        assert (ids(found), found.left_out) == ([story.id for story in made], {"held_back": 3})
 
 
 async def test_a_private_account_is_private_in_the_second_reading_too(
@@ -225,3 +226,94 @@ async def test_the_rate_limit_is_passed_before_each_page_and_list(
     ) as client:
         await find(client, "alice")
     assert passed == [0, 1]
+
+
+# --- what is left out -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"privateItem": True}, "private"),
+        ({"video": {}, "imagePost": None, "isContentClassified": True}, "age_restricted"),
+        ({"imagePost": {"images": []}}, "not_ready"),
+        ({"video": {}, "imagePost": None}, "no_media"),
+        ({"imagePost": {"images": [{}] * 101}}, "unreadable"),
+        ({"author": {"id": "1", "uniqueId": "somebody"}}, "foreign"),
+        ({"isAd": True}, None),
+        ({"story": {"ExpiredAt": 1_700_000_000_000}, "createTime": 1_600_000_000}, None),
+    ],
+)
+async def test_every_reason_for_leaving_a_story_out_is_handed_on_beside_the_others(
+    client: StoryClient, alice: Account, flags: Said, reason: str | None
+) -> None:
+    first, odd, last = alice.photo(), alice.photo(item=flags), alice.photo()
+    found = await find(client, "alice")
+    assert ids(found) == [first.id, last.id]
+    assert found.left_out == ({reason: 1} if reason else {})
+    assert found.left_out_ids == ({odd.id: reason} if reason else {})
+
+
+async def test_entries_without_an_id_are_counted_once_and_not_as_held_back_too(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = alice.photo()
+    alice.photo(item={"id": None})
+    async with reading(tiktok, {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.left_out) == ([made.id], {"unreadable": 1})
+    stuck: Said = {"HasMoreAfter": True, "TotalCount": None}
+    async with reading(tiktok, {**stuck, "MaxCursor": 1}, {**stuck, "MaxCursor": 2}) as client:
+        found = await find(client, "alice")
+    assert found.left_out == {"unreadable": 1, "broken_off": 1}
+
+
+async def test_another_accounts_advert_does_not_stand_in_for_a_story_held_back(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    alice.photo(item={"author": {"id": "1", "uniqueId": "shop"}, "isAd": True})
+    async with reading(tiktok, {"TotalCount": "1"}) as client:
+        assert (await find(client, "alice")).left_out == {}
+    async with reading(tiktok, {"TotalCount": "2"}) as client:
+        assert (await find(client, "alice")).left_out == {"held_back": 1}
+
+
+@pytest.mark.parametrize(
+    ("total", "left_out"),
+    [
+        (None, {}),
+        ("", {}),
+        ("many", {}),
+        (-1, {}),
+        (0, {}),
+        ([9], {}),
+        (1.5, {}),
+        ("3", {"held_back": 2}),
+        (10**9, {"held_back": 10**6}),
+        ("9" * 18, {"held_back": 10**6}),
+    ],
+)
+async def test_a_count_that_is_no_number_promises_nothing_and_a_huge_one_is_cut(
+    tiktok: FakeTikTok, alice: Account, total: Any, left_out: dict[str, int]
+) -> None:
+    alice.photo()
+    async with reading(tiktok, {"TotalCount": total}) as client:
+        assert (await find(client, "alice")).left_out == left_out
+
+
+async def test_a_list_of_private_stories_alone_is_not_an_empty_one(
+    client: StoryClient, alice: Account
+) -> None:
+    alice.photo(item={"privateItem": True})
+    assert await failure(client, "alice") is PrivatePost
+
+
+async def test_a_link_to_a_story_says_nothing_of_the_rest_of_its_list(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo(item={"privateItem": True})
+    made = alice.photo()
+    async with reading(tiktok, {"TotalCount": "9"}) as client:
+        found = await find(client, made.url)
+    assert (ids(found), found.left_out, found.left_out_ids) == ([made.id], {}, {})

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Artifact, Job
+from jobs.models import Artifact, Item, Job
 from jobs.states import ItemState
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,28 @@ def test_lines_are_filtered_by_code(browser: Client, job: Job) -> None:
     page = browser.get("/admin/jobs/item/").content.decode()
     assert "?error_code=upstream_down" in page
     assert '?error_code="' not in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"), [("any", True), ("private", True), ("held_back", False), ("x", True)]
+)
+def test_lines_are_filtered_by_what_their_list_left_out(
+    browser: Client, job: Job, asked: str, *, there: bool
+) -> None:
+    short, whole = job.items.order_by("position")
+    Item.objects.filter(pk=short.pk).update(left_out={"private": 2, "foreign": 1})
+    page = browser.get(f"/admin/jobs/item/?left_out={asked}").content.decode()
+    assert (f"item/{short.pk}/change" in page) is there
+    assert (f"item/{whole.pk}/change" in page) is (asked == "x")
+    if there:
+        assert "2 private, 1 foreign" in page
+        assert "2 private, 1 foreign" in shown(browser, f"item/{short.pk}")
+        assert ">3<" in browser.get("/admin/jobs/job/").content.decode()
+
+
+def shown(browser: Client, row: str) -> str:
+    """A row's own page."""
+    return browser.get(f"/admin/jobs/{row}/change/").content.decode()
 
 
 def test_files_are_filtered_by_presence(browser: Client, job: Job) -> None:

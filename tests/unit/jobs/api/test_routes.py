@@ -191,6 +191,16 @@ def test_a_list_that_is_none(alice: Script, query: str, names: str) -> None:
 # --- acts ---
 
 
+@pytest.mark.parametrize("state", ["done", "partial", "empty", "failed"])
+def test_cancelling_a_job_that_has_settled_returns_it_as_it_is(alice: Script, state: str) -> None:
+    job = make_job(alice.user)
+    make_item(job, state=state)
+    before = alice.call("GET", f"/jobs/{job.pk}")
+    response = alice.call("POST", f"/jobs/{job.pk}/cancel")
+    assert (response.status_code, response.json()) == (200, before.json())
+    assert response.headers["ETag"] == before.headers["ETag"]
+
+
 def test_cancelling(alice: Script) -> None:
     job = make_job(alice.user, links=2)
     response = alice.call("POST", f"/jobs/{job.pk}/cancel")

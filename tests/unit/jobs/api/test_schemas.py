@@ -91,7 +91,10 @@ def test_the_shape_of_a_job(alice: Script) -> None:
         "phase", "files_done", "files_total", "bytes_done", "bytes_total", "eta_s"
     ]  # fmt: skip
     item = seen["items"][0]
-    assert list(item) == ["id", "line", "kind", "state", "error", "author", "stories"]
+    assert list(item) == [
+        "id", "line", "kind", "state", "error", "author", "stories", "left_out"
+    ]  # fmt: skip
+    assert item["left_out"] == []
     assert item["author"] == {"id": "1", "name": "ann", "nickname": "Ann"}
     story = item["stories"][0]
     assert list(story) == [
@@ -130,3 +133,31 @@ def test_a_line_that_waits_is_queued_with_a_reason_and_a_time(alice: Script) -> 
     assert (item["state"], item["error"]["code"]) == ("queued", "challenged")
     assert item["error"]["retryable"]
     assert 290 < item["error"]["retry_after_s"] <= 300
+
+
+def test_a_line_says_what_its_list_left_out_and_its_tag_changes_with_it(alice: Script) -> None:
+    job = make_job(alice.user)
+    item = make_item(
+        job, state="partial", error_code="upstream_down", left_out={"held_back": 2, "private": 1}
+    )
+    response = alice.call("GET", f"/jobs/{job.pk}")
+    seen = response.json()["items"][0]
+    assert (seen["state"], seen["error"]["code"]) == ("partial", "upstream_down")
+    assert seen["left_out"] == [
+        {
+            "reason": "held_back",
+            "count": 2,
+            "code": "upstream_down",
+            "message": "TikTok counts 2 more stories than it shows us.",
+        },
+        {
+            "reason": "private",
+            "count": 1,
+            "code": "private_post",
+            "message": "1 story is private.",
+        },
+    ]
+    assert alice.call("GET", "/jobs").json()["jobs"][0]["items"][0]["left_out"] == seen["left_out"]
+    item.left_out = {"held_back": 3, "private": 1}
+    item.save()
+    assert alice.call("GET", f"/jobs/{job.pk}").headers["ETag"] != response.headers["ETag"]

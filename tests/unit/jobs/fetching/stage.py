@@ -19,6 +19,7 @@ from jobs.queue.settling import Outcome
 from stories import structures
 from stories.errors import StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
+from stories.left_out import LeftOutReason
 from stories.structures import Author, Media, MediaKind, MediaVariant, StoryKind, Verified
 
 AUTHOR = Author(id="6812345678901234567", name="sample.user", nickname="Sample\x00 Näme")
@@ -114,9 +115,10 @@ def a_story(
     return structures.Story(**(fields | facts))
 
 
-def listed(*stories: structures.Story, **dropped: int) -> Listed:
-    """The list of these stories; dropped: how many were left out, by reason."""
-    return Listed(author=AUTHOR, stories=stories, dropped=dropped)
+def listed(*stories: structures.Story, **left_out: int) -> Listed:
+    """The list of these stories; left_out: how many are not among them, by reason."""
+    counts = {LeftOutReason(reason): count for reason, count in left_out.items()}
+    return Listed(author=AUTHOR, stories=stories, left_out=counts)
 
 
 def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = None) -> Event:

@@ -18,6 +18,7 @@ from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.pages.pages import saved, shown
 
 pytestmark = pytest.mark.django_db
+S = ItemState
 
 
 def test_someone_elses_job_is_not_found(bobs: Client, alice: User) -> None:
@@ -54,6 +55,26 @@ def test_acts_need_a_post_and_a_token(client: Client, alice: User) -> None:
     response = strict.post(f"/jobs/{job.pk}/forget/")
     assert response.status_code == 403
     assert "Nothing was done" in shown(response)
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.PARTIAL, S.EMPTY, S.FAILED, S.CANCELLED])
+def test_a_job_cancelled_from_a_second_tab_after_it_ended_stays_as_it_is_and_says_so(
+    client: Client, alice: User, state: ItemState
+) -> None:
+    job = make_job(alice, links=1, state=state)
+    settled_at = job.settled_at
+    page = shown(client.post(f"/jobs/{job.pk}/cancel/", follow=True))
+    assert "Nothing was cancelled: this job had already ended." in page
+    job.refresh_from_db()
+    assert (job.items.get().state, job.settled_at) == (state, settled_at)
+
+
+def test_a_job_cancelled_in_time_needs_no_words(client: Client, alice: User) -> None:
+    job = make_job(alice, links=1)
+    make_item(job, state=S.DONE)
+    page = shown(client.post(f"/jobs/{job.pk}/cancel/", follow=True))
+    assert "already ended" not in page
+    assert sorted(job.items.values_list("state", flat=True)) == ["cancelled", "done"]
 
 
 def test_cancel(client: Client, alice: User) -> None:

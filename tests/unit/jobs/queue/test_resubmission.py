@@ -88,9 +88,21 @@ def test_a_job_is_made_of_the_refetchable_lines(
     assert (new.owner, new.note) == (old.owner, "why")
     assert (new.posts, new.audio, new.prefer) == (True, Audio.MP3, Prefer.HIGHEST)
     assert [item.line for item in new.items.order_by("position")] == ["@a1", "@c3"]
+    earlier = dict(old.items.values_list("line", "pk"))
+    assert [item.refetch_of for item in new.items.order_by("position")] == [
+        earlier["@a1"],
+        earlier["@c3"],
+    ]
     nothing = make_job(links=2, state=S.EMPTY)
     with django_assert_num_queries(1):
         assert refetch(nothing) is None
+
+
+@pytest.mark.django_db
+def test_a_line_that_asks_for_something_else_fetches_the_rest_of_nothing() -> None:
+    old = make_job(links=1, state=S.CANCELLED)
+    (item,) = resubmit(old, ["@somebody.else"]).items.all()
+    assert item.refetch_of is None
 
 
 @pytest.mark.django_db

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +239,52 @@ def test_a_zip_of_nothing_is_not_made(run: Run, alice: Account) -> None:
     result = run("@alice", zipped=True)
     assert (result.exit_code, result.bundle) == (0, None)
     assert not run.out.exists()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_of_three_listed_stories_one_cannot_be_read(
+    run: Run, alice: Account, *, zipped: bool
+) -> None:
+    alice.photo()
+    alice.photo(item={"video": {}, "imagePost": None})
+    alice.photo()
+    result = run("@alice", zipped=zipped)
+    (line,) = result.lines
+    assert (line.state.value, len(line.files), result.exit_code) == ("partial", 2, 1)
+    if result.bundle and result.bundle.path:
+        with zipfile.ZipFile(result.bundle.path) as bundle:
+            text = bundle.read("manifest.csv").decode("utf-8-sig")
+        *files, left_out = csv.DictReader(io.StringIO(text))
+        assert [row["what"] for row in files] == ["media", "media"]
+        assert left_out["file"] == left_out["sha256"] == ""
+        assert [left_out[name] for name in ("author", "what", "left_out", "reason")] == [
+            "alice",
+            "left_out",
+            "1",
+            "no_media",
+        ]
+    (item,) = as_dict(result)["items"]
+    assert item["error"]["code"] == "upstream_changed"
+    assert item["left_out"] == [
+        {
+            "reason": "no_media",
+            "count": 1,
+            "code": "upstream_changed",
+            "message": "1 story came without a file that can be saved.",
+        }
+    ]
+
+
+def test_an_account_of_which_nothing_is_for_everyone_is_not_empty(run: Run, alice: Account) -> None:
+    alice.photo(item={"privateItem": True})
+    result = run("@alice")
+    assert (result.lines[0].state.value, result.exit_code) == ("failed", 2)
+    (item,) = as_dict(result)["items"]
+    assert item["error"]["code"] == "private_post"
+    assert [entry["count"] for entry in item["left_out"]] == [1]
+
+
+def test_a_whole_list_leaves_nothing_out(run: Run, alice: Account) -> None:
+    alice.photo()
+    result = run("@alice")
+    assert (result.exit_code, as_dict(result)["items"][0]["left_out"]) == (0, [])

@@ -22,6 +22,7 @@ from jobs.standalone.terminal import Display, escape_unencodable, print_line, pr
 from jobs.states import ItemState
 from jobs.zips.archive import FileFacts
 from stories.errors import Advert, MediaUnavailable, RateLimited, StoriesError, UpstreamDown
+from stories.left_out import LeftOutReason
 from stories.structures import Author, Media, MediaKind, Story, StoryKind
 from stories.targets import parse_line
 
@@ -166,6 +167,22 @@ def test_a_line_saved_in_part_counts_and_names_what_is_missing(streams: Streams)
     assert first == "fetch: @alice: only 2 of 4 saved"
     assert second.startswith(
         "fetch: @alice: https://www.tiktok.com/@alice/story/2: media_unavailable: "
+    )
+
+
+def test_a_line_whose_list_leaves_something_out_says_how_many_and_why(streams: Streams) -> None:
+    line = a_line(a_story(a_file(Path("/out/a.jpg"))), state=ItemState.PARTIAL)
+    line.left_out = {LeftOutReason.HELD_BACK: 2, LeftOutReason.PRIVATE: 1}
+    line.error = UpstreamDown()
+    streams.display.line_settled(line)
+    out, err = streams.read()
+    assert out == ""
+    assert err == (
+        "fetch: @alice: saved in part, 1 file\n"
+        "fetch: @alice: upstream_down: TikTok counts 2 more stories than it shows us. "
+        "A later attempt often works.\n"
+        "fetch: @alice: private_post: 1 story is private. "
+        "Only what everyone can see can be saved.\n"
     )
 
 

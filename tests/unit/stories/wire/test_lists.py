@@ -48,6 +48,7 @@ DROPPED: dict[str, tuple[dict[str, Any], str | None]] = {
     "private": ({"privateItem": True}, "private"),
     "secret": ({"secret": True}, "private"),
     "advertisement": ({"isAd": True}, "ad"),
+    "another author's advertisement": ({"isAd": True, "author": {"id": "1"}}, "foreign_ad"),
     "expired now": ({"story": {"ExpiredAt": int(NOW.timestamp()) * 1000}}, "expired"),
     "expires next second": ({"story": {"ExpiredAt": (int(NOW.timestamp()) + 1) * 1000}}, None),
     "expiry as text": ({"story": {"ExpiredAt": str(int(NOW.timestamp()) * 1000)}}, "expired"),
@@ -254,7 +255,8 @@ def test_an_unreadable_list_is_never_no_story(answer: bytes, kind: type[StoriesE
     ("dropped", "kind"),
     [
         ({}, None),
-        ({"expired": 3, "private": 1, "ad": 1}, None),
+        ({"expired": 3, "ad": 1, "foreign_ad": 2}, None),
+        ({"expired": 3, "private": 1, "ad": 1}, errors.PrivatePost),
         ({"expired": 1, "no_media": 1}, errors.UpstreamChanged),
         ({"unreadable": 2}, errors.UpstreamChanged),
         ({"foreign": 2}, errors.UpstreamChanged),
