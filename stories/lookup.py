@@ -114,7 +114,10 @@ async def look_up(
         posts=posts,
         may_be_listed=age <= SURELY_OVER,
         evidence=Evidence(
-            is_story=is_story, day_is_over=age > STORY_LIFE, author_is_certain=author_is_certain
+            is_story=is_story,
+            posts=posts,
+            day_is_over=age > STORY_LIFE,
+            author_is_certain=author_is_certain,
         ),
     )
     return await lookup.find()
@@ -337,6 +340,7 @@ class _ItemLookup:
     def _take_clue(self, clue: ItemClue) -> None:
         self.author = self.author or clue.author
         self.evidence.is_story = self.evidence.is_story or clue.is_story
+        self.evidence.exists = clue.exists or self.evidence.exists
 
     async def _from_page(self) -> LookupResult | None:
         """The item from its own page. Raises what the page says of the item for certain."""
@@ -373,7 +377,7 @@ class _ItemLookup:
             logger.info("embed did not help: %s %s", error.code, error.detail)
             evidence.embed_error = self._note(error)
             return None
-        evidence.exists = True
+        evidence.embed_shows = True
         # An embed does not tell a story from an ordinary post.
         return story if evidence.is_story or self.posts else None
 
@@ -396,7 +400,8 @@ class _ItemLookup:
     def _needs_oembed(self) -> bool:
         """Whether it would matter that oEmbed knows the item, or who posted it."""
         evidence = self.evidence
-        if self.shut >= MAX_SHUT or evidence.exists or evidence.left_out is not None:
+        told = evidence.exists and self.author is not None
+        if self.shut >= MAX_SHUT or told or evidence.left_out is not None:
             return False
         settled = evidence.is_story and evidence.day_is_over and evidence.page_denies
         return self.may_be_listed and not settled

@@ -23,16 +23,18 @@ from stories.errors import (
 class Evidence:
     """Everything that TikTok's answers said of one item, none of which brought it.
 
-    is_story: its link or an answer says that it is a story. day_is_over: it was posted more than a
-    day ago. page_error, embed_error: of its own page and its embed; None when not asked.
-    list_error: the reason there is no list of its author. left_out: the reason its author's list
-    names it and does not have it. list_is_partial: a list was read, and not to its end. absent: a
-    whole list is without it. author_is_certain: TikTok itself named the author of that list; a
-    name in a pasted link proves nothing. exists: an embed or oEmbed knows the item; False when
+    is_story: its link or an answer says that it is a story. posts: an ordinary post is wanted, too.
+    day_is_over: it was posted more than a day ago. page_error, embed_error: of its own page and its
+    embed; None when not asked. list_error: the reason there is no list of its author. left_out: the
+    reason its author's list names it and does not have it. list_is_partial: a list was read, and
+    not to its end. absent: a whole list is without it. author_is_certain: TikTok itself named the
+    author of that list; a name in a pasted link proves nothing. embed_shows: its embed shows it,
+    which does not tell a story from an ordinary post. exists: an answer knows the item; False when
     oEmbed says that there is none.
     """
 
     is_story: bool
+    posts: bool = False
     day_is_over: bool
     author_is_certain: bool = False
     page_error: StoriesError | None = None
@@ -41,6 +43,7 @@ class Evidence:
     left_out: StoriesError | None = None
     list_is_partial: bool = False
     absent: bool = False
+    embed_shows: bool = False
     exists: bool | None = None
 
     @property
@@ -74,13 +77,13 @@ def verdict(evidence: Evidence) -> StoriesError:
 
 def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
     """The error of an item whose page says that there is none."""
-    if evidence.is_story and evidence.day_is_over and evidence.left_out is None:
+    if evidence.embed_shows and evidence.absent and not evidence.is_story:
+        return NotAStory("its embed shows it, and its author's list is without it")
+    no_story_now = evidence.is_story or (evidence.absent and not evidence.posts)
+    if evidence.day_is_over and no_story_now:
         return Gone("more than 24 hours old, and TikTok does not show it")
     if evidence.exists:
         # Withheld here, as from a region; "gone" would be final, and wrong.
-        shown = evidence.embed_error is None and not evidence.is_story
-        if shown and evidence.absent:
-            return NotAStory("its embed shows it, and its author's list is without it")
         return Unavailable(f"its page denies it, and another answer knows it; {page.detail}")
     if evidence.exists is False:
         return Gone("neither its page nor oEmbed knows it")

@@ -329,7 +329,9 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     # That a line was cancelled, its state says.
     error = None if item.error and item.error.is_cancelled else item.error
     waits_for_tiktok = item.waiting and item.error is not None and item.error.is_refusal
-    left_out = () if item.state == ItemState.RUNNING or waits_for_tiktok else item.left_out
+    # A line that begins anew has no list yet, and TikTok's refusal is said once.
+    left_out = item.left_out if not item.open or item.waiting else ()
+    left_out = () if waits_for_tiktok else left_out
     explained = _explained_by_list(item)
     if explained is not None:
         # What is missing and how much of it says more than the words of the code.

@@ -41,11 +41,12 @@ class ItemClue:
     """What an answer tells about an item beside the item, also when it does not show it.
 
     author: who posted it, as this answer says; the id may be empty, the name never is. is_story:
-    True when it says that the item is a story.
+    True when it says that the item is a story. exists: True when it holds the item, if only a part.
     """
 
     author: Author | None = None
     is_story: bool = False
+    exists: bool = False
 
 
 NO_CLUE = ItemClue()
@@ -84,6 +85,7 @@ def page_clue(html: bytes, item_id: str) -> ItemClue:
     return ItemClue(
         author=_named_in(item),
         is_story=says_story(detail) or isinstance(item.get("story"), dict),
+        exists=True,
     )
 
 
@@ -112,7 +114,7 @@ def embed_clue(html: bytes, item_id: str) -> ItemClue:
     # An embed without the item may still hold its author; of another item it says nothing.
     if item.get("id") is not None and as_id(item.get("id")) != item_id:
         return NO_CLUE
-    return ItemClue(author=_named_in(item))
+    return ItemClue(author=_named_in(item), exists=item.get("id") is not None)
 
 
 def _page_detail(html: bytes) -> Raw:

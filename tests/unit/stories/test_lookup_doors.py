@@ -338,6 +338,17 @@ async def test_what_may_be_withheld_from_this_region_is_not_gone(
         assert await failure(client, link) is Unavailable
 
 
+async def test_what_its_embed_still_names_is_not_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    hidden = withheld(alice, "", listed=False)
+    tiktok.fault("oembed", 404)
+    assert await failure(client, nameless(hidden.id)) is Unavailable
+    hidden.embed["itemInfos"] = None
+    assert await failure(client, nameless(hidden.id)) is Gone
+
+
 async def test_a_list_that_is_kept_from_us_leaves_it_open(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:

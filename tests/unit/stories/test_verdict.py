@@ -52,11 +52,42 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
         Unavailable,
     ),
     "denied, embed shows a post": (
-        {"page_error": DENIED, "exists": True, "absent": True, "is_story": False},
+        {
+            "page_error": DENIED,
+            "exists": True,
+            "embed_shows": True,
+            "absent": True,
+            "is_story": False,
+        },
         NotAStory,
     ),
     "denied, embed shows it, list unknown": (
-        {"page_error": DENIED, "exists": True, "is_story": False},
+        {"page_error": DENIED, "exists": True, "embed_shows": True, "is_story": False},
+        Unavailable,
+    ),
+    "denied, embed knows it without media": (
+        {"page_error": DENIED, "exists": True, "absent": True, "is_story": False},
+        Unavailable,
+    ),
+    "denied, no story any more": (
+        {
+            "page_error": DENIED,
+            "exists": True,
+            "absent": True,
+            "is_story": False,
+            "day_is_over": True,
+        },
+        Gone,
+    ),
+    "denied, post of yesterday that is wanted": (
+        {
+            "page_error": DENIED,
+            "exists": True,
+            "absent": True,
+            "is_story": False,
+            "posts": True,
+            "day_is_over": True,
+        },
         Unavailable,
     ),
     "denied, name unknown": (

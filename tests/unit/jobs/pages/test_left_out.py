@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.models import Item, Job
 from jobs.states import ItemState
-from tests.factories import make_item
+from tests.factories import make_artifact, make_item
 from tests.unit.jobs.pages.pages import page_of, saved, shown
 
 pytestmark = pytest.mark.django_db
@@ -85,8 +85,20 @@ def test_a_line_that_waits_for_another_look_says_what_it_waits_for(
     assert "1 story left out" not in page, "nothing is final yet"
     Item.objects.update(error_code="refused")
     assert page_of(job).lines[0].left_out == ()
+    Item.objects.update(error_code="", not_before=None)
+    assert page_of(job).lines[0].left_out == (), "asked for again, and nothing known of that yet"
     Item.objects.update(state=S.RUNNING, error_code="", heartbeat_at=later)
     assert page_of(job).lines[0].left_out == ()
+
+
+def test_a_zip_of_a_part_is_not_called_everything(client: Client, alice: User) -> None:
+    job = short(alice, {"private": 1}, "private_post")
+    make_artifact(job.items.get().stories.get(), position=2)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "ZIP of 2 files ·" in page
+    assert "ZIP of everything" not in page
+    job.items.update(state=S.DONE, left_out={}, error_code="")
+    assert "ZIP of everything ·" in shown(client.get(f"/jobs/{job.pk}/"))
 
 
 def test_nothing_saved_and_something_left_out(client: Client, alice: User) -> None:
