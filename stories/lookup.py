@@ -24,6 +24,7 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamError,
 )
+from stories.hosts import SITE
 from stories.http.session import Session
 from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
@@ -32,8 +33,11 @@ from stories.wire import left_out_error
 logger = logging.getLogger(__name__)
 
 STORY_LIFE = timedelta(hours=24)
-# Twice a story's life: a link this old needs no request, whatever either clock says.
+# Twice a story's life: a link this old by both clocks needs no request.
 SURELY_OVER = timedelta(hours=48)
+
+# Small, and not about anybody.
+TIME_URL = f"{SITE}robots.txt"
 
 OnAuthor = Callable[[Author], None]
 
@@ -125,6 +129,33 @@ class _Lookup:
     on_author: OnAuthor
     author_confirmed: bool = False
 
+    # --- the time -----------------------------------------------------------------------------
+
+    @property
+    def site_now(self) -> datetime:
+        """The time to judge by, which is TikTok's where it is known."""
+        return self.client.clock.now(self.now)
+
+    async def _surely_over(self, target: Target, *, ask: bool) -> bool:
+        """Whether an item is too old for a story, by our clock and by TikTok's.
+
+        ask: spend one request where TikTok's clock is not known; its answer tells the time whatever
+        else it says. Without it our own clock decides alone. Raises the error that kept the time
+        from us.
+        """
+        posted = posted_at(target.item_id or "")
+        if self.now - posted <= SURELY_OVER:
+            return False
+        clock = self.client.clock
+        if clock.last_told() is None and ask:
+            try:
+                await self.session.get_page(TIME_URL)
+            except StoriesError:
+                if clock.last_told() is None:
+                    raise
+        told = clock.last_told()
+        return not ask if told is None else told - posted > SURELY_OVER
+
     # --- an account ---------------------------------------------------------------------------
 
     async def account(self, target: Target) -> LookupResult:
@@ -192,8 +223,7 @@ class _Lookup:
 
     async def story(self, target: Target) -> LookupResult:
         """The story of a story link."""
-        age = self.now - posted_at(target.item_id or "")
-        if age > SURELY_OVER:
+        if await self._surely_over(target, ask=True):
             raise Gone("posted more than 48 hours ago")
         outcome = await self._find_in_list(target)
         if outcome.result is not None:
@@ -203,6 +233,7 @@ class _Lookup:
         except (NotAStory, RateLimited):
             raise
         except StoriesError as error:
+            age = self.site_now - posted_at(target.item_id or "")
             raise _story_error(
                 error, outcome, age=age, author_confirmed=self.author_confirmed
             ) from error
@@ -273,7 +304,7 @@ class _Lookup:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
-        if story.is_story and story.leaves_at is not None and story.leaves_at <= self.now:
+        if story.is_story and story.leaves_at is not None and story.leaves_at <= self.site_now:
             raise Gone("it has left TikTok")
         self.on_author(story.author)
         return LookupResult(
@@ -285,7 +316,7 @@ class _Lookup:
     async def post(self, target: Target) -> LookupResult:
         """The item of a plain post link, which may be a story after all."""
         outcome = _ListOutcome()
-        if self.now - posted_at(target.item_id or "") > SURELY_OVER:
+        if await self._surely_over(target, ask=not self.posts):
             if not self.posts:
                 raise NotAStory("posted more than 48 hours ago")
         else:

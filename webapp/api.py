@@ -51,6 +51,7 @@ STATUS: Final[dict[str, int]] = {
     "rate_limited": 503,
     "upstream_down": 502,
     "timed_out": 504,
+    "clock_wrong": 502,
     "upstream_changed": 502,
     "media_unavailable": 502,
     "media_corrupt": 502,

@@ -26,6 +26,7 @@ RETRYABLE = {
     "rate_limited": True,
     "upstream_down": True,
     "timed_out": True,
+    "clock_wrong": True,
     "upstream_changed": False,
     "media_unavailable": True,
     "media_corrupt": True,
