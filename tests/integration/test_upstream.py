@@ -84,6 +84,18 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
         assert breaker.probe() is None
 
 
+def test_a_pause_of_a_clock_that_was_days_ahead_is_over_when_it_is_set_right() -> None:
+    breaker.open_for(Refused())
+    later = str(time.time() + 2 * 86_400)
+    connection.execute(lambda server: server.hset("storykeep:breaker", "until", later))
+    forget_tiktok()
+    assert breaker.open_state() is None
+    assert breaker.probe() is None
+    until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
+    assert timedelta(hours=5) < until - timezone.now() <= timedelta(seconds=breaker.MAX_PAUSE_S + 1)
+    assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")
+
+
 def test_the_first_one_was_refused_too() -> None:
     breaker.open_for(Refused())
     connection.execute(lambda server: server.hset("storykeep:breaker", "until", "1"))
