@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
@@ -23,7 +23,6 @@ from stories.errors import (
     AgeRestricted,
     Challenged,
     DeadShortLink,
-    LoginRequired,
     MediaError,
     MediaUnavailable,
     NoSuchAccount,
@@ -39,10 +38,19 @@ from stories.errors import (
 )
 from stories.hosts import SITE, is_link_host
 from stories.http.headers import Purpose
+from stories.http.identity import identity_ladder
+from stories.http.identity_search import IdentityMemory, IdentitySearch
+from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import Resolve, system_resolve
-from stories.http.session import MAX_REDIRECTS, RateLimit, Session, is_login_page, no_rate_limit
-from stories.http.tls import CaFile
-from stories.http.transports import Transport, create_media_transport, create_page_transport
+from stories.http.session import (
+    MAX_REDIRECTS,
+    Page,
+    RateLimit,
+    Session,
+    is_login_page,
+    no_rate_limit,
+)
+from stories.http.transports import Transport, create_media_transport
 from stories.links import canonical_url, is_app_advert, parse_redirect
 from stories.media import decoders
 from stories.media.download import (
@@ -55,6 +63,7 @@ from stories.media.download import (
     size_limit,
     transfer,
 )
+from stories.site_clock import SiteClock
 from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
 
@@ -96,8 +105,10 @@ class StoryClient:
     """A client of TikTok's public stories: one per event loop, an async context manager.
 
     rate_limit: awaited before each page or list request, never before media. identities: None means
-    that every name is looked up. page_transport, media_transport: in place of those that `config`
-    describes; they stay the caller's to close. resolve: how host names become addresses.
+    that every name is looked up. identity_memory: of who TikTok serves; None for one that lasts as
+    long as the client. clock: TikTok's, noted from every answer. page_transport, media_transport:
+    in place of those that `config` describes; they stay the caller's to close. resolve: how host
+    names become addresses.
     """
 
     def __init__(
@@ -106,6 +117,8 @@ class StoryClient:
         *,
         rate_limit: RateLimit = no_rate_limit,
         identities: Identities | None = None,
+        identity_memory: IdentityMemory | None = None,
+        clock: SiteClock | None = None,
         page_transport: Transport | None = None,
         media_transport: Transport | None = None,
         resolve: Resolve = system_resolve,
@@ -115,7 +128,11 @@ class StoryClient:
         self._identities = identities
         self._given_transports = (page_transport, media_transport)
         self._resolve = resolve
-        self._transports: tuple[Transport, Transport] | None = None
+        self.clock = clock or SiteClock()
+        self._identity_search = IdentitySearch(
+            identity_ladder(self.config.page_transport), identity_memory
+        )
+        self._transports: tuple[PageTransports, Transport] | None = None
         self._resources = AsyncExitStack()
         self._transfer_slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
@@ -125,16 +142,16 @@ class StoryClient:
 
     async def __aenter__(self) -> Self:
         """Open the connection pools. Raises OSError when the CA bundle cannot be read."""
-        pages, media = self._given_transports
+        given_pages, media = self._given_transports
         if media is None:
             media = await self._resources.enter_async_context(
                 _media_transport(self.config, self._resolve)
             )
-        if pages is None:
-            ca_file = CaFile(self.config.ca_bundle)
-            self._resources.callback(ca_file.close)
+        if given_pages is not None:
+            pages: PageTransports = GivenTransport(given_pages)
+        else:
             pages = await self._resources.enter_async_context(
-                _page_transport(self.config, self._resolve, ca_file)
+                open_page_transports(self.config, self._resolve)
             )
         self._transports = (pages, media)
         # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
@@ -159,9 +176,11 @@ class StoryClient:
         pages, media = self._transports
         return Session(
             config=self.config,
-            page_transport=pages,
+            page_transports=pages,
             media_transport=media,
             rate_limit=self._rate_limit,
+            search=self._identity_search,
+            clock=self.clock,
         )
 
     # --- accounts -----------------------------------------------------------------------------
@@ -176,11 +195,9 @@ class StoryClient:
         for _ in range(MAX_REDIRECTS):
             location = await _next_hop(url, session)
             parts = urlsplit(location)
-            if is_link_host(parts.netloc) and not is_app_advert(location):
-                if is_login_page(location):
-                    raise LoginRequired("the short link leads to the sign-in page")
-                if parts.path in {"", "/"}:
-                    raise DeadShortLink("it leads to the home page")
+            is_home = is_link_host(parts.netloc) and parts.path in {"", "/"}
+            if is_home and not is_app_advert(location):
+                raise DeadShortLink("it leads to the home page")
             expanded = parse_redirect(location)
             if expanded.kind is not TargetKind.SHORT:
                 return expanded
@@ -220,7 +237,7 @@ class StoryClient:
         now: aware, decides what is active. Raises StoriesError when there is no list.
         """
         return await story_list.get_story_list(
-            author, session, open_session=self.session, now=now or datetime.now(UTC)
+            author, session, open_session=session.sibling, clock=self.clock, now=now
         )
 
     async def get_item(
@@ -235,11 +252,15 @@ class StoryClient:
 
         on_clue: called with what the page tells beside the item, also when it does not show it.
         """
-        page = await session.get_page(f"{SITE}@_/video/{item_id}")
-        if not page.found:
-            raise Unavailable("the item's page answers 404")
-        on_clue(wire.page_clue(page.body, item_id))
-        return wire.page_item(page.body, item_id, now=now or datetime.now(UTC))
+
+        async def read() -> Story:
+            page = await session.get_page(f"{SITE}@_/video/{item_id}")
+            if not page.found:
+                raise Unavailable("the item's page answers 404")
+            on_clue(wire.page_clue(page.body, item_id))
+            return wire.page_item(page.body, item_id, now=self.clock.now(now))
+
+        return await session.ask(read)
 
     async def get_embedded_item(
         self,
@@ -255,12 +276,16 @@ class StoryClient:
         is_story: True when its link said so; the embed does not. on_clue: called with what the
         embed tells beside the item, also when it does not show it.
         """
-        page = await session.get_page(f"{SITE}embed/v2/{item_id}")
-        if not page.found:
-            raise Unavailable("the item's embed answers 404")
-        on_clue(wire.embed_clue(page.body, item_id))
-        moment = now or datetime.now(UTC)
-        return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
+
+        async def read() -> Story:
+            page = await session.get_page(f"{SITE}embed/v2/{item_id}")
+            if not page.found:
+                raise Unavailable("the item's embed answers 404")
+            on_clue(wire.embed_clue(page.body, item_id))
+            moment = self.clock.now(now)
+            return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
+
+        return await session.ask(read)
 
     async def get_author_name(
         self, item_id: str, session: Session, *, owner: str | None = None
@@ -271,8 +296,9 @@ class StoryClient:
         and what Session.get_page does.
         """
         link = f"{SITE}@{owner or '_'}/video/{item_id}"
+        address = f"{SITE}oembed?{urlencode({'url': link})}"
         try:
-            page = await session.get_page(f"{SITE}oembed?{urlencode({'url': link})}", Purpose.LIST)
+            page = await session.ask(partial(session.get_page, address, Purpose.LIST))
         except UpstreamChanged as error:
             if error.status != _BAD_REQUEST:
                 raise
@@ -349,17 +375,6 @@ def _media_transport(config: ClientConfig, resolve: Resolve) -> Transport:
     )
 
 
-def _page_transport(config: ClientConfig, resolve: Resolve, ca_file: CaFile) -> Transport:
-    return create_page_transport(
-        curl=config.page_transport == "curl",
-        proxy=config.proxy,
-        ca_file=ca_file,
-        ca_bundle=config.ca_bundle,
-        max_bytes=config.max_page_bytes,
-        resolve=resolve,
-    )
-
-
 async def _next_hop(url: str, session: Session) -> str:
     """The address that one step of a short link redirects to."""
     # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
@@ -368,13 +383,30 @@ async def _next_hop(url: str, session: Session) -> str:
     except (Challenged, Refused) as error:
         logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
         page = None
-    if page is None or (page.found and page.location is None):
-        page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
+    if page is None or (page.found and _leads_nowhere(page)):
+        page = await session.ask(partial(_navigate_short_link, url, session))
     if not page.found:
         raise DeadShortLink("status 404")
     if page.location is None:
         raise UpstreamChanged("the short link is answered by a page instead of a redirect")
     return page.location
+
+
+async def _navigate_short_link(url: str, session: Session) -> Page:
+    """The answer that a browser gets to a short link. Raises LoginRequired."""
+    page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
+    if page.location is not None and _is_login_page(page.location):
+        raise session.login_wall("the short link")
+    return page
+
+
+def _leads_nowhere(page: Page) -> bool:
+    """Whether a preview was kept from where a short link leads."""
+    return page.location is None or _is_login_page(page.location)
+
+
+def _is_login_page(location: str) -> bool:
+    return is_link_host(urlsplit(location).netloc) and is_login_page(location)
 
 
 async def _find_author(target: Target, session: Session) -> Author:
@@ -404,14 +436,21 @@ async def _get_profile(target: Target, session: Session) -> Author:
         user_id=target.user_id,
         sec_uid=target.sec_uid,
     )
-    page = await session.get_page(canonical_url(owner))
-    if not page.found:
-        raise NoSuchAccount("status 404")
-    return wire.profile_author(page.body, owner)
+
+    async def read() -> Author:
+        page = await session.get_page(canonical_url(owner))
+        if not page.found:
+            raise NoSuchAccount("status 404")
+        return wire.profile_author(page.body, owner)
+
+    return await session.ask(read)
 
 
 async def _get_embed(name: str, session: Session) -> Author:
-    page = await session.get_page(f"{SITE}embed/@{name}")
-    if not page.found:
-        raise Unavailable("the embed answers 404")
-    return wire.embed_author(page.body, name)
+    async def read() -> Author:
+        page = await session.get_page(f"{SITE}embed/@{name}")
+        if not page.found:
+            raise Unavailable("the embed answers 404")
+        return wire.embed_author(page.body, name)
+
+    return await session.ask(read)

@@ -6,7 +6,8 @@
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
-    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, UnknownAnswer, UpstreamChanged
+    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, ClockWrong, UnknownAnswer,
+    │   │                     UpstreamChanged
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
     └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge
 
@@ -161,6 +162,14 @@ class TimedOut(UpstreamError):
     code = "timed_out"
     message = "This took longer than one item may take."
     hint = "A later attempt may be quicker; a slow line may need a smaller batch."
+
+
+class ClockWrong(UpstreamError):
+    """A certificate that is not valid yet, or not any more, by this server's clock."""
+
+    code = "clock_wrong"
+    message = "TikTok cannot be asked: this server's clock seems to be wrong."
+    hint = "Whoever runs this instance can have it set over the network (NTP)."
 
 
 class UnknownAnswer(UpstreamError):

@@ -31,6 +31,7 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
+from stories.hosts import SITE
 from stories.http.session import Session
 from stories.left_out import ERRORS, LeftOutReason
 from stories.story_list import StoryList
@@ -41,8 +42,11 @@ from stories.wire import ItemClue, left_out_error
 logger = logging.getLogger(__name__)
 
 STORY_LIFE = timedelta(hours=24)
-# Twice a story's life: a link this old needs no request, whatever either clock says.
+# Twice a story's life: a link this old by both clocks needs no request.
 SURELY_OVER = timedelta(hours=48)
+
+# Small, and not about anybody.
+TIME_URL = f"{SITE}robots.txt"
 
 MAX_SHUT: Final = 3
 """Requests of one look-up that TikTok may turn away or not answer; then no other way is tried."""
@@ -101,24 +105,18 @@ async def look_up(
     accounts = _Accounts(client=client, session=session, now=now, fresh=fresh, on_author=on_author)
     if target.kind not in {TargetKind.STORY, TargetKind.POST}:
         return await accounts.find(target)
-    age = now - posted_at(target.item_id or "")
     is_story = target.kind is TargetKind.STORY
-    if age > SURELY_OVER:
-        if is_story:
-            raise Gone("posted more than 48 hours ago")
-        if not posts:
-            raise NotAStory("posted more than 48 hours ago")
+    is_over = await accounts.is_surely_over(target.item_id or "", ask=is_story or not posts)
+    if is_over and is_story:
+        raise Gone("posted more than 48 hours ago")
+    if is_over and not posts:
+        raise NotAStory("posted more than 48 hours ago")
     lookup = _ItemLookup(
         accounts=accounts,
         target=target,
         posts=posts,
-        may_be_listed=age <= SURELY_OVER,
-        evidence=Evidence(
-            is_story=is_story,
-            posts=posts,
-            day_is_over=age > STORY_LIFE,
-            author_is_certain=author_is_certain,
-        ),
+        may_be_listed=not is_over,
+        evidence=Evidence(is_story=is_story, posts=posts, author_is_certain=author_is_certain),
     )
     return await lookup.find()
 
@@ -132,6 +130,35 @@ class _Accounts:
     now: datetime
     fresh: bool
     on_author: OnAuthor
+
+    # --- the time -----------------------------------------------------------------------------
+
+    @property
+    def site_now(self) -> datetime:
+        """The time to judge by, which is TikTok's where it is known."""
+        return self.client.clock.now(self.now)
+
+    async def is_surely_over(self, item_id: str, *, ask: bool) -> bool:
+        """Whether an item is too old for a story, by our clock and by TikTok's.
+
+        ask: spend one request where TikTok's clock is not known; its answer tells the time whatever
+        else it says. Without it our own clock decides alone. Raises the error that kept the time
+        from us.
+        """
+        posted = posted_at(item_id)
+        if self.now - posted <= SURELY_OVER:
+            return False
+        clock = self.client.clock
+        if clock.last_told() is None and ask:
+            try:
+                await self.session.get_page(TIME_URL)
+            except StoriesError:
+                if clock.last_told() is None:
+                    raise
+        told = clock.last_told()
+        return not ask if told is None else told - posted > SURELY_OVER
+
+    # --- accounts -----------------------------------------------------------------------------
 
     async def find(self, target: Target) -> LookupResult:
         """Every active story of an account, and what its list leaves out."""
@@ -262,6 +289,9 @@ class _ItemLookup:
         result = result or await self._from_page() or await self._from_named_author()
         if result is not None:
             return result
+        # Not sooner: the first answer may tell TikTok's time.
+        age = self.accounts.site_now - posted_at(self._item_id)
+        self.evidence.day_is_over = age > STORY_LIFE
         embedded = await self._get_embedded()
         result = await self._from_named_author()
         if result is None and embedded is not None:
@@ -388,7 +418,7 @@ class _ItemLookup:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
-        if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.now:
+        if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.site_now:
             raise Gone("it has left TikTok")
         accounts.on_author(story.author)
         return LookupResult(

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from stories.client import StoryClient
@@ -172,7 +172,7 @@ class _Attempt:
         return None
 
     def _expires_soon(self, media: Media) -> bool:
-        now = self.now or datetime.now(UTC)
+        now = self.client.clock.now(self.now)
         ends = [variant.expires_at for variant in media.variants if variant.expires_at is not None]
         return bool(ends) and min(ends) - now < MIN_ADDRESS_LIFE
 

@@ -75,7 +75,7 @@ async def probe(client: StoryClient, target: Target) -> ProbeReport:
     steps: list[StepResult] = []
 
     def report() -> ProbeReport:
-        return ProbeReport(steps=tuple(steps), clock_ahead_s=session.clock_ahead_s)
+        return ProbeReport(steps=tuple(steps), clock_ahead_s=client.clock.ahead_s)
 
     async def get_author() -> Author:
         return await client.get_author(target, session)

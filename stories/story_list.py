@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlencode
 
 from stories import wire
@@ -15,6 +16,7 @@ from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.session import Session
 from stories.left_out import LeftOutReason, counted
+from stories.site_clock import SiteClock
 from stories.structures import Author, Story
 
 logger = logging.getLogger(__name__)
@@ -53,29 +55,36 @@ class StoryList:
 
 
 async def get_story_list(
-    author: Author, session: Session, *, open_session: Callable[[], Session], now: datetime
+    author: Author,
+    session: Session,
+    *,
+    open_session: Callable[[], Session],
+    clock: SiteClock,
+    now: datetime | None = None,
 ) -> StoryList:
     """The story list of an account; check its `error` before an empty one is taken for "no story".
 
     A list that breaks off, or is shorter than TikTok counts, is read once more on a session from
-    `open_session`; the reading with more stories counts. now: aware, decides what is active. Raises
-    Refused when the answer is zero bytes both times, and what wire.story_page and Session.get_page
-    raise.
+    `open_session`; the reading with more stories counts. clock: TikTok's, noted from the list, and
+    decides what is active. now: aware, in place of our own clock. Raises Refused when the answer is
+    zero bytes, and what wire.story_page and Session.get_page raise.
     """
-    first = await _read_pages(author, session, now)
-    if first is not None and (not first.missing or first.capped):
+
+    async def read(session: Session) -> _CollectedPages:
+        return await _read_pages(author, session, clock, now)
+
+    # As a whole: addresses on the first page are tied to the session that was refused the second.
+    first = await session.ask(partial(read, session))
+    if not first.missing or first.capped:
         return first.story_list(author)
     try:
-        second = await _read_pages(author, open_session(), now)
+        second = await read(open_session())
     except UpstreamError as error:
-        if first is None or not first.stories:
+        if not first.stories:
             raise
         logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
-        second = None
-    best = _better(first, second)
-    if best is None:
-        raise Refused("the story list is an empty answer")
-    return best.story_list(author)
+        return first.story_list(author)
+    return _better(first, second).story_list(author)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,8 +177,10 @@ class _CollectedPages:
         return error
 
 
-async def _read_pages(author: Author, session: Session, now: datetime) -> _CollectedPages | None:
-    """All pages; None when one is an answer of zero bytes, which says nothing."""
+async def _read_pages(
+    author: Author, session: Session, clock: SiteClock, now: datetime | None
+) -> _CollectedPages:
+    """All pages of a list. Raises Refused when one is an answer of zero bytes."""
     pages = _CollectedPages(session=session)
     cursor, empty_pages = "0", 0
     for _ in range(MAX_LIST_PAGES):
@@ -182,8 +193,10 @@ async def _read_pages(author: Author, session: Session, now: datetime) -> _Colle
         if not answer.found:
             raise UpstreamChanged("the story list answers 404")
         if not answer.body:
-            return None
-        page = wire.story_page(answer.body, author, now=now)
+            raise Refused("the story list is an empty answer")
+        page = wire.story_page(answer.body, author, now=clock.now(now), date=answer.date)
+        if page.server_now is not None:
+            clock.learn(page.server_now)
         has_new = pages.add(page)
         if not page.has_more:
             return pages
@@ -212,15 +225,11 @@ def _list_url(author: Author, cursor: str) -> str:
     return f"{SITE}api/story/item_list/?{urlencode(query)}"
 
 
-def _better(
-    first: _CollectedPages | None, second: _CollectedPages | None
-) -> _CollectedPages | None:
+def _better(first: _CollectedPages, second: _CollectedPages) -> _CollectedPages:
     """The whole one of two readings of a list, or the one with more; in doubt the later.
 
     A reading without a story that the other one lists is not whole, whatever it says of itself.
     """
-    if first is None or second is None:
-        return first or second
     lost = first.stories.keys() - second.stories.keys() - second.left_out.keys()
     if first.stories and len(second.stories) <= len(first.stories) and (second.missing or lost):
         return first

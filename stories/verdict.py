@@ -35,7 +35,7 @@ class Evidence:
 
     is_story: bool
     posts: bool = False
-    day_is_over: bool
+    day_is_over: bool = False
     author_is_certain: bool = False
     page_error: StoriesError | None = None
     embed_error: StoriesError | None = None

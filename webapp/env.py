@@ -176,7 +176,8 @@ class Env(BaseSettings):
     page_transport: Literal["curl", "httpx"] = Field(
         "curl",
         description="How pages and lists are asked for: `curl` looks like a browser on the wire, "
-        "`httpx` is plain.",
+        "`httpx` is plain. What TikTok refuses is asked for once more as somebody else: `curl` "
+        "also as an older browser and over `httpx`, `httpx` never over `curl`.",
     )
     list_rate: float = Field(
         0.5,

@@ -16,7 +16,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from jobs.upstream import identities, rate_limit
+from jobs.upstream import identities, page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
 from stories.client import StoryClient
 
@@ -147,7 +147,11 @@ _thread: TransferThread | None = None
 
 def _client() -> StoryClient:
     return StoryClient(
-        client_config(), rate_limit=rate_limit.acquire, identities=identities.Identities()
+        client_config(),
+        rate_limit=rate_limit.acquire,
+        identities=identities.Identities(),
+        identity_memory=page_identity.PageIdentity(),
+        clock=site_clock.reporting_clock(),
     )
 
 

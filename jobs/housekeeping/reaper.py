@@ -16,6 +16,7 @@ from jobs.errors import Internal, new_bug_id
 from jobs.files.workspace import remove_workspace
 from jobs.models import Item
 from jobs.queue import claims, settling
+from jobs.queue.backoff import end_impossible_waits
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import dispatch
 from jobs.states import ItemState
@@ -42,6 +43,7 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     """Requeue what lost workers held, settle what nobody settled, send what is due."""
     requeued = _requeue_stalled_items(now)
     packages = _requeue_stalled_packages(now)
+    end_impossible_waits(now)
     gave_up = settling.give_up_waiting(now)
     closed = settling.settle_overlooked_jobs(now)
     report = ReaperReport(

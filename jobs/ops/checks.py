@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -30,13 +31,15 @@ from jobs.ops import dashboard
 from jobs.ops.findings import (
     Finding,
     Verdict,
+    clock_difference,
     lazy_error_words,
     lazy_size,
     short_duration,
     short_span,
 )
-from jobs.upstream import breaker
+from jobs.upstream import breaker, page_identity, site_clock
 from stories.errors import StoriesError
+from stories.site_clock import WORTH_TELLING_S
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -47,6 +50,7 @@ PROXY_TIMEOUT_S: Final = 3.0
 """Seconds a proxy may take to accept a connection."""
 
 PROXY_HINT: Final = _("Is the proxy running, and is STORYKEEP_PROXY right?")
+NTP_HINT: Final = _("Have the machine set its clock over the network (NTP).")
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
 
 Check = Callable[[], Iterator[Finding]]
@@ -224,22 +228,39 @@ def check_clock() -> Iterator[Finding]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
             theirs = cursor.fetchone()[0]
-        yield clock_finding("PostgreSQL", (datetime.now(UTC) - theirs).total_seconds())
+        ahead_s = (datetime.now(UTC) - theirs).total_seconds()
+        yield clock_finding("PostgreSQL", ahead_s, part="dbclock")
 
 
-def clock_finding(whose: str, ahead_s: float) -> Finding:
+def check_site_clock() -> Iterator[Finding]:
+    """The clock: does it agree with TikTok's? No finding before a worker has learnt that."""
+    with suppress(RedisUnavailable):
+        ahead_s = site_clock.ahead_s()
+        if ahead_s is not None:
+            yield site_clock_finding(ahead_s)
+
+
+def site_clock_finding(ahead_s: float) -> Finding:
+    """A comparison of this server's clock with TikTok's. ahead_s: negative when it is behind."""
+    if abs(ahead_s) <= WORTH_TELLING_S:
+        message = format_lazy(_("agrees with that of {whose}"), whose="TikTok")
+        return Finding("siteclock", Verdict.OK, message)
+    return Finding("siteclock", Verdict.FAIL, clock_difference(ahead_s), NTP_HINT)
+
+
+def clock_finding(whose: str, ahead_s: float, *, part: str = "clock") -> Finding:
     """A comparison of this machine's clock with another. ahead_s: negative when it is behind."""
     if abs(ahead_s) <= MAX_CLOCK_DIFFERENCE_S:
         message = format_lazy(_("agrees with that of {whose}"), whose=whose)
-        return Finding("clock", Verdict.OK, message)
+        return Finding(part, Verdict.OK, message)
     way = (
         _("{span} ahead of that of {whose}") if ahead_s > 0 else _("{span} behind that of {whose}")
     )
     return Finding(
-        "clock",
+        part,
         Verdict.FAIL,
         format_lazy(way, span=short_span(timedelta(seconds=abs(ahead_s))), whose=whose),
-        _("Have the machine set its clock over the network (NTP)."),
+        NTP_HINT,
     )
 
 
@@ -306,6 +327,17 @@ def check_pause() -> Iterator[Finding]:
     )
 
 
+def check_identity() -> Iterator[Finding]:
+    """The identity TikTok is asked as: the usual one, or another because that was refused?"""
+    with suppress(RedisUnavailable):
+        name = page_identity.in_use()
+        if page_identity.is_usual(name):
+            yield Finding("identity", Verdict.OK, format_lazy(_("asks as {name}"), name=name))
+        else:
+            message = _("asks as {name}, for TikTok refused the usual identity")
+            yield Finding("identity", Verdict.NOTE, format_lazy(message, name=name))
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "database": check_database,
     "redis": check_redis,
@@ -314,8 +346,10 @@ CHECKS: Final[Mapping[str, Check]] = {
     "scheduler": check_scheduler,
     "disk": check_disk,
     "clock": check_clock,
+    "siteclock": check_site_clock,
     "failures": check_failures,
     "proxy": check_proxy,
     "pause": check_pause,
+    "identity": check_identity,
 }
 """The checks in the order of the report, by the part they look at: a key of `findings.PARTS`."""

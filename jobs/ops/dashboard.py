@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import django
@@ -28,9 +28,14 @@ from jobs.errors import REFUSAL_CODES
 from jobs.files import capacity
 from jobs.files.capacity import Capacity
 from jobs.models import Item, Package
+from jobs.ops.findings import clock_difference
 from jobs.states import SHORT, ItemState
-from jobs.upstream import breaker
+from jobs.upstream import breaker, page_identity, site_clock
 from jobs.upstream.breaker import BreakerState
+from stories.site_clock import WORTH_TELLING_S
+
+if TYPE_CHECKING:
+    from jobs.ops.findings import LazyStr
 
 S = ItemState
 WINDOW_HOURS: Final = 24
@@ -102,7 +107,8 @@ class Dashboard:
     """The instance at one moment.
 
     workers: None while Redis is away, and breaker and sweep are None then, too. disk: None when its
-    folder does not answer.
+    folder does not answer. identity: the name of who TikTok is asked as. clock_ahead_s: seconds our
+    clock is ahead of TikTok's. Both None when not known.
     """
 
     now: datetime
@@ -112,6 +118,8 @@ class Dashboard:
     outcomes: RecentOutcomes
     breaker: BreakerState | None
     sweep: Sweep | None
+    identity: str | None = None
+    clock_ahead_s: float | None = None
 
     @property
     def workers_alive(self) -> int:
@@ -122,6 +130,13 @@ class Dashboard:
     def breaker_open(self) -> bool:
         """TikTok is not asked right now."""
         return self.breaker is not None and self.breaker.until > self.now
+
+    @property
+    def clock_difference(self) -> LazyStr | None:
+        """A sentence on a clock that is off TikTok's; None while it agrees, or nobody knows."""
+        if self.clock_ahead_s is None or abs(self.clock_ahead_s) <= WORTH_TELLING_S:
+            return None
+        return clock_difference(self.clock_ahead_s)
 
     @property
     def sweep_due(self) -> bool:
@@ -150,6 +165,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         disk = capacity.measure()
     except OSError:
         disk = None
+    identity, clock_ahead_s = _seen_by_tiktok()
     return Dashboard(
         now=now,
         queue=queue_depth(now),
@@ -158,7 +174,17 @@ def read_dashboard(now: datetime) -> Dashboard:
         outcomes=recent_outcomes(now),
         breaker=pause,
         sweep=sweep,
+        identity=identity,
+        clock_ahead_s=clock_ahead_s,
     )
+
+
+def _seen_by_tiktok() -> tuple[str | None, float | None]:
+    """Dashboard.identity and Dashboard.clock_ahead_s."""
+    try:
+        return page_identity.in_use(), site_clock.ahead_s()
+    except RedisUnavailable:
+        return None, None
 
 
 def queue_depth(now: datetime) -> QueueDepth:

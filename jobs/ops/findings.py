@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import translation
 from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from jobs.errors import message_and_hint
 from jobs.wording import size
@@ -41,10 +42,13 @@ PARTS: Final[dict[str, LazyStr]] = {
     "queue": _("queue"),
     "scheduler": _("scheduler"),
     "disk": _("disk"),
-    "clock": _("clock"),
+    "clock": _("clock (Redis)"),
+    "dbclock": _("clock (PostgreSQL)"),
+    "siteclock": _("clock (TikTok)"),
     "failures": _("failures"),
     "proxy": _("proxy"),
     "pause": _("pause"),
+    "identity": _("identity"),
     "tiktok": "TikTok",
     "profile": _("profile"),
     "list": _("list"),
@@ -140,6 +144,18 @@ def short_span(span: timedelta) -> str:
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def clock_difference(ahead_s: float) -> LazyStr:
+    """A sentence on how far this server's clock is off TikTok's. ahead_s: negative when behind."""
+    seconds = abs(ahead_s)
+    days = round(seconds / 86_400)
+    span: LazyStr = short_span(timedelta(seconds=seconds))
+    if days >= 2:
+        span = format_lazy(ngettext_lazy("{n} day", "{n} days", days), n=days)
+    if ahead_s > 0:
+        return format_lazy(_("This server's clock is {span} ahead of TikTok's"), span=span)
+    return format_lazy(_("This server's clock is {span} behind TikTok's"), span=span)
 
 
 def _size(size_bytes: int) -> str:

@@ -91,6 +91,16 @@ def release_queue() -> int:
     return waiting.filter(not_before__gt=timezone.now()).update(not_before=None)
 
 
+def end_impossible_waits(now: datetime) -> int:
+    """Make items due that wait for longer than any wait is; how many items that were.
+
+    Their `not_before` was reckoned while our clock was ahead, and it has been set right since.
+    """
+    too_far = now + MAX_REFUSAL_WAIT + timedelta(minutes=1)
+    waiting = Item.objects.filter(state=ItemState.QUEUED, not_before__gt=too_far)
+    return waiting.update(not_before=None)
+
+
 def held_fields(until: datetime, code: str) -> dict[str, Any]:
     """Columns of an item that waits until TikTok answers this server again."""
     return {

@@ -131,11 +131,16 @@ class LineResult:
 
 @dataclass(slots=True, kw_only=True)
 class RunResult:
-    """The result of a run. bundle: the ZIP of all files. signal: the one that cut it short."""
+    """The result of a run.
+
+    bundle: the ZIP of all files. signal: the one that cut it short. clock_ahead_s: seconds our
+    clock is ahead of TikTok's; None when that was not learnt.
+    """
 
     lines: list[LineResult]
     bundle: SavedFile | None = None
     signal: signal.Signals | None = None
+    clock_ahead_s: float | None = None
 
     @property
     def state(self) -> ItemState:

@@ -135,12 +135,13 @@ class _Run:
         for number in INTERRUPTS:
             loop.add_signal_handler(number, interrupt, number)
         try:
-            async with (
-                make_client(self.rate_limit.acquire) as client,
-                asyncio.TaskGroup() as group,
-            ):
-                for line in self.pending:
-                    group.create_task(self._fetch_line(client, line))
+            async with make_client(self.rate_limit.acquire) as client:
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for line in self.pending:
+                            group.create_task(self._fetch_line(client, line))
+                finally:
+                    self.result.clock_ahead_s = client.clock.ahead_s
             if self.zipped and any(line.files for line in self.pending):
                 await asyncio.to_thread(self._pack)
         except asyncio.CancelledError:

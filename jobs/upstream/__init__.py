@@ -1,5 +1,5 @@
-"""Requests to TikTok: one rate limit, one breaker and one cache of identities.
+"""Requests to TikTok: one rate limit, one breaker, one cache of accounts, one identity to ask as.
 
-All three live in Redis, so that every worker keeps to the same. While Redis is away each process
-has a rate limit and a breaker of its own: fewer promises, but still polite.
+All of them live in Redis, so that every worker keeps to the same. While Redis is away each process
+has a rate limit, a breaker and an identity of its own: fewer promises, but still polite.
 """

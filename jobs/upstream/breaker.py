@@ -26,6 +26,8 @@ PAUSES_S: Final = (60.0, 120.0, 300.0, 600.0, 900.0)
 """Seconds it stays open after the first refusal, the second in a row, …"""
 MIN_RATE_LIMITED_S: Final = 60.0
 MAX_PAUSE_S: Final = 6 * 60 * 60.0
+_IMPOSSIBLE_S: Final = MAX_PAUSE_S + 60.0
+"""A pause that ends later than this was reckoned by a clock that was ahead and is right by now."""
 PROBE_S: Final = 60.0
 """Seconds one item may find out whether TikTok answers again, before another one tries."""
 _KEPT_S: Final = 24 * 60 * 60
@@ -61,9 +63,10 @@ local now, asked, code = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local kept = redis.call('HMGET', KEYS[1], 'until', 'refusals')
 local open_until, refusals = tonumber(kept[1]) or 0, tonumber(kept[2]) or 0
 local pause = asked
+if open_until > now + tonumber(ARGV[5]) then open_until = 0 end
 if open_until <= now then
   refusals = refusals + 1
-  pause = math.max(asked, tonumber(ARGV[4 + math.min(refusals, #ARGV - 4)]))
+  pause = math.max(asked, tonumber(ARGV[5 + math.min(refusals, #ARGV - 5)]))
 end
 if now + pause > open_until + 1 then open_until = now + pause end
 redis.call('HSET', KEYS[1], 'until', tostring(open_until), 'refusals', refusals, 'code', code)
@@ -79,13 +82,15 @@ def open_for(error: Refusal) -> datetime:
     The pause grows with refusals in a row and is never shorter than TikTok asked for.
     """
     now = time.time()
+    _local.until = _possible(_local.until)
     asked = min(error.retry_after_s or 0.0, MAX_PAUSE_S)
     if isinstance(error, RateLimited):
         asked = max(asked, MIN_RATE_LIMITED_S)
     if _local.until <= now:
         _local.refusals += 1
     local_pause = max(asked, PAUSES_S[min(_local.refusals, len(PAUSES_S)) - 1])
-    arguments = (repr(now), str(asked), error.code, str(_KEPT_S), *map(str, PAUSES_S))
+    limits = (str(_KEPT_S), str(_IMPOSSIBLE_S))
+    arguments = (repr(now), str(asked), error.code, *limits, *map(str, PAUSES_S))
     try:
         until = float(
             cast("str", execute(lambda server: server.eval(_OPEN, 2, _BREAKER, _PROBE, *arguments)))
@@ -117,8 +122,8 @@ def shared_state() -> BreakerState | None:
     if not until or not code:
         _local.close()
         return None
-    _local.until, _local.code = float(until), code
-    return BreakerState(datetime.fromtimestamp(float(until), UTC), code)
+    _local.until, _local.code = _possible(float(until)), code
+    return BreakerState(datetime.fromtimestamp(_local.until, UTC), code)
 
 
 def probe() -> BreakerState | None:
@@ -167,8 +172,14 @@ def raise_if_open_here() -> None:
     _raise_until(_local.until)
 
 
+def _possible(until: float) -> float:
+    """The end of a pause, in Unix seconds; now for one further off than any pause can be."""
+    now = time.time()
+    return until if until <= now + _IMPOSSIBLE_S else now
+
+
 def _raise_until(until: float) -> None:
-    left_s = until - time.time()
+    left_s = _possible(until) - time.time()
     if left_s > 0:
         kind = BY_CODE[_local.code] if is_refusal(_local.code) else Refused
         raise kind("this instance is pausing", retry_after_s=left_s)
@@ -182,4 +193,5 @@ def _state() -> BreakerState | None:
         if not _local.code:
             _local.close()
             return None
+        _local.until = _possible(_local.until)
         return BreakerState(datetime.fromtimestamp(_local.until, UTC), _local.code)

@@ -12,6 +12,7 @@ import httpx
 from curl_cffi import CurlError
 
 from stories.errors import (
+    ClockWrong,
     RateLimited,
     Refused,
     RegionLocked,
@@ -28,6 +29,8 @@ RETRY_AFTER_CEILING_S = 3600.0
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 NOT_FOUND_STATUSES = frozenset({404, 410})
 _REFUSAL_STATUSES = frozenset({401, 403, 405, 412, 444})
+_VALIDITY = re.compile(r"certificate (is not yet valid|has expired)")
+_MAX_CAUSES = 8
 _OK = 200
 _RATE_LIMITED = 429
 _LEGAL = 451
@@ -58,7 +61,26 @@ def to_stories_error(error: BaseException, where: str) -> StoriesError:
         return UpstreamChanged(f"{where}: larger than any page should be")
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects)):
         return UpstreamChanged(f"{where}: {name}")
+    trouble = _validity_trouble(error)
+    if trouble is not None:
+        return ClockWrong(f"{where}: its {trouble}")
     return UpstreamDown(f"{where}: {name}")
+
+
+def _validity_trouble(error: BaseException) -> str | None:
+    """The words of a certificate whose time has not come, or is over; None for any other error.
+
+    Both transports hide them in the cause, and differ in all but the words of OpenSSL.
+    """
+    cause: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if cause is None:
+            return None
+        match = _VALIDITY.search(str(cause))
+        if match:
+            return match[0]
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 @contextmanager
@@ -70,12 +92,20 @@ def translate_network_errors(where: str) -> Iterator[None]:
         raise to_stories_error(error, where) from error
 
 
-def check_status(status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
+def check_status(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    where: str,
+    *,
+    sent_at: datetime | None = None,
+) -> None:
     """Raise the StoriesError that an answer means, unless it is a page, a redirect or "not found".
 
-    Raises RateLimited, Refused, RegionLocked, UpstreamDown, UpstreamChanged.
+    sent_at: by the server's own clock; None for ours. Raises RateLimited, Refused, RegionLocked,
+    UpstreamDown, UpstreamChanged.
     """
-    wait_s = retry_after(headers.get("retry-after"))
+    wait_s = retry_after(headers.get("retry-after"), now=sent_at)
     if status == _RATE_LIMITED:
         raise RateLimited(f"{where}: 429", retry_after_s=max(wait_s or 0.0, RATE_LIMIT_FLOOR_S))
     if status in _REFUSAL_STATUSES:

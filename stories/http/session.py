@@ -9,20 +9,30 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from stories import challenge
 from stories.config import ClientConfig
-from stories.errors import Challenged, LoginRequired, MediaUnavailable, Refused, UpstreamChanged
+from stories.errors import (
+    AccessError,
+    Challenged,
+    InputError,
+    LoginRequired,
+    MediaUnavailable,
+    Refusal,
+    Refused,
+    StoriesError,
+    UpstreamChanged,
+)
 from stories.hosts import is_allowed_host, is_tiktok_page_host
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
@@ -32,11 +42,19 @@ from stories.http.error_mapping import (
     translate_network_errors,
 )
 from stories.http.headers import Headers, Purpose, media_headers, page_headers
+from stories.http.identity import Identity, identity_ladder
+from stories.http.identity_search import IdentitySearch, RefusedTry
 from stories.http.media_response import MediaResponse, read_media_response
+from stories.http.page_transports import PageTransports
 from stories.http.transports import Transport
+from stories.site_clock import SiteClock
+
+T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 MAX_URL = 8192
+# Whatever else a Date header says, nothing can be reckoned from it.
+_CREDIBLE_YEARS = range(2016, 2200)
 
 
 class RateLimit(Protocol):
@@ -58,13 +76,14 @@ class Page:
     """A page or list, whole.
 
     url: of the last request, after redirects. found: False for 404 and 410. location: absolute
-    target of a redirect that was not followed.
+    target of a redirect that was not followed. date: the Date header, None when it says nothing.
     """
 
     url: str
     body: bytes = field(repr=False)
     found: bool = True
     location: str | None = None
+    date: datetime | None = None
 
 
 def allowed_host(url: str, *, page: bool) -> str:
@@ -109,38 +128,122 @@ class _SendableCookiePolicy(DefaultCookiePolicy):
         return text.isascii() and text.isprintable() and super().set_ok(cookie, request)
 
 
+class _ExtraTry:
+    """The one further try that a look-up has, under another identity. taken: it was made."""
+
+    taken = False
+
+
 class Session:
-    """One cookie jar over the shared transports; cheap to make, nothing to close.
+    """One cookie jar and one identity over the shared transports; cheap to make, nothing to close.
 
     Pages, lists and media of one author share it: media addresses are tied to the cookies that
-    came with the list. clock_ahead_s: seconds our clock is ahead of the last page's Date header;
-    None when it had none.
+    came with the list, and to its user agent. search: of the client, which all its sessions share;
+    None for a session by itself. clock: noted from every answer.
     """
-
-    clock_ahead_s: float | None = None
 
     def __init__(
         self,
         *,
         config: ClientConfig,
-        page_transport: Transport,
+        page_transports: PageTransports,
         media_transport: Transport,
         rate_limit: RateLimit = no_rate_limit,
+        search: IdentitySearch | None = None,
+        clock: SiteClock | None = None,
     ) -> None:
         self._config = config
+        self._page_transports = page_transports
+        self._media_transport = media_transport
         self._rate_limit = rate_limit
-        self._curl = config.page_transport == "curl"
+        self._search = search or IdentitySearch(identity_ladder(config.page_transport))
+        self._clock = clock or SiteClock()
+        self._identity: Identity | None = None
+        self._served = False
+        self._extra_try = _ExtraTry()
+        self._unasked: Refusal | None = None
+        self._login_wall: LoginRequired | None = None
         self._jar = CookieJar(_SendableCookiePolicy())
-        timeout = httpx.Timeout(
+        self._timeout = httpx.Timeout(
             config.read_timeout_s, connect=config.connect_timeout_s, pool=config.item_timeout_s
         )
+        self._media = self._client(media_transport)
+
+    def _client(self, transport: Transport) -> httpx.AsyncClient:
         # Never closed: closing a client would close the transport under everyone else.
-        self._pages = httpx.AsyncClient(
-            transport=page_transport, cookies=self._jar, timeout=timeout, trust_env=False
+        return httpx.AsyncClient(
+            transport=transport, cookies=self._jar, timeout=self._timeout, trust_env=False
         )
-        self._media = httpx.AsyncClient(
-            transport=media_transport, cookies=self._jar, timeout=timeout, trust_env=False
+
+    def sibling(self) -> Session:
+        """A session of the same look-up with a jar of its own; the further try is one for both."""
+        sibling = Session(
+            config=self._config,
+            page_transports=self._page_transports,
+            media_transport=self._media_transport,
+            rate_limit=self._rate_limit,
+            search=self._search,
+            clock=self._clock,
         )
+        sibling._extra_try, sibling._served = self._extra_try, self._served
+        return sibling
+
+    # --- identities ---------------------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """The identity that pages and media are asked for as."""
+        if self._identity is None:
+            self._identity = await self._search.current()
+        return self._identity
+
+    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        """The result of `request`, which asks for pages of this session and reads them.
+
+        When TikTok refuses the identity, `request` is called once more under another one, with an
+        empty jar; once in a look-up, however many requests it takes. Raises what `request` does.
+        """
+        identity, began = await self.identity(), self._search.ended
+        try:
+            result = await request()
+        except (Challenged, Refused, LoginRequired) as error:
+            if self._extra_try.taken or not self._is_of_identity(error):
+                raise
+            refusal = error
+        except (InputError, AccessError):
+            self._served = True
+            raise
+        else:
+            self._served = True
+            return result
+        self._extra_try.taken = True
+
+        async def retry(other: Identity) -> T:
+            self._identity = other
+            # A cookie of the session that was refused would follow it.
+            self._jar.clear()
+            return await request()
+
+        first = RefusedTry(
+            identity=identity,
+            error=refusal,
+            began=began,
+            served=self._served,
+            is_ours=lambda error: error is self._unasked,
+        )
+        return await self._search.try_another(first, retry)
+
+    def _is_of_identity(self, error: StoriesError) -> bool:
+        """Whether an error came from TikTok, and another identity may be spared it."""
+        if isinstance(error, LoginRequired):
+            return error is self._login_wall
+        return error is not self._unasked
+
+    def login_wall(self, where: str) -> LoginRequired:
+        """The error for a request that leads to the sign-in page, which may be the identity's."""
+        self._login_wall = LoginRequired(f"{where} leads to the sign-in page")
+        return self._login_wall
+
+    # --- pages and lists ----------------------------------------------------------------------
 
     async def get_page(
         self,
@@ -165,7 +268,7 @@ class Session:
             if page.location is None or not follow:
                 return page
             if is_login_page(page.location):
-                raise LoginRequired(f"{_without_query(url)} leads to the sign-in page")
+                raise self.login_wall(_without_query(url))
             url = page.location
         raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
@@ -196,39 +299,50 @@ class Session:
         self, url: str, purpose: Purpose, referer: str | None, *, at_once: bool = False
     ) -> Page:
         allowed_host(url, page=True)
-        await (self._rate_limit(at_once=True) if at_once else self._rate_limit())
+        try:
+            await (self._rate_limit(at_once=True) if at_once else self._rate_limit())
+        except Refusal as error:
+            self._unasked = error
+            raise
         where = _without_query(url)
+        identity = await self.identity()
         limit = self._config.max_page_bytes
         total_s = self._config.connect_timeout_s + self._config.read_timeout_s
-        headers = page_headers(purpose, referer=referer, encodings=self._encodings())
+        by_curl = identity.tls_target is not None
+        # What the transport can really decode; curl brings brotli and zstd along.
+        encodings = "gzip, deflate, br, zstd" if by_curl else "gzip, deflate"
+        headers = page_headers(purpose, identity, referer=referer, encodings=encodings)
         with translate_network_errors(where):
-            request = self._request(self._pages, url, headers)
             # Neither transport bounds the exchange as a whole: a byte now and then is enough for
             # both.
-            async with asyncio.timeout(total_s):
-                response = await self._pages.send(request, stream=True)
-                self.clock_ahead_s = _clock_ahead_s(response.headers.get("date"), datetime.now(UTC))
+            async with (
+                asyncio.timeout(total_s),
+                self._page_transports.lease(identity) as transport,
+            ):
+                response = await self._client(transport).send(
+                    self._request(url, headers), stream=True
+                )
                 try:
-                    body = await read_bounded(response, limit, decompressed=self._curl)
+                    body = await read_bounded(response, limit, decompressed=by_curl)
                 finally:
                     await response.aclose()
+        date = _sent_at(response.headers)
+        if date is not None:
+            self._clock.note_date(date)
         if not challenge.is_challenge(body):
-            check_status(response.status_code, response.headers, body, where)
+            check_status(response.status_code, response.headers, body, where, sent_at=date)
         return Page(
             url=url,
             body=body,
             found=response.status_code not in NOT_FOUND_STATUSES,
             location=_redirect_target(url, response),
+            date=date,
         )
 
-    def _encodings(self) -> str:
-        # What the transport can really decode; curl brings brotli and zstd along.
-        return "gzip, deflate, br, zstd" if self._curl else "gzip, deflate"
-
-    def _request(self, client: httpx.AsyncClient, url: str, headers: Headers) -> httpx.Request:
+    def _request(self, url: str, headers: Headers) -> httpx.Request:
         # Not client.build_request: it would add httpx's own headers to a browser's.
         request = httpx.Request(
-            "GET", url, headers=headers, extensions={"timeout": client.timeout.as_dict()}
+            "GET", url, headers=headers, extensions={"timeout": self._timeout.as_dict()}
         )
         httpx.Cookies(self._jar).set_cookie_header(request)
         return request
@@ -243,13 +357,12 @@ class Session:
         comes as a 200. Redirects are followed within the allow-list. Raises MediaUnavailable when
         the server refuses, UpstreamDown when it does not answer.
         """
-        headers = media_headers(start=start, end=end, validator=validator)
+        user_agent = (await self.identity()).user_agent
+        headers = media_headers(user_agent, start=start, end=end, validator=validator)
         for _ in range(MAX_REDIRECTS + 1):
             host = allowed_host(url, page=False)
             with translate_network_errors(host):
-                response = await self._media.send(
-                    self._request(self._media, url, headers), stream=True
-                )
+                response = await self._media.send(self._request(url, headers), stream=True)
             try:
                 target = _redirect_target(url, response)
                 if target is None:
@@ -290,13 +403,16 @@ def _redirect_target(url: str, response: httpx.Response) -> str | None:
         raise UpstreamChanged(f"{_without_query(url)}: a redirect that cannot be read") from error
 
 
-def _clock_ahead_s(date: str | None, now: datetime) -> float | None:
-    """Seconds that `now` is ahead of a Date header; None when the header says nothing."""
+def _sent_at(headers: Mapping[str, str]) -> datetime | None:
+    """The time in a Date header, and how long a cache has had it; None when it says nothing."""
+    date, age = headers.get("date", ""), headers.get("age", "")
     if not date or len(date) > 64:
         return None
+    cached_s = int(age) if re.fullmatch(r"[0-9]{1,9}", age, re.ASCII) else 0
     try:
         sent_at = parsedate_to_datetime(date)
         sent_at = sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)
-        return (now - sent_at).total_seconds()
+        sent_at = sent_at.astimezone(UTC) + timedelta(seconds=cached_s)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return sent_at if sent_at.year in _CREDIBLE_YEARS else None

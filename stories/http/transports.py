@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import httpcore
 import httpx
@@ -17,15 +17,13 @@ from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.http.body import BodyTooLarge
+from stories.http.identity import TlsTarget
 from stories.http.network_backend import AsyncioBackend
 from stories.http.resolver import Resolve, public_addresses
 from stories.http.tls import CaFile, client_context
 
 Transport = httpx.AsyncBaseTransport
 
-# One fixed browser: "chrome" would move with every release of curl_cffi, away from
-# headers.USER_AGENT.
-BROWSER: Final = "chrome150"
 MAX_PAGE_CONNECTIONS = 64
 KEEPALIVE_S = 30
 # Happy Eyeballs (RFC 8305): how long one address of a name may stay silent before the next is tried
@@ -48,7 +46,7 @@ def create_media_transport(
 
 def create_page_transport(
     *,
-    curl: bool,
+    tls_target: TlsTarget | None,
     proxy: str | None,
     ca_file: CaFile,
     ca_bundle: str | None,
@@ -57,14 +55,20 @@ def create_page_transport(
 ) -> Transport:
     """The transport of pages and lists: curl looking like a browser, or plain httpx.
 
-    curl: which of the two. ca_file: every authority, for curl. ca_bundle: the extra one, for httpx.
-    max_bytes: of one body; curl stops there by itself.
+    tls_target: the browser curl looks like, None for httpx. ca_file: every authority, for curl.
+    ca_bundle: the extra one, for httpx. max_bytes: of one body; curl stops there by itself.
     """
-    if not curl:
+    if tls_target is None:
         return create_media_transport(
             proxy=proxy, ca_bundle=ca_bundle, connections=MAX_PAGE_CONNECTIONS, resolve=resolve
         )
-    return CurlTransport(proxy=proxy, ca_file=ca_file, max_bytes=max_bytes, resolve=resolve)
+    return CurlTransport(
+        tls_target=tls_target,
+        proxy=proxy,
+        ca_file=ca_file,
+        max_bytes=max_bytes,
+        resolve=resolve,
+    )
 
 
 class PooledTransport(httpx.AsyncHTTPTransport):
@@ -186,6 +190,7 @@ class CurlTransport(AsyncCurlTransport):
     def __init__(
         self,
         *,
+        tls_target: TlsTarget,
         proxy: str | None,
         ca_file: CaFile,
         max_bytes: int,
@@ -204,7 +209,7 @@ class CurlTransport(AsyncCurlTransport):
         self._pins: dict[tuple[str, int], tuple[str, ...]] = {}
         self._resolve = None if proxy else resolve
         super().__init__(
-            impersonate=BROWSER,
+            impersonate=tls_target,
             # The headers are ours: the defaults would make every list request look like a click.
             default_headers=False,
             proxy=proxy,

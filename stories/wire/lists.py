@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from stories.errors import (
@@ -19,6 +19,7 @@ from stories.errors import (
     UpstreamChanged,
 )
 from stories.left_out import LeftOutReason, counted, errors_for
+from stories.site_clock import believed_time
 from stories.structures import Author, Story
 from stories.wire.bodies import json_answer
 from stories.wire.codes import CODES, check_code
@@ -26,9 +27,6 @@ from stories.wire.items import check_access, read_story, withheld_error
 from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
 
 MAX_ITEMS = 200
-# A clock set to the wrong zone is hours off, and TikTok's then knows better. What is further away
-# is no clock, and judging by it would make every story expired.
-BELIEVABLE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +55,17 @@ class StoryPage:
     server_now: datetime | None
 
 
-def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
+def story_page(
+    body: bytes, author: Author, *, now: datetime, date: datetime | None = None
+) -> StoryPage:
     """One answer of `/api/story/item_list/`, kept to the trust rules.
 
     author: whose list was asked for; other people's items are dropped. now: aware; TikTok's own
-    clock wins where the answer carries it, up to a day off. Story.author is as the item says, so
-    its name may be newer than `author.name`. Raises Refused (zero bytes, captcha codes, a page
-    without data), Challenged, NoSuchAccount, PrivateAccount (also when an item says it of its
-    author), LoginRequired, RegionLocked, Unavailable, UpstreamChanged.
+    clock wins where the answer can be believed about it (site_clock.believed_time). date: of the
+    answer's header. Story.author is as the item says, so its name may be newer than `author.name`.
+    Raises Refused (zero bytes, captcha codes, a page without data), Challenged, NoSuchAccount,
+    PrivateAccount (also when an item says it of its author), LoginRequired, RegionLocked,
+    Unavailable, UpstreamChanged.
     """
     payload = json_answer(body)
     items = payload.get("itemList")
@@ -76,9 +77,8 @@ def story_page(body: bytes, author: Author, *, now: datetime) -> StoryPage:
     items = items or []
     if len(items) > MAX_ITEMS:
         raise UpstreamChanged(f"itemList holds {len(items)} entries")
-    server_now = as_instant_ms(as_object(payload.get("extra")).get("now"))
-    if server_now is not None and abs(server_now - now) > BELIEVABLE:
-        server_now = None
+    stated = as_instant_ms(as_object(payload.get("extra")).get("now"))
+    server_now = believed_time(now, date=date, stated=stated)
     kept: dict[str, Story] = {}
     left_out: dict[str, str] = {}
     nameless = 0

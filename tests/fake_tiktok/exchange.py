@@ -202,6 +202,10 @@ def _holds(key: str, expected: Any, request: Request, where: Where) -> bool:
         return bool(request.method == expected)
     if key == "host":
         return request.host.startswith(expected)
+    if key == "agent":
+        return expected in request.user_agent
+    if key == "referer":
+        return ("referer" in request.headers) == bool(expected)
     if key == "ranged":
         return ("range" in request.headers) == bool(expected)
     return bool(getattr(where, key) == expected)
@@ -232,7 +236,7 @@ def match_of(what: Subject) -> dict[str, Any]:
     return what.fault_match
 
 
-MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged"} | {
+MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged", "agent", "referer"} | {
     one.name for one in dataclasses.fields(Where)
 }
 

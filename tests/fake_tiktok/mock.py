@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Protocol
 
 import httpx
@@ -44,6 +46,9 @@ class Site(Protocol):
     def knows(self, host: str) -> bool:
         """Whether a host is one of the site's."""
 
+    def now(self) -> float:
+        """The site's clock, Unix seconds."""
+
     def stray(self, host: str) -> None:
         """Note that another host was asked for."""
 
@@ -64,7 +69,9 @@ def mock_transport(tiktok: Site) -> httpx.MockTransport:
         response = tiktok.handle(request.method, host, path, headers)
         if response.silent:
             raise httpx.RemoteProtocolError("the fake says nothing", request=request)
-        sent = [*response.headers, ("Content-Length", str(response.length))]
+        date = format_datetime(datetime.fromtimestamp(tiktok.now(), UTC), usegmt=True)
+        length = str(response.length)
+        sent = [*response.headers, ("Date", date), ("Content-Length", length)]
         if request.method == "HEAD":
             return httpx.Response(response.status, headers=sent, stream=_Body(Response(), request))
         body = _Body(response, request)

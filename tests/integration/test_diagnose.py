@@ -27,7 +27,7 @@ PASSWORD = "hunter2hunter2"
 def diagnose(
     proxy: FakeProxy, *typed: str, **env: str
 ) -> tuple[int, dict[str, dict[str, Any]], str]:
-    """Exit code, the findings by part (TikTok's clock as tiktok-clock), and everything printed."""
+    """Exit code, the findings by part, and everything printed."""
     own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
     done = subprocess.run(
         [sys.executable, "manage.py", "diagnose", "--json", *typed],
@@ -49,14 +49,8 @@ def diagnose(
     )
     assert "Traceback" not in done.stderr
     report = json.loads(done.stdout)
-    findings = {}
-    for finding in report["findings"]:
-        part = (
-            "tiktok-clock"
-            if "TikTok" in finding["said"] and finding["part"] == "clock"
-            else finding["part"]
-        )
-        findings[part] = finding
+    findings = {finding["part"]: finding for finding in report["findings"]}
+    assert len(findings) == len(report["findings"]), "no part is named twice"
     return done.returncode, findings, done.stdout + done.stderr
 
 
@@ -84,11 +78,12 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
                 "disk",
                 "clock",
                 "pause",
+                "identity",
                 "proxy",
             ),
             "ok",
         ),
-        **dict.fromkeys(("profile", "list", "media", "tiktok-clock"), "ok"),
+        **dict.fromkeys(("profile", "list", "media", "siteclock"), "ok"),
         "failures": "note",
     }
     assert "1024 bytes of an MP4 file" in findings["media"]["said"]
@@ -137,5 +132,5 @@ def test_the_other_clock_is_wrong(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     tiktok.account("alice.secret")
     tiktok.advance(7200)
     _, findings, _ = diagnose(proxy, "@alice.secret")
-    assert "behind that of TikTok" in findings["tiktok-clock"]["said"]
+    assert findings["siteclock"]["said"] == "This server's clock is 2 h behind TikTok's"
     assert findings["media"]["verdict"] == "note"

@@ -325,3 +325,30 @@ def test_after_a_refusal_nobody_asks(shell: Shell, tiktok: FakeTikTok) -> None:
     codes = {item["error"]["code"] for item in json.loads(done.stdout)["items"]}
     assert codes == {"rate_limited"}
     assert {one.where.account for one in tiktok.requests} == {"author0"}
+
+
+# --- a site that refuses us, a clock that is wrong ----------------------------------------------
+
+
+def test_an_identity_that_is_served_is_kept_to_for_the_run(
+    shell: Shell, tiktok: FakeTikTok
+) -> None:
+    names = ["@tiny.garden", "@night.trains", "@corner.bakery"]
+    for name in names:
+        tiktok.account(name[1:]).photo()
+    tiktok.fault({"endpoint": "profile", "agent": "Chrome/150", "referer": False}, 403)
+    done = shell.fetch(*names, env={"STORYKEEP_ITEM_CONCURRENCY": "1"})
+    assert done.returncode == 0, done.stderr
+    assert [seen.status for seen in tiktok.seen("profile")] == [403, 200, 200, 200]
+
+
+@pytest.mark.parametrize(("days", "way"), [(2, "ahead of"), (-2, "behind")])
+def test_a_clock_that_is_days_off_costs_no_story_and_is_told(
+    shell: Shell, tiktok: FakeTikTok, days: int, way: str
+) -> None:
+    tiktok.advance(-days * 86_400)
+    tiktok.account("tiny.garden").photo(ago_s=3600)
+    done = shell.fetch("@tiny.garden", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "done"
+    assert f"fetch: warning: This server's clock is 2 days {way} TikTok's" in done.stderr

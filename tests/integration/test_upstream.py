@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.ephemeral import connection, progress
-from jobs.upstream import breaker, identities, rate_limit
+from jobs.upstream import breaker, identities, page_identity, rate_limit, site_clock
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item
@@ -84,6 +84,18 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
         assert breaker.probe() is None
 
 
+def test_a_pause_of_a_clock_that_was_days_ahead_is_over_when_it_is_set_right() -> None:
+    breaker.open_for(Refused())
+    later = str(time.time() + 2 * 86_400)
+    connection.execute(lambda server: server.hset("storykeep:breaker", "until", later))
+    forget_tiktok()
+    assert breaker.open_state() is None
+    assert breaker.probe() is None
+    until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
+    assert timedelta(hours=5) < until - timezone.now() <= timedelta(seconds=breaker.MAX_PAUSE_S + 1)
+    assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")
+
+
 def test_the_first_one_was_refused_too() -> None:
     breaker.open_for(Refused())
     connection.execute(lambda server: server.hset("storykeep:breaker", "until", "1"))
@@ -110,6 +122,41 @@ def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
         assert await cache.get("sample.user") is None
 
     asyncio.run(through())
+
+
+def test_the_identity_that_worked_is_everyones_for_half_an_hour(redis_server: RedisServer) -> None:
+    async def through() -> None:
+        assert await page_identity.PageIdentity().get() is None
+        await page_identity.PageIdentity().put("chrome146+referer")
+        # Another worker, or this one after a restart.
+        assert await page_identity.PageIdentity().get() == "chrome146+referer"
+
+    assert page_identity.in_use() == "chrome150"
+    asyncio.run(through())
+    assert page_identity.in_use() == "chrome146+referer"
+    with redis_server.client() as client:
+        assert 1_790 < int(client.ttl("storykeep:page_identity")) <= 1_800
+
+
+def test_a_worker_whose_redis_goes_away_keeps_to_its_identity(redis_server: RedisServer) -> None:
+    async def through() -> None:
+        memory = page_identity.PageIdentity()
+        await memory.put("plain")
+        redis_server.stop()
+        try:
+            assert await memory.get() == "plain"
+        finally:
+            redis_server.start()
+
+    asyncio.run(through())
+
+
+def test_the_difference_of_the_clocks_is_told_for_a_day(redis_server: RedisServer) -> None:
+    assert site_clock.ahead_s() is None
+    site_clock.record(-172_800.5)
+    assert site_clock.ahead_s() == -172_800.5
+    with redis_server.client() as client:
+        assert 86_000 < int(client.ttl("storykeep:clock_ahead")) <= 86_400
 
 
 def test_progress_goes_through_and_is_forgotten() -> None:

@@ -12,11 +12,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.lines import read_lines
+from jobs.ops.findings import clock_difference
 from jobs.standalone import report, run, terminal
 from jobs.standalone.client import RunRateLimit
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import RunResult
 from stories.harvest import HarvestOptions
+from stories.site_clock import WORTH_TELLING_S
 from stories.targets import find_lines
 
 MAX_STDIN_BYTES: Final = 8 * 1024 * 1024
@@ -113,6 +115,8 @@ class Command(BaseCommand):
                     listener=display,
                 )
         display.print_summary(result, out)
+        if abs(result.clock_ahead_s or 0.0) > WORTH_TELLING_S:
+            self._print_error(f"warning: {clock_difference(result.clock_ahead_s or 0.0)}")
         return result
 
     def _lines(self, arguments: list[str]) -> list[str]:

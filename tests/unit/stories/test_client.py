@@ -193,7 +193,6 @@ async def test_a_short_link_in_a_circle(client: StoryClient, tiktok: FakeTikTok)
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        ("https://www.tiktok.com/login?redirect_url=x", LoginRequired),
         ("https://evil.example/@alice", UnsupportedLink),
         ("https://www.tiktok.com/tag/cats", UnsupportedLink),
         ("https://shop.tiktok.com/x", UnsupportedLink),
@@ -205,6 +204,14 @@ async def test_short_links_that_lead_elsewhere(
     assert await failure(client, tiktok.short_link("ZMx", to=target)) is error
     assert tiktok.count() == 1
     assert tiktok.strays == []
+
+
+async def test_a_short_link_to_the_sign_in_page_is_tried_as_a_browser_and_as_another(
+    client: StoryClient, tiktok: FakeTikTok
+) -> None:
+    login = "https://www.tiktok.com/login?redirect_url=x"
+    assert await failure(client, tiktok.short_link("ZMx", to=login)) is LoginRequired
+    assert tiktok.count() == 3
 
 
 async def test_a_short_link_that_answers_a_preview_with_a_page(
@@ -296,7 +303,8 @@ async def test_a_short_link_is_asked_as_a_preview_then_as_a_browser(
         assert await failure(client, link) is error
     agents = [seen.headers["user-agent"][:8] for seen in tiktok.seen("short")]
     last = preview in {404, 429, 503}
-    assert agents == (["facebook"] if last else ["facebook", "Mozilla/"])
+    browsers = 0 if last else 2 if error is Refused else 1
+    assert agents == ["facebook", *["Mozilla/"] * browsers]
 
 
 # --- the client itself ------------------------------------------------------------------------

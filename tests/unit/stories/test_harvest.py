@@ -359,10 +359,13 @@ async def test_two_harvests_share_a_client(
 async def test_a_given_moment_decides_what_is_active(
     client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
 ) -> None:
-    story = alice.photo(**TINY)
-    link = story.url
-    later = datetime.now(UTC) + timedelta(hours=60)
+    link = alice.photo(**TINY).url
+    tiktok.advance(60 * 3600)
     with pytest.raises(StoriesError) as caught:
-        await saved(client, folder, link, now=later)
+        await saved(client, folder, link, now=datetime.now(UTC) + timedelta(hours=60))
     assert caught.value.code == "gone"
-    assert tiktok.requests == []
+    assert tiktok.count() == 1, "TikTok's clock was asked, and nothing else"
+    with pytest.raises(StoriesError) as caught:
+        await saved(client, folder, link, now=datetime.now(UTC) + timedelta(hours=60))
+    assert caught.value.code == "gone"
+    assert tiktok.count() == 1, "and is known by now"

@@ -278,8 +278,8 @@ async def test_gone_without_its_page(
         ({"privateItem": True}, PrivatePost, 0),
         ({"isContentClassified": True, "imagePost": None, "video": {}}, AgeRestricted, 0),
         ({"story": {"ExpiredAt": 1_700_000_000_000}, "createTime": 1_600_000_000}, Gone, 0),
-        ({"imagePost": {"images": []}, "video": {}}, MediaUnavailable, 1),
-        ({"imagePost": None, "video": {}}, Refused, 1),
+        ({"imagePost": {"images": []}, "video": {}}, MediaUnavailable, 2),
+        ({"imagePost": None, "video": {}}, Refused, 2),
     ],
     ids=["private", "age gate", "expired", "slides not listed", "no media"],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ NO_MEDIA: dict[str, Any] = {"imagePostInfo": None, "imagePost": None}
 
 
 def asked(tiktok: FakeTikTok) -> list[str]:
-    return [request.endpoint for request in tiktok.requests]
+    """The endpoints asked, in order; once where another identity asked again what was refused."""
+    return [endpoint for endpoint, _ in groupby(request.endpoint for request in tiktok.requests)]
 
 
 def nameless(item_id: str, *, story: bool = False) -> str:

@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobs.admin import views
 from jobs.ephemeral import connection, heartbeats
 from jobs.files import capacity
-from jobs.upstream import breaker
+from jobs.upstream import breaker, page_identity, site_clock
 from tests.factories import make_artifact, make_item, make_story, make_user
 from tests.unit.jobs.ops.instances import make_running, make_settled, stand_in_for_redis
 
@@ -90,6 +90,20 @@ def test_a_pause(
     assert f">{word}<" in page
     assert ('class="card warn"' in page) is (card == "warn")
     assert "challenged" in page
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_clock_that_is_off_and_who_tiktok_is_asked_as(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_clock, "ahead_s", lambda: 172_800.0)
+    monkeypatch.setattr(page_identity, "in_use", lambda: "chrome146+referer")
+    page = text(browser)
+    assert "clock is 2 days ahead of TikTok" in page
+    assert "Asked as <code>chrome146+referer</code>" in page
+    assert 'class="card warn"' in page
+    monkeypatch.setattr(site_clock, "ahead_s", lambda: 12.0)
+    assert "clock is" not in text(browser)
 
 
 def test_what_needs_a_hand(

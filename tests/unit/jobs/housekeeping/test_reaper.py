@@ -98,3 +98,13 @@ def test_who_goes_politely_has_not_vanished() -> None:
         reaper.requeue_stalled(timezone.now() + LEASE)
         package.refresh_from_db()
         assert package.state == state
+
+
+def test_a_clock_set_back_leaves_nothing_waiting_for_days(broker: Broker) -> None:
+    now = timezone.now()
+    far = make_item(not_before=now + timedelta(days=2), error_code="upstream_down")
+    near = make_item(not_before=now + timedelta(hours=6), error_code="rate_limited")
+    reaper.requeue_stalled(now)
+    assert broker.sent == [far.pk]
+    near.refresh_from_db()
+    assert near.not_before == now + timedelta(hours=6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from jobs.ephemeral import heartbeats
 from jobs.ephemeral.connection import ServerInfo
 from jobs.files import disk
 from jobs.ops import checks, dashboard, diagnostics
-from jobs.ops.findings import Finding, Report, Verdict
+from jobs.ops.findings import PARTS, Finding, Report, Verdict
 from jobs.states import ItemState
-from jobs.upstream import breaker
+from jobs.upstream import breaker, page_identity, site_clock
 from tests.factories import make_artifact, make_item, make_job
 from tests.unit.jobs.ops.instances import make_healthy
 
@@ -184,3 +185,48 @@ def test_a_clock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     clocks = 2 if connection.vendor == "postgresql" else 1
     assert [finding.verdict for finding in checks.check_clock()] == [Verdict.OK] * clocks
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "verdict", "message"),
+    [
+        (170.0, Verdict.OK, "agrees with that of TikTok"),
+        (-170.0, Verdict.OK, "agrees with that of TikTok"),
+        (2 * 86_400.0, Verdict.FAIL, "This server's clock is 2 days ahead of TikTok's"),
+        (-2 * 86_400.0, Verdict.FAIL, "This server's clock is 2 days behind TikTok's"),
+        (7_300.0, Verdict.FAIL, "This server's clock is 2 h ahead of TikTok's"),
+        (-400.0, Verdict.FAIL, "This server's clock is 6 min behind TikTok's"),
+    ],
+)
+def test_what_a_worker_learnt_of_the_clock_is_told(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float, verdict: Verdict, message: str
+) -> None:
+    monkeypatch.setattr(site_clock, "ahead_s", lambda: ahead_s)
+    (finding,) = checks.check_site_clock()
+    assert (finding.part, finding.verdict, str(finding.message)) == ("siteclock", verdict, message)
+    assert bool(finding.hint) is (verdict is Verdict.FAIL)
+
+
+def test_a_clock_nobody_has_compared_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(checks.check_site_clock()) == []  # no Redis
+    monkeypatch.setattr(site_clock, "ahead_s", lambda: None)
+    assert list(checks.check_site_clock()) == []
+
+
+def test_every_clock_has_a_name_of_its_own() -> None:
+    titles = [str(PARTS[part]) for part in ("clock", "dbclock", "siteclock")]
+    assert len(set(titles)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("chrome150", Verdict.OK), ("chrome146+referer", Verdict.NOTE)]
+)
+def test_who_tiktok_is_asked_as(
+    monkeypatch: pytest.MonkeyPatch, name: str, verdict: Verdict, set_env: Callable[..., None]
+) -> None:
+    set_env(page_transport="curl")
+    assert list(checks.check_identity()) == []  # no Redis
+    monkeypatch.setattr(page_identity, "in_use", lambda: name)
+    (finding,) = checks.check_identity()
+    assert (finding.part, finding.verdict) == ("identity", verdict)
+    assert name in str(finding.message)

@@ -14,6 +14,7 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.models import Package
 from jobs.ops import dashboard
+from jobs.upstream import page_identity, site_clock
 from tests.factories import make_item, make_job
 from tests.unit.jobs.ops.instances import make_running, make_settled, stand_in_for_redis
 
@@ -74,6 +75,26 @@ def test_without_redis_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "measure", away)
     seen = dashboard.read_dashboard(timezone.now())
     assert (seen.workers, seen.sweep, seen.disk, seen.workers_alive) == (None, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "said"),
+    [
+        (None, None),
+        (100.0, None),
+        (172_800.0, "This server's clock is 2 days ahead of TikTok's"),
+        (-7_300.0, "This server's clock is 2 h behind TikTok's"),
+    ],
+)
+def test_what_tiktok_sees_of_this_server(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float | None, said: str | None
+) -> None:
+    stand_in_for_redis(monkeypatch)
+    monkeypatch.setattr(site_clock, "ahead_s", lambda: ahead_s)
+    monkeypatch.setattr(page_identity, "in_use", lambda: "plain")
+    seen = dashboard.read_dashboard(timezone.now())
+    assert seen.identity == "plain"
+    assert (seen.clock_difference and str(seen.clock_difference)) == said
 
 
 def test_read_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_look_that_works(probe_finds: Callable[..., None]) -> None:
         "@some.one found in 420 ms",
         "3 active stories listed in 100 ms",
         "1024 bytes of an MP4 file in 12 s, from address 2",
-        "60 min behind that of TikTok",
+        "This server's clock is 60 min behind TikTok's",
     ]
 
 

@@ -12,4 +12,4 @@ def test_every_part_and_form_has_a_name() -> None:
     sampled = {form.description for form in forms if form.family in {"picture", "mp4"}}
     assert sampled == set(findings.FORMS)
     named = {*checks.CHECKS, *map(str, Step)}
-    assert named | {"tiktok"} == set(findings.PARTS)
+    assert named | {"tiktok", "dbclock"} == set(findings.PARTS)

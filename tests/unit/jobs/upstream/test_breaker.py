@@ -60,3 +60,20 @@ def test_what_the_banner_says() -> None:
     assert breaker.record_answer()
     assert not breaker.record_answer()
     assert breaker._local.refusals == 0
+
+
+def test_a_pause_reckoned_by_a_clock_that_was_days_ahead_ends_when_it_is_set_right() -> None:
+    breaker.open_for(Refused())
+    breaker._local.until += 2 * 86_400
+    assert breaker.open_state() is None
+    breaker.raise_if_open()
+    breaker.raise_if_open_here()
+    assert breaker.probe() is None
+    breaker._local.until += 2 * 86_400
+    until = breaker.open_for(Refused())
+    assert until <= timezone.now() + timedelta(seconds=breaker.PAUSES_S[1])
+
+
+def test_the_longest_pause_is_not_taken_for_one_of_a_wrong_clock() -> None:
+    until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
+    assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -61,9 +62,17 @@ def reply(body: bytes = b"ok", status: str = "200 OK", *headers: str) -> bytes:
 
 @asynccontextmanager
 async def loopback(
-    folder: Path, answer: Answer, *, direct: bool = False, names: tuple[str, ...] = ()
+    folder: Path,
+    answer: Answer,
+    *,
+    direct: bool = False,
+    names: tuple[str, ...] = (),
+    valid: tuple[datetime | None, datetime | None] = (None, None),
 ) -> AsyncIterator[Loopback]:
-    """Serve `answer` for every request, on every host name."""
+    """Serve `answer` for every request, on every host name.
+
+    valid: from when to when its certificates are.
+    """
     authority = trustme.CA()
     path = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
@@ -74,7 +83,10 @@ async def loopback(
     def context(host: str) -> ssl.SSLContext:
         if host not in contexts:
             contexts[host] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            authority.issue_cert(*(names or (host,))).configure_cert(contexts[host])
+            certificate = authority.issue_cert(
+                *(names or (host,)), not_before=valid[0], not_after=valid[1]
+            )
+            certificate.configure_cert(contexts[host])
         return contexts[host]
 
     async def head(reader: asyncio.StreamReader) -> list[str]:

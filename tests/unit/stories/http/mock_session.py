@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from stories.config import ClientConfig
+from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
 
 PROFILE = "https://www.tiktok.com/@somebody"
@@ -17,7 +18,9 @@ def session_on(handler: Handler | Any, **settings: Any) -> Session:
     """A session whose pages and media both come from `handler`."""
     transport = httpx.MockTransport(handler)
     return Session(
-        config=ClientConfig(**settings), page_transport=transport, media_transport=transport
+        config=ClientConfig(**settings),
+        page_transports=GivenTransport(transport),
+        media_transport=transport,
     )
 
 

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from stories.config import ClientConfig
+from stories.http.identity import TlsTarget, identity_ladder
+from stories.http.identity_search import IdentitySearch, LocalIdentityMemory
+from stories.http.page_transports import PageTransports
 from stories.http.session import Session
 from stories.http.tls import CaFile
-from stories.http.transports import create_media_transport, create_page_transport
+from stories.http.transports import Transport, create_media_transport, create_page_transport
 from tests.unit.stories.http.loopback import Asked, Loopback, reply
 
 PAGE = "https://www.tiktok.com/@somebody"
@@ -25,23 +28,32 @@ async def say_ok(asked: Asked, writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def session_through(
-    server: Loopback, *, curl: bool = True, config: ClientConfig = SMALL, trusting: bool = True
+    server: Loopback,
+    *,
+    curl: bool = True,
+    config: ClientConfig = SMALL,
+    trusting: bool = True,
+    name: str | None = None,
 ) -> AsyncIterator[Session]:
-    """A session whose every request goes through the loopback proxy."""
+    """A session whose every request goes through the loopback proxy. name: of its identity."""
     bundle = server.ca_path if trusting else None
     async with AsyncExitStack() as stack:
         ca_file = CaFile(bundle)
         stack.callback(ca_file.close)
-        pages = await stack.enter_async_context(
-            create_page_transport(
-                curl=curl,
+
+        def make(tls_target: TlsTarget | None) -> Transport:
+            return create_page_transport(
+                tls_target=tls_target,
                 proxy=server.proxy,
                 ca_file=ca_file,
                 ca_bundle=bundle,
                 max_bytes=config.max_page_bytes,
                 resolve=unreachable,
             )
-        )
+
+        ladder = identity_ladder("curl" if curl else "httpx")
+        pages = PageTransports(make, usual=ladder[0])
+        stack.push_async_callback(pages.aclose)
         media = await stack.enter_async_context(
             create_media_transport(
                 proxy=server.proxy, ca_bundle=bundle, connections=8, resolve=unreachable
@@ -53,4 +65,12 @@ async def session_through(
             read_timeout_s=config.read_timeout_s,
             max_page_bytes=config.max_page_bytes,
         )
-        yield Session(config=config, page_transport=pages, media_transport=media)
+        memory = LocalIdentityMemory()
+        if name is not None:
+            await memory.put(name)
+        yield Session(
+            config=config,
+            page_transports=pages,
+            media_transport=media,
+            search=IdentitySearch(ladder, memory),
+        )

@@ -2,8 +2,9 @@
 
 import inspect
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from curl_cffi import CurlError
 from curl_cffi.requests import exceptions as curl_exceptions
 
 from stories.errors import (
+    ClockWrong,
     RateLimited,
     Refused,
     RegionLocked,
@@ -21,6 +23,8 @@ from stories.errors import (
 )
 from stories.http import error_mapping
 from stories.http.body import BodyTooLarge
+from tests.unit.stories.http import proxied_session
+from tests.unit.stories.http.loopback import loopback
 from tests.unit.stories.http.mock_session import FILE, PROFILE, Handler, answering, read, session_on
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +116,14 @@ async def test_a_rate_limit_waits_at_least_a_minute(value: str, seconds: int) ->
     assert caught.value.retry_after_s == seconds
 
 
+async def test_retry_after_is_reckoned_by_the_servers_own_clock() -> None:
+    """Ours may be days off: it would wait for an hour, or not at all."""
+    date, later = "Fri, 20 Nov 2020 12:00:00 GMT", "Fri, 20 Nov 2020 12:02:00 GMT"
+    with pytest.raises(RateLimited) as caught:
+        await session_on(answering(429, date=date, retry_after=later)).get_page(PROFILE)
+    assert caught.value.retry_after_s == 120
+
+
 # --- network errors ---------------------------------------------------------------------------
 
 
@@ -185,3 +197,36 @@ async def test_errors_name_the_place_and_no_signature() -> None:
     with pytest.raises(StoriesError) as caught:
         await read(session_on(answering(403)), f"{FILE}&signature=abc")
     assert caught.value.detail == "v16-webapp-prime.tiktok.com: status 403"
+
+
+# --- a clock that is wrong ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("curl", [True, False], ids=["curl", "httpx"])
+@pytest.mark.parametrize("days", [1, -9], ids=["not yet valid", "expired"])
+async def test_a_certificate_out_of_its_time_is_named_as_a_wrong_clock(
+    tmp_path: Path, curl: bool, days: int
+) -> None:
+    begins = datetime.now(UTC) + timedelta(days=days)
+    valid = (begins, begins + timedelta(days=8))
+    async with (
+        loopback(tmp_path, proxied_session.say_ok, valid=valid) as server,
+        proxied_session.session_through(server, curl=curl) as session,
+    ):
+        with pytest.raises(ClockWrong, match=r"certificate (is not yet valid|has expired)"):
+            await session.get_page(PROFILE)
+        with pytest.raises(ClockWrong):
+            async with session.stream_media(FILE):
+                pass
+
+
+@pytest.mark.parametrize("curl", [True, False], ids=["curl", "httpx"])
+async def test_a_certificate_of_a_stranger_says_nothing_of_the_clock(
+    tmp_path: Path, curl: bool
+) -> None:
+    async with (
+        loopback(tmp_path, proxied_session.say_ok) as server,
+        proxied_session.session_through(server, curl=curl, trusting=False) as session,
+    ):
+        with pytest.raises(UpstreamDown):
+            await session.get_page(PROFILE)

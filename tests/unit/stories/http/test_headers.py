@@ -3,11 +3,13 @@
 import httpx
 import pytest
 
-from stories.http import headers
-from stories.http.headers import USER_AGENT, Purpose
+from stories.http.headers import Purpose
+from stories.http.identity import identity_ladder
 from tests.unit.stories.http.mock_session import PROFILE, read, session_on
 
 pytestmark = pytest.mark.anyio
+
+USUAL = identity_ladder("curl")[0]
 
 
 async def test_one_user_agent_and_always_a_referer_for_media() -> None:
@@ -23,7 +25,7 @@ async def test_one_user_agent_and_always_a_referer_for_media() -> None:
     await read(session, start=5, end=10, validator='"e"')
     await session.get_page(PROFILE, Purpose.PREVIEW)
     page, listing, media, preview = (request.headers for request in seen)
-    assert {head["user-agent"] for head in (page, listing, media)} == {USER_AGENT}
+    assert {head["user-agent"] for head in (page, listing, media)} == {USUAL.user_agent}
     assert page["sec-fetch-mode"] == "navigate"
     assert "referer" not in page
     assert listing["sec-fetch-mode"] == "cors"
@@ -35,8 +37,3 @@ async def test_one_user_agent_and_always_a_referer_for_media() -> None:
     assert media["accept-encoding"] == "identity"
     assert preview["user-agent"] == "facebookexternalhit/1.1"
     assert "sec-ch-ua" not in preview
-
-
-async def test_the_hints_agree_with_the_user_agent() -> None:
-    assert "Chrome/150." in headers.USER_AGENT
-    assert '"Chromium";v="150"' in dict(headers.CLIENT_HINTS)["sec-ch-ua"]

@@ -1,6 +1,7 @@
 """Which hosts are contacted, how redirects and challenges are met, and what cookies do."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
+from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
 from tests.unit.stories.http.mock_session import PROFILE, answering, read, session_on
 
@@ -105,7 +107,7 @@ async def test_redirects_within_the_site_are_followed_and_each_waits_for_the_rat
     transport = httpx.MockTransport(handler)
     session = Session(
         config=ClientConfig(),
-        page_transport=transport,
+        page_transports=GivenTransport(transport),
         media_transport=transport,
         rate_limit=rate_limit,
     )
@@ -218,7 +220,7 @@ async def test_the_challenge_is_answered_once_and_its_cookies_dropped() -> None:
     transport = httpx.MockTransport(handler)
     session = Session(
         config=ClientConfig(),
-        page_transport=transport,
+        page_transports=GivenTransport(transport),
         media_transport=transport,
         rate_limit=rate_limit,
     )
@@ -245,6 +247,40 @@ async def test_a_second_challenge_is_a_block() -> None:
 async def test_an_unsolvable_challenge_is_a_block() -> None:
     with pytest.raises(Challenged):
         await session_on(answering(body=PUZZLE)).get_page(PROFILE)
+
+
+# --- the time ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "date"),
+    [
+        ({"Date": "Fri, 20 Nov 2026 10:00:00 GMT"}, datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ({"Date": "Fri, 20 Nov 2026 10:00:00 -0000"}, datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ({"Date": "Fri, 20 Nov 2026 12:00:00 +0200"}, datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        (
+            {"Date": "Fri, 20 Nov 2026 10:00:00 GMT", "Age": "3600"},
+            datetime(2026, 11, 20, 11, tzinfo=UTC),
+        ),
+        (
+            {"Date": "Fri, 20 Nov 2026 10:00:00 GMT", "Age": "-5"},
+            datetime(2026, 11, 20, 10, tzinfo=UTC),
+        ),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT", "Age": "999999999"}, None),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Date": "Mon, 01 Jan 0001 00:00:00 +2359"}, None),
+        ({"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, None),
+        ({"Date": "tomorrow"}, None),
+        ({"Date": "x" * 80}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+async def test_the_time_in_an_answers_head(headers: dict[str, str], date: datetime | None) -> None:
+    page = await session_on(lambda _: httpx.Response(200, headers=headers, content=b"x")).get_page(
+        PROFILE
+    )
+    assert page.date == date
 
 
 # --- cookies and headers ----------------------------------------------------------------------

@@ -15,9 +15,11 @@ from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
 from stories.http import resolver, transports
 from stories.http.body import BodyTooLarge
-from stories.http.headers import USER_AGENT, Purpose
+from stories.http.headers import Purpose
+from stories.http.identity import Identity, identity_ladder
+from stories.http.resolver import Resolve
 from stories.http.tls import CaFile
-from stories.http.transports import BROWSER, CurlTransport, PooledTransport, to_httpx_error
+from stories.http.transports import CurlTransport, PooledTransport, to_httpx_error
 from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
 from tests.unit.stories.http.proxied_session import FILE, PAGE, say_ok, session_through
 
@@ -27,6 +29,12 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(params=[True, False], ids=["curl", "httpx"])
 def curl(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+def curl_transport(ca_file: CaFile, resolve: Resolve) -> CurlTransport:
+    return CurlTransport(
+        tls_target="chrome150", proxy=None, ca_file=ca_file, max_bytes=1000, resolve=resolve
+    )
 
 
 # --- proxy and authorities --------------------------------------------------------------------
@@ -103,7 +111,7 @@ async def test_a_name_that_resolves_to_this_machine_is_refused(tmp_path: Path) -
         url = f"https://www.tiktok.com:{server.port}/"
         ca_file = CaFile(server.ca_path)
         for transport in (
-            CurlTransport(proxy=None, ca_file=ca_file, max_bytes=1000, resolve=rebound),
+            curl_transport(ca_file, rebound),
             PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=rebound),
         ):
             async with transport:
@@ -136,7 +144,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
         url = f"https://nowhere.invalid:{server.port}/"
         ca_file = CaFile(server.ca_path)
         for transport in (
-            CurlTransport(proxy=None, ca_file=ca_file, max_bytes=1000, resolve=once()),
+            curl_transport(ca_file, once()),
             PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=once()),
         ):
             async with transport:
@@ -162,9 +170,7 @@ async def test_curl_follows_a_name_that_moves(
     async with loopback(tmp_path, answer, direct=True, names=("nowhere.invalid",)) as server:
         url = f"https://nowhere.invalid:{server.port}/"
         ca_file = CaFile(server.ca_path)
-        async with CurlTransport(
-            proxy=None, ca_file=ca_file, max_bytes=1000, resolve=resolve
-        ) as transport:
+        async with curl_transport(ca_file, resolve) as transport:
             assert (await transport.handle_async_request(asking(url))).status_code == 200
             current[0] = "127.0.0.2"  # nobody listens there
             with pytest.raises(httpx.TransportError):
@@ -232,27 +238,35 @@ async def test_of_two_that_answer_together_one_is_closed() -> None:
 # --- what curl sends --------------------------------------------------------------------------
 
 
-async def test_our_user_agent_is_the_imitated_browsers_own(tmp_path: Path) -> None:
+PINNED = {identity.tls_target: identity for identity in identity_ladder("curl")}
+PINNED.pop(None)
+
+
+@pytest.mark.parametrize("identity", PINNED.values(), ids=lambda identity: identity.tls_target)
+async def test_an_identitys_headers_are_those_of_the_browser_it_copies(
+    tmp_path: Path, identity: Identity
+) -> None:
     async with loopback(tmp_path, say_ok) as server:
         ca_file = CaFile(server.ca_path)
         itself = AsyncCurlTransport(
-            impersonate=BROWSER,
+            impersonate=identity.tls_target,
             default_headers=True,
             proxy=server.proxy,
             curl_options={CurlOpt.CAINFO: ca_file.path},
         )
         async with itself:
             await itself.handle_async_request(asking(PAGE))
-        async with session_through(server) as session:
+        async with session_through(server, name=identity.name) as session:
             await session.get_page(PAGE)
             await session.get_page(PAGE, Purpose.LIST, referer=PAGE)
-        own, ours, listing = (asked.headers for asked in server.asked)
-        for name, value in own.items():
-            assert ours[name] == value
-        assert set(ours) == set(own)
+        own, ours, listing = (dict(asked.headers) for asked in server.asked)
+        if identity.always_referer:
+            assert ours.pop("referer") == "https://www.tiktok.com/"
+            assert ours.pop("sec-fetch-site") == "same-origin"
+            del own["sec-fetch-site"]
+        assert ours == own
         for name in ("user-agent", "sec-ch-ua", "sec-ch-ua-platform", "accept-encoding"):
             assert listing[name] == own[name]
-        assert own["user-agent"] == USER_AGENT
         assert listing["sec-fetch-mode"] == "cors"
         assert "sec-fetch-user" not in listing
         ca_file.close()

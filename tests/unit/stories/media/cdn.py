@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from stories.config import ClientConfig
+from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
 from stories.media import download
 from stories.media.download import TransferSlots, transfer
@@ -108,7 +109,9 @@ async def start(
     watching = {key: settings.pop(key) for key in given if key in settings}
     config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
     transport = httpx.MockTransport(cdn)
-    session = Session(config=config, page_transport=transport, media_transport=transport)
+    session = Session(
+        config=config, page_transports=GivenTransport(transport), media_transport=transport
+    )
     return await transfer(
         session,
         URL,

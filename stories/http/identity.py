@@ -1,0 +1,89 @@
+"""Identities: who pages and lists are asked as, and the order in which they are tried.
+
+TikTok refuses a browser's make, its TLS handshake, or a visit without a Referer, rather than a
+server: another identity is tried before the server counts as refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+TlsTarget = Literal["chrome150", "chrome146"]
+"""A browser whose TLS handshake curl can copy."""
+
+_CHROME: Final = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{}.0.0.0 Safari/537.36"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A visitor as TikTok sees one: headers and TLS handshake that fit each other.
+
+    name: stable, remembered, shown to admins. tls_target: the browser whose handshake curl copies,
+    None for plain httpx. client_hints: sec-ch-ua headers in order. browser: sends the Sec-Fetch
+    headers that every browser of today sends. always_referer: a page that nothing leads to is
+    visited as if from TikTok's home page.
+    """
+
+    name: str
+    user_agent: str
+    tls_target: TlsTarget | None = None
+    client_hints: tuple[tuple[str, str], ...] = ()
+    browser: bool = True
+    always_referer: bool = True
+
+
+# Pinned: "chrome" would move with every release of curl_cffi, away from the headers beside it. A
+# test compares each with what curl itself sends.
+_CHROME_150: Final = Identity(
+    name="chrome150",
+    tls_target="chrome150",
+    user_agent=_CHROME.format(150),
+    client_hints=(
+        ("sec-ch-ua", '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'),
+        ("sec-ch-ua-mobile", "?0"),
+        ("sec-ch-ua-platform", '"macOS"'),
+    ),
+    always_referer=False,
+)
+_CHROME_150_REFERER: Final = replace(_CHROME_150, name="chrome150+referer", always_referer=True)
+_CHROME_146_REFERER: Final = Identity(
+    name="chrome146+referer",
+    tls_target="chrome146",
+    user_agent=_CHROME.format(146),
+    client_hints=(
+        ("sec-ch-ua", '"Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"'),
+        ("sec-ch-ua-mobile", "?0"),
+        ("sec-ch-ua-platform", '"macOS"'),
+    ),
+)
+# No browser at all: from some networks it is those that are challenged.
+_PLAIN: Final = Identity(
+    name="plain", user_agent="Mozilla/5.0 (compatible; Storykeep)", browser=False
+)
+_HTTPX: Final = replace(_CHROME_150, name="httpx", tls_target=None)
+_HTTPX_REFERER: Final = replace(_HTTPX, name="httpx+referer", always_referer=True)
+
+_LADDERS: Final[dict[str, tuple[Identity, ...]]] = {
+    "curl": (_CHROME_150, _CHROME_150_REFERER, _CHROME_146_REFERER, _PLAIN),
+    "httpx": (_HTTPX, _HTTPX_REFERER, _PLAIN),
+}
+
+
+def identity_ladder(page_transport: Literal["curl", "httpx"]) -> tuple[Identity, ...]:
+    """The identities of a client, in the order they are tried; the first is the usual one."""
+    return _LADDERS[page_transport]
+
+
+def by_name(ladder: Sequence[Identity], name: str | None) -> Identity:
+    """The identity of a name; the usual one for None, and for a name that is not in `ladder`."""
+    return next((identity for identity in ladder if identity.name == name), ladder[0])
+
+
+def following(ladder: Sequence[Identity], identity: Identity) -> Identity:
+    """The identity to try after one that was refused; after the last comes the first."""
+    return ladder[(ladder.index(identity) + 1) % len(ladder)]

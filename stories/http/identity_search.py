@@ -1,0 +1,150 @@
+"""The search for an identity that TikTok serves: one at a time, and its outcome is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from stories.errors import (
+    AccessError,
+    InputError,
+    LoginRequired,
+    RateLimited,
+    Refusal,
+    StoriesError,
+)
+from stories.http.identity import Identity, by_name, following
+
+T = TypeVar("T")
+
+REMEMBERED_S: Final = 30 * 60
+"""Seconds that an identity is kept to; then the usual one gets another chance."""
+
+
+class IdentityMemory(Protocol):
+    """The name of the identity to begin with, kept for REMEMBERED_S."""
+
+    async def get(self) -> str | None:
+        """The remembered name; None to begin with the usual identity."""
+
+    async def put(self, name: str) -> None:
+        """Remember a name, from now on for REMEMBERED_S."""
+
+
+class LocalIdentityMemory:
+    """An IdentityMemory of this process alone. clock: monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._name: str | None = None
+        self._until = 0.0
+
+    async def get(self) -> str | None:
+        """The remembered name; None when there is none, or it is too old."""
+        return self._name if self._clock() < self._until else None
+
+    async def put(self, name: str) -> None:
+        """Remember a name."""
+        self._name, self._until = name, self._clock() + REMEMBERED_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedTry:
+    """A look-up's first try, which TikTok refused.
+
+    began: IdentitySearch.ended when it was sent. served: the identity was answered before in this
+    look-up. is_ours: True for an error that a rate limit raised in place of a request.
+    """
+
+    identity: Identity
+    error: StoriesError
+    began: int
+    served: bool
+    is_ours: Callable[[StoriesError], bool]
+
+
+class IdentitySearch:
+    """The identities of one client, and the search for one that is served.
+
+    ended: how many searches have ended so far. Of look-ups refused at once a single one searches,
+    and the others do what its outcome tells them to.
+    """
+
+    def __init__(self, ladder: Sequence[Identity], memory: IdentityMemory | None = None) -> None:
+        self._ladder = tuple(ladder)
+        self._memory = memory or LocalIdentityMemory()
+        self._lock = asyncio.Lock()
+        # Refused identity -> the one to try after it; the usual order without an entry.
+        self._candidates: dict[str, Identity] = {}
+        self._last_failed = False
+        self.ended = 0
+
+    async def current(self) -> Identity:
+        """The identity that a look-up begins with."""
+        return by_name(self._ladder, await self._memory.get())
+
+    async def try_another(self, first: RefusedTry, retry: Callable[[Identity], Awaitable[T]]) -> T:
+        """The result of `retry` under another identity than the first; called at most once.
+
+        Raises the first error when another look-up has found meanwhile that the next identity is
+        refused too, and when the retry brings no answer; RateLimited, and what the answer to the
+        retry raises.
+        """
+        async with self._lock:
+            identity = await self.current()
+            refused = identity == first.identity
+            if first.began == self.ended or (refused and not self._last_failed):
+                if refused:
+                    identity = self._candidate(first.identity)
+                return await self._search(first, identity, retry)
+            if self._last_failed:
+                raise first.error
+        return await retry(identity)
+
+    def _candidate(self, refused: Identity) -> Identity:
+        return self._candidates.get(refused.name) or following(self._ladder, refused)
+
+    async def _search(
+        self, first: RefusedTry, identity: Identity, retry: Callable[[Identity], Awaitable[T]]
+    ) -> T:
+        """The result of `retry`, and what it says of the identity."""
+        try:
+            result = await retry(identity)
+        except LoginRequired:
+            raise
+        except (InputError, AccessError):
+            await self._keep(identity)  # an answer, if not the one that was hoped for
+            raise
+        except RateLimited:
+            raise
+        except StoriesError as error:
+            # A sign-in page says little about the server, and its retry tells no more.
+            by_site = isinstance(error, Refusal) and not first.is_ours(error)
+            if not by_site or isinstance(first.error, LoginRequired):
+                raise first.error from error
+            await self._drop(first, identity)
+            raise
+        await self._keep(identity)
+        return result
+
+    async def _keep(self, identity: Identity) -> None:
+        """End a search that found an identity."""
+        self.ended += 1
+        self._last_failed = False
+        await self._memory.put(identity.name)
+
+    async def _drop(self, first: RefusedTry, identity: Identity) -> None:
+        """End a search in vain: the next one tries the identity that follows."""
+        self.ended += 1
+        self._last_failed = True
+        candidate = following(self._ladder, identity)
+        if not first.served:
+            # With nothing to say for it, the next look-up need not begin with it again.
+            await self._memory.put(candidate.name)
+        elif candidate == first.identity:
+            self._candidates[first.identity.name] = following(self._ladder, candidate)
+        else:
+            self._candidates[first.identity.name] = candidate
