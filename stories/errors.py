@@ -80,7 +80,7 @@ class Advert(InputError):
     """A short link to where the app is offered, as TikTok Lite adds it to what it shares."""
 
     code = "advert"
-    message = "This is an advert for the app, not a story."
+    message = "This is an ad for the app, not a story."
     hint = "TikTok Lite adds it to what it shares; the story has a link of its own."
     nothing_to_save = True
 

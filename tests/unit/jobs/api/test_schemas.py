@@ -56,7 +56,7 @@ def test_an_advert_is_empty_with_its_code(alice: Script) -> None:
     assert said["state"] == "done"
     advert = said["items"][1]
     assert (advert["state"], advert["error"]["code"]) == ("empty", "advert")
-    assert advert["error"]["message"] == "This is an advert for the app, not a story."
+    assert advert["error"]["message"] == "This is an ad for the app, not a story."
     assert advert["error"]["retryable"] is False
 
 

@@ -39,7 +39,7 @@ def test_an_advert_beside_a_saved_line_is_no_failure_and_says_so(
         job, name="app", state=ItemState.EMPTY, error_code="advert", settled_at=timezone.now()
     )
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "This is an advert for the app, not a story." in page
+    assert "This is an ad for the app, not a story." in page
     assert "Nothing to save" in page
     assert "1 file saved and checked" in page
     for wrong in ("active stor", "failed", "Look again", "Retry"):
@@ -54,7 +54,7 @@ def test_nothing_but_adverts(client: Client, alice: User) -> None:
     for number in range(2):
         make_item(job, name=f"app{number}", state=ItemState.EMPTY, error_code="advert")
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "This is an advert for the app, not a story" in page
+    assert "This is an ad for the app, not a story" in page
     assert "active stor" not in page
     assert "Nothing to save" in shown(client.get("/history/?state=empty"))
     make_item(job, name="quiet", state=ItemState.EMPTY)

@@ -140,7 +140,7 @@ def test_an_advert_is_called_one_and_is_no_error(streams: Streams) -> None:
     line.settle(Advert("the short link leads to where the app is offered"))
     assert line.state == ItemState.EMPTY
     streams.display.line_settled(line)
-    assert streams.read() == ("@alice: This is an advert for the app, not a story.\n", "")
+    assert streams.read() == ("@alice: This is an ad for the app, not a story.\n", "")
 
 
 # --- errors ---------------------------------------------------------------------------------------
