@@ -279,6 +279,7 @@ def _reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | No
             height=file.height,
             duration_s=file.duration_s,
             has_audio=file.has_audio,
+            checked=file.checked,
         ),
         labels=tuple(file.labels),
     )

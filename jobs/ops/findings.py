@@ -45,6 +45,7 @@ PARTS: Final[dict[str, LazyStr]] = {
     "failures": _("failures"),
     "proxy": _("proxy"),
     "pause": _("pause"),
+    "hosts": _("media hosts"),
     "tiktok": "TikTok",
     "profile": _("profile"),
     "list": _("list"),

@@ -27,6 +27,7 @@ class SavedFile:
     facts: FileFacts
     name: str
     has_audio: bool = False
+    checked: bool = True
     path: Path | None = None
 
 

@@ -22,8 +22,15 @@ import httpx
 
 from stories import challenge
 from stories.config import ClientConfig
-from stories.errors import Challenged, LoginRequired, MediaUnavailable, Refused, UpstreamChanged
-from stories.hosts import is_allowed_host, is_tiktok_page_host
+from stories.errors import (
+    Challenged,
+    LoginRequired,
+    MediaUnavailable,
+    Refused,
+    UnknownMediaHost,
+    UpstreamChanged,
+)
+from stories.hosts import is_allowed_host, is_tiktok_page_host, plain_host_name
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
     NOT_FOUND_STATUSES,
@@ -90,6 +97,8 @@ def allowed_host(url: str, *, page: bool) -> str:
         and url.isascii()
         and not re.search(r"[\x00-\x20\x7f\\]", url)
     )
+    if plain and not listed and not page and (name := plain_host_name(host)):
+        raise UnknownMediaHost(f"sent to https://{name}, which is not TikTok", hosts=(name,))
     if not listed or not plain:
         raise UpstreamChanged(f"sent to {parts.scheme[:12]}://{host[:80]}, which is not TikTok")
     return host

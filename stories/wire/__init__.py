@@ -6,9 +6,10 @@ out. docs/protocol.md dates every shape.
 """
 
 from stories.wire.accounts import embed_author, profile_author
+from stories.wire.addresses import MAX_MIRRORS
 from stories.wire.items import MAX_CAPTION, embed_item, page_item
 from stories.wire.lists import StoryPage, empty_list_error, left_out_error, story_page
-from stories.wire.media import MAX_MIRRORS, MAX_RENDITIONS
+from stories.wire.media import MAX_RENDITIONS
 
 __all__ = [
     "MAX_CAPTION",

@@ -18,7 +18,13 @@ from stories.links import canonical_url, is_name
 from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
 from stories.wire.accounts import named_author
 from stories.wire.bodies import ITEM_CODES, check_code, default_scope, embed_entry
-from stories.wire.media import listed_slides, read_pictures, read_song, read_video
+from stories.wire.media import (
+    declares_pictures,
+    listed_slides,
+    read_pictures,
+    read_song,
+    read_video,
+)
 from stories.wire.values import (
     Raw,
     as_flag,
@@ -107,7 +113,7 @@ def check_access(item: Raw, story: Story, now: datetime) -> None:
     if not story.media:
         if as_flag(item.get("isContentClassified")):
             raise AgeRestricted
-        if isinstance(item.get("imagePost"), dict) and not listed_slides(item):
+        if declares_pictures(item) and not listed_slides(item):
             raise MediaUnavailable("imagePost.images is not filled in yet")
 
 
@@ -131,7 +137,7 @@ def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) 
     else:
         # A declared photo without slides never becomes the rendered slideshow or song that its
         # `video` may hold.
-        media = () if isinstance(item.get("imagePost"), dict) else read_video(item)
+        media = () if declares_pictures(item) else read_video(item)
         kind = StoryKind.VIDEO
     return Story(
         id=item_id,
