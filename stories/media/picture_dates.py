@@ -35,7 +35,7 @@ def read_dates(image: Image.Image) -> Mapping[int, str] | None:
     dates = {tag: text for tag in (TAKEN, DIGITIZED, MODIFIED) if (text := _date(fields.get(tag)))}
     if not dates:
         return None
-    dates.setdefault(TAKEN, dates.get(DIGITIZED) or dates[MODIFIED])
+    dates.setdefault(TAKEN, next(iter(dates.values())))
     zone = fields.get(_TAKEN_ZONE)
     if isinstance(zone, str) and _ZONE.fullmatch(zone.strip("\0 ")):
         dates[_TAKEN_ZONE] = zone.strip("\0 ")

@@ -31,14 +31,20 @@ def odd_video(
     seconds: float = 1,
     size: tuple[int, int] = (144, 256),
     container: str = "mp4",
+    params: str | None = None,
 ) -> bytes:
-    """A short clip by one of FFmpeg's encoders, its index first. sound: an encoder, or None."""
+    """A short clip by one of FFmpeg's encoders, its index first.
+
+    sound: an encoder, or None. params: x265's, in place of the usual ones.
+    """
     out = io.BytesIO()
     with av.open(out, "w", format=container) as target:
         picture = cast("av.VideoStream", target.add_stream(encoder, rate=FPS))
         picture.width, picture.height = size
         picture.pix_fmt = pixel_format
-        picture.codec_context.options = _OPTIONS.get(encoder, {})
+        picture.codec_context.options = _OPTIONS.get(encoder, {}) | (
+            {"x265-params": params} if params else {}
+        )
         if sample_entry is not None:
             picture.codec_context.codec_tag = sample_entry
         heard = cast("av.AudioStream", target.add_stream(sound, rate=48000)) if sound else None

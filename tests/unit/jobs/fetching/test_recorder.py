@@ -18,7 +18,16 @@ from stories.errors import Gone, MediaCorrupt, MediaUnavailable, TooLarge, Unkno
 from stories.events import MediaFailed, UnknownHosts
 from stories.structures import StoryKind
 from tests.factories import make_artifact, make_item, make_story
-from tests.unit.jobs.fetching.stage import Stage, a_story, check_disk, ended, files, listed, run
+from tests.unit.jobs.fetching.stage import (
+    PICTURE,
+    Stage,
+    a_story,
+    check_disk,
+    ended,
+    files,
+    listed,
+    run,
+)
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -146,7 +155,6 @@ def test_unknown_media_hosts_are_remembered_for_who_runs_it(
 
 def test_a_file_that_only_opened_is_not_called_checked(stage: Stage) -> None:
     photo, item = a_story(), make_item()
-    ready = stage.file(photo, 1)
-    ready = replace(ready, verified=replace(ready.verified, checked=False))
-    run(stage, item, listed(photo), ready, ended(photo, 1))
+    opened = stage.file(photo, 1, verified=replace(PICTURE, checked=False))
+    run(stage, item, listed(photo), opened, ended(photo, 1))
     assert [file.checked for file in Artifact.objects.filter(item=item, role=Role.MEDIA)] == [False]

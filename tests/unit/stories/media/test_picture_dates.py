@@ -26,7 +26,7 @@ def picture(
     exif.get_ifd(EXIF).update(inner or {})
     out = io.BytesIO()
     image = how.pop("image", None) or Image.linear_gradient("L").resize((60, 80)).convert("RGB")
-    image.save(out, fmt, exif=exif, **how)
+    image.save(out, fmt, exif=exif.tobytes(), **how)
     return out.getvalue()
 
 
