@@ -10,9 +10,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, cast
-
-import redis
+from typing import Any, Final, cast
 
 from jobs.ephemeral.connection import RedisUnavailable, execute
 from stories.hosts import plain_host_name
@@ -33,7 +31,7 @@ def record(hosts: Iterable[str], now: float | None = None) -> None:
     if not names:
         return
 
-    def put(server: redis.Redis) -> None:
+    def put(server: Any) -> None:
         with server.pipeline(transaction=False) as pipeline:
             pipeline.zadd(_HOSTS, names)
             pipeline.zremrangebyscore(_HOSTS, 0, moment - KEPT_S)
