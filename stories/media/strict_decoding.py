@@ -62,7 +62,8 @@ def _decode_jpeg(data: bytes, strict: bool) -> bool:
 
     context = av.CodecContext.create("mjpeg", "r")
     context.thread_type, context.thread_count = "NONE", 1
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    # An eighth of the size: all data is read all the same, and a sixty-fourth of the memory taken.
+    context.options = {"max_pixels": str(MAX_PIXELS), "lowres": "3"}
     if strict:
         context.options = {**context.options, "err_detect": "explode"}
     try:
