@@ -61,14 +61,14 @@ def _mux(video: BinaryIO, sound: BinaryIO, out: BinaryIO) -> None:
 
     out.seek(0)
     out.truncate()
+    packets = [_count_packets(video, "video"), _count_packets(sound, "audio")]
     with ExitStack() as files:
         sources = [
             files.enter_context(open_container(file, sniff_file(file))) for file in (video, sound)
         ]
         streams = [_picture_of(sources[0]), sources[1].streams.audio[0]]
-        packets = sum(stream.frames for stream in streams)
         # The index comes first, in room left for it: players start before the end has arrived.
-        room = _INDEX_BYTES + packets * _INDEX_BYTES_PER_PACKET
+        room = _INDEX_BYTES + sum(packets) * _INDEX_BYTES_PER_PACKET
         target = files.enter_context(
             av.open(out, "w", format="mp4", options={"moov_size": str(room)})
         )
@@ -85,9 +85,15 @@ def _mux(video: BinaryIO, sound: BinaryIO, out: BinaryIO) -> None:
             packet.stream = copies[number]
             target.mux(packet)
             written[number] += 1
-    for stream_frames, count in zip((s.frames for s in streams), written, strict=True):
-        if stream_frames and count < stream_frames:
-            raise MediaCorrupt(f"{count} of {stream_frames} packets could be joined")
+    if written != packets:
+        raise MediaCorrupt(f"{written} of {packets} packets could be joined")
+
+
+def _count_packets(file: BinaryIO, kind: str) -> int:
+    """The number of packets of the first stream of a kind; a fragmented file lists none."""
+    with open_container(file, sniff_file(file)) as source:
+        stream = _picture_of(source) if kind == "video" else source.streams.audio[0]
+        return sum(packet.size > 0 for packet in source.demux(stream))
 
 
 def _picture_of(source: av.container.InputContainer) -> av.VideoStream:

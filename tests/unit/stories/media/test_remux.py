@@ -6,6 +6,7 @@ import io
 import tracemalloc
 from tempfile import TemporaryFile
 
+import av
 import pytest
 
 from stories.errors import MediaCorrupt, StoriesError
@@ -72,6 +73,32 @@ def test_a_long_clip_has_room_for_its_index() -> None:
     data, made = joined(media.video(90, (64, 64), audio=False), media.song("m4a", 90))
     assert made.duration_s == pytest.approx(90, abs=0.2)
     assert top_boxes(data)[1] == b"moov"
+
+
+def test_files_in_fragments_as_players_of_streams_get_them() -> None:
+    data, made = joined(
+        fragmented(media.video(90, (64, 64), audio=False), "video"),
+        fragmented(media.song("m4a", 90), "audio"),
+    )
+    assert made.duration_s == pytest.approx(90, abs=0.2)
+    assert top_boxes(data)[1] == b"moov"
+
+
+def fragmented(data: bytes, kind: str) -> bytes:
+    """The first stream of a kind in fragments: an index for each, none for the whole."""
+    out = io.BytesIO()
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with (
+        av.open(io.BytesIO(data), "r") as source,
+        av.open(out, "w", format="mp4", options=options) as target,
+    ):
+        stream = getattr(source.streams, kind)[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                target.mux(packet)
+    return out.getvalue()
 
 
 def test_memory_stays_flat_while_joining() -> None:
