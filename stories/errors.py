@@ -7,9 +7,9 @@
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
     ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, ClockWrong, UnknownAnswer,
-    │   │                     UpstreamChanged
+    │   │                     UpstreamChanged with UnknownMediaHost
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
-    └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge
+    └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge, Unplayable
 
 Detection follows docs/protocol.md, "Errors". Patience lives in the queue: nothing here sleeps.
 """
@@ -201,6 +201,17 @@ class UpstreamChanged(UpstreamError):
         self.status = status
 
 
+class UnknownMediaHost(UpstreamChanged):
+    """A file on hosts that are on no list of ours.
+
+    hosts: their plain DNS names. detail: names them where nothing else is said.
+    """
+
+    def __init__(self, detail: str = "", *, hosts: tuple[str, ...] = ()) -> None:
+        super().__init__(detail or f"unknown media host: {', '.join(hosts)}")
+        self.hosts = hosts
+
+
 class Refusal(UpstreamError):
     """TikTok turns this server away, whoever asks: the whole instance should pause."""
 
@@ -245,3 +256,11 @@ class TooLarge(MediaError):
     code = "too_large"
     message = "This is larger than this instance accepts."
     hint = "Whoever runs this instance can raise the limit."
+
+
+class Unplayable(MediaError):
+    """Only codecs that no player opens. `detail` names them."""
+
+    code = "unplayable"
+    message = "TikTok offers this only in a format that no player opens."
+    hint = "The app can show it; a copy of the file would be of no use."

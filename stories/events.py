@@ -60,7 +60,7 @@ class FileReady:
     """A file is complete and verified, under `key` in the workspace.
 
     position: of the media item it is, or is derived from. sha256: hex. labels: for the person who
-    gets it ("hevc", "watermarked"), and the role of a file that is no media itself.
+    gets it ("hevc", "no_sound", "watermarked"), and the role of a file that is no media itself.
     """
 
     story_id: str
@@ -104,6 +104,21 @@ class Warned:
     story_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownHosts:
+    """Files are on hosts that are on no list of ours. hosts: their plain DNS names."""
+
+    hosts: tuple[str, ...]
+
+
 Event = (
-    Resolved | Listed | Transferring | Checking | FileReady | MediaFailed | StoryFinished | Warned
+    Resolved
+    | Listed
+    | Transferring
+    | Checking
+    | FileReady
+    | MediaFailed
+    | StoryFinished
+    | Warned
+    | UnknownHosts
 )

@@ -7,7 +7,7 @@ the files live in a workspace that the caller supplies.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from functools import partial
 from typing import BinaryIO, Literal
 
 from stories.client import StoryClient
+from stories.completion import ObtainedFile
 from stories.errors import StoriesError, TimedOut
 from stories.events import (
     Event,
@@ -24,11 +25,12 @@ from stories.events import (
     Resolved,
     Role,
     StoryFinished,
+    UnknownHosts,
     Warned,
 )
 from stories.lookup import look_up
 from stories.media import derive
-from stories.obtain import ObtainedFile, RenewableLookup, obtain
+from stories.obtain import RenewableLookup, obtain
 from stories.structures import Author, Media, MediaKind, Story, Target, Verified
 from stories.workspace import Draft, Workspace
 
@@ -134,6 +136,9 @@ class _Harvest:
                 left_out_ids=result.left_out_ids,
             )
         )
+        hosts = _unknown_hosts(result.stories)
+        if hosts:
+            self._emit(UnknownHosts(hosts=hosts))
         if result.error is not None:
             raise result.error
         lookup = RenewableLookup(self.client, result, posts=self.options.posts)
@@ -235,7 +240,10 @@ class _Harvest:
                 story, media, "poster", draft, partial(derive.poster, source, verified.content_type)
             )
         if media.kind is MediaKind.PICTURE and verified.content_type in CONVERTED_TYPES:
-            await self._derive(story, media, "converted", draft, partial(derive.as_jpeg, source))
+            convert = partial(
+                derive.as_jpeg, source, posted_at=story.posted_at, checked=verified.checked
+            )
+            await self._derive(story, media, "converted", draft, convert)
         audio = self.options.audio
         if media.kind is MediaKind.VIDEO and audio != "none" and verified.has_audio:
             await self._derive(
@@ -257,7 +265,7 @@ class _Harvest:
         try:
             with Draft(self.workspace, self.client.decoder_threads) as draft:
                 verified, size_bytes, sha256 = await source.run(
-                    partial(derive.make_and_measure, make, draft.file), into=draft
+                    partial(derive.make_and_measure, make, draft.file), also=(draft,)
                 )
                 if verified is None:
                     return
@@ -281,6 +289,12 @@ class _Harvest:
     def _warn(self, story: Story, file: str, error: StoriesError) -> None:
         message = f"{file} not made: {error.code} {error.detail}"
         self._emit(Warned(message=message, story_id=story.id))
+
+
+def _unknown_hosts(stories: Iterable[Story]) -> tuple[str, ...]:
+    """Names of the unknown hosts of all files of the stories, each once."""
+    files = (media for story in stories for media in (*story.media, story.song) if media)
+    return tuple(dict.fromkeys(host for media in files for host in media.unknown_hosts))
 
 
 def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -99,3 +99,26 @@ def is_media_host(host: str) -> bool:
 def is_allowed_host(host: str) -> bool:
     """True for every host this program may ever contact."""
     return is_tiktok_page_host(host) or is_media_host(host)
+
+
+MAX_PLAIN_HOST = 100
+_NOT_PUBLIC = (".local", ".localhost", ".internal", ".lan", ".home", ".arpa", ".onion", ".test")
+
+
+def plain_host_name(text: str) -> str | None:
+    """A host name fit to be shown to whoever runs this instance, in lower case; else None.
+
+    None for whatever is no plain public DNS name: addresses in numbers, other scripts, names of
+    one label, of private networks, or too long to be read.
+    """
+    name = text.lower()
+    labels = name.split(".")
+    if (
+        len(name) > MAX_PLAIN_HOST
+        or _HOST.fullmatch(name) is None
+        or any(len(label) > 63 for label in labels)
+        or not labels[-1].isalpha()
+        or name.endswith(_NOT_PUBLIC)
+    ):
+        return None
+    return name

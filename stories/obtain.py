@@ -14,21 +14,25 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from stories.client import StoryClient
+from stories.completion import Completion, ObtainedFile, with_file_labels
 from stories.errors import (
     MediaCorrupt,
     MediaError,
     MediaUnavailable,
     StoriesError,
     TooLarge,
+    UnknownMediaHost,
+    Unplayable,
     UpstreamError,
 )
-from stories.events import Checking, Event, Transferring
+from stories.events import Checking, Event, Transferring, UnknownHosts
 from stories.http.session import Session
 from stories.lookup import LookupResult, look_up
 from stories.media.download import size_limit
 from stories.media.verify import verify
-from stories.renditions import Prefer, RankedRendition, rank
-from stories.structures import Fetched, Media, MediaKind, MediaVariant, Story, Verified
+from stories.rendition_search import RenditionSearch
+from stories.renditions import NO_PLAYER, Prefer, RankedRendition, rank
+from stories.structures import Media, MediaKind, MediaVariant, Story
 from stories.workspace import Draft, Workspace
 
 # Signed addresses with less left than this are replaced before use.
@@ -74,20 +78,6 @@ class RenewableLookup:
         return self.current
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObtainedFile:
-    """A verified file, in a draft that is still open.
-
-    labels: for the person who gets it, "hevc" and "watermarked"; the codec as it was decoded, not
-    as it was listed.
-    """
-
-    fetched: Fetched
-    verified: Verified
-    labels: tuple[str, ...]
-    draft: Draft
-
-
 async def obtain(
     story: Story,
     media: Media,
@@ -104,9 +94,12 @@ async def obtain(
 
     drafts: closes every draft made here. emit: called with Transferring and Checking events. now:
     aware, decides which addresses are about to expire. Raises TooLarge when no rendition is small
-    enough, MediaCorrupt when bytes arrived and none opened, MediaUnavailable or an UpstreamError
-    when none arrived.
+    enough, Unplayable when all are of codecs that nothing opens, UnknownMediaHost when all are on
+    hosts we do not know, MediaCorrupt when bytes arrived and none opened, MediaUnavailable or an
+    UpstreamError when none arrived.
     """
+    if not media.variants and media.unknown_hosts:
+        raise UnknownMediaHost(hosts=media.unknown_hosts)
     attempt = _Attempt(
         story=story,
         media=media,
@@ -143,11 +136,11 @@ class _Attempt:
         result = self.lookup.current
         media = self._find(result) or self.media
         if not self._expires_soon(media):
-            obtained = await self._from_listing(media, result.session)
+            obtained = await self._from_listing(media, result.session, last=False)
             if obtained is not None:
                 return obtained
-            if self._all_too_large:
-                raise self.failures[0]  # it is no smaller behind a fresh link
+            if self._all_final:
+                raise _most_telling(self.failures)  # it is no better behind a fresh link
         try:
             result = await self.lookup.newer_than(result)
         except StoriesError as error:
@@ -155,7 +148,7 @@ class _Attempt:
             self.failures.append(error)
         else:
             media = self._find(result) or media
-        obtained = await self._from_listing(media, result.session)
+        obtained = await self._from_listing(media, result.session, last=True)
         if obtained is not None:
             return obtained
         raise _most_telling(self.failures)
@@ -177,51 +170,61 @@ class _Attempt:
         return bool(ends) and min(ends) - now < MIN_ADDRESS_LIFE
 
     @property
-    def _all_too_large(self) -> bool:
-        """Whether there was nothing but renditions over the limit."""
+    def _all_final(self) -> bool:
+        """Whether there was nothing but renditions over the limit, or that no player opens."""
         return bool(self.failures) and all(
-            isinstance(failure, TooLarge) for failure in self.failures
+            isinstance(failure, TooLarge | Unplayable) for failure in self.failures
         )
 
-    async def _from_listing(self, media: Media, session: Session) -> ObtainedFile | None:
-        """Try every address of one listing that was not tried yet, best first.
+    async def _from_listing(
+        self, media: Media, session: Session, *, last: bool
+    ) -> ObtainedFile | None:
+        """The best file from the addresses of one listing that were not tried yet.
 
-        HEVC that was listed as another codec is kept while a further clean rendition may turn out
-        to play everywhere, and taken when none does.
+        A file that is whole is kept while a further rendition may turn out to be better (one with
+        sound, or that plays everywhere), and taken when none does. last: no fresher listing is to
+        come, so that lesser renditions are tried in place of those that were refused.
         """
-        spare: ObtainedFile | None = None
-        for rendition in self._small_enough(media):
-            if spare is not None:
-                if rendition.variant.watermarked and "watermarked" not in spare.labels:
-                    break
-                if self.draft is spare.draft:
-                    self.draft = self.drafts.enter_context(
-                        Draft(self.workspace, self.client.decoder_threads)
-                    )
+        search = RenditionSearch[ObtainedFile](
+            prefer=self.prefer, muted=media.muted, tried=self.tried
+        )
+        for rendition in self._candidates(media):
+            if rendition.last_resort and search.best is None and not (last or self._all_final):
+                continue
+            if not search.is_worth_trying(rendition):
+                continue
+            if search.best is not None and self.draft is search.best.draft:
+                self.draft = self._new_draft()
             try:
                 obtained = await self._from_mirrors(rendition, media, session)
             except StoriesError:
-                if spare is None:
+                if search.best is None:
                     raise
-                break  # no room for a better one, say: the spare is whole
-            if obtained is None:
-                continue
-            if not self._listed_as_compatible(rendition) or "hevc" not in obtained.labels:
-                return obtained
-            spare = spare or obtained
-        return spare
+                break  # no room for a better one, say: the one that is here is whole
+            if obtained is not None:
+                search.add(obtained, rendition, obtained.verified, obtained.fetched.size_bytes)
+        if search.best is None or media.kind is not MediaKind.VIDEO:
+            return search.best
+        return with_file_labels(await self._completion(media).with_entry_corrected(search.best))
 
-    def _small_enough(self, media: Media) -> Iterator[RankedRendition]:
+    def _new_draft(self) -> Draft:
+        return self.drafts.enter_context(Draft(self.workspace, self.client.decoder_threads))
+
+    def _candidates(self, media: Media) -> Iterator[RankedRendition]:
+        """The renditions that are small enough, best first; notes why others are none."""
         limit = size_limit(self.client.config, media.kind)
         for rendition in rank(media, self.prefer):
-            listed_bytes = rendition.variant.size_bytes or 0
+            sound = rendition.variant.sound
+            listed_bytes = (rendition.variant.size_bytes or 0) + (
+                (sound.size_bytes or 0) if sound is not None else 0
+            )
             if listed_bytes > limit:
                 self.failures.append(TooLarge(f"{listed_bytes} bytes are listed, at most {limit}"))
             else:
                 yield rendition
-
-    def _listed_as_compatible(self, rendition: RankedRendition) -> bool:
-        return self.prefer == "compatible" and rendition.variant.codec != "hevc"
+        codecs = {variant.codec for variant in media.variants}
+        if media.variants and codecs <= NO_PLAYER:
+            self.failures.append(Unplayable(f"only {', '.join(map(str, codecs))} is listed"))
 
     async def _from_mirrors(
         self, rendition: RankedRendition, media: Media, session: Session
@@ -230,11 +233,13 @@ class _Attempt:
         while not self.tried.issuperset(rendition.variant.urls):
             try:
                 return await self._from_next_mirror(rendition, media, session)
-            except TooLarge as error:
+            except (TooLarge, Unplayable) as error:
                 self.failures.append(error)
                 self.tried.update(rendition.variant.urls)  # as it is on every mirror
             except (MediaError, UpstreamError) as error:
                 self.failures.append(error)
+                if isinstance(error, UnknownMediaHost):
+                    self.emit(UnknownHosts(hosts=error.hosts))
         return None
 
     async def _from_next_mirror(
@@ -255,8 +260,21 @@ class _Attempt:
         verified = await draft.run(
             partial(verify, draft.file, media.kind, announced_s=media.duration_s)
         )
-        labels = _labels(rendition, verified)
-        return ObtainedFile(fetched=fetched, verified=verified, labels=labels, draft=draft)
+        labels = tuple(label for label in rendition.labels if label != "hevc")
+        obtained = ObtainedFile(fetched=fetched, verified=verified, labels=labels, draft=draft)
+        if media.kind is MediaKind.VIDEO:
+            return await self._completion(media).with_sound(obtained, session)
+        return obtained
+
+    def _completion(self, media: Media) -> Completion:
+        return Completion(
+            media=media,
+            client=self.client,
+            workspace=self.workspace,
+            drafts=self.drafts,
+            tried=self.tried,
+            on_failure=self.failures.append,
+        )
 
     def _report_progress(
         self, media: Media, variant: MediaVariant
@@ -283,17 +301,13 @@ class _Attempt:
         return progress
 
 
-def _labels(rendition: RankedRendition, verified: Verified) -> tuple[str, ...]:
-    listed = tuple(label for label in rendition.labels if label != "hevc")
-    return ("hevc", *listed) if verified.codec == "hevc" else listed
-
-
 def _most_telling(failures: list[StoriesError]) -> StoriesError:
     """The failure to report: bytes that did not open say more than a mirror that refused."""
+    final = (TooLarge, Unplayable)
     for kind in (MediaCorrupt, MediaUnavailable, MediaError):
         for failure in reversed(failures):
-            if isinstance(failure, kind) and not isinstance(failure, TooLarge):
+            if isinstance(failure, kind) and not isinstance(failure, final):
                 return failure
-    # Too large is what all of them are, or not the reason.
-    failures = [failure for failure in failures if not isinstance(failure, TooLarge)] or failures
-    return failures[-1] if failures else MediaUnavailable("no rendition that could be fetched")
+    # Too large, or without a player, is what all of them are, or not the reason.
+    failures = [failure for failure in failures if not isinstance(failure, final)] or failures
+    return failures[0] if failures else MediaUnavailable("no rendition that could be fetched")

@@ -11,7 +11,14 @@ from typing import Final, TypeVar
 
 from stories import renditions
 from stories.client import StoryClient
-from stories.errors import MediaError, MediaUnavailable, StoriesError, TimedOut, UpstreamError
+from stories.errors import (
+    MediaError,
+    MediaUnavailable,
+    StoriesError,
+    TimedOut,
+    UnknownMediaHost,
+    UpstreamError,
+)
 from stories.http.session import Session
 from stories.media.decoders import sniff_format
 from stories.story_list import StoryList
@@ -95,12 +102,14 @@ async def probe(client: StoryClient, target: Target) -> ProbeReport:
     steps.append(StepResult(step=Step.LIST, took_s=took_s, error=error, stories=count))
     if story_list is None:
         return report()
-    urls = _sample_urls(story_list)
+    urls, unknown_hosts = _sample_urls(story_list)
     if not story_list.stories:
         steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
         return report()
 
     async def get_sample() -> _Sample:
+        if not urls and unknown_hosts:
+            raise UnknownMediaHost(hosts=unknown_hosts)
         return await _get_sample(urls, story_list.session)
 
     sample, took_s, error = await _run_step(get_sample)
@@ -134,13 +143,18 @@ async def _run_step(
     return result, time.monotonic() - started_at, failure
 
 
-def _sample_urls(story_list: StoryList) -> tuple[str, ...]:
-    """Addresses of the first file of the newest story, in the order a worker tries them."""
+def _sample_urls(story_list: StoryList) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(Addresses of the first file of the newest story, in the order a worker tries them; hosts).
+
+    hosts: unknown ones, of files without an address we may use.
+    """
+    hosts: dict[str, None] = {}
     for story in reversed(story_list.stories):
         for media in story.media:
+            hosts |= dict.fromkeys(media.unknown_hosts)
             for rendition in renditions.rank(media):
-                return rendition.variant.urls
-    return ()
+                return rendition.variant.urls, ()
+    return (), tuple(hosts)
 
 
 async def _get_sample(urls: tuple[str, ...], session: Session) -> _Sample:

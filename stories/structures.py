@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class TargetKind(StrEnum):
@@ -69,6 +69,8 @@ class MediaVariant:
     does not say, and for pictures.
     width, height: pixels, None where the listing does not say.
     size_bytes: what the listing announces; a hint, not a promise.
+    silent: listed as a video track alone. sound: the rendition of the sound that belongs to it,
+    with a codec of None; None where the listing has none.
     expires_at: when the earliest signature ends, None where the URL does not tell.
     """
 
@@ -79,6 +81,8 @@ class MediaVariant:
     bitrate: int | None = None
     size_bytes: int | None = None
     watermarked: bool = False
+    silent: bool = False
+    sound: MediaVariant | None = None
     expires_at: datetime | None = None
 
 
@@ -95,15 +99,20 @@ class Media:
     """One video, one picture or the attached song, in the renditions TikTok lists.
 
     position: 1-based place within the story; the song is 0.
-    variants: as listed; renditions.py orders them. Empty for a picture listed without a usable
+    variants: as listed; renditions.py orders them. Empty where it is listed without a usable
     address: it is counted and reported as missing, not left out.
     duration_s: announced, in seconds, None where the listing does not say.
+    muted: the listing says that its author took the sound out.
+    unknown_hosts: names of the hosts of addresses that were left out, as they are on no list of
+    ours; plain DNS names, a few at most.
     """
 
     kind: MediaKind
     position: int
     variants: tuple[MediaVariant, ...]
     duration_s: float | None = None
+    muted: bool = False
+    unknown_hosts: tuple[str, ...] = ()
 
 
 class StoryKind(StrEnum):
@@ -151,6 +160,18 @@ class Fetched:
     variant: MediaVariant
 
 
+class Playability(IntEnum):
+    """How many players open a video; media/playback.py decides it from the decoded file.
+
+    FEW: some programs on computers. MOST: phones and computers of the last years, not each. ALL:
+    everything that plays videos.
+    """
+
+    FEW = 0
+    MOST = 1
+    ALL = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """A file as a real decoder saw it.
@@ -158,6 +179,10 @@ class Verified:
     content_type, suffix: by the bytes, never by the URL ("image/jpeg", ".jpg").
     width, height: pixels as shown (rotation applied); None for sound.
     duration_s: None for pictures.
+    sample_entry: the four letters an MP4 calls its video by ("avc1", "hvc1"). mislabelled: they
+    make players refuse it that could play it, and may be corrected (media/remux.py).
+    checked: missing or foreign data inside would have shown; False where the format hides it, so
+    that the file is known to open and no more.
     """
 
     content_type: str
@@ -167,3 +192,7 @@ class Verified:
     duration_s: float | None = None
     has_audio: bool = False
     codec: str | None = None
+    playability: Playability = Playability.ALL
+    sample_entry: str | None = None
+    mislabelled: bool = False
+    checked: bool = True

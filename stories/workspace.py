@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import BinaryIO, Protocol, Self, TypeVar
 
@@ -54,12 +54,11 @@ class Draft:
         self.file.flush()
         self._kept = True
 
-    async def run(self, work: Callable[[], T], *, into: Draft | None = None) -> T:
-        """Run blocking work on the file in a thread. into: a second draft, which it writes."""
+    async def run(self, work: Callable[[], T], *, also: Iterable[Draft] = ()) -> T:
+        """Run blocking work on the file in a thread. also: other drafts it reads or writes."""
         future = self._threads.submit(work)
-        self.keep_open_for(future)
-        if into is not None:
-            into.keep_open_for(future)
+        for draft in (self, *also):
+            draft.keep_open_for(future)
         return await asyncio.wrap_future(future)
 
     def keep_open_for(self, future: Future[T]) -> None:

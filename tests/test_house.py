@@ -34,8 +34,19 @@ ONLY_IN = {
     ),
     "httpx_curl_cffi": ("stories/http/transports.py",),
     "curl_cffi": ("stories/http/error_mapping.py", "stories/http/transports.py"),
-    "av": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
-    "PIL": ("stories/media/verify.py", "stories/media/derive.py", "stories/media/decoders.py"),
+    "av": (
+        "stories/media/decoders.py",
+        "stories/media/derive.py",
+        "stories/media/remux.py",
+        "stories/media/strict_decoding.py",
+        "stories/media/verify.py",
+    ),
+    "PIL": (
+        "stories/media/decoders.py",
+        "stories/media/derive.py",
+        "stories/media/picture_dates.py",
+        "stories/media/pictures.py",
+    ),
     "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
     "celery": (
         "jobs/queue/broker.py",

@@ -49,11 +49,11 @@ FLOORS = {
     "stories": (
         FACTS["stories"],
         frozenset({"links", "renditions", "verdict", "workspace"}),
-        frozenset({"targets", "wire", "http"}),
+        frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
         frozenset({"story_list"}),
         frozenset({"client"}),
-        frozenset({"lookup", "probe"}),
+        frozenset({"lookup", "probe", "completion"}),
         frozenset({"obtain"}),
         frozenset({"harvest"}),
     ),

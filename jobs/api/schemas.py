@@ -28,7 +28,18 @@ from stories.left_out import LeftOutReason
 from stories.targets import find_lines
 
 NOTE_LENGTH = 500
-LABELS = ("hevc", "watermarked", "converted", "audio_track", "attached_song", "poster")
+LABELS = (
+    "hevc",
+    "odd_format",
+    "no_sound",
+    "watermarked",
+    "joined",
+    "retagged",
+    "converted",
+    "audio_track",
+    "attached_song",
+    "poster",
+)
 """Every label a file may have."""
 
 
@@ -149,7 +160,13 @@ def _files_path(prefix: str) -> str:
 
 
 class FileOut(BaseModel):
-    """A file that can be taken until expires_at. url: a path on this host."""
+    """A file that can be taken until expires_at. url: a path on this host.
+
+    checked: damage inside would have shown; false where the format hides it, so that the file is
+    known to open and no more. labels: `hevc` and `odd_format` do not play everywhere; `no_sound` is
+    a video without a sound track; `joined` had picture and sound in two files, `retagged` had a
+    name in it that players do not know: of both, the coded bytes are TikTok's own.
+    """
 
     id: UUID
     name: str

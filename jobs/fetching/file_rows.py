@@ -151,7 +151,7 @@ class FileRows:
             height=event.verified.height,
             duration_s=event.verified.duration_s,
             has_audio=event.verified.has_audio,
-            checked=True,
+            checked=event.verified.checked,
             labels=list(event.labels),
             expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
         )

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
 from jobs.errors import error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
@@ -37,6 +38,7 @@ from stories.events import (
     Resolved,
     StoryFinished,
     Transferring,
+    UnknownHosts,
     Warned,
 )
 from stories.left_out import errors_for, stored
@@ -110,6 +112,9 @@ class Recorder:
                 self._record_failure(event)
             case StoryFinished():
                 self._finish_story(event)
+            case UnknownHosts():
+                media_hosts.record(event.hosts)
+                logger.info("item %s: unknown hosts: %s", self._item.pk, ", ".join(event.hosts))
             case Warned():
                 logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
         if self._ready and (

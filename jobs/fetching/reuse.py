@@ -46,6 +46,7 @@ def reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | Non
             height=file.height,
             duration_s=file.duration_s,
             has_audio=file.has_audio,
+            checked=file.checked,
         ),
         labels=tuple(file.labels),
     )

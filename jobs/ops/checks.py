@@ -1,8 +1,8 @@
 """The checks of this instance: one function for each part, in CHECKS, each of which gives findings.
 
 A check changes nothing; the disk check alone writes a file, and removes it. Messages name no
-addresses, paths and host names, for a report is pasted in public. An exception that a check raises
-becomes a finding in `diagnostics`.
+addresses, paths and host names of ours, for a report is pasted in public. An exception that a check
+raises becomes a finding in `diagnostics`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from jobs.ephemeral import connection as redis_connection
-from jobs.ephemeral import heartbeats
+from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity, disk
 from jobs.ops import dashboard
@@ -338,6 +338,26 @@ def check_identity() -> Iterator[Finding]:
             yield Finding("identity", Verdict.NOTE, format_lazy(message, name=name))
 
 
+def check_media_hosts() -> Iterator[Finding]:
+    """Media hosts: were files listed on hosts that are on no list of ours? Names them."""
+    hosts = media_hosts.recent()
+    if not hosts:
+        yield Finding("hosts", Verdict.OK, _("all known"))
+        return
+    last_seen = max(timedelta(), timezone.now() - next(iter(hosts.values())))
+    message = ngettext_lazy(
+        "{n} unknown host, last met {ago} ago: {names}",
+        "{n} unknown hosts, last met {ago} ago: {names}",
+        len(hosts),
+    )
+    yield Finding(
+        "hosts",
+        Verdict.WARN,
+        format_lazy(message, n=len(hosts), ago=short_span(last_seen), names=", ".join(hosts)),
+        _("Files there are not fetched. Report the names, so that an update can add TikTok's own."),
+    )
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "database": check_database,
     "redis": check_redis,
@@ -351,5 +371,6 @@ CHECKS: Final[Mapping[str, Check]] = {
     "proxy": check_proxy,
     "pause": check_pause,
     "identity": check_identity,
+    "hosts": check_media_hosts,
 }
 """The checks in the order of the report, by the part they look at: a key of `findings.PARTS`."""

@@ -49,6 +49,7 @@ PARTS: Final[dict[str, LazyStr]] = {
     "proxy": _("proxy"),
     "pause": _("pause"),
     "identity": _("identity"),
+    "hosts": _("media hosts"),
     "tiktok": "TikTok",
     "profile": _("profile"),
     "list": _("list"),

@@ -27,7 +27,7 @@ _SUFFIXES: Final = {
     "audio/mpeg": "MP3",
     "application/zip": "ZIP",
 }
-_WARNINGS: Final = frozenset({"hevc", "watermarked"})
+_WARNINGS: Final = frozenset({"hevc", "odd_format", "no_sound", "watermarked"})
 """Labels a tile shows."""
 
 

@@ -112,7 +112,7 @@ class FileView:
 
     removed_at: when it was deleted or expired; None while it can be downloaded.
     position: of its media within the story, from 1; 0 for files of no single media.
-    labels: `hevc`, `watermarked`, …, and the role of files made from others.
+    labels: `hevc`, `no_sound`, …, and the role of files made from others.
     """
 
     id: UUID

@@ -99,7 +99,7 @@ def _file(file: SavedFile) -> dict[str, Any]:
         "height": facts.height,
         "duration_s": facts.duration_s,
         "has_audio": file.has_audio,
-        "checked": True,
+        "checked": file.checked,
         "labels": list(facts.labels),
         "path": str(file.path.absolute()) if file.path else None,
     }

@@ -29,6 +29,7 @@ class SavedFile:
     facts: FileFacts
     name: str
     has_audio: bool = False
+    checked: bool = True
     path: Path | None = None
 
 

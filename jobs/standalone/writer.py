@@ -63,7 +63,11 @@ class ResultWriter:
             labels=event.labels,
         )
         file = SavedFile(
-            facts=facts, name=facts.name, has_audio=event.verified.has_audio, path=path
+            facts=facts,
+            name=facts.name,
+            has_audio=event.verified.has_audio,
+            checked=event.verified.checked,
+            path=path,
         )
         story.captured_at = datetime.now(UTC)
         story.files.append(file)

@@ -80,7 +80,11 @@ def label_words(label: str) -> str:
     """A file's label in words for a reader."""
     known: dict[str, Any] = {
         "hevc": _("HEVC: may not play everywhere"),
+        "odd_format": _("Unusual format: few players open it"),
+        "no_sound": _("No sound"),
         "watermarked": _("with watermark"),
+        "joined": _("picture and sound joined"),
+        "retagged": _("made readable for phones"),
         "converted": _("converted to JPEG"),
         "audio_track": _("sound"),
         "attached_song": _("attached song"),

@@ -31,9 +31,10 @@ from stories.errors import (
     Refusal,
     Refused,
     StoriesError,
+    UnknownMediaHost,
     UpstreamChanged,
 )
-from stories.hosts import is_allowed_host, is_tiktok_page_host
+from stories.hosts import is_allowed_host, is_tiktok_page_host, plain_host_name
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
     NOT_FOUND_STATUSES,
@@ -109,6 +110,8 @@ def allowed_host(url: str, *, page: bool) -> str:
         and url.isascii()
         and not re.search(r"[\x00-\x20\x7f\\]", url)
     )
+    if plain and not listed and not page and (name := plain_host_name(host)):
+        raise UnknownMediaHost(f"sent to https://{name}, which is not TikTok", hosts=(name,))
     if not listed or not plain:
         raise UpstreamChanged(f"sent to {parts.scheme[:12]}://{host[:80]}, which is not TikTok")
     return host

@@ -32,7 +32,7 @@ PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A file format. family: "picture", "mp4", "mp3", "text" or "unknown".
+    """A file format. family: "picture", "mp4", "mp3", "unplayable", "text" or "unknown".
 
     suffix: of a file name, with its dot. description: with its article, "a JPEG picture".
     """
@@ -50,6 +50,7 @@ AVIF = FileFormat("picture", "image/avif", ".avif", "an AVIF picture")
 HEIC = FileFormat("picture", "image/heic", ".heic", "a HEIC picture")
 MP4 = FileFormat("mp4", "video/mp4", ".mp4", "an MP4 file")
 M4A = FileFormat("mp4", "audio/mp4", ".m4a", "an M4A file")
+WEBM = FileFormat("unplayable", "video/webm", ".webm", "a WebM video")
 MP3 = FileFormat("mp3", "audio/mpeg", ".mp3", "an MP3 file")
 TEXT = FileFormat("text", "text/plain", ".txt", "a web page or text")
 EMPTY = FileFormat("text", "text/plain", ".txt", "an empty file")
@@ -71,6 +72,8 @@ def sniff_format(head: bytes) -> FileFormat:
         return PNG
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return WEBM
     # An MPEG sync word with a layer that is not the reserved 0, which is how raw AAC starts.
     if head.startswith(b"ID3") or (
         len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06

@@ -2,18 +2,22 @@
 
 Each function reads one seekable file and writes another; both stay open and belong to the caller.
 Synchronous, and safe in several threads at once. Raises MediaCorrupt or TooLarge, nothing else
-of a decoder's. Metadata is left out: a derived file carries no place, camera or name.
+of a decoder's. Metadata is left out: a derived file carries no place, camera or name. A JPEG made
+from another picture keeps when it was taken, and its colour profile.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from stories.errors import MediaCorrupt
+from stories.media import picture_dates
 from stories.media.decoders import (
     JPEG,
     apply_rotation,
@@ -73,14 +77,19 @@ def poster(file: BinaryIO, content_type: str, out: BinaryIO) -> Verified:
         return _save_jpeg(small, out, POSTER_QUALITY)
 
 
-def as_jpeg(file: BinaryIO, out: BinaryIO) -> Verified:
+def as_jpeg(
+    file: BinaryIO, out: BinaryIO, *, posted_at: datetime | None = None, checked: bool = True
+) -> Verified:
     """Write a picture as an upright JPEG of equal size, transparency on white.
 
-    An animation gives its first frame.
+    An animation gives its first frame. posted_at: aware, the date written into it when the picture
+    has none of its own. checked: of the picture, for the result.
     """
     with open_picture(file, sniff_file(file)) as image:
         image.load()
-        return _save_jpeg(_without_alpha(_upright(image)), out, JPEG_QUALITY)
+        dates = picture_dates.read_dates(image) or picture_dates.of_moment(posted_at)
+        made = _save_jpeg(_without_alpha(_upright(image)), out, JPEG_QUALITY, dates)
+        return replace(made, checked=checked)
 
 
 def audio_track(
@@ -167,14 +176,27 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _save_jpeg(image: Image.Image, out: BinaryIO, quality: int) -> Verified:
-    """Write a plain JPEG: no EXIF, no comment; the colour profile stays, it decides the colours."""
+def _save_jpeg(
+    image: Image.Image, out: BinaryIO, quality: int, dates: Mapping[int, str] | None = None
+) -> Verified:
+    """Write a plain JPEG: no comment, of EXIF the dates alone; the colour profile decides colours.
+
+    dates: as picture_dates makes them.
+    """
     profile = image.info.get("icc_profile")
+    if isinstance(profile, bytes) and not _is_rgb_profile(profile):
+        profile = None  # of a picture that was not RGB: it would give these pixels other colours
     image.info = {}
-    image.save(out, "JPEG", quality=quality, optimize=True, icc_profile=profile)
+    exif = picture_dates.as_exif(dates) if dates else b""
+    image.save(out, "JPEG", quality=quality, optimize=True, icc_profile=profile, exif=exif)
     return Verified(
         content_type=JPEG.content_type, suffix=JPEG.suffix, width=image.width, height=image.height
     )
+
+
+def _is_rgb_profile(profile: bytes) -> bool:
+    """Whether an ICC profile is for RGB, by its header."""
+    return profile[16:20] == b"RGB "
 
 
 # --- sound --------------------------------------------------------------------------------------

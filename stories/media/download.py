@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -438,3 +439,8 @@ def digest(file: BinaryIO) -> str:
     file.seek(0)
     # Reads into one buffer again and again; BinaryIO does not mention that its files can.
     return hashlib.file_digest(cast("BufferedIOBase", file), "sha256").hexdigest()
+
+
+def measure(file: BinaryIO) -> tuple[int, str]:
+    """(Bytes, SHA-256 in hex) of everything in `file`. Blocks; run it in a thread."""
+    return file.seek(0, os.SEEK_END), digest(file)

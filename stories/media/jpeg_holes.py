@@ -1,4 +1,4 @@
-"""Holes in a JPEG: stretches of zeros that no encoder writes.
+"""Holes in a JPEG: stretches of zeros, ones or text that no encoder writes.
 
 libjpeg makes something of any bytes at all and only warns, so a part of the file that never arrived
 passes for a picture with a smear. Zeros are not wrong as such: an evenly coloured area may be coded
@@ -16,6 +16,13 @@ HOLE = bytes(512)
 # Fewer coefficients than this may all be the same throughout a gradient.
 NARROWEST_BAND = 5
 
+# Each of these in picture data is followed by a zero, or begins a marker.
+ONES = b"\xff" * 64
+# An answer in words where a part of the file should be.
+_TEXT = b"t" * 256
+LEAST_LETTERS = 12
+_PRINTABLE = bytes(ord("t") if 32 <= n < 127 or n in {9, 10, 13} else 0 for n in range(256))
+
 _END_OF_BLOCK = 0x00
 _SIXTEEN_ZEROS = 0xF0
 _SEQUENTIAL, _PROGRESSIVE = {0xC0, 0xC1}, 0xC2
@@ -28,11 +35,12 @@ _NOT_ZERO = re.compile(rb"[^\0]")
 
 
 def find_hole(data: bytes) -> int | None:
-    """Offset of a stretch of zeros in place of missing picture data; None when there is none."""
-    if HOLE not in data:
+    """Offset of a stretch of zeros, ones or text in place of picture data; None without any."""
+    text = _text_runs(data)
+    if HOLE not in data and ONES not in data and not text:
         return None
     try:
-        return _find_hole_in_scans(data)
+        return _find_hole_in_scans(data, text)
     except IndexError:  # cut or broken headers: for the decoder to say
         return None
 
@@ -71,8 +79,24 @@ class _CodingState:
         return no_more_detail or end - start + 1 < NARROWEST_BAND
 
 
-def _find_hole_in_scans(data: bytes) -> int | None:
-    """Offset of a hole; raises IndexError when headers are cut or broken."""
+def _text_runs(data: bytes) -> list[int]:
+    """Offsets of stretches of text: so many printable bytes, and enough different ones.
+
+    Picture data repeats itself in evenly coloured areas, by a few bytes that may all be printable.
+    """
+    runs, marks, at = [], data.translate(_PRINTABLE), 0
+    while (at := marks.find(_TEXT, at)) >= 0:
+        if len(set(data[at : at + len(_TEXT)])) >= LEAST_LETTERS:
+            runs.append(at)
+        at += len(_TEXT)
+    return runs
+
+
+def _find_hole_in_scans(data: bytes, text: list[int]) -> int | None:
+    """Offset of a hole; raises IndexError when headers are cut or broken.
+
+    text: offsets of text anywhere in the file.
+    """
     coding, at = _CodingState(), 2
     while marker := _MARKER.search(data, at):
         kind, at = marker[1][0], marker.end()
@@ -92,5 +116,10 @@ def _find_hole_in_scans(data: bytes) -> int | None:
             inside = place >= 0 and _NOT_ZERO.search(data, place, end) is not None
             if inside and not coding.may_be_all_zeros(segment):
                 return place
+            if (place := data.find(ONES, at, end)) >= 0:
+                return place
+            written = [place for place in text if at <= place and place + len(_TEXT) <= end]
+            if written:
+                return written[0]
             at = end
     return None

@@ -2,9 +2,8 @@
 
 A video passes when its box structure is whole, every packet its index promises is there and made
 of whole NAL units without a hole, its first picture and its last key frame up to the end decode,
-its sound decodes at both ends, and it is not clearly shorter than announced. A picture passes when
-all of it decodes, a JPEG without a hole. A song passes when all its packets are there and both ends
-decode.
+its sound decodes at both ends, and it is not clearly shorter than announced. A song passes when all
+its packets are there, one behind the other, and both ends decode. Pictures: pictures.py.
 
 Synchronous, and safe in several threads at once; run it off the event loop.
 """
@@ -16,30 +15,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from stories.errors import MediaCorrupt, TooLarge
-from stories.media import jpeg_holes
+from stories.errors import MediaCorrupt, TooLarge, Unplayable
+from stories.media import mp3_frames
 from stories.media.decoders import (
     EMPTY,
-    HEIC,
-    JPEG,
     M4A,
     MAX_VIDEO_SIDE,
     MP3,
     TEXT,
+    WEBM,
     FileFormat,
     check_dimensions,
     configure_decoder,
-    exif_orientation,
     open_container,
-    open_picture,
     sniff_file,
 )
+from stories.media.parameter_sets import is_parameter_set, nal_prefix, parameter_sets
+from stories.media.pictures import verify_picture
+from stories.media.playback import CORRECTED_ENTRIES, VideoFacts, playability
 from stories.structures import MediaKind, Verified
 
 if TYPE_CHECKING:
     import av
     import av.container
-    from PIL import Image
 
 CODECS = {"h264": "h264", "hevc": "hevc"}
 
@@ -52,63 +50,24 @@ SOUND_PACKETS = 8  # at either end
 # Emulation prevention keeps three zero bytes out of a NAL unit; a run this long is a hole in the
 # file, with room for the odd writer that pads its units.
 HOLE = bytes(64)
-# Above this a JPEG is decoded at reduced size. All of its data is read and decoded all the same,
-# only fewer pixels are computed from it: under half the time, and a sixteenth of the memory.
-FULL_PIXELS = 1_000_000
-ANIMATION_PIXELS = 120_000_000
 
 
 def verify(file: BinaryIO, kind: MediaKind, *, announced_s: float | None = None) -> Verified:
     """Decode a file of the promised kind and describe it.
 
     file: seekable; read from its start, position afterwards undefined. announced_s: the duration
-    the listing gave. Raises MediaCorrupt (not what was promised, broken, cut) or TooLarge
-    (dimensions or an index that would fill the memory); nothing else.
+    the listing gave. Raises MediaCorrupt (not what was promised, broken, cut), Unplayable (a video
+    of a codec that we do not open) or TooLarge (dimensions or an index that would fill the memory);
+    nothing else.
     """
     file_format = sniff_file(file)
     if file_format in {EMPTY, TEXT}:
         raise MediaCorrupt(f"{file_format.description} instead of a {kind.value}")
     if kind is MediaKind.PICTURE:
-        return _verify_picture(file, file_format)
+        return verify_picture(file, file_format)
     if kind is MediaKind.VIDEO:
         return _verify_video(file, file_format, announced_s)
     return _verify_song(file, file_format, announced_s)
-
-
-# --- pictures -----------------------------------------------------------------------------------
-
-
-def _verify_picture(file: BinaryIO, file_format: FileFormat) -> Verified:
-    if file_format.family != "picture":
-        raise MediaCorrupt(f"{file_format.description} instead of a picture")
-    if file_format is not HEIC:
-        with open_picture(file, file_format) as image:
-            image.verify()  # checksums, where the format has them; the image is spent afterwards
-    with open_picture(file, file_format) as image:
-        width, height = image.size
-        if file_format is JPEG and width * height > FULL_PIXELS:
-            image.draft(None, (width // 4, height // 4))
-        image.load()
-        on_its_side = exif_orientation(image) >= 5
-        _decode_further_frames(image)
-    if file_format is JPEG:
-        file.seek(0)
-        if (offset := jpeg_holes.find_hole(file.read())) is not None:
-            raise MediaCorrupt(f"a hole of zeros at byte {offset}")
-    if on_its_side:
-        width, height = height, width
-    return Verified(
-        content_type=file_format.content_type, suffix=file_format.suffix, width=width, height=height
-    )
-
-
-def _decode_further_frames(image: Image.Image) -> None:
-    """Decode the other frames of an animation, up to ANIMATION_PIXELS."""
-    count = getattr(image, "n_frames", 1)
-    budget = ANIMATION_PIXELS // (image.width * image.height)
-    for number in range(1, min(count, budget)):
-        image.seek(number)
-        image.load()
 
 
 # --- video --------------------------------------------------------------------------------------
@@ -118,13 +77,18 @@ def _decode_further_frames(image: Image.Image) -> None:
 class _Track:
     """Packets of one stream that were demuxed so far.
 
-    nal_prefix: bytes of the length in front of each NAL unit; 0 when the stream has none. packets:
-    their number. head: of sound, the first SOUND_PACKETS. tail: the last packets, of video those
-    from its last key frame on. starts, ends: in the stream's time base.
+    codec: of video, "h264" or "hevc". nal_prefix: bytes of the length in front of each NAL unit; 0
+    when the stream has none. listed_sets: parameter sets in the file's head, None when nobody needs
+    to know; own_sets: others were met between the pictures. packets: their number. head: of sound,
+    the first SOUND_PACKETS. tail: the last packets, of video those from its last key frame on.
+    starts, ends: in the stream's time base.
     """
 
     stream: av.VideoStream | av.AudioStream
+    codec: str = ""
     nal_prefix: int = 0
+    listed_sets: frozenset[bytes] | None = None
+    own_sets: bool = False
     packets: int = 0
     first: av.Packet | None = None  # type: ignore[type-arg]  # generic in the stub only
     head: list[av.Packet] = field(default_factory=list)  # type: ignore[type-arg]
@@ -142,59 +106,71 @@ class _Track:
 
 
 def _verify_video(file: BinaryIO, file_format: FileFormat, announced_s: float | None) -> Verified:
+    if file_format is WEBM:
+        raise Unplayable(f"{file_format.description}, which phones do not open")
     if file_format.family != "mp4":
         raise MediaCorrupt(f"{file_format.description} instead of a video")
     trimmed = _trimmed_durations(file, file_format)
     # FFmpeg leaves out packets that an edit list does not play, which looks like missing ones.
     with open_container(file, file_format, untrimmed=True) as container:
-        stream = _video_stream(container)
+        stream, codec = _video_stream(container)
         context = stream.codec_context
-        codec = CODECS.get(context.name)
-        if codec is None:
-            raise MediaCorrupt(f"{context.name} video, which we do not open")
         check_dimensions(stream.width, stream.height, MAX_VIDEO_SIDE)
-        sound = container.streams.audio[0] if container.streams.audio else None
-        tracks = [_Track(stream, nal_prefix=_nal_prefix(codec, context.extradata))]
-        if sound is not None and sound.codec_context is not None:
-            tracks.append(_Track(sound))
+        track = _Track(stream, codec, nal_prefix(codec, context.extradata))
+        if context.codec_tag in CORRECTED_ENTRIES:
+            track.listed_sets = parameter_sets(codec, context.extradata)
+        tracks = [track]
+        streams = [other for other in container.streams.audio if other.codec_context is not None]
+        if streams:
+            tracks.append(_Track(streams[0]))
         _demux(container, tracks)
         duration_s = _check_duration(container, tracks[0], trimmed, announced_s)
         configure_decoder(context, for_display=False)
         frame = _decode_video_ends(tracks[0])
-        for track in tracks[1:]:
-            _decode_sound_ends(track)
+        for sound in tracks[1:]:
+            _decode_sound_ends(sound)
         width, height = frame.width, frame.height
         if frame.rotation % 180:
             width, height = height, width
+        has_audio = len(tracks) > 1 and tracks[1].packets > 0
+        facts = VideoFacts(
+            codec=codec,
+            pixel_format=context.pix_fmt or "",
+            sample_entry=context.codec_tag,
+            sound=streams[0].codec_context.name if has_audio else None,
+        )
         return Verified(
             content_type=file_format.content_type,
             suffix=".mp4",
             width=width,
             height=height,
             duration_s=duration_s,
-            has_audio=len(tracks) > 1 and tracks[1].packets > 0,
+            has_audio=has_audio,
             codec=codec,
+            playability=playability(facts),
+            sample_entry=context.codec_tag,
+            mislabelled=track.listed_sets is not None and not track.own_sets,
         )
 
 
-def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The first video stream that can be decoded and is no cover picture."""
+def _video_stream(container: av.container.InputContainer) -> tuple[av.VideoStream, str]:
+    """The first video stream of a codec we open, and that codec; no cover picture.
+
+    Raises MediaCorrupt where there is no video, Unplayable where it is of other codecs.
+    """
     import av.stream
 
+    others = []
     for stream in container.streams.video:
-        if stream.codec_context is not None and not (
-            stream.disposition & av.stream.Disposition.attached_pic
-        ):
-            return stream
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            continue
+        name = stream.codec_context.name if stream.codec_context is not None else "unknown"
+        if name in CODECS:
+            return stream, CODECS[name]
+        others.append(name)
+    if others:
+        raise Unplayable(f"{', '.join(others[:3])} video, which we do not open")
     raise MediaCorrupt("no video track in it")
-
-
-def _nal_prefix(codec: str, extradata: bytes | None) -> int:
-    """The number of bytes that give a NAL unit's length, by the avcC or hvcC record."""
-    at = 4 if codec == "h264" else 21
-    if not extradata or len(extradata) <= at or extradata[0] != 1:
-        return 0
-    return (extradata[at] & 3) + 1
 
 
 def _demux(container: av.container.InputContainer, tracks: list[_Track]) -> None:
@@ -230,7 +206,7 @@ def _record_packet(track: _Track, packet: av.Packet) -> None:  # type: ignore[ty
     video = track.stream.type == "video"
     data = bytes(packet)
     if track.nal_prefix:
-        _check_nal_units(data, track.nal_prefix, track.packets + 1)
+        _check_nal_units(data, track)
     elif data.count(0) == len(data):
         raise MediaCorrupt(f"a hole of zeros at {track.stream.type} packet {track.packets + 1}")
     track.packets += 1
@@ -256,19 +232,20 @@ def _record_packet(track: _Track, packet: av.Packet) -> None:  # type: ignore[ty
             track.tail.popleft()
 
 
-def _check_nal_units(data: bytes, prefix: int, number: int) -> None:
+def _check_nal_units(data: bytes, track: _Track) -> None:
     """Raise MediaCorrupt unless NAL units, each behind its length, fill a packet exactly.
 
-    prefix: bytes of a length. number: of the packet, 1-based. Finds what neither FFmpeg's demuxer
-    nor a decoded first frame sees: a hole of zeros, or another file's bytes, somewhere in the
-    middle.
+    Finds what neither FFmpeg's demuxer nor a decoded first frame sees: a hole of zeros, or another
+    file's bytes, somewhere in the middle. Notes parameter sets that the file's head does not have.
     """
-    at, end = 0, len(data)
+    at, end, prefix, number = 0, len(data), track.nal_prefix, track.packets + 1
     while at < end:
         length = int.from_bytes(data[at : at + prefix])
         at += prefix
         if length == 0 or at + length > end or data[at] & 0x80:
             raise MediaCorrupt(f"broken data in video packet {number}")
+        if track.listed_sets is not None and is_parameter_set(track.codec, data[at]):
+            track.own_sets |= data[at : at + length] not in track.listed_sets
         at += length
     if HOLE in data:
         raise MediaCorrupt(f"a hole of zeros in video packet {number}")
@@ -382,6 +359,10 @@ def _verify_song(file: BinaryIO, file_format: FileFormat, announced_s: float | N
         _demux(container, [track])
         duration_s = _check_duration(container, track, trimmed, announced_s)
         _decode_sound_ends(track)
+        if file_format is MP3 and (first := track.head[0].pos) is not None:
+            file.seek(0)
+            if (gap := mp3_frames.find_gap(file.read(), first)) is not None:
+                raise MediaCorrupt(f"something else than sound at byte {gap}")
     song_format = MP3 if file_format is MP3 else M4A
     return Verified(
         content_type=song_format.content_type,

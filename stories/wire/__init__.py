@@ -6,6 +6,7 @@ out. docs/protocol.md dates every shape.
 """
 
 from stories.wire.accounts import embed_author, oembed_author_name, profile_author
+from stories.wire.addresses import MAX_MIRRORS
 from stories.wire.items import (
     MAX_CAPTION,
     ItemClue,
@@ -15,7 +16,7 @@ from stories.wire.items import (
     page_item,
 )
 from stories.wire.lists import StoryPage, empty_list_error, left_out_error, story_page
-from stories.wire.media import MAX_MIRRORS, MAX_RENDITIONS
+from stories.wire.media import MAX_RENDITIONS
 
 __all__ = [
     "MAX_CAPTION",

@@ -20,7 +20,13 @@ from stories.structures import Author, Media, Story, StoryKind, Target, TargetKi
 from stories.wire.accounts import named_author
 from stories.wire.bodies import default_scope, embed_entry
 from stories.wire.codes import ITEM_CODES, check_code, check_embed_code, message, says_story
-from stories.wire.media import listed_slides, read_pictures, read_song, read_video
+from stories.wire.media import (
+    declares_pictures,
+    listed_slides,
+    read_pictures,
+    read_song,
+    read_video,
+)
 from stories.wire.values import (
     Raw,
     as_flag,
@@ -204,7 +210,7 @@ def check_access(item: Raw, story: Story, now: datetime) -> None:
         raise withheld
     if story.leaves_at is not None and story.leaves_at <= now:
         raise Gone
-    if not story.media and isinstance(item.get("imagePost"), dict) and not listed_slides(item):
+    if not story.media and declares_pictures(item) and not listed_slides(item):
         raise MediaUnavailable("imagePost.images is not filled in yet")
 
 
@@ -228,7 +234,7 @@ def read_story(item: Raw, where: str, author: Author | None, *, is_story: bool) 
     else:
         # A declared photo without slides never becomes the rendered slideshow or song that its
         # `video` may hold.
-        media = () if isinstance(item.get("imagePost"), dict) else read_video(item)
+        media = () if declares_pictures(item) else read_video(item)
         kind = StoryKind.VIDEO
     return Story(
         id=item_id,

@@ -6,7 +6,7 @@ import hashlib
 import random
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from tests.fake_tiktok import media
@@ -38,7 +38,10 @@ class Site(Protocol):
 
 @dataclass(eq=False)
 class Rendition:
-    """One gear of a video: the file, and what the listing says of it."""
+    """One gear of a video: the file, and what the listing says of it.
+
+    sound: of a DASH gear, whose own file has none; its key is the file id.
+    """
 
     thing: MediaObject
     codec: str
@@ -46,6 +49,8 @@ class Rendition:
     bitrate: int
     gear_name: str
     quality: int
+    format: str = "mp4"
+    sound: MediaObject | None = None
 
     @property
     def fault_match(self) -> dict[str, Any]:
@@ -227,6 +232,40 @@ class Account:
         )
         self._attach(story, song, label)
         return story
+
+    def add_dash(
+        self,
+        story: FakeStory,
+        size: tuple[int, int],
+        codec: media.Codec = "h264",
+        *,
+        sound: MediaObject | None = None,
+        sound_seconds: float | None = None,
+    ) -> Rendition:
+        """Add a DASH gear to a video: a silent file, and its sound as another one.
+
+        sound: an earlier gear's, to share. sound_seconds: of a new one, other than the picture's.
+        """
+        length_s = story.seconds
+        body = media.video(length_s, size, codec, audio=False)
+        name = f"dash_{size[0]}_{codec}"
+        self._rendition(story, body, codec, size, name, 20)
+        rendition = story.renditions[-1]
+        rendition.format = "dash"
+        rendition.sound = sound or self._file(
+            story,
+            "video",
+            media.song("m4a", sound_seconds or length_s),
+            "audio/mp4",
+            1,
+            f"{name}_sound",
+        )
+        return rendition
+
+    def replace_body(self, rendition: Rendition, body: bytes) -> None:
+        """Have other bytes behind a gear's addresses than it was declared with."""
+        thing = replace(rendition.thing, parts=(body,))
+        self.site.objects[thing.key] = rendition.thing = thing
 
     def photo(self, **options: Any) -> FakeStory:
         """A single photo; options as for `carousel`."""

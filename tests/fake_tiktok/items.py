@@ -6,6 +6,7 @@ Story items are constructed: a recorded web item plus the recorded `story` objec
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -143,7 +144,9 @@ class Shapes:
         if not story.renditions:
             return video
         gears = [self._gear(story, rendition, token, number) for rendition in story.renditions]
-        plain = next((g for g in gears if g["CodecType"] == "h264"), gears[0])
+        plain = next(
+            (g for g in gears if g["CodecType"] == "h264" and g["Format"] == "mp4"), gears[0]
+        )
         address = plain["PlayAddr"]
         if story.watermarked is not None:
             video["downloadAddr"] = self.urls(story.watermarked, token)[0]
@@ -169,6 +172,9 @@ class Shapes:
         }
         if story.gears_listed:
             video["bitrateInfo"] = gears
+        sounds = {r.sound.key: r.sound for r in story.renditions if r.sound is not None}
+        if sounds:
+            video["bitrateAudioInfo"] = [self._sound(sound, token) for sound in sounds.values()]
         return video
 
     def urls(self, file: MediaObject, token: str) -> list[str]:
@@ -179,13 +185,17 @@ class Shapes:
     ) -> dict[str, Any]:
         width, height = rendition.size
         uri = f"v14044g50000{rendition.thing.key[:20]}"
-        part = "h264" if rendition.codec == "h264" else "bytevc1"
+        part = {"h264": "h264", "hevc": "bytevc1", "bytevc2": "bytevc2"}[rendition.codec]
+        codec_type = "h265_hvc1" if rendition.codec == "hevc" else rendition.codec
         nominal = GEAR_NAMES.get(width, width)
         return {
             "Bitrate": rendition.bitrate,
             "BitrateFPS": media.FPS,
-            "CodecType": "h264" if rendition.codec == "h264" else "h265_hvc1",
-            "Format": "mp4",
+            "CodecType": codec_type,
+            "Format": rendition.format,
+            "VideoExtra": json.dumps(
+                {"audio_file_id": rendition.sound.key} if rendition.sound else {}
+            ),
             "GearName": rendition.gear_name,
             "PlayAddr": {
                 "DataSize": number(rendition.thing.size),
@@ -200,6 +210,17 @@ class Shapes:
                 "Width": width,
             },
             "QualityType": rendition.quality,
+        }
+
+    def _sound(self, sound: MediaObject, token: str) -> dict[str, Any]:
+        """An entry of `bitrateAudioInfo`, shaped as described; none was recorded."""
+        main, backup, fallback = self.urls(sound, token)
+        return {
+            "AudioQuality": "normal",
+            "Bitrate": 64000,
+            "FileHash": sound.key,
+            "FileId": sound.key,
+            "UrlList": {"BackupUrl": backup, "FallbackUrl": fallback, "MainUrl": main},
         }
 
     def _image_post(self, story: FakeStory) -> dict[str, Any]:

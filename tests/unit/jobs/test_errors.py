@@ -13,7 +13,7 @@ PUBLIC = """
     not_understood unsupported_link not_a_story dead_short_link no_such_account private_account
     private_post login_required age_restricted region_locked gone unavailable challenged refused
     rate_limited upstream_down timed_out upstream_changed media_unavailable media_corrupt too_large
-    quota_exceeded batch_too_long disk_full cancelled internal
+    unplayable quota_exceeded batch_too_long disk_full cancelled internal
 """.split()  # noqa: SIM905  # reads like the table it copies
 RETRYABLE = """
     unavailable challenged refused rate_limited upstream_down timed_out media_unavailable

@@ -33,6 +33,7 @@ RETRYABLE = {
     "media_unavailable": True,
     "media_corrupt": True,
     "too_large": False,
+    "unplayable": False,
 }
 
 
@@ -42,7 +43,7 @@ def tree(root: type[StoriesError]) -> list[type[StoriesError]]:
     return [root, *below] if root.__module__ == errors.__name__ else below
 
 
-BRANCHES = [kind for kind in tree(StoriesError) if "code" not in vars(kind)]
+BRANCHES = [kind for kind in tree(StoriesError) if not hasattr(kind, "code")]
 LEAVES = [kind for kind in tree(StoriesError) if "code" in vars(kind)]
 
 
@@ -59,7 +60,8 @@ def test_nothing_is_said_twice() -> None:
 def test_says_what_happened_and_what_to_try(kind: type[StoriesError]) -> None:
     assert kind.message.endswith(".")
     assert kind.hint.endswith(".")
-    assert not [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
+    finer = [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
+    assert not [one for one in finer if "code" in vars(one) or "message" in vars(one)]
 
 
 @pytest.mark.parametrize("kind", BRANCHES, ids=lambda kind: kind.__name__)
@@ -72,6 +74,12 @@ def test_detail_is_for_logs_and_message_for_people() -> None:
     error = errors.RateLimited("429", retry_after_s=60)
     assert (str(error), error.detail, error.retry_after_s) == ("429", "429", 60)
     assert str(errors.RateLimited()) == errors.RateLimited.message
+
+
+def test_an_unknown_host_is_named_in_the_detail_and_makes_no_code_of_its_own() -> None:
+    error = errors.UnknownMediaHost(hosts=("cdn.example", "b.example"))
+    assert error.detail == "unknown media host: cdn.example, b.example"
+    assert (error.code, error.hosts) == ("upstream_changed", ("cdn.example", "b.example"))
 
 
 def test_docstring_draws_every_class() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stories.renditions import Prefer, rank
-from stories.structures import Media, MediaKind, MediaVariant
+from stories.renditions import Prefer, quality, rank
+from stories.structures import Media, MediaKind, MediaVariant, Playability
 
 
 def video(name: str, **facts: object) -> MediaVariant:
@@ -24,23 +24,28 @@ HEVC_SMALL = video("hevc-small", codec="hevc", width=720, height=1280)
 H266 = video("h266", codec="h266", width=2160, height=3840)
 STRANGE = video("strange", codec="av1", width=2160, height=3840)
 MARKED = video("marked", codec=None, watermarked=True)
-SILENT = video("a/media-video-hvc1", codec="hevc", width=2160, height=3840)
+SILENT = video("silent", codec="hevc", width=2160, height=3840, silent=True)
+SOUND = video("sound", codec=None)
+JOINABLE = video("joinable", width=1080, height=1920, bitrate=800, silent=True, sound=SOUND)
 
 ROWS: dict[str, tuple[list[MediaVariant], Prefer, list[MediaVariant]]] = {
     "most pixels first": ([SMALL, BIG], "compatible", [BIG, SMALL]),
     "then bit rate": ([SMALL, SMALL_BETTER], "compatible", [SMALL_BETTER, SMALL]),
     "then size": ([SMALL_BETTER, SMALL_LARGER], "compatible", [SMALL_LARGER, SMALL_BETTER]),
     "unknown size after known": ([NO_SIZE, SMALL], "compatible", [SMALL, NO_SIZE]),
-    "HEVC left out beside H.264": ([HEVC, SMALL], "compatible", [SMALL]),
-    "unsaid codec after H.264": ([UNSAID, SMALL, HEVC], "compatible", [SMALL, UNSAID]),
+    "HEVC behind H.264": ([HEVC, SMALL], "compatible", [SMALL, HEVC]),
+    "unsaid codec after H.264": ([UNSAID, SMALL, HEVC], "compatible", [SMALL, UNSAID, HEVC]),
     "HEVC when nothing else": ([HEVC_SMALL, HEVC], "compatible", [HEVC, HEVC_SMALL]),
     "watermarked last": ([MARKED, SMALL], "compatible", [SMALL, MARKED]),
     "watermarked after HEVC": ([MARKED, HEVC], "compatible", [HEVC, MARKED]),
     "only watermarked": ([MARKED], "compatible", [MARKED]),
     "H.266 never": ([H266, SMALL], "compatible", [SMALL]),
     "H.266 never, alone": ([H266], "compatible", []),
-    "unknown codec never": ([STRANGE], "highest", []),
-    "silent file never": ([SILENT, SMALL], "highest", [SMALL]),
+    "unknown codec last": ([STRANGE, SMALL, HEVC], "highest", [HEVC, SMALL, STRANGE]),
+    "unknown codec alone": ([STRANGE], "compatible", [STRANGE]),
+    "silent file last": ([SILENT, SMALL, MARKED], "highest", [SMALL, MARKED, SILENT]),
+    "silent file with its sound": ([SMALL, JOINABLE], "compatible", [JOINABLE, SMALL]),
+    "no joining for as many pixels": ([JOINABLE, BIG], "compatible", [BIG, JOINABLE]),
     "highest takes HEVC": ([SMALL, HEVC], "highest", [HEVC, SMALL]),
     "highest prefers H.264 of equals": ([HEVC, BIG], "highest", [BIG, HEVC]),
     "highest, watermarked last": ([MARKED, HEVC, SMALL], "highest", [HEVC, SMALL, MARKED]),
@@ -67,11 +72,56 @@ def test_labels() -> None:
     assert [choice.labels for choice in rank(media)] == [()]
 
 
-def test_silent_mirrors_go_the_others_stay() -> None:
-    good = "https://v16.tiktokcdn.com/x/?a=/media-video-hvc1/"
-    urls = ("https://v16.tiktokcdn.com/x/media-video-hvc1/?a=1", good)
-    media = Media(kind=MediaKind.VIDEO, position=1, variants=(video("x", urls=urls),))
-    assert [choice.variant.urls for choice in rank(media)] == [(good,)]
+def test_what_is_only_worth_its_bytes_when_nothing_else_is() -> None:
+    listed = (BIG, HEVC, STRANGE, MARKED, SILENT)
+    media = Media(kind=MediaKind.VIDEO, position=1, variants=listed)
+    resorts = {choice.variant: choice.last_resort for choice in rank(media)}
+    assert resorts == {BIG: False, HEVC: True, STRANGE: True, MARKED: False, SILENT: True}
+
+
+ALL, MOST, FEW = Playability.ALL, Playability.MOST, Playability.FEW
+Made = tuple[bool, bool, Playability, int]
+"""Has sound, watermarked, who plays it, pixels."""
+# For each preference, the better file first.
+BETTER: dict[str, tuple[Prefer, Made, Made]] = {
+    "any sound before any player": ("compatible", (True, False, FEW, 1), (False, False, ALL, 9)),
+    "HEVC with sound before silent H.264": (
+        "compatible",
+        (True, False, MOST, 1),
+        (False, False, ALL, 9),
+    ),
+    "a watermark before silence": ("compatible", (True, True, ALL, 1), (False, False, ALL, 9)),
+    "HEVC before a watermark": ("compatible", (True, False, MOST, 1), (True, True, ALL, 9)),
+    "everywhere before large": ("compatible", (True, False, ALL, 1), (True, False, MOST, 9)),
+    "HEVC before what few play": ("compatible", (True, False, MOST, 1), (True, False, FEW, 9)),
+    "large": ("compatible", (True, False, ALL, 9), (True, False, ALL, 1)),
+    "highest: sound": ("highest", (True, False, ALL, 1), (False, False, ALL, 9)),
+    "highest: large": ("highest", (True, False, MOST, 9), (True, False, ALL, 1)),
+    "highest: everywhere of equals": ("highest", (True, False, ALL, 9), (True, False, MOST, 9)),
+    "highest: not what few play": ("highest", (True, False, ALL, 1), (True, False, FEW, 9)),
+}
+
+
+@pytest.mark.parametrize(("prefer", "better", "worse"), BETTER.values(), ids=BETTER.keys())
+def test_which_of_two_files_is_better(prefer: Prefer, better: Made, worse: Made) -> None:
+    first, second = (
+        quality(
+            has_sound=has_sound,
+            watermarked=watermarked,
+            playability=playability,
+            pixels=pixels,
+            prefer=prefer,
+        )
+        for has_sound, watermarked, playability, pixels in (better, worse)
+    )
+    assert first > second
+
+
+def test_a_track_whose_sound_was_tried_is_expected_to_stay_silent() -> None:
+    media = Media(kind=MediaKind.VIDEO, position=1, variants=(JOINABLE,))
+    (choice,) = rank(media)
+    assert choice.expected("compatible").has_sound
+    assert not choice.expected("compatible", SOUND.urls).has_sound
 
 
 def test_jpeg_mirror_first_whatever_the_preference() -> None:

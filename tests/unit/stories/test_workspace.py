@@ -75,7 +75,7 @@ async def test_two_drafts_stay_open_for_the_work_that_reads_one_and_writes_the_o
         release.wait(10)
 
     with Draft(folder, threads) as source, Draft(folder, threads) as target:
-        running = asyncio.create_task(source.run(work, into=target))
+        running = asyncio.create_task(source.run(work, also=(target,)))
         await asyncio.to_thread(started.wait, 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from jobs.ephemeral import media_hosts
 from jobs.fetching import recorder
 from jobs.files import deletion
 from jobs.models import Artifact, ItemKind, Role
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
 from jobs.zips import builder
-from stories.errors import Gone, MediaCorrupt, MediaUnavailable, TooLarge
-from stories.events import MediaFailed
+from stories.errors import Gone, MediaCorrupt, MediaUnavailable, TooLarge, UnknownMediaHost
+from stories.events import MediaFailed, UnknownHosts
 from stories.structures import StoryKind
 from tests.factories import make_artifact, make_item, make_story
-from tests.unit.jobs.fetching.stage import Stage, a_story, check_disk, ended, files, listed, run
+from tests.unit.jobs.fetching.stage import (
+    PICTURE,
+    Stage,
+    a_story,
+    check_disk,
+    ended,
+    files,
+    listed,
+    run,
+)
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -115,3 +126,35 @@ def test_what_cannot_be_had_again_for_a_poster_is_still_saved(stage: Stage) -> N
     )
     assert stage.asked["have"] == frozenset()
     assert outcome == Outcome(S.DONE)
+
+
+def test_unknown_media_hosts_are_remembered_for_who_runs_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[str] = []
+    monkeypatch.setattr(media_hosts, "record", met.extend)
+    photo = a_story()
+    error = UnknownMediaHost(hosts=("cdn.example",))
+    item = make_item()
+    outcome = run(
+        stage,
+        item,
+        listed(photo),
+        UnknownHosts(hosts=("cdn.example",)),
+        MediaFailed(story_id=photo.id, position=1, error=error),
+        ended(photo, 0, error),
+    )
+    assert met == ["cdn.example"]
+    assert outcome == Outcome(S.FAILED, error)
+    story = item.stories.get()
+    assert (story.error_code, story.error_detail) == (
+        "upstream_changed",
+        "unknown media host: cdn.example",
+    )
+
+
+def test_a_file_that_only_opened_is_not_called_checked(stage: Stage) -> None:
+    photo, item = a_story(), make_item()
+    opened = stage.file(photo, 1, verified=replace(PICTURE, checked=False))
+    run(stage, item, listed(photo), opened, ended(photo, 1))
+    assert [file.checked for file in Artifact.objects.filter(item=item, role=Role.MEDIA)] == [False]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.ephemeral import connection, heartbeats, progress
+from jobs.ephemeral import connection, heartbeats, media_hosts, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Item
 from jobs.upstream import breaker
@@ -24,6 +24,7 @@ def make_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: connection.ServerInfo(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
     monkeypatch.setattr(breaker, "shared_state", lambda: None)
+    monkeypatch.setattr(media_hosts, "recent", dict)
     monkeypatch.setattr(heartbeats, "last_seen", lambda: {"worker-7@attic-nas": now})
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(now, {"failed": 0}))
 

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
-from jobs.ephemeral import heartbeats
+from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import ServerInfo
 from jobs.files import disk
 from jobs.ops import checks, dashboard, diagnostics
@@ -47,6 +47,7 @@ def test_all_is_well() -> None:
     found = by_part(report)
     assert list(found)[::-1] == [
         "database", "redis", "worker", "queue", "scheduler", "disk", "clock", "failures", "pause",
+        "hosts",
     ]  # fmt: skip
     assert {finding.verdict for finding in report.findings} == {Verdict.OK, Verdict.NOTE}
     assert "up to date" in found["database"].message
@@ -59,7 +60,7 @@ def test_all_is_well() -> None:
 def test_without_redis() -> None:
     found = by_part(diagnostics.run())
     assert found["database"].verdict is Verdict.OK
-    for part in ("redis", "worker", "scheduler", "clock", "pause"):
+    for part in ("redis", "worker", "scheduler", "clock", "pause", "hosts"):
         assert found[part].verdict is Verdict.FAIL
     assert "manage.py up" in found["redis"].hint
 
@@ -73,6 +74,8 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
     monkeypatch.setattr(breaker, "shared_state", lambda: breaker.BreakerState(long_ago, "refused"))
     monkeypatch.setattr(disk, "free_bytes", lambda: -1)
+    hosts = dict.fromkeys(("v16.cdn.example", "p16.cdn.example"), long_ago)
+    monkeypatch.setattr(media_hosts, "recent", lambda: hosts)
     monkeypatch.setattr(
         redis_connection,
         "server_info",
@@ -92,7 +95,11 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         "clock": Verdict.FAIL,
         "failures": Verdict.NOTE,
         "pause": Verdict.WARN,
+        "hosts": Verdict.WARN,
     }
+    assert found["hosts"].message == (
+        "2 unknown hosts, last met 3 h ago: v16.cdn.example, p16.cdn.example"
+    )
     assert "3 h ahead of that of Redis" in found["clock"].message
     assert "the oldest due for 3 h" in found["queue"].message
     assert found["failures"].message.endswith("gone 1")
@@ -146,7 +153,7 @@ def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
         found = by_part(diagnostics.run())
     assert {part: finding.verdict.value for part, finding in found.items()} == {
         **dict.fromkeys(("database", "queue", "failures"), "fail"),
-        **dict.fromkeys(("redis", "worker", "scheduler", "disk", "clock", "pause"), "ok"),
+        **dict.fromkeys(("redis", "worker", "scheduler", "disk", "clock", "pause", "hosts"), "ok"),
     }
     assert found["database"].message == "does not answer (OperationalError)"
     for part in ("queue", "failures"):

@@ -256,6 +256,38 @@ def test_labels_are_said(client: Client, alice: User) -> None:
     assert "Download MP4" in page
 
 
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [("no_sound", "No sound"), ("odd_format", "Unusual format: few players open it")],
+)
+def test_a_video_that_lacks_something_says_so(
+    client: Client, alice: User, label: str, words: str
+) -> None:
+    job = saved(alice, kind=StoryKind.VIDEO)
+    Artifact.objects.update(labels=[label], content_type="video/mp4")
+    assert f"<li>{words}</li>" in shown(client.get(f"/jobs/{job.pk}/"))
+
+
+@pytest.mark.parametrize("label", ["joined", "retagged"])
+def test_what_was_done_to_a_file_that_plays_is_no_warning(
+    client: Client, alice: User, label: str
+) -> None:
+    job = saved(alice, kind=StoryKind.VIDEO)
+    Artifact.objects.update(labels=[label], content_type="video/mp4")
+    assert 'class="labels"' not in shown(client.get(f"/jobs/{job.pk}/"))
+
+
+def test_a_file_whose_format_hides_damage_is_opened_and_has_no_tick(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice)
+    assert ">checked</span>" in shown(client.get(f"/jobs/{job.pk}/"))
+    Artifact.objects.update(checked=False, content_type="image/heic")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert ">checked</span>" not in page
+    assert ">opened</span>" in page
+
+
 def test_hostile_text_stays_text(client: Client, alice: User) -> None:
     evil = '"><script>alert(1)</script>'
     job = make_job(alice, note=evil, settled_at=timezone.now())

@@ -201,7 +201,7 @@ def test_giant_dimensions_are_refused_before_a_frame_is_made() -> None:
 def test_a_whole_picture_passes(fmt: media.PictureFormat, content_type: str, suffix: str) -> None:
     data = media.picture(fmt, (270, 480))
     assert check(data, PICTURE) == Verified(
-        content_type=content_type, suffix=suffix, width=270, height=480
+        content_type=content_type, suffix=suffix, width=270, height=480, checked=fmt != "heic"
     )
     marked = b"".join(media.salted(data, "some key"))
     assert check(marked, PICTURE).width == 270

@@ -27,11 +27,13 @@ from tests.unit.stories.wire.payloads import (
 
 
 def test_partly_recorded_story_as_it_is() -> None:
-    """Its addresses were replaced by ones outside the allow-list, so it has nothing to fetch."""
+    """Its addresses were replaced by ones outside the allow-list: named, and not asked."""
     answer = body(sample("story_item_PARTIAL"))
     found = read(answer)
-    assert found.stories == ()
-    assert found.dropped == {"no_media": 1}
+    (story,) = found.stories
+    assert [(media.variants, media.unknown_hosts) for media in story.media] == [
+        ((), ("cdn.example",))
+    ]
     assert found.listed_ids == {STORY_ID}
     assert not found.has_more
     assert found.next_cursor == "1775589637000"

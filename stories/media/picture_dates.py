@@ -1,0 +1,72 @@
+"""When a picture was taken: EXIF's dates, read from one file and written into another.
+
+Nothing else of EXIF is kept. The orientation is applied to the pixels; a place, a camera and a name
+are nobody's business beside a copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from stories.media.decoders import load_pillow
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MODIFIED: Final = 0x0132
+TAKEN: Final = 0x9003
+DIGITIZED: Final = 0x9004
+_TAKEN_ZONE, _DIGITIZED_ZONE = 0x9011, 0x9012
+_EXIF = 0x8769
+_DATE = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII)
+_ZONE = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
+
+
+def read_dates(image: Image.Image) -> Mapping[int, str] | None:
+    """EXIF tag -> date, or zone, as it stands in the picture; None without a date that can be."""
+    try:
+        exif = image.getexif()
+        fields = {**exif.get_ifd(_EXIF), MODIFIED: exif.get(MODIFIED)}
+    except Exception:  # noqa: BLE001  # hostile bytes raise almost anything; a date is not worth it
+        return None
+    dates = {tag: text for tag in (TAKEN, DIGITIZED, MODIFIED) if (text := _date(fields.get(tag)))}
+    if not dates:
+        return None
+    dates.setdefault(TAKEN, next(iter(dates.values())))
+    zone = fields.get(_TAKEN_ZONE)
+    if isinstance(zone, str) and _ZONE.fullmatch(zone.strip("\0 ")):
+        dates[_TAKEN_ZONE] = zone.strip("\0 ")
+    return dates
+
+
+def of_moment(moment: datetime | None) -> Mapping[int, str] | None:
+    """The dates of a picture taken at a moment, in UTC and saying so. moment: aware, or None."""
+    if moment is None:
+        return None
+    text = moment.astimezone(UTC).strftime("%Y:%m:%d %H:%M:%S")
+    return {TAKEN: text, DIGITIZED: text, _TAKEN_ZONE: "+00:00", _DIGITIZED_ZONE: "+00:00"}
+
+
+def as_exif(dates: Mapping[int, str]) -> bytes:
+    """An EXIF block with these dates and nothing else."""
+    exif = load_pillow().Exif()
+    exif[MODIFIED] = dates.get(MODIFIED) or dates[TAKEN]
+    exif.get_ifd(_EXIF).update({tag: text for tag, text in dates.items() if tag != MODIFIED})
+    block: bytes = exif.tobytes()
+    return block
+
+
+def _date(value: Any) -> str | None:
+    """The value if it is an EXIF date that exists."""
+    text = value.strip("\0 ") if isinstance(value, str) else ""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        datetime(*map(int, match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001  # no zone in it
+    except ValueError:
+        return None
+    return text

@@ -1,0 +1,190 @@
+"""Damage inside a picture is found wherever its format can tell; honest pictures are left alone."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+from stories.errors import MediaCorrupt
+from stories.media.verify import verify
+from stories.structures import MediaKind
+from tests.fake_tiktok import media
+from tests.fake_tiktok.heic import heic
+
+SIZE = (360, 640)
+PLACES = 8
+
+
+def encoded(image: Image.Image, fmt: str, **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, fmt, **how)
+    return out.getvalue()
+
+
+@cache
+def scene() -> Image.Image:
+    """The picture of the tests with some grain, as a camera leaves it."""
+    drawn = Image.open(io.BytesIO(media.picture("jpeg", SIZE))).convert("RGB")
+    large = Image.effect_noise((27, 48), 90).resize(SIZE).convert("RGB")
+    grain = Image.effect_noise(SIZE, 60).convert("RGB")
+    return Image.blend(Image.blend(drawn, large, 0.4), grain, 0.3)
+
+
+MAKERS: dict[str, Callable[[Image.Image], bytes]] = {
+    "JPEG": lambda image: encoded(image, "JPEG", quality=85),
+    "JPEG, optimized": lambda image: encoded(image, "JPEG", quality=85, optimize=True),
+    "JPEG, progressive": lambda image: encoded(image, "JPEG", quality=85, progressive=True),
+    "JPEG, restarts": lambda image: encoded(image, "JPEG", quality=85, restart_marker_rows=1),
+    "PNG": lambda image: encoded(image, "PNG"),
+    "WebP": lambda image: encoded(image, "WEBP", quality=80, method=0),
+    "WebP, thorough": lambda image: encoded(image, "WEBP", quality=80, method=4),
+    "WebP, animated": lambda image: encoded(
+        image,
+        "WEBP",
+        quality=80,
+        method=0,
+        save_all=True,
+        append_images=[image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)],
+    ),
+    "AVIF": lambda image: encoded(image, "AVIF", quality=60, speed=10),
+}
+FILLINGS: dict[str, Callable[[int], bytes]] = {
+    "zeros": bytes,
+    "ones": lambda size: b"\xff" * size,
+    "text": lambda size: (b"<html><body>There is no such file here.</body>" * 300)[:size],
+    "another file": lambda size: random.Random(size).randbytes(size),
+}
+
+
+def is_whole(data: bytes) -> bool:
+    try:
+        verify(io.BytesIO(data), MediaKind.PICTURE)
+    except MediaCorrupt:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("size", [512, 3500])
+@pytest.mark.parametrize("filling", FILLINGS.values(), ids=FILLINGS.keys())
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+def test_a_stretch_of_other_bytes_is_found(
+    make: Callable[[Image.Image], bytes], filling: Callable[[int], bytes], size: int
+) -> None:
+    """Of as many as were made, all but one at most: chance may have data end where it should."""
+    data = make(scene())
+    passed = 0
+    for place in range(PLACES):
+        start = round(len(data) * (0.04 + 0.9 * place / PLACES))
+        damaged = bytearray(data)
+        damaged[start : start + size] = filling(size)
+        passed += is_whole(bytes(damaged[: len(data)]))
+    # A few scans of a progressive JPEG hold raw bits, in which nothing stands out.
+    allowed = 3 if data[:2] == b"\xff\xd8" and size == 512 else 1
+    assert passed <= allowed
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+def test_a_missing_end_is_found(make: Callable[[Image.Image], bytes]) -> None:
+    data = make(scene())
+    cuts = [round(len(data) * share / 20) for share in range(1, 20)] + [len(data) - 4]
+    assert [cut for cut in cuts if is_whole(data[:cut])] == []
+
+
+@pytest.mark.parametrize("name", ["JPEG", "JPEG, optimized", "JPEG, progressive", "JPEG, restarts"])
+def test_a_jpeg_that_was_cut_and_closed_again_is_found(name: str) -> None:
+    data = MAKERS[name](scene())
+    cuts = [round(len(data) * share / 20) for share in range(2, 20)]
+    assert [cut for cut in cuts if is_whole(data[:cut] + b"\xff\xd9")] == []
+
+
+def test_a_progressive_jpeg_without_its_last_scans_is_found() -> None:
+    data = MAKERS["JPEG, progressive"](scene())
+    starts = [at for at in range(len(data) - 1) if data[at : at + 2] == b"\xff\xda"]
+    assert len(starts) > 4
+    for start in starts[1:]:
+        assert not is_whole(data[:start] + b"\xff\xd9")
+
+
+def test_a_lossless_webp_is_only_opened() -> None:
+    data = encoded(scene(), "WEBP", lossless=True, method=0)
+    assert not verify(io.BytesIO(data), MediaKind.PICTURE).checked
+    assert not is_whole(data[: len(data) // 2])
+
+
+def test_a_hole_of_zeros_in_a_heic_is_found_and_the_rest_is_only_opened() -> None:
+    data = heic(scene())
+    damaged = bytearray(data)
+    middle = len(data) // 2
+    damaged[middle : middle + 512] = bytes(512)
+    assert not is_whole(bytes(damaged))
+    assert not verify(io.BytesIO(data), MediaKind.PICTURE).checked
+
+
+def screenshot() -> Image.Image:
+    image = Image.new("RGB", SIZE, "#fff")
+    for y in range(0, SIZE[1], 40):
+        ImageDraw.Draw(image).text((20, y), "A line of text like many others " * 3, fill="#000")
+    return image
+
+
+def half_black() -> Image.Image:
+    image = scene().copy()
+    image.paste("#000", (0, 320, *SIZE))
+    return image
+
+
+HONEST = {
+    "black": Image.new("RGB", SIZE, "#000"),
+    "white": Image.new("RGB", (1080, 1920), "#fff"),
+    "one colour": Image.new("RGB", SIZE, "#f63"),
+    "gradient": Image.linear_gradient("L").resize(SIZE).convert("RGB"),
+    "noise": Image.effect_noise(SIZE, 110).convert("RGB"),
+    "screenshot": screenshot(),
+    "half black": half_black(),
+    "one pixel": Image.new("RGB", (1, 1)),
+    "a line": Image.effect_noise((3, 2000), 90).convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+@pytest.mark.parametrize("image", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_picture_is_checked(
+    image: Image.Image, make: Callable[[Image.Image], bytes]
+) -> None:
+    assert verify(io.BytesIO(make(image)), MediaKind.PICTURE).checked
+
+
+@pytest.mark.parametrize("quality", [5, 50, 100])
+@pytest.mark.parametrize("image", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_picture_of_any_quality_is_checked(image: Image.Image, quality: int) -> None:
+    for fmt, how in (
+        ("WEBP", {"method": 2}),
+        ("JPEG", {"subsampling": 0}),
+        ("AVIF", {"speed": 10}),
+    ):
+        data = encoded(image, fmt, quality=quality, **how)
+        assert verify(io.BytesIO(data), MediaKind.PICTURE).checked, fmt
+
+
+def test_notes_thumbnails_and_padding_are_no_damage() -> None:
+    words = b"Words, and many of them, beside the picture. " * 40
+    small = encoded(scene().resize((54, 96)), "JPEG")
+    beside = {
+        "comment": encoded(scene(), "JPEG", comment=words),
+        "zeros": encoded(scene(), "JPEG", comment=bytes(5000)),
+        "thumbnail": encoded(scene(), "JPEG", exif=b"Exif\0\0" + small),
+        "behind": encoded(scene(), "JPEG") + words,
+        "profile": encoded(scene(), "JPEG", icc_profile=bytes(90_000)),
+        "WebP notes": encoded(scene(), "WEBP", xmp=words, icc_profile=bytes(5000)),
+        "AVIF notes": encoded(scene(), "AVIF", speed=10, xmp=words),
+        "CMYK": encoded(scene().convert("CMYK"), "JPEG"),
+        "grey": encoded(scene().convert("L"), "JPEG", progressive=True),
+    }
+    for name, data in beside.items():
+        assert verify(io.BytesIO(data), MediaKind.PICTURE).checked, name
