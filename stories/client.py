@@ -15,20 +15,17 @@ from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
     AgeRestricted,
-    Challenged,
-    DeadShortLink,
     MediaError,
     MediaUnavailable,
     NoSuchAccount,
     PrivateAccount,
     RateLimited,
-    Refused,
     StoriesError,
     TooLarge,
     Unavailable,
@@ -36,22 +33,19 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
-from stories.hosts import SITE, is_link_host
+from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.identity import identity_ladder
 from stories.http.identity_search import IdentityMemory, IdentitySearch
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import (
-    MAX_REDIRECTS,
-    Page,
     RateLimit,
     Session,
-    is_login_page,
     no_rate_limit,
 )
 from stories.http.transports import Transport, create_media_transport
-from stories.links import canonical_url, is_app_advert, parse_redirect
+from stories.links import canonical_url
 from stories.media import decoders
 from stories.media.download import (
     Progress,
@@ -184,25 +178,6 @@ class StoryClient:
         )
 
     # --- accounts -----------------------------------------------------------------------------
-
-    async def expand_short_link(self, target: Target, session: Session) -> Target:
-        """The target that a short link leads to.
-
-        Raises Advert, DeadShortLink, LoginRequired, NotUnderstood, UnsupportedLink,
-        UpstreamChanged.
-        """
-        url = target.short_url or ""
-        for _ in range(MAX_REDIRECTS):
-            location = await _next_hop(url, session)
-            parts = urlsplit(location)
-            is_home = is_link_host(parts.netloc) and parts.path in {"", "/"}
-            if is_home and not is_app_advert(location):
-                raise DeadShortLink("it leads to the home page")
-            expanded = parse_redirect(location)
-            if expanded.kind is not TargetKind.SHORT:
-                return expanded
-            url = expanded.short_url or ""
-        raise DeadShortLink(f"more than {MAX_REDIRECTS} redirects")
 
     async def cached_author(self, name: str | None) -> Author | None:
         """The account of a name as it was looked up within the last day, without the network."""
@@ -373,40 +348,6 @@ def _media_transport(config: ClientConfig, resolve: Resolve) -> Transport:
         connections=config.transfers + SPARE_CONNECTIONS,
         resolve=resolve,
     )
-
-
-async def _next_hop(url: str, session: Session) -> str:
-    """The address that one step of a short link redirects to."""
-    # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
-    try:
-        page = await session.get_page(url, Purpose.PREVIEW, follow=False)
-    except (Challenged, Refused) as error:
-        logger.info("a short link is kept from a preview: %s %s", error.code, error.detail)
-        page = None
-    if page is None or (page.found and _leads_nowhere(page)):
-        page = await session.ask(partial(_navigate_short_link, url, session))
-    if not page.found:
-        raise DeadShortLink("status 404")
-    if page.location is None:
-        raise UpstreamChanged("the short link is answered by a page instead of a redirect")
-    return page.location
-
-
-async def _navigate_short_link(url: str, session: Session) -> Page:
-    """The answer that a browser gets to a short link. Raises LoginRequired."""
-    page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
-    if page.location is not None and _is_login_page(page.location):
-        raise session.login_wall("the short link")
-    return page
-
-
-def _leads_nowhere(page: Page) -> bool:
-    """Whether a preview was kept from where a short link leads."""
-    return page.location is None or _is_login_page(page.location)
-
-
-def _is_login_page(location: str) -> bool:
-    return is_link_host(urlsplit(location).netloc) and is_login_page(location)
 
 
 async def _find_author(target: Target, session: Session) -> Author:

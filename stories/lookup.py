@@ -9,31 +9,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from stories.account_lookup import AccountLookup, OnAuthor, posted_at
 from stories.client import StoryClient
 from stories.errors import (
     AccessError,
     AgeRestricted,
     Gone,
-    NoSuchAccount,
     NotAStory,
     PrivateAccount,
     PrivatePost,
     RateLimited,
     Refusal,
     StoriesError,
-    UnknownAnswer,
-    UpstreamChanged,
     UpstreamDown,
     UpstreamError,
 )
-from stories.hosts import SITE
 from stories.http.session import Session
 from stories.left_out import ERRORS, LeftOutReason
+from stories.short_links import expand_short_link
 from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
 from stories.verdict import Evidence, verdict
@@ -42,19 +40,12 @@ from stories.wire import ItemClue, left_out_error
 logger = logging.getLogger(__name__)
 
 STORY_LIFE = timedelta(hours=24)
-# Twice a story's life: a link this old by both clocks needs no request.
-SURELY_OVER = timedelta(hours=48)
-
-# Small, and not about anybody.
-TIME_URL = f"{SITE}robots.txt"
 
 MAX_SHUT: Final = 3
 """Requests of one look-up that TikTok may turn away or not answer; then no other way is tried."""
 # Said of an item by its own page or embed, these end its look-up: what is not for everyone is not
 # tried another way, and whoever asks us to slow down is not asked again.
 _FINAL = (AgeRestricted, NotAStory, PrivateAccount, PrivatePost, RateLimited)
-
-OnAuthor = Callable[[Author], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +67,6 @@ class LookupResult:
     error: StoriesError | None = None
 
 
-def posted_at(item_id: str) -> datetime:
-    """The time an item was posted: the high 32 bits of its id are Unix seconds."""
-    return datetime.fromtimestamp(int(item_id) >> 32, UTC)
-
-
 async def look_up(
     client: StoryClient,
     target: Target,
@@ -99,12 +85,14 @@ async def look_up(
     session = client.session()
     author_is_certain = False
     if target.kind is TargetKind.SHORT:
-        target = await client.expand_short_link(target, session)
+        target = await expand_short_link(target, session)
         author_is_certain = target.name is not None
     now = now or datetime.now(UTC)
-    accounts = _Accounts(client=client, session=session, now=now, fresh=fresh, on_author=on_author)
+    accounts = AccountLookup(
+        client=client, session=session, now=now, fresh=fresh, on_author=on_author
+    )
     if target.kind not in {TargetKind.STORY, TargetKind.POST}:
-        return await accounts.find(target)
+        return await _every_story(accounts, target)
     is_story = target.kind is TargetKind.STORY
     is_over = await accounts.is_surely_over(target.item_id or "", ask=is_story or not posts)
     if is_over and is_story:
@@ -121,141 +109,22 @@ async def look_up(
     return await lookup.find()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Accounts:
-    """Accounts and their lists, on one session at a time."""
-
-    client: StoryClient
-    session: Session
-    now: datetime
-    fresh: bool
-    on_author: OnAuthor
-
-    # --- the time -----------------------------------------------------------------------------
-
-    @property
-    def site_now(self) -> datetime:
-        """The time to judge by, which is TikTok's where it is known."""
-        return self.client.clock.now(self.now)
-
-    async def is_surely_over(self, item_id: str, *, ask: bool) -> bool:
-        """Whether an item is too old for a story, by our clock and by TikTok's.
-
-        ask: spend one request where TikTok's clock is not known; its answer tells the time whatever
-        else it says. Without it our own clock decides alone. Raises the error that kept the time
-        from us.
-        """
-        posted = posted_at(item_id)
-        if self.now - posted <= SURELY_OVER:
-            return False
-        clock = self.client.clock
-        if clock.last_told() is None and ask:
-            try:
-                await self.session.get_page(TIME_URL)
-            except StoriesError:
-                if clock.last_told() is None:
-                    raise
-        told = clock.last_told()
-        return not ask if told is None else told - posted > SURELY_OVER
-
-    # --- accounts -----------------------------------------------------------------------------
-
-    async def find(self, target: Target) -> LookupResult:
-        """Every active story of an account, and what its list leaves out."""
-        story_list = await self.get_list(target)
-        return LookupResult(
-            target=target,
-            author=story_list.author,
-            stories=story_list.stories,
-            session=story_list.session,
-            left_out=story_list.left_out_counts,
-            left_out_ids={
-                item_id: LeftOutReason(reason)
-                for item_id, reason in story_list.left_out.items()
-                if reason in ERRORS
-            },
-            error=story_list.error,
-        )
-
-    async def get_list(self, target: Target) -> StoryList:
-        """The list of the account a target names: by its cached id, its profile, its embed.
-
-        Raises what StoryClient.get_author and get_story_list do.
-        """
-        cached = None if self.fresh else await self.client.cached_author(target.name)
-        story_list = None
-        if cached is not None:
-            story_list = await self._list_of_cached(cached, target.name or "")
-        if story_list is not None and story_list.stories:
-            self.on_author(story_list.author)
-            return story_list
-        try:
-            author = await self.client.get_author(target, self.session)
-        except NoSuchAccount:
-            if target.user_id is None:
-                raise
-            return await self._list_by_id(target.user_id)
-        except (AgeRestricted, PrivateAccount, RateLimited):
-            raise
-        except StoriesError as error:
-            # What the name stood for within the last day is known, and so is its list.
-            story_list = story_list or await self._list_without_profile(target, error)
-            self.on_author(story_list.author)
-            return story_list
-        self.on_author(author)
-        if story_list is not None and story_list.author.id == author.id:
-            return replace(story_list, author=author)
-        return await self.list_of(author)
-
-    async def list_of(self, author: Author) -> StoryList:
-        """The list of an account that TikTok itself named just now."""
-        try:
-            return await self.client.get_story_list(author, self.session, now=self.now)
-        except PrivateAccount:
-            # The profile said otherwise, and the name was cached for it.
-            await self.client.forget_author(author.name)
-            raise
-
-    async def _list_of_cached(self, cached: Author, name: str) -> StoryList | None:
-        """The list of a cached account; None when the name is someone else's by now.
-
-        A list without stories names nobody, so its account has still to be looked up.
-        """
-        try:
-            story_list = await self.client.get_story_list(cached, self.session, now=self.now)
-        except (AccessError, UnknownAnswer, UpstreamChanged) as error:
-            logger.info("remembered id no longer answers: %s %s", error.code, error.detail)
-        else:
-            names = {story.author.name.lower() for story in story_list.stories}
-            if names <= {name.lower()} and not story_list.dropped.get("foreign"):
-                return story_list
-        await self.client.forget_author(name)
-        return None
-
-    async def _list_without_profile(self, target: Target, error: StoriesError) -> StoryList:
-        """The list of an id that is no name, when its profile is kept from us.
-
-        Raises `error` when there is none, or one without stories, which names nobody.
-        """
-        if target.name is not None or target.user_id is None:
-            raise error
-        try:
-            return await self._list_by_id(target.user_id)
-        except RateLimited:
-            raise
-        except StoriesError as list_error:
-            logger.info("nor is there a list: %s %s", list_error.code, list_error.detail)
-            raise error from list_error
-
-    async def _list_by_id(self, user_id: str) -> StoryList:
-        """The list of digits that are nobody's name: if they are an id, only its list can tell."""
-        unnamed = Author(id=user_id, name="")
-        story_list = await self.client.get_story_list(unnamed, self.session, now=self.now)
-        story_list.raise_for_error()
-        if not story_list.stories:
-            raise NoSuchAccount("neither a name nor the id of an account with stories")
-        self.on_author(story_list.author)
-        return story_list
+async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
+    """Every active story of an account, and what its list leaves out."""
+    story_list = await accounts.get_list(target)
+    return LookupResult(
+        target=target,
+        author=story_list.author,
+        stories=story_list.stories,
+        session=story_list.session,
+        left_out=story_list.left_out_counts,
+        left_out_ids={
+            item_id: LeftOutReason(reason)
+            for item_id, reason in story_list.left_out.items()
+            if reason in ERRORS
+        },
+        error=story_list.error,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,7 +136,7 @@ class _ItemLookup:
     of requests that TikTok turned away or did not answer.
     """
 
-    accounts: _Accounts
+    accounts: AccountLookup
     target: Target
     posts: bool
     may_be_listed: bool
