@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from stories.errors import MediaCorrupt
+from stories.errors import MediaCorrupt, MediaError
 from stories.media.decoders import MAX_INDEX_BYTES, open_container, sniff_file
 from stories.media.playback import CORRECTED_ENTRIES
 from stories.media.verify import verify
@@ -164,7 +164,7 @@ def correct_entry(file: BinaryIO, seen: Verified, *, announced_s: float | None =
     try:
         _write(file, changes)
         corrected = verify(file, MediaKind.VIDEO, announced_s=announced_s)
-    except MediaCorrupt:
+    except MediaError:
         _write(file, before)
         return seen
     return corrected
