@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -74,7 +74,8 @@ class Display:
     def file_saved(self, line: LineResult, file: SavedFile) -> None:
         """A line with the file's path; none for a file that waits to be packed."""
         if file.path is not None:
-            self._print(f"saved {printable(file.path)} ({_size(file.facts.size_bytes)})")
+            facts = [_size(file.facts.size_bytes), *_remarks(file)]
+            self._print(f"saved {printable(file.path)} ({', '.join(facts)})")
 
     def line_settled(self, line: LineResult) -> None:
         """The verdict; errors go to the error stream, with their codes."""
@@ -155,6 +156,22 @@ def _error_text(error: StoriesError) -> str:
     message, hint = error_words(error)
     wait = "" if error.retry_after_s is None else f" Try again in {error.retry_after_s:.0f} s."
     return f"{error.code}: {message}{wait}{f' {hint}' if hint else ''}"
+
+
+_REMARKS: Final = {
+    "hevc": "HEVC",
+    "odd_format": "few players open it",
+    "no_sound": "no sound",
+    "watermarked": "with watermark",
+}
+"""Labels that are worth a word, and the word."""
+
+
+def _remarks(file: SavedFile) -> Iterator[str]:
+    """What the person should know about a file before they rely on it."""
+    yield from (_REMARKS[label] for label in file.facts.labels if label in _REMARKS)
+    if not file.checked:
+        yield "opened, but its format hides damage inside"
 
 
 def _plural(count: int, singular: str, plural: str) -> str:

@@ -10,9 +10,9 @@ import heapq
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from stories.errors import MediaCorrupt
+from stories.errors import MediaCorrupt, MediaError
 from stories.media.decoders import MAX_INDEX_BYTES, open_container, sniff_file
 from stories.media.playback import CORRECTED_ENTRIES
 from stories.media.verify import verify
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     import av.container
     import av.stream
 
-# What a packet costs in the index: its size, place, times and whether it is a key frame.
-_INDEX_BYTES_PER_PACKET = 48
-_INDEX_BYTES = 64 * 1024
+# An index that comes first may be a little larger, never by as much as this.
+_SPARE_INDEX_BYTES = 1024
 _TO_ENTRIES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 # Sound that ends sooner than the picture, by more than this or by more than this share.
 _SHORTER_S, _SHORTER_SHARE = 1.5, 0.1
@@ -56,26 +55,66 @@ def join(
     return joined
 
 
-def _mux(video: BinaryIO, sound: BinaryIO, out: BinaryIO) -> None:
-    import av
+class _Measure(io.RawIOBase):
+    """A file that keeps nothing but its size, in bytes."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.size_bytes = self._at = 0
+
+    def write(self, data: Any) -> int:
+        """Pretend to write."""
+        length = len(data)
+        self._at += length
+        self.size_bytes = max(self.size_bytes, self._at)
+        return length
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size_bytes}[whence]
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        """The offset."""
+        return self._at
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+
+def _mux(video: BinaryIO, sound: BinaryIO, out: BinaryIO) -> None:
+    """Write both into `out`, the index first: players start before the end has arrived.
+
+    Room is left for the index, so its size has to be known: all is written once to nowhere.
+    """
+    measure = _Measure()
+    data_bytes = _write_packets(video, sound, cast("BinaryIO", measure), {})
+    room = measure.size_bytes - data_bytes + _SPARE_INDEX_BYTES
     out.seek(0)
     out.truncate()
-    packets = [_count_packets(video, "video"), _count_packets(sound, "audio")]
+    if _write_packets(video, sound, out, {"moov_size": str(room)}) != data_bytes:
+        raise MediaCorrupt("sound and picture did not come together")
+
+
+def _write_packets(video: BinaryIO, sound: BinaryIO, out: BinaryIO, options: dict[str, str]) -> int:
+    """Copy the packets of both into an MP4, in the order of their time; bytes of all of them."""
+    import av
+
     with ExitStack() as files:
         sources = [
             files.enter_context(open_container(file, sniff_file(file))) for file in (video, sound)
         ]
         streams = [_picture_of(sources[0]), sources[1].streams.audio[0]]
-        # The index comes first, in room left for it: players start before the end has arrived.
-        room = _INDEX_BYTES + sum(packets) * _INDEX_BYTES_PER_PACKET
-        target = files.enter_context(
-            av.open(out, "w", format="mp4", options={"moov_size": str(room)})
-        )
+        target = files.enter_context(av.open(out, "w", format="mp4", options=options))
         copies = [target.add_stream_from_template(stream) for stream in streams]
-        tag = streams[0].codec_context.codec_tag
-        copies[0].codec_context.codec_tag = tag
-        written = [0, 0]
+        copies[0].codec_context.codec_tag = streams[0].codec_context.codec_tag
+        data_bytes = 0
         for _, number, _, packet in heapq.merge(
             *(
                 _timed(source, stream, number)
@@ -83,17 +122,9 @@ def _mux(video: BinaryIO, sound: BinaryIO, out: BinaryIO) -> None:
             )
         ):
             packet.stream = copies[number]
+            data_bytes += packet.size
             target.mux(packet)
-            written[number] += 1
-    if written != packets:
-        raise MediaCorrupt(f"{written} of {packets} packets could be joined")
-
-
-def _count_packets(file: BinaryIO, kind: str) -> int:
-    """The number of packets of the first stream of a kind; a fragmented file lists none."""
-    with open_container(file, sniff_file(file)) as source:
-        stream = _picture_of(source) if kind == "video" else source.streams.audio[0]
-        return sum(packet.size > 0 for packet in source.demux(stream))
+    return data_bytes
 
 
 def _picture_of(source: av.container.InputContainer) -> av.VideoStream:
@@ -133,7 +164,7 @@ def correct_entry(file: BinaryIO, seen: Verified, *, announced_s: float | None =
     try:
         _write(file, changes)
         corrected = verify(file, MediaKind.VIDEO, announced_s=announced_s)
-    except MediaCorrupt:
+    except MediaError:
         _write(file, before)
         return seen
     return corrected

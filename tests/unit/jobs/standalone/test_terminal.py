@@ -6,6 +6,7 @@ import io
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
@@ -91,6 +92,18 @@ def streams() -> Iterator[Streams]:
     streams = Streams()
     with streams.display:
         yield streams
+
+
+def test_a_file_that_lacks_something_says_so(streams: Streams) -> None:
+    silent = a_file(Path("out/a.mp4"))
+    facts = replace(silent.facts, labels=("hevc", "no_sound", "joined"))
+    opened = replace(a_file(Path("out/b.heic")), checked=False)
+    for file in (replace(silent, facts=facts), opened):
+        streams.display.file_saved(a_line(), file)
+    assert streams.read()[0].splitlines() == [
+        "saved out/a.mp4 (2 kB, HEVC, no sound)",
+        "saved out/b.heic (2 kB, opened, but its format hides damage inside)",
+    ]
 
 
 # --- what happens, line by line -------------------------------------------------------------------

@@ -82,6 +82,8 @@ def test_files_in_fragments_as_players_of_streams_get_them() -> None:
     )
     assert made.duration_s == pytest.approx(90, abs=0.2)
     assert top_boxes(data)[1] == b"moov"
+    at = data.index(b"free", data.index(b"moov")) - 4
+    assert int.from_bytes(data[at : at + 4]) < 4096, "no more room for the index than it needs"
 
 
 def fragmented(data: bytes, kind: str) -> bytes:
