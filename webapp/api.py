@@ -61,6 +61,8 @@ STATUS: Final[dict[str, int]] = {
     "too_many_downloads": 429,
     "expired": 410,
     "nothing_to_pack": 409,
+    "idempotency_mismatch": 422,
+    "idempotency_in_progress": 409,
     "cancelled": 409,
     "internal": 500,
 }
