@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+
+from jobs.files import times
 
 ZONE_COOKIE: Final = "zone"
 """Cookie with the reader's time zone, as `Europe/Berlin`; set by clocks.js."""
@@ -88,15 +89,7 @@ def reader_time_zone(
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         # As clocks.js writes it: a slash would be allowed in a cookie, but not everything would.
-        with timezone.override(_time_zone(unquote(request.COOKIES.get(ZONE_COOKIE, "")))):
+        with timezone.override(times.zone_named(unquote(request.COOKIES.get(ZONE_COOKIE, "")))):
             return get_response(request)
 
     return respond
-
-
-def _time_zone(name: str) -> ZoneInfo | None:
-    """The time zone of this name; None for an unknown or a hostile one."""
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder
-        return None

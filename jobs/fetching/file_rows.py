@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.files import deletion, names, store
+from jobs.files import deletion, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, Role, Story
 from jobs.queue.claims import Claim, ClaimLost, fenced
@@ -138,6 +138,7 @@ class FileRows:
                 story.posted_at,
                 event.position or 1,
                 event.verified.suffix,
+                zone=times.zone_of(self._item.job),
                 tag=names.TAGS.get(role, ""),
             ),
             content_type=event.verified.content_type,

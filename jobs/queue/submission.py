@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, QuotaExceeded
-from jobs.files import capacity
+from jobs.files import capacity, times
 from jobs.lines import Line, read_lines, target_fields
 from jobs.models import Audio, Item, Job, Prefer
 from jobs.queue import idempotency, quotas
@@ -134,7 +134,13 @@ def _create(
 ) -> Job:
     """Write a job and its items. columns: the job's own."""
     now = timezone.now()
-    job = Job.objects.create(owner_id=owner.pk, created_at=now, **asdict(options), **columns)
+    job = Job.objects.create(
+        owner_id=owner.pk,
+        created_at=now,
+        time_zone=times.reader_zone_name(),
+        **asdict(options),
+        **columns,
+    )
     items = []
     for position, line in enumerate(verdicts, start=1):
         item = Item(

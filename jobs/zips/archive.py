@@ -1,7 +1,9 @@
 """ZIP archives, sidecars and the manifest, made from plain values.
 
 Nothing is compressed, for media is compressed already. Members come in the order they are added,
-dated with their story's posting time, so the same story makes the same bytes. Every story brings a
+dated with their story's posting time, so the same story makes the same bytes. A ZIP's own dates are
+a clock without a zone: they show the owner's, and the extended timestamp beside them says which
+moment that was, so a tool elsewhere shows its own clock. Every story brings a
 sidecar (`story.json` in a carousel, `name_2026-11-20_1403_story.json` elsewhere) and every bundle a
 `manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and with
 every cell a spreadsheet could take for a formula set off by an apostrophe. The sidecars hold the
@@ -14,16 +16,17 @@ import csv
 import io
 import json
 import re
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from jobs.files import names
+from jobs.files import names, times
 from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -33,7 +36,10 @@ MANIFEST: Final = "manifest.csv"
 ORDER: Final = ("media", "converted", "audio_track", "attached_song")
 """The roles of files that leave, in this order within one media item. Posters stay."""
 
-_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+_EARLIEST_DATE, _LATEST_DATE = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+_EARLIEST, _LATEST = datetime(*_EARLIEST_DATE, tzinfo=UTC), datetime(*_LATEST_DATE, tzinfo=UTC)
+_EXTENDED_TIMESTAMP: Final = 0x5455
+"""Id of Info-ZIP's extra field with Unix times, which every unpacker since has read."""
 _FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
 _COLUMNS = (
     "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
@@ -165,6 +171,15 @@ def manifest(lines: Iterable[Sequence[str]]) -> bytes:
     return text.getvalue().encode("utf-8-sig", errors="replace")
 
 
+def _extended_timestamp(at: datetime) -> bytes:
+    """The extra field that dates a member in seconds of UTC; empty past 2038, where it ends."""
+    seconds = int(at.timestamp())
+    if seconds >= 1 << 31:
+        return b""
+    only_modified = 1
+    return struct.pack("<HHBI", _EXTENDED_TIMESTAMP, 5, only_modified, seconds)
+
+
 def no_heartbeat() -> None:
     """The callback of an archive whose writer has nothing to do between chunks."""
 
@@ -173,7 +188,7 @@ class Archive:
     """A ZIP being written into an open file.
 
     open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
-    between chunks, may raise to stop.
+    between chunks, may raise to stop. zone: whose clock dates and names show.
     """
 
     def __init__(
@@ -181,7 +196,10 @@ class Archive:
         file: BinaryIO,
         open_: Callable[[str], BinaryIO],
         heartbeat: Callable[[], None] = no_heartbeat,
+        *,
+        zone: tzinfo = UTC,
     ) -> None:
+        self._zone = zone
         self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
         self._open = open_
         self._heartbeat = heartbeat
@@ -257,9 +275,9 @@ class Archive:
                 packed.append((path, file))
         if packed:
             inside = [(path.rpartition("/")[2], file) for path, file in packed]
-            name = (
-                names.sidecar_name(story.author_name, story.posted_at) if folder else "story.json"
-            )
+            name = "story.json"
+            if folder:
+                name = names.sidecar_name(story.author_name, story.posted_at, zone=self._zone)
             self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
         return packed
 
@@ -279,10 +297,14 @@ class Archive:
         return packed
 
     def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:
-        utc = at.astimezone(UTC)
+        at = min(max(at, _EARLIEST), _LATEST)
+        shown = times.local(at, self._zone)
         # ZIP keeps even seconds only: say so ourselves instead of letting tools round.
-        date = (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second // 2 * 2)
-        entry = ZipInfo(path, min(max(date, _EARLIEST), _LATEST))
+        date = (
+            shown.year, shown.month, shown.day, shown.hour, shown.minute, shown.second // 2 * 2
+        )  # fmt: skip
+        entry = ZipInfo(path, min(max(date, _EARLIEST_DATE), _LATEST_DATE))
+        entry.extra = _extended_timestamp(at)
         entry.compress_type = ZIP_STORED
         entry.create_system = 3  # Unix, wherever we run: the same bytes
         entry.external_attr = 0o100644 << 16

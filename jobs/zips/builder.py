@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import Any, BinaryIO
 
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
-from jobs.files import disk, names, store
+from jobs.files import disk, names, store, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
@@ -35,6 +35,7 @@ def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace
     """
     expected = packable(files)
     item = story.item
+    zone = times.zone_of(item.job)
 
     def fill(archive: Archive) -> list[Artifact]:
         facts = [_file_facts(artifact) for artifact in expected]
@@ -51,7 +52,8 @@ def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace
         item=item,
         story=story,
         role=Role.ZIP,
-        name=names.carousel_name(item.author_name, story.posted_at),
+        name=names.carousel_name(item.author_name, story.posted_at, zone=zone),
+        zone=zone,
     )
 
 
@@ -70,6 +72,7 @@ def build_bundle(
     stop. at: when the files were looked up. selection: only some of the job's files were asked for.
     The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
     """
+    zone = times.zone_of(job)
 
     def fill(archive: Archive) -> list[Artifact]:
         stories = []
@@ -89,7 +92,8 @@ def build_bundle(
         owner_id=job.owner_id,
         job_id=job.pk,
         role=Role.SELECTION if selection else Role.BUNDLE,
-        name=names.bundle_name(authors, job.created_at, selection=selection),
+        name=names.bundle_name(authors, job.created_at, zone=zone, selection=selection),
+        zone=zone,
     )
 
 
@@ -100,19 +104,20 @@ def _build(
     heartbeat: Callable[[], None] = no_heartbeat,
     *,
     at: datetime,
+    zone: tzinfo,
     **columns: Any,
 ) -> Artifact:
     """Write a ZIP and commit it; its row, unsaved.
 
     fill: adds members, and returns the files that were there to be packed. at: the row's creation
-    time; a file saved later makes the ZIP incomplete.
+    time; a file saved later makes the ZIP incomplete. zone: whose clock the members' dates show.
     """
     key, file = workspace.create()
     workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected))
     with (
         file,
         disk.translate_disk_errors(),
-        Archive(file, store.open_artifact, heartbeat) as archive,
+        Archive(file, store.open_artifact, heartbeat, zone=zone) as archive,
     ):
         packed = fill(archive)
     if not packed:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, OperationalError
+from django.utils import timezone
 
 from jobs.errors import BatchTooLong, DiskFull
 from jobs.files import capacity
@@ -181,6 +183,14 @@ def test_options_and_note_are_kept() -> None:
     job.refresh_from_db()
     assert (job.prefer, job.posts, job.audio) == ("highest", True, "mp3")
     assert job.note == "why\nI saved this"
+
+
+def test_the_zone_the_page_shows_times_in_is_kept_for_the_names() -> None:
+    with timezone.override(ZoneInfo("Asia/Kathmandu")):
+        job = submit(make_user(), ["@one"])
+    job.refresh_from_db()
+    assert job.time_zone == "Asia/Kathmandu"
+    assert submit(make_user(), ["@one"]).time_zone == ""
 
 
 @pytest.mark.parametrize(
