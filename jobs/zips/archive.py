@@ -5,9 +5,8 @@ dated with their story's posting time, so the same story makes the same bytes. A
 a clock without a zone: they show the owner's, and the extended timestamp beside them says which
 moment that was, so a tool elsewhere shows its own clock. Every story brings a
 sidecar (`story.json` in a carousel, `name_2026-11-20_1403_story.json` elsewhere) and every bundle a
-`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and with
-every cell a spreadsheet could take for a formula set off by an apostrophe. The sidecars hold the
-texts unchanged.
+`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and written
+for spreadsheets (jobs/zips/spreadsheet.py). The sidecars hold the texts unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from jobs.files import names, times
+from jobs.zips.spreadsheet import COMMA, Dialect, cell
 from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -40,7 +39,6 @@ _EARLIEST_DATE, _LATEST_DATE = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 _EARLIEST, _LATEST = datetime(*_EARLIEST_DATE, tzinfo=UTC), datetime(*_LATEST_DATE, tzinfo=UTC)
 _EXTENDED_TIMESTAMP: Final = 0x5455
 """Id of Info-ZIP's extra field with Unix times, which every unpacker since has read."""
-_FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
 _COLUMNS = (
     "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
     "captured_at", "note", "what", "content_type", "size_bytes", "sha256", "width", "height",
@@ -140,17 +138,9 @@ def sidecar(story: StoryFacts, files: Sequence[Named]) -> bytes:
     return f"{text}\n".encode(errors="replace")
 
 
-def cell(value: object) -> str:
-    """A value as text that no spreadsheet takes for a formula, whatever it splits cells at."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return str(value)
-    text = str(value).replace("\0", "")
-    return _FORMULA.sub(r"\1\2'\3", text)
-
-
-def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
+def rows(
+    story: StoryFacts, files: Sequence[Named], dialect: Dialect = COMMA
+) -> Iterator[list[str]]:
     """A story's rows of the manifest, one per file."""
     for name, file in files:
         facts: list[object] = [
@@ -159,13 +149,13 @@ def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
             moment(story.captured_at), story.note, file.role, file.content_type, file.size_bytes,
             file.sha256, file.width, file.height, file.duration_s, " ".join(file.labels),
         ]  # fmt: skip
-        yield [cell(fact) for fact in facts]
+        yield [cell(fact, dialect) for fact in facts]
 
 
-def manifest(lines: Iterable[Sequence[str]]) -> bytes:
+def manifest(lines: Iterable[Sequence[str]], dialect: Dialect = COMMA) -> bytes:
     """The manifest as CSV, with its header row."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, delimiter=dialect.separator, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     writer.writerows(lines)
     return text.getvalue().encode("utf-8-sig", errors="replace")
@@ -281,19 +271,26 @@ class Archive:
             self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
         return packed
 
-    def add_bundle(self, stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]]) -> list[Named]:
-        """Add stories in their authors' folders, and the manifest; the files that were packed."""
+    def add_bundle(
+        self,
+        stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]],
+        dialect: Dialect = COMMA,
+    ) -> list[Named]:
+        """Add stories in their authors' folders, and the manifest; the files that were packed.
+
+        dialect: of the manifest.
+        """
         packed: list[Named] = []
         lines: list[list[str]] = []
         latest: datetime | None = None
         for story, files in stories:
             added = self.add_story(story, files, folder=story.author_name or "unknown")
-            lines.extend(rows(story, added))
+            lines.extend(rows(story, added, dialect))
             packed.extend(added)
             if added and (latest is None or story.posted_at > latest):
                 latest = story.posted_at
         if latest is not None:
-            self.add_text(self.path("", MANIFEST), latest, manifest(lines))
+            self.add_text(self.path("", MANIFEST), latest, manifest(lines, dialect))
         return packed
 
     def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:

@@ -25,6 +25,7 @@ from jobs.zips.archive import (
     no_heartbeat,
 )
 from jobs.zips.contents import item_of, packable, story_of
+from jobs.zips.spreadsheet import dialect_for
 
 
 def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:
@@ -65,11 +66,13 @@ def build_bundle(
     *,
     at: datetime,
     selection: bool,
+    language: str = "",
 ) -> Artifact:
     """Pack files of a job, in author folders and with a manifest; the row of the ZIP, unsaved.
 
     files: as `contents.package_files` returns them. heartbeat: called between chunks, may raise to
     stop. at: when the files were looked up. selection: only some of the job's files were asked for.
+    language: of the person who asked, for the manifest.
     The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
     """
     zone = times.zone_of(job)
@@ -80,7 +83,7 @@ def build_bundle(
             of_story = list(group)
             facts = _story_facts(story_of(of_story[0]), job.note, of_story)
             stories.append((facts, [_file_facts(artifact) for artifact in of_story]))
-        return _packed_among(files, archive.add_bundle(stories))
+        return _packed_among(files, archive.add_bundle(stories, dialect_for(language)))
 
     authors = (item_of(artifact).author_name for artifact in files)
     return _build(

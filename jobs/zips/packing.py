@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from jobs.errors import NothingToPack
 from jobs.files import capacity, store
@@ -21,6 +22,7 @@ from jobs.zips import claims
 from jobs.zips.builder import build_bundle
 from jobs.zips.claims import PackageClaim
 from jobs.zips.contents import any_removed, package_files, parse_ids
+from jobs.zips.spreadsheet import dialect_for
 
 
 def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
@@ -43,7 +45,12 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         package = _existing(job, wanted, files)
         if package is None:
             capacity.require_room()
-            package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
+            package = Package.objects.create(
+                job=job,
+                owner_id=job.owner_id,
+                selection=wanted,
+                language=get_language() or "",
+            )
         column = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{column: package})
         transaction.on_commit(dispatch, robust=True)
@@ -51,11 +58,15 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
 
 
 def _existing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package | None:
-    """A package of the same files that is on its way or can still be taken."""
+    """A package of the same files that is on its way or can still be taken.
+
+    One whose manifest opens in another language's spreadsheets does not count.
+    """
     now = timezone.now()
+    dialect = dialect_for(get_language() or "")
     newest = max(artifact.created_at for artifact in files)
     for package in job.packages.select_related("artifact").order_by("-created_at"):
-        if package.selection != wanted:
+        if package.selection != wanted or dialect_for(package.language) != dialect:
             continue
         if package.state in OPEN_PACKAGES:
             return package
@@ -110,6 +121,7 @@ def run(claim: PackageClaim) -> bool:
                 _Heartbeat(claim),
                 at=at,
                 selection=bool(package.selection),
+                language=package.language,
             )
         except ClaimLost:
             return False
