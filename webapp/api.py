@@ -178,6 +178,12 @@ def error_response(
     return response
 
 
+def _allowed_methods(response: HttpResponseBase) -> str:
+    """The `Allow` header of a 405, in alphabetical order; HEAD is wherever GET is."""
+    methods = {method.strip() for method in response.headers["Allow"].split(",")}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
 def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @functools.wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -188,7 +194,7 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         except Http404 as error:
             return _not_found(request, error)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = response.headers["Allow"]
+            allowed = _allowed_methods(response)
             response = error_response(
                 405,
                 "method_not_allowed",

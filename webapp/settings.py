@@ -105,7 +105,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
-    "webapp.middleware.head_without_body",
+    "webapp.middleware.head_as_get",
     "webapp.middleware.no_store_when_signed_in",
     "webapp.middleware.reader_time_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
