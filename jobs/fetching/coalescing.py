@@ -258,11 +258,11 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
 def _reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | None:
     """Link the leader's file into our workspace; None when it was deleted a moment ago.
 
-    Raises DiskFull and QuotaExceeded: linked bytes count for every owner.
+    Raises QuotaExceeded, for linked bytes count for every owner, and DiskFull where they cannot be
+    linked.
     """
-    workspace.reserve(file.size_bytes)
     try:
-        key = workspace.link_existing(file.pk)
+        key = workspace.link_existing(file)
     except FileNotFoundError:
         return None
     return FileReady(

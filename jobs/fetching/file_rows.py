@@ -150,6 +150,7 @@ class FileRows:
             has_audio=event.verified.has_audio,
             checked=True,
             labels=list(event.labels),
+            content_id=self._workspace.content_id(event.key),
             expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
         )
         try:
