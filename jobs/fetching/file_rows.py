@@ -20,6 +20,7 @@ from django.utils import timezone
 from jobs.files import deletion, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, Role, Story
+from jobs.queue import quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
 from jobs.states import SAVED
 from stories.events import FileReady
@@ -110,7 +111,7 @@ class FileRows:
         """Move files into the store and write their rows, all in one transaction.
 
         stories: rows by TikTok's id. also: writes more in the same transaction. Raises ClaimLost,
-        DiskFull; what was moved before the disk was full is recorded all the same.
+        QuotaExceeded, DiskFull; what was moved before the disk was full is recorded all the same.
         """
         artifacts: list[Artifact] = []
         try:
@@ -162,7 +163,8 @@ class FileRows:
     def add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
         """Write the rows of files that are in the store; a file without a row is removed again.
 
-        also: writes more in the same transaction. Raises ClaimLost.
+        also: writes more in the same transaction. Raises ClaimLost, and QuotaExceeded when another
+        process has filled the owner's quota meanwhile.
         """
         if not artifacts and also is None:
             return
@@ -172,6 +174,8 @@ class FileRows:
                 if artifacts:
                     self._give_unique_names(artifacts)
                 inserted = self._insert(artifacts) if artifacts else []
+                if inserted:
+                    quotas.require_stored_bytes_fit(self._item.owner_id)
                 if also is not None:
                     also()
             added = inserted

@@ -147,6 +147,7 @@ def _settle(
             transaction.on_commit(dispatch, robust=True)
             return False
         artifact.save(force_insert=True)
+        quotas.require_stored_bytes_fit(package.owner_id)
         if claims.finish(claim, artifact):
             _retire_older(package)
             return True
