@@ -157,9 +157,10 @@ def _settle(
 
 def _retire_older(package: Package) -> None:
     """Expire older ZIPs of the same files, for the sweep to take."""
+    asked_before = package.job.packages.filter(created_at__lt=package.created_at)
     older = [
         other.artifact_id
-        for other in package.job.packages.exclude(pk=package.pk)
+        for other in asked_before
         if other.selection == package.selection and other.artifact_id
     ]
     Artifact.objects.filter(pk__in=older, removed_at=None).update(expires_at=timezone.now())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from jobs.errors import IdempotencyInProgress, IdempotencyMismatch
 from jobs.files import capacity
@@ -129,3 +131,33 @@ def test_a_first_request_that_failed_holds_its_key_no_longer() -> None:
     with pytest.raises(NothingUnderstood):
         submit(alice, ["???"], idempotency_key=KEY, refuse_double=True)
     submit(alice, ["@one"], idempotency_key=KEY, refuse_double=True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("refuse_double", [True, False])
+def test_of_requests_at_once_a_single_job_is_made(refuse_double: bool) -> None:
+    alice = make_user()
+    start = threading.Barrier(6)
+    answers: list[Any] = []
+
+    def send() -> None:
+        start.wait(20)
+        try:
+            answers.append(
+                submit(alice, ["@one"], idempotency_key=KEY, refuse_double=refuse_double).pk
+            )
+        except IdempotencyInProgress as error:
+            answers.append(error.code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    job = Job.objects.get()
+    assert len(answers) == 6
+    assert job.pk in answers
+    allowed = {job.pk, "idempotency_in_progress"} if refuse_double else {job.pk}
+    assert set(answers) <= allowed

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -207,3 +207,17 @@ def test_who_asks_again_in_another_language_gets_a_manifest_of_that_language() -
     with translation.override("de"):
         assert packing.request(job).artifact == german
     assert Package.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_the_one_asked_for_last_stays_though_it_was_packed_first() -> None:
+    job = make_bundled_job()
+    with translation.override("en"):
+        english = packing.request(job)
+    german = bundled(job, "de")
+    assert work(english)
+    job.refresh_from_db()
+    german.refresh_from_db()
+    assert job.bundle
+    assert job.bundle.artifact == german
+    assert german.expires_at > timezone.now()
