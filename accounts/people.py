@@ -15,6 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.utils import timezone
 
+from accounts import admin_log
 from accounts.models import ApiToken, Invitation
 
 
@@ -83,12 +84,14 @@ def unblock(user: User) -> None:
 
 
 def remove(user: User) -> None:
-    """Delete a person's row, and rows that refer to it. Raises LastAdmin.
+    """Delete a person's row, and rows that refer to it; the admin log keeps what they did, without
+    their name. Raises LastAdmin.
 
     Jobs and files are deleted before, by `webapp/offboarding.py`.
     """
     with ensure_admin_remains():
         sign_out_everywhere(user)
+        admin_log.keep_without_name(user)
         get_user_model().objects.filter(pk=user.pk).delete()
 
 

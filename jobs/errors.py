@@ -4,6 +4,7 @@ StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
 ├── Expired, NothingToPack
+├── IdempotencyMismatch, IdempotencyInProgress
 └── Cancelled, Internal
 """
 
@@ -97,6 +98,23 @@ class NothingToPack(StoriesError):
     code = "nothing_to_pack"
     message = "There are no files to put into a ZIP."
     hint = "Wait until something is saved, or fetch again what was cleaned up."
+
+
+class IdempotencyMismatch(StoriesError):
+    """An idempotency key came a second time, with another request."""
+
+    code = "idempotency_mismatch"
+    message = "This Idempotency-Key was used before, for another request."
+    hint = "Use a new key for every new request, and the same key only to send the same one again."
+
+
+class IdempotencyInProgress(StoriesError):
+    """An idempotency key came a second time while its first request was still being taken."""
+
+    code = "idempotency_in_progress"
+    message = "The first request with this Idempotency-Key is still being taken."
+    hint = "Send it again in a moment: the answer is the same job."
+    retryable = True
 
 
 class Cancelled(StoriesError):

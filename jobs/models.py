@@ -117,6 +117,10 @@ class Job(Owned):
 
     settled_at: when the last item settled; cleared when an item is retried. bundle: the package of
     all files, selection: the package of the files chosen last; null until one is asked for.
+    idempotency_fingerprint: a hash of the request that came with the idempotency key; "" without a
+    key, and for jobs made before there were fingerprints. time_zone: IANA name of the zone its
+    owner's pages showed times in when they sent it; names of files show that clock. "" = the
+    instance's zone.
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -126,6 +130,10 @@ class Job(Owned):
     posts = models.BooleanField(_("posts too"), default=False)
     audio = models.CharField(_("sound"), max_length=6, choices=Audio, default=Audio.NONE)
     idempotency_key = models.CharField(max_length=200, null=True, default=None)
+    idempotency_fingerprint = models.CharField(
+        max_length=64, blank=True, default="", editable=False
+    )
+    time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     bundle = models.ForeignKey(
@@ -320,7 +328,9 @@ class Artifact(Owned):
 
     position: of the media within its story (1-based); 0 for ZIPs. name: the file name of a
     download, unique within its job. expires_at: moved by extending. removed_at: when the bytes were
-    deleted; the row stays, so that pages can say when.
+    deleted; the row stays, so that pages can say when. content_id: equal for files that are one
+    file on the disk under several names (hard links): the id of the first of them; null for a file
+    that was never linked.
     """
 
     job = models.ForeignKey(
@@ -348,6 +358,7 @@ class Artifact(Owned):
     has_audio = models.BooleanField(_("has sound"), default=False)
     checked = models.BooleanField(_("checked"), default=False)
     labels = models.JSONField(_("labels"), default=list)
+    content_id = models.UUIDField(null=True, default=None, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     removed_at = models.DateTimeField(_("removed at"), null=True, default=None)
@@ -395,7 +406,8 @@ class PackageQuerySet(OwnedQuerySet["Package"]):
 class Package(Owned):
     """A ZIP someone asked for: a whole job, or a selection of its files.
 
-    selection: artifact ids, sorted; [] means every file of the job.
+    selection: artifact ids, sorted; [] means every file of the job. language: of the person who
+    asked for it, for its manifest.
     attempt: grows with every claim. sent_at: when a message was last sent to the broker.
     heartbeat_at: the packing worker's last heartbeat. tries: how many workers were lost over it.
     """
@@ -404,6 +416,7 @@ class Package(Owned):
         Job, on_delete=models.CASCADE, related_name="packages", verbose_name=_("job")
     )
     selection = models.JSONField(_("selection"), default=list)
+    language = models.CharField(max_length=16, blank=True, default="", editable=False)
     state = models.CharField(
         _("state"), max_length=10, choices=PackageState, default=PackageState.QUEUED
     )

@@ -56,8 +56,18 @@ def iso(moment: datetime | None) -> str:
 
 
 def absolute(moment: datetime | None) -> str:
-    """`20 Nov, 14:03 UTC`: complete without a script, which shows the reader's own time instead."""
+    """`20 Nov, 15:03 CET`: complete without a script, on the clock of the reader's zone where their
+    browser named it before, else of the instance's."""
     if moment is None:
         return ""
     pattern = pgettext("date format", "j M, H:i")
-    return f"{formats.date_format(moment.astimezone(UTC), pattern)} UTC"
+    return f"{formats.date_format(timezone.localtime(moment), pattern)} {zone_word(moment)}"
+
+
+def zone_word(moment: datetime) -> str:
+    """`CET`, `UTC` or `UTC+05:45`: what stands behind a time of the reader's zone."""
+    name = timezone.localtime(moment).tzname() or ""
+    if not name.startswith(("+", "-")):
+        return name
+    # A zone without letters of its own is named by hours, or by hours and minutes.
+    return ":".join(filter(None, (f"UTC{name[:3]}", name[3:])))

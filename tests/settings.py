@@ -21,6 +21,7 @@ DATA_DIR = tempfile.mkdtemp(prefix="sk-test-", dir="/tmp" if Path("/tmp").is_dir
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 os.environ["STORYKEEP_DATA_DIR"] = DATA_DIR
 os.environ["STORYKEEP_DISK_MIN_FREE"] = "0"
+os.environ["STORYKEEP_TIME_ZONE"] = "UTC"
 
 from webapp.settings import *  # noqa: E402, F403
 from webapp.settings import DATABASES, STORAGES  # noqa: E402

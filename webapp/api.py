@@ -65,6 +65,8 @@ STATUS: Final[dict[str, int]] = {
     "too_many_downloads": 429,
     "expired": 410,
     "nothing_to_pack": 409,
+    "idempotency_mismatch": 422,
+    "idempotency_in_progress": 409,
     "cancelled": 409,
     "internal": 500,
 }
@@ -180,6 +182,12 @@ def error_response(
     return response
 
 
+def _allowed_methods(response: HttpResponseBase) -> str:
+    """The `Allow` header of a 405, in alphabetical order; HEAD is wherever GET is."""
+    methods = {method.strip() for method in response.headers["Allow"].split(",")}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
 def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @functools.wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -190,7 +198,7 @@ def _always_json(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         except Http404 as error:
             return _not_found(request, error)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = response.headers["Allow"]
+            allowed = _allowed_methods(response)
             response = error_response(
                 405,
                 "method_not_allowed",

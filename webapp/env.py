@@ -29,7 +29,9 @@ from webapp.env_types import (
     PublicUrl,
     RedisUrl,
     Size,
+    TimeZone,
     mail_server,
+    system_zone_name,
 )
 
 if TYPE_CHECKING:
@@ -196,6 +198,11 @@ class Env(BaseSettings):
     file_max: Size = Field(
         ByteSize(500 * 1000**2), description="Largest single file that is fetched."
     )
+    time_zone: TimeZone | None = Field(
+        None,
+        description="Time zone of this instance, e.g. `Europe/Berlin`: for file names and ZIPs "
+        "where the person's own is not known, and for the log; the system's (`TZ`) when unset.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
     )
@@ -250,6 +257,11 @@ class Env(BaseSettings):
     def mail(self) -> MailServer | None:
         """The server mail is handed to; None when this instance sends none."""
         return mail_server(self.email_url) if self.email_url else None
+
+    @property
+    def zone_name(self) -> str:
+        """IANA name of the instance's time zone: as set, else the system's, else UTC."""
+        return self.time_zone or system_zone_name(os.environ.get("TZ"))
 
     @property
     def artifacts(self) -> Path:

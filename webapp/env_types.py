@@ -15,6 +15,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 
@@ -203,6 +204,38 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 CertificateFile = Annotated[AbsolutePath, AfterValidator(_check_certificates)]
 """A readable PEM file with at least one certificate."""
+
+# --- the time zone --------------------------------------------------------------------------------
+
+_ZONES: Final = "/zoneinfo/"
+_LOCAL_TIME: Final = Path("/etc/localtime")
+
+
+def _check_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder
+        raise ValueError("there is no such time zone; write it like Europe/Berlin") from None
+
+
+def system_zone_name(tz: str | None, local_time: Path = _LOCAL_TIME) -> str:
+    """IANA name of the system's zone; UTC where it has none that can be named.
+
+    tz: the variable TZ, where set; a name, a path, or rules (`CET-1CEST`), which have no name.
+    local_time: the link that says it otherwise.
+    """
+    text = tz.removeprefix(":") if tz else str(local_time.resolve())
+    name = text.rpartition(_ZONES)[2]
+    for prefix in ("posix/", "right/"):
+        name = name.removeprefix(prefix)
+    try:
+        return _check_zone(name)
+    except ValueError:
+        return "UTC"
+
+
+TimeZone = Annotated[str, AfterValidator(_check_zone)]
+"""The IANA name of a time zone, `Europe/Berlin`."""
 
 # --- the mail server ------------------------------------------------------------------------------
 

@@ -15,10 +15,10 @@ from jobs.queue.erasure import Belongings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionPreview:
-    """Numbers of what is deleted with a person.
+    """Numbers of what is deleted with a person, and of what stays.
 
     invitations: links they made that nobody has used yet. log_entries: their entries in the admin's
-    log.
+    log, which stay, without their name.
     """
 
     saved: Belongings
@@ -28,7 +28,7 @@ class DeletionPreview:
 
 
 def deletion_preview(user: User) -> DeletionPreview:
-    """Numbers of what `delete_user` would delete now."""
+    """Numbers of what `delete_user` would delete and keep now."""
     return DeletionPreview(
         saved=erasure.belongings(user.pk),
         tokens=ApiToken.objects.filter(owner=user).count(),

@@ -105,7 +105,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
-    "webapp.middleware.head_without_body",
+    "webapp.middleware.head_as_get",
     "webapp.middleware.no_store_when_signed_in",
     "webapp.middleware.reader_time_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -239,7 +239,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"
+# Of names, ZIPs and admin pages; a reader whose browser names its own zone sees that one.
+TIME_ZONE = STORYKEEP.zone_name
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = f"{_public.path}/static/"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,6 +26,8 @@ from jobs.admin.safe_lookups import SafeLookupsAdmin
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
+FORMER_ADMIN: Final = "deleted user"
+"""Name of the row that has the log entries of admins who left (accounts/admin_log.py)."""
 MAX_ROWS: Final = 500
 """Rows of one action: the confirmation names each, and a form has its limits."""
 
@@ -65,6 +68,12 @@ class ActionLogEntry:
     at: datetime
     admin: str
     text: str
+
+
+def _shown_name(admin: AbstractBaseUser) -> str:
+    """An admin's name; of those who left, words in the reader's language."""
+    name = admin.get_username()
+    return _("deleted user") if name == FORMER_ADMIN else name
 
 
 class ConfirmedActionsAdmin(SafeLookupsAdmin):
@@ -188,7 +197,7 @@ class ConfirmedActionsAdmin(SafeLookupsAdmin):
             .order_by("action_time", "pk")
         )
         return [
-            ActionLogEntry(entry.action_time, entry.user.get_username(), self._translated(entry))
+            ActionLogEntry(entry.action_time, _shown_name(entry.user), self._translated(entry))
             for entry in entries
         ]
 

@@ -32,13 +32,12 @@ from jobs.models import Job
 from jobs.queries import lists
 from jobs.queries.job_view import Snapshot
 from jobs.queries.snapshot import load_snapshot, load_snapshots
-from jobs.queue import actions, erasure, quotas, submission
+from jobs.queue import actions, erasure, idempotency, quotas, submission
 from jobs.states import ItemState
 from jobs.zips import packing
 
 JOBS_PER_PAGE: Final = 20
 MAX_JOBS_PER_PAGE: Final = 50
-MAX_KEY_LENGTH: Final = 200
 
 ERRORS: Final = dict.fromkeys((401, 404, 422, 429, 500), ErrorBody)
 CHANGES: Final = {403: ErrorBody, 411: ErrorBody, **ERRORS}
@@ -94,7 +93,14 @@ def _job_response(snapshot: Snapshot, status: int = 200) -> HttpResponse:
 
 @router.post(
     "/jobs",
-    response={202: JobOut, 413: ErrorBody, 507: ErrorBody, **CHANGES, 422: SubmitErrorBody},
+    response={
+        202: JobOut,
+        409: ErrorBody,
+        413: ErrorBody,
+        507: ErrorBody,
+        **CHANGES,
+        422: SubmitErrorBody,
+    },
     tags=["Jobs"],
     operation_id="jobs_api_submit",
     summary="Save names and links",
@@ -106,8 +112,9 @@ def submit(
         str | None,
         Header(
             alias="Idempotency-Key",
-            max_length=MAX_KEY_LENGTH,
-            description="Sent twice, it makes one job.",
+            max_length=idempotency.KEY_LENGTH,
+            description="Sent twice, it makes one job. With another body it is refused (422), and "
+            "while the first request is still being taken as well (409).",
         ),
     ] = None,
     wait: Annotated[
@@ -125,6 +132,7 @@ def submit(
             note=body.note,
             options=body.options.options(),
             idempotency_key=idempotency_key or None,
+            refuse_double=True,
         )
     except submission.UnusablePaste as error:
         error.field = "lines" if body.text is None else "text"

@@ -17,9 +17,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.files import deletion, names, store
+from jobs.files import deletion, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, Role, Story
+from jobs.queue import quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
 from jobs.states import SAVED
 from stories.events import FileReady
@@ -114,7 +115,7 @@ class FileRows:
         """Move files into the store and write their rows, all in one transaction.
 
         stories: rows by TikTok's id. also: writes more in the same transaction. Raises ClaimLost,
-        DiskFull; what was moved before the disk was full is recorded all the same.
+        QuotaExceeded, DiskFull; what was moved before the disk was full is recorded all the same.
         """
         artifacts: list[Artifact] = []
         try:
@@ -142,6 +143,7 @@ class FileRows:
                 story.posted_at,
                 event.position or 1,
                 event.verified.suffix,
+                zone=times.zone_of(self._item.job),
                 tag=names.TAGS.get(role, ""),
             ),
             content_type=event.verified.content_type,
@@ -153,6 +155,7 @@ class FileRows:
             has_audio=event.verified.has_audio,
             checked=event.verified.checked,
             labels=list(event.labels),
+            content_id=self._workspace.content_id(event.key),
             expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
         )
         try:
@@ -164,7 +167,8 @@ class FileRows:
     def add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
         """Write the rows of files that are in the store; a file without a row is removed again.
 
-        also: writes more in the same transaction. Raises ClaimLost.
+        also: writes more in the same transaction. Raises ClaimLost, and QuotaExceeded when another
+        process has filled the owner's quota meanwhile.
         """
         if not artifacts and also is None:
             return
@@ -174,6 +178,8 @@ class FileRows:
                 if artifacts:
                     self._give_unique_names(artifacts)
                 inserted = self._insert(artifacts) if artifacts else []
+                if inserted:
+                    quotas.require_stored_bytes_fit(self._item.owner_id)
                 if also is not None:
                     also()
             added = inserted

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
-from jobs.errors import error_to_name
+from jobs.errors import QuotaExceeded, error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
 from jobs.fetching.story_rows import close_story, write_list
 from jobs.files import deletion, store
@@ -214,7 +214,12 @@ class Recorder:
             self.save()
             files = list(Artifact.objects.present().filter(story=story).order_by("position"))
             packed = self._pack(story, files)
-            self._files.add(packed, close)
+            try:
+                self._files.add(packed, close)
+            except QuotaExceeded:  # another worker took the room; the pictures are saved
+                logger.info("item %s: no ZIP: the quota is full", self._item.pk)
+                packed = []
+                self._files.add(packed, close)
             sources = [artifact for artifact in files if artifact.role != Role.ZIP]
             if packed and any_removed(sources):  # deleted while it was packed
                 ids = [artifact.pk for artifact in packed]

@@ -25,11 +25,11 @@ _ROLES: Final[Mapping[str, events.Role]] = {
 def reuse(file: Artifact, story: Story, workspace: Workspace) -> FileReady | None:
     """Link a saved file into the workspace; None when it was deleted a moment ago.
 
-    Raises DiskFull and QuotaExceeded: linked bytes count for every owner.
+    Raises QuotaExceeded, for linked bytes count for every owner, and DiskFull where they cannot be
+    linked.
     """
-    workspace.reserve(file.size_bytes)
     try:
-        key = workspace.link_existing(file.pk)
+        key = workspace.link_existing(file)
     except FileNotFoundError:
         return None
     return FileReady(

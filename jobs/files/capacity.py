@@ -16,6 +16,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db.models import Min, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from jobs.errors import DiskFull, QuotaExceeded
@@ -47,11 +48,18 @@ class Capacity:
 
 def used_bytes(owner_id: int | None = None) -> int:
     """Bytes of all saved files whose row says they are present; of one user's when given. One
-    query."""
-    artifacts = Artifact.objects.filter(removed_at=None)
-    if owner_id is not None:
-        artifacts = artifacts.filter(owner_id=owner_id)
-    return int(artifacts.aggregate(total=Sum("size_bytes"))["total"] or 0)
+    query.
+
+    Of the whole instance's, files that are one on the disk (hard links) count once; of one user's,
+    each file counts in full, whoever else has it.
+    """
+    artifacts = Artifact.objects.filter(removed_at=None).order_by()
+    if owner_id is None:
+        content = artifacts.annotate(content=Coalesce("content_id", "id"))
+        total = content.values("content", "size_bytes").distinct().aggregate(n=Sum("size_bytes"))
+    else:
+        total = artifacts.filter(owner_id=owner_id).aggregate(n=Sum("size_bytes"))
+    return int(total["n"] or 0)
 
 
 def measure() -> Capacity:
@@ -89,6 +97,8 @@ class Reservation:
     owner_id, max_bytes: whose files these become, and how many bytes of files that user may have in
     all; None = no limit. written_bytes: called for how many of these bytes are on the disk already.
     is_idle: called for whether nothing is being written. Several threads may use one at once.
+
+    Bytes of linked files are announced like others, and take no room on the disk.
     """
 
     def __init__(
@@ -105,26 +115,38 @@ class Reservation:
         self._is_idle = is_idle
         self._lock = threading.Lock()
         self._bytes = 0
+        self._linked_bytes = 0
 
     @property
     def in_flight_bytes(self) -> int:
-        """Bytes reserved and not given back."""
+        """Bytes reserved and not given back, those of linked files included."""
+        return self._bytes + self._linked_bytes
+
+    @property
+    def room_bytes(self) -> int:
+        """Bytes reserved and not given back that take room on the disk."""
         return self._bytes
 
     def unwritten_bytes(self) -> int:
         """Bytes reserved and not on the disk yet."""
         return max(0, self._bytes - self._written_bytes())
 
-    def add(self, size_bytes: int) -> None:
+    def add(self, size_bytes: int, *, linked: bool) -> None:
         """Count bytes that were granted; for `Reservations` alone."""
         with self._lock:
-            self._bytes += size_bytes
+            if linked:
+                self._linked_bytes += size_bytes
+            else:
+                self._bytes += size_bytes
 
-    def give_back(self, size_bytes: int) -> None:
-        """Return bytes whose file was committed or discarded; all of them once nothing is being
-        written, for some were announced and never came."""
+    def give_back(self, size_bytes: int, *, linked: bool = False) -> None:
+        """Return bytes whose file was committed or discarded; all but those of linked files once
+        nothing is being written, for some were announced and never came."""
         with self._lock:
-            self._bytes = 0 if self._is_idle() else max(0, self._bytes - size_bytes)
+            if linked:
+                self._linked_bytes = max(0, self._linked_bytes - size_bytes)
+            else:
+                self._bytes = 0 if self._is_idle() else max(0, self._bytes - size_bytes)
 
     @property
     def accounts(self) -> tuple[int | None, ...]:
@@ -156,16 +178,19 @@ class Reservations:
         with self._lock:
             self._active.discard(reservation)
 
-    def committed(self, reservation: Reservation, size_bytes: int) -> None:
-        """Count a file that was moved into place."""
+    def committed(self, reservation: Reservation, size_bytes: int, *, linked: bool = False) -> None:
+        """Count a file that was moved into place. linked: its bytes were there before."""
         with self._lock:
             for account in reservation.accounts:
+                if linked and account is None:
+                    continue
                 self._used[account] = self._used.get(account, 0) + size_bytes
         self._count(reservation)
 
-    def reserve(self, reservation: Reservation, size_bytes: int) -> None:
+    def reserve(self, reservation: Reservation, size_bytes: int, *, linked: bool = False) -> None:
         """Grant so many more bytes. Raises DiskFull, or QuotaExceeded when the owner has no room.
 
+        linked: they are on the disk already, so there is always room; the owner's quota counts.
         Costs no query when called on an event loop: the last known count is used.
         """
         if not _on_event_loop():
@@ -173,9 +198,10 @@ class Reservations:
         env = settings.STORYKEEP
         with self._lock:
             active: Collection[Reservation] = list(self._active)
-            in_flight = sum(other.in_flight_bytes for other in active)
+            in_flight = sum(other.room_bytes for other in active)
             used = self._used.get(None, 0)
-            if env.disk_max and used + in_flight + size_bytes > env.disk_max:
+            full = env.disk_max and used + in_flight + size_bytes > env.disk_max
+            if full and not linked:
                 raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
             if reservation.max_bytes is not None:
                 owner = reservation.owner_id
@@ -183,9 +209,10 @@ class Reservations:
                 if self._used.get(owner, 0) + owners + size_bytes > reservation.max_bytes:
                     raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
             unwritten = sum(other.unwritten_bytes() for other in active)
-            if disk.free_bytes() - unwritten - size_bytes < env.disk_min_free:
+            scarce = not linked and disk.free_bytes() - unwritten - size_bytes < env.disk_min_free
+            if scarce:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
-            reservation.add(size_bytes)
+            reservation.add(size_bytes, linked=linked)
 
     def invalidate(self) -> None:
         """Count stored bytes anew next time: files were removed."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Final
+
+from jobs.files import times
 
 NAME_BYTES: Final = 200
 """Longest name in UTF-8; file systems stop at 255, and a download may get " (1)" appended."""
@@ -70,8 +72,9 @@ def safe_filename(text: str, *, limit: int = NAME_BYTES, fallback: str = "unname
     return shown or fallback
 
 
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d_%H%M")
+def _stamp(at: datetime, zone: tzinfo) -> str:
+    shown = times.local(at, zone)
+    return f"{shown.year:04d}-{shown:%m-%d_%H%M}"
 
 
 def _checked_suffix(suffix: str) -> str:
@@ -83,35 +86,40 @@ def _author(author: str) -> str:
     return safe_filename(author, limit=AUTHOR_BYTES, fallback="unknown")
 
 
-def media_name(author: str, posted_at: datetime, number: int, suffix: str, *, tag: str = "") -> str:
-    """`name_2026-11-20_1403_01.jpg`: author, posting time in UTC, running number.
+def media_name(
+    author: str, posted_at: datetime, number: int, suffix: str, *, zone: tzinfo, tag: str = ""
+) -> str:
+    """`name_2026-11-20_1403_01.jpg`: author, posting time on the zone's clock, running number.
 
     suffix: with its dot, by the bytes. tag: sets an extra apart from the story itself (`poster`,
-    `song`). Pass the result to `unique_name` where other files may have the same minute.
+    `song`). Pass the result to `unique_name` where other files may have the same minute: when the
+    clock is set back in autumn, an hour comes twice.
     """
     extra = f"_{safe_filename(tag, limit=20)}" if tag else ""
-    stem = f"{_author(author)}_{_stamp(posted_at)}_{number:02d}{extra}"
+    stem = f"{_author(author)}_{_stamp(posted_at, zone)}_{number:02d}{extra}"
     return f"{stem}{_checked_suffix(suffix)}"
 
 
-def carousel_name(author: str, posted_at: datetime) -> str:
+def carousel_name(author: str, posted_at: datetime, *, zone: tzinfo) -> str:
     """`name_2026-11-20_1403.zip`."""
-    return f"{_author(author)}_{_stamp(posted_at)}.zip"
+    return f"{_author(author)}_{_stamp(posted_at, zone)}.zip"
 
 
-def sidecar_name(author: str, posted_at: datetime) -> str:
+def sidecar_name(author: str, posted_at: datetime, *, zone: tzinfo) -> str:
     """`name_2026-11-20_1403_story.json`."""
-    return f"{_author(author)}_{_stamp(posted_at)}_story.json"
+    return f"{_author(author)}_{_stamp(posted_at, zone)}_story.json"
 
 
-def bundle_name(authors: Iterable[str], at: datetime, *, selection: bool = False) -> str:
+def bundle_name(
+    authors: Iterable[str], at: datetime, *, zone: tzinfo, selection: bool = False
+) -> str:
     """`name_2026-11-20_1403_all.zip`; `storykeep_…` when several authors are in it.
 
     at: when the job was made.
     """
     names = set(authors)
     who = _author(names.pop()) if len(names) == 1 else "storykeep"
-    return f"{who}_{_stamp(at)}_{'selection' if selection else 'all'}.zip"
+    return f"{who}_{_stamp(at, zone)}_{'selection' if selection else 'all'}.zip"
 
 
 def folder_name(author: str) -> str:

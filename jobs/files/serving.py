@@ -18,9 +18,10 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+from django.utils.http import http_date, parse_http_date, parse_http_date_safe
 
 from jobs.errors import Expired, TooManyDownloads
-from jobs.files import store
+from jobs.files import store, times
 from jobs.models import Artifact, Role
 
 BLOCK_BYTES: Final = 64 * 1024
@@ -126,15 +127,17 @@ def file_response(
     inline: for viewing rather than saving, where the type allows it. Raises Http404 for a file that
     is not this user's, Expired for one that is gone, TooManyDownloads.
     """
-    artifact = Artifact.objects.visible_to(user).filter(pk=artifact_id).first()
+    rows = Artifact.objects.visible_to(user).select_related("story")
+    artifact = rows.filter(pk=artifact_id).first()
     if artifact is None:
         raise Http404
     now = timezone.now()
     if artifact.removed_at or artifact.expires_at <= now:
         raise Expired
     headers = _headers(artifact, now, inline=inline)
-    if _etag_matches(request.headers.get("If-None-Match", ""), headers["ETag"]):
-        return _empty_response(304, headers)
+    refused = _failed_condition(request, headers)
+    if refused is not None:
+        return _empty_response(refused, headers)
     try:
         file = store.open_artifact(artifact.pk)
     except FileNotFoundError:
@@ -150,14 +153,14 @@ def _serve(
     request: HttpRequest, artifact: Artifact, file: BinaryIO, headers: dict[str, str]
 ) -> HttpResponseBase:
     size = os.fstat(file.fileno()).st_size
-    asked = _requested_range(request, headers["ETag"], size)
+    asked = _requested_range(request, headers["ETag"], headers["Last-Modified"], size)
     if asked == UNSATISFIABLE:
         file.close()
         return _empty_response(416, headers | {"Content-Range": f"bytes */{size}"})
     start, end = asked or (0, size - 1)
     length = end - start + 1
     headers["Content-Length"] = str(length)
-    if request.method == "HEAD":
+    if _is_head(request):
         file.close()
         return HttpResponse(headers=headers)
     counted = artifact.role != Role.POSTER or size > SMALL_BYTES
@@ -179,21 +182,29 @@ def _serve(
     return response
 
 
+def _is_head(request: HttpRequest) -> bool:
+    # As it arrived: to views every HEAD looks like a GET (webapp/middleware.py).
+    return bool(request.META["REQUEST_METHOD"] == "HEAD")
+
+
 UNSATISFIABLE: Final = (-1, -1)
 
 
-def _requested_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+def _requested_range(
+    request: HttpRequest, etag: str, last_modified: str, size: int
+) -> tuple[int, int] | None:
     """First and last byte requested; None for the whole file; UNSATISFIABLE past its end.
 
     Several ranges, reversed ones and other units are answered with the whole file, as RFC 9110
     allows.
     """
-    if request.method != "GET":
+    if _is_head(request):
         return None
     match = _ONE_RANGE.fullmatch(request.headers.get("Range", "").strip())
     if not match or not any(match.groups()):
         return None
-    if request.headers.get("If-Range", etag).strip() != etag:
+    # The date is as good as the tag: at this address there never is another file.
+    if request.headers.get("If-Range", etag).strip() not in {etag, last_modified}:
         return None
     first, last = match.groups()
     if not first:
@@ -207,9 +218,37 @@ def _requested_range(request: HttpRequest, etag: str, size: int) -> tuple[int, i
     return start, min(int(last), size - 1) if last else size - 1
 
 
-def _etag_matches(header: str, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+def _failed_condition(request: HttpRequest, headers: dict[str, str]) -> int | None:
+    """304 or 412 where the request's conditions say so (RFC 9110, section 13.2.2); else None."""
+    etag, modified = headers["ETag"], parse_http_date(headers["Last-Modified"])
+    sent = request.headers
+    unmodified = _no_later(modified, sent.get("If-Unmodified-Since", ""))
+    if "If-Match" in sent:
+        unmodified = _etag_matches(sent["If-Match"], etag, weak=False)
+    if unmodified is False:
+        return 412
+    if "If-None-Match" in sent:
+        return 304 if _etag_matches(sent["If-None-Match"], etag, weak=True) else None
+    return 304 if _no_later(modified, sent.get("If-Modified-Since", "")) else None
+
+
+def _no_later(modified: int, header: str) -> bool | None:
+    """Whether a date is at or before the one in a header; None when that holds no date."""
+    since = parse_http_date_safe(header)
+    return None if since is None else modified <= since
+
+
+def _etag_matches(header: str, etag: str, *, weak: bool) -> bool:
+    tags = {tag.strip() for tag in header.split(",")}
+    if weak:
+        tags = {tag.removeprefix("W/") for tag in tags}
     return etag in tags or "*" in tags
+
+
+def _last_modified(artifact: Artifact) -> datetime:
+    """When the story was posted; of a ZIP of several stories, when it was packed."""
+    posted_at = artifact.story.posted_at if artifact.story else artifact.created_at
+    return times.file_time(posted_at, artifact.created_at)
 
 
 def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, str]:
@@ -222,6 +261,7 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
         "Content-Type": artifact.content_type,
         "Content-Disposition": disposition(artifact.name, attachment=not shown),
         "ETag": f'"{artifact.pk}"',
+        "Last-Modified": http_date(_last_modified(artifact).timestamp()),
         "Accept-Ranges": "bytes",
         "Cache-Control": f"private, {fresh}",
         "X-Content-Type-Options": "nosniff",

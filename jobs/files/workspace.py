@@ -26,6 +26,7 @@ from jobs.files import disk, store
 from jobs.files.capacity import Reservation, reservations
 from jobs.files.disk import WORK, create_file, translate_disk_errors
 from jobs.files.store import READ_FLAGS
+from jobs.models import Artifact
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
 
@@ -48,6 +49,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
+        self._linked: dict[str, UUID] = {}
         self._reservation = Reservation(
             owner_id=owner_id,
             max_bytes=max_bytes,
@@ -93,27 +95,48 @@ class Workspace:
             self._open[key] = file
         return key, file
 
-    def link_existing(self, artifact_id: UUID | str) -> str:
+    def link_existing(self, file: Artifact) -> str:
         """A saved file as a finished file of this workspace; its key.
 
-        The bytes are shared by a hard link where the file system can, else copied. Raises
-        FileNotFoundError when the file was deleted meanwhile, and DiskFull.
+        The bytes are shared by a hard link where the file system can, else copied. A link takes no
+        room and is not refused for want of it, a copy is; the owner's quota counts both. Raises
+        FileNotFoundError when the file was deleted meanwhile, QuotaExceeded, and DiskFull.
         """
-        with translate_disk_errors(), store.open_artifact(artifact_id) as source:
-            key = self._next_key()
-            path = self._path_of(key)
-            try:
-                with store.shard(artifact_id) as (folder, name):
-                    os.link(name, path, src_dir_fd=folder, follow_symlinks=False)
-            except FileNotFoundError:
-                raise
-            except OSError:  # this file system knows no links, or has as many as it takes
-                copy = _open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-                with os.fdopen(copy, "wb") as target:
-                    shutil.copyfileobj(source, target)
+        key = self._next_key()
+        with translate_disk_errors(), store.open_artifact(file.pk) as source:
+            size_bytes = os.fstat(source.fileno()).st_size
+            if not self._link(file, key, size_bytes):
+                self._copy(source, key, size_bytes)
             # New here: a file without a row is swept when it is old.
-            os.utime(path)
+            os.utime(self._path_of(key))
         return key
+
+    def _link(self, file: Artifact, key: str, size_bytes: int) -> bool:
+        """Share a saved file's bytes; False where the file system knows no links, or has as many
+        as it takes."""
+        reservations.reserve(self._reservation, size_bytes, linked=True)
+        try:
+            with store.shard(file.pk) as (folder, name):
+                os.link(name, self._path_of(key), src_dir_fd=folder, follow_symlinks=False)
+        except OSError as error:
+            self._reservation.give_back(size_bytes, linked=True)
+            if isinstance(error, FileNotFoundError):
+                raise
+            return False
+        with self._lock:
+            self._linked[key] = file.content_id or file.pk
+        return True
+
+    def _copy(self, source: BinaryIO, key: str, size_bytes: int) -> None:
+        self.reserve(size_bytes)
+        descriptor = _open_private(str(self._path_of(key)), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "wb") as target:
+            shutil.copyfileobj(source, target)
+
+    def content_id(self, key: str) -> UUID | None:
+        """The id of the bytes a linked file shares with others; None for any other file."""
+        with self._lock:
+            return self._linked.get(key)
 
     def open(self, key: str) -> BinaryIO:
         """Open a file of this workspace once more, for reading, with all that was written to it."""
@@ -128,7 +151,7 @@ class Workspace:
             with contextlib.suppress(OSError, DiskFull, ValueError):
                 file.close()
         with contextlib.suppress(FileNotFoundError):
-            self._reservation.give_back(path.stat().st_size)
+            self._reservation.give_back(path.stat().st_size, linked=self._unlink(key))
             path.unlink()
 
     def reserve(self, size_bytes: int) -> None:
@@ -164,8 +187,9 @@ class Workspace:
             with store.shard(artifact_id, make=True) as (folder, name):
                 os.rename(path, name, dst_dir_fd=folder)
         self._forget(key)
-        self._reservation.give_back(size_bytes)
-        reservations.committed(self._reservation, size_bytes)
+        linked = self._unlink(key)
+        self._reservation.give_back(size_bytes, linked=linked)
+        reservations.committed(self._reservation, size_bytes, linked=linked)
         return size_bytes
 
     def _next_key(self) -> str:
@@ -196,6 +220,11 @@ class Workspace:
                 contextlib.suppress(ValueError),
             ):  # closed by its maker just now
                 file.flush()
+
+    def _unlink(self, key: str) -> bool:
+        """Whether a file was linked; from now on it counts as any other."""
+        with self._lock:
+            return self._linked.pop(key, None) is not None
 
     def _forget(self, key: str) -> BinaryIO | None:
         with self._lock:

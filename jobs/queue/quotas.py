@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import NeverFits, QuotaExceeded
+from jobs.files import capacity
 from jobs.models import Artifact, Item, Quota
 from jobs.wording import size
 
@@ -167,11 +168,35 @@ def admit_retry(owner_id: Any, items: int) -> int:
     return items if left is None else min(items, left)
 
 
+def require_stored_bytes_fit(owner_id: Any) -> None:
+    """Raise QuotaExceeded when a user's saved files take more than they may.
+
+    Call it in the transaction that wrote their rows, which is then rolled back: every worker
+    process reserves for itself, and what another one stored meanwhile is only seen here. Of two at
+    once the second waits, and counts the files of the first.
+    """
+    limit = max_stored_bytes(owner_id)
+    if limit is None:
+        return
+    _lock(owner_id)
+    used = capacity.used_bytes(owner_id)
+    if used > limit:
+        raise _too_much_stored(owner_id, Use(used, limit))
+
+
 def _locked_usage(owner_id: Any, now: datetime) -> Usage:
     """A user's usage, with the user's row locked until the transaction ends."""
+    _lock(owner_id)
+    return usages([owner_id], now)[owner_id]
+
+
+def _lock(owner_id: Any) -> None:
+    """Lock a user's row until the transaction ends; after the job's row, where that is locked too.
+
+    SQLite has one writer at a time anyway.
+    """
     users = get_user_model()._default_manager  # noqa: SLF001  # its name depends on the model
     list(users.select_for_update(no_key=True).filter(pk=owner_id).values_list("pk"))
-    return usages([owner_id], now)[owner_id]
 
 
 def _a_day(use: Use) -> str:
@@ -247,6 +272,7 @@ def carry_over(job_id: UUID) -> None:
     today = _today(timezone.now())
     sent = _count(Item.objects.filter(job_id=job_id, created_at__gte=today).exclude(key=""))
     for owner_id, count in sent.items():
+        _lock(owner_id)  # or a submission counts neither these items nor the number they become
         quota, _made = Quota.objects.select_for_update().get_or_create(owner_id=owner_id)
         before = quota.forgotten_items if quota.forgotten_on == today.date() else 0
         quota.forgotten_on, quota.forgotten_items = today.date(), before + count

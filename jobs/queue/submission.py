@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -14,10 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, QuotaExceeded
-from jobs.files import capacity
+from jobs.files import capacity, times
 from jobs.lines import Line, read_lines, target_fields
 from jobs.models import Audio, Item, Job, Prefer
-from jobs.queue import quotas
+from jobs.queue import idempotency, quotas
 from jobs.queue.dispatch import dispatch
 from jobs.queue.transitions import begin_in
 from jobs.states import ItemState
@@ -25,7 +24,6 @@ from jobs.text import clean_text
 from stories.errors import InputError, NotUnderstood, UnsupportedLink
 
 NOTE_LENGTH: Final = 500
-KEY_LENGTH: Final = 200
 
 
 class UnusablePaste(NotUnderstood):
@@ -79,53 +77,69 @@ def submit(
     note: str = "",
     options: Options = Options(),
     idempotency_key: str | None = None,
+    refuse_double: bool = False,
 ) -> Job:
     """Make a job of these lines and queue it.
 
     A refused line becomes a FAILED item at once and harms no other; lines that ask for the same are
-    one item. With an idempotency_key this owner used before, returns that job. Raises
-    EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull and QuotaExceeded.
+    one item. With an idempotency_key this owner used before, returns that job. refuse_double: a
+    second request with a key whose first one is still being taken is refused; else it waits for the
+    first. Raises EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull, QuotaExceeded,
+    IdempotencyMismatch and IdempotencyInProgress.
     """
-    key = _stored_key(idempotency_key)
-    earlier = _earlier(owner, key)
+    key = idempotency.stored_key(idempotency_key)
+    note = clean_text(note, NOTE_LENGTH, multiline=True)
+    fingerprint = idempotency.fingerprint(lines, note, asdict(options))
+    earlier = idempotency.earlier_job(owner.pk, key, fingerprint)
     if earlier:
         return earlier
-    verdicts = read_lines(lines)
-    limit = settings.STORYKEEP.batch_max
-    if not verdicts:
-        raise EmptySubmission("nothing was pasted")
-    understood = sum(1 for line in verdicts if line.target)
-    if not understood:
-        raise NothingUnderstood(verdicts)
-    if len(verdicts) > limit:
-        raise BatchTooLong(len(verdicts), limit)
-    capacity.require_room()
-    try:
-        with transaction.atomic():
-            quotas.admit(owner, understood)
-            job = _create(
-                owner, verdicts, clean_text(note, NOTE_LENGTH, multiline=True), options, key
-            )
-            transaction.on_commit(dispatch, robust=True)
-    except (IntegrityError, QuotaExceeded):
-        # The same key a moment ago: the other request's job is the answer, and fills the quota.
-        earlier = _earlier(owner, key)
-        if earlier is None:
-            raise
-        return earlier
+    with idempotency.keys_in_progress.hold(owner.pk, key if refuse_double else None):
+        verdicts = _admissible(read_lines(lines))
+        capacity.require_room()
+        try:
+            with transaction.atomic():
+                quotas.admit(owner, sum(1 for line in verdicts if line.target))
+                job = _create(
+                    owner,
+                    verdicts,
+                    note=note,
+                    options=options,
+                    idempotency_key=key,
+                    idempotency_fingerprint=fingerprint if key else "",
+                )
+                transaction.on_commit(dispatch, robust=True)
+        except (IntegrityError, QuotaExceeded):
+            # The same key a moment ago: the other request's job is the answer, and fills the quota.
+            earlier = idempotency.earlier_job(owner.pk, key, fingerprint)
+            if earlier is None:
+                raise
+            return earlier
     return job
 
 
+def _admissible(verdicts: Sequence[Line]) -> Sequence[Line]:
+    """The lines of a job, unchanged. Raises EmptySubmission, NothingUnderstood, BatchTooLong."""
+    limit = settings.STORYKEEP.batch_max
+    if not verdicts:
+        raise EmptySubmission("nothing was pasted")
+    if not any(line.target for line in verdicts):
+        raise NothingUnderstood(verdicts)
+    if len(verdicts) > limit:
+        raise BatchTooLong(len(verdicts), limit)
+    return verdicts
+
+
 def _create(
-    owner: AbstractBaseUser, verdicts: Sequence[Line], note: str, options: Options, key: str | None
+    owner: AbstractBaseUser, verdicts: Sequence[Line], *, options: Options, **columns: Any
 ) -> Job:
+    """Write a job and its items. columns: the job's own."""
     now = timezone.now()
     job = Job.objects.create(
         owner_id=owner.pk,
-        note=note,
-        idempotency_key=key,
         created_at=now,
+        time_zone=times.reader_zone_name(),
         **asdict(options),
+        **columns,
     )
     items = []
     for position, line in enumerate(verdicts, start=1):
@@ -152,15 +166,3 @@ def _refuse(item: Item, error: InputError) -> None:
     begin_in(item, ItemState.FAILED)
     item.settled_at = item.created_at
     item.error_code, item.error_detail = error.code, clean_text(error.detail, 500)
-
-
-def _earlier(owner: AbstractBaseUser, key: str | None) -> Job | None:
-    return Job.objects.filter(owner_id=owner.pk, idempotency_key=key).first() if key else None
-
-
-def _stored_key(key: str | None) -> str | None:
-    if not key:
-        return None
-    plain = clean_text(key, KEY_LENGTH)
-    # A key that cannot be stored as it is must not become equal to another one.
-    return plain if plain == key else hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from django.utils import timezone
+
 from jobs.files import names
 from jobs.standalone.output_folder import OutputFolder, translate_write_errors
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
@@ -28,20 +30,21 @@ def pack_bundle(
     FolderFull.
     """
     stories = _unique_stories(lines)
+    zone = timezone.get_default_timezone()
     folder.reserve(
         sum(
             file.facts.size_bytes + archive.ENTRY_BYTES for story in stories for file in story.files
         )
     )
     key, file = folder.create()
-    with translate_write_errors(), file, Archive(file, folder.open, heartbeat) as zipped:
+    with translate_write_errors(), file, Archive(file, folder.open, heartbeat, zone=zone) as zipped:
         zipped.omissions = _omissions(lines)
         members = zipped.add_bundle(
             [(story.facts(), [file.facts for file in story.files]) for story in stories]
         )
     with translate_write_errors():
         sha256, size_bytes = folder.measure(key, heartbeat)
-    name = names.bundle_name((story.author.name for story in stories), started_at)
+    name = names.bundle_name((story.author.name for story in stories), started_at, zone=zone)
     path = folder.place(key, name, sha256, size_bytes)
     _rename_files(lines, stories, {facts.key: member for member, facts in members})
     return SavedFile(

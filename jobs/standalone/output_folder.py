@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -171,15 +172,26 @@ class OutputFolder:
 
     # --- finished files -----------------------------------------------------------------------
 
-    def place(self, key: str, name: str, sha256: str, size_bytes: int, *, within: str = "") -> Path:
+    def place(
+        self,
+        key: str,
+        name: str,
+        sha256: str,
+        size_bytes: int,
+        *,
+        within: str = "",
+        at: datetime | None = None,
+    ) -> Path:
         """Move a complete file to its name, or to the next free one; its path.
 
         Where a file of that name has the same bytes, it stays and the new one is removed. within: a
-        folder in the output folder. Raises FolderFull.
+        folder in the output folder. at: the time the file is given; None leaves it as it is. Raises
+        FolderFull.
         """
         part = self._workspace / key
         with translate_write_errors():
             _sync(part)
+            _set_time(part, at)
             for path in self._free_names(name, within):
                 if _has_content(path, sha256, size_bytes) or _move_if_free(part, path):
                     break
@@ -187,14 +199,20 @@ class OutputFolder:
             self._release(key, size_bytes)
         return path
 
-    def place_sidecar(self, name: str, content: bytes, *, within: str = "") -> Path:
-        """Write a sidecar beside its files; its path. An equal one of an earlier run stays."""
+    def place_sidecar(
+        self, name: str, content: bytes, *, within: str = "", at: datetime | None = None
+    ) -> Path:
+        """Write a sidecar beside its files; its path. An equal one of an earlier run stays.
+
+        at: the time the file is given; None leaves it as it is.
+        """
         key, file = self.create()
         with translate_write_errors(), file:
             file.write(content)
         part = self._workspace / key
         with translate_write_errors():
             _sync(part)
+            _set_time(part, at)
             for path in self._free_names(name, within):
                 if _is_same_sidecar(path, content) or _move_if_free(part, path):
                     break
@@ -259,6 +277,13 @@ def _sync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _set_time(path: Path, at: datetime | None) -> None:
+    """Date a file; where the file system keeps no such date, the file is saved all the same."""
+    if at is not None:
+        with suppress(OSError, OverflowError):
+            os.utime(path, (at.timestamp(), at.timestamp()))
 
 
 def _move_if_free(part: Path, path: Path) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
+from django.utils import timezone
+
 from jobs.errors import DiskFull
-from jobs.files import names
+from jobs.files import names, times
 from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
 from jobs.states import ItemState
@@ -23,12 +25,14 @@ from stories.events import FileReady
 class ResultWriter:
     """Saves files and sidecars, and records them in the results. To be called in threads.
 
-    zipped: files stay in the workspace, for the ZIP. by_author: each author has a folder.
+    zipped: files stay in the workspace, for the ZIP. by_author: each author has a folder. zone:
+    whose clock names show.
     """
 
     folder: OutputFolder
     zipped: bool
     by_author: bool
+    zone: tzinfo = field(default_factory=timezone.get_default_timezone)
     # A name at a time: the second file has to see which one the first file took.
     _naming: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -39,6 +43,7 @@ class ResultWriter:
             story.story.posted_at,
             event.position or 1,
             event.verified.suffix,
+            zone=self.zone,
             tag=names.TAGS.get(event.role, ""),
         )
         path: Path | None = None
@@ -47,7 +52,12 @@ class ResultWriter:
         else:
             with self._naming:
                 path = self.folder.place(
-                    event.key, name, event.sha256, event.size_bytes, within=self._subfolder(story)
+                    event.key,
+                    name,
+                    event.sha256,
+                    event.size_bytes,
+                    within=self._subfolder(story),
+                    at=_file_time(story),
                 )
         facts = FileFacts(
             key=event.key,
@@ -82,10 +92,12 @@ class ResultWriter:
         if self.zipped or not story.files:
             return
         named: list[Named] = [(file.name, file.facts) for file in story.files]
-        name = names.sidecar_name(story.author.name, story.story.posted_at)
+        name = names.sidecar_name(story.author.name, story.story.posted_at, zone=self.zone)
         content = archive.sidecar(story.facts(), named)
         with self._naming:
-            self.folder.place_sidecar(name, content, within=self._subfolder(story))
+            self.folder.place_sidecar(
+                name, content, within=self._subfolder(story), at=_file_time(story)
+            )
 
     def settle_line(self, line: LineResult, error: StoriesError | None) -> None:
         """Settle a line and those of its stories that are not settled yet."""
@@ -99,6 +111,10 @@ class ResultWriter:
 
     def _subfolder(self, story: StoryResult) -> str:
         return names.folder_name(story.author.name) if self.by_author else ""
+
+
+def _file_time(story: StoryResult) -> datetime:
+    return times.file_time(story.story.posted_at, datetime.now(UTC))
 
 
 def is_single_author(lines: Sequence[LineResult]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import template
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from jobs import errors
-from jobs.wording import absolute, age, iso, size, span
+from jobs.wording import absolute, age, iso, size, span, zone_word
 
 register = template.Library()
 for _filter in (size, span, age, iso, absolute):
@@ -40,9 +40,9 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     if style == "day":
         text = formats.date_format(timezone.localtime(moment), "j F Y")
     if style in {"time", "near"}:
-        text = f"{formats.date_format(moment.astimezone(UTC), 'H:i')} UTC"
+        text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
     if style == "near":
-        days = (moment.astimezone(UTC).date() - timezone.now().astimezone(UTC).date()).days
+        days = (timezone.localdate(moment) - timezone.localdate()).days
         around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
         text = f"{around[days]} {text}".strip() if days in around else absolute(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)

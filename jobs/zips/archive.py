@@ -1,11 +1,12 @@
 """ZIP archives, sidecars and the manifest, made from plain values.
 
 Nothing is compressed, for media is compressed already. Members come in the order they are added,
-dated with their story's posting time, so the same story makes the same bytes. Every story brings a
+dated with their story's posting time, so the same story makes the same bytes. A ZIP's own dates are
+a clock without a zone: they show the owner's, and the extended timestamp beside them says which
+moment that was, so a tool elsewhere shows its own clock. Every story brings a
 sidecar (`story.json` in a carousel, `name_2026-11-20_1403_story.json` elsewhere) and every bundle a
-`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and with
-every cell a spreadsheet could take for a formula set off by an apostrophe. The sidecars hold the
-texts unchanged.
+`manifest.csv`: UTF-8 with a byte order mark, without which Excel reads it as Latin-1, and written
+for spreadsheets (jobs/zips/spreadsheet.py). The sidecars hold the texts unchanged.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from types import TracebackType
 from typing import BinaryIO, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from jobs.files import names
+from jobs.files import names, times
+from jobs.zips.spreadsheet import COMMA, Dialect, cell
 from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -33,8 +35,10 @@ MANIFEST: Final = "manifest.csv"
 ORDER: Final = ("media", "converted", "audio_track", "attached_song")
 """The roles of files that leave, in this order within one media item. Posters stay."""
 
-_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
-_FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
+_EARLIEST_DATE, _LATEST_DATE = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+_EARLIEST, _LATEST = datetime(*_EARLIEST_DATE, tzinfo=UTC), datetime(*_LATEST_DATE, tzinfo=UTC)
+_EXTENDED_TIMESTAMP: Final = 0x5455
+"""Id of Info-ZIP's extra field with Unix times, which every unpacker since has read."""
 _COLUMNS = (
     "file", "author", "nickname", "story_id", "kind", "caption", "source_link", "posted_at",
     "captured_at", "note", "what", "content_type", "size_bytes", "sha256", "width", "height",
@@ -105,14 +109,14 @@ class Omission:
     posted_at: datetime | None = None
     note: str = ""
 
-    def row(self) -> list[str]:
+    def row(self, dialect: Dialect) -> list[str]:
         """Its row of the manifest."""
         facts: list[object] = [
             "", self.author_name, self.author_nickname, self.story_id, self.kind, "",
             permalink(self.source_url), moment(self.posted_at), "", self.note, self.what,
             *([""] * 7), self.count, self.reason,
         ]  # fmt: skip
-        return [cell(fact) for fact in facts]
+        return [cell(fact, dialect) for fact in facts]
 
 
 Named = tuple[str, FileFacts]
@@ -164,17 +168,9 @@ def sidecar(story: StoryFacts, files: Sequence[Named]) -> bytes:
     return f"{text}\n".encode(errors="replace")
 
 
-def cell(value: object) -> str:
-    """A value as text that no spreadsheet takes for a formula, whatever it splits cells at."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return str(value)
-    text = str(value).replace("\0", "")
-    return _FORMULA.sub(r"\1\2'\3", text)
-
-
-def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
+def rows(
+    story: StoryFacts, files: Sequence[Named], dialect: Dialect = COMMA
+) -> Iterator[list[str]]:
     """A story's rows of the manifest, one per file."""
     for name, file in files:
         facts: list[object] = [
@@ -183,16 +179,25 @@ def rows(story: StoryFacts, files: Sequence[Named]) -> Iterator[list[str]]:
             moment(story.captured_at), story.note, file.role, file.content_type, file.size_bytes,
             file.sha256, file.width, file.height, file.duration_s, " ".join(file.labels), None, "",
         ]  # fmt: skip
-        yield [cell(fact) for fact in facts]
+        yield [cell(fact, dialect) for fact in facts]
 
 
-def manifest(lines: Iterable[Sequence[str]]) -> bytes:
+def manifest(lines: Iterable[Sequence[str]], dialect: Dialect = COMMA) -> bytes:
     """The manifest as CSV, with its header row."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, delimiter=dialect.separator, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     writer.writerows(lines)
     return text.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def _extended_timestamp(at: datetime) -> bytes:
+    """The extra field that dates a member in seconds of UTC; empty past 2038, where it ends."""
+    seconds = int(at.timestamp())
+    if seconds >= 1 << 31:
+        return b""
+    only_modified = 1
+    return struct.pack("<HHBI", _EXTENDED_TIMESTAMP, 5, only_modified, seconds)
 
 
 def no_heartbeat() -> None:
@@ -203,9 +208,8 @@ class Archive:
     """A ZIP being written into an open file.
 
     open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
-    between chunks, may raise to stop.
-
-    omissions: what a bundle should hold and does not, for its manifest.
+    between chunks, may raise to stop. zone: whose clock dates and names show. omissions: what a
+    bundle should hold and does not, for its manifest.
     """
 
     def __init__(
@@ -213,7 +217,10 @@ class Archive:
         file: BinaryIO,
         open_: Callable[[str], BinaryIO],
         heartbeat: Callable[[], None] = no_heartbeat,
+        *,
+        zone: tzinfo = UTC,
     ) -> None:
+        self._zone = zone
         self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
         self._open = open_
         self._heartbeat = heartbeat
@@ -290,33 +297,44 @@ class Archive:
                 packed.append((path, file))
         if packed:
             inside = [(path.rpartition("/")[2], file) for path, file in packed]
-            name = (
-                names.sidecar_name(story.author_name, story.posted_at) if folder else "story.json"
-            )
+            name = "story.json"
+            if folder:
+                name = names.sidecar_name(story.author_name, story.posted_at, zone=self._zone)
             self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
         return packed
 
-    def add_bundle(self, stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]]) -> list[Named]:
-        """Add stories in their authors' folders, and the manifest; the files that were packed."""
+    def add_bundle(
+        self,
+        stories: Iterable[tuple[StoryFacts, Sequence[FileFacts]]],
+        dialect: Dialect = COMMA,
+    ) -> list[Named]:
+        """Add stories in their authors' folders, and the manifest; the files that were packed.
+
+        dialect: of the manifest.
+        """
         packed: list[Named] = []
         lines: list[list[str]] = []
         latest: datetime | None = None
         for story, files in stories:
             added = self.add_story(story, files, folder=story.author_name or "unknown")
-            lines.extend(rows(story, added))
+            lines.extend(rows(story, added, dialect))
             packed.extend(added)
             if added and (latest is None or story.posted_at > latest):
                 latest = story.posted_at
-        lines.extend(omission.row() for omission in self.omissions)
+        lines.extend(omission.row(dialect) for omission in self.omissions)
         if latest is not None:
-            self.add_text(self.path("", MANIFEST), latest, manifest(lines))
+            self.add_text(self.path("", MANIFEST), latest, manifest(lines, dialect))
         return packed
 
     def _entry(self, path: str, at: datetime, size_bytes: int) -> ZipInfo:
-        utc = at.astimezone(UTC)
+        at = min(max(at, _EARLIEST), _LATEST)
+        shown = times.local(at, self._zone)
         # ZIP keeps even seconds only: say so ourselves instead of letting tools round.
-        date = (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second // 2 * 2)
-        entry = ZipInfo(path, min(max(date, _EARLIEST), _LATEST))
+        date = (
+            shown.year, shown.month, shown.day, shown.hour, shown.minute, shown.second // 2 * 2
+        )  # fmt: skip
+        entry = ZipInfo(path, min(max(date, _EARLIEST_DATE), _LATEST_DATE))
+        entry.extra = _extended_timestamp(at)
         entry.compress_type = ZIP_STORED
         entry.create_system = 3  # Unix, wherever we run: the same bytes
         entry.external_attr = 0o100644 << 16

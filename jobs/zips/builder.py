@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import Any, BinaryIO
 
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
-from jobs.files import disk, names, store
+from jobs.files import disk, names, store, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
@@ -26,6 +26,7 @@ from jobs.zips.archive import (
 )
 from jobs.zips.contents import item_of, packable, story_of
 from jobs.zips.omissions import omissions_of
+from jobs.zips.spreadsheet import dialect_for
 
 
 def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:
@@ -36,6 +37,7 @@ def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace
     """
     expected = packable(files)
     item = story.item
+    zone = times.zone_of(item.job)
 
     def fill(archive: Archive) -> list[Artifact]:
         facts = [_file_facts(artifact) for artifact in expected]
@@ -52,7 +54,8 @@ def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace
         item=item,
         story=story,
         role=Role.ZIP,
-        name=names.carousel_name(item.author_name, story.posted_at),
+        name=names.carousel_name(item.author_name, story.posted_at, zone=zone),
+        zone=zone,
     )
 
 
@@ -64,13 +67,16 @@ def build_bundle(
     *,
     at: datetime,
     selection: bool,
+    language: str = "",
 ) -> Artifact:
     """Pack files of a job, in author folders and with a manifest; the row of the ZIP, unsaved.
 
     files: as `contents.package_files` returns them. heartbeat: called between chunks, may raise to
     stop. at: when the files were looked up. selection: only some of the job's files were asked for.
+    language: of the person who asked, for the manifest.
     The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
     """
+    zone = times.zone_of(job)
 
     def fill(archive: Archive) -> list[Artifact]:
         archive.omissions = () if selection else omissions_of(job)
@@ -79,7 +85,7 @@ def build_bundle(
             of_story = list(group)
             facts = _story_facts(story_of(of_story[0]), job.note, of_story)
             stories.append((facts, [_file_facts(artifact) for artifact in of_story]))
-        return _packed_among(files, archive.add_bundle(stories))
+        return _packed_among(files, archive.add_bundle(stories, dialect_for(language)))
 
     authors = (item_of(artifact).author_name for artifact in files)
     return _build(
@@ -91,7 +97,8 @@ def build_bundle(
         owner_id=job.owner_id,
         job_id=job.pk,
         role=Role.SELECTION if selection else Role.BUNDLE,
-        name=names.bundle_name(authors, job.created_at, selection=selection),
+        name=names.bundle_name(authors, job.created_at, zone=zone, selection=selection),
+        zone=zone,
     )
 
 
@@ -102,19 +109,20 @@ def _build(
     heartbeat: Callable[[], None] = no_heartbeat,
     *,
     at: datetime,
+    zone: tzinfo,
     **columns: Any,
 ) -> Artifact:
     """Write a ZIP and commit it; its row, unsaved.
 
     fill: adds members, and returns the files that were there to be packed. at: the row's creation
-    time; a file saved later makes the ZIP incomplete.
+    time; a file saved later makes the ZIP incomplete. zone: whose clock the members' dates show.
     """
     key, file = workspace.create()
     workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected))
     with (
         file,
         disk.translate_disk_errors(),
-        Archive(file, store.open_artifact, heartbeat) as archive,
+        Archive(file, store.open_artifact, heartbeat, zone=zone) as archive,
     ):
         packed = fill(archive)
     if not packed:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from jobs.errors import NothingToPack
 from jobs.files import capacity, store
@@ -22,6 +23,7 @@ from jobs.zips import claims
 from jobs.zips.builder import build_bundle
 from jobs.zips.claims import PackageClaim
 from jobs.zips.contents import any_removed, package_files, parse_ids
+from jobs.zips.spreadsheet import dialect_for
 
 
 def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
@@ -44,7 +46,12 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         package = _existing(job, wanted, files)
         if package is None:
             capacity.require_room()
-            package = Package.objects.create(job=job, owner_id=job.owner_id, selection=wanted)
+            package = Package.objects.create(
+                job=job,
+                owner_id=job.owner_id,
+                selection=wanted,
+                language=get_language() or "",
+            )
         column = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{column: package})
         transaction.on_commit(dispatch, robust=True)
@@ -52,15 +59,19 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
 
 
 def _existing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package | None:
-    """A package of the same files that is on its way or can still be taken."""
+    """A package of the same files that is on its way or can still be taken.
+
+    One whose manifest opens in another language's spreadsheets does not count.
+    """
     now = timezone.now()
+    dialect = dialect_for(get_language() or "")
     newest = max(artifact.created_at for artifact in files)
     if not wanted:
         # Its manifest says what is missing, and a line that settled since may miss less, or more.
         settled = job.items.aggregate(at=Max("settled_at"))["at"]
         newest = max(newest, settled or newest)
     for package in job.packages.select_related("artifact").order_by("-created_at"):
-        if package.selection != wanted:
+        if package.selection != wanted or dialect_for(package.language) != dialect:
             continue
         if package.state in OPEN_PACKAGES:
             return package
@@ -115,6 +126,7 @@ def run(claim: PackageClaim) -> bool:
                 _Heartbeat(claim),
                 at=at,
                 selection=bool(package.selection),
+                language=package.language,
             )
         except ClaimLost:
             return False
@@ -140,6 +152,7 @@ def _settle(
             transaction.on_commit(dispatch, robust=True)
             return False
         artifact.save(force_insert=True)
+        quotas.require_stored_bytes_fit(package.owner_id)
         if claims.finish(claim, artifact):
             _retire_older(package)
             return True
@@ -149,9 +162,10 @@ def _settle(
 
 def _retire_older(package: Package) -> None:
     """Expire older ZIPs of the same files, for the sweep to take."""
+    asked_before = package.job.packages.filter(created_at__lt=package.created_at)
     older = [
         other.artifact_id
-        for other in package.job.packages.exclude(pk=package.pk)
+        for other in asked_before
         if other.selection == package.selection and other.artifact_id
     ]
     Artifact.objects.filter(pk__in=older, removed_at=None).update(expires_at=timezone.now())

@@ -15,6 +15,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import admin_log
 from accounts.models import ApiToken
 from jobs.models import Artifact, Job
 from jobs.queue import quotas
@@ -56,11 +57,14 @@ class PersonColumns(_ModelAdmin):
     """The part of the people admin that fetches and formats what its list shows."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """All people, with `jobs_n`, `bytes_n`, `tokens_n` and `active_at`."""
+        """All people, with `jobs_n`, `bytes_n`, `tokens_n` and `active_at`.
+
+        The row that stands for those who left is none of them.
+        """
         saved = Artifact.objects.filter(removed_at=None)
         joined = F("date_joined")
         tokens = ApiToken.objects.all()
-        people: QuerySet[User] = super().get_queryset(request)
+        people: QuerySet[User] = super().get_queryset(request).exclude(username=admin_log.FORMER)
         return people.annotate(
             jobs_n=_per_owner(Job.objects.all(), Count("pk")),
             bytes_n=_per_owner(saved, Sum("size_bytes")),

@@ -39,7 +39,12 @@ def _summary(user: User, preview: DeletionPreview) -> str:
     if n := preview.invitations:
         parts.append(ngettext("%(n)d open invitation", "%(n)d open invitations", n) % {"n": n})
     if n := preview.log_entries:
-        parts.append(ngettext("%(n)d entry of the log", "%(n)d entries of the log", n) % {"n": n})
+        stays = ngettext(
+            "%(n)d entry of the log stays, without the name",
+            "%(n)d entries of the log stay, without the name",
+            n,
+        )
+        parts.append(stays % {"n": n})
     return f"{user.get_username()}: {', '.join(parts)}"
 
 
@@ -49,7 +54,6 @@ def _counts(preview: DeletionPreview) -> Counter[str]:
         {
             _("users"): 1, _("jobs"): preview.saved.jobs, _("files"): preview.saved.files,
             _("API tokens"): preview.tokens, _("open invitations"): preview.invitations,
-            _("entries of the log"): preview.log_entries,
         }
     )  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone as clock
+from django.utils import timezone as django_timezone
 
 from jobs import wording
 
@@ -68,3 +70,17 @@ def test_times_are_told_in_utc() -> None:
 def test_no_time_has_no_words() -> None:
     assert wording.age(None) == "–"
     assert (wording.iso(None), wording.absolute(None)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Berlin", "20 Nov, 15:03 CET"),
+        ("America/Los_Angeles", "20 Nov, 06:03 PST"),
+        ("Asia/Kathmandu", "20 Nov, 19:48 UTC+05:45"),
+        ("America/Sao_Paulo", "20 Nov, 11:03 UTC-03"),
+    ],
+)
+def test_times_are_told_on_the_clock_of_a_reader_whose_zone_is_known(zone: str, words: str) -> None:
+    with django_timezone.override(ZoneInfo(zone)):
+        assert wording.absolute(NOW) == words

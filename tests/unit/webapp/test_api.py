@@ -63,8 +63,8 @@ def test_an_address_that_is_none(alice: Script, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/jobs", {"GET", "POST"}),
-        ("POST", "/me", {"GET"}),
+        ("PUT", "/jobs", {"GET", "HEAD", "POST"}),
+        ("POST", "/me", {"GET", "HEAD"}),
         ("GET", "/jobs/x/retry", {"POST"}),
     ],
 )

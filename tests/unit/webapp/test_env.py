@@ -330,3 +330,17 @@ def test_the_documentation_lists_every_setting() -> None:
         row = next(line for line in text.splitlines() if f"`STORYKEEP_{name.upper()}` |" in line)
         assert field.description, name
         assert field.description in row, f"{name}: the words differ from env.py"
+
+
+def test_the_zone_is_the_one_that_is_set_else_the_systems(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("TZ", "Asia/Tokyo")
+    assert load().zone_name == "Asia/Tokyo"
+    setting.setenv("STORYKEEP_TIME_ZONE", "Europe/Berlin")
+    assert load().zone_name == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("zone", ["Berlin", "CET-1CEST", "../../etc/passwd", "Europe", "/etc"])
+def test_a_zone_that_is_none_stops_the_start(setting: pytest.MonkeyPatch, zone: str) -> None:
+    setting.setenv("STORYKEEP_TIME_ZONE", zone)
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_TIME_ZONE: there is no such time zone")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
-from webapp.env_types import Duration, Size
+from webapp.env_types import Duration, Size, system_zone_name
 
 DURATION: TypeAdapter[Any] = TypeAdapter(Duration)
 SIZE: TypeAdapter[Any] = TypeAdapter(Size)
@@ -71,3 +72,30 @@ def test_a_size_is_the_whole_text(text: str) -> None:
     """ByteSize alone takes most of these, or what they begin with."""
     with pytest.raises(ValueError, match="write a size like 500MB, 10GB or 1GiB"):
         SIZE.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("tz", "name"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        (":Europe/Berlin", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"),
+        ("/usr/share/zoneinfo/posix/Asia/Tokyo", "Asia/Tokyo"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "UTC"),
+        ("Mars/Olympus", "UTC"),
+        ("/etc/passwd", "UTC"),
+        ("../../etc/passwd", "UTC"),
+    ],
+)
+def test_the_zone_of_the_system_by_its_variable(tz: str, name: str) -> None:
+    assert system_zone_name(tz) == name
+
+
+@pytest.mark.parametrize("tz", [None, ""])
+def test_the_zone_of_the_system_by_its_link(tz: str | None, tmp_path: Path) -> None:
+    (tmp_path / "zoneinfo" / "Europe").mkdir(parents=True)
+    (tmp_path / "zoneinfo" / "Europe" / "Berlin").touch()
+    link = tmp_path / "localtime"
+    assert system_zone_name(tz, link) == "UTC"
+    link.symlink_to(tmp_path / "zoneinfo" / "Europe" / "Berlin")
+    assert system_zone_name(tz, link) == "Europe/Berlin"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
-from jobs.files import store
+from jobs.files import capacity, store
 from jobs.models import Artifact, Audio, Job, Package, Prefer
 from jobs.states import ItemState
 from jobs.zips import claims, packing
@@ -104,6 +104,49 @@ def test_the_same_key_makes_one_job(alice: Script, bob: Script) -> None:
     theirs = bob.call("POST", "/jobs", body, Idempotency_Key="k1").json()
     assert first["id"] == again["id"]
     assert len({first["id"], other["id"], theirs["id"]}) == 3
+
+
+def test_the_same_key_with_another_body_is_refused(alice: Script) -> None:
+    assert alice.call("POST", "/jobs", {"lines": ["@ann"]}, Idempotency_Key="k").status_code == 202
+    other = alice.call("POST", "/jobs", {"lines": ["@bea"]}, Idempotency_Key="k")
+    assert error_of(other, 422)["code"] == "idempotency_mismatch"
+
+
+def test_the_same_request_written_otherwise_is_the_same(alice: Script) -> None:
+    bodies: list[Any] = [
+        b'{"lines": ["@ann", "@bea"], "note": "x"}',
+        b'{ "note":"x", "options": {"audio": "none"}, "lines": [ "@ann","@bea" ] }',
+        {"text": "@ann\n@bea", "note": "x"},
+    ]
+    answers = [alice.call("POST", "/jobs", body, Idempotency_Key="k") for body in bodies]
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+def test_the_same_key_while_its_first_request_is_being_taken(
+    alice: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, meanwhile = {"lines": ["@ann"]}, []
+
+    def send_once_more() -> None:
+        monkeypatch.setattr(capacity, "require_room", lambda: None)
+        meanwhile.append(alice.call("POST", "/jobs", body, Idempotency_Key="k"))
+
+    monkeypatch.setattr(capacity, "require_room", send_once_more)
+    assert alice.call("POST", "/jobs", body, Idempotency_Key="k").status_code == 202
+    error = error_of(meanwhile[0], 409)
+    assert (error["code"], error["retryable"]) == ("idempotency_in_progress", True)
+    assert meanwhile[0].headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("key", ["é" * 200, "\x01\x7f", "' OR 1=1 --", "\u202egnp.exe", "日" * 66])
+def test_hostile_keys_are_taken_as_they_are(alice: Script, key: str) -> None:
+    answers = [
+        alice.call("POST", "/jobs", {"lines": ["@ann"]}, Idempotency_Key=sent)
+        for sent in (key, key, f"{key[1:]}.")
+    ]
+    first, again, other = [answer.json()["id"] for answer in answers]
+    assert first == again != other
 
 
 def test_too_many_lines(alice: Script, set_env: Callable[..., None]) -> None:

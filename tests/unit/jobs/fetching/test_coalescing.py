@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from jobs.ephemeral import progress
 from jobs.errors import QuotaExceeded
 from jobs.fetching import coalescing, pipeline, recorder
-from jobs.files import store
+from jobs.files import capacity, store
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, ItemKind, Prefer, Quota, Role, Story, StoryKind
@@ -191,6 +192,17 @@ def test_a_follower_gets_everything_without_asking(
     for artifact in Artifact.objects.filter(item=leader):
         store.remove(artifact.pk)
     assert store.size(photo.pk) == 5
+
+
+def test_a_follower_needs_no_room_on_a_full_disk(
+    leader: Item, monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]
+) -> None:
+    bob = running("bob")
+    set_env(disk_max=1, disk_min_free=10**18)
+    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
+    assert follow(bob) == Outcome(S.DONE)
+    assert Artifact.objects.filter(item=bob).count() == 2
+    assert capacity.used_bytes() == len(b"photo") + len(b"small")
 
 
 def test_nothing_is_as_good_as_something(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from jobs.errors import DiskFull
+from jobs.errors import DiskFull, QuotaExceeded
 from jobs.files import deletion, store
+from jobs.files.capacity import reservations
 from jobs.housekeeping import sweep
-from jobs.models import Artifact, Item, Role
+from jobs.models import Artifact, Item, Quota, Role
 from jobs.queue import actions, settling
 from jobs.queue.claims import Claim
 from jobs.queue.settling import Outcome
@@ -18,7 +20,7 @@ from jobs.queue.shutdown import ShutdownRequested
 from jobs.states import ItemState
 from stories.errors import MediaCorrupt, TimedOut, TooLarge
 from stories.structures import StoryKind, Verified
-from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.fetching.stage import (
     VIDEO,
     Stage,
@@ -204,3 +206,39 @@ def test_names_are_unique_in_their_job(stage: Stage) -> None:
         "sample.user_2026-11-20_1401_01.jpg",
         "sample.user_2026-11-20_1401_01_2.jpg",
     ]
+
+
+# --- room that others took meanwhile ---
+
+
+def test_another_worker_filled_the_quota_while_this_file_came(
+    stage: Stage, artifacts: Path
+) -> None:
+    """Each process reserves for itself: the last look is when the row is written."""
+    first, second = (make_item(make_job(make_user("alice"))) for _ in range(2))
+    Quota.objects.create(owner=first.owner, stored_bytes=1000)
+    story = a_story(1)
+    script = (listed(story), stage.file(story, content=bytes(600)), ended(story))
+    assert settling.finish(Claim(first.pk, 1), run(stage, first, *script))
+    with pytest.raises(QuotaExceeded):
+        run(stage, second, *script)
+    assert Artifact.objects.filter(item=second).count() == 0
+    saved = [path for path in artifacts.glob("??/*") if path.is_file()]
+    assert [path.name for path in saved] == [str(Artifact.objects.get().pk)]
+    # Room comes back, and the next attempt saves what this one could not.
+    deletion.delete(Artifact.objects.filter(item=first))
+    Item.objects.filter(pk=second.pk).update(state=S.QUEUED)
+    assert run(stage, second, *script) == Outcome(S.DONE)
+
+
+def test_a_zip_for_which_another_worker_took_the_room_is_left_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "reserve", lambda *_, **__: None)  # as if there was room
+    item = make_item()
+    story = a_story(1, StoryKind.CAROUSEL, pictures=2)
+    parts = [stage.file(story, position, content=bytes(400)) for position in (1, 2)]
+    Quota.objects.create(owner=item.owner, stored_bytes=1000)
+    assert run(stage, item, listed(story), *parts, ended(story, 2)) == Outcome(S.DONE)
+    assert {role for role, _, _ in files(item)} == {Role.MEDIA}
+    check_disk()

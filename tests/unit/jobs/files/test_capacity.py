@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.errors import DiskFull
+from jobs.errors import DiskFull, QuotaExceeded
 from jobs.files import capacity, workspace
 from jobs.files.workspace import Workspace
-from tests.factories import make_artifact, make_job, make_story
+from tests.factories import make_artifact, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
 SetEnv = Callable[..., None]
@@ -130,3 +130,73 @@ def test_disk_tells_the_whole_story(set_env: SetEnv) -> None:
     assert (measured.used_bytes, measured.max_bytes, measured.min_free_bytes) == (12, 12, 1)
     assert measured.free_bytes > 0
     assert measured.full
+
+
+# --- files that are one on the disk ---
+
+
+def test_a_link_needs_no_room_and_is_not_refused_for_room(set_env: SetEnv) -> None:
+    file = make_artifact(content=bytes(600))
+    set_env(disk_max=700, disk_min_free=10**18)
+    with Workspace("a.1") as workspace:
+        key = workspace.link_existing(file)
+        with pytest.raises(DiskFull):
+            workspace.reserve(1)
+        workspace.commit(key, uuid.uuid4())
+    assert capacity.used_bytes() == 600
+
+
+def test_links_on_their_way_leave_room_for_others(set_env: SetEnv) -> None:
+    file = make_artifact(content=bytes(600))
+    set_env(disk_max=1000)
+    with Workspace("a.1") as first, Workspace("b.1") as second:
+        keys = [first.link_existing(file) for _ in range(3)]
+        assert first.in_flight_bytes == 1800
+        second.reserve(400)
+        first.discard(keys[0])
+        first.commit(keys[1], uuid.uuid4())
+        assert first.in_flight_bytes == 600
+        with pytest.raises(DiskFull):
+            second.reserve(1)
+
+
+def test_where_files_cannot_be_linked_a_copy_needs_room(
+    set_env: SetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = make_artifact(content=bytes(600))
+    set_env(disk_max=1000)
+    with Workspace("a.1") as workspace:
+        with pytest.raises(DiskFull):
+            workspace.link_existing(file)
+        assert workspace.in_flight_bytes == 0
+        assert list(workspace.path.iterdir()) == []
+        set_env(disk_max=1200)
+        key = workspace.link_existing(file)
+        assert workspace.content_id(key) is None
+
+
+def test_a_link_counts_for_its_owner(set_env: SetEnv) -> None:
+    file = make_artifact(content=bytes(600))
+    bob = make_user("bob")
+    with Workspace("a.1", owner_id=bob.pk, max_bytes=1000) as workspace:
+        workspace.link_existing(file)
+        with pytest.raises(QuotaExceeded):
+            workspace.link_existing(file)
+        assert len(list(workspace.path.iterdir())) == 1
+
+
+def test_files_that_are_one_on_the_disk_count_once_until_the_last_is_gone() -> None:
+    first = make_artifact(size_bytes=600)
+    job = make_job(make_user("bob"))
+    second, third = (make_artifact(job=job, size_bytes=600, content_id=first.pk) for _ in range(2))
+    other = make_artifact(size_bytes=600)
+    assert capacity.used_bytes() == 1200
+    assert capacity.used_bytes(job.owner_id) == 1200
+    for gone, left in ((first, 1200), (second, 1200), (third, 600), (other, 0)):
+        gone.removed_at = gone.created_at
+        gone.save()
+        assert capacity.used_bytes() == left

@@ -22,25 +22,27 @@ NASTY = st.text(
 
 
 def test_the_template() -> None:
-    assert names.media_name("name", AT, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
-    assert names.media_name("name", AT, 12, ".mp4") == "name_2026-11-20_1403_12.mp4"
-    assert names.media_name("n", AT, 100, ".jpg") == "n_2026-11-20_1403_100.jpg"
-    poster = names.media_name("name", AT, 1, ".jpg", tag="poster")
+    assert names.media_name("name", AT, 1, ".jpg", zone=UTC) == "name_2026-11-20_1403_01.jpg"
+    assert names.media_name("name", AT, 12, ".mp4", zone=UTC) == "name_2026-11-20_1403_12.mp4"
+    assert names.media_name("n", AT, 100, ".jpg", zone=UTC) == "n_2026-11-20_1403_100.jpg"
+    poster = names.media_name("name", AT, 1, ".jpg", tag="poster", zone=UTC)
     assert poster == "name_2026-11-20_1403_01_poster.jpg"
-    assert names.carousel_name("name", AT) == "name_2026-11-20_1403.zip"
-    assert names.sidecar_name("name", AT) == "name_2026-11-20_1403_story.json"
+    assert names.carousel_name("name", AT, zone=UTC) == "name_2026-11-20_1403.zip"
+    assert names.sidecar_name("name", AT, zone=UTC) == "name_2026-11-20_1403_story.json"
 
 
 def test_the_time_is_utc() -> None:
     tokyo = AT.astimezone(timezone(timedelta(hours=9)))
-    assert names.media_name("name", tokyo, 1, ".jpg") == "name_2026-11-20_1403_01.jpg"
+    assert names.media_name("name", tokyo, 1, ".jpg", zone=UTC) == "name_2026-11-20_1403_01.jpg"
 
 
 def test_a_bundle_of_one_author_says_whose_it_is() -> None:
-    assert names.bundle_name(["a", "a"], AT) == "a_2026-11-20_1403_all.zip"
-    assert names.bundle_name(["a", "b"], AT) == "storykeep_2026-11-20_1403_all.zip"
-    assert names.bundle_name([], AT) == "storykeep_2026-11-20_1403_all.zip"
-    assert names.bundle_name(["a"], AT, selection=True) == "a_2026-11-20_1403_selection.zip"
+    assert names.bundle_name(["a", "a"], AT, zone=UTC) == "a_2026-11-20_1403_all.zip"
+    assert names.bundle_name(["a", "b"], AT, zone=UTC) == "storykeep_2026-11-20_1403_all.zip"
+    assert names.bundle_name([], AT, zone=UTC) == "storykeep_2026-11-20_1403_all.zip"
+    assert (
+        names.bundle_name(["a"], AT, selection=True, zone=UTC) == "a_2026-11-20_1403_selection.zip"
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,13 +84,13 @@ def test_tame(text: str, name: str) -> None:
 
 
 def test_a_dotted_author_never_makes_a_device() -> None:
-    assert names.media_name("con.artist", AT, 1, ".jpg").startswith("con_.artist_2026")
+    assert names.media_name("con.artist", AT, 1, ".jpg", zone=UTC).startswith("con_.artist_2026")
     assert names.folder_name("aux") == "aux_"
 
 
 def test_four_kilobytes_are_cut() -> None:
     assert len(names.safe_filename("é" * 4096).encode()) <= names.NAME_BYTES
-    assert len(names.media_name("東" * 4096, AT, 1, ".jpg").encode()) < 200
+    assert len(names.media_name("東" * 4096, AT, 1, ".jpg", zone=UTC).encode()) < 200
 
 
 def test_an_accent_is_not_left_without_its_letter() -> None:
@@ -100,7 +102,7 @@ def test_an_accent_is_not_left_without_its_letter() -> None:
 
 @pytest.mark.parametrize("suffix", ["", "jpg", ".j/pg", ".JPG", "..", ".exe.sh", ". "])
 def test_an_odd_suffix_is_not_believed(suffix: str) -> None:
-    assert names.media_name("n", AT, 1, suffix).endswith("_01.bin")
+    assert names.media_name("n", AT, 1, suffix, zone=UTC).endswith("_01.bin")
 
 
 @given(TEXT | NASTY)

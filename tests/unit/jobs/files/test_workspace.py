@@ -17,6 +17,7 @@ import pytest
 from jobs.errors import DiskFull
 from jobs.files import disk, store, workspace
 from jobs.files.workspace import Workspace
+from jobs.models import Artifact
 from tests.factories import make_artifact
 
 pytestmark = pytest.mark.django_db
@@ -148,13 +149,13 @@ def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
     path = artifacts / str(file.pk)[:2] / str(file.pk)
     assert path.stat().st_nlink == 1
     with Workspace("a.1") as workspace:
-        key = workspace.link_existing(file.pk)
+        key = workspace.link_existing(file)
         assert path.stat().st_nlink == 2
         with workspace.open(key) as opened:
             assert opened.read() == b"shared"
     assert path.stat().st_nlink == 1  # what was not kept is gone again
     with Workspace("a.1") as workspace, pytest.raises(FileNotFoundError):
-        workspace.link_existing("00000000-0000-4000-8000-000000000000")
+        workspace.link_existing(Artifact(id=uuid.uuid4()))
 
 
 def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +166,7 @@ def test_without_links_the_bytes_are_copied(monkeypatch: pytest.MonkeyPatch) -> 
     file = make_artifact(content=b"shared")
     other = "00000000-0000-4000-8000-000000000001"
     with Workspace("a.1") as workspace:
-        assert workspace.commit(workspace.link_existing(file.pk), other) == 6
+        assert workspace.commit(workspace.link_existing(file), other) == 6
     store.remove(file.pk)
     with store.open_artifact(other) as opened:
         assert opened.read() == b"shared"
@@ -176,7 +177,7 @@ def test_what_is_to_be_taken_over_is_away(artifacts: Path) -> None:
     with Workspace("one.1") as workspace:
         shutil.rmtree(artifacts)
         with pytest.raises(DiskFull):
-            workspace.link_existing(artifact.pk)
+            workspace.link_existing(artifact)
 
 
 # --- what is left ---

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs.errors import NeverFits, QuotaExceeded, explain
 from jobs.files import deletion, workspace
 from jobs.models import Artifact, Job, Quota
-from jobs.queue import actions, erasure, quotas, submission
+from jobs.queue import actions, erasure, idempotency, quotas
 from jobs.queue.quotas import Use
 from jobs.queue.submission import submit
 from jobs.states import ItemState
@@ -141,7 +141,7 @@ def test_the_other_request_with_this_key_took_the_last_place(
     alice = make_user("alice")
     first = submit(alice, ["@one"], idempotency_key="k")
     answers = iter([None, first, None, None])
-    monkeypatch.setattr(submission, "_earlier", lambda *_: next(answers))
+    monkeypatch.setattr(idempotency, "earlier_job", lambda *_: next(answers))
     assert submit(alice, ["@one"], idempotency_key="k") == first
     with pytest.raises(QuotaExceeded):
         submit(alice, ["@one"], idempotency_key="other")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, OperationalError
+from django.utils import timezone
 
 from jobs.errors import BatchTooLong, DiskFull
 from jobs.files import capacity
 from jobs.lines import target_of
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
-from jobs.queue import submission
+from jobs.queue import idempotency, submission
 from jobs.queue.submission import EmptySubmission, NothingUnderstood, Options, submit
 from jobs.states import ItemState
 from stories.errors import NotUnderstood
@@ -142,8 +144,8 @@ def test_an_idempotency_key_makes_one_job() -> None:
     alice, bob = make_user("alice"), make_user("bob")
     key = str(uuid.uuid4())
     first = submit(alice, ["@one"], idempotency_key=key)
-    assert submit(alice, ["@two"], idempotency_key=key) == first
-    assert submit(bob, ["@one"], idempotency_key=key) != first
+    assert submit(alice, ["@one"], idempotency_key=key) == first
+    assert submit(bob, ["@two"], idempotency_key=key) != first
     assert submit(alice, ["@one"]) != submit(alice, ["@one"])
     assert Job.objects.filter(owner=alice).count() == 3
 
@@ -161,13 +163,13 @@ def test_two_requests_with_one_key_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     alice = make_user()
     first = submit(alice, ["@one"], idempotency_key="k")
     answers = iter([None, first])
-    monkeypatch.setattr(submission, "_earlier", lambda *_: next(answers))
+    monkeypatch.setattr(idempotency, "earlier_job", lambda *_: next(answers))
     assert submit(alice, ["@one"], idempotency_key="k") == first
     assert Job.objects.count() == 1
 
 
 def test_another_integrity_error_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> Job:
+    def broken(*_: object, **__: object) -> Job:
         raise IntegrityError
 
     monkeypatch.setattr(submission, "_create", broken)
@@ -181,6 +183,14 @@ def test_options_and_note_are_kept() -> None:
     job.refresh_from_db()
     assert (job.prefer, job.posts, job.audio) == ("highest", True, "mp3")
     assert job.note == "why\nI saved this"
+
+
+def test_the_zone_the_page_shows_times_in_is_kept_for_the_names() -> None:
+    with timezone.override(ZoneInfo("Asia/Kathmandu")):
+        job = submit(make_user(), ["@one"])
+    job.refresh_from_db()
+    assert job.time_zone == "Asia/Kathmandu"
+    assert submit(make_user(), ["@one"]).time_zone == ""
 
 
 @pytest.mark.parametrize(

@@ -296,3 +296,38 @@ def test_only_what_nobody_holds_is_taken_away(tmp_path: Path) -> None:
             assert running._workspace.is_dir()
             assert put(beside, b"x").name == "a.jpg"
     assert tree(tmp_path) == [young.name, linked.name, theirs.name, "a.jpg"]
+
+
+# --- the time of a file ---
+
+
+def test_a_file_and_its_sidecar_are_as_old_as_they_are_said_to_be(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path) as folder:
+        key, sha256, size_bytes = made(folder, b"one")
+        paths = [
+            folder.place(key, "a.jpg", sha256, size_bytes, at=POSTED),
+            folder.place_sidecar("a.json", story(), at=POSTED),
+        ]
+    assert {path.stat().st_mtime for path in paths} == {POSTED.timestamp()}
+
+
+def test_a_disk_that_keeps_no_dates_keeps_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    with OutputFolder(tmp_path) as folder:
+        key, sha256, size_bytes = made(folder, b"one")
+        path = folder.place(key, "a.jpg", sha256, size_bytes, at=POSTED)
+    assert path.read_bytes() == b"one"
+
+
+def test_a_file_that_was_there_before_keeps_its_time(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"one")
+    os.utime(tmp_path / "a.jpg", (LONG_AGO, LONG_AGO))
+    with OutputFolder(tmp_path) as folder:
+        key, sha256, size_bytes = made(folder, b"one")
+        path = folder.place(key, "a.jpg", sha256, size_bytes, at=POSTED)
+    assert path.stat().st_mtime == LONG_AGO

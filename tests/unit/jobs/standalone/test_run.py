@@ -9,8 +9,10 @@ import time
 import zipfile
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import LazySettings
 
 from jobs.errors import Internal
 from jobs.lines import read_lines
@@ -239,6 +241,30 @@ def test_a_zip_of_nothing_is_not_made(run: Run, alice: Account) -> None:
     result = run("@alice", zipped=True)
     assert (result.exit_code, result.bundle) == (0, None)
     assert not run.out.exists()
+
+
+def test_a_folder_sorts_by_when_the_stories_were_posted(run: Run, alice: Account) -> None:
+    alice.photo(ago_s=3 * 3600)
+    alice.carousel(2, ago_s=5 * 3600)
+    result = run("@alice")
+    posted = {story.story.posted_at.timestamp() for story in result.lines[0].stories}
+    times = [path.stat().st_mtime for path in run.out.rglob("*") if path.is_file()]
+    assert len(times) == 3 + 2
+    assert set(times) == posted
+
+
+def test_names_show_the_clock_of_the_machine(
+    run: Run, alice: Account, settings: LazySettings
+) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    alice.photo(ago_s=3 * 3600)
+    result = run("@alice")
+    (story,) = result.lines[0].stories
+    local = story.story.posted_at.astimezone(ZoneInfo("Asia/Kathmandu"))
+    assert run.files() == [
+        f"alice_{local:%Y-%m-%d_%H%M}_01.jpg",
+        f"alice_{local:%Y-%m-%d_%H%M}_story.json",
+    ]
 
 
 @pytest.mark.parametrize("zipped", [False, True])

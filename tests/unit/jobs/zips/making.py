@@ -44,7 +44,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
             story,
             content=content,
             sha256=hashlib.sha256(content).hexdigest(),
-            name=names.media_name(author, POSTED, number, ".jpg"),
+            name=names.media_name(author, POSTED, number, ".jpg", zone=UTC),
             width=1080,
             height=1920,
         )
@@ -65,7 +65,7 @@ def make_full_job() -> Job:
             make_artifact(
                 story,
                 content=content,
-                name=names.media_name(author, at, 1, ".jpg"),
+                name=names.media_name(author, at, 1, ".jpg", zone=UTC),
                 sha256=hashlib.sha256(content).hexdigest(),
                 labels=["hevc"],
             )

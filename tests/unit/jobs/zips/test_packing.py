@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.errors import DiskFull, NothingToPack
+from jobs.errors import DiskFull, NothingToPack, QuotaExceeded
 from jobs.files import deletion
-from jobs.models import Artifact, Job, Package, PackageState, Role, Story
+from jobs.files.capacity import reservations
+from jobs.models import Artifact, Job, Package, PackageState, Quota, Role, Story
 from jobs.queue import shutdown
 from jobs.states import ItemState
 from jobs.zips import builder, claims, packing
@@ -259,3 +260,17 @@ def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     package.refresh_from_db()
     assert package.heartbeat_at
     assert package.heartbeat_at > long_ago
+
+
+def test_another_worker_took_the_room_while_it_was_packed(
+    monkeypatch: pytest.MonkeyPatch, artifacts: Path
+) -> None:
+    monkeypatch.setattr(reservations, "reserve", lambda *_, **__: None)  # as if there was room
+    job = make_full_job()
+    before = {path.name for path in artifacts.glob("??/*")}
+    Quota.objects.create(owner=job.owner, stored_bytes=50)
+    package = packing.request(job)
+    with pytest.raises(QuotaExceeded):
+        work(package)
+    assert {path.name for path in artifacts.glob("??/*")} == before
+    assert not Artifact.objects.filter(role=Role.BUNDLE).exists()

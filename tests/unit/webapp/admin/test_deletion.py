@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from accounts import invitations
+from accounts import admin_log, invitations
 from jobs.models import Job
 from tests.factories import make_user
 from tests.unit.webapp.admin.pages import LIST, act, plain
@@ -33,8 +34,42 @@ def test_deleting_an_admin_says_what_they_did_here(
     act(mine, "sign_out", root)
     browser.force_login(root)
     page = plain(browser.get(f"{LIST}{alice.pk}/delete/").content)
-    assert "1 API token, 1 open invitation, 1 entry of the log" in page
-    assert "1 open invitation" in plain(mine.get("/account/data/").content)
+    assert "1 API token, 1 open invitation, 1 entry of the log stays, without the name" in page
+    mine_page = plain(mine.get("/account/data/").content)
+    assert "1 open invitation" in mine_page
+    assert "What you did as an admin stays in the log, without your name." in mine_page
+
+
+def test_the_log_keeps_what_a_deleted_admin_did(browser: Client, root: User, alice: User) -> None:
+    act(browser, "make_admin", alice)
+    mine = Client()
+    mine.force_login(alice)
+    act(mine, "sign_out", root)
+    browser.force_login(root)
+    browser.post(f"{LIST}{alice.pk}/delete/", {"post": "yes"})
+    entry = LogEntry.objects.get(change_message="Sign out everywhere")
+    assert entry.user.get_username() == admin_log.FORMER
+    browser.get(LIST)  # which says once who was deleted
+    history = plain(browser.get(f"{LIST}{root.pk}/history/").content)
+    assert "deleted user" in history
+    assert "alice" not in history
+    assert not LogEntry.objects.filter(object_repr__contains="alice").exists()
+    deletion = LogEntry.objects.get(action_flag=DELETION)
+    assert (deletion.user, deletion.object_repr) == (root, admin_log.FORMER)
+
+
+def test_who_left_is_nobody_in_the_list_of_people(browser: Client, root: User, alice: User) -> None:
+    act(browser, "make_admin", alice)
+    mine = Client()
+    mine.force_login(alice)
+    act(mine, "sign_out", root)
+    browser.force_login(root)
+    browser.post(f"{LIST}{alice.pk}/delete/", {"post": "yes"})
+    former = User.objects.get(username=admin_log.FORMER)
+    assert admin_log.FORMER not in plain(browser.get(LIST).content)
+    assert browser.get(f"{LIST}{former.pk}/change/").status_code == 302
+    browser.post(f"{LIST}{former.pk}/delete/", {"post": "yes"})
+    assert User.objects.filter(pk=former.pk).exists()
 
 
 def test_deleting_several(browser: Client, alice: User) -> None:
