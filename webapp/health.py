@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.ephemeral.connection import is_up
+from jobs.ephemeral.connection import accepts_writes
 from jobs.files import disk as artifact_disk
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,6 @@ def disk() -> bool:
 CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "database": database,
     "migrations": _MigrationCheck(),
-    "redis": is_up,
+    "redis": accepts_writes,
     "disk": disk,
 }

@@ -43,13 +43,13 @@ def test_a_dead_server_is_named_once_and_left_alone_for_a_moment(
 
     monkeypatch.setattr(connection, "_client", Client)
     caplog.set_level(logging.INFO)
-    assert [connection.is_up() for _ in range(5)] == [False] * 5
+    assert [connection.accepts_writes() for _ in range(5)] == [False] * 5
     assert pings == 1
     clock.now += connection.RETRY_AFTER_S
-    assert not connection.is_up()
+    assert not connection.accepts_writes()
     assert pings == 2
     broken = False
     clock.now += connection.RETRY_AFTER_S
-    assert connection.is_up()
+    assert connection.accepts_writes()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "secret" not in caplog.text
