@@ -34,6 +34,8 @@ def _config() -> dict[str, Any]:
         "broker_url": settings.STORYKEEP.broker_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that refuses (no snapshot, read-only) would end the worker; the consumer waits.
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             "visibility_timeout": 3600,
             "unacked_restore_throttle": 1,

@@ -11,21 +11,28 @@ from typing import Any, Final
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from jobs.ephemeral.connection import accepts_writes
 from webapp.processes import pulse
 
+WAIT_S: Final = 1.0
+"""Seconds between two looks at a Redis that is away or refuses."""
 NO_REPLY_S: Final = 45.0
 """A consumer that could take messages and has not asked for any for this long is stuck. It asks
 about once a second, and gives up a connection that does not answer after some 20 s."""
 
 
 class PulsingConsumer(Consumer):
-    """Celery's consumer, which beats while it waits for Redis: its loop stands still then."""
+    """Celery's consumer, which waits for a Redis that can be used, and beats while it waits."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Connect, again and again for as long as it takes; the connection.
+        """Connect, once Redis takes what is sent to it, for as long as that takes; the connection.
 
-        conn: a kombu connection, not connected yet.
+        conn: a kombu connection, not connected yet. A Redis that answers and refuses would be
+        connected to, and end the worker with its first message.
         """
+        while not accepts_writes():
+            _beat_or_end()
+            time.sleep(WAIT_S)
         ensure_connection = conn.ensure_connection
 
         def with_pulse(errback: Any, max_retries: Any, **_: Any) -> Any:

@@ -33,7 +33,8 @@ def connected(
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: NOW))
+    clock = SimpleNamespace(monotonic=lambda: NOW, sleep=lambda _seconds: None)
+    monkeypatch.setattr(consumer, "time", clock)
 
 
 @pytest.mark.parametrize(
@@ -64,29 +65,37 @@ def test_what_it_is_told_by_exists_in_this_kombu() -> None:
     assert channel._brpop_sent_at is None
 
 
-class Away:
-    """A connection that is not to be had for three seconds."""
+class Slow:
+    """A connection that takes two seconds to be made."""
 
-    def ensure_connection(self, _errback: Any, _retries: Any, callback: Any) -> Away:
-        for _ in range(3):
-            callback()
+    def ensure_connection(self, _errback: Any, _retries: Any, callback: Any) -> Slow:
+        callback()
+        callback()
         return self
 
 
-def waiting_consumer() -> Any:
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A consumer whose Redis can be used with the third look."""
+    looks = iter([False, False, True])
+    monkeypatch.setattr(consumer, "accepts_writes", lambda: next(looks))
     bare: Any = PulsingConsumer.__new__(PulsingConsumer)
     bare.app, bare.first_connection_attempt = app, True
     return bare
 
 
-def test_a_worker_that_waits_for_redis_gives_its_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_waits_for_redis_gives_its_pulse(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     beats: list[int] = []
     monkeypatch.setattr(pulse, "beat", lambda: beats.append(1))
-    assert waiting_consumer().ensure_connected(Away())
-    assert len(beats) == 3
+    assert waiting.ensure_connected(Slow())
+    assert len(beats) == 4
 
 
-def test_a_worker_that_waits_for_redis_ends_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_waits_for_redis_ends_when_asked(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(state, "should_stop", 0)
     with pytest.raises(WorkerShutdown):
-        waiting_consumer().ensure_connected(Away())
+        waiting.ensure_connected(Slow())
