@@ -3,7 +3,7 @@
 StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
-├── Expired, NothingToPack
+├── Expired, NothingToPack, Busy
 └── Cancelled, Internal
 """
 
@@ -97,6 +97,15 @@ class NothingToPack(StoriesError):
     code = "nothing_to_pack"
     message = "There are no files to put into a ZIP."
     hint = "Wait until something is saved, or fetch again what was cleaned up."
+
+
+class Busy(StoriesError):
+    """The database is locked by something else, or away: nothing was done."""
+
+    code = "busy"
+    message = "The database is busy, as during a backup."
+    hint = "Nothing was changed. Try again in a few seconds."
+    retryable = True
 
 
 class Cancelled(StoriesError):

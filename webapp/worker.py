@@ -51,8 +51,8 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
     from jobs.fetching import bridge
     from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
+    from webapp.consumer import PulsingConsumer, takes_messages
     from webapp.processes import pulse
-    from webapp.processes.consumer import PulsingConsumer, takes_messages
 
     limit_tls_buffers()
     pulse.begin(pulse_fd)

@@ -10,9 +10,10 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from kombu.transport.redis import Channel, MultiChannelPoller
 
+from webapp import consumer
 from webapp.celery import app
-from webapp.processes import consumer, pulse
-from webapp.processes.consumer import NO_REPLY_S, PulsingConsumer, takes_messages
+from webapp.consumer import NO_REPLY_S, PulsingConsumer, takes_messages
+from webapp.processes import pulse
 
 NOW = 1000.0
 
