@@ -174,11 +174,13 @@ def accepts_writes() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """Facts about the server. clock: its own time, for comparing with ours."""
+    """Facts about the server. clock: its own time, for comparing with ours. saves: whether it could
+    write its last snapshot and its log."""
 
     version: str
     used_bytes: int
     clock: datetime
+    saves: bool = True
 
 
 def server_info() -> ServerInfo:
@@ -189,4 +191,5 @@ def server_info() -> ServerInfo:
         version=str(info.get("valkey_version") or info.get("redis_version") or "?"),
         used_bytes=int(info.get("used_memory", 0)),
         clock=datetime.fromtimestamp(seconds + micros / 1e6, UTC),
+        saves="err" not in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
     )
