@@ -117,8 +117,23 @@ def shared_state() -> BreakerState | None:
     if not until or not code:
         _local.close()
         return None
-    _local.until, _local.code = float(until), code
-    return BreakerState(datetime.fromtimestamp(float(until), UTC), code)
+    ends_at = float(until)
+    if ends_at > time.time() + MAX_PAUSE_S + PROBE_S:
+        ends_at = time.time()  # no pause is that long: the clock was set back since it began
+    _local.until, _local.code = ends_at, code
+    return BreakerState(datetime.fromtimestamp(ends_at, UTC), code)
+
+
+def end_pause() -> None:
+    """End the time of a pause, for the clock was set back: one item tries whether TikTok answers.
+
+    While Redis is away this process's own pause ends.
+    """
+    now = time.time()
+    _local.until = min(_local.until, now)
+    with suppress(RedisUnavailable):
+        if execute(lambda server: server.exists(_BREAKER)):
+            execute(lambda server: server.hset(_BREAKER, "until", repr(now)))
 
 
 def probe() -> BreakerState | None:

@@ -5,6 +5,7 @@ What it does with Redis is in tests/integration/test_upstream.py.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -60,3 +61,20 @@ def test_what_the_banner_says() -> None:
     assert breaker.record_answer()
     assert not breaker.record_answer()
     assert breaker._local.refusals == 0
+
+
+def test_a_clock_set_back_does_not_make_a_pause_last_for_days() -> None:
+    breaker.open_for(RateLimited(retry_after_s=10**9))
+    assert breaker.open_state()
+    breaker.end_pause()
+    assert breaker.open_state() is None
+    assert breaker.probe() is None  # one line tries
+
+
+def test_a_shared_pause_longer_than_any_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end was written before the clock was set back."""
+    ends = time.time() + 2 * 24 * 60 * 60
+    monkeypatch.setattr(breaker, "execute", lambda _command: [str(ends), "refused"])
+    state = breaker.shared_state()
+    assert state
+    assert state.until <= timezone.now()
