@@ -103,7 +103,7 @@ class Busy(StoriesError):
     """The database is locked by something else, or away: nothing was done."""
 
     code = "busy"
-    message = "The database is busy, as during a backup."
+    message = "Something else holds the database, such as a backup."
     hint = "Nothing was changed. Try again in a few seconds."
     retryable = True
 
