@@ -3,7 +3,7 @@
 StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
-├── Expired, NothingToPack
+├── Expired, NothingToPack, Busy
 ├── IdempotencyMismatch, IdempotencyInProgress
 └── Cancelled, Internal
 """
@@ -114,6 +114,15 @@ class IdempotencyInProgress(StoriesError):
     code = "idempotency_in_progress"
     message = "The first request with this Idempotency-Key is still being taken."
     hint = "Send it again in a moment: the answer is the same job."
+    retryable = True
+
+
+class Busy(StoriesError):
+    """The database is locked by something else, or away: nothing was done."""
+
+    code = "busy"
+    message = "Something else holds the database, such as a backup."
+    hint = "Nothing was changed. Try again in a few seconds."
     retryable = True
 
 

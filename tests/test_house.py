@@ -52,6 +52,7 @@ ONLY_IN = {
         "jobs/queue/broker.py",
         "jobs/tasks.py",
         "webapp/processes/side_queue.py",
+        "webapp/consumer.py",
         "webapp/celery.py",
         "webapp/scheduler.py",
         "webapp/worker.py",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils.translation import gettext as _
@@ -25,11 +26,12 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
-from jobs.errors import Internal, NeverFits, explain, message_and_hint, new_bug_id
+from jobs.errors import Busy, Internal, NeverFits, explain, message_and_hint, new_bug_id
 from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
 from webapp.api_rate_limit import Decision, FixedWindowLimiter
+from webapp.busy import RETRY_AFTER_S, is_busy
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ STATUS: Final[dict[str, int]] = {
     "idempotency_mismatch": 422,
     "idempotency_in_progress": 409,
     "cancelled": 409,
+    "busy": 503,
     "internal": 500,
 }
 """HTTP status of an error code that is the answer to a call. Within a job, the status is 200."""
@@ -360,6 +363,15 @@ def _length_required() -> HttpResponse:
 @api.exception_handler(UnreadablePostError)
 def _body_incomplete(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
     return _invalid_request("body: it ended too early")
+
+
+@api.exception_handler(InterfaceError)
+@api.exception_handler(DatabaseError)
+def _database_error(request: HttpRequest, error: DatabaseError | InterfaceError) -> HttpResponse:
+    if not is_busy(error):
+        return _bug(request, error)
+    logger.warning("API call put off, the database is busy: %s", error)
+    return _stories_error(request, Busy(retry_after_s=RETRY_AFTER_S))
 
 
 @api.exception_handler(Exception)

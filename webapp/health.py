@@ -1,22 +1,20 @@
-"""Health endpoints: liveness without I/O, readiness of database, Redis and disk; never TikTok."""
+"""Health endpoints: liveness without I/O; readiness tries what the app does, and never TikTok."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Final
 
-from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.ephemeral.connection import is_up
-from jobs.files import disk as artifact_disk
+from jobs.ops.readiness import PROBES, Probe
 
 logger = logging.getLogger(__name__)
+
+CHECKS: Final[dict[str, Probe]] = dict(PROBES)
 
 
 @never_cache
@@ -29,52 +27,27 @@ def live(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """200 when every part can be used, else 503, and which parts can. No names, no reasons."""
-    parts = {name: passes(check) for name, check in CHECKS.items()}
-    all_ok = all(parts.values())
-    report = {"ok": all_ok, "parts": {name: {"ok": ok} for name, ok in parts.items()}}
-    return JsonResponse(report, status=200 if all_ok else 503)
+    """200 when every part can be used, else 503; which parts cannot, and the bare reason of each.
+
+    `{"ok": false, "parts": {"redis": {"ok": false, "reason": "read_only"}, "disk": {"ok": true},
+    …}}`. The reasons are those of jobs/ops/readiness.py; no names and no addresses.
+    """
+    reasons = {name: reason_of(name, probe) for name, probe in CHECKS.items()}
+    parts = {
+        name: {"ok": False, "reason": reason} if reason else {"ok": True}
+        for name, reason in reasons.items()
+    }
+    all_ok = not any(reasons.values())
+    return JsonResponse({"ok": all_ok, "parts": parts}, status=200 if all_ok else 503)
 
 
-def passes(check: Callable[[], bool]) -> bool:
-    """The result of a check; False when it raises DatabaseError or OSError."""
+def reason_of(name: str, probe: Probe) -> str:
+    """The reason a probe gives; "away" when it raises DatabaseError or OSError."""
     try:
-        return check()
+        reason = probe()
     except (DatabaseError, OSError) as error:
-        logger.warning("not ready: %s", type(error).__name__)
-        return False
-
-
-def database() -> bool:
-    """Whether the database answers a query. Raises DatabaseError when it does not."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return bool(cursor.fetchone())
-
-
-class _MigrationCheck:
-    """Whether every migration is applied. Once true, it stays so while this process runs."""
-
-    done = False
-
-    def __call__(self) -> bool:
-        if not self.done:
-            executor = MigrationExecutor(connection)
-            self.done = not executor.migration_plan(executor.loader.graph.leaf_nodes())
-        return self.done
-
-
-def disk() -> bool:
-    """Whether the disk of saved files is mounted, with STORYKEEP_DISK_MIN_FREE left."""
-    return (
-        not artifact_disk.is_unmounted()
-        and artifact_disk.free_bytes() >= settings.STORYKEEP.disk_min_free
-    )
-
-
-CHECKS: Final[dict[str, Callable[[], bool]]] = {
-    "database": database,
-    "migrations": _MigrationCheck(),
-    "redis": is_up,
-    "disk": disk,
-}
+        logger.warning("%s is not ready: %s", name, type(error).__name__)
+        return "away"
+    if reason:
+        logger.warning("%s is not ready: %s", name, reason)
+    return reason

@@ -20,9 +20,12 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=10, help="items at once")
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--check", action="store_true", help="is a worker alive on this host?")
+    parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings_worker"
-    return check() if options.check else work(options.concurrency, options.log_level)
+    if options.check:
+        return check()
+    return work(options.concurrency, options.log_level, pulse_fd=options.pulse_fd)
 
 
 def check() -> int:
@@ -37,17 +40,22 @@ def check() -> int:
     return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in names) else 1
 
 
-def work(concurrency: int, log_level: str) -> int:
-    """Run the worker until SIGTERM; the exit code. concurrency: items at once."""
+def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> int:
+    """Run the worker until SIGTERM; the exit code. concurrency: items at once. pulse_fd: the write
+    end of the supervisor's pipe; None: the worker stands alone and watches itself."""
     from celery import bootsteps
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
 
     from jobs.ephemeral import heartbeats, progress
+    from jobs.fetching import bridge
     from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
+    from webapp.consumer import PulsingConsumer, takes_messages
+    from webapp.processes import pulse
 
     limit_tls_buffers()
+    pulse.begin(pulse_fd)
 
     class Heartbeat(bootsteps.StartStopStep):
         """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""
@@ -56,10 +64,13 @@ def work(concurrency: int, log_level: str) -> int:
 
         def start(self, parent: Any) -> None:
             progress.set_worker_name(name)
-            heartbeats.beat(name)
-            self.entry = parent.timer.call_repeatedly(
-                heartbeats.BEAT_EVERY_S, heartbeats.beat, (name,)
-            )
+            self.beat(parent)
+            self.entry = parent.timer.call_repeatedly(pulse.BEAT_EVERY_S, self.beat, (parent,))
+
+        def beat(self, parent: Any) -> None:
+            if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
+                pulse.beat()
+                heartbeats.beat(name)
 
         def stop(self, parent: Any) -> None:
             self.entry.cancel()
@@ -74,6 +85,7 @@ def work(concurrency: int, log_level: str) -> int:
     worker = app.Worker(
         hostname=name,
         pool_cls=get_implementation("threads"),
+        consumer_cls=PulsingConsumer,
         concurrency=concurrency,
         queues=[app.conf.task_default_queue],  # HousekeepingConsumer takes the side queue
         loglevel=log_level,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import redis
 from django.conf import settings
@@ -24,13 +24,43 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+ERRORS: Final = (redis.RedisError, OSError)
+"""All that a broker on Redis raises besides kombu's own errors."""
 TIMEOUT_S = 1.0
 RETRY_AFTER_S = 2.0
 """After a failure no command is sent for this long."""
 
 
+_PROBE_KEY: Final = "storykeep:probe"
+_PROBE_TTL_S: Final = 60
+_PREFIXES: Final[dict[type[redis.RedisError], str]] = {
+    redis.AuthenticationError: "WRONGPASS",
+    redis.BusyLoadingError: "LOADING",
+    redis.ReadOnlyError: "READONLY",
+    redis.OutOfMemoryError: "OOM",
+    redis.exceptions.NoPermissionError: "NOPERM",
+}
+"""The words at the head of Redis' errors that the library takes off."""
+
+
 class RedisUnavailable(Exception):
-    """Redis did not answer."""
+    """Redis did not do what it was asked.
+
+    reason: the word at the head of its answer (`READONLY`, `MISCONF`, `OOM`, …); "" for none, as
+    when it does not answer.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _reason(error: Exception) -> str:
+    for kind, word in _PREFIXES.items():
+        if isinstance(error, kind):
+            return word
+    word = str(error).partition(" ")[0]
+    return word if isinstance(error, redis.ResponseError) and word.isupper() else ""
 
 
 @functools.cache
@@ -47,12 +77,17 @@ def _client() -> redis.Redis:
 
 
 class Availability:
-    """Whether Redis answers this process; logged once per change."""
+    """Whether Redis answers this process, and takes what it is sent; logged once per change.
+
+    reason: why the last command failed, as in RedisUnavailable.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._retry_at = 0.0
         self._failing = False
+        self._refusing = False
+        self.reason = ""
 
     def is_backing_off(self) -> bool:
         """A command failed a moment ago."""
@@ -63,8 +98,24 @@ class Availability:
         with self._lock:
             self._retry_at = time.monotonic() + RETRY_AFTER_S
             first, self._failing = not self._failing, True
+            self.reason = _reason(error)
         if first:
             logger.warning("Redis is away, going on without progress: %s", type(error).__name__)
+
+    def record_refusal(self, error: Exception) -> None:
+        """A command was answered with an error, at once: nothing to back off from."""
+        with self._lock:
+            first, self._refusing = not self._refusing, True
+            self.reason = _reason(error)
+        if first:
+            logger.warning("Redis refuses commands: %s", self.reason or type(error).__name__)
+
+    def record_write(self) -> None:
+        """A command that writes was taken."""
+        with self._lock:
+            recovered, self._refusing = self._refusing, False
+        if recovered:
+            logger.info("Redis takes commands again")
 
     def record_success(self) -> None:
         """A command was answered."""
@@ -81,15 +132,19 @@ availability = Availability()
 def execute(command: Callable[[redis.Redis], T]) -> T:
     """Run one command, or one pipeline, and return its answer.
 
-    Raises RedisUnavailable; at once while this process backs off.
+    Raises RedisUnavailable, also when it is refused; at once while this process backs off.
     """
     if availability.is_backing_off():
-        raise RedisUnavailable
+        raise RedisUnavailable(availability.reason)
     try:
         answer = command(_client())
+    except redis.ResponseError as error:
+        # It answers: what is read goes on while a full disk or a replica refuses what is written.
+        availability.record_refusal(error)
+        raise RedisUnavailable(_reason(error)) from error
     except (redis.RedisError, OSError, ValueError) as error:
         availability.record_failure(error)
-        raise RedisUnavailable from error
+        raise RedisUnavailable(_reason(error)) from error
     availability.record_success()
     return answer
 
@@ -99,21 +154,33 @@ async def execute_in_thread(command: Callable[[redis.Redis], T]) -> T:
     return await asyncio.to_thread(execute, command)
 
 
-def is_up() -> bool:
-    """Send a PING; False when Redis does not answer."""
+def probe_write() -> None:
+    """Write a small key, as everything here does: a Redis may answer and refuse to be written.
+
+    Raises RedisUnavailable with the reason.
+    """
+    execute(lambda server: server.set(_PROBE_KEY, "1", ex=_PROBE_TTL_S))
+    availability.record_write()
+
+
+def accepts_writes() -> bool:
+    """Whether Redis can be used; False when it does not answer or refuses to be written."""
     try:
-        return bool(execute(lambda server: server.ping()))
+        probe_write()
     except RedisUnavailable:
         return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """Facts about the server. clock: its own time, for comparing with ours."""
+    """Facts about the server. clock: its own time, for comparing with ours. saves: whether it could
+    write its last snapshot and its log."""
 
     version: str
     used_bytes: int
     clock: datetime
+    saves: bool = True
 
 
 def server_info() -> ServerInfo:
@@ -124,4 +191,5 @@ def server_info() -> ServerInfo:
         version=str(info.get("valkey_version") or info.get("redis_version") or "?"),
         used_bytes=int(info.get("used_memory", 0)),
         clock=datetime.fromtimestamp(seconds + micros / 1e6, UTC),
+        saves="err" not in (info.get("rdb_last_bgsave_status"), info.get("aof_last_write_status")),
     )

@@ -19,6 +19,8 @@ from jobs.ephemeral.connection import RedisUnavailable, execute
 BEAT_EVERY_S: Final = 5.0
 EXPIRES_AFTER_S: Final = 20.0
 """A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
+MAX_AHEAD_S: Final = 60.0
+"""So far the clock of another machine may be ahead of ours for its workers to count as alive."""
 REAP_EVERY_S: Final = 15.0
 SWEEP_EVERY_S: Final = 60.0
 """Seconds between two messages of the scheduler for the reaper, and for the sweep."""
@@ -29,12 +31,16 @@ _SWEPT: Final = "storykeep:swept"
 def beat(name: str, now: float | None = None) -> None:
     """Record a worker's heartbeat. Raises nothing while Redis is away: it cannot be known then.
 
-    name: `worker-<process id>@<host>`. now: Unix seconds.
+    name: `worker-<process id>@<host>`. now: Unix seconds. Beats from the future go as well: the
+    clock was set back, and whoever is alive beats again.
     """
     moment = time.time() if now is None else now
     try:
         execute(lambda server: server.zadd(_WORKERS, {name: moment}))
         execute(lambda server: server.zremrangebyscore(_WORKERS, 0, moment - EXPIRES_AFTER_S))
+        execute(
+            lambda server: server.zremrangebyscore(_WORKERS, moment + MAX_AHEAD_S, float("inf"))
+        )
     except RedisUnavailable:
         return
 
@@ -57,7 +63,7 @@ def last_seen(now: float | None = None) -> dict[str, datetime]:
         "list[tuple[str, float]]",
         execute(
             lambda server: server.zrangebyscore(
-                _WORKERS, moment - EXPIRES_AFTER_S, "+inf", withscores=True
+                _WORKERS, moment - EXPIRES_AFTER_S, moment + MAX_AHEAD_S, withscores=True
             )
         ),
     )
@@ -77,8 +83,11 @@ class Sweep:
         return self.at + timedelta(seconds=SWEEP_EVERY_S)
 
     def is_late(self, now: datetime) -> bool:
-        """Two sweeps in a row did not come; a single one may wait its turn behind other work."""
-        return now - self.at > timedelta(seconds=3 * SWEEP_EVERY_S)
+        """Two sweeps in a row did not come; a single one may wait its turn behind other work.
+
+        One from the future counts as well: the clock was set back, and none has come since.
+        """
+        return abs(now - self.at) > timedelta(seconds=3 * SWEEP_EVERY_S)
 
 
 def record_sweep(at: datetime, counts: Mapping[str, int]) -> None:

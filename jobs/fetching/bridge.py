@@ -48,6 +48,8 @@ class TransferThread:
         self._make_client = make_client
         self._ready = threading.Event()
         self._failure: BaseException | None = None
+        self._answered = threading.Event()
+        self._answered.set()
         self._loop: asyncio.AbstractEventLoop
         self._client: StoryClient
         self._end: asyncio.Event
@@ -75,6 +77,14 @@ class TransferThread:
     def alive(self) -> bool:
         """Whether it can be used."""
         return self._thread.is_alive()
+
+    def responds(self) -> bool:
+        """Whether the loop has run since this was last called; it is asked anew each time."""
+        if not self._answered.is_set():
+            return False
+        self._answered.clear()
+        self._loop.call_soon_threadsafe(self._answered.set)
+        return True
 
     def stop(self) -> None:
         """End the loop and close the client; waits at most `CLEAN_UP_S`."""
@@ -162,6 +172,12 @@ def current() -> TransferThread:
         if _thread is None or not _thread.alive:
             _thread = TransferThread(_client)
         return _thread
+
+
+def responds() -> bool:
+    """Whether this process's transfer thread runs its loop, or there is none. Waits for nothing."""
+    thread = _thread
+    return thread is None or not thread.alive or thread.responds()
 
 
 def stop() -> None:

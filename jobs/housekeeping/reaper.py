@@ -14,12 +14,13 @@ from typing import Final
 
 from jobs.errors import Internal, new_bug_id
 from jobs.files.workspace import remove_workspace
+from jobs.housekeeping.clock import HOLD_S, watch
 from jobs.models import Item
-from jobs.queue import claims, settling
-from jobs.queue.backoff import end_impossible_waits
-from jobs.queue.claims import Claim
+from jobs.queue import backoff, claims, settling
+from jobs.queue.claims import LEASE, Claim
 from jobs.queue.dispatch import dispatch
 from jobs.states import ItemState
+from jobs.upstream import breaker
 from jobs.zips import claims as zip_claims
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,21 @@ class ReaperReport:
 
 
 def requeue_stalled(now: datetime) -> ReaperReport:
-    """Requeue what lost workers held, settle what nobody settled, send what is due."""
-    requeued = _requeue_stalled_items(now)
-    packages = _requeue_stalled_packages(now)
-    end_impossible_waits(now)
-    gave_up = settling.give_up_waiting(now)
+    """Requeue what lost workers held, settle what nobody settled, send what is due.
+
+    When the clock was set forward a moment ago, all workers look lost, and get the time to show
+    that they are not. When it was set back, nothing waits for the old time to come again.
+    """
+    if watch.look() < 0:
+        breaker.end_pause()
+        backoff.end_waits()
+    backoff.end_impossible_waits(now)
+    requeued = packages = gave_up = 0
+    if not watch.was_set_forward(LEASE.total_seconds()):
+        requeued = _requeue_stalled_items(now)
+        packages = _requeue_stalled_packages(now)
+    if not watch.was_set_forward(HOLD_S):
+        gave_up = settling.give_up_waiting(now)
     closed = settling.settle_overlooked_jobs(now)
     report = ReaperReport(
         requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)

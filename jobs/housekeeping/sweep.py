@@ -21,6 +21,7 @@ from jobs.ephemeral import heartbeats
 from jobs.files import capacity, disk, store
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
+from jobs.housekeeping.clock import HOLD_S, watch
 from jobs.models import Artifact, Item, Job, Package
 from jobs.queue.claims import LEASE, is_claimed
 from jobs.queue.erasure import erase_rows_and_files
@@ -56,7 +57,16 @@ class SweepReport:
 
 
 def sweep(now: datetime) -> SweepReport:
-    """Remove everything whose time has come; what was removed."""
+    """Remove everything whose time has come; what was removed.
+
+    Nothing is removed for HOLD_S after the clock was set forward: what it then takes for expired
+    may not be, and does not come back.
+    """
+    watch.look()
+    if watch.was_set_forward(HOLD_S):
+        logger.warning("the clock was set forward: nothing is cleaned up for now")
+        heartbeats.record_sweep(now, asdict(SweepReport()))
+        return SweepReport()
     tally = DeletionTally()
     unmounted = disk.is_unmounted()
     if unmounted:  # files that are not there are not lost: their disk may come back

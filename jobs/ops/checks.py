@@ -1,8 +1,9 @@
 """The checks of this instance: one function for each part, in CHECKS, each of which gives findings.
 
-A check changes nothing; the disk check alone writes a file, and removes it. Messages name no
-addresses, paths and host names of ours, for a report is pasted in public. An exception that a check
-raises becomes a finding in `diagnostics`.
+A check changes nothing; to see whether it could, it writes a file that is gone again and a key in
+Redis that expires, and begins a transaction. Messages name no addresses, paths and host names of
+ours, for a report is pasted in public. An exception that a check raises becomes a finding in
+`diagnostics`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity, disk
-from jobs.ops import dashboard
+from jobs.ops import dashboard, readiness
 from jobs.ops.findings import (
     Finding,
     Verdict,
@@ -51,13 +52,28 @@ PROXY_TIMEOUT_S: Final = 3.0
 
 PROXY_HINT: Final = _("Is the proxy running, and is STORYKEEP_PROXY right?")
 NTP_HINT: Final = _("Have the machine set its clock over the network (NTP).")
+REDIS_HINTS: Final[Mapping[str, LazyStr]] = {
+    "away": _("Is Storykeep running (`manage.py up`), or is STORYKEEP_REDIS_URL wrong?"),
+    "password": _("Is the password in STORYKEEP_REDIS_URL right?"),
+    "loading": _("It has just started. Wait a moment."),
+    "read_only": _("It is a replica. STORYKEEP_REDIS_URL has to name the primary."),
+    "no_snapshot": _("Is the disk of Redis full, or its folder gone?"),
+    "full": _("Its memory is full. Raise its maxmemory, or let nothing else use it."),
+}
+"""Hints by the reason `readiness.redis` gives."""
+DATABASE_HINTS: Final[Mapping[str, LazyStr]] = {
+    "busy": _("Something holds it, such as a backup. If that lasts, end what holds it."),
+    "read_only": _("Is it a replica, or are its file and folder read-only?"),
+    "full": _("Make room on its disk."),
+}
+"""Hints by the reason `readiness.database` gives."""
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
 
 Check = Callable[[], Iterator[Finding]]
 
 
 def check_database() -> Iterator[Finding]:
-    """The database: does it answer, and is its schema as new as the code?"""
+    """The database: does it answer, can it be written, is its schema as new as the code?"""
     began = time.monotonic()
     name, version = dashboard.database_version()
     facts = {"name": name, "version": version, "took": short_duration(time.monotonic() - began)}
@@ -75,22 +91,40 @@ def check_database() -> Iterator[Finding]:
             format_lazy(message, n=behind, **facts),
             _("Restart with `manage.py up`, or run `manage.py migrate`."),
         )
-    else:
-        message = _("{name} {version} answers in {took}, up to date")
-        yield Finding("database", Verdict.OK, format_lazy(message, **facts))
+        return
+    reason = readiness.database()
+    if reason:
+        message = _("{name} {version} answers, but cannot be written ({reason})")
+        hint = DATABASE_HINTS.get(reason, "")
+        yield Finding("database", Verdict.FAIL, format_lazy(message, reason=reason, **facts), hint)
+        return
+    message = _("{name} {version} answers in {took}, up to date")
+    yield Finding("database", Verdict.OK, format_lazy(message, **facts))
 
 
 def check_redis() -> Iterator[Finding]:
-    """Redis: does it answer, and how much memory does it use?"""
+    """Redis: does it answer, does it take what is written, and how much memory does it use?"""
     began = time.monotonic()
     try:
         facts = redis_connection.server_info()
-    except RedisUnavailable:
+    except RedisUnavailable as error:
+        password = _("does not accept the password")
+        wrong_password = error.reason == "WRONGPASS"
         yield Finding(
             "redis",
             Verdict.FAIL,
-            _("does not answer"),
-            _("Is Storykeep running (`manage.py up`), or is STORYKEEP_REDIS_URL wrong?"),
+            password if wrong_password else _("does not answer"),
+            REDIS_HINTS["password" if wrong_password else "away"],
+        )
+        return
+    reason = readiness.redis()
+    if reason:
+        message = _("{version} answers, but refuses to be written ({reason})")
+        yield Finding(
+            "redis",
+            Verdict.FAIL,
+            format_lazy(message, version=facts.version, reason=reason),
+            REDIS_HINTS.get(reason, ""),
         )
         return
     kind = _("embedded") if settings.STORYKEEP.embedded_redis else _("external")
@@ -101,7 +135,11 @@ def check_redis() -> Iterator[Finding]:
         took=short_duration(time.monotonic() - began),
         size=lazy_size(facts.used_bytes),
     )
-    yield Finding("redis", Verdict.OK, message)
+    if facts.saves:
+        yield Finding("redis", Verdict.OK, message)
+    else:
+        failing = format_lazy(_("{facts}, but cannot write its snapshot"), facts=message)
+        yield Finding("redis", Verdict.WARN, failing, REDIS_HINTS["no_snapshot"])
 
 
 def check_worker() -> Iterator[Finding]:
@@ -117,7 +155,7 @@ def check_worker() -> Iterator[Finding]:
 
 
 def check_queue() -> Iterator[Finding]:
-    """The queue: is a line due for too long?"""
+    """The queue: is a line due for too long, or does nobody take it?"""
     now = timezone.now()
     depth = dashboard.queue_depth(now)
     message: LazyStr = format_lazy(
@@ -133,6 +171,11 @@ def check_queue() -> Iterator[Finding]:
         message = format_lazy(
             _("{all}, the oldest due for {age}"), all=message, age=short_span(since)
         )
+    if readiness.queue():
+        message = format_lazy(_("{all}, and no worker takes it"), all=message)
+        hint = _("Look at the worker's log. If it says nothing, restart it.")
+        yield Finding("queue", Verdict.FAIL, message, hint)
+        return
     yield Finding("queue", Verdict.WARN if late else Verdict.OK, message)
 
 

@@ -31,9 +31,9 @@ def send(task: str, row_id: UUID) -> bool:
     task: `FETCH_ITEM` or `PACK_PACKAGE`. Waits at most for one short look at Redis; never raises
     when it is away.
     """
-    # Asked first, with a short patience and at most every other second: where Redis hangs rather
+    # Tried first, with a short patience and at most every other second: where Redis hangs rather
     # than refuses, sending took a minute (measured), and someone's request waits for it.
-    if not connection.is_up():
+    if not connection.accepts_writes():
         return False
     try:
         current_app.send_task(
@@ -43,7 +43,7 @@ def send(task: str, row_id: UUID) -> bool:
             ignore_result=True,
             retry=False,
         )
-    except (OperationalError, OSError) as error:
-        logger.warning("the broker is away (%s); it is told later", type(error).__name__)
+    except (OperationalError, *connection.ERRORS) as error:
+        logger.warning("the broker takes nothing (%s); it is told later", type(error).__name__)
         return False
     return True

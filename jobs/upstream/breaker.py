@@ -126,6 +126,18 @@ def shared_state() -> BreakerState | None:
     return BreakerState(datetime.fromtimestamp(_local.until, UTC), code)
 
 
+def end_pause() -> None:
+    """End the time of a pause, for the clock was set back: one item tries whether TikTok answers.
+
+    While Redis is away this process's own pause ends.
+    """
+    now = time.time()
+    _local.until = min(_local.until, now)
+    with suppress(RedisUnavailable):
+        if execute(lambda server: server.exists(_BREAKER)):
+            execute(lambda server: server.hset(_BREAKER, "until", repr(now)))
+
+
 def probe() -> BreakerState | None:
     """Ask leave for one item: None when it may go on, else the state against it, and until when.
 

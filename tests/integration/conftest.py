@@ -95,6 +95,16 @@ class RedisServer:
         """A connection for the test itself."""
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
+    def freeze(self) -> None:
+        """Have it accept connections and answer nothing, until `thaw`."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Gone, and everything in it."""
         if self._process:
@@ -169,28 +179,35 @@ def _database_url() -> str:
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
+def worker_environment(proxy: FakeProxy, **env: str) -> dict[str, str]:
+    """The environment of a worker: ours, and what a user would set to reach the fake."""
+    own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    return (
+        own
+        | {
+            "CELERY_SKIP_CHECKS": "1",
+            "STORYKEEP_DATABASE_URL": _database_url(),
+            "STORYKEEP_PROXY": proxy.url,
+            "STORYKEEP_CA_BUNDLE": proxy.ca_path,
+            "STORYKEEP_LIST_RATE": "0",
+            "STORYKEEP_ITEM_CONCURRENCY": "4",
+        }
+        | env
+    )
+
+
 class Worker:
     """A worker process as `manage.py up` starts it."""
 
     def __init__(self, log: Path, proxy: FakeProxy, **env: str) -> None:
         self.log = log
-        own = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "webapp.worker", "--concurrency", "4"],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=own
-                | {
-                    "CELERY_SKIP_CHECKS": "1",
-                    "STORYKEEP_DATABASE_URL": _database_url(),
-                    "STORYKEEP_PROXY": proxy.url,
-                    "STORYKEEP_CA_BUNDLE": proxy.ca_path,
-                    "STORYKEEP_LIST_RATE": "0",
-                    "STORYKEEP_ITEM_CONCURRENCY": "4",
-                }
-                | env,
+                env=worker_environment(proxy, **env),
             )
 
     @property

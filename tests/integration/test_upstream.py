@@ -167,12 +167,12 @@ def test_progress_goes_through_and_is_forgotten() -> None:
     assert (item_progress.phase, item_progress.found, item_progress.files_total) == ("found", 2, 1)
     progress.erase(item.job_id)
     assert progress.read(item.job_id) == {}
-    assert connection.is_up()
+    assert connection.accepts_writes()
 
 
 def test_redis_comes_back(redis_server: RedisServer) -> None:
-    assert connection.is_up()
+    assert connection.accepts_writes()
     redis_server.stop()
-    assert not connection.is_up()
+    assert not connection.accepts_writes()
     redis_server.start()
-    assert connection.is_up()
+    assert connection.accepts_writes()

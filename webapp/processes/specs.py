@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from webapp.env import Env
+from webapp.processes.pulse import SILENT_AFTER_S
 
 
 class NoRedis(Exception):
@@ -23,7 +24,9 @@ class ProcessSpec:
 
     stage: processes of a lower stage start first and stop last. grace_s: seconds between SIGTERM
     and SIGKILL. socket: path of a Unix socket that answers PING once the next stage may start; ""
-    for none. quiet: output is held back, and shown only when the process dies.
+    for none. quiet: output is held back, and shown only when the process dies. silent_after_s:
+    without a sign of life for so many seconds it is replaced: an answer of its socket, or else a
+    byte into the pipe named by `--pulse-fd` (webapp/processes/pulse.py); 0: it is not watched.
     """
 
     name: str
@@ -32,6 +35,7 @@ class ProcessSpec:
     grace_s: float
     socket: str = ""
     quiet: bool = False
+    silent_after_s: float = 0
 
 
 def redis_binary() -> str:
@@ -70,18 +74,30 @@ def redis(env: Env) -> ProcessSpec:
         "dir": str(env.run_dir),
         "dbfilename": _dump_name(binary),
         "save": "60 1",
+        # What it holds may be lost: a full disk that takes no snapshot must not stop the queue.
+        "stop-writes-on-bgsave-error": "no",
         "appendonly": "no",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }
     argv = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
     return ProcessSpec(
-        name="redis", argv=tuple(argv), stage=0, grace_s=10, socket=socket, quiet=True
+        name="redis",
+        argv=tuple(argv),
+        stage=0,
+        grace_s=10,
+        socket=socket,
+        quiet=True,
+        silent_after_s=SILENT_AFTER_S,
     )
 
 
 def web(env: Env) -> ProcessSpec:
-    """The web server: pages, API and downloads."""
+    """The web server: pages, API and downloads.
+
+    Its own master watches its loop, and kills and replaces a process that hangs. Whether it answers
+    says nothing: with every thread sending a long download it is busy, not dead.
+    """
     host = f"[{env.bind}]" if ":" in env.bind else env.bind
     argv = (
         *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
@@ -97,13 +113,15 @@ def worker(env: Env) -> ProcessSpec:
         *(sys.executable, "-m", "webapp.worker"),
         *("--concurrency", str(env.item_concurrency), "--log-level", env.log_level),
     )
-    return ProcessSpec(name="worker", argv=argv, stage=1, grace_s=30)
+    return ProcessSpec(name="worker", argv=argv, stage=1, grace_s=30, silent_after_s=SILENT_AFTER_S)
 
 
 def scheduler(_env: Env) -> ProcessSpec:
     """The scheduler, which sends periodic tasks."""
     argv = (sys.executable, "-m", "webapp.scheduler")
-    return ProcessSpec(name="scheduler", argv=argv, stage=1, grace_s=5)
+    return ProcessSpec(
+        name="scheduler", argv=argv, stage=1, grace_s=5, silent_after_s=SILENT_AFTER_S
+    )
 
 
 def all_processes(env: Env) -> list[ProcessSpec]:

@@ -25,6 +25,9 @@ QUICK_EXITS_WITHIN_S: Final = 120.0
 FIRST_RESTART_DELAY_S: Final = 0.5
 MAX_RESTART_DELAY_S: Final = 30.0
 SLOW_START_S: Final = 60.0
+WATCH_EVERY_S: Final = 5.0
+FIRST_SIGN_FACTOR: Final = 5
+"""A child that has just started may be silent for so many times longer."""
 _PR_SET_PDEATHSIG: Final = 1
 _LINE_MAX: Final = 16 * 1024
 
@@ -41,7 +44,7 @@ def die_with_parent() -> None:
 
 
 class Child:
-    """A child process: its spec (webapp/processes/specs.py), its pipe, and its exits so far."""
+    """A child process: its spec (webapp/processes/specs.py), its pipes, and its exits so far."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.name: str = spec["name"]
@@ -50,8 +53,11 @@ class Child:
         self.grace_s: float = spec["grace_s"]
         self.socket: str = spec["socket"]
         self.quiet: bool = spec["quiet"]
+        self.silent_after_s: float = spec["silent_after_s"]
         self.process: subprocess.Popen[bytes] | None = None
-        self.output_fd = -1
+        self.output_fd = self.pulse_fd = -1
+        self.was_heard = False
+        self.missed_looks = 0
         self.start_at: float | None = None
         self.kill_at: float | None = None
         self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
@@ -71,14 +77,22 @@ class Child:
                 os._exit(1)
 
         self.start_at = self.kill_at = None
-        self.process = subprocess.Popen(
-            self.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=before_exec,
-        )
+        argv, pulse_fds = self.argv, self.open_pulse()
+        if pulse_fds:
+            argv = [*argv, "--pulse-fd", str(pulse_fds[0])]
+        try:
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=before_exec,
+                pass_fds=pulse_fds,
+            )
+        finally:
+            for fd in pulse_fds:
+                os.close(fd)
         if self.process.stdout:
             self.output_fd = self.process.stdout.fileno()
             os.set_blocking(self.output_fd, False)
@@ -97,16 +111,58 @@ class Child:
 
     def is_ready(self) -> bool:
         """True once its socket answers PING, or when it has none: the next stage may start."""
-        if not self.socket:
-            return True
+        ready = not self.socket or self.ping().startswith(b"+PONG")
+        self.was_heard = self.was_heard or bool(ready and self.socket)
+        return ready
+
+    def ping(self) -> bytes:
+        """The first bytes its socket answers PING with; none within a second: empty."""
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             try:
                 probe.connect(self.socket)
                 probe.sendall(b"PING\r\n")
-                return probe.recv(16).startswith(b"+PONG")
+                return probe.recv(16)
             except OSError:
-                return False
+                return b""
+
+    # silence
+
+    def open_pulse(self) -> tuple[int, ...]:
+        """Open the pipe a watched child beats into, unless it has a socket; the child's end."""
+        self.close_pulse()
+        self.was_heard, self.missed_looks = False, 0
+        if not self.silent_after_s or self.socket:
+            return ()
+        self.pulse_fd, theirs = os.pipe()
+        os.set_blocking(self.pulse_fd, False)
+        return (theirs,)
+
+    def close_pulse(self) -> None:
+        """Close our end of the pipe."""
+        if self.pulse_fd >= 0:
+            os.close(self.pulse_fd)
+            self.pulse_fd = -1
+
+    def gives_sign(self) -> bool:
+        """Whether it has beaten since the last look or, with a socket, answers now."""
+        if self.socket:
+            return bool(self.ping())
+        try:
+            return bool(os.read(self.pulse_fd, 64 * 1024))
+        except OSError:
+            return False
+
+    def is_silent(self, looked_every_s: float) -> bool:
+        """Look for a sign of life; True when none has come for `silent_after_s`.
+
+        Looks are counted, and clocks are not compared: we may have slept as well, machine and all.
+        """
+        heard = self.gives_sign()
+        self.was_heard = self.was_heard or heard
+        self.missed_looks = 0 if heard else self.missed_looks + 1
+        patience_s = self.silent_after_s * (1 if self.was_heard else FIRST_SIGN_FACTOR)
+        return self.missed_looks * looked_every_s >= patience_s
 
 
 def exit_reason(returncode: int) -> str:
@@ -119,11 +175,32 @@ def exit_reason(returncode: int) -> str:
         return f"killed by signal {-returncode}"
 
 
+def answers_200(address: tuple[str, int], path: str) -> bool:
+    """Whether the web process answers a request for this path with 200."""
+    request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
+    try:
+        with socket.create_connection(address, timeout=0.2) as probe:
+            probe.settimeout(2)
+            probe.sendall(request)
+            return probe.recv(64).partition(b" ")[2].startswith(b"200")
+    except OSError:
+        return False
+
+
+def wakeup_fd() -> int:
+    """Have every signal that is handled write into a pipe; its read end, for a selector."""
+    receive, send = os.pipe()
+    for end in (receive, send):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(send, warn_on_full_buffer=False)
+    return receive
+
+
 class Supervisor:
     """The loop: forwards output, reaps and restarts children, starts and stops stage by stage.
 
     plan: `processes` (specs as dicts), `host`, `port`, `live_path` (where the web process answers),
-    `greeting` (lines printed when it does), and `first_restart_delay_s` in tests.
+    `greeting` (lines printed when it does); in tests, `first_restart_delay_s` and `watch_every_s`.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -132,6 +209,8 @@ class Supervisor:
         self.live_path: str = plan["live_path"]
         self.greeting: list[str] = plan["greeting"]
         self.first_restart_delay_s: float = plan.get("first_restart_delay_s", FIRST_RESTART_DELAY_S)
+        self.watch_every_s: float = plan.get("watch_every_s", WATCH_EVERY_S)
+        self.watch_at = 0.0
         self.name_width = max(len(name) for name in ["storykeep", *(c.name for c in self.children)])
         self.selector = selectors.DefaultSelector()
         self.stage = -1
@@ -196,30 +275,17 @@ class Supervisor:
 
     def start_next_stage(self) -> None:
         """Start the next stage once the one before it is ready."""
-        started = [child for child in self.children if child.stage <= self.stage]
-        if not all(child.process and child.is_ready() for child in started):
-            return
         later = [child.stage for child in self.children if child.stage > self.stage]
-        if later:
+        started = [child for child in self.children if child.stage <= self.stage]
+        if later and all(child.process and child.is_ready() for child in started):
             self.stage = min(later)
             for child in self.children:
                 if child.stage == self.stage and not self.stopping:
                     self.start(child)
 
-    def web_is_live(self) -> bool:
-        """Whether the web process answers a request with 200."""
-        request = f"GET {self.live_path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
-        try:
-            with socket.create_connection(self.address, timeout=0.2) as probe:
-                probe.settimeout(2)
-                probe.sendall(request)
-                return probe.recv(64).partition(b" ")[2].startswith(b"200")
-        except OSError:
-            return False
-
     def check_live(self) -> None:
         """Print the greeting once the web process answers, or a warning when that takes long."""
-        if self.web_is_live():
+        if answers_200(self.address, self.live_path):
             self.live = True
             for line in self.greeting:
                 self.log(line)
@@ -243,6 +309,7 @@ class Supervisor:
         if process.stdout:
             self.drain_output(child)
             process.stdout.close()
+        child.close_pulse()
         child.process = None
         if self.stopping:
             return
@@ -280,20 +347,38 @@ class Supervisor:
         """Send SIGTERM to the children of the current stage; their grace begins."""
         for child in self.children:
             if child.process and child.stage == self.stage:
-                child.signal(signal.SIGTERM)
-                child.kill_at = time.monotonic() + child.grace_s
+                self.terminate(child)
 
-    def stop_next_stage(self) -> bool:
-        """Stop the next lower stage once the current one has ended, killing what is overdue.
+    def terminate(self, child: Child) -> None:
+        """Send SIGTERM to a child; its grace begins."""
+        child.signal(signal.SIGTERM)
+        child.kill_at = time.monotonic() + child.grace_s
 
-        False when nothing is left.
-        """
-        now = time.monotonic()
+    def kill_overdue(self) -> None:
+        """Kill children whose grace is over."""
         for child in self.children:
-            if child.process and child.kill_at and now >= child.kill_at:
+            if child.process and child.kill_at and time.monotonic() >= child.kill_at:
                 self.log(f"{child.name} did not stop in {child.grace_s:g} s; killing it")
                 child.kill()
                 child.kill_at = None
+
+    def replace_silent(self) -> None:
+        """Look for signs of life; name and end a child that gives none, to be started again."""
+        now = time.monotonic()
+        if now < self.watch_at:
+            return
+        self.watch_at = now + self.watch_every_s
+        for child in self.children:
+            watched = child.silent_after_s and child.process and child.kill_at is None
+            if watched and child.is_silent(self.watch_every_s):
+                silence = f"no sign of life for {child.silent_after_s:g} s"
+                self.log(f"{child.name} gives {silence}: replacing it")
+                if not child.socket and child.was_heard:
+                    child.signal(signal.SIGUSR2)  # has it write where it hangs
+                self.terminate(child)
+
+    def stop_next_stage(self) -> bool:
+        """Stop the next lower stage once the current one has ended. False when nothing is left."""
         running = [child.stage for child in self.children if child.process]
         if running and max(running) < self.stage:
             self.stage = max(running)
@@ -309,13 +394,9 @@ class Supervisor:
 
     def install_signal_handlers(self) -> None:
         """Have signals wake the loop, through a pipe."""
-        receive, send = os.pipe()
-        for end in (receive, send):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(send, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, self.on_signal)
-        self.selector.register(receive, selectors.EVENT_READ, None)
+        self.selector.register(wakeup_fd(), selectors.EVENT_READ, None)
 
     def select_timeout_s(self) -> float | None:
         """Seconds until the next restart or kill is due; None when the loop can wait for events."""
@@ -323,6 +404,8 @@ class Supervisor:
             return 0.05
         now = time.monotonic()
         due = [at for c in self.children for at in (c.start_at, c.kill_at) if at is not None]
+        if not self.stopping and any(child.silent_after_s for child in self.children):
+            due.append(self.watch_at)
         return max(0.0, min(due) - now) if due else None
 
     def run_once(self) -> bool:
@@ -338,8 +421,10 @@ class Supervisor:
             self.stop()
         for child in self.children:
             self.reap(child)
+        self.kill_overdue()
         if self.stopping:
             return self.stop_next_stage()
+        self.replace_silent()
         for child in self.children:
             if child.start_at is not None and time.monotonic() >= child.start_at:
                 self.start(child)

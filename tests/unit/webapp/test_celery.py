@@ -11,7 +11,7 @@ from jobs.fetching import bridge
 from jobs.queue import broker, dispatch, shutdown
 from webapp import celery
 from webapp.celery import app
-from webapp.processes import side_queue
+from webapp.processes import pulse, side_queue
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,6 +46,20 @@ def test_a_message_is_taken_by_a_worker_that_can_act_on_it_and_read_as_data_alon
     assert app.conf.worker_disable_prefetch
     assert not app.conf.task_acks_late
     assert app.conf.accept_content == ["json"]
+
+
+def test_no_connection_is_held_that_nobody_uses() -> None:
+    """One for broadcasts is idle for hours, until a gateway forgets it."""
+    assert not app.conf.worker_enable_remote_control
+    assert not app.conf.beat_enable_remote_control
+    assert not app.conf.worker_send_task_events
+
+
+def test_a_frozen_redis_holds_the_loop_for_much_less_than_a_hang_is_taken_for() -> None:
+    options = app.conf.broker_transport_options
+    assert options["socket_timeout"] * 4 < pulse.SILENT_AFTER_S
+    assert options["socket_keepalive"]
+    assert options["health_check_interval"] <= 15
 
 
 def test_the_worker_asks_for_messages_on_and_on_once_a_task_has_ended(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.files import disk
+from jobs.ops import readiness
+from tests.factories import make_item
 from tests.memory import redis_stays_away
 from webapp import health
 
 
 @pytest.fixture
 def _redis_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(health.CHECKS, "redis", lambda: True)
+    monkeypatch.setitem(health.CHECKS, "redis", lambda: "")
 
 
 def report(client: Client) -> tuple[int, dict[str, bool]]:
@@ -24,6 +29,8 @@ def report(client: Client) -> tuple[int, dict[str, bool]]:
     body = answer.json()
     assert set(body) == {"ok", "parts"}
     parts = {name: part["ok"] for name, part in body["parts"].items()}
+    for part in body["parts"].values():
+        assert set(part) == ({"ok"} if part["ok"] else {"ok", "reason"})
     assert body["ok"] == all(parts.values()) == (answer.status_code == 200)
     return answer.status_code, parts
 
@@ -45,9 +52,9 @@ def test_ready_when_everything_works(
 ) -> None:
     assert report(client) == (
         200,
-        {"database": True, "migrations": True, "redis": True, "disk": True},
+        {"database": True, "migrations": True, "redis": True, "disk": True, "queue": True},
     )
-    with django_assert_max_num_queries(1):  # that the schema is current is found out once
+    with django_assert_max_num_queries(8):  # that the schema is current is found out once
         report(client)
 
 
@@ -56,7 +63,18 @@ def test_redis_away(client: Client) -> None:
     redis_stays_away()
     status, parts = report(client)
     assert status == 503
-    assert parts == {"database": True, "migrations": True, "redis": False, "disk": True}
+    working = {"database": True, "migrations": True, "disk": True, "queue": True}
+    assert parts == working | {"redis": False}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_a_due_line_that_nobody_takes(client: Client) -> None:
+    """As while the worker hangs, or is not there."""
+    make_item(asked_at=timezone.now() - timedelta(hours=1))
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["queue"] == {"ok": False, "reason": "nobody_takes"}
 
 
 @pytest.mark.django_db
@@ -84,21 +102,21 @@ def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -
     def away() -> None:
         raise OperationalError("password of someone at db.example is wrong")
 
-    monkeypatch.setattr(health._MigrationCheck, "done", False)
+    monkeypatch.setattr(readiness.migrations, "done", False)
     with monkeypatch.context() as broken:
         broken.setattr(connection, "cursor", away)
         answer = client.get("/health/ready")
     assert answer.status_code == 503
-    assert answer.json()["parts"]["database"] == {"ok": False}
+    assert answer.json()["parts"]["database"] == {"ok": False, "reason": "away"}
     assert b"example" not in answer.content
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_redis_up")
 def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    behind = health._MigrationCheck()
+    behind = readiness._Migrations()
     monkeypatch.setitem(health.CHECKS, "migrations", behind)
     monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")])
     assert report(client)[1]["migrations"] is False
     monkeypatch.undo()
-    assert behind()
+    assert behind() == ""

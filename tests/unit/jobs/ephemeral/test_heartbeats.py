@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,17 +20,17 @@ class Sorted:
     def zadd(self, _key: str, members: dict[str, float]) -> None:
         self.members |= members
 
-    def zremrangebyscore(self, _key: str, _least: float, most: float) -> None:
-        self.members = {name: at for name, at in self.members.items() if at > most}
+    def zremrangebyscore(self, _key: str, least: float, most: float) -> None:
+        self.members = {name: at for name, at in self.members.items() if not least <= at <= most}
 
     def zrem(self, _key: str, name: str) -> None:
         self.members.pop(name, None)
 
     def zrangebyscore(
-        self, _key: str, least: float, _most: str, *, withscores: bool
+        self, _key: str, least: float, most: float, *, withscores: bool
     ) -> list[tuple[str, float]]:
         assert withscores
-        return [(name, at) for name, at in self.members.items() if at >= least]
+        return [(name, at) for name, at in self.members.items() if least <= at <= most]
 
     def set(self, _key: str, text: str) -> None:
         self.text = text
@@ -54,6 +54,28 @@ def test_a_silent_worker_is_forgotten(server: Sorted) -> None:
     assert heartbeats.alive(now=1021) == ["worker-2@nas"]
     heartbeats.beat("worker-2@nas", now=1030)
     assert set(server.members) == {"worker-2@nas"}
+
+
+def test_a_dead_worker_does_not_live_on_when_the_clock_is_set_back(server: Sorted) -> None:
+    two_days = 2 * 24 * 60 * 60
+    heartbeats.beat("worker-1@nas", now=1000 + two_days)
+    heartbeats.beat("worker-2@nas", now=1000 + two_days)
+    assert heartbeats.alive(now=1000) == []
+    heartbeats.beat("worker-2@nas", now=1000)
+    assert heartbeats.alive(now=1000) == ["worker-2@nas"]
+    assert set(server.members) == {"worker-2@nas"}
+
+
+def test_a_machine_whose_clock_is_a_little_ahead_is_alive(server: Sorted) -> None:
+    heartbeats.beat("worker-1@nas", now=1030)
+    heartbeats.beat("worker-2@attic", now=1000)
+    assert heartbeats.alive(now=1000) == ["worker-1@nas", "worker-2@attic"]
+
+
+def test_a_clean_up_from_the_future_is_late() -> None:
+    at = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
+    assert heartbeats.Sweep(at, {}).is_late(at - timedelta(days=2))
+    assert not heartbeats.Sweep(at, {}).is_late(at - timedelta(seconds=5))
 
 
 def test_a_worker_may_miss_a_beat_or_two() -> None:

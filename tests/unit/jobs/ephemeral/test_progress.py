@@ -197,4 +197,4 @@ def test_the_real_thing_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_pa
     nobody = redis.Redis.from_url(f"unix://{tmp_path}/none.sock", decode_responses=True)
     monkeypatch.setattr(connection, "_client", lambda: nobody)
     assert progress.read(JOB) == {}
-    assert not connection.is_up()
+    assert not connection.accepts_writes()

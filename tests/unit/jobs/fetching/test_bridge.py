@@ -140,3 +140,27 @@ def test_one_thread_per_process() -> None:
     finally:
         bridge.stop()
         bridge.stop()
+
+
+def test_a_loop_that_is_blocked_does_not_respond() -> None:
+    """As by code that computes or waits on the loop itself; no transfer moves, no limit ends it."""
+    thread = TransferThread(lambda: StoryClient(ClientConfig(page_transport="httpx")))
+    release = threading.Event()
+
+    async def block(_client: StoryClient) -> AsyncGenerator[int, None]:
+        release.wait()
+        yield 1
+
+    try:
+        assert thread.responds()
+        with thread.stream(block) as events:
+            while thread.responds():
+                pass
+            assert not thread.responds()
+            release.set()
+            assert next(event for event in events if event) == 1
+        while not thread.responds():
+            pass
+    finally:
+        release.set()
+        thread.stop()

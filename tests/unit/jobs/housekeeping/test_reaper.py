@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
+from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Item, Job, Package, PackageState
 from jobs.queue import backoff
 from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
+from jobs.upstream import breaker
 from jobs.zips import claims
 from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
@@ -100,11 +102,66 @@ def test_who_goes_politely_has_not_vanished() -> None:
         assert package.state == state
 
 
-def test_a_clock_set_back_leaves_nothing_waiting_for_days(broker: Broker) -> None:
-    now = timezone.now()
-    far = make_item(not_before=now + timedelta(days=2), error_code="upstream_down")
-    near = make_item(not_before=now + timedelta(hours=6), error_code="rate_limited")
-    reaper.requeue_stalled(now)
-    assert broker.sent == [far.pk]
-    near.refresh_from_db()
-    assert near.not_before == now + timedelta(hours=6)
+# --- a clock that is set --------------------------------------------------------------------------
+
+TWO_DAYS = timedelta(days=2)
+
+
+class Jumping(ClockWatch):
+    """A watch over a clock that tests set."""
+
+    def __init__(self) -> None:
+        self.system = 0.0
+        super().__init__(lambda: self.system, lambda: 0.0)
+        self.look()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Jumping:
+    jumping = Jumping()
+    monkeypatch.setattr(reaper, "watch", jumping)
+    return jumping
+
+
+def test_a_clock_set_forward_takes_nothing_from_workers_that_are_well(clock: Jumping) -> None:
+    claim = claimed()
+    clock.system += TWO_DAYS.total_seconds()
+    assert reaper.requeue_stalled(timezone.now() + TWO_DAYS).requeued == 0
+    assert (row(claim).state, row(claim).tries) == (S.RUNNING, 0)
+
+
+def test_a_clock_set_forward_gives_up_nothing_that_waits_for_tiktok(clock: Jumping) -> None:
+    item = make_item(
+        error_code="refused",
+        refused_since=timezone.now(),
+        not_before=timezone.now() + timedelta(minutes=5),
+    )
+    clock.system += TWO_DAYS.total_seconds()
+    assert reaper.requeue_stalled(timezone.now() + TWO_DAYS).gave_up == 0
+    item.refresh_from_db()
+    assert item.state == S.QUEUED
+
+
+def test_a_clock_set_back_lets_everything_go_on_that_waits(
+    clock: Jumping, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+    monkeypatch.setattr(breaker, "end_pause", lambda: ended.append(True))
+    item = make_item(error_code="timed_out", not_before=timezone.now() + timedelta(minutes=50))
+    reaper.requeue_stalled(timezone.now())
+    assert item.pk not in broker.sent
+    clock.system -= 45 * 60
+    reaper.requeue_stalled(timezone.now())
+    assert item.pk in broker.sent
+    assert ended == [True]
+
+
+def test_a_wait_longer_than_any_is_ended_also_when_nobody_saw_the_clock_being_set(
+    broker: Broker,
+) -> None:
+    """As after a restart: the time in the row is all there is."""
+    item = make_item(not_before=timezone.now() + TWO_DAYS)
+    held = make_item(not_before=timezone.now() + timedelta(hours=5))
+    reaper.requeue_stalled(timezone.now())
+    assert item.pk in broker.sent
+    assert held.pk not in broker.sent

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs.files import deletion, store
 from jobs.housekeeping import sweep
+from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, erasure
 from jobs.states import ItemState
@@ -51,6 +52,22 @@ def test_expired_files_go_and_their_rows_say_when() -> None:
     assert store.size(old.pk) is None
     assert store.size(fresh.pk) == 5
     assert sweep.sweep(now).idle
+
+
+def test_a_clock_set_forward_by_mistake_deletes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes for expired would not come back when the clock is put right."""
+    saved = make_artifact(content=b"saved")
+    system = [0.0]
+    watch = ClockWatch(lambda: system[0], lambda: 0.0)
+    monkeypatch.setattr(sweep, "watch", watch)
+    now = timezone.now()
+    assert sweep.sweep(now).idle
+    system[0] += 48 * 60 * 60
+    assert sweep.sweep(now + 48 * HOUR).idle
+    system[0] -= 48 * 60 * 60
+    assert sweep.sweep(now).idle
+    assert store.size(saved.pk) == 5
+    assert sweep.sweep(saved.expires_at + HOUR).expired == 1
 
 
 def test_sessions_that_ended_go() -> None:

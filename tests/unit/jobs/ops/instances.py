@@ -23,6 +23,7 @@ def make_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
         "server_info",
         lambda: connection.ServerInfo(version="7.2.4", used_bytes=1_500_000, clock=now),
     )
+    monkeypatch.setattr(connection, "probe_write", lambda: None)
     monkeypatch.setattr(breaker, "shared_state", lambda: None)
     monkeypatch.setattr(media_hosts, "recent", dict)
     monkeypatch.setattr(heartbeats, "last_seen", lambda: {"worker-7@attic-nas": now})

@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
-from jobs.ephemeral.connection import ServerInfo
+from jobs.ephemeral.connection import RedisUnavailable, ServerInfo
 from jobs.files import disk
-from jobs.ops import checks, dashboard, diagnostics
+from jobs.ops import checks, dashboard, diagnostics, readiness
 from jobs.ops.findings import PARTS, Finding, Report, Verdict
 from jobs.states import ItemState
 from jobs.upstream import breaker, page_identity, site_clock
@@ -89,7 +89,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         "database": Verdict.OK,
         "redis": Verdict.OK,
         "worker": Verdict.FAIL,
-        "queue": Verdict.WARN,
+        "queue": Verdict.FAIL,
         "scheduler": Verdict.FAIL,
         "disk": Verdict.FAIL,
         "clock": Verdict.FAIL,
@@ -101,7 +101,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         "2 unknown hosts, last met 3 h ago: v16.cdn.example, p16.cdn.example"
     )
     assert "3 h ahead of that of Redis" in found["clock"].message
-    assert "the oldest due for 3 h" in found["queue"].message
+    assert "the oldest due for 3 h, and no worker takes it" in found["queue"].message
     assert found["failures"].message.endswith("gone 1")
     assert "too little for new work" in found["disk"].message
 
@@ -237,3 +237,56 @@ def test_who_tiktok_is_asked_as(
     (finding,) = checks.check_identity()
     assert (finding.part, finding.verdict) == ("identity", verdict)
     assert name in str(finding.message)
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict", "words", "hint"),
+    [
+        ("MISCONF", Verdict.FAIL, "refuses to be written (no_snapshot)", "disk of Redis"),
+        ("READONLY", Verdict.FAIL, "refuses to be written (read_only)", "the primary"),
+        ("OOM", Verdict.FAIL, "refuses to be written (full)", "maxmemory"),
+        ("NOPERM", Verdict.FAIL, "refuses to be written (refuses)", ""),
+    ],
+)
+@pytest.mark.usefixtures("_all_is_well")
+def test_a_redis_that_answers_and_refuses_to_be_written(
+    monkeypatch: pytest.MonkeyPatch, reason: str, verdict: Verdict, words: str, hint: str
+) -> None:
+    def refuse() -> None:
+        raise RedisUnavailable(reason)
+
+    monkeypatch.setattr(redis_connection, "probe_write", refuse)
+    (finding,) = checks.check_redis()
+    assert finding.verdict is verdict
+    assert words in finding.message
+    assert hint in finding.hint
+
+
+def test_a_redis_that_does_not_take_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise RedisUnavailable("WRONGPASS")
+
+    monkeypatch.setattr(redis_connection, "server_info", refuse)
+    (finding,) = checks.check_redis()
+    assert finding.message == "does not accept the password"
+    assert "password in STORYKEEP_REDIS_URL" in finding.hint
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_a_redis_that_goes_on_without_its_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = ServerInfo(version="7", used_bytes=0, clock=timezone.now(), saves=False)
+    monkeypatch.setattr(redis_connection, "server_info", lambda: info)
+    (finding,) = checks.check_redis()
+    assert finding.verdict is Verdict.WARN
+    assert finding.message.endswith("but cannot write its snapshot")
+
+
+@pytest.mark.parametrize("reason", ["busy", "read_only", "full", "away"])
+def test_a_database_that_answers_and_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(readiness, "database", lambda: reason)
+    (finding,) = checks.check_database()
+    assert finding.verdict is Verdict.FAIL
+    assert f"cannot be written ({reason})" in finding.message
+    assert finding.hint or reason == "away"

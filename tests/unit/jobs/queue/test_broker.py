@@ -31,12 +31,12 @@ def test_a_broker_that_goes_away_while_it_is_told(
     def refuse(*_args: Any, **_options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(connection, "is_up", lambda: True)
+    monkeypatch.setattr(connection, "accepts_writes", lambda: True)
     monkeypatch.setattr(app, "send_task", refuse)
     assert send(broker.FETCH_ITEM, uuid4()) is False
 
 
 def test_a_redis_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "is_up", lambda: False)
+    monkeypatch.setattr(connection, "accepts_writes", lambda: False)
     monkeypatch.setattr(app, "send_task", lambda *_args, **_options: pytest.fail("it was asked"))
     assert send(broker.FETCH_ITEM, uuid4()) is False

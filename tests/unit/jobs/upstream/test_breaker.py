@@ -5,6 +5,7 @@ What it does with Redis is in tests/integration/test_upstream.py.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -77,3 +78,20 @@ def test_a_pause_reckoned_by_a_clock_that_was_days_ahead_ends_when_it_is_set_rig
 def test_the_longest_pause_is_not_taken_for_one_of_a_wrong_clock() -> None:
     until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
     assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")
+
+
+def test_a_clock_set_back_does_not_make_a_pause_last_for_days() -> None:
+    breaker.open_for(RateLimited(retry_after_s=10**9))
+    assert breaker.open_state()
+    breaker.end_pause()
+    assert breaker.open_state() is None
+    assert breaker.probe() is None  # one line tries
+
+
+def test_a_shared_pause_longer_than_any_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end was written before the clock was set back."""
+    ends = time.time() + 2 * 24 * 60 * 60
+    monkeypatch.setattr(breaker, "execute", lambda _command: [str(ends), "refused"])
+    state = breaker.shared_state()
+    assert state
+    assert state.until <= timezone.now()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
@@ -237,3 +238,15 @@ def test_of_two_sweeps_that_wait_one_is_enough(
     broker.send(SWEEP)  # one that runs does not stand in for one that is sent later
     broker.deliver()
     assert len(housekeeping.waiting) == 1
+
+
+def test_a_task_that_meets_a_locked_database_is_put_off_and_no_crash(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def locked() -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setitem(app.tasks, SWEEP, locked)
+    side_queue._run(SWEEP, ())
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from webapp.env import Env
-from webapp.processes import specs
+from webapp.processes import pulse, specs
 
 
 def env(**facts: object) -> Env:
@@ -27,6 +27,15 @@ def test_redis_comes_first_and_is_private() -> None:
     assert options["--unixsocket"] == first.socket
     assert options["--unixsocketperm"] == "700"
     assert options["--maxmemory-policy"] == "noeviction"
+    # A full disk takes no snapshot; what would be lost may be, so the queue goes on.
+    assert options["--stop-writes-on-bgsave-error"] == "no"
+    assert options["--appendonly"] == "no"
+
+
+def test_what_can_hang_is_watched_and_the_web_server_watches_itself() -> None:
+    patience = {spec.name: spec.silent_after_s for spec in specs.all_processes(env(redis_url=None))}
+    assert patience.pop("web") == 0
+    assert set(patience.values()) == {pulse.SILENT_AFTER_S}
 
 
 def test_a_redis_of_ones_own_is_left_alone() -> None:

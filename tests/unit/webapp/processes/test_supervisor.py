@@ -24,7 +24,7 @@ class Run:
 
     def __init__(self, folder: Path, specs: list[dict[str, Any]]) -> None:
         plan = folder / "plan.json"
-        base = {"stage": 1, "grace_s": 5, "socket": "", "quiet": False}
+        base = {"stage": 1, "grace_s": 5, "socket": "", "quiet": False, "silent_after_s": 0}
         with socket.socket() as probe:  # nobody listens there: the web part is never live
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -37,6 +37,7 @@ class Run:
                     "live_path": "/",
                     "greeting": ["hello"],
                     "first_restart_delay_s": 0.01,
+                    "watch_every_s": 0.1,
                 }
             )
         )
@@ -218,6 +219,81 @@ def test_a_stage_waits_for_the_one_before(run: Any, tmp_path: Path) -> None:
     assert started.stop() == 0
     assert not any("noise" in line for line in started.lines)
     assert started.lines[-1] == "storykeep | stopped"
+
+
+BEATING = """
+import faulthandler, os, signal, sys, time
+faulthandler.register(signal.SIGUSR2)
+pulse = int(sys.argv[sys.argv.index("--pulse-fd") + 1])
+print(os.getpid(), flush=True)
+while True:
+    os.write(pulse, b".")
+    time.sleep(0.05)
+"""
+
+
+def beating(name: str, script: str = BEATING, **facts: Any) -> dict[str, Any]:
+    """The spec of a child that is watched, and beats until something happens to it."""
+    argv = [sys.executable, "-c", script]
+    return {"name": name, "argv": argv, "silent_after_s": 1.5, "grace_s": 0.3, **facts}
+
+
+def test_a_stopped_part_is_named_and_replaced(run: Any) -> None:
+    started = run(beating("worker"), sh("web", "sleep 100"))
+    worker = int(started.until("worker").split()[-1])
+    os.kill(worker, signal.SIGSTOP)
+    assert "worker gives no sign of life for 1.5 s: replacing it" in started.until("no sign")
+    started.until("worker did not stop in 0.3 s; killing it")
+    assert "worker died (killed by SIGKILL); starting it again" in started.until("died")
+    assert is_gone(worker)
+    assert int(started.until("worker").split()[-1]) != worker
+    assert started.stop() == 0
+
+
+def test_a_part_whose_loop_hangs_says_where(run: Any) -> None:
+    stuck = BEATING.replace("time.sleep(0.05)", "time.sleep(1000)")
+    orderly = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+    started = run(beating("worker", orderly + stuck))
+    started.until("gives no sign of life")
+    started.until('File "<string>", line 10 in <module>')
+    assert "worker died (exit 0); starting it again" in started.until("died")
+    started.stop()
+
+
+def test_a_part_that_takes_long_to_start_is_not_taken_to_hang(run: Any) -> None:
+    slow = BEATING.replace("while True", "time.sleep(3)\nprint('up', flush=True)\nwhile True")
+    started = run(beating("worker", slow))
+    started.until("up")
+    assert not any("sign of life" in line for line in started.lines)
+    started.stop()
+
+
+def test_a_supervisor_that_slept_too_blames_nobody(run: Any) -> None:
+    """As when the machine is suspended: it counts looks, and compares no clocks."""
+    started = run(beating("worker"), sh("web", "sleep 5; echo later; sleep 100"))
+    worker = int(started.until("worker").split()[-1])
+    started.process.send_signal(signal.SIGSTOP)
+    os.kill(worker, signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        started.process.wait(3)
+    started.process.send_signal(signal.SIGCONT)
+    os.kill(worker, signal.SIGCONT)
+    started.until("later")
+    assert not any("sign of life" in line for line in started.lines)
+    started.stop()
+
+
+def test_a_redis_that_accepts_and_never_answers_is_replaced(run: Any, tmp_path: Path) -> None:
+    path = f"{tmp_path}/s"
+    mute = "import pathlib\npathlib.Path(sys.argv[1]).unlink(missing_ok=True)\n"
+    script = SERVER.replace("time.sleep(0.3)\n", mute).replace("while True:", "for _ in range(4):")
+    argv = [sys.executable, "-c", script + "time.sleep(1000)\n", path]
+    redis = {"name": "redis", "argv": argv, "stage": 0, "socket": path, "silent_after_s": 0.3}
+    started = run(redis, sh("web", "echo up; sleep 100"))
+    started.until("up")
+    assert "redis gives no sign of life for 0.3 s" in started.until("no sign")
+    assert "redis died (killed by SIGTERM)" in started.until("died")
+    started.stop()
 
 
 def test_a_quiet_part_is_heard_when_it_dies(run: Any) -> None:

@@ -1,0 +1,147 @@
+"""Readiness: whether each part can be used, tried as the app uses it: written, not only asked.
+
+Each probe gives a bare reason, "" when all is well; reasons are public and name nobody. They are
+what `/health/ready` and the diagnosis have in common.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
+from django.utils import timezone
+
+from jobs.ephemeral import connection as redis_connection
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.files import disk
+from jobs.models import Item
+from jobs.queue.claims import LEASE
+from jobs.states import ItemState
+from stories.errors import StoriesError
+
+NOBODY_TAKES_AFTER: Final = timedelta(minutes=2)
+"""A line that could start for this long, while nothing runs and nothing was begun, is left lying.
+Longer than a message is lost for, and than a worker that hangs takes to be replaced."""
+BUSY_AFTER_MS: Final = 3000
+"""Milliseconds a probe waits for SQLite's write lock: a sweep may hold it for a moment."""
+
+_REDIS_REASONS: Final[Mapping[str, str]] = {
+    "READONLY": "read_only",
+    "MISCONF": "no_snapshot",
+    "OOM": "full",
+    "WRONGPASS": "password",
+    "LOADING": "loading",
+}
+_SQLITE_REASONS: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_FULL: "full",
+}
+
+Probe = Callable[[], str]
+
+
+def database() -> str:
+    """Whether a statement that writes is taken: "" or "busy", "read_only", "full", "away"."""
+    try:
+        with _short_patience(), transaction.atomic(), connection.cursor() as cursor:
+            # It changes no row. Beginning a transaction alone would do on a read-only SQLite, too.
+            cursor.execute("UPDATE jobs_job SET note = note WHERE 1 = 0")
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        cause = error.__cause__
+        if getattr(cause, "sqlstate", None) == "25006":  # PostgreSQL: read_only_sql_transaction
+            return "read_only"
+        return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "away")
+    return ""
+
+
+@contextmanager
+def _short_patience() -> Iterator[None]:
+    """Have SQLite say soon that it is locked, and not when a request's patience ends."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        (patience_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_AFTER_MS}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience_ms)}")
+
+
+class _Migrations:
+    """Whether every migration is applied. Once true, it stays so while this process runs."""
+
+    done = False
+
+    def __call__(self) -> str:
+        if not self.done:
+            executor = MigrationExecutor(connection)
+            self.done = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return "" if self.done else "behind"
+
+
+migrations: Final = _Migrations()
+
+
+def redis() -> str:
+    """Whether Redis takes what is written: "" or "away", "password", "loading", "read_only" (it is
+    a replica), "no_snapshot" (its disk), "full" (its memory), "refuses"."""
+    try:
+        redis_connection.probe_write()
+    except RedisUnavailable as error:
+        return _REDIS_REASONS.get(error.reason, "refuses" if error.reason else "away")
+    return ""
+
+
+def artifact_disk() -> str:
+    """Whether files can be saved: "" or "not_mounted", "full" (less than STORYKEEP_DISK_MIN_FREE
+    is left), "not_writable"."""
+    try:
+        if disk.is_unmounted():
+            return "not_mounted"
+        if disk.free_bytes() < settings.STORYKEEP.disk_min_free:
+            return "full"
+        disk.probe_write()
+    except (OSError, StoriesError):
+        return "not_writable"
+    return ""
+
+
+def queue() -> str:
+    """Whether lines are taken: "", or "nobody_takes" when one is due for NOBODY_TAKES_AFTER and no
+    worker works.
+
+    A queue that is merely long is ready, for then something runs.
+    """
+    now = timezone.now()
+    since = now - NOBODY_TAKES_AFTER
+    overdue = Item.objects.due(now).filter(
+        Q(not_before=None) | Q(not_before__lte=since), asked_at__lte=since
+    )
+    if not overdue.exists():
+        return ""
+    running = Q(state=ItemState.RUNNING, heartbeat_at__gt=now - LEASE)
+    begun = Q(claimed_at__gt=since)
+    return "" if Item.objects.filter(running | begun).exists() else "nobody_takes"
+
+
+PROBES: Final[Mapping[str, Probe]] = {
+    "database": database,
+    "migrations": migrations,
+    "redis": redis,
+    "disk": artifact_disk,
+    "queue": queue,
+}
+"""The probes by the part they try, in the order of the report."""

@@ -1,0 +1,124 @@
+"""Connections to Redis that are lost in silence: the worker goes on, and ends when asked to."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.models import Job
+from jobs.queue import submission
+from tests.factories import make_user
+from tests.fake_tiktok import FakeTikTok
+from tests.integration.conftest import RedisServer, Start, eventually
+
+
+def submit(line: str) -> Job:
+    return submission.submit(make_user("alice"), [line])
+
+
+def is_settled(job: Job) -> bool:
+    job.refresh_from_db()
+    return job.settled_at is not None
+
+
+class MuteableProxy:
+    """A TCP proxy in front of Redis. Mute, it accepts and reads, and forwards nothing."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._selector = selectors.DefaultSelector()
+        self._peers: dict[socket.socket, socket.socket] = {}
+        self._ended = threading.Event()
+        self.mute = False
+        self._forgotten: set[socket.socket] = set()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The address for STORYKEEP_REDIS_URL."""
+        return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+
+    def forget_connections(self) -> None:
+        """Forward nothing more over what is open now, as a firewall does that forgot it."""
+        self._forgotten |= set(self._peers)
+
+    def close(self) -> None:
+        """End, with all connections."""
+        self._ended.set()
+        self._thread.join()
+        for end in (*self._peers, self._listener):
+            end.close()
+        self._selector.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            for key, _ in self._selector.select(0.05):
+                assert isinstance(key.fileobj, socket.socket)
+                if key.fileobj is self._listener:
+                    self._accept()
+                else:
+                    self._forward(key.fileobj)
+
+    def _accept(self) -> None:
+        caller, _ = self._listener.accept()
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(self._target))
+        self._peers |= {caller: server, server: caller}
+        for end in (caller, server):
+            self._selector.register(end, selectors.EVENT_READ)
+
+    def _forward(self, end: socket.socket) -> None:
+        try:
+            data = end.recv(64 * 1024)
+            if not data:
+                raise ConnectionError
+            if not self.mute and end not in self._forgotten:
+                self._peers[end].sendall(data)
+        except OSError:
+            for side in (end, self._peers.pop(end)):
+                self._peers.pop(side, None)
+                self._forgotten.discard(side)
+                self._selector.unregister(side)
+                side.close()
+
+
+@pytest.fixture
+def gateway(redis_server: RedisServer) -> Iterator[MuteableProxy]:
+    """A gateway between the worker and Redis."""
+    proxy = MuteableProxy(redis_server.socket)
+    yield proxy
+    proxy.close()
+
+
+def test_a_lost_connection_for_broadcasts_stops_no_worker(
+    start_worker: Start, tiktok: FakeTikTok, redis_server: RedisServer
+) -> None:
+    tiktok.account("corner.bakery").video(seconds=1)
+    worker = start_worker().ready()
+    with redis_server.client() as client:
+        client.client_kill_filter(_type="pubsub")
+        job = submit("@corner.bakery")
+        eventually(lambda: is_settled(job))
+        assert client.client_list(_type="pubsub") == []
+    assert worker.stop() == 0
+
+
+def test_a_gateway_that_forgets_idle_connections_stops_no_worker(
+    start_worker: Start, tiktok: FakeTikTok, gateway: MuteableProxy
+) -> None:
+    """No end of connection is ever seen: neither FIN nor RST."""
+    tiktok.account("corner.bakery").video(seconds=1)
+    worker = start_worker(STORYKEEP_REDIS_URL=gateway.url).ready()
+    gateway.forget_connections()
+    eventually(lambda: "dropping stale connection" in worker.output, within=60)
+    job = submit("@corner.bakery")
+    eventually(lambda: is_settled(job))
+    assert worker.stop() == 0

@@ -1,0 +1,190 @@
+"""A database that is locked or away: 503 with Retry-After wherever it is met, and never 500."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.test import Client
+
+from accounts import tokens
+from jobs.models import Job
+from tests.factories import make_user
+from webapp.busy import RETRY_AFTER_S, is_busy
+
+PASSWORD = "alicealice"
+
+
+def raised(error: Exception, cause: Exception | None) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def postgresql(state: str | None) -> Exception:
+    cause = Exception("what the server said")
+    cause.sqlstate = state  # type: ignore[attr-defined]
+    return cause
+
+
+@pytest.mark.parametrize(
+    ("state", "busy"),
+    [
+        pytest.param("40P01", True, id="a deadlock"),
+        pytest.param("40001", True, id="could not serialize"),
+        pytest.param("53300", True, id="too many connections"),
+        pytest.param("55P03", True, id="a lock that was not to be had"),
+        pytest.param("57P01", True, id="the server is shut down"),
+        pytest.param("57P03", True, id="the server starts"),
+        pytest.param("08006", True, id="the connection broke"),
+        pytest.param(None, True, id="no answer at all"),
+        pytest.param("42P01", False, id="no such table"),
+        pytest.param("22003", False, id="a number out of range"),
+    ],
+)
+def test_what_postgresql_says(state: str | None, busy: bool) -> None:
+    assert is_busy(raised(OperationalError("…"), postgresql(state))) is busy
+
+
+def test_a_connection_that_was_closed_meanwhile() -> None:
+    assert is_busy(raised(InterfaceError("the connection is closed"), postgresql(None)))
+
+
+def test_what_is_a_bug() -> None:
+    assert not is_busy(raised(DatabaseError("…"), postgresql("57014")))
+    assert not is_busy(OperationalError("made up, by nobody's driver"))
+    assert not is_busy(ValueError("database is locked"))
+
+
+def test_a_table_that_is_missing_is_a_bug() -> None:
+    with sqlite3.connect(":memory:") as database, pytest.raises(sqlite3.Error) as caught:
+        database.execute("SELECT * FROM nothing")
+    database.close()
+    assert not is_busy(raised(OperationalError("no such table"), caught.value))
+
+
+# --- SQLite, held ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice(transactional_db: None) -> User:
+    """Alice, whose password is known."""
+    cache.clear()  # wrong passwords of other tests are counted
+    return make_user("alice")
+
+
+@pytest.fixture
+def held(alice: User) -> Iterator[sqlite3.Connection]:
+    """SQLite while a backup holds it; every statement of ours gives up after 50 ms."""
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite alone has one lock for all")
+    path = str(connection.settings_dict["NAME"])
+    if not Path(path).is_file():
+        pytest.skip("in memory")
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 50")
+    backup = sqlite3.connect(path, isolation_level=None)
+    yield backup
+    if backup.in_transaction:
+        backup.execute("ROLLBACK")
+    backup.close()
+    connection.close()
+
+
+def begin(backup: sqlite3.Connection) -> None:
+    backup.execute("BEGIN EXCLUSIVE")
+
+
+def check_page(response: Any) -> None:
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "The database is busy for a moment" in response.content.decode()
+
+
+def browser_of(user: User) -> Client:
+    browser = Client(raise_request_exception=False)
+    browser.force_login(user)
+    return browser
+
+
+def test_a_submission_by_api_while_a_backup_holds_sqlite(
+    alice: User, held: sqlite3.Connection
+) -> None:
+    headers = {"Authorization": f"Bearer {tokens.create(alice, 'phone')}"}
+    begin(held)
+    response = Client(raise_request_exception=False).post(
+        "/api/v1/jobs",
+        {"text": "@corner.bakery"},
+        content_type="application/json",
+        headers=headers,
+    )
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == str(RETRY_AFTER_S)
+    error = response.json()["error"]
+    assert (error["code"], error["retryable"]) == ("busy", True)
+    assert error["retry_after_s"] == RETRY_AFTER_S
+    held.execute("ROLLBACK")
+    assert not Job.objects.exists()
+
+
+def test_a_paste_while_a_backup_holds_sqlite(alice: User, held: sqlite3.Connection) -> None:
+    browser = browser_of(alice)
+    begin(held)
+    check_page(browser.post("/", {"text": "@corner.bakery"}))
+    held.execute("ROLLBACK")
+    assert browser.post("/", {"text": "@corner.bakery"}).status_code == 302
+
+
+def test_reading_goes_on_while_a_backup_holds_sqlite(alice: User, held: sqlite3.Connection) -> None:
+    browser = browser_of(alice)
+    browser.post("/", {"text": "@corner.bakery"})
+    job = Job.objects.get()
+    headers = {"Authorization": f"Bearer {tokens.create(alice, 'phone')}"}
+    begin(held)
+    for path in ("/", f"/jobs/{job.pk}/", f"/jobs/{job.pk}/progress/", "/history/"):
+        assert browser.get(path).status_code == 200
+    assert Client().get(f"/api/v1/jobs/{job.pk}", headers=headers).status_code == 200
+
+
+def test_signing_in_while_a_backup_holds_sqlite(alice: User, held: sqlite3.Connection) -> None:
+    begin(held)
+    browser = Client(raise_request_exception=False)
+    check_page(browser.post("/login/", {"login": "alice", "password": PASSWORD}))
+
+
+def test_an_act_of_an_admin_while_a_backup_holds_sqlite(held: sqlite3.Connection) -> None:
+    browser = browser_of(User.objects.create_superuser("admin"))
+    begin(held)
+    person = {"username": "bob", "usable_password": "false"}
+    check_page(browser.post("/admin/auth/user/add/", person))
+
+
+def test_a_poll_while_even_reading_is_not_possible(
+    alice: User, held: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is read by a middleware, outside of any view."""
+    browser = browser_of(alice)
+
+    def locked(*_: Any, **__: Any) -> None:
+        if not held.in_transaction:
+            begin(held)
+        connection.cursor().execute("BEGIN IMMEDIATE")
+
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", locked)
+    check_page(browser.get("/history/"))
+
+
+def test_a_database_that_is_busy_is_no_error_in_the_log(
+    alice: User, held: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = browser_of(alice)
+    begin(held)
+    browser.post("/", {"text": "@corner.bakery"})
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "corner.bakery" not in caplog.text
