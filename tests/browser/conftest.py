@@ -110,6 +110,8 @@ def stack(chromium: Browser) -> Iterator[Stack]:
     slow = tiktok.account("slow.tide", nickname="Slow Tide")
     for number in range(4):
         slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
+    gallery = tiktok.account("long.gallery", nickname="Long Gallery")
+    gallery.carousel(12, size=(90, 160), caption="twelve of them")
     port = _free_port()
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")
