@@ -1,4 +1,5 @@
-"""Middleware: security headers, HEAD without a body, no cached pages, the reader's time zone."""
+"""Middleware: security headers, HEAD without a body, health probes by any name, no cached pages,
+the reader's time zone."""
 
 from __future__ import annotations
 
@@ -8,7 +9,11 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.utils import timezone
+
+PROBES: Final = "/health/"
+"""The beginning of paths that are answered under any host name."""
 
 ZONE_COOKIE: Final = "zone"
 """Cookie with the reader's time zone, as `Europe/Berlin`; set by clocks.js."""
@@ -59,6 +64,30 @@ def head_without_body(
         response = get_response(request)
         if request.method == "HEAD" and isinstance(response, HttpResponse):
             response.content = b""
+        return response
+
+    return respond
+
+
+def health_probes(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Answer what is below /health/ whatever the Host header says.
+
+    Probes come by address, by a container's name or without a Host. The views build no link and
+    read no header, so there is nothing a wrong one could do; every other page goes on refusing it.
+    """
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(PROBES):
+            return get_response(request)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return get_response(request)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        # What CommonMiddleware sets, which would ask for the host.
+        response.headers["Content-Length"] = str(len(response.content))
         return response
 
     return respond

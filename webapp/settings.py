@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
     "webapp.middleware.head_without_body",
+    "webapp.middleware.health_probes",
     "webapp.middleware.no_store_when_signed_in",
     "webapp.middleware.reader_time_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
