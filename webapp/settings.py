@@ -271,6 +271,8 @@ LOGGING = {
         "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
         # Whoever scans the network sends hosts of all kinds; the answer is a plain 400.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # It would repeat what a stranger sent as Origin or Referer; error_pages.py logs a line.
+        "django.security.csrf": {"level": "CRITICAL"},
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},

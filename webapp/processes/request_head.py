@@ -20,6 +20,8 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 class BoundedRequest(Request):  # type: ignore[misc]
     """A request whose headers are refused (431) beyond MAX_HEAD_BYTES in all."""
 
+    max_buffer_headers: int
+
     def parse(self, unreader: Any) -> Any:
         """Read the head; returns what came after it. Raises LimitRequestHeaders."""
         self.max_buffer_headers = min(self.max_buffer_headers, MAX_HEAD_BYTES)
