@@ -101,9 +101,12 @@ class _Site(BaseHTTPRequestHandler):
     def _pass_on(self, path: str, body: bytes | None) -> None:
         instance = HTTPConnection("127.0.0.1", self.front.port, timeout=30)
         headers = {name: value for name, value in self.headers.items() if name != "Connection"}
-        instance.request(self.command, path, body, headers)
-        answer = instance.getresponse()
-        content = answer.read()
+        try:
+            instance.request(self.command, path, body, headers)
+            answer = instance.getresponse()
+            content = answer.read()
+        finally:
+            instance.close()
         self.front.statuses.append((answer.status, self.command, self.path))
         self.send_response(answer.status)
         for name, value in answer.getheaders():
@@ -114,7 +117,6 @@ class _Site(BaseHTTPRequestHandler):
             self.send_header("Content-Length", whole or str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-        instance.close()
 
 
 class _Door(BaseHTTPRequestHandler):
