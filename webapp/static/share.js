@@ -42,6 +42,7 @@
   let files = [];
   let limits = sharing.LIMITS;
   let refusals = 0; // in a row
+  let counted = ""; // the words about what is in it
   let call = 0; // of navigator.share, the latest
   let apart = {}; // files for a download instead, by reason
   let stop = new AbortController();
@@ -107,10 +108,11 @@
     const tell = () => {
       if (signal.aborted) return;
       if (total) bar.value = Math.min(100, (100 * bytes) / total);
-      amounts.textContent = say("ready", round.length, {
+      counted = say("ready", round.length, {
         done: number.format(ready),
         size: megabytes.format(bytes / 1e6),
       });
+      amounts.textContent = counted;
     };
     bar.hidden = false;
     if (total) bar.value = 0;
@@ -219,7 +221,7 @@
     const { signal } = stop;
     // Whether or not an answer comes: the next round does not wait for it.
     next.hidden = rounds.length < 2;
-    amounts.textContent = "";
+    amounts.textContent = counted;
     let fault = "";
     try {
       await navigator.share({ files });
