@@ -1,5 +1,5 @@
 """Error pages: 500 with an id to quote, 503 while the database is busy, 400 and 413, and 403 for a
-form without a CSRF token.
+form that fails the CSRF check.
 
 Requests below the API's prefix get JSON instead of a page.
 """
@@ -9,15 +9,21 @@ from __future__ import annotations
 import logging
 import sys
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.shortcuts import render
 from django.template import loader
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views import csrf
 
 from jobs.errors import Busy, message_and_hint, new_bug_id
 from jobs.pages import home
+from webapp import wrong_address
 from webapp.api import error_response
 from webapp.busy import RETRY_AFTER_S, is_busy
 
@@ -65,13 +71,27 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if too_large:
         logger.warning("a form over the limit was refused: %s", type(exception).__name__)
     status = 413 if too_large else 400
+    wrong = wrong_address.of_host(request) if isinstance(exception, DisallowedHost) else None
     if _is_api_request(request):
-        return error_response(status, "bad_request", _("This request makes no sense."))
-    content = loader.render_to_string("400.html", {"too_large": too_large, "status": status})
-    return HttpResponse(content, status=status)
+        message = wrong.message if wrong else _("This request makes no sense.")
+        hint = f"{wrong.hint} {wrong.setting}" if wrong else ""
+        return error_response(status, "bad_request", message, hint)
+    context = {"too_large": too_large, "status": status, "wrong": wrong}
+    return HttpResponse(loader.render_to_string("400.html", context), status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The page for a form without a valid CSRF token (403); a paste is shown again."""
-    paste = home.expired_form(request) if request.path == reverse("home") else None
-    return paste or csrf.csrf_failure(request, reason)
+    """The page for a form that fails the CSRF check (403); a paste is shown again.
+
+    It says whether the form was old or came from an address that is not this instance's.
+    """
+    wrong = wrong_address.of_form(request, reason)
+    problem = None
+    if wrong is None:
+        logger.warning("a form was refused: %s", reason)
+    else:
+        problem = home.Problem(
+            message=wrong.message, hint=" ".join((wrong.hint, wrong.setting)).strip(), field=""
+        )
+    paste = home.expired_form(request, problem) if request.path == reverse("home") else None
+    return paste or render(request, "403_csrf.html", {"wrong": wrong}, status=403)

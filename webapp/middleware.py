@@ -1,4 +1,5 @@
-"""Middleware: security headers, HEAD as GET, no cached pages, the reader's time zone."""
+"""Middleware: security headers, HEAD as GET, health probes by any name, no cached pages, the
+reader's time zone."""
 
 from __future__ import annotations
 
@@ -7,9 +8,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from jobs.files import times
+
+PROBES: Final = "/health/"
+"""The beginning of paths that are answered under any host name."""
 
 ZONE_COOKIE: Final = "zone"
 """Cookie with the reader's time zone, as `Europe/Berlin`; set by clocks.js."""
@@ -73,6 +78,30 @@ def head_as_get(
             return response
         response.close()
         return HttpResponse(status=response.status_code, headers=response.headers)
+
+    return respond
+
+
+def health_probes(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Answer what is below /health/ whatever the Host header says.
+
+    Probes come by address, by a container's name or without a Host. The views build no link and
+    read no header, so there is nothing a wrong one could do; every other page goes on refusing it.
+    """
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(PROBES):
+            return get_response(request)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return get_response(request)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        # What CommonMiddleware sets, which would ask for the host.
+        response.headers["Content-Length"] = str(len(response.content))
+        return response
 
     return respond
 

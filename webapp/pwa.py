@@ -33,8 +33,11 @@ SHELL = (
     "shell.js",
     "classify.js",
     "clocks.js",
+    "held-forms.js",
     "paste.js",
     "progress.js",
+    "requests.js",
+    "share-plan.js",
     "share.js",
     "viewer.js",
 )

@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
     "webapp.middleware.head_as_get",
+    "webapp.middleware.health_probes",
     "webapp.middleware.no_store_when_signed_in",
     "webapp.middleware.reader_time_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -273,6 +274,8 @@ LOGGING = {
         "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
         # Whoever scans the network sends hosts of all kinds; the answer is a plain 400.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # It would repeat what a stranger sent as Origin or Referer; error_pages.py logs a line.
+        "django.security.csrf": {"level": "CRITICAL"},
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},

@@ -13,13 +13,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def mounted(prefix: str, inner: WsgiApp) -> WsgiApp:
-    """The application under a sub-path, whether or not the proxy in front strips the prefix."""
+def mounted(prefix: str, inner: WsgiApp, leads_somewhere: Callable[[str], bool]) -> WsgiApp:
+    """The application under a sub-path, whether or not the proxy in front strips the prefix.
+
+    leads_somewhere: whether a path is one of ours. Below `/stories`, what arrives as
+    `/stories/<id>/clean/` has lost its prefix already: without it, it would lead nowhere.
+    """
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == prefix or path.startswith(f"{prefix}/"):
-            environ["PATH_INFO"] = path[len(prefix) :] or "/"
+            stripped = path[len(prefix) :] or "/"
+            if leads_somewhere(stripped) or not leads_somewhere(path):
+                environ["PATH_INFO"] = stripped
         return inner(environ, start_response)
 
     return application
@@ -28,8 +34,10 @@ def mounted(prefix: str, inner: WsgiApp) -> WsgiApp:
 def _application() -> WsgiApp:
     inner = get_wsgi_application()
     from django.conf import settings
+    from django.urls import is_valid_path
 
-    return mounted(settings.FORCE_SCRIPT_NAME, inner) if settings.FORCE_SCRIPT_NAME else inner
+    prefix: str | None = settings.FORCE_SCRIPT_NAME
+    return mounted(prefix, inner, is_valid_path) if prefix else inner
 
 
 application = _application()

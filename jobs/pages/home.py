@@ -85,16 +85,16 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("job", job.pk)
 
 
-def expired_form(request: HttpRequest) -> HttpResponse | None:
-    """The form with what was sent from a page whose CSRF token had expired, to be sent again.
+def expired_form(request: HttpRequest, problem: Problem | None = None) -> HttpResponse | None:
+    """The form with what was sent in one that failed the CSRF check, to be sent again.
 
-    None when the page was another user's.
+    problem: why it failed, when not for its age. None when the page was another user's.
     """
     if not request.user.is_authenticated:
         return _redirect_to_login(request)
     if _writer_id(request) != str(request.user.pk):
         return None
-    problem = Problem(
+    problem = problem or Problem(
         message=_("This page was too old, and nothing was sent."),
         hint=_("All you typed is still here: send it once more."),
         field="",

@@ -85,7 +85,8 @@ class Stack:
     folder: Path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody uses at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -110,7 +111,9 @@ def stack(chromium: Browser) -> Iterator[Stack]:
     slow = tiktok.account("slow.tide", nickname="Slow Tide")
     for number in range(4):
         slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
-    port = _free_port()
+    gallery = tiktok.account("long.gallery", nickname="Long Gallery")
+    gallery.carousel(12, size=(90, 160), caption="twelve of them")
+    port = free_port()
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")
     }

@@ -126,57 +126,6 @@ def test_what_plain_http_cannot_do_is_said_once(visit: Open) -> None:
     expect(note).to_be_hidden()
 
 
-def test_closing_the_phones_sheet_is_no_fault(visit: Open) -> None:
-    page = on_phone(visit)
-    paste(page, "@foggy.morning")
-    settle(page)
-    page.locator("#share-all").tap()
-    page.evaluate("window.answers.push('AbortError', 'NotAllowedError')")
-    go = page.locator("[data-go]")
-    expect(go).to_be_enabled()
-    go.tap()
-    expect(go).to_be_enabled()
-    expect(page.locator("#share [role=alert]")).to_be_hidden()
-    go.tap()
-    expect(page.locator("[data-amounts]")).to_have_text("Please tap once more.")
-    go.tap()
-    until(page, "window.shared.length === 1")
-
-
-def test_when_the_phone_refuses_there_is_another_way(visit: Open) -> None:
-    page = on_phone(visit)
-    paste(page, "@foggy.morning")
-    settle(page)
-    page.evaluate("window.picky = true")
-    page.locator("#share-all").tap()
-    expect(page.locator("#share [role=alert]")).to_contain_text("Download them one by one")
-    expect(page.locator("[data-instead] a[download]")).not_to_have_count(0)
-    page.get_by_role("button", name="Close").tap()
-    expect(page.locator("#share")).to_be_hidden()
-
-
-def test_what_is_too_large_goes_in_rounds(visit: Open) -> None:
-    page = on_phone(visit)
-    paste(page, "@harbour.bakery")
-    settle(page)
-    page.evaluate(
-        """() => {
-            const links = [...document.querySelectorAll("a[data-share]")];
-            links.forEach((link) => { link.dataset.bytes = 100e6; });
-            links[0].dataset.bytes = 300e6;
-        }"""
-    )
-    page.locator("#share-all").tap()
-    expect(page.locator("#share [role=alert]")).to_contain_text("1 file is too large")
-    go = page.locator("[data-go]")
-    for number in range(1, 4):
-        expect(go).to_have_text("Share 2 files")
-        expect(go).to_be_enabled()
-        go.tap()
-        until(page, f"window.shared.length === {number}")
-    expect(page.locator("#share")).to_be_hidden()
-
-
 def test_a_file_that_is_lost_is_said(visit: Open, witness: Witness) -> None:
     witness.expected += ["ERR_FAILED", "410"]
     page = on_phone(visit, service_workers="block")  # it would keep the 410 from the page
@@ -245,7 +194,7 @@ def test_the_installed_app_has_no_dead_ends(visit: Open) -> None:
     paste(page, "@foggy.morning")
     settle(page)
     expect(page.locator(".no-share")).to_be_visible()
-    for link in page.locator("a[download]").all():
+    for link in page.locator("a[data-download]").all():
         expect(link).to_be_hidden()
 
 

@@ -93,6 +93,27 @@ def test_the_room_that_is_left(count: int, words: str, visit: Open) -> None:
     expect(page.locator("[data-chips] li").last).to_have_text(words)
 
 
+def test_a_clipboard_that_answers_late_or_never_blocks_nothing(visit: Open) -> None:
+    page = visit("phone")
+    page.add_init_script(
+        """window.asked = [];
+        navigator.clipboard.readText = () => new Promise((end) => { asked.push(end); });"""
+    )
+    page.goto("/")
+    box, button = page.locator("#id_text"), page.get_by_role("button", name="Paste")
+    button.tap()  # never answered
+    button.tap()
+    until(page, "asked.length === 2")
+    page.evaluate("asked[1]('@tiny.garden')")
+    expect(box).to_have_value("@tiny.garden")
+    page.evaluate("asked[0]('@tiny.garden')")  # after all
+    button.tap()
+    box.fill("@foggy.morning")  # by hand, meanwhile
+    page.evaluate("asked[2]('@foggy.morning')")
+    page.wait_for_timeout(100)
+    expect(box).to_have_value("@foggy.morning")
+
+
 # --- the viewer ---------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import gc
 import os
 from typing import Any
 
+from webapp.processes import request_head as _request_head
 from webapp.processes.supervisor import die_with_parent
 
 # Loaded once, then forked: master and worker share what the app takes in memory.
@@ -21,7 +22,7 @@ keepalive = 15
 forwarded_allow_ips = ""
 # An address may carry a shared text through the sign-in, encoded twice.
 limit_request_line = 8190
-limit_request_field_size = 8190
+limit_request_field_size = _request_head.MAX_FIELD_BYTES
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
@@ -39,5 +40,6 @@ def when_ready(_server: Any) -> None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Let the worker die with a master that is killed without warning."""
+    """Let the worker die with a master that is killed without warning; bound what it reads."""
     die_with_parent()
+    _request_head.install()

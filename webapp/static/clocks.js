@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const script = document.currentScript.src;
   // The page's language in the reader's own flavour: "en" alone would mean American clocks.
   const page = document.documentElement.lang || "en";
   const language =
@@ -93,7 +94,9 @@
   // So that the next page knows where this reader's days begin.
   const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone || "");
   if (zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
-    document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+    // For this site alone, which may lie below a path of a host with others; so does this script.
+    const home = new URL("..", script).pathname.replace(/(.)\/$/, "$1");
+    document.cookie = `zone=${zone}; path=${home}; max-age=31536000; samesite=lax`;
   }
 
   document.addEventListener("storykeep:fresh", show);

@@ -87,14 +87,19 @@
   const paste = form.querySelector("[data-paste]");
   if (window.isSecureContext && navigator.clipboard && navigator.clipboard.readText) {
     paste.hidden = false;
+    let latest = 0;
     paste.addEventListener("click", async () => {
+      // An answer may never come, or after the person has pasted by hand: then it is not wanted.
+      const mine = ++latest;
+      const shown = box.value;
       let text = "";
       try {
         text = await navigator.clipboard.readText();
       } catch {
-        box.focus(); // refused: the person can still paste by hand
+        if (mine === latest) box.focus(); // refused: the person can still paste by hand
         return;
       }
+      if (mine !== latest || box.value !== shown) return;
       const before = box.value.trimEnd();
       box.value = before ? `${before}\n${text}` : text;
       update();

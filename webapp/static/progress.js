@@ -6,14 +6,18 @@
   if (!root) return;
   const lost = document.getElementById("connection");
   const address = root.dataset.fragment;
+  const { storykeep } = window;
   const FAST_MS = 700;
   const SLOW_MS = 8000;
+  const LONGEST_MS = 60000;
   const every = Number(root.dataset.every) || 0;
   const started = Date.now();
   let tag = root.dataset.etag || "";
   let timer = 0;
   let busy = false;
+  let request = new AbortController();
   let failures = 0;
+  let pause_ms = 0; // what a busy server asked for
   let over = false;
 
   // --- changing only what differs ------------------------------------------------------------
@@ -100,7 +104,8 @@
   const wait = () => {
     const age = Date.now() - started;
     const rhythm = age < 30000 ? FAST_MS : age < 180000 ? 2 * FAST_MS : 5 * FAST_MS;
-    return Math.min(SLOW_MS, Math.max(every, rhythm) * 2 ** Math.min(failures, 4));
+    const slower = Math.min(SLOW_MS, Math.max(every, rhythm) * 2 ** Math.min(failures, 4));
+    return Math.max(slower, Math.min(LONGEST_MS, pause_ms));
   };
 
   const plan = () => {
@@ -108,46 +113,72 @@
     if (!over && !settled() && !document.hidden) timer = setTimeout(ask, wait());
   };
 
+  // What the person is told: "" hides it. The words stand in the page, one for each outcome.
+  const tell = (outcome) => {
+    lost.hidden = !outcome;
+    if (!outcome) return;
+    const [words, way] = lost.children;
+    words.textContent = lost.getAttribute(`data-${outcome}`);
+    way.hidden = outcome !== "signed-out";
+  };
+
   const ask = async () => {
     if (busy || over) return;
     busy = true;
-    try {
-      const answer = await fetch(address, {
-        headers: tag ? { "If-None-Match": tag } : {},
-        cache: "no-store",
-        credentials: "same-origin",
-      });
-      // 401 and 403 come from what may stand in front of us; when it refuses the fragment alone, a
-      // page that came just now would load for ever.
-      const closed = [401, 403].includes(answer.status) && Date.now() - started > SLOW_MS;
-      if (answer.status === 404 || answer.redirected || closed) {
-        // Forgotten in another tab, or signed out: the server says it best.
-        over = true;
-        location.reload();
-        return;
-      }
-      if (answer.status !== 304) {
-        if (!answer.ok) throw new Error(String(answer.status));
-        if (!swap(await answer.text())) throw new Error("no job in the answer");
-        tag = answer.headers.get("ETag") || "";
-      }
-      failures = 0;
-      lost.hidden = true;
-    } catch {
-      failures += 1;
-      lost.hidden = failures < 2;
-    } finally {
-      busy = false;
-      plan();
+    request = new AbortController();
+    const came = await storykeep.ask(address, {
+      headers: tag ? { "If-None-Match": tag } : {},
+      cache: "no-store",
+      signal: request.signal,
+      page: true,
+    });
+    busy = false;
+    if (request.signal.aborted) {
+      ask(); // this page woke up
+      return;
     }
+    let { outcome } = came;
+    // A page that is not ours, with a status as if it were.
+    if (outcome === "ok" && !swap(await new Blob(came.body).text())) outcome = "signed-out";
+    if (outcome === "ok" || outcome === "unchanged") {
+      if (outcome === "ok") tag = came.answer.headers.get("ETag") || "";
+      failures = 0;
+      pause_ms = 0;
+      storykeep.letIn();
+      tell("");
+      plan();
+      return;
+    }
+    failures += 1;
+    pause_ms = came.wait_ms;
+    // Forgotten in another tab, or signed out: the server says it best, in a page of its own. Not
+    // under somebody's eyes: a film or a sheet that is open goes on.
+    // And a refusal by its status may be of this request alone: a page that came just now waits.
+    const closed = outcome === "signed-out" || outcome === "gone";
+    const early = [401, 403].includes(came.answer?.status) && Date.now() - started < SLOW_MS;
+    if (closed && !early && !document.querySelector("dialog[open]") && storykeep.lead()) {
+      over = true;
+      return;
+    }
+    if (outcome === "gone") outcome = "trouble";
+    if (outcome === "signed-out" || failures > 1) tell(outcome);
+    plan();
+  };
+
+  // After a sleep, a request from before it may never be answered: it makes room for another.
+  const wake = () => {
+    if (settled()) return;
+    if (busy) request.abort();
+    else ask();
   };
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer);
-    else if (!settled()) ask();
+    else wake();
   });
-  window.addEventListener("online", () => {
-    if (!settled()) ask();
+  window.addEventListener("online", wake);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) wake();
   });
   // A clock ran out: the sweep may take a moment to act on it.
   document.addEventListener("storykeep:over", () => setTimeout(ask, 1500));

@@ -8,29 +8,62 @@
     (sum, letter) => (Math.imul(sum, 31) + letter.codePointAt(0)) >>> 0,
     7,
   );
-  const NAME = `shell-${mark.toString(36)}`;
+  // Other apps may live at this origin, under paths of their own, with caches of their own.
+  const OURS = `storykeep ${self.registration.scope} `;
+  const NAME = `${OURS}${mark.toString(36)}`;
   const kept = new Set(files.map((file) => new URL(file, self.location.origin).href));
+  const PATIENCE_MS = 30000;
+
+  // What a sign-in in front of us answers must not be kept in the place of a file of ours.
+  const get = async (url) => {
+    const answer = await fetch(url, {
+      cache: "no-cache",
+      redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    const isPage = (answer.headers.get("Content-Type") || "").startsWith("text/html");
+    if (!answer.ok || (isPage && files.includes(url))) throw new Error(url);
+    return answer;
+  };
 
   const fill = async () => {
-    const cache = await caches.open(NAME);
     const wanted = [...files, offline, unsent];
-    await cache.addAll(wanted.map((url) => new Request(url, { cache: "no-cache" })));
+    const answers = await Promise.all(wanted.map(get));
+    const cache = await caches.open(NAME);
+    await Promise.all(wanted.map((url, place) => cache.put(url, answers[place])));
     await self.skipWaiting();
+  };
+
+  // Caches of earlier versions, which had a name that did not say whose they were.
+  const isOld = async (name) => {
+    if (name === NAME) return false;
+    if (name.startsWith(OURS)) return true;
+    return name.startsWith("shell-") && Boolean(await (await caches.open(name)).match(offline));
   };
 
   const tidy = async () => {
     const names = await caches.keys();
-    await Promise.all(names.filter((name) => name !== NAME).map((name) => caches.delete(name)));
+    await Promise.all(names.map(async (name) => (await isOld(name)) && caches.delete(name)));
     await self.clients.claim();
+  };
+
+  const own = async (request) => (await caches.open(NAME)).match(request);
+
+  // A page that does not come is given up in the end. Not a form: it may have arrived. The request
+  // goes out as it is, for with a signal it would no longer look like a page's.
+  const patient = (request) => {
+    if (request.method !== "GET") return fetch(request);
+    const late = new Promise((_, reject) => setTimeout(reject, PATIENCE_MS, new Error("late")));
+    return Promise.race([fetch(request), late]);
   };
 
   // A form that could not be sent has a page of its own: loading that one again would not help.
   const page = async (request) => {
     try {
-      return await fetch(request);
+      return await patient(request);
     } catch {
       const instead = request.method === "GET" ? offline : unsent;
-      return (await caches.match(instead)) || Response.error();
+      return (await own(instead)) || Response.error();
     }
   };
 
@@ -40,7 +73,7 @@
     const { request } = event;
     const url = new URL(request.url);
     if (request.method === "GET" && kept.has(url.href)) {
-      event.respondWith(caches.match(request).then((found) => found || fetch(request)));
+      event.respondWith(own(request).then((found) => found || fetch(request)));
     } else if (request.mode === "navigate" && !skip.some((part) => url.pathname.startsWith(part))) {
       event.respondWith(page(request));
     }

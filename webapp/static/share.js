@@ -1,35 +1,51 @@
 // Save to Photos / Share in two taps: the first fetches the files, the second hands them over.
 // A browser only shares inside a tap, and fetching takes longer than a tap lasts.
+//
+// Nothing here waits for the phone's answer: after "Save Image" an iPhone never gives one. Each tap
+// hands over again, and what comes after a round can be asked for without it.
 "use strict";
 
 (() => {
   const root = document.documentElement;
   const sheet = document.getElementById("share");
   if (!sheet) return;
+  const { ask, sharing } = window.storykeep;
 
-  const able = () => {
-    if (!window.isSecureContext || !navigator.share || !navigator.canShare) return false;
-    const trial = new File(["x"], "x.jpg", { type: "image/jpeg" });
-    return navigator.canShare({ files: [trial] });
+  const takes = (files) => {
+    try {
+      return navigator.canShare({ files });
+    } catch {
+      return false;
+    }
   };
+  const able = () =>
+    window.isSecureContext &&
+    navigator.share &&
+    navigator.canShare &&
+    takes([new File(["x"], "x.jpg", { type: "image/jpeg" })]);
   const isPhone = window.matchMedia("(pointer: coarse)").matches;
   if (!isPhone || !able()) return;
   root.classList.add("can-share");
 
-  const MAX_BYTES = 250e6; // phones give up at 256 MB: more goes in several rounds
   const AT_ONCE = 3;
+  const REFUSED_TWICE = 2; // the first refusal may be a tap that came too late
   const language = root.lang || "en";
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
   const megabytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
   const find = (name) => sheet.querySelector(`[data-${name}]`);
-  const [bar, amounts, said, go, hint] = ["bar", "amounts", "said", "go", "hint"].map(find);
+  const [bar, amounts, said, go, next, hint] = ["bar", "amounts", "said", "go", "next", "hint"].map(find);
   const [problem, instead] = ["problem", "instead"].map(find);
 
-  let rounds = []; // what is still to be handed over, each less than MAX_BYTES
+  let rounds = []; // what is still to be handed over; the first of them is in `files`
+  let done = 0; // rounds that were
   let files = [];
+  let limits = sharing.LIMITS;
+  let refusals = 0; // in a row
+  let counted = ""; // the words about what is in it
+  let call = 0; // of navigator.share, the latest
+  let apart = {}; // files for a download instead, by reason
   let stop = new AbortController();
-  let busy = false;
 
   const say = (name, count, more = {}) => {
     const source = sheet.querySelector(`template[data-words="${name}"]`);
@@ -40,60 +56,49 @@
 
   const nameOf = (url) => decodeURIComponent(new URL(url, location.href).pathname.split("/").pop());
 
-  // In rounds of less than MAX_BYTES each; what is larger alone cannot be shared at all.
-  const plan = (wanted) => {
-    const made = [];
-    let room = 0;
-    for (const want of wanted) {
-      if (want.bytes > MAX_BYTES) continue;
-      if (!made.length || want.bytes > room) {
-        made.push([]);
-        room = MAX_BYTES;
-      }
-      made[made.length - 1].push(want);
-      room -= want.bytes;
-    }
-    return made;
-  };
-
   const offer = (words, links) => {
     problem.textContent = words;
     problem.hidden = false;
     instead.replaceChildren(
-      ...links.map(([href, text, more]) => {
+      ...links.map(([href, text, marks]) => {
         const item = document.createElement("li");
-        item.append(Object.assign(document.createElement("a"), { href, textContent: text }, more));
+        const link = Object.assign(document.createElement("a"), { href, textContent: text });
+        Object.assign(link.dataset, marks);
+        item.append(link);
         return item;
       }),
     );
     instead.hidden = false;
   };
 
-  const offerInstead = (wanted, words) => {
-    offer(words, wanted.map(({ url }) => [url, nameOf(url), { download: "" }]));
+  const offerInstead = (reason, wanted) => {
+    const known = new Set(Object.values(apart).flatMap((group) => group.map(({ url }) => url)));
+    const fresh = wanted.filter(({ url }) => !known.has(url));
+    if (!fresh.length) return;
+    apart[reason] = [...(apart[reason] || []), ...fresh];
+    const all = Object.entries(apart);
+    offer(
+      all.map(([name, group]) => say(name, group.length)).join(" "),
+      all.flatMap(([, group]) => group.map(({ url }) => [url, nameOf(url), { download: "" }])),
+    );
     // An installed app on iOS has no downloads: there the words name the way out.
     instead.hidden = root.classList.contains("installed");
   };
 
-  class SignedOut extends Error {}
-
-  const take = async (want, heard) => {
-    const answer = await fetch(want.url, { signal: stop.signal, credentials: "same-origin" });
-    if (answer.redirected || [401, 403].includes(answer.status)) throw new SignedOut();
-    if (!answer.ok) throw new Error(String(answer.status));
-    const reader = answer.body.getReader();
-    const parts = [];
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      parts.push(value);
-      heard(value.length);
-    }
+  // Made with the time of the post, by which a photo library sorts.
+  const fileOf = (want, { answer, body }) => {
     const type = (answer.headers.get("Content-Type") || "").split(";")[0];
-    return new File(parts, nameOf(want.url), { type });
+    const lastModified = Date.parse(answer.headers.get("Last-Modified") || "") || Date.now();
+    return new File(body, nameOf(want.url), { type, lastModified });
   };
 
   const prepare = async () => {
+    files = []; // before the next are fetched: only one round is held
+    refusals = 0;
+    if (!rounds.length) {
+      finish();
+      return;
+    }
     const round = rounds[0];
     const { signal } = stop;
     const total = round.reduce((sum, want) => sum + want.bytes, 0);
@@ -103,14 +108,17 @@
     const tell = () => {
       if (signal.aborted) return;
       if (total) bar.value = Math.min(100, (100 * bytes) / total);
-      amounts.textContent = say("ready", round.length, {
+      counted = say("ready", round.length, {
         done: number.format(ready),
         size: megabytes.format(bytes / 1e6),
       });
+      amounts.textContent = counted;
     };
     bar.hidden = false;
     if (total) bar.value = 0;
     else bar.removeAttribute("value");
+    next.hidden = true;
+    go.hidden = false;
     go.disabled = true;
     go.textContent = say("preparing", round.length);
     said.textContent = "";
@@ -118,51 +126,162 @@
     const queue = round.entries();
     const work = async () => {
       for (const [place, want] of queue) {
-        try {
-          got[place] = await take(want, (more) => {
+        const came = await ask(want.url, {
+          signal,
+          heard: (more) => {
             bytes += more;
             tell();
-          });
-          ready += 1;
-          tell();
-        } catch (error) {
-          if (signal.aborted) return;
-          if (error instanceof SignedOut) {
-            stop.abort(); // the others would be told the same
-            askToSignIn();
-          }
+          },
+        });
+        if (signal.aborted) return;
+        if (came.outcome === "signed-out") {
+          stop.abort(); // the others would be told the same
+          askToSignIn();
+          return;
         }
+        if (came.outcome !== "ok") continue;
+        got[place] = fileOf(want, came);
+        ready += 1;
+        tell();
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     if (signal.aborted) return;
-    files = got.filter(Boolean);
     bar.hidden = true;
-    const lost = round.filter((_, place) => !got[place]);
-    if (lost.length) offerInstead(lost, say("lost", lost.length));
-    if (!files.length) {
-      go.hidden = true;
+    offerInstead("lost", round.filter((_, place) => !got[place]));
+    // The sizes as they came, for the page's may be old.
+    const came = round.flatMap((want, place) =>
+      got[place] ? [{ ...want, bytes: got[place].size, file: got[place] }] : [],
+    );
+    if (came.length) keep(came);
+    else skip();
+  };
+
+  // As many of what came as the phone says it takes; the others are for later rounds.
+  const keep = (came) => {
+    const [first] = sharing.plan(came, limits);
+    const count = sharing.taken(first.map(({ file }) => file), takes);
+    const later = came.slice(count || 1).map(({ url, bytes }) => ({ url, bytes }));
+    if (!count) {
+      refuse(came[0], later);
       return;
     }
-    if (!navigator.canShare({ files })) {
-      refuse();
-      return;
-    }
+    if (later.length) rounds = [first.slice(0, count), ...again([...later, ...rounds.slice(1).flat()])];
+    rounds[0] = first.slice(0, count);
+    files = rounds[0].map(({ file }) => file);
+    show();
+  };
+
+  const again = (wanted) => sharing.plan(wanted, limits);
+
+  const show = () => {
+    const place = done + 1;
+    const of = done + rounds.length;
+    const words = of > 1 ? "share-round" : "share";
+    go.textContent = say(words, files.length, { round: number.format(place), rounds: number.format(of) });
     go.disabled = false;
-    go.textContent = say("share", files.length);
     said.textContent = go.textContent;
     go.focus();
   };
 
-  const refuse = () => {
-    go.hidden = true;
-    hint.hidden = true;
-    offerInstead(rounds.flat(), say("refused", 2));
+  // A kind of file that a phone refuses alone, it refuses every time.
+  const endingOf = ({ url }) => nameOf(url).split(".").pop();
+  const refuse = (want, later) => {
+    const alike = (other) => endingOf(other) === endingOf(want);
+    const rest = [...later, ...rounds.slice(1).flat()];
+    offerInstead("refused", [want, ...rest.filter(alike)]);
+    rounds = again(rest.filter((other) => !alike(other)));
+    prepare();
   };
+
+  const skip = () => {
+    rounds.shift();
+    prepare();
+  };
+
+  // Every round was handed over, or nothing is left that could be.
+  const finish = () => {
+    if (Object.keys(apart).length) {
+      go.hidden = true;
+      next.hidden = true;
+      hint.hidden = true;
+      bar.hidden = true;
+      amounts.textContent = "";
+    } else sheet.close();
+  };
+
+  const advance = () => {
+    done += 1;
+    skip();
+  };
+
+  const share = async () => {
+    const mine = ++call;
+    const round = rounds[0];
+    const { signal } = stop;
+    // Whether or not an answer comes: the next round does not wait for it.
+    next.hidden = rounds.length < 2;
+    amounts.textContent = counted;
+    let fault = "";
+    try {
+      await navigator.share({ files });
+    } catch (error) {
+      fault = error?.name || "Error";
+    }
+    // Answered too late: the sheet was closed, or this round is over.
+    if (signal.aborted || rounds[0] !== round) return;
+    if (!fault) advance();
+    else if (mine === call) answered(fault, round);
+  };
+
+  const answered = (fault, round) => {
+    if (fault === "AbortError") {
+      // The person closed the phone's sheet. That is an answer, not a fault.
+      refusals = 0;
+      next.hidden = true;
+      return;
+    }
+    next.hidden = true;
+    if (fault === "InvalidStateError") {
+      // The phone still waits for the end of an earlier one, and no script can end that.
+      offer(say("pending", 1), [[location.href.split("#")[0], say("reload", 1)]]);
+      return;
+    }
+    refusals += 1;
+    const wanted = round.map(({ url, bytes }) => ({ url, bytes }));
+    const rest = rounds.slice(1).flat();
+    if (round.length === 1 && round[0].bytes > limits.bytes) {
+      // Too large for this phone, most likely: the download is there, and the button too.
+      offerInstead("refused", wanted);
+      if (rest.length) skip();
+      return;
+    }
+    if (fault === "NotAllowedError" && refusals < REFUSED_TWICE && !shrunk()) {
+      amounts.textContent = say("again", 1);
+      return;
+    }
+    if (round.length === 1) {
+      // One at a time is what it came to: it takes none of them.
+      offerInstead("refused", limits.files === 1 ? [...wanted, ...rest] : wanted);
+      rounds = limits.files === 1 ? [] : rounds.slice(1);
+      prepare();
+      return;
+    }
+    limits = sharing.halved(round, limits);
+    // What stays is here already: only the others are fetched again.
+    const [first] = sharing.plan(round, limits);
+    rounds = [first, ...again([...wanted.slice(first.length), ...rest])];
+    files = first.map(({ file }) => file);
+    show();
+  };
+
+  // Once this phone has refused a number of files, it is known not to be the tap.
+  const shrunk = () => limits !== sharing.LIMITS;
 
   // This page's own address asks who it is, and leads back here.
   const askToSignIn = () => {
     go.hidden = true;
+    next.hidden = true;
     hint.hidden = true;
     bar.hidden = true;
     amounts.textContent = "";
@@ -174,37 +293,22 @@
     if (!wanted.length) return;
     stop.abort();
     stop = new AbortController();
-    files = [];
-    rounds = plan(wanted);
+    done = 0;
+    apart = {};
+    const large = wanted.filter(({ bytes }) => bytes > sharing.ALONE_BYTES);
+    rounds = again(wanted.filter((want) => !large.includes(want)));
     problem.hidden = true;
     instead.hidden = true;
     instead.replaceChildren();
     hint.hidden = false;
-    go.hidden = !rounds.length;
-    bar.hidden = true;
     amounts.textContent = "";
-    const tooLarge = wanted.filter((want) => want.bytes > MAX_BYTES);
-    if (tooLarge.length) offerInstead(tooLarge, say("large", tooLarge.length));
+    offerInstead("large", large);
     if (!sheet.open) sheet.showModal();
-    if (rounds.length) prepare();
+    prepare();
   };
 
-  go.addEventListener("click", async () => {
-    if (busy) return;
-    busy = true;
-    try {
-      await navigator.share({ files });
-      rounds.shift();
-      if (rounds.length) prepare();
-      else sheet.close();
-    } catch (error) {
-      // AbortError: the person closed the system's sheet. That is an answer, not a fault.
-      if (error.name === "NotAllowedError") amounts.textContent = say("again", 1);
-      else if (error.name !== "AbortError") refuse();
-    } finally {
-      busy = false;
-    }
-  });
+  go.addEventListener("click", share);
+  next.addEventListener("click", advance);
 
   sheet.addEventListener("close", () => {
     stop.abort(); // what is still on its way is not wanted any more
@@ -244,7 +348,7 @@
         return;
       }
       // In an installed app on iOS a download is a dead end without a way back.
-      const link = event.target.closest("a[download], a[data-save]");
+      const link = event.target.closest("a[data-download], a[data-save]");
       if (!link || !root.classList.contains("installed")) return;
       event.preventDefault();
       open([{ url: link.href, bytes: Number(link.dataset.bytes) || 0 }]);

@@ -27,6 +27,12 @@
     }
   };
 
+  const lookWhy = async (url) => {
+    const headers = { Range: "bytes=0-0" }; // enough to learn whether we are let in
+    const { outcome } = await window.storykeep.ask(url, { headers });
+    if (outcome === "signed-out" || outcome === "gone") window.storykeep.lead();
+  };
+
   const show = (index) => {
     at = index;
     const link = links[at];
@@ -44,6 +50,8 @@
       media = document.createElement("img");
       media.alt = link.dataset.title;
     }
+    // A picture does not say why it failed: a sign-in that ended is asked after, and led to.
+    media.addEventListener("error", () => lookWhy(link.href), { once: true });
     media.src = link.href;
     stage.append(media);
     if (media.nodeName === "VIDEO") {

@@ -84,3 +84,41 @@ def test_days_are_the_readers(client: Client, zone: str, days: list[str]) -> Non
     client.cookies["zone"] = zone
     page = client.get("/history/").content.decode()
     assert re.findall(r'data-when="day">([^<]+)<', page) == days
+
+
+# --- health probes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.7:8000", "web", "web:8000", "a_b_c", "[fd00::7]:8000", "", "evil.example"]
+)
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+@pytest.mark.django_db
+def test_a_probe_comes_by_whatever_name_when_the_public_address_is_set(
+    settings: Any, host: str, path: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["stories.example.org"]
+    response = Client().get(path, headers={"Host": host})
+    assert response.status_code in {200, 503}
+    assert response.headers["Content-Security-Policy"]
+    assert host.encode() not in response.content or not host
+    assert Client().head(path, headers={"Host": host}).content == b""
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/login/", "/health/", "/health/nope", "/healthy", "/api/v1/me"]
+)
+def test_no_other_page_is_open_to_a_wrong_name(settings: Any, path: str) -> None:
+    settings.ALLOWED_HOSTS = ["stories.example.org"]
+    assert Client().get(path, headers={"Host": "web:8000"}).status_code == 400
+
+
+def test_a_probe_needs_no_host_at_all(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["stories.example.org"]
+    assert Client(SERVER_NAME="10.0.0.7").get("/health/live").status_code == 200
+
+
+def test_a_probe_below_a_sub_path_is_one_too(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["stories.example.org"]
+    settings.FORCE_SCRIPT_NAME = "/keep"
+    assert Client().get("/health/live", headers={"Host": "web"}).status_code == 200

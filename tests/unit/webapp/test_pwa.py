@@ -92,8 +92,22 @@ def test_the_offline_page_names_nobody(client: Client) -> None:
 
 def test_every_page_leads_to_manifest_and_icons(client: Client) -> None:
     for page in (text(client.get("/")), text(Client().get("/login/"))):
-        assert '<link rel="manifest" href="/manifest.webmanifest">' in page
+        assert len(re.findall('<link rel="manifest"', page)) == 1
         assert "apple-touch-icon" in page
+
+
+def test_a_sign_in_in_front_is_shown_its_cookies_with_the_manifest(client: Client) -> None:
+    """Without `crossorigin` a browser asks for the manifest as a stranger."""
+    job = make_job(make_user("alice"), links=1)
+    signed_in = ("/", "/help/", "/account/", "/phone/", "/history/", f"/jobs/{job.pk}/")
+    pages = [(client, path) for path in (*signed_in, "/offline/", "/api/v1/docs")]
+    pages += [(Client(), path) for path in ("/login/", "/nope", "/password/reset/")]
+    for browser, path in pages:
+        page = browser.get(path, follow=True).content.decode()
+        links = re.findall(r'<link rel="manifest"[^>]*>', page)
+        assert links == [
+            '<link rel="manifest" href="/manifest.webmanifest" crossorigin="use-credentials">'
+        ], path
 
 
 def test_the_phone_page_fills_in_the_address(client: Client) -> None:

@@ -233,8 +233,8 @@ def test_a_carousel_shows_every_picture_with_its_download(client: Client, alice:
     thumbs = page.split('<ul class="thumbs">')[1].split("</ul>")[0]
     for file in files:
         assert f'href="/files/{file.pk}/{file.name}?inline=1"' in thumbs
-        assert f'href="/files/{file.pk}/{file.name}" download' in thumbs
-        assert page.count(f'href="/files/{file.pk}/{file.name}" download') == 1
+        assert f'href="/files/{file.pk}/{file.name}" data-download' in thumbs
+        assert page.count(f'href="/files/{file.pk}/{file.name}" data-download') == 1
     assert str(zipped.pk) not in thumbs
 
 
