@@ -13,10 +13,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def mounted(prefix: str, inner: WsgiApp, leads_somewhere: Callable[[str], bool]) -> WsgiApp:
+def mounted(prefix: str, inner: WsgiApp, leads_somewhere: Callable[[str], object]) -> WsgiApp:
     """The application under a sub-path, whether or not the proxy in front strips the prefix.
 
-    leads_somewhere: whether a path is one of ours. Below `/stories`, what arrives as
+    leads_somewhere: true for a path of ours. Below `/stories`, what arrives as
     `/stories/<id>/clean/` has lost its prefix already: without it, it would lead nowhere.
     """
 

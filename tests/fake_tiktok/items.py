@@ -193,9 +193,6 @@ class Shapes:
             "BitrateFPS": media.FPS,
             "CodecType": codec_type,
             "Format": rendition.format,
-            "VideoExtra": json.dumps(
-                {"audio_file_id": rendition.sound.key} if rendition.sound else {}
-            ),
             "GearName": rendition.gear_name,
             "PlayAddr": {
                 "DataSize": number(rendition.thing.size),
@@ -210,6 +207,11 @@ class Shapes:
                 "Width": width,
             },
             "QualityType": rendition.quality,
+            **(
+                {"VideoExtra": json.dumps({"audio_file_id": rendition.sound.key})}
+                if rendition.sound
+                else {}
+            ),
         }
 
     def _sound(self, sound: MediaObject, token: str) -> dict[str, Any]:
