@@ -37,7 +37,7 @@ def _application() -> WsgiApp:
     from django.urls import is_valid_path
 
     prefix: str | None = settings.FORCE_SCRIPT_NAME
-    return mounted(prefix, inner, is_valid_path) if prefix else inner
+    return mounted(prefix, inner, lambda path: bool(is_valid_path(path))) if prefix else inner
 
 
 application = _application()

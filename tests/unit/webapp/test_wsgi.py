@@ -20,7 +20,7 @@ def arriving(prefix: str, path: str) -> str:
         seen.append(environ["PATH_INFO"])
         return []
 
-    mounted(prefix, inner, is_valid_path)({"PATH_INFO": path}, None)
+    mounted(prefix, inner, lambda address: bool(is_valid_path(address)))({"PATH_INFO": path}, None)
     return seen[0]
 
 
