@@ -35,8 +35,7 @@ from stories.errors import (
 )
 from stories.hosts import SITE
 from stories.http.headers import Purpose
-from stories.http.identity import identity_ladder
-from stories.http.identity_search import IdentityMemory, IdentitySearch
+from stories.http.identity_search import IdentitySearch
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import (
@@ -45,6 +44,7 @@ from stories.http.session import (
     no_rate_limit,
 )
 from stories.http.transports import Transport, create_media_transport
+from stories.identity import IdentityMemory, identity_ladder
 from stories.links import canonical_url
 from stories.media import decoders
 from stories.media.download import (

@@ -25,6 +25,7 @@ FACTS = {
             "errors",
             "events",
             "hosts",
+            "identity",
             "left_out",
             "site_clock",
             "structures",

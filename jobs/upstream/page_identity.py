@@ -8,8 +8,7 @@ from typing import Final, cast
 from django.conf import settings
 
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
-from stories.http.identity import by_name, identity_ladder
-from stories.http.identity_search import REMEMBERED_S, LocalIdentityMemory
+from stories.identity import REMEMBERED_S, LocalIdentityMemory, by_name, identity_ladder
 
 _KEY: Final = "storykeep:page_identity"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from stories.hosts import SITE
-from stories.http.identity import Identity
+from stories.identity import Identity
 
 # The agent that short links answer with a plain redirect instead of an app page.
 LINK_PREVIEW_AGENT = "facebookexternalhit/1.1"

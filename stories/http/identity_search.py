@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import TypeVar
 
 from stories.errors import (
     AccessError,
@@ -16,39 +15,9 @@ from stories.errors import (
     Refusal,
     StoriesError,
 )
-from stories.http.identity import Identity, by_name, following
+from stories.identity import Identity, IdentityMemory, LocalIdentityMemory, by_name, following
 
 T = TypeVar("T")
-
-REMEMBERED_S: Final = 30 * 60
-"""Seconds that an identity is kept to; then the usual one gets another chance."""
-
-
-class IdentityMemory(Protocol):
-    """The name of the identity to begin with, kept for REMEMBERED_S."""
-
-    async def get(self) -> str | None:
-        """The remembered name; None to begin with the usual identity."""
-
-    async def put(self, name: str) -> None:
-        """Remember a name, from now on for REMEMBERED_S."""
-
-
-class LocalIdentityMemory:
-    """An IdentityMemory of this process alone. clock: monotonic seconds."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._name: str | None = None
-        self._until = 0.0
-
-    async def get(self) -> str | None:
-        """The remembered name; None when there is none, or it is too old."""
-        return self._name if self._clock() < self._until else None
-
-    async def put(self, name: str) -> None:
-        """Remember a name."""
-        self._name, self._until = name, self._clock() + REMEMBERED_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from stories.config import ClientConfig
-from stories.http.identity import Identity, TlsTarget, identity_ladder
 from stories.http.resolver import Resolve
 from stories.http.tls import CaFile
 from stories.http.transports import Transport, create_page_transport
+from stories.identity import Identity, TlsTarget, identity_ladder
 
 IDLE_S: Final = 60.0
 """Seconds after its last request that a transport other than the usual one is closed."""

@@ -43,11 +43,11 @@ from stories.http.error_mapping import (
     translate_network_errors,
 )
 from stories.http.headers import Headers, Purpose, media_headers, page_headers
-from stories.http.identity import Identity, identity_ladder
 from stories.http.identity_search import IdentitySearch, RefusedTry
 from stories.http.media_response import MediaResponse, read_media_response
 from stories.http.page_transports import PageTransports
 from stories.http.transports import Transport
+from stories.identity import Identity, identity_ladder
 from stories.site_clock import SiteClock
 
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.http.body import BodyTooLarge
-from stories.http.identity import TlsTarget
 from stories.http.network_backend import AsyncioBackend
 from stories.http.resolver import Resolve, public_addresses
 from stories.http.tls import CaFile, client_context
+from stories.identity import TlsTarget
 
 Transport = httpx.AsyncBaseTransport
 

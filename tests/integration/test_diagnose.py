@@ -79,6 +79,7 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
                 "clock",
                 "pause",
                 "identity",
+                "hosts",
                 "proxy",
             ),
             "ok",

@@ -39,6 +39,12 @@ def full(client: redis.Redis, _folder: Path) -> None:
     client.config_set("maxmemory", "1")
 
 
+def save(client: redis.Redis) -> None:
+    """Start a save, once none is running."""
+    eventually(lambda: not client.info()["rdb_bgsave_in_progress"])
+    client.bgsave()
+
+
 def without_snapshot(client: redis.Redis, folder: Path) -> None:
     """The folder of its dump is gone, and one save failed."""
     lost = folder / "lost"
@@ -46,7 +52,7 @@ def without_snapshot(client: redis.Redis, folder: Path) -> None:
     client.config_set("dir", str(lost))
     lost.rmdir()
     client.config_set("save", "60 1")
-    client.bgsave()
+    save(client)
     eventually(lambda: client.info()["rdb_last_bgsave_status"] == "err")
 
 
@@ -55,7 +61,7 @@ def take_back(client: redis.Redis, folder: Path) -> None:
     client.config_set("maxmemory", "0")
     client.config_set("save", "")
     client.config_set("dir", str(folder))
-    client.bgsave()  # the last save counts, whether or not another one is to come
+    save(client)  # the last save counts, whether or not another one is to come
     eventually(lambda: client.info()["rdb_last_bgsave_status"] == "ok")
 
 

@@ -19,7 +19,7 @@ from stories.errors import (
     Refused,
     StoriesError,
 )
-from stories.http.identity_search import LocalIdentityMemory
+from stories.identity import LocalIdentityMemory
 from stories.lookup import look_up
 from stories.probe import probe
 from stories.targets import parse_line

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from stories.config import ClientConfig
-from stories.http.identity import TlsTarget, identity_ladder
-from stories.http.identity_search import IdentitySearch, LocalIdentityMemory
+from stories.http.identity_search import IdentitySearch
 from stories.http.page_transports import PageTransports
 from stories.http.session import Session
 from stories.http.tls import CaFile
 from stories.http.transports import Transport, create_media_transport, create_page_transport
+from stories.identity import LocalIdentityMemory, TlsTarget, identity_ladder
 from tests.unit.stories.http.loopback import Asked, Loopback, reply
 
 PAGE = "https://www.tiktok.com/@somebody"

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from stories.http.headers import Purpose
-from stories.http.identity import identity_ladder
+from stories.identity import identity_ladder
 from tests.unit.stories.http.mock_session import PROFILE, read, session_on
 
 pytestmark = pytest.mark.anyio

@@ -18,13 +18,8 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
-from stories.http.identity import Identity, identity_ladder
-from stories.http.identity_search import (
-    REMEMBERED_S,
-    IdentitySearch,
-    LocalIdentityMemory,
-    RefusedTry,
-)
+from stories.http.identity_search import IdentitySearch, RefusedTry
+from stories.identity import REMEMBERED_S, Identity, LocalIdentityMemory, identity_ladder
 
 pytestmark = pytest.mark.anyio
 

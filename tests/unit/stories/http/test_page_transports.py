@@ -9,9 +9,9 @@ import pytest
 
 from stories.config import ClientConfig
 from stories.http import page_transports
-from stories.http.identity import TlsTarget, identity_ladder
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import system_resolve
+from stories.identity import TlsTarget, identity_ladder
 
 pytestmark = pytest.mark.anyio
 

@@ -16,10 +16,10 @@ from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
 from stories.http import resolver, transports
 from stories.http.body import BodyTooLarge
 from stories.http.headers import Purpose
-from stories.http.identity import Identity, identity_ladder
 from stories.http.resolver import Resolve
 from stories.http.tls import CaFile
 from stories.http.transports import CurlTransport, PooledTransport, to_httpx_error
+from stories.identity import Identity, identity_ladder
 from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
 from tests.unit.stories.http.proxied_session import FILE, PAGE, say_ok, session_through
 

@@ -6,9 +6,10 @@ server: another identity is tried before the server counts as refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 TlsTarget = Literal["chrome150", "chrome146"]
 """A browser whose TLS handshake curl can copy."""
@@ -87,3 +88,36 @@ def by_name(ladder: Sequence[Identity], name: str | None) -> Identity:
 def following(ladder: Sequence[Identity], identity: Identity) -> Identity:
     """The identity to try after one that was refused; after the last comes the first."""
     return ladder[(ladder.index(identity) + 1) % len(ladder)]
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+REMEMBERED_S: Final = 30 * 60
+"""Seconds that an identity is kept to; then the usual one gets another chance."""
+
+
+class IdentityMemory(Protocol):
+    """The name of the identity to begin with, kept for REMEMBERED_S."""
+
+    async def get(self) -> str | None:
+        """The remembered name; None to begin with the usual identity."""
+
+    async def put(self, name: str) -> None:
+        """Remember a name, from now on for REMEMBERED_S."""
+
+
+class LocalIdentityMemory:
+    """An IdentityMemory of this process alone. clock: monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._name: str | None = None
+        self._until = 0.0
+
+    async def get(self) -> str | None:
+        """The remembered name; None when there is none, or it is too old."""
+        return self._name if self._clock() < self._until else None
+
+    async def put(self, name: str) -> None:
+        """Remember a name."""
+        self._name, self._until = name, self._clock() + REMEMBERED_S

@@ -8,7 +8,7 @@ import pytest
 from curl_cffi import BrowserType
 
 from stories.http.headers import Purpose, page_headers
-from stories.http.identity import Identity, by_name, following, identity_ladder
+from stories.identity import Identity, by_name, following, identity_ladder
 
 LADDERS: tuple[Literal["curl", "httpx"], ...] = ("curl", "httpx")
 ALL = {identity.name: identity for kind in LADDERS for identity in identity_ladder(kind)}
