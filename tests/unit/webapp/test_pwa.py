@@ -165,6 +165,19 @@ def test_nothing_holds_up_the_first_paint(client: Client) -> None:
 # --- how it looks ---------------------------------------------------------------------------------
 
 
+def test_scripts_ask_through_one_helper_that_ends_in_time() -> None:
+    folder = Path(finders.find("requests.js") or "").parent
+    asking = {
+        path.name for path in folder.glob("*.js") if re.search(r"\bfetch\(", path.read_text())
+    }
+    assert asking == {"requests.js", "service-worker.js"}
+
+
+def test_no_template_has_a_link_that_saves_whatever_comes() -> None:
+    for path in Path(settings.BASE_DIR, "templates").rglob("*.html"):
+        assert not re.search(r"<a [^>]*\sdownload[\s>=]", path.read_text()), path.name
+
+
 def sheets(page: str) -> list[str]:
     """The style sheets a page asks for."""
     return re.findall(r'<link rel="stylesheet" href="/static/([^"]+)">', page)
