@@ -26,12 +26,14 @@ class Listed:
 
     left_out: reason -> number of stories that the list names or promises and that are not among
     these; empty only for a complete list. left_out_ids: item id -> that reason, where there is one.
+    details: reason -> what is wrong with the first of them, where more can be said.
     """
 
     author: Author
     stories: tuple[Story, ...]
     left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
     left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

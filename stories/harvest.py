@@ -134,6 +134,7 @@ class _Harvest:
                 stories=result.stories,
                 left_out=result.left_out,
                 left_out_ids=result.left_out_ids,
+                details=result.details,
             )
         )
         hosts = _unknown_hosts(result.stories)

@@ -81,11 +81,22 @@ def stored(value: object) -> dict[LeftOutReason, int]:
     return counted(counts)
 
 
-def error_for(reason: LeftOutReason, count: int) -> StoriesError:
-    """The error that `count` stories left out for this reason mean; its detail has both."""
-    return ERRORS[reason](f"left out of the list: {count} {reason}")
+def error_for(reason: LeftOutReason, count: int, detail: str = "") -> StoriesError:
+    """The error that `count` stories left out for this reason mean; its detail has both.
+
+    detail: the path that is missing in the answer, or what else is wrong with the first of them.
+    """
+    where = f" ({detail})" if detail else ""
+    return ERRORS[reason](f"left out of the list: {count} {reason}{where}")
 
 
-def errors_for(left_out: Mapping[LeftOutReason, int]) -> list[StoriesError]:
-    """An error for each reason, those that may pass first."""
-    return [error_for(reason, left_out[reason]) for reason in ERRORS if reason in left_out]
+def errors_for(
+    left_out: Mapping[LeftOutReason, int], details: Mapping[str, str] | None = None
+) -> list[StoriesError]:
+    """An error for each reason, those that may pass first. details: by reason, as error_for's."""
+    known = details or {}
+    return [
+        error_for(reason, left_out[reason], known.get(reason, ""))
+        for reason in ERRORS
+        if reason in left_out
+    ]

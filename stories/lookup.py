@@ -55,7 +55,8 @@ class LookupResult:
     target: after short links were followed. session: the one the media addresses belong to.
     left_out: reason -> number of stories of an account that its list names or promises and that
     are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
-    there is an id. error: why an account without stories here is not one that has none.
+    there is an id. details: reason -> what is wrong with the first of them. error: why an account
+    without stories here is not one that has none.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class LookupResult:
     session: Session
     left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
     left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
 
 
@@ -118,6 +120,7 @@ async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
         stories=story_list.stories,
         session=story_list.session,
         left_out=story_list.left_out_counts,
+        details=story_list.details,
         left_out_ids={
             item_id: LeftOutReason(reason)
             for item_id, reason in story_list.left_out.items()

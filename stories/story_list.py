@@ -35,7 +35,8 @@ class StoryList:
     session: the one whose cookies the media addresses belong to, not always the one passed in.
     missing: how many more stories TikTok counts than it listed; at least 1 when the list broke off.
     left_out_counts: everything that is left out, whatever the reason, what is missing included;
-    empty only for a complete list of which every active story was kept.
+    empty only for a complete list of which every active story was kept. details: reason -> what is
+    wrong with the first item that was not kept for it, where more can be said.
     error: why the absence of stories does not mean that there are none; None beside any story.
     """
 
@@ -46,6 +47,7 @@ class StoryList:
     left_out: Mapping[str, str] = field(default_factory=dict)
     missing: int = 0
     left_out_counts: Mapping[LeftOutReason, int] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
 
     def raise_for_error(self) -> None:
@@ -99,6 +101,7 @@ class _CollectedPages:
     session: Session
     stories: dict[str, Story] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     without_id: int = 0
     total: int | None = None
     broken_off: bool = False
@@ -118,6 +121,7 @@ class _CollectedPages:
         for item_id, reason in page.left_out.items():
             if item_id not in self.stories:
                 self.left_out.setdefault(item_id, reason)
+        self.details = {**page.details, **self.details}
         has_new = self.listed > before
         if has_new or not page.listed_ids:
             self.without_id += sum(page.dropped.values()) - len(page.left_out)
@@ -164,11 +168,12 @@ class _CollectedPages:
             left_out=self.left_out,
             missing=self.missing,
             left_out_counts=self.left_out_counts(dropped),
+            details=self.details,
             error=None if ordered else self._empty_list_error(dropped),
         )
 
     def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:
-        error = wire.empty_list_error(dropped)
+        error = wire.empty_list_error(dropped, self.details)
         if self.missing and not isinstance(error, UpstreamChanged):
             # Of this account alone: no reason for the whole instance to pause, as Refused would be.
             return UpstreamDown(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from django.utils import timezone
@@ -72,6 +72,7 @@ class Recorder:
         self._failed: dict[str, StoriesError] = {}
         self._spared: Counter[str] = Counter()
         self._listed: frozenset[str] = frozenset()
+        self._details: Mapping[str, str] = {}
         self._ready: list[FileReady] = []
         self._ready_since = 0.0
         self.has_past = claim.attempt > 1 and Story.objects.filter(item=item).exists()
@@ -140,7 +141,7 @@ class Recorder:
         DONE and EMPTY say that the list was complete and nothing of it is missing.
         """
         states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
-        left_out = errors_for(stored(self._item.left_out))
+        left_out = errors_for(stored(self._item.left_out), self._details)
         if all(state == ItemState.DONE for state in states) and not left_out:
             return Outcome(ItemState.DONE if states else ItemState.EMPTY)
         error = error_to_name([*self._failed.values(), *left_out]) or Gone("not listed any more")
@@ -171,6 +172,7 @@ class Recorder:
             rows = write_list(self._item, event)
         self._stories.update(rows.listed)
         self._failed = dict(rows.unlisted)
+        self._details = event.details
         self._expect(event.stories)
 
     def _expect(self, stories: Iterable[structures.Story]) -> None:

@@ -81,6 +81,7 @@ class LineResult:
     """A line and its verdict. kind: of the line, until its stories are known.
 
     left_out: reason -> number of stories that its list names or promises and does not hand over.
+    details: reason -> what is wrong with the first of them.
     """
 
     line: Line
@@ -90,6 +91,7 @@ class LineResult:
     author: Author | None = None
     stories: list[StoryResult] = field(default_factory=list)
     left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> list[SavedFile]:
@@ -109,7 +111,7 @@ class LineResult:
             if story.state == ItemState.RUNNING:
                 story.settle(error)
         states = {story.state for story in self.stories}
-        left_out = errors_for(self.left_out)
+        left_out = errors_for(self.left_out, self.details)
         if error is None and states <= {ItemState.DONE} and not left_out:
             self.state = ItemState.DONE if states else ItemState.EMPTY
             return

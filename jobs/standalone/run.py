@@ -229,7 +229,7 @@ class _Run:
         self.listener.progressed(self._tally.totals())
 
     def _list_stories(self, line: LineResult, event: Listed) -> None:
-        line.author, line.left_out = event.author, event.left_out
+        line.author, line.left_out, line.details = event.author, event.left_out, event.details
         line.stories = [StoryResult(story=story, author=event.author) for story in event.stories]
         line.kind = lines.resolved_kind(line.kind, event.stories)
         for story in event.stories:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from stories.errors import (
     AgeRestricted,
@@ -37,7 +37,8 @@ class StoryPage:
     dropped: reason -> how many were not kept: a LeftOutReason ("foreign", "private", "no_media",
     "not_ready": a photo whose slides are not listed yet, "age_restricted", "unreadable"), or one
     that leaves out no active story of the author: "expired", "ad", "foreign_ad" (of another
-    account). left_out: id -> that reason, where the item has an id.
+    account). left_out: id -> that reason, where the item has an id. details: reason -> what is
+    wrong with the first item that was not kept for it, where more can be said.
     listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
@@ -48,6 +49,7 @@ class StoryPage:
     stories: tuple[Story, ...]
     dropped: Mapping[str, int]
     left_out: Mapping[str, str]
+    details: Mapping[str, str]
     listed_ids: frozenset[str]
     next_cursor: str | None
     has_more: bool
@@ -81,36 +83,44 @@ def story_page(
     server_now = believed_time(now, date=date, stated=stated)
     kept: dict[str, Story] = {}
     left_out: dict[str, str] = {}
+    details: dict[str, str] = {}
     nameless = 0
     for item in items:
         item_id = as_id(as_object(item).get("id"))
         if item_id is None:
             nameless += 1
+            details.setdefault(LeftOutReason.UNREADABLE, "itemList[].id is missing")
         elif item_id not in kept and item_id not in left_out:
             outcome = _listed_story(item, author, server_now or now)
             if isinstance(outcome, Story):
                 kept[item_id] = outcome
             else:
-                left_out[item_id] = outcome
+                left_out[item_id] = outcome.reason
+                if outcome.detail:
+                    details.setdefault(outcome.reason, outcome.detail)
     return StoryPage(
         stories=tuple(sorted(kept.values(), key=lambda story: (story.posted_at, int(story.id)))),
         dropped=dict(Counter(left_out.values()) + Counter(unreadable=nameless)),
         left_out=left_out,
+        details=details,
         listed_ids=frozenset(kept) | frozenset(left_out),
         next_cursor=_next_cursor(payload, items),
-        has_more=as_flag(payload.get("HasMoreAfter")),
+        has_more=_has_more(payload.get("HasMoreAfter")),
         total=as_int(payload.get("TotalCount"), most=10**18),
         server_now=server_now,
     )
 
 
-def empty_list_error(dropped: Mapping[str, int]) -> StoriesError | None:
+def empty_list_error(
+    dropped: Mapping[str, int], details: Mapping[str, str] | None = None
+) -> StoriesError | None:
     """The error for a list of which no item was kept; None when that means "no active story".
 
-    dropped: reason -> number of items not kept, summed over the pages. Items that were there and
-    could not be handed on, for whatever reason, are not "no story".
+    dropped: reason -> number of items not kept, summed over the pages. details: reason -> what is
+    wrong with the first of them. Items that were there and could not be handed on, for whatever
+    reason, are not "no story".
     """
-    return next(iter(errors_for(counted(dropped))), None)
+    return next(iter(errors_for(counted(dropped), details)), None)
 
 
 def left_out_error(reason: str) -> StoriesError | None:
@@ -132,29 +142,50 @@ def left_out_error(reason: str) -> StoriesError | None:
     return None
 
 
-def _listed_story(item: Raw, author: Author, now: datetime) -> Story | str:
-    """The story, or the reason it is left out. Raises PrivateAccount, which ends the list."""
+class _NotKept(NamedTuple):
+    """A listed item that is not kept: the reason, and what is wrong with it where more is known."""
+
+    reason: str
+    detail: str = ""
+
+
+def _listed_story(item: Raw, author: Author, now: datetime) -> Story | _NotKept:
+    """The story, or why it is not kept. Raises PrivateAccount, which ends the list."""
     is_ad = as_flag(item.get("isAd"))
     if not _is_by(item, author) and not _is_emptied(item):
-        return "foreign_ad" if is_ad else LeftOutReason.FOREIGN
+        owner = as_object(item.get("author"))
+        if not owner.get("id") and not owner.get("uniqueId"):
+            return _NotKept(LeftOutReason.UNREADABLE, "itemList[].author is missing")
+        return _NotKept("foreign_ad" if is_ad else LeftOutReason.FOREIGN)
     if is_ad:
-        return "ad"
+        return _NotKept("ad")
     try:
         story = read_story(item, "itemList[]", author, is_story=True)
         if story.author.private:
             raise PrivateAccount("an item of the list says so of its author")
         check_access(item, story, now)
     except PrivatePost:
-        return LeftOutReason.PRIVATE
+        return _NotKept(LeftOutReason.PRIVATE)
     except Gone:
-        return "expired"
+        return _NotKept("expired")
     except AgeRestricted:
-        return LeftOutReason.AGE_RESTRICTED
-    except (MediaUnavailable, Unavailable):
-        return LeftOutReason.NOT_READY
-    except UpstreamChanged:
-        return LeftOutReason.UNREADABLE
-    return story if story.media else LeftOutReason.NO_MEDIA
+        return _NotKept(LeftOutReason.AGE_RESTRICTED)
+    except (MediaUnavailable, Unavailable) as error:
+        return _NotKept(LeftOutReason.NOT_READY, error.detail)
+    except UpstreamChanged as error:
+        return _NotKept(LeftOutReason.UNREADABLE, error.detail)
+    if not story.media:
+        return _NotKept(LeftOutReason.NO_MEDIA, "itemList[].video holds no rendition")
+    return story
+
+
+def _has_more(told: Any) -> bool:
+    """Whether another page follows. What is neither yes nor no promises one: an answer that cannot
+    be read is not taken for the end of a list."""
+    is_no = told is None or told is False or told == 0
+    if isinstance(told, str):
+        is_no = told.strip().lower() in {"", "0", "false"}
+    return not is_no
 
 
 def _is_emptied(item: Raw) -> bool:

@@ -79,6 +79,16 @@ def test_a_list_of_which_nothing_was_handed_over_is_a_failure_and_not_an_empty_o
     assert (item.error_code, item.left_out) == (left_out.ERRORS[reason].code, {reason: 1})
 
 
+def test_what_is_wrong_in_the_answer_is_kept_for_whoever_runs_the_instance(stage: Stage) -> None:
+    photo, item = a_story(), make_item()
+    path = {"unreadable": "itemList[].createTime is missing"}
+    event = replace(listed(photo, unreadable=1), details=path)
+    attempt(stage, item, event, stage.file(photo), ended(photo))
+    assert item.error_detail == (
+        "left out of the list: 1 unreadable (itemList[].createTime is missing)"
+    )
+
+
 def test_of_several_reasons_the_one_that_may_pass_is_named(stage: Stage) -> None:
     photo, other = a_story(1), a_story(2)
     final = listed(photo, private=1, held_back=1)

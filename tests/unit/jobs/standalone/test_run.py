@@ -277,6 +277,8 @@ def test_of_three_listed_stories_one_cannot_be_read(
     result = run("@alice", zipped=zipped)
     (line,) = result.lines
     assert (line.state.value, len(line.files), result.exit_code) == ("partial", 2, 1)
+    assert line.error
+    assert "itemList[].video" in line.error.detail, "for whoever reports it"
     if result.bundle and result.bundle.path:
         with zipfile.ZipFile(result.bundle.path) as bundle:
             text = bundle.read("manifest.csv").decode("utf-8-sig")

@@ -44,7 +44,8 @@ DROPPED: dict[str, tuple[dict[str, Any], str | None]] = {
     "kept": ({}, None),
     "another author": ({"author": {"id": "1", "uniqueId": "sample.user"}}, "foreign"),
     "another name, no id": ({"author": {"uniqueId": "other"}}, "foreign"),
-    "no author": ({"author": None}, "foreign"),
+    "no author": ({"author": None}, "unreadable"),
+    "an author who is nobody": ({"author": {"nickname": "Sample"}}, "unreadable"),
     "same name, no id": ({"author": {"uniqueId": "Sample.User"}}, None),
     "renamed": ({"author": {"id": USER_ID, "uniqueId": "new.name"}}, None),
     "private": ({"privateItem": True}, "private"),
@@ -115,7 +116,7 @@ def test_an_account_known_by_its_id_alone_needs_a_name(owner: dict[str, Any]) ->
     answer = listing(story_item(author=owner))
     found = wire.story_page(answer, Author(id=USER_ID, name=""), now=NOW)
     assert found.stories == ()
-    assert found.dropped == {"unreadable" if "id" in owner else "foreign": 1}
+    assert found.dropped == {"unreadable": 1}
 
 
 def test_what_was_left_out_is_told_by_id() -> None:
@@ -201,11 +202,16 @@ def test_cursor(given: dict[str, Any], cursor: str | None) -> None:
     assert read(listing(story_item(), **given)).next_cursor == cursor
 
 
+UNCLEAR: tuple[Any, ...] = ([1], [], {}, 2, -1, "yes", "more", 1.5)
+
+
 @pytest.mark.parametrize(
     ("told", "more"),
     [
         *[(told, True) for told in (True, 1, "true", "1", "True")],
-        *[(told, False) for told in (False, 0, "false", "0", "", None, [1], 2)],
+        *[(told, False) for told in (False, 0, "false", "0", "", " False ", None, 0.0)],
+        # Nobody's yes or no: the end of a list is not read out of it.
+        *[(told, True) for told in UNCLEAR],
     ],
 )
 def test_has_more(told: Any, *, more: bool) -> None:
@@ -271,3 +277,16 @@ def test_nothing_kept_is_not_always_nothing_there(
 ) -> None:
     error = wire.empty_list_error(dropped)
     assert error is None if kind is None else isinstance(error, kind)
+
+
+def test_what_is_wrong_with_an_item_that_is_not_kept_is_said() -> None:
+    page = read(
+        listing(
+            story_item(id="7626983010000000001", author={"id": "6800151821600654792"}),
+            {**story_item(id="7626983010000000002"), "video": {}},
+            {**story_item(), "id": None},
+        )
+    )
+    assert page.details["no_media"] == "itemList[].video holds no rendition"
+    assert page.details["unreadable"] == "itemList[].id is missing"
+    assert all("http" not in detail for detail in page.details.values())
