@@ -331,6 +331,13 @@ def test_only_preparing(folder: Path) -> None:
     assert prepare() == ""
 
 
+def _catches_sigterm(pid: int) -> bool:
+    """Whether a process has come so far as to end by itself when asked to."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def test_each_part_alone(folder: Path) -> None:
     """What the containers of a larger set-up run, with a Redis of their own."""
     base = folder.parent
@@ -360,6 +367,7 @@ def test_each_part_alone(folder: Path) -> None:
     try:
         wait_for(ready, "web is ready")
         wait_for(worker_alive, "the worker gives a sign of life")
+        wait_for(lambda: _catches_sigterm(running["scheduler"].pid), "the scheduler has started")
         assert {name: process.poll() for name, process in running.items()} == dict.fromkeys(running)
     finally:
         for process in reversed(running.values()):
