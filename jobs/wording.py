@@ -1,13 +1,34 @@
-"""Sizes, times and durations in words, in the reader's language."""
+"""Sizes, times and durations in words, and numbers for spreadsheets, in the reader's language."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from django.utils import formats, timezone
 from django.utils.translation import ngettext, pgettext
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a CSV is written. separator: between cells; decimal: within numbers."""
+
+    separator: str
+    decimal: str
+
+
+COMMA: Final = Dialect(separator=",", decimal=".")
+SEMICOLON: Final = Dialect(separator=";", decimal=",")
+_SEMICOLON_LANGUAGES: Final = frozenset({"de"})
+"""Languages of this site whose spreadsheets take a comma for the decimal point."""
+
+
+def dialect_for(language: str) -> Dialect:
+    """The dialect a person of this language opens with two taps. language: `de`, `de-at`, `en`."""
+    return SEMICOLON if language.partition("-")[0].lower() in _SEMICOLON_LANGUAGES else COMMA
 
 
 def size(size_bytes: int | float | None) -> str:

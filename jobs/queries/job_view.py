@@ -29,7 +29,7 @@ from jobs.models import Role
 from jobs.states import OPEN, ItemState
 from stories.left_out import ERRORS, LeftOutReason
 
-SHAPE: Final = 2
+SHAPE: Final = 3
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
 
 JobPhase = Literal[

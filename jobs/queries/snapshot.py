@@ -21,7 +21,8 @@ from django.utils import timezone
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
-from jobs.models import OPEN_PACKAGES, Item, PackageState, Role
+from jobs.files import bundles
+from jobs.models import OPEN_PACKAGES, Item, Package, PackageState, Role
 from jobs.queries.job_view import (
     AuthorView,
     ErrorView,
@@ -56,15 +57,14 @@ _ITEM: Final = (
     "error_detail", "settled_at", "left_out", "author_id", "author_name", "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
-_PACKAGE: Final = ("id", "state", "error_code")
+_PACKAGE: Final = ("id", "state", "error_code", "language")
+_PACKAGE_COLUMNS: Final = (*_PACKAGE, *(f"artifact__{name}" for name in _FILE))
 
 _COLUMNS: Final = (
     *_ITEM,
     *(f"job__{name}" for name in _JOB),
-    *(f"job__bundle__{name}" for name in _PACKAGE),
-    *(f"job__bundle__artifact__{name}" for name in _FILE),
-    *(f"job__selection__{name}" for name in _PACKAGE),
-    *(f"job__selection__artifact__{name}" for name in _FILE),
+    *(f"job__bundle__{name}" for name in _PACKAGE_COLUMNS),
+    *(f"job__selection__{name}" for name in _PACKAGE_COLUMNS),
     *(f"stories__{name}" for name in _STORY),
     *(f"stories__artifacts__{name}" for name in _FILE),
 )
@@ -72,6 +72,8 @@ _COLUMNS: Final = (
 _LABEL_ROLES: Final = frozenset({Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG, Role.POSTER})
 
 Row = Mapping[str, Any]
+
+_NO_PACKAGE: Final[Row] = {"state": None, "error_code": ""}
 
 
 def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
@@ -81,7 +83,10 @@ def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
 
 
 def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
-    """Jobs by id in the order given, those of other users left out. One query for all."""
+    """Jobs by id in the order given, those of other users left out. One query for all.
+
+    A second one where the last bundle of a job was packed for another language's spreadsheets.
+    """
     now = timezone.now()
     rows = (
         Item.objects.visible_to(user)
@@ -101,11 +106,37 @@ def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
         columns: tuple[str, ...] = (*_COLUMNS, "ahead")
     else:
         columns = _COLUMNS
-    snapshots = {
-        job_id: _job(list(group), now)
+    by_job = {
+        job_id: list(group)
         for job_id, group in groupby(rows.values(*columns), key=lambda row: row["job__id"])
     }
-    return [snapshots[job_id] for job_id in job_ids if job_id in snapshots]
+    packages = _bundle_packages(by_job)
+    return [
+        _job(by_job[job_id], packages.get(job_id), now) for job_id in job_ids if job_id in by_job
+    ]
+
+
+def _bundle_packages(by_job: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Row]:
+    """Job id → the last package of all its files for this reader's spreadsheets, if there is one.
+
+    A job keeps one for each kind of spreadsheet, and its row knows the one asked for last.
+    """
+    packages: dict[UUID, Row] = {}
+    asked_by_others = []
+    for job_id, rows in by_job.items():
+        last = {name: rows[0][f"job__bundle__{name}"] for name in _PACKAGE_COLUMNS}
+        if last["id"] is None:
+            continue
+        if bundles.opens_for_reader(last["language"]):
+            packages[job_id] = last
+        else:
+            asked_by_others.append(job_id)
+    if asked_by_others:
+        others = Package.objects.filter(job_id__in=asked_by_others, selection=[])
+        for row in others.order_by("created_at").values("job_id", *_PACKAGE_COLUMNS):
+            if bundles.opens_for_reader(row["language"]):
+                packages[row["job_id"]] = row
+    return packages
 
 
 def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
@@ -264,7 +295,7 @@ def _item_progress(
     )
 
 
-def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
+def _job(rows: Sequence[Row], package: Row | None, now: datetime) -> Snapshot:
     first = rows[0]
     job_id: UUID = first["job__id"]
     running = any(row["state"] == ItemState.RUNNING for row in rows)
@@ -274,9 +305,9 @@ def _job(rows: Sequence[Row], now: datetime) -> Snapshot:
         for item_id, group in groupby(rows, key=lambda row: row["id"])
     )
     state = job_state(item.state for item in items)
-    bundle, bundle_error, packing_bundle = _package(first, "job__bundle__", now)
+    bundle, bundle_error, packing_bundle = _package(package or _NO_PACKAGE, "", now)
     selection, selection_error, packing_selection = _package(first, "job__selection__", now)
-    if bundle is not None and _is_outdated(bundle, rows):
+    if bundle and package and not _serves(bundle, package["language"], rows):
         bundle = None
     packing = packing_bundle or packing_selection
     present = [file for item in items for story in item.stories for file in story.present]
@@ -325,20 +356,17 @@ def _package(
     )
 
 
-def _is_outdated(bundle: FileView, rows: Sequence[Row]) -> bool:
-    """True when a file was saved, or a line settled, after the bundle's files were looked up.
-
-    `jobs.zips.packing` packs another one then.
-    """
-    packed_at = bundle.created_at
-    return any(
-        (row["settled_at"] is not None and row["settled_at"] >= packed_at)
-        or (
-            row["stories__artifacts__id"] is not None
-            and row["stories__artifacts__role"] not in {Role.POSTER, Role.ZIP}
-            and row["stories__artifacts__created_at"] >= packed_at
-        )
-        for row in rows
+def _serves(bundle: FileView, language: str, rows: Sequence[Row]) -> bool:
+    """`bundles.serves` of a job's rows; where it is False, `jobs.zips.packing` packs another."""
+    return bundles.serves(
+        bundle.created_at,
+        language,
+        saved=(
+            row["stories__artifacts__created_at"]
+            for row in rows
+            if row["stories__artifacts__role"] in bundles.PACKED_ROLES
+        ),
+        settled=(row["settled_at"] for row in rows),
     )
 
 

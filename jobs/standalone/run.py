@@ -22,6 +22,7 @@ from typing import Final
 
 from jobs import lines
 from jobs.errors import Cancelled, Internal, new_bug_id
+from jobs.files.bundles import PACKED_ROLES
 from jobs.lines import Line
 from jobs.standalone.bundle import pack_bundle
 from jobs.standalone.client import MakeClient, RunRateLimit, client_from_settings
@@ -31,7 +32,6 @@ from jobs.standalone.results import LineResult, RunResult, StoryResult
 from jobs.standalone.tally import Tally
 from jobs.standalone.writer import ResultWriter, as_folder_full, is_single_author
 from jobs.states import OPEN, ItemState
-from jobs.zips import archive
 from stories import renditions
 from stories.client import StoryClient
 from stories.errors import Refusal, StoriesError
@@ -211,7 +211,7 @@ class _Run:
             case Transferring():
                 key = (id(line), event.story_id, event.position)
                 self._tally.arriving(key, event.bytes_done, event.bytes_total)
-            case FileReady() if event.role in archive.ORDER:
+            case FileReady() if event.role in PACKED_ROLES:
                 await self._save(line, event)
             case FileReady():
                 self.folder.discard(event.key)

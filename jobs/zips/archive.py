@@ -25,16 +25,15 @@ from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from jobs.files import names, times
-from jobs.zips.spreadsheet import COMMA, Dialect, cell
+from jobs.files.bundles import PACKED_ROLES
+from jobs.wording import COMMA, Dialect
+from jobs.zips.spreadsheet import cell
 from stories.errors import StoriesError
 
 CHUNK_BYTES: Final = 1024 * 1024
 ENTRY_BYTES: Final = 2048
 """Two headers and a generous sidecar: for the question whether a ZIP fits."""
 MANIFEST: Final = "manifest.csv"
-ORDER: Final = ("media", "converted", "audio_track", "attached_song")
-"""The roles of files that leave, in this order within one media item. Posters stay."""
-
 _EARLIEST_DATE, _LATEST_DATE = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 _EARLIEST, _LATEST = datetime(*_EARLIEST_DATE, tzinfo=UTC), datetime(*_LATEST_DATE, tzinfo=UTC)
 _EXTENDED_TIMESTAMP: Final = 0x5455
@@ -85,8 +84,8 @@ class FileFacts:
 
 
 def rank_in_story(position: int, role: str, name: str) -> tuple[int, int, str]:
-    """A sort key: the place within its story of a file of one of the roles in ORDER."""
-    return position, ORDER.index(role), name
+    """A sort key: the place within its story of a file of one of the PACKED_ROLES."""
+    return position, PACKED_ROLES.index(role), name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

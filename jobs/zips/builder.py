@@ -15,6 +15,7 @@ from jobs.files import disk, names, store, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
+from jobs.wording import dialect_for
 from jobs.zips.archive import (
     CHUNK_BYTES,
     ENTRY_BYTES,
@@ -26,7 +27,6 @@ from jobs.zips.archive import (
 )
 from jobs.zips.contents import item_of, packable, story_of
 from jobs.zips.omissions import omissions_of
-from jobs.zips.spreadsheet import dialect_for
 
 
 def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:

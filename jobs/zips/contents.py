@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 from uuid import UUID
 
-from jobs.models import Artifact, Item, Job, Role, Story
-from jobs.zips.archive import ORDER, rank_in_story
-
-PACKED_ROLES: Final = tuple(Role(role) for role in ORDER)
-"""Roles of files that go into a ZIP, in this order within one media item."""
+from jobs.files.bundles import PACKED_ROLES
+from jobs.models import Artifact, Item, Job, Story
+from jobs.zips.archive import rank_in_story
 
 
 def packable(artifacts: Iterable[Artifact]) -> list[Artifact]:

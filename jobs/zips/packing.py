@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from jobs.errors import NothingToPack
-from jobs.files import capacity, store
+from jobs.files import bundles, capacity, store
 from jobs.files.workspace import Workspace
 from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState
 from jobs.queue import quotas
 from jobs.queue.claims import HEARTBEAT_EVERY_S, ClaimLost
 from jobs.queue.dispatch import dispatch
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+from jobs.wording import dialect_for
 from jobs.zips import claims
 from jobs.zips.builder import build_bundle
 from jobs.zips.claims import PackageClaim
 from jobs.zips.contents import any_removed, package_files, parse_ids
-from jobs.zips.spreadsheet import dialect_for
 
 
 def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
@@ -43,7 +43,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
         if not files:
             raise NothingToPack
         wanted = sorted(str(artifact.pk) for artifact in files) if asked else []
-        package = _existing(job, wanted, files)
+        package = _existing(job, wanted)
         if package is None:
             capacity.require_room()
             package = Package.objects.create(
@@ -58,26 +58,30 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
     return package
 
 
-def _existing(job: Job, wanted: list[str], files: Sequence[Artifact]) -> Package | None:
+def _existing(job: Job, wanted: list[str]) -> Package | None:
     """A package of the same files that is on its way or can still be taken.
 
     One whose manifest opens in another language's spreadsheets does not count.
     """
     now = timezone.now()
-    dialect = dialect_for(get_language() or "")
-    newest = max(artifact.created_at for artifact in files)
-    if not wanted:
-        # Its manifest says what is missing, and a line that settled since may miss less, or more.
-        settled = job.items.aggregate(at=Max("settled_at"))["at"]
-        newest = max(newest, settled or newest)
+    saved: list[datetime | None] = []
+    settled: list[datetime | None] = []
+    if not wanted:  # a selection is the files that were chosen, and no manifest of a job
+        files = Artifact.objects.filter(job=job, story__isnull=False, role__in=bundles.PACKED_ROLES)
+        saved = list(files.order_by().values_list("created_at", flat=True))
+        settled = list(job.items.order_by().values_list("settled_at", flat=True))
     for package in job.packages.select_related("artifact").order_by("-created_at"):
-        if package.selection != wanted or dialect_for(package.language) != dialect:
+        if package.selection != wanted or not bundles.opens_for_reader(package.language):
             continue
         if package.state in OPEN_PACKAGES:
             return package
         ready = package.artifact if package.state == PackageState.DONE else None
-        # created_at of a ZIP is when its files were looked up: one saved later is not in it.
-        if ready and not ready.removed_at and now < ready.expires_at and newest < ready.created_at:
+        if (
+            ready
+            and not ready.removed_at
+            and now < ready.expires_at
+            and bundles.serves(ready.created_at, package.language, saved=saved, settled=settled)
+        ):
             return package
     return None
 
@@ -161,11 +165,14 @@ def _settle(
 
 
 def _retire_older(package: Package) -> None:
-    """Expire older ZIPs of the same files, for the sweep to take."""
+    """Expire older ZIPs of the same files and for the same spreadsheets, for the sweep to take."""
     asked_before = package.job.packages.filter(created_at__lt=package.created_at)
+    dialect = dialect_for(package.language)
     older = [
         other.artifact_id
         for other in asked_before
-        if other.selection == package.selection and other.artifact_id
+        if other.selection == package.selection
+        and other.artifact_id
+        and dialect_for(other.language) == dialect
     ]
     Artifact.objects.filter(pk__in=older, removed_at=None).update(expires_at=timezone.now())

@@ -1,4 +1,4 @@
-"""A CSV that survives a spreadsheet: separators by language, and text that stays text.
+"""A CSV that survives a spreadsheet: text that stays text, numbers in its language.
 
 Excel, LibreOffice, Numbers and Google Sheets guess what a cell is, and write back what they
 guessed: of nineteen digits the last four become zeros, `1-2` and `mar.1` become dates, and a cell
@@ -9,22 +9,9 @@ saved and opened again; it is the same mark for all of these.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """How a CSV is written. separator: between cells; decimal: within numbers."""
-
-    separator: str
-    decimal: str
-
-
-COMMA: Final = Dialect(separator=",", decimal=".")
-SEMICOLON: Final = Dialect(separator=";", decimal=",")
-_SEMICOLON_LANGUAGES: Final = frozenset({"de"})
-"""Languages of this site whose spreadsheets take a comma for the decimal point."""
+from jobs.wording import COMMA, Dialect
 
 _FORMULA = re.compile(r"(^|[;,\t\r\n])([\s'\"]*)([=+\-@\t\r＝＋－＠])")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -37,11 +24,6 @@ _MONTHS: Final = (
 _PARTS_OF_VALUES: Final = frozenset({"e", "a", "p", "am", "pm", *_MONTHS.split(" ")})
 """Words that stand in numbers, times and dates, in English and German."""
 _VALUES: Final = frozenset({"true", "false", "wahr", "falsch"})
-
-
-def dialect_for(language: str) -> Dialect:
-    """The dialect a person of this language opens with two taps. language: `de`, `de-at`, `en`."""
-    return SEMICOLON if language.partition("-")[0].lower() in _SEMICOLON_LANGUAGES else COMMA
 
 
 def cell(value: object, dialect: Dialect = COMMA) -> str:

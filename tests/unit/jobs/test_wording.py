@@ -84,3 +84,11 @@ def test_no_time_has_no_words() -> None:
 def test_times_are_told_on_the_clock_of_a_reader_whose_zone_is_known(zone: str, words: str) -> None:
     with django_timezone.override(ZoneInfo(zone)):
         assert wording.absolute(NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "separator"),
+    [("en", ","), ("en-gb", ","), ("de", ";"), ("de-AT", ";"), ("", ","), ("den", ",")],
+)
+def test_the_separator_is_the_one_of_the_language(language: str, separator: str) -> None:
+    assert wording.dialect_for(language).separator == separator

@@ -284,6 +284,36 @@ def test_a_bundle_from_asking_to_taking(alice: Script) -> None:
     assert b"".join(content).startswith(b"PK")
 
 
+def test_a_script_keeps_its_bundle_while_somebody_packs_one_in_german(alice: Script) -> None:
+    job = make_full_job(alice.user)
+    german = {"Accept_Language": "de"}
+
+    def ask(**headers: str) -> str:
+        alice.call("POST", f"/jobs/{job.pk}/bundle", **headers)
+        package = Package.objects.latest("created_at")
+        claim = claims.claim(package.pk)
+        if claim:
+            assert packing.run(claim)
+        answer = alice.call("POST", f"/jobs/{job.pk}/bundle", **headers)
+        assert answer.status_code == 200
+        return str(answer.json()["bundle"]["id"])
+
+    def polled(**headers: str) -> Any:
+        return alice.call("GET", f"/jobs/{job.pk}", **headers).json()["bundle"]
+
+    commas = ask()
+    assert polled(**german) is None, "German spreadsheets show one column of it"
+    semicolons = ask(**german)
+    assert semicolons != commas
+    for _ in range(2):
+        assert polled()["id"] == commas
+        assert polled(**german)["id"] == semicolons
+        assert (ask(), ask(**german)) == (commas, semicolons)
+    (listed,) = alice.call("GET", "/jobs").json()["jobs"]
+    assert listed["bundle"]["id"] == commas
+    assert Package.objects.count() == 2
+
+
 def test_a_bundle_of_nothing(alice: Script) -> None:
     job = make_job(alice.user, links=1)
     assert error_of(alice.call("POST", f"/jobs/{job.pk}/bundle"), 409)["code"] == "nothing_to_pack"

@@ -209,6 +209,28 @@ def test_a_bundle_is_packed_then_taken(client: Client, alice: User) -> None:
     assert response["Location"] == f"/files/{zipped.pk}/{zipped.name}"
 
 
+def test_a_page_switched_to_german_offers_to_pack_again_and_the_english_one_its_own(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice)
+    make_artifact(make_story(job.items.get()), content=b"another")
+    later = timezone.now() + timedelta(seconds=1)
+    zipped = make_artifact(job=job, role=Role.BUNDLE, created_at=later)
+    english = Package.objects.create(
+        job=job, owner=alice, state=PackageState.DONE, artifact=zipped, language="en"
+    )
+    Job.objects.filter(pk=job.pk).update(bundle=english)
+
+    def offer(language: str) -> str:
+        response = client.get(f"/jobs/{job.pk}/", headers={"Accept-Language": language})
+        return "take" if f"/files/{zipped.pk}" in shown(response) else "pack"
+
+    assert (offer("en"), offer("de")) == ("take", "pack")
+    client.post(f"/jobs/{job.pk}/bundle/", headers={"Accept-Language": "de"})
+    assert Package.objects.latest("created_at").language == "de"
+    assert offer("en") == "take"
+
+
 def test_a_single_file_is_never_wrapped(client: Client, alice: User) -> None:
     job = saved(alice)
     story, file = Story.objects.get(), Artifact.objects.get()

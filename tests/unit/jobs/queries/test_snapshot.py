@@ -80,6 +80,27 @@ def test_several_jobs_cost_one_query_and_keep_their_order(
     assert [one.id for one in found] == [jobs[2].pk, jobs[0].pk, jobs[1].pk]
 
 
+def test_bundles_for_another_languages_spreadsheets_cost_one_query_more_for_all_jobs(
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    alice = make_user("alice")
+    jobs = [make_job(alice, links=1) for _ in range(3)]
+    for job in jobs:
+        for language in ("en", "de"):
+            zipped = make_artifact(job=job, role=Role.BUNDLE, name=f"{language}.zip")
+            job.bundle = Package.objects.create(
+                job=job,
+                owner=alice,
+                state=PackageState.DONE,
+                artifact=zipped,
+                language=language,
+            )
+        job.save()
+    with django_assert_num_queries(2):
+        shown = snapshot.load_snapshots([job.pk for job in jobs], alice)
+    assert [view.bundle and view.bundle.name for view in shown] == ["en.zip"] * 3
+
+
 # --- state and progress ---
 
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.models import Artifact, Job, Package
+from jobs.wording import COMMA, SEMICOLON, Dialect
 from jobs.zips import packing
 from jobs.zips.archive import manifest
-from jobs.zips.spreadsheet import COMMA, SEMICOLON, Dialect, cell, dialect_for
+from jobs.zips.spreadsheet import cell
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.zips.making import opened, work
 
@@ -125,14 +126,6 @@ def test_numbers_are_numbers_in_the_readers_spreadsheet(
     assert cell(value, SEMICOLON) == german  # 8.5 would be the eighth of May
 
 
-@pytest.mark.parametrize(
-    ("language", "separator"),
-    [("en", ","), ("en-gb", ","), ("de", ";"), ("de-AT", ";"), ("", ","), ("den", ",")],
-)
-def test_the_separator_is_the_one_of_the_language(language: str, separator: str) -> None:
-    assert dialect_for(language).separator == separator
-
-
 @given(st.text(max_size=50))
 def test_no_cell_is_a_formula(text: str) -> None:
     row = cell(text)
@@ -206,6 +199,18 @@ def test_who_asks_again_in_another_language_gets_a_manifest_of_that_language() -
     assert manifest_of(german).startswith("file;")
     with translation.override("de"):
         assert packing.request(job).artifact == german
+    assert Package.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_people_of_two_languages_keep_a_zip_each_and_nobody_packs_the_others_away() -> None:
+    job = make_bundled_job()
+    english, german = bundled(job, "en"), bundled(job, "de")
+    for language, own in (("en", english), ("de", german)) * 2:
+        with translation.override(language):
+            assert packing.request(job).artifact == own
+    english.refresh_from_db()
+    assert english.expires_at > timezone.now()
     assert Package.objects.count() == 2
 
 

@@ -1,0 +1,41 @@
+"""Whether a ZIP of a whole job still serves: the files it lacks, the verdicts since, its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from django.utils.translation import get_language
+
+from jobs.models import Role
+from jobs.wording import dialect_for
+
+PACKED_ROLES: Final = (Role.MEDIA, Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG)
+"""Roles of files that go into a ZIP, in this order within one media item. Posters stay."""
+
+
+def opens_for_reader(language: str) -> bool:
+    """Whether the manifest of a ZIP opens in this reader's spreadsheets.
+
+    language: of the person the ZIP was packed for. A request without a language is read as English.
+    """
+    return dialect_for(language) == dialect_for(get_language() or "")
+
+
+def serves(
+    packed_at: datetime,
+    language: str,
+    *,
+    saved: Iterable[datetime | None],
+    settled: Iterable[datetime | None],
+) -> bool:
+    """Whether a ZIP is what this reader would get if it were packed now.
+
+    packed_at: when its files were looked up. language: of the person it was packed for. saved: when
+    each file of one of the PACKED_ROLES was saved. settled: when each line of the job was settled,
+    None for an open one: the manifest says what is missing, and a line that settled since may miss
+    less, or more.
+    """
+    changes = [at for at in (*saved, *settled) if at is not None]
+    return opens_for_reader(language) and all(at < packed_at for at in changes)
