@@ -1,8 +1,10 @@
-"""What a line's list leaves out, in words: the same for page, API and command line."""
+"""What a line's list leaves out, in words and as JSON: the same for page, API and command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -70,6 +72,56 @@ def hint(reason: LeftOutReason) -> str:
     error = ERRORS[reason]
     # "TikTok does not answer" has a hint about the connection, and here TikTok did answer.
     return _("A later attempt often works.") if error.retryable else _(error.hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """One reason for which a line's list leaves stories out, and how many those are at least."""
+
+    reason: LeftOutReason
+    count: int
+
+    @property
+    def code(self) -> str:
+        """The error code the reason means."""
+        return ERRORS[self.reason].code
+
+    @property
+    def message(self) -> str:
+        """A sentence with the number, in the reader's language."""
+        return sentence(self.reason, self.count)
+
+    @property
+    def hint(self) -> str:
+        """What can be done about it, in the reader's language."""
+        return hint(self.reason)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The reason, its number, its code and its sentence, for JSON."""
+        return {
+            "reason": self.reason.value,
+            "count": self.count,
+            "code": self.code,
+            "message": self.message,
+        }
+
+
+def entries(left_out: Mapping[LeftOutReason, int]) -> tuple[LeftOut, ...]:
+    """A `LeftOut` for each reason, in their order."""
+    return tuple(LeftOut(reason=reason, count=count) for reason, count in left_out.items())
+
+
+def cause_of(
+    code: str, left_out: Iterable[LeftOut], story_codes: Collection[str]
+) -> LeftOut | None:
+    """The entry that a line's error stands for; None where the error has another cause.
+
+    code: of the line's error. story_codes: of the errors of its stories. What is missing and how
+    much of it says more than the words of the code, which may be those of a single story.
+    """
+    if code in story_codes:
+        return None
+    return next((entry for entry in left_out if entry.code == code), None)
 
 
 def total(left_out: Mapping[LeftOutReason, int]) -> int:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from jobs.left_out import LeftOut
 from jobs.lines import Line
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
 from jobs.queries.job_view import (
@@ -17,7 +18,6 @@ from jobs.queries.job_view import (
     FileView,
     ItemView,
     JobPhase,
-    LeftOutView,
     Snapshot,
     StoryView,
 )
@@ -253,14 +253,9 @@ class LeftOutOut(BaseModel):
     message: str
 
     @classmethod
-    def of(cls, left_out: LeftOutView) -> LeftOutOut:
+    def of(cls, left_out: LeftOut) -> LeftOutOut:
         """The reason and its number as JSON."""
-        return cls(
-            reason=left_out.reason,
-            count=left_out.count,
-            code=left_out.code,
-            message=left_out.message,
-        )
+        return cls.model_validate(left_out.as_dict())
 
 
 class ItemOut(BaseModel):

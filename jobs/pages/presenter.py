@@ -16,7 +16,7 @@ from jobs.errors import localized_detail, message_and_hint, state_label
 from jobs.files import lifetime
 from jobs.models import Role
 from jobs.pages.tiles import Tile, present_tile
-from jobs.queries.job_view import FileView, ItemView, LeftOutView, ProgressView, Snapshot
+from jobs.queries.job_view import FileView, ItemView, ProgressView, Snapshot
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
@@ -332,10 +332,9 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     # A line that begins anew has no list yet, and TikTok's refusal is said once.
     left_out = item.left_out if not item.open or item.waiting else ()
     left_out = () if waits_for_tiktok else left_out
-    explained = _explained_by_list(item)
+    explained = error.left_out if error else None
     if explained is not None:
-        # What is missing and how much of it says more than the words of the code.
-        message, hint = "", explained.hint
+        message, hint = "", explained.hint  # its sentence stands among those of left_out
     else:
         message, hint = message_and_hint(error.code) if error else ("", "")
     # The snapshot decides which details are fit to be read; here they get a row of their own.
@@ -357,14 +356,6 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         compact=item.state == ItemState.FAILED and among > _FEW_LINES,
         tiles=tuple(present_tile(story, item, now) for story in item.stories),
     )
-
-
-def _explained_by_list(item: ItemView) -> LeftOutView | None:
-    """The part of `left_out` that its error stands for; None where the error has another cause."""
-    code = item.error.code if item.error else ""
-    if any(story.error and story.error.code == code for story in item.stories):
-        return None
-    return next((entry for entry in item.left_out if entry.code == code), None)
 
 
 def _line_summary(item: ItemView) -> str:

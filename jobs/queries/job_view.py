@@ -15,7 +15,6 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from jobs import left_out
 from jobs.errors import (
     BY_CODE,
     Cancelled,
@@ -25,9 +24,9 @@ from jobs.errors import (
     message_and_hint,
     retry_may_help,
 )
+from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.states import OPEN, ItemState
-from stories.left_out import ERRORS, LeftOutReason
 
 SHAPE: Final = 3
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
@@ -43,22 +42,34 @@ _DETAIL_SHOWN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorView:
-    """The error of a line, story or package. retry_at: when it is tried again automatically."""
+    """The error of a line, story or package.
+
+    retry_at: when it is tried again automatically. left_out: what a line's list leaves out, where
+    the error stands for that.
+    """
 
     code: str
     detail: str = ""
     retry_at: datetime | None = None
+    left_out: LeftOut | None = None
 
     @property
     def message(self) -> str:
-        """The code's message in the reader's language, with `detail` where that is for readers."""
+        """What went wrong, in the reader's language.
+
+        The sentence of `left_out`; else the code's, with `detail` where that is for readers.
+        """
+        if self.left_out is not None:
+            return self.left_out.message
         message, _ = message_and_hint(self.code)
         shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
         return f"{message} ({localized_detail(self.detail)})" if shown and self.detail else message
 
     @property
     def hint(self) -> str:
-        """The code's hint in the reader's language: what to try; "" for none."""
+        """The hint in the reader's language: what to try; "" for none."""
+        if self.left_out is not None:
+            return self.left_out.hint
         return message_and_hint(self.code)[1]
 
     @property
@@ -81,29 +92,6 @@ class ErrorView:
         if self.retry_at is None:
             return None
         return max(0, math.ceil((self.retry_at - (now or timezone.now())).total_seconds()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOutView:
-    """One reason for which a line's list leaves stories out, and how many those are at least."""
-
-    reason: LeftOutReason
-    count: int
-
-    @property
-    def code(self) -> str:
-        """The error code the reason means."""
-        return ERRORS[self.reason].code
-
-    @property
-    def message(self) -> str:
-        """A sentence with the number, in the reader's language."""
-        return left_out.sentence(self.reason, self.count)
-
-    @property
-    def hint(self) -> str:
-        """What can be done about it, in the reader's language."""
-        return left_out.hint(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +248,7 @@ class ItemView:
     stories: tuple[StoryView, ...]
     progress: ProgressView
     found: int | None
-    left_out: tuple[LeftOutView, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def open(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
@@ -18,6 +19,7 @@ from django.db.models import Count, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from jobs import left_out
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
@@ -29,7 +31,6 @@ from jobs.queries.job_view import (
     FileView,
     ItemView,
     JobPhase,
-    LeftOutView,
     ProgressView,
     Snapshot,
     StoryView,
@@ -230,7 +231,12 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
         else None
     )
     waits_until = first["not_before"] if state == ItemState.QUEUED else None
+    leaves_out = left_out.entries(stored(first["left_out"]))
     error = None if state == ItemState.RUNNING else _error(first, retry_at=waits_until)
+    if error is not None:
+        story_codes = {story.error.code for story in stories if story.error}
+        cause = left_out.cause_of(error.code, leaves_out, story_codes)
+        error = replace(error, left_out=cause)
     listed = author is not None and (bool(stories) or state not in OPEN)
     return ItemView(
         id=first["id"],
@@ -244,10 +250,7 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
         stories=stories,
         progress=_item_progress(state, error, stories, reported),
         found=_found(reported, len(stories) if listed else None),
-        left_out=tuple(
-            LeftOutView(reason=reason, count=count)
-            for reason, count in stored(first["left_out"]).items()
-        ),
+        left_out=leaves_out,
     )
 
 

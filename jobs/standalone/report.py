@@ -9,13 +9,17 @@ from django.utils.translation import gettext as _
 
 from jobs import left_out, text
 from jobs.errors import Cancelled, Internal
+from jobs.left_out import LeftOut
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import LineResult, RunResult, SavedFile, StoryResult
 from jobs.zips.archive import moment, permalink
 from stories.errors import (
+    ClockWrong,
     NotAStory,
     Refusal,
+    RegionLocked,
     StoriesError,
+    TooLarge,
     UnknownAnswer,
     UnsupportedLink,
     UpstreamChanged,
@@ -29,7 +33,7 @@ _WITH_DETAIL = (UnsupportedLink, UnknownAnswer, UpstreamChanged, Internal, Folde
 
 def error_words(error: StoriesError) -> tuple[str, str]:
     """Message and hint of an error, "" for no hint, in the active language."""
-    detail = text.clean_text(error.detail, 300) if isinstance(error, _WITH_DETAIL) else ""
+    detail = error.detail if isinstance(error, _WITH_DETAIL) else ""
     message, hint = _(error.message), _(error.hint) if error.hint else ""
     # The words of pages speak of buttons, of copies that expire, and of a queue that tries again.
     if isinstance(error, UpstreamDown):
@@ -40,7 +44,52 @@ def error_words(error: StoriesError) -> tuple[str, str]:
         hint = _("Add --posts to save it all the same.")
     elif isinstance(error, Cancelled):
         message = _("Interrupted. What was finished stays.")
-    return f"{message} ({detail})" if detail else message, hint
+    elif isinstance(error, UpstreamChanged):
+        hint = _report_hint(detail)
+    elif isinstance(error, Internal):
+        hint = _("Try again; if it stays, report it with the id in brackets.")
+    elif isinstance(error, RegionLocked):
+        hint = _("A proxy in another region helps (STORYKEEP_PROXY).")
+    elif isinstance(error, ClockWrong):
+        hint = _("Have it set over the network (NTP).")
+    elif isinstance(error, TooLarge):
+        message = _("This is larger than the limit for a file.")
+        hint = _("STORYKEEP_FILE_MAX raises it.")
+    return _with_detail(message, detail), hint
+
+
+def left_out_words(entry: LeftOut, detail: str = "") -> tuple[str, str]:
+    """Sentence and hint of what a list leaves out, in the active language.
+
+    detail: what is wrong with the first of these stories.
+    """
+    if issubclass(ERRORS[entry.reason], UpstreamChanged):
+        return _with_detail(entry.message, detail), _report_hint(detail)
+    return entry.message, entry.hint
+
+
+def line_words(line: LineResult) -> tuple[str, str]:
+    """Message and hint of a line's error, in the active language; "" for none.
+
+    An error that stands for what the line's list leaves out has the words of that.
+    """
+    if line.error is None:
+        return "", ""
+    story_codes = {story.error.code for story in line.stories if story.error}
+    cause = left_out.cause_of(line.error.code, left_out.entries(line.left_out), story_codes)
+    if cause is not None:
+        return left_out_words(cause, line.details.get(cause.reason, ""))
+    return error_words(line.error)
+
+
+def _report_hint(detail: str) -> str:
+    # Nobody else runs this, and there are no admin pages that would hold the detail.
+    return _("Report this with the detail in brackets.") if detail else _("Report this.")
+
+
+def _with_detail(message: str, detail: str) -> str:
+    cleaned = text.clean_text(detail, 300)
+    return f"{message} ({cleaned})" if cleaned else message
 
 
 def as_dict(result: RunResult) -> dict[str, Any]:
@@ -58,18 +107,10 @@ def _line(line: LineResult) -> dict[str, Any]:
         "line": line.line.text,
         "kind": line.kind.value,
         "state": line.state.value,
-        "error": _error(line.error),
+        "error": _error(line.error, line_words(line)) if line.error else None,
         "author": author and {"id": author.id, "name": author.name, "nickname": author.nickname},
         "stories": [_story(story) for story in line.stories],
-        "left_out": [
-            {
-                "reason": reason.value,
-                "count": count,
-                "code": ERRORS[reason].code,
-                "message": left_out.sentence(reason, count),
-            }
-            for reason, count in line.left_out.items()
-        ],
+        "left_out": [entry.as_dict() for entry in left_out.entries(line.left_out)],
     }
 
 
@@ -83,7 +124,7 @@ def _story(result: StoryResult) -> dict[str, Any]:
         "caption": story.caption,
         "source_url": permalink(story.source_url),
         "state": result.state.value,
-        "error": _error(result.error),
+        "error": _error(result.error, error_words(result.error)) if result.error else None,
         "files": [_file(file) for file in result.files],
     }
 
@@ -105,10 +146,8 @@ def _file(file: SavedFile) -> dict[str, Any]:
     }
 
 
-def _error(error: StoriesError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    message, hint = error_words(error)
+def _error(error: StoriesError, words: tuple[str, str]) -> dict[str, Any]:
+    message, hint = words
     wait_s = error.retry_after_s
     return {
         "code": error.code,

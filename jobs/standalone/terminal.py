@@ -14,12 +14,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from jobs import left_out, text
 from jobs.errors import Cancelled
-from jobs.standalone.report import error_words
+from jobs.standalone.report import error_words, left_out_words
 from jobs.standalone.results import LineResult, RunResult, SavedFile
 from jobs.standalone.tally import Totals
 from jobs.states import ItemState
 from stories.errors import StoriesError
-from stories.left_out import ERRORS
 
 _BAR_FORMAT = "{desc} |{bar}| {n_fmt}/{total_fmt} [{rate_fmt}, {remaining} left]"
 
@@ -127,10 +126,10 @@ class Display:
             files = f"{len(line.files)} {_plural(len(line.files), 'file', 'files')}"
             self._print_error(f"{line.line.text}: saved in part, {files}")
         codes: set[str] = set()
-        for reason, count in line.left_out.items():
-            codes.add(ERRORS[reason].code)
-            words = f"{left_out.sentence(reason, count)} {left_out.hint(reason)}"
-            self._print_error(f"{line.line.text}: {ERRORS[reason].code}: {words}")
+        for entry in left_out.entries(line.left_out):
+            codes.add(entry.code)
+            message, hint = left_out_words(entry, line.details.get(entry.reason, ""))
+            self._print_error(f"{line.line.text}: {entry.code}: {message} {hint}")
         for story in line.stories:
             if story.error is not None and not isinstance(story.error, Cancelled):
                 codes.add(story.error.code)

@@ -7,6 +7,8 @@ import pytest
 from jobs import left_out
 from stories.left_out import LeftOutReason
 
+R = LeftOutReason
+
 
 @pytest.mark.parametrize("reason", LeftOutReason)
 @pytest.mark.parametrize("count", [1, 2, 10**6])
@@ -26,3 +28,21 @@ def test_no_two_reasons_share_a_sentence() -> None:
 
 def test_the_number_of_all_reasons_together() -> None:
     assert left_out.total({LeftOutReason.PRIVATE: 1, LeftOutReason.HELD_BACK: 3}) == 4
+
+
+def test_an_error_stands_for_the_first_reason_of_its_code_unless_a_story_has_it() -> None:
+    left_out_entries = left_out.entries({R.HELD_BACK: 2, R.BROKEN_OFF: 1, R.PRIVATE: 1})
+    assert left_out.cause_of("upstream_down", left_out_entries, ()) == left_out_entries[0]
+    assert left_out.cause_of("private_post", left_out_entries, {"gone"}) == left_out_entries[2]
+    assert left_out.cause_of("private_post", left_out_entries, {"private_post"}) is None
+    assert left_out.cause_of("gone", left_out_entries, ()) is None
+
+
+def test_a_reason_as_json() -> None:
+    (entry,) = left_out.entries({R.PRIVATE: 1})
+    assert entry.as_dict() == {
+        "reason": "private",
+        "count": 1,
+        "code": "private_post",
+        "message": "1 story is private.",
+    }

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.models import Artifact, Job, Role
 from jobs.states import ItemState
-from tests.factories import make_item, make_job
+from tests.factories import make_item, make_job, make_story
 from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
 
 pytestmark = pytest.mark.django_db
@@ -161,3 +161,24 @@ def test_a_line_says_what_its_list_left_out_and_its_tag_changes_with_it(alice: S
     item.left_out = {"held_back": 3, "private": 1}
     item.save()
     assert alice.call("GET", f"/jobs/{job.pk}").headers["ETag"] != response.headers["ETag"]
+
+
+def test_the_error_of_an_account_of_private_stories_is_not_about_one_post(alice: Script) -> None:
+    job = make_job(alice.user)
+    make_item(job, state="failed", error_code="private_post", left_out={"private": 2})
+    error = alice.call("GET", f"/jobs/{job.pk}").json()["items"][0]["error"]
+    assert list(error) == ["code", "message", "hint", "retryable", "retry_after_s"]
+    assert (error["code"], error["retryable"]) == ("private_post", False)
+    assert error["message"] == "2 stories are private."
+    assert error["hint"] == "Only what everyone can see can be saved."
+
+
+def test_an_error_a_story_has_too_keeps_the_words_of_its_code(alice: Script) -> None:
+    job = make_job(alice.user)
+    item = make_item(
+        job, state="partial", error_code="media_unavailable", left_out={"not_ready": 1}
+    )
+    make_story(item, state="failed", error_code="media_unavailable")
+    seen = alice.call("GET", f"/jobs/{job.pk}").json()["items"][0]
+    assert seen["error"]["message"] == seen["stories"][0]["error"]["message"]
+    assert seen["left_out"][0]["message"] == "1 story was not ready on TikTok yet."

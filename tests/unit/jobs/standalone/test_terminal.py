@@ -22,7 +22,14 @@ from jobs.standalone.tally import Totals
 from jobs.standalone.terminal import Display, escape_unencodable, print_line, printable, quiet_log
 from jobs.states import ItemState
 from jobs.zips.archive import FileFacts
-from stories.errors import Advert, MediaUnavailable, RateLimited, StoriesError, UpstreamDown
+from stories.errors import (
+    Advert,
+    MediaUnavailable,
+    RateLimited,
+    StoriesError,
+    UpstreamChanged,
+    UpstreamDown,
+)
 from stories.left_out import LeftOutReason
 from stories.structures import Author, Media, MediaKind, Story, StoryKind
 from stories.targets import parse_line
@@ -196,6 +203,19 @@ def test_a_line_whose_list_leaves_something_out_says_how_many_and_why(streams: S
         "A later attempt often works.\n"
         "fetch: @alice: private_post: 1 story is private. "
         "Only what everyone can see can be saved.\n"
+    )
+
+
+def test_a_story_that_cannot_be_read_is_said_with_its_place_and_without_admin_pages(
+    streams: Streams,
+) -> None:
+    line = a_line(state=ItemState.FAILED)
+    line.left_out, line.details = {LeftOutReason.NO_MEDIA: 1}, {"no_media": "video.playAddr"}
+    line.error = UpstreamChanged("left out of the list: 1 no_media (video.playAddr)")
+    streams.display.line_settled(line)
+    assert streams.read()[1] == (
+        "fetch: @alice: upstream_changed: 1 story came without a file that can be saved. "
+        "(video.playAddr) Report this with the detail in brackets.\n"
     )
 
 
