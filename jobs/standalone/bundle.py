@@ -13,8 +13,8 @@ from jobs.standalone.output_folder import OutputFolder, translate_write_errors
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
 from jobs.states import ItemState
 from jobs.zips import archive
-from jobs.zips.archive import Archive, FileFacts, Omission
-from jobs.zips.omissions import PROFILE
+from jobs.zips.archive import Archive, FileFacts
+from jobs.zips.omissions import ListedLine, ListedStory, omissions
 
 
 def pack_bundle(
@@ -38,7 +38,7 @@ def pack_bundle(
     )
     key, file = folder.create()
     with translate_write_errors(), file, Archive(file, folder.open, heartbeat, zone=zone) as zipped:
-        zipped.omissions = _omissions(lines)
+        zipped.omissions = omissions([_listed(line) for line in lines])
         members = zipped.add_bundle(
             [(story.facts(), [file.facts for file in story.files]) for story in stories]
         )
@@ -66,37 +66,29 @@ def pack_bundle(
     )
 
 
-def _omissions(lines: Sequence[LineResult]) -> list[Omission]:
-    """What the lists of the lines leave out, and media of their stories that did not arrive."""
-    found: dict[tuple[str, str], Omission] = {}
-    whole = {
-        story.story.id for line in lines for story in line.stories if story.state == ItemState.DONE
-    }
-    for line in lines:
-        name = line.author.name if line.author else ""
-        for reason, count in line.left_out.items():
-            found[name or line.line.text, reason] = Omission(
-                what="left_out",
-                author_name=name,
-                author_nickname=line.author.nickname if line.author else "",
-                source_url=f"{PROFILE}{name}" if name else "",
-                count=count,
-                reason=reason,
+def _listed(line: LineResult) -> ListedLine:
+    """A line as the manifest's rows without a file need it."""
+    target = line.line.target
+    return ListedLine(
+        text=line.line.text,
+        author_name=line.author.name if line.author else (target and target.name) or "",
+        author_nickname=line.author.nickname if line.author else "",
+        left_out=line.left_out,
+        stories=[
+            ListedStory(
+                story_id=story.story.id,
+                kind=story.story.kind.value,
+                source_url=story.story.source_url,
+                posted_at=story.story.posted_at,
+                author_name=story.author.name,
+                author_nickname=story.author.nickname,
+                missing=max(0, story.expected - story.saved),
+                whole=story.state == ItemState.DONE,
+                reason=story.error.code if story.error else "",
             )
-        for story in line.stories:
-            if story.saved < story.expected and story.story.id not in whole:
-                found[story.story.id, ""] = Omission(
-                    what="missing",
-                    author_name=story.author.name,
-                    author_nickname=story.author.nickname,
-                    source_url=story.story.source_url,
-                    count=story.expected - story.saved,
-                    reason=story.error.code if story.error else "",
-                    story_id=story.story.id,
-                    kind=story.story.kind.value,
-                    posted_at=story.story.posted_at,
-                )
-    return list(found.values())
+            for story in line.stories
+        ],
+    )
 
 
 def _unique_stories(lines: Sequence[LineResult]) -> list[StoryResult]:

@@ -2,68 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Count, Q
 
 from jobs.models import Item, Job, Role, Story
 from jobs.states import OPEN, ItemState
 from jobs.zips.archive import Omission
-from stories.left_out import stored
+from stories.left_out import LeftOutReason, stored
 
 PROFILE: Final = "https://www.tiktok.com/@"
 
 
-def omissions_of(job: Job) -> list[Omission]:
-    """What the lists of the job's lines leave out, and media of its stories that never arrived.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedStory:
+    """A story of a line. missing: its pictures and videos that were not saved.
 
-    What came by another line of the job is not missing. Three queries.
+    whole: saved with everything that belongs to it. reason: the code of its error, "" for none.
     """
-    return [*_left_out(job), *_missing(job)]
+
+    story_id: str
+    kind: str
+    source_url: str
+    posted_at: datetime
+    author_name: str
+    author_nickname: str
+    missing: int
+    whole: bool
+    reason: str
 
 
-def _left_out(job: Job) -> list[Omission]:
-    # Two lines can ask for one account: by its name, and by a link to it.
-    found: dict[tuple[str, str], Omission] = {}
-    items = Item.objects.filter(job=job).exclude(state__in=OPEN).exclude(left_out={})
-    for item in items.order_by("position"):
-        name = item.author_name or item.target.get("name") or ""
-        for reason, count in stored(item.left_out).items():
-            omission = found.get((name or item.line, reason))
-            if omission is None or omission.count < count:
-                found[name or item.line, reason] = Omission(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedLine:
+    """A settled line. text: as pasted. author_name: as asked for until it is known, "" for none."""
+
+    text: str
+    author_name: str
+    author_nickname: str
+    left_out: Mapping[LeftOutReason, int]
+    stories: Sequence[ListedStory]
+
+
+def omissions(lines: Sequence[ListedLine], note: str = "") -> list[Omission]:
+    """What the lists of the lines leave out, then media of their stories that never arrived.
+
+    Two lines can ask for one account, by its name and by a link to it: what both leave out counts
+    once, the larger number of it, and what came by one of them is not missing. note: the job's.
+    """
+    return [*_left_out(lines, note), *_missing(lines, note)]
+
+
+def _left_out(lines: Iterable[ListedLine], note: str) -> Iterable[Omission]:
+    rows: dict[tuple[str, str], Omission] = {}
+    for line in lines:
+        name = line.author_name
+        for reason, count in line.left_out.items():
+            known = rows.get((name or line.text, reason))
+            if known is None or known.count < count:
+                rows[name or line.text, reason] = Omission(
                     what="left_out",
                     author_name=name,
-                    author_nickname=item.author_nickname,
+                    author_nickname=line.author_nickname,
                     source_url=f"{PROFILE}{name}" if name else "",
                     count=count,
                     reason=reason,
-                    note=job.note,
+                    note=note,
                 )
-    return list(found.values())
+    return rows.values()
 
 
-def _missing(job: Job) -> list[Omission]:
-    """Pictures and videos that were never saved, by story."""
-    stories = Story.objects.filter(item__job=job).exclude(item__state__in=OPEN)
-    whole = set(stories.filter(state=ItemState.DONE).values_list("tiktok_id", flat=True))
-    saved = Count("artifacts__position", filter=Q(artifacts__role=Role.MEDIA), distinct=True)
-    rows = stories.exclude(tiktok_id__in=whole).annotate(saved=saved).select_related("item")
-    omissions: dict[str, Omission] = {}
-    for story in rows.order_by("item__position", "position"):
-        missing = story.media_count - story.saved
-        known = omissions.get(story.tiktok_id)
-        if missing > 0 and (known is None or missing < known.count):
-            omissions[story.tiktok_id] = Omission(
+def _missing(lines: Iterable[ListedLine], note: str) -> Iterable[Omission]:
+    stories = [story for line in lines for story in line.stories]
+    whole = {story.story_id for story in stories if story.whole}
+    rows: dict[str, Omission] = {}
+    for story in stories:
+        known = rows.get(story.story_id)
+        if story.story_id in whole or not story.missing:
+            continue
+        if known is None or story.missing < known.count:
+            rows[story.story_id] = Omission(
                 what="missing",
-                author_name=story.item.author_name,
-                author_nickname=story.item.author_nickname,
+                author_name=story.author_name,
+                author_nickname=story.author_nickname,
                 source_url=story.source_url,
-                count=missing,
-                reason=story.error_code,
-                story_id=story.tiktok_id,
+                count=story.missing,
+                reason=story.reason,
+                story_id=story.story_id,
                 kind=story.kind,
                 posted_at=story.posted_at,
-                note=job.note,
+                note=note,
             )
-    return list(omissions.values())
+    return rows.values()
+
+
+def omissions_of(job: Job) -> list[Omission]:
+    """`omissions` of a job's settled lines. Two queries."""
+    items = list(Item.objects.filter(job=job).exclude(state__in=OPEN).order_by("position"))
+    by_id = {item.pk: item for item in items}
+    stories: dict[UUID, list[ListedStory]] = {item.pk: [] for item in items}
+    saved = Count("artifacts__position", filter=Q(artifacts__role=Role.MEDIA), distinct=True)
+    rows = Story.objects.filter(item__job=job).exclude(item__state__in=OPEN).annotate(saved=saved)
+    for story in rows.order_by("position"):
+        if (item := by_id.get(story.item_id)) is None:
+            continue  # settled between the two queries
+        stories[item.pk].append(
+            ListedStory(
+                story_id=story.tiktok_id,
+                kind=story.kind,
+                source_url=story.source_url,
+                posted_at=story.posted_at,
+                author_name=item.author_name,
+                author_nickname=item.author_nickname,
+                missing=max(0, story.media_count - story.saved),
+                whole=story.state == ItemState.DONE,
+                reason=story.error_code,
+            )
+        )
+    lines = [
+        ListedLine(
+            text=item.line,
+            author_name=item.author_name or (item.target or {}).get("name") or "",
+            author_nickname=item.author_nickname,
+            left_out=stored(item.left_out),
+            stories=stories[item.pk],
+        )
+        for item in items
+    ]
+    return omissions(lines, job.note)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from jobs.standalone.bundle import pack_bundle
 from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
 from jobs.zips.archive import FileFacts, no_heartbeat
+from stories.left_out import LeftOutReason
 from stories.structures import Author, Story, StoryKind
 from stories.targets import parse_line
 
@@ -135,6 +138,27 @@ def test_of_two_copies_of_a_story_the_fuller_one_is_packed(
     # Of either line each file says where in the ZIP it is.
     assert [file.name for file in fuller.files] == ["alice/1.jpg", "alice/2.jpg"]
     assert [file.name for file in other.files] == ["alice/1.jpg"]
+
+
+def test_of_two_lines_of_one_account_the_larger_number_of_what_is_missing_stands(
+    folder: OutputFolder,
+) -> None:
+    with folder:
+        first = a_line("@alice", a_story(folder, b"one"))
+        second = a_line("https://www.tiktok.com/@alice")
+        unnamed = a_line("@bob")
+        first.left_out = {LeftOutReason.PRIVATE: 3}
+        second.left_out = {LeftOutReason.PRIVATE: 1}
+        unnamed.left_out = {LeftOutReason.HELD_BACK: 1}
+        bundle = pack(folder, first, second, unnamed)
+    assert bundle.path
+    with zipfile.ZipFile(bundle.path) as archive:
+        text = archive.read("manifest.csv").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["author"], row["reason"], row["left_out"]) for row in rows[1:]] == [
+        ("alice", "private", "3"),
+        ("bob", "held_back", "1"),
+    ]
 
 
 def test_a_story_without_files_has_no_place_in_the_zip(folder: OutputFolder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,8 @@ from jobs.models import Item, Job, PackageState, StoryKind
 from jobs.queries.snapshot import load_snapshot
 from jobs.states import ItemState
 from jobs.zips import contents, packing
-from jobs.zips.omissions import omissions_of
+from jobs.zips.omissions import ListedLine, ListedStory, omissions, omissions_of
+from stories.left_out import LeftOutReason
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.zips.making import bundle_of, opened, work
 
@@ -81,6 +83,52 @@ def test_one_account_by_two_lines_is_counted_once_and_what_one_line_saved_is_not
     album = Item.objects.get(position=1).stories.get(kind=StoryKind.CAROUSEL)
     make_story(second, tiktok_id=album.tiktok_id, state=S.DONE)
     assert [(omission.what, omission.count) for omission in omissions_of(job)] == [("left_out", 2)]
+
+
+def listed_line(left_out: dict[LeftOutReason, int], *stories: ListedStory) -> ListedLine:
+    return ListedLine(
+        text="@ann", author_name="ann", author_nickname="", left_out=left_out, stories=stories
+    )
+
+
+def listed_story(missing: int, *, whole: bool = False, story_id: str = "7500") -> ListedStory:
+    return ListedStory(
+        story_id=story_id,
+        kind="carousel",
+        source_url="https://www.tiktok.com/@ann/story/7500",
+        posted_at=timezone.now(),
+        author_name="ann",
+        author_nickname="",
+        missing=missing,
+        whole=whole,
+        reason="media_unavailable",
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_lines_the_larger_count_and_the_fuller_copy_stand_whichever_came_first(
+    order: int,
+) -> None:
+    lines = [
+        listed_line({LeftOutReason.PRIVATE: 3}, listed_story(1)),
+        listed_line({LeftOutReason.PRIVATE: 1, LeftOutReason.FOREIGN: 1}, listed_story(2)),
+    ][::order]
+    rows = {(row.what, row.reason): row.count for row in omissions(lines)}
+    assert rows == {
+        ("left_out", "private"): 3,
+        ("left_out", "foreign"): 1,
+        ("missing", "media_unavailable"): 1,
+    }
+    lines.append(listed_line({}, listed_story(0, whole=True)))
+    assert {row.what for row in omissions(lines)} == {"left_out"}
+
+
+def test_an_account_nobody_could_name_is_told_apart_by_its_line() -> None:
+    lines = [
+        replace(listed_line({LeftOutReason.PRIVATE: 1}), author_name="", text=text)
+        for text in ("https://vm.tiktok.com/a", "https://vm.tiktok.com/b")
+    ]
+    assert [(row.source_url, row.count) for row in omissions(lines)] == [("", 1), ("", 1)]
 
 
 def test_a_line_that_is_not_settled_is_not_short_of_anything_yet() -> None:
