@@ -149,7 +149,7 @@ api = Api(
     version="1",
     description='Save active public TikTok stories. Every error is `{"error": {"code": "gone", '
     '"message": "…", "hint": "…", "retryable": false, "retry_after_s": null}}`; times are RFC 3339 '
-    "in UTC. Tokens are made on the account page.",
+    "in UTC. `HEAD` is answered wherever `GET` is. Tokens are made on the account page.",
     urls_namespace="api",
     auth=Bearer(),
     docs_url="/docs",

@@ -23,6 +23,7 @@ _RETRY_AFTER: Final = {"Retry-After": _header("Seconds after which to try again.
 _STATUS_HEADERS: Final[dict[str, dict[str, Any]]] = {
     "401": {"WWW-Authenticate": _header("How to prove who you are.")},
     "429": _RETRY_AFTER,
+    "503": _RETRY_AFTER,
     "507": _RETRY_AFTER,
 }
 _FILE_HEADERS: Final = _ETAG | {
@@ -31,7 +32,10 @@ _FILE_HEADERS: Final = _ETAG | {
 }
 _CONTENT_RANGE: Final = {"Content-Range": _header("Which bytes of how many.")}
 _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
-    ("post", "/jobs"): {"202": _ETAG | {"Location": _header("The job's own address.")}},
+    ("post", "/jobs"): {
+        "202": _ETAG | {"Location": _header("The job's own address.")},
+        "409": _RETRY_AFTER,
+    },
     ("get", "/jobs/{job_id}"): {"200": _ETAG, "304": _ETAG},
     ("post", "/jobs/{job_id}/cancel"): {"200": _ETAG},
     ("post", "/jobs/{job_id}/retry"): {"202": _ETAG},

@@ -39,7 +39,9 @@ from jobs.zips import packing
 JOBS_PER_PAGE: Final = 20
 MAX_JOBS_PER_PAGE: Final = 50
 
-ERRORS: Final = dict.fromkeys((401, 404, 422, 429, 500), ErrorBody)
+EVERYWHERE: Final = dict.fromkeys((401, 429, 500, 503), ErrorBody)
+"""Errors any call may be answered with."""
+ERRORS: Final = {404: ErrorBody, 422: ErrorBody, **EVERYWHERE}
 CHANGES: Final = {403: ErrorBody, 411: ErrorBody, **ERRORS}
 """Answers of calls that change something, for which a read-only token is refused."""
 
@@ -113,8 +115,8 @@ def submit(
         Header(
             alias="Idempotency-Key",
             max_length=idempotency.KEY_LENGTH,
-            description="Sent twice, it makes one job. With another body it is refused (422), and "
-            "while the first request is still being taken as well (409).",
+            description="Sent twice, it makes one job. With another request it is refused (422), "
+            "and while the first request is still being taken as well (409).",
         ),
     ] = None,
     wait: Annotated[
@@ -233,7 +235,7 @@ def extend(request: HttpRequest, job_id: str) -> HttpResponse:
 
 @router.post(
     "/jobs/{job_id}/bundle",
-    response={200: JobOut, 202: JobOut, 409: ErrorBody, **CHANGES},
+    response={200: JobOut, 202: JobOut, 409: ErrorBody, 507: ErrorBody, **CHANGES},
     tags=["Jobs"],
     operation_id="jobs_api_bundle",
     summary="Pack everything into one ZIP",
@@ -274,6 +276,7 @@ def forget(request: HttpRequest, job_id: str) -> HttpResponse:
         206: None,
         304: None,
         410: ErrorBody,
+        412: ErrorBody,
         416: ErrorBody,
         **ERRORS,
     },
@@ -292,7 +295,7 @@ def file(
 
 @router.get(
     "/me",
-    response={200: MeOut, 401: ErrorBody, 429: ErrorBody, 500: ErrorBody},
+    response={200: MeOut, **EVERYWHERE},
     tags=["Me"],
     operation_id="jobs_api_me",
     summary="Who I am, what I may use and do use",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from jobs.api.schemas import ErrorOut
+from jobs.queue import submission
 from tests.factories import make_artifact, make_item, make_job, make_story
-from tests.unit.jobs.api.scripts import Script, error_of
+from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +70,13 @@ def test_openapi_names_the_headers_as_they_are_sent(client: Client) -> None:
 def test_openapi_knows_every_header_of_a_file(alice: Script, client: Client, method: str) -> None:
     told = client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/files/{file_id}"]
     artifact = make_artifact(make_story(make_item(make_job(alice.user))), content=b"12345")
-    for sent in ({}, {"Range": "bytes=1-2"}, {"Range": "bytes=9-"}, {"If_None_Match": "*"}):
+    for sent in (
+        {},
+        {"Range": "bytes=1-2"},
+        {"Range": "bytes=9-"},
+        {"If_None_Match": "*"},
+        {"If_Match": '"another"'},
+    ):
         response = alice.call(method, f"/files/{artifact.pk}", **sent)
         described = told[method.lower()]["responses"][str(response.status_code)]["headers"]
         ours = {"ETag", "Accept-Ranges", "Content-Range", "Content-Disposition"}
@@ -83,6 +92,51 @@ def test_openapi_knows_where_a_job_is_and_when_to_come_back(alice: Script, clien
     assert {"ETag", "Location"} <= set(described["202"]["headers"]) & set(made.headers)
     assert "Retry-After" in described["429"]["headers"]
     assert "WWW-Authenticate" in described["401"]["headers"]
+
+
+def test_openapi_says_that_every_call_can_meet_a_database_that_is_held(
+    alice: Script, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    calls = [call for methods in paths.values() for call in methods.values()]
+    for call in calls:
+        described = call["responses"]["503"]
+        assert "ErrorBody" in json.dumps(described["content"]), call["operationId"]
+        assert "Retry-After" in described["headers"]
+
+    def held(*_: object, **__: object) -> None:
+        raise OperationalError("the connection is closed") from ConnectionError()
+
+    monkeypatch.setattr(submission, "submit", held)
+    response = alice.call("POST", "/jobs", {"lines": ["@ann"]})
+    assert error_of(response, 503)["code"] == "busy"
+    assert response.headers["Retry-After"]
+
+
+def test_openapi_says_that_there_may_be_no_room_for_a_bundle(
+    alice: Script, client: Client, set_env: Callable[..., None]
+) -> None:
+    job = make_full_job(alice.user)
+    set_env(disk_max=1)
+    response = alice.call("POST", f"/jobs/{job.pk}/bundle")
+    assert error_of(response, 507)["code"] == "disk_full"
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    assert "507" in paths["/api/v1/jobs/{job_id}/bundle"]["post"]["responses"]
+
+
+def test_openapi_says_where_head_works(alice: Script, client: Client) -> None:
+    description = client.get("/api/v1/openapi.json").json()["info"]["description"]
+    assert "`HEAD` is answered wherever `GET` is" in description
+    job = make_full_job(alice.user)
+    for path in ("/me", "/jobs", f"/jobs/{job.pk}"):
+        assert alice.call("HEAD", path).status_code == 200
+
+
+def test_openapi_speaks_of_requests_where_the_key_compares_requests(client: Client) -> None:
+    call = client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/jobs"]["post"]
+    (key,) = (one for one in call["parameters"] if one["name"] == "Idempotency-Key")
+    assert "another request" in key["description"]
+    assert "Retry-After" in call["responses"]["409"]["headers"]
 
 
 @pytest.mark.parametrize("path", ["openapi.json", "docs"])
