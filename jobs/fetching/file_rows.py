@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs.files import deletion, names, store, times
+from jobs.files import capacity, deletion, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, Role, Story
 from jobs.queue import quotas
@@ -167,8 +167,8 @@ class FileRows:
     def add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
         """Write the rows of files that are in the store; a file without a row is removed again.
 
-        also: writes more in the same transaction. Raises ClaimLost, and QuotaExceeded when another
-        process has filled the owner's quota meanwhile.
+        also: writes more in the same transaction. Raises ClaimLost, and QuotaExceeded or DiskFull
+        when another process has filled the owner's quota or the instance meanwhile.
         """
         if not artifacts and also is None:
             return
@@ -182,6 +182,7 @@ class FileRows:
                     quotas.require_stored_bytes_fit(self._item.owner_id)
                 if also is not None:
                     also()
+                capacity.require_limit_holds(inserted)
             added = inserted
         finally:
             for artifact in artifacts:

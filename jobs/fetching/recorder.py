@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
-from jobs.errors import QuotaExceeded, error_to_name
+from jobs.errors import DiskFull, QuotaExceeded, error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
 from jobs.fetching.story_rows import close_story, write_list
 from jobs.files import deletion, store
@@ -218,8 +218,9 @@ class Recorder:
             packed = self._pack(story, files)
             try:
                 self._files.add(packed, close)
-            except QuotaExceeded:  # another worker took the room; the pictures are saved
-                logger.info("item %s: no ZIP: the quota is full", self._item.pk)
+            except (QuotaExceeded, DiskFull) as full:  # another worker took the room
+                # The pictures are saved, and those are what was asked for.
+                logger.info("item %s: no ZIP: %s", self._item.pk, full.code)
                 packed = []
                 self._files.add(packed, close)
             sources = [artifact for artifact in files if artifact.role != Role.ZIP]

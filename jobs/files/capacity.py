@@ -10,11 +10,12 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Min, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -26,6 +27,10 @@ from jobs.models import Artifact
 
 FRESH_S: Final = 1.0
 """Seconds a count of stored bytes is good for."""
+NEAR_BYTES: Final = 1_000_000_000
+"""Other processes store less than this, or than a tenth of the limit, while a count is good."""
+_LIMIT_LOCK: Final = 0x5354_4F52
+"""Our number for PostgreSQL's advisory lock on the instance's limit."""
 SWEEP_S: Final = 60.0
 """Seconds a file may go later than its time: the sweep has to come by as well."""
 
@@ -80,6 +85,28 @@ def require_room() -> None:
         full = measure().full
     if full:
         raise DiskFull("no room for new work", retry_after_s=_next_expiry_s())
+
+
+def require_limit_holds(added: Iterable[Artifact]) -> None:
+    """Raise DiskFull when saved files take more than the instance's limit, with what was added.
+
+    added: rows this transaction wrote; files that share their bytes with others take no room. Call
+    it last in that transaction, which is then rolled back: every worker process reserves for
+    itself, and what another one stored meanwhile is only seen here. Of two at once the second
+    waits, and counts the files of the first. No query while the limit is far.
+    """
+    limit = settings.STORYKEEP.disk_max
+    added_bytes = sum(artifact.size_bytes for artifact in added if artifact.content_id is None)
+    if not limit or not added_bytes:
+        return
+    known_bytes = reservations.last_count() + added_bytes
+    if known_bytes + max(NEAR_BYTES, limit // 10) <= limit:
+        return
+    if connection.vendor == "postgresql":  # SQLite has one writer at a time anyway
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LIMIT_LOCK])
+    if used_bytes() > limit:
+        raise DiskFull("the limit for saved files is reached", retry_after_s=_next_expiry_s())
 
 
 def _next_expiry_s() -> float:
@@ -213,6 +240,11 @@ class Reservations:
             if scarce:
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
             reservation.add(size_bytes, linked=linked)
+
+    def last_count(self) -> int:
+        """Bytes of all saved files when they were last counted, and what was committed since."""
+        with self._lock:
+            return self._used.get(None, 0)
 
     def invalidate(self) -> None:
         """Count stored bytes anew next time: files were removed."""

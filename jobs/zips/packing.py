@@ -159,6 +159,7 @@ def _settle(
         quotas.require_stored_bytes_fit(package.owner_id)
         if claims.finish(claim, artifact):
             _retire_older(package)
+            capacity.require_limit_holds([artifact])
             return True
         transaction.set_rollback(True)  # nobody waits for this ZIP any more
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -229,6 +230,37 @@ def test_another_worker_filled_the_quota_while_this_file_came(
     deletion.delete(Artifact.objects.filter(item=first))
     Item.objects.filter(pk=second.pk).update(state=S.QUEUED)
     assert run(stage, second, *script) == Outcome(S.DONE)
+
+
+def test_another_worker_filled_the_instance_while_this_file_came(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None], artifacts: Path
+) -> None:
+    set_env(disk_max=1000)
+    monkeypatch.setattr(reservations, "reserve", lambda *_, **__: None)  # as another process does
+    first, second = (make_item(make_job(make_user(name))) for name in ("alice", "bob"))
+    story, other = a_story(1), a_story(2)
+    script = (listed(other), stage.file(other, content=bytes(600)), ended(other))
+    ours = (listed(story), stage.file(story, content=bytes(500)), ended(story))
+    assert settling.finish(Claim(first.pk, 1), run(stage, first, *ours))
+    with pytest.raises(DiskFull) as full:
+        run(stage, second, *script)
+    assert full.value.retry_after_s
+    assert Artifact.objects.filter(item=second).count() == 0
+    saved = [path.name for path in artifacts.glob("??/*") if path.is_file()]
+    assert saved == [str(Artifact.objects.get().pk)]
+
+
+def test_a_zip_for_which_the_instance_has_no_room_any_more_is_left_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]
+) -> None:
+    set_env(disk_max=1000)
+    monkeypatch.setattr(reservations, "reserve", lambda *_, **__: None)
+    item = make_item()
+    story = a_story(1, StoryKind.CAROUSEL, pictures=2)
+    parts = [stage.file(story, position, content=bytes(400)) for position in (1, 2)]
+    assert run(stage, item, listed(story), *parts, ended(story, 2)) == Outcome(S.DONE)
+    assert {role for role, _, _ in files(item)} == {Role.MEDIA}
+    check_disk()
 
 
 def test_a_zip_for_which_another_worker_took_the_room_is_left_out(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import DiskFull, QuotaExceeded
@@ -200,3 +202,44 @@ def test_files_that_are_one_on_the_disk_count_once_until_the_last_is_gone() -> N
         gone.removed_at = gone.created_at
         gone.save()
         assert capacity.used_bytes() == left
+
+
+# --- the last look, when rows are written ---
+
+
+def test_rows_that_pass_the_limit_are_refused_with_a_time(set_env: SetEnv) -> None:
+    set_env(disk_max=1000)
+    artifact = make_artifact(size_bytes=600)
+    capacity.require_limit_holds([artifact])
+    late = make_artifact(size_bytes=401)
+    with pytest.raises(DiskFull) as full:
+        capacity.require_limit_holds([late])
+    assert full.value.retry_after_s
+
+
+def test_what_takes_no_room_on_the_disk_is_not_looked_at(
+    set_env: SetEnv, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    set_env(disk_max=100)
+    original = make_artifact(size_bytes=600)
+    linked = make_artifact(size_bytes=600, content_id=original.pk)
+    with django_assert_num_queries(0):
+        capacity.require_limit_holds([linked])
+        capacity.require_limit_holds([])
+
+
+def test_a_limit_that_is_far_costs_no_query(
+    set_env: SetEnv,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    artifact = make_artifact(size_bytes=600)
+    monkeypatch.setattr(capacity.reservations, "last_count", lambda: 10**10)
+    for limit in (0, 10**10 + 10**9 + 600 + 10**9):
+        set_env(disk_max=limit)
+        with django_assert_num_queries(0):
+            capacity.require_limit_holds([artifact])
+    set_env(disk_max=10**10 + 10**9)
+    with CaptureQueriesContext(connection) as queries:
+        capacity.require_limit_holds([artifact])
+    assert queries

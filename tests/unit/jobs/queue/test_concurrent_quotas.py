@@ -11,7 +11,8 @@ from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from jobs.errors import QuotaExceeded
+from jobs.errors import OurLimit, QuotaExceeded
+from jobs.files import capacity
 from jobs.models import Artifact, Item, Quota
 from jobs.queue import actions, quotas
 from jobs.queue.submission import submit
@@ -30,7 +31,7 @@ def together(act: Callable[[int], object]) -> int:
         start.wait(20)
         try:
             act(number)
-        except QuotaExceeded as error:
+        except OurLimit as error:
             refused.append(error)
         finally:
             connections.close_all()
@@ -84,6 +85,26 @@ def test_files_stored_at_once_stay_within_the_quota() -> None:
     refused = together(lambda number: store(alice, 100, stories[number], written=written))
     assert refused == AT_ONCE - 3
     assert Artifact.objects.filter(owner=alice).count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_of_several_people_stored_at_once_stay_within_the_instances_limit(
+    set_env: Callable[..., None],
+) -> None:
+    set_env(disk_max=350)
+    owners = [make_user(f"author{number}") for number in range(AT_ONCE)]
+    stories = [make_story(make_item(make_job(owner), state=S.DONE)) for owner in owners]
+    written = None if connection.vendor == "sqlite" else threading.Barrier(AT_ONCE)
+
+    def save(number: int) -> None:
+        with transaction.atomic():
+            artifact = make_artifact(stories[number], size_bytes=100)
+            if written:
+                written.wait(20)
+            capacity.require_limit_holds([artifact])
+
+    assert together(save) == AT_ONCE - 3
+    assert Artifact.objects.count() == 3
 
 
 @pytest.mark.django_db

@@ -262,15 +262,21 @@ def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     assert package.heartbeat_at > long_ago
 
 
+@pytest.mark.parametrize("limit", ["quota", "instance"])
 def test_another_worker_took_the_room_while_it_was_packed(
-    monkeypatch: pytest.MonkeyPatch, artifacts: Path
+    limit: str, monkeypatch: pytest.MonkeyPatch, artifacts: Path, set_env: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(reservations, "reserve", lambda *_, **__: None)  # as if there was room
     job = make_full_job()
     before = {path.name for path in artifacts.glob("??/*")}
-    Quota.objects.create(owner=job.owner, stored_bytes=50)
     package = packing.request(job)
-    with pytest.raises(QuotaExceeded):
+    if limit == "quota":
+        Quota.objects.create(owner=job.owner, stored_bytes=50)
+    else:
+        set_env(disk_max=50)
+    with pytest.raises(QuotaExceeded if limit == "quota" else DiskFull):
         work(package)
+    package.refresh_from_db()
+    assert package.state == PackageState.RUNNING, "its claim is for the task to fail"
     assert {path.name for path in artifacts.glob("??/*")} == before
     assert not Artifact.objects.filter(role=Role.BUNDLE).exists()
