@@ -26,3 +26,15 @@ def test_no_two_reasons_share_a_sentence() -> None:
 
 def test_the_number_of_all_reasons_together() -> None:
     assert left_out.total({LeftOutReason.PRIVATE: 1, LeftOutReason.HELD_BACK: 3}) == 4
+
+
+def test_every_reason_has_a_label_of_its_own_that_is_no_word_of_the_code() -> None:
+    labels = {str(left_out.LABELS[reason]) for reason in LeftOutReason}
+    assert len(labels) == len(LeftOutReason)
+    assert not any("_" in label for label in labels)
+
+
+def test_reasons_in_short() -> None:
+    counts = {LeftOutReason.HELD_BACK: 3, LeftOutReason.PRIVATE: 1}
+    assert left_out.short(counts) == "3 not shown, 1 private"
+    assert left_out.short({}) == ""
