@@ -15,12 +15,12 @@ from django.utils.translation import ngettext
 from jobs.errors import localized_detail, message_and_hint, state_label
 from jobs.files import lifetime
 from jobs.models import Role
+from jobs.pages import summaries
 from jobs.pages.tiles import Tile, present_tile
-from jobs.queries.job_view import FileView, ItemView, LeftOutView, ProgressView, Snapshot
+from jobs.queries.job_view import FileView, ItemView, LeftOutView, Snapshot
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
-from jobs.wording import size
 
 _MAX_NAMES: Final = 3
 _FEW_LINES: Final = 6
@@ -74,8 +74,8 @@ class JobPage:
     """Everything the page of a job shows.
 
     shown_state: the state that shown_lines are filtered by; None for all lines.
-    state_label: words for the job's state. adverts: number of lines that are empty because they
-    asked for nothing.
+    state_label: words for the job's state. nothing_to_save: number of lines that are empty for a
+    reason, such as an advert.
     state_counts: states and how many lines are in each, most first; empty without a filter.
     announcement: the step for screen readers, which changes only when something new begins.
     percent: of the files or bytes, 0 to 100; None while unknown. idle: no file is on its way.
@@ -92,7 +92,7 @@ class JobPage:
     shown_lines: tuple[PresentedLine, ...]
     shown_state: ItemState | None
     state_label: str
-    adverts: int
+    nothing_to_save: int
     state_counts: tuple[tuple[ItemState, int], ...]
     summary: str
     announcement: str
@@ -128,14 +128,14 @@ def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Jo
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
         shown_state=ItemState(show) if filtered else None,
-        state_label=state_label(job.state, _common_reason(job)),
-        adverts=len(_adverts(job)),
+        state_label=state_label(job.state, job.nothing_to_save.common_code),
+        nothing_to_save=job.nothing_to_save.count,
         state_counts=_state_counts(lines) if many else (),
-        summary=_summary(job),
-        announcement=_announcement(job),
-        percent=_percent(job.progress),
+        summary=summaries.of_job(job),
+        announcement=summaries.announcement(job),
+        percent=summaries.percent(job.progress),
         idle=job.state not in OPEN or job.progress.phase == "waiting",
-        files_saved=_files_saved(job),
+        files_saved=summaries.files_saved(job),
         files_present=len(files),
         present_bytes=sum(file.size_bytes for file in files),
         removed_at=max(removed) if removed and not files else None,
@@ -176,117 +176,13 @@ def _title(items: Sequence[ItemView]) -> str:
     }
 
 
-def _files_saved(job: Snapshot) -> int:
-    return sum(story.saved for story in job.stories)
-
-
-def _percent(progress: ProgressView) -> int | None:
-    if _total_is_known(progress):
-        return min(100, 100 * progress.bytes_done // progress.bytes_total)
-    return 100 * progress.files_done // progress.files_total if progress.files_total else None
-
-
-def _total_is_known(progress: ProgressView) -> bool:
-    """False when the total in bytes was only rebuilt from the files saved so far."""
-    unfinished = progress.files_done < progress.files_total
-    return progress.bytes_total > 0 and not (
-        unfinished and progress.bytes_done >= progress.bytes_total
-    )
-
-
-def _summary(job: Snapshot) -> str:
-    if job.state == ItemState.QUEUED:
-        if job.progress.phase == "waiting":
-            return _("Waiting for TikTok")
-        return _queued(job.queue_position)
-    if job.state == ItemState.RUNNING:
-        running = [item for item in job.items if item.state == ItemState.RUNNING]
-        if len(job.items) == 1 and running:
-            return _running(running[0], running[0].progress)
-        return ". ".join(filter(None, (_finished_lines(job.items), _amounts(job.progress))))
-    return _settled(job)
-
-
-def _finished_lines(items: Sequence[ItemView]) -> str:
-    """`34 of 40 lines finished, 30 failed`."""
-    finished = ngettext(
-        "%(done)d of %(n)d line finished", "%(done)d of %(n)d lines finished", len(items)
-    ) % {"done": sum(not item.open for item in items), "n": len(items)}
-    count = sum(item.state == ItemState.FAILED for item in items)
-    failed = ngettext("%(n)d failed", "%(n)d failed", count) % {"n": count} if count else ""
-    return ", ".join(filter(None, (finished, failed)))
-
-
-def _queued(position: int | None) -> str:
-    if position is None or position <= 1:
-        return _("Queued, next in line")
-    return _("Queued, number %(place)d in line") % {"place": position}
-
-
-def _settled(job: Snapshot) -> str:
-    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 line failed`."""
-    saved = _files_saved(job)
-    if job.state == ItemState.EMPTY:
-        if reason := _common_reason(job):
-            return message_and_hint(reason)[0].rstrip(".")
-        return _("No active story that everyone can see")
-    if not saved:
-        if job.state == ItemState.CANCELLED:
-            return _("Cancelled before anything was saved")
-        return _("Nothing could be saved")
-    wanted = sum(story.media_count for story in job.stories)
-    if saved < wanted:
-        files = _saved_of(saved, wanted)
-    else:
-        files = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved) % {
-            "n": saved
-        }
-    if present_files := job.present:
-        files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
-    count = sum(item.state == ItemState.FAILED for item in job.items)
-    failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
-    left_out = ngettext("%(n)d story left out", "%(n)d stories left out", job.left_out) % {
-        "n": job.left_out
-    }
-    cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
-    parts = (cancelled, files, left_out if job.left_out else "", failed if count else "")
-    return ". ".join(filter(None, parts))
-
-
-def _adverts(job: Snapshot) -> list[str]:
-    """The codes of lines that are empty for a reason."""
-    return [item.error.code for item in job.items if item.state == ItemState.EMPTY and item.error]
-
-
-def _common_reason(job: Snapshot) -> str:
-    """The code for which every line of the job is empty; "" when one is without a code."""
-    codes = _adverts(job)
-    return codes[0] if codes and len(codes) == len(job.items) else ""
-
-
-def _announcement(job: Snapshot) -> str:
-    if job.packing:
-        return _("Packing the ZIP")
-    if job.state == ItemState.QUEUED:
-        return _("Waiting for TikTok") if job.progress.phase == "waiting" else _("Queued")
-    if job.state != ItemState.RUNNING:
-        return _settled(job)
-    return {
-        "looking_up": _("Looking up"),
-        "found": _("Found stories"),
-        "saving": _("Saving"),
-        "checking": _("Checking"),
-        "packing": _("Packing"),
-    }.get(job.progress.phase, _("Running"))
-
-
 def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
     items = [item for item in job.items if is_refetchable(item, now)]
     # A story that is alone has a button of its own.
     alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].on_tiktok
     if job.state in OPEN or not items or alone:
         return ""
-    partly = _files_saved(job) > 0 or len(items) < len(job.items)
+    partly = summaries.files_saved(job) > 0 or len(items) < len(job.items)
     if partly and all(item.state == ItemState.CANCELLED for item in items):
         label = _("Fetch the rest")
     elif tiles and not any(tile.on_tiktok for tile in tiles):
@@ -346,7 +242,7 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         title=title,
         handle=handle if nickname else "",
         typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",
-        summary=_line_summary(item),
+        summary=summaries.of_line(item),
         message=message,
         detail=localized_detail(error.detail) if error and has_detail else "",
         hint=hint,
@@ -365,63 +261,3 @@ def _explained_by_list(item: ItemView) -> LeftOutView | None:
     if any(story.error and story.error.code == code for story in item.stories):
         return None
     return next((entry for entry in item.left_out if entry.code == code), None)
-
-
-def _line_summary(item: ItemView) -> str:
-    if item.state == ItemState.QUEUED:
-        return _("Waiting for TikTok") if item.waiting else ""
-    if item.state == ItemState.RUNNING:
-        return _running(item, item.progress)
-    saved = sum(story.saved for story in item.stories)
-    wanted = sum(story.media_count for story in item.stories)
-    if item.state == ItemState.CANCELLED:
-        return _saved_of(saved, wanted) if saved else ""
-    return _story_count(item) if wanted else ""
-
-
-def _saved_of(saved: int, wanted: int) -> str:
-    return _("%(saved)d of %(wanted)d files saved") % {"saved": saved, "wanted": wanted}
-
-
-def _story_count(item: ItemView) -> str:
-    count = len(item.stories)
-    if count and not any(story.is_story for story in item.stories):
-        return ngettext("%(n)d post", "%(n)d posts", count) % {"n": count}
-    return ngettext("%(n)d story", "%(n)d stories", count) % {"n": count}
-
-
-def _running(item: ItemView, progress: ProgressView) -> str:
-    """`Saving. 3 of 5 files, 12 MB of 30 MB`."""
-    if progress.phase in {"queued", "looking_up"}:
-        return _("Looking up %(name)s") % {"name": display_name(item.name, item.line)}
-    if progress.phase == "found":
-        count = item.found or 0
-        return ngettext("Found %(n)d story", "Found %(n)d stories", count) % {"n": count}
-    if progress.phase == "packing":
-        return _("Packing")
-    phase = _("Checking") if progress.phase == "checking" else _("Saving")
-    return ". ".join(filter(None, (phase, _amounts(progress))))
-
-
-def _amounts(progress: ProgressView) -> str:
-    """`3 of 5 files, 12 MB of 30 MB, about 8 s left`; "" before any file is known."""
-    if not progress.files_total:
-        return ""
-    parts = [
-        ngettext("%(done)d of %(n)d file", "%(done)d of %(n)d files", progress.files_total)
-        % {"done": progress.files_done, "n": progress.files_total}
-    ]
-    if _total_is_known(progress):
-        parts.append(
-            _("%(done)s of %(total)s")
-            % {"done": size(progress.bytes_done), "total": size(progress.bytes_total)}
-        )
-    if progress.eta_s:
-        parts.append(_time_left(progress.eta_s))
-    return ", ".join(parts)
-
-
-def _time_left(eta_s: int) -> str:
-    if eta_s < 100:
-        return _("about %(n)d s left") % {"n": eta_s}
-    return _("about %(n)d min left") % {"n": round(eta_s / 60)}
