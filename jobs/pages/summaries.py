@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import message_and_hint
+from jobs.models import Role
 from jobs.queries.job_view import ItemView, ProgressView, Snapshot
 from jobs.queries.titles import display_name
 from jobs.states import ItemState
@@ -17,14 +18,14 @@ from jobs.wording import size
 def of_job(job: Snapshot) -> str:
     """The job in a sentence without its full stop, such as `Saving. 3 of 5 files`."""
     if job.state == ItemState.QUEUED:
-        if job.progress.phase == "waiting":
-            return _("Waiting for TikTok")
-        return _queued(job.queue_position)
+        waiting = job.progress.phase == "waiting"
+        words = _("Waiting for TikTok") if waiting else _queued(job.queue_position)
+        return _sentences(words, _left_out(job))
     if job.state == ItemState.RUNNING:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
         if len(job.items) == 1 and running:
             return _running(running[0], running[0].progress)
-        return ". ".join(filter(None, (_finished_lines(job.items), _amounts(job.progress))))
+        return _sentences(_finished_lines(job.items), _amounts(job.progress), _left_out(job))
     return _settled(job)
 
 
@@ -94,25 +95,44 @@ def _settled(job: Snapshot) -> str:
             return message_and_hint(reason)[0].rstrip(".")
         return _("No active story that everyone can see")
     if not saved:
-        if job.state == ItemState.CANCELLED:
-            return _("Cancelled before anything was saved")
-        return _("Nothing could be saved")
+        stopped = job.state == ItemState.CANCELLED
+        words = _("Cancelled before anything was saved") if stopped else _("Nothing could be saved")
+        return _sentences(words, _left_out(job))
     wanted = sum(story.media_count for story in job.stories)
-    if saved < wanted:
-        files = _saved_of(saved, wanted)
-    else:
-        files = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved) % {
-            "n": saved
-        }
+    files = _saved_of(saved, wanted) if saved < wanted else _all_saved(job, saved)
     if present_files := job.present:
         files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
     count = sum(item.state == ItemState.FAILED for item in job.items)
     failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
-    left_out = ngettext("%(n)d story left out", "%(n)d stories left out", job.left_out) % {
-        "n": job.left_out
-    }
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
-    parts = (cancelled, files, left_out if job.left_out else "", failed if count else "")
+    return _sentences(cancelled, files, _left_out(job), failed if count else "")
+
+
+def _all_saved(job: Snapshot, saved: int) -> str:
+    """`5 files saved and checked`, or how many of them were only opened."""
+    media = (file for story in job.stories for file in story.files if file.role == Role.MEDIA)
+    opened = sum(not file.checked for file in media)
+    if not opened:
+        words = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved)
+    elif opened >= saved:
+        words = ngettext("%(n)d file saved and opened", "%(n)d files saved and opened", saved)
+    else:
+        words = ngettext(
+            "%(n)d file saved, %(opened)d of them only opened",
+            "%(n)d files saved, %(opened)d of them only opened",
+            saved,
+        )
+    return words % {"n": saved, "opened": opened}
+
+
+def _left_out(job: Snapshot) -> str:
+    """`2 stories left out`; "" for none."""
+    count = job.left_out
+    words = ngettext("%(n)d story left out", "%(n)d stories left out", count)
+    return words % {"n": count} if count else ""
+
+
+def _sentences(*parts: str) -> str:
     return ". ".join(filter(None, parts))
 
 
@@ -137,7 +157,7 @@ def _running(item: ItemView, progress: ProgressView) -> str:
     if progress.phase == "packing":
         return _("Packing")
     phase = _("Checking") if progress.phase == "checking" else _("Saving")
-    return ". ".join(filter(None, (phase, _amounts(progress))))
+    return _sentences(phase, _amounts(progress))
 
 
 def _amounts(progress: ProgressView) -> str:

@@ -106,5 +106,5 @@ def test_nothing_saved_and_something_left_out(client: Client, alice: User) -> No
     job.items.get().stories.all().delete()
     make_item(job, name="bea", state=S.EMPTY)
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "Nothing could be saved" in page
+    assert "Nothing could be saved. 2 stories left out" in page
     assert "<strong>2 stories are private.</strong>" in page

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
-from jobs.models import Item, StoryKind
+from jobs.models import Item, Role, StoryKind
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.pages.pages import page_of
@@ -92,3 +92,52 @@ def test_a_settled_job(states: list[ItemState], saved: int, words: str) -> None:
     page = page_of(job)
     assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
     assert page.announcement == page.summary
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        ([True, True, True], "3 files saved and checked, 3 kB"),
+        ([True, False, True], "3 files saved, 1 of them only opened, 3 kB"),
+        ([False, False], "2 files saved and opened, 2 kB"),
+        ([False], "1 file saved and opened, 1 kB"),
+    ],
+)
+def test_only_what_was_checked_is_called_so(checked: list[bool], words: str) -> None:
+    item = make_item(state=ItemState.DONE, author_name="x")
+    for whole in checked:
+        make_artifact(make_story(item), checked=whole)
+    page = page_of(item.job)
+    assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
+    assert [tile.checked for tile in page.lines[0].tiles] == checked
+
+
+def test_a_preview_or_an_extra_that_was_only_opened_takes_nothing_from_the_file() -> None:
+    item = make_item(state=ItemState.DONE, author_name="x")
+    story = make_story(item)
+    make_artifact(story)
+    make_artifact(story, role=Role.CONVERTED, checked=False)
+    assert page_of(item.job).summary.startswith("1 file saved and checked")
+
+
+def test_what_was_left_out_is_said_where_nothing_was_saved() -> None:
+    job = make_job()
+    item = make_item(
+        job, state=ItemState.FAILED, left_out={"private": 2}, error_code="private_post"
+    )
+    assert page_of(job).summary == "Nothing could be saved. 2 stories left out"
+    assert page_of(job).announcement == page_of(job).summary
+    item.state = ItemState.CANCELLED
+    item.save()
+    assert page_of(job).summary == "Cancelled before anything was saved. 2 stories left out"
+
+
+def test_what_settled_lines_left_out_is_said_while_others_are_open() -> None:
+    job = make_job()
+    make_item(job, state=ItemState.FAILED, left_out={"held_back": 23}, error_code="upstream_down")
+    waiting = make_item(job, state=ItemState.QUEUED, left_out={"held_back": 7}, error_code="gone")
+    assert page_of(job).summary == "Waiting for TikTok. 23 stories left out"
+    Item.objects.filter(pk=waiting.pk).update(error_code="")
+    assert page_of(job).summary == "Queued, next in line. 23 stories left out"
+    Item.objects.filter(pk=waiting.pk).update(state=ItemState.RUNNING)
+    assert page_of(job).summary == "1 of 2 lines finished, 1 failed. 23 stories left out"
