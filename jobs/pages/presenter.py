@@ -21,10 +21,19 @@ from jobs.queries.job_view import FileView, ItemView, LeftOutView, Snapshot
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
+from jobs.zips.contents import PACKED_ROLES
 
 _MAX_NAMES: Final = 3
 _FEW_LINES: Final = 6
 """More lines than these can be filtered by state, and failures take less space."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutWords:
+    """Reasons to leave stories out that ask for the same: a sentence each, then the hint."""
+
+    sentences: tuple[str, ...]
+    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +42,9 @@ class PresentedLine:
 
     title, handle: the account's nickname and `@name`, as far as known.
     typed: the line as pasted, "" where the title says it already. state_label: words for its state.
-    message, detail, hint: why it waits or failed; detail says where, for codes with more than one
-    reason.
-    left_out: a sentence for each reason for which its list leaves stories out.
+    message, detail, hint: why it waits, failed or is empty, except what the job's head says; detail
+    says where, for codes with more than one reason.
+    left_out: the reasons for which its list leaves stories out, by what can be done about them.
     waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
     post_offered: with a button that saves an ordinary post. retry_offered: with its own retry
     button; a line that is alone has the job's.
@@ -51,12 +60,18 @@ class PresentedLine:
     message: str
     detail: str
     hint: str
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOutWords, ...]
     post_offered: bool
     retry_offered: bool
     waits_for_tiktok: bool
     compact: bool
     tiles: tuple[Tile, ...]
+
+    @property
+    def explained(self) -> bool:
+        """True when a box says something about it."""
+        said = (self.message or self.hint) and not self.waits_for_tiktok
+        return bool(said or self.left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +95,9 @@ class JobPage:
     announcement: the step for screen readers, which changes only when something new begins.
     percent: of the files or bytes, 0 to 100; None while unknown. idle: no file is on its way.
     files_saved, files_present: files of stories ever saved, and those that can be downloaded.
-    present_bytes: the size of the latter. removed_at: when the last file was deleted, None while
-    any is present.
+    present_bytes: the size of the latter. zip_files, zip_bytes: what a ZIP of the job would hold.
+    removed_at: when the last file was deleted, None while any is present.
+    retry_label: the button that tries again what a retry may help; "" for none.
     refetch_label: the button that fetches refetchable lines again; "" for none.
     extend_offer: None when no file can be kept longer.
     """
@@ -101,7 +117,10 @@ class JobPage:
     files_saved: int
     files_present: int
     present_bytes: int
+    zip_files: int
+    zip_bytes: int
     removed_at: datetime | None
+    retry_label: str
     refetch_label: str
     extend_offer: ExtendOffer | None
     etag: str
@@ -114,6 +133,7 @@ def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Jo
     """
     now = now or timezone.now()
     files = job.present
+    zipped = _zipped(job)
     lines = tuple(_present_line(item, now, among=len(job.items)) for item in job.items)
     tiles = [tile for line in lines for tile in line.tiles]
     many = len(lines) > _FEW_LINES
@@ -138,7 +158,10 @@ def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Jo
         files_saved=summaries.files_saved(job),
         files_present=len(files),
         present_bytes=sum(file.size_bytes for file in files),
+        zip_files=len(zipped),
+        zip_bytes=sum(file.size_bytes for file in zipped),
         removed_at=max(removed) if removed and not files else None,
+        retry_label=_retry_label(job),
         refetch_label=_refetch_label(job, tiles, now),
         extend_offer=_extend_offer(files),
         etag=f'{job.etag.rstrip(chr(34))}-{left}"',
@@ -153,11 +176,21 @@ def _state_counts(lines: Sequence[PresentedLine]) -> tuple[tuple[ItemState, int]
 def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLine, ...]:
     """The lines, each hint only where it comes first."""
     hints: set[str] = set()
-    result = []
-    for line in lines:
-        result.append(replace(line, hint="") if line.hint in hints else line)
-        hints.add(line.hint)
-    return tuple(result)
+
+    def first(hint: str) -> str:
+        """The hint, "" where it was said before."""
+        said = hint in hints
+        hints.add(hint)
+        return "" if said else hint
+
+    return tuple(
+        replace(
+            line,
+            hint=first(line.hint),
+            left_out=tuple(replace(group, hint=first(group.hint)) for group in line.left_out),
+        )
+        for line in lines
+    )
 
 
 # --- the job ------------------------------------------------------------------------------------
@@ -174,6 +207,28 @@ def _title(items: Sequence[ItemView]) -> str:
         "names": listed,
         "n": more,
     }
+
+
+def _zipped(job: Snapshot) -> list[FileView]:
+    """The files a ZIP of the job would hold: what `jobs.zips.contents.package_files` finds."""
+    unique: dict[tuple[object, ...], FileView] = {}
+    for story in job.stories:
+        for file in story.present:
+            if file.role in PACKED_ROLES:
+                key = (story.tiktok_id, file.role, file.position, file.sha256)
+                unique.setdefault(key, file)
+    return list(unique.values())
+
+
+def _retry_label(job: Snapshot) -> str:
+    items = [item for item in job.items if item.retryable]
+    if not items:
+        return ""
+    if len(job.items) == 1:
+        return _("Retry")
+    if all(item.state == ItemState.FAILED for item in items):
+        return _("Retry failed (%(n)s)") % {"n": len(items)}
+    return f"{_('Retry')} ({len(items)})"
 
 
 def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
@@ -228,14 +283,13 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     # A line that begins anew has no list yet, and TikTok's refusal is said once.
     left_out = item.left_out if not item.open or item.waiting else ()
     left_out = () if waits_for_tiktok else left_out
-    explained = _explained_by_list(item)
-    if explained is not None:
-        # What is missing and how much of it says more than the words of the code.
-        message, hint = "", explained.hint
-    else:
-        message, hint = message_and_hint(error.code) if error else ("", "")
+    # What is missing and how much of it says more than the words of the code.
+    explained = _is_explained_by_list(item)
+    message, hint = message_and_hint(error.code) if error and not explained else ("", "")
     # The snapshot decides which details are fit to be read; here they get a row of their own.
-    has_detail = error is not None and explained is None and error.message != message
+    has_detail = error is not None and not explained and error.message != message
+    if among == 1 and item.state == ItemState.EMPTY:
+        message = ""  # the job's head says it
     return PresentedLine(
         item=item,
         state_label=state_label(item.state, item.error.code if item.error else ""),
@@ -246,7 +300,7 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         message=message,
         detail=localized_detail(error.detail) if error and has_detail else "",
         hint=hint,
-        left_out=tuple(entry.message for entry in left_out),
+        left_out=_left_out_words(left_out),
         waits_for_tiktok=waits_for_tiktok,
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and among > 1,
@@ -255,9 +309,19 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
     )
 
 
-def _explained_by_list(item: ItemView) -> LeftOutView | None:
-    """The part of `left_out` that its error stands for; None where the error has another cause."""
+def _left_out_words(left_out: Sequence[LeftOutView]) -> tuple[LeftOutWords, ...]:
+    """The sentences in their order, each hint once, below the last one it is about."""
+    groups: dict[str, list[str]] = {}
+    for entry in left_out:
+        groups.setdefault(entry.hint, []).append(entry.message)
+    return tuple(
+        LeftOutWords(sentences=tuple(sentences), hint=hint) for hint, sentences in groups.items()
+    )
+
+
+def _is_explained_by_list(item: ItemView) -> bool:
+    """True when its error stands for a part of `left_out` alone."""
     code = item.error.code if item.error else ""
     if any(story.error and story.error.code == code for story in item.stories):
-        return None
-    return next((entry for entry in item.left_out if entry.code == code), None)
+        return False
+    return any(entry.code == code for entry in item.left_out)
