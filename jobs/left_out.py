@@ -1,70 +1,83 @@
-"""What a line's list leaves out, in words and as JSON: the same for page, API and command line."""
+"""What a line's list leaves out, in words and as JSON: for page, API, command line and admin."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from stories.left_out import ERRORS, LeftOutReason
 
 R = LeftOutReason
 
+_SENTENCES: Final[Mapping[LeftOutReason, Any]] = {
+    R.PRIVATE: ngettext_lazy("%(n)d story is private.", "%(n)d stories are private.", "n"),
+    R.AGE_RESTRICTED: ngettext_lazy(
+        "%(n)d story is for signed-in adults only.",
+        "%(n)d stories are for signed-in adults only.",
+        "n",
+    ),
+    R.NOT_READY: ngettext_lazy(
+        "%(n)d story was not ready on TikTok yet.",
+        "%(n)d stories were not ready on TikTok yet.",
+        "n",
+    ),
+    R.NO_MEDIA: ngettext_lazy(
+        "%(n)d story came without a file that can be saved.",
+        "%(n)d stories came without a file that can be saved.",
+        "n",
+    ),
+    R.UNREADABLE: ngettext_lazy(
+        "%(n)d story could not be read.", "%(n)d stories could not be read.", "n"
+    ),
+    R.FOREIGN: ngettext_lazy(
+        "%(n)d entry of the list belongs to another account.",
+        "%(n)d entries of the list belong to other accounts.",
+        "n",
+    ),
+    R.HELD_BACK: ngettext_lazy(
+        "TikTok counts %(n)d more story than it shows us.",
+        "TikTok counts %(n)d more stories than it shows us.",
+        "n",
+    ),
+    R.BROKEN_OFF: ngettext_lazy(
+        "TikTok’s list broke off: at least %(n)d story is missing.",
+        "TikTok’s list broke off: at least %(n)d stories are missing.",
+        "n",
+    ),
+    R.TOO_LONG: ngettext_lazy(
+        "The list is too long to read: at least %(n)d story is missing.",
+        "The list is too long to read: at least %(n)d stories are missing.",
+        "n",
+    ),
+}
+"""Reason -> a sentence that takes the number `n`."""
+
+LABELS: Final[Mapping[LeftOutReason, Any]] = {
+    R.PRIVATE: pgettext_lazy("left out", "private"),
+    R.AGE_RESTRICTED: pgettext_lazy("left out", "adults only"),
+    R.NOT_READY: pgettext_lazy("left out", "not ready"),
+    R.NO_MEDIA: pgettext_lazy("left out", "without a file"),
+    R.UNREADABLE: pgettext_lazy("left out", "unreadable"),
+    R.FOREIGN: pgettext_lazy("left out", "of another account"),
+    R.HELD_BACK: pgettext_lazy("left out", "not shown"),
+    R.BROKEN_OFF: pgettext_lazy("left out", "list broken off"),
+    R.TOO_LONG: pgettext_lazy("left out", "list too long"),
+}
+"""Reason -> a word or two after a number, for tables and filters; translated when shown."""
+
 
 def sentence(reason: LeftOutReason, count: int) -> str:
     """One reason and its number as a sentence, in the reader's language."""
-    if reason == R.PRIVATE:
-        words = ngettext("%(n)d story is private.", "%(n)d stories are private.", count)
-    elif reason == R.AGE_RESTRICTED:
-        words = ngettext(
-            "%(n)d story is for signed-in adults only.",
-            "%(n)d stories are for signed-in adults only.",
-            count,
-        )
-    elif reason == R.NOT_READY:
-        words = ngettext(
-            "%(n)d story was not ready on TikTok yet.",
-            "%(n)d stories were not ready on TikTok yet.",
-            count,
-        )
-    elif reason == R.NO_MEDIA:
-        words = ngettext(
-            "%(n)d story came without a file that can be saved.",
-            "%(n)d stories came without a file that can be saved.",
-            count,
-        )
-    elif reason == R.FOREIGN:
-        words = ngettext(
-            "%(n)d entry of the list belongs to another account.",
-            "%(n)d entries of the list belong to other accounts.",
-            count,
-        )
-    elif reason == R.HELD_BACK:
-        words = ngettext(
-            "TikTok counts %(n)d more story than it shows us.",
-            "TikTok counts %(n)d more stories than it shows us.",
-            count,
-        )
-    elif reason == R.BROKEN_OFF:
-        words = ngettext(
-            "TikTok’s list broke off: at least %(n)d story is missing.",
-            "TikTok’s list broke off: at least %(n)d stories are missing.",
-            count,
-        )
-    elif reason == R.TOO_LONG:
-        words = ngettext(
-            "The list is too long to read: at least %(n)d story is missing.",
-            "The list is too long to read: at least %(n)d stories are missing.",
-            count,
-        )
-    else:
-        words = ngettext(
-            "%(n)d story could not be read.", "%(n)d stories could not be read.", count
-        )
-    return words % {"n": count}
+    return str(_SENTENCES[reason] % {"n": count})
+
+
+def short(left_out: Mapping[LeftOutReason, int]) -> str:
+    """`3 not shown, 1 private`, in the reader's language; "" when nothing is left out."""
+    return ", ".join(f"{count} {LABELS[reason]}" for reason, count in left_out.items())
 
 
 def hint(reason: LeftOutReason) -> str:

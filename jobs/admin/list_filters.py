@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from jobs.left_out import LABELS
 from jobs.models import Artifact, Item, Job
 from jobs.queries import lists
 from jobs.states import ItemState
@@ -55,13 +56,16 @@ class ErrorCodeFilter(admin.SimpleListFilter):
 class LeftOutFilter(admin.SimpleListFilter):
     """Lines by whether their list left stories out, and for which reason."""
 
-    title = _("left out")
+    title = _("stories left out")
     parameter_name = "left_out"
     anything = "any"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Any reason, and each, as (value, label)."""
-        return [(self.anything, _("anything")), *((reason, reason) for reason in LeftOutReason)]
+        return [
+            (self.anything, _("any reason")),
+            *((reason, LABELS[reason]) for reason in LeftOutReason),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
         """The lines with the chosen reason."""

@@ -33,7 +33,7 @@ from jobs.admin.list_filters import (
     LeftOutFilter,
     OnDiskFilter,
 )
-from jobs.left_out import total
+from jobs.left_out import short, total
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import timeline
 from jobs.ops.timeline import TimelineEntry
@@ -292,8 +292,7 @@ class ItemAdmin(ReadOnlyAdmin):
     @admin.display(description=_("left out"))
     def stories_left_out(self, item: Item) -> str:
         """What the line's list leaves out: each reason with its number."""
-        counts = stored(item.left_out)
-        return ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "–"
+        return short(stored(item.left_out)) or "–"
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """The fields, with what is left out in words and not as JSON."""

@@ -27,8 +27,10 @@ _SUFFIXES: Final = {
     "audio/mpeg": "MP3",
     "application/zip": "ZIP",
 }
-_WARNINGS: Final = frozenset({"hevc", "odd_format", "no_sound", "watermarked"})
+WARNINGS: Final = frozenset({"hevc", "odd_format", "no_sound", "watermarked"})
 """Labels a tile shows."""
+NOTES: Final = frozenset({"joined", "retagged"})
+"""Labels that stand beside the downloads: what was done to a file that is as good as any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class Tile:
     size_bytes: of its present media files.
     main: the download most likely wanted; more: the others, without those of viewer items where
     there are several.
+    labels: of its files, those in WARNINGS; notes: those in NOTES.
     missing: a sentence that names media that were not saved; error: why, unless it was cancelled.
     expires_at: when the first present file is deleted; removed_at: when the last one was, None
     while any is present.
@@ -77,6 +80,7 @@ class Tile:
     more: tuple[DownloadLink, ...]
     viewer_items: tuple[ViewerItem, ...]
     labels: tuple[str, ...]
+    notes: tuple[str, ...]
     missing: str
     error: ErrorView | None
     expires_at: datetime | None
@@ -102,9 +106,8 @@ def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         main=links[0] if links else None,
         more=tuple(link for link in links[1:] if len(present) == 1 or link.file.role != Role.MEDIA),
         viewer_items=_viewer_items(story, item, links),
-        labels=tuple(
-            dict.fromkeys(label for file in present for label in file.labels if label in _WARNINGS)
-        ),
+        labels=_labels(present, WARNINGS),
+        notes=_labels(present, NOTES),
         missing=_missing(story) if saved and not coming else "",
         error=None if story.error and story.error.is_cancelled else story.error,
         expires_at=min((file.expires_at for file in present), default=None),
@@ -113,6 +116,12 @@ def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         coming=coming,
         on_tiktok=story.is_on_tiktok(now),
     )
+
+
+def _labels(files: Sequence[FileView], wanted: frozenset[str]) -> tuple[str, ...]:
+    """The wanted labels of the files, each once."""
+    labels = (label for file in files for label in file.labels if label in wanted)
+    return tuple(dict.fromkeys(labels))
 
 
 def _cover(media: Sequence[MediaView]) -> FileView | None:

@@ -17,6 +17,7 @@ from jobs.errors import retry_may_help, state_label
 from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role
 from jobs.queries import lists
+from jobs.queries.empty_lines import nothing_to_save
 from jobs.queries.titles import display_name
 from jobs.queue.resubmission import is_refetchable, with_refetch_facts
 from jobs.states import OPEN, ItemState, job_state
@@ -36,8 +37,8 @@ class JobCard:
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
     state_counts: states and how many lines are in each, most first; empty when all lines agree.
     files: media files that can be downloaded; thumbnails: ids of posters among them.
-    state_label: words for the state. adverts: number of lines that are empty because they asked for
-    nothing.
+    state_label: words for the state. nothing_to_save: number of lines that are empty for a reason,
+    such as an advert.
     left_out: stories that the lists of settled lines leave out, at least.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
@@ -49,7 +50,7 @@ class JobCard:
     note: str
     state: ItemState
     state_label: str
-    adverts: int
+    nothing_to_save: int
     state_counts: tuple[tuple[ItemState, int], ...]
     created_at: datetime
     files: int
@@ -148,17 +149,15 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
     state_counts = Counter(ItemState(item.state) for item in items).most_common()
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
-    adverts = [item.error_code for item in items if item.state == ItemState.EMPTY]
-    adverts = [code for code in adverts if code]
-    reason = adverts[0] if adverts and len(adverts) == len(items) else ""
+    idle = nothing_to_save((item.state, item.error_code) for item in items)
     return JobCard(
         id=job.id,
         names=tuple(names[:_MAX_NAMES]),
         more_names=max(0, len(names) - _MAX_NAMES),
         note=job.note,
         state=state,
-        state_label=state_label(state, reason),
-        adverts=len(adverts),
+        state_label=state_label(state, idle.common_code),
+        nothing_to_save=idle.count,
         state_counts=tuple(state_counts) if len(state_counts) > 1 else (),
         created_at=job.created_at,
         files=files,

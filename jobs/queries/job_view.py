@@ -26,6 +26,7 @@ from jobs.errors import (
 )
 from jobs.left_out import LeftOut
 from jobs.models import Role
+from jobs.queries.empty_lines import NothingToSave, nothing_to_save
 from jobs.states import OPEN, ItemState
 
 SHAPE: Final = 3
@@ -311,6 +312,12 @@ class Snapshot:
     def left_out(self) -> int:
         """The number of stories that the lists of its settled lines leave out, at least."""
         return sum(entry.count for item in self.items if not item.open for entry in item.left_out)
+
+    @property
+    def nothing_to_save(self) -> NothingToSave:
+        """Its lines that are empty for a reason."""
+        codes = ((item.state, item.error.code if item.error else "") for item in self.items)
+        return nothing_to_save(codes)
 
     @property
     def stories(self) -> tuple[StoryView, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.templatetags.static import static
 from django.utils import formats, timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -76,6 +76,12 @@ def verdict(code: str) -> dict[str, str]:
 
 
 @register.filter
+def breakable(text: str) -> SafeString:
+    """The text as HTML where a link may break after a slash, and not first within a word."""
+    return SafeString(conditional_escape(text).replace("/", "/<wbr>"))
+
+
+@register.filter
 def label_words(label: str) -> str:
     """A file's label in words for a reader."""
     known: dict[str, Any] = {
@@ -85,9 +91,5 @@ def label_words(label: str) -> str:
         "watermarked": _("with watermark"),
         "joined": _("picture and sound joined"),
         "retagged": _("made readable for phones"),
-        "converted": _("converted to JPEG"),
-        "audio_track": _("sound"),
-        "attached_song": _("attached song"),
-        "poster": _("preview"),
     }
     return str(known.get(label, label))

@@ -12,6 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.middleware import csrf
 from django.template import loader
 from django.test import Client, RequestFactory
 from django.utils import timezone, translation
@@ -25,6 +26,7 @@ from jobs.ops.findings import Finding, Report, Verdict
 from jobs.pages import history
 from jobs.upstream import breaker
 from tests import factories
+from webapp import wrong_address
 
 Shoot = Callable[..., bool]
 Take = Callable[..., None]
@@ -36,6 +38,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "403-form": ("403_csrf.html", {}),
     "429": ("429.html", {"wait": timedelta(minutes=5)}),
     "500": ("500.html", {"bug_id": "9f3c1a7b"}),
+    "503": ("503.html", {}),
     "closed": ("registration/closed.html", {}),
 }
 
@@ -106,6 +109,11 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     if shoot("job-lost", f"/jobs/{jobs['running'].pk}/", full=False):
         page.wait_for_selector("#connection:not([hidden])")
         take(page, f"job-lost-{tail}", full=False)
+    page.unroute("**/progress/")
+    page.route("**/progress/", lambda route: route.fulfill(status=401))
+    if shoot("job-signed-out", f"/jobs/{jobs['running'].pk}/", full=False):
+        page.wait_for_selector("#connection a:not([hidden])")
+        take(page, f"job-signed-out-{tail}", full=False)
     page.unroute("**/progress/")
     with patch.object(history, "JOBS_PER_PAGE", 5):
         shoot("history-pages", "/history/?page=2")
@@ -180,11 +188,23 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     shoot("admin-packages", "/admin/jobs/package/", full=False)
 
 
+def _wrong_form(request: Any) -> wrong_address.WrongAddress | None:
+    """Why a form was refused that a page under another name than the public one has sent."""
+    request.META |= {"HTTP_ORIGIN": "http://attic.local:8000", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    return wrong_address.of_form(request, csrf.REASON_BAD_ORIGIN)
+
+
 def _faults(page: Page, tail: str, shoot: Shoot) -> None:
     request: Any = RequestFactory().get("/broken/")
     request.user, request.resolver_match = AnonymousUser(), None
     with translation.override("de" if tail.endswith("de-DE") else "en"):
-        found = {name: loader.render_to_string(*fault, request) for name, fault in FAULTS.items()}
+        request.META["HTTP_HOST"] = "attic.local:8000"
+        wrong: dict[str, tuple[str, dict[str, Any]]] = {
+            "wrong-host": ("400.html", {"wrong": wrong_address.of_host(request)}),
+            "wrong-address": ("403_csrf.html", {"wrong": _wrong_form(request)}),
+        }
+        faults = FAULTS | wrong
+        found = {name: loader.render_to_string(*fault, request) for name, fault in faults.items()}
     for name, content in found.items():
         page.route(f"**/broken/{name}", _answers(content))
         shoot(name, f"/broken/{name}", full=False)

@@ -248,6 +248,34 @@ def left_out_lines(owner: User) -> Job:
     return job
 
 
+def unusual(owner: User) -> Job:
+    """Files that differ from what one expects, and an advert that came along with the link."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(job, "market.street", "Market Street", ItemState.DONE)
+    labels = (["odd_format"], ["no_sound"], ["hevc", "watermarked"], ["joined", "retagged"])
+    for hours, of_file in enumerate(labels, start=3):
+        video = add_story(item, StoryKind.VIDEO, hours_ago=hours)
+        video.artifacts.filter(role=Role.MEDIA).update(labels=of_file)
+    photo = add_story(item, StoryKind.PHOTO, hours_ago=2)
+    photo.artifacts.filter(role=Role.MEDIA).update(checked=False)
+    _advert(job)
+    return job
+
+
+def advert(owner: User) -> Job:
+    """Nothing but an advert."""
+    job = _job(owner, settled_at=timezone.now())
+    _advert(job)
+    return job
+
+
+def _advert(job: Job) -> None:
+    factories.make_item(
+        job, name="app", line="https://lite.tiktok.com/t/ZPkitchensink/", state=ItemState.EMPTY,
+        target={}, error_code="advert",
+    )  # fmt: skip
+
+
 def failed(owner: User) -> Job:
     """Nothing came."""
     job = _job(owner, settled_at=timezone.now())
@@ -375,6 +403,8 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "partial": partial,
     "left-out": left_out,
     "left-out-lines": left_out_lines,
+    "unusual": unusual,
+    "advert": advert,
     "failed": failed,
     "empty": empty,
     "cancelled": cancelled,

@@ -61,6 +61,12 @@ navigator.canShare = () => true;
 navigator.share = async () => {};
 """
 """What a phone has and a headless browser lacks."""
+SILENT = """
+navigator.canShare = () => true;
+navigator.share = () => new Promise(() => {});
+0  // else the function itself is called, and waited for
+"""
+"""A phone whose sheet is open: it has not answered yet."""
 
 TYPED = """@nora.films
 market.street
@@ -230,12 +236,25 @@ def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -
         _take(page, f"share-refused-{tail}", full=False)
         page.locator("[data-cancel]").click()
         _take(page, f"job-on-phone-{tail}")
+        _shoot_rounds(page, tail)
     if shoot("qr", path, full=False) and "desktop" in tail:
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         page.locator(".on-phone summary").click()
         _take(page, f"qr-{tail}", full=False)
     shoot("phone-set-up", "/phone/")
     shoot("offline", "/offline/", full=False)
+
+
+def _shoot_rounds(page: Page, tail: str) -> None:
+    """More than one call may have: the first round is out, and the phone does not answer."""
+    page.evaluate(SILENT)
+    page.evaluate("document.querySelectorAll('a[data-share]').forEach(a => a.dataset.bytes = 2e7)")
+    page.locator("#share-all").click()
+    page.wait_for_selector("[data-go]:not([disabled])")
+    _take(page, f"share-round-{tail}", full=False)
+    page.locator("[data-go]").click()
+    page.wait_for_selector("#share [data-next]:not([hidden])")
+    _take(page, f"share-next-files-{tail}", full=False)
 
 
 def main(names: list[str]) -> None:

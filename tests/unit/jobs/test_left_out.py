@@ -46,3 +46,15 @@ def test_a_reason_as_json() -> None:
         "code": "private_post",
         "message": "1 story is private.",
     }
+
+
+def test_every_reason_has_a_label_of_its_own_that_is_no_word_of_the_code() -> None:
+    labels = {str(left_out.LABELS[reason]) for reason in LeftOutReason}
+    assert len(labels) == len(LeftOutReason)
+    assert not any("_" in label for label in labels)
+
+
+def test_reasons_in_short() -> None:
+    counts = {LeftOutReason.HELD_BACK: 3, LeftOutReason.PRIVATE: 1}
+    assert left_out.short(counts) == "3 not shown, 1 private"
+    assert left_out.short({}) == ""

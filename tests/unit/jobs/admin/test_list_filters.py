@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from jobs.left_out import LABELS
 from jobs.models import Artifact, Item, Job
 from jobs.states import ItemState
+from stories.left_out import LeftOutReason
 
 pytestmark = pytest.mark.django_db
 
@@ -41,9 +43,19 @@ def test_lines_are_filtered_by_what_their_list_left_out(
     assert (f"item/{short.pk}/change" in page) is there
     assert (f"item/{whole.pk}/change" in page) is (asked == "x")
     if there:
-        assert "2 private, 1 foreign" in page
-        assert "2 private, 1 foreign" in shown(browser, f"item/{short.pk}")
+        assert "2 private, 1 of another account" in page
+        assert "2 private, 1 of another account" in shown(browser, f"item/{short.pk}")
         assert ">3<" in browser.get("/admin/jobs/job/").content.decode()
+
+
+def test_reasons_in_the_filter_are_words_in_the_readers_language(
+    browser: Client,
+) -> None:
+    page = browser.get("/admin/jobs/item/").content.decode()
+    assert "By stories left out" in " ".join(page.split())
+    for reason in LeftOutReason:
+        assert f'?left_out={reason}">{LABELS[reason]}</a>' in page
+    assert ">any reason</a>" in page
 
 
 def shown(browser: Client, row: str) -> str:

@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.errors import BY_CODE
+from jobs.errors import BY_CODE, message_and_hint
 from jobs.models import Artifact, Item, ItemKind, Job, Role, Story, StoryKind
 from jobs.states import ItemState
 from jobs.templatetags.words import when
+from jobs.zips.contents import package_files
 from tests.factories import make_artifact, make_item, make_job, make_story
-from tests.unit.jobs.pages.pages import saved, shown
+from tests.unit.jobs.pages.pages import page_of, saved, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -297,3 +298,56 @@ def test_hostile_text_stays_text(client: Client, alice: User) -> None:
     make_artifact(make_story(item, caption=evil), name=f"{evil}.jpg".replace("/", "_"))
     for address in (f"/jobs/{job.pk}/", "/", f"/history/?q={evil}", f"/jobs/{job.pk}/forget/"):
         assert "<script>alert" not in shown(client.get(address))
+
+
+def test_a_retry_of_lines_that_saved_a_part_is_not_of_failed_ones(
+    client: Client, alice: User
+) -> None:
+    job = saved(alice)
+    job.items.update(state=ItemState.PARTIAL, error_code="upstream_down")
+    assert page_of(job).retry_label == "Retry"
+    make_item(job, name="bea", state=ItemState.DONE)
+    assert page_of(job).retry_label == "Retry (1)"
+    failed = make_item(job, name="cy", state=ItemState.FAILED, error_code="upstream_down")
+    assert page_of(job).retry_label == "Retry (2)"
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Retry (2)" in page
+    assert "Retry failed" not in page
+    job.items.exclude(pk=failed.pk).update(state=ItemState.DONE, error_code="")
+    assert page_of(job).retry_label == "Retry failed (1)"
+
+
+def test_the_zip_button_counts_what_the_zip_will_hold(client: Client, alice: User) -> None:
+    job = make_job(alice)
+    by_name, by_link = (
+        make_item(job, name="nora", state=state, author_name="nora")
+        for state in (ItemState.PARTIAL, ItemState.DONE)
+    )
+    story = make_story(by_name, tiktok_id="70")
+    make_artifact(story, content=b"one picture", sha256="a" * 64)
+    make_artifact(story, role=Role.CONVERTED, content=b"the same as JPEG", sha256="b" * 64)
+    make_artifact(story, role=Role.POSTER, content=b"small", sha256="c" * 64)
+    # The same story by its link, and one whose file is gone.
+    make_artifact(make_story(by_link, tiktok_id="70"), content=b"one picture", sha256="a" * 64)
+    gone = make_artifact(make_story(by_link, tiktok_id="71"), content=b"gone")
+    Artifact.objects.filter(pk=gone.pk).update(removed_at=timezone.now())
+    packed = package_files(job.pk)
+    page = page_of(job)
+    assert (page.zip_files, page.files_present) == (len(packed), 3)
+    assert page.zip_files == 2
+    assert page.zip_bytes == sum(file.size_bytes for file in packed)
+    assert "ZIP of 2 files" in shown(client.get(f"/jobs/{job.pk}/"))
+
+
+def test_a_lone_advert_is_said_once(client: Client, alice: User) -> None:
+    job = make_job(alice)
+    make_item(job, line="https://lite.tiktok.com/t/ZAd/", state=ItemState.EMPTY, target={},
+              error_code="advert")  # fmt: skip
+    words = message_and_hint("advert")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert page.count(words[0].rstrip(".")) == 2, "for eyes, and for screen readers"
+    assert page.count(words[1]) == 1
+    assert "Look again" not in page
+    make_item(job, name="bea", state=ItemState.DONE)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert page.count(words[0]) == 1, "in the box of its line"

@@ -38,7 +38,8 @@ def test_what_was_left_out_is_said_with_its_number_and_not_called_all(
     assert "no_media" not in page
     assert "1 story left out" in shown(client.get(f"/jobs/{job.pk}/progress/"))
     for address in ("/history/", "/"):
-        assert "1 story left out" in shown(client.get(address))
+        # A place of its own: the words before it are cut where they are too long.
+        assert '<li class="partial">1 left out</li>' in shown(client.get(address))
 
 
 def test_every_reason_has_its_sentence(client: Client, alice: User) -> None:
@@ -61,17 +62,49 @@ def test_what_will_not_come_has_no_retry(client: Client, alice: User) -> None:
     assert "Retry</button>" not in page
 
 
+def test_each_hint_stands_below_what_it_is_about(client: Client, alice: User) -> None:
+    reasons = {"held_back": 2, "broken_off": 1, "private": 2, "age_restricted": 1, "foreign": 1}
+    job = short(alice, reasons, "upstream_down")
+    (line,) = page_of(job).lines
+    assert (line.message, line.hint) == ("", "")
+    texts = [[*group.sentences, group.hint] for group in line.left_out]
+    assert texts[0] == [
+        "TikTok counts 2 more stories than it shows us.",
+        "TikTok’s list broke off: at least 1 story is missing.",
+        "A later attempt often works.",
+    ]
+    assert texts[1][0] == "1 story is for signed-in adults only."
+    assert texts[2][0] == "2 stories are private."
+    hints = [group.hint for group in line.left_out]
+    assert all(hints)
+    assert len(set(hints)) == len(hints) == 4
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    places = [page.index(words) for group in texts for words in group]
+    assert places == sorted(places)
+
+
+def test_among_many_lines_a_hint_is_said_once(alice: User) -> None:
+    job = short(alice, {"held_back": 2}, "upstream_down")
+    for number in range(7):
+        make_item(job, name=f"n{number}", state=S.FAILED, left_out={"held_back": 1},
+                  error_code="upstream_down")  # fmt: skip
+    hints = [group.hint for line in page_of(job).shown_lines for group in line.left_out]
+    assert len(hints) == 8
+    assert [hint for hint in hints if hint] == ["A later attempt often works."]
+
+
 def test_an_error_of_another_cause_is_said_besides(alice: User) -> None:
     job = short(alice, {"private": 1}, "media_unavailable")
     (line,) = page_of(job).lines
     assert line.message.startswith("The file could not be fetched")
-    assert line.left_out == ("1 story is private.",)
+    assert [group.sentences for group in line.left_out] == [("1 story is private.",)]
     # One that stands for a story's own failure, too, is not explained by the list.
     job = short(alice, {"not_ready": 1}, "media_unavailable")
     job.items.get().stories.update(state=S.FAILED, error_code="media_unavailable")
     (line,) = page_of(job).lines
     assert line.message.startswith("The file could not be fetched")
-    assert line.left_out == ("1 story was not ready on TikTok yet.",)
+    (group,) = line.left_out
+    assert group.sentences == ("1 story was not ready on TikTok yet.",)
 
 
 def test_a_line_that_waits_for_another_look_says_what_it_waits_for(
@@ -106,5 +139,5 @@ def test_nothing_saved_and_something_left_out(client: Client, alice: User) -> No
     job.items.get().stories.all().delete()
     make_item(job, name="bea", state=S.EMPTY)
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "Nothing could be saved" in page
+    assert "Nothing could be saved. 2 stories left out" in page
     assert "<strong>2 stories are private.</strong>" in page

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Artifact, Role, StoryKind
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_story
-from tests.unit.jobs.pages.pages import page_of
+from tests.unit.jobs.pages.pages import page_of, saved, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +53,15 @@ def test_a_cleaned_up_tile() -> None:
     assert tile.removed_at == page.removed_at
     assert page.removed_at
     assert page.summary == "1 file saved and checked"
+
+
+def test_what_was_done_to_a_file_is_said_beside_its_downloads(client: Client, alice: User) -> None:
+    job = saved(alice, kind=StoryKind.VIDEO)
+    Artifact.objects.update(labels=["hevc", "joined", "retagged"], content_type="video/mp4")
+    (tile,) = page_of(job).lines[0].tiles
+    assert (tile.labels, tile.notes) == (("hevc",), ("joined", "retagged"))
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    more = page[page.index('<details id="more-') :].partition("</details>")[0]
+    for words in ("Picture and sound joined", "Made readable for phones"):
+        assert words in more
+        assert page.count(words) == 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.utils import timezone
 
 from jobs import wording
+from jobs.pages import tiles
 from jobs.templatetags import words
 
 
@@ -28,3 +29,14 @@ def test_near_times_tell_the_day_unless_it_is_today() -> None:
     assert f">yesterday {now:%H:%M} UTC<" in words.when(now - day, "near")
     assert f">tomorrow {now:%H:%M} UTC<" in words.when(now + day, "near")
     assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")
+
+
+def test_a_link_may_break_after_a_slash_and_stays_text() -> None:
+    assert words.breakable("vm.tiktok.com/ZMx/") == "vm.tiktok.com/<wbr>ZMx/<wbr>"
+    assert words.breakable("a/<b>&") == "a/<wbr>&lt;b&gt;&amp;"
+    assert words.breakable("@nora") == "@nora"
+
+
+def test_every_label_of_a_saved_file_has_words() -> None:
+    for label in (*tiles.WARNINGS, *tiles.NOTES):
+        assert words.label_words(label) != label
