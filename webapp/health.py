@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,8 +12,6 @@ from django.views.decorators.http import require_safe
 from jobs.ops.readiness import PROBES, Probe
 
 logger = logging.getLogger(__name__)
-
-CHECKS: Final[dict[str, Probe]] = dict(PROBES)
 
 
 @never_cache
@@ -32,7 +29,7 @@ def ready(_request: HttpRequest) -> JsonResponse:
     `{"ok": false, "parts": {"redis": {"ok": false, "reason": "read_only"}, "disk": {"ok": true},
     …}}`. The reasons are those of jobs/ops/readiness.py; no names and no addresses.
     """
-    reasons = {name: reason_of(name, probe) for name, probe in CHECKS.items()}
+    reasons = {name: reason_of(name, probe) for name, probe in PROBES.items()}
     parts = {
         name: {"ok": False, "reason": reason} if reason else {"ok": True}
         for name, reason in reasons.items()

@@ -106,7 +106,10 @@ def offline(request: HttpRequest) -> HttpResponse:
 
     It is cached for whoever uses the browser, and so names nobody.
     """
-    return render(request, "offline.html", {"unsent": "unsent" in request.GET})
+    response = render(request, "offline.html", {"unsent": "unsent" in request.GET})
+    # The service worker keeps the page by this: a sign-in page in its place has status 200, too.
+    response.headers["X-Storykeep-Page"] = "offline"
+    return response
 
 
 @login_required

@@ -33,10 +33,11 @@ _logged: set[tuple[str, str]] = set()
 class WrongAddress:
     """A form or a page refused for the address it was opened at.
 
-    message, hint: for the person in front of it. setting: `NAME=value` for whoever runs the
+    title, message, hint: for the person in front of it. setting: `NAME=value` for whoever runs the
     instance, "" when no setting helps. own_url: where to open it instead, "" when not known.
     """
 
+    title: str
     message: str
     hint: str
     setting: str = ""
@@ -46,24 +47,40 @@ class WrongAddress:
 def of_form(request: HttpRequest, reason: str) -> WrongAddress | None:
     """Why a form was refused, by the address it came from; None when that is not the cause.
 
-    reason: as Django's CSRF check gives it.
+    reason: as Django's CSRF check gives it. What is told to the person is logged as well.
     """
-    if reason == csrf.REASON_NO_CSRF_COOKIE:
-        return _without_cookie(request)
-    if not reason.startswith(_ORIGIN_REASONS):
+    without_cookie = reason == csrf.REASON_NO_CSRF_COOKIE
+    if not without_cookie and not reason.startswith(_ORIGIN_REASONS):
         return None
-    opened = _origin(request.headers.get("Origin") or request.headers.get("Referer", ""))
+    referer = "" if without_cookie else request.headers.get("Referer", "")
+    opened = _origin(request.headers.get("Origin") or referer)
     own = _own_origin(request)
+    # Our cookies go to the public address alone. Opened there, they are missing for another cause.
+    if without_cookie and (not opened or _public_origin() in {"", opened}):
+        return None
     _log(opened, own)
     if not opened:
-        return _hidden(own)
+        return _hidden()
     site = request.headers.get("Sec-Fetch-Site", "")
     if site in {"cross-site", "same-site"}:
         return WrongAddress(
+            title=_("The form came from another site"),
             message=_("Another site, %(origin)s, sent this form here.") % {"origin": opened},
             hint=_("Nothing was done."),
         )
-    return _mismatch(opened, own, sure=site == "same-origin" or _host(opened) == _host(own))
+    if without_cookie:
+        hint = _(
+            "Nothing was done: the browser sends its cookies to %(own)s alone. Open that address,"
+            " or have this set:"
+        ) % {"own": settings.STORYKEEP.public_url}
+    elif site == "same-origin" or _host(opened) == _host(own):
+        hint = _("Nothing was done, and trying again will not help.")
+        hint += " " + _("Whoever runs this instance can set:")
+    else:  # it may be another site's page
+        hint = _("Nothing was done, and trying again will not help.")
+        ask = _("If %(opened)s is an address of this instance, whoever runs it can set:")
+        hint += " " + ask % {"opened": opened}
+    return _mismatch(opened, own, hint)
 
 
 def of_host(request: HttpRequest) -> WrongAddress:
@@ -76,56 +93,40 @@ def of_host(request: HttpRequest) -> WrongAddress:
         else _("This instance does not go by that name.")
     )
     return WrongAddress(
+        title=_("The address does not match"),
         message=message,
         hint=_("Open it at its own address, or have whoever runs it check this setting:"),
         setting="STORYKEEP_PUBLIC_URL",
     )
 
 
-def _mismatch(opened: str, own: str, *, sure: bool) -> WrongAddress:
-    """The page's origin is not our own. sure: it is one of this instance, not another site's."""
+def _mismatch(opened: str, own: str, hint: str) -> WrongAddress:
+    """The page's origin is not our own."""
     public = settings.STORYKEEP.public_url
     message = _("This page was opened at %(opened)s, but Storykeep takes its address for %(own)s.")
-    hint = _("Nothing was done, and trying again will not help.")
-    ask = _("Whoever runs this instance can set:")
-    if not sure:
-        ask = _("If that is its address, whoever runs this instance can set:")
     return WrongAddress(
-        message=message % {"opened": opened, "own": own},
-        hint=f"{hint} {ask}",
+        title=_("The address does not match"),
+        message=message % {"opened": opened, "own": public or own},
+        hint=hint,
         setting=f"STORYKEEP_PUBLIC_URL={opened}{settings.FORCE_SCRIPT_NAME or ''}",
         own_url=public or "",
     )
 
 
-def _hidden(own: str) -> WrongAddress:
+def _hidden() -> WrongAddress:
     """The browser names no origin: `null`, or neither Origin nor Referer."""
     hint = _(
         "Nothing was done. A privacy setting of the browser may hide it, or the proxy in front: it"
         " must pass Origin and Host on as they are, and not send “Referrer-Policy: no-referrer”."
     )
     ask = _("Whoever runs this instance can check that, and this setting:")
+    # Not the Host that arrived here, which a proxy may have rewritten: it would be copied.
+    address = settings.STORYKEEP.public_url or _("https://… (as in the address bar)")
     return WrongAddress(
+        title=_("The address is hidden"),
         message=_("The browser does not say at which address this page was opened."),
         hint=f"{hint} {ask}",
-        setting=f"STORYKEEP_PUBLIC_URL={settings.STORYKEEP.public_url or own}",
-    )
-
-
-def _without_cookie(request: HttpRequest) -> WrongAddress | None:
-    """Opened past the public address, where our cookies do not go; None when opened at it."""
-    public = settings.STORYKEEP.public_url
-    opened = _origin(request.headers.get("Origin", ""))
-    if not public or not opened or opened == _public_origin():
-        return None
-    return WrongAddress(
-        message=_(
-            "This page was opened at %(opened)s, but Storykeep takes its address for %(own)s."
-        )
-        % {"opened": opened, "own": public},
-        hint=_("Nothing was done. Cookies work there alone. Open it there, or have this set:"),
-        setting=f"STORYKEEP_PUBLIC_URL={opened}",
-        own_url=public,
+        setting=f"STORYKEEP_PUBLIC_URL={address}",
     )
 
 

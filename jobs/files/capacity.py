@@ -46,9 +46,14 @@ class Capacity:
 
     @property
     def full(self) -> bool:
-        """No new work fits."""
+        """No new work fits: the limit for saved files is reached, or the disk is nearly full."""
         over = bool(self.max_bytes) and self.used_bytes >= self.max_bytes
-        return over or self.free_bytes <= self.min_free_bytes
+        return over or is_scarce(self.free_bytes)
+
+
+def is_scarce(free_bytes: int) -> bool:
+    """Whether no more free space is left on the disk than STORYKEEP_DISK_MIN_FREE keeps."""
+    return free_bytes <= int(settings.STORYKEEP.disk_min_free)
 
 
 def used_bytes(owner_id: int | None = None) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from jobs.ephemeral.connection import RedisUnavailable, execute
+
 logger = logging.getLogger(__name__)
 
 MIN_JUMP_S: Final = 20.0
@@ -20,6 +22,12 @@ MIN_JUMP_S: Final = 20.0
 HOLD_S: Final = 30 * 60.0
 """After a jump forward nothing is removed and nobody is given up for so long: long enough for a
 clock that was set wrongly to be set right. Where the jump itself was right, things end later."""
+
+SET_BACK_S: Final = 60.0
+"""A step back by less makes waits longer by that much, which does no harm."""
+_SET_BACK: Final = "storykeep:clock_set_back"
+_ONE_STEP_S: Final = 10 * 60
+"""Seconds within which every worker has looked, for each gets a message of the reaper by then."""
 
 
 def _steady_s() -> float:
@@ -63,3 +71,18 @@ class ClockWatch:
 
 watch: Final = ClockWatch()
 """This process's own."""
+
+
+def ends_waits(jump_s: float) -> bool:
+    """Whether this process is to end what waits, for its clock was set by that many seconds.
+
+    True once for each step back: every worker sees it at its own next look, and by then others may
+    have begun waits by the clock that is right. Two steps within ten minutes count as one; waits
+    longer than any can be end anyway.
+    """
+    if jump_s > -SET_BACK_S:
+        return False
+    try:
+        return bool(execute(lambda server: server.set(_SET_BACK, "1", nx=True, ex=_ONE_STEP_S)))
+    except RedisUnavailable:
+        return True

@@ -14,7 +14,7 @@ from typing import Final
 
 from jobs.errors import Internal, new_bug_id
 from jobs.files.workspace import remove_workspace
-from jobs.housekeeping.clock import HOLD_S, watch
+from jobs.housekeeping.clock import HOLD_S, ends_waits, watch
 from jobs.models import Item
 from jobs.queue import backoff, claims, settling
 from jobs.queue.claims import LEASE, Claim
@@ -46,7 +46,7 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     When the clock was set forward a moment ago, all workers look lost, and get the time to show
     that they are not. When it was set back, nothing waits for the old time to come again.
     """
-    if watch.look() < 0:
+    if ends_waits(watch.look()):
         breaker.end_pause()
         backoff.end_waits()
     backoff.end_impossible_waits(now)

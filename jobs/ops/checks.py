@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -39,14 +38,14 @@ from jobs.ops.findings import (
     short_span,
 )
 from jobs.upstream import breaker, page_identity, site_clock
-from stories.errors import StoriesError
 from stories.site_clock import WORTH_TELLING_S
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
 
-MAX_CLOCK_DIFFERENCE_S: Final = 30.0
-"""Clocks further apart than this fail the check: stories live by them."""
+OWN_CLOCKS_AGREE_S: Final = 30.0
+"""Seconds the clocks of this instance's own machines may differ by. Less than of TikTok's: leases
+are counted by them, and a worker that is a LEASE behind looks lost."""
 PROXY_TIMEOUT_S: Final = 3.0
 """Seconds a proxy may take to accept a connection."""
 
@@ -67,6 +66,20 @@ DATABASE_HINTS: Final[Mapping[str, LazyStr]] = {
     "full": _("Make room on its disk."),
 }
 """Hints by the reason `readiness.database` gives."""
+DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
+    "not_mounted": (
+        _("this is not the folder the saved files are in"),
+        _(
+            "Is its disk mounted? If you emptied or changed it on purpose, put an empty file "
+            "named .storykeep into it."
+        ),
+    ),
+    "not_writable": (
+        _("no file can be written"),
+        _("Is the disk read-only or broken, or does the folder belong to somebody else?"),
+    ),
+}
+"""Messages and hints by the reason `readiness.artifact_disk` gives; "full" is said with numbers."""
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
 
 Check = Callable[[], Iterator[Finding]]
@@ -77,18 +90,12 @@ def check_database() -> Iterator[Finding]:
     began = time.monotonic()
     name, version = dashboard.database_version()
     facts = {"name": name, "version": version, "took": short_duration(time.monotonic() - began)}
-    executor = MigrationExecutor(connection)
-    behind = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    if behind:
-        message = ngettext_lazy(
-            "{name} {version} answers in {took}, but {n} migration is missing",
-            "{name} {version} answers in {took}, but {n} migrations are missing",
-            behind,
-        )
+    if readiness.migrations():
+        message = _("{name} {version} answers in {took}, but migrations are missing")
         yield Finding(
             "database",
             Verdict.FAIL,
-            format_lazy(message, n=behind, **facts),
+            format_lazy(message, **facts),
             _("Restart with `manage.py up`, or run `manage.py migrate`."),
         )
         return
@@ -211,51 +218,32 @@ def check_disk() -> Iterator[Finding]:
             _("Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it."),
         )
         return
-    if _is_not_mounted():
+    reason = readiness.artifact_disk()
+    if reason in DISK_WORDS:
+        message, hint = DISK_WORDS[reason]
+        yield Finding("disk", Verdict.FAIL, message, hint)
+        return
+    room, at_limit = _capacity()
+    if reason or at_limit:
         yield Finding(
             "disk",
             Verdict.FAIL,
-            _("this is not the folder the saved files are in"),
-            _(
-                "Is its disk mounted? If you emptied or changed it on purpose, put an empty file "
-                "named .storykeep into it."
-            ),
-        )
-        return
-    message, full = _capacity()
-    try:
-        disk.probe_write()
-    except (OSError, StoriesError) as error:
-        failing = _("{room}; writing fails ({kind})")
-        message = format_lazy(failing, room=message, kind=type(error).__name__)
-        yield Finding("disk", Verdict.FAIL, message)
-        return
-    if full:
-        yield Finding(
-            "disk",
-            Verdict.FAIL,
-            format_lazy(_("{room}: too little for new work"), room=message),
+            format_lazy(_("{room}: too little for new work"), room=room),
             _("Delete files, or change STORYKEEP_DISK_MAX or STORYKEEP_DISK_MIN_FREE."),
         )
     else:
-        yield Finding("disk", Verdict.OK, format_lazy(_("{room}, writable"), room=message))
-
-
-def _is_not_mounted() -> bool:
-    try:
-        return disk.is_unmounted()
-    except DatabaseError:  # whether files should be there, the database knows
-        return False
+        yield Finding("disk", Verdict.OK, format_lazy(_("{room}, writable"), room=room))
 
 
 def _capacity() -> tuple[LazyStr, bool]:
-    """Used and free space in words, and whether it is too little. The database knows the used."""
+    """Used and free space in words, and whether new work is refused. The database knows the used:
+    while it is away, nothing is refused for that."""
     try:
         room = capacity.measure()
     except DatabaseError:
         free = disk.free_bytes()
         message = format_lazy(_("{free} free, how much is used is not known"), free=lazy_size(free))
-        return message, free <= settings.STORYKEEP.disk_min_free
+        return message, False
     facts = {"used": lazy_size(room.used_bytes), "free": lazy_size(room.free_bytes)}
     if room.max_bytes:
         limited = _("{used} of {limit} used, {free} free")
@@ -264,15 +252,19 @@ def _capacity() -> tuple[LazyStr, bool]:
 
 
 def check_clock() -> Iterator[Finding]:
-    """The clock: does it agree with those of Redis and PostgreSQL?"""
-    now = datetime.now(UTC)
-    yield clock_finding("Redis", (now - redis_connection.server_info().clock).total_seconds())
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            theirs = cursor.fetchone()[0]
-        ahead_s = (datetime.now(UTC) - theirs).total_seconds()
-        yield clock_finding("PostgreSQL", ahead_s, part="dbclock")
+    """The clock: does it agree with that of Redis?"""
+    ahead = datetime.now(UTC) - redis_connection.server_info().clock
+    yield clock_finding("clock", "Redis", ahead.total_seconds(), OWN_CLOCKS_AGREE_S)
+
+
+def check_database_clock() -> Iterator[Finding]:
+    """The clock: does it agree with that of PostgreSQL? No finding on SQLite, which has none."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        ahead = datetime.now(UTC) - cursor.fetchone()[0]
+    yield clock_finding("dbclock", "PostgreSQL", ahead.total_seconds(), OWN_CLOCKS_AGREE_S)
 
 
 def check_site_clock() -> Iterator[Finding]:
@@ -280,31 +272,17 @@ def check_site_clock() -> Iterator[Finding]:
     with suppress(RedisUnavailable):
         ahead_s = site_clock.ahead_s()
         if ahead_s is not None:
-            yield site_clock_finding(ahead_s)
+            yield clock_finding("siteclock", "TikTok", ahead_s)
 
 
-def site_clock_finding(ahead_s: float) -> Finding:
-    """A comparison of this server's clock with TikTok's. ahead_s: negative when it is behind."""
-    if abs(ahead_s) <= WORTH_TELLING_S:
-        message = format_lazy(_("agrees with that of {whose}"), whose="TikTok")
-        return Finding("siteclock", Verdict.OK, message)
-    return Finding("siteclock", Verdict.FAIL, clock_difference(ahead_s), NTP_HINT)
-
-
-def clock_finding(whose: str, ahead_s: float, *, part: str = "clock") -> Finding:
-    """A comparison of this machine's clock with another. ahead_s: negative when it is behind."""
-    if abs(ahead_s) <= MAX_CLOCK_DIFFERENCE_S:
-        message = format_lazy(_("agrees with that of {whose}"), whose=whose)
-        return Finding(part, Verdict.OK, message)
-    way = (
-        _("{span} ahead of that of {whose}") if ahead_s > 0 else _("{span} behind that of {whose}")
-    )
-    return Finding(
-        part,
-        Verdict.FAIL,
-        format_lazy(way, span=short_span(timedelta(seconds=abs(ahead_s))), whose=whose),
-        NTP_HINT,
-    )
+def clock_finding(
+    part: str, whose: str, ahead_s: float, agrees_s: float = WORTH_TELLING_S
+) -> Finding:
+    """A comparison of this server's clock with another, as `findings.clock_difference` words it."""
+    difference = clock_difference(ahead_s, whose, agrees_s)
+    if difference is None:
+        return Finding(part, Verdict.OK, _("agrees with this server's"))
+    return Finding(part, Verdict.FAIL, difference, NTP_HINT)
 
 
 def check_failures() -> Iterator[Finding]:
@@ -409,6 +387,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "scheduler": check_scheduler,
     "disk": check_disk,
     "clock": check_clock,
+    "dbclock": check_database_clock,
     "siteclock": check_site_clock,
     "failures": check_failures,
     "proxy": check_proxy,

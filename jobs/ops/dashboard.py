@@ -32,7 +32,6 @@ from jobs.ops.findings import clock_difference
 from jobs.states import SHORT, ItemState
 from jobs.upstream import breaker, page_identity, site_clock
 from jobs.upstream.breaker import BreakerState
-from stories.site_clock import WORTH_TELLING_S
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -134,8 +133,6 @@ class Dashboard:
     @property
     def clock_difference(self) -> LazyStr | None:
         """A sentence on a clock that is off TikTok's; None while it agrees, or nobody knows."""
-        if self.clock_ahead_s is None or abs(self.clock_ahead_s) <= WORTH_TELLING_S:
-            return None
         return clock_difference(self.clock_ahead_s)
 
     @property

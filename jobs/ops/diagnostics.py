@@ -22,7 +22,7 @@ from django.utils.translation import ngettext_lazy
 
 from jobs import VERSION
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.ops.checks import CHECKS, PROXY_HINT, Check, proxy_error, site_clock_finding
+from jobs.ops.checks import CHECKS, PROXY_HINT, Check, clock_finding, proxy_error
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
 from jobs.upstream import page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
@@ -111,7 +111,7 @@ def probe_tiktok(target: Target) -> list[Finding]:
         return [Finding("tiktok", Verdict.FAIL, reason)]
     findings = [_step_finding(step, target) for step in report.steps]
     if report.clock_ahead_s is not None:
-        findings.append(site_clock_finding(report.clock_ahead_s))
+        findings.append(clock_finding("siteclock", "TikTok", report.clock_ahead_s))
     return findings
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from jobs.errors import message_and_hint
 from jobs.wording import size
+from stories.site_clock import WORTH_TELLING_S
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -85,11 +86,16 @@ class Finding:
     message: LazyStr
     hint: LazyStr = ""
 
+    @property
+    def title(self) -> str:
+        """The part in words, in the active language."""
+        return str(PARTS.get(self.part, self.part))
+
     def as_dict(self) -> dict[str, str]:
         """The finding as JSON, in the active language. title, judged: part, verdict in words."""
         return {
             "part": self.part,
-            "title": str(PARTS.get(self.part, self.part)),
+            "title": self.title,
             "verdict": self.verdict.value,
             "judged": str(VERDICTS[self.verdict]),
             "said": str(self.message),
@@ -112,10 +118,11 @@ class Report:
 
     def __str__(self) -> str:
         lines = [self.about]
+        width = max((len(finding.title) for finding in self.findings), default=0)
         for finding in self.findings:
-            lines.append(f"{finding.verdict:<5} {finding.part:<9} {finding.message}")
+            lines.append(f"{finding.verdict:<5} {finding.title:<{width}} {finding.message}")
             if finding.hint:
-                lines.append(f"{'':<15} {finding.hint}")
+                lines.append(f"{'':<{6 + width}} {finding.hint}")
         return "\n".join(lines)
 
     def as_dict(self, language: str | None = None) -> dict[str, Any]:
@@ -147,16 +154,27 @@ def short_span(span: timedelta) -> str:
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
-def clock_difference(ahead_s: float) -> LazyStr:
-    """A sentence on how far this server's clock is off TikTok's. ahead_s: negative when behind."""
+def clock_difference(
+    ahead_s: float | None, whose: str = "TikTok", agrees_s: float = WORTH_TELLING_S
+) -> LazyStr | None:
+    """A sentence on how far this server's clock is off another; None while they agree, or nobody
+    knows.
+
+    ahead_s: seconds, negative when it is behind. whose: the other clock. agrees_s: seconds that are
+    no difference yet.
+    """
+    if ahead_s is None or abs(ahead_s) <= agrees_s:
+        return None
     seconds = abs(ahead_s)
     days = round(seconds / 86_400)
     span: LazyStr = short_span(timedelta(seconds=seconds))
     if days >= 2:
         span = format_lazy(ngettext_lazy("{n} day", "{n} days", days), n=days)
     if ahead_s > 0:
-        return format_lazy(_("This server's clock is {span} ahead of TikTok's"), span=span)
-    return format_lazy(_("This server's clock is {span} behind TikTok's"), span=span)
+        said = _("This server's clock is {span} ahead of {whose}'s")
+    else:
+        said = _("This server's clock is {span} behind {whose}'s")
+    return format_lazy(said, span=span, whose=whose)
 
 
 def _size(size_bytes: int) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
@@ -20,7 +19,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.files import disk
+from jobs.files import capacity, disk
 from jobs.models import Item
 from jobs.queue.claims import LEASE
 from jobs.states import ItemState
@@ -106,12 +105,18 @@ def redis() -> str:
 
 
 def artifact_disk() -> str:
-    """Whether files can be saved: "" or "not_mounted", "full" (less than STORYKEEP_DISK_MIN_FREE
-    is left), "not_writable"."""
+    """Whether the disk takes files: "" or "not_mounted", "full" (no more than
+    STORYKEEP_DISK_MIN_FREE is left), "not_writable".
+
+    At STORYKEEP_DISK_MAX it is ready: everything but new work goes on, and saved files make room by
+    themselves when their time is over. Which files should be there, the database knows; while it is
+    away, the folder is taken for the right one.
+    """
     try:
-        if disk.is_unmounted():
-            return "not_mounted"
-        if disk.free_bytes() < settings.STORYKEEP.disk_min_free:
+        with suppress(DatabaseError):
+            if disk.is_unmounted():
+                return "not_mounted"
+        if capacity.is_scarce(disk.free_bytes()):
             return "full"
         disk.probe_write()
     except (OSError, StoriesError):

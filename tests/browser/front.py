@@ -16,6 +16,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server"})
 
+PATIENCE = b"PATIENCE_MS = 30000;"
+"""How long the service worker waits for an answer, as its source says it."""
+
 Guard = Callable[[str, str], bool]
 """Whether a request is let through: by method and path."""
 
@@ -27,7 +30,8 @@ class Front:
     closed: how a request that is not let in is answered: "elsewhere" (302 to another origin),
     "401", "page" (a sign-in page with status 200), or "" (let in). spares: requests that pass all
     the same. prefix: the sub-path the site is at; strips: the prefix is cut off on the way.
-    silent: paths that contain this are never answered. refused: (method, path) of whoever was not
+    silent: paths that contain this are never answered. patience_ms: how long the service worker
+    waits for an answer, in place of PATIENCE_MS. refused: (method, path) of whoever was not
     let in; statuses: (status, method, path) of what the instance answered.
     """
 
@@ -36,6 +40,7 @@ class Front:
     strips: bool = False
     closed: str = ""
     silent: str = ""
+    patience_ms: int = 0
     spares: Guard = lambda _method, _path: False
     url: str = ""
     door: str = ""
@@ -101,10 +106,17 @@ class _Site(BaseHTTPRequestHandler):
     def _pass_on(self, path: str, body: bytes | None) -> None:
         instance = HTTPConnection("127.0.0.1", self.front.port, timeout=30)
         headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+        impatient = self.front.patience_ms and "/static/service-worker." in path
+        if impatient:
+            headers.pop("Accept-Encoding", None)
         try:
             instance.request(self.command, path, body, headers)
             answer = instance.getresponse()
             content = answer.read()
+            if impatient:
+                content = content.replace(
+                    PATIENCE, PATIENCE.replace(b"30000", b"%d" % self.front.patience_ms)
+                )
         finally:
             instance.close()
         self.front.statuses.append((answer.status, self.command, self.path))

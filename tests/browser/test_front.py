@@ -12,7 +12,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Stack, saved
 from tests.browser.front import Front, standing_before
-from tests.browser.test_main_path import paste, settle
+from tests.browser.test_main_path import paste, settle, until
+from tests.browser.test_scripts import controlled
 
 SIGN_IN = "Who is there?"
 
@@ -231,3 +232,57 @@ def test_a_page_that_wakes_up_does_not_wait_for_an_answer_of_before(
     page.wait_for_timeout(1000)
     assert any("/progress/" in path for _, _, path in front.statuses[before:])
     expect(page.locator("#connection")).to_be_hidden()
+
+
+# --- the service worker -------------------------------------------------------------------------
+
+NO_WORKER = "navigator.serviceWorker.getRegistration().then((known) => !known)"
+NOTHING_KEPT = "caches.keys().then((names) => names.length === 0)"
+
+
+@pytest.mark.parametrize("place", ["/offline/", "/static/share-plan."])
+@pytest.mark.parametrize("way", ["page", "elsewhere", "401"])
+def test_a_sign_in_page_is_not_kept_in_the_place_of_what_is_ours(
+    place: str, way: str, front: Front, behind: Behind
+) -> None:
+    page = behind()
+    front.spares = lambda _method, path: place not in path
+    front.closed = way
+    page.goto("/")
+    until_asked(page, front, 0)
+    until(page, NO_WORKER)
+    until(page, NOTHING_KEPT)
+    front.closed = ""
+    page.reload()
+    controlled(page)
+    kept = page.evaluate("caches.match('/offline/').then((answer) => answer.text())")
+    assert "No connection to Storykeep" in kept
+    assert SIGN_IN not in kept
+
+
+def test_a_page_that_never_comes_is_given_up_for_the_one_that_says_so(
+    front: Front, behind: Behind
+) -> None:
+    front.patience_ms = 1_500
+    page = behind()
+    page.goto("/")
+    controlled(page)
+    front.silent = "/help/"
+    page.goto("/help/")
+    expect(page.get_by_role("heading", name="No connection to Storykeep")).to_be_visible()
+    page.goto("/history/")  # not the same one: the browser still waits for that
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+
+
+def test_a_service_worker_whose_files_never_come_is_given_up_and_tried_again(
+    front: Front, behind: Behind
+) -> None:
+    front.patience_ms = 1_500
+    page = behind()
+    front.silent = "/offline/"
+    page.goto("/")
+    until(page, "navigator.serviceWorker.getRegistration().then((known) => Boolean(known))")
+    until(page, NO_WORKER)
+    front.silent = ""
+    page.reload()
+    controlled(page)

@@ -10,13 +10,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.housekeeping import reaper
+from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Job, Story
 from jobs.ops import checks, dashboard
 from jobs.ops.findings import Verdict
 from jobs.queue import submission
 from jobs.states import ItemState
-from jobs.upstream import site_clock
-from tests.factories import make_user
+from jobs.upstream import breaker, site_clock
+from stories.errors import Refused
+from tests.factories import make_item, make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import Start, eventually
 
@@ -65,3 +68,32 @@ def test_an_old_link_is_gone_and_a_fresh_one_is_not(
         (ItemState.FAILED, "gone"),
         (ItemState.DONE, ""),
     ]
+
+
+def test_of_two_workers_that_see_the_clock_set_back_the_first_ends_what_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second sees it later, when others have begun to wait by the right clock."""
+    system = [0.0]
+    watches = [ClockWatch(lambda: system[0], lambda: 0.0) for _ in range(2)]
+    for watch in watches:
+        watch.look()
+    system[0] -= 45 * 60
+
+    def reap(watch: ClockWatch) -> None:
+        monkeypatch.setattr(reaper, "watch", watch)
+        reaper.requeue_stalled(timezone.now())
+
+    later = timezone.now() + timedelta(minutes=50)
+    before = make_item(error_code="timed_out", not_before=later)
+    breaker.open_for(Refused())
+    reap(watches[0])
+    before.refresh_from_db()
+    assert before.not_before is None
+    assert breaker.open_state() is None
+    since = make_item(error_code="timed_out", not_before=later)
+    until = breaker.open_for(Refused())
+    reap(watches[1])
+    since.refresh_from_db()
+    assert since.not_before == later
+    assert breaker.open_state() == breaker.BreakerState(until, "refused")

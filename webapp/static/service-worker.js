@@ -14,7 +14,7 @@
   const kept = new Set(files.map((file) => new URL(file, self.location.origin).href));
   const PATIENCE_MS = 30000;
 
-  // What a sign-in in front of us answers must not be kept in the place of a file of ours.
+  // What a sign-in in front of us answers must not be kept in the place of a file or page of ours.
   const get = async (url) => {
     const answer = await fetch(url, {
       cache: "no-cache",
@@ -22,7 +22,8 @@
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const isPage = (answer.headers.get("Content-Type") || "").startsWith("text/html");
-    if (!answer.ok || (isPage && files.includes(url))) throw new Error(url);
+    const isOurs = files.includes(url) ? !isPage : answer.headers.get("X-Storykeep-Page") === "offline";
+    if (!answer.ok || !isOurs) throw new Error(url);
     return answer;
   };
 

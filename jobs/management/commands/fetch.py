@@ -18,7 +18,6 @@ from jobs.standalone.client import RunRateLimit
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import RunResult
 from stories.harvest import HarvestOptions
-from stories.site_clock import WORTH_TELLING_S
 from stories.targets import find_lines
 
 MAX_STDIN_BYTES: Final = 8 * 1024 * 1024
@@ -115,8 +114,9 @@ class Command(BaseCommand):
                     listener=display,
                 )
         display.print_summary(result, out)
-        if abs(result.clock_ahead_s or 0.0) > WORTH_TELLING_S:
-            self._print_error(f"warning: {clock_difference(result.clock_ahead_s or 0.0)}")
+        difference = clock_difference(result.clock_ahead_s)
+        if difference:
+            self._print_error(f"warning: {difference}")
         return result
 
     def _lines(self, arguments: list[str]) -> list[str]:

@@ -15,12 +15,11 @@ from jobs.files import disk
 from jobs.ops import readiness
 from tests.factories import make_item
 from tests.memory import redis_stays_away
-from webapp import health
 
 
 @pytest.fixture
 def _redis_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(health.CHECKS, "redis", lambda: "")
+    monkeypatch.setitem(readiness.PROBES, "redis", lambda: "")
 
 
 def report(client: Client) -> tuple[int, dict[str, bool]]:
@@ -115,7 +114,7 @@ def test_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("_redis_up")
 def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = readiness._Migrations()
-    monkeypatch.setitem(health.CHECKS, "migrations", behind)
+    monkeypatch.setitem(readiness.PROBES, "migrations", behind)
     monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("jobs", "0099_later")])
     assert report(client)[1]["migrations"] is False
     monkeypatch.undo()

@@ -90,6 +90,12 @@ def test_the_offline_page_names_nobody(client: Client) -> None:
     assert text(client.get("/offline/")) == text(Client().get("/offline/"))
 
 
+def test_the_service_worker_can_tell_the_offline_page_from_another_in_its_place() -> None:
+    for address in ("/offline/", "/offline/?unsent"):
+        assert Client().get(address)["X-Storykeep-Page"] == "offline"
+    assert "X-Storykeep-Page" not in Client().get("/login/")
+
+
 def test_every_page_leads_to_manifest_and_icons(client: Client) -> None:
     for page in (text(client.get("/")), text(Client().get("/login/"))):
         assert len(re.findall('<link rel="manifest"', page)) == 1

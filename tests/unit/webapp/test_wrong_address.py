@@ -67,14 +67,29 @@ def test_a_proxy_that_rewrites_the_host_is_told_the_setting(site: str) -> None:
     page = words(sign_in(f"https://{HOST}", host="web:8000", **headers))
     assert f"STORYKEEP_PUBLIC_URL=https://{HOST}" in page
     assert "http://web:8000" in page
-    assert ("If that is its address" in page) is (not site)
+    asks = f"If https://{HOST} is an address of this instance, whoever runs it can set:"
+    assert (asks in page) is (not site)
 
 
 def test_a_proxy_that_hides_the_origin_is_told_so() -> None:
     page = words(sign_in("null"))
     assert "does not say at which address" in page
     assert "Referrer-Policy: no-referrer" in page
-    assert "STORYKEEP_PUBLIC_URL" in page
+    assert "To the start" in page
+
+
+def test_what_the_proxy_made_of_the_host_is_not_given_as_the_setting() -> None:
+    """It would be copied as it is, and be the wrong address."""
+    page = words(sign_in("null", host="127.0.0.1:8477"))
+    assert "STORYKEEP_PUBLIC_URL=https://… (as in the address bar)" in page
+    assert "8477" not in page
+
+
+def test_a_public_address_that_is_set_is_shown_when_the_origin_is_hidden(public: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    headers = {"Host": "127.0.0.1:8000", "Origin": "null"}
+    page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
+    assert f"STORYKEEP_PUBLIC_URL={public}</code>" in page
 
 
 def test_over_https_a_missing_referer_is_the_same(settings: Any) -> None:
@@ -98,6 +113,24 @@ def test_opened_past_the_public_address_there_is_no_cookie(public: str, host: st
     assert f'href="{public}"' in page
 
 
+def test_opened_past_a_public_address_below_a_sub_path(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As every form that is refused for its address: a line in the log, and the whole setting."""
+    url = "https://stories.example.org/keep"
+    settings.STORYKEEP = settings.STORYKEEP.model_copy(update={"public_url": url})
+    settings.ALLOWED_HOSTS = [HOST, "10.0.0.7"]
+    settings.FORCE_SCRIPT_NAME = "/keep"
+    browser = Client(enforce_csrf_checks=True)
+    headers = {"Host": "10.0.0.7", "Origin": "http://10.0.0.7"}
+    page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
+    assert f"opened at http://10.0.0.7, but Storykeep takes its address for {url}." in page
+    assert "STORYKEEP_PUBLIC_URL=http://10.0.0.7/keep<" in page
+    (line,) = [record for record in caplog.records if record.name == wrong_address.logger.name]
+    assert "http://10.0.0.7" in line.getMessage()
+    assert "STORYKEEP_PUBLIC_URL" in line.getMessage()
+
+
 def test_at_the_right_address_a_missing_cookie_is_what_it_was(
     public: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,6 +146,9 @@ def test_a_form_of_another_site_is_not_taken_for_a_setting() -> None:
     page = words(sign_in("https://evil.example", **{"Sec-Fetch-Site": "cross-site"}))
     assert "Another site, https://evil.example, sent this form" in page
     assert "STORYKEEP_PUBLIC_URL" not in page
+    assert page.count("The form came from another site") == 2  # the title and the heading
+    assert "does not match" not in page
+    assert '<a class="button primary" href="/">To the start</a>' in page
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.zips import claims
+from stories.errors import Refused
 from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
 from tests.unit.jobs.conftest import Broker
@@ -154,6 +155,17 @@ def test_a_clock_set_back_lets_everything_go_on_that_waits(
     reaper.requeue_stalled(timezone.now())
     assert item.pk in broker.sent
     assert ended == [True]
+
+
+def test_a_clock_that_is_adjusted_by_half_a_minute_ends_no_wait(
+    clock: Jumping, broker: Broker
+) -> None:
+    item = make_item(error_code="timed_out", not_before=timezone.now() + timedelta(minutes=5))
+    breaker.open_for(Refused())
+    clock.system -= 30
+    reaper.requeue_stalled(timezone.now())
+    assert item.pk not in broker.sent
+    assert breaker.open_state()
 
 
 def test_a_wait_longer_than_any_is_ended_also_when_nobody_saw_the_clock_being_set(

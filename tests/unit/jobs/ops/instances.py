@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
 from jobs.ephemeral import connection, heartbeats, media_hosts, progress
@@ -28,6 +29,11 @@ def make_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media_hosts, "recent", dict)
     monkeypatch.setattr(heartbeats, "last_seen", lambda: {"worker-7@attic-nas": now})
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(now, {"failed": 0}))
+
+
+def clocks_of_servers() -> list[str]:
+    """The clocks a check compares ours with, by part: PostgreSQL has one besides Redis'."""
+    return ["clock", "dbclock"] if database.vendor == "postgresql" else ["clock"]
 
 
 def stand_in_for_redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
