@@ -76,8 +76,12 @@ def sentence(reason: LeftOutReason, count: int) -> str:
 
 
 def short(left_out: Mapping[LeftOutReason, int]) -> str:
-    """`3 not shown, 1 private`, in the reader's language; "" when nothing is left out."""
-    return ", ".join(f"{count} {LABELS[reason]}" for reason, count in left_out.items())
+    """`3 not shown, 1 private`, in the reader's language; "" when nothing is left out.
+
+    No line ends between a number and its words.
+    """
+    parts = (f"{count}\N{NO-BREAK SPACE}{LABELS[reason]}" for reason, count in left_out.items())
+    return ", ".join(parts)
 
 
 def hint(reason: LeftOutReason) -> str:

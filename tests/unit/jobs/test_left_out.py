@@ -56,5 +56,5 @@ def test_every_reason_has_a_label_of_its_own_that_is_no_word_of_the_code() -> No
 
 def test_reasons_in_short() -> None:
     counts = {LeftOutReason.HELD_BACK: 3, LeftOutReason.PRIVATE: 1}
-    assert left_out.short(counts) == "3 not shown, 1 private"
+    assert left_out.short(counts) == "3\N{NO-BREAK SPACE}not shown, 1\N{NO-BREAK SPACE}private"
     assert left_out.short({}) == ""
