@@ -20,7 +20,7 @@ from django.utils import timezone
 from jobs.errors import OurLimit
 from jobs.files import capacity, deletion, names, store, times
 from jobs.files.workspace import Workspace
-from jobs.models import Artifact, Audio, Item, Role, Story
+from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, Role, Story
 from jobs.queue import quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
 from jobs.states import SAVED
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 MediaKey = tuple[str, int]
 """A picture, video or song: TikTok's id of its story, and its position within it."""
 
-_FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
 _LAST_ROLES: Final = (Role.ZIP, Role.POSTER)
 """Roles for which room is looked for last: of files that are all there without them."""
 
@@ -54,7 +53,7 @@ def _media_key(file: Artifact) -> MediaKey:
 
 
 def _rank(file: Artifact) -> int:
-    if file.role in _FETCHED_ROLES:
+    if file.role in FETCHED_ROLES:
         return 0
     return 2 if file.role in _LAST_ROLES else 1
 
@@ -86,7 +85,7 @@ class FileRows:
         saved = {}
         for artifact in artifacts:
             story = artifact.story
-            if story is None or artifact.role not in _FETCHED_ROLES:
+            if story is None or artifact.role not in FETCHED_ROLES:
                 continue
             key = (story.tiktok_id, artifact.position)
             derived = {
@@ -108,7 +107,7 @@ class FileRows:
         deleted = Artifact.objects.filter(
             item=self._item,
             story__isnull=False,
-            role__in=_FETCHED_ROLES,
+            role__in=FETCHED_ROLES,
             removed_at__gte=self._item.asked_at,
             removed_at__lt=F("expires_at"),
         )
@@ -252,7 +251,7 @@ class FileRows:
         quotas.require_stored_bytes_fit(self._item.owner_id)
 
     def _is_of_refused(self, file: Artifact) -> bool:
-        return file.role not in _FETCHED_ROLES and _media_key(file) in self.refused
+        return file.role not in FETCHED_ROLES and _media_key(file) in self.refused
 
     def _refuse(self, file: Artifact, error: OurLimit) -> None:
         """Note that there is no room for a file. Only a medium's absence is a failure."""

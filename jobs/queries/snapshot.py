@@ -53,7 +53,8 @@ _STORY: Final = (
 )  # fmt: skip
 _ITEM: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "settled_at", "left_out", "author_id", "author_name", "author_nickname",
+    "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
+    "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 _PACKAGE: Final = ("id", "state", "error_code")
@@ -217,6 +218,7 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
             LeftOutView(reason=reason, count=count)
             for reason, count in stored(first["left_out"]).items()
         ),
+        refetch_of=first["refetch_of"],
     )
 
 
