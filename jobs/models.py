@@ -319,6 +319,8 @@ class Role(models.TextChoices):
     SELECTION = "selection", _("a selection as ZIP")
 
 
+FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
+"""Files as TikTok has them, and not made here."""
 JOB_ZIP_ROLES: Final = (Role.BUNDLE, Role.SELECTION)
 """ZIPs of a whole job's files, and not of one carousel's."""
 

@@ -364,7 +364,11 @@ class QuotaOut(BaseModel):
 
 
 class UsageOut(BaseModel):
-    """What this user uses. items_per_day: of today, in UTC; refused lines are not counted."""
+    """What this user uses.
+
+    items_per_day: of today, in UTC; refused lines are not counted. stored_bytes: of all files but
+    previews (label `poster`).
+    """
 
     active_items: int
     items_per_day: int

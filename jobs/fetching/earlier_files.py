@@ -1,4 +1,4 @@
-"""Files that an earlier job saved of the same line: linked by the one that fetches the rest.
+"""Files that earlier jobs saved of the same line: linked by the one that fetches the rest.
 
 What is linked is the owner's own, checked when it was saved, and need not come from TikTok a second
 time. Only a story that TikTok still lists gets its files: they live as long as fetched ones would.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
+from uuid import UUID
 
 from django.utils import timezone
 
+from jobs.errors import OurLimit
 from jobs.fetching.file_rows import MediaKey, derived_roles
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
-from jobs.models import Artifact, Item, Role
+from jobs.models import Artifact, Item, Role, Story
+from jobs.queue import resubmission
 from jobs.states import SAVED
 from stories.events import FileReady, Listed
 
@@ -29,20 +32,24 @@ _REUSED_ROLES = frozenset(
 class EarlierFiles:
     """The files of the line that an item fetches the rest of, linked into its workspace.
 
-    have: media the item has itself. keys: media that need not be fetched besides. Raises DiskFull
-    and QuotaExceeded: linked bytes count.
+    Where that line was itself to fetch the rest of another, the files of that one besides, and so
+    on. have: media the item has itself. keys: media that need not be fetched besides. Linked bytes
+    count: what has no room is not linked.
     """
 
     def __init__(self, item: Item, workspace: Workspace, have: Set[MediaKey]) -> None:
         self._events: dict[str, list[FileReady]] = defaultdict(list)
         self.keys: frozenset[MediaKey] = frozenset()
-        if item.refetch_of is not None:
-            self.keys = frozenset(self._link(item, workspace, have))
+        for earlier in resubmission.earlier_lines(item):
+            linked = frozenset(self._link(earlier, item, workspace, have | self.keys))
+            self.keys |= linked
 
-    def _link(self, item: Item, workspace: Workspace, have: Set[MediaKey]) -> Iterator[MediaKey]:
+    def _link(
+        self, earlier: UUID, item: Item, workspace: Workspace, have: Set[MediaKey]
+    ) -> Iterator[MediaKey]:
         """Link what is whole: a picture or video with everything that was made from it."""
         rows = Artifact.objects.present(timezone.now()).filter(
-            item=item.refetch_of,
+            item=earlier,
             owner=item.owner_id,
             story__isnull=False,
             role__in=_REUSED_ROLES,
@@ -62,13 +69,10 @@ class EarlierFiles:
             missing = set(derived_roles(main, item.job.audio)) - set(by_role)
             if missing and main.story.state not in SAVED:
                 continue
-            events = [reuse(file, main.story, workspace) for file in by_role.values()]
-            if all(events):
-                self._events[key[0]] += [event for event in events if event]
+            events = _reuse_all(list(by_role.values()), main.story, workspace)
+            if events:
+                self._events[key[0]] += events
                 yield key
-            else:  # one was deleted this moment
-                for event in filter(None, events):
-                    workspace.discard(event.key)
 
     def of(self, event: Listed) -> list[FileReady]:
         """The files of the stories of a list, as if they had just arrived; each once."""
@@ -76,3 +80,21 @@ class EarlierFiles:
         if ready:
             logger.info("%d files are kept from an earlier job", len(ready))
         return ready
+
+
+def _reuse_all(files: Sequence[Artifact], story: Story, workspace: Workspace) -> list[FileReady]:
+    """Link all these files, or none: one may be deleted this moment, or have no room."""
+    events: list[FileReady] = []
+    try:
+        for file in files:
+            event = reuse(file, story, workspace)
+            if event is None:
+                break
+            events.append(event)
+    except OurLimit as error:
+        logger.info("an earlier job's file is not kept: %s", error.code)
+    if len(events) == len(files):
+        return events
+    for event in events:
+        workspace.discard(event.key)
+    return []

@@ -17,9 +17,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from jobs.errors import OurLimit
 from jobs.files import capacity, deletion, names, store, times
 from jobs.files.workspace import Workspace
-from jobs.models import Artifact, Audio, Item, Role, Story
+from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, Role, Story
 from jobs.queue import quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
 from jobs.states import SAVED
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 MediaKey = tuple[str, int]
 """A picture, video or song: TikTok's id of its story, and its position within it."""
 
-_FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
+_LAST_ROLES: Final = (Role.ZIP, Role.POSTER)
+"""Roles for which room is looked for last: of files that are all there without them."""
 
 
 def derived_roles(artifact: Artifact, audio: str) -> Iterator[Role]:
@@ -46,17 +48,29 @@ def derived_roles(artifact: Artifact, audio: str) -> Iterator[Role]:
         yield Role.AUDIO_TRACK
 
 
+def _media_key(file: Artifact) -> MediaKey:
+    return (file.story.tiktok_id if file.story else "", file.position)
+
+
+def _rank(file: Artifact) -> int:
+    if file.role in FETCHED_ROLES:
+        return 0
+    return 2 if file.role in _LAST_ROLES else 1
+
+
 class FileRows:
     """Reads and writes the artifacts of one claimed item.
 
     saved_bytes: size of the media that need not be fetched. incomplete: media that are saved and
-    fetched once more, because a file derived from them is missing.
+    fetched once more, because a file derived from them is missing. refused: media that arrived and
+    for which there was no room, each with the limit it met.
     """
 
     def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
         self._claim, self._item, self._workspace = claim, item, workspace
         self.saved_bytes: dict[MediaKey, int] = {}
         self.incomplete: set[MediaKey] = set()
+        self.refused: dict[MediaKey, OurLimit] = {}
 
     # --- what is there already ------------------------------------------------------------------
 
@@ -71,7 +85,7 @@ class FileRows:
         saved = {}
         for artifact in artifacts:
             story = artifact.story
-            if story is None or artifact.role not in _FETCHED_ROLES:
+            if story is None or artifact.role not in FETCHED_ROLES:
                 continue
             key = (story.tiktok_id, artifact.position)
             derived = {
@@ -93,7 +107,7 @@ class FileRows:
         deleted = Artifact.objects.filter(
             item=self._item,
             story__isnull=False,
-            role__in=_FETCHED_ROLES,
+            role__in=FETCHED_ROLES,
             removed_at__gte=self._item.asked_at,
             removed_at__lt=F("expires_at"),
         )
@@ -114,8 +128,9 @@ class FileRows:
     ) -> None:
         """Move files into the store and write their rows, all in one transaction.
 
-        stories: rows by TikTok's id. also: writes more in the same transaction. Raises ClaimLost,
-        QuotaExceeded, DiskFull; what was moved before the disk was full is recorded all the same.
+        stories: rows by TikTok's id. also: writes more in the same transaction, where `refused` is
+        up to date. Raises ClaimLost, DiskFull; what was moved before the disk was full is recorded
+        all the same.
         """
         artifacts: list[Artifact] = []
         try:
@@ -159,35 +174,43 @@ class FileRows:
             expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
         )
         try:
-            self._workspace.commit(event.key, artifact.pk, durable=role != Role.POSTER)
+            self._workspace.commit(
+                event.key,
+                artifact.pk,
+                durable=role != Role.POSTER,
+                quota=capacity.counts_for_quota(role),
+            )
         except FileNotFoundError as error:
             raise ClaimLost from error  # the workspace was taken away with the claim
         return artifact
 
-    def add(self, artifacts: list[Artifact], also: Callable[[], None] | None = None) -> None:
-        """Write the rows of files that are in the store; a file without a row is removed again.
+    def add(
+        self, artifacts: list[Artifact], also: Callable[[], None] | None = None
+    ) -> list[Artifact]:
+        """Write the rows of files that are in the store; those that were written.
 
-        also: writes more in the same transaction. Raises ClaimLost, and QuotaExceeded or DiskFull
-        when another process has filled the owner's quota or the instance meanwhile.
+        A file without a row is removed again: one that was there already, or for which another
+        process has taken the room meanwhile. also: writes more in the same transaction. Raises
+        ClaimLost.
         """
         if not artifacts and also is None:
-            return
+            return []
         added: list[Artifact] = []
         try:
             with fenced(self._claim, job_id=self._item.job_id if artifacts else None):
                 if artifacts:
                     self._give_unique_names(artifacts)
-                inserted = self._insert(artifacts) if artifacts else []
-                if inserted:
-                    quotas.require_stored_bytes_fit(self._item.owner_id)
+                inserted = self._insert_what_fits(artifacts) if artifacts else []
                 if also is not None:
                     also()
-                capacity.require_limit_holds(inserted)
             added = inserted
         finally:
-            for artifact in artifacts:
-                if artifact not in added:
-                    store.remove(artifact.pk)
+            gone = [artifact for artifact in artifacts if artifact not in added]
+            for artifact in gone:
+                store.remove(artifact.pk)
+            if gone:
+                capacity.invalidate()
+        return added
 
     def _give_unique_names(self, artifacts: list[Artifact]) -> None:
         """Give each a name that no other file of the job has."""
@@ -198,6 +221,44 @@ class FileRows:
         for artifact in artifacts:
             artifact.name = names.unique_name(artifact.name, taken)
             taken.add(names.collision_key(artifact.name))
+
+    def _insert_what_fits(self, artifacts: list[Artifact]) -> list[Artifact]:
+        """Write the rows for which there is room; those that were written.
+
+        What was asked for comes before what is made of it; of a refused medium nothing is kept.
+        """
+        wanted = [file for file in artifacts if not self._is_of_refused(file)]
+        try:
+            with transaction.atomic():
+                inserted = self._insert(wanted) if wanted else []
+                if inserted:
+                    self._require_room(inserted)
+        except OurLimit as error:
+            if len(wanted) > 1:
+                ordered = sorted(wanted, key=_rank)
+                return [row for file in ordered for row in self._insert_what_fits([file])]
+            self._refuse(wanted[0], error)
+            return []
+        for artifact in inserted:
+            self.refused.pop(_media_key(artifact), None)
+        return inserted
+
+    def _require_room(self, inserted: list[Artifact]) -> None:
+        """The last look, with the rows written: raises an OurLimit they do not fit into.
+
+        Every process reserves for itself: what another one stored meanwhile is only seen here.
+        """
+        quotas.require_stored_bytes_fit(self._item.owner_id)
+        capacity.require_limit_holds(inserted)
+
+    def _is_of_refused(self, file: Artifact) -> bool:
+        return file.role not in FETCHED_ROLES and _media_key(file) in self.refused
+
+    def _refuse(self, file: Artifact, error: OurLimit) -> None:
+        """Note that there is no room for a file. Only a medium's absence is a failure."""
+        logger.info("item %s: no room for %s: %s", self._item.pk, file.role, error.detail)
+        if file.role == Role.MEDIA:
+            self.refused[_media_key(file)] = error
 
     def _insert(self, artifacts: list[Artifact]) -> list[Artifact]:
         """Write the rows; those that were written."""

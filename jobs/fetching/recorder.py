@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
-from jobs.errors import DiskFull, QuotaExceeded, error_to_name
+from jobs.errors import error_to_name
 from jobs.fetching.file_rows import FileRows, MediaKey
 from jobs.fetching.story_rows import close_story, write_list
 from jobs.files import deletion, store
@@ -132,8 +132,11 @@ class Recorder:
         ready, self._ready = self._ready, []
         self._files.save(ready, self._stories, also)
         for event in ready:
-            if event.role == "media":
-                self.progress.file_done((event.story_id, event.position), event.size_bytes)
+            file = (event.story_id, event.position)
+            if event.role == "media" and file in self._files.refused:
+                self.progress.file_failed(file)
+            elif event.role == "media":
+                self.progress.file_done(file, event.size_bytes)
 
     def outcome(self) -> Outcome:
         """The outcome of all the item's stories, those of earlier attempts included.
@@ -201,34 +204,33 @@ class Recorder:
 
     def _finish_story(self, event: StoryFinished) -> None:
         story = self._stories[event.story_id]
-        # Media fetched once more for a file derived from it, and not had, is still there.
-        saved = event.saved + self._spared[event.story_id]
-        error = event.error if saved < event.expected else None
-        if error is None and saved < event.expected:
-            error = MediaUnavailable()
-        if error is not None:
-            self._failed[story.tiktok_id] = error
 
         def close() -> None:
-            close_story(story, error, saved=saved > 0)
+            self._close_story(story, event)
 
-        if story.kind == StoryKind.CAROUSEL and saved:
+        if story.kind == StoryKind.CAROUSEL:
             self.save()
             files = list(Artifact.objects.present().filter(story=story).order_by("position"))
-            packed = self._pack(story, files)
-            try:
-                self._files.add(packed, close)
-            except (QuotaExceeded, DiskFull) as full:  # another worker took the room
-                # The pictures are saved, and those are what was asked for.
-                logger.info("item %s: no ZIP: %s", self._item.pk, full.code)
-                packed = []
-                self._files.add(packed, close)
+            packed = self._files.add(self._pack(story, files), close)
             sources = [artifact for artifact in files if artifact.role != Role.ZIP]
             if packed and any_removed(sources):  # deleted while it was packed
                 ids = [artifact.pk for artifact in packed]
                 deletion.delete(Artifact.objects.filter(pk__in=ids))
         else:
             self.save(close)
+
+    def _close_story(self, story: Story, event: StoryFinished) -> None:
+        """Write how a story ended, once its files are saved or refused."""
+        refused = [
+            error for file, error in self._files.refused.items() if file[0] == story.tiktok_id
+        ]
+        # Media fetched once more for a file derived from it, and not had, is still there.
+        saved = event.saved + self._spared[event.story_id] - len(refused)
+        error: StoriesError | None = None
+        if saved < event.expected:
+            error = next(filter(None, (event.error, *refused)), None) or MediaUnavailable()
+            self._failed[story.tiktok_id] = error
+        close_story(story, error, saved=saved > 0)
 
     def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
         """A carousel as one ZIP, replacing an older one that lacks pictures."""

@@ -16,14 +16,14 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, Sum
+from django.db.models import Min, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from jobs.errors import DiskFull, QuotaExceeded
 from jobs.files import disk
 from jobs.files.disk import RETRY_S
-from jobs.models import Artifact
+from jobs.models import Artifact, Role
 
 FRESH_S: Final = 1.0
 """Seconds a count of stored bytes is good for."""
@@ -56,19 +56,32 @@ def is_scarce(free_bytes: int) -> bool:
     return free_bytes <= int(settings.STORYKEEP.disk_min_free)
 
 
+def counts_for_quota(role: str) -> bool:
+    """Whether files of a role (`Role`) count for their owner's quota.
+
+    Previews do not: nobody asked for one, and none may take the room of a file somebody asked for.
+    """
+    return role != Role.POSTER
+
+
+def quota_files() -> QuerySet[Artifact]:
+    """The present files that count for their owner's quota, in no order."""
+    return Artifact.objects.filter(removed_at=None).exclude(role=Role.POSTER).order_by()
+
+
 def used_bytes(owner_id: int | None = None) -> int:
     """Bytes of all saved files whose row says they are present; of one user's when given. One
     query.
 
     Of the whole instance's, files that are one on the disk (hard links) count once; of one user's,
-    each file counts in full, whoever else has it.
+    each file that counts for the quota does so in full, whoever else has it.
     """
-    artifacts = Artifact.objects.filter(removed_at=None).order_by()
     if owner_id is None:
+        artifacts = Artifact.objects.filter(removed_at=None).order_by()
         content = artifacts.annotate(content=Coalesce("content_id", "id"))
         total = content.values("content", "size_bytes").distinct().aggregate(n=Sum("size_bytes"))
     else:
-        total = artifacts.filter(owner_id=owner_id).aggregate(n=Sum("size_bytes"))
+        total = quota_files().filter(owner_id=owner_id).aggregate(n=Sum("size_bytes"))
     return int(total["n"] or 0)
 
 
@@ -95,10 +108,10 @@ def require_room() -> None:
 def require_limit_holds(added: Iterable[Artifact]) -> None:
     """Raise DiskFull when saved files take more than the instance's limit, with what was added.
 
-    added: rows this transaction wrote; files that share their bytes with others take no room. Call
-    it last in that transaction, which is then rolled back: every worker process reserves for
-    itself, and what another one stored meanwhile is only seen here. Of two at once the second
-    waits, and counts the files of the first. No query while the limit is far.
+    added: rows this transaction wrote, to be rolled back then; files that share their bytes with
+    others take no room. Every worker process reserves for itself, and what another one stored
+    meanwhile is only seen here. Of two at once the second waits, and counts the files of the first.
+    No query while the limit is far.
     """
     limit = settings.STORYKEEP.disk_max
     added_bytes = sum(artifact.size_bytes for artifact in added if artifact.content_id is None)
@@ -210,11 +223,16 @@ class Reservations:
         with self._lock:
             self._active.discard(reservation)
 
-    def committed(self, reservation: Reservation, size_bytes: int, *, linked: bool = False) -> None:
-        """Count a file that was moved into place. linked: its bytes were there before."""
+    def committed(
+        self, reservation: Reservation, size_bytes: int, *, linked: bool = False, quota: bool = True
+    ) -> None:
+        """Count a file that was moved into place.
+
+        linked: its bytes were there before. quota: it counts for its owner's.
+        """
         with self._lock:
             for account in reservation.accounts:
-                if linked and account is None:
+                if linked if account is None else not quota:
                     continue
                 self._used[account] = self._used.get(account, 0) + size_bytes
         self._count(reservation)

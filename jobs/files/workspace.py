@@ -23,7 +23,7 @@ from django.conf import settings
 
 from jobs.errors import DiskFull
 from jobs.files import disk, store
-from jobs.files.capacity import Reservation, reservations
+from jobs.files.capacity import Reservation, counts_for_quota, reservations
 from jobs.files.disk import WORK, create_file, translate_disk_errors
 from jobs.files.store import READ_FLAGS
 from jobs.models import Artifact
@@ -49,7 +49,7 @@ class Workspace:
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
-        self._linked: dict[str, UUID] = {}
+        self._linked: dict[str, tuple[UUID, int]] = {}  # content id, bytes reserved
         self._reservation = Reservation(
             owner_id=owner_id,
             max_bytes=max_bytes,
@@ -99,8 +99,9 @@ class Workspace:
         """A saved file as a finished file of this workspace; its key.
 
         The bytes are shared by a hard link where the file system can, else copied. A link takes no
-        room and is not refused for want of it, a copy is; the owner's quota counts both. Raises
-        FileNotFoundError when the file was deleted meanwhile, QuotaExceeded, and DiskFull.
+        room and is not refused for want of it, a copy is; the owner's quota counts both, unless it
+        is a preview. Raises FileNotFoundError when the file was deleted meanwhile, QuotaExceeded,
+        and DiskFull.
         """
         key = self._next_key()
         with translate_disk_errors(), store.open_artifact(file.pk) as source:
@@ -114,17 +115,18 @@ class Workspace:
     def _link(self, file: Artifact, key: str, size_bytes: int) -> bool:
         """Share a saved file's bytes; False where the file system knows no links, or has as many
         as it takes."""
-        reservations.reserve(self._reservation, size_bytes, linked=True)
+        reserved = size_bytes if counts_for_quota(file.role) else 0
+        reservations.reserve(self._reservation, reserved, linked=True)
         try:
             with store.shard(file.pk) as (folder, name):
                 os.link(name, self._path_of(key), src_dir_fd=folder, follow_symlinks=False)
         except OSError as error:
-            self._reservation.give_back(size_bytes, linked=True)
+            self._reservation.give_back(reserved, linked=True)
             if isinstance(error, FileNotFoundError):
                 raise
             return False
         with self._lock:
-            self._linked[key] = file.content_id or file.pk
+            self._linked[key] = (file.content_id or file.pk, reserved)
         return True
 
     def _copy(self, source: BinaryIO, key: str, size_bytes: int) -> None:
@@ -136,7 +138,8 @@ class Workspace:
     def content_id(self, key: str) -> UUID | None:
         """The id of the bytes a linked file shares with others; None for any other file."""
         with self._lock:
-            return self._linked.get(key)
+            content_id, _reserved = self._linked.get(key, (None, 0))
+        return content_id
 
     def open(self, key: str) -> BinaryIO:
         """Open a file of this workspace once more, for reading, with all that was written to it."""
@@ -151,7 +154,7 @@ class Workspace:
             with contextlib.suppress(OSError, DiskFull, ValueError):
                 file.close()
         with contextlib.suppress(FileNotFoundError):
-            self._reservation.give_back(path.stat().st_size, linked=self._unlink(key))
+            self._give_back(key, path.stat().st_size)
             path.unlink()
 
     def reserve(self, size_bytes: int) -> None:
@@ -168,11 +171,14 @@ class Workspace:
         """Bytes reserved, and neither committed nor discarded yet."""
         return self._reservation.in_flight_bytes
 
-    def commit(self, key: str, artifact_id: UUID | str, *, durable: bool = True) -> int:
+    def commit(
+        self, key: str, artifact_id: UUID | str, *, durable: bool = True, quota: bool = True
+    ) -> int:
         """Move a finished file to its place in the store; its size in bytes.
 
         The file stays open for its readers. durable: sync it first, so that it survives a power
-        cut; False for what can be made again. Raises DiskFull, FileNotFoundError.
+        cut; False for what can be made again. quota: it counts for its owner's. Raises DiskFull,
+        FileNotFoundError.
         """
         path = self._path_of(key)
         self._flush(key)
@@ -187,9 +193,8 @@ class Workspace:
             with store.shard(artifact_id, make=True) as (folder, name):
                 os.rename(path, name, dst_dir_fd=folder)
         self._forget(key)
-        linked = self._unlink(key)
-        self._reservation.give_back(size_bytes, linked=linked)
-        reservations.committed(self._reservation, size_bytes, linked=linked)
+        linked = self._give_back(key, size_bytes)
+        reservations.committed(self._reservation, size_bytes, linked=linked, quota=quota)
         return size_bytes
 
     def _next_key(self) -> str:
@@ -221,10 +226,13 @@ class Workspace:
             ):  # closed by its maker just now
                 file.flush()
 
-    def _unlink(self, key: str) -> bool:
-        """Whether a file was linked; from now on it counts as any other."""
+    def _give_back(self, key: str, size_bytes: int) -> bool:
+        """Return what a file had reserved; whether it was linked."""
         with self._lock:
-            return self._linked.pop(key, None) is not None
+            link = self._linked.pop(key, None)
+        _content_id, reserved = link or (None, size_bytes)
+        self._reservation.give_back(reserved, linked=link is not None)
+        return link is not None
 
     def _forget(self, key: str) -> BinaryIO | None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -238,8 +238,9 @@ def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
     alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].on_tiktok
     if job.state in OPEN or not items or alone:
         return ""
+    cancelled = all(item.state == ItemState.CANCELLED for item in items)
     partly = summaries.files_saved(job) > 0 or len(items) < len(job.items)
-    if partly and all(item.state == ItemState.CANCELLED for item in items):
+    if cancelled and (partly or _earlier_files_kept(items)):
         label = _("Fetch the rest")
     elif tiles and not any(tile.on_tiktok for tile in tiles):
         label = _("Look again")
@@ -248,6 +249,12 @@ def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
     else:
         label = _("Fetch all again")
     return f"{label} ({len(items)})" if len(items) > 1 else label
+
+
+def _earlier_files_kept(items: Iterable[ItemView]) -> bool:
+    """Whether the line whose rest one of these was to fetch still has files. At most one query."""
+    earlier = [item.refetch_of for item in items if item.refetch_of is not None]
+    return bool(earlier) and bool(resubmission.having_files(earlier))
 
 
 def is_refetchable(item: ItemView, now: datetime) -> bool:

@@ -236,6 +236,7 @@ class ItemView:
     error: why it failed or waits; None while it runs.
     left_out: what the last list of the account names or promises and does not hand over; empty
     when that list was complete, before there is one, and for a single link.
+    refetch_of: id of the earlier line whose rest it fetches, if any.
     """
 
     id: UUID
@@ -250,6 +251,7 @@ class ItemView:
     progress: ProgressView
     found: int | None
     left_out: tuple[LeftOut, ...] = ()
+    refetch_of: UUID | None = None
 
     @property
     def open(self) -> bool:

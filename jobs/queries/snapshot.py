@@ -55,7 +55,8 @@ _STORY: Final = (
 )  # fmt: skip
 _ITEM: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "settled_at", "left_out", "author_id", "author_name", "author_nickname",
+    "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
+    "author_nickname",
 )  # fmt: skip
 _JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 _PACKAGE: Final = ("id", "state", "error_code", "language")
@@ -251,6 +252,7 @@ def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> 
         progress=_item_progress(state, error, stories, reported),
         found=_found(reported, len(stories) if listed else None),
         left_out=leaves_out,
+        refetch_of=first["refetch_of"],
     )
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from jobs.models import Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
+from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
 from jobs.queue import submission
 from jobs.states import SAVED, ItemState
 
 DUPLICATE_WINDOW: Final = timedelta(seconds=10)
 """Equal resubmissions of one user within this time are one: a button tapped twice."""
+MAX_EARLIER: Final = 20
+"""Earlier lines whose files one line looks for."""
 
 
 def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok: bool) -> bool:
@@ -69,7 +72,8 @@ def resubmit(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Jo
     """A new job of these lines with the note and options of `job`; `posts` replaces that option.
 
     A line that asks for the same as one of `job` fetches the rest of that line: its files that are
-    still there are kept and linked. A second equal call within DUPLICATE_WINDOW returns the first
+    still there are kept and linked, or, where that line has none, those of the line it was to
+    fetch the rest of. A second equal call within DUPLICATE_WINDOW returns the first
     one's job. Raises what `submission.submit` does.
     """
     options = submission.Options(
@@ -83,10 +87,37 @@ def resubmit(job: Job, lines: Sequence[str], *, posts: bool | None = None) -> Jo
         if duplicate is not None:
             return duplicate
         new = submission.submit(job.owner, lines, note=job.note, options=options)
-        earlier = dict(job.items.exclude(key="").values_list("key", "pk"))
+        lines_before = list(job.items.exclude(key="").values_list("key", "pk", "refetch_of"))
+        with_files = having_files(pk for _key, pk, _before in lines_before)
+        earlier = {
+            key: pk if pk in with_files else before or pk for key, pk, before in lines_before
+        }
         for item in new.items.filter(key__in=earlier):
             Item.objects.filter(pk=item.pk).update(refetch_of=earlier[item.key])
     return new
+
+
+def having_files(item_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of some lines that have fetched files which can still be downloaded. One query."""
+    files = Artifact.objects.present().filter(item__in=list(item_ids), role__in=FETCHED_ROLES)
+    return frozenset(files.order_by().values_list("item", flat=True).distinct())
+
+
+def earlier_lines(item: Item) -> list[UUID]:
+    """Ids of the line whose rest an item fetches, of the line whose rest that one fetched, and so
+    on: nearest first, each once, at most MAX_EARLIER, and only the owner's own.
+
+    It ends at a line that was erased.
+    """
+    ids: list[UUID] = []
+    before = item.refetch_of
+    while before is not None and before not in ids and len(ids) < MAX_EARLIER:
+        row = Item.objects.filter(pk=before, owner=item.owner_id).values("refetch_of").first()
+        if row is None:
+            break
+        ids.append(before)
+        before = row["refetch_of"]
+    return ids
 
 
 def _duplicate(job: Job, lines: Sequence[str], options: submission.Options) -> Job | None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.errors import QuotaExceeded
 from jobs.files import deletion, store
-from jobs.models import Artifact, Audio, Item, Prefer, Role
+from jobs.models import Artifact, Audio, Item, Prefer, Quota, Role
 from jobs.queue import actions, resubmission
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
@@ -56,6 +57,50 @@ def test_only_what_is_missing_is_fetched_and_the_new_job_has_everything(stage: S
     deletion.delete_job_files(old.job)
     with store.open_artifact(kept.pk) as file:
         assert file.read() == b"first", "it does not hang on the earlier job"
+    check_disk()
+
+
+def test_a_rest_that_was_stopped_before_its_list_came(stage: Stage) -> None:
+    old = stopped()
+    first, second = a_story(1), a_story(2)
+    middle = rest_of(old)
+    actions.cancel(middle.job)
+    new = rest_of(middle)
+    run(stage, new, listed(first, second), ended(first), stage.file(second), ended(second))
+    assert stage.asked["have"] == frozenset({(first.id, 1)})
+    assert new.artifacts.filter(role=Role.MEDIA).count() == 2
+
+
+def test_a_rest_that_saved_another_part_before_it_was_stopped(stage: Stage) -> None:
+    """The first photo is with the first job alone: TikTok did not list it to the second."""
+    old = stopped()
+    first, second, third = (a_story(number) for number in (1, 2, 3))
+    middle = rest_of(old)
+    run(stage, middle, listed(second, held_back=1), stage.file(second), ended(second))
+    Item.objects.filter(pk=middle.pk).update(state=S.CANCELLED)
+    new = rest_of(middle)
+    run(
+        stage, new, listed(first, second, third),
+        ended(first), ended(second), stage.file(third), ended(third),
+    )  # fmt: skip
+    assert stage.asked["have"] == frozenset({(first.id, 1), (second.id, 1)})
+    assert new.artifacts.filter(role=Role.MEDIA).count() == 3
+    check_disk()
+
+
+def test_what_has_no_room_in_the_quota_does_not_end_the_line(stage: Stage) -> None:
+    old = stopped()
+    first, second = a_story(1), a_story(2)
+    Quota.objects.create(owner=old.owner, stored_bytes=2 * len(b"first") - 1)
+    new = rest_of(old)
+    arriving = stage.file(second, content=b"2nd")
+    outcome = run(
+        stage, new, listed(first, second),
+        ended(first, 0, QuotaExceeded()), arriving, ended(second),
+    )  # fmt: skip
+    assert stage.asked["have"] == frozenset()
+    assert outcome.state == S.PARTIAL
+    assert new.artifacts.filter(role=Role.MEDIA, story__tiktok_id=second.id).exists()
     check_disk()
 
 

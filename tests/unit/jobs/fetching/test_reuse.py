@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from jobs.errors import QuotaExceeded
@@ -43,3 +45,18 @@ def test_its_bytes_count_for_whoever_links_it() -> None:
         pytest.raises(QuotaExceeded),
     ):
         reuse(file, file.story, workspace)
+
+
+def test_previews_need_no_room_in_the_quota() -> None:
+    file = make_artifact(make_story(), content=b"photo", role=Role.POSTER)
+    assert file.story
+    with Workspace("other.1", owner_id=file.owner_id, max_bytes=6) as workspace:
+        events = [reuse(file, file.story, workspace) for _ in range(2)]
+        assert all(events)
+        key, _ = workspace.create()
+        workspace.reserve(6)
+        workspace.discard(key)
+        for event in filter(None, events):
+            workspace.commit(event.key, uuid4(), quota=False)
+        assert workspace.in_flight_bytes == 0
+        workspace.reserve(6)

@@ -73,6 +73,16 @@ def test_there_is_a_way_on_after_cancelling(
     assert f'action="/jobs/{job.pk}/again/"' in page
 
 
+def test_the_rest_of_a_rest_is_still_the_rest(client: Client, alice: User) -> None:
+    old = cancelled(alice, saved=1)
+    client.post(f"/jobs/{old.pk}/again/")
+    rest = fresh(old)
+    client.post(f"/jobs/{rest.pk}/cancel/")
+    assert "Fetch the rest (3)</button>" in shown(client.get(f"/jobs/{rest.pk}/"))
+    deletion.delete_job_files(old)
+    assert "Fetch all again (3)</button>" in shown(client.get(f"/jobs/{rest.pk}/"))
+
+
 def test_a_new_job_has_the_lines_the_note_and_the_options(client: Client, alice: User) -> None:
     old = cancelled(alice, lines=2)
     make_item(old, name="fine", state=ItemState.EMPTY)

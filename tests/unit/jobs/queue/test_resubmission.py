@@ -14,6 +14,8 @@ from jobs.errors import QuotaExceeded
 from jobs.models import Audio, Item, ItemKind, Job, Prefer, Role
 from jobs.queue.resubmission import (
     DUPLICATE_WINDOW,
+    MAX_EARLIER,
+    earlier_lines,
     is_refetchable,
     refetch,
     refetchable,
@@ -21,7 +23,7 @@ from jobs.queue.resubmission import (
     with_refetch_facts,
 )
 from jobs.states import ItemState
-from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 S = ItemState
 HOUR = timedelta(hours=1)
@@ -103,6 +105,40 @@ def test_a_line_that_asks_for_something_else_fetches_the_rest_of_nothing() -> No
     old = make_job(links=1, state=S.CANCELLED)
     (item,) = resubmit(old, ["@somebody.else"]).items.all()
     assert item.refetch_of is None
+
+
+@pytest.mark.django_db
+def test_the_rest_of_a_rest_is_that_of_the_line_with_files() -> None:
+    old = make_item(name="a1", state=S.CANCELLED)
+    make_artifact(make_story(old, state=S.CANCELLED))
+    middle = refetch(old.job)
+    assert middle
+    middle.items.update(state=S.CANCELLED)
+    newest = refetch(middle)
+    assert newest
+    assert newest.items.get().refetch_of == old.pk
+    middle.delete()  # harmless: nothing leads through it
+
+
+@pytest.mark.django_db
+def test_earlier_lines_end_where_they_come_round_or_are_gone_or_somebody_elses(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    first, second, third = (make_item(state=S.CANCELLED) for _ in range(3))
+    for item, before in ((first, third), (second, first), (third, second)):
+        Item.objects.filter(pk=item.pk).update(refetch_of=before.pk)
+    assert earlier_lines(Item(owner=first.owner)) == []
+    third.refresh_from_db()
+    assert earlier_lines(third) == [second.pk, first.pk, third.pk]
+    first.job.delete()
+    assert earlier_lines(third) == [second.pk]
+    bobs = make_item(make_job(make_user("bob")), refetch_of=third.pk)
+    assert earlier_lines(bobs) == []
+    line = make_item()
+    for _ in range(MAX_EARLIER + 5):
+        line = make_item(refetch_of=line.pk)
+    with django_assert_max_num_queries(MAX_EARLIER):
+        assert len(earlier_lines(line)) == MAX_EARLIER
 
 
 @pytest.mark.django_db
