@@ -240,6 +240,7 @@ def test_of_two_sweeps_that_wait_one_is_enough(
     assert len(housekeeping.waiting) == 1
 
 
+@pytest.mark.django_db  # a test before may have left an error on the connection that is looked at
 def test_a_task_that_meets_a_locked_database_is_put_off_and_no_crash(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
