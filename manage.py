@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Storykeep's command line: `python manage.py help` lists what it can do."""
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -14,6 +16,21 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:  # while it was still loading; no command leaves it to this
         sys.exit(130)
+    except Exception as error:
+        line = _busy_line(error)
+        if line is None:
+            raise
+        sys.exit(line)
+
+
+def _busy_line(error: Exception) -> str | None:
+    """What to print in place of a traceback while something else holds the database; else None."""
+    if "django.db" not in sys.modules:
+        return None
+    from jobs.errors import Busy
+    from webapp.busy import is_busy
+
+    return f"{Busy.message} Try again in a few seconds." if is_busy(error) else None
 
 
 if __name__ == "__main__":

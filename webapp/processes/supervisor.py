@@ -58,6 +58,7 @@ class Child:
         self.output_fd = self.pulse_fd = -1
         self.was_heard = False
         self.missed_looks = 0
+        self.being_ended = False
         self.start_at: float | None = None
         self.kill_at: float | None = None
         self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
@@ -77,6 +78,7 @@ class Child:
                 os._exit(1)
 
         self.start_at = self.kill_at = None
+        self.being_ended = False
         argv, pulse_fds = self.argv, self.open_pulse()
         if pulse_fds:
             argv = [*argv, "--pulse-fd", str(pulse_fds[0])]
@@ -351,6 +353,7 @@ class Supervisor:
 
     def terminate(self, child: Child) -> None:
         """Send SIGTERM to a child; its grace begins."""
+        child.being_ended = True
         child.signal(signal.SIGTERM)
         child.kill_at = time.monotonic() + child.grace_s
 
@@ -369,7 +372,8 @@ class Supervisor:
             return
         self.watch_at = now + self.watch_every_s
         for child in self.children:
-            watched = child.silent_after_s and child.process and child.kill_at is None
+            # Once it was told to end it need say nothing, and may take its time to be gone.
+            watched = child.silent_after_s and child.process and not child.being_ended
             if watched and child.is_silent(self.watch_every_s):
                 silence = f"no sign of life for {child.silent_after_s:g} s"
                 self.log(f"{child.name} gives {silence}: replacing it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.test import Client
 
+import manage
 from accounts import tokens
 from jobs.models import Job
 from tests.factories import make_user
@@ -188,3 +190,31 @@ def test_a_database_that_is_busy_is_no_error_in_the_log(
     browser.post("/", {"text": "@corner.bakery"})
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert "corner.bakery" not in caplog.text
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("token", "alice"), ("invite",), ("sweep",)], ids=" ".join)
+def test_a_command_while_a_backup_holds_sqlite(
+    words: tuple[str, ...], held: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["manage.py", *words])
+    monkeypatch.setattr(connections, "close_all", lambda: None)  # it is to give up soon
+    begin(held)
+    with pytest.raises(SystemExit) as ended:
+        manage.main()
+    assert ended.value.code == (
+        "Something else holds the database, such as a backup. Try again in a few seconds."
+    )
+
+
+def test_a_bug_in_a_command_is_not_taken_for_a_busy_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def bug(_argv: list[str]) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("django.core.management.execute_from_command_line", bug)
+    with pytest.raises(ValueError, match="a bug"):
+        manage.main()

@@ -11,9 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from webapp.processes.supervisor import Supervisor
 
 SCRIPT = Path(__file__).parents[4] / "webapp" / "processes" / "supervisor.py"
 TIMEOUT_S = 30
@@ -307,3 +310,25 @@ def test_long_and_unfinished_lines_arrive(run: Any) -> None:
     started.until("the end")
     assert sum(line.count("x") for line in started.lines) >= 40000
     started.end()
+
+
+def test_a_part_that_takes_long_to_die_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Killed while it waits for a disk that does not answer, it is gone much later."""
+    spec = {"name": "worker", "argv": [], "stage": 0, "socket": "", "grace_s": 0, "quiet": False}
+    plan = {"processes": [spec | {"silent_after_s": 1.0}], "host": "", "port": 0, "live_path": "",
+            "greeting": [], "watch_every_s": 0.0}  # fmt: skip
+    watcher = Supervisor(plan)
+    (worker,) = watcher.children
+    worker.process = SimpleNamespace()  # type: ignore[assignment]  # never gone
+    monkeypatch.setattr(worker, "is_silent", lambda _every_s: True)
+    monkeypatch.setattr(worker, "signal", lambda _number: None)
+    monkeypatch.setattr(worker, "kill", lambda: None)
+    for _ in range(3):
+        watcher.replace_silent()
+        watcher.kill_overdue()
+    assert [line.partition(" | ")[2] for line in capfd.readouterr().out.splitlines()] == [
+        "worker gives no sign of life for 1 s: replacing it",
+        "worker did not stop in 0 s; killing it",
+    ]
