@@ -56,7 +56,8 @@ class LookupResult:
     left_out: reason -> number of stories of an account that its list names or promises and that
     are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
     there is an id. details: reason -> what is wrong with the first of them. error: why an account
-    without stories here is not one that has none.
+    without stories here is not one that has none. refusal: TikTok turned us away on the way to what
+    is left out: for whoever paces the requests, once the stories are saved.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class LookupResult:
     left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
+    refusal: Refusal | None = None
 
 
 async def look_up(
@@ -127,6 +129,7 @@ async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
             if reason in ERRORS
         },
         error=story_list.error,
+        refusal=story_list.refusal,
     )
 
 
@@ -208,6 +211,10 @@ class _ItemLookup:
                     stories=(story,),
                     session=story_list.session,
                 )
+        if isinstance(story_list.refusal, RateLimited):
+            raise story_list.refusal
+        if story_list.refusal is not None:
+            evidence.list_error = self._note(story_list.refusal)
         left_out = left_out_error(story_list.left_out.get(self._item_id, ""))
         if isinstance(left_out, AccessError):
             # Over, or not for everyone: then no other way to it is tried.

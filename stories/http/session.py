@@ -11,6 +11,7 @@ import re
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -178,8 +179,11 @@ class Session:
             transport=transport, cookies=self._jar, timeout=self._timeout, trust_env=False
         )
 
-    def sibling(self) -> Session:
-        """A session of the same look-up with a jar of its own; the further try is one for both."""
+    def sibling(self, *, with_cookies: bool = False) -> Session:
+        """A session of the same look-up with a jar of its own; the further try is one for both.
+
+        with_cookies: it keeps the identity and the cookies of this moment, whatever this one does.
+        """
         sibling = Session(
             config=self._config,
             page_transports=self._page_transports,
@@ -189,6 +193,10 @@ class Session:
             clock=self._clock,
         )
         sibling._extra_try, sibling._served = self._extra_try, self._served
+        if with_cookies:
+            sibling._identity = self._identity
+            for cookie in self._jar:
+                sibling._jar.set_cookie(copy(cookie))
         return sibling
 
     # --- identities ---------------------------------------------------------------------------
