@@ -177,6 +177,17 @@ class _ItemLookup:
             raise verdict(self.evidence)
         return result
 
+    def _check_owner(self, author: Author) -> None:
+        """Raise PrivateAccount when the list of this very author said so, whatever an item says."""
+        error, target = self.evidence.list_error, self.target
+        known = {target.name, target.user_id, target.sec_uid} - {None}
+        if isinstance(error, PrivateAccount) and known & {
+            author.name.lower(),
+            author.id,
+            author.sec_uid,
+        }:
+            raise error
+
     def _note(self, error: StoriesError) -> StoriesError:
         self.shut += isinstance(error, Refusal | UpstreamDown)
         return error
@@ -186,7 +197,8 @@ class _ItemLookup:
     async def _from_list(self, get_list: Callable[[], Awaitable[StoryList]]) -> LookupResult | None:
         """The item from a list; None when it is not there.
 
-        Raises PrivateAccount, RateLimited, and the AccessError of an item that was left out.
+        Raises RateLimited, PrivateAccount of its author, and the AccessError of an item that was
+        left out.
         """
         if not self.may_be_listed:
             return None
@@ -195,9 +207,11 @@ class _ItemLookup:
         evidence.list_error = None
         try:
             story_list = await get_list()
-        except (PrivateAccount, RateLimited):
+        except RateLimited:
             raise
         except (AccessError, UpstreamError) as error:
+            if isinstance(error, PrivateAccount) and evidence.author_is_certain:
+                raise
             # TikTok ignores the name in a link; the item may answer all the same.
             evidence.list_error = self._note(error)
             return None
@@ -231,6 +245,7 @@ class _ItemLookup:
         author = self.author
         if author is None or not self.may_be_listed:
             return None
+        self._check_owner(author)
         self.evidence.author_is_certain = True
         if (author.id or author.name.lower()) in self.listed:
             return None
@@ -297,6 +312,7 @@ class _ItemLookup:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
+        self._check_owner(story.author)
         if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.site_now:
             raise Gone("it has left TikTok")
         accounts.on_author(story.author)
@@ -329,8 +345,10 @@ class _ItemLookup:
             self._note(error)
             return None
         if name is None:
-            # Asked without a name it may refuse the address alone.
-            evidence.exists = False if self.target.name else None
+            # Asked without a name it may refuse the address alone; and an answer that has the item
+            # says more than one that has it not.
+            if self.target.name and evidence.exists is None:
+                evidence.exists = False
             return None
         evidence.exists = True
         self.author = self.author or Author(id="", name=name)

@@ -64,6 +64,7 @@ class Codes:
 
 
 _ABSENT = partial(Gone, proven=False)
+_WITHHELD = partial(Unavailable, withheld=True)
 
 _ITEM_WORDS: Mapping[str, MakeError] = {
     "statusdeleted": Gone,
@@ -77,7 +78,7 @@ _ITEM_WORDS: Mapping[str, MakeError] = {
     "persongeofencing": RegionLocked,
     "copyrightgeofilter": RegionLocked,
     "crossborderviolation": RegionLocked,
-    "statusreviewing": Unavailable,
+    "statusreviewing": _WITHHELD,
     "itemdoesntexist": _ABSENT,
     "itemdoesnotexist": _ABSENT,
     "itemnotexist": _ABSENT,
@@ -94,7 +95,7 @@ _ACCOUNT_WORDS: Mapping[str, MakeError] = {
     "persongeofencing": RegionLocked,
     "copyrightgeofilter": RegionLocked,
     "crossborderviolation": RegionLocked,
-    "statusreviewing": Unavailable,
+    "statusreviewing": _WITHHELD,
 }
 _NUMBERS_OF_BOTH: Mapping[int, MakeError] = {
     10000: Refused,
