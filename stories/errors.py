@@ -161,9 +161,17 @@ class UpstreamError(StoriesError):
 
 
 class UpstreamDown(UpstreamError):
+    """answered: True for an answer that tells a fault, False where none came."""
+
     code = "upstream_down"
     message = "TikTok does not answer."
     hint = "Usually over in minutes; check the server's connection if it stays."
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, answered: bool = False
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.answered = answered
 
 
 class TimedOut(UpstreamError):

@@ -270,7 +270,9 @@ async def _read_page(
         raise UpstreamChanged("the story list answers 404")
     if not answer.body:
         raise Refused("the story list is an empty answer")
-    page = wire.story_page(answer.body, author, now=clock.now(now), date=answer.date)
+    page = wire.story_page(
+        answer.body, author, now=clock.now(now), date=answer.date, doubt=clock.doubt
+    )
     if page.server_now is not None:
         clock.learn(page.server_now)
     return page

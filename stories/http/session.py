@@ -35,7 +35,7 @@ from stories.errors import (
     UnknownMediaHost,
     UpstreamChanged,
 )
-from stories.hosts import is_allowed_host, is_tiktok_page_host, plain_host_name
+from stories.hosts import is_allowed_host, is_tiktok_page_host, on_page_host, plain_host_name
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
     NOT_FOUND_STATUSES,
@@ -280,7 +280,12 @@ class Session:
                 return page
             if is_login_page(page.location):
                 raise self.login_wall(_without_query(url))
-            url = page.location
+            # A region's own host is not asked; where it has to be, the page is kept from us.
+            target = on_page_host(page.location)
+            if target == url != page.location:
+                host = urlsplit(page.location).netloc
+                raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
+            url = target
         raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _get_past_challenge(self, url: str, purpose: Purpose, referer: str | None) -> Page:

@@ -268,8 +268,8 @@ def test_a_row_written_before_there_was_such_a_column_knows_of_nothing(stage: St
 
 
 def test_stories_saved_earlier_and_not_listed_now_are_not_missing(stage: Stage) -> None:
-    later = {"leaves_at": timezone.now() + timedelta(hours=1)}
-    made = [a_story(number, **later) for number in (1, 2, 3, 4)]
+    soon = timezone.now() + timedelta(hours=1)
+    made = [a_story(number, leaves_at=soon) for number in (1, 2, 3, 4)]
     item = make_item()
     first = [event for story in made[:3] for event in (stage.file(story), ended(story))]
     item = attempt(stage, item, listed(*made[:3], held_back=1), *first)
