@@ -57,8 +57,8 @@ class AccountLookup:
 
     @property
     def site_now(self) -> datetime:
-        """The time to judge by, which is TikTok's where it is known."""
-        return self.client.clock.now(self.now)
+        """The time to judge by what is over: TikTok's where it is known, else the least it is."""
+        return self.client.clock.at_least(self.now)
 
     async def is_surely_over(self, item_id: str, *, ask: bool) -> bool:
         """Whether an item is too old for a story, by our clock and by TikTok's.

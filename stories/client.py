@@ -233,7 +233,7 @@ class StoryClient:
             if not page.found:
                 raise Unavailable("the item's page answers 404")
             on_clue(wire.page_clue(page.body, item_id))
-            return wire.page_item(page.body, item_id, now=self.clock.now(now))
+            return wire.page_item(page.body, item_id, now=self.clock.at_least(now))
 
         return await session.ask(read)
 
@@ -257,7 +257,7 @@ class StoryClient:
             if not page.found:
                 raise Unavailable("the item's embed answers 404")
             on_clue(wire.embed_clue(page.body, item_id))
-            moment = self.clock.now(now)
+            moment = self.clock.at_least(now)
             return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
 
         return await session.ask(read)
@@ -354,12 +354,12 @@ async def _find_author(target: Target, session: Session) -> Author:
     """The account from its profile page or its embed, private or not."""
     try:
         return await _get_profile(target, session)
-    except (AgeRestricted, NoSuchAccount, PrivateAccount, RateLimited, UpstreamDown):
+    except (AgeRestricted, NoSuchAccount, PrivateAccount, RateLimited):
         raise
     except StoriesError as profile_error:
         # The page is kept from us, which says nothing about the account: the embed is served
-        # without a challenge more often than not.
-        if target.name is None:
+        # without a challenge more often than not, and while the page has a fault.
+        if target.name is None or _is_silent(profile_error):
             raise
         try:
             return await _get_embed(target.name, session)
@@ -368,6 +368,11 @@ async def _find_author(target: Target, session: Session) -> Author:
         except StoriesError as embed_error:
             logger.info("embed failed too: %s %s", embed_error.code, embed_error.detail)
             raise profile_error from embed_error
+
+
+def _is_silent(error: StoriesError) -> bool:
+    """Whether a site does not answer at all, or asks to be left alone: it is not asked twice."""
+    return isinstance(error, UpstreamDown) and (not error.answered or bool(error.retry_after_s))
 
 
 async def _get_profile(target: Target, session: Session) -> Author:

@@ -140,10 +140,18 @@ class Gone(AccessError):
 
 
 class Unavailable(AccessError):
+    """withheld: True when TikTok says that it has the item and shows it to nobody for now."""
+
     code = "unavailable"
     message = "TikTok says this item does not exist, or not for this server's region."
     hint = "Check that the link still opens in the app; trying again later can help."
     retryable = True
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, withheld: bool = False
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.withheld = withheld
 
 
 class UpstreamError(StoriesError):
@@ -153,9 +161,17 @@ class UpstreamError(StoriesError):
 
 
 class UpstreamDown(UpstreamError):
+    """answered: True for an answer that tells a fault, False where none came."""
+
     code = "upstream_down"
     message = "TikTok does not answer."
     hint = "Usually over in minutes; check the server's connection if it stays."
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, answered: bool = False
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.answered = answered
 
 
 class TimedOut(UpstreamError):

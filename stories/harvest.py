@@ -66,10 +66,11 @@ async def harvest(
     """Save what a target shows now: events as they happen, files under their keys.
 
     have: (story id, media position) an earlier attempt saved; skipped, and counted as saved. now:
-    aware, decides what is active. A failure of the whole target is raised; one of a single file is
-    an event. Closing the iterator stops every transfer and discards files that are unfinished, or
-    finished and never handed out: leave the loop through contextlib.aclosing(), so that it is
-    closed there and then. An OSError of the workspace's own files, a full disk, is raised as it is.
+    aware, decides what is active. A failure of the whole target is raised; so is, once what was
+    listed is saved, a refusal on the way to the rest. A failure of a single file is an event.
+    Closing the iterator stops every transfer and discards files that are unfinished, or finished
+    and never handed out: leave the loop through contextlib.aclosing(), so that it is closed there
+    and then. An OSError of the workspace's own files, a full disk, is raised as it is.
     """
     run = _Harvest(
         client=client,
@@ -148,6 +149,8 @@ class _Harvest:
         async with asyncio.TaskGroup() as group:
             for story in result.stories:
                 group.create_task(self._save_story(story, lookup))
+        if result.refusal is not None:
+            raise result.refusal
 
     def _emit_author(self, author: Author) -> None:
         self._emit(Resolved(author=author))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit, urlunsplit
 
 SITE = "https://www.tiktok.com/"
 
@@ -79,11 +80,28 @@ def is_link_host(host: str) -> bool:
     they name is asked for on a host of PAGE_HOSTS. No port, no trailing dot."""
     host = host.lower()
     label = host.removesuffix(".tiktok.com")
+    if label != host:
+        label = label.removeprefix("www.").removeprefix("m.")
     return (
         host in PAGE_HOSTS
         or host in _SHARE_HOSTS
         or (label != host and label not in OTHER_SERVICES and _LABEL.fullmatch(label) is not None)
     )
+
+
+def on_page_host(url: str) -> str:
+    """The address of a page with the host that we ask for it; any other address unchanged.
+
+    A region's host, as it stands in links and redirects, becomes www.tiktok.com.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    host = parts.netloc.lower()
+    if parts.scheme != "https" or is_tiktok_page_host(host) or not is_link_host(host):
+        return url
+    return urlunsplit(parts._replace(netloc="www.tiktok.com"))
 
 
 def is_media_host(host: str) -> bool:

@@ -56,7 +56,8 @@ class LookupResult:
     left_out: reason -> number of stories of an account that its list names or promises and that
     are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
     there is an id. details: reason -> what is wrong with the first of them. error: why an account
-    without stories here is not one that has none.
+    without stories here is not one that has none. refusal: TikTok turned us away on the way to what
+    is left out: for whoever paces the requests, once the stories are saved.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class LookupResult:
     left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
+    refusal: Refusal | None = None
 
 
 async def look_up(
@@ -127,6 +129,7 @@ async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
             if reason in ERRORS
         },
         error=story_list.error,
+        refusal=story_list.refusal,
     )
 
 
@@ -174,6 +177,17 @@ class _ItemLookup:
             raise verdict(self.evidence)
         return result
 
+    def _check_owner(self, author: Author) -> None:
+        """Raise PrivateAccount when the list of this very author said so, whatever an item says."""
+        error, target = self.evidence.list_error, self.target
+        known = {target.name, target.user_id, target.sec_uid} - {None}
+        if isinstance(error, PrivateAccount) and known & {
+            author.name.lower(),
+            author.id,
+            author.sec_uid,
+        }:
+            raise error
+
     def _note(self, error: StoriesError) -> StoriesError:
         self.shut += isinstance(error, Refusal | UpstreamDown)
         return error
@@ -183,7 +197,8 @@ class _ItemLookup:
     async def _from_list(self, get_list: Callable[[], Awaitable[StoryList]]) -> LookupResult | None:
         """The item from a list; None when it is not there.
 
-        Raises PrivateAccount, RateLimited, and the AccessError of an item that was left out.
+        Raises RateLimited, PrivateAccount of its author, and the AccessError of an item that was
+        left out.
         """
         if not self.may_be_listed:
             return None
@@ -192,9 +207,11 @@ class _ItemLookup:
         evidence.list_error = None
         try:
             story_list = await get_list()
-        except (PrivateAccount, RateLimited):
+        except RateLimited:
             raise
         except (AccessError, UpstreamError) as error:
+            if isinstance(error, PrivateAccount) and evidence.author_is_certain:
+                raise
             # TikTok ignores the name in a link; the item may answer all the same.
             evidence.list_error = self._note(error)
             return None
@@ -208,6 +225,10 @@ class _ItemLookup:
                     stories=(story,),
                     session=story_list.session,
                 )
+        if isinstance(story_list.refusal, RateLimited):
+            raise story_list.refusal
+        if story_list.refusal is not None:
+            evidence.list_error = self._note(story_list.refusal)
         left_out = left_out_error(story_list.left_out.get(self._item_id, ""))
         if isinstance(left_out, AccessError):
             # Over, or not for everyone: then no other way to it is tried.
@@ -224,6 +245,7 @@ class _ItemLookup:
         author = self.author
         if author is None or not self.may_be_listed:
             return None
+        self._check_owner(author)
         self.evidence.author_is_certain = True
         if (author.id or author.name.lower()) in self.listed:
             return None
@@ -290,6 +312,7 @@ class _ItemLookup:
             raise NotAStory(f"item {story.id} is an ordinary post")
         if story.author.private:
             raise PrivateAccount(story.author.name)
+        self._check_owner(story.author)
         if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.site_now:
             raise Gone("it has left TikTok")
         accounts.on_author(story.author)
@@ -322,8 +345,10 @@ class _ItemLookup:
             self._note(error)
             return None
         if name is None:
-            # Asked without a name it may refuse the address alone.
-            evidence.exists = False if self.target.name else None
+            # Asked without a name it may refuse the address alone; and an answer that has the item
+            # says more than one that has it not.
+            if self.target.name and evidence.exists is None:
+                evidence.exists = False
             return None
         evidence.exists = True
         self.author = self.author or Author(id="", name=name)

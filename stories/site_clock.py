@@ -12,6 +12,8 @@ AGREEMENT: Final = timedelta(minutes=5)
 BELIEVABLE: Final = timedelta(days=1)
 """A single telling is believed up to this far from our own clock: what is further off may be no
 clock at all, and judging by it could make every story expired."""
+DOUBT: Final = timedelta(days=7)
+"""While TikTok's time is not known, what it shows is called over when it is for so long by ours."""
 WORTH_TELLING_S: Final = 180.0
 """A difference larger than this is told to whoever runs the server."""
 _RETOLD_AFTER_S: Final = 600.0
@@ -25,14 +27,12 @@ def believed_time(
 
     ours: our own clock, aware. date: the Date header. stated: the time inside the answer. Both
     together are believed however far off our clock is, for they come from different machines; one
-    of them, or two that contradict each other, up to BELIEVABLE.
+    of them, or of two that contradict each other the one nearer to ours, up to BELIEVABLE.
     """
     if date is not None and stated is not None and abs(date - stated) <= AGREEMENT:
         return stated
-    for told in (stated, date):
-        if told is not None and abs(told - ours) <= BELIEVABLE:
-            return told
-    return None
+    told = [time for time in (stated, date) if time and abs(time - ours) <= BELIEVABLE]
+    return min(told, key=lambda time: abs(time - ours), default=None)
 
 
 class SiteClock:
@@ -91,6 +91,15 @@ class SiteClock:
         if told is None:
             return our_time
         return told if self._believed else min(told, our_time)
+
+    @property
+    def doubt(self) -> timedelta:
+        """How far `now` may be ahead of TikTok's time: zero when it is believed, else DOUBT."""
+        return timedelta(0) if self._believed else DOUBT
+
+    def at_least(self, ours: datetime | None = None) -> datetime:
+        """The time that it is at least at TikTok: what TikTok shows is over when it is by this."""
+        return self.now(ours) - self.doubt
 
     @property
     def ahead_s(self) -> float | None:

@@ -11,7 +11,17 @@ from functools import partial
 from urllib.parse import urlencode
 
 from stories import wire
-from stories.errors import Refused, StoriesError, UpstreamChanged, UpstreamDown, UpstreamError
+from stories.errors import (
+    Challenged,
+    LoginRequired,
+    PrivateAccount,
+    RateLimited,
+    Refusal,
+    Refused,
+    StoriesError,
+    UpstreamChanged,
+    UpstreamDown,
+)
 from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.session import Session
@@ -38,6 +48,7 @@ class StoryList:
     empty only for a complete list of which every active story was kept. details: reason -> what is
     wrong with the first item that was not kept for it, where more can be said.
     error: why the absence of stories does not mean that there are none; None beside any story.
+    refusal: TikTok turned us away on the way to what is missing, beside the stories read by then.
     """
 
     author: Author
@@ -49,6 +60,7 @@ class StoryList:
     left_out_counts: Mapping[LeftOutReason, int] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
+    refusal: Refusal | None = None
 
     def raise_for_error(self) -> None:
         """Raise `error` when there is one."""
@@ -67,24 +79,39 @@ async def get_story_list(
     """The story list of an account; check its `error` before an empty one is taken for "no story".
 
     A list that breaks off, or is shorter than TikTok counts, is read once more on a session from
-    `open_session`; the reading with more stories counts. clock: TikTok's, noted from the list, and
-    decides what is active. now: aware, in place of our own clock. Raises Refused when the answer is
-    zero bytes, and what wire.story_page and Session.get_page raise.
+    `open_session`; the reading with more stories counts. What one page listed stays, whatever the
+    next one answers. clock: TikTok's, noted from the list, and decides what is active. now: aware,
+    in place of our own clock. Raises Refused when the answer is zero bytes, PrivateAccount of
+    either reading, and, when no page listed a story, what wire.story_page and Session.get_page do.
     """
+    interrupted: list[_CollectedPages] = []
 
     async def read(session: Session) -> _CollectedPages:
-        return await _read_pages(author, session, clock, now)
+        return await _read_pages(author, session, clock, now, interrupted)
 
-    # As a whole: addresses on the first page are tied to the session that was refused the second.
-    first = await session.ask(partial(read, session))
-    if not first.missing or first.capped:
+    try:
+        # As a whole: addresses on the first page are tied to the session refused the second.
+        first = await session.ask(partial(read, session))
+    except StoriesError:
+        if not interrupted:
+            raise
+        first = max(interrupted, key=lambda pages: len(pages.stories))
+    turned_away = isinstance(first.error, Refusal | LoginRequired)
+    if not first.missing or first.capped or (first.stories and turned_away):
         return first.story_list(author)
+    interrupted.clear()
     try:
         second = await read(open_session())
-    except UpstreamError as error:
+    except PrivateAccount:
+        raise
+    except StoriesError as error:
+        logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
+        if interrupted:
+            return _better(first, interrupted[0]).story_list(author)
         if not first.stories:
             raise
-        logger.info("the second reading of a list failed: %s %s", error.code, error.detail)
+        if isinstance(error, RateLimited):
+            first.error = error
         return first.story_list(author)
     return _better(first, second).story_list(author)
 
@@ -95,7 +122,7 @@ class _CollectedPages:
 
     total: active stories as TikTok counts them, None when it never said. broken_off: the list ended
     although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
-    lost: stories that another reading lists and this one does not.
+    lost: stories that another reading lists and this one does not. error: that ended the list.
     """
 
     session: Session
@@ -107,6 +134,7 @@ class _CollectedPages:
     broken_off: bool = False
     capped: bool = False
     lost: int = 0
+    error: StoriesError | None = None
 
     def add(self, page: wire.StoryPage) -> bool:
         """Add a page's items; True when one of them is new.
@@ -147,19 +175,22 @@ class _CollectedPages:
             return self.lost
         return max((self.total or 0) - listed, int(self.broken_off), self.lost)
 
-    def left_out_counts(self, dropped: Mapping[str, int]) -> dict[LeftOutReason, int]:
-        """StoryList.left_out_counts. dropped: reason -> number of listed items not kept."""
-        reason = LeftOutReason.HELD_BACK
+    @property
+    def _missing_reason(self) -> LeftOutReason:
         if self.capped:
-            reason = LeftOutReason.TOO_LONG
-        elif self.broken_off and self.total is None and not self.lost:
-            reason = LeftOutReason.BROKEN_OFF
-        return counted({**dropped, reason: self.missing})
+            return LeftOutReason.TOO_LONG
+        if self.broken_off and self.total is None and not self.lost:
+            return LeftOutReason.BROKEN_OFF
+        return LeftOutReason.HELD_BACK
 
     def story_list(self, author: Author) -> StoryList:
         """The list that these pages make."""
         ordered = sorted(self.stories.values(), key=lambda story: (story.posted_at, story.id))
         dropped = Counter(self.left_out.values()) + Counter(unreadable=self.without_id)
+        error = self.error if self.missing else None
+        details = self.details
+        if error is not None:
+            details = {self._missing_reason: f"{error.code} {error.detail}", **details}
         return StoryList(
             author=ordered[-1].author if ordered else author,
             stories=tuple(ordered),
@@ -167,9 +198,10 @@ class _CollectedPages:
             session=self.session,
             left_out=self.left_out,
             missing=self.missing,
-            left_out_counts=self.left_out_counts(dropped),
-            details=self.details,
+            left_out_counts=counted({**dropped, self._missing_reason: self.missing}),
+            details=details,
             error=None if ordered else self._empty_list_error(dropped),
+            refusal=error if isinstance(error, Refusal) else None,
         )
 
     def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:
@@ -183,25 +215,33 @@ class _CollectedPages:
 
 
 async def _read_pages(
-    author: Author, session: Session, clock: SiteClock, now: datetime | None
+    author: Author,
+    session: Session,
+    clock: SiteClock,
+    now: datetime | None,
+    interrupted: list[_CollectedPages],
 ) -> _CollectedPages:
-    """All pages of a list. Raises Refused when one is an answer of zero bytes."""
+    """All pages of a list; those before the one that is not given, once they hold stories.
+
+    interrupted: gets them too where the error is raised, as another identity may be spared it.
+    Raises Refused when a page is an answer of zero bytes.
+    """
     pages = _CollectedPages(session=session)
     cursor, empty_pages = "0", 0
     for _ in range(MAX_LIST_PAGES):
-        answer = await session.get_page(
-            _list_url(author, cursor),
-            Purpose.LIST,
-            referer=f"{SITE}@{author.name}" if author.name else SITE,
-            allow_empty=True,
-        )
-        if not answer.found:
-            raise UpstreamChanged("the story list answers 404")
-        if not answer.body:
-            raise Refused("the story list is an empty answer")
-        page = wire.story_page(answer.body, author, now=clock.now(now), date=answer.date)
-        if page.server_now is not None:
-            clock.learn(page.server_now)
+        try:
+            page = await _read_page(author, session, clock, now, cursor)
+        except StoriesError as error:
+            if not pages.stories:
+                raise
+            logger.info("a list is interrupted: %s %s", error.code, error.detail)
+            pages.error, pages.broken_off = error, True
+            if not isinstance(error, Challenged | Refused | LoginRequired):
+                return pages
+            # The addresses stay tied to the cookies of this try.
+            pages.session = session.sibling(with_cookies=True)
+            interrupted.append(pages)
+            raise
         has_new = pages.add(page)
         if not page.has_more:
             return pages
@@ -215,6 +255,27 @@ async def _read_pages(
     logger.warning("stopped after %d pages of one story list", MAX_LIST_PAGES)
     pages.broken_off = pages.capped = True
     return pages
+
+
+async def _read_page(
+    author: Author, session: Session, clock: SiteClock, now: datetime | None, cursor: str
+) -> wire.StoryPage:
+    answer = await session.get_page(
+        _list_url(author, cursor),
+        Purpose.LIST,
+        referer=f"{SITE}@{author.name}" if author.name else SITE,
+        allow_empty=True,
+    )
+    if not answer.found:
+        raise UpstreamChanged("the story list answers 404")
+    if not answer.body:
+        raise Refused("the story list is an empty answer")
+    page = wire.story_page(
+        answer.body, author, now=clock.now(now), date=answer.date, doubt=clock.doubt
+    )
+    if page.server_now is not None:
+        clock.learn(page.server_now)
+    return page
 
 
 def _list_url(author: Author, cursor: str) -> str:

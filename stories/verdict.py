@@ -12,6 +12,7 @@ from stories.errors import (
     Gone,
     NoSuchAccount,
     NotAStory,
+    PrivateAccount,
     RegionLocked,
     StoriesError,
     Unavailable,
@@ -50,27 +51,49 @@ class Evidence:
     def page_denies(self) -> bool:
         """The item's page says that there is no such item, or none for us, and no more."""
         page = self.page_error
-        return isinstance(page, Unavailable) or (isinstance(page, Gone) and not page.proven)
+        if isinstance(page, Unavailable):
+            return not page.withheld
+        return isinstance(page, Gone) and not page.proven
+
+    @property
+    def list_denies(self) -> bool:
+        """A whole list is without it, and what is wanted would be there: an ordinary post is in no
+        list of stories."""
+        return self.absent and (self.is_story or not self.posts)
+
+    @property
+    def may_be_listed(self) -> bool:
+        """Its author's list may hold it, in a part that is kept from us."""
+        held_back = self.list_error is not None and self.list_error.retryable
+        return held_back or self.list_is_partial
 
 
 def verdict(evidence: Evidence) -> StoriesError:
     """The error that says most about the item. When its page is kept from us nothing is final but
     what several answers agree on: an error that can be retried comes first."""
     page = evidence.page_error or Unavailable("no answer brought it")
+    embed = evidence.embed_error
+    for answer in (page, embed):
+        if isinstance(answer, Unavailable) and answer.withheld:
+            over = evidence.is_story and evidence.day_is_over
+            return Gone("its time ended while TikTok withheld it") if over else answer
     if isinstance(page, AccessError) and not evidence.page_denies:
         return page
-    embed = evidence.embed_error
     if isinstance(embed, RegionLocked) or (isinstance(embed, Gone) and embed.proven):
         return embed
     if evidence.left_out is not None:
         return _retryable_first(evidence.left_out, page)
+    denied = evidence.exists is False or (evidence.page_denies and evidence.exists is None)
+    if denied and isinstance(evidence.list_error, PrivateAccount):
+        return evidence.list_error
     if evidence.page_denies:
         return _denied(evidence, page)
-    agreed = evidence.author_is_certain or (evidence.is_story and evidence.day_is_over)
     if isinstance(page, UpstreamError) and evidence.exists is not True:
-        if evidence.absent and agreed:
+        day_is_over = evidence.is_story and evidence.day_is_over
+        if evidence.list_denies and (evidence.author_is_certain or day_is_over):
             return Gone("not among the author's active stories, and its page is kept from us")
-        if evidence.exists is False and (evidence.absent or isinstance(embed, Unavailable)):
+        agreed = evidence.list_denies or isinstance(embed, Unavailable)
+        if evidence.exists is False and agreed and not evidence.may_be_listed:
             return Gone("neither oEmbed nor another answer knows it; its page is kept from us")
     return _retryable_first(page, evidence.list_error or page)
 
@@ -87,12 +110,11 @@ def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
         return Unavailable(f"its page denies it, and another answer knows it; {page.detail}")
     if evidence.exists is False:
         return Gone("neither its page nor oEmbed knows it")
-    if evidence.absent:
+    if evidence.list_denies and evidence.author_is_certain:
         return Gone("not among the author's active stories")
     if isinstance(evidence.list_error, NoSuchAccount):
         return evidence.list_error
-    held_back = evidence.list_error is not None and evidence.list_error.retryable
-    if isinstance(page, Gone) and (held_back or evidence.list_is_partial):
+    if isinstance(page, Gone) and evidence.may_be_listed:
         return Unavailable(f"its author's list may hold it, and is kept from us; {page.detail}")
     return page
 

@@ -138,8 +138,9 @@ class Leader:
     ) -> Iterator[Event | None]:
         """The leader's events as if they happened here; None is a tick without one.
 
-        have: media reused from an earlier leader. Ends with the leader's attempt. Raises the
-        AccessError its look-up ended with, for another look-up would end alike.
+        have: media reused from an earlier leader. Ends with the leader's attempt. Raises the error
+        its look-up ended with, where another one would end alike: an AccessError, or one that
+        leaves nothing to save.
         """
         while True:
             row = self._row()
@@ -178,7 +179,7 @@ class Leader:
         ids = frozenset(story.tiktok_id for story in stories)
         # Of an earlier attempt's list until this one has its own.
         left_out = stored(row["left_out"]) if row["listed_at"] else {}
-        has_list = ids or left_out or row["state"] == ItemState.EMPTY
+        has_list = ids or left_out or (row["state"] == ItemState.EMPTY and not row["error_code"])
         if has_list and (ids, left_out) != (self._listed, self._left_out):
             self._listed, self._left_out = ids, left_out
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
@@ -215,14 +216,18 @@ class Leader:
             yield audio_track
 
     def _conclude(self, row: dict[str, Any]) -> None:
-        if row["state"] in {ItemState.DONE, ItemState.EMPTY}:
+        error = BY_CODE.get(row["error_code"], StoriesError)
+        if row["state"] == ItemState.EMPTY and row["error_code"]:
+            if error.nothing_to_save:
+                raise error(row["error_detail"])
+        elif row["state"] in {ItemState.DONE, ItemState.EMPTY}:
             whole = self._listed is not None and self._finished == self._listed
             whole = whole and not self._left_out
             self.complete = whole and not (self._photos and self._audio.lacks_songs)
-        elif row["state"] == ItemState.FAILED and not self._listed:
-            error = BY_CODE.get(row["error_code"], StoriesError)
-            if issubclass(error, AccessError):
-                raise error(row["error_detail"])
+        elif (
+            row["state"] == ItemState.FAILED and not self._listed and issubclass(error, AccessError)
+        ):
+            raise error(row["error_detail"])
 
 
 def _listing(

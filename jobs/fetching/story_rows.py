@@ -99,8 +99,22 @@ def _close_unlisted(row: Story, event: Listed) -> StoriesError:
 
 
 def _left_out(event: Listed, unlisted: Mapping[str, Story]) -> dict[LeftOutReason, int]:
-    """What the list leaves out, without stories that have a row: it is saved, or says why not."""
+    """What the list leaves out, without stories that have a row: it is saved, or says why not.
+
+    unlisted: rows of stories that it does not hand over. Those TikTok counts without listing them
+    may be the ones that are saved already.
+    """
     counts = {str(reason): count for reason, count in event.left_out.items()}
+    now = timezone.now()
+    saved = sum(
+        row.state == ItemState.DONE
+        and row.is_story
+        and row.leaves_at is not None
+        and row.leaves_at > now
+        and item_id not in event.left_out_ids
+        for item_id, row in unlisted.items()
+    )
+    counts[LeftOutReason.HELD_BACK] = counts.get(LeftOutReason.HELD_BACK, 0) - saved
     for item_id, reason in event.left_out_ids.items():
         if item_id in unlisted:
             counts[reason] = counts.get(reason, 0) - 1

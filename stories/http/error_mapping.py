@@ -115,7 +115,7 @@ def check_status(
     if "bdturing-verify" in headers and body:
         raise Refused(f"{where}: a captcha is asked for (bdturing-verify)")
     if status in _SERVER_ERRORS:
-        raise UpstreamDown(f"{where}: status {status}", retry_after_s=wait_s)
+        raise UpstreamDown(f"{where}: status {status}", retry_after_s=wait_s, answered=True)
     if status == _LEGAL:
         raise RegionLocked(f"{where}: status {status}")
     if status in NOT_FOUND_STATUSES or status in REDIRECT_STATUSES:

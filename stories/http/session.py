@@ -11,6 +11,7 @@ import re
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,7 +35,7 @@ from stories.errors import (
     UnknownMediaHost,
     UpstreamChanged,
 )
-from stories.hosts import is_allowed_host, is_tiktok_page_host, plain_host_name
+from stories.hosts import is_allowed_host, is_tiktok_page_host, on_page_host, plain_host_name
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
     NOT_FOUND_STATUSES,
@@ -178,8 +179,11 @@ class Session:
             transport=transport, cookies=self._jar, timeout=self._timeout, trust_env=False
         )
 
-    def sibling(self) -> Session:
-        """A session of the same look-up with a jar of its own; the further try is one for both."""
+    def sibling(self, *, with_cookies: bool = False) -> Session:
+        """A session of the same look-up with a jar of its own; the further try is one for both.
+
+        with_cookies: it keeps the identity and the cookies of this moment, whatever this one does.
+        """
         sibling = Session(
             config=self._config,
             page_transports=self._page_transports,
@@ -189,6 +193,10 @@ class Session:
             clock=self._clock,
         )
         sibling._extra_try, sibling._served = self._extra_try, self._served
+        if with_cookies:
+            sibling._identity = self._identity
+            for cookie in self._jar:
+                sibling._jar.set_cookie(copy(cookie))
         return sibling
 
     # --- identities ---------------------------------------------------------------------------
@@ -272,7 +280,12 @@ class Session:
                 return page
             if is_login_page(page.location):
                 raise self.login_wall(_without_query(url))
-            url = page.location
+            # A region's own host is not asked; where it has to be, the page is kept from us.
+            target = on_page_host(page.location)
+            if target == url != page.location:
+                host = urlsplit(page.location).netloc
+                raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
+            url = target
         raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _get_past_challenge(self, url: str, purpose: Purpose, referer: str | None) -> Page:

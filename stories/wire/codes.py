@@ -64,6 +64,7 @@ class Codes:
 
 
 _ABSENT = partial(Gone, proven=False)
+_WITHHELD = partial(Unavailable, withheld=True)
 
 _ITEM_WORDS: Mapping[str, MakeError] = {
     "statusdeleted": Gone,
@@ -77,7 +78,7 @@ _ITEM_WORDS: Mapping[str, MakeError] = {
     "persongeofencing": RegionLocked,
     "copyrightgeofilter": RegionLocked,
     "crossborderviolation": RegionLocked,
-    "statusreviewing": Unavailable,
+    "statusreviewing": _WITHHELD,
     "itemdoesntexist": _ABSENT,
     "itemdoesnotexist": _ABSENT,
     "itemnotexist": _ABSENT,
@@ -94,7 +95,7 @@ _ACCOUNT_WORDS: Mapping[str, MakeError] = {
     "persongeofencing": RegionLocked,
     "copyrightgeofilter": RegionLocked,
     "crossborderviolation": RegionLocked,
-    "statusreviewing": Unavailable,
+    "statusreviewing": _WITHHELD,
 }
 _NUMBERS_OF_BOTH: Mapping[int, MakeError] = {
     10000: Refused,
@@ -109,7 +110,7 @@ _NUMBERS_OF_BOTH: Mapping[int, MakeError] = {
     10221: NoSuchAccount,
     10222: PrivateAccount,
     10231: RegionLocked,
-    100004: UpstreamDown,
+    100004: partial(UpstreamDown, answered=True),
 }
 CODES = Codes(
     numbers={**_NUMBERS_OF_BOTH, 10202: NoSuchAccount, 100002: NoSuchAccount},
@@ -134,6 +135,7 @@ _PASSING = re.compile(
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}:/{1,2}\S*|//\S+|\S*\?\S*=\S*")
 _BETWEEN_WORDS = re.compile("[&,;|]")
 _NUMERIC = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{1,20})?")
+_WHOLE = re.compile(r"(?<=[0-9])\.0{1,20}\Z")
 _NOT_A_LETTER = re.compile(r"[^a-z0-9]+")
 
 
@@ -158,7 +160,7 @@ def check_embed_code(answers: Iterable[Raw], codes: Codes) -> None:
             if _number(value) in {403, 404, 410} and codes.error_of_words(words, "") is None:
                 raise Unavailable(_detail(value, words))
             if _number(value) in range(500, 600):
-                raise UpstreamDown(_detail(value, words))
+                raise UpstreamDown(_detail(value, words), answered=True)
             raise code_error(value, codes, words)
 
 
@@ -180,7 +182,7 @@ def code_error(value: object, codes: Codes, words: str = "") -> StoriesError:
     if by_words is not None:
         return by_words
     if _PASSING.search(words) and not isinstance(by_number, _TOLD_APART):
-        return UpstreamDown(detail)
+        return UpstreamDown(detail, answered=True)
     return by_number or UnknownAnswer(f"unknown {detail}")
 
 
@@ -201,7 +203,9 @@ def _is_given(value: object) -> bool:
 
 def _number(value: object) -> int | None:
     """A code as a number, also from a text; None for anything else."""
-    text = value.strip().removeprefix("+") if isinstance(value, str) else value
+    text = value
+    if isinstance(value, str):
+        text = _WHOLE.sub("", value.strip().removeprefix("+"))
     return as_int(text, least=-_LARGEST_CODE, most=_LARGEST_CODE)
 
 

@@ -47,7 +47,8 @@ class ItemClue:
     """What an answer tells about an item beside the item, also when it does not show it.
 
     author: who posted it, as this answer says; the id may be empty, the name never is. is_story:
-    True when it says that the item is a story. exists: True when it holds the item, if only a part.
+    True when it says that the item is a story. exists: True when it holds the item, if only a part,
+    or says what it is.
     """
 
     author: Author | None = None
@@ -87,7 +88,7 @@ def page_clue(html: bytes, item_id: str) -> ItemClue:
         return NO_CLUE
     item = _page_struct(detail)
     if as_id(item.get("id")) != item_id:
-        return ItemClue(is_story=says_story(detail))
+        return ItemClue(is_story=says_story(detail), exists=says_story(detail))
     return ItemClue(
         author=_named_in(item),
         is_story=says_story(detail) or isinstance(item.get("story"), dict),
@@ -192,7 +193,7 @@ def withheld_error(item: Raw) -> StoriesError | None:
     if as_flag(item.get("isContentClassified")):
         return AgeRestricted("the item is classified, and empty")
     if as_flag(item.get("isReviewing")):
-        return Unavailable("still under review, by the item's flags")
+        return Unavailable("still under review, by the item's flags", withheld=True)
     return None
 
 

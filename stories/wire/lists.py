@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from stories.errors import (
@@ -22,11 +22,12 @@ from stories.left_out import LeftOutReason, counted, errors_for
 from stories.site_clock import believed_time
 from stories.structures import Author, Story
 from stories.wire.bodies import json_answer
-from stories.wire.codes import CODES, check_code
+from stories.wire.codes import CODES, check_code, message
 from stories.wire.items import check_access, read_story, withheld_error
 from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
 
 MAX_ITEMS = 200
+"""Entries of one page that are read; the rest counts as unreadable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,10 @@ class StoryPage:
     stories: those that pass the trust rules, oldest first, each id once.
     dropped: reason -> how many were not kept: a LeftOutReason ("foreign", "private", "no_media",
     "not_ready": a photo whose slides are not listed yet, "age_restricted", "unreadable"), or one
-    that leaves out no active story of the author: "expired", "ad", "foreign_ad" (of another
-    account). left_out: id -> that reason, where the item has an id. details: reason -> what is
-    wrong with the first item that was not kept for it, where more can be said.
+    that leaves out no active story of the author: "expired", "foreign_ad" (an advert of another
+    account; one of the author's own is a story). left_out: id -> that reason, where the item has an
+    id. details: reason -> what is wrong with the first item that was not kept for it, where more
+    can be said.
     listed_ids: every id on the page, dropped or not; paging stops when a page brings none that is
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
@@ -58,16 +60,22 @@ class StoryPage:
 
 
 def story_page(
-    body: bytes, author: Author, *, now: datetime, date: datetime | None = None
+    body: bytes,
+    author: Author,
+    *,
+    now: datetime,
+    date: datetime | None = None,
+    doubt: timedelta = timedelta(0),
 ) -> StoryPage:
     """One answer of `/api/story/item_list/`, kept to the trust rules.
 
     author: whose list was asked for; other people's items are dropped. now: aware; TikTok's own
     clock wins where the answer can be believed about it (site_clock.believed_time). date: of the
-    answer's header. Story.author is as the item says, so its name may be newer than `author.name`.
-    Raises Refused (zero bytes, captcha codes, a page without data), Challenged, NoSuchAccount,
-    PrivateAccount (also when an item says it of its author), LoginRequired, RegionLocked,
-    Unavailable, UpstreamChanged.
+    answer's header. doubt: where neither tells the time, what is over for less than this by `now`
+    is kept, for TikTok lists it. Story.author is as the item says, so its name may be newer than
+    `author.name`. Raises Refused (zero bytes, captcha codes, a page without data), Challenged,
+    NoSuchAccount, PrivateAccount (also when an item says it of its author), LoginRequired,
+    RegionLocked, AgeRestricted, Unavailable, UpstreamChanged.
     """
     payload = json_answer(body)
     items = payload.get("itemList")
@@ -77,21 +85,24 @@ def story_page(
     if code is None and items is None:
         raise UpstreamChanged("statusCode is missing")
     items = items or []
-    if len(items) > MAX_ITEMS:
-        raise UpstreamChanged(f"itemList holds {len(items)} entries")
+    words = None if items else CODES.error_of_words(message(payload), "no story, and words for it")
+    if words is not None:
+        raise words
     stated = as_instant_ms(as_object(payload.get("extra")).get("now"))
     server_now = believed_time(now, date=date, stated=stated)
     kept: dict[str, Story] = {}
     left_out: dict[str, str] = {}
     details: dict[str, str] = {}
-    nameless = 0
-    for item in items:
+    nameless = max(len(items) - MAX_ITEMS, 0)
+    if nameless:
+        details[LeftOutReason.UNREADABLE] = f"itemList holds {len(items)} entries"
+    for item in items[:MAX_ITEMS]:
         item_id = as_id(as_object(item).get("id"))
         if item_id is None:
             nameless += 1
             details.setdefault(LeftOutReason.UNREADABLE, "itemList[].id is missing")
         elif item_id not in kept and item_id not in left_out:
-            outcome = _listed_story(item, author, server_now or now)
+            outcome = _listed_story(item, author, server_now or now - doubt)
             if isinstance(outcome, Story):
                 kept[item_id] = outcome
             else:
@@ -106,7 +117,7 @@ def story_page(
         listed_ids=frozenset(kept) | frozenset(left_out),
         next_cursor=_next_cursor(payload, items),
         has_more=_has_more(payload.get("HasMoreAfter")),
-        total=as_int(payload.get("TotalCount"), most=10**18),
+        total=_total(payload.get("TotalCount")),
         server_now=server_now,
     )
 
@@ -151,14 +162,12 @@ class _NotKept(NamedTuple):
 
 def _listed_story(item: Raw, author: Author, now: datetime) -> Story | _NotKept:
     """The story, or why it is not kept. Raises PrivateAccount, which ends the list."""
-    is_ad = as_flag(item.get("isAd"))
     if not _is_by(item, author) and not _is_emptied(item):
         owner = as_object(item.get("author"))
         if not owner.get("id") and not owner.get("uniqueId"):
             return _NotKept(LeftOutReason.UNREADABLE, "itemList[].author is missing")
+        is_ad = as_flag(item.get("isAd"))
         return _NotKept("foreign_ad" if is_ad else LeftOutReason.FOREIGN)
-    if is_ad:
-        return _NotKept("ad")
     try:
         story = read_story(item, "itemList[]", author, is_story=True)
         if story.author.private:
@@ -186,6 +195,10 @@ def _has_more(told: Any) -> bool:
     if isinstance(told, str):
         is_no = told.strip().lower() in {"", "0", "false"}
     return not is_no
+
+
+def _total(told: Any) -> int | None:
+    return as_int(told.strip() if isinstance(told, str) else told, most=10**18)
 
 
 def _is_emptied(item: Raw) -> bool:

@@ -78,7 +78,7 @@
       "creatormarketplace developer developers effecthouse newsroom partner sso studio support"
     ).split(" "),
   );
-  const REGION = /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.tiktok\.com$/;
+  const REGION = /^(?:www\.)?(?:m\.)?([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\.tiktok\.com$/;
   const GLUE = /[&?#;,\s"'<>()[\]{}|*!+:=%]/u;
   const HALF_ENCODED = /%(?![0-9A-Fa-f]{2})/;
   const MAX_ENCODINGS = 3;

@@ -54,12 +54,14 @@ def ids(found: LookupResult | StoryList) -> list[str]:
 
 
 Said = dict[str, Any]
+Answer = Said | bytes | httpx.Response | httpx.TransportError
 
 
-def scripted(tiktok: FakeTikTok, *answers: Said | bytes) -> httpx.MockTransport:
+def scripted(tiktok: FakeTikTok, *answers: Answer) -> httpx.MockTransport:
     """The fake with its story lists changed, one after the other; the last one for all that follow.
 
-    answers: what to put over the fake's own answer (None takes a key away), or all of a body.
+    answers: what to put over the fake's own answer (None takes a key away), all of a body or of an
+    answer, or the error of the connection.
     """
     usual = tiktok.transport()
     left = list(answers)
@@ -69,6 +71,10 @@ def scripted(tiktok: FakeTikTok, *answers: Said | bytes) -> httpx.MockTransport:
         if "/api/story/" not in request.url.path:
             return response
         change = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(change, httpx.TransportError):
+            raise change
+        if isinstance(change, httpx.Response):
+            return httpx.Response(change.status_code, headers=change.headers)
         if isinstance(change, bytes):
             return httpx.Response(200, content=change)
         said = {**json.loads(response.read()), **change}
@@ -79,7 +85,7 @@ def scripted(tiktok: FakeTikTok, *answers: Said | bytes) -> httpx.MockTransport:
 
 @asynccontextmanager
 async def reading(
-    tiktok: FakeTikTok, *answers: Said | bytes, names: Names | None = None
+    tiktok: FakeTikTok, *answers: Answer, names: Names | None = None
 ) -> AsyncIterator[StoryClient]:
     """A client that is told what `scripted` says."""
     transport = scripted(tiktok, *answers)

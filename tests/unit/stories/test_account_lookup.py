@@ -94,7 +94,9 @@ async def test_an_account_that_went_private_is_left_alone(
         assert names.known == {}
     story = alice.photo()
     assert await failure(client, story.url) is PrivateAccount
-    assert tiktok.count("page") == tiktok.count("embed_item") == 0
+    assert (tiktok.count("page"), tiktok.count("embed_item")) == (1, 0), (
+        "its page knows nothing yet"
+    )
 
 
 async def test_no_story_is_an_answer(client: StoryClient, alice: Account) -> None:

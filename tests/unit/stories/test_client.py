@@ -81,15 +81,46 @@ async def test_an_embed_that_knows_no_such_account_is_believed(
     assert await failure(client, "nobody") is NoSuchAccount
 
 
-@pytest.mark.parametrize(("fault", "error"), [(429, RateLimited), (503, UpstreamDown)])
-async def test_no_second_request_when_asked_to_slow_down(
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        (500, {}),
+        (503, {}),
+        ("code", {"code": 100004}),
+        ("code", {"code": 777, "message": "timeout"}),
+    ],
+)
+async def test_an_account_whose_profile_has_a_fault_is_found_by_its_embed(
     client: StoryClient,
     tiktok: FakeTikTok,
     alice: Account,
-    fault: int,
+    fault: str | int,
+    options: dict[str, Any],
+) -> None:
+    story = alice.photo()
+    tiktok.fault("profile", fault, **options)
+    assert ids(await find(client, "alice")) == [story.id]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "error"),
+    [
+        (429, {}, RateLimited),
+        (503, {"retry_after": 30}, UpstreamDown),
+        ("silent", {}, UpstreamDown),
+        ("drop", {"after": 100}, UpstreamDown),
+    ],
+)
+async def test_no_second_request_when_asked_to_slow_down_or_not_answered(
+    # A fault that is answered is the page's alone: the embed is asked. Silence is the site's.
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    fault: str | int,
+    options: dict[str, Any],
     error: type[StoriesError],
 ) -> None:
-    tiktok.fault("profile", fault)
+    tiktok.fault("profile", fault, **options)
     assert await failure(client, "alice") is error
     assert len(tiktok.requests) == 1
 

@@ -11,6 +11,7 @@ from stories.hosts import (
     is_link_host,
     is_media_host,
     is_tiktok_page_host,
+    on_page_host,
 )
 
 
@@ -53,6 +54,10 @@ def test_hosts(host: str, *, page: bool, media: bool) -> None:
         ("tiktokv.com", True),
         ("www.tiktokv.us", True),
         ("a.b.tiktok.com", False),
+        ("www.us.tiktok.com", True),
+        ("m.us.tiktok.com", True),
+        ("www.shop.tiktok.com", False),
+        ("m.-us.tiktok.com", False),
         ("-us.tiktok.com", False),
         ("u_s.tiktok.com", False),
         (".tiktok.com", False),
@@ -72,3 +77,21 @@ def test_reading_a_link_lets_nobody_choose_whom_we_ask() -> None:
     assert is_link_host("us.tiktok.com")
     assert not is_tiktok_page_host("us.tiktok.com")
     assert not is_tiktok_page_host("t.tiktok.com")
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://us.tiktok.com/@a/video/1?x=2#y", "https://www.tiktok.com/@a/video/1?x=2#y"),
+        ("https://WWW.TikTokV.eu/@a", "https://www.tiktok.com/@a"),
+        ("https://m.tiktok.com/@a", "https://m.tiktok.com/@a"),
+        ("http://us.tiktok.com/@a", "http://us.tiktok.com/@a"),
+        ("https://us.tiktok.com:8443/@a", "https://us.tiktok.com:8443/@a"),
+        ("https://us.tiktok.com@evil.example/", "https://us.tiktok.com@evil.example/"),
+        ("https://shop.tiktok.com/@a", "https://shop.tiktok.com/@a"),
+        ("https://evil.example/@a", "https://evil.example/@a"),
+        ("https://[::1/", "https://[::1/"),
+    ],
+)
+def test_a_regions_page_is_asked_for_on_the_main_host(url: str, asked: str) -> None:
+    assert on_page_host(url) == asked

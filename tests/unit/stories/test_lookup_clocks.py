@@ -54,7 +54,7 @@ def answering(
 
 
 def drop_date(_: httpx.Request, response: httpx.Response) -> None:
-    response.headers.pop("date")
+    response.headers.pop("date", "")
 
 
 # --- an account's list --------------------------------------------------------------------------
@@ -118,6 +118,34 @@ def answering_list(
         return response
 
     return httpx.MockTransport(answer)
+
+
+@pytest.mark.parametrize("days", [2, 3])
+@pytest.mark.parametrize("told", [False, True], ids=["no time told", "told by the list alone"])
+async def test_a_listed_story_is_not_over_by_our_clock_alone(
+    tiktok: FakeTikTok, alice: Account, days: int, told: bool
+) -> None:
+    story = alice.photo(ago_s=5 * 3600)
+    now = datetime.now(UTC) + timedelta(days=days)
+    said: dict[str, Any] = {} if told else {"extra": None}
+    async with through(answering_list(tiktok, said, drop_date)) as client:
+        assert ids(await find(client, "alice", now=now)) == [story.id]
+    async with through(answering_list(tiktok, said, drop_date)) as client:
+        assert ids(await find(client, story.url, now=now)) == [story.id]
+
+
+async def test_a_time_in_the_list_that_nothing_else_agrees_with_makes_nothing_over(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.photo(ago_s=17 * 3600)
+    ahead = int((datetime.now(UTC) + timedelta(hours=8)).timestamp() * 1000)
+    ours = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+    def change(_: httpx.Request, response: httpx.Response) -> None:
+        response.headers["date"] = ours
+
+    async with through(answering_list(tiktok, {"extra": {"now": ahead}}, change)) as client:
+        assert ids(await find(client, "alice")) == [story.id]
 
 
 # --- links --------------------------------------------------------------------------------------

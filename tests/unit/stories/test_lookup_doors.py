@@ -361,6 +361,52 @@ async def test_a_list_that_is_kept_from_us_leaves_it_open(
     assert await failure(client, link) is Unavailable
 
 
+@pytest.mark.parametrize("oembed", [200, 400, 404])
+async def test_what_is_under_review_is_not_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, oembed: int
+) -> None:
+    alice.photo()
+    story = withheld(alice, "status_reviewing", listed=False)
+    story.embed = {"itemInfos": None, "authorInfos": None}
+    if oembed != 200:
+        tiktok.fault("oembed", oembed)
+    for link in (story.url, story.shared_url, nameless(story.id)):
+        assert await failure(client, link) is Unavailable
+        assert await failure(client, link, posts=True) is Unavailable
+
+
+async def test_what_its_page_calls_a_story_is_not_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    story = alice.photo(listed=False, oembed=False, page_code=10235, page_message="")
+    story.embed = {"itemInfos": None, "authorInfos": None}
+    assert await failure(client, story.url) is Unavailable
+
+
+@pytest.mark.parametrize("oembed", [403, 404, 500])
+async def test_the_list_of_a_pasted_name_alone_makes_nothing_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, oembed: int
+) -> None:
+    alice.photo()
+    hidden = tiktok.account("corner.bakery").post("photo", ago_s=60, page_code=10204)
+    hidden.embed = {"itemInfos": None, "authorInfos": None}
+    tiktok.fault("oembed", oembed)
+    for form in ("story", "video"):
+        link = f"https://www.tiktok.com/@alice/{form}/{hidden.id}"
+        assert await failure(client, link) is Unavailable
+        assert await failure(client, link, posts=True) is Unavailable
+
+
+async def test_a_pasted_name_that_is_private_does_not_keep_anothers_story(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.photo()
+    tiktok.account("corner.bakery", private=True)
+    link = f"https://www.tiktok.com/@corner.bakery/story/{story.id}"
+    assert ids(await find(client, link)) == [story.id]
+
+
 # --- how often TikTok is asked ----------------------------------------------------------------
 
 

@@ -29,6 +29,10 @@ MINUTE = timedelta(minutes=1)
         (-2 * DAY, -HOUR, -HOUR),
         (-HOUR, -2 * DAY, -HOUR),
         (-HOUR, HOUR, HOUR),
+        (NOW, 8 * HOUR, NOW),
+        (NOW, 23 * HOUR, NOW),
+        (8 * HOUR, NOW, NOW),
+        (-20 * HOUR, -HOUR, -HOUR),
         (-2 * DAY, 2 * DAY, None),
     ],
     ids=str,
@@ -85,6 +89,16 @@ def test_a_single_date_two_days_off_makes_nothing_over_by_itself() -> None:
     clocks.site.note_date(NOW + 2 * DAY)
     assert clocks.site.now() == NOW, "theirs may be no clock"
     assert clocks.site.ahead_s == -2 * DAY.total_seconds()
+
+
+def test_what_tiktok_shows_is_over_when_it_is_beyond_doubt() -> None:
+    clocks = Clocks()
+    assert clocks.site.at_least() == NOW - 7 * DAY
+    assert clocks.site.at_least(NOW + DAY) == NOW - 6 * DAY
+    clocks.site.note_date(NOW - 2 * DAY)
+    assert clocks.site.at_least() == NOW - 9 * DAY, "not believed"
+    clocks.site.learn(NOW + HOUR)
+    assert (clocks.site.at_least(), clocks.site.doubt) == (NOW + HOUR, timedelta(0))
 
 
 def test_a_single_date_is_believed_when_it_agrees_with_what_was_learnt() -> None:

@@ -240,7 +240,6 @@ async def test_the_rate_limit_is_passed_before_each_page_and_list(
         ({"video": {}, "imagePost": None}, "no_media"),
         ({"imagePost": {"images": [{}] * 101}}, "unreadable"),
         ({"author": {"id": "1", "uniqueId": "somebody"}}, "foreign"),
-        ({"isAd": True}, None),
         ({"story": {"ExpiredAt": 1_700_000_000_000}, "createTime": 1_600_000_000}, None),
     ],
 )
@@ -266,6 +265,16 @@ async def test_entries_without_an_id_are_counted_once_and_not_as_held_back_too(
     async with reading(tiktok, {**stuck, "MaxCursor": 1}, {**stuck, "MaxCursor": 2}) as client:
         found = await find(client, "alice")
     assert found.left_out == {"unreadable": 1, "broken_off": 1}
+
+
+async def test_a_story_that_its_author_advertises_is_a_story(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    made = [alice.photo(item={"isAd": True})]
+    async with reading(tiktok, {}) as client:
+        assert ids(await find(client, "alice")) == [story.id for story in made]
+        made.append(alice.photo())
+        assert ids(await find(client, "alice")) == [story.id for story in made]
 
 
 async def test_another_accounts_advert_does_not_stand_in_for_a_story_held_back(

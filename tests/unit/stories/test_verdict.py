@@ -13,6 +13,7 @@ from stories.errors import (
     MediaUnavailable,
     NoSuchAccount,
     NotAStory,
+    PrivateAccount,
     Refused,
     RegionLocked,
     StoriesError,
@@ -23,6 +24,7 @@ from stories.errors import (
 from stories.verdict import Evidence, verdict
 
 DENIED = Unavailable("code 10204")
+REVIEWED = Unavailable("status_reviewing", withheld=True)
 SAYS_ABSENT = Gone("item doesn't exist", proven=False)
 KEPT = Refused("403")
 
@@ -40,7 +42,41 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
     ),
     "listed, changed": ({"page_error": KEPT, "left_out": UpstreamChanged()}, Refused),
     "denied, no more": ({"page_error": DENIED}, Unavailable),
-    "denied, whole list": ({"page_error": DENIED, "absent": True}, Gone),
+    "denied, whole list of anybody": ({"page_error": DENIED, "absent": True}, Unavailable),
+    "denied, whole list of its author": (
+        {"page_error": DENIED, "absent": True, "author_is_certain": True},
+        Gone,
+    ),
+    "denied, whole list of its author, no story marked": (
+        {"page_error": DENIED, "absent": True, "author_is_certain": True, "is_story": False},
+        Gone,
+    ),
+    "denied, whole list of its author, a post is wanted": (
+        {
+            "page_error": DENIED,
+            "absent": True,
+            "author_is_certain": True,
+            "is_story": False,
+            "posts": True,
+        },
+        Unavailable,
+    ),
+    "withheld for now, oEmbed denies it": (
+        {"page_error": REVIEWED, "exists": False, "absent": True, "author_is_certain": True},
+        Unavailable,
+    ),
+    "withheld for now, by its embed": (
+        {"page_error": DENIED, "embed_error": REVIEWED, "exists": False, "absent": True},
+        Unavailable,
+    ),
+    "withheld for now, until its day was over": (
+        {"page_error": REVIEWED, "day_is_over": True},
+        Gone,
+    ),
+    "a withheld post, of yesterday": (
+        {"page_error": REVIEWED, "day_is_over": True, "is_story": False},
+        Unavailable,
+    ),
     "denied, day over": ({"page_error": DENIED, "day_is_over": True}, Gone),
     "denied, day over, no story": (
         {"page_error": DENIED, "day_is_over": True, "is_story": False},
@@ -125,6 +161,60 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
     "kept, oEmbed and list know none": (
         {"page_error": KEPT, "exists": False, "absent": True},
         Gone,
+    ),
+    "kept, whole list of its author, a post is wanted": (
+        {
+            "page_error": KEPT,
+            "absent": True,
+            "author_is_certain": True,
+            "is_story": False,
+            "posts": True,
+        },
+        Refused,
+    ),
+    "kept, oEmbed knows none, a post is wanted": (
+        {
+            "page_error": UpstreamDown(),
+            "exists": False,
+            "absent": True,
+            "is_story": False,
+            "posts": True,
+        },
+        UpstreamDown,
+    ),
+    "denied, the link's account is private": (
+        {"page_error": DENIED, "list_error": PrivateAccount()},
+        PrivateAccount,
+    ),
+    "denied, oEmbed too, the link's account is private": (
+        {"page_error": DENIED, "exists": False, "list_error": PrivateAccount()},
+        PrivateAccount,
+    ),
+    "denied, oEmbed knows it, the link's account is private": (
+        {"page_error": DENIED, "exists": True, "list_error": PrivateAccount()},
+        Unavailable,
+    ),
+    "kept, the link's account is private": (
+        {"page_error": KEPT, "list_error": PrivateAccount()},
+        Refused,
+    ),
+    "kept, oEmbed and embed know none, list partial": (
+        {
+            "page_error": UpstreamDown(),
+            "exists": False,
+            "embed_error": Unavailable(),
+            "list_is_partial": True,
+        },
+        UpstreamDown,
+    ),
+    "kept, oEmbed and embed know none, list kept": (
+        {
+            "page_error": UpstreamDown(),
+            "exists": False,
+            "embed_error": Unavailable(),
+            "list_error": KEPT,
+        },
+        UpstreamDown,
     ),
     "kept, oEmbed and embed know none": (
         {"page_error": KEPT, "exists": False, "embed_error": Unavailable()},

@@ -13,7 +13,7 @@ from jobs.models import Audio, Item
 from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
-from stories.errors import AgeRestricted
+from stories.errors import Advert, AgeRestricted
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.fetching.stage import Stage, a_story, ended, listed
 
@@ -99,3 +99,17 @@ def test_what_an_earlier_attempt_of_the_leader_learned_is_not_taken_for_its_list
         events = [event for event in attempt.events(workspace) if event is not None]
     assert [event.left_out for event in events] == [{}]  # type: ignore[union-attr]
     assert attempt.complete
+
+
+def test_a_follower_of_an_advert_is_told_that_it_is_one(
+    leader: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader.stories.all().delete()
+    Item.objects.filter(pk=leader.pk).update(listed_at=None, left_out={})
+    detail = "it leads to where the app is offered"
+    ending(monkeypatch, leader, state=S.EMPTY, error_code="advert", error_detail=detail)
+    bob = running("bob")
+    with pytest.raises(Advert, match="where the app is offered"):
+        pipeline.run(Claim(bob.pk, bob.attempt))
+    bob.refresh_from_db()
+    assert bob.listed_at is None

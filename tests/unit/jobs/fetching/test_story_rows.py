@@ -262,3 +262,28 @@ def test_a_row_written_before_there_was_such_a_column_knows_of_nothing(stage: St
     item = make_item(attempt=2, created_at=timezone.now() - timedelta(days=1))
     assert item.left_out == {}
     assert run(stage, item, listed()) == Outcome(S.EMPTY)
+
+
+# --- what an earlier attempt saved ----------------------------------------------------------------
+
+
+def test_stories_saved_earlier_and_not_listed_now_are_not_missing(stage: Stage) -> None:
+    soon = timezone.now() + timedelta(hours=1)
+    made = [a_story(number, leaves_at=soon) for number in (1, 2, 3, 4)]
+    item = make_item()
+    first = [event for story in made[:3] for event in (stage.file(story), ended(story))]
+    item = attempt(stage, item, listed(*made[:3], held_back=1), *first)
+    assert (item.state, item.left_out) == (S.QUEUED, {"held_back": 1})
+    rest = (stage.file(made[3]), ended(made[3]))
+    item = attempt(stage, item, listed(made[3], held_back=3), *rest)
+    assert (item.state, item.left_out) == (S.DONE, {})
+
+
+def test_stories_saved_earlier_that_are_over_do_not_stand_for_those_held_back(
+    stage: Stage,
+) -> None:
+    over = a_story(1, leaves_at=timezone.now() - timedelta(hours=1))
+    later = a_story(2, leaves_at=timezone.now() + timedelta(hours=1))
+    item = attempt(stage, make_item(), listed(over, held_back=1), stage.file(over), ended(over))
+    item = attempt(stage, item, listed(later, held_back=2), stage.file(later), ended(later))
+    assert item.left_out == {"held_back": 2}

@@ -119,6 +119,35 @@ async def test_redirects_within_the_site_are_followed_and_each_waits_for_the_rat
     assert len(acquired) == 2, "media is not paced"
 
 
+@pytest.mark.parametrize(
+    "host", ["us.tiktok.com", "www.tiktokv.us", "US.TikTok.com", "www.us.tiktok.com"]
+)
+async def test_a_redirect_to_a_regions_host_is_asked_for_on_our_own(host: str) -> None:
+    hosts: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        if request.url.path == "/@somebody":
+            return httpx.Response(302, headers={"Location": f"https://{host}/@SomeBody?x=1"})
+        return httpx.Response(200, content=b"page")
+
+    page = await session_on(handler).get_page(PROFILE)
+    assert (page.body, page.url) == (b"page", "https://www.tiktok.com/@SomeBody?x=1")
+    assert set(hosts) == {"www.tiktok.com"}
+
+
+async def test_a_page_that_is_only_on_a_regions_host_is_not_asked_for_again() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "https://us.tiktok.com/@somebody"})
+
+    with pytest.raises(UpstreamChanged, match="only on us"):
+        await session_on(handler).get_page("https://www.tiktok.com/@somebody")
+    assert len(asked) == 1
+
+
 async def test_endless_redirects_end() -> None:
     asked: list[int] = []
 

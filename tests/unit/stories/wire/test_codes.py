@@ -99,7 +99,7 @@ WHY_NOT_SHOWN: dict[str, tuple[str, type[StoriesError]]] = {
 
 @pytest.mark.parametrize(("words", "kind"), WHY_NOT_SHOWN.values(), ids=WHY_NOT_SHOWN.keys())
 @pytest.mark.parametrize("key", ["statusMsg", "status_msg"])
-@pytest.mark.parametrize("code", [10204, "10204", 10204.0], ids=["number", "text", "float"])
+@pytest.mark.parametrize("code", [10204, "10204", 10204.0, "10204.0"], ids=repr)
 def test_the_words_beside_10204_say_why(
     words: str, kind: type[StoriesError], key: str, code: Any
 ) -> None:

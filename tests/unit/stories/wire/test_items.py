@@ -255,7 +255,7 @@ def test_an_emptied_item_in_its_embed_says_why(
         ({"privateItem": True}, "private"),
         ({"takeDown": True}, "expired"),
         ({"isReviewing": True}, "not_ready"),
-        ({}, "foreign"),
+        ({}, "unreadable"),
     ],
     ids=["classified", "private", "taken down", "under review", "no reason given"],
 )
@@ -297,7 +297,7 @@ def test_a_page_that_only_says_it_is_a_story() -> None:
     html = scope("webapp.video-detail", {"statusCode": 10235, "itemInfo": {}})
     with pytest.raises(errors.Unavailable):
         wire.page_item(html, STORY_ID, now=NOW)
-    assert wire.page_clue(html, STORY_ID) == wire.ItemClue(is_story=True)
+    assert wire.page_clue(html, STORY_ID) == wire.ItemClue(is_story=True, exists=True)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ DROPPED: dict[str, tuple[dict[str, Any], str | None]] = {
     "renamed": ({"author": {"id": USER_ID, "uniqueId": "new.name"}}, None),
     "private": ({"privateItem": True}, "private"),
     "secret": ({"secret": True}, "private"),
-    "advertisement": ({"isAd": True}, "ad"),
+    "the author's own advertisement": ({"isAd": True}, None),
     "another author's advertisement": ({"isAd": True, "author": {"id": "1"}}, "foreign_ad"),
     "expired now": ({"story": {"ExpiredAt": int(NOW.timestamp()) * 1000}}, "expired"),
     "expires next second": ({"story": {"ExpiredAt": (int(NOW.timestamp()) + 1) * 1000}}, None),
@@ -120,10 +120,10 @@ def test_an_account_known_by_its_id_alone_needs_a_name(owner: dict[str, Any]) ->
 
 
 def test_what_was_left_out_is_told_by_id() -> None:
-    second = story_item(id="7626099422044159983", isAd=True)
+    second = story_item(id="7626099422044159983", isAd=True, author={"id": "1"})
     found = read(listing(story_item(privateItem=True), second, None))
-    assert found.left_out == {STORY_ID: "private", "7626099422044159983": "ad"}
-    assert found.dropped == {"private": 1, "ad": 1, "unreadable": 1}
+    assert found.left_out == {STORY_ID: "private", "7626099422044159983": "foreign_ad"}
+    assert found.dropped == {"private": 1, "foreign_ad": 1, "unreadable": 1}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_was_left_out_is_told_by_id() -> None:
         ("no_media", errors.UpstreamChanged),
         ("unreadable", errors.UpstreamChanged),
         ("foreign", None),
-        ("ad", None),
+        ("foreign_ad", None),
     ],
 )
 def test_what_a_reason_means_for_the_one_item(reason: str, kind: type[StoriesError] | None) -> None:
@@ -150,6 +150,34 @@ def test_ordered_and_each_once() -> None:
     assert [story.id for story in found.stories] == [STORY_ID, "7626099422044159983"]
     assert found.dropped == {"unreadable": 2}
     assert found.listed_ids == {STORY_ID, "7626099422044159983"}
+
+
+def test_words_of_no_meaning_leave_a_list_empty() -> None:
+    found = read(body({"statusCode": 0, "statusMsg": "success", "itemList": []}))
+    assert (found.stories, found.dropped) == ((), {})
+
+
+def test_of_an_endless_page_the_first_entries_are_read_and_the_rest_is_counted() -> None:
+    found = read(listing(story_item(), *[{}] * 199, story_item(id="7626099422044159983")))
+    assert [story.id for story in found.stories] == [STORY_ID]
+    assert found.dropped == {"unreadable": 200}
+    assert found.details == {"unreadable": "itemList holds 201 entries"}
+
+
+@pytest.mark.parametrize("total", [2, "2", " 2 ", 2.0])
+def test_a_count_is_a_number_however_it_is_written(total: Any) -> None:
+    assert read(listing(story_item(), TotalCount=total)).total == 2
+
+
+def test_without_any_time_a_listed_story_is_over_when_it_is_beyond_doubt() -> None:
+    later, author = LEAVES + timedelta(days=3), Author(id=USER_ID, name="sample.user")
+    answer = listing(story_item())
+    for doubt, kept in ((0, 0), (4, 1), (2, 0)):
+        found = wire.story_page(answer, author, now=later, doubt=timedelta(days=doubt))
+        assert len(found.stories) == kept
+    told = listing(story_item(), extra={"now": int(later.timestamp() * 1000)})
+    found = wire.story_page(told, author, now=later, doubt=timedelta(days=4))
+    assert found.dropped == {"expired": 1}
 
 
 def test_server_clock_wins() -> None:
@@ -238,7 +266,11 @@ LIST_ERRORS: dict[str, tuple[bytes, type[StoriesError]]] = {
     "code is NaN": (b'{"statusCode": NaN}', errors.UpstreamChanged),
     "list is an object": (body({"statusCode": 0, "itemList": {}}), errors.UpstreamChanged),
     "list is a number": (body({"statusCode": 0, "itemList": 0}), errors.UpstreamChanged),
-    "list is endless": (listing(*[{}] * 201), errors.UpstreamChanged),
+    "words alone": (body({"statusCode": 0, "statusMsg": "author_secret"}), errors.PrivateAccount),
+    "words beside nothing": (
+        body({"statusCode": 0, "itemList": [], "TotalCount": 0, "status_msg": "author_status"}),
+        errors.NoSuchAccount,
+    ),
     "array": (b"[]", errors.UpstreamChanged),
     "string": (b'"x"', errors.UpstreamChanged),
     "null": (b"null", errors.UpstreamChanged),
@@ -263,8 +295,8 @@ def test_an_unreadable_list_is_never_no_story(answer: bytes, kind: type[StoriesE
     ("dropped", "kind"),
     [
         ({}, None),
-        ({"expired": 3, "ad": 1, "foreign_ad": 2}, None),
-        ({"expired": 3, "private": 1, "ad": 1}, errors.PrivatePost),
+        ({"expired": 3, "foreign_ad": 2}, None),
+        ({"expired": 3, "private": 1, "foreign_ad": 1}, errors.PrivatePost),
         ({"expired": 1, "no_media": 1}, errors.UpstreamChanged),
         ({"unreadable": 2}, errors.UpstreamChanged),
         ({"foreign": 2}, errors.UpstreamChanged),
