@@ -6,8 +6,8 @@ import logging
 from datetime import timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
 
 from jobs.fetching import pipeline
 from jobs.files import store
@@ -151,7 +151,7 @@ def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.Monkey
 
 
 def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(
-    stage: Stage, settings: SettingsWrapper
+    stage: Stage, settings: LazySettings
 ) -> None:
     """Others with whom the file is shared learn nothing of its owner's."""
     settings.TIME_ZONE = "Europe/Berlin"
