@@ -86,7 +86,7 @@ def test_a_diagnosis_through_the_page(visit: Open) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     text = page.input_value("#text")
     assert page.evaluate("navigator.clipboard.readText()") == text
-    for part in ("database", "redis", "worker", "disk", "clock", "profile", "list", "media"):
+    for part in ("database", "Redis", "worker", "disk", "clock (", "profile", "list", "media "):
         assert f"ok    {part}" in text, text
     assert "1024 bytes of" in text
     assert "through a proxy, an extra authority" in text
