@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import BinaryIO, Literal
 
@@ -43,13 +43,15 @@ class HarvestOptions:
     """Options of one harvest.
 
     prefer: the order of renditions (renditions.rank). posts: save an ordinary post too. audio: the
-    sound as a file of its own. posters: also make a small picture of each story, for pages.
+    sound as a file of its own. posters: also make a small picture of each story, for pages. zone:
+    of the clock on which a converted picture says when its story was posted.
     """
 
     prefer: Literal["compatible", "highest"] = "compatible"
     posts: bool = False
     audio: Literal["none", "m4a", "mp3"] = "none"
     posters: bool = True
+    zone: tzinfo = UTC
 
 
 async def harvest(
@@ -242,7 +244,11 @@ class _Harvest:
             )
         if media.kind is MediaKind.PICTURE and verified.content_type in CONVERTED_TYPES:
             convert = partial(
-                derive.as_jpeg, source, posted_at=story.posted_at, checked=verified.checked
+                derive.as_jpeg,
+                source,
+                posted_at=story.posted_at,
+                zone=self.options.zone,
+                checked=verified.checked,
             )
             await self._derive(story, media, "converted", draft, convert)
         audio = self.options.audio

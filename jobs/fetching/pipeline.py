@@ -120,6 +120,8 @@ def _fetch(
         prefer="highest" if item.job.prefer == "highest" else "compatible",
         posts=item.job.posts,
         audio=_AUDIO[Audio(item.job.audio)],
+        # Not the owner's zone: others whom the file is shared with would learn it.
+        zone=timezone.get_default_timezone(),
     )
     target, known = target_of(item), frozenset(have)
     with bridge.current().stream(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -78,16 +78,21 @@ def poster(file: BinaryIO, content_type: str, out: BinaryIO) -> Verified:
 
 
 def as_jpeg(
-    file: BinaryIO, out: BinaryIO, *, posted_at: datetime | None = None, checked: bool = True
+    file: BinaryIO,
+    out: BinaryIO,
+    *,
+    posted_at: datetime | None = None,
+    zone: tzinfo = UTC,
+    checked: bool = True,
 ) -> Verified:
     """Write a picture as an upright JPEG of equal size, transparency on white.
 
     An animation gives its first frame. posted_at: aware, the date written into it when the picture
-    has none of its own. checked: of the picture, for the result.
+    has none of its own, on the clock of zone. checked: of the picture, for the result.
     """
     with open_picture(file, sniff_file(file)) as image:
         image.load()
-        dates = picture_dates.read_dates(image) or picture_dates.of_moment(posted_at)
+        dates = picture_dates.read_dates(image) or picture_dates.of_moment(posted_at, zone)
         made = _save_jpeg(_without_alpha(_upright(image)), out, JPEG_QUALITY, dates)
         return replace(made, checked=checked)
 

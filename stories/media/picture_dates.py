@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from stories.media.decoders import load_pillow
@@ -42,12 +42,31 @@ def read_dates(image: Image.Image) -> Mapping[int, str] | None:
     return dates
 
 
-def of_moment(moment: datetime | None) -> Mapping[int, str] | None:
-    """The dates of a picture taken at a moment, in UTC and saying so. moment: aware, or None."""
+def of_moment(moment: datetime | None, zone: tzinfo = UTC) -> Mapping[int, str] | None:
+    """The dates of a picture taken at a moment, on a zone's clock and with its offset from UTC.
+
+    moment: aware, or None.
+    """
     if moment is None:
         return None
-    text = moment.astimezone(UTC).strftime("%Y:%m:%d %H:%M:%S")
-    return {TAKEN: text, DIGITIZED: text, _TAKEN_ZONE: "+00:00", _DIGITIZED_ZONE: "+00:00"}
+    local = _on_clock(moment, zone)
+    text = local.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds").replace("-", ":")
+    offset = f"{local:%z}"
+    offset = f"{offset[:3]}:{offset[3:]}"
+    return {TAKEN: text, DIGITIZED: text, _TAKEN_ZONE: offset, _DIGITIZED_ZONE: offset}
+
+
+def _on_clock(moment: datetime, zone: tzinfo) -> datetime:
+    """The moment on the zone's clock; on UTC's where that cannot be, or where EXIF cannot hold it.
+
+    It has no year 0 or 10000, and EXIF no offset of hours, minutes and seconds.
+    """
+    try:
+        local = moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return moment.astimezone(UTC)
+    offset = local.utcoffset()
+    return moment.astimezone(UTC) if offset is None or offset % timedelta(minutes=1) else local
 
 
 def as_exif(dates: Mapping[int, str]) -> bytes:

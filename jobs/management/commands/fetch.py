@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
 from jobs.lines import read_lines
 from jobs.ops.findings import clock_difference
@@ -109,6 +110,7 @@ class Command(BaseCommand):
                         posts=options["posts"],
                         audio=options["audio"],
                         posters=False,
+                        zone=timezone.get_default_timezone(),
                     ),
                     rate_limit=RunRateLimit(env.list_rate, env.list_burst),
                     concurrency=env.item_concurrency,

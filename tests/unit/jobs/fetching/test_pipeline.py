@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -147,3 +148,12 @@ def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.Monkey
     item.refresh_from_db()
     assert item.heartbeat_at
     assert item.heartbeat_at > old
+
+
+def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(
+    stage: Stage, settings: Any
+) -> None:
+    """Others with whom the file is shared learn nothing of its owner's."""
+    settings.TIME_ZONE = "Europe/Berlin"
+    run(stage, make_item(make_job(time_zone="Asia/Tokyo")), listed())
+    assert str(stage.asked["options"].zone) == "Europe/Berlin"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image, ImageCms
@@ -111,3 +112,30 @@ def test_a_broken_block_is_no_reason_to_make_nothing() -> None:
 def test_utc_moments_stay_what_they_are() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert dates(converted(picture("WEBP"), moment))[0] == "2026:01:02 03:04:05"
+
+
+NEAR_MIDNIGHT = datetime(2026, 11, 20, 23, 30, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "taken", "offset"),
+    [
+        (NEAR_MIDNIGHT, ZoneInfo("Europe/Berlin"), "2026:11:21 00:30:05", "+01:00"),
+        (NEAR_MIDNIGHT, ZoneInfo("America/St_Johns"), "2026:11:20 20:00:05", "-03:30"),
+        (NEAR_MIDNIGHT.replace(month=7), ZoneInfo("Europe/Berlin"), "2026:07:21 01:30:05",
+         "+02:00"),
+        (NEAR_MIDNIGHT, timezone(timedelta(minutes=53, seconds=28)), "2026:11:20 23:30:05",
+         "+00:00"),
+        (datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Tokyo"), "9999:12:31 23:59:59", "+00:00"),
+        (datetime.min.replace(tzinfo=UTC), ZoneInfo("America/New_York"), "0001:01:01 00:00:00",
+         "+00:00"),
+    ],
+)  # fmt: skip
+def test_the_posting_time_on_the_clock_of_the_instance(
+    moment: datetime, zone: tzinfo, taken: str, offset: str
+) -> None:
+    out = io.BytesIO()
+    derive.as_jpeg(io.BytesIO(picture("WEBP")), out, posted_at=moment, zone=zone)
+    out.seek(0)
+    with Image.open(out) as image:
+        assert dates(image) == (taken, offset, taken)
