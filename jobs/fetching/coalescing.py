@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs.errors import BY_CODE
+from jobs.errors import BY_CODE, OurLimit
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
@@ -30,7 +30,7 @@ from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories import structures
 from stories.errors import AccessError, MediaCorrupt, StoriesError
-from stories.events import Event, FileReady, Listed, StoryFinished
+from stories.events import Event, FileReady, Listed, MediaFailed, StoryFinished
 from stories.left_out import LeftOutReason, stored
 from stories.media import derive
 from stories.media.download import digest
@@ -126,6 +126,7 @@ class Leader:
         self._left_out: Mapping[LeftOutReason, int] = {}
         self._taken: set[tuple[UUID, str, int]] = set()
         self._media: dict[UUID, int] = {}
+        self._refused: dict[tuple[UUID, int], OurLimit] = {}
         self._finished: set[str] = set()
         self.complete = False
 
@@ -191,18 +192,37 @@ class Leader:
             if story is None or (story.pk, file.role, file.position) in self._taken:
                 continue
             self._taken.add((story.pk, file.role, file.position))
+            if (story.pk, file.position) in self._refused:
+                continue  # made of a file there is no room for
             ours = (story.tiktok_id, file.position) in have
-            ready = None if ours else reuse(file, story, workspace)
+            try:
+                ready = None if ours else reuse(file, story, workspace)
+            except OurLimit as error:
+                yield from self._refuse(file, story, error)
+                continue
             if ours or ready is not None:
                 self._media[story.pk] = self._media.get(story.pk, 0) + (file.role == Role.MEDIA)
             if ready is not None:
                 yield from self._with_audio(ready, workspace)
         for story in stories:
-            whole = self._media.get(story.pk) == story.media_count
+            refused = [error for key, error in self._refused.items() if key[0] == story.pk]
+            saved = self._media.get(story.pk, 0)
+            whole = saved + len(refused) == story.media_count
             if story.state == ItemState.DONE and whole and story.tiktok_id not in self._finished:
                 self._finished.add(story.tiktok_id)
-                count = story.media_count
-                yield StoryFinished(story_id=story.tiktok_id, saved=count, expected=count)
+                yield StoryFinished(
+                    story_id=story.tiktok_id,
+                    saved=saved,
+                    expected=story.media_count,
+                    error=refused[0] if refused else None,
+                )
+
+    def _refuse(self, file: Artifact, story: Story, error: OurLimit) -> Iterator[MediaFailed]:
+        """The follower has no room for a file: a failure where it is a medium; others go on."""
+        logger.info("no room for another item's %s: %s", file.role, error.code)
+        if file.role == Role.MEDIA:
+            self._refused[story.pk, file.position] = error
+            yield MediaFailed(story_id=story.tiktok_id, position=file.position, error=error)
 
     def _with_audio(self, ready: FileReady, workspace: Workspace) -> Iterator[FileReady]:
         """A reused file, and its audio track where the leader has none in the form we want."""

@@ -223,15 +223,6 @@ def test_who_is_not_there_is_not_there_for_anyone(
         follow(running("bob"))
 
 
-def test_the_followers_own_limit_holds(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
-    bob = running("bob")
-    Quota.objects.create(owner=bob.owner, stored_bytes=4)
-    finishing(monkeypatch, leader, lambda: settle(leader, S.DONE))
-    with pytest.raises(QuotaExceeded):
-        follow(bob)
-    assert not Artifact.objects.filter(item=bob, role=Role.MEDIA).exists()
-
-
 # --- sound ---
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.utils import timezone
 
 from jobs.fetching import pipeline
@@ -151,7 +151,7 @@ def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.Monkey
 
 
 def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(
-    stage: Stage, settings: LazySettings
+    stage: Stage, settings: Any
 ) -> None:
     """Others with whom the file is shared learn nothing of its owner's."""
     settings.TIME_ZONE = "Europe/Berlin"

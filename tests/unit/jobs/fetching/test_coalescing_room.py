@@ -1,0 +1,75 @@
+"""A follower's own limit: of what another line fetches it keeps what fits, and asks for no more."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from jobs.errors import QuotaExceeded
+from jobs.fetching import coalescing, pipeline
+from jobs.models import Artifact, Item, Quota, Role
+from jobs.queue import claims, shutdown
+from jobs.queue.claims import Claim
+from jobs.queue.settling import Outcome
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+def running(owner: str) -> Item:
+    return make_item(make_job(make_user(owner)), name="someone", state=S.RUNNING)
+
+
+@pytest.fixture(autouse=True)
+def _leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alice's item leads with three photos, each with a preview; it is done while Bob's waits."""
+    item = running("alice")
+    assert claims.try_lead(Claim(item.pk, item.attempt), coalescing.fetch_key(item))
+    Item.objects.filter(pk=item.pk).update(listed_at=timezone.now(), author_name="someone")
+    for tiktok_id, content in (("77", b"photo"), ("78", b"a large one"), ("79", b"photo")):
+        story = make_story(item, tiktok_id=tiktok_id)
+        make_artifact(story, content=content)
+        make_artifact(story, content=b"small", role=Role.POSTER, position=1)
+
+    def wait(_seconds: float) -> bool:
+        Item.objects.filter(pk=item.pk).update(state=S.DONE, fetch_key=None)
+        return False
+
+    monkeypatch.setattr(shutdown.shutdown_requested, "wait", wait)
+
+
+def follow(stored_bytes: int) -> tuple[Item, Outcome]:
+    """Bob's item, and how it ended without a harvest, where he may have so many bytes."""
+    item = running("bob")
+    Quota.objects.create(owner=item.owner, stored_bytes=stored_bytes)
+    return item, pipeline.run(Claim(item.pk, item.attempt))
+
+
+def test_what_fits_is_kept_and_previews_need_no_room() -> None:
+    item, outcome = follow(10)
+    assert outcome.state == S.PARTIAL
+    assert isinstance(outcome.error, QuotaExceeded)
+    kept = item.artifacts.order_by("story__tiktok_id", "role")
+    assert list(kept.values_list("story__tiktok_id", "role")) == [
+        ("77", Role.MEDIA),
+        ("77", Role.POSTER),
+        ("79", Role.MEDIA),
+        ("79", Role.POSTER),
+    ]
+    states = item.stories.order_by("tiktok_id").values_list("state", "error_code")
+    assert list(states) == [(S.DONE, ""), (S.FAILED, "quota_exceeded"), (S.DONE, "")]
+
+
+def test_where_nothing_fits_nothing_is_saved() -> None:
+    item, outcome = follow(4)
+    assert outcome.state == S.FAILED
+    assert isinstance(outcome.error, QuotaExceeded)
+    assert not Artifact.objects.filter(item=item).exists()
+
+
+def test_where_all_media_fit_it_is_done() -> None:
+    item, outcome = follow(21)
+    assert outcome == Outcome(S.DONE)
+    assert item.artifacts.count() == 6
