@@ -132,7 +132,9 @@ class Env(BaseSettings):
         0, ge=0, description="Most lines one user may send in a day (UTC); 0 = no limit."
     )
     quota_bytes: Size = Field(
-        ByteSize(0), description="Most bytes of saved files one user may have; 0 = no limit."
+        ByteSize(0),
+        description="Most bytes of saved files one user may have, previews not counted; 0 = no "
+        "limit.",
     )
     secret_key: SecretStr | None = Field(
         None,

@@ -280,12 +280,7 @@ class Session:
                 return page
             if is_login_page(page.location):
                 raise self.login_wall(_without_query(url))
-            # A region's own host is not asked; where it has to be, the page is kept from us.
-            target = on_page_host(page.location)
-            if target == url != page.location:
-                host = urlsplit(page.location).netloc
-                raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
-            url = target
+            url = _redirected(url, page.location)
         raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _get_past_challenge(self, url: str, purpose: Purpose, referer: str | None) -> Page:
@@ -395,6 +390,18 @@ class Session:
                 raise MediaUnavailable(f"{host} leads to the sign-in page")
             url = target
         raise MediaUnavailable(f"more than {MAX_REDIRECTS} redirects, last {host}")
+
+
+def _redirected(url: str, location: str) -> str:
+    """Where a page of `url` is asked for that is said to be at `location`.
+
+    A region's own host is not asked: raises UpstreamChanged where it has to be.
+    """
+    target = on_page_host(location)
+    if target == url != location:
+        host = urlsplit(location).netloc
+        raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
+    return target
 
 
 def _without_query(url: str) -> str:

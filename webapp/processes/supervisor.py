@@ -57,8 +57,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
         self.output_fd = self.pulse_fd = -1
         self.was_heard = False
-        self.missed_looks = 0
-        self.being_ended = False
+        self.missed_looks, self.being_ended = 0, False
         self.start_at: float | None = None
         self.kill_at: float | None = None
         self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
@@ -77,8 +76,7 @@ class Child:
             if os.getppid() != parent:  # we died before the line above
                 os._exit(1)
 
-        self.start_at = self.kill_at = None
-        self.being_ended = False
+        self.start_at, self.kill_at, self.being_ended = None, None, False
         argv, pulse_fds = self.argv, self.open_pulse()
         if pulse_fds:
             argv = [*argv, "--pulse-fd", str(pulse_fds[0])]
