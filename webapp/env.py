@@ -133,8 +133,8 @@ class Env(BaseSettings):
     )
     quota_bytes: Size = Field(
         ByteSize(0),
-        description="Most bytes of saved files one user may have, previews not counted; 0 = no "
-        "limit.",
+        description="Most bytes of saved files one user may have, to which previews are added; 0 = "
+        "no limit.",
     )
     secret_key: SecretStr | None = Field(
         None,

@@ -366,8 +366,8 @@ class QuotaOut(BaseModel):
 class UsageOut(BaseModel):
     """What this user uses.
 
-    items_per_day: of today, in UTC; refused lines are not counted. stored_bytes: of all files but
-    previews (label `poster`).
+    items_per_day: of today, in UTC; refused lines are not counted. stored_bytes: of all files;
+    previews (label `poster`) may go beyond the limit.
     """
 
     active_items: int

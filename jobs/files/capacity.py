@@ -16,7 +16,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import Min, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -57,16 +57,11 @@ def is_scarce(free_bytes: int) -> bool:
 
 
 def counts_for_quota(role: str) -> bool:
-    """Whether files of a role (`Role`) count for their owner's quota.
+    """Whether files of a role (`Role`) have to fit into their owner's quota.
 
-    Previews do not: nobody asked for one, and none may take the room of a file somebody asked for.
+    Previews need not: nobody asked for one, and none may take the room of what was asked for.
     """
     return role != Role.POSTER
-
-
-def quota_files() -> QuerySet[Artifact]:
-    """The present files that count for their owner's quota, in no order."""
-    return Artifact.objects.filter(removed_at=None).exclude(role=Role.POSTER).order_by()
 
 
 def used_bytes(owner_id: int | None = None) -> int:
@@ -76,12 +71,13 @@ def used_bytes(owner_id: int | None = None) -> int:
     Of the whole instance's, files that are one on the disk (hard links) count once; of one user's,
     each file that counts for the quota does so in full, whoever else has it.
     """
+    artifacts = Artifact.objects.filter(removed_at=None).order_by()
     if owner_id is None:
-        artifacts = Artifact.objects.filter(removed_at=None).order_by()
         content = artifacts.annotate(content=Coalesce("content_id", "id"))
         total = content.values("content", "size_bytes").distinct().aggregate(n=Sum("size_bytes"))
     else:
-        total = quota_files().filter(owner_id=owner_id).aggregate(n=Sum("size_bytes"))
+        counted = artifacts.filter(owner_id=owner_id).exclude(role=Role.POSTER)
+        total = counted.aggregate(n=Sum("size_bytes"))
     return int(total["n"] or 0)
 
 

@@ -51,8 +51,8 @@ class Usage:
     """One user's limits and what they use of them.
 
     active_items: lines queued or running. items_per_day: lines sent since midnight UTC, refused
-    ones not counted. stored_bytes: of files that were not deleted yet, previews not counted.
-    day_ends_at: when the day's count begins anew.
+    ones not counted. stored_bytes: of files that were not deleted yet, previews included, which
+    may go beyond the limit. day_ends_at: when the day's count begins anew.
     """
 
     active_items: Use
@@ -109,7 +109,7 @@ def usages(user_ids: Iterable[Any], now: datetime | None = None) -> Mapping[Any,
     items = Item.objects.filter(owner__in=ids)
     active = _count(items.open())
     sent = _count(items.filter(created_at__gte=today).exclude(key=""))
-    files = capacity.quota_files().filter(owner__in=ids)
+    files = Artifact.objects.filter(owner__in=ids, removed_at=None).order_by()
     stored = dict(files.values_list("owner").annotate(total=Sum("size_bytes")))
     by_user = {}
     for user_id in ids:
@@ -169,7 +169,7 @@ def admit_retry(owner_id: Any, items: int) -> int:
 
 
 def require_stored_bytes_fit(owner_id: Any) -> None:
-    """Raise QuotaExceeded when a user's saved files take more than they may.
+    """Raise QuotaExceeded when a user's saved files, previews aside, take more than they may.
 
     Call it in the transaction that wrote their rows, or a part of it, which is then rolled back:
     every worker process reserves for itself, and what another one stored meanwhile is only seen

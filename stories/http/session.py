@@ -195,8 +195,7 @@ class Session:
         sibling._extra_try, sibling._served = self._extra_try, self._served
         if with_cookies:
             sibling._identity = self._identity
-            for cookie in self._jar:
-                sibling._jar.set_cookie(copy(cookie))
+            _copy_cookies(self._jar, sibling._jar)
         return sibling
 
     # --- identities ---------------------------------------------------------------------------
@@ -390,6 +389,11 @@ class Session:
                 raise MediaUnavailable(f"{host} leads to the sign-in page")
             url = target
         raise MediaUnavailable(f"more than {MAX_REDIRECTS} redirects, last {host}")
+
+
+def _copy_cookies(source: CookieJar, into: CookieJar) -> None:
+    for cookie in source:
+        into.set_cookie(copy(cookie))
 
 
 def _redirected(url: str, location: str) -> str:

@@ -56,8 +56,8 @@ class Child:
         self.silent_after_s: float = spec["silent_after_s"]
         self.process: subprocess.Popen[bytes] | None = None
         self.output_fd = self.pulse_fd = -1
-        self.was_heard = False
-        self.missed_looks, self.being_ended = 0, False
+        self.was_heard = self.being_ended = False
+        self.missed_looks = 0
         self.start_at: float | None = None
         self.kill_at: float | None = None
         self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
@@ -76,7 +76,7 @@ class Child:
             if os.getppid() != parent:  # we died before the line above
                 os._exit(1)
 
-        self.start_at, self.kill_at, self.being_ended = None, None, False
+        self.start_at = self.kill_at = None
         argv, pulse_fds = self.argv, self.open_pulse()
         if pulse_fds:
             argv = [*argv, "--pulse-fd", str(pulse_fds[0])]
@@ -131,7 +131,7 @@ class Child:
     def open_pulse(self) -> tuple[int, ...]:
         """Open the pipe a watched child beats into, unless it has a socket; the child's end."""
         self.close_pulse()
-        self.was_heard, self.missed_looks = False, 0
+        self.was_heard, self.being_ended, self.missed_looks = False, False, 0
         if not self.silent_after_s or self.socket:
             return ()
         self.pulse_fd, theirs = os.pipe()

@@ -36,8 +36,8 @@ def test_me(alice: Script) -> None:
     assert found == {
         "user": {"name": "alice"},
         "quota": {"active_items": None, "items_per_day": None, "stored_bytes": None},
-        "usage": {"active_items": 2, "items_per_day": 2, "stored_bytes": 14},
-    }, "a preview does not count"
+        "usage": {"active_items": 2, "items_per_day": 2, "stored_bytes": 20},
+    }
 
 
 def test_me_tells_limits_and_a_refusal_says_which(

@@ -16,14 +16,13 @@ from django.utils import timezone
 from jobs.errors import DiskFull, QuotaExceeded
 from jobs.fetching import recorder
 from jobs.fetching.file_rows import FileRows
-from jobs.files import deletion, store
+from jobs.files import capacity, deletion, store
 from jobs.files.capacity import reservations
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import sweep
 from jobs.models import Artifact, Item, Quota, Role
 from jobs.queue import actions, settling
 from jobs.queue.claims import Claim
-from jobs.queue.quotas import usage
 from jobs.queue.settling import Outcome
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.states import ItemState
@@ -294,7 +293,7 @@ def test_previews_take_no_room_from_what_was_asked_for(stage: Stage) -> None:
     Quota.objects.create(owner=item.owner, stored_bytes=410)
     assert run(stage, item, *photos_with_posters(stage, 4)) == Outcome(S.DONE)
     assert [role for role, _, _ in files(item)] == ["media", "poster"] * 4
-    assert usage(item.owner).stored_bytes.used == 400
+    assert capacity.used_bytes(item.owner_id) == 400
     check_disk()
 
 

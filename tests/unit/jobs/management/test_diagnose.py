@@ -60,7 +60,7 @@ def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
 def test_the_command_fails_when_something_does() -> None:
     code, text = run()
     assert code == 1
-    assert re.search(r"^fail +redis ", text, re.MULTILINE)
+    assert re.search(r"^fail +Redis ", text, re.MULTILINE)
     assert re.search(r"^ {16,}Is Storykeep running", text, re.MULTILINE)
 
 

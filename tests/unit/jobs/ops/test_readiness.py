@@ -168,9 +168,10 @@ def test_a_line_that_was_due_again_long_ago() -> None:
 )
 def test_a_line_that_is_not_left_lying(facts: dict[str, Any]) -> None:
     """facts: a span is so long ago when the test runs, which is not when it was collected."""
-    make_item(
-        **{name: ago(fact) if isinstance(fact, timedelta) else fact for name, fact in facts.items()}
-    )
+    columns: dict[str, Any] = {
+        name: ago(fact) if isinstance(fact, timedelta) else fact for name, fact in facts.items()
+    }
+    make_item(**columns)
     assert readiness.queue() == ""
 
 
