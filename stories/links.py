@@ -36,6 +36,8 @@ _SUBDOMAIN = re.compile(r"(?:[a-z0-9\-]+\.)+tiktok\.com")
 
 # From here on come the scripts that are written without spaces, where text may touch a link.
 _UNSPACED_SCRIPTS = "\u0e00"
+# Up to here they are Latin letters and the marks on them.
+_LATIN = "\u036f"
 
 # The first part of a path that is another kind of page, in words fit to show.
 _OTHER_PAGES = {
@@ -98,7 +100,7 @@ _MAX_ENCODINGS = 3
 _SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com"})
 _LITE_HOST = "lite.tiktok.com"
 # Parts before the one that says what a link is: a language, the app's pages for the world.
-_PREFIX = re.compile(r"[a-z]{2}(?:[-_][a-z]{2,4})?|i18n|h5")
+_PREFIX = re.compile(r"[a-z]{2}(?:[-_][a-z]{2,4}){0,2}|i18n|h5")
 _VERSION = re.compile(r"v[0-9]{1,2}")
 _ITEM_FORMS = frozenset({"video", "photo", "story", "stories", "item", "v"})
 _STORY_FORMS = frozenset({"story", "stories"})
@@ -163,14 +165,19 @@ def parse_redirect(url: str) -> Target:
     deep_link = _DEEP_LINK.fullmatch(url)
     if deep_link is None:
         return parse_url(url)
+    if not _segments(deep_link["path"]):
+        raise Advert("it only opens the app")
+    return _from_deep_link(deep_link)
+
+
+def _from_deep_link(deep_link: re.Match[str]) -> Target:
+    """The target of a link that opens it in the app. Raises NotUnderstood, UnsupportedLink."""
     match _segments(deep_link["path"]):
         case ["aweme", "detail", item_id, *_]:
             is_story = _has_story_parameter(deep_link["query"] or "")
             return _item(TargetKind.STORY if is_story else TargetKind.POST, item_id)
         case ["user", "profile", user_id, *_] if _USER_ID.fullmatch(user_id):
             return Target(kind=TargetKind.USER, user_id=user_id)
-        case []:
-            raise Advert("it only opens the app")
     raise UnsupportedLink(_OTHER_KIND)
 
 
@@ -214,6 +221,9 @@ def parse_link(link: str, *, following: str) -> Target:
     if parts is None or (not parts["scheme"] and not parts["path"] and "@" in parts["authority"]):
         raise NotUnderstood  # an e-mail address, most likely
     scheme = (parts["scheme"] or "https").lower()
+    deep_link = _DEEP_LINK.fullmatch(link)
+    if deep_link is not None:
+        return _from_deep_link(deep_link)
     if scheme not in {"https", "http"}:
         raise UnsupportedLink(f"{_OTHER_KIND} ({scheme[:20]})")
     host = _host(parts["authority"])
@@ -231,7 +241,10 @@ def parse_link(link: str, *, following: str) -> Target:
     short = _short_link(host, segments)
     if short is not None:
         return short
-    if goes_on and ends_open and segments:
+    # An id has no letters: those of another script that touch it are the text that goes on.
+    after_id = _ITEM_ID.fullmatch(segments[-1] if segments else "")
+    ends_plain = after_id and following.isalpha() and following > _LATIN
+    if goes_on and ends_open and segments and not ends_plain:
         raise NotUnderstood("the link goes on in letters TikTok does not use")
     try:
         return _from_path(segments, parts["query"] or "")

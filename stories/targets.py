@@ -57,6 +57,14 @@ _MENTION = re.compile(
     rf"(?<![\w.@/:%=&?#+\-])@([\w.\-{COMBINING_MARKS}]{{2,80}})"
     rf"(?![\w.\-{COMBINING_MARKS}]|[/\\%]\S)"
 )
+# "https:www.tiktok.com" and "https:/www.tiktok.com", as a slip of the finger leaves them.
+_LOST_SLASHES = re.compile(
+    r"(?<![\w@./:%=&?#+\-])(https?):/?(?=(?:[a-z0-9\-]{1,63}\.){0,3}tiktokv?\.[a-z]{2,3}(?![\w.]))",
+    re.IGNORECASE,
+)
+# As links are written in JSON and in programs.
+_ESCAPED = re.compile(r"\\u00(26|2f|3d|3f)", re.IGNORECASE)
+_ESCAPED_END = re.compile(r"(?:\\[nrt]?)+\Z")
 _QUOTES = "\"'“”‘’«»„*~|()[]{}<>`"
 _EDGES = _QUOTES + "_"
 _TRAILING = ".,;:!?…。、，！？：；" + _QUOTES.replace("~", "")
@@ -109,6 +117,8 @@ def _normalized(text: str) -> str:
     if _ENCODED_LINK.search(text):
         text = _ENCODED_LINK.sub(lambda link: " ".join(decoded(link[0]).split()), text)
         text = _plain_letters(text)
+    text = _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), text)
+    text = _LOST_SLASHES.sub(r"\1://", text)
     return _NO_SCHEME.sub("https://", text).strip()
 
 
@@ -244,7 +254,7 @@ def _from_prose(line: str) -> Target:
     """The first TikTok link in the line; else the refusal of its first link; else a mention."""
     refusal: InputError | None = None
     for match in _LINK.finditer(line):
-        link = match[0].rstrip(_TRAILING)
+        link = _ESCAPED_END.sub("", match[0].rstrip(_TRAILING))
         try:
             return parse_link(link, following=line[match.end() : match.end() + 1])
         except InputError as error:

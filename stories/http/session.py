@@ -163,8 +163,7 @@ class Session:
         self._search = search or IdentitySearch(identity_ladder(config.page_transport))
         self._clock = clock or SiteClock()
         self._identity: Identity | None = None
-        self._served = False
-        self._extra_try = _ExtraTry()
+        self._served, self._extra_try = False, _ExtraTry()
         self._unasked: Refusal | None = None
         self._login_wall: LoginRequired | None = None
         self._jar = CookieJar(_SendableCookiePolicy())
@@ -195,7 +194,8 @@ class Session:
         sibling._extra_try, sibling._served = self._extra_try, self._served
         if with_cookies:
             sibling._identity = self._identity
-            _copy_cookies(self._jar, sibling._jar)
+            for cookie in self._jar:
+                sibling._jar.set_cookie(copy(cookie))
         return sibling
 
     # --- identities ---------------------------------------------------------------------------
@@ -268,8 +268,7 @@ class Session:
 
         follow: False returns a redirect as it is, its target not checked. allow_empty: return a
         body of zero bytes instead of raising Refused. Raises Challenged, Refused, RateLimited,
-        LoginRequired (a redirect to the sign-in page), RegionLocked, UpstreamDown,
-        UpstreamChanged.
+        LoginRequired (it leads to the sign-in page), RegionLocked, UpstreamDown, UpstreamChanged.
         """
         for _ in range(MAX_REDIRECTS + 1):
             page = await self._get_past_challenge(url, purpose, referer)
@@ -279,7 +278,7 @@ class Session:
                 return page
             if is_login_page(page.location):
                 raise self.login_wall(_without_query(url))
-            url = _redirected(url, page.location)
+            url = _followed(url, page.location)
         raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _get_past_challenge(self, url: str, purpose: Purpose, referer: str | None) -> Page:
@@ -391,27 +390,22 @@ class Session:
         raise MediaUnavailable(f"more than {MAX_REDIRECTS} redirects, last {host}")
 
 
-def _copy_cookies(source: CookieJar, into: CookieJar) -> None:
-    for cookie in source:
-        into.set_cookie(copy(cookie))
+def _without_query(url: str) -> str:
+    """Host and path of a URL, fit for an error: never its query, which may be signed."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}{parts.path[:80]}"
 
 
-def _redirected(url: str, location: str) -> str:
-    """Where a page of `url` is asked for that is said to be at `location`.
+def _followed(url: str, location: str) -> str:
+    """The address to ask for when `url` redirects to `location`.
 
-    A region's own host is not asked: raises UpstreamChanged where it has to be.
+    A region's own host is not asked. Raises UpstreamChanged where it alone has the page.
     """
     target = on_page_host(location)
     if target == url != location:
         host = urlsplit(location).netloc
         raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
     return target
-
-
-def _without_query(url: str) -> str:
-    """Host and path of a URL, fit for an error: never its query, which may be signed."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}{parts.path[:80]}"
 
 
 def _redirect_target(url: str, response: httpx.Response) -> str | None:

@@ -43,6 +43,17 @@
       "|(?:[a-z0-9\\-]{1,63}\\.)?tiktokv?\\.com%(?:25){0,3}2F)[!-~]*",
     "giu",
   );
+  // As a slip of the finger leaves them: "https:www.tiktok.com", "https:/www.tiktok.com".
+  const LOST_SLASHES = new RegExp(
+    `${OUTSIDE}(https?):\\/?(?=(?:[a-z0-9\\-]{1,63}\\.){0,3}tiktokv?\\.[a-z]{2,3}(?![\\p{L}\\p{N}_.]))`,
+    "giu",
+  );
+  // As links are written in JSON and in programs.
+  const ESCAPED = /\\u00(26|2f|3d|3f)/gi;
+  const ESCAPED_END = /(?:\\[nrt]?)+$/;
+  const DEEP_LINK =
+    /^(?:snssdk[0-9]{1,6}|musically|tiktok|aweme):\/\/([^?#]*)(?:\?([^#]*))?(?:#.*)?$/i;
+  const WHOLE_ID = /^[1-9][0-9]{17,18}$/;
   const NO_SCHEME = new RegExp(`${OUTSIDE}\\/\\/(?=[A-Za-z0-9])`, "gu");
   // A comma inside a link belongs to the link, unless what follows starts a new entry.
   const BESIDE_LINKS = /(?:\s|[,;、](?=\s|@|https?:\/\/|$))+/;
@@ -82,7 +93,7 @@
   const GLUE = /[&?#;,\s"'<>()[\]{}|*!+:=%]/u;
   const HALF_ENCODED = /%(?![0-9A-Fa-f]{2})/;
   const MAX_ENCODINGS = 3;
-  const PREFIX = /^(?:[a-z]{2}(?:[-_][a-z]{2,4})?|i18n|h5)$/;
+  const PREFIX = /^(?:[a-z]{2}(?:[-_][a-z]{2,4}){0,2}|i18n|h5)$/;
   const ITEM_FORMS = new Set(["video", "photo", "story", "stories", "item", "v"]);
   const NAMELESS = new Set(["@", "@_", "@i"]);
   const SUBDOMAIN = /^(?:[a-z0-9-]+\.)+tiktok\.com$/;
@@ -110,7 +121,11 @@
     let line = letters(text);
     const open = line.replace(ENCODED_LINK, (link) => words(decoded(link)).join(" "));
     if (open !== line) line = letters(open);
-    return line.replace(NO_SCHEME, "https://").trim();
+    return line
+      .replace(ESCAPED, (_, code) => String.fromCharCode(parseInt(code, 16)))
+      .replace(LOST_SLASHES, "$1://")
+      .replace(NO_SCHEME, "https://")
+      .trim();
   };
   const words = (line) => line.split(/\s+/).filter(Boolean);
 
@@ -290,7 +305,26 @@
     return found || findAccount(path.map(cut).filter(Boolean));
   };
 
+  const segmentsOf = (path) =>
+    path
+      .split("/")
+      .map((part) => decoded(part).trim().replace(/\/+$/, ""))
+      .filter(Boolean);
+
+  // A link that opens what it names in the app.
+  const fromDeepLink = (path, query) => {
+    if (path.includes("\\")) return NOT_UNDERSTOOD;
+    const [what, how, id] = segmentsOf(path);
+    if (what === "aweme" && how === "detail" && id) {
+      return item(saysStory(query) ? "story" : "post", id);
+    }
+    const isUser = what === "user" && how === "profile" && USER_ID.test(id || "");
+    return isUser ? { kind: "user", key: `user:${id}` } : REFUSED;
+  };
+
   const fromLink = (link, follows) => {
+    const deep = DEEP_LINK.exec(link);
+    if (deep) return fromDeepLink(deep[1], deep[2] || "");
     const found = URL_PARTS.exec(link);
     if (!found) return NOT_UNDERSTOOD;
     const [, scheme = "https", authority, path, query = ""] = found;
@@ -302,16 +336,16 @@
     const host = authority.toLowerCase();
     if (!isLinkHost(host)) return REFUSED;
     if (path.includes("\\")) return NOT_UNDERSTOOD;
-    const segments = path
-      .split("/")
-      .map((part) => decoded(part).trim().replace(/\/+$/, ""))
-      .filter(Boolean);
+    const segments = segmentsOf(path);
     const code = short(host, segments);
     if (code) return code;
     // Scripts written without spaces may touch a link; other letters are part of what was meant.
     const goesOn = MARK.test(follows) || (letter && follows < "\u0e00");
     const endsOpen = found[4] === undefined && /[A-Za-z0-9_]$/.test(link);
-    if (goesOn && endsOpen && segments.length) return NOT_UNDERSTOOD;
+    // An id has no letters: those of another script that touch it are the text that goes on.
+    const otherScript = /^\p{L}/u.test(follows) && follows > "\u036f\uffff";
+    const endsPlain = otherScript && WHOLE_ID.test(segments.at(-1) || "");
+    if (goesOn && endsOpen && segments.length && !endsPlain) return NOT_UNDERSTOOD;
     return fromPath(segments, query);
   };
 
@@ -323,7 +357,7 @@
   const fromProse = (line) => {
     let refusal = null;
     for (const found of line.matchAll(LINKS)) {
-      const link = trimEnd(found[0], TRAILING);
+      const link = trimEnd(found[0], TRAILING).replace(ESCAPED_END, "");
       const after = line.slice(found.index + found[0].length);
       const verdict = fromLink(link, after);
       if (verdict.key || (isOurs(link) && !isAdvert(link))) return verdict;

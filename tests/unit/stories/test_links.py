@@ -20,6 +20,13 @@ from stories.targets import parse_line
 from tests.unit.stories.expected_targets import ID, LITE, SEC_UID, WEB, post, short, story, user
 
 UNDERSTOOD = {
+    # links that open the app
+    "app link": (f"snssdk1233://aweme/detail/{ID}", post(None)),
+    "app link of a story": (f"SNSSDK1180://aweme/detail/{ID}?story_type=1", story(None)),
+    "app link of an account": (
+        "musically://user/profile/6801234567890123456?x=1",
+        Target(kind=TargetKind.USER, user_id="6801234567890123456"),
+    ),
     # profile links
     "profile": (f"{WEB}/@alice", user("alice")),
     "profile, slash": (f"{WEB}/@alice/", user("alice")),
@@ -266,7 +273,10 @@ REFUSED = {
     "IPv6 address": ("http://[::1]/@alice", UnsupportedLink, "another site"),
     "no host": ("https:///@alice", UnsupportedLink, "another site"),
     "ftp": ("ftp://www.tiktok.com/@alice", UnsupportedLink, "ftp"),
-    "app link": (f"snssdk1233://aweme/detail/{ID}", UnsupportedLink, "snssdk1233"),
+    "app link to another page": ("snssdk1233://live?room=1", UnsupportedLink, "another kind"),
+    "app link without an id": ("snssdk1233://aweme/detail/", UnsupportedLink, "another kind"),
+    "app link with a backslash": (f"tiktok://aweme\\detail\\{ID}", NotUnderstood, ""),
+    "another service's region": ("https://www.shop.tiktok.com/@a", UnsupportedLink, "another part"),
     "ours inside another's query": (
         f"https://evil.example/?u={WEB}/@alice",
         UnsupportedLink,

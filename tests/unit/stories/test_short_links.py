@@ -215,3 +215,43 @@ async def test_a_short_link_is_asked_as_a_preview_then_as_a_browser(
     last = preview in {404, 429, 503}
     browsers = 0 if last else 2 if error is Refused else 1
     assert agents == ["facebook", *["Mozilla/"] * browsers]
+
+
+@pytest.mark.parametrize("host", ["www.tiktok.com", "us.tiktok.com"])
+async def test_a_short_link_to_the_sign_in_page_of_a_story_names_the_story(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, host: str
+) -> None:
+    story = alice.photo()
+    login = f"https://{host}/login?lang=en&redirect_url={quote(story.url, safe='')}"
+    assert ids(await find(client, tiktok.short_link("ZMx", to=login))) == [story.id]
+    assert tiktok.count("short") == 1
+
+
+@pytest.mark.parametrize(
+    "beyond", ["https://evil.example/@alice", "https://www.tiktok.com/", "https://[::1", ""]
+)
+async def test_a_sign_in_page_before_nothing_of_use_is_a_sign_in_page(
+    client: StoryClient, tiktok: FakeTikTok, beyond: str
+) -> None:
+    login = f"https://www.tiktok.com/login?redirect_url={quote(beyond, safe='')}"
+    assert await failure(client, tiktok.short_link("ZMx", to=login)) is LoginRequired
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["en/", "zh-Hant-TW", "404?_r=1", "notfound", "hk/notfound?_r=1", "en/not-found"],
+)
+async def test_a_short_link_to_a_home_page_or_to_no_page_is_dead(
+    client: StoryClient, tiktok: FakeTikTok, path: str
+) -> None:
+    link = tiktok.short_link("ZMx", to=f"https://www.tiktok.com/{path}")
+    assert await failure(client, link) is DeadShortLink
+
+
+@pytest.mark.parametrize("form", ["/@alice", "/@alice/story/{id}"])
+async def test_a_short_link_with_an_address_of_the_same_host_leads_to_the_site(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, form: str
+) -> None:
+    story = alice.photo()
+    link = tiktok.short_link("ZMx", to=f"https://vm.tiktok.com{form.format(id=story.id)}")
+    assert ids(await find(client, link)) == [story.id]

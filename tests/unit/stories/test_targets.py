@@ -18,6 +18,24 @@ from stories.targets import find_lines, parse_line
 from tests.unit.stories.expected_targets import ID, LITE, SEC_UID, WEB, post, short, story, user
 
 UNDERSTOOD = {
+    # slips and leftovers
+    "one slash": (f"http:/www.tiktok.com/@alice/video/{ID}", post()),
+    "no slash": (f"https:www.tiktok.com/@alice/video/{ID}", post()),
+    "no slash in prose": (f"look: HTTPS:tiktok.com/@alice/video/{ID} wow", post()),
+    "escaped ampersand": (f"{WEB}/@alice/video/{ID}\\u0026lang=en", post()),
+    "escaped slashes": (f"{WEB}\\u002F@alice\\u002fvideo\\u002F{ID}", post()),
+    "escaped query": (f"{WEB}/@alice/video/{ID}\\u003Fstory_type\\u003d1", story()),
+    "escaped line end": (f"{WEB}/@alice/video/{ID}\\n", post()),
+    "escaped line ends": (f"{WEB}/@alice/video/{ID}\\r\\n", post()),
+    "backslash at the end": (f"{WEB}/@alice/video/{ID}\\", post()),
+    "id touched by Cyrillic": (
+        f"{WEB}/@alice/video/{ID}\u0421\u043c\u043e",
+        post(),
+    ),
+    "id touched by Hebrew": (f"{WEB}/@alice/video/{ID}\u05e9\u05dc\u05d5\u05dd", post()),
+    "language, script and region": (f"{WEB}/zh-Hant-TW/@alice", user("alice")),
+    "region with www": (f"https://www.us.tiktok.com/@alice/video/{ID}", post()),
+    "region of phones": ("https://m.us.tiktok.com/@alice", user("alice")),
     # names
     "bare name": ("some.name_1", user("some.name_1")),
     "at-name": ("@some.name_1", user("some.name_1")),
@@ -141,6 +159,15 @@ REFUSED = {
     "one character": ("a", NotUnderstood, ""),
     "25 characters": ("a" * 25, NotUnderstood, ""),
     "a dash": ("some-name", NotUnderstood, ""),
+    "id touched by digits of another script": (
+        f"{WEB}/@alice/video/{ID}\u0664",
+        NotUnderstood,
+        "letters",
+    ),
+    "id touched by a Latin letter": (f"{WEB}/@alice/video/{ID}\u00e9", NotUnderstood, "letters"),
+    "name touched by Cyrillic": (f"{WEB}/@alice\u0443", NotUnderstood, "letters"),
+    "escaped line end inside": (f"{WEB}/@alice\\n/video/{ID}", NotUnderstood, "backslash"),
+    "one slash, another site": (f"https:/evil.example/@alice/{ID}", NotUnderstood, ""),
     "non-ASCII name": ("@zoë", NotUnderstood, ""),
     "non-ASCII name in a link": (f"{WEB}/@zoë", NotUnderstood, "letters"),
     "name that goes on as a path": ("@aa/../bb", NotUnderstood, ""),
