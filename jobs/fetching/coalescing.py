@@ -29,7 +29,7 @@ from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories import structures
-from stories.errors import AccessError, MediaCorrupt, StoriesError
+from stories.errors import AccessError, StoriesError
 from stories.events import Event, FileReady, Listed, StoryFinished
 from stories.left_out import LeftOutReason, stored
 from stories.media import derive
@@ -127,6 +127,7 @@ class Leader:
         self._taken: set[tuple[UUID, str, int]] = set()
         self._media: dict[UUID, int] = {}
         self._finished: set[str] = set()
+        self._without_sound: set[str] = set()
         self.complete = False
 
     def listed_before(self, moment: datetime) -> bool:
@@ -198,6 +199,7 @@ class Leader:
                 yield from self._with_audio(ready, workspace)
         for story in stories:
             whole = self._media.get(story.pk) == story.media_count
+            whole = whole and story.tiktok_id not in self._without_sound
             if story.state == ItemState.DONE and whole and story.tiktok_id not in self._finished:
                 self._finished.add(story.tiktok_id)
                 count = story.media_count
@@ -209,7 +211,12 @@ class Leader:
         audio_track = None
         if form and ready.role == "media" and ready.verified.has_audio:
             # First: the recorder moves the file out of the workspace.
-            audio_track = _derive_audio(ready, workspace, form)
+            try:
+                audio_track = _derive_audio(ready, workspace, form)
+            except StoriesError as error:
+                logger.info("audio track not made: %s %s", error.code, error.detail)
+                # The video is fetched and it is made once more, or said to be missing.
+                self._without_sound.add(ready.story_id)
         yield ready
         if audio_track is not None:
             yield audio_track
@@ -258,19 +265,22 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
 def _derive_audio(
     ready: FileReady, workspace: Workspace, form: Literal["m4a", "mp3"]
 ) -> FileReady | None:
-    """Derive the audio track of a video in our workspace; None, and a line in the log, without."""
+    """Derive the audio track of a video in our workspace; None when it has no sound.
+
+    Raises MediaCorrupt or TooLarge.
+    """
     key, out = workspace.create()
     try:
         with out, workspace.open(ready.key) as source:
             verified = derive.audio_track(source, out, form)
             if verified is None:
-                raise MediaCorrupt("no sound in it")
+                workspace.discard(key)
+                return None
             out.flush()
             size_bytes, sha256 = out.seek(0, os.SEEK_END), digest(out)
-    except StoriesError as error:
+    except StoriesError:
         workspace.discard(key)
-        logger.info("audio track not made: %s %s", error.code, error.detail)
-        return None
+        raise
     return FileReady(
         story_id=ready.story_id,
         position=ready.position,

@@ -71,6 +71,7 @@ class Recorder:
         self._stories: dict[str, Story] = {}
         self._failed: dict[str, StoriesError] = {}
         self._spared: Counter[str] = Counter()
+        self._lacks: dict[str, StoriesError] = {}
         self._listed: frozenset[str] = frozenset()
         self._details: Mapping[str, str] = {}
         self._ready: list[FileReady] = []
@@ -194,6 +195,8 @@ class Recorder:
         file = (event.story_id, event.position)
         self.progress.file_failed(file)
         self._spared[event.story_id] += file in self._files.incomplete
+        if file in self._files.without_sound:
+            self._lacks.setdefault(event.story_id, event.error)
         logger.info(
             "item %s: media %d of story %s: %s %s",
             self._item.pk, event.position, event.story_id, event.error.code, event.error.detail,
@@ -206,6 +209,7 @@ class Recorder:
         error = event.error if saved < event.expected else None
         if error is None and saved < event.expected:
             error = MediaUnavailable()
+        error = error or event.lacks or self._lacks.get(event.story_id)
         if error is not None:
             self._failed[story.tiktok_id] = error
 
