@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from stories.client import StoryClient
-from stories.errors import MediaError, StoriesError, TooLarge, UpstreamError
+from stories.errors import MediaError, StoriesError, TooLarge, Unplayable, UpstreamError
 from stories.http.session import Session
 from stories.media import remux
 from stories.media.download import measure, size_limit
@@ -28,13 +28,15 @@ class ObtainedFile:
     """A verified file, in a draft that is still open.
 
     labels: for the person who gets it, by the bytes and not by the listing: "hevc", "odd_format",
-    "no_sound", and "watermarked", "joined", "retagged".
+    "no_sound", and "watermarked", "joined", "retagged", "sound_missing". lacks: why it is without
+    the sound that there is; None where nothing of it is missing.
     """
 
     fetched: Fetched
     verified: Verified
     labels: tuple[str, ...]
     draft: Draft
+    lacks: StoriesError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class Completion:
     """Completes the video files of one media item.
 
     drafts: closes every draft made here. tried: addresses that were requested; those requested here
-    are added. on_failure: told of each error that leaves a file as it is.
+    are added. useless: addresses of what is no better on another day; likewise. on_failure: told of
+    each error that leaves a file as it is.
     """
 
     media: Media
@@ -50,6 +53,7 @@ class Completion:
     workspace: Workspace
     drafts: ExitStack
     tried: set[str]
+    useless: set[str]
     on_failure: Callable[[StoriesError], None]
 
     async def with_sound(self, track: ObtainedFile, session: Session) -> ObtainedFile:
@@ -58,15 +62,18 @@ class Completion:
         Raises a StoriesError when there is no room for both.
         """
         sound = track.fetched.variant.sound
-        if track.verified.has_audio or sound is None or self.tried.issuperset(sound.urls):
+        if track.verified.has_audio or sound is None:
             return track
-        try:
-            return await self._joined(track, session)
-        except (MediaError, UpstreamError) as error:
-            logger.info("a video track stays without sound: %s %s", error.code, error.detail)
-            self.tried.update(sound.urls)
-            self.on_failure(error)
-            return track
+        while not self.tried.issuperset(sound.urls):
+            try:
+                return await self._joined(track, session)
+            except (MediaError, UpstreamError) as error:
+                logger.info("a video track stays without sound: %s %s", error.code, error.detail)
+                self.on_failure(error)
+                if isinstance(error, TooLarge | Unplayable):
+                    self.tried.update(sound.urls)
+                    self.useless.update(sound.urls)
+        return track
 
     async def _joined(self, track: ObtainedFile, session: Session) -> ObtainedFile:
         sound = track.fetched.variant.sound

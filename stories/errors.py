@@ -9,7 +9,8 @@
     ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, ClockWrong, UnknownAnswer,
     │   │                     UpstreamChanged with UnknownMediaHost
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
-    └── MediaError            the file: MediaUnavailable, MediaCorrupt, TooLarge, Unplayable
+    └── MediaError            the file: MediaUnavailable, MediaCorrupt, SoundMissing, TooLarge,
+                              Unplayable
 
 Detection follows docs/protocol.md, "Errors". Patience lives in the queue: nothing here sleeps.
 """
@@ -258,6 +259,15 @@ class MediaUnavailable(MediaError):
     code = "media_unavailable"
     message = "The file could not be fetched, even with a fresh link."
     hint = "A later attempt often works."
+    retryable = True
+
+
+class SoundMissing(MediaError):
+    """A file is saved without the sound that TikTok has, or without the sound as its own file."""
+
+    code = "sound_missing"
+    message = "The sound could not be fetched, even with a fresh link."
+    hint = "The rest is saved; a later attempt often brings the sound, too."
     retryable = True
 
 

@@ -12,6 +12,9 @@ from stories.structures import Author, Story, Verified
 
 Role = Literal["media", "poster", "converted", "audio_track", "attached_song"]
 
+SOUND_MISSING = "sound_missing"
+"""The label of a video without the sound that it has at TikTok: it is worth another attempt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
@@ -62,7 +65,7 @@ class FileReady:
     """A file is complete and verified, under `key` in the workspace.
 
     position: of the media item it is, or is derived from. sha256: hex. labels: for the person who
-    gets it ("hevc", "no_sound", "watermarked"), and the role of a file that is no media itself.
+    gets it ("hevc", "no_sound", "sound_missing"), and the role of a file that is no media itself.
     """
 
     story_id: str
@@ -89,18 +92,20 @@ class StoryFinished:
     """The last event of a story.
 
     saved, expected: numbers of media items, those that an earlier attempt saved included. error:
-    of the first media item that failed.
+    of the first media item that failed. lacks: why a sound is missing that was asked for, or that
+    belongs to one of the saved; the story is not complete without it.
     """
 
     story_id: str
     saved: int
     expected: int
     error: StoriesError | None = None
+    lacks: StoriesError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """A trouble that fails nothing: a derived file that was not made, or an odd answer."""
+    """A trouble that fails nothing: a derived file that nobody asked for was not made, say."""
 
     message: str
     story_id: str | None = None

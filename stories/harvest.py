@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal
 
 from stories.client import StoryClient
 from stories.completion import ObtainedFile
-from stories.errors import StoriesError, TimedOut
+from stories.errors import MediaError, SoundMissing, StoriesError, TimedOut, UpstreamError
 from stories.events import (
     Event,
     FileReady,
@@ -98,7 +98,11 @@ async def harvest(
 
 @dataclass(slots=True, kw_only=True)
 class _Harvest:
-    """One harvest() call. events: a queue of what happens; None at the end."""
+    """One harvest() call.
+
+    events: a queue of what happens; None at the end. lacks: story id -> why a sound of it is
+    missing, the first reason.
+    """
 
     client: StoryClient
     target: Target
@@ -107,6 +111,7 @@ class _Harvest:
     have: frozenset[tuple[str, int]]
     now: datetime | None
     events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
+    lacks: dict[str, StoriesError] = field(default_factory=dict)
 
     def _emit(self, event: Event) -> None:
         self.events.put_nowait(event)
@@ -169,6 +174,7 @@ class _Harvest:
                 saved=len(saved) + len(wanted) - len(errors),
                 expected=len(story.media),
                 error=errors[0] if errors else None,
+                lacks=self.lacks.get(story.id),
             )
         )
 
@@ -188,6 +194,8 @@ class _Harvest:
                 with ExitStack() as drafts:
                     obtained = await self._obtain(story, media, lookup, drafts)
                     self._hand_over(story, media, "media", obtained)
+                    if obtained.lacks is not None:
+                        self.lacks.setdefault(story.id, obtained.lacks)
                     await self._derive_all(story, media, obtained)
             except StoriesError as error:
                 self._emit(MediaFailed(story_id=story.id, position=media.position, error=error))
@@ -195,7 +203,7 @@ class _Harvest:
         return None
 
     async def _save_song(self, story: Story, song: Media, lookup: RenewableLookup) -> None:
-        """Save the song attached to a photo story. Its absence is a warning, not a failure."""
+        """Save the song attached to a photo story: the pictures are saved without it, too."""
         async with self.client.file_slots:
             try:
                 with ExitStack() as drafts:
@@ -203,6 +211,7 @@ class _Harvest:
                     self._hand_over(story, song, "attached_song", obtained)
             except StoriesError as error:
                 self._warn(story, "attached song", error)
+                self._miss_sound(story, error)
 
     async def _obtain(
         self, story: Story, media: Media, lookup: RenewableLookup, drafts: ExitStack
@@ -237,7 +246,7 @@ class _Harvest:
     # --- derived files ------------------------------------------------------------------------
 
     async def _derive_all(self, story: Story, media: Media, obtained: ObtainedFile) -> None:
-        """Poster, JPEG and sound track; one that cannot be made is a warning."""
+        """Poster, JPEG and sound track. Nobody asked for the first two: without, a warning."""
         draft, verified = obtained.draft, obtained.verified
         source = draft.file
         first_position = min(other.position for other in story.media)
@@ -282,6 +291,8 @@ class _Harvest:
                 draft.keep()
         except StoriesError as error:
             self._warn(story, role, error)
+            if role == "audio_track":
+                self._miss_sound(story, error)
             return
         self._emit(
             FileReady(
@@ -295,6 +306,12 @@ class _Harvest:
                 labels=(role,),
             )
         )
+
+    def _miss_sound(self, story: Story, error: StoriesError) -> None:
+        """Note that a sound is missing that was asked for."""
+        if error.retryable and isinstance(error, MediaError | UpstreamError):
+            error = SoundMissing(f"{error.code} {error.detail}".strip())
+        self.lacks.setdefault(story.id, error)
 
     def _warn(self, story: Story, file: str, error: StoriesError) -> None:
         message = f"{file} not made: {error.code} {error.detail}"

@@ -1,15 +1,16 @@
 """One media item into a verified file: rendition after rendition, mirror after mirror.
 
-When no address of the listing works, it is asked for once more, for fresh addresses. Nothing else
-is tried twice.
+When no address of the listing works, or none that may have the sound, it is asked for once more,
+for fresh addresses. Nothing else is tried twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,13 +20,14 @@ from stories.errors import (
     MediaCorrupt,
     MediaError,
     MediaUnavailable,
+    SoundMissing,
     StoriesError,
     TooLarge,
     UnknownMediaHost,
     Unplayable,
     UpstreamError,
 )
-from stories.events import Checking, Event, Transferring, UnknownHosts
+from stories.events import SOUND_MISSING, Checking, Event, Transferring, UnknownHosts
 from stories.http.session import Session
 from stories.lookup import LookupResult, look_up
 from stories.media.download import size_limit
@@ -92,6 +94,7 @@ async def obtain(
 ) -> ObtainedFile:
     """The best rendition of a media item that arrives whole and opens.
 
+    A video without sound whose sound may still come says so: ObtainedFile.lacks.
     drafts: closes every draft made here. emit: called with Transferring and Checking events. now:
     aware, decides which addresses are about to expire. Raises TooLarge when no rendition is small
     enough, Unplayable when all are of codecs that nothing opens, UnknownMediaHost when all are on
@@ -117,7 +120,12 @@ async def obtain(
 
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
-    """One obtain() call. draft: the one to write into. tried: addresses that were requested."""
+    """One obtain() call.
+
+    draft: the one to write into. tried: addresses that were requested. arrived: those of renditions
+    that came whole. useless: those of files that are too large or that no player opens. silent:
+    renditions that turned out to be without sound, as described(). failures: in their order.
+    """
 
     story: Story
     media: Media
@@ -130,16 +138,20 @@ class _Attempt:
     now: datetime | None
     draft: Draft
     tried: set[str] = field(default_factory=set)
+    arrived: set[str] = field(default_factory=set)
+    useless: set[str] = field(default_factory=set)
+    silent: set[MediaVariant] = field(default_factory=set)
     failures: list[StoriesError] = field(default_factory=list)
 
     async def run(self) -> ObtainedFile:
         result = self.lookup.current
         media = self._find(result) or self.media
+        spare: ObtainedFile | None = None
         if not self._expires_soon(media):
-            obtained = await self._from_listing(media, result.session, last=False)
-            if obtained is not None:
-                return obtained
-            if self._all_final:
+            spare = await self._from_listing(media, result.session)
+            if spare is not None and not self._sound_may_come(media, spare):
+                return await self._completed(media, spare)
+            if spare is None and self._all_final:
                 raise _most_telling(self.failures)  # it is no better behind a fresh link
         try:
             result = await self.lookup.newer_than(result)
@@ -148,10 +160,10 @@ class _Attempt:
             self.failures.append(error)
         else:
             media = self._find(result) or media
-        obtained = await self._from_listing(media, result.session, last=True)
-        if obtained is not None:
-            return obtained
-        raise _most_telling(self.failures)
+        obtained = await self._from_listing(media, result.session, last=True, spare=spare)
+        if obtained is None:
+            raise _most_telling(self.failures)
+        return await self._completed(media, obtained)
 
     def _find(self, result: LookupResult) -> Media | None:
         """The media item in a look-up result; None when it is not there any more."""
@@ -176,19 +188,67 @@ class _Attempt:
             isinstance(failure, TooLarge | Unplayable) for failure in self.failures
         )
 
+    def _sound_may_come(self, media: Media, file: ObtainedFile) -> bool:
+        """Whether a file is without sound, and what may have it was refused or arrived broken."""
+        if media.kind is not MediaKind.VIDEO or file.verified.has_audio or media.muted:
+            return False
+        for variant in media.variants:
+            urls: tuple[str, ...] = () if variant.silent and variant.sound is None else variant.urls
+            if self.arrived.issuperset(variant.urls):
+                urls = variant.sound.urls if variant.sound else ()
+            if urls and self.tried.issuperset(urls) and not self.useless.issuperset(urls):
+                return True
+        return False
+
+    async def _completed(self, media: Media, file: ObtainedFile) -> ObtainedFile:
+        if media.kind is not MediaKind.VIDEO:
+            return file
+        lacks = self._lacking(media, file)
+        if lacks is not None:
+            file = replace(file, lacks=lacks, labels=(*file.labels, SOUND_MISSING))
+        return with_file_labels(await self._completion(media).with_entry_corrected(file))
+
+    def _lacking(self, media: Media, file: ObtainedFile) -> StoriesError | None:
+        """Why a file is without the sound that there is; None where it is not, or has none."""
+        if self._sound_may_come(media, file):
+            cause = _most_telling(self.failures)
+            return SoundMissing(f"{cause.code} {cause.detail}".strip())
+        sounds = [variant.sound for variant in media.variants if variant.sound is not None]
+        if file.verified.has_audio or not any(self.useless >= set(sound.urls) for sound in sounds):
+            return None
+        return next((error for error in self.failures if isinstance(error, TooLarge)), None)
+
     async def _from_listing(
-        self, media: Media, session: Session, *, last: bool
+        self,
+        media: Media,
+        session: Session,
+        *,
+        last: bool = False,
+        spare: ObtainedFile | None = None,
     ) -> ObtainedFile | None:
         """The best file from the addresses of one listing that were not tried yet.
 
         A file that is whole is kept while a further rendition may turn out to be better (one with
         sound, or that plays everywhere), and taken when none does. last: no fresher listing is to
-        come, so that lesser renditions are tried in place of those that were refused.
+        come, so that lesser renditions are tried in place of those that were refused. spare: the
+        best file of an earlier listing.
         """
         search = RenditionSearch[ObtainedFile](
             prefer=self.prefer, muted=media.muted, tried=self.tried
         )
-        for rendition in self._candidates(media):
+        known = Counter(_described(variant) for variant in media.variants)
+        candidates = list(self._candidates(media))
+        if spare is not None:
+            kept = RankedRendition(variant=spare.fetched.variant)
+            search.add(spare, kept, spare.verified, spare.fetched.size_bytes)
+            candidates = [
+                candidate
+                for candidate in candidates
+                if (described := _described(candidate.variant)) not in self.silent
+                or known[described] > 1
+            ]
+        while candidates:
+            rendition = search.take_next(candidates)
             if rendition.last_resort and search.best is None and not (last or self._all_final):
                 continue
             if not search.is_worth_trying(rendition):
@@ -203,9 +263,7 @@ class _Attempt:
                 break  # no room for a better one, say: the one that is here is whole
             if obtained is not None:
                 search.add(obtained, rendition, obtained.verified, obtained.fetched.size_bytes)
-        if search.best is None or media.kind is not MediaKind.VIDEO:
-            return search.best
-        return with_file_labels(await self._completion(media).with_entry_corrected(search.best))
+        return search.best
 
     def _new_draft(self) -> Draft:
         return self.drafts.enter_context(Draft(self.workspace, self.client.decoder_threads))
@@ -236,6 +294,7 @@ class _Attempt:
             except (TooLarge, Unplayable) as error:
                 self.failures.append(error)
                 self.tried.update(rendition.variant.urls)  # as it is on every mirror
+                self.useless.update(rendition.variant.urls)
             except (MediaError, UpstreamError) as error:
                 self.failures.append(error)
                 if isinstance(error, UnknownMediaHost):
@@ -260,6 +319,10 @@ class _Attempt:
         verified = await draft.run(
             partial(verify, draft.file, media.kind, announced_s=media.duration_s)
         )
+        variant = rendition.variant
+        self.arrived.update(variant.urls)
+        if not verified.has_audio and variant.sound is None:
+            self.silent.add(_described(variant))
         labels = tuple(label for label in rendition.labels if label != "hevc")
         obtained = ObtainedFile(fetched=fetched, verified=verified, labels=labels, draft=draft)
         if media.kind is MediaKind.VIDEO:
@@ -273,6 +336,7 @@ class _Attempt:
             workspace=self.workspace,
             drafts=self.drafts,
             tried=self.tried,
+            useless=self.useless,
             on_failure=self.failures.append,
         )
 
@@ -299,6 +363,11 @@ class _Attempt:
             )
 
         return progress
+
+
+def _described(variant: MediaVariant) -> MediaVariant:
+    """The rendition without its addresses, as a fresh listing has it, too."""
+    return replace(variant, urls=(), expires_at=None)
 
 
 def _most_telling(failures: list[StoriesError]) -> StoriesError:

@@ -13,6 +13,8 @@ F = TypeVar("F")
 
 MAX_FILES = 5
 """Whole files that are fetched, at most, before the best of them is taken."""
+LAST_TRIES = 2
+"""The last of them go to what is least like the files so far, where these have no sound."""
 MAX_SEARCH_BYTES = 32 * 1024 * 1024
 """Bytes that further files may cost, on top of those of the first one once more."""
 
@@ -33,6 +35,22 @@ class RenditionSearch(Generic[F]):
     _files: int = 0
     _first_bytes: int = 0
     _further_bytes: int = 0
+
+    def take_next(self, candidates: list[RankedRendition]) -> RankedRendition:
+        """The candidate to try next, which is taken out. candidates: best first, not empty.
+
+        That is the first of them. Once all files but the last few turned out to be without sound:
+        one whose sound is listed, else the last clean one, and with the very last try the last.
+        """
+        left = MAX_FILES - self._files
+        if self._quality is None or self._quality.has_sound or left > LAST_TRIES:
+            return candidates.pop(0)
+        worth = [at for at, other in enumerate(candidates) if self.is_worth_trying(other)] or [0]
+        listed = [at for at in worth if candidates[at].variant.sound is not None]
+        clean = [at for at in worth if not candidates[at].variant.watermarked]
+        if listed:
+            return candidates.pop(listed[0])
+        return candidates.pop((clean if clean and left > 1 else worth)[-1])
 
     def is_worth_trying(self, rendition: RankedRendition) -> bool:
         """Whether a rendition may be better than the best file, at a price that can be paid.

@@ -59,6 +59,7 @@ STATUS: Final[dict[str, int]] = {
     "upstream_changed": 502,
     "media_unavailable": 502,
     "media_corrupt": 502,
+    "sound_missing": 502,
     "unplayable": 422,
     "too_large": 422,
     "quota_exceeded": 429,

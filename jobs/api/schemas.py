@@ -32,6 +32,7 @@ LABELS = (
     "hevc",
     "odd_format",
     "no_sound",
+    "sound_missing",
     "watermarked",
     "joined",
     "retagged",
@@ -164,7 +165,8 @@ class FileOut(BaseModel):
 
     checked: damage inside would have shown; false where the format hides it, so that the file is
     known to open and no more. labels: `hevc` and `odd_format` do not play everywhere; `no_sound` is
-    a video without a sound track; `joined` had picture and sound in two files, `retagged` had a
+    a video without a sound track, and with `sound_missing` there is one at TikTok that did not
+    arrive; `joined` had picture and sound in two files, `retagged` had a
     name in it that players do not know: of both, the coded bytes are TikTok's own.
     """
 

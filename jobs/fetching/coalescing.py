@@ -29,7 +29,7 @@ from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories import structures
-from stories.errors import AccessError, MediaCorrupt, StoriesError
+from stories.errors import AccessError, StoriesError
 from stories.events import Event, FileReady, Listed, MediaFailed, StoryFinished
 from stories.left_out import LeftOutReason, stored
 from stories.media import derive
@@ -128,6 +128,7 @@ class Leader:
         self._media: dict[UUID, int] = {}
         self._refused: dict[tuple[UUID, int], OurLimit] = {}
         self._finished: set[str] = set()
+        self._without_sound: set[str] = set()
         self.complete = False
 
     def listed_before(self, moment: datetime) -> bool:
@@ -208,6 +209,7 @@ class Leader:
             refused = [error for key, error in self._refused.items() if key[0] == story.pk]
             saved = self._media.get(story.pk, 0)
             whole = saved + len(refused) == story.media_count
+            whole = whole and story.tiktok_id not in self._without_sound
             if story.state == ItemState.DONE and whole and story.tiktok_id not in self._finished:
                 self._finished.add(story.tiktok_id)
                 yield StoryFinished(
@@ -230,7 +232,12 @@ class Leader:
         audio_track = None
         if form and ready.role == "media" and ready.verified.has_audio:
             # First: the recorder moves the file out of the workspace.
-            audio_track = _derive_audio(ready, workspace, form)
+            try:
+                audio_track = _derive_audio(ready, workspace, form)
+            except StoriesError as error:
+                logger.info("audio track not made: %s %s", error.code, error.detail)
+                # The video is fetched and it is made once more, or said to be missing.
+                self._without_sound.add(ready.story_id)
         yield ready
         if audio_track is not None:
             yield audio_track
@@ -283,19 +290,22 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
 def _derive_audio(
     ready: FileReady, workspace: Workspace, form: Literal["m4a", "mp3"]
 ) -> FileReady | None:
-    """Derive the audio track of a video in our workspace; None, and a line in the log, without."""
+    """Derive the audio track of a video in our workspace; None when it has no sound.
+
+    Raises MediaCorrupt or TooLarge.
+    """
     key, out = workspace.create()
     try:
         with out, workspace.open(ready.key) as source:
             verified = derive.audio_track(source, out, form)
             if verified is None:
-                raise MediaCorrupt("no sound in it")
+                workspace.discard(key)
+                return None
             out.flush()
             size_bytes, sha256 = out.seek(0, os.SEEK_END), digest(out)
-    except StoriesError as error:
+    except StoriesError:
         workspace.discard(key)
-        logger.info("audio track not made: %s %s", error.code, error.detail)
-        return None
+        raise
     return FileReady(
         story_id=ready.story_id,
         position=ready.position,

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.errors import OurLimit
-from jobs.fetching.file_rows import MediaKey, derived_roles
+from jobs.fetching.file_rows import MediaKey, derived_roles, lacks_sound
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Item, Role, Story
@@ -67,7 +67,7 @@ class EarlierFiles:
             if key in have or main is None or main.story is None:
                 continue
             missing = set(derived_roles(main, item.job.audio)) - set(by_role)
-            if missing and main.story.state not in SAVED:
+            if (missing and main.story.state not in SAVED) or lacks_sound(main, missing):
                 continue
             events = _reuse_all(list(by_role.values()), main.story, workspace)
             if events:

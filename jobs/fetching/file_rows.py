@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Final
 from uuid import uuid4
 
@@ -23,8 +23,8 @@ from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, Role, Story
 from jobs.queue import quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
-from jobs.states import SAVED
-from stories.events import FileReady
+from jobs.states import SAVED, ItemState
+from stories.events import SOUND_MISSING, FileReady
 from stories.harvest import CONVERTED_TYPES
 
 logger = logging.getLogger(__name__)
@@ -58,12 +58,23 @@ def _rank(file: Artifact) -> int:
     return 2 if file.role in _LAST_ROLES else 1
 
 
+def lacks_sound(artifact: Artifact, missing: Set[Role]) -> bool:
+    """Whether a saved file is to be fetched again for its sound. missing: roles derived from it.
+
+    Its story has said so: of one that is done, a sound that is missing could not be had.
+    """
+    if artifact.story is None or artifact.story.state == ItemState.DONE:
+        return False
+    return SOUND_MISSING in artifact.labels or Role.AUDIO_TRACK in missing
+
+
 class FileRows:
     """Reads and writes the artifacts of one claimed item.
 
     saved_bytes: size of the media that need not be fetched. incomplete: media that are saved and
-    fetched once more, because a file derived from them is missing. refused: media that arrived and
-    for which there was no room, each with the limit it met.
+    fetched once more, because a file derived from them is missing, or their sound. without_sound:
+    those of them for the sound. refused: media that arrived and for which there was no room, each
+    with the limit it met.
     """
 
     def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
@@ -71,6 +82,8 @@ class FileRows:
         self.saved_bytes: dict[MediaKey, int] = {}
         self.incomplete: set[MediaKey] = set()
         self.refused: dict[MediaKey, OurLimit] = {}
+        self.without_sound: dict[MediaKey, Artifact] = {}
+        self._making_way: list[MediaKey] = []
 
     # --- what is there already ------------------------------------------------------------------
 
@@ -83,17 +96,22 @@ class FileRows:
         artifacts = list(rows.select_related("story"))
         present = {(file.story_id, file.role, file.position) for file in artifacts}
         saved = {}
+        self.incomplete, self.without_sound = set(), {}
         for artifact in artifacts:
             story = artifact.story
             if story is None or artifact.role not in FETCHED_ROLES:
                 continue
             key = (story.tiktok_id, artifact.position)
-            derived = {
-                (story.pk, role, artifact.position)
+            missing = {
+                role
                 for role in derived_roles(artifact, self._item.job.audio)
+                if (story.pk, role, artifact.position) not in present
             }
-            # Once a story is closed, a derived file that is missing could not be made.
-            if story.state in SAVED or derived <= present:
+            if lacks_sound(artifact, missing):
+                self.incomplete.add(key)
+                self.without_sound[key] = artifact
+            # Once a story is closed, any other derived file that is missing could not be made.
+            elif story.state in SAVED or not missing:
                 saved[key] = artifact.size_bytes
             else:
                 self.incomplete.add(key)
@@ -196,6 +214,8 @@ class FileRows:
         if not artifacts and also is None:
             return []
         added: list[Artifact] = []
+        replaced: list[MediaKey] = []
+        self._making_way = []
         try:
             with fenced(self._claim, job_id=self._item.job_id if artifacts else None):
                 if artifacts:
@@ -203,14 +223,32 @@ class FileRows:
                 inserted = self._insert_what_fits(artifacts) if artifacts else []
                 if also is not None:
                     also()
-            added = inserted
+            added, replaced = inserted, self._making_way
         finally:
             gone = [artifact for artifact in artifacts if artifact not in added]
             for artifact in gone:
                 store.remove(artifact.pk)
             if gone:
                 capacity.invalidate()
+            for key in replaced:
+                store.remove(self.without_sound.pop(key).pk)
         return added
+
+    def _make_way(self, artifacts: Sequence[Artifact]) -> list[MediaKey]:
+        """Mark silent files as removed where one with its sound arrives; which they are."""
+        replaced = []
+        for artifact in artifacts:
+            key = _media_key(artifact)
+            old = self.without_sound.get(key) if artifact.role == Role.MEDIA else None
+            if old is None or SOUND_MISSING not in old.labels or SOUND_MISSING in artifact.labels:
+                continue
+            now = timezone.now()
+            # Its time is over as well: nobody deleted it on purpose.
+            Artifact.objects.filter(pk=old.pk, removed_at=None).update(
+                removed_at=now, expires_at=now
+            )
+            replaced.append(key)
+        return replaced
 
     def _give_unique_names(self, artifacts: list[Artifact]) -> None:
         """Give each a name that no other file of the job has."""
@@ -230,6 +268,7 @@ class FileRows:
         wanted = [file for file in artifacts if not self._is_of_refused(file)]
         try:
             with transaction.atomic():
+                making_way = self._make_way(wanted)
                 inserted = self._insert(wanted) if wanted else []
                 if inserted:
                     self._require_room(inserted)
@@ -239,6 +278,7 @@ class FileRows:
                 return [row for file in ordered for row in self._insert_what_fits([file])]
             self._refuse(wanted[0], error)
             return []
+        self._making_way += making_way
         for artifact in inserted:
             self.refused.pop(_media_key(artifact), None)
         return inserted

@@ -71,6 +71,7 @@ class Recorder:
         self._stories: dict[str, Story] = {}
         self._failed: dict[str, StoriesError] = {}
         self._spared: Counter[str] = Counter()
+        self._lacks: dict[str, StoriesError] = {}
         self._listed: frozenset[str] = frozenset()
         self._details: Mapping[str, str] = {}
         self._ready: list[FileReady] = []
@@ -197,6 +198,8 @@ class Recorder:
         file = (event.story_id, event.position)
         self.progress.file_failed(file)
         self._spared[event.story_id] += file in self._files.incomplete
+        if file in self._files.without_sound:
+            self._lacks.setdefault(event.story_id, event.error)
         logger.info(
             "item %s: media %d of story %s: %s %s",
             self._item.pk, event.position, event.story_id, event.error.code, event.error.detail,
@@ -221,14 +224,17 @@ class Recorder:
 
     def _close_story(self, story: Story, event: StoryFinished) -> None:
         """Write how a story ended, once its files are saved or refused."""
-        refused = [
-            error for file, error in self._files.refused.items() if file[0] == story.tiktok_id
-        ]
-        # Media fetched once more for a file derived from it, and not had, is still there.
-        saved = event.saved + self._spared[event.story_id] - len(refused)
-        error: StoriesError | None = None
+        refused = {
+            file: error for file, error in self._files.refused.items() if file[0] == story.tiktok_id
+        }
+        # Media fetched once more, for a file derived from it or for its sound, is still there.
+        lost = [error for file, error in refused.items() if file not in self._files.without_sound]
+        saved = event.saved + self._spared[event.story_id] - len(lost)
+        lacks = (event.lacks, self._lacks.get(event.story_id), *refused.values())
+        error: StoriesError | None = next(filter(None, lacks), None)
         if saved < event.expected:
-            error = next(filter(None, (event.error, *refused)), None) or MediaUnavailable()
+            error = next(filter(None, (event.error, *lost)), None) or MediaUnavailable()
+        if error is not None:
             self._failed[story.tiktok_id] = error
         close_story(story, error, saved=saved > 0)
 

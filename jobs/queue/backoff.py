@@ -22,6 +22,7 @@ from stories.errors import (
     MediaCorrupt,
     MediaUnavailable,
     Refusal,
+    SoundMissing,
     StoriesError,
     TimedOut,
     Unavailable,
@@ -36,6 +37,7 @@ BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     TimedOut: (10.0, 60.0),
     MediaUnavailable: (10.0, 60.0),
     MediaCorrupt: (10.0, 60.0),
+    SoundMissing: (10.0, 60.0),
     UnknownAnswer: (20.0, 300.0),
     Unavailable: (300.0,),
 }

@@ -223,7 +223,8 @@ class _Run:
                 )  # fmt: skip
             case StoryFinished():
                 story = line.story(event.story_id)
-                await asyncio.to_thread(self.writer.settle_story, story, event.error)
+                error = event.error or event.lacks
+                await asyncio.to_thread(self.writer.settle_story, story, error)
             case Warned():
                 logger.info("story %s: %s", event.story_id, event.message)
         self.listener.progressed(self._tally.totals())

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Above this a JPEG is decoded at reduced size. All of its data is read and decoded all the same,
 # only fewer pixels are computed from it: under half the time, and a sixteenth of the memory.
 FULL_PIXELS = 1_000_000
-ANIMATION_PIXELS = 120_000_000
+ANIMATION_PIXELS = strict_decoding.MAX_STREAM_PIXELS
 # Emulation prevention keeps three zero bytes out of HEVC; a run this long is a hole.
 _HOLE = bytes(64)
 _PNG_END = b"IEND\xae\x42\x60\x82"

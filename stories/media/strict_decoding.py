@@ -2,7 +2,8 @@
 
 libjpeg and Pillow's AVIF decoder make a picture of any bytes at all. FFmpeg, told to be strict,
 says where the codes of a JPEG have no meaning or their data ends early, and whether the data of an
-AVIF ends where its pixels do, which it does not once a byte inside is wrong.
+AVIF ends where its pixels do, which it does not once a byte inside is wrong. That the data of a
+JPEG ends too late it does not say: so it is asked whether it gets to the end at all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import partial
 
 from stories.errors import StoriesError
 from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, open_container
+from stories.media.jpeg_holes import HOLE
 
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
@@ -22,6 +24,13 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _JUDGED = frozenset({_BASELINE, _EXTENDED, _PROGRESSIVE})
 _NAMES_COLOURS = 0xEE
 _IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
+# No code is all ones. A few bytes too many are an encoder's; a hole leaves many more behind.
+_NO_CODE = b"\xff\x00" * 32
+_MAX_BLANK_SCANS = 4
+MAX_STREAMS = 16
+"""Streams of an AVIF, of which an animation with transparency has four; tiles are one each."""
+MAX_STREAM_PIXELS = 120_000_000
+"""Pixels of all frames of an animation; of a longer one it cannot be told."""
 
 
 def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
@@ -36,7 +45,10 @@ def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
     if plain is None:
         return None
     body, complete = plain
-    return not complete or _judge(partial(_decode_jpeg, body))
+    if not complete:
+        return True
+    damaged = _judge(partial(_decode_jpeg, body))
+    return _find_surplus(body) if damaged is False else damaged
 
 
 def _judge(decode: Callable[[bool], bool]) -> bool | None:
@@ -46,15 +58,30 @@ def _judge(decode: Callable[[bool], bool]) -> bool | None:
 
 
 def _decode_avif(data: bytes, strict: bool) -> bool:
+    """Whether everything in an AVIF decodes: picture, transparency, each frame of an animation."""
     try:
         with open_container(io.BytesIO(data), AVIF) as container:
-            stream = max(container.streams.video, key=lambda other: other.width * other.height)
-            context = stream.codec_context
-            context.thread_type, context.thread_count = "NONE", 1
-            context.options = {"max_pixels": str(MAX_PIXELS)} | ({"strict": "1"} if strict else {})
-            return any(not frame.is_corrupt for frame in container.decode(stream))
+            count = len(container.streams.video)
+        if not 0 < count <= MAX_STREAMS:
+            return False
+        return all(_decode_stream(data, number, strict) for number in range(count))
     except (StoriesError, ValueError):
         return False
+
+
+def _decode_stream(data: bytes, number: int, strict: bool) -> bool:
+    """Whether every frame of a stream decodes; False above MAX_STREAM_PIXELS, too."""
+    frames = 0
+    with open_container(io.BytesIO(data), AVIF) as container:
+        stream = container.streams.video[number]
+        context = stream.codec_context
+        context.thread_type, context.thread_count = "NONE", 1
+        context.options = {"max_pixels": str(MAX_PIXELS)} | ({"strict": "1"} if strict else {})
+        for frame in container.decode(stream):
+            frames += 1
+            if frame.is_corrupt or frames * frame.width * frame.height > MAX_STREAM_PIXELS:
+                return False
+    return frames > 0
 
 
 def _decode_jpeg(data: bytes, strict: bool) -> bool:
@@ -71,6 +98,37 @@ def _decode_jpeg(data: bytes, strict: bool) -> bool:
     except (av.FFmpegError, ValueError):
         return False
     return bool(frames) and not (strict and frames[0].is_corrupt)
+
+
+def _find_surplus(body: bytes) -> bool | None:
+    """Whether zeros stand in place of picture data that then is too long; None: it may be so.
+
+    Where the Huffman tables let zeros be evenly coloured blocks, a hole becomes far more of these
+    than it took away, and data is left over. That alone is no damage, for some encoders leave some.
+    """
+    scans = [(start, stop) for kind, start, stop in _segments(body) if kind == _SCAN]
+    blank = [(start, stop) for start, stop in scans if HOLE in body[start:stop].rstrip(b"\0")]
+    if len(blank) > _MAX_BLANK_SCANS:
+        return None
+    verdict: bool | None = False
+    for start, stop in blank or scans[-1:]:
+        header = start + 4
+        count = body[header]
+        first, bits = body[header + 1 + 2 * count], body[header + 3 + 2 * count]
+        if first == 0 and bits >> 4:  # bits without any code: nothing there has no meaning
+            verdict = None if blank else verdict
+        elif _ends_early(body, start, stop):
+            if blank:
+                return True
+            verdict = None
+    return verdict
+
+
+def _ends_early(body: bytes, start: int, stop: int) -> bool:
+    """Whether the picture is complete before the end of this scan's data, zeros there aside."""
+    end = start + len(body[start:stop].rstrip(b"\0")) - len(_NO_CODE)
+    data = start + 2 + int.from_bytes(body[start + 2 : start + 4])
+    return end > data and _decode_jpeg(body[:end] + _NO_CODE + body[stop:], True)
 
 
 def _plain_jpeg(data: bytes) -> tuple[bytes, bool] | None:

@@ -8,12 +8,15 @@ import av
 import pytest
 
 from stories.client import StoryClient
-from stories.errors import StoriesError
-from stories.events import MediaFailed
+from stories.errors import StoriesError, TooLarge
+from stories.events import Listed, MediaFailed, StoryFinished
+from stories.harvest import HarvestOptions, harvest
 from stories.structures import Playability
+from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeStory, FakeTikTok
+from tests.fake_tiktok.cdn import MediaObject
 from tests.fake_tiktok.odd_media import odd_video, renamed_entry
-from tests.unit.stories.harvests import SMALL_H264, Folder, client_of, saved
+from tests.unit.stories.harvests import SMALL_H264, Folder, Log, client_of, saved
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +39,19 @@ def dash_clip(alice: Account, seconds: float = 2, **dash: Any) -> FakeStory:
     clip = alice.video(seconds, gears=[SMALL_H264], low=False, watermark=False)
     alice.add_dash(clip, LARGE, **dash)
     return clip
+
+
+ADDRESSES = 3
+"""Of each file in one listing: two mirrors, and one that leads to them."""
+
+
+def dash_alone(alice: Account) -> MediaObject:
+    """The sound of a video that comes in two files and in no other gear."""
+    clip = dash_clip(alice)
+    del clip.renditions[0]
+    sound = clip.renditions[0].sound
+    assert sound is not None
+    return sound
 
 
 async def test_a_silent_dash_gear_is_joined_with_its_sound_without_recoding(
@@ -91,6 +107,72 @@ async def test_a_sound_that_cannot_be_had_leads_to_the_next_rendition(
     assert tiktok.count("list") == 1
     asked = [seen.url for seen in tiktok.seen("video") if clip.renditions[2].thing.key in seen.url]
     assert asked == [], "a gear whose sound was not to be had before"
+
+
+async def test_a_sound_that_fails_in_one_listing_is_fetched_with_a_fresh_link(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    sound = dash_alone(alice)
+    tiktok.fault(sound, 503, times=ADDRESSES)
+    log = await saved(client, folder)
+    assert [ready.labels for ready in log.files()] == [("joined",)]
+    assert tiktok.count("list") == 2
+    assert [finished.lacks for finished in log.of(StoryFinished)] == [None]
+
+
+async def test_a_sound_that_is_broken_on_one_mirror_comes_from_the_next(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    sound = dash_alone(alice)
+    tiktok.fault(sound, "hole", times=1, after=0, length=2_000)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("joined",)
+    assert tiktok.count("list") == 1
+
+
+@pytest.mark.parametrize("fault", [403, 404, 503, "html", "hole"])
+async def test_a_sound_that_never_comes_leaves_the_picture_and_says_so(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder, fault: Any
+) -> None:
+    options = {"after": 0, "length": 2_000} if fault == "hole" else {}
+    tiktok.fault(dash_alone(alice), fault, **options)
+    log = await saved(client, folder)
+    (ready,) = log.files()
+    assert ready.labels == ("no_sound", "sound_missing")
+    assert (ready.verified.width, ready.verified.height) == LARGE
+    (finished,) = log.of(StoryFinished)
+    assert (finished.saved, finished.error) == (1, None)
+    assert finished.lacks is not None
+    assert (finished.lacks.code, finished.lacks.retryable) == ("sound_missing", True)
+    assert tiktok.count("list") == 2
+    assert len(folder.files) == 2, "the video and its poster"
+
+
+async def test_the_picture_is_kept_when_the_list_is_not_to_be_had_again(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    tiktok.fault(dash_alone(alice), 403)
+    log = Log()
+    events = harvest(
+        client, parse_line("alice"), options=HarvestOptions(posters=False), workspace=folder
+    )
+    async for event in events:
+        log.append(event)
+        if isinstance(event, Listed):
+            tiktok.fault("list", 503)
+    assert [ready.labels for ready in log.files()] == [("no_sound", "sound_missing")]
+
+
+async def test_a_sound_too_large_for_us_is_not_asked_for_again(
+    tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    sound = dash_alone(alice)
+    size = alice.stories[0].renditions[0].thing.size
+    async with client_of(tiktok, max_video_bytes=size + sound.size - 1) as client:
+        log = await saved(client, folder)
+    assert tiktok.count("list") == 1
+    assert [ready.labels for ready in log.files()] == [("no_sound", "sound_missing")]
+    assert [type(finished.lacks) for finished in log.of(StoryFinished)] == [TooLarge]
 
 
 async def test_a_sound_much_shorter_than_its_picture_leads_to_the_next_rendition(

@@ -32,6 +32,7 @@ RETRYABLE = {
     "upstream_changed": False,
     "media_unavailable": True,
     "media_corrupt": True,
+    "sound_missing": True,
     "too_large": False,
     "unplayable": False,
 }

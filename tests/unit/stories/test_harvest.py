@@ -12,7 +12,15 @@ import pytest
 from stories import obtain as obtaining
 from stories.client import StoryClient
 from stories.config import ClientConfig
-from stories.errors import MediaCorrupt, MediaUnavailable, NoSuchAccount, StoriesError, TimedOut
+from stories.errors import (
+    MediaCorrupt,
+    MediaUnavailable,
+    NoSuchAccount,
+    SoundMissing,
+    StoriesError,
+    TimedOut,
+    TooLarge,
+)
 from stories.events import (
     Checking,
     FileReady,
@@ -172,27 +180,63 @@ async def test_one_failure_leaves_the_others_alone(
     assert len(folder.files) == 5
 
 
-async def test_extras_that_cannot_be_made_are_only_a_warning(
+async def test_a_preview_and_a_jpeg_that_cannot_be_made_are_only_a_warning(
     client: StoryClient,
-    tiktok: FakeTikTok,
     alice: Account,
     folder: Folder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise MediaCorrupt("no")
 
     monkeypatch.setattr("stories.media.derive.poster", broken)
-    photo = alice.photo(song="mp3", **TINY)
-    tiktok.fault("song", 403)
+    monkeypatch.setattr("stories.media.derive.as_jpeg", broken)
+    photo = alice.carousel(2, formats=["webp", "jpeg"], **TINY)
     log = await saved(client, folder, audio="mp3")
-    assert len(log.files()) == 1
-    assert log.files("poster") == []
-    assert log.files("attached_song") == []
+    assert len(log.files()) == 2
+    assert [*log.files("poster"), *log.files("converted")] == []
     assert len(log.of(Warned)) == 2
     assert all(warned.story_id == photo.id for warned in log.of(Warned))
-    assert log.of(StoryFinished)[0].error is None
-    assert len(folder.files) == 1
+    assert [(end.error, end.lacks) for end in log.of(StoryFinished)] == [(None, None)]
+    assert len(folder.files) == 2
+
+
+@pytest.mark.parametrize("fault", [403, 404, 503])
+async def test_a_song_that_was_asked_for_and_does_not_come_is_said(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder, fault: int
+) -> None:
+    photo, quiet = alice.photo(song="mp3", **TINY), alice.photo(**TINY)
+    tiktok.fault("song", fault)
+    log = await saved(client, folder, audio="mp3")
+    assert len(log.files()) == 2
+    ends = {end.story_id: end for end in log.of(StoryFinished)}
+    assert (ends[photo.id].saved, ends[photo.id].error) == (1, None)
+    assert type(ends[photo.id].lacks) is SoundMissing
+    assert ends[quiet.id].lacks is None, "TikTok hands out none for it"
+    assert not any(end.lacks for end in (await saved(client, Folder())).of(StoryFinished))
+
+
+async def test_a_song_larger_than_we_take_is_said_and_final(
+    tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    alice.photo(song="mp3", **TINY)
+    async with client_of(tiktok, max_song_bytes=100) as client:
+        (end,) = (await saved(client, folder, audio="mp3")).of(StoryFinished)
+    assert type(end.lacks) is TooLarge
+
+
+async def test_a_sound_track_that_cannot_be_made_is_said(
+    client: StoryClient, alice: Account, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise MediaCorrupt("no")
+
+    monkeypatch.setattr("stories.media.derive.audio_track", broken)
+    alice.video(1)
+    log = await saved(client, folder, audio="m4a")
+    assert len(log.files()) == 1
+    (end,) = log.of(StoryFinished)
+    assert (end.error, type(end.lacks)) == (None, SoundMissing)
 
 
 async def test_no_room(client: StoryClient, alice: Account) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from stories import rendition_search
 from stories.client import StoryClient
-from stories.errors import MediaUnavailable, Unplayable
+from stories.errors import MediaUnavailable, SoundMissing, Unplayable
 from stories.events import MediaFailed, StoryFinished
 from tests.fake_tiktok import Account, FakeStory, FakeTikTok, media
 from tests.fake_tiktok.accounts import Gear
 from tests.fake_tiktok.odd_media import odd_video
-from tests.unit.stories.harvests import SMALL_H264, Folder, saved
+from tests.unit.stories.harvests import SMALL_H264, Folder, client_of, saved
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +27,10 @@ def clip_of(alice: Account, *gears: tuple[Gear, bool], watermark: bool = False) 
         if not audio:
             alice.replace_body(rendition, media.video(1, gear[1], gear[0], audio=False))
     return clip
+
+
+ADDRESSES = 3
+"""Of each file in one listing: two mirrors, and one that leads to them."""
 
 
 # --- sound ----------------------------------------------------------------------------------------
@@ -60,9 +64,52 @@ async def test_a_silent_rendition_is_the_spare_when_the_one_with_sound_does_not_
 ) -> None:
     clip = clip_of(alice, (LARGE, False), (SMALL_H264, True))
     tiktok.fault(clip.renditions[1], 403)
-    (ready,) = (await saved(client, folder)).files()
-    assert ready.labels == ("no_sound",)
+    log = await saved(client, folder)
+    (ready,) = log.files()
+    assert ready.labels == ("no_sound", "sound_missing")
     assert folder.content(ready) == clip.renditions[0].thing.body
+    assert tiktok.count("list") == 2
+    asked = [seen.url for seen in tiktok.seen("video") if clip.renditions[0].thing.key in seen.url]
+    assert len(asked) == 1, "known to be silent, so not fetched again with a fresh link"
+    (finished,) = log.of(StoryFinished)
+    assert (finished.saved, finished.expected, finished.error) == (1, 1, None)
+    assert type(finished.lacks) is SoundMissing
+
+
+async def test_a_rendition_with_sound_that_comes_with_a_fresh_link(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = clip_of(alice, (LARGE, False), (SMALL_H264, True))
+    tiktok.fault(clip.renditions[1], 403, times=ADDRESSES)
+    log = await saved(client, folder)
+    (ready,) = log.files()
+    assert ready.labels == ()
+    assert folder.content(ready) == clip.renditions[1].thing.body
+    assert tiktok.count("list") == 2
+    assert [finished.lacks for finished in log.of(StoryFinished)] == [None]
+
+
+async def test_a_muted_video_is_not_missing_its_sound_when_a_rendition_is_refused(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = clip_of(alice, (LARGE, False), (SMALL_H264, False))
+    clip.item = {"itemMute": True}
+    tiktok.fault(clip.renditions[1], 403)
+    log = await saved(client, folder)
+    assert [ready.labels for ready in log.files()] == [("no_sound",)]
+    assert [finished.lacks for finished in log.of(StoryFinished)] == [None]
+
+
+async def test_a_rendition_too_large_to_fetch_is_no_sound_that_may_still_come(
+    tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = clip_of(alice, (SMALL_H264, False), (("hevc", (288, 512)), True))
+    small, large = (rendition.thing.size for rendition in clip.renditions)
+    async with client_of(tiktok, max_video_bytes=large - 1) as client:
+        log = await saved(client, folder)
+    assert small < large
+    assert [ready.labels for ready in log.files()] == [("no_sound",)]
+    assert [finished.lacks for finished in log.of(StoryFinished)] == [None]
     assert tiktok.count("list") == 1
 
 
@@ -91,6 +138,28 @@ async def test_a_watermark_with_sound_is_better_than_none(
     clip_of(alice, (LARGE, False), watermark=True)
     (ready,) = (await saved(client, folder)).files()
     assert ready.labels == ("watermarked",)
+
+
+@pytest.mark.parametrize("silent", [4, 5, 8])
+async def test_the_last_tries_go_to_what_is_least_like_the_silent_ones(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder, silent: int
+) -> None:
+    sizes = [(288 - 16 * n, 512 - 16 * n) for n in range(silent)]
+    clip = clip_of(alice, *((("h264", size), False) for size in sizes), (("h264", (96, 96)), True))
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ()
+    assert folder.content(ready) == clip.renditions[-1].thing.body
+    assert tiktok.count("video") == 4
+
+
+async def test_the_very_last_try_goes_to_a_watermarked_one(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    sizes = [(288 - 16 * n, 512 - 16 * n) for n in range(7)]
+    clip_of(alice, *((("h264", size), False) for size in sizes), watermark=True)
+    (ready,) = (await saved(client, folder)).files()
+    assert ready.labels == ("watermarked",)
+    assert tiktok.count("video") == rendition_search.MAX_FILES
 
 
 async def test_the_search_for_sound_ends_after_a_few_files(

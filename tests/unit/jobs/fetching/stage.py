@@ -121,9 +121,17 @@ def listed(*stories: structures.Story, **left_out: int) -> Listed:
     return Listed(author=AUTHOR, stories=stories, left_out=counts)
 
 
-def ended(story: structures.Story, saved: int = 1, error: StoriesError | None = None) -> Event:
-    """The end of a story."""
-    return StoryFinished(story_id=story.id, saved=saved, expected=len(story.media), error=error)
+def ended(
+    story: structures.Story,
+    saved: int = 1,
+    error: StoriesError | None = None,
+    lacks: StoriesError | None = None,
+) -> Event:
+    """The end of a story. lacks: why a sound is missing."""
+    expected = len(story.media)
+    return StoryFinished(
+        story_id=story.id, saved=saved, expected=expected, error=error, lacks=lacks
+    )
 
 
 def run(stage: Stage, item: Item, *script: Any) -> Outcome:

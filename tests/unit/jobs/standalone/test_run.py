@@ -8,7 +8,7 @@ import json
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -85,13 +85,19 @@ class Run:
             media_transport=transport,
         )
 
-    def __call__(self, *lines: str, zipped: bool = False, concurrency: int = 4) -> RunResult:
+    def __call__(
+        self,
+        *lines: str,
+        zipped: bool = False,
+        concurrency: int = 4,
+        audio: Literal["none", "mp3"] = "none",
+    ) -> RunResult:
         self.recorder = Recorder()
         return fetch(
             read_lines(lines),
             into=self.out,
             zipped=zipped,
-            options=HarvestOptions(posters=False),
+            options=HarvestOptions(posters=False, audio=audio),
             rate_limit=RunRateLimit(0, 1),
             concurrency=concurrency,
             listener=self.recorder,
@@ -316,3 +322,27 @@ def test_a_whole_list_leaves_nothing_out(run: Run, alice: Account) -> None:
     alice.photo()
     result = run("@alice")
     assert (result.exit_code, as_dict(result)["items"][0]["left_out"]) == (0, [])
+
+
+@pytest.mark.parametrize("fault", [404, 503])
+def test_a_song_that_was_asked_for_and_does_not_come(
+    run: Run, tiktok: FakeTikTok, alice: Account, fault: int
+) -> None:
+    alice.photo(song="mp3")
+    tiktok.fault("song", fault)
+    result = run("@alice", audio="mp3")
+    (line,) = result.lines
+    assert (line.state.value, len(line.files), result.exit_code) == ("partial", 1, 1)
+    assert as_dict(result)["items"][0]["error"]["code"] == "sound_missing"
+
+
+def test_a_video_whose_sound_does_not_come(run: Run, tiktok: FakeTikTok, alice: Account) -> None:
+    clip = alice.video(1, gears=[("h264", (144, 256))], low=False, watermark=False)
+    alice.add_dash(clip, (288, 512))
+    del clip.renditions[0]
+    assert clip.renditions[0].sound is not None
+    tiktok.fault(clip.renditions[0].sound, 503)
+    result = run("@alice")
+    (line,) = result.lines
+    assert (line.state.value, len(line.files), result.exit_code) == ("partial", 1, 1)
+    assert line.files[0].facts.labels == ("no_sound", "sound_missing")

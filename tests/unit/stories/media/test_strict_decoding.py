@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import random
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from stories.media import strict_decoding
 from stories.media.decoders import AVIF, JPEG
 from stories.media.strict_decoding import find_damage
 
@@ -25,6 +28,97 @@ def test_whole_pictures() -> None:
     assert find_damage(encoded("JPEG"), JPEG) is False
     assert find_damage(encoded("JPEG", progressive=True), JPEG) is False
     assert find_damage(encoded("AVIF", speed=10), AVIF) is False
+
+
+# --- holes that look like evenly coloured areas ---------------------------------------------------
+
+CHANCE = random.Random(3)
+SIZE = (720, 1280)
+HOLE = 3_500
+EVEN_ZEROS: list[dict[str, Any]] = [
+    {"quality": 75, "optimize": True},
+    {"quality": 60, "optimize": True},
+    {"quality": 75, "progressive": True},
+    {"quality": 85, "progressive": True},
+]
+
+
+def smooth() -> Image.Image:
+    """A picture out of focus: most blocks have little detail, so that zero bits mean "no more"."""
+    small = Image.frombytes("RGB", (30, 53), CHANCE.randbytes(30 * 53 * 3))
+    return small.resize(SIZE, Image.Resampling.BICUBIC)
+
+
+def barred() -> Image.Image:
+    """A picture with black bars, the lower one to the very end."""
+    image = smooth()
+    for box in ((0, 0, 720, 400), (0, 900, 720, 1280)):
+        image.paste("#000", box)
+    return image
+
+
+def saved(image: Image.Image, fmt: str = "JPEG", **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, fmt, **how)
+    return out.getvalue()
+
+
+def holed(data: bytes, start: int) -> bytes:
+    return data[:start] + bytes(HOLE) + data[start + HOLE :]
+
+
+@pytest.mark.parametrize("how", EVEN_ZEROS, ids=str)
+def test_a_hole_that_decodes_to_evenly_coloured_blocks_is_never_passed(how: dict[str, Any]) -> None:
+    whole = saved(smooth(), **how)
+    starts = range(800, len(whole) - HOLE - 100, (len(whole) - HOLE - 900) // 12)
+    passed = [start for start in starts if find_damage(holed(whole, start), JPEG) is False]
+    assert passed == []
+
+
+@pytest.mark.parametrize("make", [smooth, barred, lambda: Image.new("RGB", SIZE)])
+@pytest.mark.parametrize("how", EVEN_ZEROS, ids=str)
+def test_evenly_coloured_areas_of_a_whole_picture_are_no_damage(
+    make: Any, how: dict[str, Any]
+) -> None:
+    assert not find_damage(saved(make(), **how), JPEG)
+
+
+def test_black_bars_in_a_plain_jpeg_can_be_told_from_a_hole() -> None:
+    data = saved(barred(), quality=75, optimize=True)
+    assert bytes(512) in data
+    assert find_damage(data, JPEG) is False
+    padded = data[:-2] + bytes(4_000) + data[-2:]
+    assert find_damage(padded, JPEG) is False
+
+
+def test_some_bytes_too_many_are_no_proof_of_damage() -> None:
+    data = saved(smooth(), quality=75)
+    at = len(data) // 2
+    twice = data[:at] + data[at - 1460 : at] + data[at:]
+    assert find_damage(twice, JPEG) in {True, None}
+    left_over = data[:-2] + b"\x55" * 200 + data[-2:]
+    assert find_damage(left_over, JPEG) is None
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_hole_in_any_frame_of_an_avif_is_found(frames: int, transparent: bool) -> None:
+    images = [smooth() for _ in range(frames)]
+    if transparent:
+        for image in images:
+            image.putalpha(Image.effect_noise(SIZE, 90))
+    more: dict[str, Any] = {"save_all": True, "append_images": images[1:]} if frames > 1 else {}
+    whole = saved(images[0], "AVIF", quality=60, speed=10, **more)
+    assert find_damage(whole, AVIF) is False
+    starts = range(1_500, len(whole) - HOLE - 100, (len(whole) - HOLE - 1_600) // 12)
+    passed = [start for start in starts if find_damage(holed(whole, start), AVIF) is False]
+    assert passed == []
+
+
+def test_an_animation_too_long_to_decode_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(GRAIN, "AVIF", speed=10, save_all=True, append_images=[GRAIN, GRAIN])
+    monkeypatch.setattr(strict_decoding, "MAX_STREAM_PIXELS", 2 * 160 * 240)
+    assert find_damage(data, AVIF) is None
 
 
 def test_kinds_it_does_not_know_are_left_to_others() -> None:
