@@ -91,8 +91,8 @@ def test_a_rest_that_saved_another_part_before_it_was_stopped(stage: Stage) -> N
 def test_what_has_no_room_in_the_quota_does_not_end_the_line(stage: Stage) -> None:
     old = stopped()
     first, second = a_story(1), a_story(2)
-    Quota.objects.create(owner=old.owner, stored_bytes=2 * len(b"first") - 1)
     new = rest_of(old)
+    Quota.objects.create(owner=old.owner, stored_bytes=2 * len(b"first") - 1)
     arriving = stage.file(second, content=b"2nd")
     outcome = run(
         stage, new, listed(first, second),
