@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.errors import DiskFull
 from jobs.fetching import coalescing
+from jobs.fetching.file_rows import FileRows
 from jobs.files import deletion, store
 from jobs.models import Artifact, Audio, Item, Role
 from jobs.queue import actions, claims, resubmission, settling, shutdown
@@ -95,6 +97,27 @@ def test_the_file_with_its_sound_replaces_the_silent_one(stage: Stage) -> None:
     Item.objects.update(state=S.QUEUED)
     run(stage, item, listed(CLIP), ended(CLIP))
     assert stage.asked["have"] == frozenset({(CLIP.id, 1)})
+
+
+def test_the_silent_file_stays_when_there_is_no_room_for_the_one_with_its_sound(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room was taken by another process, after it was reserved here."""
+    item = first_attempt(stage)
+    old = the_video(item)
+
+    def full(_rows: FileRows, inserted: list[Artifact]) -> None:
+        if any(artifact.role == Role.MEDIA for artifact in inserted):
+            raise DiskFull("the limit for saved files is reached")
+
+    monkeypatch.setattr(FileRows, "_require_room", full)
+    loud = stage.file(CLIP, content=b"with sound", verified=VIDEO)
+    outcome = run(stage, item, listed(CLIP), loud, ended(CLIP))
+    assert outcome.state == S.PARTIAL
+    assert isinstance(outcome.error, DiskFull)
+    assert state(item) == (S.PARTIAL, "disk_full")
+    assert (the_video(item), content_of(old)) == (old, b"silent")
+    check_disk()
 
 
 def test_an_attempt_that_is_silent_again_leaves_one_file_and_the_story_partial(
