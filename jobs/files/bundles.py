@@ -15,6 +15,14 @@ PACKED_ROLES: Final = (Role.MEDIA, Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACH
 """Roles of files that go into a ZIP, in this order within one media item. Posters stay."""
 
 
+def copy_key(tiktok_id: str, role: str, position: int, sha256: str) -> tuple[str, str, int, str]:
+    """A key that is equal for copies of one file, of which a ZIP holds the first.
+
+    One story can come by two lines of a job, by its author's name and by its own link.
+    """
+    return tiktok_id, role, position, sha256
+
+
 def opens_for_reader(language: str) -> bool:
     """Whether the manifest of a ZIP opens in this reader's spreadsheets.
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from jobs.errors import localized_detail, message_and_hint, state_label
 from jobs.files import lifetime
-from jobs.files.bundles import PACKED_ROLES
+from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.pages import summaries
@@ -216,7 +216,7 @@ def _zipped(job: Snapshot) -> list[FileView]:
     for story in job.stories:
         for file in story.present:
             if file.role in PACKED_ROLES:
-                key = (story.tiktok_id, file.role, file.position, file.sha256)
+                key = copy_key(story.tiktok_id, file.role, file.position, file.sha256)
                 unique.setdefault(key, file)
     return list(unique.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from jobs.files.bundles import PACKED_ROLES
+from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.models import Artifact, Item, Job, Story
 from jobs.zips.archive import rank_in_story
 
@@ -29,11 +29,10 @@ def package_files(job_id: UUID, selection: Sequence[str] = ()) -> list[Artifact]
     if selection:
         present = present.filter(pk__in=selection)
     artifacts = sorted(present.select_related("story__item"), key=_rank_in_bundle)
-    # One story can come by two lines of a job, by its author's name and by its own link.
     unique: dict[tuple[object, ...], Artifact] = {}
     for artifact in artifacts:
-        story = story_of(artifact)
-        key = (story.tiktok_id, artifact.role, artifact.position, artifact.sha256)
+        tiktok_id = story_of(artifact).tiktok_id
+        key = copy_key(tiktok_id, artifact.role, artifact.position, artifact.sha256)
         unique.setdefault(key, artifact)
     return list(unique.values())
 
