@@ -191,20 +191,26 @@ class Account:
         song: media.SongFormat | None = None,
         post: bool = False,
         listed_gears: bool = True,
+        bodies: Sequence[bytes] = (),
         **more: Any,
     ) -> FakeStory:
         """A video. low: also a smaller H.264 gear. watermark: also a `downloadAddr`.
 
-        listed_gears: False leaves `bitrateInfo` out, as old answers do. more: fields of FakeStory.
+        listed_gears: False leaves `bitrateInfo` out, as old answers do. bodies: a file for each
+        gear, made elsewhere. more: fields of FakeStory.
         """
         story = self._begin("video", caption, ago_s, post, **more)
         story.seconds = seconds
         story.gears_listed = listed_gears
         label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
         quality = 20
-        for codec, size in gears:
-            body = media.video(
-                seconds, size, codec, audio=audio, min_bytes=min_bytes, moov=moov, label=label
+        for place, (codec, size) in enumerate(gears):
+            body = (
+                bodies[place]
+                if bodies
+                else media.video(
+                    seconds, size, codec, audio=audio, min_bytes=min_bytes, moov=moov, label=label
+                )
             )
             number = 0 if codec == "h264" else 1
             kind = "normal" if codec == "h264" else "adapt_lower"
@@ -284,9 +290,10 @@ class Account:
         orientation: int | None = None,
         song: media.SongFormat | None = None,
         post: bool = False,
+        bodies: Sequence[bytes] = (),
         **more: Any,
     ) -> FakeStory:
-        """Several photos in order; formats are taken in turn."""
+        """Several photos in order; formats are taken in turn. bodies: files made elsewhere."""
         kind = "carousel" if count > 1 else "photo"
         story = self._begin(kind, caption, ago_s, post, **more)
         label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
@@ -294,7 +301,11 @@ class Account:
         for number in range(1, count + 1):
             fmt = formats[(number - 1) % len(formats)]
             words = label if count == 1 else f"{label} {number}"
-            body = media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
+            body = (
+                bodies[number - 1]
+                if bodies
+                else media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
+            )
             plain = fmt.removesuffix("_animated")
             content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
             file = self._file(story, "picture", body, content_type, number, fmt, suffix)

@@ -40,7 +40,8 @@ def cache_in(folder: Path | str | None) -> None:
         _folder.mkdir(parents=True, exist_ok=True)
 
 
-def _cached(key: object, make: Callable[[], bytes]) -> bytes:
+def cached(key: object, make: Callable[[], bytes]) -> bytes:
+    """What `make` returned for an equal key, in this process or where `cache_in` says."""
     name = hashlib.sha256(f"{VERSION} {key!r}".encode()).hexdigest()[:32]
     if name in _cache:
         return _cache[name]
@@ -91,7 +92,7 @@ def video(
             data = padded(data, min_bytes - len(data))
         return data
 
-    return _cached(("video", *settings, min_bytes), make)
+    return cached(("video", *settings, min_bytes), make)
 
 
 def _encode(
@@ -152,14 +153,14 @@ def _encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            for tone in _tones(seconds, label):
+            for tone in tones(seconds, label):
                 container.mux(sound.encode(tone))
             container.mux(sound.encode(None))
     data = out.getvalue()
     return index_first(data) if moov == "first" else data
 
 
-def _tones(seconds: float, label: str) -> list[av.AudioFrame]:
+def tones(seconds: float, label: str) -> list[av.AudioFrame]:
     """A soft arpeggio in a key of the label's own."""
     rate, samples = 44100, 1024
     root = 196.0 * 2 ** (zlib.crc32(label.encode()) % 12 / 12)
@@ -245,7 +246,7 @@ def picture(
             data = _commented(data, min_bytes - len(data))
         return data
 
-    return _cached(("picture", fmt, size, label, orientation, min_bytes, quality), make)
+    return cached(("picture", fmt, size, label, orientation, min_bytes, quality), make)
 
 
 def _commented(jpeg: bytes, extra: int) -> bytes:
@@ -271,12 +272,12 @@ def song(fmt: SongFormat = "mp3", seconds: float = 6, label: str = "Storykeep") 
             stream = container.add_stream("libmp3lame" if fmt == "mp3" else "aac", rate=44100)
             stream.codec_context.layout = "mono"
             stream.codec_context.bit_rate = 96_000
-            for tone in _tones(seconds, label):
+            for tone in tones(seconds, label):
                 container.mux(stream.encode(tone))
             container.mux(stream.encode(None))
         return out.getvalue()
 
-    return _cached(("song", fmt, seconds, label), make)
+    return cached(("song", fmt, seconds, label), make)
 
 
 # --- the same file, told apart ----------------------------------------------------------------

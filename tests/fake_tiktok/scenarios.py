@@ -1,10 +1,13 @@
-"""Ready-made casts for the fake: the demo, the two benchmarks, and a small one to try things."""
+"""Ready-made casts for the fake: the demo, the benchmarks, and a small one to try things."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 
-from tests.fake_tiktok.accounts import H264, HEVC_720, HOURS
+from tests.fake_tiktok import real_media
+from tests.fake_tiktok.accounts import H264, HEVC_720, HOURS, Account
+from tests.fake_tiktok.real_media import Clip, Shot
 from tests.fake_tiktok.site import FakeTikTok
 
 MIB = 1024 * 1024
@@ -145,9 +148,74 @@ def bench_b(tiktok: FakeTikTok) -> None:
         author.carousel(4, label="Bench", ago_s=3 * HOURS, min_bytes=400_000)
 
 
+FULL_HD, SMALL = (1080, 1920), (576, 1024)
+
+LARGE_CLIPS = (
+    Clip(seconds=15, size=FULL_HD, keyframe_s=4, mib=8, label="Harbour at night"),
+    Clip(seconds=12, size=FULL_HD, keyframe_s=8, mib=7.5, label="On the ferry"),
+    Clip(seconds=14, size=SMALL, keyframe_s=2, mib=5, label="Backstage"),
+)
+"""Of one author, as good as TikTok makes them."""
+CLIPS = (
+    Clip(seconds=15, size=FULL_HD, keyframe_s=8, mib=2.6, label="Market day"),
+    Clip(seconds=10, size=SMALL, keyframe_s=4, mib=1.1, label="Rain again"),
+    Clip(seconds=8, size=FULL_HD, keyframe_s=4, mib=2, label="New shoes"),
+    Clip(seconds=5, size=SMALL, keyframe_s=2, mib=1, label="Look up"),
+    Clip(seconds=11, size=FULL_HD, keyframe_s=5, mib=2.2, label="The long way"),
+)
+"""Of many authors. Three in five are large."""
+SHOTS = (
+    *(Shot(label=f"Corner {number}", grain=10, quality=85) for number in range(1, 5)),
+    *(Shot(label=f"Corner {number}", grain=6) for number in range(5, 7)),
+    *(Shot(label=f"Corner {number}", grain=10) for number in range(7, 9)),
+    Shot(label="Corner 9", grain=20),
+    Shot(label="Corner 10", grain=25, quality=99),
+)
+"""0.5 to 3 MB, most of them light."""
+
+
+def _film(author: Account, clip: Clip, ago_s: float) -> None:
+    author.video(
+        seconds=clip.seconds,
+        gears=(("h264", clip.size),),
+        bodies=(real_media.clip(clip),),
+        label=clip.label,
+        low=False,
+        watermark=False,
+        ago_s=ago_s,
+    )
+
+
+def _expose(author: Account, count: int, shots: Iterator[Shot], ago_s: float) -> None:
+    bodies = [real_media.shot(next(shots)) for _ in range(count)]
+    author.carousel(count, bodies=bodies, label="Bench", ago_s=ago_s)
+
+
+def bench_real_a(tiktok: FakeTikTok) -> None:
+    """`bench_a` with media as heavy to decode as real ones."""
+    author, clips, shots = tiktok.account("bench"), cycle(LARGE_CLIPS), cycle(SHOTS)
+    for number in range(6):
+        _film(author, next(clips), (10 - number) * HOURS)
+    for place, count in enumerate((1, 1, 10, 10)):
+        _expose(author, count, shots, (4 - place) * HOURS)
+
+
+def bench_real_b(tiktok: FakeTikTok) -> None:
+    """`bench_b` with media as heavy to decode as real ones."""
+    clips, shots = cycle(CLIPS), cycle(SHOTS)
+    for number in range(1, 21):
+        author = tiktok.account(f"bench{number:02}")
+        for part in range(2):
+            _film(author, next(clips), (10 - part) * HOURS)
+        _expose(author, 1, shots, 4 * HOURS)
+        _expose(author, 4, shots, 3 * HOURS)
+
+
 SCENARIOS: dict[str, Callable[[FakeTikTok], None]] = {
     "basic": basic,
     "demo": demo,
     "bench-a": bench_a,
     "bench-b": bench_b,
+    "bench-real-a": bench_real_a,
+    "bench-real-b": bench_real_b,
 }
