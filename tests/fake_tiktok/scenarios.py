@@ -152,18 +152,18 @@ FULL_HD, SMALL = (1080, 1920), (576, 1024)
 
 LARGE_CLIPS = (
     Clip(seconds=15, size=FULL_HD, keyframe_s=4, mib=8, label="Harbour at night"),
-    Clip(seconds=12, size=FULL_HD, keyframe_s=8, mib=7.5, label="On the ferry"),
+    Clip(seconds=12, size=FULL_HD, keyframe_s=5, mib=7.5, label="On the ferry"),
     Clip(seconds=14, size=SMALL, keyframe_s=2, mib=5, label="Backstage"),
 )
 """Of one author, as good as TikTok makes them."""
 CLIPS = (
-    Clip(seconds=15, size=FULL_HD, keyframe_s=8, mib=2.6, label="Market day"),
+    Clip(seconds=15, size=FULL_HD, keyframe_s=4, mib=2.6, label="Market day"),
     Clip(seconds=10, size=SMALL, keyframe_s=4, mib=1.1, label="Rain again"),
-    Clip(seconds=8, size=FULL_HD, keyframe_s=4, mib=2, label="New shoes"),
+    Clip(seconds=8, size=FULL_HD, keyframe_s=3, mib=2, label="New shoes"),
     Clip(seconds=5, size=SMALL, keyframe_s=2, mib=1, label="Look up"),
-    Clip(seconds=11, size=FULL_HD, keyframe_s=5, mib=2.2, label="The long way"),
+    Clip(seconds=11, size=FULL_HD, keyframe_s=8, mib=2.2, label="The long way"),
 )
-"""Of many authors. Three in five are large."""
+"""Of many authors. Three in five are large; after the last key frame come one to three seconds."""
 SHOTS = (
     *(Shot(label=f"Corner {number}", grain=10, quality=85) for number in range(1, 5)),
     *(Shot(label=f"Corner {number}", grain=6) for number in range(5, 7)),

@@ -1,0 +1,62 @@
+"""What the decoders cost for one file, in one thread: the check of a video, and its poster."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from typing import Any, Final
+
+from benchmarks.fake import media_folder
+
+REPEAT: Final = 9
+
+
+def measure() -> dict[str, Any]:
+    """Kind of video → CPU milliseconds of check and poster, the median of several."""
+    from tests.fake_tiktok import media, real_media, scenarios
+
+    media.cache_in(media_folder())
+    measured: dict[str, Any] = {}
+    for clip in scenarios.CLIPS:
+        body = real_media.clip(clip)
+        size = f"{clip.size[0]}x{clip.size[1]}, {clip.seconds:.0f} s"
+        measured[size] = _video(body)
+    for shot in (scenarios.SHOTS[0], scenarios.SHOTS[-1]):
+        body = real_media.shot(shot)
+        measured[f"photo, {len(body) / 1e6:.1f} MB"] = _picture(body)
+    return measured
+
+
+def _video(body: bytes) -> float:
+    from stories.media.derive import poster
+    from stories.media.verify import verify
+    from stories.structures import MediaKind
+
+    def check_and_show() -> None:
+        verified = verify(io.BytesIO(body), MediaKind.VIDEO)
+        poster(io.BytesIO(body), verified.content_type, io.BytesIO())
+
+    return _median_ms(check_and_show)
+
+
+def _picture(body: bytes) -> float:
+    from stories.media.derive import poster
+    from stories.media.verify import verify
+    from stories.structures import MediaKind
+
+    def check_and_show() -> None:
+        verified = verify(io.BytesIO(body), MediaKind.PICTURE)
+        poster(io.BytesIO(body), verified.content_type, io.BytesIO())
+
+    return _median_ms(check_and_show)
+
+
+def _median_ms(act: Any) -> float:
+    act()  # what is loaded once is not counted
+    spent = []
+    for _ in range(REPEAT):
+        began = time.process_time()
+        act()
+        spent.append((time.process_time() - began) * 1000)
+    return statistics.median(spent)
