@@ -35,13 +35,15 @@ def fetching_from(fake: Fake, **settings: str) -> dict[str, str]:
     return {"proxy": fake.proxy, "ca_bundle": fake.ca, "list_rate": "0", **settings}
 
 
-def open_app(data: Path, database_url: str = "") -> None:
+def open_app(data: Path, database_url: str = "", **settings: str) -> None:
     """Make this process part of an instance whose data lie in `data`: settings, tables, files."""
     for name in [name for name in os.environ if name.startswith("STORYKEEP_")]:
         del os.environ[name]
     os.environ["STORYKEEP_DATA_DIR"] = str(data)
     if database_url:
         os.environ["STORYKEEP_DATABASE_URL"] = database_url
+    for name, value in settings.items():
+        os.environ[f"STORYKEEP_{name.upper()}"] = value
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
     subprocess.run(
         [sys.executable, "manage.py", "up", "--only", "migrate"],

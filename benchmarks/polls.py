@@ -28,19 +28,19 @@ def measure(home: Path, python: str) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     with instance.redis(), instance.web(home / "web.log", python=python) as web:
         for files, (lines, stories) in SHAPES.items():
-            job = _running_job(user, lines, stories)
+            job = running_job(user, lines, stories)
             browser, script = Browser(web.port, session), Script(web.port, token)
             browser.open(job.pk)
             view = _cost(web.pid, VIEWS, lambda: browser.open(job.pk), 200)  # noqa: B023
             measured[str(files)] = {
                 "page": {
                     "view": view,
-                    **_costs(web.pid, browser.poll, lambda: _save_a_file(job)),  # noqa: B023
+                    **_costs(web.pid, browser.poll, lambda: save_a_file(job)),  # noqa: B023
                 },
                 "api": _costs(
                     web.pid,
                     lambda: script.poll(job.pk),  # noqa: B023
-                    lambda: _save_a_file(job),  # noqa: B023
+                    lambda: save_a_file(job),  # noqa: B023
                 ),
             }
             job.delete()
@@ -78,7 +78,7 @@ def _cost(
     return {"cpu_ms": cpu_s * 1000 / times, "wire_bytes": wire_bytes / times}
 
 
-def _running_job(user: Any, lines: int, stories: int) -> Any:
+def running_job(user: Any, lines: int, stories: int) -> Any:
     """A job of so many stories, all saved but for the last line, which is at work."""
     from django.utils import timezone
 
@@ -94,7 +94,7 @@ def _running_job(user: Any, lines: int, stories: int) -> Any:
     return job
 
 
-def _save_a_file(job: Any) -> None:
+def save_a_file(job: Any) -> None:
     """Put another file in the place of the last line's last one, and report it."""
     from uuid import uuid4
 

@@ -124,3 +124,28 @@ def idle(measured: Mapping[str, Any]) -> None:
         f" {measured['next_start_s']:.1f} s (next time)"
     )
     say()
+
+
+def growth(measured: Mapping[str, Any]) -> None:
+    """Costs by size of the database, for each kind of database."""
+    for database, tables in measured.items():
+        for title, table in (("queued lines", tables["queue"]), ("jobs", tables["jobs"])):
+            _growth_table(f"{database}: CPU ms / statements, by {title}", table)
+        say(f"{database}: a job of 5,000 stories, CPU ms / statements / kB")
+        for name, cost in tables["large_job"].items():
+            say(f"    {name:22}{_cell(cost):>18} / {cost['wire_bytes'] / 1000:.0f}")
+        say()
+
+
+def _growth_table(title: str, table: Mapping[str, Any]) -> None:
+    sizes = list(table)
+    say(title)
+    say(f"    {'':22}" + "".join(f"{int(size):>18,}" for size in sizes))
+    for name in table[sizes[0]]:
+        say(f"    {name:22}" + "".join(f"{_cell(table[size][name]):>18}" for size in sizes))
+    say()
+
+
+def _cell(cost: Mapping[str, Any]) -> str:
+    more = "" if cost["ended"] else "> "
+    return f"{more}{cost['cpu_ms']:.1f} / {cost['statements']:.0f}"

@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import decoding, idle, instance, report, scenarios, statements
+from benchmarks import decoding, growth, idle, instance, report, scenarios, statements
 from benchmarks.scenarios import SCENARIOS, Unchecked
 
 JOBS: Final = tuple(dict.fromkeys(scenario.name for scenario in SCENARIOS))
-PARTS: Final = (*JOBS, "idle", "polls", "decoding", "sql")
+PARTS: Final = (*JOBS, "idle", "polls", "decoding", "sql", "growth")
 QUICK: Final = ("real-a", "real-b", "polls", "decoding", "sql")
 
 
@@ -66,6 +66,9 @@ def _measure(home: Path, options: argparse.Namespace, measured: dict[str, Any]) 
             result = scenarios.measure(scenario, home, repeat=options.repeat, python=options.python)
             measured[scenario.key] = result
             report.scenario(result)
+    if "growth" in options.only:
+        measured["growth"] = growth.measure(home, quick=options.quick)
+        report.growth(measured["growth"])
 
 
 def _options() -> argparse.Namespace:
