@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 SCRIPT_EVERY_S: Final = 0.5
 """Between two polls of a script that waits for its files."""
@@ -53,6 +53,12 @@ class _Client:
     def __init__(self, port: int, headers: Mapping[str, str]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._headers = dict(headers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def ask(
         self, path: str, headers: Mapping[str, str] = {}, *, body: Any = None, method: str = "GET"

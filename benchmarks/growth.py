@@ -61,10 +61,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sk-growth-") as folder:
         instance.open_app(Path(folder), database_url, api_rate="0")
         with instance.redis():
-            sizes = slice(None, -1 if options.quick else None)
+            lines, jobs = (LINES[:-1], JOBS[:-1]) if options.quick else (LINES, JOBS)
             measured = {
-                "queue": {str(lines): _queue(lines) for lines in LINES[sizes]},
-                "jobs": _jobs(JOBS[sizes]),
+                "queue": {str(count): _queue(count) for count in lines},
+                "jobs": _jobs(jobs),
                 "large_job": _large_job(),
             }
     options.file.write_text(json.dumps(measured, indent=2) + "\n")
@@ -178,7 +178,8 @@ def _jobs(sizes: Sequence[int]) -> dict[str, Any]:
         }
         change = lambda: polls.save_a_file(running)  # noqa: E731
         measured[str(size)] = _costs(acts, **{"API: poll, changed": change})
-        Job.objects.filter(owner=user, items__state=ItemState.QUEUED).delete()  # just submitted
+        submitted = Job.objects.filter(owner=user, items__state=ItemState.QUEUED)
+        submitted.exclude(pk=running.pk).delete()
     running.delete()
     return measured
 

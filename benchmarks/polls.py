@@ -29,22 +29,19 @@ def measure(home: Path, python: str) -> dict[str, Any]:
     with instance.redis(), instance.web(home / "web.log", python=python) as web:
         for files, (lines, stories) in SHAPES.items():
             job = running_job(user, lines, stories)
-            browser, script = Browser(web.port, session), Script(web.port, token)
-            browser.open(job.pk)
-            view = _cost(web.pid, VIEWS, lambda: browser.open(job.pk), 200)  # noqa: B023
-            measured[str(files)] = {
-                "page": {
-                    "view": view,
-                    **_costs(web.pid, browser.poll, lambda: save_a_file(job)),  # noqa: B023
-                },
-                "api": _costs(
-                    web.pid,
-                    lambda: script.poll(job.pk),  # noqa: B023
-                    lambda: save_a_file(job),  # noqa: B023
-                ),
-            }
+            with Browser(web.port, session) as browser, Script(web.port, token) as script:
+                measured[str(files)] = _of(job, web.pid, browser, script)
             job.delete()
     return measured
+
+
+def _of(job: Any, pid: int, browser: Browser, script: Script) -> dict[str, Any]:
+    """What looking at one job costs."""
+    browser.open(job.pk)
+    view = _cost(pid, VIEWS, lambda: browser.open(job.pk), 200)
+    page = _costs(pid, browser.poll, lambda: save_a_file(job))
+    api = _costs(pid, lambda: script.poll(job.pk), lambda: save_a_file(job))
+    return {"page": {"view": view, **page}, "api": api}
 
 
 def _costs(pid: int, poll: Callable[[], Answer], change: Callable[[], None]) -> dict[str, Any]:

@@ -126,14 +126,18 @@ def _job(started: Instance, tiktok: Fake, media: dict[str, Any]) -> JobRun:
     from jobs.queue import erasure
 
     user = accounts.owner()
-    script = Script(started.port, accounts.token_of(user))
-    browser = Browser(started.port, accounts.session_of(user))
+    token, session = accounts.token_of(user), accounts.session_of(user)
     _forget_names(tiktok.accounts)
     meters.settle(started.pid)
     stop, page, api = threading.Event(), Tally(), Tally()
     before, fake_before = meters.cpu_by_part(started.pid), meters.cpu_s(tiktok.pid)
     busy, own, at = meters.machine_cpu_s(), time.process_time(), time.monotonic()
-    with meters.PartsWatch(started.pid) as memory, ThreadPoolExecutor(2) as lookers:
+    with (
+        meters.PartsWatch(started.pid) as memory,
+        Script(started.port, token) as script,
+        Browser(started.port, session) as browser,
+        ThreadPoolExecutor(2) as lookers,
+    ):
         began = time.time()
         job_id = script.submit([f"@{name}" for name in tiktok.accounts])
         looking = [
