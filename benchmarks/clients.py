@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from benchmarks.held_page import HeldPage, attributes
+
 SCRIPT_EVERY_S: Final = 0.5
 """Between two polls of a script that waits for its files."""
 
@@ -104,6 +106,7 @@ class Browser(_Client):
             },
         )
         self._fragment = self.tag = ""
+        self._held = HeldPage()
         self.settled = False
 
     def open(self, job_id: object) -> Answer:
@@ -111,19 +114,22 @@ class Browser(_Client):
         answer = self.ask(f"/jobs/{job_id}/", {"Accept": "text/html"})
         root = _root(answer.text)
         self._fragment, self.tag = root["data-fragment"], root["data-etag"]
+        self._held = HeldPage()
+        self._held.load(answer.text)
         self.settled = "data-settled" in root
         return answer
 
     def poll(self, *, tag: str | None = None) -> Answer:
         """Ask as the script does for what changed. tag: instead of the last answer's."""
         tag = self.tag if tag is None else tag
-        headers = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
+        headers = {"Cache-Control": "no-cache", "Pragma": "no-cache", **self._held.headers()}
         if tag:
             headers["If-None-Match"] = tag
         answer = self.ask(self._fragment, headers)
         if answer.status == 200:
             self.tag = answer.headers.get("ETag", "")
             self.settled = "data-settled" in _root(answer.text)
+            self._held.load(answer.text)
         return answer
 
     @staticmethod
@@ -140,12 +146,11 @@ class Browser(_Client):
 
 
 def _root(page: str) -> dict[str, str]:
-    """The attributes of the element that polls; "" for one without a value."""
+    """The attributes of the element that polls."""
     found = re.search(r"<[a-z]+ [^>]*data-fragment=[^>]*>", page)
     if found is None:
         raise RuntimeError("no element of the page polls")
-    pairs = re.findall(r'([a-z-]+)(?:="([^"]*)")?', found[0].partition(" ")[2])
-    return {name: value.replace("&amp;", "&").replace("&quot;", '"') for name, value in pairs}
+    return attributes(found[0])
 
 
 class Script(_Client):
