@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def main() -> int:
     database_url = os.environ.get("STORYKEEP_DATABASE_URL", "")
     with tempfile.TemporaryDirectory(prefix="sk-growth-") as folder:
         instance.open_app(Path(folder), database_url, api_rate="0")
+        logging.disable(logging.CRITICAL)  # what is broken off would fill the screen
         with instance.redis():
             lines, jobs = (LINES[:-1], JOBS[:-1]) if options.quick else (LINES, JOBS)
             measured = {
