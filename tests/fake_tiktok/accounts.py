@@ -7,6 +7,7 @@ import random
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from tests.fake_tiktok import media
@@ -204,14 +205,11 @@ class Account:
         story.gears_listed = listed_gears
         label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
         quality = 20
+        encoded = partial(
+            media.video, seconds, audio=audio, min_bytes=min_bytes, moov=moov, label=label
+        )
         for place, (codec, size) in enumerate(gears):
-            body = (
-                bodies[place]
-                if bodies
-                else media.video(
-                    seconds, size, codec, audio=audio, min_bytes=min_bytes, moov=moov, label=label
-                )
-            )
+            body = bodies[place] if bodies else encoded(size=size, codec=codec)
             number = 0 if codec == "h264" else 1
             kind = "normal" if codec == "h264" else "adapt_lower"
             name = f"{kind}_{GEAR_NAMES.get(size[0], size[0])}_{number}"
@@ -298,14 +296,11 @@ class Account:
         story = self._begin(kind, caption, ago_s, post, **more)
         label = label or LABELS[(len(self.stories) + len(self.posts)) % len(LABELS)]
         types = {"jpeg": ("image/jpeg", ".jpeg"), "png": ("image/png", ".png")}
+        taken = partial(media.picture, size=size, orientation=orientation, min_bytes=min_bytes)
         for number in range(1, count + 1):
             fmt = formats[(number - 1) % len(formats)]
             words = label if count == 1 else f"{label} {number}"
-            body = (
-                bodies[number - 1]
-                if bodies
-                else media.picture(fmt, size, words, orientation=orientation, min_bytes=min_bytes)
-            )
+            body = bodies[number - 1] if bodies else taken(fmt, label=words)
             plain = fmt.removesuffix("_animated")
             content_type, suffix = types.get(fmt, (f"image/{plain}", f".{plain}"))
             file = self._file(story, "picture", body, content_type, number, fmt, suffix)
