@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     [
         ("/usr/bin/redis-server *:0 --port 0", "redis"),
         ("python -m gunicorn webapp.wsgi --bind 127.0.0.1:8000", "web"),
+        ("python -m webapp.web --port 8000", "web"),
         ("python -m webapp.worker --concurrency 10", "worker"),
         ("python -m webapp.scheduler", "scheduler"),
         ("python -m something", "python -m something"),
