@@ -33,7 +33,7 @@ test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration $(ARGS)
 
-bench: $(VENV)/dev.ok ## How fast it is beside curl, and how much memory it takes (Linux, a minute or two)
+bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, ten minutes; ARGS=--quick: three)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
 
 fuzz: $(VENV)/dev.ok ## Every call of the API with what its schema allows and forbids (two minutes)

@@ -66,6 +66,8 @@ ROWS: Final[tuple[tuple[str, Figure], ...]] = (
     ("(b) of curl, 24 connections: fresh / warm", _ratio("real-b@24")),
     ("(b) of curl, 48 connections: fresh / warm", _ratio("real-b@48")),
     ("(a) of curl: fresh / warm", _ratio("real-a@24")),
+    ("light (b) of curl: fresh / warm", _ratio("light-b@24")),
+    ("light (a) of curl: fresh / warm", _ratio("light-a@24")),
     ("CPU of (b), whole instance", _cpu("real-b@24")),
     ("CPU of (a), whole instance", _cpu("real-a@24")),
     ("CPU of light (b), whole instance", _cpu("light-b@24")),
@@ -99,30 +101,37 @@ def aims(columns: Sequence[Measured]) -> list[str]:
 
 
 def growth(measured: Measured) -> list[str]:
-    """The growth tables of one measurement, CPU ms; a column for each size and database."""
+    """The growth tables of one measurement in CPU ms: for each database by queued lines, by jobs,
+    and for one large job."""
     lines: list[str] = []
-    for table in ("queue", "jobs"):
-        columns = [
-            (f"{database} {int(size):,}", costs)
-            for database, tables in measured["growth"].items()
-            for size, costs in tables[table].items()
-        ]
-        lines += [_row(["", *(title for title, _ in columns)]), _row(["---"] * (len(columns) + 1))]
-        lines += [
-            _row([name, *(_growth_cell(costs[name]) for _, costs in columns)])
-            for name in columns[0][1]
-        ]
-        lines.append("")
     for database, tables in measured["growth"].items():
+        for title, key in (("lines waiting", "queue"), ("jobs", "jobs")):
+            lines += [*_by_size(f"{database}, {title}", tables[key]), ""]
+        lines += [_row([f"{database}, 5,000 files", "CPU ms", "kB"]), _row(["---"] * 3)]
         lines += [
-            _row([database, name, _growth_cell(cost), f"{cost['wire_bytes'] / 1000:.0f} kB"])
+            _row([name, _growth_cell(cost), f"{cost['wire_bytes'] / 1000:.0f}"])
             for name, cost in tables["large_job"].items()
         ]
+        lines.append("")
     return lines
 
 
+def _by_size(title: str, table: Mapping[str, Any]) -> list[str]:
+    sizes = list(table)
+    return [
+        _row([title, *(f"{int(size):,}" for size in sizes)]),
+        _row(["---"] * (len(sizes) + 1)),
+        *(
+            _row([name, *(_growth_cell(table[size][name]) for size in sizes)])
+            for name in table[sizes[0]]
+        ),
+    ]
+
+
 def _growth_cell(cost: Mapping[str, Any]) -> str:
-    return f"{cost['cpu_ms']:.0f}" if cost["ended"] else "not in 10 s"
+    if not cost["ended"]:
+        return "not in 10 s"
+    return f"{cost['cpu_ms']:.{0 if cost['cpu_ms'] >= 10 else 1}f}"
 
 
 def _row(cells: Sequence[str]) -> str:
