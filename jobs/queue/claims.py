@@ -8,15 +8,16 @@ one for a `LEASE` the reaper takes the item back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from jobs.models import Item, Job
@@ -91,6 +92,15 @@ def heartbeat(claim: Claim) -> bool:
     return claimed_row(claim).update(heartbeat_at=timezone.now()) == 1
 
 
+def write(claim: Claim, **fields: Any) -> None:
+    """Write columns of the claimed item, its state excepted. One statement. Raises ClaimLost.
+
+    In a transaction it fences what follows as `fenced` does: the WHERE clause is the lock.
+    """
+    if not claimed_row(claim).update(**fields):
+        raise ClaimLost
+
+
 def move(claim: Claim, to: ItemState, **fields: Any) -> bool:
     """Move a claimed item along one edge; False when the claim was lost meanwhile.
 
@@ -115,30 +125,44 @@ def release(claim: Claim) -> bool:
 def try_lead(claim: Claim, fetch_key: str) -> bool:
     """Become the item that fetches `fetch_key`; False while another running item is.
 
-    Raises ClaimLost. See jobs/fetching/coalescing.py.
+    Raises ClaimLost. See jobs/fetching/coalescing.py. Not to be called in a transaction, which the
+    database would end where two try at once.
     """
+    led = Item.objects.filter(fetch_key=fetch_key).exclude(pk=claim.item_id)
+    free = claimed_row(claim).filter(~Exists(led))
     try:
-        with transaction.atomic():
-            if not claimed_row(claim).update(fetch_key=fetch_key, listed_at=None):
-                raise ClaimLost
-    except IntegrityError:
+        if free.update(fetch_key=fetch_key, listed_at=None):
+            return True
+    except IntegrityError:  # another one's was committed since this statement looked
         return False
-    return True
+    if not is_held(claim):
+        raise ClaimLost
+    return False
 
 
 @contextmanager
-def fenced(claim: Claim, *, job_id: UUID | None = None) -> Iterator[None]:
+def fenced(
+    claim: Claim,
+    *,
+    job_id: UUID | None = None,
+    reading: Mapping[str, Combinable] | None = None,
+) -> Iterator[Mapping[str, Any]]:
     """A transaction that writes only while the claim holds. Raises ClaimLost.
 
     job_id: locks the job as well, for values that must be unlike those of its other items.
+    reading: expressions over the item's row by name, whose values the transaction begins with; they
+    come with the fence, in its one statement, and behind the lock of the job.
     """
     with transaction.atomic():
-        if job_id is not None:  # before the item's row, as everywhere
+        # SQLite has one writer at a time anyway. The job before the item's row, as everywhere.
+        if job_id is not None and connection.features.has_select_for_update:
             list(Job.objects.select_for_update(no_key=True).filter(pk=job_id).values_list("pk"))
-        # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
-        if not claimed_row(claim).select_for_update().values_list("pk", flat=True).first():
+        # The lock keeps a cancel out until we are through.
+        row = claimed_row(claim).select_for_update().values("pk", **(reading or {}))[:1]
+        values = next(iter(row), None)
+        if values is None:
             raise ClaimLost
-        yield
+        yield values
 
 
 # --- claims of workers that are gone --------------------------------------------------------------

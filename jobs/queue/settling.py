@@ -92,10 +92,11 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
         fields: dict[str, Any] = {"settled_at": now, "tries": F("tries") + 1}
         if not move(claim, to, **fields, **error_fields(error)):
             return False
-        settle_stories([claim.item_id], S.FAILED, error or Gone(), now)
+        if to != S.DONE:  # of which no story is open
+            close_open_stories([claim.item_id], S.FAILED, error or Gone())
+        restart_expiry([claim.item_id], now)
     logger.info("item %s %s%s", claim.item_id, to, f": {error.code}" if error else "")
     settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
-    dispatch()
     return True
 
 
@@ -104,17 +105,32 @@ def settle_stories(
 ) -> None:
     """Settle the open stories of settled items, and restart the expiry of their files.
 
+    story_state, error: as for `close_open_stories`.
+    """
+    close_open_stories(item_ids, story_state, error)
+    restart_expiry(item_ids, now)
+
+
+def close_open_stories(
+    item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError
+) -> None:
+    """Settle the open stories of settled items.
+
     story_state: FAILED or CANCELLED; with FAILED, stories that saved media become PARTIAL. error:
     stored on each.
     """
     stories = Story.objects.filter(item__in=item_ids, state__in=OPEN)
     if story_state == S.FAILED:
         media = Artifact.objects.filter(story=OuterRef("pk"), role=Role.MEDIA)
-        captured_at = Coalesce("captured_at", Value(now))
+        captured_at = Coalesce("captured_at", Value(timezone.now()))
         stories.filter(Exists(media)).update(
             state=S.PARTIAL, captured_at=captured_at, **error_fields(error)
         )
     stories.update(state=story_state, **error_fields(error))
+
+
+def restart_expiry(item_ids: Sequence[UUID], now: datetime) -> None:
+    """Have the files of settled items expire as if they had been saved now."""
     expires_at = now + settings.STORYKEEP.artifact_ttl
     # A file from an earlier attempt that would outlive the longest it may be kept goes as it would.
     young = Artifact.objects.present(now).filter(
@@ -124,13 +140,13 @@ def settle_stories(
 
 
 def settle_finished_jobs(jobs: models.QuerySet[Job], now: datetime) -> int:
-    """Settle those of the jobs in which no item is open; how many that were.
+    """Settle those of the jobs in which no item is open; how many that were. One statement.
 
     Call it after the last item's settling was committed: of two items that settle at once, one call
     sees both.
     """
     still_open = Item.objects.open().filter(job=OuterRef("pk"))
-    ids = list(jobs.order_by().values_list("pk", flat=True).distinct())
+    ids = jobs.order_by().values("pk")
     return Job.objects.filter(~Exists(still_open), pk__in=ids, settled_at=None).update(
         settled_at=now
     )

@@ -64,7 +64,7 @@ def test_nothing_saved_is_a_failure(stage: Stage) -> None:
 
 
 def test_what_is_not_listed_any_more_is_gone(stage: Stage) -> None:
-    item = make_item()
+    item = make_item(attempt=1)
     saved = make_story(item, tiktok_id="1")
     make_artifact(saved)
     make_story(item, tiktok_id="2", state=S.QUEUED)
