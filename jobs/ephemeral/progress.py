@@ -27,7 +27,7 @@ Phase = Literal["queued", "waiting", "looking_up", "found", "saving", "checking"
 TTL_S = 2 * 60 * 60
 """Seconds progress is kept after its last change."""
 WRITE_EVERY_S = 0.5
-"""Seconds between two writes per item, at least, unless the phase changes."""
+"""Seconds between two writes per item, at least, unless it enters a phase for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,7 @@ class Reporter:
         )
         self._written_at = float("-inf")
         self._unwritten = False
+        self._shown: set[Phase] = set()
         self._saving_since: float | None = None
         self._saved_before_bytes = 0
         self._expected: dict[tuple[str, int], int] = {}
@@ -192,9 +193,11 @@ class Reporter:
         if any(getattr(before, name) != value for name, value in changes.items()):
             self._now = replace(before, **changes)
         self._unwritten = True
-        due = time.monotonic() - self._written_at >= WRITE_EVERY_S
-        if due or self._now.phase != before.phase:
+        # Files that come and are checked in turns change the phase many times a second.
+        if self._now.phase not in self._shown:
             self._write()
+        else:
+            self.tick()
 
     def _eta(self, done: int, total: int) -> float | None:
         if self._saving_since is None or not done or total <= done:
@@ -204,6 +207,7 @@ class Reporter:
 
     def _write(self) -> None:
         self._written_at, self._unwritten = time.monotonic(), False
+        self._shown.add(self._now.phase)
         done = sum(self._arrived.values())
         total = sum(max(size, self._arrived.get(file, 0)) for file, size in self._expected.items())
         self._now = replace(

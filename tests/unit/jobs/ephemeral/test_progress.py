@@ -155,6 +155,21 @@ def test_writes_are_few(server: Server, clock: Clock) -> None:
     assert server.writes == written
 
 
+def test_files_that_come_and_are_checked_in_turns_are_few_writes(
+    server: Server, clock: Clock
+) -> None:
+    files = [("7512345678901234567", position) for position in range(1, 101)]
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected=dict.fromkeys(files[:2], 100), already={})
+    before = server.writes
+    for file in files:
+        clock.now += 0.05  # five seconds in all
+        reporter.arriving(file, 50, 100)
+        reporter.checking()
+        reporter.packing()
+    assert server.writes - before == pytest.approx(10 + 2, abs=1)
+
+
 def test_progress_is_kept_for_a_while_after_each_write(server: Server, clock: Clock) -> None:
     Reporter(JOB, ITEM)
     assert list(server.ttl.values()) == [progress.TTL_S]
