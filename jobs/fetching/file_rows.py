@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Final
-from uuid import uuid4
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models.expressions import Combinable
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs.errors import OurLimit
-from jobs.fetching import saved_media
+from jobs.fetching import name_allotment, saved_media
 from jobs.fetching.name_allotment import NameAllotment
 from jobs.fetching.saved_media import MediaKey
 from jobs.files import capacity, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
-from jobs.queue import quotas
+from jobs.queue import claims, quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
+from jobs.queue.prepared import PreparedRow
 from stories.events import SOUND_MISSING, FileReady
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,32 @@ def _rank(file: Artifact) -> int:
     if file.role in FETCHED_ROLES:
         return 0
     return 2 if file.role in _LAST_ROLES else 1
+
+
+def _claimed_row(item_id: UUID, attempt: int, start: str) -> QuerySet[Item, Any]:
+    """The row a batch of files begins with: the owner's own limit for saved files, and whether
+    other lines of the job have names that begin alike."""
+    row = claims.claimed_row(Claim(item_id, attempt)).select_for_update()
+    return row.values_list(quotas.own_stored_bytes(), name_allotment.others_begin_alike(start))
+
+
+_FENCE: Final = PreparedRow(
+    _claimed_row,
+    item_id=claims.SAMPLE_ID,
+    attempt=claims.SAMPLE_ATTEMPT,
+    start="a sample of the start of names",
+)
+
+
+def _fence(
+    claim: Claim, job_id: UUID, artifacts: Sequence[Artifact]
+) -> AbstractContextManager[tuple[Any, ...]]:
+    """The transaction that writes the rows of these files, and their stories' ends."""
+    if not artifacts:
+        return fenced(claim)
+    start = name_allotment.start(artifacts)
+    row = partial(_FENCE.first, item_id=claim.item_id, attempt=claim.attempt, start=start)
+    return fenced(claim, job_id=job_id, row=row)
 
 
 class FileRows:
@@ -189,18 +218,11 @@ class FileRows:
     ) -> list[Artifact]:
         self._making_way = []
         allotted: set[str] = set()
-        reading: dict[str, Combinable] = {}
-        if artifacts:
-            reading = {
-                "own_limit": quotas.own_stored_bytes(),
-                "others_alike": self._names.others_begin_alike(artifacts),
-            }
-        job_id = self._item.job_id if artifacts else None
         inserted: list[Artifact] = []
-        with fenced(self._claim, job_id=job_id, reading=reading) as values:
+        with _fence(self._claim, self._item.job_id, artifacts) as values:
             if artifacts:
-                self._own_limit = values["own_limit"]
-                allotted = self._names.allot(artifacts, others_alike=values["others_alike"])
+                self._own_limit, others_alike = values
+                allotted = self._names.allot(artifacts, others_alike=others_alike)
                 inserted = insert(artifacts)
             if also is not None:
                 also()

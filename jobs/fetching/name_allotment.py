@@ -27,21 +27,15 @@ class NameAllotment:
         self._item_id, self._job_id = item_id, job_id
         self._named: set[str] | None = None if named_before else set()
 
-    def others_begin_alike(self, artifacts: Sequence[Artifact]) -> Exists:
-        """Whether another line of the job has files whose names begin as those of these: an
-        expression over the item's row, for `claims.fenced`."""
-        alike = Artifact.objects.filter(job=OuterRef("job"), name__istartswith=_start(artifacts))
-        return Exists(alike.exclude(item=OuterRef("pk")))
-
     def allot(self, artifacts: Sequence[Artifact], *, others_alike: bool) -> set[str]:
         """Give each a name that no other file of the job has; the `collision_key` of each.
 
-        others_alike: the value of `others_begin_alike` under the lock of the job. Twice is
-        harmless: nothing counts as named before `confirm`.
+        others_alike: the value of `others_begin_alike` for their `start`, under the lock of the
+        job. Twice is harmless: nothing counts as named before `confirm`.
         """
         taken = set(self._named or ())
         if others_alike or self._named is None:
-            rows = Artifact.objects.filter(job_id=self._job_id, name__istartswith=_start(artifacts))
+            rows = Artifact.objects.filter(job_id=self._job_id, name__istartswith=start(artifacts))
             taken |= {names.collision_key(name) for name in rows.values_list("name", flat=True)}
         allotted = set()
         for artifact in artifacts:
@@ -57,6 +51,14 @@ class NameAllotment:
             self._named |= allotted
 
 
-def _start(artifacts: Sequence[Artifact]) -> str:
+def others_begin_alike(start: str) -> Exists:
+    """Whether another line of the job has files whose names begin like this: an expression over the
+    item's row."""
+    alike = Artifact.objects.filter(job=OuterRef("job"), name__istartswith=start)
+    return Exists(alike.exclude(item=OuterRef("pk")))
+
+
+def start(artifacts: Sequence[Artifact]) -> str:
+    """The beginning that the names of some files share, suffixes aside."""
     stems = [artifact.name.rpartition(".")[0] for artifact in artifacts]
     return os.path.commonprefix(stems)  # noqa: RUF071  # letters are what is wanted here

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -22,14 +22,24 @@ from django.utils import timezone
 from jobs.errors import BY_CODE, REFUSAL_CODES
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
-from jobs.queue.claims import Claim, move
+from jobs.queue.claims import SAMPLE_ID, Claim, move
 from jobs.queue.dispatch import dispatch
+from jobs.queue.prepared import PreparedRow
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
 from stories.errors import Gone, Refusal, StoriesError
 
 logger = logging.getLogger(__name__)
 S = ItemState
+
+
+def _open_besides(item_id: UUID) -> models.QuerySet[Item, Any]:
+    """Open items of the job of an item."""
+    job = Item.objects.filter(pk=item_id).values("job")
+    return Item.objects.open().filter(job__in=job).order_by().values_list("attempt")[:1]
+
+
+_OPEN_BESIDES: Final = PreparedRow(_open_besides, item_id=SAMPLE_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,9 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
             close_open_stories([claim.item_id], S.FAILED, error or Gone())
         restart_expiry([claim.item_id], now)
     logger.info("item %s %s%s", claim.item_id, to, f": {error.code}" if error else "")
-    settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
+    # Mostly another line of the job is open; asked after the commit, as that is.
+    if _OPEN_BESIDES.first(item_id=claim.item_id) is None:
+        settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
     return True
 
 

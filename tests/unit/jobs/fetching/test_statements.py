@@ -20,6 +20,7 @@ from django.db import connection
 
 from jobs import tasks
 from jobs.fetching import pipeline, recorder
+from jobs.files import capacity
 from jobs.models import Artifact, Job, Role
 from jobs.queue import broker, submission
 from jobs.states import ItemState
@@ -88,6 +89,8 @@ def fetch_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], 
     monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=clock.monotonic))
     monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=clock.monotonic))
     monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.7)
+    # Stored bytes are counted once a second, however many lines are worked on at once.
+    monkeypatch.setattr(capacity, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
     class Script:
         def __iter__(self) -> Iterator[Any]:
