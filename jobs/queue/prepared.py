@@ -68,9 +68,12 @@ class PreparedRow:
 
 def _slot_of(param: Any, samples: Mapping[str, Any]) -> _Slot:
     """The name of the sample that a parameter is, and how values get its form; None for others."""
+    form = type(param)  # psycopg has numbers of its own, which say how wide a column is
     for name, sample in samples.items():
         for encode in _ENCODERS:
             encoded = encode(sample)
-            if encoded is not None and type(encoded) is type(param) and encoded == param:
+            if type(encoded) is form and encoded == param:
                 return name, encode
+            if isinstance(param, int) and type(encoded) is int and encoded == param:
+                return name, form
     return None
