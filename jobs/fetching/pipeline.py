@@ -105,9 +105,9 @@ def _follow(
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
         for event in leader.events(workspace, recorder.have):
-            watch.check()
             recorder.record(event)
             watch.confirm(recorder.wrote_at)
+            watch.check()
         recorder.save()
         if leader.complete:
             return True
@@ -131,8 +131,9 @@ def _fetch(
         lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
     ) as events:
         for event in events:
-            watch.check()
             yield event
+            # Once it is recorded: what that wrote has shown that the claim holds.
+            watch.check()
 
 
 class ClaimWatch:
