@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.files import names
 from jobs.models import Artifact
@@ -33,10 +33,12 @@ class NameAllotment:
         others_alike: the value of `others_begin_alike` for their `start`, under the lock of the
         job. Twice is harmless: nothing counts as named before `confirm`.
         """
-        taken = set(self._named or ())
-        if others_alike or self._named is None:
-            rows = Artifact.objects.filter(job_id=self._job_id, name__istartswith=start(artifacts))
-            taken |= {names.collision_key(name) for name in rows.values_list("name", flat=True)}
+        if self._named is None:
+            self._named = _keys(Artifact.objects.filter(item_id=self._item_id))
+        taken = set(self._named)
+        if others_alike:
+            of_job = Artifact.objects.filter(job_id=self._job_id)
+            taken |= _keys(of_job.filter(name__istartswith=start(artifacts)))
         allotted = set()
         for artifact in artifacts:
             artifact.name = names.unique_name(artifact.name, taken)
@@ -49,6 +51,10 @@ class NameAllotment:
         """Remember names whose rows were committed."""
         if self._named is not None:
             self._named |= allotted
+
+
+def _keys(artifacts: QuerySet[Artifact]) -> set[str]:
+    return {names.collision_key(name) for name in artifacts.values_list("name", flat=True)}
 
 
 def others_begin_alike(start: str) -> Exists:

@@ -85,6 +85,21 @@ def test_names_of_a_line_that_shares_its_author_with_no_other_are_not_looked_up(
     assert not [sql for sql in asked if sql.startswith('SELECT "jobs_artifact"."name"')]
 
 
+def test_a_retried_line_looks_its_names_up_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "SAVE_AFTER_S", 0)  # each file by itself
+    photos = [a_story(number) for number in (1, 2, 3)]
+    item = make_item(attempt=1)
+    make_story(item, tiktok_id=photos[0].id, state=S.QUEUED)
+    with CaptureQueriesContext(connection) as queries:
+        script = (*map(ended, photos[:1], [0]), *map(stage.file, photos), *map(ended, photos))
+        run(stage, item, listed(*photos), *script)
+    assert len(files(item)) == 3
+    asked = [query["sql"] for query in queries]
+    assert sum(sql.startswith('SELECT "jobs_artifact"."name"') for sql in asked) == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_lines_of_one_author_that_are_saved_at_once_share_no_name() -> None:
     """In processes of their own: no memory is shared, only the job's row is locked."""
