@@ -181,8 +181,8 @@ def test_a_planted_step_upwards_is_seen(tmp_path: Path) -> None:
 
 WRITER = "jobs/queue/transitions.py"
 NOT_OF_ITEMS = {
-    "jobs/fetching/story_rows.py": {"close_story", "write_list"},
-    "jobs/queue/settling.py": {"settle_stories"},
+    "jobs/fetching/story_rows.py": {"close_stories", "write_list"},
+    "jobs/queue/settling.py": {"close_open_stories"},
     "jobs/standalone/results.py": {"LineResult.settle", "StoryResult.settle"},
     "jobs/standalone/run.py": {"_Run._fetch_line"},
     "jobs/zips/claims.py": {"claim", "fail", "finish", "release", "requeue_stalled", "sweep"},

@@ -1,6 +1,6 @@
 """The progress of each running item, polled by pages.
 
-One hash per job, item id → JSON, for two hours after its last change.
+One hash per job, item id → JSON, for about two hours after its last change.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -25,9 +26,11 @@ logger = logging.getLogger(__name__)
 Phase = Literal["queued", "waiting", "looking_up", "found", "saving", "checking", "packing"]
 
 TTL_S = 2 * 60 * 60
-"""Seconds progress is kept after its last change."""
+"""Seconds progress is kept after its last change; up to RENEW_S less."""
+RENEW_S = 10 * 60
+"""Seconds between two renewals of that time, by a command of their own."""
 WRITE_EVERY_S = 0.5
-"""Seconds between two writes per item, at least, unless the phase changes."""
+"""Seconds between two writes per item, at least, unless it enters a phase for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +129,9 @@ class Reporter:
         self._now = ItemProgress(
             phase="looking_up", started_at=timezone.now(), worker=_Process.worker
         )
-        self._written_at = float("-inf")
+        self._written_at = self._renewed_at = float("-inf")
         self._unwritten = False
+        self._shown: set[Phase] = set()
         self._saving_since: float | None = None
         self._saved_before_bytes = 0
         self._expected: dict[tuple[str, int], int] = {}
@@ -192,9 +196,11 @@ class Reporter:
         if any(getattr(before, name) != value for name, value in changes.items()):
             self._now = replace(before, **changes)
         self._unwritten = True
-        due = time.monotonic() - self._written_at >= WRITE_EVERY_S
-        if due or self._now.phase != before.phase:
+        # Files that come and are checked in turns change the phase many times a second.
+        if self._now.phase not in self._shown:
             self._write()
+        else:
+            self.tick()
 
     def _eta(self, done: int, total: int) -> float | None:
         if self._saving_since is None or not done or total <= done:
@@ -204,6 +210,7 @@ class Reporter:
 
     def _write(self) -> None:
         self._written_at, self._unwritten = time.monotonic(), False
+        self._shown.add(self._now.phase)
         done = sum(self._arrived.values())
         total = sum(max(size, self._arrived.get(file, 0)) for file, size in self._expected.items())
         self._now = replace(
@@ -212,13 +219,14 @@ class Reporter:
             bytes_total=self._saved_before_bytes + total,
             eta_s=self._eta(done, total),
         )
-        text = json.dumps(asdict(self._now), default=datetime.isoformat)
-
-        def put(server: redis.Redis) -> None:
-            with server.pipeline(transaction=False) as pipeline:
-                pipeline.hset(self._key, self._field, text)
-                pipeline.expire(self._key, TTL_S)
-                pipeline.execute()
-
+        values = {name: getattr(self._now, name) for name in _FIELDS}
+        text = json.dumps(values, default=datetime.isoformat)
         with suppress(RedisUnavailable):
-            execute(put)
+            execute(partial(self._put, text))
+
+    def _put(self, text: str, server: redis.Redis) -> None:
+        is_new = server.hset(self._key, self._field, text)
+        # A field that is new may be the first of its key: Redis has lost the one before.
+        if is_new or self._written_at - self._renewed_at >= RENEW_S:
+            server.expire(self._key, TTL_S)
+            self._renewed_at = self._written_at

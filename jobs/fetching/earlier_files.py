@@ -14,8 +14,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.errors import OurLimit
-from jobs.fetching.file_rows import MediaKey, derived_roles, lacks_sound
 from jobs.fetching.reuse import reuse
+from jobs.fetching.saved_media import MediaKey, derived_roles, lacks_sound
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Item, Role, Story
 from jobs.queue import resubmission

@@ -7,45 +7,33 @@ file whose row could not be written goes again. Every write is fenced by the cla
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Final
-from uuid import uuid4
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobs.errors import OurLimit
-from jobs.files import capacity, deletion, names, store, times
+from jobs.fetching import name_allotment, saved_media
+from jobs.fetching.name_allotment import NameAllotment
+from jobs.fetching.saved_media import MediaKey
+from jobs.files import capacity, names, store, times
 from jobs.files.workspace import Workspace
-from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, Role, Story
-from jobs.queue import quotas
+from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
+from jobs.queue import claims, quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
-from jobs.states import SAVED, ItemState
+from jobs.queue.prepared import PreparedRow
 from stories.events import SOUND_MISSING, FileReady
-from stories.harvest import CONVERTED_TYPES
 
 logger = logging.getLogger(__name__)
 
-MediaKey = tuple[str, int]
-"""A picture, video or song: TikTok's id of its story, and its position within it."""
-
 _LAST_ROLES: Final = (Role.ZIP, Role.POSTER)
 """Roles for which room is looked for last: of files that are all there without them."""
-
-
-def derived_roles(artifact: Artifact, audio: str) -> Iterator[Role]:
-    """Roles of the files that belong beside a saved one. audio: the job's option."""
-    if artifact.role != Role.MEDIA:
-        return
-    if artifact.position == 1:
-        yield Role.POSTER
-    if artifact.content_type in CONVERTED_TYPES:
-        yield Role.CONVERTED
-    if artifact.has_audio and audio != Audio.NONE:
-        yield Role.AUDIO_TRACK
 
 
 def _media_key(file: Artifact) -> MediaKey:
@@ -58,14 +46,30 @@ def _rank(file: Artifact) -> int:
     return 2 if file.role in _LAST_ROLES else 1
 
 
-def lacks_sound(artifact: Artifact, missing: Set[Role]) -> bool:
-    """Whether a saved file is to be fetched again for its sound. missing: roles derived from it.
+def _claimed_row(item_id: UUID, attempt: int, start: str) -> QuerySet[Item, Any]:
+    """The row a batch of files begins with: the owner's own limit for saved files, and whether
+    other lines of the job have names that begin alike."""
+    row = claims.claimed_row(Claim(item_id, attempt)).select_for_update()
+    return row.values_list(quotas.own_stored_bytes(), name_allotment.others_begin_alike(start))
 
-    Its story has said so: of one that is done, a sound that is missing could not be had.
-    """
-    if artifact.story is None or artifact.story.state == ItemState.DONE:
-        return False
-    return SOUND_MISSING in artifact.labels or Role.AUDIO_TRACK in missing
+
+_FENCE: Final = PreparedRow(
+    _claimed_row,
+    item_id=claims.SAMPLE_ID,
+    attempt=claims.SAMPLE_ATTEMPT,
+    start="a sample of the start of names",
+)
+
+
+def _fence(
+    claim: Claim, job_id: UUID, artifacts: Sequence[Artifact]
+) -> AbstractContextManager[tuple[Any, ...]]:
+    """The transaction that writes the rows of these files, and their stories' ends."""
+    if not artifacts:
+        return fenced(claim)
+    start = name_allotment.start(artifacts)
+    row = partial(_FENCE.first, item_id=claim.item_id, attempt=claim.attempt, start=start)
+    return fenced(claim, job_id=job_id, row=row)
 
 
 class FileRows:
@@ -84,57 +88,14 @@ class FileRows:
         self.refused: dict[MediaKey, OurLimit] = {}
         self.without_sound: dict[MediaKey, Artifact] = {}
         self._making_way: list[MediaKey] = []
-
-    # --- what is there already ------------------------------------------------------------------
+        self._own_limit: int | None = None
+        self._names = NameAllotment(item.pk, item.job_id, named_before=claim.attempt > 1)
 
     def load(self) -> None:
         """Look up what earlier attempts, or other items, saved for this one."""
-        now = timezone.now()
-        # Out of the way: a row that is not marked yet would keep out the file fetched instead.
-        deletion.delete_expired(self._item.pk, now)
-        rows = Artifact.objects.present(now).filter(item=self._item, story__isnull=False)
-        artifacts = list(rows.select_related("story"))
-        present = {(file.story_id, file.role, file.position) for file in artifacts}
-        saved = {}
-        self.incomplete, self.without_sound = set(), {}
-        for artifact in artifacts:
-            story = artifact.story
-            if story is None or artifact.role not in FETCHED_ROLES:
-                continue
-            key = (story.tiktok_id, artifact.position)
-            missing = {
-                role
-                for role in derived_roles(artifact, self._item.job.audio)
-                if (story.pk, role, artifact.position) not in present
-            }
-            if lacks_sound(artifact, missing):
-                self.incomplete.add(key)
-                self.without_sound[key] = artifact
-            # Once a story is closed, any other derived file that is missing could not be made.
-            elif story.state in SAVED or not missing:
-                saved[key] = artifact.size_bytes
-            else:
-                self.incomplete.add(key)
-        self.saved_bytes = saved | self._deleted_on_purpose()
-
-    def _deleted_on_purpose(self) -> dict[MediaKey, int]:
-        """Sizes in bytes of media deleted before it expired and after the owner last asked.
-
-        It is not fetched again.
-        """
-        deleted = Artifact.objects.filter(
-            item=self._item,
-            story__isnull=False,
-            role__in=FETCHED_ROLES,
-            removed_at__gte=self._item.asked_at,
-            removed_at__lt=F("expires_at"),
-        )
-        return {
-            (tiktok_id, position): size_bytes
-            for tiktok_id, position, size_bytes in deleted.values_list(
-                "story__tiktok_id", "position", "size_bytes"
-            )
-        }
+        media = saved_media.load(self._item)
+        self.saved_bytes, self.incomplete = media.saved_bytes, media.incomplete
+        self.without_sound = media.without_sound
 
     # --- what arrives ---------------------------------------------------------------------------
 
@@ -142,22 +103,34 @@ class FileRows:
         self,
         ready: Sequence[FileReady],
         stories: Mapping[str, Story],
-        also: Callable[[], None] | None = None,
-    ) -> None:
-        """Move files into the store and write their rows, all in one transaction.
+        also: Callable[[Set[str]], None] | None = None,
+        *,
+        moved: Sequence[Artifact] = (),
+    ) -> list[Artifact]:
+        """Move files into the store and write their rows, all in one transaction; the rows that
+        were written.
 
         stories: rows by TikTok's id. also: writes more in the same transaction, where `refused` is
-        up to date. Raises ClaimLost, DiskFull; what was moved before the disk was full is recorded
-        all the same.
+        up to date; it is given TikTok's ids of stories of which a file could not be moved, and is
+        called once more when the transaction was rolled back and begun anew. moved: rows of files
+        that are in the store already. Raises ClaimLost, DiskFull; what was moved before the disk
+        was full is recorded all the same.
         """
-        artifacts: list[Artifact] = []
+        artifacts = list(moved)
+        lost: set[str] = set()
+
+        def write_more() -> None:
+            if also is not None:
+                also(lost)
+
         try:
             for event in ready:
                 artifacts.append(self._commit(event, stories))  # noqa: PERF401  # see above
         except BaseException:
-            self.add(artifacts)
+            lost |= {event.story_id for event in ready[len(artifacts) - len(moved) :]}
+            self.add(artifacts, write_more)
             raise
-        self.add(artifacts, also)
+        return self.add(artifacts, write_more if also is not None else None)
 
     def _commit(self, event: FileReady, stories: Mapping[str, Story]) -> Artifact:
         """Move a file into the store; its row, unsaved, with the name it should have."""
@@ -214,25 +187,47 @@ class FileRows:
         if not artifacts and also is None:
             return []
         added: list[Artifact] = []
-        replaced: list[MediaKey] = []
-        self._making_way = []
         try:
-            with fenced(self._claim, job_id=self._item.job_id if artifacts else None):
-                if artifacts:
-                    self._give_unique_names(artifacts)
-                inserted = self._insert_what_fits(artifacts) if artifacts else []
-                if also is not None:
-                    also()
-            added, replaced = inserted, self._making_way
+            added = self._write(artifacts, also)
         finally:
-            gone = [artifact for artifact in artifacts if artifact not in added]
+            written = {artifact.pk for artifact in added}
+            gone = [artifact for artifact in artifacts if artifact.pk not in written]
             for artifact in gone:
                 store.remove(artifact.pk)
             if gone:
                 capacity.invalidate()
-            for key in replaced:
-                store.remove(self.without_sound.pop(key).pk)
+        for key in self._making_way:
+            store.remove(self.without_sound.pop(key).pk)
         return added
+
+    def _write(self, artifacts: list[Artifact], also: Callable[[], None] | None) -> list[Artifact]:
+        """Write all the rows, or where that does not go, those that do go."""
+        refused = dict(self.refused)
+        try:
+            return self._write_by(self._insert_all, artifacts, also)
+        except (OurLimit, IntegrityError):
+            # Rolled back, and done again with care: mostly everything fits, without savepoints.
+            self.refused = refused
+            return self._write_by(self._insert_what_fits, artifacts, also)
+
+    def _write_by(
+        self,
+        insert: Callable[[list[Artifact]], list[Artifact]],
+        artifacts: list[Artifact],
+        also: Callable[[], None] | None,
+    ) -> list[Artifact]:
+        self._making_way = []
+        allotted: set[str] = set()
+        inserted: list[Artifact] = []
+        with _fence(self._claim, self._item.job_id, artifacts) as values:
+            if artifacts:
+                self._own_limit, others_alike = values
+                allotted = self._names.allot(artifacts, others_alike=others_alike)
+                inserted = insert(artifacts)
+            if also is not None:
+                also()
+        self._names.confirm(allotted)
+        return inserted
 
     def _make_way(self, artifacts: Sequence[Artifact]) -> list[MediaKey]:
         """Mark silent files as removed where one with its sound arrives; which they are."""
@@ -250,15 +245,17 @@ class FileRows:
             replaced.append(key)
         return replaced
 
-    def _give_unique_names(self, artifacts: list[Artifact]) -> None:
-        """Give each a name that no other file of the job has."""
-        stems = [artifact.name.rpartition(".")[0] for artifact in artifacts]
-        start = os.path.commonprefix(stems)  # noqa: RUF071  # letters are what is wanted here
-        rows = Artifact.objects.filter(job_id=self._item.job_id, name__istartswith=start)
-        taken = {names.collision_key(name) for name in rows.values_list("name", flat=True)}
-        for artifact in artifacts:
-            artifact.name = names.unique_name(artifact.name, taken)
-            taken.add(names.collision_key(artifact.name))
+    def _insert_all(self, artifacts: list[Artifact]) -> list[Artifact]:
+        """Write the rows; those of a refused medium are left out. Raises OurLimit and
+        IntegrityError."""
+        wanted = [file for file in artifacts if not self._is_of_refused(file)]
+        self._making_way = self._make_way(wanted)
+        if wanted:
+            Artifact.objects.bulk_create(wanted)
+            self._require_room(wanted)
+        for artifact in wanted:
+            self.refused.pop(_media_key(artifact), None)
+        return wanted
 
     def _insert_what_fits(self, artifacts: list[Artifact]) -> list[Artifact]:
         """Write the rows for which there is room; those that were written.
@@ -288,7 +285,8 @@ class FileRows:
 
         Every process reserves for itself: what another one stored meanwhile is only seen here.
         """
-        quotas.require_stored_bytes_fit(self._item.owner_id)
+        limit = quotas.stored_bytes_limit(self._own_limit)
+        quotas.require_stored_bytes_fit(self._item.owner_id, limit)
         capacity.require_limit_holds(inserted)
 
     def _is_of_refused(self, file: Artifact) -> bool:

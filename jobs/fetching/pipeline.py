@@ -17,8 +17,8 @@ from django.utils import timezone
 from jobs.ephemeral import progress
 from jobs.fetching import bridge, coalescing
 from jobs.fetching.earlier_files import EarlierFiles
-from jobs.fetching.file_rows import MediaKey
 from jobs.fetching.recorder import Recorder, record_answer
+from jobs.fetching.saved_media import MediaKey
 from jobs.files.workspace import Workspace
 from jobs.lines import target_of
 from jobs.models import Audio, Item, Job
@@ -50,21 +50,22 @@ def run(claim: Claim) -> Outcome:
     Raises ClaimLost when it was cancelled or given away, ShutdownRequested when this process is to
     end, and the StoriesError that ended the whole item. What is saved by then stays.
     """
-    item = Item.objects.select_related("job").filter(pk=claim.item_id).first()
+    items = Item.objects.select_related("job").annotate(own_limit=quotas.own_stored_bytes())
+    item = items.filter(pk=claim.item_id).first()
     if item is None:
         raise ClaimLost
     try:
-        return _run(claim, item)
+        return _run(claim, item, quotas.stored_bytes_limit(vars(item)["own_limit"]))
     except ClaimLost:
         if not Job.objects.filter(pk=item.job_id).exists():
             progress.erase(item.job_id)  # erased, and we may have reported since
         raise
 
 
-def _run(claim: Claim, item: Item) -> Outcome:
+def _run(claim: Claim, item: Item, max_bytes: int | None) -> Outcome:
+    """max_bytes: of the owner's saved files; None = no limit."""
     watch = ClaimWatch(claim)
-    limit = quotas.max_stored_bytes(item.owner_id)
-    with Workspace(claim.workspace, owner_id=item.owner_id, max_bytes=limit) as workspace:
+    with Workspace(claim.workspace, owner_id=item.owner_id, max_bytes=max_bytes) as workspace:
         recorder = Recorder(claim, item, workspace)
         try:
             earlier = EarlierFiles(item, workspace, recorder.have)
@@ -76,6 +77,7 @@ def _run(claim: Claim, item: Item) -> Outcome:
                         if isinstance(event, Listed):
                             for file in earlier.of(event):
                                 recorder.record(file)
+                        watch.confirm(recorder.wrote_at)
         except AccessError:
             record_answer()
             raise
@@ -103,8 +105,9 @@ def _follow(
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
         for event in leader.events(workspace, recorder.have):
-            watch.check()
             recorder.record(event)
+            watch.confirm(recorder.wrote_at)
+            watch.check()
         recorder.save()
         if leader.complete:
             return True
@@ -128,8 +131,9 @@ def _fetch(
         lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
     ) as events:
         for event in events:
-            watch.check()
             yield event
+            # Once it is recorded: what that wrote has shown that the claim holds.
+            watch.check()
 
 
 class ClaimWatch:
@@ -141,12 +145,17 @@ class ClaimWatch:
         self._check_at, self._heartbeat_at = now + CHECK_EVERY_S, now + HEARTBEAT_EVERY_S
         self._end_at = now + client_config().item_timeout_s + OVERTIME_S
 
+    def confirm(self, at: float) -> None:
+        """Note that a write fenced by the claim went through at this time of the monotonic clock:
+        until it is `CHECK_EVERY_S` old, no look is needed."""
+        self._check_at = max(self._check_at, at + CHECK_EVERY_S)
+
     def check(self) -> None:
         """Raise ClaimLost, ShutdownRequested or TimedOut when the work is to end."""
         if shutdown_requested.is_set():
             raise ShutdownRequested
         now = time.monotonic()
-        if now < self._check_at:
+        if now < min(self._check_at, self._heartbeat_at, self._end_at):
             return
         self._check_at = now + CHECK_EVERY_S
         if now >= self._heartbeat_at:

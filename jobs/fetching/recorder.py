@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
 from jobs.errors import error_to_name
-from jobs.fetching.file_rows import FileRows, MediaKey
-from jobs.fetching.story_rows import close_story, write_list
+from jobs.fetching.file_rows import FileRows
+from jobs.fetching.saved_media import MediaKey
+from jobs.fetching.story_rows import StoryEnd, close_stories, write_list
 from jobs.files import deletion, store
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Item, Role, Story, StoryKind
+from jobs.queue import claims
 from jobs.queue.backoff import release_queue
 from jobs.queue.claims import Claim, fenced
 from jobs.queue.dispatch import dispatch
@@ -46,8 +51,8 @@ from stories.left_out import errors_for, stored
 logger = logging.getLogger(__name__)
 
 SAVE_AFTER_S: Final = 0.5
-"""A verified file waits at most this long for others to be recorded with it; a transaction for each
-would cost more than fetching them."""
+"""A verified file, or the end of a story, waits at most this long for others to be recorded with
+it; a transaction for each would cost more than fetching them."""
 SAVE_TOGETHER: Final = 32
 
 
@@ -62,7 +67,8 @@ def record_answer() -> None:
 class Recorder:
     """Records one attempt at an item, event by event.
 
-    has_past: an earlier attempt found stories. have: media that need not be fetched.
+    has_past: an earlier attempt found stories. have: media that need not be fetched. wrote_at: when
+    the claim last let a write through, on the monotonic clock.
     """
 
     def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
@@ -75,10 +81,15 @@ class Recorder:
         self._listed: frozenset[str] = frozenset()
         self._details: Mapping[str, str] = {}
         self._ready: list[FileReady] = []
-        self._ready_since = 0.0
-        self.has_past = claim.attempt > 1 and Story.objects.filter(item=item).exists()
+        self._zips: dict[UUID, _Packed] = {}
+        self._ended: list[StoryFinished] = []
+        self._waiting_since: float | None = None
+        self._other_rows: Sequence[Story] = ()
+        self.wrote_at = float("-inf")
         if claim.attempt > 1:
+            self._other_rows = list(Story.objects.filter(item=item))
             self._files.load()
+        self.has_past = bool(self._other_rows)
         self.progress = Reporter(item.job_id, item.pk)
 
     @property
@@ -108,7 +119,6 @@ class Recorder:
             case Checking():
                 self.progress.checking()
             case FileReady():
-                self._ready_since = self._ready_since if self._ready else time.monotonic()
                 self._ready.append(event)
             case MediaFailed():
                 self._record_failure(event)
@@ -119,19 +129,35 @@ class Recorder:
                 logger.info("item %s: unknown hosts: %s", self._item.pk, ", ".join(event.hosts))
             case Warned():
                 logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
-        if self._ready and (
-            len(self._ready) >= SAVE_TOGETHER
-            or time.monotonic() - self._ready_since >= SAVE_AFTER_S
-        ):
+        if self._is_due():
             self.save()
 
-    def save(self, also: Callable[[], None] | None = None) -> None:
-        """Save the files that are ready, in one transaction. Raises ClaimLost, DiskFull.
+    def _is_due(self) -> bool:
+        """Whether what waits to be recorded has waited long enough, or is enough."""
+        if not (self._ready or self._ended):
+            return False
+        now = time.monotonic()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= SAVE_AFTER_S
 
-        also: writes more in the same transaction.
+    def save(self) -> None:
+        """Record the files that are ready and the stories that ended, in one transaction.
+
+        Raises ClaimLost, DiskFull.
         """
-        ready, self._ready = self._ready, []
-        self._files.save(ready, self._stories, also)
+        ready, ended, zips = self._ready, self._ended, self._zips
+        self._ready, self._ended, self._zips, self._waiting_since = [], [], {}, None
+        if not (ready or ended):
+            return
+
+        def close(lost: Set[str]) -> None:
+            self._close_stories([event for event in ended if event.story_id not in lost])
+
+        moved = [packed.artifact for packed in zips.values()]
+        written = self._files.save(ready, self._stories, close, moved=moved)
+        self.wrote_at = time.monotonic()
+        self._drop_stale_zips([zips[row.pk] for row in written if row.pk in zips])
         for event in ready:
             file = (event.story_id, event.position)
             if event.role == "media" and file in self._files.refused:
@@ -144,7 +170,8 @@ class Recorder:
 
         DONE and EMPTY say that the list was complete and nothing of it is missing.
         """
-        states = [ItemState(story.state) for story in Story.objects.filter(item=self._item)]
+        rows = (*self._stories.values(), *self._other_rows)
+        states = [ItemState(story.state) for story in rows]
         left_out = errors_for(stored(self._item.left_out), self._details)
         if all(state == ItemState.DONE for state in states) and not left_out:
             return Outcome(ItemState.DONE if states else ItemState.EMPTY)
@@ -160,8 +187,13 @@ class Recorder:
         item.author_nickname = clean_text(author.nickname, 200)
         if before == (item.author_id, item.author_name, item.author_nickname):
             return
-        with fenced(self._claim):
-            item.save(update_fields=["author_id", "author_name", "author_nickname"])
+        claims.write(
+            self._claim,
+            author_id=item.author_id,
+            author_name=item.author_name,
+            author_nickname=item.author_nickname,
+        )
+        self.wrote_at = time.monotonic()
 
     def _record_list(self, event: Listed) -> None:
         record_answer()
@@ -172,9 +204,11 @@ class Recorder:
             self._item.pk, len(event.stories), f"; left out: {left_out}" if left_out else "",
         )  # fmt: skip
         self._listed = frozenset(story.id for story in event.stories)
-        with fenced(self._claim):
-            rows = write_list(self._item, event)
-        self._stories.update(rows.listed)
+        with transaction.atomic():
+            before = (*self._stories.values(), *self._other_rows)
+            rows = write_list(self._claim, self._item, event, before)
+        self.wrote_at = time.monotonic()
+        self._stories, self._other_rows = dict(rows.listed), rows.others
         self._failed = dict(rows.unlisted)
         self._details = event.details
         self._expect(event.stories)
@@ -207,25 +241,24 @@ class Recorder:
 
     def _finish_story(self, event: StoryFinished) -> None:
         story = self._stories[event.story_id]
-
-        def close() -> None:
-            self._close_story(story, event)
-
         if story.kind == StoryKind.CAROUSEL:
-            self.save()
-            files = list(Artifact.objects.present().filter(story=story).order_by("position"))
-            packed = self._files.add(self._pack(story, files), close)
-            sources = [artifact for artifact in files if artifact.role != Role.ZIP]
-            if packed and any_removed(sources):  # deleted while it was packed
-                ids = [artifact.pk for artifact in packed]
-                deletion.delete(Artifact.objects.filter(pk__in=ids))
-        else:
-            self.save(close)
+            self.save()  # which of its pictures there is room for
+            packed = self._pack(story)
+            if packed is not None:
+                self._zips[packed.artifact.pk] = packed
+        self._ended.append(event)
 
-    def _close_story(self, story: Story, event: StoryFinished) -> None:
-        """Write how a story ended, once its files are saved or refused."""
+    def _close_stories(self, ended: Iterable[StoryFinished]) -> None:
+        """Write how stories ended, now that their files are saved or refused."""
+        ends = [self._end_of(event) for event in ended]
+        for end in ends:
+            if end.error is not None:
+                self._failed[end.story.tiktok_id] = end.error
+        close_stories(ends)
+
+    def _end_of(self, event: StoryFinished) -> StoryEnd:
         refused = {
-            file: error for file, error in self._files.refused.items() if file[0] == story.tiktok_id
+            file: error for file, error in self._files.refused.items() if file[0] == event.story_id
         }
         # Media fetched once more, for a file derived from it or for its sound, is still there.
         lost = [error for file, error in refused.items() if file not in self._files.without_sound]
@@ -234,23 +267,41 @@ class Recorder:
         error: StoriesError | None = next(filter(None, lacks), None)
         if saved < event.expected:
             error = next(filter(None, (event.error, *lost)), None) or MediaUnavailable()
-        if error is not None:
-            self._failed[story.tiktok_id] = error
-        close_story(story, error, saved=saved > 0)
+        return StoryEnd(story=self._stories[event.story_id], error=error, saved=saved > 0)
 
-    def _pack(self, story: Story, files: Sequence[Artifact]) -> list[Artifact]:
-        """A carousel as one ZIP, replacing an older one that lacks pictures."""
+    # --- carousels ------------------------------------------------------------------------------
+
+    def _pack(self, story: Story) -> _Packed | None:
+        """A carousel as one ZIP, replacing an older one that lacks pictures; its row unsaved."""
+        files = list(Artifact.objects.present().filter(story=story).order_by("position"))
         media = [artifact for artifact in files if artifact.role == Role.MEDIA]
         old = next((artifact for artifact in files if artifact.role == Role.ZIP), None)
         if not media or (old and old.created_at > max(file.created_at for file in media)):
-            return []
+            return None
         self.progress.packing()
         if old:
             with fenced(self._claim):
                 Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
             store.remove(old.pk)
         try:
-            return [build_carousel(story, files, self._workspace)]
+            artifact = build_carousel(story, files, self._workspace)
         except StoriesError as error:
             logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
-            return []
+            return None
+        return _Packed(artifact, [file for file in files if file.role != Role.ZIP])
+
+    def _drop_stale_zips(self, zips: Sequence[_Packed]) -> None:
+        """Delete ZIPs of which a file was deleted before their rows were there to go with it."""
+        files = [file for packed in zips for file in packed.files]
+        if not files or not any_removed(files):
+            return
+        ids = [packed.artifact.pk for packed in zips if any_removed(packed.files)]
+        deletion.delete(Artifact.objects.filter(pk__in=ids))
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A carousel's ZIP in the store, and the files looked up for it."""
+
+    artifact: Artifact
+    files: Sequence[Artifact]

@@ -1,18 +1,23 @@
-"""The stories of one item as rows: written from a list, and closed one by one.
+"""The stories of one item as rows: written from a list, and closed as their files are saved.
 
-To be called in a transaction that is fenced by the item's claim.
+To be called in a transaction; closing them in one that is fenced by the item's claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from jobs.lines import resolved_kind
 from jobs.models import Artifact, Item, Role, Story, StoryKind
+from jobs.queue import claims
+from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from jobs.text import clean_text
 from stories import left_out, structures
@@ -27,20 +32,40 @@ MAX_CAPTION: Final = 10_000
 class ListedRows:
     """The rows after a list was written.
 
-    listed: the rows of its stories by TikTok's id. unlisted: TikTok's id of a story that an earlier
-    attempt found and did not save, and that this list does not hand over -> the reason.
+    listed: the rows of its stories by TikTok's id. others: the item's other rows. unlisted:
+    TikTok's id of a story among the others that an earlier attempt did not save -> the reason.
     """
 
     listed: Mapping[str, Story]
+    others: Sequence[Story]
     unlisted: Mapping[str, StoriesError]
 
 
-def write_list(item: Item, event: Listed) -> ListedRows:
-    """Write a list's stories, what it leaves out, and the item's kind.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryEnd:
+    """How a story ended. error: None for one that is whole. saved: some of its media is, or was,
+    in the store."""
 
-    A story an earlier attempt found and that is not listed any more is closed, unless it is saved.
+    story: Story
+    error: StoriesError | None
+    saved: bool
+
+
+def write_list(claim: Claim, item: Item, event: Listed, before: Iterable[Story] = ()) -> ListedRows:
+    """Write a list's stories, what it leaves out, and the item's kind. Raises ClaimLost.
+
+    before: the item's rows, of earlier attempts and of an earlier list of this one. A story among
+    them that is not listed any more is closed, unless it is saved.
     """
-    known = {row.tiktok_id: row for row in Story.objects.filter(item=item)}
+    known = {row.tiktok_id: row for row in before}
+    handed_over = {story.id for story in event.stories}
+    item.kind = resolved_kind(item.kind, event.stories)
+    item.listed_at = timezone.now()
+    item.left_out = _left_out(
+        event, {key: row for key, row in known.items() if key not in handed_over}
+    )
+    # The fence, and the lock that keeps a cancel out until the stories are there.
+    claims.write(claim, kind=item.kind, listed_at=item.listed_at, left_out=item.left_out)
     position = max((row.position for row in known.values()), default=0)
     listed: dict[str, Story] = {}
     new: list[Story] = []
@@ -59,24 +84,26 @@ def write_list(item: Item, event: Listed) -> ListedRows:
     for row in known.values():
         if row.state != ItemState.DONE:
             unlisted[row.tiktok_id] = _close_unlisted(row, event)
-    item.kind = resolved_kind(item.kind, event.stories)
-    item.listed_at = timezone.now()
-    item.left_out = _left_out(event, known)
-    item.save(update_fields=["kind", "listed_at", "left_out"])
-    return ListedRows(listed=listed, unlisted=unlisted)
+    return ListedRows(listed=listed, others=tuple(known.values()), unlisted=unlisted)
 
 
-def close_story(story: Story, error: StoriesError | None, *, saved: bool) -> None:
-    """Write the final state of a story. saved: some of its media is, or was, in the store."""
-    story.state = ItemState.DONE
-    story.error_code = story.error_detail = ""
-    if error is not None:
-        story.state = ItemState.PARTIAL if saved else ItemState.FAILED
-        story.error_code = error.code
-        story.error_detail = clean_text(error.detail, 500)
-    if saved:
-        story.captured_at = story.captured_at or timezone.now()
-    story.save(update_fields=["state", "error_code", "error_detail", "captured_at"])
+def close_stories(ends: Iterable[StoryEnd]) -> None:
+    """Write the final states of stories; a statement for all that ended alike."""
+    now = timezone.now()
+    alike: dict[tuple[ItemState, str, str, bool], list[Story]] = defaultdict(list)
+    for end in ends:
+        state, code, detail = ItemState.DONE, "", ""
+        if end.error is not None:
+            state = ItemState.PARTIAL if end.saved else ItemState.FAILED
+            code, detail = end.error.code, clean_text(end.error.detail, 500)
+        alike[state, code, detail, end.saved].append(end.story)
+    for (state, code, detail, saved), stories in alike.items():
+        fields: dict[str, Any] = {"state": state, "error_code": code, "error_detail": detail}
+        if saved:
+            fields["captured_at"] = Coalesce("captured_at", Value(now))
+        Story.objects.filter(pk__in=[story.pk for story in stories]).update(**fields)
+        for story in stories:
+            story.state, story.error_code, story.error_detail = state, code, detail
 
 
 def _close_unlisted(row: Story, event: Listed) -> StoriesError:
@@ -94,7 +121,7 @@ def _close_unlisted(row: Story, event: Listed) -> StoriesError:
         error = Gone("not listed any more")
     if reason is not None or row.state == ItemState.QUEUED:
         saved = Artifact.objects.filter(story=row, role=Role.MEDIA).exists()
-        close_story(row, error, saved=saved)
+        close_stories([StoryEnd(story=row, error=error, saved=saved)])
     return error
 
 

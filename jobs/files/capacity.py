@@ -254,9 +254,7 @@ class Reservations:
                 owners = sum(other.in_flight_bytes for other in active if other.owner_id == owner)
                 if self._used.get(owner, 0) + owners + size_bytes > reservation.max_bytes:
                     raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
-            unwritten = sum(other.unwritten_bytes() for other in active)
-            scarce = not linked and disk.free_bytes() - unwritten - size_bytes < env.disk_min_free
-            if scarce:
+            if not linked and not _leaves_enough(active, in_flight, size_bytes):
                 raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
             reservation.add(size_bytes, linked=linked)
 
@@ -282,6 +280,17 @@ class Reservations:
             used = used_bytes(account)
             with self._lock:
                 self._used[account] = used
+
+
+def _leaves_enough(active: Iterable[Reservation], in_flight: int, size_bytes: int) -> bool:
+    """Whether the disk keeps its free space when all that was granted is written, and this too.
+
+    in_flight: bytes that the active workspaces have reserved.
+    """
+    free = disk.free_bytes() - size_bytes - int(settings.STORYKEEP.disk_min_free)
+    # Mostly there is plenty, even if none of it were on the disk yet; how much is, takes a system
+    # call for each file that is open.
+    return in_flight <= free or sum(other.unwritten_bytes() for other in active) <= free
 
 
 def _on_event_loop() -> bool:

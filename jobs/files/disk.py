@@ -47,7 +47,7 @@ def root() -> Path:
     """The artifact folder; made and marked while nothing is saved. Raises StorageNotMounted."""
     folder: Path = settings.STORYKEEP.artifacts
     # One system call, not mkdir's several: this is asked for every file.
-    if not os.path.exists(folder / SENTINEL):  # noqa: PTH110
+    if not os.path.exists(f"{folder}/{SENTINEL}"):  # noqa: PTH110
         if is_unmounted():
             raise StorageNotMounted(
                 errno.ENOENT, "not the folder the saved files are in", str(folder)
@@ -74,7 +74,11 @@ def is_unmounted() -> bool:
 
 def free_bytes() -> int:
     """Bytes the file system has left for us, whether or not the folder is the right one."""
-    facts = os.statvfs(_ensure(settings.STORYKEEP.artifacts))
+    folder: Path = settings.STORYKEEP.artifacts
+    try:
+        facts = os.statvfs(folder)
+    except FileNotFoundError:
+        facts = os.statvfs(_ensure(folder))
     return facts.f_bavail * facts.f_frsize
 
 
@@ -121,7 +125,7 @@ class _RawFile(io.FileIO):
         return super().write(data)
 
 
-def create_file(path: Path, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
+def create_file(path: Path | str, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
     """A new file open for reading and writing. Raises DiskFull, as may writing to it."""
     with translate_disk_errors():
         raw = _RawFile(path, "x+b", opener=opener)

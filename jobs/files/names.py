@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -81,6 +82,7 @@ def _checked_suffix(suffix: str) -> str:
     return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
 
 
+@functools.lru_cache(maxsize=256)  # of each file its name is asked for
 def _author(author: str) -> str:
     # The dot is allowed in TikTok names; "con.artist" must not become a device.
     return safe_filename(author, limit=AUTHOR_BYTES, fallback="unknown")

@@ -26,18 +26,12 @@ READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def _open_folder(name: str, *, within: int | None = None, make: bool = False) -> Iterator[int]:
-    """The descriptor of a folder. Raises FileNotFoundError, and NotADirectoryError for a symbolic
-    link. within: the descriptor of the folder above; make: create it when it is missing."""
-    flags = _FOLDER if within is not None else _FOLDER & ~os.O_NOFOLLOW
-    try:
-        folder = os.open(name, flags, dir_fd=within)
-    except FileNotFoundError:
-        if not make:
-            raise
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=within)
-        folder = os.open(name, flags, dir_fd=within)
+def _open_folder(path: str, *, within: int | None = None) -> Iterator[int]:
+    """The descriptor of a folder; of a symbolic link NotADirectoryError. Raises FileNotFoundError.
+
+    within: the descriptor of the folder above.
+    """
+    folder = os.open(path, _FOLDER, dir_fd=within)
     try:
         yield folder
     finally:
@@ -52,10 +46,12 @@ def shard(artifact_id: UUID | str, *, make: bool = False) -> Iterator[tuple[int,
     FileNotFoundError, and StorageNotMounted.
     """
     name = str(artifact_id if isinstance(artifact_id, UUID) else UUID(artifact_id))
-    with (
-        _open_folder(str(disk.root())) as root,
-        _open_folder(name[:2], within=root, make=make) as folder,
-    ):
+    # Above its last part a path is the owner's own affair, links included; opened in one step.
+    path = f"{disk.root()}/{name[:2]}"
+    if make and not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)  # noqa: PTH102  # asked for every file
+    with _open_folder(path) as folder:
         yield folder, name
 
 
@@ -105,12 +101,15 @@ def remove(artifact_id: UUID | str) -> bool:
 
 def walk() -> Iterator[list[StoredFile]]:
     """All saved files, one folder (about a 256th of them) at a time; foreign files are skipped."""
-    with _open_folder(str(disk.root())) as root:
-        with os.scandir(root) as entries:
+    root = str(disk.root())
+    with contextlib.ExitStack() as stack:
+        above = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+        stack.callback(os.close, above)
+        with os.scandir(above) as entries:
             names = sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name))
         for shard_name in names:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                with _open_folder(shard_name, within=root) as folder:
+                with _open_folder(shard_name, within=above) as folder:
                     files = list(_stored_files(folder, shard_name))
                 if files:
                     yield files

@@ -8,18 +8,19 @@ one for a `LEASE` the reaper takes the item back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from jobs.models import Item, Job
+from jobs.queue.prepared import PreparedRow
 from jobs.queue.transitions import transition
 from jobs.states import EDGES, ItemState
 
@@ -78,7 +79,7 @@ def claimed_row(claim: Claim) -> QuerySet[Item]:
 
 def is_held(claim: Claim) -> bool:
     """Whether the claim still holds. One small query, asked about once a second while working."""
-    return claimed_row(claim).exists()
+    return _HELD.first(item_id=claim.item_id, attempt=claim.attempt) is not None
 
 
 def is_claimed(item_id: UUID, attempt: int) -> bool:
@@ -89,6 +90,15 @@ def is_claimed(item_id: UUID, attempt: int) -> bool:
 def heartbeat(claim: Claim) -> bool:
     """Renew the lease; False when the claim was lost."""
     return claimed_row(claim).update(heartbeat_at=timezone.now()) == 1
+
+
+def write(claim: Claim, **fields: Any) -> None:
+    """Write columns of the claimed item, its state excepted. One statement. Raises ClaimLost.
+
+    In a transaction it fences what follows as `fenced` does: the WHERE clause is the lock.
+    """
+    if not claimed_row(claim).update(**fields):
+        raise ClaimLost
 
 
 def move(claim: Claim, to: ItemState, **fields: Any) -> bool:
@@ -118,27 +128,53 @@ def try_lead(claim: Claim, fetch_key: str) -> bool:
     Raises ClaimLost. See jobs/fetching/coalescing.py.
     """
     try:
-        with transaction.atomic():
-            if not claimed_row(claim).update(fetch_key=fetch_key, listed_at=None):
-                raise ClaimLost
+        # By itself a statement needs no transaction; within one it needs a savepoint.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            write(claim, fetch_key=fetch_key, listed_at=None)
     except IntegrityError:
         return False
     return True
 
 
+def _held(item_id: UUID, attempt: int) -> QuerySet[Item, Any]:
+    return claimed_row(Claim(item_id, attempt)).values_list("attempt")
+
+
+def _locked(item_id: UUID, attempt: int) -> QuerySet[Item, Any]:
+    return _held(item_id, attempt).select_for_update()
+
+
+SAMPLE_ID: Final = uuid4()
+SAMPLE_ATTEMPT: Final = 2_147_483_629
+_HELD: Final = PreparedRow(_held, item_id=SAMPLE_ID, attempt=SAMPLE_ATTEMPT)
+_LOCKED: Final = PreparedRow(_locked, item_id=SAMPLE_ID, attempt=SAMPLE_ATTEMPT)
+
+
 @contextmanager
-def fenced(claim: Claim, *, job_id: UUID | None = None) -> Iterator[None]:
+def fenced(
+    claim: Claim,
+    *,
+    job_id: UUID | None = None,
+    row: Callable[[], tuple[Any, ...] | None] | None = None,
+) -> Iterator[tuple[Any, ...]]:
     """A transaction that writes only while the claim holds. Raises ClaimLost.
 
     job_id: locks the job as well, for values that must be unlike those of its other items.
+    row: reads `claimed_row` locked, and None when it is not there; where the work begins with more
+    of what stands in the database, it comes with that one statement. Yields what it returned.
     """
     with transaction.atomic():
-        if job_id is not None:  # before the item's row, as everywhere
+        # SQLite has one writer at a time anyway. The job before the item's row, as everywhere.
+        if job_id is not None and connection.features.has_select_for_update:
             list(Job.objects.select_for_update(no_key=True).filter(pk=job_id).values_list("pk"))
-        # The lock keeps a cancel out until we are through; SQLite has one writer anyway.
-        if not claimed_row(claim).select_for_update().values_list("pk", flat=True).first():
+        # The lock keeps a cancel out until we are through.
+        if row is not None:
+            values = row()
+        else:
+            values = _LOCKED.first(item_id=claim.item_id, attempt=claim.attempt)
+        if values is None:
             raise ClaimLost
-        yield
+        yield values
 
 
 # --- claims of workers that are gone --------------------------------------------------------------

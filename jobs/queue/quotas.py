@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -168,14 +168,27 @@ def admit_retry(owner_id: Any, items: int) -> int:
     return items if left is None else min(items, left)
 
 
-def require_stored_bytes_fit(owner_id: Any) -> None:
-    """Raise QuotaExceeded when a user's saved files, previews aside, take more than they may.
+def own_stored_bytes() -> Subquery:
+    """The limit for saved files in the quota row of an item's owner, null without one: an
+    expression over the item's row."""
+    rows = Quota.objects.filter(owner=OuterRef("owner"))
+    return Subquery(rows.values("stored_bytes")[:1])
 
+
+def stored_bytes_limit(own: int | None) -> int | None:
+    """The bytes of saved files a user may have; None = no limit. own: as `own_stored_bytes`."""
+    return limits(Quota(stored_bytes=own)).stored_bytes
+
+
+def require_stored_bytes_fit(owner_id: Any, limit: int | None) -> None:
+    """Raise QuotaExceeded when a user's saved files, previews aside, take more than `limit`.
+
+    limit: as `max_stored_bytes` or `stored_bytes_limit` have it in this transaction.
     Call it in the transaction that wrote their rows, or a part of it, which is then rolled back:
     every worker process reserves for itself, and what another one stored meanwhile is only seen
-    here. Of two at once the second waits, and counts the files of the first.
+    here. Of two at once the second waits, and counts the files of the first. No query without a
+    limit.
     """
-    limit = max_stored_bytes(owner_id)
     if limit is None:
         return
     _lock(owner_id)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -22,14 +22,24 @@ from django.utils import timezone
 from jobs.errors import BY_CODE, REFUSAL_CODES
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
-from jobs.queue.claims import Claim, move
+from jobs.queue.claims import SAMPLE_ID, Claim, move
 from jobs.queue.dispatch import dispatch
+from jobs.queue.prepared import PreparedRow
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
 from stories.errors import Gone, Refusal, StoriesError
 
 logger = logging.getLogger(__name__)
 S = ItemState
+
+
+def _open_besides(item_id: UUID) -> models.QuerySet[Item, Any]:
+    """Open items of the job of an item."""
+    job = Item.objects.filter(pk=item_id).values("job")
+    return Item.objects.open().filter(job__in=job).order_by().values_list("attempt")[:1]
+
+
+_OPEN_BESIDES: Final = PreparedRow(_open_besides, item_id=SAMPLE_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +102,13 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
         fields: dict[str, Any] = {"settled_at": now, "tries": F("tries") + 1}
         if not move(claim, to, **fields, **error_fields(error)):
             return False
-        settle_stories([claim.item_id], S.FAILED, error or Gone(), now)
+        if to != S.DONE:  # of which no story is open
+            close_open_stories([claim.item_id], S.FAILED, error or Gone())
+        restart_expiry([claim.item_id], now)
     logger.info("item %s %s%s", claim.item_id, to, f": {error.code}" if error else "")
-    settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
-    dispatch()
+    # Mostly another line of the job is open; asked after the commit, as that is.
+    if _OPEN_BESIDES.first(item_id=claim.item_id) is None:
+        settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
     return True
 
 
@@ -104,17 +117,32 @@ def settle_stories(
 ) -> None:
     """Settle the open stories of settled items, and restart the expiry of their files.
 
+    story_state, error: as for `close_open_stories`.
+    """
+    close_open_stories(item_ids, story_state, error)
+    restart_expiry(item_ids, now)
+
+
+def close_open_stories(
+    item_ids: Sequence[UUID], story_state: ItemState, error: StoriesError
+) -> None:
+    """Settle the open stories of settled items.
+
     story_state: FAILED or CANCELLED; with FAILED, stories that saved media become PARTIAL. error:
     stored on each.
     """
     stories = Story.objects.filter(item__in=item_ids, state__in=OPEN)
     if story_state == S.FAILED:
         media = Artifact.objects.filter(story=OuterRef("pk"), role=Role.MEDIA)
-        captured_at = Coalesce("captured_at", Value(now))
+        captured_at = Coalesce("captured_at", Value(timezone.now()))
         stories.filter(Exists(media)).update(
             state=S.PARTIAL, captured_at=captured_at, **error_fields(error)
         )
     stories.update(state=story_state, **error_fields(error))
+
+
+def restart_expiry(item_ids: Sequence[UUID], now: datetime) -> None:
+    """Have the files of settled items expire as if they had been saved now."""
     expires_at = now + settings.STORYKEEP.artifact_ttl
     # A file from an earlier attempt that would outlive the longest it may be kept goes as it would.
     young = Artifact.objects.present(now).filter(
@@ -124,13 +152,13 @@ def settle_stories(
 
 
 def settle_finished_jobs(jobs: models.QuerySet[Job], now: datetime) -> int:
-    """Settle those of the jobs in which no item is open; how many that were.
+    """Settle those of the jobs in which no item is open; how many that were. One statement.
 
     Call it after the last item's settling was committed: of two items that settle at once, one call
     sees both.
     """
     still_open = Item.objects.open().filter(job=OuterRef("pk"))
-    ids = list(jobs.order_by().values_list("pk", flat=True).distinct())
+    ids = jobs.order_by().values("pk")
     return Job.objects.filter(~Exists(still_open), pk__in=ids, settled_at=None).update(
         settled_at=now
     )

@@ -156,7 +156,8 @@ def _settle(
             transaction.on_commit(dispatch, robust=True)
             return False
         artifact.save(force_insert=True)
-        quotas.require_stored_bytes_fit(package.owner_id)
+        limit = quotas.max_stored_bytes(package.owner_id)
+        quotas.require_stored_bytes_fit(package.owner_id, limit)
         if claims.finish(claim, artifact):
             _retire_older(package)
             capacity.require_limit_holds([artifact])

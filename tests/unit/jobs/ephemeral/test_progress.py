@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,7 +25,7 @@ class Server:
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, str]] = {}
         self.ttl: dict[str, int] = {}
-        self.writes = 0
+        self.writes = self.renewals = 0
         self.away = False
 
     def hgetall(self, key: str) -> dict[str, str]:
@@ -34,24 +34,15 @@ class Server:
     def delete(self, key: str) -> None:
         self.kept.pop(key, None)
 
-    def pipeline(self, transaction: bool) -> Self:
-        assert not transaction
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def hset(self, key: str, field: str, text: str) -> None:
+    def hset(self, key: str, field: str, text: str) -> int:
+        self.writes += 1
+        is_new = field not in self.kept.get(key, {})
         self.kept.setdefault(key, {})[field] = text
+        return int(is_new)
 
     def expire(self, key: str, seconds: int) -> None:
+        self.renewals += 1
         self.ttl[key] = seconds
-
-    def execute(self) -> None:
-        self.writes += 1
 
 
 class Clock:
@@ -155,8 +146,39 @@ def test_writes_are_few(server: Server, clock: Clock) -> None:
     assert server.writes == written
 
 
+def test_files_that_come_and_are_checked_in_turns_are_few_writes(
+    server: Server, clock: Clock
+) -> None:
+    files = [("7512345678901234567", position) for position in range(1, 101)]
+    reporter = Reporter(JOB, ITEM)
+    reporter.found(1, expected=dict.fromkeys(files[:2], 100), already={})
+    before = server.writes
+    for file in files:
+        clock.now += 0.05  # five seconds in all
+        reporter.arriving(file, 50, 100)
+        reporter.checking()
+        reporter.packing()
+    assert server.writes - before == pytest.approx(10 + 2, abs=1)
+
+
 def test_progress_is_kept_for_a_while_after_each_write(server: Server, clock: Clock) -> None:
     Reporter(JOB, ITEM)
+    assert list(server.ttl.values()) == [progress.TTL_S]
+
+
+def test_the_time_it_is_kept_for_is_renewed_now_and_then_and_when_redis_lost_it(
+    server: Server, clock: Clock
+) -> None:
+    reporter = Reporter(JOB, ITEM)
+    reporter.arriving(FILE, 1, 100)
+    for _ in range(20):
+        clock.now += progress.RENEW_S / 20
+        reporter.arriving(FILE, 2, 100)
+    assert (server.writes, server.renewals) == (22, 2)
+    server.kept.clear()
+    server.ttl.clear()
+    clock.now += 1
+    reporter.arriving(FILE, 3, 100)
     assert list(server.ttl.values()) == [progress.TTL_S]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from jobs.fetching import pipeline
+from jobs.fetching import pipeline, recorder
 from jobs.files import store
 from jobs.models import Item, Role, Story
 from jobs.queue import actions, claims, shutdown
@@ -148,6 +150,40 @@ def test_a_long_silence_keeps_the_lease(stage: Stage, monkeypatch: pytest.Monkey
     item.refresh_from_db()
     assert item.heartbeat_at
     assert item.heartbeat_at > old
+
+
+def test_a_line_that_keeps_writing_keeps_the_lease_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that went through spares the look at the claim, and never the sign of life."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.7)
+    for module in (pipeline, recorder):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    beats, looks = list[float](), list[float]()
+
+    def noted(times: list[float]) -> Callable[[Any], bool]:
+        def held(_claim: Any) -> bool:
+            times.append(clock.now)
+            return True
+
+        return held
+
+    monkeypatch.setattr(claims, "heartbeat", noted(beats))
+    monkeypatch.setattr(claims, "is_held", noted(looks))
+    photos = [a_story(number) for number in range(1, 51)]
+
+    def later(event: Any) -> Callable[[], Any]:
+        def arrive() -> Any:
+            clock.now += 0.5
+            return event() if callable(event) else event
+
+        return arrive
+
+    script = [later(event) for photo in photos for event in (stage.file(photo), ended(photo))]
+    assert run(stage, make_item(), listed(*photos), *script) == Outcome(S.DONE)
+    assert len(beats) == 50 / claims.HEARTBEAT_EVERY_S
+    assert looks == []
 
 
 def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobs.ephemeral import media_hosts
-from jobs.fetching import recorder
-from jobs.files import deletion
+from jobs.errors import DiskFull
+from jobs.fetching import pipeline, recorder
+from jobs.files import deletion, store
+from jobs.files.workspace import Workspace
 from jobs.models import Artifact, ItemKind, Role
+from jobs.queue import actions
+from jobs.queue.claims import ClaimLost
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
 from jobs.zips import builder
@@ -63,8 +68,54 @@ def test_nothing_saved_is_a_failure(stage: Stage) -> None:
     assert outcome == Outcome(S.FAILED, error)
 
 
-def test_what_is_not_listed_any_more_is_gone(stage: Stage) -> None:
+def test_a_disk_that_fills_within_a_batch_leaves_the_stories_before_it_done(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [a_story(number) for number in (1, 2, 3)]
     item = make_item()
+    commit, moved = Workspace.commit, list[str]()
+
+    def commit_one(workspace: Workspace, key: str, *args: Any, **options: Any) -> int:
+        moved.append(key)
+        if len(moved) > 1:
+            raise DiskFull("the disk is full")
+        return commit(workspace, key, *args, **options)
+
+    monkeypatch.setattr(Workspace, "commit", commit_one)
+    with pytest.raises(DiskFull):
+        run(stage, item, listed(*photos), *map(stage.file, photos), *map(ended, photos))
+    states = item.stories.order_by("position").values_list("state", flat=True)
+    assert list(states) == [S.DONE, S.QUEUED, S.QUEUED]
+    assert len(files(item)) == 1
+    check_disk()
+
+
+def test_the_zip_of_a_carousel_waits_for_others_and_goes_with_a_claim_that_is_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 1000)
+    album, photo = a_story(1, StoryKind.CAROUSEL, pictures=2), a_story(2)
+    item = make_item()
+    pictures = [stage.file(album, position) for position in (1, 2)]
+
+    def cancel() -> None:
+        assert len(list(stored_files())) == 3
+        assert [role for role, _, _ in files(item)] == ["media", "media"]
+        actions.cancel_item(item)
+
+    with pytest.raises(ClaimLost):
+        run(stage, item, listed(album, photo), *pictures, ended(album, 2), cancel)
+    assert [role for role, _, _ in files(item)] == ["media", "media"]
+    assert len(list(stored_files())) == 2
+
+
+def stored_files() -> Iterator[store.StoredFile]:
+    """All files in the store."""
+    return (file for folder in store.walk() for file in folder)
+
+
+def test_what_is_not_listed_any_more_is_gone(stage: Stage) -> None:
+    item = make_item(attempt=1)
     saved = make_story(item, tiktok_id="1")
     make_artifact(saved)
     make_story(item, tiktok_id="2", state=S.QUEUED)

@@ -85,6 +85,34 @@ def test_the_floor_of_free_space(set_env: SetEnv, monkeypatch: pytest.MonkeyPatc
         capacity.require_room()
 
 
+def test_with_plenty_of_room_no_open_file_is_asked_how_long_it_is(
+    set_env: SetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Workspace] = []
+    count = Workspace._written_bytes
+
+    def written_bytes(workspace: Workspace) -> int:
+        asked.append(workspace)
+        return count(workspace)
+
+    monkeypatch.setattr(Workspace, "_written_bytes", written_bytes)
+    free = SimpleNamespace(f_bavail=10_000, f_frsize=1, f_bsize=1)
+    monkeypatch.setattr(os, "statvfs", lambda path: free)
+    set_env(disk_min_free=1000)
+    with Workspace("a.1") as one, Workspace("b.1") as other:
+        for workspace in (one, other):
+            _key, file = workspace.create()
+            workspace.reserve(4000)
+            assert asked == []
+            file.write(bytes(3000))
+            file.flush()
+        free.f_bavail = 4000
+        other.reserve(1000)  # 2000 of 8000 are not on the disk yet
+        assert asked == [one, other] or asked == [other, one]
+        with pytest.raises(DiskFull):
+            one.reserve(1)
+
+
 def test_a_full_disk_says_when_the_first_file_goes(set_env: SetEnv) -> None:
     make_artifact(size_bytes=5000)
     set_env(disk_max=1000)

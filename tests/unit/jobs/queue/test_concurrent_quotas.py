@@ -71,7 +71,7 @@ def store(owner: User, size_bytes: int, story: Any, *, written: Any = None) -> N
         make_artifact(story, size_bytes=size_bytes)
         if written:
             written.wait(20)
-        quotas.require_stored_bytes_fit(owner.pk)
+        quotas.require_stored_bytes_fit(owner.pk, quotas.max_stored_bytes(owner.pk))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -123,7 +123,7 @@ def test_the_refusal_of_a_stored_file_says_until_when() -> None:
 def test_without_a_limit_nobody_is_locked() -> None:
     alice = make_user("alice")
     with CaptureQueriesContext(connection) as queries:
-        quotas.require_stored_bytes_fit(alice.pk)
+        quotas.require_stored_bytes_fit(alice.pk, quotas.max_stored_bytes(alice.pk))
     assert len(queries) == 1
 
 
