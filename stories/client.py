@@ -50,7 +50,6 @@ from stories.media import decoders
 from stories.media.download import (
     Progress,
     Reserve,
-    TransferSlots,
     digest,
     no_progress,
     no_reservation,
@@ -60,6 +59,7 @@ from stories.media.download import (
 from stories.site_clock import SiteClock
 from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
+from stories.transfer_slots import TransferSlots
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ import pytest
 
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamChanged
 from stories.media import download
-from stories.media.download import TransferSlots, digest
+from stories.media.download import digest
+from stories.transfer_slots import TransferSlots
 from tests.unit.stories.media.cdn import BODY, SEGMENT, Cdn, fetched, start
 
 pytestmark = pytest.mark.anyio
