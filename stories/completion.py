@@ -17,6 +17,7 @@ from stories.http.session import Session
 from stories.media import remux
 from stories.media.download import measure, size_limit
 from stories.media.playback import file_labels
+from stories.media.posters import Poster
 from stories.structures import Fetched, Media, MediaKind, Verified
 from stories.workspace import Draft, Workspace
 
@@ -29,7 +30,8 @@ class ObtainedFile:
 
     labels: for the person who gets it, by the bytes and not by the listing: "hevc", "odd_format",
     "no_sound", and "watermarked", "joined", "retagged", "sound_missing". lacks: why it is without
-    the sound that there is; None where nothing of it is missing.
+    the sound that there is; None where nothing of it is missing. poster: of its first picture; None
+    where none was wanted or it says too little.
     """
 
     fetched: Fetched
@@ -37,6 +39,7 @@ class ObtainedFile:
     labels: tuple[str, ...]
     draft: Draft
     lacks: StoriesError | None = None
+    poster: Poster | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

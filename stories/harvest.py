@@ -225,8 +225,14 @@ class _Harvest:
             drafts=drafts,
             prefer=self.options.prefer,
             emit=self._emit,
+            with_poster=self._wants_poster(story, media),
             now=self.now,
         )
+
+    def _wants_poster(self, story: Story, media: Media) -> bool:
+        """Whether a media item is the one that stands for its story on pages."""
+        first_position = min((other.position for other in story.media), default=None)
+        return self.options.posters and media.position == first_position
 
     def _hand_over(self, story: Story, media: Media, role: Role, obtained: ObtainedFile) -> None:
         obtained.draft.keep()
@@ -249,11 +255,9 @@ class _Harvest:
         """Poster, JPEG and sound track. Nobody asked for the first two: without, a warning."""
         draft, verified = obtained.draft, obtained.verified
         source = draft.file
-        first_position = min(other.position for other in story.media)
-        if self.options.posters and media.position == first_position:
-            await self._derive(
-                story, media, "poster", draft, partial(derive.poster, source, verified.content_type)
-            )
+        if self._wants_poster(story, media):
+            make = partial(derive.poster, source, verified.content_type, made=obtained.poster)
+            await self._derive(story, media, "poster", draft, make)
         if media.kind is MediaKind.PICTURE and verified.content_type in CONVERTED_TYPES:
             convert = partial(
                 derive.as_jpeg,

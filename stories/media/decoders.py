@@ -227,6 +227,11 @@ def configure_decoder(context: av.codec.CodecContext, *, for_display: bool = Tru
     context.options = {**context.options, "max_pixels": str(MAX_PIXELS), **skipping}
 
 
+# While opening, FFmpeg decodes some frames of its own to describe a stream: a sixth of what looking
+# at a video costs. All that is asked here is in the index and the decoder's configuration.
+_UNPROBED = {"skip_frame": "all", "analyzeduration": "1"}
+
+
 def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
     raise MediaCorrupt("it refers to another file")
 
@@ -235,12 +240,12 @@ def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
 def open_container(
     file: BinaryIO, file_format: FileFormat, *, untrimmed: bool = False
 ) -> Iterator[av.container.InputContainer]:
-    """An MP4, M4A, MP3 or HEIC container, opened after its index was checked.
+    """An MP4, M4A, MP3 or HEIC container, opened after its index was checked; nothing is decoded.
 
     untrimmed: ignore the edit list, which leaves out packets that are there. Raises MediaCorrupt
     or TooLarge, also for what the body of the `with` statement decodes.
     """
-    options = {"max_pixels": str(MAX_PIXELS), "max_streams": "64"}
+    options = {"max_pixels": str(MAX_PIXELS), "max_streams": "64", **_UNPROBED}
     if untrimmed and file_format.family == "mp4":
         options["ignore_editlist"] = "1"
     if file_format.family == "mp4" or file_format is HEIC:

@@ -357,7 +357,7 @@ async def test_a_file_is_not_closed_under_a_decoder(
         release.wait(10)
         raise MediaCorrupt("late")
 
-    monkeypatch.setattr(obtaining, "verify", slow)
+    monkeypatch.setattr(obtaining, "examine", slow)
     folder = Folder()
     events = harvest(client, parse_line("alice"), options=HarvestOptions(), workspace=folder)
     async for event in events:
