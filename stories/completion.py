@@ -19,6 +19,7 @@ from stories.media.download import measure, size_limit
 from stories.media.playback import file_labels
 from stories.media.posters import Poster
 from stories.structures import Fetched, Media, MediaKind, Verified
+from stories.transfer_slots import TransferSlots
 from stories.workspace import Draft, Workspace
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ class Completion:
     """Completes the video files of one media item.
 
     drafts: closes every draft made here. tried: addresses that were requested; those requested here
-    are added. useless: addresses of what is no better on another day; likewise. on_failure: told of
-    each error that leaves a file as it is.
+    are added. useless: addresses of what is no better on another day; likewise. slots: as the line
+    sees them. on_failure: told of each error that leaves a file as it is.
     """
 
     media: Media
@@ -57,6 +58,7 @@ class Completion:
     drafts: ExitStack
     tried: set[str]
     useless: set[str]
+    slots: TransferSlots
     on_failure: Callable[[StoriesError], None]
 
     async def with_sound(self, track: ObtainedFile, session: Session) -> ObtainedFile:
@@ -94,6 +96,7 @@ class Completion:
             tried=self.tried,
             reserve=self.workspace.reserve,
             run_blocking=part.run,
+            slots=self.slots,
         )
         size_bytes = track.fetched.size_bytes + fetched.size_bytes
         if size_bytes > limit:

@@ -35,6 +35,7 @@ from stories.media.verify import examine
 from stories.rendition_search import RenditionSearch
 from stories.renditions import NO_PLAYER, Prefer, RankedRendition, rank
 from stories.structures import Media, MediaKind, MediaVariant, Story
+from stories.transfer_slots import TransferSlots
 from stories.workspace import Draft, Workspace
 
 # Signed addresses with less left than this are replaced before use.
@@ -91,17 +92,18 @@ async def obtain(
     prefer: Prefer,
     emit: Emit,
     with_poster: bool = False,
+    slots: TransferSlots | None = None,
     now: datetime | None = None,
 ) -> ObtainedFile:
     """The best rendition of a media item that arrives whole and opens.
 
     A video without sound whose sound may still come says so: ObtainedFile.lacks.
     drafts: closes every draft made here. emit: called with Transferring and Checking events.
-    with_poster: make one of what the check decodes. now: aware, decides which addresses are about
-    to expire. Raises TooLarge when no rendition is small
-    enough, Unplayable when all are of codecs that nothing opens, UnknownMediaHost when all are on
-    hosts we do not know, MediaCorrupt when bytes arrived and none opened, MediaUnavailable or an
-    UpstreamError when none arrived.
+    with_poster: make one of what the check decodes. slots: as the line sees them; None for a line
+    of its own. now: aware, decides which addresses are about to expire. Raises TooLarge when no
+    rendition is small enough, Unplayable when all are of codecs that nothing opens,
+    UnknownMediaHost when all are on hosts we do not know, MediaCorrupt when bytes arrived and none
+    opened, MediaUnavailable or an UpstreamError when none arrived.
     """
     if not media.variants and media.unknown_hosts:
         raise UnknownMediaHost(hosts=media.unknown_hosts)
@@ -115,6 +117,7 @@ async def obtain(
         prefer=prefer,
         emit=emit,
         with_poster=with_poster,
+        slots=slots or client.transfer_slots.for_line(),
         now=now,
         draft=drafts.enter_context(Draft(workspace, client.decoder_threads)),
     )
@@ -139,6 +142,7 @@ class _Attempt:
     prefer: Prefer
     emit: Emit
     with_poster: bool
+    slots: TransferSlots
     now: datetime | None
     draft: Draft
     tried: set[str] = field(default_factory=set)
@@ -318,6 +322,7 @@ class _Attempt:
             reserve=self.workspace.reserve,
             progress=_report_progress(self.emit, self.story, media, rendition.variant),
             run_blocking=draft.run,
+            slots=self.slots,
         )
         self.emit(Checking(story_id=self.story.id, position=media.position))
         examination = await draft.run(
@@ -354,6 +359,7 @@ class _Attempt:
             drafts=self.drafts,
             tried=self.tried,
             useless=self.useless,
+            slots=self.slots,
             on_failure=self.failures.append,
         )
 

@@ -216,7 +216,9 @@ class _Attempt:
             if not first.complete:
                 await self._fetch_range(first)
             while self._pending:
-                await self._fetch_range(self._pending.popleft())
+                await self.slots.give_way()
+                if self._pending:  # helpers may have taken the last of them meanwhile
+                    await self._fetch_range(self._pending.popleft())
         except BaseException:
             self._pending.clear()  # nobody starts another range of a lost file
             raise

@@ -140,6 +140,27 @@ async def test_more_files_than_slots_end_and_the_limit_holds() -> None:
     assert not await slots.try_acquire()
 
 
+async def test_a_large_file_lets_another_line_go_first_between_its_ranges() -> None:
+    cdn, slots = Cdn(), TransferSlots(1)
+    large, other = slots.for_file(large=True), slots.for_line()
+    asked: list[int] = []
+
+    async def fetch_large() -> bytes:
+        async with large:
+            return await fetched(cdn, slots=large)
+
+    async def fetch_small() -> None:
+        while not cdn.ranges_asked:  # noqa: ASYNC110 - it is the server that counts
+            await asyncio.sleep(0)
+        async with other:
+            asked.append(len(cdn.ranges_asked))
+
+    body, _ = await asyncio.gather(fetch_large(), fetch_small())
+    assert body == BODY
+    assert asked == [1]
+    assert len(cdn.ranges_asked) > 3
+
+
 async def test_slots_come_back_when_a_transfer_fails_or_is_cancelled() -> None:
     slots = TransferSlots(4)
 
