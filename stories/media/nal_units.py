@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from stories.errors import MediaCorrupt
 
 # Emulation prevention keeps three zero bytes out of a NAL unit, but for the odd writer that pads
-# its units; a run this long is a hole in the file, wherever it is.
+# its units; a run this long is a hole in the file, wherever it is. One inside picture data need not
+# be as long: no shorter than this, as the search is the faster the longer what it looks for.
 HOLE = bytes(64)
-_NEVER_INSIDE = bytes(3)
+_HOLE_INSIDE = bytes(16)
 # Coded pictures hardly differ from noise: that every 32nd byte of so many is printable happens by
 # chance, that all bytes between are does not. Text stands in units that are no pictures, as well.
 _STRIDE = 32
@@ -49,9 +50,9 @@ def refuse_hole(data: bytes, number: int) -> None:
 def refuse_foreign_bytes(data: bytes, start: int, end: int, number: int) -> None:
     """Raise MediaCorrupt where a unit of picture data holds what no encoder writes.
 
-    start, end: of the unit. That is three zeros with something behind them, or a stretch of text.
+    start, end: of the unit. That is a few zeros with something behind them, or a stretch of text.
     """
-    zeros = data.find(_NEVER_INSIDE, start, end)
+    zeros = data.find(_HOLE_INSIDE, start, end)
     if zeros >= 0 and data[zeros:end].strip(b"\0"):
         raise MediaCorrupt(f"a hole of zeros in video packet {number}")
     if end - start > _TEXT_BYTES and _has_text(data, start, end):

@@ -149,7 +149,7 @@ def _scaled(frame: av.VideoFrame) -> Image.Image:
 
 
 def _is_dark(image: Image.Image) -> bool:
-    tiny = image.resize((32, 32), load_pillow().Resampling.BOX).convert("L").tobytes()
+    tiny = image.resize((32, 32), load_pillow().Resampling.NEAREST).convert("L").tobytes()
     return sum(tiny) / len(tiny) < DARK_LUMA
 
 
