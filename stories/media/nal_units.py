@@ -7,15 +7,17 @@ bytes is for the decoder, at both ends of the file (verify.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stories.errors import MediaCorrupt
 
-# Emulation prevention keeps three zero bytes out of a NAL unit, but for the odd writer that pads
-# its units; a run this long is a hole in the file, wherever it is. One inside picture data need not
-# be as long: no shorter than this, as the search is the faster the longer what it looks for.
+# A run of zeros this long is a hole in the file, whatever kind of unit it is in.
 HOLE = bytes(64)
-_HOLE_INSIDE = bytes(16)
+# Emulation prevention keeps these out of a unit. They are in a hole, in an index, and in front of
+# every short unit, so that coded pictures from elsewhere in the file show, too. Zeros at the end
+# are the padding of the odd writer.
+_NEVER_INSIDE = re.compile(rb"\0\0[\0-\2]")
 # Coded pictures hardly differ from noise: that every 32nd byte of so many is printable happens by
 # chance, that all bytes between are does not. Text stands in units that are no pictures, as well.
 _STRIDE = 32
@@ -50,11 +52,14 @@ def refuse_hole(data: bytes, number: int) -> None:
 def refuse_foreign_bytes(data: bytes, start: int, end: int, number: int) -> None:
     """Raise MediaCorrupt where a unit of picture data holds what no encoder writes.
 
-    start, end: of the unit. That is a few zeros with something behind them, or a stretch of text.
+    start, end: of the unit. That is what emulation prevention takes out, or a stretch of text.
     """
-    zeros = data.find(_HOLE_INSIDE, start, end)
-    if zeros >= 0 and data[zeros:end].strip(b"\0"):
-        raise MediaCorrupt(f"a hole of zeros in video packet {number}")
+    never = _NEVER_INSIDE.search(data, start, end)
+    if never is not None and data[never.start() : end].strip(b"\0"):
+        zeros = never[0] == bytes(3)
+        raise MediaCorrupt(
+            f"{'a hole of zeros' if zeros else 'foreign bytes'} in video packet {number}"
+        )
     if end - start > _TEXT_BYTES and _has_text(data, start, end):
         raise MediaCorrupt(f"text in video packet {number}")
 

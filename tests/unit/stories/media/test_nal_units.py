@@ -9,7 +9,7 @@ import pytest
 from stories.errors import MediaCorrupt
 from stories.media.nal_units import nal_units, refuse_foreign_bytes, refuse_hole
 
-NOISE = bytes(byte or 1 for byte in random.Random(7).randbytes(200_000))
+NOISE = bytes(byte or 7 for byte in random.Random(7).randbytes(200_000))
 TEXT = b"The requested page was not found on this server. Try again later, please!\r\n" * 20
 
 
@@ -47,8 +47,12 @@ def test_picture_data_passes() -> None:
 
 
 @pytest.mark.parametrize("at", [10, 1000, 150_001, len(NOISE) - 5])
-def test_a_few_zeros_are_never_inside_picture_data(at: int) -> None:
-    assert refused(NOISE[:at] + bytes(16) + NOISE[at:])
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_what_emulation_prevention_takes_out_is_never_inside_picture_data(
+    at: int, last: int
+) -> None:
+    assert refused(NOISE[:at] + bytes([0, 0, last]) + NOISE[at:])
+    assert not refused(NOISE[:at] + bytes([0, 0, 3]) + NOISE[at:])
     assert not refused(NOISE[:at] + bytes(2) + NOISE[at:])
 
 
