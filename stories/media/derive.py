@@ -70,7 +70,7 @@ def audio_track(
 
     audio_format: "m4a" copies AAC as it is, "mp3" encodes.
     """
-    with open_container(file, sniff_file(file)) as container:
+    with open_container(file, sniff_file(file), probed=True) as container:
         streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
         if not streams:
             return None
