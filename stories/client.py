@@ -50,7 +50,6 @@ from stories.media import decoders
 from stories.media.download import (
     Progress,
     Reserve,
-    TransferSlots,
     digest,
     no_progress,
     no_reservation,
@@ -60,6 +59,7 @@ from stories.media.download import (
 from stories.site_clock import SiteClock
 from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
+from stories.transfer_slots import FileSlots, TransferSlots, is_large
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ _BAD_REQUEST = 400
 
 DECODER_THREADS = 2
 # Files being fetched, verified or derived from, per transfer: more than the transfers themselves,
-# so that the network is busy while others are verified.
-FILES_PER_TRANSFER = 2
+# so that the network is busy while others are verified. A line alone has half of them.
+FILES_PER_TRANSFER = 4
 # Idle connections and redirects come on top of the transfers.
 SPARE_CONNECTIONS = 8
 
@@ -128,9 +128,9 @@ class StoryClient:
         )
         self._transports: tuple[PageTransports, Transport] | None = None
         self._resources = AsyncExitStack()
-        self._transfer_slots = TransferSlots(self.config.transfers)
+        self.transfer_slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
-        self.file_slots = asyncio.Semaphore(self.config.transfers * FILES_PER_TRANSFER)
+        self.file_slots = FileSlots(self.config.transfers * FILES_PER_TRANSFER)
         # Decoding is bounded here, whatever number of files arrives at once.
         self.decoder_threads = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="decoder")
 
@@ -299,28 +299,33 @@ class StoryClient:
         reserve: Reserve = no_reservation,
         progress: Progress = no_progress,
         run_blocking: RunBlocking[str] | None = None,
+        slots: TransferSlots | None = None,
     ) -> Fetched:
         """Fetch a rendition into `sink`, from the first of its mirrors that serves it whole.
 
         tried: addresses not to request; those requested are added. reserve, progress: as
         media.download.transfer takes them. run_blocking: runs the hashing; None for a decoder
-        thread. Raises TooLarge at once, else the error of the last mirror left to try:
-        MediaUnavailable or an UpstreamError.
+        thread. slots: as the line sees them that the file belongs to; None for a line of its own.
+        Raises TooLarge at once, else the error of the last mirror left to try: MediaUnavailable or
+        an UpstreamError.
         """
         requested: MutableSet[str] = set() if tried is None else tried
+        turn = (slots or self.transfer_slots.for_line()).for_file(
+            large=is_large(self.config, kind, variant.size_bytes)
+        )
         failure: StoriesError = MediaUnavailable("every address was tried before")
         for url in variant.urls:
             if url in requested:
                 continue
             requested.add(url)
             try:
-                async with self._transfer_slots:
+                async with turn:
                     result = await transfer(
                         session,
                         url,
                         sink,
                         config=self.config,
-                        slots=self._transfer_slots,
+                        slots=turn,
                         limit_bytes=size_limit(self.config, kind),
                         expected_bytes=variant.size_bytes,
                         reserve=reserve,

@@ -17,7 +17,9 @@ from stories.http.session import Session
 from stories.media import remux
 from stories.media.download import measure, size_limit
 from stories.media.playback import file_labels
+from stories.media.posters import Poster
 from stories.structures import Fetched, Media, MediaKind, Verified
+from stories.transfer_slots import TransferSlots
 from stories.workspace import Draft, Workspace
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,8 @@ class ObtainedFile:
 
     labels: for the person who gets it, by the bytes and not by the listing: "hevc", "odd_format",
     "no_sound", and "watermarked", "joined", "retagged", "sound_missing". lacks: why it is without
-    the sound that there is; None where nothing of it is missing.
+    the sound that there is; None where nothing of it is missing. poster: of its first picture; None
+    where none was wanted or it says too little.
     """
 
     fetched: Fetched
@@ -37,6 +40,7 @@ class ObtainedFile:
     labels: tuple[str, ...]
     draft: Draft
     lacks: StoriesError | None = None
+    poster: Poster | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +48,8 @@ class Completion:
     """Completes the video files of one media item.
 
     drafts: closes every draft made here. tried: addresses that were requested; those requested here
-    are added. useless: addresses of what is no better on another day; likewise. on_failure: told of
-    each error that leaves a file as it is.
+    are added. useless: addresses of what is no better on another day; likewise. slots: as the line
+    sees them. on_failure: told of each error that leaves a file as it is.
     """
 
     media: Media
@@ -54,6 +58,7 @@ class Completion:
     drafts: ExitStack
     tried: set[str]
     useless: set[str]
+    slots: TransferSlots
     on_failure: Callable[[StoriesError], None]
 
     async def with_sound(self, track: ObtainedFile, session: Session) -> ObtainedFile:
@@ -91,6 +96,7 @@ class Completion:
             tried=self.tried,
             reserve=self.workspace.reserve,
             run_blocking=part.run,
+            slots=self.slots,
         )
         size_bytes = track.fetched.size_bytes + fetched.size_bytes
         if size_bytes > limit:

@@ -32,6 +32,7 @@ from stories.lookup import look_up
 from stories.media import derive
 from stories.obtain import RenewableLookup, obtain
 from stories.structures import Author, Media, MediaKind, Story, Target, Verified
+from stories.transfer_slots import FileSlots, TransferSlots, is_large
 from stories.workspace import Draft, Workspace
 
 # Pictures of these types, which not everything opens, get a JPEG beside them.
@@ -79,6 +80,8 @@ async def harvest(
         workspace=workspace,
         have=frozenset(have),
         now=now,
+        slots=client.transfer_slots.for_line(),
+        file_slots=client.file_slots.for_line(),
     )
     events = run.events
     task = asyncio.create_task(run.run())
@@ -100,8 +103,8 @@ async def harvest(
 class _Harvest:
     """One harvest() call.
 
-    events: a queue of what happens; None at the end. lacks: story id -> why a sound of it is
-    missing, the first reason.
+    slots, file_slots: as this line sees them. events: a queue of what happens; None at the end.
+    lacks: story id -> why a sound of it is missing, the first reason.
     """
 
     client: StoryClient
@@ -110,6 +113,8 @@ class _Harvest:
     workspace: Workspace
     have: frozenset[tuple[str, int]]
     now: datetime | None
+    slots: TransferSlots
+    file_slots: FileSlots
     events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
     lacks: dict[str, StoriesError] = field(default_factory=dict)
 
@@ -189,7 +194,7 @@ class _Harvest:
         self, story: Story, media: Media, lookup: RenewableLookup
     ) -> StoriesError | None:
         """Save a picture or video and the files derived from it; the error when it failed."""
-        async with self.client.file_slots:
+        async with self._file_slot(media):
             try:
                 with ExitStack() as drafts:
                     obtained = await self._obtain(story, media, lookup, drafts)
@@ -204,7 +209,7 @@ class _Harvest:
 
     async def _save_song(self, story: Story, song: Media, lookup: RenewableLookup) -> None:
         """Save the song attached to a photo story: the pictures are saved without it, too."""
-        async with self.client.file_slots:
+        async with self._file_slot(song):
             try:
                 with ExitStack() as drafts:
                     obtained = await self._obtain(story, song, lookup, drafts)
@@ -212,6 +217,13 @@ class _Harvest:
             except StoriesError as error:
                 self._warn(story, "attached song", error)
                 self._miss_sound(story, error)
+
+    def _file_slot(self, media: Media) -> FileSlots:
+        """A turn to open a file, small ones first: by the smallest size that is listed."""
+        sizes = [variant.size_bytes for variant in media.variants if variant.size_bytes]
+        size_bytes = min(sizes, default=None)
+        large = is_large(self.client.config, media.kind, size_bytes)
+        return self.file_slots.for_file(large=large)
 
     async def _obtain(
         self, story: Story, media: Media, lookup: RenewableLookup, drafts: ExitStack
@@ -225,8 +237,15 @@ class _Harvest:
             drafts=drafts,
             prefer=self.options.prefer,
             emit=self._emit,
+            with_poster=self._wants_poster(story, media),
+            slots=self.slots,
             now=self.now,
         )
+
+    def _wants_poster(self, story: Story, media: Media) -> bool:
+        """Whether a media item is the one that stands for its story on pages."""
+        first_position = min((other.position for other in story.media), default=None)
+        return self.options.posters and media.position == first_position
 
     def _hand_over(self, story: Story, media: Media, role: Role, obtained: ObtainedFile) -> None:
         obtained.draft.keep()
@@ -249,11 +268,9 @@ class _Harvest:
         """Poster, JPEG and sound track. Nobody asked for the first two: without, a warning."""
         draft, verified = obtained.draft, obtained.verified
         source = draft.file
-        first_position = min(other.position for other in story.media)
-        if self.options.posters and media.position == first_position:
-            await self._derive(
-                story, media, "poster", draft, partial(derive.poster, source, verified.content_type)
-            )
+        if self._wants_poster(story, media):
+            make = partial(derive.poster, source, verified.content_type, made=obtained.poster)
+            await self._derive(story, media, "poster", draft, make)
         if media.kind is MediaKind.PICTURE and verified.content_type in CONVERTED_TYPES:
             convert = partial(
                 derive.as_jpeg,

@@ -31,10 +31,11 @@ from stories.events import SOUND_MISSING, Checking, Event, Transferring, Unknown
 from stories.http.session import Session
 from stories.lookup import LookupResult, look_up
 from stories.media.download import size_limit
-from stories.media.verify import verify
+from stories.media.verify import examine
 from stories.rendition_search import RenditionSearch
 from stories.renditions import NO_PLAYER, Prefer, RankedRendition, rank
 from stories.structures import Media, MediaKind, MediaVariant, Story
+from stories.transfer_slots import TransferSlots
 from stories.workspace import Draft, Workspace
 
 # Signed addresses with less left than this are replaced before use.
@@ -90,16 +91,19 @@ async def obtain(
     drafts: ExitStack,
     prefer: Prefer,
     emit: Emit,
+    with_poster: bool = False,
+    slots: TransferSlots | None = None,
     now: datetime | None = None,
 ) -> ObtainedFile:
     """The best rendition of a media item that arrives whole and opens.
 
     A video without sound whose sound may still come says so: ObtainedFile.lacks.
-    drafts: closes every draft made here. emit: called with Transferring and Checking events. now:
-    aware, decides which addresses are about to expire. Raises TooLarge when no rendition is small
-    enough, Unplayable when all are of codecs that nothing opens, UnknownMediaHost when all are on
-    hosts we do not know, MediaCorrupt when bytes arrived and none opened, MediaUnavailable or an
-    UpstreamError when none arrived.
+    drafts: closes every draft made here. emit: called with Transferring and Checking events.
+    with_poster: make one of what the check decodes. slots: as the line sees them; None for a line
+    of its own. now: aware, decides which addresses are about to expire. Raises TooLarge when no
+    rendition is small enough, Unplayable when all are of codecs that nothing opens,
+    UnknownMediaHost when all are on hosts we do not know, MediaCorrupt when bytes arrived and none
+    opened, MediaUnavailable or an UpstreamError when none arrived.
     """
     if not media.variants and media.unknown_hosts:
         raise UnknownMediaHost(hosts=media.unknown_hosts)
@@ -112,6 +116,8 @@ async def obtain(
         drafts=drafts,
         prefer=prefer,
         emit=emit,
+        with_poster=with_poster,
+        slots=slots or client.transfer_slots.for_line(),
         now=now,
         draft=drafts.enter_context(Draft(workspace, client.decoder_threads)),
     )
@@ -135,6 +141,8 @@ class _Attempt:
     drafts: ExitStack
     prefer: Prefer
     emit: Emit
+    with_poster: bool
+    slots: TransferSlots
     now: datetime | None
     draft: Draft
     tried: set[str] = field(default_factory=set)
@@ -312,19 +320,33 @@ class _Attempt:
             kind=media.kind,
             tried=self.tried,
             reserve=self.workspace.reserve,
-            progress=self._report_progress(media, rendition.variant),
+            progress=_report_progress(self.emit, self.story, media, rendition.variant),
             run_blocking=draft.run,
+            slots=self.slots,
         )
         self.emit(Checking(story_id=self.story.id, position=media.position))
-        verified = await draft.run(
-            partial(verify, draft.file, media.kind, announced_s=media.duration_s)
+        examination = await draft.run(
+            partial(
+                examine,
+                draft.file,
+                media.kind,
+                announced_s=media.duration_s,
+                with_poster=self.with_poster,
+            )
         )
+        verified = examination.verified
         variant = rendition.variant
         self.arrived.update(variant.urls)
         if not verified.has_audio and variant.sound is None:
             self.silent.add(_described(variant))
         labels = tuple(label for label in rendition.labels if label != "hevc")
-        obtained = ObtainedFile(fetched=fetched, verified=verified, labels=labels, draft=draft)
+        obtained = ObtainedFile(
+            fetched=fetched,
+            verified=verified,
+            labels=labels,
+            draft=draft,
+            poster=examination.poster,
+        )
         if media.kind is MediaKind.VIDEO:
             return await self._completion(media).with_sound(obtained, session)
         return obtained
@@ -337,32 +359,34 @@ class _Attempt:
             drafts=self.drafts,
             tried=self.tried,
             useless=self.useless,
+            slots=self.slots,
             on_failure=self.failures.append,
         )
 
-    def _report_progress(
-        self, media: Media, variant: MediaVariant
-    ) -> Callable[[int, int | None], None]:
-        """A progress callback that emits a few events a second out of one call per chunk."""
-        clock = asyncio.get_running_loop().time
-        next_at, reported_bytes = clock(), -1
 
-        def progress(done: int, total: int | None) -> None:
-            nonlocal next_at, reported_bytes
-            now = clock()
-            if done == reported_bytes or (now < next_at and done != total):
-                return
-            next_at, reported_bytes = now + PROGRESS_INTERVAL_S, done
-            self.emit(
-                Transferring(
-                    story_id=self.story.id,
-                    position=media.position,
-                    bytes_done=done,
-                    bytes_total=total or variant.size_bytes,
-                )
+def _report_progress(
+    emit: Emit, story: Story, media: Media, variant: MediaVariant
+) -> Callable[[int, int | None], None]:
+    """A progress callback that emits a few events a second out of one call per chunk."""
+    clock = asyncio.get_running_loop().time
+    next_at, reported_bytes = clock(), -1
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal next_at, reported_bytes
+        now = clock()
+        if done == reported_bytes or (now < next_at and done != total):
+            return
+        next_at, reported_bytes = now + PROGRESS_INTERVAL_S, done
+        emit(
+            Transferring(
+                story_id=story.id,
+                position=media.position,
+                bytes_done=done,
+                bytes_total=total or variant.size_bytes,
             )
+        )
 
-        return progress
+    return progress
 
 
 def _described(variant: MediaVariant) -> MediaVariant:

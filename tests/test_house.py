@@ -37,15 +37,18 @@ ONLY_IN = {
     "av": (
         "stories/media/decoders.py",
         "stories/media/derive.py",
+        "stories/media/posters.py",
         "stories/media/remux.py",
         "stories/media/strict_decoding.py",
+        "stories/media/tracks.py",
         "stories/media/verify.py",
     ),
     "PIL": (
         "stories/media/decoders.py",
-        "stories/media/derive.py",
+        "stories/media/jpeg_writing.py",
         "stories/media/picture_dates.py",
         "stories/media/pictures.py",
+        "stories/media/posters.py",
     ),
     "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
     "celery": (

@@ -227,20 +227,29 @@ def configure_decoder(context: av.codec.CodecContext, *, for_display: bool = Tru
     context.options = {**context.options, "max_pixels": str(MAX_PIXELS), **skipping}
 
 
+# While opening, FFmpeg decodes some frames of its own to describe a stream, which costs as much as
+# the check of a small video. What most ask for is in the index and the decoder's configuration. Of
+# sound it may be wrong: what HE-AAC says there is half the rate, and mono for stereo.
+_UNPROBED = {"skip_frame": "all", "analyzeduration": "1"}
+
+
 def _refuse_other_files(url: str, flags: int, options: Any) -> BinaryIO:
     raise MediaCorrupt("it refers to another file")
 
 
 @contextmanager
 def open_container(
-    file: BinaryIO, file_format: FileFormat, *, untrimmed: bool = False
+    file: BinaryIO, file_format: FileFormat, *, untrimmed: bool = False, probed: bool = False
 ) -> Iterator[av.container.InputContainer]:
     """An MP4, M4A, MP3 or HEIC container, opened after its index was checked.
 
-    untrimmed: ignore the edit list, which leaves out packets that are there. Raises MediaCorrupt
-    or TooLarge, also for what the body of the `with` statement decodes.
+    untrimmed: ignore the edit list, which leaves out packets that are there. probed: decode a few
+    frames on opening, for a description of the streams that can be copied. Raises MediaCorrupt or
+    TooLarge, also for what the body of the `with` statement decodes.
     """
     options = {"max_pixels": str(MAX_PIXELS), "max_streams": "64"}
+    if not probed and file_format is not MP3:
+        options |= _UNPROBED
     if untrimmed and file_format.family == "mp4":
         options["ignore_editlist"] = "1"
     if file_format.family == "mp4" or file_format is HEIC:

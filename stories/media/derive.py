@@ -9,72 +9,38 @@ from another picture keeps when it was taken, and its colour profile.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from stories.errors import MediaCorrupt
-from stories.media import picture_dates
-from stories.media.decoders import (
-    JPEG,
-    apply_rotation,
-    check_dimensions,
-    configure_decoder,
-    exif_orientation,
-    load_pillow,
-    open_container,
-    open_picture,
-    sniff_file,
-    to_image,
-)
+from stories.media import picture_dates, posters
+from stories.media.decoders import configure_decoder, open_container, open_picture, sniff_file
 from stories.media.download import digest
+from stories.media.jpeg_writing import save_jpeg, upright, without_alpha
+from stories.media.posters import Poster
 from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
 
 if TYPE_CHECKING:
     import av
     import av.container
-    from PIL import Image
 
-POSTER_WIDTH = 360
-POSTER_HEIGHT = 1_280
-POSTER_QUALITY = 80
 JPEG_QUALITY = 92
 BITRATE = {"mono": 128_000, "stereo": 192_000}
 
-# Many clips fade in from black: every fifth of the first frames is examined for a bright one.
-DARK_LUMA = 24  # mean, 0-255
-FRAMES_EXAMINED = 60
-EXAMINED_EVERY = 5
 
-
-def poster(file: BinaryIO, content_type: str, out: BinaryIO) -> Verified:
+def poster(
+    file: BinaryIO, content_type: str, out: BinaryIO, *, made: Poster | None = None
+) -> Verified:
     """Write a poster of a picture or video: a small upright JPEG, at most 360 pixels wide.
 
-    content_type: as verified. A video gives its first frame that is not black.
+    content_type: as verified. made: the poster that the check of this file gave; without one the
+    file is decoded again, and a video gives its first frame that is not black.
     """
-    file_format = sniff_file(file)
-    if content_type.startswith("video/"):
-        with open_container(file, file_format) as container:
-            image = _poster_frame(container)
-            image.thumbnail((POSTER_WIDTH, POSTER_HEIGHT))
-            return _save_jpeg(image, out, POSTER_QUALITY)
-    with open_picture(file, file_format) as image:
-        if file_format is JPEG:
-            # Decodes at a half, a quarter or an eighth of the size, whatever is still enough;
-            # square, because a turned picture has its width where the height was.
-            image.draft("RGB", (POSTER_WIDTH, POSTER_WIDTH))
-        image.load()
-        small = _without_alpha(_upright(image))
-        # Shrinking costs more than decoding does: halved first where that leaves enough, then with
-        # the filter that looks at half as many pixels.
-        small.thumbnail(
-            (POSTER_WIDTH, POSTER_HEIGHT), load_pillow().Resampling.HAMMING, reducing_gap=1.5
-        )
-        return _save_jpeg(small, out, POSTER_QUALITY)
+    return (made or posters.of_file(file, content_type)).write(out)
 
 
 def as_jpeg(
@@ -93,7 +59,7 @@ def as_jpeg(
     with open_picture(file, sniff_file(file)) as image:
         image.load()
         dates = picture_dates.read_dates(image) or picture_dates.of_moment(posted_at, zone)
-        made = _save_jpeg(_without_alpha(_upright(image)), out, JPEG_QUALITY, dates)
+        made = save_jpeg(without_alpha(upright(image)), out, JPEG_QUALITY, dates=dates)
         return replace(made, checked=checked)
 
 
@@ -104,7 +70,7 @@ def audio_track(
 
     audio_format: "m4a" copies AAC as it is, "mp3" encodes.
     """
-    with open_container(file, sniff_file(file)) as container:
+    with open_container(file, sniff_file(file), probed=True) as container:
         streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
         if not streams:
             return None
@@ -115,93 +81,6 @@ def audio_track(
     if not packets:
         return None
     return verify(out, MediaKind.SONG)
-
-
-# --- pictures -----------------------------------------------------------------------------------
-
-
-def _poster_frame(container: av.container.InputContainer) -> Image.Image:
-    """The first frame that is not black, at poster size; the very first when all are black."""
-    if not container.streams.video:
-        raise MediaCorrupt("no video track in it")
-    stream = container.streams.video[0]
-    configure_decoder(stream.codec_context)
-    check_dimensions(stream.width, stream.height, 16_384)
-    first: av.VideoFrame | None = None
-    for number, frame in enumerate(container.decode(stream)):
-        if number == 0:
-            first = frame
-        if number % EXAMINED_EVERY == 0 and _mean_luma(frame) >= DARK_LUMA:
-            return _at_poster_size(frame)
-        if number >= FRAMES_EXAMINED:
-            break
-    if first is None:
-        raise MediaCorrupt("no frame decodes")
-    return _at_poster_size(first)
-
-
-def _mean_luma(frame: av.VideoFrame) -> float:
-    tiny = bytes(frame.reformat(width=32, height=32, format="gray").planes[0])
-    return sum(tiny) / len(tiny)
-
-
-def _at_poster_size(frame: av.VideoFrame) -> Image.Image:
-    side = frame.height if frame.rotation % 180 else frame.width
-    share = min(1.0, POSTER_WIDTH / side)
-    width, height = (max(2, round(length * share)) for length in (frame.width, frame.height))
-    small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    return apply_rotation(frame, to_image(small))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned by its EXIF orientation: 2 to 8 are these turns, in this order."""
-    turns = load_pillow().Transpose
-    by_orientation = (
-        turns.FLIP_LEFT_RIGHT,
-        turns.ROTATE_180,
-        turns.FLIP_TOP_BOTTOM,
-        turns.TRANSPOSE,
-        turns.ROTATE_270,
-        turns.TRANSVERSE,
-        turns.ROTATE_90,
-    )
-    number = exif_orientation(image)
-    return image if number == 1 else image.transpose(by_orientation[number - 2])
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """The image in RGB, what was transparent on white."""
-    if image.mode == "RGB":
-        return image
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        background: Image.Image = load_pillow().new("RGB", layer.size, "#ffffff")
-        background.paste(layer, mask=layer.getchannel("A"))
-        return background
-    return image.convert("RGB")
-
-
-def _save_jpeg(
-    image: Image.Image, out: BinaryIO, quality: int, dates: Mapping[int, str] | None = None
-) -> Verified:
-    """Write a plain JPEG: no comment, of EXIF the dates alone; the colour profile decides colours.
-
-    dates: as picture_dates makes them.
-    """
-    profile = image.info.get("icc_profile")
-    if isinstance(profile, bytes) and not _is_rgb_profile(profile):
-        profile = None  # of a picture that was not RGB: it would give these pixels other colours
-    image.info = {}
-    exif = picture_dates.as_exif(dates) if dates else b""
-    image.save(out, "JPEG", quality=quality, optimize=True, icc_profile=profile, exif=exif)
-    return Verified(
-        content_type=JPEG.content_type, suffix=JPEG.suffix, width=image.width, height=image.height
-    )
-
-
-def _is_rgb_profile(profile: bytes) -> bool:
-    """Whether an ICC profile is for RGB, by its header."""
-    return profile[16:20] == b"RGB "
 
 
 # --- sound --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDow
 from stories.http.media_response import MediaResponse
 from stories.http.session import Session
 from stories.structures import MediaKind
+from stories.transfer_slots import TransferSlots
 
 # Called with bytes done, and the total where it is known.
 Progress = Callable[[int, int | None], None]
@@ -53,34 +54,6 @@ WRITE_BATCH_BYTES = 64 * 1024
 _NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
 # How HTML, JSON and XML begin; no picture, video or song does.
 _NOT_MEDIA_PREFIXES = (b"<", b"{", b"[", b"\xef\xbb\xbf")
-
-
-class TransferSlots:
-    """A semaphore for the connections that may carry files at once, shared by a whole client."""
-
-    def __init__(self, count: int) -> None:
-        self._semaphore = asyncio.Semaphore(count)
-
-    async def __aenter__(self) -> None:
-        """Wait for a slot and take it."""
-        await self._semaphore.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        """Release the slot."""
-        self._semaphore.release()
-
-    @property
-    def available(self) -> bool:
-        """Whether a slot is free and nobody waits for it."""
-        return not self._semaphore.locked()
-
-    async def try_acquire(self) -> bool:
-        """Take a slot if one is available; never waits."""
-        return self.available and await self._semaphore.acquire()
-
-    def release(self) -> None:
-        """Release a slot taken with try_acquire."""
-        self._semaphore.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +216,9 @@ class _Attempt:
             if not first.complete:
                 await self._fetch_range(first)
             while self._pending:
-                await self._fetch_range(self._pending.popleft())
+                await self.slots.give_way()
+                if self._pending:  # helpers may have taken the last of them meanwhile
+                    await self._fetch_range(self._pending.popleft())
         except BaseException:
             self._pending.clear()  # nobody starts another range of a lost file
             raise

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 _HEVC_SETS = frozenset({32, 33, 34})
 _H264_SETS = frozenset({7, 8})
+_HEVC_PICTURES = frozenset(range(32))
+_H264_PICTURES = frozenset({1, 2, 3, 4, 5})
 
 
 def nal_prefix(codec: str, config: bytes | None) -> int:
@@ -43,6 +45,11 @@ def nal_kind(codec: str, first_byte: int) -> int:
 def is_parameter_set(codec: str, first_byte: int) -> bool:
     """Whether a NAL unit is a parameter set, by its first byte."""
     return nal_kind(codec, first_byte) in (_H264_SETS if codec == "h264" else _HEVC_SETS)
+
+
+def is_picture_data(codec: str, first_byte: int) -> bool:
+    """Whether a NAL unit is coded picture data, by its first byte."""
+    return nal_kind(codec, first_byte) in (_H264_PICTURES if codec == "h264" else _HEVC_PICTURES)
 
 
 def _h264_sets(config: bytes) -> list[bytes]:

@@ -14,10 +14,11 @@ Pictures of the second row open, which is all that is said of them: `Verified.ch
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from stories.errors import MediaCorrupt
-from stories.media import jpeg_holes, strict_decoding, webp_ends
+from stories.media import jpeg_holes, posters, strict_decoding, webp_ends
 from stories.media.decoders import (
     AVIF,
     HEIC,
@@ -29,6 +30,7 @@ from stories.media.decoders import (
     open_container,
     open_picture,
 )
+from stories.media.posters import Poster
 from stories.structures import Verified
 
 if TYPE_CHECKING:
@@ -43,8 +45,13 @@ _HOLE = bytes(64)
 _PNG_END = b"IEND\xae\x42\x60\x82"
 
 
-def verify_picture(file: BinaryIO, file_format: FileFormat) -> Verified:
-    """Decode a picture and describe it. Raises MediaCorrupt or TooLarge."""
+def examine_picture(
+    file: BinaryIO, file_format: FileFormat, *, with_poster: bool
+) -> tuple[Verified, Poster | None]:
+    """Decode a picture; its description, and a poster where that is wanted.
+
+    Raises MediaCorrupt or TooLarge.
+    """
     if file_format.family != "picture":
         raise MediaCorrupt(f"{file_format.description} instead of a picture")
     if file_format is not HEIC:
@@ -52,21 +59,25 @@ def verify_picture(file: BinaryIO, file_format: FileFormat) -> Verified:
             image.verify()  # checksums, where the format has them; the image is spent afterwards
     with open_picture(file, file_format) as image:
         width, height = image.size
-        if file_format is JPEG and width * height > FULL_PIXELS:
+        if file_format is JPEG and with_poster:
+            posters.draft(image)
+        elif file_format is JPEG and width * height > FULL_PIXELS:
             image.draft(None, (width // 4, height // 4))
         image.load()
         on_its_side = exif_orientation(image) >= 5
+        poster = posters.if_possible(partial(posters.of_picture, image)) if with_poster else None
         _decode_further_frames(image)
     checked = _look_inside(file, file_format)
     if on_its_side:
         width, height = height, width
-    return Verified(
+    verified = Verified(
         content_type=file_format.content_type,
         suffix=file_format.suffix,
         width=width,
         height=height,
         checked=checked,
     )
+    return verified, poster
 
 
 def _decode_further_frames(image: Image.Image) -> None:

@@ -108,7 +108,8 @@ def _write_packets(video: BinaryIO, sound: BinaryIO, out: BinaryIO, options: dic
 
     with ExitStack() as files:
         sources = [
-            files.enter_context(open_container(file, sniff_file(file))) for file in (video, sound)
+            files.enter_context(open_container(file, sniff_file(file), probed=True))
+            for file in (video, sound)
         ]
         streams = [_picture_of(sources[0]), sources[1].streams.audio[0]]
         target = files.enter_context(av.open(out, "w", format="mp4", options=options))

@@ -12,7 +12,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from stories.media.decoders import load_pillow
+from stories.errors import MediaError
+from stories.media.decoders import WEBP, open_picture
 
 # More than an encoder may leave over, less than damage moves the end by.
 TAIL_BYTES = 24
@@ -24,8 +25,8 @@ MAX_FRAMES = 12
 def find_surplus(data: bytes) -> bool | None:
     """Whether picture data is left over; None where that cannot be told.
 
-    data: a WebP file that decodes. It can be told of lossy pictures, and of animations of up to
-    MAX_FRAMES of them; of lossless ones only when there is some left over.
+    data: a WebP file that decodes. It can be told of lossy pictures of more than one block, and of
+    animations of up to MAX_FRAMES of them; of lossless ones only when there is some left over.
     """
     frames = list(_frames(data))
     if not frames or len(frames) > MAX_FRAMES:
@@ -33,10 +34,10 @@ def find_surplus(data: bytes) -> bool | None:
     surplus = any(
         _decodes(kind, without_tail)
         for kind, frame in frames
-        for without_tail in (_without_tails if kind == b"VP8 " else _without_tail)(frame)
+        for without_tail in (_without_tail if kind == b"VP8L" else _without_tails)(frame)
     )
-    lossless = any(kind == b"VP8L" for kind, _ in frames)
-    return None if lossless and not surplus else surplus
+    unsure = any(kind == b"VP8L" or _is_single_block(frame) for kind, frame in frames)
+    return None if unsure and not surplus else surplus
 
 
 def _chunks(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -74,8 +75,19 @@ def _surplus_bytes(content: bytes) -> int:
     return TAIL_BYTES + (padding if padding <= MAX_PADDING else 0)
 
 
+def _is_single_block(frame: bytes) -> bool:
+    """Whether a lossy picture has data worth a look, and is one block of 16 by 16 pixels.
+
+    libwebp does not always miss the end of that.
+    """
+    width, height = (int.from_bytes(frame[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+    return width <= 16 and height <= 16 and len(frame) > 2 * _surplus_bytes(frame)
+
+
 def _without_tails(frame: bytes) -> Iterator[bytes]:
     """The lossy picture without the end of its data, once for each of its partitions."""
+    if _is_single_block(frame):
+        return
     modes_end = 10 + (int.from_bytes(frame[:3], "little") >> 5)
     count = _partitions(frame[10:modes_end])
     sizes_at, at = modes_end, modes_end + 3 * (count - 1)
@@ -156,8 +168,8 @@ def _decodes(kind: bytes, frame: bytes) -> bool:
     chunk = kind + len(frame).to_bytes(4, "little") + frame + bytes(len(frame) % 2)
     file = b"RIFF" + (len(chunk) + 4).to_bytes(4, "little") + b"WEBP" + chunk
     try:
-        with load_pillow().open(io.BytesIO(file), formats=("WEBP",)) as image:
+        with open_picture(io.BytesIO(file), WEBP) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except MediaError:
         return False
     return True

@@ -35,7 +35,8 @@ from stories.harvest import HarvestOptions, harvest
 from stories.structures import MediaKind
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
-from tests.unit.stories.harvests import TINY, Folder, Kept, client_of, saved
+from tests.unit.stories.harvests import SMALL_H264, TINY, Folder, Kept, client_of, saved
+from tests.unit.stories.media.counting import count_work
 
 pytestmark = pytest.mark.anyio
 
@@ -178,6 +179,16 @@ async def test_one_failure_leaves_the_others_alone(
     assert finished[photo.id].error is None
     assert len(folder.discarded) == 1
     assert len(folder.files) == 5
+
+
+async def test_a_preview_is_made_of_what_the_check_has_decoded(
+    client: StoryClient, alice: Account, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.video(1, gears=[SMALL_H264], low=False, watermark=False)
+    work = count_work(monkeypatch)
+    log = await saved(client, folder)
+    assert len(log.files("poster")) == 1
+    assert (work.opened, work.decoded) == (2, 24)
 
 
 async def test_a_preview_and_a_jpeg_that_cannot_be_made_are_only_a_warning(
@@ -357,7 +368,7 @@ async def test_a_file_is_not_closed_under_a_decoder(
         release.wait(10)
         raise MediaCorrupt("late")
 
-    monkeypatch.setattr(obtaining, "verify", slow)
+    monkeypatch.setattr(obtaining, "examine", slow)
     folder = Folder()
     events = harvest(client, parse_line("alice"), options=HarvestOptions(), workspace=folder)
     async for event in events:

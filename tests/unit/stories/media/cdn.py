@@ -14,7 +14,8 @@ from stories.config import ClientConfig
 from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
 from stories.media import download
-from stories.media.download import TransferSlots, transfer
+from stories.media.download import transfer
+from stories.transfer_slots import TransferSlots
 
 URL = "https://v16-webapp-prime.tiktok.com/video/tos/x/?expire=1&signature=s"
 SEGMENT = 1000

@@ -14,6 +14,7 @@ from stories.media import derive
 from stories.media.verify import verify
 from stories.structures import MediaKind, Verified
 from tests.fake_tiktok import media
+from tests.unit.stories.media.counting import count_work
 
 
 def opened(out: io.BytesIO) -> Image.Image:
@@ -176,6 +177,15 @@ def test_a_silent_video_has_no_track(form: str) -> None:
     out = io.BytesIO()
     assert derive.audio_track(clip, out, form) is None  # type: ignore[arg-type]
     assert out.getvalue() == b""
+
+
+def test_the_sound_alone_is_taken_as_a_decoder_describes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FFmpeg has decoded some of the file on opening, and then knows the picture's format too."""
+    work = count_work(monkeypatch)
+    assert derive.audio_track(io.BytesIO(media.video(1, (144, 256))), io.BytesIO(), "m4a")
+    assert work.formats == ["yuv420p"]
 
 
 def test_an_mp3_song_can_become_m4a() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamChanged
 from stories.media import download
-from stories.media.download import TransferSlots, digest
+from stories.media.download import digest
+from stories.transfer_slots import TransferSlots
 from tests.unit.stories.media.cdn import BODY, SEGMENT, Cdn, fetched, start
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +138,27 @@ async def test_more_files_than_slots_end_and_the_limit_holds() -> None:
     for _ in range(3):
         assert await slots.try_acquire()
     assert not await slots.try_acquire()
+
+
+async def test_a_large_file_lets_another_line_go_first_between_its_ranges() -> None:
+    cdn, slots = Cdn(), TransferSlots(1)
+    large, other = slots.for_file(large=True), slots.for_line()
+    asked: list[int] = []
+
+    async def fetch_large() -> bytes:
+        async with large:
+            return await fetched(cdn, slots=large)
+
+    async def fetch_small() -> None:
+        while not cdn.ranges_asked:  # noqa: ASYNC110 - it is the server that counts
+            await asyncio.sleep(0)
+        async with other:
+            asked.append(len(cdn.ranges_asked))
+
+    body, _ = await asyncio.gather(fetch_large(), fetch_small())
+    assert body == BODY
+    assert asked == [1]
+    assert len(cdn.ranges_asked) > 3
 
 
 async def test_slots_come_back_when_a_transfer_fails_or_is_cancelled() -> None:

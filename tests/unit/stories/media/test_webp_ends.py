@@ -51,6 +51,19 @@ def test_transparency_animations_and_lossless_pictures() -> None:
     assert find_surplus(webp(lossless=True)) is None
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_of_an_animation_of_a_single_block_it_cannot_be_told(seed: int) -> None:
+    chance = random.Random(seed)
+    first, *more = (Image.frombytes("RGB", (16, 16), chance.randbytes(768)) for _ in range(3))
+    assert find_surplus(webp(first, save_all=True, append_images=more)) is None
+
+
+def test_damage_that_claims_a_giant_picture_is_looked_at_like_other_damage() -> None:
+    data = bytearray(webp())
+    data[26:30] = (0x3FFF3FFF).to_bytes(4, "little")
+    assert find_surplus(bytes(data)) in {True, False}
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_damage_is_only_ever_looked_at(seed: int, changes: int) -> None:
