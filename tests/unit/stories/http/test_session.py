@@ -18,6 +18,7 @@ from stories.errors import (
 )
 from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
+from tests.mock_transport import MockTransport
 from tests.unit.stories.http.mock_session import PROFILE, answering, read, session_on
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +105,7 @@ async def test_redirects_within_the_site_are_followed_and_each_waits_for_the_rat
             return httpx.Response(301, headers={"Location": "/@SomeBody?lang=en"})
         return httpx.Response(200, content=b"page")
 
-    transport = httpx.MockTransport(handler)
+    transport = MockTransport(handler)
     session = Session(
         config=ClientConfig(),
         page_transports=GivenTransport(transport),
@@ -246,7 +247,7 @@ async def test_the_challenge_is_answered_once_and_its_cookies_dropped() -> None:
             return httpx.Response(200, content=b"page")
         return httpx.Response(200, content=PUZZLE if len(cookies) == 1 else b"list")
 
-    transport = httpx.MockTransport(handler)
+    transport = MockTransport(handler)
     session = Session(
         config=ClientConfig(),
         page_transports=GivenTransport(transport),

@@ -21,3 +21,8 @@ def test_the_extra_authority_is_extra(tmp_path: Path) -> None:
     assert not Path(made.path).exists()
     made.close()
     assert usual.exists()
+
+
+def test_an_authority_that_is_missing_is_said_at_once() -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        CaFile("/nowhere/authority.pem")
