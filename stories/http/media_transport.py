@@ -19,7 +19,12 @@ from stories.http.curl_loop import Activity, CurlLoop
 from stories.http.pinning import PinnedAddresses, resolve_entry
 from stories.http.resolver import Resolve
 from stories.http.tls import CaFile
-from stories.http.transports import KEEPALIVE_S, proxy_options, to_httpx_error
+from stories.http.transports import (
+    KEEPALIVE_S,
+    authority_options,
+    proxy_options,
+    to_httpx_error,
+)
 
 WriteBody = Callable[[bytes], None]
 """Takes the next bytes of a body. What it raises ends the transfer and is raised to the caller."""
@@ -65,7 +70,7 @@ class CurlMediaTransport:
     def __init__(
         self, *, proxy: str | None, ca_file: CaFile, connections: int, resolve: Resolve
     ) -> None:
-        self._proxy_options = proxy_options(proxy)
+        self._options = authority_options(ca_file) | proxy_options(proxy)
         self._ca_file = ca_file
         self._connections = connections
         self._pins = None if proxy else PinnedAddresses(resolve)
@@ -157,12 +162,10 @@ class CurlMediaTransport:
             CurlOpt.NOSIGNAL: 1,
             CurlOpt.CONNECTTIMEOUT_MS: max(1, round(connect_s * 1000)),
             CurlOpt.MAXAGE_CONN: KEEPALIVE_S,
-            CurlOpt.CAINFO: self._ca_file.path,
-            CurlOpt.PROXY_CAINFO: self._ca_file.path,
             CurlOpt.HTTPHEADER: [b"%s: %s" % pair for pair in request.headers.raw],
             CurlOpt.HEADERFUNCTION: exchange.on_header,
             CurlOpt.WRITEFUNCTION: exchange.on_body,
-            **self._proxy_options,
+            **self._options,
         }
         if entry is not None:
             options[CurlOpt.RESOLVE] = [entry]

@@ -185,8 +185,7 @@ class CurlTransport(AsyncCurlTransport):
             CurlOpt.NOPROXY: "" if proxy else "*",
             # Announced, unannounced and expanded sizes alike: curl stops by itself.
             CurlOpt.MAXFILESIZE_LARGE: max_bytes,
-            CurlOpt.CAINFO: ca_file.path,
-            CurlOpt.PROXY_CAINFO: ca_file.path,
+            **authority_options(ca_file),
         }
         self._pins: dict[tuple[str, int], tuple[str, ...]] = {}
         self._resolve = None if proxy else resolve
@@ -243,6 +242,16 @@ class CurlTransport(AsyncCurlTransport):
 
     def _create_error(self, req: httpx.Request, exc: CurlError) -> httpx.RequestError:
         return to_httpx_error(exc, req)
+
+
+def authority_options(ca_file: CaFile) -> dict[CurlOpt, Any]:
+    """curl's options for whom to trust, about hosts and about a proxy."""
+    return {
+        CurlOpt.CAINFO: ca_file.path,
+        CurlOpt.PROXY_CAINFO: ca_file.path,
+        CurlOpt.CAPATH: ca_file.folders,
+        CurlOpt.PROXY_CAPATH: ca_file.folders,
+    }
 
 
 def proxy_options(proxy: str | None) -> dict[CurlOpt, Any]:
