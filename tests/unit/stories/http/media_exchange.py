@@ -36,7 +36,7 @@ class Received:
 
 
 def asking(
-    url: str = FILE, *, patience_s: float = 0.3, headers: dict[str, str] | None = None
+    url: str = FILE, *, patience_s: float = 10, headers: dict[str, str] | None = None
 ) -> httpx.Request:
     """A request. patience_s: to connect, and for each silence."""
     timeout = {"connect": patience_s, "read": patience_s}

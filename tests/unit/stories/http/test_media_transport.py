@@ -133,7 +133,7 @@ async def test_what_arrives_piles_up_nowhere(tmp_path: Path) -> None:
         received = 0
         tracemalloc.start()
         try:
-            await transport.receive(asking(patience_s=20), lambda _: write)
+            await transport.receive(asking(), lambda _: write)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -199,7 +199,7 @@ async def test_cancelling_closes_the_connection_at_once(tmp_path: Path) -> None:
             raise
 
     async with loopback(tmp_path, answer) as server, through(server) as transport:
-        task = asyncio.create_task(transport.receive(asking(patience_s=30), Received()))
+        task = asyncio.create_task(transport.receive(asking(), Received()))
         await there.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -216,7 +216,7 @@ async def test_closing_fails_what_still_runs(tmp_path: Path) -> None:
         await asyncio.sleep(30)
 
     async with loopback(tmp_path, answer) as server, through(server) as transport:
-        task = asyncio.create_task(transport.receive(asking(patience_s=30), Received()))
+        task = asyncio.create_task(transport.receive(asking(), Received()))
         await there.wait()
         await transport.aclose()
         with pytest.raises(httpx.TransportError):
