@@ -45,9 +45,10 @@ class MediaTransport(Protocol):
     async def receive(self, request: httpx.Request, on_head: OnHead) -> None:
         """Send, hand the head to `on_head` and the body to whoever it names, to its end.
 
-        The request's "timeout" extension bounds connecting and each silence. Raises
-        httpx.TransportError when the network fails, also in mid-body; and what `on_head` or the
-        receiver raised. However it ends early, its connection is closed at once.
+        The request's "timeout" extension bounds connecting and each silence; "tls_target" names the
+        browser whose TLS handshake is copied, None for none. Raises httpx.TransportError when the
+        network fails, also in mid-body; and what `on_head` or the receiver raised. However it ends
+        early, its connection is closed at once.
         """
 
 
@@ -151,6 +152,9 @@ class CurlMediaTransport:
         connect_s: float,
         entry: str | None,
     ) -> None:
+        tls_target = request.extensions.get("tls_target")
+        if tls_target is not None:
+            curl.impersonate(tls_target, default_headers=False)
         options = {
             CurlOpt.URL: str(request.url),
             CurlOpt.PATH_AS_IS: 1,

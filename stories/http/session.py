@@ -340,14 +340,20 @@ class Session:
         comes as a 200. Redirects are followed within the allow-list. Raises MediaUnavailable when
         the server refuses, UpstreamDown when it does not answer or breaks off.
         """
-        user_agent = (await self.identity()).user_agent
-        headers = media_headers(user_agent, start=start, end=end, validator=validator)
+        identity = await self.identity()
+        headers = media_headers(identity.user_agent, start=start, end=end, validator=validator)
+
+        def make_request(address: str) -> httpx.Request:
+            request = self._request(address, headers)
+            request.extensions["tls_target"] = identity.tls_target
+            return request
+
         await fetch_media(
             url,
             receive,
             transport=self._media_transport,
             jar=self._jar,
-            make_request=lambda address: self._request(address, headers),
+            make_request=make_request,
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from curl_cffi import Curl
 
 from stories.http import media_transport
 from stories.http.media_transport import UNWANTED_BYTES
@@ -40,7 +41,8 @@ async def endless(gone: asyncio.Event, asked: Asked, writer: asyncio.StreamWrite
 # --- what is sent and handed on ---------------------------------------------------------------
 
 
-async def test_exactly_our_headers_are_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls_target", [None, "chrome150"])
+async def test_exactly_our_headers_are_sent(tmp_path: Path, tls_target: str | None) -> None:
     async with loopback(tmp_path, say_ok) as server, through(server) as transport:
         headers = {
             "User-Agent": "me",
@@ -48,7 +50,9 @@ async def test_exactly_our_headers_are_sent(tmp_path: Path) -> None:
             "Accept-Encoding": "identity",
             "Range": "bytes=0-1",
         }
-        await transport.receive(asking(headers=headers), Received())
+        request = asking(headers=headers)
+        request.extensions["tls_target"] = tls_target
+        await transport.receive(request, Received())
         assert server.asked[0].line == "GET /video/x HTTP/1.1"
         assert server.asked[0].lines == [
             "Host: v16-webapp-prime.tiktok.com",
@@ -309,3 +313,28 @@ async def test_the_environments_proxies_are_not_obeyed(
         received = Received()
         await transport.receive(asking(f"https://{NAME}:{server.port}/"), received)
         assert bytes(received.body) == b"ok"
+
+
+# --- the handshake ----------------------------------------------------------------------------
+
+
+async def test_the_handshake_is_the_browsers_and_the_protocol_stays_http_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    impersonate = Curl.impersonate
+
+    def noting(curl: Curl, target: str, default_headers: bool = True) -> int:
+        copied.append(target)
+        assert not default_headers
+        return impersonate(curl, target, default_headers)
+
+    monkeypatch.setattr(Curl, "impersonate", noting)
+    async with loopback(tmp_path, say_ok) as server, through(server) as transport:
+        for target in (None, "chrome150", "chrome150"):
+            request = asking()
+            request.extensions["tls_target"] = target
+            await transport.receive(request, Received())
+        assert copied == ["chrome150"] * 2
+        assert [asked.line.split(" ")[-1] for asked in server.asked] == ["HTTP/1.1"] * 3
+        assert len(server.connects) == 2, "a connection of another handshake is not used"

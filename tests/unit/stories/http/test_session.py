@@ -381,3 +381,15 @@ async def test_such_a_cookie_on_a_redirect_does_no_harm_either() -> None:
         return httpx.Response(200, content=b"page")
 
     assert (await session_on(handler).get_page(PROFILE)).body == b"page"
+
+
+async def test_media_is_asked_for_with_the_handshake_of_the_pages() -> None:
+    seen: list[object] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions.get("tls_target"))
+        return httpx.Response(200, content=b"x")
+
+    await read(session_on(handler))
+    await read(session_on(handler, page_transport="httpx"))
+    assert seen == ["chrome150", None]
