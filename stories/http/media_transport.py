@@ -160,8 +160,6 @@ class CurlMediaTransport:
             CurlOpt.PATH_AS_IS: 1,
             CurlOpt.PROTOCOLS_STR: "https",
             CurlOpt.HTTP_VERSION: CurlHttpVersion.V1_1,
-            # Counted and put in place by range: no coding may be undone in between.
-            CurlOpt.HTTP_CONTENT_DECODING: 0,
             CurlOpt.SUPPRESS_CONNECT_HEADERS: 1,
             CurlOpt.NOSIGNAL: 1,
             CurlOpt.CONNECTTIMEOUT_MS: max(1, round(connect_s * 1000)),

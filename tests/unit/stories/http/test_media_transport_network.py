@@ -92,7 +92,7 @@ async def test_a_byte_now_and_then_is_no_stall(tmp_path: Path) -> None:
 
     received = Received()
     async with loopback(tmp_path, answer) as server, through(server) as transport:
-        await transport.receive(asking(patience_s=2), received)
+        await transport.receive(asking(patience_s=1), received)
     assert len(received.body) == 10
 
 

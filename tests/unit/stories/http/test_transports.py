@@ -8,12 +8,12 @@ from pathlib import Path
 import httpcore
 import httpx
 import pytest
-from curl_cffi import CurlError, CurlOpt
+from curl_cffi import AsyncCurl, CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
-from stories.http import resolver, transports
+from stories.http import curl_loop, resolver, transports
 from stories.http.body import BodyTooLarge
 from stories.http.headers import Purpose
 from stories.http.resolver import Resolve
@@ -290,6 +290,20 @@ async def test_connections_are_used_again(tmp_path: Path, curl: bool) -> None:
         for _ in range(3):
             await session.get_page(PAGE)
         assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_between_requests_for_pages_nothing_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(curl_loop, "SAFEGUARD_S", 0.001)
+    async with loopback(tmp_path, say_ok) as server, session_through(server) as session:
+        await session.get_page(PAGE)
+        await asyncio.sleep(0.01)  # the last look
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncCurl, "socket_action", lambda *_: looks.append(1))
+            await asyncio.sleep(0.3)
+    assert looks == []
 
 
 # --- faults on the way ------------------------------------------------------------------------
