@@ -141,16 +141,14 @@ class StoryClient:
         given_pages, media = self._given_transports
         ca_file = CaFile(self.config.ca_bundle)
         self._resources.callback(ca_file.close)
+        enter = self._resources.enter_async_context
         if media is None:
-            media = await self._resources.enter_async_context(
-                _media_transport(self.config, ca_file, self._resolve)
-            )
-        if given_pages is not None:
-            pages: PageTransports = GivenTransport(given_pages)
-        else:
-            pages = await self._resources.enter_async_context(
-                open_page_transports(self.config, ca_file, self._resolve)
-            )
+            media = await enter(_media_transport(self.config, ca_file, self._resolve))
+        pages: PageTransports = (
+            await enter(open_page_transports(self.config, ca_file, self._resolve))
+            if given_pages is None
+            else GivenTransport(given_pages)
+        )
         self._transports = (pages, media)
         # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
         self.decoder_threads.submit(decoders.load_decoders)
