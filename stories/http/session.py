@@ -348,13 +348,8 @@ class Session:
             request.extensions["tls_target"] = identity.tls_target
             return request
 
-        await fetch_media(
-            url,
-            receive,
-            transport=self._media_transport,
-            jar=self._jar,
-            make_request=make_request,
-        )
+        transport, jar = self._media_transport, self._jar
+        await fetch_media(url, receive, transport=transport, jar=jar, make_request=make_request)
 
 
 def _sent_at(headers: Mapping[str, str]) -> datetime | None:
