@@ -36,6 +36,7 @@ from stories.errors import (
 from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.identity_search import IdentitySearch
+from stories.http.media_transport import CurlMediaTransport, MediaTransport
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import Resolve, system_resolve
 from stories.http.session import (
@@ -43,7 +44,8 @@ from stories.http.session import (
     Session,
     no_rate_limit,
 )
-from stories.http.transports import Transport, create_media_transport
+from stories.http.tls import CaFile
+from stories.http.transports import Transport
 from stories.identity import IdentityMemory, identity_ladder
 from stories.links import canonical_url
 from stories.media import decoders
@@ -114,7 +116,7 @@ class StoryClient:
         identity_memory: IdentityMemory | None = None,
         clock: SiteClock | None = None,
         page_transport: Transport | None = None,
-        media_transport: Transport | None = None,
+        media_transport: MediaTransport | None = None,
         resolve: Resolve = system_resolve,
     ) -> None:
         self.config = config or ClientConfig()
@@ -126,7 +128,7 @@ class StoryClient:
         self._identity_search = IdentitySearch(
             identity_ladder(self.config.page_transport), identity_memory
         )
-        self._transports: tuple[PageTransports, Transport] | None = None
+        self._transports: tuple[PageTransports, MediaTransport] | None = None
         self._resources = AsyncExitStack()
         self.transfer_slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
@@ -137,16 +139,16 @@ class StoryClient:
     async def __aenter__(self) -> Self:
         """Open the connection pools. Raises OSError when the CA bundle cannot be read."""
         given_pages, media = self._given_transports
+        ca_file = CaFile(self.config.ca_bundle)
+        self._resources.callback(ca_file.close)
+        enter = self._resources.enter_async_context
         if media is None:
-            media = await self._resources.enter_async_context(
-                _media_transport(self.config, self._resolve)
-            )
-        if given_pages is not None:
-            pages: PageTransports = GivenTransport(given_pages)
-        else:
-            pages = await self._resources.enter_async_context(
-                open_page_transports(self.config, self._resolve)
-            )
+            media = await enter(_media_transport(self.config, ca_file, self._resolve))
+        pages: PageTransports = (
+            await enter(open_page_transports(self.config, ca_file, self._resolve))
+            if given_pages is None
+            else GivenTransport(given_pages)
+        )
         self._transports = (pages, media)
         # Meanwhile the first pages are asked for; no sooner, as an idle worker need not hold them.
         self.decoder_threads.submit(decoders.load_decoders)
@@ -346,10 +348,10 @@ class StoryClient:
         raise failure
 
 
-def _media_transport(config: ClientConfig, resolve: Resolve) -> Transport:
-    return create_media_transport(
+def _media_transport(config: ClientConfig, ca_file: CaFile, resolve: Resolve) -> CurlMediaTransport:
+    return CurlMediaTransport(
         proxy=config.proxy,
-        ca_bundle=config.ca_bundle,
+        ca_file=ca_file,
         connections=config.transfers + SPARE_CONNECTIONS,
         resolve=resolve,
     )

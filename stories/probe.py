@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -19,6 +20,8 @@ from stories.errors import (
     UnknownMediaHost,
     UpstreamError,
 )
+from stories.http.media_head import MediaHead
+from stories.http.media_transport import WriteBody
 from stories.http.session import Session
 from stories.media.decoders import sniff_format
 from stories.story_list import StoryList
@@ -161,20 +164,38 @@ async def _get_sample(urls: tuple[str, ...], session: Session) -> _Sample:
     """The first bytes of a file, from the first of its addresses that serves them."""
     failure: StoriesError = MediaUnavailable("the list names no address for it")
     for mirror, url in enumerate(urls, start=1):
-        head = bytearray()
         try:
-            async with session.stream_media(url, end=SAMPLE_BYTES) as response:
-                async for chunk in response.chunks:
-                    head += chunk[: SAMPLE_BYTES - len(head)]
-                    if len(head) >= SAMPLE_BYTES:
-                        break
+            host, sample = await _first_bytes(url, session)
         except (MediaError, UpstreamError) as error:
             failure = error
             continue
-        file_format = sniff_format(bytes(head))
+        file_format = sniff_format(sample)
         if file_format.family in {"picture", "mp4"}:
-            return _Sample(size_bytes=len(head), file_format=file_format.description, mirror=mirror)
-        failure = MediaUnavailable(
-            f"{response.host}: {file_format.description} where a file should be"
-        )
+            return _Sample(
+                size_bytes=len(sample), file_format=file_format.description, mirror=mirror
+            )
+        failure = MediaUnavailable(f"{host}: {file_format.description} where a file should be")
     raise failure
+
+
+class _Enough(Exception):
+    """The sample is complete: nothing more of the file is wanted."""
+
+
+async def _first_bytes(url: str, session: Session) -> tuple[str, bytes]:
+    """(Host that served them, at most SAMPLE_BYTES first bytes of a file)."""
+    sample, host = bytearray(), ""
+
+    def write(chunk: bytes) -> None:
+        sample.extend(chunk[: SAMPLE_BYTES - len(sample)])
+        if len(sample) >= SAMPLE_BYTES:
+            raise _Enough
+
+    def receive(head: MediaHead) -> WriteBody:
+        nonlocal host
+        host = head.host
+        return write
+
+    with suppress(_Enough):
+        await session.fetch_media(url, receive, end=SAMPLE_BYTES)
+    return host, bytes(sample)

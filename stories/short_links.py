@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from stories.errors import Challenged, DeadShortLink, InputError, Refused, UpstreamChanged
 from stories.hosts import is_link_host
+from stories.http.addresses import MAX_REDIRECTS, is_login_page
 from stories.http.headers import Purpose
-from stories.http.session import MAX_REDIRECTS, Page, Session, is_login_page
+from stories.http.session import Page, Session
 from stories.links import is_app_advert, parse_redirect, parse_url
 from stories.structures import Target, TargetKind
 

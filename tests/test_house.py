@@ -28,12 +28,19 @@ ONLY_IN = {
     "httpx": (
         "stories/http/body.py",
         "stories/http/error_mapping.py",
-        "stories/http/media_response.py",
+        "stories/http/media_head.py",
+        "stories/http/media_requests.py",
+        "stories/http/media_transport.py",
         "stories/http/session.py",
         "stories/http/transports.py",
     ),
     "httpx_curl_cffi": ("stories/http/transports.py",),
-    "curl_cffi": ("stories/http/error_mapping.py", "stories/http/transports.py"),
+    "curl_cffi": (
+        "stories/http/curl_loop.py",
+        "stories/http/error_mapping.py",
+        "stories/http/media_transport.py",
+        "stories/http/transports.py",
+    ),
     "av": (
         "stories/media/decoders.py",
         "stories/media/derive.py",

@@ -49,12 +49,10 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
 
     from jobs.ephemeral import heartbeats, progress
     from jobs.fetching import bridge
-    from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
     from webapp.consumer import PulsingConsumer, takes_messages
     from webapp.processes import pulse
 
-    limit_tls_buffers()
     pulse.begin(pulse_fd)
 
     class Heartbeat(bootsteps.StartStopStep):

@@ -46,7 +46,6 @@ from stories.events import (
     Warned,
 )
 from stories.harvest import HarvestOptions, harvest
-from stories.http.network_backend import limit_tls_buffers
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +78,6 @@ def fetch(
     pending = [line for line in result.lines if line.line.target is not None]
     if not pending:
         return result
-    limit_tls_buffers()  # the transfers run in this process
     with OutputFolder(into) as folder:
         run = _Run(
             result=result,

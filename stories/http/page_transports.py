@@ -95,13 +95,13 @@ class PageTransports:
 
 @asynccontextmanager
 async def open_page_transports(
-    config: ClientConfig, resolve: Resolve
+    config: ClientConfig, ca_file: CaFile, resolve: Resolve
 ) -> AsyncIterator[PageTransports]:
     """The page transports that a configuration describes, the usual one made.
 
-    resolve: how host names become addresses. Raises OSError when the CA bundle cannot be read.
+    ca_file: every authority, which stays its maker's to close. resolve: how host names become
+    addresses. Raises OSError when the CA bundle cannot be read.
     """
-    ca_file = CaFile(config.ca_bundle)
 
     def make(tls_target: TlsTarget | None) -> Transport:
         return create_page_transport(
@@ -119,7 +119,6 @@ async def open_page_transports(
         yield transports
     finally:
         await transports.aclose()
-        ca_file.close()
 
 
 class GivenTransport(PageTransports):

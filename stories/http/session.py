@@ -1,7 +1,8 @@
 """One author's requests: a cookie jar, the host allow-list, redirects, and the challenge page.
 
 A session is one cookie jar over the shared transports. Pages and lists are read whole; media is
-streamed. Every failure in between is raised as a StoriesError (http/error_mapping.py).
+handed on as it arrives. Every failure of the network is raised as a StoriesError
+(http/error_mapping.py).
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Protocol, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -28,24 +27,29 @@ from stories.errors import (
     Challenged,
     InputError,
     LoginRequired,
-    MediaUnavailable,
     Refusal,
     Refused,
     StoriesError,
-    UnknownMediaHost,
     UpstreamChanged,
 )
-from stories.hosts import is_allowed_host, is_tiktok_page_host, on_page_host, plain_host_name
+from stories.http.addresses import (
+    MAX_REDIRECTS,
+    allowed_host,
+    followed,
+    is_login_page,
+    redirect_target,
+    without_query,
+)
 from stories.http.body import read_bounded
 from stories.http.error_mapping import (
     NOT_FOUND_STATUSES,
-    REDIRECT_STATUSES,
     check_status,
     translate_network_errors,
 )
 from stories.http.headers import Headers, Purpose, media_headers, page_headers
 from stories.http.identity_search import IdentitySearch, RefusedTry
-from stories.http.media_response import MediaResponse, read_media_response
+from stories.http.media_requests import ReceiveMedia, fetch_media
+from stories.http.media_transport import MediaTransport
 from stories.http.page_transports import PageTransports
 from stories.http.transports import Transport
 from stories.identity import Identity, identity_ladder
@@ -53,8 +57,6 @@ from stories.site_clock import SiteClock
 
 T = TypeVar("T")
 
-MAX_REDIRECTS = 5
-MAX_URL = 8192
 # Whatever else a Date header says, nothing can be reckoned from it.
 _CREDIBLE_YEARS = range(2016, 2200)
 
@@ -88,42 +90,6 @@ class Page:
     date: datetime | None = None
 
 
-def allowed_host(url: str, *, page: bool) -> str:
-    """The host of a URL that may be requested. Raises UpstreamChanged for any other URL.
-
-    https on its own port, no user:password@, and a host of the allow-list: checked before every
-    request, so that no page, list or redirect decides whom we talk to. page: True for the hosts of
-    pages and lists alone, False for those of media too.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UpstreamChanged("an address that cannot be read") from error
-    host = parts.hostname or ""
-    listed = is_tiktok_page_host(host) if page else is_allowed_host(host)
-    plain = (
-        parts.scheme == "https"
-        and parts.username is None
-        and parts.password is None
-        and port in {None, 443}
-        and len(url) <= MAX_URL
-        and url.isascii()
-        and not re.search(r"[\x00-\x20\x7f\\]", url)
-    )
-    if plain and not listed and not page and (name := plain_host_name(host)):
-        raise UnknownMediaHost(f"sent to https://{name}, which is not TikTok", hosts=(name,))
-    if not listed or not plain:
-        raise UpstreamChanged(f"sent to {parts.scheme[:12]}://{host[:80]}, which is not TikTok")
-    return host
-
-
-def is_login_page(url: str) -> bool:
-    """True for TikTok's sign-in page."""
-    path = urlsplit(url).path.lower()
-    return path == "/login" or path.startswith("/login/")
-
-
 class _SendableCookiePolicy(DefaultCookiePolicy):
     """Accepts only cookies that a request can carry: any other would break all that follow."""
 
@@ -151,7 +117,7 @@ class Session:
         *,
         config: ClientConfig,
         page_transports: PageTransports,
-        media_transport: Transport,
+        media_transport: MediaTransport,
         rate_limit: RateLimit = no_rate_limit,
         search: IdentitySearch | None = None,
         clock: SiteClock | None = None,
@@ -170,7 +136,6 @@ class Session:
         self._timeout = httpx.Timeout(
             config.read_timeout_s, connect=config.connect_timeout_s, pool=config.item_timeout_s
         )
-        self._media = self._client(media_transport)
 
     def _client(self, transport: Transport) -> httpx.AsyncClient:
         # Never closed: closing a client would close the transport under everyone else.
@@ -273,13 +238,13 @@ class Session:
         for _ in range(MAX_REDIRECTS + 1):
             page = await self._get_past_challenge(url, purpose, referer)
             if not page.body and page.found and page.location is None and not allow_empty:
-                raise Refused(f"{_without_query(url)}: an empty answer")
+                raise Refused(f"{without_query(url)}: an empty answer")
             if page.location is None or not follow:
                 return page
             if is_login_page(page.location):
-                raise self.login_wall(_without_query(url))
-            url = _followed(url, page.location)
-        raise UpstreamChanged(f"{_without_query(url)}: more than {MAX_REDIRECTS} redirects")
+                raise self.login_wall(without_query(url))
+            url = followed(url, page.location)
+        raise UpstreamChanged(f"{without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _get_past_challenge(self, url: str, purpose: Purpose, referer: str | None) -> Page:
         """One request, and a second one when the first is answered by the challenge page."""
@@ -297,7 +262,7 @@ class Session:
             for name, _ in cookies:
                 self._delete_cookie(name)
         if challenge.is_challenge(page.body):
-            raise Challenged(f"{_without_query(url)}: the answer to the challenge was not accepted")
+            raise Challenged(f"{without_query(url)}: the answer to the challenge was not accepted")
         return page
 
     def _delete_cookie(self, name: str) -> None:
@@ -313,7 +278,7 @@ class Session:
         except Refusal as error:
             self._unasked = error
             raise
-        where = _without_query(url)
+        where = without_query(url)
         identity = await self.identity()
         limit = self._config.max_page_bytes
         total_s = self._config.connect_timeout_s + self._config.read_timeout_s
@@ -344,7 +309,9 @@ class Session:
             url=url,
             body=body,
             found=response.status_code not in NOT_FOUND_STATUSES,
-            location=_redirect_target(url, response),
+            location=redirect_target(
+                url, response.status_code, response.headers.get("location", "")
+            ),
             date=date,
         )
 
@@ -356,72 +323,33 @@ class Session:
         httpx.Cookies(self._jar).set_cookie_header(request)
         return request
 
-    @asynccontextmanager
-    async def stream_media(
-        self, url: str, *, start: int = 0, end: int | None = None, validator: str | None = None
-    ) -> AsyncIterator[MediaResponse]:
+    async def fetch_media(
+        self,
+        url: str,
+        receive: ReceiveMedia,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        validator: str | None = None,
+    ) -> None:
         """Request a file, or its bytes start … end - 1 when `end` or `start` is given.
 
+        receive: called with the head of the response, before any byte of it; returns who takes the
+        bytes as they arrive. What either raises ends the transfer at once and is raised here.
         validator: of the file of which a part is held already; when it changed, the whole new file
         comes as a 200. Redirects are followed within the allow-list. Raises MediaUnavailable when
-        the server refuses, UpstreamDown when it does not answer.
+        the server refuses, UpstreamDown when it does not answer or breaks off.
         """
-        user_agent = (await self.identity()).user_agent
-        headers = media_headers(user_agent, start=start, end=end, validator=validator)
-        for _ in range(MAX_REDIRECTS + 1):
-            host = allowed_host(url, page=False)
-            with translate_network_errors(host):
-                response = await self._media.send(self._request(url, headers), stream=True)
-            try:
-                target = _redirect_target(url, response)
-                if target is None:
-                    media_response = read_media_response(response, host)
-                    async with aclosing(media_response.chunks):
-                        yield media_response
-                    return
-            finally:
-                # Closing a body that was not read to its end closes the connection: nothing more
-                # of it is fetched.
-                with translate_network_errors(host):
-                    await response.aclose()
-            if is_login_page(target):
-                raise MediaUnavailable(f"{host} leads to the sign-in page")
-            url = target
-        raise MediaUnavailable(f"more than {MAX_REDIRECTS} redirects, last {host}")
+        identity = await self.identity()
+        headers = media_headers(identity.user_agent, start=start, end=end, validator=validator)
 
+        def make_request(address: str) -> httpx.Request:
+            request = self._request(address, headers)
+            request.extensions["tls_target"] = identity.tls_target
+            return request
 
-def _without_query(url: str) -> str:
-    """Host and path of a URL, fit for an error: never its query, which may be signed."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}{parts.path[:80]}"
-
-
-def _followed(url: str, location: str) -> str:
-    """The address to ask for when `url` redirects to `location`.
-
-    A region's own host is not asked. Raises UpstreamChanged where it alone has the page.
-    """
-    target = on_page_host(location)
-    if target == url != location:
-        host = urlsplit(location).netloc
-        raise UpstreamChanged(f"{_without_query(url)}: only on {host[:80]}")
-    return target
-
-
-def _redirect_target(url: str, response: httpx.Response) -> str | None:
-    """The absolute target of a redirect, not yet checked; None when the response is no redirect.
-
-    Raises UpstreamChanged for a target that is missing or malformed.
-    """
-    target: str = response.headers.get("location", "")
-    if response.status_code not in REDIRECT_STATUSES:
-        return None
-    if not target or len(target) > MAX_URL:
-        raise UpstreamChanged(f"{_without_query(url)}: a redirect to nowhere")
-    try:
-        return urljoin(url, target)
-    except ValueError as error:
-        raise UpstreamChanged(f"{_without_query(url)}: a redirect that cannot be read") from error
+        transport, jar = self._media_transport, self._jar
+        await fetch_media(url, receive, transport=transport, jar=jar, make_request=make_request)
 
 
 def _sent_at(headers: Mapping[str, str]) -> datetime | None:

@@ -1,8 +1,7 @@
-"""The two httpx transports: connection pools, proxy, trusted authorities, pinned addresses, curl.
+"""The transports of pages and lists: proxy, trusted authorities, pinned addresses, curl.
 
-Media goes over httpx's own HTTP/1.1 pool. Pages and lists go over curl with a browser's TLS
-fingerprint, or over httpx by setting. Headers, allow-list and the meaning of responses are left
-to session.py.
+Pages and lists go over curl with a browser's TLS fingerprint, or over plain httpx by setting.
+Headers, allow-list and the meaning of responses are left to session.py.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from curl_cffi import CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.http.body import BodyTooLarge
-from stories.http.network_backend import AsyncioBackend
+from stories.http.curl_loop import CurlLoop
+from stories.http.pinning import resolve_entry
 from stories.http.resolver import Resolve, public_addresses
 from stories.http.tls import CaFile, client_context
 from stories.identity import TlsTarget
@@ -29,19 +29,6 @@ KEEPALIVE_S = 30
 # Happy Eyeballs (RFC 8305): how long one address of a name may stay silent before the next is tried
 # beside it.
 CONNECTION_ATTEMPT_DELAY_S = 0.25
-
-
-def create_media_transport(
-    *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
-) -> Transport:
-    """The transport of media: plain httpx over HTTP/1.1, which has flow control.
-
-    ca_bundle: path of a PEM file with an extra authority. connections: the most at once. Raises
-    OSError or ssl.SSLError when `ca_bundle` cannot be read.
-    """
-    return PooledTransport(
-        proxy=proxy, ca_bundle=ca_bundle, connections=connections, resolve=resolve
-    )
 
 
 def create_page_transport(
@@ -59,9 +46,7 @@ def create_page_transport(
     ca_bundle: the extra one, for httpx. max_bytes: of one body; curl stops there by itself.
     """
     if tls_target is None:
-        return create_media_transport(
-            proxy=proxy, ca_bundle=ca_bundle, connections=MAX_PAGE_CONNECTIONS, resolve=resolve
-        )
+        return PooledTransport(proxy=proxy, ca_bundle=ca_bundle, resolve=resolve)
     return CurlTransport(
         tls_target=tls_target,
         proxy=proxy,
@@ -72,14 +57,12 @@ def create_page_transport(
 
 
 class PooledTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport on a connection pool with the network backend of network_backend.py.
+    """httpx's transport on a connection pool that connects to checked addresses only.
 
-    Without a proxy it connects only to addresses that were checked, with one only to the proxy.
+    With a proxy it connects only to the proxy.
     """
 
-    def __init__(
-        self, *, proxy: str | None, ca_bundle: str | None, connections: int, resolve: Resolve
-    ) -> None:
+    def __init__(self, *, proxy: str | None, ca_bundle: str | None, resolve: Resolve) -> None:
         context = client_context(ca_bundle)
         super().__init__(verify=context, trust_env=False)
         # httpx has no way to hand a network backend to its pool; httpcore does.
@@ -87,8 +70,8 @@ class PooledTransport(httpx.AsyncHTTPTransport):
         if proxy is None:
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=context,
-                max_connections=connections,
-                max_keepalive_connections=connections,
+                max_connections=MAX_PAGE_CONNECTIONS,
+                max_keepalive_connections=MAX_PAGE_CONNECTIONS,
                 keepalive_expiry=KEEPALIVE_S,
                 network_backend=PinnedBackend(resolve),
             )
@@ -101,14 +84,13 @@ class PooledTransport(httpx.AsyncHTTPTransport):
                 client_context(ca_bundle) if parsed_proxy.url.scheme == "https" else None
             ),
             ssl_context=context,
-            max_connections=connections,
-            max_keepalive_connections=connections,
+            max_connections=MAX_PAGE_CONNECTIONS,
+            max_keepalive_connections=MAX_PAGE_CONNECTIONS,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=AsyncioBackend(),
         )
 
 
-class PinnedBackend(AsyncioBackend):
+class PinnedBackend(httpcore.AnyIOBackend):
     """Network backend that resolves a name once and connects to one of the public addresses found.
 
     A second answer of the same name server is never asked for (no DNS rebinding).
@@ -203,12 +185,13 @@ class CurlTransport(AsyncCurlTransport):
             CurlOpt.NOPROXY: "" if proxy else "*",
             # Announced, unannounced and expanded sizes alike: curl stops by itself.
             CurlOpt.MAXFILESIZE_LARGE: max_bytes,
-            CurlOpt.CAINFO: ca_file.path,
-            CurlOpt.PROXY_CAINFO: ca_file.path,
+            **authority_options(ca_file),
         }
         self._pins: dict[tuple[str, int], tuple[str, ...]] = {}
         self._resolve = None if proxy else resolve
+        self._curl_loop = CurlLoop(ca_path=ca_file.path, kept=MAX_PAGE_CONNECTIONS)
         super().__init__(
+            async_curl=self._curl_loop,
             impersonate=tls_target,
             # The headers are ours: the defaults would make every list request look like a click.
             default_headers=False,
@@ -239,6 +222,11 @@ class CurlTransport(AsyncCurlTransport):
             raise to_httpx_error(error, request) from error
         return response
 
+    async def aclose(self) -> None:
+        """Close every connection; what still runs on them fails."""
+        await super().aclose()
+        await self._curl_loop.close()
+
     async def _pin(self, request: httpx.Request, resolve: Resolve) -> None:
         host, port = request.url.host, request.url.port or 443
         try:
@@ -248,12 +236,34 @@ class CurlTransport(AsyncCurlTransport):
         # All pins every time: whichever request curl is set up for next, it finds its own here,
         # and each entry is one that was checked. The hosts are few (the page allow-list).
         self._options[CurlOpt.RESOLVE] = [
-            f"{name}:{number}:" + ",".join(f"[{a}]" if ":" in a else a for a in addresses)
+            resolve_entry(name, number, addresses)
             for (name, number), addresses in self._pins.items()
         ]
 
     def _create_error(self, req: httpx.Request, exc: CurlError) -> httpx.RequestError:
         return to_httpx_error(exc, req)
+
+
+def authority_options(ca_file: CaFile) -> dict[CurlOpt, Any]:
+    """curl's options for whom to trust, about hosts and about a proxy."""
+    return {
+        CurlOpt.CAINFO: ca_file.path,
+        CurlOpt.PROXY_CAINFO: ca_file.path,
+        CurlOpt.CAPATH: ca_file.folders,
+        CurlOpt.PROXY_CAPATH: ca_file.folders,
+    }
+
+
+def proxy_options(proxy: str | None) -> dict[CurlOpt, Any]:
+    """curl's options for a proxy, or for none: the environment's proxies are not obeyed."""
+    if proxy is None:
+        return {CurlOpt.PROXY: "", CurlOpt.NOPROXY: "*"}
+    parsed_proxy = httpx.Proxy(proxy)
+    options: dict[CurlOpt, Any] = {CurlOpt.PROXY: str(parsed_proxy.url), CurlOpt.NOPROXY: ""}
+    if parsed_proxy.raw_auth is not None:
+        user, password = parsed_proxy.raw_auth
+        options |= {CurlOpt.PROXYUSERNAME: user, CurlOpt.PROXYPASSWORD: password}
+    return options
 
 
 _CURL_CODES: dict[int, type[httpx.RequestError]] = {

@@ -21,8 +21,11 @@ from typing import BinaryIO, cast
 
 from stories.config import MIB, ClientConfig
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDown
-from stories.http.media_response import MediaResponse
+from stories.http.media_head import MediaHead
+from stories.http.media_transport import WriteBody
 from stories.http.session import Session
+from stories.media.transfer_pace import TransferPace
+from stories.media.write_buffer import WriteBuffer
 from stories.structures import MediaKind
 from stories.transfer_slots import TransferSlots
 
@@ -44,12 +47,8 @@ MAX_BARREN_DROPS = 2
 SHORTEST_PART_OF_SEGMENT = 1 / 8
 # How often a file may change meanwhile before the address is given up.
 MAX_RESTARTS = 2
-# Slower than this, averaged over the read timeout, counts as a drop: a byte now and then would
-# otherwise hold a connection for ever.
-SLOWEST_BYTES_PER_S = 256
 # How much of an unannounced size is reserved at a time.
 UNANNOUNCED_STEP_BYTES = 8 * MIB
-WRITE_BATCH_BYTES = 64 * 1024
 
 _NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
 # How HTML, JSON and XML begin; no picture, video or song does.
@@ -78,34 +77,6 @@ class _ByteRange:
     @property
     def complete(self) -> bool:
         return self.end is not None and self.position >= self.end
-
-
-class _WriteBuffer:
-    """Collects chunks and writes them at their place in batches.
-
-    TLS hands out 16 KiB at most, and each write costs more than that is worth. Written on the loop
-    itself: into the page cache, faster than a thread could be asked. Nothing awaits between seek
-    and write, so parallel ranges can share the file.
-    """
-
-    def __init__(self, sink: BinaryIO, at: int) -> None:
-        self._sink, self._at = sink, at
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def add(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size >= WRITE_BATCH_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        chunks, size = self._chunks, self._size
-        self._chunks, self._size = [], 0
-        if chunks:
-            self._sink.seek(self._at)
-            self._sink.write(b"".join(chunks))
-            self._at += size
 
 
 def size_limit(config: ClientConfig, kind: MediaKind) -> int:
@@ -153,9 +124,8 @@ async def transfer(
             sink=sink,
             config=config,
             slots=slots,
-            limit_bytes=limit_bytes,
+            room=_Room(limit_bytes, reserve),
             expected_bytes=expected_bytes or 0,
-            reserve=reserve,
             progress=progress,
             ranges=ranges,
         )
@@ -167,6 +137,29 @@ async def transfer(
     raise MediaUnavailable("the file kept changing while it was fetched")
 
 
+class _Room:
+    """The room of one file, asked for before it is filled. limit_bytes: the most it may have."""
+
+    def __init__(self, limit_bytes: int, reserve: Reserve) -> None:
+        self._limit_bytes, self._reserve = limit_bytes, reserve
+        self._reserved_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """Ask for the room of a file of this size. Raises TooLarge and what `reserve` does."""
+        if size_bytes > self._limit_bytes:
+            raise TooLarge(f"{size_bytes} bytes, at most {self._limit_bytes}")
+        if size_bytes > self._reserved_bytes:
+            self._reserve(size_bytes)
+            self._reserved_bytes = size_bytes
+
+    def take_unannounced(self, size_bytes: int) -> None:
+        """Ask for room step by step while a file of unknown size grows to `size_bytes`."""
+        if size_bytes > self._limit_bytes:
+            raise TooLarge(f"more than {self._limit_bytes} bytes")
+        if size_bytes > self._reserved_bytes:
+            self.take(min(size_bytes + UNANNOUNCED_STEP_BYTES, self._limit_bytes))
+
+
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
     """One try at one version of the file. ranges: ask for parts rather than for the whole."""
@@ -176,19 +169,18 @@ class _Attempt:
     sink: BinaryIO
     config: ClientConfig
     slots: TransferSlots
-    limit_bytes: int
+    room: _Room
     expected_bytes: int
-    reserve: Reserve
     progress: Progress
     ranges: bool
 
     _group: asyncio.TaskGroup = field(init=False)
     _pending: deque[_ByteRange] = field(init=False, default_factory=deque)
     _helpers: int = field(init=False, default=0)
+    _starting: asyncio.Task[None] | None = field(init=False, default=None)
     _drops: int = field(init=False, default=0)
     _barren_drops: int = field(init=False, default=0)
     _done_bytes: int = field(init=False, default=0)
-    _reserved_bytes: int = field(init=False, default=0)
     _total_bytes: int | None = field(init=False, default=None)
     _etag: str | None = field(init=False, default=None)
     _validator: str | None = field(init=False, default=None)
@@ -231,24 +223,30 @@ class _Attempt:
         first_bytes = self.config.segment_bytes
         if first_bytes < self.expected_bytes <= first_bytes * LARGEST_PIECE_IN_SEGMENTS:
             first_bytes = self.expected_bytes  # the rest would not be worth a request of its own
-        end = first_bytes if self.ranges else None
-        async with self.session.stream_media(self.url, end=end) as response:
-            self._accept_first(response)
-            if response.partial and response.total is None:
+        first: _ByteRange | None = None
+
+        def accept(head: MediaHead) -> _ByteRange:
+            nonlocal first
+            self._accept_first(head)
+            if head.partial and head.total is None:
                 raise _FileChanged  # a part of an unknown whole: take it in one piece
-            first = _ByteRange(0, response.length_bytes if response.partial else self._total_bytes)
-            if response.partial:
+            first = _ByteRange(0, head.length_bytes if head.partial else self._total_bytes)
+            if head.partial:
                 self._divide(first.end or 0)
-            try:
-                await self._read(response, first)
-            except UpstreamDown as drop:
-                self._count_drop(drop, barren=first.position == 0)
-                if first.end is None:
-                    # Its end is not known: ask for "the rest" to find out.
-                    return first
-            else:
-                if first.end is None:
-                    first.end = self._total_bytes = first.position
+            return first
+
+        try:
+            await self._fetch(accept, end=first_bytes if self.ranges else None)
+        except UpstreamDown as drop:
+            if first is None:
+                raise
+            self._count_drop(drop, barren=first.position == 0)
+            # Where its end is not known, "the rest" is asked for to find out.
+            return first
+        if first is None:
+            raise UpstreamDown("no answer")
+        if first.end is None:
+            first.end = self._total_bytes = first.position
         return first
 
     def _divide(self, start: int) -> None:
@@ -263,8 +261,18 @@ class _Attempt:
             _ByteRange(at, min(at + size, total)) for at in range(start, total, size)
         )
 
+    def _want_helpers(self) -> None:
+        """Have pending ranges fetched over the slots available; other files' turn comes first."""
+        if (
+            self._pending
+            and self._helpers < self.config.segments - 1
+            and self.slots.available
+            and (self._starting is None or self._starting.done())
+        ):
+            # In a task: the transport is calling, which cannot await anything.
+            self._starting = self._group.create_task(self._start_helpers())
+
     async def _start_helpers(self) -> None:
-        """Fetch pending ranges over the slots available; other files' turn comes first."""
         while (
             self._pending
             and self._helpers < self.config.segments - 1
@@ -289,22 +297,28 @@ class _Attempt:
 
     async def _fetch_range(self, byte_range: _ByteRange) -> None:
         """Fetch one range to its end, resuming after each drop."""
+        host = ""
+
+        def accept(head: MediaHead) -> _ByteRange:
+            nonlocal host
+            host = head.host
+            self._accept_further(head, byte_range)
+            return byte_range
+
         while not byte_range.complete:
             before = byte_range.position
             try:
-                async with self.session.stream_media(
-                    self.url, start=before, end=byte_range.end, validator=self._validator
-                ) as response:
-                    self._accept_further(response, byte_range)
-                    await self._read(response, byte_range)
+                await self._fetch(
+                    accept, start=before, end=byte_range.end, validator=self._validator
+                )
             except UpstreamDown as drop:
                 self._count_drop(drop, barren=byte_range.position == before)
             else:
                 if byte_range.position == before:
-                    raise MediaUnavailable(f"{response.host}: an empty part")
+                    raise MediaUnavailable(f"{host}: an empty part")
                 shortest = self.config.segment_bytes * SHORTEST_PART_OF_SEGMENT
                 if not byte_range.complete and byte_range.position - before < shortest:
-                    self._count_drop(UpstreamDown(f"{response.host}: mere crumbs"), barren=False)
+                    self._count_drop(UpstreamDown(f"{host}: mere crumbs"), barren=False)
 
     def _count_drop(self, drop: UpstreamDown, *, barren: bool) -> None:
         """Count a drop; raise it when there were too many. barren: it brought no byte."""
@@ -313,87 +327,95 @@ class _Attempt:
         if self._drops > MAX_DROPS or self._barren_drops >= MAX_BARREN_DROPS:
             raise drop
 
-    def _accept_first(self, response: MediaResponse) -> None:
+    def _accept_first(self, head: MediaHead) -> None:
         """Take type, size and validators of the file from the first response."""
-        _refuse_other_types(response)
-        if response.partial and response.start != 0:
-            raise MediaUnavailable(f"{response.host}: a part we did not ask for")
-        self._content_type = response.content_type
-        self._total_bytes = response.total
-        self._etag, self._validator = response.etag, response.validator
+        _refuse_other_types(head)
+        if head.partial and head.start != 0:
+            raise MediaUnavailable(f"{head.host}: a part we did not ask for")
+        self._content_type = head.content_type
+        self._total_bytes = head.total
+        self._etag, self._validator = head.etag, head.validator
         if self._total_bytes is not None:
-            self._reserve_room(self._total_bytes)
+            self.room.take(self._total_bytes)
 
-    def _accept_further(self, response: MediaResponse, byte_range: _ByteRange) -> None:
+    def _accept_further(self, head: MediaHead, byte_range: _ByteRange) -> None:
         """Check that a later response is of the first one's file and of the range asked for."""
-        _refuse_other_types(response)
-        if not response.partial:
+        _refuse_other_types(head)
+        if not head.partial:
             raise _FileChanged
         # Compared here too: not every server looks at If-Range. One that does may omit the date.
-        if response.etag != self._etag or response.validator not in {None, self._validator}:
+        if head.etag != self._etag or head.validator not in {None, self._validator}:
             raise _FileChanged
-        if self._total_bytes is not None and response.total != self._total_bytes:
+        if self._total_bytes is not None and head.total != self._total_bytes:
             raise _FileChanged
         if byte_range.end is None:
-            byte_range.end = self._total_bytes = response.total
+            byte_range.end = self._total_bytes = head.total
             if byte_range.end is None:
                 raise _FileChanged
-            self._reserve_room(byte_range.end)
+            self.room.take(byte_range.end)
         left = byte_range.end - byte_range.position
-        if response.start != byte_range.position or (response.length_bytes or 0) > left:
-            raise MediaUnavailable(f"{response.host}: a part we did not ask for")
+        if head.start != byte_range.position or (head.length_bytes or 0) > left:
+            raise MediaUnavailable(f"{head.host}: a part we did not ask for")
 
-    async def _read(self, response: MediaResponse, byte_range: _ByteRange) -> None:
-        """Write the body into its place. Raises UpstreamDown when the connection drops."""
-        clock = asyncio.get_running_loop().time
-        since, position_then = clock(), byte_range.position
-        buffer = _WriteBuffer(self.sink, byte_range.position)
+    async def _fetch(
+        self,
+        accept: Callable[[MediaHead], _ByteRange],
+        *,
+        start: int = 0,
+        end: int | None = None,
+        validator: str | None = None,
+    ) -> None:
+        """Make one request, and write its body into the range that `accept` names for its head.
+
+        Raises UpstreamDown when the connection drops, or brings next to nothing.
+        """
+        buffer: WriteBuffer | None = None
+
+        def receive(head: MediaHead) -> WriteBody:
+            nonlocal buffer
+            byte_range = accept(head)
+            buffer = WriteBuffer(self.sink, byte_range.position)
+            self._want_helpers()
+            return self._writer(head, byte_range, buffer)
+
         try:
-            await self._start_helpers()
-            async for chunk in response.chunks:
-                self._check_chunk(response, byte_range, chunk)
-                buffer.add(chunk)
-                byte_range.position += len(chunk)
-                self._done_bytes += len(chunk)
-                self.progress(self._done_bytes, self._total_bytes)
-                if self._pending and self.slots.available:
-                    await self._start_helpers()  # another file has ended meanwhile
-                elapsed = clock() - since
-                if elapsed >= self.config.read_timeout_s:
-                    if byte_range.position - position_then < SLOWEST_BYTES_PER_S * elapsed:
-                        raise UpstreamDown(f"{response.host}: slower than a person types")
-                    since, position_then = clock(), byte_range.position
+            await self.session.fetch_media(
+                self.url, receive, start=start, end=end, validator=validator
+            )
         finally:
             # Also when the connection broke: bytes counted as done must be in the file.
-            buffer.flush()
+            if buffer is not None:
+                buffer.flush()
 
-    def _check_chunk(self, response: MediaResponse, byte_range: _ByteRange, chunk: bytes) -> None:
+    def _writer(self, head: MediaHead, byte_range: _ByteRange, buffer: WriteBuffer) -> WriteBody:
+        pace = TransferPace(self.config.read_timeout_s)
+
+        def write(chunk: bytes) -> None:
+            self._check_chunk(head, byte_range, chunk)
+            buffer.add(chunk)
+            byte_range.position += len(chunk)
+            self._done_bytes += len(chunk)
+            self.progress(self._done_bytes, self._total_bytes)
+            self._want_helpers()  # another file may have ended meanwhile
+            if pace.too_slow(len(chunk)):
+                raise UpstreamDown(f"{head.host}: slower than a person types")
+
+        return write
+
+    def _check_chunk(self, head: MediaHead, byte_range: _ByteRange, chunk: bytes) -> None:
         """Refuse text, more bytes than announced, and a size over the limit."""
         if byte_range.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_PREFIXES):
-            raise MediaUnavailable(f"{response.host}: text where a file should be")
+            raise MediaUnavailable(f"{head.host}: text where a file should be")
         if byte_range.end is not None and byte_range.position + len(chunk) > byte_range.end:
-            raise MediaUnavailable(f"{response.host}: more bytes than announced")
+            raise MediaUnavailable(f"{head.host}: more bytes than announced")
         if self._total_bytes is None:
-            self._reserve_unannounced_room(self._done_bytes + len(chunk))
-
-    def _reserve_room(self, size_bytes: int) -> None:
-        if size_bytes > self.limit_bytes:
-            raise TooLarge(f"{size_bytes} bytes, at most {self.limit_bytes}")
-        if size_bytes > self._reserved_bytes:
-            self.reserve(size_bytes)
-            self._reserved_bytes = size_bytes
-
-    def _reserve_unannounced_room(self, size_bytes: int) -> None:
-        if size_bytes > self.limit_bytes:
-            raise TooLarge(f"more than {self.limit_bytes} bytes")
-        if size_bytes > self._reserved_bytes:
-            self._reserve_room(min(size_bytes + UNANNOUNCED_STEP_BYTES, self.limit_bytes))
+            self.room.take_unannounced(self._done_bytes + len(chunk))
 
 
-def _refuse_other_types(response: MediaResponse) -> None:
-    content_type = response.content_type
+def _refuse_other_types(head: MediaHead) -> None:
+    content_type = head.content_type
     if content_type.startswith(_NOT_MEDIA_TYPES):
-        raise MediaUnavailable(f"{response.host}: {content_type[:40]} where a file should be")
+        raise MediaUnavailable(f"{head.host}: {content_type[:40]} where a file should be")
 
 
 def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:

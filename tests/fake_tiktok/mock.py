@@ -11,6 +11,7 @@ from typing import Protocol
 import httpx
 
 from tests.fake_tiktok.exchange import Response
+from tests.mock_transport import MockTransport
 
 CHUNK = 64 * 1024
 
@@ -56,7 +57,7 @@ class Site(Protocol):
         """Answer one request."""
 
 
-def mock_transport(tiktok: Site) -> httpx.MockTransport:
+def mock_transport(tiktok: Site) -> MockTransport:
     """A transport whose requests the site answers. Raises ConnectError for other hosts."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -77,4 +78,4 @@ def mock_transport(tiktok: Site) -> httpx.MockTransport:
         body = _Body(response, request)
         return httpx.Response(response.status, headers=sent, stream=body)
 
-    return httpx.MockTransport(answer)
+    return MockTransport(answer)

@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
-
 from tests.fake_tiktok import cdn, routing
 from tests.fake_tiktok.accounts import Account, FakeStory
 from tests.fake_tiktok.answers import Answers
@@ -26,6 +24,7 @@ from tests.fake_tiktok.failing import Failing
 from tests.fake_tiktok.mock import mock_transport
 from tests.fake_tiktok.sessions import Sessions
 from tests.fake_tiktok.state import State
+from tests.mock_transport import MockTransport
 
 
 class FakeTikTok(State):
@@ -172,7 +171,7 @@ class FakeTikTok(State):
         with self.lock:
             self.strays.append(host)
 
-    def transport(self) -> httpx.MockTransport:
+    def transport(self) -> MockTransport:
         """For `httpx.Client` and `httpx.AsyncClient`; nothing in it waits."""
         return mock_transport(self)
 

@@ -15,6 +15,7 @@ from stories.story_list import StoryList
 from stories.structures import Author
 from stories.targets import parse_line
 from tests.fake_tiktok import FakeTikTok
+from tests.mock_transport import MockTransport
 
 
 class Names:
@@ -57,7 +58,7 @@ Said = dict[str, Any]
 Answer = Said | bytes | httpx.Response | httpx.TransportError
 
 
-def scripted(tiktok: FakeTikTok, *answers: Answer) -> httpx.MockTransport:
+def scripted(tiktok: FakeTikTok, *answers: Answer) -> MockTransport:
     """The fake with its story lists changed, one after the other; the last one for all that follow.
 
     answers: what to put over the fake's own answer (None takes a key away), all of a body or of an
@@ -80,7 +81,7 @@ def scripted(tiktok: FakeTikTok, *answers: Answer) -> httpx.MockTransport:
         said = {**json.loads(response.read()), **change}
         return httpx.Response(200, json={k: v for k, v in said.items() if v is not None})
 
-    return httpx.MockTransport(answer)
+    return MockTransport(answer)
 
 
 @asynccontextmanager

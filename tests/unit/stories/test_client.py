@@ -1,7 +1,9 @@
 """Accounts and files, asked of the fake TikTok."""
 
+import asyncio
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,9 @@ from stories.errors import (
     StoriesError,
     UpstreamDown,
 )
+from stories.structures import MediaVariant
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.unit.stories.http.loopback import Asked, loopback, reply
 from tests.unit.stories.lookups import failure, find, ids
 
 pytestmark = pytest.mark.anyio
@@ -169,3 +173,26 @@ async def test_fetch_tries_one_mirror_after_the_other(
     assert tried == set(variant.urls)
     with pytest.raises(MediaUnavailable):
         await client.fetch(variant, sink, found.session, tried=tried)
+
+
+# --- connections ------------------------------------------------------------------------------
+
+
+async def test_files_of_one_line_and_of_the_next_come_over_the_same_connection(
+    tmp_path: Path,
+) -> None:
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"\0\0\0\x20ftypisom", "200 OK", "Content-Type: video/mp4"))
+
+    async with loopback(tmp_path, answer) as server:
+        config = ClientConfig(proxy=server.proxy, ca_bundle=server.ca_path)
+        async with StoryClient(config) as client:
+            for line in range(3):
+                session = client.session()
+                for number in range(2):
+                    url = f"https://v16-webapp-prime.tiktok.com/video/{line}{number}"
+                    variant = MediaVariant(urls=(url,))
+                    fetched = await client.fetch(variant, io.BytesIO(), session)
+                    assert fetched.size_bytes == 12
+        assert len(server.asked) == 6
+        assert len(server.connects) == 1

@@ -18,6 +18,7 @@ from stories.errors import Gone, NotAStory, Refused, UpstreamDown
 from stories.probe import probe
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.mock_transport import MockTransport
 from tests.unit.stories.harvests import TINY, Folder, saved
 from tests.unit.stories.lookups import failure, find, ids, scripted
 
@@ -35,14 +36,14 @@ def off(request: pytest.FixtureRequest, tiktok: FakeTikTok) -> float:
 
 
 @asynccontextmanager
-async def through(transport: httpx.MockTransport) -> AsyncIterator[StoryClient]:
+async def through(transport: MockTransport) -> AsyncIterator[StoryClient]:
     async with StoryClient(page_transport=transport, media_transport=transport) as client:
         yield client
 
 
 def answering(
     tiktok: FakeTikTok, change: Callable[[httpx.Request, httpx.Response], Any]
-) -> httpx.MockTransport:
+) -> MockTransport:
     usual = tiktok.transport()
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -50,7 +51,7 @@ def answering(
         change(request, response)
         return response
 
-    return httpx.MockTransport(answer)
+    return MockTransport(answer)
 
 
 def drop_date(_: httpx.Request, response: httpx.Response) -> None:
@@ -109,7 +110,7 @@ def answering_list(
     tiktok: FakeTikTok,
     said: dict[str, Any],
     change: Callable[[httpx.Request, httpx.Response], Any],
-) -> httpx.MockTransport:
+) -> MockTransport:
     listing = scripted(tiktok, said)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -117,7 +118,7 @@ def answering_list(
         change(request, response)
         return response
 
-    return httpx.MockTransport(answer)
+    return MockTransport(answer)
 
 
 @pytest.mark.parametrize("days", [2, 3])

@@ -24,6 +24,7 @@ from stories.lookup import look_up
 from stories.probe import probe
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.mock_transport import MockTransport
 from tests.unit.stories.harvests import TINY, Folder, saved
 from tests.unit.stories.lookups import failure, find, ids
 
@@ -124,7 +125,7 @@ async def test_a_cookie_of_the_refused_session_does_not_follow(
             return httpx.Response(403, headers=marked)
         return usual.handle_request(request)
 
-    transport = httpx.MockTransport(answer)
+    transport = MockTransport(answer)
     async with StoryClient(page_transport=transport, media_transport=transport) as client:
         await find(client, "alice")
     assert cookies[1] == ""

@@ -21,6 +21,7 @@ from stories.errors import (
 from stories.probe import ProbeReport, Step, probe
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.mock_transport import MockTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +116,7 @@ async def test_a_step_has_its_time(
 )
 async def test_the_clocks_are_compared(date: str | None, known: bool) -> None:
     headers = {"Date": date} if date else {}
-    transport = httpx.MockTransport(lambda _: httpx.Response(404, headers=headers))
+    transport = MockTransport(lambda _: httpx.Response(404, headers=headers))
     async with StoryClient(page_transport=transport, media_transport=transport) as client:
         seen = await look(client)
     assert (seen.clock_ahead_s is not None) is known

@@ -19,6 +19,7 @@ from stories.errors import (
     UpstreamDown,
 )
 from tests.fake_tiktok import Account, FakeTikTok
+from tests.mock_transport import MockTransport
 from tests.unit.stories.lookups import failure, find, ids
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +137,7 @@ async def test_a_short_link_that_answers_a_preview_with_a_page(
             return httpx.Response(200, content=b"<html>an app page")
         return usual.handle_request(request)
 
-    transport = httpx.MockTransport(answer)
+    transport = MockTransport(answer)
     async with StoryClient(page_transport=transport, media_transport=transport) as client:
         assert ids(await find(client, link)) == [story.id]
 

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from asyncio.sslproto import SSLProtocol
 from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from stories.http.network_backend import TLS_BUFFER_BYTES
 from webapp import worker
 from webapp.celery import app
 
 
-def test_tls_buffers_are_limited_before_the_worker_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[int] = []
+def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[dict[str, Any]] = []
 
     class Worker:
-        exitcode = 0
+        exitcode = 3
 
-        def __init__(self, **_: Any) -> None:
-            limits.append(SSLProtocol.max_size)
+        def __init__(self, **options: Any) -> None:
+            made.append(options)
 
         def start(self) -> None:
-            limits.append(SSLProtocol.max_size)
+            made.append({"started": True})
 
-    monkeypatch.setattr(SSLProtocol, "max_size", 256 * 1024)
     monkeypatch.setattr(app, "Worker", Worker)
     monkeypatch.setattr(app, "steps", defaultdict(set))
     with warnings.catch_warnings():
-        assert worker.work(1, "INFO") == 0
-    assert limits == [TLS_BUFFER_BYTES] * 2
+        assert worker.work(7, "INFO") == 3
+    options, started = made
+    assert (options["concurrency"], options["loglevel"]) == (7, "INFO")
+    assert options["queues"] == [app.conf.task_default_queue]
+    assert started == {"started": True}

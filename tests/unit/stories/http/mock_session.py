@@ -8,6 +8,7 @@ import httpx
 from stories.config import ClientConfig
 from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
+from tests.mock_transport import MockTransport
 
 PROFILE = "https://www.tiktok.com/@somebody"
 FILE = "https://v16-webapp-prime.tiktok.com/video/tos/x/?expire=1"
@@ -16,7 +17,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 def session_on(handler: Handler | Any, **settings: Any) -> Session:
     """A session whose pages and media both come from `handler`."""
-    transport = httpx.MockTransport(handler)
+    transport = MockTransport(handler)
     return Session(
         config=ClientConfig(**settings),
         page_transports=GivenTransport(transport),
@@ -30,5 +31,7 @@ def answering(status: int = 200, body: bytes = b"<html>", **headers: str) -> Han
 
 
 async def read(session: Session, url: str = FILE, **part: Any) -> bytes:
-    async with session.stream_media(url, **part) as answer:
-        return b"".join([chunk async for chunk in answer.chunks])
+    """The body of a file, or of a part of it."""
+    body = bytearray()
+    await session.fetch_media(url, lambda _: body.extend, **part)
+    return bytes(body)

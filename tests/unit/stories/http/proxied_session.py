@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from stories.config import ClientConfig
 from stories.http.identity_search import IdentitySearch
+from stories.http.media_transport import CurlMediaTransport
 from stories.http.page_transports import PageTransports
 from stories.http.session import Session
 from stories.http.tls import CaFile
-from stories.http.transports import Transport, create_media_transport, create_page_transport
+from stories.http.transports import Transport, create_page_transport
 from stories.identity import LocalIdentityMemory, TlsTarget, identity_ladder
 from tests.unit.stories.http.loopback import Asked, Loopback, reply
 
@@ -55,8 +56,8 @@ async def session_through(
         pages = PageTransports(make, usual=ladder[0])
         stack.push_async_callback(pages.aclose)
         media = await stack.enter_async_context(
-            create_media_transport(
-                proxy=server.proxy, ca_bundle=bundle, connections=8, resolve=unreachable
+            CurlMediaTransport(
+                proxy=server.proxy, ca_file=ca_file, connections=8, resolve=unreachable
             )
         )
         config = ClientConfig(

@@ -11,6 +11,7 @@ from stories.config import ClientConfig
 from stories.http import page_transports
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import system_resolve
+from stories.http.tls import CaFile
 from stories.identity import TlsTarget, identity_ladder
 
 pytestmark = pytest.mark.anyio
@@ -99,18 +100,14 @@ async def test_a_given_transport_serves_everybody_and_stays_open() -> None:
 
 @pytest.mark.parametrize("kind", ["curl", "httpx"])
 async def test_real_transports_open_and_close(kind: str) -> None:
-    config = ClientConfig(page_transport="curl" if kind == "curl" else "httpx")
-    async with open_page_transports(config, system_resolve) as pool:
+    config, ca_file = (
+        ClientConfig(page_transport="curl" if kind == "curl" else "httpx"),
+        CaFile(None),
+    )
+    async with open_page_transports(config, ca_file, system_resolve) as pool:
         assert len(pool.open_targets) == 1
         for identity in identity_ladder(config.page_transport):
             async with pool.lease(identity):
                 pass
         expected = ["None", "chrome146", "chrome150"] if kind == "curl" else ["None"]
         assert sorted(map(str, pool.open_targets)) == expected
-
-
-async def test_an_authority_that_is_missing_is_said_at_once() -> None:
-    config = ClientConfig(ca_bundle="/nowhere/authority.pem")
-    with pytest.raises(OSError, match="nowhere"):
-        async with open_page_transports(config, system_resolve):
-            pass

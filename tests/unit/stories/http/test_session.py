@@ -18,6 +18,7 @@ from stories.errors import (
 )
 from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
+from tests.mock_transport import MockTransport
 from tests.unit.stories.http.mock_session import PROFILE, answering, read, session_on
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +105,7 @@ async def test_redirects_within_the_site_are_followed_and_each_waits_for_the_rat
             return httpx.Response(301, headers={"Location": "/@SomeBody?lang=en"})
         return httpx.Response(200, content=b"page")
 
-    transport = httpx.MockTransport(handler)
+    transport = MockTransport(handler)
     session = Session(
         config=ClientConfig(),
         page_transports=GivenTransport(transport),
@@ -246,7 +247,7 @@ async def test_the_challenge_is_answered_once_and_its_cookies_dropped() -> None:
             return httpx.Response(200, content=b"page")
         return httpx.Response(200, content=PUZZLE if len(cookies) == 1 else b"list")
 
-    transport = httpx.MockTransport(handler)
+    transport = MockTransport(handler)
     session = Session(
         config=ClientConfig(),
         page_transports=GivenTransport(transport),
@@ -380,3 +381,15 @@ async def test_such_a_cookie_on_a_redirect_does_no_harm_either() -> None:
         return httpx.Response(200, content=b"page")
 
     assert (await session_on(handler).get_page(PROFILE)).body == b"page"
+
+
+async def test_media_is_asked_for_with_the_handshake_of_the_pages() -> None:
+    seen: list[object] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions.get("tls_target"))
+        return httpx.Response(200, content=b"x")
+
+    await read(session_on(handler))
+    await read(session_on(handler, page_transport="httpx"))
+    assert seen == ["chrome150", None]

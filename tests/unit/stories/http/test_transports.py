@@ -8,12 +8,12 @@ from pathlib import Path
 import httpcore
 import httpx
 import pytest
-from curl_cffi import CurlError, CurlOpt
+from curl_cffi import AsyncCurl, CurlError, CurlOpt
 from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
-from stories.http import resolver, transports
+from stories.http import curl_loop, resolver, transports
 from stories.http.body import BodyTooLarge
 from stories.http.headers import Purpose
 from stories.http.resolver import Resolve
@@ -21,6 +21,7 @@ from stories.http.tls import CaFile
 from stories.http.transports import CurlTransport, PooledTransport, to_httpx_error
 from stories.identity import Identity, identity_ladder
 from tests.unit.stories.http.loopback import Asked, Loopback, loopback, reply
+from tests.unit.stories.http.mock_session import read
 from tests.unit.stories.http.proxied_session import FILE, PAGE, say_ok, session_through
 
 pytestmark = pytest.mark.anyio
@@ -48,8 +49,7 @@ async def test_everything_goes_through_the_proxy(
     monkeypatch.setenv("NO_PROXY", "*")
     async with loopback(tmp_path, say_ok) as server, session_through(server, curl=curl) as session:
         assert (await session.get_page(PAGE)).body == b"ok"
-        async with session.stream_media(FILE) as answer:
-            assert b"".join([chunk async for chunk in answer.chunks]) == b"ok"
+        assert await read(session, FILE) == b"ok"
         assert server.connects == ["www.tiktok.com:443", "v16-webapp-prime.tiktok.com:443"]
 
 
@@ -58,8 +58,7 @@ async def test_the_proxys_password_is_used(tmp_path: Path, curl: bool) -> None:
         server.credentials = "me:s%20cret@"
         async with session_through(server, curl=curl) as session:
             await session.get_page(PAGE)
-            async with session.stream_media(FILE):
-                pass
+            await read(session, FILE)
         given = [line for line in server.proxy_lines if line.lower().startswith("proxy-auth")]
         assert len(given) == 2
         assert {line.split(" ")[-1] for line in given} == {"bWU6cyBjcmV0"}
@@ -71,8 +70,7 @@ async def test_without_the_extra_authority_nothing_is_sent(tmp_path: Path, curl:
             with pytest.raises(UpstreamDown):
                 await session.get_page(PAGE)
             with pytest.raises(UpstreamDown):
-                async with session.stream_media(FILE):
-                    pass
+                await read(session, FILE)
         assert server.asked == []
 
 
@@ -82,8 +80,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, curl: b
             with pytest.raises(UpstreamDown):
                 await session.get_page(PAGE)
             with pytest.raises(UpstreamDown):
-                async with session.stream_media(FILE):
-                    pass
+                await read(session, FILE)
         assert server.asked == []
 
 
@@ -93,8 +90,7 @@ async def test_a_proxy_that_is_not_there(curl: bool) -> None:
         with pytest.raises(UpstreamDown):
             await session.get_page(PAGE)
         with pytest.raises(UpstreamDown):
-            async with session.stream_media(FILE):
-                pass
+            await read(session, FILE)
 
 
 # --- addresses --------------------------------------------------------------------------------
@@ -112,7 +108,7 @@ async def test_a_name_that_resolves_to_this_machine_is_refused(tmp_path: Path) -
         ca_file = CaFile(server.ca_path)
         for transport in (
             curl_transport(ca_file, rebound),
-            PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=rebound),
+            PooledTransport(proxy=None, ca_bundle=server.ca_path, resolve=rebound),
         ):
             async with transport:
                 with pytest.raises(httpx.ConnectError, match="no public address"):
@@ -145,7 +141,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
         ca_file = CaFile(server.ca_path)
         for transport in (
             curl_transport(ca_file, once()),
-            PooledTransport(proxy=None, ca_bundle=server.ca_path, connections=2, resolve=once()),
+            PooledTransport(proxy=None, ca_bundle=server.ca_path, resolve=once()),
         ):
             async with transport:
                 response = await transport.handle_async_request(asking(url))
@@ -281,8 +277,7 @@ async def test_cookies_travel_from_page_to_page_and_to_media(tmp_path: Path, cur
     async with loopback(tmp_path, answer) as server, session_through(server, curl=curl) as session:
         await session.get_page(PAGE)
         await session.get_page(PAGE)
-        async with session.stream_media(FILE):
-            pass
+        await read(session, FILE)
         assert [asked.headers.get("cookie") for asked in server.asked] == [
             None,
             "ttwid=1",
@@ -295,6 +290,20 @@ async def test_connections_are_used_again(tmp_path: Path, curl: bool) -> None:
         for _ in range(3):
             await session.get_page(PAGE)
         assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_between_requests_for_pages_nothing_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(curl_loop, "SAFEGUARD_S", 0.001)
+    async with loopback(tmp_path, say_ok) as server, session_through(server) as session:
+        await session.get_page(PAGE)
+        await asyncio.sleep(0.01)  # the last look
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncCurl, "socket_action", lambda *_: looks.append(1))
+            await asyncio.sleep(0.3)
+    assert looks == []
 
 
 # --- faults on the way ------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from stories.http.session import Session
 from stories.media import download
 from stories.media.download import transfer
 from stories.transfer_slots import TransferSlots
+from tests.mock_transport import MockTransport
 
 URL = "https://v16-webapp-prime.tiktok.com/video/tos/x/?expire=1&signature=s"
 SEGMENT = 1000
@@ -109,7 +110,7 @@ async def start(
     given = ("reserve", "progress", "expected_bytes")
     watching = {key: settings.pop(key) for key in given if key in settings}
     config = ClientConfig(**{"segment_bytes": SEGMENT, "segments": 4, **settings})
-    transport = httpx.MockTransport(cdn)
+    transport = MockTransport(cdn)
     session = Session(
         config=config, page_transports=GivenTransport(transport), media_transport=transport
     )

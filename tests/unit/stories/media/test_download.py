@@ -161,6 +161,19 @@ async def test_a_large_file_lets_another_line_go_first_between_its_ranges() -> N
     assert len(cdn.ranges_asked) > 3
 
 
+async def test_a_slot_that_falls_free_in_mid_range_is_used_at_once() -> None:
+    cdn, slots = Cdn(body=BODY[: 2 * SEGMENT]), TransferSlots(2)
+    async with slots:
+        assert await slots.try_acquire()  # another file's, which ends soon
+
+        def progress(done: int, _: int | None) -> None:
+            if done == 5 * cdn.pieces:
+                slots.release()
+
+        assert await fetched(cdn, slots=slots, progress=progress) == cdn.body
+    assert cdn.most_at_once == 2
+
+
 async def test_slots_come_back_when_a_transfer_fails_or_is_cancelled() -> None:
     slots = TransferSlots(4)
 

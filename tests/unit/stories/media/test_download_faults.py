@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from stories.errors import MediaUnavailable, StoriesError, UpstreamDown
-from stories.media import download
+from stories.media import download, transfer_pace
 from tests.unit.stories.media.cdn import BODY, Cdn, fetched
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ async def test_a_server_that_always_drops_is_given_up() -> None:
 
 
 async def test_a_connection_that_stalls_is_a_drop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SLOWEST_BYTES_PER_S", 1e9)
+    monkeypatch.setattr(transfer_pace, "SLOWEST_BYTES_PER_S", 1e9)
     with pytest.raises(UpstreamDown, match="slower"):
         await fetched(Cdn(pieces=1), read_timeout_s=0)
 

@@ -1,16 +1,13 @@
-"""The response to a media request: which part of which file it is, and its bytes as a stream."""
+"""The head of a response to a media request: which part of which file its bytes are."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 
 from stories.errors import MediaUnavailable
-from stories.http.error_mapping import translate_network_errors
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _OK = 200
@@ -18,14 +15,13 @@ _PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MediaResponse:
-    """The head of a media response, and its body as it arrives.
+class MediaHead:
+    """What the head of a media response says of the bytes that follow.
 
     content_type: lower case, without parameters. partial: status 206. start, total: offset of the
     first byte and size of the whole file, in bytes; total None where the server does not say.
     length_bytes: announced size of this body. etag: as sent. validator: for If-Range, proves that
-    two parts belong to one file; None when the server gives none. chunks: raises UpstreamDown when
-    the connection drops.
+    two parts belong to one file; None when the server gives none.
     """
 
     status: int
@@ -37,11 +33,10 @@ class MediaResponse:
     length_bytes: int | None
     etag: str | None
     validator: str | None
-    chunks: AsyncGenerator[bytes, None] = field(repr=False)
 
 
-def read_media_response(response: httpx.Response, host: str) -> MediaResponse:
-    """Parse the status and headers of a media response; its body is not read yet.
+def read_media_head(response: httpx.Response, host: str) -> MediaHead:
+    """Parse the status and headers of a media response.
 
     Raises MediaUnavailable for a refusal, for a coding that was not asked for and for a part whose
     Content-Range makes no sense.
@@ -65,7 +60,7 @@ def read_media_response(response: httpx.Response, host: str) -> MediaResponse:
         total = length
     etag = headers.get("etag")
     strong_etag = etag if etag and etag.startswith('"') else None
-    return MediaResponse(
+    return MediaHead(
         status=status,
         host=host,
         content_type=headers.get("content-type", "").partition(";")[0].strip().lower(),
@@ -76,25 +71,7 @@ def read_media_response(response: httpx.Response, host: str) -> MediaResponse:
         etag=etag,
         # A weak ETag may not stand in If-Range; a date may.
         validator=strong_etag or headers.get("last-modified"),
-        chunks=_chunks(response, host),
     )
-
-
-async def _chunks(response: httpx.Response, host: str) -> AsyncGenerator[bytes, None]:
-    async with aclosing(_body(response)) as body:
-        while True:
-            # Only the network's part: what happens to the chunk is the caller's affair.
-            with translate_network_errors(host):
-                chunk = await anext(body, None)
-            if chunk is None:
-                return
-            yield chunk
-
-
-async def _body(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    # Identity-coded by now, so equal to the raw bytes; it also takes bodies that came whole.
-    async for chunk in response.aiter_bytes():
-        yield chunk
 
 
 def _byte_count(text: str | None) -> int | None:

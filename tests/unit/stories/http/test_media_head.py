@@ -1,10 +1,12 @@
-"""What a media response says of the part it holds."""
+"""What the head of a media response says of the part it holds."""
 
 import gzip
 
 import pytest
 
 from stories.errors import MediaUnavailable
+from stories.http.media_head import MediaHead
+from stories.http.media_transport import WriteBody
 from tests.unit.stories.http.mock_session import FILE, answering, read, session_on
 
 pytestmark = pytest.mark.anyio
@@ -34,15 +36,17 @@ async def test_what_a_media_answer_tells() -> None:
         etag='W/"weak"',
         last_modified="Fri, 20 Nov 2026 08:00:00 GMT",
     )
-    async with session_on(handler).stream_media(FILE, start=4, end=7) as answer:
-        assert (answer.partial, answer.start, answer.total, answer.length_bytes) == (
-            True,
-            4,
-            100,
-            3,
-        )
-        assert answer.content_type == "video/mp4"
-        assert answer.validator == "Fri, 20 Nov 2026 08:00:00 GMT", "a weak tag proves nothing"
+    heads: list[MediaHead] = []
+
+    def receive(head: MediaHead) -> WriteBody:
+        heads.append(head)
+        return lambda _: None
+
+    await session_on(handler).fetch_media(FILE, receive, start=4, end=7)
+    (head,) = heads
+    assert (head.partial, head.start, head.total, head.length_bytes) == (True, 4, 100, 3)
+    assert head.content_type == "video/mp4"
+    assert head.validator == "Fri, 20 Nov 2026 08:00:00 GMT", "a weak tag proves nothing"
 
 
 async def test_compressed_media_is_refused() -> None:
@@ -51,8 +55,9 @@ async def test_compressed_media_is_refused() -> None:
         await read(session_on(handler))
 
 
-async def test_a_consumers_own_error_is_not_taken_for_the_networks() -> None:
-    async with session_on(answering(200, b"x")).stream_media(FILE) as answer:
-        with pytest.raises(OSError, match="disk full"):  # noqa: PT012
-            async for _ in answer.chunks:
-                raise OSError("disk full")
+async def test_a_receivers_own_error_is_not_taken_for_the_networks() -> None:
+    def full(_: bytes) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        await session_on(answering(200, b"x")).fetch_media(FILE, lambda _: full)
