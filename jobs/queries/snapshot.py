@@ -19,7 +19,9 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
 from jobs.files import bundles
 from jobs.models import OPEN_PACKAGES, PackageState, Role
+from jobs.queries import fingerprint as fingerprints
 from jobs.queries import job_rows
+from jobs.queries.fingerprint import Fingerprint
 from jobs.queries.job_rows import User
 from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, ProgressView, Snapshot
 from jobs.queries.line_views import Contents, Groups, file_view, grouped, item_views
@@ -32,23 +34,65 @@ _LIVELIEST_FIRST: Final = (
 """A job is in the first of these phases that one of its open lines is in."""
 
 
-def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
+def load_snapshot(
+    job_id: UUID, user: User, *, fingerprint: Fingerprint | None = None
+) -> Snapshot | None:
     """The job, or None when this user has none of that id.
 
-    Four queries, one more for a job that waits for its first turn, and one round trip to Redis
-    while a line runs.
+    Four queries. fingerprint: one taken just before; without it, it is taken here.
     """
-    snapshots = load_snapshots([job_id], user)
-    return snapshots[0] if snapshots else None
+    taken = fingerprint or fingerprints.take(job_id, user)
+    snapshots = taken and _load([job_id], user, now=taken.now, reports=taken.reports)
+    if not taken or not snapshots:
+        return None
+    position = None
+    if snapshots[0].state == ItemState.QUEUED:
+        position = taken.queue_position or job_rows.turns_ahead(job_id, user, taken.now) + 1
+    return replace(snapshots[0], etag=taken.etag, queue_position=position)
 
 
 def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
     """Jobs by id in the order given, those of other users left out. Four queries for all.
 
-    One more where the last bundle of a job was packed for another language's spreadsheets. Only a
-    snapshot that is loaded alone knows its place in the queue.
+    They have neither an entity tag nor a place in the queue, which only a job loaded alone has.
     """
-    now = timezone.now()
+    return _load(job_ids, user, now=timezone.now())
+
+
+def load_lines(
+    job_id: UUID,
+    user: User,
+    item_ids: Collection[UUID],
+    *,
+    fingerprint: Fingerprint | None = None,
+) -> tuple[ItemView, ...]:
+    """These lines of the job, in its order, with all their stories and files. Three queries.
+
+    () when none of them is this user's. It costs what these lines hold, however large the job is.
+    fingerprint: one taken just before, for its time and its progress.
+    """
+    rows = job_rows.chosen_lines(job_id, user, list(item_ids))
+    if not rows:
+        return ()
+    owned = [row[1] for row in rows]
+    stories = grouped(job_rows.stories_of_lines(owned))
+    files = grouped(job_rows.files_of_lines(owned))
+    now = fingerprint.now if fingerprint else timezone.now()
+    reports = fingerprint.reports if fingerprint else _reports({job_id: rows})
+    return item_views(Contents(rows, stories, files), reports, now)
+
+
+def _load(
+    job_ids: Sequence[UUID],
+    user: User,
+    *,
+    now: datetime,
+    reports: Mapping[str, ItemProgress] | None = None,
+) -> list[Snapshot]:
+    """Snapshots of the user's jobs. reports: item id (text) → progress; None to read it now.
+
+    One query more where the last bundle of a job was packed for another language's spreadsheets.
+    """
     # Lines first: what is read later may be newer, and a line is settled after all it brings. So
     # a job that seems to be settled has everything, and one that lacks something is polled again.
     lines = grouped(job_rows.lines(job_ids, user))
@@ -58,34 +102,20 @@ def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
     jobs = {row[0]: row for row in job_rows.jobs(owned, user)}
     stories = grouped(job_rows.stories(owned))
     files = grouped(job_rows.files(owned))
-    bundle_rows = _bundles(jobs)
-    reports = _reports(lines)
-    snapshots = []
-    for job_id in job_ids:
-        if job_id not in jobs or job_id not in lines:
-            continue
-        contents = Contents(lines[job_id], stories, files)
-        snapshot = _job(jobs[job_id], contents, bundle_rows.get(job_id), reports, now)
-        if len(job_ids) == 1 and snapshot.state == ItemState.QUEUED:
-            position = job_rows.turns_ahead(job_id, user, now) + 1
-            snapshot = replace(snapshot, queue_position=position)
-        snapshots.append(snapshot)
-    return snapshots
-
-
-def load_lines(job_id: UUID, user: User, item_ids: Collection[UUID]) -> tuple[ItemView, ...]:
-    """These lines of the job, in its order, with all their stories and files.
-
-    () when none of them is this user's. It costs what these lines hold, however large the job is.
-    """
-    now = timezone.now()
-    rows = job_rows.chosen_lines(job_id, user, list(item_ids))
-    if not rows:
-        return ()
-    owned = [row[1] for row in rows]
-    stories = grouped(job_rows.stories_of_lines(owned))
-    files = grouped(job_rows.files_of_lines(owned))
-    return item_views(Contents(rows, stories, files), _reports({job_id: rows}), now)
+    packages = _bundles(jobs)
+    if reports is None:
+        reports = _reports(lines)
+    return [
+        _job(
+            jobs[job_id],
+            Contents(lines[job_id], stories, files),
+            packages.get(job_id),
+            reports,
+            now,
+        )
+        for job_id in job_ids
+        if job_id in jobs
+    ]
 
 
 def _reports(lines: Groups) -> Mapping[str, ItemProgress]:
@@ -198,7 +228,7 @@ def _job(
         selection=selection,
         selection_error=selection_error,
         packing=packing,
-        queue_position=1 if state == ItemState.QUEUED else None,
+        queue_position=None,
         refused_until=refused_until,
         refused_code=refused_code,
     )
