@@ -66,7 +66,7 @@ def another_value(field: Any, old: Any) -> Any:
         return (old or 0) + 1
     if isinstance(field, models.FloatField):
         return 7.5
-    return "empty" if field.choices else f"{old}x"
+    return "empty" if field.choices else f"x{old}"[: field.max_length]
 
 
 SHOWN: Mapping[type[models.Model], tuple[str, ...]] = {
