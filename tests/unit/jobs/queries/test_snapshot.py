@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db.models.sql.compiler import SQLCompiler
 from django.test import Client
 from django.utils import timezone
 
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.queries import job_view, snapshot
+from jobs.queries import fingerprint, job_view, snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.queries.snapshots import load
@@ -29,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.usefixtures("redis_reports")
-def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., Any]) -> None:
+def test_five_queries_whatever_is_in_it(django_assert_num_queries: Callable[..., Any]) -> None:
     job = make_job(links=2)
     for _ in range(3):
         item = make_item(job, state=S.DONE, author_name="a", author_id="1")
@@ -37,7 +38,7 @@ def test_one_query_whatever_is_in_it(django_assert_num_queries: Callable[..., An
             story = make_story(item)
             for place in (1, 2):
                 make_artifact(story, position=place)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(5):
         seen = snapshot.load_snapshot(job.pk, job.owner)
     assert seen
     assert [len(item.stories) for item in seen.items] == [0, 0, 3, 3, 3]
@@ -53,29 +54,77 @@ def test_somebody_elses_is_not_there() -> None:
     assert snapshot.load_snapshot(uuid.uuid4(), make_user("alice")) is None
 
 
-def test_a_poll_of_the_page_costs_three_queries(
+def test_nothing_is_compiled_for_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [make_job(make_user(name), links=2) for name in ("alice", "bob")]
+    load(jobs[0])
+    compiled = []
+    monkeypatch.setattr(SQLCompiler, "as_sql", lambda self: compiled.append(self))
+    assert load(jobs[1]).id == jobs[1].pk
+    assert compiled == []
+
+
+def test_lines_alone_cost_three_queries_whatever_is_in_the_job(
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    job = make_job()
+    items = [make_item(job, state=S.DONE) for _ in range(4)]
+    for item in items:
+        make_artifact(make_story(item))
+    with django_assert_num_queries(3) as queries:
+        (line,) = snapshot.load_lines(job.pk, job.owner, [items[2].pk])
+    assert (line.id, len(line.stories)) == (items[2].pk, 1)
+    others = [item.pk.hex for item in items if item != items[2]]
+    assert not [other for other in others for query in queries if other in query["sql"]]
+
+
+def test_a_snapshot_is_of_the_moment_and_progress_of_its_fingerprint(
+    redis_reports: Callable[[Mapping[str, ItemProgress]], None],
+) -> None:
+    job = make_job(links=1, state=S.RUNNING)
+    item = job.items.get()
+    file = make_artifact(make_story(item, state=S.QUEUED))
+    redis_reports({str(item.pk): ItemProgress(phase="checking", found=7)})
+    taken = fingerprint.take(job.pk, job.owner, file.expires_at)
+    assert taken
+    redis_reports({str(item.pk): ItemProgress(phase="saving", found=8)})
+    found = snapshot.load_snapshot(job.pk, job.owner, fingerprint=taken)
+    assert found
+    assert (found.etag, found.items[0].found, found.present) == (taken.etag, 7, ())
+    lines = snapshot.load_lines(job.pk, job.owner, [item.pk], fingerprint=taken)
+    assert lines == found.items
+
+
+def test_a_job_that_waits_its_turn_costs_one_query_more(
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    job = make_job(links=2)
+    with django_assert_num_queries(6):
+        assert snapshot.load_snapshot(job.pk, job.owner)
+
+
+def test_a_poll_of_the_page_costs_seven_queries(
     client: Client, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     job = make_job(make_user("alice"))
     make_artifact(make_story(make_item(job, state=S.RUNNING)), content=b"x")
     client.force_login(job.owner)
     url = f"/jobs/{job.pk}/progress/"
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(7):
         first = client.get(url)
     assert first.status_code == 200
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(7):
         second = client.get(url, headers={"If-None-Match": first.headers["ETag"]})
     assert second.status_code == 304
 
 
-def test_several_jobs_cost_one_query_and_keep_their_order(
+def test_several_jobs_cost_four_queries_and_keep_their_order(
     django_assert_num_queries: Callable[..., Any],
 ) -> None:
     alice = make_user("alice")
     jobs = [make_job(alice, links=2) for _ in range(3)]
     theirs = make_job(make_user("bob"), links=1)
     wanted = [jobs[2].pk, jobs[0].pk, theirs.pk, jobs[1].pk]
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(4):
         found = snapshot.load_snapshots(wanted, alice)
     assert [one.id for one in found] == [jobs[2].pk, jobs[0].pk, jobs[1].pk]
 
@@ -96,7 +145,7 @@ def test_bundles_for_another_languages_spreadsheets_cost_one_query_more_for_all_
                 language=language,
             )
         job.save()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(5):
         shown = snapshot.load_snapshots([job.pk for job in jobs], alice)
     assert [view.bundle and view.bundle.name for view in shown] == ["en.zip"] * 3
 
