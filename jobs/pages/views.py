@@ -82,6 +82,7 @@ def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
     unchanged = get_conditional_response(request, etag=page.etag)
     if unchanged is not None:
+        unchanged.headers["ETag"] = page.etag
         return uncached(unchanged)
     response = render(request, "jobs/_job.html", {"page": page})
     response.headers["ETag"] = page.etag
