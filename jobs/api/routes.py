@@ -11,10 +11,13 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import get_script_prefix
 from django.utils.cache import get_conditional_response
+from django.utils.translation import get_language
 from ninja import Header, Query, Router
 from ninja.errors import ValidationError
 
+from jobs.api import job_json
 from jobs.api.schemas import (
     ErrorBody,
     JobIn,
@@ -29,8 +32,10 @@ from jobs.api.schemas import (
 from jobs.api.waiting import MAX_WAIT_S, wait_until_settled
 from jobs.files import lifetime, serving
 from jobs.models import Job
-from jobs.queries import lists
+from jobs.queries import fingerprint, lists
+from jobs.queries.fingerprint import Fingerprint
 from jobs.queries.job_view import Snapshot
+from jobs.queries.kept import KeptAnswers
 from jobs.queries.snapshot import load_snapshot, load_snapshots
 from jobs.queue import actions, erasure, idempotency, quotas, submission
 from jobs.states import ItemState
@@ -38,6 +43,8 @@ from jobs.zips import packing
 
 JOBS_PER_PAGE: Final = 20
 MAX_JOBS_PER_PAGE: Final = 50
+_KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Of the answers to polls that this process keeps: some sixty jobs of twenty lines."""
 
 EVERYWHERE: Final = dict.fromkeys((401, 429, 500, 503), ErrorBody)
 """Errors any call may be answered with."""
@@ -46,6 +53,7 @@ CHANGES: Final = {403: ErrorBody, 411: ErrorBody, **ERRORS}
 """Answers of calls that change something, for which a read-only token is refused."""
 
 router = Router()
+_kept: Final = KeptAnswers(_KEPT_BYTES)
 
 
 def _user(request: HttpRequest) -> User:
@@ -79,15 +87,28 @@ def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
     return snapshot
 
 
-def _json(out: JobOut | JobList | MeOut, status: int = 200) -> HttpResponse:
-    # Serialized by pydantic at once: the framework would validate the object a second time.
-    return HttpResponse(out.model_dump_json(), status=status, content_type="application/json")
+def _json(body: bytes, status: int = 200) -> HttpResponse:
+    return HttpResponse(body, status=status, content_type="application/json")
 
 
 def _job_response(snapshot: Snapshot, status: int = 200) -> HttpResponse:
-    response = _json(JobOut.of(snapshot), status)
+    response = _json(job_json.encoded_job(snapshot), status)
     response.headers["ETag"] = snapshot.etag
     return response
+
+
+def _job_body(job_id: UUID, user: User, taken: Fingerprint) -> bytes:
+    """A job's JSON: the one kept of this fingerprint, else made now. Raises Http404."""
+    key = (user.pk, job_id, get_language(), get_script_prefix())
+    body = _kept.get(key, taken.revision)
+    if body is None:
+        snapshot = load_snapshot(job_id, user, fingerprint=taken)
+        if snapshot is None:
+            raise Http404
+        body = job_json.encoded_job(snapshot)
+        if not job_json.counts_down(snapshot):
+            _kept.put(key, taken.revision, body)
+    return body
 
 
 # --- jobs ---------------------------------------------------------------------------------------
@@ -170,7 +191,7 @@ def list_jobs(
     except ValueError as error:
         raise ValidationError([{"loc": ("query", "cursor"), "msg": str(error)}]) from error
     snapshots = load_snapshots(ids, user)
-    return _json(JobList(jobs=[JobOut.of(snapshot) for snapshot in snapshots], next=next_cursor))
+    return _json(job_json.encoded_list(snapshots, next_cursor))
 
 
 @router.get(
@@ -183,12 +204,15 @@ def list_jobs(
 )
 def get_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """One job. Send the last `ETag` as `If-None-Match`: 304 while nothing changed."""
-    snapshot = _snapshot(request, _parse_id(job_id))
-    unchanged: HttpResponse | None = get_conditional_response(request, etag=snapshot.etag)
-    if unchanged is None:
-        return _job_response(snapshot)
-    unchanged.headers["ETag"] = snapshot.etag
-    return unchanged
+    user, parsed_id = _user(request), _parse_id(job_id)
+    taken = fingerprint.take(parsed_id, user)
+    if taken is None:
+        raise Http404
+    response: HttpResponse | None = get_conditional_response(request, etag=taken.etag)
+    if response is None:
+        response = _json(_job_body(parsed_id, user, taken))
+    response.headers["ETag"] = taken.etag
+    return response
 
 
 @router.post(
@@ -317,4 +341,5 @@ def me(request: HttpRequest) -> HttpResponse:
             stored_bytes=usage.stored_bytes.used,
         ),
     )
-    return _json(out)
+    # Serialized by pydantic at once: the framework would validate the object a second time.
+    return _json(out.model_dump_json().encode())

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from jobs.left_out import LeftOut
 from jobs.lines import Line
 from jobs.models import Audio, ItemKind, Prefer, StoryKind
 from jobs.queries.job_view import (
     ErrorView,
-    FileView,
-    ItemView,
     JobPhase,
-    Snapshot,
-    StoryView,
 )
 from jobs.queue.submission import Options
 from jobs.states import ItemState
@@ -99,7 +92,7 @@ class JobIn(BaseModel):
         return [line for line in self.lines or () if line.strip()]
 
 
-# --- what goes out ------------------------------------------------------------------------------
+# --- what goes out; `jobs.api.job_json` writes a job ----------------------------------------------
 
 
 class ErrorOut(BaseModel):
@@ -110,11 +103,6 @@ class ErrorOut(BaseModel):
     hint: str
     retryable: bool
     retry_after_s: int | None
-
-    @classmethod
-    def of(cls, error: ErrorView | None) -> ErrorOut | None:
-        """The error as JSON; None for None."""
-        return cls.from_view(error) if error else None
 
     @classmethod
     def from_view(cls, error: ErrorView) -> ErrorOut:
@@ -154,12 +142,6 @@ class SubmitErrorBody(ErrorBody):
     lines: list[RefusedLineOut] = []
 
 
-@functools.cache
-def _files_path(prefix: str) -> str:
-    """The path before a file's id, looked up once per script prefix: a job may have 1000 files."""
-    return reverse("api:file", args=["-"]).removesuffix("-")
-
-
 class FileOut(BaseModel):
     """A file that can be taken until expires_at. url: a path on this host.
 
@@ -184,25 +166,6 @@ class FileOut(BaseModel):
     url: str
     expires_at: datetime
 
-    @classmethod
-    def of(cls, file: FileView) -> FileOut:
-        """The file as JSON."""
-        return cls(
-            id=file.id,
-            name=file.name,
-            content_type=file.content_type,
-            size_bytes=file.size_bytes,
-            sha256=file.sha256,
-            width=file.width,
-            height=file.height,
-            duration_s=file.duration_s,
-            has_audio=file.has_audio,
-            checked=file.checked,
-            labels=list(file.labels),
-            url=f"{_files_path(get_script_prefix())}{file.id}",
-            expires_at=file.expires_at,
-        )
-
 
 class StoryOut(BaseModel):
     """One story. files: those that can be taken right now."""
@@ -217,22 +180,6 @@ class StoryOut(BaseModel):
     error: ErrorOut | None
     files: list[FileOut]
     zip: FileOut | None
-
-    @classmethod
-    def of(cls, story: StoryView) -> StoryOut:
-        """The story and its present files as JSON."""
-        return cls(
-            id=story.id,
-            kind=StoryKind(story.kind),
-            posted_at=story.posted_at,
-            leaves_tiktok_at=story.leaves_at,
-            caption=story.caption,
-            source_url=story.source_url,
-            state=story.state,
-            error=ErrorOut.of(story.error),
-            files=[FileOut.of(file) for file in story.present],
-            zip=FileOut.of(story.zip) if story.zip and story.zip.present else None,
-        )
 
 
 class AuthorOut(BaseModel):
@@ -254,11 +201,6 @@ class LeftOutOut(BaseModel):
     code: str
     message: str
 
-    @classmethod
-    def of(cls, left_out: LeftOut) -> LeftOutOut:
-        """The reason and its number as JSON."""
-        return cls.model_validate(left_out.as_dict())
-
 
 class ItemOut(BaseModel):
     """One line of a job. Queued with an error: it waits, and `retry_after_s` says how long.
@@ -275,25 +217,6 @@ class ItemOut(BaseModel):
     author: AuthorOut | None
     stories: list[StoryOut]
     left_out: list[LeftOutOut]
-
-    @classmethod
-    def of(cls, item: ItemView) -> ItemOut:
-        """The line and its stories as JSON."""
-        author = item.author
-        return cls(
-            id=item.id,
-            line=item.line,
-            kind=ItemKind(item.kind),
-            state=item.state,
-            error=ErrorOut.of(item.error),
-            author=(
-                AuthorOut(id=author.id, name=author.name, nickname=author.nickname)
-                if author
-                else None
-            ),
-            stories=[StoryOut.of(story) for story in item.stories],
-            left_out=[LeftOutOut.of(entry) for entry in item.left_out],
-        )
 
 
 class ProgressOut(BaseModel):
@@ -319,29 +242,6 @@ class JobOut(BaseModel):
     progress: ProgressOut
     items: list[ItemOut]
     bundle: FileOut | None
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> JobOut:
-        """The job as JSON."""
-        progress = snapshot.progress
-        return cls(
-            id=snapshot.id,
-            state=snapshot.state,
-            note=snapshot.note,
-            created_at=snapshot.created_at,
-            settled_at=snapshot.settled_at,
-            files_expire_at=snapshot.files_expire_at,
-            progress=ProgressOut(
-                phase=progress.phase,
-                files_done=progress.files_done,
-                files_total=progress.files_total,
-                bytes_done=progress.bytes_done,
-                bytes_total=progress.bytes_total,
-                eta_s=progress.eta_s,
-            ),
-            items=[ItemOut.of(item) for item in snapshot.items],
-            bundle=FileOut.of(snapshot.bundle) if snapshot.bundle else None,
-        )
 
 
 class JobList(BaseModel):

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.translation import get_language
 
 from jobs.errors import (
     BY_CODE,
@@ -28,9 +26,6 @@ from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.queries.empty_lines import NothingToSave, nothing_to_save
 from jobs.states import OPEN, ItemState
-
-SHAPE: Final = 3
-"""Part of every entity tag. Raise it when pages or API show equal rows differently."""
 
 JobPhase = Literal[
     "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
@@ -216,7 +211,7 @@ class ProgressView:
     """The progress of a line or job. files_*: media files, extras not counted.
 
     bytes_total: the sum of the sizes known so far. eta_s: seconds left, None while unknown; it
-    counts down by itself, so it is left out of the entity tag.
+    counts down by itself, so the entity tag leaves it out.
     """
 
     phase: JobPhase
@@ -224,7 +219,7 @@ class ProgressView:
     files_total: int = 0
     bytes_done: int = 0
     bytes_total: int = 0
-    eta_s: int | None = field(default=None, repr=False)
+    eta_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +273,7 @@ class Snapshot:
     bundle_error, selection_error: why that ZIP failed. packing: one of the two is being packed.
     queue_position: 1 = next; None once a line has started. A guess when several people wait.
     refused_until, refused_code: set while lines wait because TikTok turns this server away.
+    etag: its fingerprint's (`jobs.queries.fingerprint`); "" in a list, as queue_position is None.
     """
 
     id: UUID
@@ -299,6 +295,7 @@ class Snapshot:
     queue_position: int | None
     refused_until: datetime | None
     refused_code: str
+    etag: str = ""
 
     @property
     def settled(self) -> bool:
@@ -332,12 +329,3 @@ class Snapshot:
         return tuple(
             file for story in self.stories for file in story.present if file.role != Role.POSTER
         )
-
-    @property
-    def etag(self) -> str:
-        """A weak entity tag, quotes included, equal while nothing changed for this reader.
-
-        Times count as moments, not as seconds left, so a passing clock changes nothing.
-        """
-        content = f"{SHAPE} {get_language()} {self!r}".encode(errors="replace")
-        return f'W/"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'

@@ -1,321 +1,201 @@
 """Loading a job into a `Snapshot`: what the page, its fragment and the API read.
 
-Rows come from one flattened query, progress from one look into Redis. What Redis has forgotten is
-rebuilt from the rows, so a snapshot is never blank.
+Rows come from a few plain queries (`jobs.queries.job_rows`), progress from one look into Redis.
+What Redis has forgotten is rebuilt from the rows, so a snapshot is never blank.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Count, Q, Subquery
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs import left_out
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
 from jobs.files import bundles
-from jobs.models import OPEN_PACKAGES, Item, Package, PackageState, Role
-from jobs.queries.job_view import (
-    AuthorView,
-    ErrorView,
-    FileView,
-    ItemView,
-    JobPhase,
-    ProgressView,
-    Snapshot,
-    StoryView,
-)
+from jobs.models import OPEN_PACKAGES, PackageState, Role
+from jobs.queries import fingerprint as fingerprints
+from jobs.queries import job_rows
+from jobs.queries.fingerprint import Fingerprint
+from jobs.queries.job_rows import User
+from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, ProgressView, Snapshot
+from jobs.queries.line_views import Contents, Groups, file_view, grouped, item_views
+from jobs.queries.prepared import Row
 from jobs.states import OPEN, ItemState, job_state
-from stories.left_out import stored
-
-User = AbstractBaseUser | AnonymousUser
 
 _LIVELIEST_FIRST: Final = (
     "saving", "checking", "packing", "found", "looking_up", "queued", "waiting",
 )  # fmt: skip
 """A job is in the first of these phases that one of its open lines is in."""
 
-_FILE: Final = (
-    "id", "role", "position", "name", "content_type", "size_bytes", "sha256", "width", "height",
-    "duration_s", "has_audio", "checked", "labels", "created_at", "expires_at", "removed_at",
-)  # fmt: skip
-_STORY: Final = (
-    "id", "tiktok_id", "kind", "is_story", "posted_at", "leaves_at", "caption", "source_url",
-    "media_count", "state", "error_code", "error_detail",
-)  # fmt: skip
-_ITEM: Final = (
-    "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
-    "author_nickname",
-)  # fmt: skip
-_JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
-_PACKAGE: Final = ("id", "state", "error_code", "language")
-_PACKAGE_COLUMNS: Final = (*_PACKAGE, *(f"artifact__{name}" for name in _FILE))
 
-_COLUMNS: Final = (
-    *_ITEM,
-    *(f"job__{name}" for name in _JOB),
-    *(f"job__bundle__{name}" for name in _PACKAGE_COLUMNS),
-    *(f"job__selection__{name}" for name in _PACKAGE_COLUMNS),
-    *(f"stories__{name}" for name in _STORY),
-    *(f"stories__artifacts__{name}" for name in _FILE),
-)
+def load_snapshot(
+    job_id: UUID, user: User, *, fingerprint: Fingerprint | None = None
+) -> Snapshot | None:
+    """The job, or None when this user has none of that id.
 
-_LABEL_ROLES: Final = frozenset({Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG, Role.POSTER})
-
-Row = Mapping[str, Any]
-
-_NO_PACKAGE: Final[Row] = {"state": None, "error_code": ""}
-
-
-def load_snapshot(job_id: UUID, user: User) -> Snapshot | None:
-    """The job, or None when this user has none of that id. One query, one round trip to Redis."""
-    snapshots = load_snapshots([job_id], user)
-    return snapshots[0] if snapshots else None
+    Four queries. fingerprint: one taken just before; without it, it is taken here.
+    """
+    taken = fingerprint or fingerprints.take(job_id, user)
+    snapshots = taken and _load([job_id], user, now=taken.now, reports=taken.reports)
+    if not taken or not snapshots:
+        return None
+    position = None
+    if snapshots[0].state == ItemState.QUEUED:
+        position = taken.queue_position or job_rows.turns_ahead(job_id, user, taken.now) + 1
+    return replace(snapshots[0], etag=taken.etag, queue_position=position)
 
 
 def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
-    """Jobs by id in the order given, those of other users left out. One query for all.
+    """Jobs by id in the order given, those of other users left out. Four queries for all.
 
-    A second one where the last bundle of a job was packed for another language's spreadsheets.
+    They have neither an entity tag nor a place in the queue, which only a job loaded alone has.
     """
-    now = timezone.now()
-    rows = (
-        Item.objects.visible_to(user)
-        .filter(job_id__in=job_ids)
-        .order_by(
-            "job_id",
-            "position",
-            "stories__posted_at",
-            "stories__tiktok_id",
-            "stories__id",
-            "stories__artifacts__position",
-            "stories__artifacts__created_at",
-        )
-    )
-    if len(job_ids) == 1:
-        rows = rows.annotate(ahead=_ahead_of(job_ids[0], user, now))
-        columns: tuple[str, ...] = (*_COLUMNS, "ahead")
-    else:
-        columns = _COLUMNS
-    by_job = {
-        job_id: list(group)
-        for job_id, group in groupby(rows.values(*columns), key=lambda row: row["job__id"])
-    }
-    packages = _bundle_packages(by_job)
+    return _load(job_ids, user, now=timezone.now())
+
+
+def load_lines(
+    job_id: UUID,
+    user: User,
+    item_ids: Collection[UUID],
+    *,
+    fingerprint: Fingerprint | None = None,
+) -> tuple[ItemView, ...]:
+    """These lines of the job, in its order, with all their stories and files. Three queries.
+
+    () when none of them is this user's. It costs what these lines hold, however large the job is.
+    fingerprint: one taken just before, for its time and its progress.
+    """
+    rows = job_rows.chosen_lines(job_id, user, list(item_ids))
+    if not rows:
+        return ()
+    owned = [row[1] for row in rows]
+    stories = grouped(job_rows.stories_of_lines(owned))
+    files = grouped(job_rows.files_of_lines(owned))
+    now = fingerprint.now if fingerprint else timezone.now()
+    reports = fingerprint.reports if fingerprint else _reports({job_id: rows})
+    return item_views(Contents(rows, stories, files), reports, now)
+
+
+def _load(
+    job_ids: Sequence[UUID],
+    user: User,
+    *,
+    now: datetime,
+    reports: Mapping[str, ItemProgress] | None = None,
+) -> list[Snapshot]:
+    """Snapshots of the user's jobs. reports: item id (text) → progress; None to read it now.
+
+    One query more where the last bundle of a job was packed for another language's spreadsheets.
+    """
+    # Lines first: what is read later may be newer, and a line is settled after all it brings. So
+    # a job that seems to be settled has everything, and one that lacks something is polled again.
+    lines = grouped(job_rows.lines(job_ids, user))
+    owned = list(lines)
+    if not owned:
+        return []
+    jobs = {row[0]: row for row in job_rows.jobs(owned, user)}
+    stories = grouped(job_rows.stories(owned))
+    files = grouped(job_rows.files(owned))
+    packages = _bundles(jobs)
+    if reports is None:
+        reports = _reports(lines)
     return [
-        _job(by_job[job_id], packages.get(job_id), now) for job_id in job_ids if job_id in by_job
+        _job(
+            jobs[job_id],
+            Contents(lines[job_id], stories, files),
+            packages.get(job_id),
+            reports,
+            now,
+        )
+        for job_id in job_ids
+        if job_id in jobs
     ]
 
 
-def _bundle_packages(by_job: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Row]:
+def _reports(lines: Groups) -> Mapping[str, ItemProgress]:
+    """Item id (text) → progress, of the jobs with a running line; one round trip to Redis."""
+    state = 1 + job_rows.LINE.index("state")
+    running = [
+        job_id
+        for job_id, rows in lines.items()
+        if any(row[state] == ItemState.RUNNING for row in rows)
+    ]
+    if len(running) > 1:
+        return progress.read_many(running)
+    return progress.read(running[0]) if running else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A package's columns and those of its file, all None where there is no package."""
+
+    id: UUID | None
+    state: str | None
+    error_code: str | None
+    language: str
+    file: Row
+
+
+_NO_PACKAGE: Final = _Package(None, None, "", "", (None,) * len(job_rows.FILE))
+
+
+def _package_row(columns: Row) -> _Package:
+    package_id, state, error_code, language = columns[: len(job_rows.PACKAGE)]
+    return _Package(package_id, state, error_code, language, columns[len(job_rows.PACKAGE) :])
+
+
+def _last_packages(job: Row) -> tuple[_Package, _Package]:
+    """The bundle and the selection that were asked for last, of a row of `job_rows.jobs`."""
+    begin = len(job_rows.JOB)
+    middle = begin + job_rows.PACKAGE_WIDTH
+    return _package_row(job[begin:middle]), _package_row(job[middle:])
+
+
+def _bundles(jobs: Mapping[UUID, Row]) -> dict[UUID, _Package]:
     """Job id → the last package of all its files for this reader's spreadsheets, if there is one.
 
     A job keeps one for each kind of spreadsheet, and its row knows the one asked for last.
     """
-    packages: dict[UUID, Row] = {}
+    packages: dict[UUID, _Package] = {}
     asked_by_others = []
-    for job_id, rows in by_job.items():
-        last = {name: rows[0][f"job__bundle__{name}"] for name in _PACKAGE_COLUMNS}
-        if last["id"] is None:
+    for job_id, row in jobs.items():
+        last, _ = _last_packages(row)
+        if last.id is None:
             continue
-        if bundles.opens_for_reader(last["language"]):
+        if bundles.opens_for_reader(last.language):
             packages[job_id] = last
         else:
             asked_by_others.append(job_id)
     if asked_by_others:
-        others = Package.objects.filter(job_id__in=asked_by_others, selection=[])
-        for row in others.order_by("created_at").values("job_id", *_PACKAGE_COLUMNS):
-            if bundles.opens_for_reader(row["language"]):
-                packages[row["job_id"]] = row
+        for job_id, *columns in job_rows.bundles(asked_by_others):
+            package = _package_row(tuple(columns))
+            if bundles.opens_for_reader(package.language):
+                packages[job_id] = package
     return packages
 
 
-def _ahead_of(job_id: UUID, user: User, now: datetime) -> Coalesce:
-    """The number of turns before this job's first queued line, as an SQL expression.
-
-    One for each other person who has waited longer, and one for each earlier line of the user.
-    """
-    first = Item.objects.filter(job_id=job_id, state=ItemState.QUEUED).order_by("asked_at")
-    earlier = (
-        Item.objects.due(now)
-        .filter(asked_at__lt=Subquery(first.values("asked_at")[:1]))
-        .exclude(job_id=job_id)
-        .order_by()
-        .values("state")
-        .annotate(
-            ahead=Count("owner_id", distinct=True, filter=~Q(owner_id=user.pk))
-            + Count("pk", filter=Q(owner_id=user.pk))
-        )
-        .values("ahead")
-    )
-    return Coalesce(Subquery(earlier), 0)
-
-
-def _file(row: Row, prefix: str, now: datetime) -> FileView | None:
-    if row[f"{prefix}id"] is None:
-        return None
-    values = {name: row[f"{prefix}{name}"] for name in _FILE}
-    role = values["role"] = Role(values["role"])
-    labels = list(values["labels"])
-    if role in _LABEL_ROLES and role.value not in labels:
-        labels.append(role.value)
-    values["labels"] = tuple(labels)
-    if values["removed_at"] is None and values["expires_at"] <= now:
-        values["removed_at"] = values["expires_at"]  # the sweep is on its way
-    return FileView(**values)
-
-
-def _newest(files: Iterable[FileView]) -> Iterator[FileView]:
-    """One file per role and position: the present one, else the latest of the removed ones."""
-    newest: dict[tuple[Role, int], FileView] = {}
-    for file in files:
-        other = newest.get((file.role, file.position))
-        if other is None or (file.present, file.created_at) >= (other.present, other.created_at):
-            newest[file.role, file.position] = file
-    yield from newest.values()
-
-
-def _error(row: Row, prefix: str = "", retry_at: datetime | None = None) -> ErrorView | None:
-    code = row[f"{prefix}error_code"]
-    if not code:
-        return None
-    return ErrorView(code=code, detail=row[f"{prefix}error_detail"], retry_at=retry_at)
-
-
-def _story(rows: Sequence[Row], now: datetime) -> StoryView:
-    first = rows[0]
-    saved = (_file(row, "stories__artifacts__", now) for row in rows)
-    newest = list(_newest(file for file in saved if file))
-    files = tuple(file for file in newest if file.role != Role.ZIP)
-    return StoryView(
-        id=first["stories__id"],
-        tiktok_id=first["stories__tiktok_id"],
-        kind=first["stories__kind"],
-        is_story=first["stories__is_story"],
-        posted_at=first["stories__posted_at"],
-        leaves_at=first["stories__leaves_at"],
-        caption=first["stories__caption"],
-        source_url=first["stories__source_url"],
-        media_count=first["stories__media_count"],
-        state=ItemState(first["stories__state"]),
-        error=_error(first, "stories__"),
-        files=files,
-        zip=next((file for file in newest if file.role == Role.ZIP), None),
-        saved=sum(file.role == Role.MEDIA for file in files),
-    )
-
-
-def _item(rows: Sequence[Row], reported: ItemProgress | None, now: datetime) -> ItemView:
-    first = rows[0]
-    state = ItemState(first["state"])
-    stories = tuple(
-        _story(list(group), now)
-        for story_id, group in groupby(rows, key=lambda row: row["stories__id"])
-        if story_id is not None
-    )
-    author = (
-        AuthorView(
-            id=first["author_id"], name=first["author_name"], nickname=first["author_nickname"]
-        )
-        if first["author_name"]
-        else None
-    )
-    waits_until = first["not_before"] if state == ItemState.QUEUED else None
-    leaves_out = left_out.entries(stored(first["left_out"]))
-    error = None if state == ItemState.RUNNING else _error(first, retry_at=waits_until)
-    if error is not None:
-        story_codes = {story.error.code for story in stories if story.error}
-        cause = left_out.cause_of(error.code, leaves_out, story_codes)
-        error = replace(error, left_out=cause)
-    listed = author is not None and (bool(stories) or state not in OPEN)
-    return ItemView(
-        id=first["id"],
-        position=first["position"],
-        line=first["line"],
-        kind=first["kind"],
-        name=first["author_name"] or (first["target"] or {}).get("name") or "",
-        state=state,
-        error=error,
-        author=author,
-        stories=stories,
-        progress=_item_progress(state, error, stories, reported),
-        found=_found(reported, len(stories) if listed else None),
-        left_out=leaves_out,
-        refetch_of=first["refetch_of"],
-    )
-
-
-def _found(reported: ItemProgress | None, stories: int | None) -> int | None:
-    if reported is not None and reported.found is not None:
-        return reported.found
-    return stories
-
-
-def _item_progress(
-    state: ItemState,
-    error: ErrorView | None,
-    stories: Sequence[StoryView],
-    reported: ItemProgress | None,
-) -> ProgressView:
-    """The progress the worker reported to Redis, and no less than what the rows hold."""
-    media = [file for story in stories for file in story.files if file.role == Role.MEDIA]
-    done, done_bytes = len(media), sum(file.size_bytes for file in media)
-    total = sum(story.media_count for story in stories)
-    if state == ItemState.QUEUED:
-        phase: JobPhase = "waiting" if error else "queued"
-    elif state != ItemState.RUNNING:
-        phase = "ready"
-    elif not stories:
-        phase = "looking_up"
-    else:
-        phase = "saving"
-    if reported is None or state != ItemState.RUNNING:
-        return ProgressView(
-            phase=phase,
-            files_done=done,
-            files_total=total,
-            bytes_done=done_bytes,
-            bytes_total=done_bytes,
-        )
-    bytes_done = max(done_bytes, reported.bytes_done)
-    return ProgressView(
-        # A worker that just began has reported no more than "queued"; the row knows better.
-        phase=phase if reported.phase in {"queued", "waiting"} else reported.phase,
-        files_done=max(done, reported.files_done),
-        files_total=max(total, reported.files_total),
-        bytes_done=bytes_done,
-        bytes_total=max(bytes_done, reported.bytes_total),
-        eta_s=None if reported.eta_s is None else math.ceil(reported.eta_s),
-    )
-
-
-def _job(rows: Sequence[Row], package: Row | None, now: datetime) -> Snapshot:
-    first = rows[0]
-    job_id: UUID = first["job__id"]
-    running = any(row["state"] == ItemState.RUNNING for row in rows)
-    reports = progress.read(job_id) if running else {}
-    items = tuple(
-        _item(list(group), reports.get(str(item_id)), now)
-        for item_id, group in groupby(rows, key=lambda row: row["id"])
-    )
+def _job(
+    row: Row,
+    contents: Contents,
+    last_bundle: _Package | None,
+    reports: Mapping[str, ItemProgress],
+    now: datetime,
+) -> Snapshot:
+    job_id, note, prefer, posts, audio, created_at, settled_at = row[: len(job_rows.JOB)]
+    items = item_views(contents, reports, now)
     state = job_state(item.state for item in items)
-    bundle, bundle_error, packing_bundle = _package(package or _NO_PACKAGE, "", now)
-    selection, selection_error, packing_selection = _package(first, "job__selection__", now)
-    if bundle and package and not _serves(bundle, package["language"], rows):
+    bundle, bundle_error, packing_bundle = _package(last_bundle or _NO_PACKAGE, now)
+    _, last_selection = _last_packages(row)
+    selection, selection_error, packing_selection = _package(last_selection, now)
+    if bundle and last_bundle and not _serves(bundle, last_bundle.language, contents):
         bundle = None
     packing = packing_bundle or packing_selection
-    present = [file for item in items for story in item.stories for file in story.present]
     refusals = [
         (item.error.retry_at, item.error.code)
         for item in items
@@ -325,14 +205,21 @@ def _job(rows: Sequence[Row], package: Row | None, now: datetime) -> Snapshot:
     return Snapshot(
         id=job_id,
         state=state,
-        note=first["job__note"],
-        prefer=first["job__prefer"],
-        posts=first["job__posts"],
-        audio=first["job__audio"],
-        created_at=first["job__created_at"],
-        settled_at=first["job__settled_at"] if state not in OPEN else None,
+        note=note,
+        prefer=prefer,
+        posts=posts,
+        audio=audio,
+        created_at=created_at,
+        settled_at=settled_at if state not in OPEN else None,
         files_expire_at=min(
-            (file.expires_at for file in present if file.role != Role.POSTER), default=None
+            (
+                file.expires_at
+                for item in items
+                for story in item.stories
+                for file in story.files
+                if file.removed_at is None and file.role != Role.POSTER
+            ),
+            default=None,
         ),
         progress=_job_progress(state, items, packing=packing),
         items=items,
@@ -341,37 +228,38 @@ def _job(rows: Sequence[Row], package: Row | None, now: datetime) -> Snapshot:
         selection=selection,
         selection_error=selection_error,
         packing=packing,
-        queue_position=first.get("ahead", 0) + 1 if state == ItemState.QUEUED else None,
+        queue_position=None,
         refused_until=refused_until,
         refused_code=refused_code,
     )
 
 
-def _package(
-    row: Row, prefix: str, now: datetime
-) -> tuple[FileView | None, ErrorView | None, bool]:
+def _package(package: _Package, now: datetime) -> tuple[FileView | None, ErrorView | None, bool]:
     """A package's ZIP while it can be downloaded, why it failed, and whether it is being packed."""
-    state = row[f"{prefix}state"]
-    file = _file(row, f"{prefix}artifact__", now) if state == PackageState.DONE else None
-    code = row[f"{prefix}error_code"] or Internal.code
+    has_file = package.state == PackageState.DONE and package.file[0] is not None
+    file = file_view(package.file, now) if has_file else None
     return (
         file if file and file.present else None,
-        ErrorView(code=code) if state == PackageState.FAILED else None,
-        state in OPEN_PACKAGES,
+        ErrorView(code=package.error_code or Internal.code)
+        if package.state == PackageState.FAILED
+        else None,
+        package.state in OPEN_PACKAGES,
     )
 
 
-def _serves(bundle: FileView, language: str, rows: Sequence[Row]) -> bool:
+def _serves(bundle: FileView, language: str, contents: Contents) -> bool:
     """`bundles.serves` of a job's rows; where it is False, `jobs.zips.packing` packs another."""
+    role, created_at = (1 + job_rows.FILE.index(name) for name in ("role", "created_at"))
+    settled_at = 1 + job_rows.LINE.index("settled_at")
     return bundles.serves(
         bundle.created_at,
         language,
         saved=(
-            row["stories__artifacts__created_at"]
-            for row in rows
-            if row["stories__artifacts__role"] in bundles.PACKED_ROLES
+            file[created_at]
+            for file in contents.files_of_lines()
+            if file[role] in bundles.PACKED_ROLES
         ),
-        settled=(row["settled_at"] for row in rows),
+        settled=(line[settled_at] for line in contents.lines),
     )
 
 

@@ -165,17 +165,20 @@ def test_a_long_key(alice: Script) -> None:
 # --- GET /jobs/{id} ---
 
 
-def test_a_poll_costs_two_queries_and_answers_304(
+def test_a_first_poll_costs_six_queries_and_an_unchanged_one_two(
     alice: Script, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     job = make_full_job(alice.user)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(6):
         first = alice.call("GET", f"/jobs/{job.pk}")
     tag = first.headers["ETag"]
     with django_assert_num_queries(2):
         second = alice.call("GET", f"/jobs/{job.pk}", If_None_Match=tag)
     assert (second.status_code, second.content) == (304, b"")
     assert second.headers["ETag"] == tag
+    with django_assert_num_queries(2):
+        whole = alice.call("GET", f"/jobs/{job.pk}")
+    assert (whole.status_code, whole.content) == (200, first.content)
     make_item(job)
     third = alice.call("GET", f"/jobs/{job.pk}", If_None_Match=tag)
     assert third.status_code == 200
@@ -209,12 +212,12 @@ def test_the_list_by_state(alice: Script) -> None:
         assert found["next"] is None
 
 
-def test_the_list_costs_three_queries(
+def test_the_list_costs_six_queries(
     alice: Script, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     for _ in range(3):
         make_full_job(alice.user)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(6):
         assert len(alice.call("GET", "/jobs").json()["jobs"]) == 3
 
 

@@ -1,0 +1,192 @@
+"""The queries behind a snapshot: rows of jobs and of their lines, stories and files, as tuples.
+
+Each is one plain query for any number of jobs, so it costs what the rows it returns cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Final, cast
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import (
+    Count,
+    DateTimeField,
+    IntegerField,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+)
+from django.db.models.functions import Cast
+
+from jobs.models import Artifact, Item, Job, Package, Story
+from jobs.queries.prepared import PreparedQuery, Row, Slot, id_slots, padded
+from jobs.states import ItemState
+
+User = AbstractBaseUser | AnonymousUser
+
+FILE: Final = (
+    "id", "role", "position", "name", "content_type", "size_bytes", "sha256", "width", "height",
+    "duration_s", "has_audio", "checked", "labels", "created_at", "expires_at", "removed_at",
+)  # fmt: skip
+"""Columns of a file, wherever one is part of a row; `labels` as JSON text."""
+STORY: Final = (
+    "id", "tiktok_id", "kind", "is_story", "posted_at", "leaves_at", "caption", "source_url",
+    "media_count", "state", "error_code", "error_detail",
+)  # fmt: skip
+"""Columns of a story, which its item's id goes before."""
+LINE: Final = (
+    "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
+    "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
+    "author_nickname",
+)  # fmt: skip
+"""Columns of a line, which its job's id goes before."""
+JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
+PACKAGE: Final = ("id", "state", "error_code", "language")
+"""Columns of a package, which those of its file come after."""
+PACKAGE_WIDTH: Final = len(PACKAGE) + len(FILE)
+
+
+def _file_columns(prefix: str = "") -> list[str | Cast]:
+    """FILE behind a relation; `prefix` ends in two underscores."""
+    return [
+        Cast(f"{prefix}{name}", TextField()) if name == "labels" else f"{prefix}{name}"
+        for name in FILE
+    ]
+
+
+def _package_columns(prefix: str = "") -> list[str | Cast]:
+    return [*(f"{prefix}{name}" for name in PACKAGE), *_file_columns(f"{prefix}artifact__")]
+
+
+def _owner() -> AbstractBaseUser:
+    """A stand-in for the user whose key is a query's first argument."""
+    return cast("AbstractBaseUser", SimpleNamespace(pk=Slot(0, IntegerField()), is_authenticated=1))
+
+
+def _lines(arguments: int) -> QuerySet[Item, Row]:
+    items = Item.objects.visible_to(_owner()).filter(job_id__in=id_slots(arguments - 1, 1))
+    return items.order_by("job_id", "position").values_list("job_id", *LINE)
+
+
+def _chosen_lines(arguments: int) -> QuerySet[Item, Row]:
+    chosen = Item.objects.visible_to(_owner()).filter(
+        job_id=id_slots(1, 1)[0], id__in=id_slots(arguments - 2, 2)
+    )
+    return chosen.order_by("position").values_list("job_id", *LINE)
+
+
+def _jobs(arguments: int) -> QuerySet[Job, Row]:
+    jobs = Job.objects.visible_to(_owner()).filter(id__in=id_slots(arguments - 1, 1))
+    return jobs.values_list(*JOB, *_package_columns("bundle__"), *_package_columns("selection__"))
+
+
+def _bundles(arguments: int) -> QuerySet[Package, Row]:
+    packages = Package.objects.filter(job_id__in=id_slots(arguments), selection=[])
+    return packages.order_by("created_at").values_list("job_id", *_package_columns())
+
+
+def _stories(arguments: int) -> QuerySet[Story, Row]:
+    stories = Story.objects.filter(item__job_id__in=id_slots(arguments))
+    return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
+
+
+def _stories_of_lines(arguments: int) -> QuerySet[Story, Row]:
+    stories = Story.objects.filter(item_id__in=id_slots(arguments))
+    return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
+
+
+def _files(arguments: int) -> QuerySet[Artifact, Row]:
+    files = Artifact.objects.filter(job_id__in=id_slots(arguments), story__isnull=False)
+    return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
+
+
+def _files_of_lines(arguments: int) -> QuerySet[Artifact, Row]:
+    files = Artifact.objects.filter(item_id__in=id_slots(arguments), story__isnull=False)
+    return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
+
+
+def _turns_ahead(arguments: int) -> QuerySet[Item, Row]:
+    owner, (job,), now = Slot(0, IntegerField()), id_slots(1, 1), Slot(2, DateTimeField())
+    first = Item.objects.filter(job_id=job, state=ItemState.QUEUED).order_by("asked_at")
+    return (
+        Item.objects.due(cast("datetime", now))
+        .filter(asked_at__lt=Subquery(first.values("asked_at")[:1]))
+        .exclude(job_id=job)
+        .order_by()
+        .values("state")
+        .annotate(
+            ahead=Count("owner_id", distinct=True, filter=~Q(owner_id=owner))
+            + Count("pk", filter=Q(owner_id=owner))
+        )
+        .values_list("ahead")
+    )
+
+
+_LINES: Final = PreparedQuery(_lines)
+_CHOSEN_LINES: Final = PreparedQuery(_chosen_lines)
+_JOBS: Final = PreparedQuery(_jobs)
+_BUNDLES: Final = PreparedQuery(_bundles)
+_STORIES: Final = PreparedQuery(_stories)
+_STORIES_OF_LINES: Final = PreparedQuery(_stories_of_lines)
+_FILES: Final = PreparedQuery(_files)
+_FILES_OF_LINES: Final = PreparedQuery(_files_of_lines)
+_TURNS_AHEAD: Final = PreparedQuery(_turns_ahead)
+
+
+def lines(job_ids: Sequence[UUID], user: User) -> list[Row]:
+    """`job_id` and LINE of each line of those of the jobs that are this user's, in their order."""
+    return _LINES.rows(user.pk, *padded(job_ids)) if user.is_authenticated and job_ids else []
+
+
+def chosen_lines(job_id: UUID, user: User, item_ids: Sequence[UUID]) -> list[Row]:
+    """Of these lines, those of the job: `job_id` and LINE, in the job's order; [] if another's."""
+    if not (user.is_authenticated and item_ids):
+        return []
+    return _CHOSEN_LINES.rows(user.pk, job_id, *padded(item_ids))
+
+
+def jobs(job_ids: Sequence[UUID], user: User) -> list[Row]:
+    """JOB of those of the jobs that are this user's, its last bundle's and its selection's columns.
+
+    Both as PACKAGE and FILE, all None where there is none.
+    """
+    return _JOBS.rows(user.pk, *padded(job_ids)) if user.is_authenticated and job_ids else []
+
+
+def bundles(job_ids: Sequence[UUID]) -> list[Row]:
+    """`job_id`, PACKAGE and FILE of each package of all files of the jobs, newest last."""
+    return _BUNDLES.rows(*padded(job_ids))
+
+
+def stories(job_ids: Sequence[UUID]) -> list[Row]:
+    """`item_id` and STORY of each story of the jobs, by the time it was posted."""
+    return _STORIES.rows(*padded(job_ids))
+
+
+def stories_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
+    """`item_id` and STORY of each story of the lines, by the time it was posted."""
+    return _STORIES_OF_LINES.rows(*padded(item_ids))
+
+
+def files(job_ids: Sequence[UUID]) -> list[Row]:
+    """`story_id` and FILE of each file of the jobs' stories, removed ones too, by position."""
+    return _FILES.rows(*padded(job_ids))
+
+
+def files_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
+    """`story_id` and FILE of each file of the lines' stories, removed ones too, by position."""
+    return _FILES_OF_LINES.rows(*padded(item_ids))
+
+
+def turns_ahead(job_id: UUID, user: User, now: datetime) -> int:
+    """The number of turns before a job's first queued line.
+
+    One for each other person who has waited longer, and one for each earlier line of the user.
+    """
+    rows = _TURNS_AHEAD.rows(user.pk, job_id, now)
+    return int(rows[0][0]) if rows else 0

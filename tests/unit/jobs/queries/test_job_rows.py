@@ -1,0 +1,63 @@
+"""The rows behind a snapshot: whose they are, and that no query reads a growing table whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.queries import job_rows
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_lines_and_jobs_are_the_owners_alone() -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    job = make_job(alice, links=2)
+    item = job.items.order_by("position")[0]
+    assert [row[1] for row in job_rows.chosen_lines(job.pk, alice, [item.pk])] == [item.pk]
+    for stranger in (bob, make_user("admin", is_superuser=True), AnonymousUser()):
+        assert job_rows.lines([job.pk], stranger) == []
+        assert job_rows.jobs([job.pk], stranger) == []
+        assert job_rows.chosen_lines(job.pk, stranger, [item.pk]) == []
+
+
+def test_a_line_of_another_job_is_not_among_the_chosen() -> None:
+    alice = make_user("alice")
+    job, other = make_job(alice, links=1), make_job(alice, links=1)
+    ids = [item.pk for item in (*job.items.all(), *other.items.all())]
+    assert [row[1] for row in job_rows.chosen_lines(job.pk, alice, ids)] == ids[:1]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan is SQLite's")
+def test_no_query_reads_a_growing_table_whole() -> None:
+    alice = make_user("alice")
+    job = make_job(alice)
+    story = make_story(make_item(job))
+    make_artifact(story)
+    asked: list[Callable[[], Any]] = [
+        lambda: job_rows.lines([job.pk], alice),
+        lambda: job_rows.chosen_lines(job.pk, alice, [story.item_id]),
+        lambda: job_rows.jobs([job.pk], alice),
+        lambda: job_rows.bundles([job.pk]),
+        lambda: job_rows.stories([job.pk]),
+        lambda: job_rows.stories_of_lines([story.item_id]),
+        lambda: job_rows.files([job.pk]),
+        lambda: job_rows.files_of_lines([story.item_id]),
+        lambda: job_rows.turns_ahead(job.pk, alice, timezone.now()),
+    ]
+    for ask in asked:
+        with CaptureQueriesContext(connection) as queries:
+            ask()
+        (query,) = queries
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + query["sql"])
+            plan = [row[3] for row in cursor.fetchall()]
+        scans = [step for step in plan if step.startswith("SCAN")]
+        assert not scans, (query["sql"], plan)
