@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import conditional_escape, format_html
@@ -23,6 +25,12 @@ for _filter in (size, span, age, iso, absolute):
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A decorative picture from icons.svg; the words beside it carry the meaning."""
+    return _icon(name, settings.STATIC_URL)
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, static_url: str) -> SafeString:
+    """The picture's HTML. static_url: on which `static` depends."""
     return format_html(
         '<svg aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
     )
