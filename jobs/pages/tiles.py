@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,6 +29,7 @@ _SUFFIXES: Final = {
     "audio/mpeg": "MP3",
     "application/zip": "ZIP",
 }
+_ICONS: Final[Mapping[str, str]] = {StoryKind.VIDEO: "play", StoryKind.CAROUSEL: "carousel"}
 WARNINGS: Final = frozenset({"hevc", "odd_format", "no_sound", "watermarked"})
 """Labels a tile shows."""
 NOTES: Final = frozenset({"joined", "retagged"})
@@ -61,6 +62,11 @@ class ViewerItem:
     poster: FileView | None
     download: DownloadLink
     title: str
+
+    @property
+    def kind(self) -> str:
+        """`video` or `image`."""
+        return "video" if self.file.is_video else "image"
 
     @property
     def address(self) -> str:
@@ -110,6 +116,11 @@ class Tile:
     checked: bool
     coming: bool
     on_tiktok: bool
+
+    @property
+    def badge_icon(self) -> str:
+        """The icon beside `badge`."""
+        return _ICONS.get(self.story.kind, "photo")
 
     @property
     def cover_address(self) -> str:

@@ -44,16 +44,23 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     """
     if moment is None:
         return SafeString("")
-    text = absolute(moment)
     if style == "day":
         text = formats.date_format(timezone.localtime(moment), "j F Y")
-    if style in {"time", "near"}:
-        text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
-    if style == "near":
-        days = (timezone.localdate(moment) - timezone.localdate()).days
-        around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
-        text = f"{around[days]} {text}".strip() if days in around else absolute(moment)
+    elif style in {"time", "near"}:
+        text = _time(moment, near=style == "near")
+    else:
+        text = absolute(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
+
+
+def _time(moment: datetime, *, near: bool) -> str:
+    """The time of day. near: with "yesterday" or "tomorrow", or the date where it is neither."""
+    around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
+    days = (timezone.localdate(moment) - timezone.localdate()).days if near else 0
+    if days not in around:
+        return absolute(moment)
+    text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
+    return f"{around[days]} {text}".strip()
 
 
 @register.simple_tag
