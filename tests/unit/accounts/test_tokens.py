@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -72,6 +73,42 @@ def test_one_query_and_once_a_minute_a_second(
     ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
     with django_assert_num_queries(2):
         tokens.authenticate(token)
+
+
+def test_a_look_up_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    hers, his = tokens.create(alice, "laptop"), tokens.create(bob, "phone")
+    for token in (hers, his):
+        tokens.authenticate(token)  # its first use is noted, and the look-up compiled
+    compiled = []
+    monkeypatch.setattr(SQLCompiler, "as_sql", lambda self: compiled.append(self))
+    found = [tokens.authenticate(token) for token in (hers, his, "sk_unknown")]
+    assert [row and (row.name, row.owner.username) for row in found] == [
+        ("laptop", "alice"),
+        ("phone", "bob"),
+        None,
+    ]
+    assert compiled == []
+
+
+def test_a_row_is_what_the_orm_reads() -> None:
+    alice = make_user("alice", email="alice@example.org")
+    token = tokens.create(alice, "laptop", timezone.now() + timedelta(hours=1), scope=Scope.READ)
+    found = tokens.authenticate(token)
+    row = ApiToken.objects.select_related("owner").get()
+    assert found
+    for read, same in ((found, row), (found.owner, row.owner)):
+        names = [field.attname for field in same._meta.concrete_fields]
+        assert [getattr(read, name) for name in names] == [getattr(same, name) for name in names]
+
+
+def test_a_revoked_token_opens_nothing_from_then_on() -> None:
+    alice = make_user("alice")
+    token = tokens.create(alice, "laptop")
+    found = tokens.authenticate(token)
+    assert found
+    assert tokens.revoke(alice, found.pk)
+    assert tokens.authenticate(token) is None
 
 
 def test_the_command_prints_a_working_token() -> None:

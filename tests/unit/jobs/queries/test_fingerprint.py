@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -66,7 +67,7 @@ def another_value(field: Any, old: Any) -> Any:
         return (old or 0) + 1
     if isinstance(field, models.FloatField):
         return 7.5
-    return "empty" if field.choices else f"{old}x"
+    return "empty" if field.choices else f"x{old}"[: field.max_length]
 
 
 SHOWN: Mapping[type[models.Model], tuple[str, ...]] = {
@@ -243,9 +244,11 @@ def test_it_reads_no_growing_table_whole() -> None:
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN QUERY PLAN " + queries[0]["sql"])
         plan = [row[3] for row in cursor.fetchall()]
-    tables = [step for step in plan if step.startswith(("SCAN", "SEARCH"))]
-    assert sum(step.startswith("SEARCH") for step in tables) == 6
-    assert {step for step in tables if step.startswith("SCAN")} <= {"SCAN stories", "SCAN files"}
+    reads = [step for step in plan if step.startswith(("SCAN", "SEARCH"))]
+    # The two are what the statement itself has found by then.
+    tables = [step for step in reads if step not in {"SCAN stories", "SCAN files"}]
+    assert len(tables) == 6
+    assert not [step for step in tables if not re.search(r"\((job_id|item_id|id)=\?\)$", step)]
 
 
 @pytest.mark.django_db(transaction=True)

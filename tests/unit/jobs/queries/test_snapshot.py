@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db.models.sql.compiler import SQLCompiler
 from django.test import Client
 from django.utils import timezone
 
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
-from jobs.queries import job_view, snapshot
+from jobs.queries import fingerprint, job_view, snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.queries.snapshots import load
@@ -51,6 +52,46 @@ def test_somebody_elses_is_not_there() -> None:
     assert snapshot.load_snapshot(job.pk, make_user("admin", is_staff=True)) is None
     assert snapshot.load_snapshot(job.pk, AnonymousUser()) is None
     assert snapshot.load_snapshot(uuid.uuid4(), make_user("alice")) is None
+
+
+def test_nothing_is_compiled_for_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [make_job(make_user(name), links=2) for name in ("alice", "bob")]
+    load(jobs[0])
+    compiled = []
+    monkeypatch.setattr(SQLCompiler, "as_sql", lambda self: compiled.append(self))
+    assert load(jobs[1]).id == jobs[1].pk
+    assert compiled == []
+
+
+def test_lines_alone_cost_three_queries_whatever_is_in_the_job(
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    job = make_job()
+    items = [make_item(job, state=S.DONE) for _ in range(4)]
+    for item in items:
+        make_artifact(make_story(item))
+    with django_assert_num_queries(3) as queries:
+        (line,) = snapshot.load_lines(job.pk, job.owner, [items[2].pk])
+    assert (line.id, len(line.stories)) == (items[2].pk, 1)
+    others = [item.pk.hex for item in items if item != items[2]]
+    assert not [other for other in others for query in queries if other in query["sql"]]
+
+
+def test_a_snapshot_is_of_the_moment_and_progress_of_its_fingerprint(
+    redis_reports: Callable[[Mapping[str, ItemProgress]], None],
+) -> None:
+    job = make_job(links=1, state=S.RUNNING)
+    item = job.items.get()
+    file = make_artifact(make_story(item, state=S.QUEUED))
+    redis_reports({str(item.pk): ItemProgress(phase="checking", found=7)})
+    taken = fingerprint.take(job.pk, job.owner, file.expires_at)
+    assert taken
+    redis_reports({str(item.pk): ItemProgress(phase="saving", found=8)})
+    found = snapshot.load_snapshot(job.pk, job.owner, fingerprint=taken)
+    assert found
+    assert (found.etag, found.items[0].found, found.present) == (taken.etag, 7, ())
+    lines = snapshot.load_lines(job.pk, job.owner, [item.pk], fingerprint=taken)
+    assert lines == found.items
 
 
 def test_a_job_that_waits_its_turn_costs_one_query_more(
