@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.middleware.content_security_policy",
     "webapp.middleware.head_as_get",
+    "webapp.compression.compress",
     "webapp.middleware.health_probes",
     "webapp.middleware.no_store_when_signed_in",
     "webapp.middleware.reader_time_zone",

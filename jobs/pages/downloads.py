@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from jobs.errors import Expired
 from jobs.files import serving
 from jobs.models import Artifact
+from jobs.pages import folding
 from jobs.pages.responses import error_words
 from stories.errors import StoriesError
 
@@ -49,8 +50,10 @@ def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase
 
 def _page_url(request: HttpRequest, artifact_id: UUID) -> str:
     """The job's page, at the file's story. Raises Http404 for a file that is not this user's."""
-    artifact = Artifact.objects.visible_to(request.user).filter(pk=artifact_id).first()
+    artifacts = Artifact.objects.visible_to(request.user).select_related("story__item")
+    artifact = artifacts.filter(pk=artifact_id).first()
     if artifact is None:
         raise Http404
-    anchor = f"#story-{artifact.story_id}" if artifact.story_id else ""
-    return reverse("job", args=[artifact.job_id]) + anchor
+    if artifact.story is None:
+        return reverse("job", args=[artifact.job_id])
+    return folding.story_address(artifact.story)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -18,8 +18,9 @@ from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.pages import summaries
-from jobs.pages.tiles import Tile, present_tile
-from jobs.queries.job_view import FileView, ItemView, Snapshot
+from jobs.pages.folding import Fold, fold
+from jobs.pages.tiles import Tile, present_tile, removed_at
+from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, ItemState
@@ -49,7 +50,10 @@ class PresentedLine:
     waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
     post_offered: with a button that saves an ordinary post. retry_offered: with its own retry
     button; a line that is alone has the job's.
-    compact: its error takes a row, not a box.
+    compact: its error takes a row, not a box. among: the number of lines of the job.
+    stories: those that are shown; fold: stands for the others, None when all are shown; opened: all
+    are because the reader asked for that.
+    now: the moment its clocks were read.
     """
 
     item: ItemView
@@ -66,7 +70,16 @@ class PresentedLine:
     retry_offered: bool
     waits_for_tiktok: bool
     compact: bool
-    tiles: tuple[Tile, ...]
+    among: int
+    stories: tuple[StoryView, ...]
+    fold: Fold | None
+    opened: bool
+    now: datetime
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The tiles of the stories that are shown."""
+        return tuple(present_tile(story, self.item, self.now) for story in self.stories)
 
     @property
     def explained(self) -> bool:
@@ -101,6 +114,7 @@ class JobPage:
     retry_label: the button that tries again what a retry may help; "" for none.
     refetch_label: the button that fetches refetchable lines again; "" for none.
     extend_offer: None when no file can be kept longer.
+    next_leaves_at: when the next of its stories leaves TikTok, which changes the page.
     """
 
     job: Snapshot
@@ -124,28 +138,34 @@ class JobPage:
     retry_label: str
     refetch_label: str
     extend_offer: ExtendOffer | None
-    etag: str
+    next_leaves_at: datetime | None
 
 
-def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> JobPage:
+def present(
+    job: Snapshot,
+    now: datetime | None = None,
+    *,
+    show: str = "",
+    opened: Collection[int] = frozenset(),
+) -> JobPage:
     """The page of a job. show: the state whose lines are shown, "" for all.
 
-    A state without lines, or an unknown one, filters nothing.
+    A state without lines, or an unknown one, filters nothing. opened: positions of lines that are
+    shown with all their stories, however many.
     """
     now = now or timezone.now()
     files = job.present
     zipped = _zipped(job)
-    lines = tuple(_present_line(item, now, among=len(job.items)) for item in job.items)
-    tiles = [tile for line in lines for tile in line.tiles]
+    among = len(job.items)
+    lines = tuple(_present_line(item, now, among=among, opened=opened) for item in job.items)
     many = len(lines) > _FEW_LINES
     filtered = many and show in {line.item.state for line in lines}
     shown = tuple(line for line in lines if line.item.state == show) if filtered else lines
-    removed = [tile.removed_at for tile in tiles if tile.removed_at is not None]
-    # A clock changes this, so the snapshot's own tag does not count it.
-    left = sum(story.leaves_at is not None and story.leaves_at <= now for story in job.stories)
+    removed = [] if files else [moment for story in job.stories if (moment := removed_at(story))]
+    leaving = [at for story in job.stories if (at := story.leaves_at) is not None and at > now]
     return JobPage(
         job=job,
-        title=_title(job.items),
+        title=title_of(job.items),
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
         shown_state=ItemState(show) if filtered else None,
@@ -161,11 +181,11 @@ def present(job: Snapshot, now: datetime | None = None, *, show: str = "") -> Jo
         present_bytes=sum(file.size_bytes for file in files),
         zip_files=len(zipped),
         zip_bytes=sum(file.size_bytes for file in zipped),
-        removed_at=max(removed) if removed and not files else None,
+        removed_at=max(removed, default=None),
         retry_label=_retry_label(job),
-        refetch_label=_refetch_label(job, tiles, now),
+        refetch_label=_refetch_label(job, now),
         extend_offer=_extend_offer(files),
-        etag=f'{job.etag.rstrip(chr(34))}-{left}"',
+        next_leaves_at=min(leaving, default=None),
     )
 
 
@@ -197,7 +217,8 @@ def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLi
 # --- the job ------------------------------------------------------------------------------------
 
 
-def _title(items: Sequence[ItemView]) -> str:
+def title_of(items: Sequence[ItemView]) -> str:
+    """The title of a job with these lines: `Corner Bakery`, or `@nora, @max, @zoe and 2 more`."""
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
     names = list(dict.fromkeys(display_name(item.name, item.line) for item in items))
@@ -232,19 +253,20 @@ def _retry_label(job: Snapshot) -> str:
     return f"{_('Retry')} ({len(items)})"
 
 
-def _refetch_label(job: Snapshot, tiles: Sequence[Tile], now: datetime) -> str:
-    items = [item for item in job.items if is_refetchable(item, now)]
+def _refetch_label(job: Snapshot, now: datetime) -> str:
+    items = [] if job.state in OPEN else [item for item in job.items if is_refetchable(item, now)]
+    stories = job.stories
     # A story that is alone has a button of its own.
-    alone = len(tiles) == 1 and tiles[0].removed_at and tiles[0].on_tiktok
-    if job.state in OPEN or not items or alone:
+    alone = len(stories) == 1 and removed_at(stories[0]) and stories[0].is_on_tiktok(now)
+    if not items or alone:
         return ""
     cancelled = all(item.state == ItemState.CANCELLED for item in items)
     partly = summaries.files_saved(job) > 0 or len(items) < len(job.items)
     if cancelled and (partly or _earlier_files_kept(items)):
         label = _("Fetch the rest")
-    elif tiles and not any(tile.on_tiktok for tile in tiles):
+    elif stories and not any(story.is_on_tiktok(now) for story in stories):
         label = _("Look again")
-    elif len(items) == 1 and len(tiles) < 2:
+    elif len(items) == 1 and len(stories) < 2:
         label = _("Fetch again")
     else:
         label = _("Fetch all again")
@@ -280,8 +302,14 @@ def _extend_offer(files: Sequence[FileView]) -> ExtendOffer | None:
 # --- a line -------------------------------------------------------------------------------------
 
 
-def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine:
-    """A line as its page shows it. among: the number of lines of the job."""
+def _present_line(
+    item: ItemView, now: datetime, *, among: int, opened: Collection[int]
+) -> PresentedLine:
+    """A line as its page shows it. among: the number of lines of the job.
+
+    opened: positions of lines that are shown with all their stories.
+    """
+    folded = fold(item, among=among, opened=opened)
     handle = f"@{item.name}" if item.name else ""
     nickname = item.author.nickname if item.author else ""
     title = nickname or display_name(item.name, item.line)
@@ -313,7 +341,11 @@ def _present_line(item: ItemView, now: datetime, *, among: int) -> PresentedLine
         post_offered=item.error is not None and item.error.code == "not_a_story",
         retry_offered=item.retryable and among > 1,
         compact=item.state == ItemState.FAILED and among > _FEW_LINES,
-        tiles=tuple(present_tile(story, item, now) for story in item.stories),
+        among=among,
+        stories=folded.shown,
+        fold=folded.fold,
+        opened=folded.opened,
+        now=now,
     )
 
 

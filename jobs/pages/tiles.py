@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from jobs.models import Role, StoryKind
+from jobs.pages.addresses import file_address
+from jobs.pages.folding import cover
 from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, StoryView
 from jobs.queries.titles import display_name
 from jobs.states import ItemState
@@ -27,6 +29,7 @@ _SUFFIXES: Final = {
     "audio/mpeg": "MP3",
     "application/zip": "ZIP",
 }
+_ICONS: Final[Mapping[str, str]] = {StoryKind.VIDEO: "play", StoryKind.CAROUSEL: "carousel"}
 WARNINGS: Final = frozenset({"hevc", "odd_format", "no_sound", "watermarked"})
 """Labels a tile shows."""
 NOTES: Final = frozenset({"joined", "retagged"})
@@ -41,6 +44,11 @@ class DownloadLink:
     label: str
     aria_label: str
 
+    @property
+    def address(self) -> str:
+        """Where the file is."""
+        return file_address(self.file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerItem:
@@ -54,6 +62,26 @@ class ViewerItem:
     poster: FileView | None
     download: DownloadLink
     title: str
+
+    @property
+    def kind(self) -> str:
+        """`video` or `image`."""
+        return "video" if self.file.is_video else "image"
+
+    @property
+    def address(self) -> str:
+        """Where `file` is."""
+        return file_address(self.file)
+
+    @property
+    def share_address(self) -> str:
+        """Where `share` is."""
+        return file_address(self.share)
+
+    @property
+    def poster_address(self) -> str:
+        """Where `poster` is; "" without one."""
+        return file_address(self.poster) if self.poster else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,45 +117,61 @@ class Tile:
     coming: bool
     on_tiktok: bool
 
+    @property
+    def badge_icon(self) -> str:
+        """The icon beside `badge`."""
+        return _ICONS.get(self.story.kind, "photo")
+
+    @property
+    def cover_address(self) -> str:
+        """Where `cover` is; "" without one."""
+        return file_address(self.cover) if self.cover else ""
+
 
 def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
     """The tile of a story. item: the line it belongs to."""
-    saved = [media.file for media in story.media if media.file]
+    media = story.media
+    saved = [view.file for view in media if view.file]
     present = [file for file in saved if file.present]
-    removed = [file.removed_at for file in saved if file.removed_at]
     links = _download_links(story, present)
     coming = story.state == ItemState.QUEUED and item.open
     return Tile(
         story=story,
-        cover=_cover(story.media),
+        cover=cover(story),
         badge=_badge(story, saved),
         title=_title(story),
         size_bytes=sum(file.size_bytes for file in present),
         main=links[0] if links else None,
         more=tuple(link for link in links[1:] if len(present) == 1 or link.file.role != Role.MEDIA),
-        viewer_items=_viewer_items(story, item, links),
+        viewer_items=_viewer_items(media, story, item, links),
         labels=_labels(present, WARNINGS),
         notes=_labels(present, NOTES),
         missing=_missing(story) if saved and not coming else "",
         error=None if story.error and story.error.is_cancelled else story.error,
         expires_at=min((file.expires_at for file in present), default=None),
-        removed_at=max(removed) if removed and not present else None,
+        removed_at=removed_at(story),
         checked=bool(present) and all(file.checked for file in present),
         coming=coming,
         on_tiktok=story.is_on_tiktok(now),
     )
 
 
+def removed_at(story: StoryView) -> datetime | None:
+    """When the last media file of a story was deleted; None while any is present, or none was."""
+    latest: datetime | None = None
+    for file in story.files:
+        if file.role != Role.MEDIA or not 0 < file.position <= story.media_count:
+            continue
+        if file.removed_at is None:
+            return None
+        latest = file.removed_at if latest is None else max(latest, file.removed_at)
+    return latest
+
+
 def _labels(files: Sequence[FileView], wanted: frozenset[str]) -> tuple[str, ...]:
     """The wanted labels of the files, each once."""
     labels = (label for file in files for label in file.labels if label in wanted)
     return tuple(dict.fromkeys(labels))
-
-
-def _cover(media: Sequence[MediaView]) -> FileView | None:
-    """The first poster or picture that is present."""
-    files = (file for view in media for file in (view.poster, view.file))
-    return next((file for file in files if file and file.present and file.is_picture), None)
 
 
 def _title(story: StoryView) -> str:
@@ -164,10 +208,12 @@ def _missing(story: StoryView) -> str:
 
 
 def _viewer_items(
-    story: StoryView, item: ItemView, links: Sequence[DownloadLink]
+    views: Sequence[MediaView], story: StoryView, item: ItemView, links: Sequence[DownloadLink]
 ) -> tuple[ViewerItem, ...]:
-    """The present media of a story. links: at least those of its media."""
+    """The present media of a story. views: all of them; links: at least those of its media."""
     by_file = {link.file.id: link for link in links}
+    title = _viewer_title(story, item)
+    of = f"/{story.media_count}"
     converted = {
         file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
     }
@@ -177,19 +223,16 @@ def _viewer_items(
             share=converted.get(media.position, media.file),
             poster=media.poster if media.poster and media.poster.present else None,
             download=by_file[media.file.id],
-            title=_viewer_title(story, item, media.position),
+            title=f"{title} · {media.position}{of}" if story.media_count > 1 else title,
         )
-        for media in story.media
+        for media in views
         if media.file and media.file.present
     )
 
 
-def _viewer_title(story: StoryView, item: ItemView, position: int) -> str:
-    """`@nora · 2 photos · 2/2`."""
-    parts = [display_name(item.name, item.line), _title(story)]
-    if story.media_count > 1:
-        parts.append(f"{position}/{story.media_count}")
-    return " · ".join(parts)
+def _viewer_title(story: StoryView, item: ItemView) -> str:
+    """`@nora · 2 photos`; the place of each picture follows."""
+    return f"{display_name(item.name, item.line)} · {_title(story)}"
 
 
 # --- downloads ----------------------------------------------------------------------------------
@@ -198,12 +241,13 @@ def _viewer_title(story: StoryView, item: ItemView, position: int) -> str:
 def _download_links(story: StoryView, present: Sequence[FileView]) -> list[DownloadLink]:
     """Every download of a story, the most likely one first. present: its media files."""
     several = story.media_count > 1
+    posted = timezone.localtime(story.posted_at).strftime("%H:%M")
     links = []
     if several and story.zip and story.zip.present:
-        links.append(_link(story.zip, _("Download ZIP"), story))
-    links.extend(_link(file, _media_label(file, several=several), story) for file in present)
+        links.append(_link(story.zip, _("Download ZIP"), posted))
+    links.extend(_link(file, _media_label(file, several=several), posted) for file in present)
     links.extend(
-        _link(file, _extra_label(file, several=several), story)
+        _link(file, _extra_label(file, several=several), posted)
         for file in story.files
         if file.present and file.role not in {Role.MEDIA, Role.POSTER, Role.ZIP}
     )
@@ -227,8 +271,8 @@ def _extra_label(file: FileView, *, several: bool) -> str:
     return f"{kind}, {_suffix(file)}"
 
 
-def _link(file: FileView, label: str, story: StoryView) -> DownloadLink:
-    posted = timezone.localtime(story.posted_at).strftime("%H:%M")
+def _link(file: FileView, label: str, posted: str) -> DownloadLink:
+    """posted: the time of day its story was posted at, where the reader is."""
     aria_label = _("%(what)s, posted %(time)s") % {"what": label, "time": posted}
     return DownloadLink(file=file, label=label, aria_label=aria_label)
 

@@ -2,14 +2,15 @@
 
 from django.urls import path
 
-from jobs.pages import downloads, help_page, history, home, views
+from jobs.pages import downloads, help_page, history, home, job, views
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("history/", history.history, name="history"),
     path("help/", help_page.help_page, name="help"),
-    path("jobs/<uuid:job_id>/", views.job, name="job"),
-    path("jobs/<uuid:job_id>/progress/", views.job_fragment, name="job_fragment"),
+    path("jobs/<uuid:job_id>/", job.job, name="job"),
+    path("jobs/<uuid:job_id>/progress/", job.job_fragment, name="job_fragment"),
+    path("jobs/<uuid:job_id>/media.json", job.job_media, name="job_media"),
     path("jobs/<uuid:job_id>/code.svg", views.job_code, name="job_code"),
     path("jobs/<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/retry/", views.job_retry, name="job_retry"),

@@ -1,4 +1,4 @@
-"""One job's page and its buttons. Decisions are made elsewhere; a view finds rows and a template.
+"""The buttons of a job's page. Decisions are made elsewhere; a view finds rows and a template.
 
 Views are named as their addresses in `jobs.pages.urls`. A job of another user is a 404.
 """
@@ -15,7 +15,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -24,14 +23,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from jobs.errors import NothingToPack
 from jobs.files import deletion, lifetime
 from jobs.models import Artifact, Item, Job, Package, Role, Story
-from jobs.pages import presenter, qr
+from jobs.pages import folding, presenter, qr
 from jobs.pages.responses import error_words, uncached
 from jobs.queries import cards
 from jobs.queries.job_view import FileView, Snapshot
 from jobs.queries.snapshot import load_snapshot
 from jobs.queue import actions, erasure, resubmission
 from jobs.templatetags.words import when
-from jobs.upstream import breaker
 from jobs.wording import size
 from jobs.zips import contents, packing
 from stories.errors import StoriesError
@@ -58,34 +56,7 @@ def _snapshot(request: HttpRequest, job_id: UUID) -> Snapshot:
     return snapshot
 
 
-# --- the page -----------------------------------------------------------------------------------
-
-
-@login_required
-@require_safe
-def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The page of a job, from queued to its results. `?show=` filters its lines by state."""
-    page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
-    address = settings.STORYKEEP.absolute_url_for(request, request.path)
-    context = {
-        "page": page,
-        "breaker": breaker.open_state(),
-        "address": "" if qr.is_local(address) else address,
-    }
-    return uncached(render(request, "jobs/job.html", context))
-
-
-@login_required
-@require_safe
-def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The part of the job's page that changes; 304 while it does not."""
-    page = presenter.present(_snapshot(request, job_id), show=request.GET.get("show", ""))
-    unchanged = get_conditional_response(request, etag=page.etag)
-    if unchanged is not None:
-        return uncached(unchanged)
-    response = render(request, "jobs/_job.html", {"page": page})
-    response.headers["ETag"] = page.etag
-    return uncached(response)
+# --- its QR code ---------------------------------------------------------------------------------
 
 
 @login_required
@@ -247,7 +218,8 @@ def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Ask first, then delete the job's files; its record stays."""
     job = _owned_job(request, job_id)
     snapshot = _snapshot(request, job_id)
-    return _delete_files(request, snapshot, snapshot.present, job.artifacts.all())
+    back = reverse("job", args=[job.pk])
+    return _delete_files(request, snapshot, snapshot.present, job.artifacts.all(), back=back)
 
 
 @login_required
@@ -264,7 +236,7 @@ def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
         if file.role != Role.POSTER
     ]
     rows = story.artifacts.all()
-    return _delete_files(request, snapshot, files, rows, anchor=f"#story-{story.pk}")
+    return _delete_files(request, snapshot, files, rows, back=folding.story_address(story))
 
 
 def _delete_files(
@@ -272,13 +244,12 @@ def _delete_files(
     snapshot: Snapshot,
     files: Sequence[FileView],
     rows: QuerySet[Artifact],
-    anchor: str = "",
+    back: str,
 ) -> HttpResponse:
-    """Ask whether to delete, or delete and redirect to the job's page.
+    """Ask whether to delete, or delete and redirect to `back`, a place on the job's page.
 
     files: those counted in words; rows: those deleted, with previews and ZIPs.
     """
-    back = reverse("job", args=[snapshot.id]) + anchor
     size_bytes = sum(file.size_bytes for file in files)
     if not files:
         messages.info(request, _("There are no files here any more."))
@@ -290,7 +261,7 @@ def _delete_files(
         messages.success(request, sentence % {"n": len(files), "size": size(size_bytes)})
     else:
         context = {
-            "title": presenter.present(snapshot).title,
+            "title": presenter.title_of(snapshot.items),
             "files": len(files),
             "size_bytes": size_bytes,
             "back": back,

@@ -9,7 +9,7 @@ fingerprint, which costs one more poll, but one that is older would be served fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -47,7 +47,7 @@ class Fingerprint:
     file's time is over.
     revision: changes with `etag`, and with the seconds left of lines that run; for kept answers.
     head: digest of the job's own row, its ZIPs, the states of its lines and its place in the queue.
-    lines: item id → digest of the line's row, stories, files and progress.
+    lines: item id → digest of the line's row, stories, files and, while it runs, progress.
     now: the moment at which files were held to be past their time or not.
     reports: item id (text) → progress read with it; {} unless a line runs.
     queue_position: as in Snapshot.
@@ -86,7 +86,7 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
         owned = owned or kind == _KIND_JOB
     if not owned or not states:
         return None
-    running = ItemState.RUNNING in states.values()
+    running = {_uuid(key) for key, state in states.items() if state == ItemState.RUNNING}
     reports = progress.read(job_id) if running else {}
     position = None
     if job_state(states.values()) == ItemState.QUEUED:
@@ -94,7 +94,8 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
     return _combined(
         # The lines' ids, so that one that went is missed; their states are in the head's words.
         head=[*sorted(texts[arguments["job"]]), *sorted(f"{i} {s}" for i, s in states.items())],
-        lines={key if isinstance(key, UUID) else UUID(key): texts[key] for key in states},
+        lines={_uuid(key): texts[key] for key in states},
+        running=running,
         reports=reports,
         now=now,
         queue_position=position,
@@ -105,17 +106,22 @@ def _combined(
     *,
     head: Sequence[str],
     lines: Mapping[UUID, Sequence[str]],
+    running: Collection[UUID],
     reports: Mapping[str, ItemProgress],
     now: datetime,
     queue_position: int | None,
 ) -> Fingerprint:
     reader = f"{SHAPE} {get_language()}"
+    shown = {item_id: _shown(reports.get(str(item_id))) for item_id in lines}
+    # Of a line that is settled a report says nothing that a page shows, and it is not read any more
+    # once no line runs: else all of them would look changed then.
     line_digests = {
-        item_id: _digest([reader, _shown(reports.get(str(item_id))), *sorted(texts)])
+        item_id: _digest([reader, shown[item_id] if item_id in running else "", *sorted(texts)])
         for item_id, texts in lines.items()
     }
     head_digest = _digest([reader, str(queue_position), *head])
-    whole = _digest([head_digest, *sorted(line_digests.values())])
+    reported = sorted(f"{item_id} {text}" for item_id, text in shown.items())
+    whole = _digest([head_digest, *sorted(line_digests.values()), *reported])
     seconds_left = (
         f"{item_id} {math.ceil(report.eta_s)}"
         for item_id, report in sorted(reports.items())
@@ -130,6 +136,11 @@ def _combined(
         reports=reports,
         queue_position=queue_position,
     )
+
+
+def _uuid(key: Any) -> UUID:
+    """An id as databases return it: SQLite as text."""
+    return key if isinstance(key, UUID) else UUID(key)
 
 
 def _shown(report: ItemProgress | None) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import conditional_escape, format_html
@@ -23,6 +25,12 @@ for _filter in (size, span, age, iso, absolute):
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A decorative picture from icons.svg; the words beside it carry the meaning."""
+    return _icon(name, settings.STATIC_URL)
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, static_url: str) -> SafeString:
+    """The picture's HTML. static_url: on which `static` depends."""
     return format_html(
         '<svg aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name
     )
@@ -36,16 +44,23 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     """
     if moment is None:
         return SafeString("")
-    text = absolute(moment)
     if style == "day":
         text = formats.date_format(timezone.localtime(moment), "j F Y")
-    if style in {"time", "near"}:
-        text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
-    if style == "near":
-        days = (timezone.localdate(moment) - timezone.localdate()).days
-        around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
-        text = f"{around[days]} {text}".strip() if days in around else absolute(moment)
+    elif style in {"time", "near"}:
+        text = _time(moment, near=style == "near")
+    else:
+        text = absolute(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
+
+
+def _time(moment: datetime, *, near: bool) -> str:
+    """The time of day. near: with "yesterday" or "tomorrow", or the date where it is neither."""
+    around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
+    days = (timezone.localdate(moment) - timezone.localdate()).days if near else 0
+    if days not in around:
+        return absolute(moment)
+    text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
+    return f"{around[days]} {text}".strip()
 
 
 @register.simple_tag

@@ -113,6 +113,9 @@ def stack(chromium: Browser) -> Iterator[Stack]:
         slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
     gallery = tiktok.account("long.gallery", nickname="Long Gallery")
     gallery.carousel(12, size=(90, 160), caption="twelve of them")
+    busy = tiktok.account("busy.bakery", nickname="Busy Bakery")
+    for number in range(64):
+        busy.photo(size=(90, 160), caption=f"loaf {number}")
     port = free_port()
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("STORYKEEP_")

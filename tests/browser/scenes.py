@@ -396,6 +396,26 @@ def crowd(owner: User) -> Job:
     return job
 
 
+def folded(owner: User) -> Job:
+    """Many accounts with more stories each than a page shows at once."""
+    job = _job(owner, settled_at=timezone.now())
+    for number in range(16):
+        item = _item(job, f"account{number:02}", f"Account {number}", ItemState.DONE)
+        for place in range(20):
+            have = 1 if place < 6 else 0
+            add_story(item, StoryKind.PHOTO, hours_ago=20 - place / 2, have=have)
+    return job
+
+
+def one_long(owner: User) -> Job:
+    """One account with more stories than a page shows at once."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(job, "busy.bakery", "Busy Bakery", ItemState.DONE)
+    for place in range(66):
+        add_story(item, StoryKind.PHOTO, hours_ago=20 - place / 5)
+    return job
+
+
 SCENES: dict[str, Callable[[User], Job]] = {
     "done": done,
     "many": many,
@@ -416,4 +436,6 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "long-names": long_names,
     "fifty": fifty,
     "crowd": crowd,
+    "folded": folded,
+    "one-long": one_long,
 }

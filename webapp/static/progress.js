@@ -1,4 +1,5 @@
-// A page while things happen: fetches the fragment and changes only what differs.
+// A page while things happen: fetches the fragment, of which the server leaves out what this page
+// holds, and changes only what differs. And lines that show a part of their stories: their rest.
 "use strict";
 
 (() => {
@@ -7,12 +8,14 @@
   const lost = document.getElementById("connection");
   const address = root.dataset.fragment;
   const { storykeep } = window;
+  const HELD_BYTES = 6000; // of a request's header; proxies take 8 KiB of one
   const FAST_MS = 700;
   const SLOW_MS = 8000;
   const LONGEST_MS = 60000;
   const every = Number(root.dataset.every) || 0;
   const started = Date.now();
   let tag = root.dataset.etag || "";
+  let opening = new Set(); // positions of lines whose rest is asked for
   let timer = 0;
   let busy = false;
   let request = new AbortController();
@@ -73,7 +76,11 @@
     }
   };
 
+  // Left out by the server, for this page has it as it is.
+  const SAME = "[data-same]";
+
   const morph = (from, to) => {
+    if (from.nodeType === Node.ELEMENT_NODE && to.matches(SAME)) return;
     if (from.nodeType !== Node.ELEMENT_NODE) {
       if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
       return;
@@ -85,7 +92,10 @@
 
   const swap = (html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html").getElementById(root.id);
-    if (!fresh) return false;
+    if (!fresh) return "signed-out"; // a page that is not ours, with a status as if it were
+    for (const same of fresh.querySelectorAll(SAME)) {
+      if (!document.getElementById(same.id)) return "lacking";
+    }
     const held = root.contains(document.activeElement);
     morph(root, fresh);
     if (held && !root.contains(document.activeElement)) {
@@ -94,7 +104,30 @@
     }
     count();
     document.dispatchEvent(new Event("storykeep:fresh"));
-    return true;
+    return "ok";
+  };
+
+  // --- what this page holds ------------------------------------------------------------------
+
+  // Of the tiles only those of lines that are about to change: the others come with their line or
+  // not at all.
+  const changing = (line) =>
+    line.matches(".queued, .running") || opening.has(line.querySelector("[data-fold]")?.dataset.fold);
+  const holds = () => {
+    const lines = [...root.querySelectorAll(".line[data-tag]")];
+    const tiles = lines
+      .filter(changing)
+      .flatMap((line) => [...line.querySelectorAll(".tile[data-tag]")]);
+    const tags = [...lines, ...tiles].map((node) => node.dataset.tag).join(" ");
+    // A tag that is cut in two is nobody's.
+    return tags ? { "Storykeep-Holds": tags.slice(0, HELD_BYTES) } : {};
+  };
+
+  const where = () => {
+    const opened = [...root.querySelectorAll(".line[data-all]")].map(({ dataset }) => dataset.all);
+    const all = [...new Set([...opened, ...opening])].sort((a, b) => a - b).join(",");
+    if (!all) return address;
+    return `${address}${address.includes("?") ? "&" : "?"}all=${all}`;
   };
 
   // --- when to ask ---------------------------------------------------------------------------
@@ -122,12 +155,17 @@
     way.hidden = outcome !== "signed-out";
   };
 
-  const ask = async () => {
+  let asked = where(); // what `tag` is about
+
+  const ask = async (whole = false) => {
     if (busy || over) return;
     busy = true;
     request = new AbortController();
-    const came = await storykeep.ask(address, {
-      headers: tag ? { "If-None-Match": tag } : {},
+    const now = where();
+    const headers = whole ? {} : holds();
+    if (tag && now === asked && !whole) headers["If-None-Match"] = tag;
+    const came = await storykeep.ask(now, {
+      headers,
       cache: "no-store",
       signal: request.signal,
       page: true,
@@ -138,19 +176,25 @@
       return;
     }
     let { outcome } = came;
-    // A page that is not ours, with a status as if it were.
-    if (outcome === "ok" && !swap(await new Blob(came.body).text())) outcome = "signed-out";
+    if (outcome === "ok") outcome = swap(await new Blob(came.body).text());
+    if (outcome === "lacking" && !whole) {
+      ask(true); // something else took from the page what it said it holds
+      return;
+    }
     if (outcome === "ok" || outcome === "unchanged") {
       if (outcome === "ok") tag = came.answer.headers.get("ETag") || "";
+      asked = now;
       failures = 0;
       pause_ms = 0;
       storykeep.letIn();
       tell("");
+      answered(true);
       plan();
       return;
     }
     failures += 1;
     pause_ms = came.wait_ms;
+    answered(false);
     // Forgotten in another tab, or signed out: the server says it best, in a page of its own. Not
     // under somebody's eyes: a film or a sheet that is open goes on.
     // And a refusal by its status may be of this request alone: a page that came just now waits.
@@ -163,6 +207,55 @@
     if (outcome === "gone") outcome = "trouble";
     if (outcome === "signed-out" || failures > 1) tell(outcome);
     plan();
+  };
+
+  // --- the rest of a line --------------------------------------------------------------------
+
+  let waiting = []; // who is told when the next answer is here
+  const answered = (well) => {
+    const all = waiting;
+    waiting = [];
+    for (const done of all) done(well);
+  };
+  const answer = () => new Promise((done) => waiting.push(done));
+
+  // Has a line show all its stories; resolves to whether it does. `fold`: its "Show all".
+  const unfold = async (fold) => {
+    const place = fold.dataset.fold;
+    fold.setAttribute("aria-busy", "true");
+    opening.add(place);
+    if (busy) await answer(); // one that may not have asked for it
+    if (fold.isConnected) {
+      ask();
+      await answer();
+    }
+    opening.delete(place);
+    fold.removeAttribute("aria-busy");
+    return !fold.isConnected;
+  };
+
+  root.addEventListener("click", async (event) => {
+    const fold = event.target.closest("[data-fold]");
+    if (!fold || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    if (fold.hasAttribute("aria-busy")) return;
+    const line = fold.closest(".line");
+    const shown = line.querySelectorAll(".tile").length;
+    if (await unfold(fold)) line.querySelectorAll(".tile")[shown]?.focus({ preventScroll: true });
+    else location.assign(fold.href); // as without a script: a page says best what is wrong
+  });
+
+  // A link to a story that is not shown: the server knows its line.
+  const seek = async () => {
+    const [, story] = location.hash.match(/^#story-([\da-f-]{36})$/) || [];
+    if (!story || document.getElementById(`story-${story}`) || !root.querySelector("[data-fold]")) return;
+    const came = await storykeep.ask(`${where()}${where().includes("?") ? "&" : "?"}story=${story}`, {
+      headers: holds(),
+      cache: "no-store",
+      page: true,
+    });
+    if (came.outcome !== "ok" || swap(await new Blob(came.body).text()) !== "ok") return;
+    document.getElementById(`story-${story}`)?.scrollIntoView();
   };
 
   // After a sleep, a request from before it may never be answered: it makes room for another.
@@ -198,6 +291,9 @@
     count();
   });
 
+  window.storykeep.unfold = unfold;
+
   count();
+  seek();
   plan();
 })();

@@ -105,8 +105,10 @@
     const got = [];
     let bytes = 0;
     let ready = 0;
+    let out = false; // signed out: the others will be told the same
+    const over = () => signal.aborted || out;
     const tell = () => {
-      if (signal.aborted) return;
+      if (over()) return;
       if (total) bar.value = Math.min(100, (100 * bytes) / total);
       counted = say("ready", round.length, {
         done: number.format(ready),
@@ -133,9 +135,11 @@
             tell();
           },
         });
-        if (signal.aborted) return;
+        if (over()) return;
         if (came.outcome === "signed-out") {
-          stop.abort(); // the others would be told the same
+          // The others are not aborted: Chromium makes an error of its own, about origins, of a
+          // redirect that meets an abort on its way.
+          out = true;
           askToSignIn();
           return;
         }
@@ -146,7 +150,7 @@
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (signal.aborted) return;
+    if (over()) return;
     bar.hidden = true;
     offerInstead("lost", round.filter((_, place) => !got[place]));
     // The sizes as they came, for the page's may be old.
@@ -339,12 +343,29 @@
     one: (button) => [button],
   };
 
+  // Of a job with lines that show a part of their stories, the server knows all files.
+  const openJob = async () => {
+    const { media } = document.getElementById("job").dataset;
+    if (!document.querySelector("#job [data-fold]")) {
+      open(wants(chosen.job()));
+      return;
+    }
+    const came = await ask(media);
+    if (came.outcome !== "ok") {
+      location.reload(); // a page says best what is wrong
+      return;
+    }
+    const { files: all } = JSON.parse(await new Blob(came.body).text());
+    open(all.map(([url, bytes]) => ({ url, bytes })));
+  };
+
   document.addEventListener(
     "click",
     (event) => {
       const button = event.target.closest("[data-share-of]");
       if (button) {
-        open(wants(chosen[button.dataset.shareOf](button)));
+        if (button.dataset.shareOf === "job") openJob();
+        else open(wants(chosen[button.dataset.shareOf](button)));
         return;
       }
       // In an installed app on iOS a download is a dead end without a way back.

@@ -13,8 +13,18 @@
   const back = dialog.querySelector("[data-back]");
   const next = dialog.querySelector("[data-next]");
   const rtl = document.documentElement.dir === "rtl";
-  let links = [];
+  let links = []; // and a "Show all" in the place of pictures that are not in the page yet
   let at = 0;
+  let loading = false;
+
+  // Of several pictures of a story the first is in the list, too: looked at once.
+  const gather = () => {
+    const all = [...document.querySelectorAll('a[data-view], a[data-fold]:not([data-pictures="0"])')];
+    return [...new Map(all.reverse().map((one) => [one.href, one])).values()].reverse();
+  };
+  const weigh = (some) =>
+    some.reduce((sum, { dataset }) => sum + (dataset.fold ? Number(dataset.pictures) : 1), 0);
+  const find = (href) => links.findIndex((one) => one.href === href);
 
   const empty = () => {
     for (const old of stage.querySelectorAll("video, img")) {
@@ -64,7 +74,7 @@
     const told = link.closest(".tile")?.querySelectorAll(".posted, .caption, .clocks") || [];
     facts.replaceChildren(...[...told].map((one) => one.cloneNode(true)));
     facts.scrollTop = 0;
-    place.textContent = `${at + 1} / ${links.length}`;
+    place.textContent = `${weigh(links.slice(0, at)) + 1} / ${weigh(links)}`;
     save.href = link.dataset.save;
     share.dataset.share = link.dataset.share;
     share.dataset.bytes = link.dataset.bytes;
@@ -74,22 +84,37 @@
     next.setAttribute("aria-disabled", at === links.length - 1);
   };
 
-  const step = (by) => {
-    const to = at + by;
-    if (to >= 0 && to < links.length) show(to);
+  // Goes to a place in the list, seen from `by` (1: from before it). Where a line shows a part of
+  // its pictures, the others are fetched first.
+  const go = async (to, by) => {
+    if (loading || to < 0 || to >= links.length) return;
+    if (!links[to].dataset.fold) {
+      show(to);
+      return;
+    }
+    loading = true;
+    const before = links[to - 1]?.href;
+    const after = links[to + 1]?.href;
+    const here = links[at].href;
+    const came = await window.storykeep.unfold(links[to]);
+    loading = false;
+    if (!dialog.open || !came) return;
+    links = gather();
+    at = Math.max(0, find(here));
+    if (by > 0) go(before === undefined ? 0 : find(before) + 1, by);
+    else go(after === undefined ? links.length - 1 : find(after) - 1, by);
   };
+  const step = (by) => go(at + by, by);
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-view]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    // Of several pictures the first is in the list, too: looked at once.
-    const all = [...document.querySelectorAll("a[data-view]")];
-    links = [...new Map(all.reverse().map((one) => [one.href, one])).values()].reverse();
+    links = gather();
     dialog.showModal();
     // The phone's back gesture closes the viewer instead of leaving the page.
     history.pushState({ viewer: true }, "");
-    show(links.findIndex((one) => one.href === link.href));
+    show(find(link.href));
   });
 
   dialog.addEventListener("close", () => {
@@ -112,8 +137,8 @@
     if (event.target.nodeName === "VIDEO") return; // there the arrows seek
     if (event.key === "ArrowRight") step(rtl ? -1 : 1);
     else if (event.key === "ArrowLeft") step(rtl ? 1 : -1);
-    else if (event.key === "Home") show(0);
-    else if (event.key === "End") show(links.length - 1);
+    else if (event.key === "Home") go(0, 1);
+    else if (event.key === "End") go(links.length - 1, -1);
     else return;
     event.preventDefault();
   });

@@ -214,6 +214,20 @@ def test_progress_changes_its_line_and_seconds_left_the_revision_alone(
     assert more.etag != later.etag
 
 
+def test_a_settled_line_stays_as_it_is_when_its_last_report_is_not_read_any_more(
+    redis_reports: Report,
+) -> None:
+    job = make_small_job()
+    settled = job.items.get(position=2)
+    job.items.filter(position=1).update(state=S.RUNNING)
+    redis_reports({str(settled.pk): ItemProgress(phase="saving", found=7)})
+    before = take(job)
+    redis_reports({})
+    after = take(job)
+    assert after.lines[settled.pk] == before.lines[settled.pk]
+    assert after.etag != before.etag, "the API shows how many were found"
+
+
 def test_nobody_else_has_one() -> None:
     job = make_small_job()
     for stranger in (make_user("bob"), make_user("admin", is_superuser=True), AnonymousUser()):

@@ -1,0 +1,184 @@
+"""One job's page, and its fragment: the part that changes, of which a page gets what it lacks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
+from django.views.decorators.http import require_safe
+
+from jobs.models import Story
+from jobs.pages import presenter, qr
+from jobs.pages.presenter import JobPage
+from jobs.pages.rendering import LineRenderer, Reader, held_tags, positions
+from jobs.pages.responses import uncached
+from jobs.pages.tiles import present_tile
+from jobs.queries import fingerprint
+from jobs.queries.fingerprint import Fingerprint
+from jobs.queries.snapshot import load_snapshot
+from jobs.upstream import breaker
+
+_NO_JOB: Final = "no such job"
+_FOREVER: Final = 10**12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What of a job is asked for. show: the state whose lines are shown, "" for all.
+
+    opened: positions of lines that are shown with all their stories.
+    """
+
+    show: str
+    opened: frozenset[int]
+
+    @classmethod
+    def of(cls, request: HttpRequest, job_id: UUID) -> _Wish:
+        """From `?show=`, `?all=2,7` and `?story=`, the id of a story whose line is to be whole."""
+        opened = positions(request.GET.get("all", ""))
+        if "story" in request.GET:
+            opened |= _line_of(request, job_id, request.GET["story"])
+        return cls(show=request.GET.get("show", ""), opened=opened)
+
+
+def _line_of(request: HttpRequest, job_id: UUID, story_id: str) -> frozenset[int]:
+    """The position of the line a story belongs to; nothing for one that is not in this job."""
+    try:
+        key = UUID(story_id)
+    except ValueError:
+        return frozenset()
+    stories = Story.objects.visible_to(request.user).filter(pk=key, item__job_id=job_id)
+    return frozenset(stories.values_list("item__position", flat=True))
+
+
+def _fingerprint(request: HttpRequest, job_id: UUID) -> Fingerprint:
+    taken = fingerprint.take(job_id, request.user)
+    if taken is None:
+        raise Http404(_NO_JOB)
+    return taken
+
+
+def _query(page: JobPage) -> str:
+    """The end of an address that shows the page as it is: `?show=done&all=2,7`, or ""."""
+    show = f"show={page.shown_state}" if page.shown_state else ""
+    opened = sorted(line.item.position for line in page.lines if line.opened)
+    whole = f"all={','.join(map(str, opened))}" if opened else ""
+    return f"?{'&'.join(filter(None, (show, whole)))}" if show or whole else ""
+
+
+def _state_of(taken: Fingerprint, reader: Reader, wish: _Wish) -> str:
+    """The first part of the page's tag: a digest of what it shows, but for clocks that run out."""
+    content = repr((taken.etag, reader, wish)).encode()
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _etag(state: str, page: JobPage) -> str:
+    """A weak entity tag: the state, and the moment from which the same state looks different."""
+    until = page.next_leaves_at
+    return f'W/"{state}-{math.ceil(until.timestamp()) if until else _FOREVER}"'
+
+
+def _unchanged(request: HttpRequest, state: str, taken: Fingerprint) -> HttpResponse | None:
+    """304 where the request names a tag of this state whose moment has not come.
+
+    So nothing is loaded to find out, and no query is made.
+    """
+    for etag in parse_etags(request.headers.get("If-None-Match", "")):
+        named, _, until = etag.removeprefix("W/").strip('"').partition("-")
+        if named == state and until.isdecimal() and taken.now.timestamp() < int(until):
+            response: HttpResponse | None = get_conditional_response(request, etag=etag)
+            if response is not None:
+                response.headers["ETag"] = etag
+            return response
+    return None
+
+
+@login_required
+@require_safe
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The page of a job, from queued to its results.
+
+    `?show=` filters its lines by state. A line with very many stories shows some of them, unless
+    `?all=` has its position or `?story=` the id of one of them.
+    """
+    wish = _Wish.of(request, job_id)
+    taken = _fingerprint(request, job_id)
+    reader = Reader.of(request)
+    address = settings.STORYKEEP.absolute_url_for(request, request.path)
+    context = _context(request, job_id, taken, reader, wish) | {
+        "breaker": breaker.open_state(),
+        "address": "" if qr.is_local(address) else address,
+    }
+    return uncached(render(request, "jobs/job.html", context))
+
+
+@login_required
+@require_safe
+def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The part of the job's page that changes; 304 while it does not.
+
+    Lines and tiles whose tags the request names are empty elements with `data-same`. The entity
+    tag stands for the state they show together, whoever needs how much of it.
+    """
+    wish = _Wish.of(request, job_id)
+    taken = _fingerprint(request, job_id)
+    reader = Reader.of(request)
+    unchanged = _unchanged(request, _state_of(taken, reader, wish), taken)
+    if unchanged is not None:
+        return uncached(unchanged)
+    context = _context(request, job_id, taken, reader, wish, held_tags(request))
+    response = render(request, "jobs/_job.html", context)
+    response.headers["ETag"] = context["etag"]
+    return uncached(response)
+
+
+def _context(
+    request: HttpRequest,
+    job_id: UUID,
+    taken: Fingerprint,
+    reader: Reader,
+    wish: _Wish,
+    held: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """What `jobs/_job.html` shows. Raises Http404 when the job was forgotten since `taken`."""
+    snapshot = load_snapshot(job_id, request.user, fingerprint=taken)
+    if snapshot is None:
+        raise Http404(_NO_JOB)
+    page = presenter.present(snapshot, taken.now, show=wish.show, opened=wish.opened)
+    renderer = LineRenderer(page=page, reader=reader, digests=taken.lines, held=held)
+    return {
+        "page": page,
+        "etag": _etag(_state_of(taken, reader, wish), page),
+        "lines": renderer.lines(),
+        "query": _query(page),
+    }
+
+
+@login_required
+@require_safe
+def job_media(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Every picture and video of a job that can be downloaded, also of lines that are folded.
+
+    JSON for a phone's Share button: {"files": [[address, bytes], …]} in the order of the page.
+    """
+    snapshot = load_snapshot(job_id, request.user)
+    if snapshot is None:
+        raise Http404(_NO_JOB)
+    now = timezone.now()
+    files = [
+        (viewer_item.share_address, viewer_item.share.size_bytes)
+        for item in snapshot.items
+        for story in item.stories
+        for viewer_item in present_tile(story, item, now).viewer_items
+    ]
+    return uncached(JsonResponse({"files": list(dict.fromkeys(files))}))

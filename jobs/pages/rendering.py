@@ -1,0 +1,168 @@
+"""Lines of a job's page as HTML: rendered once, kept, and sent to those who do not hold them yet.
+
+Everything that a line shows goes into a short tag. A page has the tags of its lines and tiles; its
+poll names those it holds, and is answered with an empty element, `data-same`, in the place of each
+that still looks like that. HTML that is kept holds no secret: the forms of a job are one form with
+one CSRF token in its head, and the buttons in its lines name that form.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.template import Context
+from django.template.loader import get_template
+from django.urls import get_script_prefix, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+from jobs.pages.presenter import JobPage, PresentedLine
+from jobs.pages.tiles import present_tile
+from jobs.queries.fingerprint import SHAPE
+from jobs.queries.job_view import StoryView
+from jobs.queries.kept import KeptAnswers
+
+HELD_HEADER: Final = "Storykeep-Holds"
+"""Request header of a poll: tags of the lines and tiles the page has, separated by spaces."""
+MAX_HELD: Final = 2000
+"""Tags that are read of that header, at most."""
+_TAG: Final = re.compile(r"[\w-]{10}")
+_DIGEST_BYTES: Final = 7  # ten letters; of one page's lines no two are alike by chance
+
+KEPT_BYTES: Final = 6 * 1024 * 1024
+"""Bytes of lines and tiles that this process keeps: some sixteen jobs of twenty accounts."""
+_kept: Final = KeptAnswers(KEPT_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What HTML depends on beside the job. day: the date where the reader is, for "yesterday".
+
+    prefix: where the site lies below its host.
+    """
+
+    user_id: str
+    language: str
+    zone: str
+    day: str
+    prefix: str
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Reader:
+        """The person who asked, with the language and the time zone active now."""
+        return cls(
+            user_id=str(request.user.pk),
+            language=get_language() or "",
+            zone=str(timezone.get_current_timezone()),
+            day=timezone.localdate().isoformat(),
+            prefix=get_script_prefix(),
+        )
+
+
+def held_tags(request: HttpRequest) -> frozenset[str]:
+    """The tags of lines and tiles the page says it has."""
+    words = request.headers.get(HELD_HEADER, "").split(maxsplit=MAX_HELD)
+    return frozenset(word for word in words if _TAG.fullmatch(word))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRenderer:
+    """Makes the HTML of a page's lines for one reader.
+
+    digests: of everything a line's snapshot shows, by its id. held: tags the reader has already.
+    """
+
+    page: JobPage
+    reader: Reader
+    digests: Mapping[UUID, str]
+    held: frozenset[str] = frozenset()
+
+    def lines(self) -> list[SafeString]:
+        """Every line that is shown, in order: its HTML, or an empty element when it is held."""
+        return [self._line(line) for line in self.page.shown_lines]
+
+    def _line(self, line: PresentedLine) -> SafeString:
+        tag = self._line_tag(line)
+        if tag in self.held:
+            return format_html('<section id="line-{}" data-same></section>', line.item.id)
+        if self.held or line.item.open:  # of its tiles, some may be held; and it changes soon
+            return self._assembled(line, tag)
+        return self._kept("line", line.item.id, tag, lambda: self._assembled(line, tag))
+
+    def _assembled(self, line: PresentedLine, tag: str) -> SafeString:
+        fold_address = ""
+        if line.fold:
+            shown = self.page.shown_state
+            query = f"?{f'show={shown}&' if shown else ''}all={line.item.position}"
+            fold_address = f"{reverse('job', args=[self.page.job.id])}{query}#line-{line.item.id}"
+        return _render(
+            "jobs/_line.html",
+            line=line,
+            item=line.item,
+            tag=tag,
+            tiles=[self._tile(story, line) for story in line.stories],
+            fold_address=fold_address,
+        )
+
+    def _tile(self, story: StoryView, line: PresentedLine) -> SafeString:
+        left = story.leaves_at is not None and story.leaves_at <= line.now
+        item = line.item
+        tag = _tag(self.reader, story, left, item.name, item.line, item.open)
+        if tag in self.held:
+            return format_html('<li id="story-{}" data-same></li>', story.id)
+        return self._kept(
+            "tile",
+            story.id,
+            tag,
+            lambda: _render("jobs/_tile.html", tile=present_tile(story, item, line.now), tag=tag),
+        )
+
+    def _kept(
+        self, kind: str, row_id: UUID, tag: str, make: Callable[[], SafeString]
+    ) -> SafeString:
+        """The HTML kept for this reader under the tag, else that of `make`, kept from now on."""
+        key = (kind, row_id, self.reader)
+        kept = _kept.get(key, tag)
+        if kept is not None:
+            return mark_safe(kept.decode())  # a template of ours made it
+        made = make()
+        _kept.put(key, tag, made.encode())
+        return made
+
+    def _line_tag(self, line: PresentedLine) -> str:
+        """A tag of everything the line shows. What its snapshot holds is in its digest; the rest
+        depends on the lines beside it, on the reader and on the time."""
+        error = line.item.error
+        passed = bool(error and error.retry_at and error.retry_at <= line.now)
+        stories = line.item.stories
+        left = sum(story.leaves_at is not None and story.leaves_at <= line.now for story in stories)
+        beside = (line.among, line.hint, line.left_out, line.opened, self.page.shown_state)
+        digest = self.digests[line.item.id]
+        return _tag(self.reader, digest, line.summary, passed, left, beside)
+
+
+def _tag(*parts: object) -> str:
+    content = repr((SHAPE, *parts)).encode(errors="replace")
+    return urlsafe_b64encode(blake2b(content, digest_size=_DIGEST_BYTES).digest())[:10].decode()
+
+
+def _render(template: str, **context: object) -> SafeString:
+    # Without a request: its context processors would run for each tile, and what is kept must not
+    # know who asked.
+    html: SafeString = get_template(template).template.render(Context(context))  # type: ignore[attr-defined]
+    return html
+
+
+def positions(text: str) -> frozenset[int]:
+    """The positions of lines named in `?all=2,7`; what is no number is left out."""
+    parts: Iterable[str] = text.split(",", maxsplit=MAX_HELD)[:MAX_HELD]
+    return frozenset(int(part) for part in parts if part.isascii() and part.isdigit())
