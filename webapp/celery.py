@@ -20,7 +20,7 @@ from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
 from jobs.queue import messages
-from webapp.processes import side_queue
+from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -95,6 +95,12 @@ def _fetch_next_message(**_: Any) -> None:
         # long a moment depends on how busy the other threads are. A poll too many costs nothing.
         for delay_s in POLL_DELAYS_S:
             loop.call_soon(loop.call_later, delay_s, int)
+
+
+@signals.task_postrun.connect
+def _note_end(**_: Any) -> None:
+    """Have memory that a line took given back soon, by the worker's own loop."""
+    memory.work_ended()
 
 
 @signals.worker_shutting_down.connect

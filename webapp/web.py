@@ -9,7 +9,6 @@ stands alone, in a container, watches itself and is started again by the engine
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from types import FrameType
@@ -20,7 +19,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from webapp.processes import gunicorn as settings
-from webapp.processes import listening, pulse, request_head
+from webapp.processes import listening, memory, pulse, request_head
 
 
 class Server(ThreadWorker):  # type: ignore[misc]  # the library has no types
@@ -66,8 +65,7 @@ class Site:
         from webapp.wsgi import application, warm_up
 
         warm_up()
-        gc.collect()
-        gc.freeze()
+        memory.freeze()
         return application
 
 

@@ -52,7 +52,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
     from stories.http.network_backend import limit_tls_buffers
     from webapp.celery import app
     from webapp.consumer import PulsingConsumer, takes_messages
-    from webapp.processes import pulse
+    from webapp.processes import memory, pulse
 
     limit_tls_buffers()
     pulse.begin(pulse_fd)
@@ -71,6 +71,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
             if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
                 pulse.beat()
                 heartbeats.beat(name)
+            memory.give_back()
 
         def stop(self, parent: Any) -> None:
             self.entry.cancel()
@@ -94,6 +95,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
         without_mingle=True,
         without_heartbeat=True,
     )
+    memory.freeze()
     worker.start()
     return int(worker.exitcode or 0)
 
