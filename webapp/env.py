@@ -194,6 +194,12 @@ class Env(BaseModel):
     fetch_concurrency: int = Field(
         24, ge=1, le=256, description="Parallel file transfers per worker."
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Worker processes that `up` runs; containers are scaled instead.",
+    )
     item_concurrency: int = Field(10, ge=1, le=64, description="Lines one worker works on at once.")
     batch_max: int = Field(50, ge=1, le=10_000, description="Most lines in one job.")
     file_max: Size = Field(

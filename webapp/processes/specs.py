@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -115,12 +115,20 @@ def web(env: Env) -> ProcessSpec:
 
 
 def worker(env: Env) -> ProcessSpec:
-    """The Celery worker, which fetches."""
+    """A Celery worker, which fetches."""
     argv = (
         *(sys.executable, "-m", "webapp.worker"),
         *("--concurrency", str(env.item_concurrency), "--log-level", env.log_level),
     )
     return ProcessSpec(name="worker", argv=argv, stage=1, grace_s=30, silent_after_s=SILENT_AFTER_S)
+
+
+def workers(env: Env) -> list[ProcessSpec]:
+    """The workers of an instance: `worker`, or `worker-1`, `worker-2` … when there are several."""
+    spec = worker(env)
+    if env.workers == 1:
+        return [spec]
+    return [replace(spec, name=f"worker-{number}") for number in range(1, env.workers + 1)]
 
 
 def scheduler(_env: Env) -> ProcessSpec:
@@ -134,4 +142,4 @@ def scheduler(_env: Env) -> ProcessSpec:
 def all_processes(env: Env) -> list[ProcessSpec]:
     """Every process of an instance on one machine, its own Redis included. Raises NoRedis."""
     own_redis = [redis(env)] if env.embedded_redis else []
-    return [*own_redis, web(env), worker(env), scheduler(env)]
+    return [*own_redis, web(env), *workers(env), scheduler(env)]

@@ -32,6 +32,14 @@ def test_redis_comes_first_and_is_private() -> None:
     assert options["--appendonly"] == "no"
 
 
+def test_several_workers_are_named_apart_and_run_alike() -> None:
+    several = specs.workers(env(workers=3))
+    assert [spec.name for spec in several] == ["worker-1", "worker-2", "worker-3"]
+    assert len({spec.argv for spec in several}) == 1
+    everyone = [spec.name for spec in specs.all_processes(env(redis_url=None, workers=2))]
+    assert everyone == ["redis", "web", "worker-1", "worker-2", "scheduler"]
+
+
 def test_what_can_hang_is_watched() -> None:
     patience = {spec.name: spec.silent_after_s for spec in specs.all_processes(env(redis_url=None))}
     assert set(patience.values()) == {pulse.SILENT_AFTER_S}
