@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
@@ -296,7 +295,18 @@ class Env(BaseModel):
     @property
     def broker_url(self) -> str:
         """URL of the Redis server, as Celery's transport takes it."""
-        return re.sub(r"^unix://", "redis+socket://", self.redis_address)
+        # What is sent goes by `redis_address`: both have to name one database.
+        parts = urlsplit(self.redis_address)
+        query = dict(parse_qsl(parts.query))
+        database = query.pop("db", None)
+        scheme, path = parts.scheme, parts.path
+        if scheme == "unix":
+            scheme = "redis+socket"
+            query |= {"virtual_host": database} if database else {}
+        elif database:
+            path = f"/{database}"
+        options = f"?{urlencode(query)}" if query else ""
+        return f"{scheme}://{parts.netloc}{path}{options}"
 
 
 def _field_errors(error: ValidationError) -> list[str]:
