@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 from typing import Any, Final
@@ -23,6 +23,8 @@ from webapp.processes import pulse, redis_push
 
 EXPIRES_AFTER: Final = timedelta(seconds=60)
 """A message that no worker took for so long is dropped by the one that takes it: the next came."""
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 Push = Callable[[str, str], None]
 """Puts a message into a queue: its name, the message. Raises OSError and redis_push.Refused."""
@@ -73,8 +75,16 @@ class Clock:
         return True
 
 
+class _Log:
+    """The levels that are written: STORYKEEP_LOG_LEVEL and what is more urgent."""
+
+    levels: Sequence[str] = LEVELS
+
+
 def say(level: str, words: str) -> None:
     """Write a line of the log. The logging package would be a tenth of this process."""
+    if level not in _Log.levels:
+        return
     moment = time.strftime("%Y-%m-%d %H:%M:%S")
     sys.stderr.write(f"{moment} {level} webapp.scheduler: {words}\n")
     sys.stderr.flush()
@@ -82,7 +92,8 @@ def say(level: str, words: str) -> None:
 
 def run(plan: Mapping[str, Any]) -> None:
     """Run until SIGTERM. plan: `every_s`, `address` (a redis_push.Address as a dict; None: the
-    settings' own connection is taken, and all that it loads), `pulse_fd`."""
+    settings' own connection is taken, and all that it loads), `pulse_fd`, `log_level`."""
+    _Log.levels = LEVELS[LEVELS.index(plan["log_level"]) :]
 
     def on_sigterm(_number: int, _frame: FrameType | None) -> None:
         sys.exit(0)
@@ -126,13 +137,15 @@ def become(pulse_fd: int | None) -> None:
         },
         "address": address._asdict() if address else None,
         "pulse_fd": pulse_fd,
+        "log_level": STORYKEEP.log_level,
     }
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", encoding="utf-8") as pipe:
         json.dump(plan, pipe)
     os.set_inheritable(reading, True)
+    paths = [str(PROJECT_DIR), *filter(None, [child_environment().get("PYTHONPATH")])]
     environment = child_environment() | {
-        "PYTHONPATH": str(PROJECT_DIR),
+        "PYTHONPATH": os.pathsep.join(paths),
         "DJANGO_SETTINGS_MODULE": "webapp.settings",
         "TZ": STORYKEEP.zone_name,
     }

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -141,7 +142,8 @@ def test_messages_are_sent_to_the_database_that_workers_look_into(
     env = settings.STORYKEEP.model_copy(update={"redis_url": url})
     sending = redis_push.parse(env.redis_address)
     with redis.Redis.from_url(env.redis_address) as sender, Connection(env.broker_url) as workers:
-        asked = workers.default_channel.client.connection_pool.connection_kwargs["db"]
+        channel: Any = workers.default_channel
+        asked = channel.client.connection_pool.connection_kwargs["db"]
         sent = sender.connection_pool.connection_kwargs.get("db", 0)
     assert sending
     assert {asked, sent, sending.database} == {database or 0}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +87,27 @@ def test_a_redis_that_is_away_is_asked_again_and_told_once(
     assert queue.run(0) == ["repair", "sweep"]
     lines = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
     assert [line.partition(" (")[0] for line in lines] == ["Redis takes nothing", "Redis is back"]
+
+
+@pytest.mark.parametrize(
+    ("level", "count"), [("DEBUG", 2), ("INFO", 2), ("WARNING", 1), ("ERROR", 0)]
+)
+def test_it_says_no_more_than_is_asked_for(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str,
+    count: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(scheduler._Log, "levels", scheduler.LEVELS)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(pulse, "begin", lambda _fd: None)
+    monkeypatch.setattr(scheduler, "Clock", lambda *_: SimpleNamespace(tick=lambda: sys.exit(0)))
+    address = redis_push.Address()._asdict()
+    with pytest.raises(SystemExit):
+        scheduler.run({"every_s": {}, "address": address, "pulse_fd": None, "log_level": level})
+    queue.error = TimeoutError()
+    queue.run(60)
+    queue.error = None
+    queue.run(60)
+    assert len(capsys.readouterr().err.splitlines()) == count
 
 
 def test_a_message_expires_before_the_next_of_its_kind_but_one(queue: Queue) -> None:

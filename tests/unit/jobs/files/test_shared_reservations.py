@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobs.errors import DiskFull, QuotaExceeded
-from jobs.files import capacity, shared_reservations
+from jobs.files import capacity, disk, shared_reservations
 from jobs.files.capacity import Reservation, Reservations
 from jobs.files.shared_reservations import Reserved, SharedReservations
 
@@ -140,7 +140,7 @@ def reservation(**facts: Any) -> Reservation:
 def process(ours: SharedReservations, monkeypatch: pytest.MonkeyPatch) -> Reservations:
     """The reservations of this process, on a disk with plenty of room."""
     monkeypatch.setattr(capacity, "shared", ours)
-    monkeypatch.setattr(capacity.disk, "free_bytes", lambda: 10_000)
+    monkeypatch.setattr(disk, "free_bytes", lambda: 10_000)
     monkeypatch.setattr(capacity, "used_bytes", lambda _owner=None: 0)
     return Reservations()
 

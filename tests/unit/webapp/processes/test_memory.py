@@ -43,7 +43,7 @@ def test_a_line_that_ended_counts_as_work(trims: list[int]) -> None:
 def test_a_zip_counts_and_a_repair_of_every_few_seconds_does_not(
     trims: list[int], monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
 ) -> None:
-    monkeypatch.setitem(side_queue.current_app.tasks, name, lambda *_args: None)
+    monkeypatch.setitem(celery.app.tasks, name, lambda *_args: None)
     side_queue._run(name, [])
     assert memory.give_back() is counts
 
