@@ -59,15 +59,14 @@ ONLY_IN = {
     ),
     "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
     "celery": (
-        "jobs/queue/broker.py",
         "jobs/tasks.py",
         "webapp/processes/side_queue.py",
         "webapp/consumer.py",
         "webapp/celery.py",
-        "webapp/scheduler.py",
         "webapp/worker.py",
     ),
-    "kombu": ("jobs/queue/broker.py", "webapp/processes/side_queue.py", "webapp/celery.py"),
+    "kombu": ("webapp/processes/side_queue.py", "webapp/celery.py"),
+    "gunicorn": ("webapp/processes/request_head.py", "webapp/web.py"),
     "allauth": (
         "accounts/adapters.py",
         "accounts/passkeys.py",
@@ -223,7 +222,7 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
     loads = (
         "import tests.settings, django, sys; django.setup();"
         "import webapp.urls;"
-        "print(*sorted({'av', 'PIL', 'curl_cffi', 'httpx'} & sys.modules.keys()))"
+        "print(*sorted({'av', 'PIL', 'curl_cffi', 'httpx', 'celery'} & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", loads],
@@ -236,12 +235,15 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
     assert done.stdout.split() == []
 
 
-def test_the_supervisor_needs_the_standard_library_alone() -> None:
-    allowed = set(sys.stdlib_module_names)
-    found = {
-        name.partition(".")[0] for name in imports(ROOT / "webapp" / "processes" / "supervisor.py")
-    }
-    assert found <= allowed
+@pytest.mark.parametrize("name", ["supervisor", "child"])
+def test_the_supervisor_needs_the_standard_library_alone(name: str) -> None:
+    """And the file of its children, which imports no other of ours."""
+    path = ROOT / "webapp" / "processes" / f"{name}.py"
+    allowed = {*sys.stdlib_module_names, "webapp.processes.child"}
+    assert {
+        imported if imported.startswith("webapp") else imported.partition(".")[0]
+        for imported in imports(path)
+    } <= allowed
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -4,10 +4,6 @@ from django.apps import AppConfig
 
 
 class WebappConfig(AppConfig):
-    """Binds the tasks to the Celery app when Django starts."""
+    """The site. The Celery app is the worker's alone: messages are sent without it."""
 
     name = "webapp"
-
-    def ready(self) -> None:
-        """Import the Celery app, so that tasks are bound to it wherever they are sent from."""
-        from webapp import celery  # noqa: F401 (importing it is what binds)

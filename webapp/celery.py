@@ -1,10 +1,9 @@
-"""The Celery app: settings of broker and worker, the beat schedule, and hooks of the worker.
+"""The Celery app: settings of broker and worker, and hooks of the worker, which alone loads it.
 
 A worker is one process with threads; transfers share an event loop within it:
 
     celery -A webapp worker -P threads -c <STORYKEEP_ITEM_CONCURRENCY> \\
         --without-gossip --without-mingle --without-heartbeat
-    celery -A webapp beat --schedule <a file that may be lost>
 
 More workers, here or on another machine with the same folders, mean more items at once. Delivery is
 promised by the database (jobs/queue), so messages are acknowledged early: an unacknowledged one
@@ -20,8 +19,8 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
-from jobs.ephemeral import heartbeats
-from webapp.processes import side_queue
+from jobs.queue import messages
+from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -62,28 +61,16 @@ def _config() -> dict[str, Any]:
         # No connection that is not needed. The one for broadcasts is idle for as long as nobody
         # asks, so gateways forget it; measured, a worker that lost it stood still for ever.
         "worker_enable_remote_control": False,
-        "beat_enable_remote_control": False,
         "task_ignore_result": True,
         "task_acks_late": False,
+        "task_default_queue": messages.POOL_QUEUE,
         "task_routes": {
-            name: {"queue": side_queue.QUEUE}
+            name: {"queue": messages.SIDE_QUEUE}
             for name in (side_queue.PACKING_TASK, *side_queue.HOUSEKEEPING_TASKS)
         },
         "task_serializer": "json",
         "accept_content": ["json"],
         "timezone": "UTC",
-        "beat_schedule": {
-            "repair": {
-                "task": "jobs.tasks.repair",
-                "schedule": heartbeats.REAP_EVERY_S,
-                "options": {"expires": 60},
-            },
-            "sweep": {
-                "task": "jobs.tasks.sweep",
-                "schedule": heartbeats.SWEEP_EVERY_S,
-                "options": {"expires": 60},
-            },
-        },
     }
 
 
@@ -108,6 +95,12 @@ def _fetch_next_message(**_: Any) -> None:
         # long a moment depends on how busy the other threads are. A poll too many costs nothing.
         for delay_s in POLL_DELAYS_S:
             loop.call_soon(loop.call_later, delay_s, int)
+
+
+@signals.task_postrun.connect
+def _note_end(**_: Any) -> None:
+    """Have memory that a line took given back soon, by the worker's own loop."""
+    memory.work_ended()
 
 
 @signals.worker_shutting_down.connect

@@ -5,16 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from pydantic import ByteSize, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
 from webapp.env_types import (
     AbsolutePath,
@@ -66,28 +63,29 @@ def _read_secret(path: str) -> str | None:
         return None
 
 
-class _SecretFileSource(PydanticBaseSettingsSource):
-    """Values from the files named in `STORYKEEP_…_FILE`, for secrets mounted as files."""
+def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Setting name -> text, for those that are set and not empty: in the environment, whatever the
+    case of its letters, or else in the file that `STORYKEEP_…_FILE` names."""
+    texts = {name.lower(): text for name, text in environ.items() if text}
+    values = {}
+    for name in Env.model_fields:
+        text = texts.get(f"{PREFIX}{name}".lower())
+        if text is None and name in SECRETS:
+            path = environ.get(f"{PREFIX}{name.upper()}_FILE")
+            text = _read_secret(path) if path else None
+        if text is not None:
+            values[name] = text
+    return values
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (_read_secret(path) if path else None), field_name, False
 
-    def __call__(self) -> dict[str, Any]:
-        values = {}
-        for name in SECRETS:
-            value, _, _ = self.get_field_value(self.settings_cls.model_fields[name], name)
-            if value is not None:
-                values[name] = value
-        return values
+class Env(BaseModel):
+    """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
+    Not by pydantic-settings, which reads command lines and files of many kinds as well: it would
+    cost every process 4 MiB.
+    """
 
-class Env(BaseSettings):
-    """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="ignore"
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     data_dir: AbsolutePath = Field(
         PROJECT_DIR / "data", description="Folder for the database, the secret key and sockets."
@@ -195,6 +193,12 @@ class Env(BaseSettings):
     fetch_concurrency: int = Field(
         24, ge=1, le=256, description="Parallel file transfers per worker."
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Worker processes that `up` runs; containers are scaled instead.",
+    )
     item_concurrency: int = Field(10, ge=1, le=64, description="Lines one worker works on at once.")
     batch_max: int = Field(50, ge=1, le=10_000, description="Most lines in one job.")
     file_max: Size = Field(
@@ -226,17 +230,9 @@ class Env(BaseSettings):
         48, ge=4, le=512, description="Requests answered at once; each download holds one."
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the files it names."""
-        return init_settings, env_settings, _SecretFileSource(settings_cls)
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; values given here stand above it. Raises ValidationError."""
+        super().__init__(**(_read_values(os.environ) | values))
 
     def absolute_url(self, path: str) -> str | None:
         """The public address of a path, as others can open it; None without `public_url`.
@@ -299,7 +295,18 @@ class Env(BaseSettings):
     @property
     def broker_url(self) -> str:
         """URL of the Redis server, as Celery's transport takes it."""
-        return re.sub(r"^unix://", "redis+socket://", self.redis_address)
+        # What is sent goes by `redis_address`: both have to name one database.
+        parts = urlsplit(self.redis_address)
+        query = dict(parse_qsl(parts.query))
+        database = query.pop("db", None)
+        scheme, path = parts.scheme, parts.path
+        if scheme == "unix":
+            scheme = "redis+socket"
+            query |= {"virtual_host": database} if database else {}
+        elif database:
+            path = f"/{database}"
+        options = f"?{urlencode(query)}" if query else ""
+        return f"{scheme}://{parts.netloc}{path}{options}"
 
 
 def _field_errors(error: ValidationError) -> list[str]:

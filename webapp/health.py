@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.ops.readiness import PROBES, Probe
+from jobs.ops.readiness import PROBES, Probe, workers_alive
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ def ready(_request: HttpRequest) -> JsonResponse:
     """200 when every part can be used, else 503; which parts cannot, and the bare reason of each.
 
     `{"ok": false, "parts": {"redis": {"ok": false, "reason": "read_only"}, "disk": {"ok": true},
-    …}}`. The reasons are those of jobs/ops/readiness.py; no names and no addresses.
+    …}, "workers": {"alive": 1, "wanted": 2}}`. The reasons are those of jobs/ops/readiness.py; no
+    names and no addresses. alive: null while Redis is away. Fewer workers than wanted are no reason
+    to send people elsewhere: what is left does all the work, and the others are started again.
     """
     reasons = {name: reason_of(name, probe) for name, probe in PROBES.items()}
     parts = {
@@ -35,7 +38,9 @@ def ready(_request: HttpRequest) -> JsonResponse:
         for name, reason in reasons.items()
     }
     all_ok = not any(reasons.values())
-    return JsonResponse({"ok": all_ok, "parts": parts}, status=200 if all_ok else 503)
+    workers = {"alive": workers_alive(), "wanted": settings.STORYKEEP.workers}
+    report = {"ok": all_ok, "parts": parts, "workers": workers}
+    return JsonResponse(report, status=200 if all_ok else 503)
 
 
 def reason_of(name: str, probe: Probe) -> str:

@@ -280,6 +280,5 @@ LOGGING = {
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},
-        "celery.beat": {"level": _library_level},
     },
 }

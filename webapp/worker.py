@@ -51,7 +51,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
     from jobs.fetching import bridge
     from webapp.celery import app
     from webapp.consumer import PulsingConsumer, takes_messages
-    from webapp.processes import pulse
+    from webapp.processes import memory, pulse
 
     pulse.begin(pulse_fd)
 
@@ -69,6 +69,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
             if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
                 pulse.beat()
                 heartbeats.beat(name)
+            memory.give_back()
 
         def stop(self, parent: Any) -> None:
             self.entry.cancel()
@@ -92,6 +93,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
         without_mingle=True,
         without_heartbeat=True,
     )
+    memory.freeze()
     worker.start()
     return int(worker.exitcode or 0)
 

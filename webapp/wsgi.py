@@ -40,4 +40,13 @@ def _application() -> WsgiApp:
     return mounted(prefix, inner, lambda path: bool(is_valid_path(path))) if prefix else inner
 
 
+def warm_up() -> None:
+    """Load what the first request would otherwise wait for: every view, a template."""
+    from django.template.loader import get_template
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns  # noqa: B018 (imports every view)
+    get_template("account/login.html")
+
+
 application = _application()

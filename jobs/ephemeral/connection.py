@@ -24,8 +24,6 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-ERRORS: Final = (redis.RedisError, OSError)
-"""All that a broker on Redis raises besides kombu's own errors."""
 TIMEOUT_S = 1.0
 RETRY_AFTER_S = 2.0
 """After a failure no command is sent for this long."""
@@ -154,13 +152,19 @@ async def execute_in_thread(command: Callable[[redis.Redis], T]) -> T:
     return await asyncio.to_thread(execute, command)
 
 
+def write(command: Callable[[redis.Redis], T]) -> T:
+    """`execute` for a command that writes, by which a Redis that refused is known to take again."""
+    answer = execute(command)
+    availability.record_write()
+    return answer
+
+
 def probe_write() -> None:
     """Write a small key, as everything here does: a Redis may answer and refuse to be written.
 
     Raises RedisUnavailable with the reason.
     """
-    execute(lambda server: server.set(_PROBE_KEY, "1", ex=_PROBE_TTL_S))
-    availability.record_write()
+    write(lambda server: server.set(_PROBE_KEY, "1", ex=_PROBE_TTL_S))
 
 
 def accepts_writes() -> bool:

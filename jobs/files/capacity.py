@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ from django.utils import timezone
 from jobs.errors import DiskFull, QuotaExceeded
 from jobs.files import disk
 from jobs.files.disk import RETRY_S
+from jobs.files.shared_reservations import Reserved, shared
 from jobs.models import Artifact, Role
 
 FRESH_S: Final = 1.0
@@ -218,6 +220,7 @@ class Reservations:
         """Forget a reservation whose workspace is closed."""
         with self._lock:
             self._active.discard(reservation)
+            shared.publish(_reserved_by(self._active))
 
     def committed(
         self, reservation: Reservation, size_bytes: int, *, linked: bool = False, quota: bool = True
@@ -237,26 +240,40 @@ class Reservations:
         """Grant so many more bytes. Raises DiskFull, or QuotaExceeded when the owner has no room.
 
         linked: they are on the disk already, so there is always room; the owner's quota counts.
-        Costs no query when called on an event loop: the last known count is used.
+        What other processes of the instance have reserved counts in full, written or not. Costs no
+        query when called on an event loop: the last known count is used.
         """
         if not _on_event_loop():
             self._count(reservation)
-        env = settings.STORYKEEP
         with self._lock:
-            active: Collection[Reservation] = list(self._active)
-            in_flight = sum(other.room_bytes for other in active)
-            used = self._used.get(None, 0)
-            full = env.disk_max and used + in_flight + size_bytes > env.disk_max
-            if full and not linked:
-                raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
-            if reservation.max_bytes is not None:
-                owner = reservation.owner_id
-                owners = sum(other.in_flight_bytes for other in active if other.owner_id == owner)
-                if self._used.get(owner, 0) + owners + size_bytes > reservation.max_bytes:
-                    raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
-            if not linked and not _leaves_enough(active, in_flight, size_bytes):
-                raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
-            reservation.add(size_bytes, linked=linked)
+            # Told first, looked at second: of two processes at once, one sees the other.
+            shared.publish(_reserved_by(self._active, reservation, size_bytes, linked=linked))
+            try:
+                self._require_room(reservation, size_bytes, shared.others(), linked=linked)
+                reservation.add(size_bytes, linked=linked)
+            finally:
+                shared.publish(_reserved_by(self._active))
+
+    def _require_room(
+        self, reservation: Reservation, size_bytes: int, others: Reserved, *, linked: bool
+    ) -> None:
+        """Raise DiskFull or QuotaExceeded unless so many more bytes fit. Under the lock."""
+        env = settings.STORYKEEP
+        active: Collection[Reservation] = list(self._active)
+        needed = size_bytes + others.room_bytes
+        in_flight = sum(other.room_bytes for other in active)
+        used = self._used.get(None, 0)
+        full = env.disk_max and used + in_flight + needed > env.disk_max
+        if full and not linked:
+            raise DiskFull("the limit for saved files is reached", retry_after_s=RETRY_S)
+        if reservation.max_bytes is not None:
+            owner = reservation.owner_id
+            owners = sum(other.in_flight_bytes for other in active if other.owner_id == owner)
+            owners += others.by_owner.get(owner or 0, 0)
+            if self._used.get(owner, 0) + owners + size_bytes > reservation.max_bytes:
+                raise QuotaExceeded("stored_bytes", retry_after_s=RETRY_S)
+        if not linked and not _leaves_enough(active, in_flight, needed):
+            raise DiskFull("too little free disk space is left", retry_after_s=RETRY_S)
 
     def last_count(self) -> int:
         """Bytes of all saved files when they were last counted, and what was committed since."""
@@ -282,15 +299,35 @@ class Reservations:
                 self._used[account] = used
 
 
-def _leaves_enough(active: Iterable[Reservation], in_flight: int, size_bytes: int) -> bool:
+def _leaves_enough(active: Iterable[Reservation], in_flight: int, needed: int) -> bool:
     """Whether the disk keeps its free space when all that was granted is written, and this too.
 
-    in_flight: bytes that the active workspaces have reserved.
+    in_flight: bytes that the active workspaces have reserved. needed: bytes asked for, and those
+    that other processes have reserved.
     """
-    free = disk.free_bytes() - size_bytes - int(settings.STORYKEEP.disk_min_free)
+    free = disk.free_bytes() - needed - int(settings.STORYKEEP.disk_min_free)
     # Mostly there is plenty, even if none of it were on the disk yet; how much is, takes a system
     # call for each file that is open.
     return in_flight <= free or sum(other.unwritten_bytes() for other in active) <= free
+
+
+def _reserved_by(
+    active: Iterable[Reservation],
+    asking: Reservation | None = None,
+    size_bytes: int = 0,
+    *,
+    linked: bool = False,
+) -> Reserved:
+    """What the active workspaces have reserved, with what one of them asks for."""
+    room_bytes = 0 if linked else size_bytes
+    by_owner = Counter[int]()
+    if asking is not None and asking.max_bytes is not None:
+        by_owner[asking.owner_id or 0] += size_bytes
+    for reservation in active:
+        room_bytes += reservation.room_bytes
+        if reservation.max_bytes is not None and reservation.in_flight_bytes:
+            by_owner[reservation.owner_id or 0] += reservation.in_flight_bytes
+    return Reserved(room_bytes, by_owner)
 
 
 def _on_event_loop() -> bool:

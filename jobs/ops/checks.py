@@ -150,15 +150,21 @@ def check_redis() -> Iterator[Finding]:
 
 
 def check_worker() -> Iterator[Finding]:
-    """The workers: has any sent a heartbeat lately?"""
+    """The workers: have as many as there should be sent a heartbeat lately?"""
     last_seen = heartbeats.last_seen()
     if not last_seen:
         message, hint = _("none gives a sign of life"), _("Look at the worker's log.")
         yield Finding("worker", Verdict.FAIL, message, hint)
         return
     ago = max(timedelta(), timezone.now() - max(last_seen.values()))
+    alive, wanted = len(last_seen), settings.STORYKEEP.workers
+    if alive < wanted:
+        message = _("{n} of {wanted} alive, last sign of life {ago} ago")
+        said = format_lazy(message, n=alive, wanted=wanted, ago=short_span(ago))
+        yield Finding("worker", Verdict.WARN, said, _("Look at the worker's log."))
+        return
     message = _("{n} alive, last sign of life {ago} ago")
-    yield Finding("worker", Verdict.OK, format_lazy(message, n=len(last_seen), ago=short_span(ago)))
+    yield Finding("worker", Verdict.OK, format_lazy(message, n=alive, ago=short_span(ago)))
 
 
 def check_queue() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import django
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
@@ -105,7 +106,8 @@ class RecentOutcomes:
 class Dashboard:
     """The instance at one moment.
 
-    workers: None while Redis is away, and breaker and sweep are None then, too. disk: None when its
+    workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: how
+    many `up` keeps running (STORYKEEP_WORKERS); scaled containers may be more. disk: None when its
     folder does not answer. identity: the name of who TikTok is asked as. clock_ahead_s: seconds our
     clock is ahead of TikTok's. Both None when not known.
     """
@@ -119,11 +121,17 @@ class Dashboard:
     sweep: Sweep | None
     identity: str | None = None
     clock_ahead_s: float | None = None
+    workers_wanted: int = 1
 
     @property
     def workers_alive(self) -> int:
         """The number of live workers; 0 while Redis is away."""
         return sum(1 for worker in self.workers or () if worker.last_seen_at)
+
+    @property
+    def workers_missing(self) -> bool:
+        """Some are alive, and fewer than wanted."""
+        return 0 < self.workers_alive < self.workers_wanted
 
     @property
     def breaker_open(self) -> bool:
@@ -173,6 +181,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         sweep=sweep,
         identity=identity,
         clock_ahead_s=clock_ahead_s,
+        workers_wanted=settings.STORYKEEP.workers,
     )
 
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
+from jobs.ephemeral import heartbeats
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity, disk
 from jobs.models import Item
@@ -140,6 +141,14 @@ def queue() -> str:
     running = Q(state=ItemState.RUNNING, heartbeat_at__gt=now - LEASE)
     begun = Q(claimed_at__gt=since)
     return "" if Item.objects.filter(running | begun).exists() else "nobody_takes"
+
+
+def workers_alive() -> int | None:
+    """How many workers gave a sign of life lately; None while Redis is away."""
+    try:
+        return len(heartbeats.alive())
+    except RedisUnavailable:
+        return None
 
 
 PROBES: Final[Mapping[str, Probe]] = {

@@ -43,8 +43,7 @@ def web_server(stack: Stack, port: int, public_url: str) -> Iterator[None]:
         "STORYKEEP_PUBLIC_URL": public_url,
         "STORYKEEP_DISK_MIN_FREE": "0",
     }
-    argv = [sys.executable, "-m", "gunicorn", "webapp.wsgi", "--threads", "8"]
-    argv += ["--config", "python:webapp.processes.gunicorn", "--bind", f"127.0.0.1:{port}"]
+    argv = [sys.executable, "-m", "webapp.web", "--threads", "8", "--port", str(port)]
     process = subprocess.Popen(argv, cwd=ROOT, env=inherited | settings)
     try:
         deadline = time.monotonic() + PATIENCE_S

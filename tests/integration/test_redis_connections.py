@@ -7,9 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+from django.conf import settings
 from django.utils import timezone
+from kombu import Connection
+from pydantic import SecretStr
 
 from jobs.housekeeping import reaper
 from jobs.models import Job
@@ -17,6 +22,7 @@ from jobs.queue import submission
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
+from webapp.processes import redis_push
 
 
 def submit(line: str) -> Job:
@@ -125,3 +131,19 @@ def test_a_gateway_that_forgets_idle_connections_stops_no_worker(
     # What went over a connection that is dead as well is lost; the scheduler has it sent again.
     eventually(lambda: reaper.requeue_stalled(timezone.now()) and is_settled(job), within=60)
     assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("database", [None, 0, 3])
+def test_messages_are_sent_to_the_database_that_workers_look_into(
+    redis_server: RedisServer, database: int | None
+) -> None:
+    query = "" if database is None else f"?db={database}"
+    url = SecretStr(f"unix://{redis_server.socket}{query}")
+    env = settings.STORYKEEP.model_copy(update={"redis_url": url})
+    sending = redis_push.parse(env.redis_address)
+    with redis.Redis.from_url(env.redis_address) as sender, Connection(env.broker_url) as workers:
+        channel: Any = workers.default_channel
+        asked = channel.client.connection_pool.connection_kwargs["db"]
+        sent = sender.connection_pool.connection_kwargs.get("db", 0)
+    assert sending
+    assert {asked, sent, sending.database} == {database or 0}

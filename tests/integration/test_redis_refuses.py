@@ -25,7 +25,7 @@ from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
 from webapp.env import Env
 from webapp.processes import specs
-from webapp.processes.supervisor import Child
+from webapp.processes.child import Child
 
 Refusing = Callable[[redis.Redis, Path], None]
 

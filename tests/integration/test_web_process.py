@@ -21,6 +21,8 @@ from tests.integration.conftest import ROOT, RedisServer
 
 WORKERS_ONLY = frozenset(
     {
+        "celery",
+        "kombu.connection",
         "httpx",
         "httpcore",
         "curl_cffi",
@@ -33,10 +35,13 @@ WORKERS_ONLY = frozenset(
         "stories.media",
         "jobs.tasks",
         "jobs.fetching",
+        "fido2",
+        "cryptography.hazmat",
+        "gunicorn.arbiter",
     }
 )
 """Modules no web process loads, nor any below them. PIL is loaded by the page of a QR code alone,
-which is not asked for here."""
+and what passkeys need by whoever uses one; neither is asked for here."""
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from django.db import OperationalError, close_old_connections
 from django.utils import timezone
 from kombu import Consumer, Queue
 
+from webapp.processes import memory
+
 logger = logging.getLogger(__name__)
 
 QUEUE: Final = "aside"
@@ -96,6 +98,8 @@ def _run(task_name: str, args: Sequence[Any]) -> None:
         logger.exception("%s failed", task_name)
     finally:
         close_old_connections()
+        if task_name == PACKING_TASK:
+            memory.work_ended()
 
 
 def shutdown() -> None:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class ProcessSpec:
     for none. quiet: output is held back, and shown only when the process dies. silent_after_s:
     without a sign of life for so many seconds it is replaced: an answer of its socket, or else a
     byte into the pipe named by `--pulse-fd` (webapp/processes/pulse.py); 0: it is not watched.
+    listens: it is given the instance's socket, as `--listen-fd`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ProcessSpec:
     socket: str = ""
     quiet: bool = False
     silent_after_s: float = 0
+    listens: bool = False
 
 
 def redis_binary() -> str:
@@ -95,25 +97,38 @@ def redis(env: Env) -> ProcessSpec:
 def web(env: Env) -> ProcessSpec:
     """The web server: pages, API and downloads.
 
-    Its own master watches its loop, and kills and replaces a process that hangs. Whether it answers
-    says nothing: with every thread sending a long download it is busy, not dead.
+    What is watched is its loop. Whether it answers says nothing: with every thread sending a long
+    download it is busy, not dead.
     """
-    host = f"[{env.bind}]" if ":" in env.bind else env.bind
     argv = (
-        *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
-        *("--config", "python:webapp.processes.gunicorn"),
-        *("--bind", f"{host}:{env.port}", "--threads", str(env.web_threads)),
+        *(sys.executable, "-m", "webapp.web"),
+        *("--host", env.bind, "--port", str(env.port), "--threads", str(env.web_threads)),
     )
-    return ProcessSpec(name="web", argv=argv, stage=1, grace_s=12)
+    return ProcessSpec(
+        name="web",
+        argv=argv,
+        stage=1,
+        grace_s=12,
+        silent_after_s=SILENT_AFTER_S,
+        listens=True,
+    )
 
 
 def worker(env: Env) -> ProcessSpec:
-    """The Celery worker, which fetches."""
+    """A Celery worker, which fetches."""
     argv = (
         *(sys.executable, "-m", "webapp.worker"),
         *("--concurrency", str(env.item_concurrency), "--log-level", env.log_level),
     )
     return ProcessSpec(name="worker", argv=argv, stage=1, grace_s=30, silent_after_s=SILENT_AFTER_S)
+
+
+def workers(env: Env) -> list[ProcessSpec]:
+    """The workers of an instance: `worker`, or `worker-1`, `worker-2` … when there are several."""
+    spec = worker(env)
+    if env.workers == 1:
+        return [spec]
+    return [replace(spec, name=f"worker-{number}") for number in range(1, env.workers + 1)]
 
 
 def scheduler(_env: Env) -> ProcessSpec:
@@ -127,4 +142,4 @@ def scheduler(_env: Env) -> ProcessSpec:
 def all_processes(env: Env) -> list[ProcessSpec]:
     """Every process of an instance on one machine, its own Redis included. Raises NoRedis."""
     own_redis = [redis(env)] if env.embedded_redis else []
-    return [*own_redis, web(env), worker(env), scheduler(env)]
+    return [*own_redis, web(env), *workers(env), scheduler(env)]

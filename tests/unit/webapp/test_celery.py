@@ -8,7 +8,7 @@ import pytest
 from celery import signals
 
 from jobs.fetching import bridge
-from jobs.queue import broker, dispatch, shutdown
+from jobs.queue import broker, dispatch, messages, shutdown
 from webapp import celery
 from webapp.celery import app
 from webapp.processes import pulse, side_queue
@@ -19,27 +19,23 @@ def _registry() -> None:
     app.loader.import_default_modules()
 
 
-def test_every_name_the_schedule_and_the_routes_know_is_registered() -> None:
-    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert scheduled | set(app.conf.task_routes) <= set(app.tasks)
+def test_every_name_the_routes_know_is_registered() -> None:
+    assert set(app.conf.task_routes) <= set(app.tasks)
 
 
 @pytest.mark.parametrize(
     ("task", "queue"),
     [
         (broker.FETCH_ITEM, None),
-        (broker.PACK_PACKAGE, side_queue.QUEUE),
-        ("jobs.tasks.repair", side_queue.QUEUE),
-        ("jobs.tasks.sweep", side_queue.QUEUE),
+        (broker.PACK_PACKAGE, messages.SIDE_QUEUE),
+        ("jobs.tasks.repair", messages.SIDE_QUEUE),
+        ("jobs.tasks.sweep", messages.SIDE_QUEUE),
     ],
 )
 def test_only_fetching_goes_to_the_queue_of_the_pool(task: str, queue: str | None) -> None:
     assert app.conf.task_routes.get(task, {}).get("queue") == queue
-
-
-def test_a_scheduled_task_that_nobody_took_expires_before_they_pile_up() -> None:
-    for entry in app.conf.beat_schedule.values():
-        assert 0 < entry["options"]["expires"] <= 60
+    assert messages.SIDE_QUEUE == side_queue.QUEUE
+    assert messages.queue_of(task) == (queue or app.conf.task_default_queue)
 
 
 def test_a_message_is_taken_by_a_worker_that_can_act_on_it_and_read_as_data_alone() -> None:
@@ -51,7 +47,6 @@ def test_a_message_is_taken_by_a_worker_that_can_act_on_it_and_read_as_data_alon
 def test_no_connection_is_held_that_nobody_uses() -> None:
     """One for broadcasts is idle for hours, until a gateway forgets it."""
     assert not app.conf.worker_enable_remote_control
-    assert not app.conf.beat_enable_remote_control
     assert not app.conf.worker_send_task_events
 
 

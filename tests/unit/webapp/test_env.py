@@ -313,6 +313,26 @@ def test_the_socket_lies_in_the_data_folder(setting: pytest.MonkeyPatch, tmp_pat
     assert found.broker_url == "redis+socket:///srv/stories%20kept/run/redis.sock"
 
 
+@pytest.mark.parametrize(
+    ("address", "broker"),
+    [
+        ("redis://redis:6379/0", "redis://redis:6379/0"),
+        ("redis://redis?db=4", "redis://redis/4"),
+        (
+            "rediss://a:b%40@redis/2?ssl_cert_reqs=none",
+            "rediss://a:b%40@redis/2?ssl_cert_reqs=none",
+        ),
+        ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+    ],
+)
+def test_the_broker_is_told_of_the_same_database(
+    setting: pytest.MonkeyPatch, address: str, broker: str
+) -> None:
+    setting.setenv("STORYKEEP_REDIS_URL", address)
+    assert load().redis_address == address
+    assert load().broker_url == broker
+
+
 def test_a_child_inherits_what_is_set(setting: pytest.MonkeyPatch) -> None:
     setting.setenv("STORYKEEP_PORT", "8001")
     setting.setenv("SOMETHING", "set")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from jobs.ephemeral import heartbeats
 from jobs.files import disk
 from jobs.ops import readiness
 from tests.factories import make_item
@@ -26,12 +28,28 @@ def report(client: Client) -> tuple[int, dict[str, bool]]:
     """The status, and which part works."""
     answer = client.get("/health/ready")
     body = answer.json()
-    assert set(body) == {"ok", "parts"}
+    assert set(body) == {"ok", "parts", "workers"}
     parts = {name: part["ok"] for name, part in body["parts"].items()}
     for part in body["parts"].values():
         assert set(part) == ({"ok"} if part["ok"] else {"ok", "reason"})
     assert body["ok"] == all(parts.values()) == (answer.status_code == 200)
     return answer.status_code, parts
+
+
+@pytest.mark.django_db
+def test_ready_counts_the_workers_and_goes_on_without_some(
+    client: Client, monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]
+) -> None:
+    monkeypatch.setitem(readiness.PROBES, "redis", lambda: "")
+    monkeypatch.setattr(heartbeats, "alive", lambda: ["worker-1@nas"])
+    set_env(workers=2)
+    assert report(client)[0] == 200
+    assert client.get("/health/ready").json()["workers"] == {"alive": 1, "wanted": 2}
+
+
+@pytest.mark.django_db
+def test_nobody_knows_of_workers_while_redis_is_away(client: Client) -> None:
+    assert client.get("/health/ready").json()["workers"] == {"alive": None, "wanted": 1}
 
 
 def test_live_asks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

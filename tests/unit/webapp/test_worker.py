@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jobs.ephemeral import heartbeats
+from jobs.fetching import bridge
 from webapp import worker
 from webapp.celery import app
+from webapp.processes import memory, pulse
 
 
 def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
@@ -26,6 +30,9 @@ def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
         def start(self) -> None:
             made.append({"started": True})
 
+    # The test process is neither to be frozen nor to be ended when it gives no sign of life.
+    monkeypatch.setattr(memory, "freeze", lambda: None)
+    monkeypatch.setattr(pulse, "begin", lambda _fd: None)
     monkeypatch.setattr(app, "Worker", Worker)
     monkeypatch.setattr(app, "steps", defaultdict(set))
     with warnings.catch_warnings():
@@ -34,3 +41,24 @@ def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
     assert (options["concurrency"], options["loglevel"]) == (7, "INFO")
     assert options["queues"] == [app.conf.task_default_queue]
     assert started == {"started": True}
+
+
+def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    responding = iter([True, False])
+    monkeypatch.setattr(app, "steps", defaultdict(set))
+    monkeypatch.setattr(app, "Worker", lambda **_: SimpleNamespace(start=lambda: None, exitcode=0))
+    monkeypatch.setattr(pulse, "begin", lambda _fd: None)
+    monkeypatch.setattr(pulse, "beat", lambda: calls.append("beat"))
+    monkeypatch.setattr(heartbeats, "beat", lambda _name: calls.append("heartbeat"))
+    monkeypatch.setattr(bridge, "responds", lambda: next(responding))
+    monkeypatch.setattr(memory, "give_back", lambda: calls.append("give back"))
+    monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
+    with warnings.catch_warnings():
+        worker.work(1, "INFO")
+    (step,) = app.steps["worker"]
+    for _ in range(2):
+        step.beat(step, SimpleNamespace(consumer=None))
+    assert calls == ["freeze", "beat", "heartbeat", "give back", "give back"]

@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import json
 import os
-import socket
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from django.urls import reverse
 from accounts import setup
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
-from webapp.processes import specs
+from webapp.processes import listening, specs
 from webapp.translations import compile_translations
 
 SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
@@ -74,7 +73,7 @@ class Command(BaseCommand):
     def run_supervisor(self, env: Env) -> None:
         """Check lock and port, prepare, write the plan, and become the supervisor."""
         lock = self.lock(env)
-        self.check_port(env)
+        listener = self.bind(env)
         try:
             processes = specs.all_processes(env)
         except specs.NoRedis:
@@ -82,11 +81,14 @@ class Command(BaseCommand):
                 "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
             )
         token = self.prepare(env)
-        os.set_inheritable(lock, True)  # the supervisor holds it as long as it lives
+        # The supervisor holds both as long as it lives.
+        os.set_inheritable(lock, True)
+        os.set_inheritable(listener, True)
         plan = {
             "processes": [dataclasses.asdict(spec) for spec in processes],
             "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
             "port": env.port,
+            "listen_fd": listener,
             "live_path": "/health/live",
             "greeting": [f"ready at {base_url(env)}", *self.set_up_lines(env, token)],
         }
@@ -146,13 +148,11 @@ class Command(BaseCommand):
             self.refuse(f"it is running already with the data folder {env.data_dir}")
         return lock
 
-    def check_port(self, env: Env) -> None:
-        """Refuse an address that cannot be bound, rather than have the web server restart on it."""
+    def bind(self, env: Env) -> int:
+        """Bind the web server's address; the file descriptor. Refuse what cannot be bound, rather
+        than have the web server restart on it."""
         try:
-            addresses = socket.getaddrinfo(env.bind, env.port, type=socket.SOCK_STREAM)
-            with socket.socket(addresses[0][0], socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(addresses[0][4])
+            return listening.bind(env.bind, env.port).detach()
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self.refuse(f"{env.bind} port {env.port}: {reason}; choose another with STORYKEEP_PORT")

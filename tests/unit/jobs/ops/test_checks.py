@@ -58,6 +58,15 @@ def test_all_is_well() -> None:
     assert not list((settings.STORYKEEP.artifacts / "work").iterdir())
 
 
+@pytest.mark.usefixtures("_all_is_well")
+def test_one_worker_of_two(set_env: Callable[..., None]) -> None:
+    make_job(links=2, state=ItemState.DONE)
+    set_env(workers=2)
+    found = by_part(diagnostics.run())
+    assert found["worker"].verdict is Verdict.WARN
+    assert found["worker"].message.startswith("1 of 2 alive")
+
+
 def test_without_redis() -> None:
     found = by_part(diagnostics.run())
     assert found["database"].verdict is Verdict.OK

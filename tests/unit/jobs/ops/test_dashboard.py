@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_who_runs_what(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", [lost.pk, late.pk]),
     ]
     assert seen.workers_alive == 2
+
+
+@pytest.mark.parametrize(("wanted", "missing"), [(1, False), (2, False), (3, True)])
+def test_fewer_workers_than_there_should_be(
+    monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None], wanted: int, missing: bool
+) -> None:
+    make_running(stand_in_for_redis(monkeypatch))
+    set_env(workers=wanted)
+    seen = dashboard.read_dashboard(timezone.now())
+    assert (seen.workers_alive, seen.workers_wanted, seen.workers_missing) == (2, wanted, missing)
 
 
 def test_failures_by_code_and_hour() -> None:

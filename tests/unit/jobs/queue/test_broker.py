@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from kombu.exceptions import OperationalError
 
 from jobs.ephemeral import connection
-from jobs.queue import broker
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.queue import broker, messages
 from jobs.queue.broker import send  # before anything stands in for it
 from webapp.celery import app
 
@@ -19,24 +21,37 @@ def _registry() -> None:
     app.loader.import_default_modules()
 
 
+class Server:
+    """A Redis that remembers what is pushed."""
+
+    def __init__(self) -> None:
+        self.pushed: list[tuple[str, Any]] = []
+
+    def lpush(self, key: str, value: str) -> int:
+        self.pushed.append((key, json.loads(value)))
+        return len(self.pushed)
+
+
 @pytest.mark.parametrize("name", [broker.FETCH_ITEM, broker.PACK_PACKAGE])
 def test_every_name_that_is_sent_is_registered(name: str) -> None:
     assert name in app.tasks
 
 
-@pytest.mark.parametrize("error", [OperationalError(), ConnectionResetError()], ids=repr)
-def test_a_broker_that_goes_away_while_it_is_told(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_a_message_goes_into_the_queue_of_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, row_id = Server(), uuid4()
+    monkeypatch.setattr(connection, "write", lambda command: command(server))
+    assert send(broker.FETCH_ITEM, row_id)
+    assert send(broker.PACK_PACKAGE, row_id)
+    assert [key for key, _ in server.pushed] == [messages.POOL_QUEUE, messages.SIDE_QUEUE]
+    assert {message["headers"]["argsrepr"] for _, message in server.pushed} == {f"('{row_id}',)"}
+
+
+@pytest.mark.parametrize("reason", ["", "READONLY", "OOM"])
+def test_a_redis_that_is_away_or_refuses_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    def refuse(*_args: Any, **_options: Any) -> None:
-        raise error
+    def refuse(_command: Callable[..., Any]) -> None:
+        raise RedisUnavailable(reason)
 
-    monkeypatch.setattr(connection, "accepts_writes", lambda: True)
-    monkeypatch.setattr(app, "send_task", refuse)
-    assert send(broker.FETCH_ITEM, uuid4()) is False
-
-
-def test_a_redis_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "accepts_writes", lambda: False)
-    monkeypatch.setattr(app, "send_task", lambda *_args, **_options: pytest.fail("it was asked"))
+    monkeypatch.setattr(connection, "write", refuse)
     assert send(broker.FETCH_ITEM, uuid4()) is False

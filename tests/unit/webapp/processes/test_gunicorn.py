@@ -1,12 +1,10 @@
-"""Gunicorn's settings and hooks: headers it does not believe, long addresses, an end in time."""
+"""Gunicorn's settings: headers it does not believe, long addresses, an end in time."""
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import pytest
-from django.template import loader
 from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestLine
 from gunicorn.http.parser import RequestParser
@@ -32,8 +30,7 @@ def request_of(config: Any, *lines: str) -> Any:
 
 
 def test_every_setting_is_one_that_gunicorn_knows(config: Any) -> None:
-    imported = {"annotations", "gc", "os", "Any", "die_with_parent"}
-    ours = {name for name in vars(gunicorn) if not name.startswith("_")} - imported
+    ours = {name for name in vars(gunicorn) if not name.startswith("_")} - {"annotations", "os"}
     assert ours <= set(config.settings)
     assert (config.workers, config.worker_class_str) == (1, "gthread")
 
@@ -60,21 +57,3 @@ def test_requests_are_let_end_before_the_supervisor_kills(config: Any) -> None:
 def test_no_request_is_written_down(config: Any) -> None:
     """Its address may hold the token of a link, or what somebody shared."""
     assert config.accesslog is None
-
-
-def test_what_was_loaded_before_the_fork_is_hidden_from_the_collector(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(loader, "get_template", calls.append)
-    monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
-    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
-    gunicorn.when_ready(None)
-    assert calls == ["account/login.html", "collect", "freeze"]
-
-
-def test_a_worker_dies_with_its_master(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(gunicorn, "die_with_parent", lambda: calls.append("asked"))
-    config.post_fork(None, None)
-    assert calls == ["asked"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,9 +13,11 @@ from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
+from jobs.queue import messages
 from webapp.celery import app
 from webapp.processes import side_queue
 from webapp.processes.side_queue import HOUSEKEEPING_TASKS, PACKING_TASK, QUEUE
+from webapp.scheduler import EXPIRES_AFTER
 
 SWEEP = "jobs.tasks.sweep"
 
@@ -86,8 +89,9 @@ def test_a_task_arrives_by_its_name_and_with_its_arguments(
 
 
 def test_what_the_scheduler_sends_is_taken(broker: Broker, submitted: list[Any]) -> None:
-    for entry in app.conf.beat_schedule.values():
-        broker.send(entry["task"], **entry["options"])
+    for name in HOUSEKEEPING_TASKS:
+        message = json.loads(messages.encode(name, expires_after=EXPIRES_AFTER))
+        broker.channel._put(messages.queue_of(name), message)
     broker.deliver()
     assert sorted(name for name, _args in submitted) == sorted(HOUSEKEEPING_TASKS)
 

@@ -32,10 +32,22 @@ def test_redis_comes_first_and_is_private() -> None:
     assert options["--appendonly"] == "no"
 
 
-def test_what_can_hang_is_watched_and_the_web_server_watches_itself() -> None:
+def test_several_workers_are_named_apart_and_run_alike() -> None:
+    several = specs.workers(env(workers=3))
+    assert [spec.name for spec in several] == ["worker-1", "worker-2", "worker-3"]
+    assert len({spec.argv for spec in several}) == 1
+    everyone = [spec.name for spec in specs.all_processes(env(redis_url=None, workers=2))]
+    assert everyone == ["redis", "web", "worker-1", "worker-2", "scheduler"]
+
+
+def test_what_can_hang_is_watched() -> None:
     patience = {spec.name: spec.silent_after_s for spec in specs.all_processes(env(redis_url=None))}
-    assert patience.pop("web") == 0
     assert set(patience.values()) == {pulse.SILENT_AFTER_S}
+
+
+def test_the_web_server_alone_is_given_the_socket() -> None:
+    listening = [spec.name for spec in specs.all_processes(env(redis_url=None)) if spec.listens]
+    assert listening == ["web"]
 
 
 def test_a_redis_of_ones_own_is_left_alone() -> None:
@@ -78,5 +90,7 @@ def test_each_release_has_its_own_dump(tmp_path: Path, version: str, name: str) 
     assert specs._dump_name(str(binary)) == name
 
 
-def test_an_ipv6_address_is_bracketed() -> None:
-    assert "[::1]:8001" in specs.web(env(bind="::1", port=8001)).argv
+def test_a_web_server_that_stands_alone_knows_its_address() -> None:
+    argv = specs.web(env(bind="::1", port=8001)).argv
+    assert argv[argv.index("--host") + 1] == "::1"
+    assert argv[argv.index("--port") + 1] == "8001"

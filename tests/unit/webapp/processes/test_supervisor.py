@@ -18,7 +18,8 @@ import pytest
 
 from webapp.processes.supervisor import Supervisor
 
-SCRIPT = Path(__file__).parents[4] / "webapp" / "processes" / "supervisor.py"
+ROOT = Path(__file__).parents[4]
+SCRIPT = ROOT / "webapp" / "processes" / "supervisor.py"
 TIMEOUT_S = 30
 
 
@@ -46,6 +47,7 @@ class Run:
         )
         self.process = subprocess.Popen(
             [sys.executable, "-S", "-P", str(SCRIPT), str(plan)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

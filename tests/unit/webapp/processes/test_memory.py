@@ -1,0 +1,70 @@
+"""Freed memory goes back to the system once work has ended, and nothing happens elsewhere."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+import pytest
+from celery import signals
+
+from webapp import celery
+from webapp.processes import memory, side_queue
+
+
+@pytest.fixture
+def trims(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the allocator was asked to keep, each time it was asked to give memory back."""
+    trims: list[int] = []
+    monkeypatch.setattr(memory, "_trim", trims.append)
+    monkeypatch.setattr(memory._Work, "has_ended", False)
+    return trims
+
+
+def test_memory_is_given_back_once_after_work_has_ended(trims: list[int]) -> None:
+    assert not memory.give_back()
+    memory.work_ended()
+    memory.work_ended()
+    assert memory.give_back()
+    assert not memory.give_back()
+    assert trims == [0]
+
+
+def test_a_line_that_ended_counts_as_work(trims: list[int]) -> None:
+    assert celery.app
+    signals.task_postrun.send(sender=None)
+    assert memory.give_back()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "counts"), [(side_queue.PACKING_TASK, True), ("jobs.tasks.repair", False)]
+)
+def test_a_zip_counts_and_a_repair_of_every_few_seconds_does_not(
+    trims: list[int], monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
+) -> None:
+    monkeypatch.setitem(celery.app.tasks, name, lambda *_args: None)
+    side_queue._run(name, [])
+    assert memory.give_back() is counts
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_an_allocator_of_another_kind_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def no_library(_name: str | None) -> None:
+        raise error
+
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    monkeypatch.setattr(memory, "_trim", memory._allocator_trim())
+    memory.work_ended()
+    assert memory._trim is None
+    assert not memory.give_back()
+
+
+def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+    memory.freeze()
+    assert calls == ["collect", "freeze"]

@@ -1,0 +1,95 @@
+"""The web process: Gunicorn's worker on its own, with a supervisor of ours for a master."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.glogging import Logger
+from gunicorn.workers import base
+
+from webapp import web, wsgi
+from webapp.processes import listening, memory, pulse
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[web.Server]:
+    """A server that was not started yet."""
+    config = web.configuration(4)
+    with socket.socket() as listener:
+        made = web.Server(
+            1, os.getppid(), [listener], SimpleNamespace(), 60, config, Logger(config)
+        )
+        made.method_queue.init()
+        yield made
+        made.method_queue.close()
+        made.tmp.close()
+
+
+def test_its_settings_are_ours_and_its_threads_those_of_the_instance() -> None:
+    config = web.configuration(7)
+    assert (config.threads, config.workers) == (7, 1)
+    assert config.limit_request_line == 8190
+    assert config.accesslog is None
+    assert config.forwarded_allow_ips == []
+
+
+def test_each_turn_of_its_loop_is_a_sign_of_life(
+    server: web.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[str] = []
+    monkeypatch.setattr(pulse, "beat", lambda: beats.append("beat"))
+    server.notify()
+    assert beats == ["beat"]
+
+
+def test_it_is_watched_once_its_signals_are_set(
+    server: web.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gunicorn gives SIGUSR2 back to the system, which would end the process."""
+    calls: list[Any] = []
+    monkeypatch.setattr(base.Worker, "init_signals", lambda _self: calls.append("signals"))
+    monkeypatch.setattr(pulse, "begin", calls.append)
+    server.pulse_fd = 7
+    server.init_signals()
+    assert calls == ["signals", 7]
+
+
+def test_under_a_supervisor_it_ends_without_it_and_alone_it_does_not(server: web.Server) -> None:
+    server.ppid = -1
+    assert server.is_parent_alive()
+    server.pulse_fd = 7
+    assert not server.is_parent_alive()
+
+
+def test_ctrl_c_lets_requests_end_and_twice_does_not(
+    server: web.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    server.handle_quit(signal.SIGINT, None)
+    assert (server.alive, codes) == (False, [])
+    server.handle_quit(signal.SIGINT, None)
+    assert codes == [0]
+
+
+def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(wsgi, "warm_up", lambda: calls.append("warm up"))
+    monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
+    assert web.Site().wsgi() is wsgi.application
+    assert calls == ["warm up", "freeze"]
+
+
+def test_an_address_that_cannot_be_had_is_an_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    with listening.bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        code = web.serve(host="127.0.0.1", port=port, threads=4, pulse_fd=None, listen_fd=None)
+    assert code == 1
+    assert f"127.0.0.1 port {port}: Address already in use" in capfd.readouterr().err

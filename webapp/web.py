@@ -1,0 +1,126 @@
+"""The web process: Gunicorn's worker of threads, without the master that would only watch it.
+
+The master would be a second process with all of the site loaded. What it did is done by others:
+`manage.py up` replaces a web process that dies or hangs and keeps its socket meanwhile; one that
+stands alone, in a container, watches itself and is started again by the engine
+(webapp/processes/pulse.py, docs/decisions/0030).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+from webapp.processes import gunicorn as settings
+from webapp.processes import listening, memory, pulse, request_head
+
+
+class Server(ThreadWorker):  # type: ignore[misc]  # the library has no types
+    """Gunicorn's worker, which gives its sign of life to our supervisor.
+
+    pulse_fd: the write end of the supervisor's pipe; None: the server stands alone and watches
+    itself. was_asked_to_end: SIGTERM or SIGINT has come.
+    """
+
+    pulse_fd: int | None = None
+    was_asked_to_end = False
+
+    def notify(self) -> None:
+        """Give a sign of life: called by the loop every second at least, also while it ends."""
+        pulse.beat()
+
+    def init_signals(self) -> None:
+        """Handle signals, and begin to be watched: both want a say in SIGUSR2."""
+        super().init_signals()
+        pulse.begin(self.pulse_fd)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End once requests are answered, or after `graceful_timeout`."""
+        self.was_asked_to_end = True
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """As SIGTERM: whoever presses Ctrl-C lets downloads end as well; a second time, end now."""
+        if self.was_asked_to_end:
+            os._exit(0)
+        self.handle_exit(sig, frame)
+
+    def is_parent_alive(self) -> bool:
+        """Whether the supervisor is there; a server that stands alone has none to lose."""
+        return self.pulse_fd is None or bool(super().is_parent_alive())
+
+
+class Site:
+    """The WSGI application, as Gunicorn asks for one: loaded once, with what every page needs."""
+
+    def wsgi(self) -> Any:
+        """Load the site; what is loaded by now is hidden from the garbage collector."""
+        from webapp.wsgi import application, warm_up
+
+        warm_up()
+        memory.freeze()
+        return application
+
+
+def configuration(threads: int) -> Any:
+    """Gunicorn's configuration: ours (webapp/processes/gunicorn.py), for so many threads."""
+    config = Config()
+    for name, value in vars(settings).items():
+        if name in config.settings:
+            config.set(name, value)
+    config.set("threads", threads)
+    return config
+
+
+def serve(
+    *, host: str, port: int, threads: int, pulse_fd: int | None, listen_fd: int | None
+) -> int:
+    """Answer requests until SIGTERM; the exit code.
+
+    listen_fd: the socket the supervisor bound; None: host and port are bound here.
+    """
+    config = configuration(threads)
+    log = Logger(config)
+    try:
+        listener = listening.bind(host, port) if listen_fd is None else listening.inherit(listen_fd)
+        listener.listen(listening.BACKLOG)
+    except OSError as error:
+        log.error("%s port %d: %s", host, port, error.strerror)
+        return 1
+    request_head.install()
+    server = Server(1, os.getppid(), [listener], Site(), config.timeout, config, log)
+    server.pid = os.getpid()
+    server.pulse_fd = pulse_fd
+    server.init_process()
+    if server.nr_conns:  # the grace is over, and their threads would be waited for
+        os._exit(0)
+    return 0
+
+
+def main() -> int:
+    """Answer requests until SIGTERM; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m webapp.web")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--threads", type=int, default=48, help="requests answered at once")
+    parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
+    parser.add_argument("--listen-fd", type=int, help="the socket the supervisor has bound")
+    options = parser.parse_args()
+    return serve(
+        host=options.host,
+        port=options.port,
+        threads=options.threads,
+        pulse_fd=options.pulse_fd,
+        listen_fd=options.listen_fd,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
