@@ -21,6 +21,7 @@ from jobs.ephemeral import heartbeats
 from jobs.files import capacity, disk, store
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
+from jobs.housekeeping import statistics
 from jobs.housekeeping.clock import HOLD_S, watch
 from jobs.models import Artifact, Item, Job, Package
 from jobs.queue.claims import LEASE, is_claimed
@@ -86,6 +87,7 @@ def sweep(now: datetime) -> SweepReport:
     if not report.idle:
         capacity.invalidate()
         logger.info("swept: %s", report)
+    statistics.refresher.refresh()
     heartbeats.record_sweep(now, asdict(report))
     return report
 

@@ -23,7 +23,6 @@ from jobs.errors import BY_CODE, REFUSAL_CODES
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
 from jobs.queue.claims import Claim, move
-from jobs.queue.dispatch import dispatch
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
 from stories.errors import Gone, Refusal, StoriesError
@@ -81,7 +80,6 @@ def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:
     if moved:
         wait_s = (until - timezone.now()).total_seconds()
         logger.info("item %s waits %.0f s: %s", claim.item_id, wait_s, error.code)
-        dispatch()
     return moved
 
 
@@ -95,7 +93,6 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
         settle_stories([claim.item_id], S.FAILED, error or Gone(), now)
     logger.info("item %s %s%s", claim.item_id, to, f": {error.code}" if error else "")
     settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
-    dispatch()
     return True
 
 
