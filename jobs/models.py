@@ -20,7 +20,13 @@ from jobs.choices import (
     Role,
     StoryKind,
 )
-from jobs.querysets import ArtifactQuerySet, ItemQuerySet, OwnedQuerySet, PackageQuerySet
+from jobs.querysets import (
+    ArtifactQuerySet,
+    ItemQuerySet,
+    JobQuerySet,
+    PackageQuerySet,
+    StoryQuerySet,
+)
 from jobs.states import ItemState
 
 __all__ = [
@@ -90,6 +96,17 @@ class Quota(models.Model):
         return f"{self._meta.verbose_name}: {self.owner}"
 
 
+_JobManager = models.Manager.from_queryset(JobQuerySet)
+
+
+class KeptJobs(_JobManager["Job"]):
+    """The jobs there are, for whoever does not ask for erased ones by name."""
+
+    def get_queryset(self) -> JobQuerySet[Job]:
+        """Jobs that were not erased."""
+        return JobQuerySet(self.model, using=self._db).kept()
+
+
 class Job(Owned):
     """One submission by one user. Its state is computed from its items, never stored.
 
@@ -98,7 +115,8 @@ class Job(Owned):
     idempotency_fingerprint: a hash of the request that came with the idempotency key; "" without a
     key, and for jobs made before there were fingerprints. time_zone: IANA name of the zone its
     owner's pages showed times in when they sent it; names of files show that clock. "" = the
-    instance's zone.
+    instance's zone. erased_at: when its owner had it forgotten; from then on nobody finds it, while
+    its rows and files go in the background (jobs/queue/erasure.py).
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -114,6 +132,7 @@ class Job(Owned):
     time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
+    erased_at = models.DateTimeField(null=True, default=None, editable=False)
     bundle = models.ForeignKey(
         "jobs.Package",
         on_delete=models.SET_NULL,
@@ -131,7 +150,8 @@ class Job(Owned):
         verbose_name=_("selection"),
     )
 
-    objects = OwnedQuerySet.as_manager()
+    objects = KeptJobs()
+    with_erased = JobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("job")
@@ -139,6 +159,11 @@ class Job(Owned):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["settled_at"], name="job_settled"),
+            models.Index(
+                fields=["erased_at", "id"],
+                condition=models.Q(erased_at__isnull=False),
+                name="job_erased",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotent"),
@@ -275,7 +300,7 @@ class Story(Owned):
     error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
     error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
 
-    objects = OwnedQuerySet.as_manager()
+    objects = StoryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("story")

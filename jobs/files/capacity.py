@@ -76,7 +76,7 @@ def used_bytes(owner_id: int | None = None) -> int:
         content = artifacts.annotate(content=Coalesce("content_id", "id"))
         total = content.values("content", "size_bytes").distinct().aggregate(n=Sum("size_bytes"))
     else:
-        counted = artifacts.filter(owner_id=owner_id).exclude(role=Role.POSTER)
+        counted = artifacts.kept().filter(owner_id=owner_id).exclude(role=Role.POSTER)
         total = counted.aggregate(n=Sum("size_bytes"))
     return int(total["n"] or 0)
 
