@@ -323,6 +323,14 @@ class Artifact(Owned):
     that was never linked.
     """
 
+    # Without an index of its own, which SQLite would take instead of the one with the bytes.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("owner"),
+        db_index=False,
+    )
     job = models.ForeignKey(
         Job, on_delete=models.CASCADE, related_name="artifacts", verbose_name=_("job")
     )
@@ -368,7 +376,7 @@ class Artifact(Owned):
             ),
             # Bytes of an owner are summed from the index alone.
             models.Index(
-                fields=["owner", "role", "size_bytes"],
+                fields=["owner", "role", "size_bytes", "job"],
                 condition=models.Q(removed_at=None),
                 name="artifact_stored",
             ),

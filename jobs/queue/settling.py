@@ -144,7 +144,12 @@ def settle_overlooked_jobs(now: datetime) -> int:
     still_open = Exists(Item.objects.open().filter(job=OuterRef("pk")))
     unsettled = Job.objects.filter(settled_at=None).exclude(items=None)
     count = settle_finished_jobs(unsettled.filter(~still_open), now)
-    Job.objects.filter(still_open, settled_at__isnull=False).update(settled_at=None)
+    # From the open lines, which are few, and not from all the jobs that ever settled.
+    of_open_items = Item.objects.open().order_by().values("job").distinct()
+    reopened = Job.objects.filter(pk__in=of_open_items, settled_at__isnull=False)
+    reopened_ids = list(reopened.values_list("pk", flat=True))
+    if reopened_ids:
+        Job.objects.filter(still_open, pk__in=reopened_ids).update(settled_at=None)
     return count
 
 

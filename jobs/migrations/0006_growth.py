@@ -1,5 +1,6 @@
-"""Indexes for what grows: the queue by owner, lines by job and state, bytes and linked files."""
+"""Indexes for what grows: the queue by owner, lines by job, bytes; erased jobs."""
 
+import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
@@ -16,13 +17,23 @@ class Migration(migrations.Migration):
             model_name='artifact',
             name='artifact_expiry',
         ),
+        migrations.AddField(
+            model_name='job',
+            name='erased_at',
+            field=models.DateTimeField(default=None, editable=False, null=True),
+        ),
+        migrations.AlterField(
+            model_name='artifact',
+            name='owner',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner'),
+        ),
         migrations.AddIndex(
             model_name='artifact',
             index=models.Index(condition=models.Q(('removed_at', None)), fields=['expires_at'], name='artifact_expiring'),
         ),
         migrations.AddIndex(
             model_name='artifact',
-            index=models.Index(condition=models.Q(('removed_at', None)), fields=['owner', 'role', 'size_bytes'], name='artifact_stored'),
+            index=models.Index(condition=models.Q(('removed_at', None)), fields=['owner', 'role', 'size_bytes', 'job'], name='artifact_stored'),
         ),
         migrations.AddIndex(
             model_name='artifact',
@@ -51,6 +62,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='item',
             index=models.Index(condition=models.Q(('refused_since__isnull', False), ('state', 'queued')), fields=['refused_since'], name='item_refused'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(condition=models.Q(('erased_at__isnull', False)), fields=['erased_at', 'id'], name='job_erased'),
         ),
         migrations.AddIndex(
             model_name='package',
