@@ -145,7 +145,7 @@ def settle_overlooked_jobs(now: datetime) -> int:
     unsettled = Job.objects.filter(settled_at=None).exclude(items=None)
     count = settle_finished_jobs(unsettled.filter(~still_open), now)
     # From the open lines, which are few, and not from all the jobs that ever settled.
-    of_open_items = Item.objects.open().order_by().values("job").distinct()
+    of_open_items = Item.objects.open().order_by().values("job")
     reopened = Job.objects.filter(pk__in=of_open_items, settled_at__isnull=False)
     reopened_ids = list(reopened.values_list("pk", flat=True))
     if reopened_ids:
