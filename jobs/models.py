@@ -3,53 +3,52 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from typing import Final, Self, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs.states import OPEN, ItemState
+from jobs.choices import (
+    FETCHED_ROLES,
+    JOB_ZIP_ROLES,
+    OPEN_PACKAGES,
+    Audio,
+    ItemKind,
+    PackageState,
+    Prefer,
+    Role,
+    StoryKind,
+)
+from jobs.querysets import (
+    ArtifactQuerySet,
+    ItemQuerySet,
+    JobQuerySet,
+    PackageQuerySet,
+    StoryQuerySet,
+)
+from jobs.states import ItemState
+
+__all__ = [
+    "FETCHED_ROLES",
+    "JOB_ZIP_ROLES",
+    "LINE_LENGTH",
+    "OPEN_PACKAGES",
+    "Artifact",
+    "Audio",
+    "Item",
+    "ItemKind",
+    "Job",
+    "Package",
+    "PackageState",
+    "Prefer",
+    "Quota",
+    "Role",
+    "Story",
+    "StoryKind",
+]
 
 LINE_LENGTH = 500
-
-OwnedRow = TypeVar("OwnedRow", bound=models.Model, covariant=True)
-
-
-class OwnedQuerySet(models.QuerySet[OwnedRow]):
-    """Rows that belong to a user. Every page and API call finds rows through `visible_to`."""
-
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Rows this user owns, whatever their role: admins look through the admin pages."""
-        return self.filter(owner_id=user.pk) if user.is_authenticated else self.none()
-
-
-class ItemQuerySet(OwnedQuerySet["Item"]):
-    """Items by state."""
-
-    def open(self) -> Self:
-        """Items that are not settled."""
-        return self.filter(state__in=OPEN)
-
-    def due(self, now: datetime) -> Self:
-        """Queued items that need not wait any longer."""
-        ready = models.Q(not_before=None) | models.Q(not_before__lte=now)
-        return self.filter(ready, state=ItemState.QUEUED)
-
-
-class ArtifactQuerySet(OwnedQuerySet["Artifact"]):
-    """Artifacts by whether they can still be downloaded."""
-
-    def present(self, now: datetime | None = None) -> Self:
-        """Artifacts that are neither removed nor expired."""
-        return self.filter(removed_at=None, expires_at__gt=now or timezone.now())
-
-    def expired(self, now: datetime) -> Self:
-        """Artifacts past their time whose row is not marked as removed yet."""
-        return self.filter(removed_at=None, expires_at__lte=now)
 
 
 class Owned(models.Model):
@@ -97,19 +96,15 @@ class Quota(models.Model):
         return f"{self._meta.verbose_name}: {self.owner}"
 
 
-class Prefer(models.TextChoices):
-    """The rendition of a video to save."""
-
-    COMPATIBLE = "compatible", _("plays everywhere (H.264)")
-    HIGHEST = "highest", _("highest quality, even HEVC")
+_JobManager = models.Manager.from_queryset(JobQuerySet)
 
 
-class Audio(models.TextChoices):
-    """Whether the audio track is also saved on its own, and in which form."""
+class KeptJobs(_JobManager["Job"]):
+    """The jobs there are, for whoever does not ask for erased ones by name."""
 
-    NONE = "none", _("no separate sound")
-    M4A = "m4a", _("M4A, as it is")
-    MP3 = "mp3", _("MP3")
+    def get_queryset(self) -> JobQuerySet[Job]:
+        """Jobs that were not erased."""
+        return JobQuerySet(self.model, using=self._db).kept()
 
 
 class Job(Owned):
@@ -120,7 +115,8 @@ class Job(Owned):
     idempotency_fingerprint: a hash of the request that came with the idempotency key; "" without a
     key, and for jobs made before there were fingerprints. time_zone: IANA name of the zone its
     owner's pages showed times in when they sent it; names of files show that clock. "" = the
-    instance's zone.
+    instance's zone. erased_at: when its owner had it forgotten; from then on nobody finds it, while
+    its rows and files go in the background (jobs/queue/erasure.py).
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -136,6 +132,7 @@ class Job(Owned):
     time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
+    erased_at = models.DateTimeField(null=True, default=None, editable=False)
     bundle = models.ForeignKey(
         "jobs.Package",
         on_delete=models.SET_NULL,
@@ -153,7 +150,8 @@ class Job(Owned):
         verbose_name=_("selection"),
     )
 
-    objects = OwnedQuerySet.as_manager()
+    objects = KeptJobs()
+    with_erased = JobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("job")
@@ -161,6 +159,11 @@ class Job(Owned):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["settled_at"], name="job_settled"),
+            models.Index(
+                fields=["erased_at", "id"],
+                condition=models.Q(erased_at__isnull=False),
+                name="job_erased",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotent"),
@@ -176,14 +179,6 @@ class Job(Owned):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"
-
-
-class ItemKind(models.TextChoices):
-    """What the line was taken for; a short link counts as a story until it is resolved."""
-
-    USER = "user", _("account")
-    STORY = "story", _("story")
-    POST = "post", _("post")
 
 
 class Item(Owned):
@@ -245,6 +240,26 @@ class Item(Owned):
         indexes = [
             models.Index(fields=["state", "not_before"], name="item_due"),
             models.Index(fields=["state", "heartbeat_at"], name="item_lease"),
+            models.Index(fields=["job", "state"], name="item_job_state"),
+            models.Index(fields=["owner", "created_at"], name="item_owner_newest"),
+            models.Index(fields=["settled_at"], name="item_settled"),
+            # The line of each owner that waits, in the order of the queue; and what the broker
+            # knows of. Few rows are in them, so they cost the others nothing.
+            models.Index(
+                fields=["owner", "asked_at", "position", "id"],
+                condition=models.Q(state=ItemState.QUEUED),
+                name="item_waiting",
+            ),
+            models.Index(
+                fields=["sent_at"],
+                condition=models.Q(state=ItemState.QUEUED, sent_at__isnull=False),
+                name="item_in_broker",
+            ),
+            models.Index(
+                fields=["refused_since"],
+                condition=models.Q(state=ItemState.QUEUED, refused_since__isnull=False),
+                name="item_refused",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["job", "position"], name="item_position"),
@@ -258,14 +273,6 @@ class Item(Owned):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"
-
-
-class StoryKind(models.TextChoices):
-    """How a story is made up."""
-
-    VIDEO = "video", _("video")
-    PHOTO = "photo", _("photo")
-    CAROUSEL = "carousel", _("carousel")
 
 
 class Story(Owned):
@@ -293,7 +300,7 @@ class Story(Owned):
     error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
     error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
 
-    objects = OwnedQuerySet.as_manager()
+    objects = StoryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("story")
@@ -306,25 +313,6 @@ class Story(Owned):
         return f"{self._meta.verbose_name} {self.id}"
 
 
-class Role(models.TextChoices):
-    """The role of a file in its story or job."""
-
-    MEDIA = "media", _("the story itself")
-    CONVERTED = "converted", _("a JPEG made from it")
-    AUDIO_TRACK = "audio_track", _("its sound")
-    ATTACHED_SONG = "attached_song", _("the attached song")
-    POSTER = "poster", _("a preview picture")
-    ZIP = "zip", _("a carousel as ZIP")
-    BUNDLE = "bundle", _("all files as ZIP")
-    SELECTION = "selection", _("a selection as ZIP")
-
-
-FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
-"""Files as TikTok has them, and not made here."""
-JOB_ZIP_ROLES: Final = (Role.BUNDLE, Role.SELECTION)
-"""ZIPs of a whole job's files, and not of one carousel's."""
-
-
 class Artifact(Owned):
     """A file that can be downloaded until it expires. Its bytes lie in the store under its id.
 
@@ -335,6 +323,14 @@ class Artifact(Owned):
     that was never linked.
     """
 
+    # Without an index of its own, which SQLite would take instead of the one with the bytes.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("owner"),
+        db_index=False,
+    )
     job = models.ForeignKey(
         Job, on_delete=models.CASCADE, related_name="artifacts", verbose_name=_("job")
     )
@@ -370,7 +366,26 @@ class Artifact(Owned):
     class Meta:
         verbose_name = _("file")
         verbose_name_plural = _("files")
-        indexes = [models.Index(fields=["removed_at", "expires_at"], name="artifact_expiry")]
+        indexes = [
+            # Partial, and of one column: as (removed_at, expires_at) SQLite took it for everything
+            # that asks for present files, and read all of them to find one line's.
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(removed_at=None),
+                name="artifact_expiring",
+            ),
+            # Bytes of an owner are summed from the index alone.
+            models.Index(
+                fields=["owner", "role", "size_bytes", "job"],
+                condition=models.Q(removed_at=None),
+                name="artifact_stored",
+            ),
+            models.Index(
+                fields=["content_id", "size_bytes"],
+                condition=models.Q(removed_at=None, content_id__isnull=False),
+                name="artifact_linked",
+            ),
+        ]
         constraints = [
             # A late double of a worker can never add the same file a second time.
             models.UniqueConstraint(
@@ -383,26 +398,6 @@ class Artifact(Owned):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()} {self.id}"
-
-
-class PackageState(models.TextChoices):
-    """The state of a ZIP in the making."""
-
-    QUEUED = "queued", _("queued")
-    RUNNING = "running", _("packing")
-    DONE = "done", _("ready")
-    FAILED = "failed", _("failed")
-
-
-OPEN_PACKAGES: Final = frozenset({PackageState.QUEUED, PackageState.RUNNING})
-
-
-class PackageQuerySet(OwnedQuerySet["Package"]):
-    """Packages by state."""
-
-    def open(self) -> Self:
-        """Packages that are queued or being packed."""
-        return self.filter(state__in=OPEN_PACKAGES)
 
 
 class Package(Owned):
@@ -442,6 +437,7 @@ class Package(Owned):
     class Meta:
         verbose_name = _("ZIP in the making")
         verbose_name_plural = _("ZIPs in the making")
+        indexes = [models.Index(fields=["state", "created_at"], name="package_state")]
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("webapp", "jobs", "accounts", "stories")
 
 FACTS = {
-    "jobs": frozenset({"__init__", "apps", "errors", "models", "states"}),
+    "jobs": frozenset({"__init__", "apps", "choices", "errors", "models", "querysets", "states"}),
     "stories": frozenset(
         {
             "__init__",

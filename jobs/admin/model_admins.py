@@ -55,6 +55,11 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
     target_field = ""
     related_target_fields: tuple[str, ...] = ()
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows of jobs that were not erased."""
+        rows: Any = super().get_queryset(request)
+        return rows.kept()  # type: ignore[no-any-return]
+
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows come from pasted lines only."""
         return False

@@ -11,16 +11,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 from uuid import UUID
 
 from jobs.files import disk
 
-_SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -99,15 +97,20 @@ def remove(artifact_id: UUID | str) -> bool:
     return True
 
 
-def walk() -> Iterator[list[StoredFile]]:
-    """All saved files, one folder (about a 256th of them) at a time; foreign files are skipped."""
+SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+"""Names of the folders saved files lie in: the first two hex digits of their ids."""
+
+
+def walk(shards: Sequence[str] = SHARDS) -> Iterator[list[StoredFile]]:
+    """Saved files, one folder (about a 256th of them all) at a time; foreign files are left out.
+
+    shards: those of the SHARDS to look into; ones without files yield nothing.
+    """
     root = str(disk.root())
     with contextlib.ExitStack() as stack:
         above = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
         stack.callback(os.close, above)
-        with os.scandir(above) as entries:
-            names = sorted(entry.name for entry in entries if _SHARD.fullmatch(entry.name))
-        for shard_name in names:
+        for shard_name in shards:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 with _open_folder(shard_name, within=above) as folder:
                     files = list(_stored_files(folder, shard_name))

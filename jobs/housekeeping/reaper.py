@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Final
 
 from jobs.errors import Internal, new_bug_id
+from jobs.files import capacity
+from jobs.files.deletion import DeletionTally
 from jobs.files.workspace import remove_workspace
 from jobs.housekeeping.clock import HOLD_S, ends_waits, watch
 from jobs.models import Item
-from jobs.queue import backoff, claims, settling
+from jobs.queue import backoff, claims, erasure, settling
 from jobs.queue.claims import LEASE, Claim
 from jobs.queue.dispatch import dispatch
 from jobs.states import ItemState
@@ -41,7 +43,8 @@ class ReaperReport:
 
 
 def requeue_stalled(now: datetime) -> ReaperReport:
-    """Requeue what lost workers held, settle what nobody settled, send what is due.
+    """Requeue what lost workers held, settle what nobody settled, send what is due; remove a piece
+    of what was erased.
 
     When the clock was set forward a moment ago, all workers look lost, and get the time to show
     that they are not. When it was set back, nothing waits for the old time to come again.
@@ -60,6 +63,8 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     report = ReaperReport(
         requeued=requeued, packages=packages, gave_up=gave_up, closed=closed, sent=dispatch(now)
     )
+    if erasure.erase_marked(DeletionTally()):
+        capacity.invalidate()
     if requeued or packages or gave_up or closed:
         logger.warning("requeued and settled: %s", report)
     return report

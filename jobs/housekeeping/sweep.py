@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -18,19 +17,18 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from jobs.ephemeral import heartbeats
-from jobs.files import capacity, disk, store
+from jobs.files import capacity, disk
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
+from jobs.housekeeping import statistics
 from jobs.housekeeping.clock import HOLD_S, watch
+from jobs.housekeeping.orphans import ORPHAN_GRACE, Orphans, comparison
 from jobs.models import Artifact, Item, Job, Package
 from jobs.queue.claims import LEASE, is_claimed
 from jobs.queue.erasure import erase_rows_and_files
 from jobs.zips import claims as zip_claims
 
 logger = logging.getLogger(__name__)
-
-ORPHAN_GRACE: Final = timedelta(minutes=15)
-"""A file without a row may be about to get one, a row without a file cannot; only files wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +54,10 @@ class SweepReport:
         return not any(asdict(self).values())
 
 
-def sweep(now: datetime) -> SweepReport:
+def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
     """Remove everything whose time has come; what was removed.
 
+    whole: compare all rows and files, and not only the share that is due.
     Nothing is removed for HOLD_S after the clock was set forward: what it then takes for expired
     may not be, and does not come back.
     """
@@ -73,11 +72,13 @@ def sweep(now: datetime) -> SweepReport:
         logger.error(
             "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
         )
+    packages, expired = zip_claims.sweep(now), _expired(now, tally)
+    orphans = Orphans() if unmounted else comparison.run(now, tally, whole=whole)
     counts = {
-        "packages": zip_claims.sweep(now),
-        "expired": _expired(now, tally),
-        "orphan_rows": 0 if unmounted else _orphan_rows(now),
-        "orphan_files": 0 if unmounted else _orphan_files(now, tally),
+        "packages": packages,
+        "expired": expired,
+        "orphan_rows": orphans.rows,
+        "orphan_files": orphans.files,
         "workspaces": 0 if unmounted else _workspaces(now, tally),
         "jobs": _jobs(now, tally),
         "sessions": _sessions(now),
@@ -86,6 +87,7 @@ def sweep(now: datetime) -> SweepReport:
     if not report.idle:
         capacity.invalidate()
         logger.info("swept: %s", report)
+    statistics.refresher.refresh()
     heartbeats.record_sweep(now, asdict(report))
     return report
 
@@ -102,53 +104,6 @@ def _expired(now: datetime, tally: DeletionTally) -> int:
         if not files:
             return count
         count += remove(files, now, tally)
-
-
-def _orphan_rows(now: datetime) -> int:
-    """Mark rows whose file is missing, or not whole, as after a power cut."""
-    count = 0
-    after: UUID | None = None
-    while True:
-        rows = Artifact.objects.filter(removed_at=None).order_by("pk")
-        if after is not None:
-            rows = rows.filter(pk__gt=after)
-        files = list(rows.values_list("id", "size_bytes")[:BATCH])
-        if not files:
-            return count
-        after = files[-1][0]
-        wrong = [
-            artifact_id for artifact_id, size_bytes in files if _is_cut(artifact_id, size_bytes)
-        ]
-        if wrong:
-            logger.warning("%d saved files are missing or cut short", len(wrong))
-            marked = Artifact.objects.filter(pk__in=wrong, removed_at=None)
-            # It expires as it is found lost: "removed before its time" means deleted by someone.
-            count += marked.update(removed_at=now, expires_at=now)
-
-
-def _is_cut(artifact_id: UUID, size_bytes: int) -> bool:
-    try:
-        return store.size(artifact_id) != size_bytes
-    except OSError:
-        return False  # the disk does not answer: that says nothing about the file
-
-
-def _orphan_files(now: datetime, tally: DeletionTally) -> int:
-    """Delete stored files without a row: their worker died between storing and recording them."""
-    limit = (now - ORPHAN_GRACE).timestamp()
-    count = 0
-    for folder in store.walk():
-        for batch in batches(folder):
-            ids = [file.id for file in batch]
-            known = Artifact.objects.filter(pk__in=ids)
-            wanted = set(known.filter(removed_at=None).values_list("pk", flat=True))
-            removed = set(known.exclude(removed_at=None).values_list("pk", flat=True))
-            for file in batch:
-                # A row that says "removed" needs no grace: this file only resisted last time.
-                due = file.id in removed or file.modified_at < limit
-                if file.id not in wanted and due and tally.delete_file(file.id, file.size_bytes):
-                    count += 1
-    return count
 
 
 def _workspaces(now: datetime, tally: DeletionTally) -> int:

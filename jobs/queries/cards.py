@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs.errors import retry_may_help, state_label
 from jobs.left_out import total
-from jobs.models import Artifact, Item, Job, Role
+from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queries import lists
 from jobs.queries.empty_lines import nothing_to_save
 from jobs.queries.titles import display_name
@@ -103,25 +103,53 @@ def recent_targets(
     return list(latest.values())
 
 
+class FoundJobs(Sequence[Job]):
+    """Jobs by their ids, in that order; a slice costs one query, however many were found."""
+
+    def __init__(self, ids: Sequence[uuid.UUID]) -> None:
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Job]: ...
+    def __getitem__(self, index: int | slice) -> Job | list[Job]:
+        if isinstance(index, int):
+            return Job.objects.get(pk=self._ids[index])
+        jobs = Job.objects.in_bulk(self._ids[index])
+        # A job that was erased meanwhile is found no more.
+        return [jobs[job_id] for job_id in self._ids[index] if job_id in jobs]
+
+
 def search_jobs(
     user: AbstractBaseUser | AnonymousUser, words: str = "", state: ItemState | None = None
-) -> QuerySet[Job]:
+) -> QuerySet[Job] | FoundJobs:
     """This user's jobs, newest first. words: only jobs that mention them in the note, a line, an
     account's name or a caption. state: only jobs in that state."""
     jobs: QuerySet[Job] = Job.objects.visible_to(user).order_by("-created_at", "-id")
     if state:
         jobs = lists.in_state(jobs, state)
     words = words.strip().removeprefix("@")
-    if words:
-        mentions = (
-            Q(note__icontains=words)
-            | Q(items__line__icontains=words)
-            | Q(items__author_name__icontains=words)
-            | Q(items__author_nickname__icontains=words)
-            | Q(items__stories__caption__icontains=words)
-        )
-        jobs = jobs.filter(pk__in=Job.objects.visible_to(user).filter(mentions).values("pk"))
-    return jobs
+    if not words:
+        return jobs
+    # Looked for once, and not again to count them. Each table is read for itself: joined, all
+    # five columns were compared for each story.
+    named = (
+        Q(line__icontains=words)
+        | Q(author_name__icontains=words)
+        | Q(author_nickname__icontains=words)
+    )
+    items, stories = Item.objects.visible_to(user), Story.objects.visible_to(user)
+    told = stories.filter(caption__icontains=words).order_by().values("item")
+    mentions = (
+        Q(note__icontains=words)
+        | Q(pk__in=items.filter(named).order_by().values("job"))
+        | Q(pk__in=Item.objects.filter(pk__in=told).order_by().values("job"))
+    )
+    return FoundJobs(list(jobs.filter(mentions).values_list("pk", flat=True)))
 
 
 def job_cards(jobs: Iterable[Job]) -> list[JobCard]:

@@ -64,7 +64,7 @@ def retry(job: Job, *, unlimited: bool = False) -> int:
     Where the owner's quota has room for fewer, the first ones. Raises QuotaExceeded when it has
     room for none. unlimited: an admin asks, and the quota does not count.
     """
-    return _retry(Item.objects.filter(job=job), job.owner_id, unlimited)
+    return _retry(Item.objects.kept().filter(job=job), job.owner_id, unlimited)
 
 
 def retry_item(item: Item, *, unlimited: bool = False) -> bool:
@@ -72,7 +72,7 @@ def retry_item(item: Item, *, unlimited: bool = False) -> bool:
 
     Raises QuotaExceeded. unlimited: an admin asks, and the quota does not count.
     """
-    return bool(_retry(Item.objects.filter(pk=item.pk), item.owner_id, unlimited))
+    return bool(_retry(Item.objects.kept().filter(pk=item.pk), item.owner_id, unlimited))
 
 
 def _retry(items: QuerySet[Item], owner_id: Any, unlimited: bool) -> int:

@@ -79,8 +79,13 @@ def requeue_untried(claim: Claim, until: datetime, code: str) -> bool:
 
 
 def hold_queue(until: datetime, code: str) -> int:
-    """Postpone all due items to `until`, with `code` as their error; how many items that were."""
-    return Item.objects.due(timezone.now()).update(**held_fields(until, code))
+    """Postpone all due items to `until`, with `code` as their error; how many items that were.
+
+    Items that wait already are left as they are: of many refusals in one pause, the first writes.
+    """
+    due = Item.objects.due(timezone.now())
+    # The others see that there is none without asking for the database's one write lock.
+    return due.update(**held_fields(until, code)) if due.exists() else 0
 
 
 def release_queue() -> int:

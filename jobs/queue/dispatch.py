@@ -13,14 +13,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import OperationalError, models, transaction
-from django.db.models import Count, OuterRef, Q, Subquery, Value, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Q
 from django.utils import timezone
 
 from jobs.models import Item, Package, PackageState
 from jobs.queue import broker
 from jobs.queue.backoff import requeue_untried
 from jobs.queue.claims import Claim, claim
+from jobs.queue.fairness import Window, count_sent, fair_order
 from jobs.states import ItemState
 from jobs.upstream import breaker
 
@@ -32,30 +32,18 @@ ATTEMPTS: Final = 3
 """Times a thread looks who is next before it takes the item its message was about."""
 
 
+def _window(now: datetime) -> Window:
+    """The times between which a message was sent that may still be in the broker.
+
+    None is sent in the future: the clock was set back since.
+    """
+    return now - broker.EXPIRES_AFTER, now + broker.EXPIRES_AFTER
+
+
 def _unsent(now: datetime) -> Q:
     """Rows never sent, or too long ago; or in the future, for the clock was set back."""
-    expires_after = broker.EXPIRES_AFTER
-    long_ago = Q(sent_at__lte=now - expires_after) | Q(sent_at__gt=now + expires_after)
-    return Q(sent_at=None) | long_ago
-
-
-def fair_order(items: models.QuerySet[Item], limit: int) -> list[UUID]:
-    """Ids of the items whose owners have the fewest running or ahead in line; then the oldest."""
-    owners = items.order_by().values_list("owner_id", flat=True).distinct()
-    if len(owners[:2]) < 2:  # mostly nobody else is there, and then the oldest is next
-        oldest = items.order_by("asked_at", "position", "pk")
-        return list(oldest.values_list("pk", flat=True)[:limit])
-    running = (
-        Item.objects.filter(owner=OuterRef("owner"), state=S.RUNNING)
-        .order_by()
-        .values("owner")
-        .annotate(count=Count("pk"))
-        .values("count")
-    )
-    in_line = Window(RowNumber(), partition_by="owner_id", order_by=["asked_at", "position", "pk"])
-    turn = in_line + Coalesce(Subquery(running), Value(0))
-    ordered = items.annotate(turn=turn).order_by("turn", "asked_at", "position", "pk")
-    return list(ordered.values_list("pk", flat=True)[:limit])
+    after, until = _window(now)
+    return Q(sent_at=None) | Q(sent_at__lte=after) | Q(sent_at__gt=until)
 
 
 def dispatch(now: datetime | None = None) -> int:
@@ -66,29 +54,33 @@ def dispatch(now: datetime | None = None) -> int:
     what could not be sent now. Never raises when Redis is away.
     """
     now = now or timezone.now()
-    due = Item.objects.due(now)
-    unsent = due.filter(_unsent(now))
+    # Chosen without the database's one write lock, for mostly the window is full, or nobody waits.
+    # Two who choose at once choose alike, and one of them finds its rows marked.
+    room = WINDOW - count_sent(now, _window(now))
+    items = fair_order(now, room, unsent=_window(now)) if room > 0 else []
     waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
-    # Mostly there is nothing to tell: seen without asking for the database's one write lock.
-    if not unsent.exists() and not waiting.exists():
+    packages = list(waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW])
+    if not items and not packages:
         return 0
     with transaction.atomic():
-        room = WINDOW - due.exclude(_unsent(now)).count()
-        items = _mark_sent(Item, fair_order(unsent, room), now) if room > 0 else []
-        oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
-        packages = _mark_sent(Package, list(oldest), now)
+        items = _mark_sent(Item, items, now)
+        packages = _mark_sent(Package, packages, now)
     return _send(items, packages)
 
 
 def _mark_sent(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Note that messages are about to be sent; ids of the rows no other
-    dispatch has locked (SKIP LOCKED).
+    """Note that messages are about to be sent; ids of the rows no other dispatch has locked
+    (SKIP LOCKED).
 
     Those others are left out, not waited for: two dispatches that wait for each other's rows would
     wait for ever.
     """
-    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), pk__in=ids, state=S.QUEUED)
-    locked = set(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    if not ids:
+        return []
+    rows: models.QuerySet[Any] = model.objects.filter(_unsent(now), pk__in=ids)
+    rows = rows.select_for_update(skip_locked=True)
+    # The state is compared here: in the query it has SQLite read all queued rows to find eight.
+    locked = {row_id for row_id, state in rows.values_list("pk", "state") if state == S.QUEUED}
     model.objects.filter(pk__in=locked).update(sent_at=now)
     return [row_id for row_id in ids if row_id in locked]
 
@@ -137,7 +129,7 @@ def claim_next(item_id: UUID) -> Claim | None:
 def _candidates(item_id: UUID, now: datetime) -> Iterator[UUID]:
     """Item ids to try for, best first. Of threads that choose alike, all but one look again."""
     for _ in range(ATTEMPTS):
-        yield from fair_order(Item.objects.due(now), 1)
+        yield from fair_order(now, 1)
     yield item_id
 
 

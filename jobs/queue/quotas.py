@@ -106,10 +106,10 @@ def usages(user_ids: Iterable[Any], now: datetime | None = None) -> Mapping[Any,
     ids = list(user_ids)
     today = _today(now or timezone.now())
     quotas = {quota.owner_id: quota for quota in Quota.objects.filter(owner__in=ids)}
-    items = Item.objects.filter(owner__in=ids)
+    items = Item.objects.kept().filter(owner__in=ids)
     active = _count(items.open())
     sent = _count(items.filter(created_at__gte=today).exclude(key=""))
-    files = Artifact.objects.filter(owner__in=ids, removed_at=None).order_by()
+    files = Artifact.objects.kept().filter(owner__in=ids, removed_at=None).order_by()
     stored = dict(files.values_list("owner").annotate(total=Sum("size_bytes")))
     by_user = {}
     for user_id in ids:
@@ -264,7 +264,7 @@ def _too_many_at_once(use: Use) -> QuotaExceeded:
 
 def _too_much_stored(owner_id: Any, use: Use) -> QuotaExceeded:
     """The refusal to save more, until the first of the user's files expires."""
-    files = Artifact.objects.filter(owner_id=owner_id, removed_at=None)
+    files = Artifact.objects.kept().filter(owner_id=owner_id, removed_at=None)
     soonest = files.aggregate(at=Min("expires_at"))["at"]
     wait_s = (soonest - timezone.now()).total_seconds() if soonest else 0.0
     return QuotaExceeded(

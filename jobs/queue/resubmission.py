@@ -112,7 +112,9 @@ def earlier_lines(item: Item) -> list[UUID]:
     ids: list[UUID] = []
     before = item.refetch_of
     while before is not None and before not in ids and len(ids) < MAX_EARLIER:
-        row = Item.objects.filter(pk=before, owner=item.owner_id).values("refetch_of").first()
+        row = (
+            Item.objects.kept().filter(pk=before, owner=item.owner_id).values("refetch_of").first()
+        )
         if row is None:
             break
         ids.append(before)

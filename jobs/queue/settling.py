@@ -23,7 +23,6 @@ from jobs.errors import BY_CODE, REFUSAL_CODES
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
 from jobs.queue.claims import SAMPLE_ID, Claim, move
-from jobs.queue.dispatch import dispatch
 from jobs.queue.prepared import PreparedRow
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
@@ -91,7 +90,6 @@ def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:
     if moved:
         wait_s = (until - timezone.now()).total_seconds()
         logger.info("item %s waits %.0f s: %s", claim.item_id, wait_s, error.code)
-        dispatch()
     return moved
 
 
@@ -175,7 +173,12 @@ def settle_overlooked_jobs(now: datetime) -> int:
     still_open = Exists(Item.objects.open().filter(job=OuterRef("pk")))
     unsettled = Job.objects.filter(settled_at=None).exclude(items=None)
     count = settle_finished_jobs(unsettled.filter(~still_open), now)
-    Job.objects.filter(still_open, settled_at__isnull=False).update(settled_at=None)
+    # From the open lines, which are few, and not from all the jobs that ever settled.
+    of_open_items = Item.objects.open().order_by().values("job")
+    reopened = Job.objects.filter(pk__in=of_open_items, settled_at__isnull=False)
+    reopened_ids = list(reopened.values_list("pk", flat=True))
+    if reopened_ids:
+        Job.objects.filter(still_open, pk__in=reopened_ids).update(settled_at=None)
     return count
 
 

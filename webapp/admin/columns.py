@@ -61,7 +61,7 @@ class PersonColumns(_ModelAdmin):
 
         The row that stands for those who left is none of them.
         """
-        saved = Artifact.objects.filter(removed_at=None)
+        saved = Artifact.objects.kept().filter(removed_at=None)
         joined = F("date_joined")
         tokens = ApiToken.objects.all()
         people: QuerySet[User] = super().get_queryset(request).exclude(username=admin_log.FORMER)

@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Clean up and print the counts. Exits with 1 when a file could not be deleted."""
-        report = sweep.sweep(timezone.now())
+        report = sweep.sweep(timezone.now(), whole=True)
         self.stdout.write(str(report))
         if report.failed:
             raise SystemExit(1)

@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from jobs.files import deletion, store
-from jobs.housekeeping import sweep
+from jobs.housekeeping import orphans, sweep
 from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, erasure
@@ -25,6 +25,12 @@ from tests.factories import make_artifact, make_item, make_job, make_story
 pytestmark = pytest.mark.django_db
 SetEnv = Callable[..., None]
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _all_folders_at_each_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what a sweep finds does not depend on how many there were before."""
+    monkeypatch.setattr(orphans, "SHARDS_A_SWEEP", len(store.SHARDS))
 
 
 def age(artifacts: Path, artifact_id: uuid.UUID, by: timedelta) -> None:
@@ -129,8 +135,8 @@ def test_files_without_a_row_get_some_grace(artifacts: Path) -> None:
     Artifact.objects.filter(pk=orphan.pk).delete()
 
     assert sweep.sweep(timezone.now()).idle
-    age(artifacts, orphan.pk, sweep.ORPHAN_GRACE * 2)
-    age(artifacts, wanted.pk, sweep.ORPHAN_GRACE * 2)
+    age(artifacts, orphan.pk, orphans.ORPHAN_GRACE * 2)
+    age(artifacts, wanted.pk, orphans.ORPHAN_GRACE * 2)
     assert sweep.sweep(timezone.now()).orphan_files == 1
     assert store.size(orphan.pk) is None
     assert store.size(wanted.pk) == 1
@@ -266,7 +272,7 @@ def test_an_empty_result_is_seen_for_a_while_even_without_retention(set_env: Set
     set_env(job_retention=timedelta())
     job = make_job(links=1, state=ItemState.EMPTY)
     assert sweep.sweep(timezone.now()).jobs == 0
-    assert sweep.sweep(timezone.now() + sweep.ORPHAN_GRACE * 2).jobs == 1
+    assert sweep.sweep(timezone.now() + orphans.ORPHAN_GRACE * 2).jobs == 1
     assert not Job.objects.filter(pk=job.pk).exists()
 
 

@@ -24,6 +24,7 @@ from stories.errors import (
 )
 from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
+from tests.unit.jobs.database_work import statements
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -131,3 +132,14 @@ def test_patience_with_refusals_ends() -> None:
     claim = claimed(refused_since=long_ago)
     settling.fail(claim, Refused("HTTP 403"))
     assert (row(claim).state, row(claim).error_code) == (S.FAILED, "refused")
+
+
+def test_of_many_refusals_in_one_pause_one_writes_the_queue() -> None:
+    make_job(links=30)
+    until = timezone.now() + timedelta(minutes=1)
+    assert backoff.hold_queue(until, "refused") == 30
+    with statements() as run:
+        for _ in range(9):
+            assert backoff.hold_queue(until, "refused") == 0
+    assert len(run) == 9
+    assert not [sql for sql, _ in run if sql.startswith("UPDATE")]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs.housekeeping import reaper
 from jobs.models import Item, Package
 from jobs.queue import broker as messages
-from jobs.queue import claims, settling
+from jobs.queue import claims
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import WINDOW, claim_next, dispatch
 from jobs.states import ItemState
@@ -142,6 +142,6 @@ def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
     def locked() -> None:
         raise OperationalError("deadlock detected")
 
-    monkeypatch.setattr(settling, "dispatch", locked)
+    monkeypatch.setattr("jobs.queue.dispatch.dispatch", locked)
     item = make_item()
     assert claim_next(item.pk) == Claim(item.pk, 1)

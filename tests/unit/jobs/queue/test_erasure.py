@@ -7,14 +7,21 @@ import uuid
 from pathlib import Path
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
+from benchmarks.filling import fill_job
 from jobs.ephemeral import progress
-from jobs.files import store
-from jobs.models import Artifact, Item, Job, Package
-from jobs.queue import erasure
+from jobs.files import capacity, store
+from jobs.files.deletion import DeletionTally
+from jobs.housekeeping import reaper
+from jobs.models import Artifact, Item, Job, Package, Story
+from jobs.queue import erasure, quotas
 from jobs.queue.claims import Claim, is_held
+from jobs.queue.submission import submit
 from jobs.states import ItemState
-from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.database_work import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -53,3 +60,97 @@ def test_forgetting_goes_on_when_a_file_resists(monkeypatch: pytest.MonkeyPatch)
         patch.setattr(store, "remove", resist)
         erasure.erase(artifact.job)
     assert Job.objects.count() == 0
+
+
+# --- large jobs -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 2)
+
+
+def large_job() -> Job:
+    """A job of one line, three stories and their files, with a ZIP that is asked for."""
+    job = make_job(idempotency_key="again", note="a secret")
+    item = make_item(job, state=ItemState.DONE)
+    for _ in range(3):
+        make_artifact(make_story(item), content=b"12345")
+    job.bundle = Package.objects.create(job=job, owner=job.owner)
+    job.save()
+    return job
+
+
+@pytest.mark.usefixtures("_small_is_large")
+def test_a_large_job_is_found_by_nobody_from_the_moment_it_is_forgotten(client: Client) -> None:
+    job = large_job()
+    user, item = job.owner, job.items.get()
+    file = Artifact.objects.filter(job=job).first()
+    assert file
+    client.force_login(user)
+    assert client.get(f"/jobs/{job.pk}/").status_code == 200
+
+    erasure.erase(job)
+
+    for path in (f"/jobs/{job.pk}/", f"/jobs/{job.pk}/progress/", f"/files/{file.pk}/{file.name}"):
+        assert client.get(path).status_code == 404
+    assert str(job.pk) not in client.get("/history/").content.decode()
+    for model in (Job, Item, Story, Artifact, Package):
+        assert not model.objects.visible_to(user).exists()
+    assert not Job.objects.exists()
+    assert quotas.usage(user).stored_bytes.used == capacity.used_bytes(user.pk) == 0
+    assert quotas.usage(user).items_per_day.used == 1
+    assert erasure.belongings(user.pk).files == 0
+    assert not Package.objects.exists()
+    assert Job.with_erased.get().note == ""
+    assert Item.objects.filter(pk=item.pk).exists()
+    assert submit(user, ["@corner.bakery"], idempotency_key="again").pk != job.pk
+
+
+@pytest.mark.usefixtures("_small_is_large")
+def test_rows_and_files_of_a_large_job_go_in_the_background(artifacts: Path) -> None:
+    erasure.erase(large_job())
+    other = make_artifact(content=b"other")
+    assert Artifact.objects.count() == 4
+
+    reaper.requeue_stalled(timezone.now())
+
+    assert list(Artifact.objects.all()) == [other]
+    assert Job.with_erased.count() == Item.objects.count() == Story.objects.count() == 1
+    assert [path.name for path in artifacts.glob("*/*") if path.is_file()] == [str(other.pk)]
+
+
+@pytest.mark.usefixtures("_small_is_large")
+def test_what_a_dead_worker_left_of_a_large_job_goes_at_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    erasure.erase(large_job())
+    monkeypatch.setattr(erasure, "BATCH", 2)
+    calls = 0
+    while Job.with_erased.exists():
+        calls += 1
+        before = Artifact.objects.count() + Story.objects.count() + Item.objects.count()
+        erasure.erase_marked(DeletionTally(), rows=1)
+        after = Artifact.objects.count() + Story.objects.count() + Item.objects.count()
+        assert before - 2 <= after < max(before, 1)
+    assert calls == 6
+    assert not Artifact.objects.exists()
+
+
+@pytest.mark.usefixtures("_small_is_large")
+def test_all_of_a_users_jobs_are_gone_when_that_was_asked_for() -> None:
+    job, others = large_job(), make_artifact(make_story(make_item(make_job(make_user("bob")))))
+    removed = erasure.erase_all(job.owner_id)
+    assert (removed.jobs, removed.files, removed.size_bytes) == (1, 3, 15)
+    assert list(Job.with_erased.all()) == [others.job]
+
+
+def test_forgetting_a_large_job_costs_the_same_however_large_it_is() -> None:
+    def cost(stories: int) -> int:
+        job = fill_job(make_user(), lines=2, stories=stories)
+        with statements() as run:
+            erasure.erase(job)
+        assert not Job.objects.filter(pk=job.pk).exists()
+        return len(run)
+
+    assert cost(900) <= cost(300) <= 25

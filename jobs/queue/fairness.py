@@ -1,0 +1,119 @@
+"""Fairness: whose line is next. Each owner has turns; of lines at the same turn the oldest goes.
+
+A line's turn is its place among its owner's lines, plus the number of lines its owner has running.
+Only the first lines of an owner can be next, so only those are read, each found in an index: the
+cost grows with the number of owners who wait, and not with their lines.
+
+The queries are written as SQL for the sake of their plans. With the state as a constant both
+databases can step through the index `item_waiting` from owner to owner; SQLite is told to, for it
+takes another index, with statistics or without (docs/decisions/0028).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+_WAITING: Final = "state = 'queued' AND (not_before IS NULL OR not_before <= %s)"
+_UNSENT: Final = " AND (sent_at IS NULL OR sent_at <= %s OR sent_at > %s)"
+
+_FIRST_LINES: Final = """
+WITH RECURSIVE owners(owner_id) AS (
+    SELECT MIN(owner_id) FROM jobs_item {by_item_waiting} WHERE state = 'queued'
+  UNION ALL
+    SELECT (
+      SELECT MIN(owner_id) FROM jobs_item {by_item_waiting}
+      WHERE state = 'queued' AND owner_id > owners.owner_id
+    )
+    FROM owners WHERE owners.owner_id IS NOT NULL
+),
+first_lines(owner_id, id) AS (
+    SELECT owners.owner_id, (
+      SELECT id FROM jobs_item {by_item_waiting}
+      WHERE owner_id = owners.owner_id AND {wanted}
+      ORDER BY asked_at, position, id LIMIT 1
+    )
+    FROM owners WHERE owners.owner_id IS NOT NULL
+),
+running(owner_id, lines) AS (
+    SELECT owner_id, COUNT(*) FROM jobs_item {by_item_lease} WHERE state = 'running'
+    GROUP BY owner_id
+)
+SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn
+FROM first_lines
+CROSS JOIN jobs_item item
+LEFT JOIN running ON running.owner_id = first_lines.owner_id
+WHERE item.id = first_lines.id
+ORDER BY turn, item.asked_at, item.position, item.id
+LIMIT %s
+"""
+_LINES_OF: Final = """
+SELECT id, asked_at, position FROM jobs_item {by_item_waiting}
+WHERE {wanted} AND owner_id = %s
+ORDER BY asked_at, position, id LIMIT %s
+"""
+_SENT: Final = """
+SELECT COUNT(*) FROM jobs_item {by_item_in_broker}
+WHERE {wanted} AND sent_at IS NOT NULL AND sent_at > %s AND sent_at <= %s
+"""
+
+Window = tuple[datetime, datetime]
+"""The times after and up to which a message was sent that may still be in the broker."""
+
+
+def fair_order(now: datetime, limit: int, *, unsent: Window | None = None) -> list[UUID]:
+    """Ids of the due lines whose owners have the fewest running or ahead in line; then the oldest.
+
+    limit: how many at most. unsent: leaves out lines whose message was sent within that window.
+    """
+    first_lines = _first_lines(now, limit, unsent)
+    if limit == 1 or not first_lines:
+        return [line_id for line_id, *_ in first_lines]
+    turns: list[tuple[int, Any, int, UUID]] = []
+    # An owner beyond these has `limit` lines before its first one.
+    for _, owner_id, running in first_lines:
+        lines = _rows(_LINES_OF, now, unsent, owner_id, limit)
+        for place, (line_id, asked_at, position) in enumerate(lines):
+            turns.append((running + place, asked_at, position, _uuid(line_id)))
+    return [line_id for *_, line_id in sorted(turns)[:limit]]
+
+
+def count_sent(now: datetime, window: Window) -> int:
+    """Number of due lines whose message was sent within the window."""
+    after, until = (connection.ops.adapt_datetimefield_value(time) for time in window)
+    return int(_rows(_SENT, now, None, after, until)[0][0])
+
+
+def _first_lines(
+    now: datetime, limit: int, unsent: Window | None
+) -> Sequence[tuple[UUID, int, int]]:
+    """The first line of each owner, best first: its id, its owner's, the owner's running lines."""
+    rows = _rows(_FIRST_LINES, now, unsent, limit)
+    return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running in rows]
+
+
+def _rows(query: str, now: datetime, unsent: Window | None, *more: Any) -> list[Any]:
+    """The rows of one of the queries above. more: its parameters after those of `wanted`."""
+
+    def by(index: str) -> str:
+        return f"INDEXED BY {index}" if connection.vendor == "sqlite" else ""
+
+    times = [connection.ops.adapt_datetimefield_value(time) for time in (now, *(unsent or ()))]
+    sql = query.format(
+        wanted=_WAITING + (_UNSENT if unsent else ""),
+        by_item_waiting=by("item_waiting"),
+        by_item_lease=by("item_lease"),
+        by_item_in_broker=by("item_in_broker"),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*times, *more])
+        return list(cursor.fetchall())
+
+
+def _uuid(value: UUID | str) -> UUID:
+    """An id as PostgreSQL (UUID) or SQLite (32 hex digits) returns it."""
+    return value if isinstance(value, UUID) else UUID(value)

@@ -1,0 +1,95 @@
+"""Orphans: a share of the folders is compared at a time, and all of them after a start."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from jobs.files import store
+from jobs.files.deletion import DeletionTally
+from jobs.housekeeping.orphans import ORPHAN_GRACE, SHARDS_A_SWEEP, Comparison, Orphans
+from jobs.models import Artifact
+from tests.factories import make_artifact, make_story
+from tests.unit.jobs.database_work import statements
+
+pytestmark = pytest.mark.django_db
+SWEEPS = len(store.SHARDS) // SHARDS_A_SWEEP
+
+
+def compare(comparison: Comparison, *, whole: bool = False) -> Orphans:
+    return comparison.run(timezone.now(), DeletionTally(), whole=whole)
+
+
+def make_lost_row(shard: str) -> None:
+    """A row in that folder whose file is missing."""
+    make_artifact(make_story()).delete()
+    artifact = make_artifact()
+    Artifact.objects.filter(pk=artifact.pk).update(id=uuid.UUID(shard + uuid.uuid4().hex[2:]))
+
+
+def test_after_a_start_all_folders_are_compared() -> None:
+    for shard in ("00", "7f", "ff"):
+        make_lost_row(shard)
+    assert compare(Comparison()) == Orphans(rows=3)
+
+
+def test_from_then_on_a_share_at_a_time_until_all_were_compared() -> None:
+    comparison = Comparison()
+    compare(comparison)
+    for shard in ("00", "7f", "ff"):
+        make_lost_row(shard)
+    counts = [compare(comparison).rows for _ in range(SWEEPS)]
+    assert sum(counts) == 3
+    assert max(counts) == 1
+    assert [at for at, count in enumerate(counts) if count] == [0, 0x7F // SHARDS_A_SWEEP, 31]
+    make_lost_row("00")
+    assert compare(comparison).rows == 1
+
+
+def test_all_folders_on_demand() -> None:
+    comparison = Comparison()
+    compare(comparison)
+    make_lost_row("ff")
+    assert compare(comparison, whole=True) == Orphans(rows=1)
+
+
+@pytest.mark.parametrize("files", [0, 60])
+def test_a_share_costs_one_query_however_many_files_there_are(files: int) -> None:
+    story = make_story()
+    for _ in range(files):
+        make_artifact(story, content=b"x")
+    comparison = Comparison()
+    with statements() as run:
+        compare(comparison)
+    assert len(run) == SWEEPS
+    with statements() as run:
+        compare(comparison)
+    assert len(run) == 1
+
+
+def test_a_file_that_gets_its_row_meanwhile_stays(
+    monkeypatch: pytest.MonkeyPatch, artifacts: Path
+) -> None:
+    """A linked file is as old as the one it is linked to, so its age says nothing."""
+    file = make_artifact(content=b"x")
+    row = Artifact.objects.get(pk=file.pk)
+    file.delete()
+    path = artifacts / str(row.pk)[:2] / str(row.pk)
+    long_ago = (timezone.now() - ORPHAN_GRACE - timedelta(hours=1)).timestamp()
+    os.utime(path, (long_ago, long_ago))
+    walk = store.walk
+
+    def late(shards: tuple[str, ...]) -> object:
+        folders = list(walk(shards))
+        if folders and not Artifact.objects.filter(pk=row.pk).exists():
+            row.save(force_insert=True)
+        return folders
+
+    monkeypatch.setattr(store, "walk", late)
+    assert compare(Comparison()) == Orphans()
+    assert path.exists()
