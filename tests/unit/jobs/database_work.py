@@ -49,7 +49,9 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
         yield run
 
 
-_OUR_OWN = frozenset({"owners", "first_lines", "running", "subquery", "CONSTANT"})
+_OUR_OWN = frozenset(
+    {"owners", "first_lines", "running", "stories", "files", "subquery", "CONSTANT"}
+)
 """Names in our queries that are no tables: what they hold is made on the way."""
 
 

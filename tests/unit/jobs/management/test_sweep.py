@@ -22,7 +22,7 @@ def test_the_command_prints_the_report() -> None:
 
 
 def test_the_command_says_when_something_resisted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "sweep", lambda now: sweep.SweepReport(failed=1))
+    monkeypatch.setattr(sweep, "sweep", lambda now, whole: sweep.SweepReport(failed=1))
     with pytest.raises(SystemExit) as caught:
         call_command("sweep", stdout=StringIO())
     assert caught.value.code == 1
