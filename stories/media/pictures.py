@@ -59,15 +59,16 @@ def examine_picture(
             image.verify()  # checksums, where the format has them; the image is spent afterwards
     with open_picture(file, file_format) as image:
         width, height = image.size
-        if file_format is JPEG and with_poster:
-            posters.draft(image)
-        elif file_format is JPEG and width * height > FULL_PIXELS:
-            image.draft(None, (width // 4, height // 4))
-        image.load()
+        if file_format is not JPEG or with_poster:
+            _load(image, file_format, with_poster=with_poster)
         on_its_side = exif_orientation(image) >= 5
         poster = posters.if_possible(partial(posters.of_picture, image)) if with_poster else None
         _decode_further_frames(image)
     checked = _look_inside(file, file_format)
+    if file_format is JPEG and not with_poster and not checked:
+        # Else a stricter decoder than Pillow's has read it to its end by now.
+        with open_picture(file, file_format) as image:
+            _load(image, file_format, with_poster=False)
     if on_its_side:
         width, height = height, width
     verified = Verified(
@@ -78,6 +79,15 @@ def examine_picture(
         checked=checked,
     )
     return verified, poster
+
+
+def _load(image: Image.Image, file_format: FileFormat, *, with_poster: bool) -> None:
+    """Decode a picture, a JPEG at a size that is enough for what is wanted."""
+    if file_format is JPEG and with_poster:
+        posters.draft(image)
+    elif file_format is JPEG and image.width * image.height > FULL_PIXELS:
+        image.draft(None, (image.width // 4, image.height // 4))
+    image.load()
 
 
 def _decode_further_frames(image: Image.Image) -> None:

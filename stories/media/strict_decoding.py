@@ -12,10 +12,15 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from stories.errors import StoriesError
 from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, open_container
 from stories.media.jpeg_holes import HOLE
+
+if TYPE_CHECKING:
+    import av
+    import av.video.plane
 
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
@@ -27,6 +32,10 @@ _IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
 # No code is all ones. A few bytes too many are an encoder's; a hole leaves many more behind.
 _NO_CODE = b"\xff\x00" * 32
 _MAX_BLANK_SCANS = 4
+_COMPONENTS = 3
+# Different bytes at the end of a scan; compressed data has some fifty among sixty-four.
+_MIN_VARIETY = 16
+_MAX_SIDE = 65_535
 MAX_STREAMS = 16
 """Streams of an AVIF, of which an animation with transparency has four; tiles are one each."""
 MAX_STREAM_PIXELS = 120_000_000
@@ -47,6 +56,8 @@ def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
     body, complete = plain
     if not complete:
         return True
+    if _ends_where_its_pixels_do(body):
+        return False
     damaged = _judge(partial(_decode_jpeg, body))
     return _find_surplus(body) if damaged is False else damaged
 
@@ -85,19 +96,84 @@ def _decode_stream(data: bytes, number: int, strict: bool) -> bool:
 
 
 def _decode_jpeg(data: bytes, strict: bool) -> bool:
+    frame = _jpeg_frame(data, strict=strict)
+    return frame is not None and not (strict and frame.is_corrupt)
+
+
+def _jpeg_frame(data: bytes, *, strict: bool) -> av.VideoFrame | None:
+    """A JPEG decoded at an eighth of its size, in which a block is a pixel; None: it is refused.
+
+    All data is read all the same, and a sixty-fourth of the memory taken.
+    """
     import av
+    import av.video.plane
 
     context = av.CodecContext.create("mjpeg", "r")
     context.thread_type, context.thread_count = "NONE", 1
-    # An eighth of the size: all data is read all the same, and a sixty-fourth of the memory taken.
     context.options = {"max_pixels": str(MAX_PIXELS), "lowres": "3"}
     if strict:
         context.options = {**context.options, "err_detect": "explode"}
     try:
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
     except (av.FFmpegError, ValueError):
+        return None
+    return frames[0] if frames else None
+
+
+def _ends_where_its_pixels_do(body: bytes) -> bool:
+    """Whether one look tells that a picture's codes all have meanings, and end with its last block.
+
+    It is asked of a picture said to be taller by a row of blocks. A decoder that is not strict
+    stops at what it cannot read and leaves the rest as it was, which is zero: of a whole picture
+    that is the row that is none of its own. Only of the usual kind, baseline in three components
+    and one scan; False also where it cannot be told so.
+    """
+    grid = _grid(body)
+    if grid is None:
         return False
-    return bool(frames) and not (strict and frames[0].is_corrupt)
+    columns, rows, taller = grid
+    frame = _jpeg_frame(taller, strict=False)
+    if frame is None or len(frame.planes) != _COMPONENTS:
+        return False
+    blue, red = (_samples(plane, columns, rows + 1) for plane in frame.planes[1:])
+    decoded = max(len(blue.rstrip(b"\0")), len(red.rstrip(b"\0")))
+    # Where the data ends, the bits that fill up its last byte pass for one group of blocks more.
+    return decoded - columns * rows == 1
+
+
+def _samples(plane: av.video.plane.VideoPlane, columns: int, rows: int) -> bytes:
+    """The samples of a plane, row behind row, without what fills up its lines."""
+    data, stride = bytes(plane), plane.line_size
+    return b"".join(data[row * stride : row * stride + columns] for row in range(rows))
+
+
+def _grid(body: bytes) -> tuple[int, int, bytes] | None:
+    """(columns, rows, the picture with a row more) of the groups of blocks a JPEG is coded in.
+
+    None for other kinds than baseline with two chroma components of one block a group, in one scan
+    without a run of zeros, and without an end that repeats itself, which may be filling.
+    """
+    segments = list(_segments(body))
+    frames = [(kind, start) for kind, start, _ in segments if kind in _JUDGED]
+    scans = [(start, stop) for kind, start, stop in segments if kind == _SCAN]
+    if len(frames) != 1 or len(scans) != 1 or frames[0][0] != _BASELINE:
+        return None
+    start, stop = scans[0]
+    if HOLE in body[start:stop] or len(set(body[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY:
+        return None
+    at = frames[0][1] + 5  # height, width, number of components, then three bytes for each
+    height, width = int.from_bytes(body[at : at + 2]), int.from_bytes(body[at + 2 : at + 4])
+    factors = body[at + 6 : at + 5 + 3 * _COMPONENTS : 3]
+    if body[at + 4] != _COMPONENTS or factors[1:] != b"\x11\x11" or not (height and width):
+        return None
+    across, down = 8 * (factors[0] >> 4), 8 * (factors[0] & 15)
+    if not across or not down:
+        return None
+    columns, rows = -(-width // across), -(-height // down)
+    tall = (rows + 1) * down
+    if tall > _MAX_SIDE or columns * across * tall > MAX_PIXELS:
+        return None
+    return columns, rows, body[:at] + tall.to_bytes(2) + body[at + 2 :]
 
 
 def _find_surplus(body: bytes) -> bool | None:

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, JpegImagePlugin
 
 from stories.errors import MediaCorrupt
-from stories.media.verify import verify
+from stories.media.verify import examine, verify
 from stories.structures import MediaKind
 from tests.fake_tiktok import media
 from tests.fake_tiktok.heic import heic
@@ -68,6 +68,16 @@ def is_whole(data: bytes) -> bool:
     except MediaCorrupt:
         return False
     return True
+
+
+def test_a_photo_without_a_poster_is_left_to_the_stricter_decoder_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = MAKERS["JPEG"](scene())
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert verify(io.BytesIO(data), MediaKind.PICTURE).checked
+    with pytest.raises(pytest.fail.Exception):
+        examine(io.BytesIO(data), MediaKind.PICTURE, with_poster=True)
 
 
 @pytest.mark.parametrize("size", [512, 3500])

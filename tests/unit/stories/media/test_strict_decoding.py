@@ -30,6 +30,38 @@ def test_whole_pictures() -> None:
     assert find_damage(encoded("AVIF", speed=10), AVIF) is False
 
 
+@pytest.mark.parametrize("how", [{}, {"subsampling": 0}, {"optimize": True}], ids=str)
+def test_a_photo_of_the_usual_kind_is_decoded_once(
+    how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    decode = strict_decoding._jpeg_frame
+
+    def counting(data: bytes, *, strict: bool) -> Any:
+        looks.append(strict)
+        return decode(data, strict=strict)
+
+    monkeypatch.setattr(strict_decoding, "_jpeg_frame", counting)
+    assert find_damage(encoded("JPEG", **how), JPEG) is False
+    assert looks == [False]
+
+
+def test_one_look_passes_no_damage_that_two_would_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(11)
+    whole = saved(smooth().resize((270, 480)), quality=85)
+    damaged = []
+    for number in range(120):
+        length = (8, 40, 200, 900)[number % 4]
+        at = chance.randrange(700, len(whole) - length - 2)
+        other = chance.randrange(700, len(whole) - length)
+        places = (bytes(chance.choices(range(255), k=length)), whole[other : other + length], b"")
+        damaged.append(whole[:at] + places[number % 3] + whole[at + length :])
+    quick = [find_damage(data, JPEG) for data in damaged]
+    monkeypatch.setattr(strict_decoding, "_ends_where_its_pixels_do", lambda _: False)
+    assert quick == [find_damage(data, JPEG) for data in damaged]
+    assert set(quick) == {True, False, None}
+
+
 # --- holes that look like evenly coloured areas ---------------------------------------------------
 
 CHANCE = random.Random(3)
