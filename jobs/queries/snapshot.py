@@ -19,13 +19,13 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
 from jobs.files import bundles
 from jobs.models import OPEN_PACKAGES, PackageState, Role
+from jobs.prepared import Row
 from jobs.queries import fingerprint as fingerprints
 from jobs.queries import job_rows
 from jobs.queries.fingerprint import Fingerprint
 from jobs.queries.job_rows import User
 from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, ProgressView, Snapshot
 from jobs.queries.line_views import Contents, Groups, file_view, grouped, item_views
-from jobs.queries.prepared import Row
 from jobs.states import OPEN, ItemState, job_state
 
 _LIVELIEST_FIRST: Final = (
