@@ -42,7 +42,8 @@ def test_no_query_reads_a_growing_table_whole() -> None:
     job = make_job(alice)
     story = make_story(make_item(job))
     make_artifact(story)
-    ids = r"\((job_id|item_id|id)=\?\)( LEFT-JOIN)?$"
+    # Jobs being forgotten have an index of their own, and are few.
+    ids = r"\((job_id|item_id|id)=\?( AND state=\?)?\)( LEFT-JOIN)?$|INDEX job_erased "
     asked: list[tuple[str, Callable[[], Any]]] = [
         (ids, lambda: job_rows.lines([job.pk], alice)),
         (ids, lambda: job_rows.chosen_lines(job.pk, alice, [story.item_id])),
