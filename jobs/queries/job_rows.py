@@ -71,13 +71,6 @@ def _lines(arguments: int) -> QuerySet[Item, Row]:
     return items.order_by("job_id", "position").values_list("job_id", *LINE)
 
 
-def _chosen_lines(arguments: int) -> QuerySet[Item, Row]:
-    chosen = Item.objects.visible_to(_owner()).filter(
-        job_id=id_slot(1), id__in=ids_slot(2, arguments - 2)
-    )
-    return chosen.order_by("position").values_list("job_id", *LINE)
-
-
 def _jobs(arguments: int) -> QuerySet[Job, Row]:
     jobs = Job.objects.visible_to(_owner()).filter(id__in=ids_slot(1, arguments - 1))
     return jobs.values_list(*JOB, *_package_columns("bundle__"), *_package_columns("selection__"))
@@ -93,18 +86,8 @@ def _stories(arguments: int) -> QuerySet[Story, Row]:
     return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
 
 
-def _stories_of_lines(arguments: int) -> QuerySet[Story, Row]:
-    stories = Story.objects.filter(item_id__in=ids_slot(0, arguments))
-    return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
-
-
 def _files(arguments: int) -> QuerySet[Artifact, Row]:
     files = Artifact.objects.filter(job_id__in=ids_slot(0, arguments), story__isnull=False)
-    return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
-
-
-def _files_of_lines(arguments: int) -> QuerySet[Artifact, Row]:
-    files = Artifact.objects.filter(item_id__in=ids_slot(0, arguments), story__isnull=False)
     return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
 
 
@@ -126,26 +109,16 @@ def _turns_ahead(arguments: int) -> QuerySet[Item, Row]:
 
 
 _LINES: Final = PreparedQuery(_lines)
-_CHOSEN_LINES: Final = PreparedQuery(_chosen_lines)
 _JOBS: Final = PreparedQuery(_jobs)
 _BUNDLES: Final = PreparedQuery(_bundles)
 _STORIES: Final = PreparedQuery(_stories)
-_STORIES_OF_LINES: Final = PreparedQuery(_stories_of_lines)
 _FILES: Final = PreparedQuery(_files)
-_FILES_OF_LINES: Final = PreparedQuery(_files_of_lines)
 _TURNS_AHEAD: Final = PreparedQuery(_turns_ahead)
 
 
 def lines(job_ids: Sequence[UUID], user: User) -> list[Row]:
     """`job_id` and LINE of each line of those of the jobs that are this user's, in their order."""
     return _LINES.rows(user.pk, *padded(job_ids)) if user.is_authenticated and job_ids else []
-
-
-def chosen_lines(job_id: UUID, user: User, item_ids: Sequence[UUID]) -> list[Row]:
-    """Of these lines, those of the job: `job_id` and LINE, in the job's order; [] if another's."""
-    if not (user.is_authenticated and item_ids):
-        return []
-    return _CHOSEN_LINES.rows(user.pk, job_id, *padded(item_ids))
 
 
 def jobs(job_ids: Sequence[UUID], user: User) -> list[Row]:
@@ -166,19 +139,9 @@ def stories(job_ids: Sequence[UUID]) -> list[Row]:
     return _STORIES.rows(*padded(job_ids))
 
 
-def stories_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
-    """`item_id` and STORY of each story of the lines, by the time it was posted."""
-    return _STORIES_OF_LINES.rows(*padded(item_ids))
-
-
 def files(job_ids: Sequence[UUID]) -> list[Row]:
     """`story_id` and FILE of each file of the jobs' stories, removed ones too, by position."""
     return _FILES.rows(*padded(job_ids))
-
-
-def files_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
-    """`story_id` and FILE of each file of the lines' stories, removed ones too, by position."""
-    return _FILES_OF_LINES.rows(*padded(item_ids))
 
 
 def turns_ahead(job_id: UUID, user: User, now: datetime) -> int:
