@@ -37,7 +37,7 @@ FACTS = {
 FLOORS = {
     "jobs": (
         FACTS["jobs"],
-        frozenset({"left_out", "text", "wording"}),
+        frozenset({"left_out", "prepared", "text", "wording"}),
         frozenset({"lines", "templatetags"}),
         frozenset({"ephemeral"}),
         frozenset({"upstream"}),

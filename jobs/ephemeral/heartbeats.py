@@ -16,7 +16,6 @@ from typing import Final, cast
 
 from jobs.ephemeral.connection import RedisUnavailable, execute
 
-BEAT_EVERY_S: Final = 5.0
 EXPIRES_AFTER_S: Final = 20.0
 """A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
 MAX_AHEAD_S: Final = 60.0

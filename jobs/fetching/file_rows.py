@@ -25,9 +25,9 @@ from jobs.fetching.saved_media import MediaKey
 from jobs.files import capacity, names, store, times
 from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
+from jobs.prepared import PreparedQuery, text_slot
 from jobs.queue import claims, quotas
 from jobs.queue.claims import Claim, ClaimLost, fenced
-from jobs.queue.prepared import PreparedRow
 from stories.events import SOUND_MISSING, FileReady
 
 logger = logging.getLogger(__name__)
@@ -46,19 +46,16 @@ def _rank(file: Artifact) -> int:
     return 2 if file.role in _LAST_ROLES else 1
 
 
-def _claimed_row(item_id: UUID, attempt: int, start: str) -> QuerySet[Item, Any]:
-    """The row a batch of files begins with: the owner's own limit for saved files, and whether
-    other lines of the job have names that begin alike."""
-    row = claims.claimed_row(Claim(item_id, attempt)).select_for_update()
-    return row.values_list(quotas.own_stored_bytes(), name_allotment.others_begin_alike(start))
+def _claimed_row(_: int) -> QuerySet[Item, Any]:
+    """The row a batch of files begins with, for a claim and the start of the files' names: the
+    owner's own limit for saved files, and whether other lines of the job have names that begin
+    alike."""
+    row = claims.claimed_row(claims.ANY_CLAIM).select_for_update()
+    alike = name_allotment.others_begin_alike(text_slot(2))
+    return row.values_list(quotas.own_stored_bytes(), alike)
 
 
-_FENCE: Final = PreparedRow(
-    _claimed_row,
-    item_id=claims.SAMPLE_ID,
-    attempt=claims.SAMPLE_ATTEMPT,
-    start="a sample of the start of names",
-)
+_FENCE: Final = PreparedQuery(_claimed_row)
 
 
 def _fence(
@@ -68,7 +65,7 @@ def _fence(
     if not artifacts:
         return fenced(claim)
     start = name_allotment.start(artifacts)
-    row = partial(_FENCE.first, item_id=claim.item_id, attempt=claim.attempt, start=start)
+    row = partial(_FENCE.first, claim.item_id, claim.attempt, start)
     return fenced(claim, job_id=job_id, row=row)
 
 

@@ -14,8 +14,6 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import (
     Count,
-    DateTimeField,
-    IntegerField,
     Q,
     QuerySet,
     Subquery,
@@ -24,7 +22,7 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.queries.prepared import PreparedQuery, Row, Slot, id_slots, padded
+from jobs.prepared import PreparedQuery, Row, id_slot, ids_slot, number_slot, padded, time_slot
 from jobs.states import ItemState
 
 User = AbstractBaseUser | AnonymousUser
@@ -65,56 +63,39 @@ def _package_columns(prefix: str = "") -> list[str | Cast]:
 
 def _owner() -> AbstractBaseUser:
     """A stand-in for the user whose key is a query's first argument."""
-    return cast("AbstractBaseUser", SimpleNamespace(pk=Slot(0, IntegerField()), is_authenticated=1))
+    return cast("AbstractBaseUser", SimpleNamespace(pk=number_slot(0), is_authenticated=1))
 
 
 def _lines(arguments: int) -> QuerySet[Item, Row]:
-    items = Item.objects.visible_to(_owner()).filter(job_id__in=id_slots(arguments - 1, 1))
+    items = Item.objects.visible_to(_owner()).filter(job_id__in=ids_slot(1, arguments - 1))
     return items.order_by("job_id", "position").values_list("job_id", *LINE)
 
 
-def _chosen_lines(arguments: int) -> QuerySet[Item, Row]:
-    chosen = Item.objects.visible_to(_owner()).filter(
-        job_id=id_slots(1, 1)[0], id__in=id_slots(arguments - 2, 2)
-    )
-    return chosen.order_by("position").values_list("job_id", *LINE)
-
-
 def _jobs(arguments: int) -> QuerySet[Job, Row]:
-    jobs = Job.objects.visible_to(_owner()).filter(id__in=id_slots(arguments - 1, 1))
+    jobs = Job.objects.visible_to(_owner()).filter(id__in=ids_slot(1, arguments - 1))
     return jobs.values_list(*JOB, *_package_columns("bundle__"), *_package_columns("selection__"))
 
 
 def _bundles(arguments: int) -> QuerySet[Package, Row]:
-    packages = Package.objects.filter(job_id__in=id_slots(arguments), selection=[])
+    packages = Package.objects.filter(job_id__in=ids_slot(0, arguments), selection=[])
     return packages.order_by("created_at").values_list("job_id", *_package_columns())
 
 
 def _stories(arguments: int) -> QuerySet[Story, Row]:
-    stories = Story.objects.filter(item__job_id__in=id_slots(arguments))
-    return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
-
-
-def _stories_of_lines(arguments: int) -> QuerySet[Story, Row]:
-    stories = Story.objects.filter(item_id__in=id_slots(arguments))
+    stories = Story.objects.filter(item__job_id__in=ids_slot(0, arguments))
     return stories.order_by("posted_at", "tiktok_id", "id").values_list("item_id", *STORY)
 
 
 def _files(arguments: int) -> QuerySet[Artifact, Row]:
-    files = Artifact.objects.filter(job_id__in=id_slots(arguments), story__isnull=False)
-    return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
-
-
-def _files_of_lines(arguments: int) -> QuerySet[Artifact, Row]:
-    files = Artifact.objects.filter(item_id__in=id_slots(arguments), story__isnull=False)
+    files = Artifact.objects.filter(job_id__in=ids_slot(0, arguments), story__isnull=False)
     return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
 
 
 def _turns_ahead(arguments: int) -> QuerySet[Item, Row]:
-    owner, (job,), now = Slot(0, IntegerField()), id_slots(1, 1), Slot(2, DateTimeField())
+    owner, job, now = number_slot(0), id_slot(1), time_slot(2)
     first = Item.objects.filter(job_id=job, state=ItemState.QUEUED).order_by("asked_at")
     return (
-        Item.objects.due(cast("datetime", now))
+        Item.objects.due(now)
         .filter(asked_at__lt=Subquery(first.values("asked_at")[:1]))
         .exclude(job_id=job)
         .order_by()
@@ -128,26 +109,16 @@ def _turns_ahead(arguments: int) -> QuerySet[Item, Row]:
 
 
 _LINES: Final = PreparedQuery(_lines)
-_CHOSEN_LINES: Final = PreparedQuery(_chosen_lines)
 _JOBS: Final = PreparedQuery(_jobs)
 _BUNDLES: Final = PreparedQuery(_bundles)
 _STORIES: Final = PreparedQuery(_stories)
-_STORIES_OF_LINES: Final = PreparedQuery(_stories_of_lines)
 _FILES: Final = PreparedQuery(_files)
-_FILES_OF_LINES: Final = PreparedQuery(_files_of_lines)
 _TURNS_AHEAD: Final = PreparedQuery(_turns_ahead)
 
 
 def lines(job_ids: Sequence[UUID], user: User) -> list[Row]:
     """`job_id` and LINE of each line of those of the jobs that are this user's, in their order."""
     return _LINES.rows(user.pk, *padded(job_ids)) if user.is_authenticated and job_ids else []
-
-
-def chosen_lines(job_id: UUID, user: User, item_ids: Sequence[UUID]) -> list[Row]:
-    """Of these lines, those of the job: `job_id` and LINE, in the job's order; [] if another's."""
-    if not (user.is_authenticated and item_ids):
-        return []
-    return _CHOSEN_LINES.rows(user.pk, job_id, *padded(item_ids))
 
 
 def jobs(job_ids: Sequence[UUID], user: User) -> list[Row]:
@@ -168,19 +139,9 @@ def stories(job_ids: Sequence[UUID]) -> list[Row]:
     return _STORIES.rows(*padded(job_ids))
 
 
-def stories_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
-    """`item_id` and STORY of each story of the lines, by the time it was posted."""
-    return _STORIES_OF_LINES.rows(*padded(item_ids))
-
-
 def files(job_ids: Sequence[UUID]) -> list[Row]:
     """`story_id` and FILE of each file of the jobs' stories, removed ones too, by position."""
     return _FILES.rows(*padded(job_ids))
-
-
-def files_of_lines(item_ids: Sequence[UUID]) -> list[Row]:
-    """`story_id` and FILE of each file of the lines' stories, removed ones too, by position."""
-    return _FILES_OF_LINES.rows(*padded(item_ids))
 
 
 def turns_ahead(job_id: UUID, user: User, now: datetime) -> int:

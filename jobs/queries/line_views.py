@@ -15,6 +15,7 @@ from uuid import UUID
 from jobs import left_out
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Role
+from jobs.prepared import Row
 from jobs.queries.job_view import (
     AuthorView,
     ErrorView,
@@ -24,7 +25,6 @@ from jobs.queries.job_view import (
     ProgressView,
     StoryView,
 )
-from jobs.queries.prepared import Row
 from jobs.states import OPEN, ItemState
 from stories.left_out import stored
 

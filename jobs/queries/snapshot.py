@@ -6,7 +6,7 @@ What Redis has forgotten is rebuilt from the rows, so a snapshot is never blank.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -19,13 +19,13 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import Internal
 from jobs.files import bundles
 from jobs.models import OPEN_PACKAGES, PackageState, Role
+from jobs.prepared import Row
 from jobs.queries import fingerprint as fingerprints
 from jobs.queries import job_rows
 from jobs.queries.fingerprint import Fingerprint
 from jobs.queries.job_rows import User
 from jobs.queries.job_view import ErrorView, FileView, ItemView, JobPhase, ProgressView, Snapshot
 from jobs.queries.line_views import Contents, Groups, file_view, grouped, item_views
-from jobs.queries.prepared import Row
 from jobs.states import OPEN, ItemState, job_state
 
 _LIVELIEST_FIRST: Final = (
@@ -57,29 +57,6 @@ def load_snapshots(job_ids: Sequence[UUID], user: User) -> list[Snapshot]:
     They have neither an entity tag nor a place in the queue, which only a job loaded alone has.
     """
     return _load(job_ids, user, now=timezone.now())
-
-
-def load_lines(
-    job_id: UUID,
-    user: User,
-    item_ids: Collection[UUID],
-    *,
-    fingerprint: Fingerprint | None = None,
-) -> tuple[ItemView, ...]:
-    """These lines of the job, in its order, with all their stories and files. Three queries.
-
-    () when none of them is this user's. It costs what these lines hold, however large the job is.
-    fingerprint: one taken just before, for its time and its progress.
-    """
-    rows = job_rows.chosen_lines(job_id, user, list(item_ids))
-    if not rows:
-        return ()
-    owned = [row[1] for row in rows]
-    stories = grouped(job_rows.stories_of_lines(owned))
-    files = grouped(job_rows.files_of_lines(owned))
-    now = fingerprint.now if fingerprint else timezone.now()
-    reports = fingerprint.reports if fingerprint else _reports({job_id: rows})
-    return item_views(Contents(rows, stories, files), reports, now)
 
 
 def _load(

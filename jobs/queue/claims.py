@@ -13,14 +13,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from jobs.models import Item, Job
-from jobs.queue.prepared import PreparedRow
+from jobs.prepared import PreparedQuery, id_slot, number_slot
 from jobs.queue.transitions import transition
 from jobs.states import EDGES, ItemState
 
@@ -79,7 +79,7 @@ def claimed_row(claim: Claim) -> QuerySet[Item]:
 
 def is_held(claim: Claim) -> bool:
     """Whether the claim still holds. One small query, asked about once a second while working."""
-    return _HELD.first(item_id=claim.item_id, attempt=claim.attempt) is not None
+    return _HELD.first(claim.item_id, claim.attempt) is not None
 
 
 def is_claimed(item_id: UUID, attempt: int) -> bool:
@@ -136,18 +136,25 @@ def try_lead(claim: Claim, fetch_key: str) -> bool:
     return True
 
 
-def _held(item_id: UUID, attempt: int) -> QuerySet[Item, Any]:
-    return claimed_row(Claim(item_id, attempt)).values_list("attempt")
+ANY_CLAIM: Final = Claim(id_slot(0), number_slot(1))
+"""Stands in prepared queries for a claim whose id and attempt are their first two arguments."""
 
 
-def _locked(item_id: UUID, attempt: int) -> QuerySet[Item, Any]:
-    return _held(item_id, attempt).select_for_update()
+def _held(_: int) -> QuerySet[Item, Any]:
+    return claimed_row(ANY_CLAIM).values_list("attempt")
 
 
-SAMPLE_ID: Final = uuid4()
-SAMPLE_ATTEMPT: Final = 2_147_483_629
-_HELD: Final = PreparedRow(_held, item_id=SAMPLE_ID, attempt=SAMPLE_ATTEMPT)
-_LOCKED: Final = PreparedRow(_locked, item_id=SAMPLE_ID, attempt=SAMPLE_ATTEMPT)
+def _locked(arguments: int) -> QuerySet[Item, Any]:
+    return _held(arguments).select_for_update()
+
+
+def _locked_job(_: int) -> QuerySet[Job, Any]:
+    return Job.objects.select_for_update(no_key=True).filter(pk=id_slot(0)).values_list("pk")
+
+
+_HELD: Final = PreparedQuery(_held)
+_LOCKED: Final = PreparedQuery(_locked)
+_LOCKED_JOB: Final = PreparedQuery(_locked_job)
 
 
 @contextmanager
@@ -166,12 +173,9 @@ def fenced(
     with transaction.atomic():
         # SQLite has one writer at a time anyway. The job before the item's row, as everywhere.
         if job_id is not None and connection.features.has_select_for_update:
-            list(Job.objects.select_for_update(no_key=True).filter(pk=job_id).values_list("pk"))
+            _LOCKED_JOB.first(job_id)
         # The lock keeps a cancel out until we are through.
-        if row is not None:
-            values = row()
-        else:
-            values = _LOCKED.first(item_id=claim.item_id, attempt=claim.attempt)
+        values = row() if row is not None else _LOCKED.first(claim.item_id, claim.attempt)
         if values is None:
             raise ClaimLost
         yield values

@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from jobs.errors import BY_CODE, REFUSAL_CODES
 from jobs.models import Artifact, Item, Job, Role, Story
+from jobs.prepared import PreparedQuery, id_slot
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
-from jobs.queue.claims import SAMPLE_ID, Claim, move
-from jobs.queue.prepared import PreparedRow
+from jobs.queue.claims import Claim, move
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
 from stories.errors import Gone, Refusal, StoriesError
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 S = ItemState
 
 
-def _open_besides(item_id: UUID) -> models.QuerySet[Item, Any]:
-    """Open items of the job of an item."""
-    job = Item.objects.filter(pk=item_id).values("job")
+def _open_besides(_: int) -> models.QuerySet[Item, Any]:
+    """Open items of the job of an item, whose id is the argument."""
+    job = Item.objects.filter(pk=id_slot(0)).values("job")
     return Item.objects.open().filter(job__in=job).order_by().values_list("attempt")[:1]
 
 
-_OPEN_BESIDES: Final = PreparedRow(_open_besides, item_id=SAMPLE_ID)
+_OPEN_BESIDES: Final = PreparedQuery(_open_besides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
         restart_expiry([claim.item_id], now)
     logger.info("item %s %s%s", claim.item_id, to, f": {error.code}" if error else "")
     # Mostly another line of the job is open; asked after the commit, as that is.
-    if _OPEN_BESIDES.first(item_id=claim.item_id) is None:
+    if _OPEN_BESIDES.first(claim.item_id) is None:
         settle_finished_jobs(Job.objects.filter(items=claim.item_id), now)
     return True
 

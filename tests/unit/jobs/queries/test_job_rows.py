@@ -21,19 +21,11 @@ pytestmark = pytest.mark.django_db
 def test_lines_and_jobs_are_the_owners_alone() -> None:
     alice, bob = make_user("alice"), make_user("bob")
     job = make_job(alice, links=2)
-    item = job.items.order_by("position")[0]
-    assert [row[1] for row in job_rows.chosen_lines(job.pk, alice, [item.pk])] == [item.pk]
+    assert [row[0] for row in job_rows.lines([job.pk], alice)] == [job.pk, job.pk]
+    assert [row[0] for row in job_rows.jobs([job.pk], alice)] == [job.pk]
     for stranger in (bob, make_user("admin", is_superuser=True), AnonymousUser()):
         assert job_rows.lines([job.pk], stranger) == []
         assert job_rows.jobs([job.pk], stranger) == []
-        assert job_rows.chosen_lines(job.pk, stranger, [item.pk]) == []
-
-
-def test_a_line_of_another_job_is_not_among_the_chosen() -> None:
-    alice = make_user("alice")
-    job, other = make_job(alice, links=1), make_job(alice, links=1)
-    ids = [item.pk for item in (*job.items.all(), *other.items.all())]
-    assert [row[1] for row in job_rows.chosen_lines(job.pk, alice, ids)] == ids[:1]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan is SQLite's")
@@ -42,17 +34,14 @@ def test_no_query_reads_a_growing_table_whole() -> None:
     job = make_job(alice)
     story = make_story(make_item(job))
     make_artifact(story)
-    # Jobs that were erased and are not gone yet are few, and have an index of their own.
-    ids = r"\((job_id|item_id|id)=\?( AND state=\?)?\)( LEFT-JOIN)?$|INDEX job_erased"
+    # Jobs being forgotten have an index of their own, and are few.
+    ids = r"\((job_id|item_id|id)=\?( AND state=\?)?\)( LEFT-JOIN)?$|INDEX job_erased "
     asked: list[tuple[str, Callable[[], Any]]] = [
         (ids, lambda: job_rows.lines([job.pk], alice)),
-        (ids, lambda: job_rows.chosen_lines(job.pk, alice, [story.item_id])),
         (ids, lambda: job_rows.jobs([job.pk], alice)),
         (ids, lambda: job_rows.bundles([job.pk])),
         (ids, lambda: job_rows.stories([job.pk])),
-        (ids, lambda: job_rows.stories_of_lines([story.item_id])),
         (ids, lambda: job_rows.files([job.pk])),
-        (ids, lambda: job_rows.files_of_lines([story.item_id])),
         # Of the queue, those that wait: so many are ahead at most.
         (rf"{ids}|\(state=\?", lambda: job_rows.turns_ahead(job.pk, alice, timezone.now())),
     ]

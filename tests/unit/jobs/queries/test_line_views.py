@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.queries import snapshot
 from jobs.queries.job_view import FileView
 from tests.factories import make_user
 from tests.unit.jobs.queries.random_jobs import (
@@ -39,14 +38,3 @@ def test_a_job_with_a_bit_of_everything(seed: int) -> None:
             kept = plain_file(package.artifact, now)
         assert shown in {kept, None}
     assert (found.selection is None) == (job.selection is None or job.selection.artifact is None)
-
-
-@pytest.mark.usefixtures("redis_reports")
-@pytest.mark.parametrize("seed", range(4))
-def test_lines_loaded_alone_are_those_of_the_whole(seed: int) -> None:
-    job = make_random_job(make_user("alice"), seed)
-    whole = load(job).items
-    for lines in (whole[:1], whole[1:], whole):
-        ids = [view.id for view in reversed(lines)]
-        assert snapshot.load_lines(job.pk, job.owner, ids) == lines
-    assert snapshot.load_lines(job.pk, make_user("bob"), [view.id for view in whole]) == ()

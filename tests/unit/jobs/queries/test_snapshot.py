@@ -63,20 +63,6 @@ def test_nothing_is_compiled_for_another_job(monkeypatch: pytest.MonkeyPatch) ->
     assert compiled == []
 
 
-def test_lines_alone_cost_three_queries_whatever_is_in_the_job(
-    django_assert_num_queries: Callable[..., Any],
-) -> None:
-    job = make_job()
-    items = [make_item(job, state=S.DONE) for _ in range(4)]
-    for item in items:
-        make_artifact(make_story(item))
-    with django_assert_num_queries(3) as queries:
-        (line,) = snapshot.load_lines(job.pk, job.owner, [items[2].pk])
-    assert (line.id, len(line.stories)) == (items[2].pk, 1)
-    others = [item.pk.hex for item in items if item != items[2]]
-    assert not [other for other in others for query in queries if other in query["sql"]]
-
-
 def test_a_snapshot_is_of_the_moment_and_progress_of_its_fingerprint(
     redis_reports: Callable[[Mapping[str, ItemProgress]], None],
 ) -> None:
@@ -90,8 +76,6 @@ def test_a_snapshot_is_of_the_moment_and_progress_of_its_fingerprint(
     found = snapshot.load_snapshot(job.pk, job.owner, fingerprint=taken)
     assert found
     assert (found.etag, found.items[0].found, found.present) == (taken.etag, 7, ())
-    lines = snapshot.load_lines(job.pk, job.owner, [item.pk], fingerprint=taken)
-    assert lines == found.items
 
 
 def test_a_job_that_waits_its_turn_costs_one_query_more(
@@ -102,7 +86,7 @@ def test_a_job_that_waits_its_turn_costs_one_query_more(
         assert snapshot.load_snapshot(job.pk, job.owner)
 
 
-def test_a_poll_of_the_page_costs_seven_queries(
+def test_a_poll_of_the_page_costs_seven_queries_and_an_unchanged_one_three(
     client: Client, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     job = make_job(make_user("alice"))
