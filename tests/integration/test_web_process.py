@@ -21,8 +21,7 @@ from tests.integration.conftest import ROOT, RedisServer
 
 WORKERS_ONLY = frozenset(
     {
-        "celery",
-        "kombu.connection",
+        "celery.worker",
         "httpx",
         "httpcore",
         "curl_cffi",
