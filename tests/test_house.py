@@ -59,7 +59,6 @@ ONLY_IN = {
     ),
     "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
     "celery": (
-        "jobs/queue/broker.py",
         "jobs/tasks.py",
         "webapp/processes/side_queue.py",
         "webapp/consumer.py",
@@ -219,11 +218,13 @@ def test_no_migration_is_missing() -> None:
 
 
 def test_the_web_process_loads_no_decoder_and_no_client() -> None:
-    """What only the worker needs would cost the web process some 30 MiB."""
+    """What only the worker needs would cost the web process some 30 MiB; Celery, which the first
+    paste loads, another 10."""
     loads = (
         "import tests.settings, django, sys; django.setup();"
         "import webapp.urls;"
-        "print(*sorted({'av', 'PIL', 'curl_cffi', 'httpx', 'jobs.tasks'} & sys.modules.keys()))"
+        "unneeded = {'av', 'PIL', 'curl_cffi', 'httpx', 'celery.app', 'jobs.tasks'};"
+        "print(*sorted(unneeded & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", loads],

@@ -4,13 +4,6 @@ from django.apps import AppConfig
 
 
 class WebappConfig(AppConfig):
-    """Makes our Celery app the current one when Django starts."""
+    """The site. Its Celery app is named in the settings, and loaded by whoever sends first."""
 
     name = "webapp"
-
-    def ready(self) -> None:
-        """Import the Celery app, so that messages go through it wherever they are sent from.
-
-        In the web process it would be loaded by the first paste otherwise, which would wait for it.
-        """
-        from webapp import celery  # noqa: F401 (importing it is what binds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
+from uuid import uuid4
 
 from jobs.ephemeral import heartbeats, leases
 from jobs.ephemeral.connection import RedisUnavailable
@@ -39,6 +40,7 @@ class Clock:
     def __init__(
         self, every_s: Mapping[str, float] = EVERY_S, now: Callable[[], float] | None = None
     ) -> None:
+        self._id = uuid4().hex
         self._every_s = every_s
         self._now = now = now or time.monotonic
         self._due_at = {task: now() + interval_s for task, interval_s in every_s.items()}
@@ -60,7 +62,7 @@ class Clock:
     def _act(self, task: str) -> bool:
         """Send the message unless another clock has, in this interval; False without Redis."""
         try:
-            if not leases.acquire(task, seconds=LEASE_SHARE * self._every_s[task]):
+            if not leases.acquire(task, self._id, seconds=LEASE_SHARE * self._every_s[task]):
                 return True
         except RedisUnavailable:
             return False

@@ -14,7 +14,7 @@ from types import FrameType
 
 from django.conf import settings
 
-import webapp.celery  # noqa: F401 (messages are sent through its app)
+import webapp.celery  # noqa: F401 (it says which settings are ours)
 from webapp.clock import LOOK_EVERY_S, Clock
 from webapp.processes import pulse
 

@@ -15,26 +15,27 @@ def _key(name: str) -> str:
     return f"storykeep:lease:{name}"
 
 
-def acquire(name: str, *, seconds: float) -> bool:
-    """Take the lease for so many seconds; False while another process, or this one, has it.
+def acquire(name: str, holder: str, *, seconds: float) -> bool:
+    """Take the lease for so many seconds; False while another holder has it.
 
-    Raises RedisUnavailable.
+    True for who has it already: Redis may carry out what it was asked to while it hung, and the
+    answer reached nobody. Raises RedisUnavailable.
     """
     key, milliseconds = _key(name), int(seconds * 1000)
 
-    def take(server: Any) -> tuple[Any, int]:
+    def take(server: Any) -> list[Any]:
         with server.pipeline(transaction=False) as pipeline:
-            pipeline.set(key, "1", nx=True, px=milliseconds)
+            pipeline.set(key, holder, nx=True, px=milliseconds)
+            pipeline.get(key)
             pipeline.pttl(key)
-            taken, left = pipeline.execute()
-        return taken, left
+            return list(pipeline.execute())
 
-    taken, left = write(take)
-    if taken:
+    _, has_it, left = write(take)
+    if has_it == holder:
         return True
     # Redis keeps a moment of its machine's clock: set back by an hour, a lease would last an hour.
     if left > milliseconds:
-        write(lambda server: server.set(key, "1", px=milliseconds))
+        write(lambda server: server.set(key, holder, px=milliseconds))
         return True
     return False
 

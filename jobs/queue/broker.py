@@ -1,7 +1,7 @@
 """Messages to the workers, by task name: nothing in them that has to be kept.
 
-They are sent through Celery's app, which `webapp` makes the current one. Their tasks, and the
-TikTok client behind them, are not loaded by whoever sends.
+They are sent through the Celery app that the settings name, loaded with the first one: a tenth of
+an idle web process. Their tasks, and the TikTok client behind them, are not loaded by who sends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from celery import current_app
+from django.conf import settings
+from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
 
 from jobs.ephemeral import connection
@@ -57,20 +58,24 @@ def send_periodic(task: str) -> bool:
     return _attempt(lambda: _publish_apart(task))
 
 
+def _app() -> Any:
+    return import_string(settings.CELERY_APP)
+
+
 def _publish_apart(task: str) -> None:
     patience = {
         "socket_timeout": connection.TIMEOUT_S,
         "socket_connect_timeout": connection.TIMEOUT_S,
     }
     with (
-        current_app.connection_for_write(transport_options=patience) as own,
-        current_app.amqp.Producer(own) as producer,
+        _app().connection_for_write(transport_options=patience) as own,
+        _app().amqp.Producer(own) as producer,
     ):
         _publish(task, (), PERIODIC_EXPIRES_AFTER, producer=producer)
 
 
 def _publish(task: str, args: tuple[str, ...], expires: timedelta, **options: Any) -> None:
-    current_app.send_task(
+    _app().send_task(
         task,
         args=args,
         expires=expires.total_seconds(),

@@ -16,9 +16,10 @@ from django.utils import timezone
 from kombu import Connection
 from pydantic import SecretStr
 
+from jobs.ephemeral import leases
 from jobs.housekeeping import reaper
 from jobs.models import Job
-from jobs.queue import submission
+from jobs.queue import broker, routing, submission
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
@@ -144,3 +145,28 @@ def test_messages_are_sent_to_the_database_that_workers_look_into(
         asked = channel.client.connection_pool.connection_kwargs["db"]
         sent = sender.connection_pool.connection_kwargs.get("db", 0)
     assert {asked, sent} == {database or 0}
+
+
+def test_a_lease_is_held_by_one_and_no_longer_than_it_was_taken_for(
+    redis_server: RedisServer,
+) -> None:
+    assert leases.acquire("sweep", "one", seconds=54)
+    assert leases.acquire("sweep", "one", seconds=54)
+    assert not leases.acquire("sweep", "other", seconds=54)
+    with redis_server.client() as client:
+        (key,) = client.scan_iter("storykeep:lease:*")
+        assert 0 < client.pttl(key) <= 54_000
+        client.pexpire(key, 3_600_000)  # as it looks when the clock was set back
+        assert leases.acquire("sweep", "other", seconds=54)
+        assert 0 < client.pttl(key) <= 54_000
+    leases.release("sweep")
+    assert leases.acquire("sweep", "one", seconds=54)
+
+
+def test_a_periodic_message_leaves_no_connection_behind(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        before = len(client.client_list())
+        assert broker.send_periodic(routing.SWEEP)
+        assert client.llen(routing.SIDE_QUEUE) == 1
+        client.delete(routing.SIDE_QUEUE)
+        assert len(client.client_list()) == before

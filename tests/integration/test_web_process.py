@@ -21,7 +21,8 @@ from tests.integration.conftest import ROOT, RedisServer
 
 WORKERS_ONLY = frozenset(
     {
-        "celery.worker",
+        "celery.worker.consumer",
+        "celery.concurrency.thread",
         "httpx",
         "httpcore",
         "curl_cffi",

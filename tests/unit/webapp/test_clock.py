@@ -23,20 +23,19 @@ class Redis:
         self.now = 1_000.0
         self.failing = ""
         self.asked = 0
-        self.ends_at: dict[str, float] = {}
+        self.leases: dict[str, tuple[str, float]] = {}
         self.sent: list[tuple[float, str]] = []
 
-    def acquire(self, name: str, *, seconds: float) -> bool:
+    def acquire(self, name: str, holder: str, *, seconds: float) -> bool:
         self.asked += 1
         if self.failing == "leases":
             raise RedisUnavailable
-        if self.ends_at.get(name, 0.0) > self.now:
-            return False
-        self.ends_at[name] = self.now + seconds
-        return True
+        if self.leases.get(name, ("", 0.0))[1] <= self.now:
+            self.leases[name] = (holder, self.now + seconds)
+        return self.leases[name][0] == holder
 
     def release(self, name: str) -> None:
-        self.ends_at.pop(name, None)
+        self.leases.pop(name, None)
 
     def send(self, task: str) -> bool:
         if self.failing:
