@@ -117,6 +117,15 @@ def test_a_redis_that_was_away_is_sent_each_task_once_and_soon(redis: Redis, fai
     assert sorted(redis.run(60, alone)) == ["repair"] * 4 + ["sweep"]
 
 
+def test_a_clock_whose_message_is_not_taken_lets_another_one_act(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as refused:
+        refused.setattr(broker, "send_periodic", lambda _task: False)
+        redis.run(16, redis.clock())
+    assert redis.leases == {}
+
+
 def test_a_redis_that_hangs_is_asked_seldom(redis: Redis) -> None:
     """Each attempt takes a second of the loop that fetches."""
     alone = redis.clock()
