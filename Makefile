@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
 
-run: $(VENV)/base.ok ## Start everything: web, worker, scheduler and Redis
+run: $(VENV)/base.ok ## Start everything: web server, worker and Redis
 	@exec $(BIN)/python manage.py up
 
 demo: $(VENV)/dev.ok ## The same against a make-believe TikTok, without any network

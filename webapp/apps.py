@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class WebappConfig(AppConfig):
-    """The site. The Celery app is the worker's alone: messages are sent without it."""
+    """The site. Its Celery app is named in the settings, and loaded by whoever sends first."""
 
     name = "webapp"

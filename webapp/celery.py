@@ -1,4 +1,4 @@
-"""The Celery app: settings of broker and worker, and hooks of the worker, which alone loads it.
+"""The Celery app: settings of broker and worker, and hooks of the worker.
 
 A worker is one process with threads; transfers share an event loop within it:
 
@@ -19,7 +19,7 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
-from jobs.queue import messages
+from jobs.queue import routing
 from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
@@ -63,11 +63,8 @@ def _config() -> dict[str, Any]:
         "worker_enable_remote_control": False,
         "task_ignore_result": True,
         "task_acks_late": False,
-        "task_default_queue": messages.POOL_QUEUE,
-        "task_routes": {
-            name: {"queue": messages.SIDE_QUEUE}
-            for name in (side_queue.PACKING_TASK, *side_queue.HOUSEKEEPING_TASKS)
-        },
+        "task_default_queue": routing.POOL_QUEUE,
+        "task_routes": {name: {"queue": routing.SIDE_QUEUE} for name in routing.SIDE_TASKS},
         "task_serializer": "json",
         "accept_content": ["json"],
         "timezone": "UTC",

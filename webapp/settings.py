@@ -122,6 +122,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "webapp.urls"
 WSGI_APPLICATION = "webapp.wsgi.application"
+CELERY_APP = "webapp.celery.app"
+"""What messages are sent through (jobs/queue/broker.py)."""
 
 TEMPLATES = [
     {

@@ -50,6 +50,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
     from jobs.ephemeral import heartbeats, progress
     from jobs.fetching import bridge
     from webapp.celery import app
+    from webapp.clock import LOOK_EVERY_S, Clock
     from webapp.consumer import PulsingConsumer, takes_messages
     from webapp.processes import memory, pulse
 
@@ -77,7 +78,20 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
 
         terminate = stop
 
-    app.steps["worker"].add(Heartbeat)
+    class Ticks(bootsteps.StartStopStep):
+        """Has the clock look for what is due, from the worker's own loop."""
+
+        requires = ("celery.worker.components:Timer",)
+
+        def start(self, parent: Any) -> None:
+            self.entry = parent.timer.call_repeatedly(LOOK_EVERY_S, Clock().tick)
+
+        def stop(self, parent: Any) -> None:
+            self.entry.cancel()
+
+        terminate = stop
+
+    app.steps["worker"].update({Heartbeat, Ticks})
     # A home server often runs as root. Celery warns of that for the sake of pickle, not used here.
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"worker-{os.getpid()}@{socket.gethostname()}"  # several may share a machine

@@ -29,6 +29,9 @@ RETRY_AFTER_S = 2.0
 """After a failure no command is sent for this long."""
 
 
+ERRORS: Final = (redis.RedisError, OSError, ValueError)
+"""What the library raises when Redis does not do what it is asked."""
+
 _PROBE_KEY: Final = "storykeep:probe"
 _PROBE_TTL_S: Final = 60
 _PREFIXES: Final[dict[type[redis.RedisError], str]] = {
@@ -140,7 +143,7 @@ def execute(command: Callable[[redis.Redis], T]) -> T:
         # It answers: what is read goes on while a full disk or a replica refuses what is written.
         availability.record_refusal(error)
         raise RedisUnavailable(_reason(error)) from error
-    except (redis.RedisError, OSError, ValueError) as error:
+    except ERRORS as error:
         availability.record_failure(error)
         raise RedisUnavailable(_reason(error)) from error
     availability.record_success()

@@ -1,4 +1,4 @@
-"""Heartbeats: which workers are alive, and when the scheduler's last sweep finished.
+"""Heartbeats: which workers are alive, and when the last sweep finished.
 
 A worker beats every few seconds from its own event loop. It is dropped when it leaves or has been
 silent for `EXPIRES_AFTER_S`.
@@ -22,7 +22,7 @@ MAX_AHEAD_S: Final = 60.0
 """So far the clock of another machine may be ahead of ours for its workers to count as alive."""
 REAP_EVERY_S: Final = 15.0
 SWEEP_EVERY_S: Final = 60.0
-"""Seconds between two messages of the scheduler for the reaper, and for the sweep."""
+"""Seconds between two messages of the clock for the reaper, and for the sweep."""
 _WORKERS: Final = "storykeep:workers"
 _SWEPT: Final = "storykeep:swept"
 
@@ -78,7 +78,7 @@ class Sweep:
 
     @property
     def next_at(self) -> datetime:
-        """The time the scheduler sends the next one."""
+        """The time the clock sends the next one."""
         return self.at + timedelta(seconds=SWEEP_EVERY_S)
 
     def is_late(self, now: datetime) -> bool:

@@ -1,1 +1,1 @@
-"""Housekeeping, run by the scheduler: the sweep and the reaper."""
+"""Housekeeping, run by the clock: the sweep and the reaper."""

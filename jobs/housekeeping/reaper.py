@@ -1,7 +1,7 @@
 """The reaper: frees what a lost worker held, and sends messages that never arrived.
 
-The database promises delivery, and this is how it keeps the promise. The scheduler sends it every
-few seconds.
+The database promises delivery, and this is how it keeps the promise. The clock sends for it
+every few seconds.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def check_scheduler() -> Iterator[Finding]:
         "scheduler",
         Verdict.FAIL if late else Verdict.OK,
         format_lazy(message, ago=short_span(now - sweep.at), n=failed),
-        _("Look at the logs of scheduler and worker.") if late else "",
+        _("Look at the worker's log. If it says nothing, restart it.") if late else "",
     )
 
 

@@ -1,23 +1,38 @@
-"""Messages to the workers, by task name: one row's id each, and nothing that has to be kept.
+"""Messages to the workers, by task name: nothing in them that has to be kept.
 
-Tasks are named here and not imported, so that whoever sends one (a page, the API) loads neither
-Celery nor the TikTok client behind its tasks. A test compares the names with the registry.
+They are sent through the Celery app that the settings name, loaded with the first one: a tenth of
+an idle web process. Their tasks, and the TikTok client behind them, are not loaded by who sends.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from jobs.ephemeral import connection
-from jobs.queue import messages
+from django.conf import settings
+from django.utils.module_loading import import_string
+from kombu.exceptions import OperationalError
 
-FETCH_ITEM: Final = messages.FETCH_ITEM
-PACK_PACKAGE: Final = messages.PACK_PACKAGE
+from jobs.ephemeral import connection
+from jobs.queue import routing
+
+logger = logging.getLogger(__name__)
+
+FETCH_ITEM: Final = routing.FETCH_ITEM
+PACK_PACKAGE: Final = routing.PACK_PACKAGE
 
 EXPIRES_AFTER: Final = timedelta(seconds=30)
 """A message nobody acted on is worth nothing after this; another one is sent."""
+PERIODIC_EXPIRES_AFTER: Final = timedelta(seconds=60)
+"""The same of a periodic message: by then the next one has come."""
+
+_failing = threading.Event()
+"""Set from a message the broker did not take to the next one it takes, so that the log says it
+once."""
 
 
 def send(task: str, row_id: UUID) -> bool:
@@ -26,9 +41,59 @@ def send(task: str, row_id: UUID) -> bool:
     task: `FETCH_ITEM` or `PACK_PACKAGE`. Waits for one short look at Redis at most, and while it is
     away not even that: someone's request waits for it. Never raises when it is away.
     """
-    message = messages.encode(task, [str(row_id)], expires_after=EXPIRES_AFTER)
+    # Tried first, with a short patience and at most every other second: where Redis hangs rather
+    # than refuses, sending took a minute (measured).
+    return connection.accepts_writes() and _attempt(
+        lambda: _publish(task, (str(row_id),), EXPIRES_AFTER)
+    )
+
+
+def send_periodic(task: str) -> bool:
+    """Publish one message of a task of `routing.HOUSEKEEPING`; False when it was not taken.
+
+    A main loop waits for it: it goes over a connection of its own, with the patience of all else
+    that is sent to Redis. A pooled one may be used up by threads that wait, or have been forgotten
+    by a gateway. Never raises when Redis is away.
+    """
+    return _attempt(lambda: _publish_apart(task))
+
+
+def _app() -> Any:
+    return import_string(settings.CELERY_APP)
+
+
+def _publish_apart(task: str) -> None:
+    patience = {
+        "socket_timeout": connection.TIMEOUT_S,
+        "socket_connect_timeout": connection.TIMEOUT_S,
+    }
+    with (
+        _app().connection_for_write(transport_options=patience) as own,
+        _app().amqp.Producer(own) as producer,
+    ):
+        _publish(task, (), PERIODIC_EXPIRES_AFTER, producer=producer)
+
+
+def _publish(task: str, args: tuple[str, ...], expires: timedelta, **options: Any) -> None:
+    _app().send_task(
+        task,
+        args=args,
+        expires=expires.total_seconds(),
+        ignore_result=True,
+        retry=False,
+        **options,
+    )
+
+
+def _attempt(publish: Callable[[], None]) -> bool:
     try:
-        connection.write(lambda server: server.lpush(messages.queue_of(task), message))
-    except connection.RedisUnavailable:
+        publish()
+    except (OperationalError, *connection.ERRORS) as error:
+        if not _failing.is_set():
+            logger.warning("the broker takes nothing (%s); trying on", type(error).__name__)
+        _failing.set()
         return False
+    if _failing.is_set():
+        _failing.clear()
+        logger.info("the broker takes messages again")
     return True

@@ -16,13 +16,13 @@ from django.utils import timezone
 from kombu import Connection
 from pydantic import SecretStr
 
+from jobs.ephemeral import leases
 from jobs.housekeeping import reaper
 from jobs.models import Job
-from jobs.queue import submission
+from jobs.queue import broker, routing, submission
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
-from webapp.processes import redis_push
 
 
 def submit(line: str) -> Job:
@@ -140,10 +140,33 @@ def test_messages_are_sent_to_the_database_that_workers_look_into(
     query = "" if database is None else f"?db={database}"
     url = SecretStr(f"unix://{redis_server.socket}{query}")
     env = settings.STORYKEEP.model_copy(update={"redis_url": url})
-    sending = redis_push.parse(env.redis_address)
     with redis.Redis.from_url(env.redis_address) as sender, Connection(env.broker_url) as workers:
         channel: Any = workers.default_channel
         asked = channel.client.connection_pool.connection_kwargs["db"]
         sent = sender.connection_pool.connection_kwargs.get("db", 0)
-    assert sending
-    assert {asked, sent, sending.database} == {database or 0}
+    assert {asked, sent} == {database or 0}
+
+
+def test_a_lease_is_held_by_one_and_no_longer_than_it_was_taken_for(
+    redis_server: RedisServer,
+) -> None:
+    assert leases.acquire("sweep", "one", seconds=54)
+    assert leases.acquire("sweep", "one", seconds=54)
+    assert not leases.acquire("sweep", "other", seconds=54)
+    with redis_server.client() as client:
+        (key,) = client.scan_iter("storykeep:lease:*")
+        assert 0 < client.pttl(key) <= 54_000
+        client.pexpire(key, 3_600_000)  # as it looks when the clock was set back
+        assert leases.acquire("sweep", "other", seconds=54)
+        assert 0 < client.pttl(key) <= 54_000
+    leases.release("sweep")
+    assert leases.acquire("sweep", "one", seconds=54)
+
+
+def test_a_periodic_message_leaves_no_connection_behind(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        before = len(client.client_list())
+        assert broker.send_periodic(routing.SWEEP)
+        assert client.llen(routing.SIDE_QUEUE) == 1
+        client.delete(routing.SIDE_QUEUE)
+        assert len(client.client_list()) == before

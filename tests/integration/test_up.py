@@ -208,7 +208,7 @@ def test_from_nothing_to_the_set_up_page_and_back(up: Callable[..., Instance]) -
         "the worker gives a sign of life",
     )
     everyone = descendants(instance.process.pid)
-    assert len(everyone) == 5  # ourselves, redis, web, worker, scheduler
+    assert len(everyone) == 4  # ourselves, redis, web, worker
     private = instance.folder.stat().st_mode & 0o777
     assert private == 0o700
     database = instance.folder / "storykeep.sqlite3"
@@ -232,7 +232,6 @@ def test_what_dies_comes_back(up: Callable[..., Instance]) -> None:
     instance.wait_for_line("ready at")
     for name, words in {
         "worker": "webapp.worker",
-        "scheduler": "webapp/scheduler.py",
         "redis": "redis",
         "web": "webapp.web",
     }.items():
@@ -253,7 +252,7 @@ def test_a_killed_supervisor_leaves_nothing_behind(up: Callable[..., Instance]) 
     instance = up()
     instance.wait_for_line("ready at")
     everyone = descendants(instance.process.pid)
-    assert len(everyone) >= 5
+    assert len(everyone) >= 4
     instance.process.kill()
     instance.process.wait()
     wait_for(lambda: not everyone & parents().keys(), "all processes are gone")

@@ -21,8 +21,8 @@ from tests.integration.conftest import ROOT, RedisServer
 
 WORKERS_ONLY = frozenset(
     {
-        "celery",
-        "kombu.connection",
+        "celery.worker.consumer",
+        "celery.concurrency.thread",
         "httpx",
         "httpcore",
         "curl_cffi",

@@ -19,15 +19,11 @@ from django.db import OperationalError, close_old_connections
 from django.utils import timezone
 from kombu import Consumer, Queue
 
+from jobs.queue.routing import HOUSEKEEPING, PACK_PACKAGE, SIDE_QUEUE
 from webapp.processes import memory
 
 logger = logging.getLogger(__name__)
 
-QUEUE: Final = "aside"
-"""Name of the side queue in the broker."""
-
-PACKING_TASK: Final = "jobs.tasks.pack_package"
-HOUSEKEEPING_TASKS: Final = ("jobs.tasks.repair", "jobs.tasks.sweep")
 PACKING_THREADS: Final = 2
 
 
@@ -36,7 +32,7 @@ class HousekeepingConsumer(bootsteps.ConsumerStep):
 
     def get_consumers(self, channel: Any) -> list[Consumer]:
         """The kombu consumer of the side queue."""
-        queue = Queue(QUEUE, routing_key=QUEUE)
+        queue = Queue(SIDE_QUEUE, routing_key=SIDE_QUEUE)
         consumer = Consumer(channel, [queue], callbacks=[self.receive], accept=["json"])
         consumer.on_decode_error = self.discard
         return [consumer]
@@ -74,9 +70,9 @@ _waiting: set[str] = set()
 
 def submit(task_name: str, args: Sequence[Any]) -> None:
     """Run a task when a thread is free. A housekeeping task that waits already is not added."""
-    if task_name == PACKING_TASK:
+    if task_name == PACK_PACKAGE:
         _packing_pool.submit(_run, task_name, args)
-    elif task_name in HOUSEKEEPING_TASKS:
+    elif task_name in HOUSEKEEPING:
         with _lock:
             if task_name in _waiting:
                 return
@@ -98,7 +94,7 @@ def _run(task_name: str, args: Sequence[Any]) -> None:
         logger.exception("%s failed", task_name)
     finally:
         close_old_connections()
-        if task_name == PACKING_TASK:
+        if task_name == PACK_PACKAGE:
             memory.work_ended()
 
 

@@ -132,7 +132,7 @@ def workers(env: Env) -> list[ProcessSpec]:
 
 
 def scheduler(_env: Env) -> ProcessSpec:
-    """The scheduler, which sends periodic tasks."""
+    """The clock of every worker in a process of its own, for those who run each part apart."""
     argv = (sys.executable, "-m", "webapp.scheduler")
     return ProcessSpec(
         name="scheduler", argv=argv, stage=1, grace_s=5, silent_after_s=SILENT_AFTER_S
@@ -140,6 +140,9 @@ def scheduler(_env: Env) -> ProcessSpec:
 
 
 def all_processes(env: Env) -> list[ProcessSpec]:
-    """Every process of an instance on one machine, its own Redis included. Raises NoRedis."""
+    """Every process of an instance on one machine, its own Redis included. Raises NoRedis.
+
+    Each worker is a scheduler, too (webapp/clock.py).
+    """
     own_redis = [redis(env)] if env.embedded_redis else []
-    return [*own_redis, web(env), *workers(env), scheduler(env)]
+    return [*own_redis, web(env), *workers(env)]

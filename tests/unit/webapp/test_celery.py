@@ -8,7 +8,7 @@ import pytest
 from celery import signals
 
 from jobs.fetching import bridge
-from jobs.queue import broker, dispatch, messages, shutdown
+from jobs.queue import broker, dispatch, routing, shutdown
 from webapp import celery
 from webapp.celery import app
 from webapp.processes import pulse, side_queue
@@ -27,15 +27,14 @@ def test_every_name_the_routes_know_is_registered() -> None:
     ("task", "queue"),
     [
         (broker.FETCH_ITEM, None),
-        (broker.PACK_PACKAGE, messages.SIDE_QUEUE),
-        ("jobs.tasks.repair", messages.SIDE_QUEUE),
-        ("jobs.tasks.sweep", messages.SIDE_QUEUE),
+        (broker.PACK_PACKAGE, routing.SIDE_QUEUE),
+        (routing.REPAIR, routing.SIDE_QUEUE),
+        (routing.SWEEP, routing.SIDE_QUEUE),
     ],
 )
 def test_only_fetching_goes_to_the_queue_of_the_pool(task: str, queue: str | None) -> None:
     assert app.conf.task_routes.get(task, {}).get("queue") == queue
-    assert messages.SIDE_QUEUE == side_queue.QUEUE
-    assert messages.queue_of(task) == (queue or app.conf.task_default_queue)
+    assert app.conf.task_default_queue == routing.POOL_QUEUE
 
 
 def test_a_message_is_taken_by_a_worker_that_can_act_on_it_and_read_as_data_alone() -> None:

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kombu.asynchronous.timer import Timer
 
 from jobs.ephemeral import heartbeats
 from jobs.fetching import bridge
 from webapp import worker
 from webapp.celery import app
+from webapp.clock import Clock
 from webapp.processes import memory, pulse
 
 
@@ -43,6 +45,30 @@ def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
     assert started == {"started": True}
 
 
+def steps() -> dict[str, Any]:
+    """The steps the worker was given, by their names."""
+    return {step.__name__: step for step in app.steps["worker"]}
+
+
+def test_its_loop_is_a_scheduler_too_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "steps", defaultdict(set))
+    monkeypatch.setattr(app, "Worker", lambda **_: SimpleNamespace(start=lambda: None, exitcode=0))
+    monkeypatch.setattr(pulse, "begin", lambda _fd: None)
+    monkeypatch.setattr(memory, "freeze", lambda: None)
+    with warnings.catch_warnings():
+        worker.work(1, "INFO")
+    looks: list[str] = []
+    monkeypatch.setattr(Clock, "tick", lambda _self: looks.append("look"))
+    parent: Any = SimpleNamespace(timer=Timer())
+    ticks = steps()["Ticks"](parent)
+    ticks.start(parent)
+    ((_eta, _priority, entry),) = parent.timer.queue
+    entry()
+    assert looks == ["look"]
+    ticks.stop(parent)
+    assert entry.canceled
+
+
 def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_stuck(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -58,7 +84,7 @@ def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
     with warnings.catch_warnings():
         worker.work(1, "INFO")
-    (step,) = app.steps["worker"]
+    step = steps()["Heartbeat"]
     for _ in range(2):
         step.beat(step, SimpleNamespace(consumer=None))
     assert calls == ["freeze", "beat", "heartbeat", "give back", "give back"]

@@ -40,7 +40,10 @@ SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
 class Command(BaseCommand):
     """Run every process, or one of them for a container."""
 
-    help = "Run the whole instance: web, worker, scheduler, and Redis when none is configured."
+    help = (
+        "Run the whole instance: web server, worker (which is the scheduler, too), and Redis when "
+        "none is configured."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -139,7 +142,7 @@ class Command(BaseCommand):
     def lock(self, env: Env) -> int:
         """Lock the data folder and return the lock's file descriptor.
 
-        Two instances would share a Redis socket and a scheduler.
+        Two instances would share a Redis socket.
         """
         lock = os.open(env.run_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -8,6 +8,7 @@ import gc
 import pytest
 from celery import signals
 
+from jobs.queue import routing
 from webapp import celery
 from webapp.processes import memory, side_queue
 
@@ -38,7 +39,7 @@ def test_a_line_that_ended_counts_as_work(trims: list[int]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("name", "counts"), [(side_queue.PACKING_TASK, True), ("jobs.tasks.repair", False)]
+    ("name", "counts"), [(routing.PACK_PACKAGE, True), (routing.REPAIR, False)]
 )
 def test_a_zip_counts_and_a_repair_of_every_few_seconds_does_not(
     trims: list[int], monkeypatch: pytest.MonkeyPatch, name: str, counts: bool

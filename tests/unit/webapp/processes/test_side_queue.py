@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,13 +12,9 @@ from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
-from jobs.queue import messages
+from jobs.queue.routing import HOUSEKEEPING, PACK_PACKAGE, SIDE_QUEUE, SWEEP
 from webapp.celery import app
 from webapp.processes import side_queue
-from webapp.processes.side_queue import HOUSEKEEPING_TASKS, PACKING_TASK, QUEUE
-from webapp.scheduler import EXPIRES_AFTER
-
-SWEEP = "jobs.tasks.sweep"
 
 
 class Broker:
@@ -40,7 +35,7 @@ class Broker:
     def publish(self, body: Any, **properties: Any) -> None:
         """Put a message of any kind into the queue."""
         with app.amqp.Producer(self.channel) as producer:
-            producer.publish(body, routing_key=QUEUE, exchange="", **properties)
+            producer.publish(body, routing_key=SIDE_QUEUE, exchange="", **properties)
 
     def deliver(self) -> None:
         """Hand every message in the queue to the consumer."""
@@ -50,7 +45,7 @@ class Broker:
 
     def waiting(self) -> int:
         """How many messages nobody has taken."""
-        return int(self.channel.queue_declare(QUEUE, passive=True).message_count)
+        return int(self.channel.queue_declare(SIDE_QUEUE, passive=True).message_count)
 
     def unacknowledged(self) -> int:
         """How many messages were taken, and would come back with another worker."""
@@ -77,23 +72,15 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[Any]]]:
 def test_a_task_arrives_by_its_name_and_with_its_arguments(
     broker: Broker, submitted: list[Any]
 ) -> None:
-    broker.send(PACKING_TASK, ["0f8fad5b-d9cb-469f-a165-70867728950e"])
-    for name in HOUSEKEEPING_TASKS:
+    broker.send(PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"])
+    for name in HOUSEKEEPING:
         broker.send(name)
     broker.deliver()
     assert submitted == [
-        (PACKING_TASK, ["0f8fad5b-d9cb-469f-a165-70867728950e"]),
-        *((name, []) for name in HOUSEKEEPING_TASKS),
+        (PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"]),
+        *((name, []) for name in HOUSEKEEPING),
     ]
     assert broker.unacknowledged() == 0
-
-
-def test_what_the_scheduler_sends_is_taken(broker: Broker, submitted: list[Any]) -> None:
-    for name in HOUSEKEEPING_TASKS:
-        message = json.loads(messages.encode(name, expires_after=EXPIRES_AFTER))
-        broker.channel._put(messages.queue_of(name), message)
-    broker.deliver()
-    assert sorted(name for name, _args in submitted) == sorted(HOUSEKEEPING_TASKS)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=9)), timezone(timedelta(hours=-9))])
@@ -185,7 +172,7 @@ def test_a_message_that_cannot_be_read_is_dropped(
 
 
 def test_another_task_is_none_of_ours(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    broker.send("jobs.tasks.fetch_item", ["1"], queue=QUEUE)
+    broker.send("jobs.tasks.fetch_item", ["1"], queue=SIDE_QUEUE)
     broker.deliver()
     assert "no task of ours: jobs.tasks.fetch_item" in caplog.text
     assert broker.unacknowledged() == 0
@@ -233,8 +220,8 @@ def test_of_two_sweeps_that_wait_one_is_enough(
     housekeeping, packing = pools
     for _ in range(3):
         broker.send(SWEEP)
-    broker.send(PACKING_TASK, ["1"])
-    broker.send(PACKING_TASK, ["2"])
+    broker.send(PACK_PACKAGE, ["1"])
+    broker.send(PACK_PACKAGE, ["2"])
     broker.deliver()
     assert (len(housekeeping.waiting), len(packing.waiting)) == (1, 2)
     housekeeping.waiting.pop()()

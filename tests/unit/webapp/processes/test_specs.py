@@ -21,7 +21,7 @@ def test_redis_comes_first_and_is_private() -> None:
     first, *others = specs.all_processes(env(redis_url=None))
     assert first.name == "redis"
     assert all(spec.stage > first.stage for spec in others)
-    assert [spec.name for spec in others] == ["web", "worker", "scheduler"]
+    assert [spec.name for spec in others] == ["web", "worker"]
     options = dict(zip(first.argv[1::2], first.argv[2::2], strict=True))
     assert options["--port"] == "0"
     assert options["--unixsocket"] == first.socket
@@ -37,7 +37,7 @@ def test_several_workers_are_named_apart_and_run_alike() -> None:
     assert [spec.name for spec in several] == ["worker-1", "worker-2", "worker-3"]
     assert len({spec.argv for spec in several}) == 1
     everyone = [spec.name for spec in specs.all_processes(env(redis_url=None, workers=2))]
-    assert everyone == ["redis", "web", "worker-1", "worker-2", "scheduler"]
+    assert everyone == ["redis", "web", "worker-1", "worker-2"]
 
 
 def test_what_can_hang_is_watched() -> None:

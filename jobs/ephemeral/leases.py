@@ -1,0 +1,46 @@
+"""Leases: which of several processes acts, for a while.
+
+They save work and promise nothing: where Redis forgets one, or its clock is set, two may act.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from jobs.ephemeral.connection import RedisUnavailable, execute, write
+
+
+def _key(name: str) -> str:
+    return f"storykeep:lease:{name}"
+
+
+def acquire(name: str, holder: str, *, seconds: float) -> bool:
+    """Take the lease for so many seconds; False while another holder has it.
+
+    True for who has it already: Redis may carry out what it was asked to while it hung, and the
+    answer reached nobody. Raises RedisUnavailable.
+    """
+    key, milliseconds = _key(name), int(seconds * 1000)
+
+    def take(server: Any) -> list[Any]:
+        with server.pipeline(transaction=False) as pipeline:
+            pipeline.set(key, holder, nx=True, px=milliseconds)
+            pipeline.get(key)
+            pipeline.pttl(key)
+            return list(pipeline.execute())
+
+    _, has_it, left = write(take)
+    if has_it == holder:
+        return True
+    # Redis keeps a moment of its machine's clock: set back by an hour, a lease would last an hour.
+    if left > milliseconds:
+        write(lambda server: server.set(key, holder, px=milliseconds))
+        return True
+    return False
+
+
+def release(name: str) -> None:
+    """Give the lease back before its time; while Redis is away it ends by itself."""
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.delete(_key(name)))

@@ -1,0 +1,24 @@
+"""Routing: the names of tasks, and the broker's queues they are sent to.
+
+Tasks are named here and not imported, so that whoever sends one loads nothing of what it does. A
+test compares the names with the registry.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FETCH_ITEM: Final = "jobs.tasks.fetch_item"
+PACK_PACKAGE: Final = "jobs.tasks.pack_package"
+REPAIR: Final = "jobs.tasks.repair"
+SWEEP: Final = "jobs.tasks.sweep"
+
+HOUSEKEEPING: Final = (REPAIR, SWEEP)
+"""What the clock sends."""
+
+POOL_QUEUE: Final = "celery"
+"""Name, and Redis key, of the list that the workers' pools take from: Celery's own default."""
+SIDE_QUEUE: Final = "aside"
+"""Name, and Redis key, of the list of what runs beside the pools."""
+SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING)
+"""The tasks sent to `SIDE_QUEUE`; all others go to `POOL_QUEUE`."""

@@ -1,0 +1,17 @@
+"""The names that messages bear, and the queues they go into."""
+
+from __future__ import annotations
+
+from jobs.queue import routing
+from webapp.celery import app
+
+
+def test_every_name_is_a_task_of_the_worker() -> None:
+    app.loader.import_default_modules()
+    ours = {name for name in app.tasks if name.startswith("jobs.")}
+    assert {routing.FETCH_ITEM, *routing.SIDE_TASKS} == ours
+
+
+def test_all_but_fetching_runs_beside_the_pool() -> None:
+    assert set(routing.SIDE_TASKS) == {routing.PACK_PACKAGE, routing.REPAIR, routing.SWEEP}
+    assert len({routing.SIDE_QUEUE, routing.POOL_QUEUE}) == 2

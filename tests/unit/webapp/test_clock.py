@@ -1,0 +1,144 @@
+"""The clock: what is sent when, by one of several, and what a Redis that is away does to it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from jobs.ephemeral import connection, heartbeats, leases
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.queue import broker, routing
+from webapp import clock
+from webapp.clock import Clock
+
+HOUR = 3_600
+
+
+class Redis:
+    """Leases and messages, and the time. failing: what Redis takes no more: "leases" when it is
+    away, "messages" when it goes away after a lease was taken."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.failing = ""
+        self.asked = 0
+        self.leases: dict[str, tuple[str, float]] = {}
+        self.sent: list[tuple[float, str]] = []
+
+    def acquire(self, name: str, holder: str, *, seconds: float) -> bool:
+        self.asked += 1
+        if self.failing == "leases":
+            raise RedisUnavailable
+        if self.leases.get(name, ("", 0.0))[1] <= self.now:
+            self.leases[name] = (holder, self.now + seconds)
+        return self.leases[name][0] == holder
+
+    def release(self, name: str) -> None:
+        self.leases.pop(name, None)
+
+    def send(self, task: str) -> bool:
+        if self.failing:
+            return False
+        self.sent.append((self.now, task.rpartition(".")[2]))
+        return True
+
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.now)
+
+    def run(self, seconds: float, *clocks: Clock) -> list[str]:
+        """The tasks sent while so many seconds go by."""
+        before = len(self.sent)
+        for _ in range(int(seconds / clock.LOOK_EVERY_S)):
+            self.now += clock.LOOK_EVERY_S
+            for each in clocks:
+                each.tick()
+        return [task for _, task in self.sent[before:]]
+
+
+@pytest.fixture
+def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
+    redis = Redis()
+    monkeypatch.setattr(leases, "acquire", redis.acquire)
+    monkeypatch.setattr(leases, "release", redis.release)
+    monkeypatch.setattr(broker, "send_periodic", redis.send)
+    return redis
+
+
+def test_each_task_is_sent_once_an_interval_and_not_at_the_start(redis: Redis) -> None:
+    alone = redis.clock()
+    assert redis.run(14, alone) == []
+    assert redis.run(46, alone) == ["repair"] * 4 + ["sweep"]
+    assert sorted(redis.run(600, alone)) == ["repair"] * 40 + ["sweep"] * 10
+
+
+def test_of_several_clocks_one_acts_in_an_interval(redis: Redis) -> None:
+    several = []
+    for _ in range(4):  # started at different times, as workers are
+        several.append(redis.clock())
+        redis.run(4, *several)
+    assert sorted(redis.run(600, *several)) == ["repair"] * 40 + ["sweep"] * 10
+
+
+def test_two_clocks_that_look_at_the_same_moment(redis: Redis) -> None:
+    assert sorted(redis.run(60, redis.clock(), redis.clock())) == ["repair"] * 4 + ["sweep"]
+
+
+def test_a_worker_that_dies_is_stood_in_for_within_two_intervals(redis: Redis) -> None:
+    acting = redis.clock()
+    redis.run(7, acting)
+    other = redis.clock()
+    redis.run(120, acting, other)
+    last = max(at for at, task in redis.sent if task == "sweep")
+    redis.run(120, other)
+    first = min(at for at, task in redis.sent if task == "sweep" and at > last)
+    assert first - last <= 2 * heartbeats.SWEEP_EVERY_S
+
+
+def test_a_machines_clock_that_is_set_changes_nothing(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards or back: intervals are measured by a clock that only goes forward."""
+    monkeypatch.setattr(time, "monotonic", lambda: redis.now)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    alone = Clock()
+    assert redis.run(14, alone) == []
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert redis.run(46, alone) == ["repair"] * 4 + ["sweep"]
+
+
+@pytest.mark.parametrize("failing", ["leases", "messages"])
+def test_a_redis_that_was_away_is_sent_each_task_once_and_soon(redis: Redis, failing: str) -> None:
+    alone = redis.clock()
+    redis.failing = failing
+    assert redis.run(HOUR, alone) == []
+    redis.failing = ""
+    assert sorted(redis.run(clock.RETRY_AFTER_S, alone)) == ["repair", "sweep"]
+    assert sorted(redis.run(60, alone)) == ["repair"] * 4 + ["sweep"]
+
+
+def test_a_clock_whose_message_is_not_taken_lets_another_one_act(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as refused:
+        refused.setattr(broker, "send_periodic", lambda _task: False)
+        redis.run(16, redis.clock())
+    assert redis.leases == {}
+
+
+def test_a_redis_that_hangs_is_asked_seldom(redis: Redis) -> None:
+    """Each attempt takes a second of the loop that fetches."""
+    alone = redis.clock()
+    redis.failing = "leases"
+    redis.run(HOUR, alone)
+    assert redis.asked <= HOUR / clock.RETRY_AFTER_S
+    assert clock.RETRY_AFTER_S >= 4 * connection.TIMEOUT_S
+
+
+def test_it_sends_what_runs_beside_the_pool() -> None:
+    assert set(clock.EVERY_S) == set(routing.HOUSEKEEPING)
+
+
+def test_a_message_expires_when_the_next_of_its_kind_has_come() -> None:
+    expires_after_s = broker.PERIODIC_EXPIRES_AFTER.total_seconds()
+    assert expires_after_s <= max(clock.EVERY_S.values())

@@ -1,0 +1,72 @@
+"""The clock of an instance: when the reaper and the sweep are sent for.
+
+Every worker has one, and `python -m webapp.scheduler` is one alone. Whichever of them is first in
+an interval acts for all (docs/decisions/0030).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import uuid4
+
+from jobs.ephemeral import heartbeats, leases
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.queue import broker, routing
+
+EVERY_S: Final = {
+    routing.REPAIR: heartbeats.REAP_EVERY_S,
+    routing.SWEEP: heartbeats.SWEEP_EVERY_S,
+}
+"""Task name → seconds between two of its messages."""
+LOOK_EVERY_S: Final = 1.0
+"""Seconds between two ticks."""
+RETRY_AFTER_S: Final = 5.0
+"""Seconds from a Redis that is away to the next attempt: where it hangs, each takes a second of a
+worker's loop."""
+LEASE_SHARE: Final = 0.9
+"""So much of an interval belongs to the clock that acted: it may act again at the end of it, which
+other clocks may not before."""
+
+
+class Clock:
+    """Sends what is due, the first time one interval from now. For one thread.
+
+    every_s: as EVERY_S. now: seconds that only go forward, time.monotonic unless given: setting the
+    machine's clock changes nothing here.
+    """
+
+    def __init__(
+        self, every_s: Mapping[str, float] = EVERY_S, now: Callable[[], float] | None = None
+    ) -> None:
+        self._id = uuid4().hex
+        self._every_s = every_s
+        self._now = now = now or time.monotonic
+        self._due_at = {task: now() + interval_s for task, interval_s in every_s.items()}
+        self._retry_at = now()
+
+    def tick(self) -> None:
+        """Send what is due; called every LOOK_EVERY_S. What cannot be sent stays due, once, however
+        long Redis is away. Waits for Redis as long as a heartbeat does, and raises nothing."""
+        if self._now() < self._retry_at:
+            return
+        for task, due_at in self._due_at.items():
+            if due_at > self._now():
+                continue
+            if not self._act(task):
+                self._retry_at = self._now() + RETRY_AFTER_S
+                return
+            self._due_at[task] = self._now() + self._every_s[task]
+
+    def _act(self, task: str) -> bool:
+        """Send the message unless another clock has, in this interval; False without Redis."""
+        try:
+            if not leases.acquire(task, self._id, seconds=LEASE_SHARE * self._every_s[task]):
+                return True
+        except RedisUnavailable:
+            return False
+        if broker.send_periodic(task):
+            return True
+        leases.release(task)
+        return False
