@@ -62,6 +62,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sk-growth-") as folder:
         instance.open_app(Path(folder), database_url, api_rate="0")
         logging.disable(logging.CRITICAL)  # what is broken off would fill the screen
+        _warm_up()
         with instance.redis():
             lines, jobs = (LINES[:-1], JOBS[:-1]) if options.quick else (LINES, JOBS)
             measured = {
@@ -71,6 +72,15 @@ def main() -> int:
             }
     options.file.write_text(json.dumps(measured, indent=2) + "\n")
     return 0
+
+
+def _warm_up() -> None:
+    """Load what pages need and hide it from the garbage collector, as the web server does."""
+    from webapp.processes import memory
+    from webapp.wsgi import warm_up
+
+    warm_up()
+    memory.freeze()
 
 
 def _costs(acts: dict[str, Act], **before: Act) -> dict[str, Any]:
