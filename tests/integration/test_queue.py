@@ -54,11 +54,12 @@ def media(job: Job) -> list[Artifact]:
 
 def check_disk() -> None:
     """Every row has its file, every file its row, and nothing unfinished lies about."""
+    work = settings.STORYKEEP.artifacts / disk.WORK
+    # A worker whose line was cancelled finds that out within a second, and takes away again what
+    # it moved into the store for the rows it was about to write.
+    eventually(lambda: not work.exists() or list(work.iterdir()) == [])
     stored = {file.id for folder in store.walk() for file in folder}
     assert stored == set(Artifact.objects.filter(removed_at=None).values_list("pk", flat=True))
-    work = settings.STORYKEEP.artifacts / disk.WORK
-    # A worker whose line was cancelled finds that out within a second.
-    eventually(lambda: not work.exists() or list(work.iterdir()) == [])
 
 
 def test_lines_become_checked_files(start_worker: Start, tiktok: FakeTikTok) -> None:
