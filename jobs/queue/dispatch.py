@@ -6,8 +6,9 @@ by the reaper, and one that comes twice finds nothing to claim.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -30,6 +31,11 @@ WINDOW: Final = 8
 """The most messages that wait in the broker, so that whoever comes last can still be next."""
 ATTEMPTS: Final = 3
 """Times a thread looks who is next before it takes the item its message was about."""
+CHOOSING_S: Final = 1.0
+"""Seconds a thread waits for another of its process to choose. Then the database is slow, and who
+chooses at once merely looks again."""
+
+_choosing: Final = threading.Lock()
 
 
 def _window(now: datetime) -> Window:
@@ -110,20 +116,29 @@ def claim_next(item_id: UUID) -> Claim | None:
     now = timezone.now()
     if not Item.objects.due(now).filter(pk=item_id).exists():
         return None
-    for candidate in _candidates(item_id, now):
-        claimed = claim(candidate)
-        if claimed is None:
-            continue
-        if candidate != item_id:
-            Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
-        refused = breaker.probe()
-        if refused:
-            requeue_untried(claimed, refused.until, refused.code)
-            claimed = None
-        with suppress(OperationalError):  # we have something to do; the reaper tells the others
-            dispatch()
-        return claimed
-    return None
+    with _one_at_a_time():
+        claimed = next(filter(None, map(claim, _candidates(item_id, now))), None)
+    if claimed is None:
+        return None
+    if claimed.item_id != item_id:
+        Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
+    refused = breaker.probe()
+    if refused:
+        requeue_untried(claimed, refused.until, refused.code)
+    with suppress(OperationalError):  # we have something to do; the reaper tells the others
+        dispatch()
+    return None if refused else claimed
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Threads of one process choose one after the other: at once they would choose alike."""
+    acquired = _choosing.acquire(timeout=CHOOSING_S)
+    try:
+        yield
+    finally:
+        if acquired:
+            _choosing.release()
 
 
 def _candidates(item_id: UUID, now: datetime) -> Iterator[UUID]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from unittest.mock import MagicMock
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
@@ -134,6 +138,39 @@ def test_what_another_has_in_hand_is_not_waited_for(broker: Broker) -> None:
     finally:
         over.set()
         holding.join()
+
+
+def test_threads_of_a_process_do_not_reach_for_the_same_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting, lost = [uuid4() for _ in range(4)], []
+    meeting = threading.Barrier(2)
+
+    def choose(*_: object) -> list[UUID]:
+        chosen = waiting[0]
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.2)  # whoever chooses at the same time has chosen alike by then
+        return [chosen]
+
+    def take(item_id: UUID) -> Claim | None:
+        if item_id not in waiting:
+            lost.append(item_id)
+            return None
+        waiting.remove(item_id)
+        return Claim(item_id, 1)
+
+    for name, stand_in in {
+        "Item": MagicMock(),
+        "fair_order": choose,
+        "claim": take,
+        "dispatch": lambda: 0,
+    }.items():
+        monkeypatch.setattr(f"jobs.queue.dispatch.{name}", stand_in)
+    monkeypatch.setattr(breaker, "probe", lambda: None)
+    with ThreadPoolExecutor(4) as threads:
+        claims_made = list(threads.map(claim_next, list(waiting)))
+    assert all(claims_made)
+    assert lost == []
 
 
 def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
