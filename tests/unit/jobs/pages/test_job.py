@@ -202,3 +202,15 @@ def test_the_first_view_of_a_job_of_thousands_is_light(client: Client, alice: Us
     assert page.count("Show all 100") == 50
     fragment = client.get(f"/jobs/{job.pk}/progress/?all=50").content.decode()
     assert fragment.count('class="tile"') == 100
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_too_long_for_a_line_or_a_moment_is_no_number(
+    client: Client, long_lines: Job, digits: int
+) -> None:
+    number = "9" * digits
+    assert client.get(f"/jobs/{long_lines.pk}/?all={number},2").status_code == 200
+    address = f"/jobs/{long_lines.pk}/progress/"
+    state = client.get(address)["ETag"].removeprefix('W/"').partition("-")[0]
+    headers = {"If-None-Match": f'W/"{state}-{number * 2}"'}
+    assert client.get(address, headers=headers).status_code == 200
