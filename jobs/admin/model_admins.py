@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -40,6 +40,23 @@ from jobs.ops.timeline import TimelineEntry
 from jobs.states import job_state
 from jobs.wording import age, size
 from stories.left_out import stored
+
+
+def _on_disk(owning: str) -> dict[str, Subquery]:
+    """Annotations of a row's files on disk: present_count and present_bytes, None without any.
+
+    owning: the column of a file that names the row. As subqueries, which counting the rows of a
+    list leaves out; joined, every file of the instance would be read for that.
+    """
+    present = (
+        Artifact.objects.filter(removed_at=None, **{owning: OuterRef("pk")})
+        .order_by()
+        .values(owning)
+    )
+    return {
+        "present_count": Subquery(present.annotate(n=Count("pk")).values("n")),
+        "present_bytes": Subquery(present.annotate(b=Sum("size_bytes")).values("b")),
+    }
 
 
 class ReadOnlyAdmin(ConfirmedActionsAdmin):
@@ -184,13 +201,7 @@ class JobAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """Jobs with their items, for state and codes, and the files on disk: count and bytes."""
         jobs: QuerySet[Job] = super().get_queryset(request)
-        present = (
-            Artifact.objects.filter(job=OuterRef("pk"), removed_at=None).order_by().values("job")
-        )
-        return jobs.prefetch_related("items").annotate(
-            present_count=Subquery(present.annotate(n=Count("pk")).values("n")),
-            present_bytes=Subquery(present.annotate(b=Sum("size_bytes")).values("b")),
-        )
+        return jobs.prefetch_related("items").annotate(**_on_disk("job"))
 
     @admin.display(description=_("state"))
     def state(self, job: Job) -> str:
@@ -278,11 +289,7 @@ class ItemAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
         """Lines with their files on disk: count and bytes."""
         items: QuerySet[Item] = super().get_queryset(request)
-        present = Q(artifacts__removed_at=None)
-        return items.annotate(
-            present_count=Count("artifacts", filter=present),
-            present_bytes=Sum("artifacts__size_bytes", filter=present),
-        )
+        return items.annotate(**_on_disk("item"))
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, item: Item) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -30,6 +31,8 @@ from jobs.upstream import breaker
 
 _NO_JOB: Final = "no such job"
 _FOREVER: Final = 10**12
+_MOMENT: Final = re.compile(r"[0-9]{1,13}")
+"""The second part of the page's tag. Python reads no number of thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,9 @@ def _unchanged(request: HttpRequest, state: str, taken: Fingerprint) -> HttpResp
     """
     for etag in parse_etags(request.headers.get("If-None-Match", "")):
         named, _, until = etag.removeprefix("W/").strip('"').partition("-")
-        if named == state and until.isdecimal() and taken.now.timestamp() < int(until):
+        if named != state or not _MOMENT.fullmatch(until):
+            continue
+        if taken.now.timestamp() < int(until):
             response: HttpResponse | None = get_conditional_response(request, etag=etag)
             if response is not None:
                 response.headers["ETag"] = etag

@@ -36,6 +36,7 @@ HELD_HEADER: Final = "Storykeep-Holds"
 MAX_HELD: Final = 2000
 """Tags that are read of that header, at most."""
 _TAG: Final = re.compile(r"[\w-]{10}")
+_POSITION: Final = re.compile(r"[0-9]{1,9}")  # Python reads no number of thousands of digits
 _DIGEST_BYTES: Final = 7  # ten letters; of one page's lines no two are alike by chance
 
 KEPT_BYTES: Final = 6 * 1024 * 1024
@@ -163,6 +164,6 @@ def _render(template: str, **context: object) -> SafeString:
 
 
 def positions(text: str) -> frozenset[int]:
-    """The positions of lines named in `?all=2,7`; what is no number is left out."""
+    """The positions of lines named in `?all=2,7`; what is no number of a line is left out."""
     parts: Iterable[str] = text.split(",", maxsplit=MAX_HELD)[:MAX_HELD]
-    return frozenset(int(part) for part in parts if part.isascii() and part.isdigit())
+    return frozenset(int(part) for part in parts if _POSITION.fullmatch(part))

@@ -205,7 +205,7 @@ def _statement(vendor: str) -> tuple[str, tuple[str, ...]]:
         " WHERE job_id = %s"
     )
     parts = (
-        f"{job} WHERE id = %s AND owner_id = %s",
+        f"{job} WHERE id = %s AND owner_id = %s AND erased_at IS NULL",
         f"{package} WHERE job_id = %s",
         # Not by owner as well, or SQLite may go through all they have: the job's row says whose.
         f"{line} WHERE job_id = %s",

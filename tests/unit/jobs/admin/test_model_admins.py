@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -51,6 +53,16 @@ def test_a_long_list_costs_no_more_than_a_short_one(
     for table in TABLES:
         with django_assert_max_num_queries(9):
             browser.get(f"/admin/jobs/{table}/")
+
+
+@pytest.mark.parametrize("table", ["job", "item"])
+def test_counting_the_rows_of_a_list_reads_no_files(browser: Client, job: Job, table: str) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        page = browser.get(f"/admin/jobs/{table}/").content.decode()
+    assert "1 · 2.5\N{NO-BREAK SPACE}MB" in page
+    statements = [query["sql"] for query in queries]
+    assert not [sql for sql in statements if "jobs_artifact" in sql and "GROUP BY 1" in sql]
+    assert not [sql for sql in statements if 'JOIN "jobs_artifact"' in sql]
 
 
 def test_cancel_and_retry(browser: Client, job: Job) -> None:

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from jobs.files import capacity, store
 from jobs.models import Artifact, Audio, Job, Package, Prefer
+from jobs.queue import erasure
 from jobs.states import ItemState
 from jobs.zips import claims, packing
-from tests.factories import make_artifact, make_item, make_job, make_user
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,19 @@ def test_a_long_key(alice: Script) -> None:
 
 
 # --- GET /jobs/{id} ---
+
+
+def test_a_large_forgotten_job_is_gone_for_those_who_know_it(
+    alice: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 0)
+    job = make_job(alice.user)
+    make_artifact(make_story(make_item(job, state=ItemState.DONE)))
+    tag = alice.call("GET", f"/jobs/{job.pk}").headers["ETag"]
+    erasure.erase(job)
+    assert Job.with_erased.filter(pk=job.pk).exists(), "its rows go in the background"
+    assert alice.call("GET", f"/jobs/{job.pk}", If_None_Match=tag).status_code == 404
+    assert alice.call("GET", f"/jobs/{job.pk}").status_code == 404
 
 
 def test_a_first_poll_costs_six_queries_and_an_unchanged_one_two(

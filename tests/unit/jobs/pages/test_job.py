@@ -13,6 +13,7 @@ from django.utils import timezone
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.pages import folding, job
 from jobs.queries import fingerprint
+from jobs.queue import erasure
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.pages.pages import saved, shown
@@ -202,3 +203,27 @@ def test_the_first_view_of_a_job_of_thousands_is_light(client: Client, alice: Us
     assert page.count("Show all 100") == 50
     fragment = client.get(f"/jobs/{job.pk}/progress/?all=50").content.decode()
     assert fragment.count('class="tile"') == 100
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_too_long_for_a_line_or_a_moment_is_no_number(
+    client: Client, long_lines: Job, digits: int
+) -> None:
+    number = "9" * digits
+    assert client.get(f"/jobs/{long_lines.pk}/?all={number},2").status_code == 200
+    address = f"/jobs/{long_lines.pk}/progress/"
+    state = client.get(address)["ETag"].removeprefix('W/"').partition("-")[0]
+    headers = {"If-None-Match": f'W/"{state}-{number * 2}"'}
+    assert client.get(address, headers=headers).status_code == 200
+
+
+def test_a_large_forgotten_job_is_gone_for_an_open_page(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 0)
+    job = make_job(alice, settled_at=timezone.now())
+    make_artifact(make_story(make_item(job, state=ItemState.DONE)))
+    address = f"/jobs/{job.pk}/progress/"
+    tag = client.get(address)["ETag"]
+    erasure.erase(job)
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 404

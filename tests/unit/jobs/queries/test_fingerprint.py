@@ -233,6 +233,13 @@ def test_nobody_else_has_one() -> None:
     for stranger in (make_user("bob"), make_user("admin", is_superuser=True), AnonymousUser()):
         assert fingerprint.take(job.pk, stranger) is None
     assert fingerprint.take(uuid.uuid4(), job.owner) is None
+
+
+@pytest.mark.parametrize("large", [0, 200], ids=["marked", "gone"])
+def test_a_forgotten_job_has_none(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "LARGE", large)
+    job = make_small_job()
+    Package.objects.all().delete()  # of such a job, nothing changes but the mark
     erasure.erase(job)
     assert fingerprint.take(job.pk, job.owner) is None
 
