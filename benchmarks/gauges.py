@@ -61,7 +61,7 @@ def _once(act: Callable[[], Any], before: Callable[[], Any]) -> Cost:
 
     ended, answer = True, None
     server_pid = _server_pid()
-    with connection.execute_wrapper(count), _limited():
+    with _limited(), connection.execute_wrapper(count):
         server_s = meters.cpu_s(server_pid) if server_pid else 0.0
         began = time.process_time()
         try:

@@ -88,7 +88,7 @@ def _stories(arguments: int) -> QuerySet[Story, Row]:
 
 def _files(arguments: int) -> QuerySet[Artifact, Row]:
     files = Artifact.objects.filter(job_id__in=ids_slot(0, arguments), story__isnull=False)
-    return files.order_by("position", "created_at").values_list("story_id", *_file_columns())
+    return files.order_by("position", "created_at", "id").values_list("story_id", *_file_columns())
 
 
 def _turns_ahead(arguments: int) -> QuerySet[Item, Row]:

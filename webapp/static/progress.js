@@ -255,6 +255,7 @@
       page: true,
     });
     if (came.outcome !== "ok" || swap(await new Blob(came.body).text()) !== "ok") return;
+    plan(); // it may be older than the last poll's answer: the next one puts that right
     document.getElementById(`story-${story}`)?.scrollIntoView();
   };
 
