@@ -111,6 +111,7 @@ class CurlMediaTransport:
         timeouts = request.extensions["timeout"]
         connect_s, read_s = timeouts["connect"], timeouts["read"]
         entry = await self._pin(request, connect_s)
+        self._ca_file.restore()
         curl_loop = self._lease()
         activity = Activity(curl_loop.loop, first_s=connect_s + read_s, idle_s=read_s)
         exchange = _Exchange(request, on_head, activity)
