@@ -48,6 +48,7 @@ class CaFile:
         self._temporary: str | None = None
         self._memfd: int | None = None
         self._folder: AuthorityFolder | None = None
+        self._refused = False
         public = _public()
         extra = ""
         if ca_bundle:
@@ -85,7 +86,11 @@ class CaFile:
         try:
             self._folder.refill(_public())
         except OSError as error:
-            logger.warning("the authorities cannot be put back: %s", error.strerror or error)
+            if not self._refused:
+                logger.warning("the authorities cannot be put back: %s", error.strerror or error)
+            self._refused = True
+        else:
+            self._refused = False
 
     def close(self) -> None:
         """Remove what was made."""

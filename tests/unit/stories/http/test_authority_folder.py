@@ -118,6 +118,30 @@ def empty(path: str) -> None:
         file.unlink()
 
 
+def test_a_folder_that_was_filled_in_part_is_filled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = [(der_of(trustme.CA(organization_name=name)), "pem") for name in ("A", "B")]
+    folder = AuthorityFolder(certificates, parent=tmp_path)
+    shutil.rmtree(folder.path)
+    write = Path.write_text
+
+    def full(path: Path, text: str, encoding: str) -> int:
+        if list(path.parent.iterdir()):
+            raise OSError(28, "No space left on device")
+        return write(path, text, encoding=encoding)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            folder.refill(certificates)
+    assert not folder.is_whole()
+    folder.refill(certificates)
+    assert folder.is_whole()
+    assert len(list(Path(folder.path).iterdir())) == 2
+    folder.close()
+
+
 def test_a_folder_that_others_may_write_is_not_filled(tmp_path: Path) -> None:
     certificates = [(der_of(trustme.CA()), "pem")]
     folder = AuthorityFolder(certificates, parent=tmp_path)
