@@ -129,7 +129,7 @@ RETRY_JOBS: Final = ConfirmedAction(
 REQUEUE_JOBS: Final = ConfirmedAction(
     title=_("Queue again now"),
     preview=lambda jobs: _preview_requeue(_items(jobs)),
-    run=for_each(lambda job: actions.requeue(Item.objects.filter(job=job))),
+    run=for_each(lambda job: actions.requeue(Item.objects.kept().filter(job=job))),
     outcome=_requeued,
 )
 PURGE_JOBS: Final = ConfirmedAction(
@@ -155,7 +155,7 @@ RETRY_ITEMS: Final = ConfirmedAction(
 REQUEUE_ITEMS: Final = ConfirmedAction(
     title=_("Queue again now"),
     preview=_preview_requeue,
-    run=for_each(lambda item: actions.requeue(Item.objects.filter(pk=item.pk))),
+    run=for_each(lambda item: actions.requeue(Item.objects.kept().filter(pk=item.pk))),
     outcome=_requeued,
 )
 PURGE_ITEMS: Final = ConfirmedAction(

@@ -19,10 +19,14 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from jobs.ephemeral import progress
+from jobs.errors import Cancelled
 from jobs.files import capacity
 from jobs.files.deletion import BATCH, DeletionTally, SizedFile
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.queue import actions, quotas
+from jobs.queue.backoff import error_fields
+from jobs.queue.transitions import transition
+from jobs.states import ItemState
 
 logger = logging.getLogger(__name__)
 
@@ -122,10 +126,20 @@ def _is_large(job_id: UUID) -> bool:
 
 
 def _mark(job_id: UUID) -> None:
-    """Have nobody find a job from now on: not by its key either, and no ZIP of it is packed."""
+    """Have nobody find a job from now on: not by its key either, no ZIP of it is packed, and no
+    line fetched that was retried since the job was cancelled."""
+    now = timezone.now()
+    transition(
+        Item.objects.open().filter(job_id=job_id),
+        ItemState.CANCELLED,
+        settled_at=now,
+        not_before=None,
+        fetch_key=None,
+        **error_fields(Cancelled()),
+    )
     Package.objects.filter(job_id=job_id).delete()
     Job.objects.filter(pk=job_id).update(
-        erased_at=timezone.now(), idempotency_key=None, note="", bundle=None, selection=None
+        erased_at=now, idempotency_key=None, note="", bundle=None, selection=None
     )
 
 

@@ -44,6 +44,9 @@ class AuthorityFolder:
     certificates: each in DER and in PEM. left: the PEM of those whose subject could not be read,
     which are not in it. parent: of the folder, None for the usual one. Raises OSError when no
     folder can be made.
+
+    Others clear such folders up: at the end of a login session systemd removes what its user left
+    in shared memory. is_whole and refill are for that.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class AuthorityFolder:
         remove_abandoned(parent)
         self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
         self._lock: int | None = None
+        self._last = self.path  # written last: where it is, the others are
         self.left: list[str] = []
         try:
             self._lock = _locked(self.path, fcntl.LOCK_SH)
@@ -61,8 +65,26 @@ class AuthorityFolder:
             self.close()
             raise
 
+    def is_whole(self) -> bool:
+        """Whether the folder is as it was made."""
+        return os.path.exists(self._last)  # noqa: PTH110 - for each request: twice as fast
+
+    def refill(self, certificates: Sequence[tuple[bytes, str]]) -> None:
+        """Put the certificates back where they were. Raises OSError."""
+        path = Path(self.path)
+        path.mkdir(mode=0o700, exist_ok=True)
+        status = path.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise PermissionError(f"{path} belongs to somebody else")
+        lock = _locked(self.path, fcntl.LOCK_SH)
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = lock
+        self._fill(certificates)
+
     def _fill(self, certificates: Sequence[tuple[bytes, str]]) -> None:
         counts: dict[str, int] = {}
+        self.left, path = [], self.path
         for der, pem in certificates:
             try:
                 name = f"{subject_hash(der):08x}"
@@ -70,7 +92,9 @@ class AuthorityFolder:
                 self.left.append(pem)
                 continue
             number = counts[name] = counts.get(name, -1) + 1
-            Path(self.path, f"{name}.{number}").write_text(pem, encoding="ascii")
+            path = f"{self.path}/{name}.{number}"
+            Path(path).write_text(pem, encoding="ascii")
+        self._last = path
 
     def close(self) -> None:
         """Remove the folder."""

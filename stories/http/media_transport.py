@@ -8,6 +8,7 @@ and the meaning of an answer are left to session.py.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -37,6 +38,7 @@ UNWANTED_BYTES: Final = 16 * 1024
 """A body nobody wants is read to its end up to this size: that keeps the connection."""
 
 _INFORMATIONAL: Final = range(100, 200)
+_STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])")
 
 
 class MediaTransport(Protocol):
@@ -45,10 +47,10 @@ class MediaTransport(Protocol):
     async def receive(self, request: httpx.Request, on_head: OnHead) -> None:
         """Send, hand the head to `on_head` and the body to whoever it names, to its end.
 
-        The request's "timeout" extension bounds connecting and each silence; "tls_target" names the
-        browser whose TLS handshake is copied, None for none. Raises httpx.TransportError when the
-        network fails, also in mid-body; and what `on_head` or the receiver raised. However it ends
-        early, its connection is closed at once.
+        The request's "timeout" extension bounds connecting, the wait for the whole head, and each
+        silence in a body; "tls_target" names the browser whose TLS handshake is copied, None for
+        none. Raises httpx.TransportError when the network fails, also in mid-body; and what
+        `on_head` or the receiver raised. However it ends early, its connection is closed at once.
         """
 
 
@@ -109,6 +111,7 @@ class CurlMediaTransport:
         timeouts = request.extensions["timeout"]
         connect_s, read_s = timeouts["connect"], timeouts["read"]
         entry = await self._pin(request, connect_s)
+        self._ca_file.restore()
         curl_loop = self._lease()
         activity = Activity(curl_loop.loop, first_s=connect_s + read_s, idle_s=read_s)
         exchange = _Exchange(request, on_head, activity)
@@ -227,15 +230,21 @@ class _Exchange:
         self._unwanted_bytes = 0
 
     def on_header(self, line: bytes) -> int:
-        """Take one line of the head, ending included; the empty one ends it."""
-        self._activity.note()
+        """Take one line of the head, ending included; the empty one ends it.
+
+        Lines are no sign of life: informational answers, and trailers behind the body, may be as
+        many as a server likes, one of them now and then.
+        """
+        if self.judged:
+            return len(line)  # a trailer
         if line.strip():
             self._lines.append(line)
-        elif not self.judged:
-            lines, self._lines = self._lines, []
-            status = Curl.parse_status_line(lines[0].strip())[1] if lines else 0
-            if status not in _INFORMATIONAL:
-                self._judge(status, lines[1:])
+            return len(line)
+        lines, self._lines = self._lines, []
+        status = _status(lines[0]) if lines else 0
+        if status not in _INFORMATIONAL:
+            self._activity.note()
+            self._judge(status, lines[1:])
         return len(line)
 
     def _judge(self, status: int, lines: list[bytes]) -> None:
@@ -249,12 +258,18 @@ class _Exchange:
                 raise _Unwanted
 
     def on_body(self, chunk: bytes) -> int:
-        """Take the next bytes of the body."""
-        self._activity.note()
+        """Take the next bytes of the body; those nobody wants are no sign of life."""
         if self.write is not None:
+            self._activity.note()
             self.write(chunk)
         else:
             self._unwanted_bytes += len(chunk)
             if self._unwanted_bytes > UNWANTED_BYTES:
                 raise _Unwanted
         return len(chunk)
+
+
+def _status(line: bytes) -> int:
+    """The status in the first line of a head, which may have no reason behind it; 0 without."""
+    match = _STATUS_LINE.match(line)
+    return int(match[1]) if match else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
@@ -12,6 +13,8 @@ from typing import Final
 import certifi
 
 from stories.http.authority_folder import AuthorityFolder
+
+logger = logging.getLogger(__name__)
 
 SYSTEM_FOLDER: Final = "/etc/ssl/certs"
 """Where the system keeps its own authorities; curl looks there by default."""
@@ -45,7 +48,8 @@ class CaFile:
         self._temporary: str | None = None
         self._memfd: int | None = None
         self._folder: AuthorityFolder | None = None
-        public = certificates_of(Path(certifi.where()).read_text(encoding="utf-8"))
+        self._refused = False
+        public = _public()
         extra = ""
         if ca_bundle:
             text = Path(ca_bundle).read_text(encoding="utf-8", errors="replace")
@@ -75,6 +79,19 @@ class CaFile:
             file.write(text)
         return path
 
+    def restore(self) -> None:
+        """Put the public ones back where somebody cleared their folder up; best before each use."""
+        if self._folder is None or self._folder.is_whole():
+            return
+        try:
+            self._folder.refill(_public())
+        except OSError as error:
+            if not self._refused:
+                logger.warning("the authorities cannot be put back: %s", error.strerror or error)
+            self._refused = True
+        else:
+            self._refused = False
+
     def close(self) -> None:
         """Remove what was made."""
         if self._memfd is not None:
@@ -86,6 +103,11 @@ class CaFile:
         if self._folder is not None:
             self._folder.close()
             self._folder = None
+
+
+def _public() -> list[tuple[bytes, str]]:
+    """The public authorities: (as DER, as PEM)."""
+    return certificates_of(Path(certifi.where()).read_text(encoding="utf-8"))
 
 
 def certificates_of(text: str) -> list[tuple[bytes, str]]:

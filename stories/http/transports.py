@@ -189,6 +189,7 @@ class CurlTransport(AsyncCurlTransport):
         }
         self._pins: dict[tuple[str, int], tuple[str, ...]] = {}
         self._resolve = None if proxy else resolve
+        self._ca_file = ca_file
         self._curl_loop = CurlLoop(ca_path=ca_file.path, kept=MAX_PAGE_CONNECTIONS)
         super().__init__(
             async_curl=self._curl_loop,
@@ -216,6 +217,7 @@ class CurlTransport(AsyncCurlTransport):
         }
         if self._resolve is not None:
             await self._pin(request, self._resolve)
+        self._ca_file.restore()
         try:
             response: httpx.Response = await super().handle_async_request(request)
         except CurlError as error:

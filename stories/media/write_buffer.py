@@ -6,6 +6,8 @@ import os
 from typing import BinaryIO, Final
 
 WRITE_BATCH_BYTES: Final = 64 * 1024
+WRITE_BATCH_CHUNKS: Final = 512
+"""Chunks written at once; of more than 1,024 the system takes none."""
 
 
 class WriteBuffer:
@@ -26,7 +28,7 @@ class WriteBuffer:
         """Take the next bytes. Raises OSError when they cannot be written."""
         self._chunks.append(chunk)
         self._size += len(chunk)
-        if self._size >= WRITE_BATCH_BYTES:
+        if self._size >= WRITE_BATCH_BYTES or len(self._chunks) >= WRITE_BATCH_CHUNKS:
             self.flush()
 
     def flush(self) -> None:

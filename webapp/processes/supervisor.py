@@ -49,12 +49,21 @@ def wakeup_fd() -> int:
     return receive
 
 
+def let_go(listen_fd: int) -> None:
+    """Close our copy of the instance's socket, or whoever comes from now on waits for nobody.
+
+    listen_fd: -1 where there is none.
+    """
+    if listen_fd >= 0:
+        os.close(listen_fd)
+
+
 class Supervisor:
     """The loop: forwards output, reaps and restarts children, starts and stops stage by stage.
 
     plan: `processes` (specs as dicts), `host`, `port`, `live_path` (where the web process answers),
-    `greeting` (lines printed when it does), `listen_fd` (its socket, kept open here); in tests,
-    `first_restart_delay_s` and `watch_every_s`.
+    `greeting` (lines printed when it does), `listen_fd` (its socket, kept open here until we are to
+    stop); in tests, `first_restart_delay_s` and `watch_every_s`.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -190,6 +199,7 @@ class Supervisor:
         if not self.stopping:
             self.stopping = True
             self.log("stopping")
+            let_go(self.listen_fd)
             for child in self.children:
                 child.start_at = None  # no restart is waited for any more
             self.stage = max((c.stage for c in self.children if c.process), default=-1)

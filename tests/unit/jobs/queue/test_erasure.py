@@ -16,8 +16,8 @@ from jobs.files import capacity, store
 from jobs.files.deletion import DeletionTally
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.queue import erasure, quotas
-from jobs.queue.claims import Claim, is_held
+from jobs.queue import actions, erasure, quotas
+from jobs.queue.claims import Claim, claim, is_held
 from jobs.queue.submission import submit
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -138,6 +138,19 @@ def test_what_a_dead_worker_left_of_a_large_job_goes_at_the_next_call(
 
 
 @pytest.mark.usefixtures("_small_is_large")
+@pytest.mark.usefixtures("_small_is_large")
+def test_no_line_of_a_large_job_is_fetched_that_was_retried_while_it_was_forgotten() -> None:
+    job = large_job()
+    actions.cancel(job)
+    retried = make_item(job, state=ItemState.QUEUED)
+    running = make_item(job, state=ItemState.RUNNING)
+    claimed = Claim(running.pk, running.attempt)
+    erasure.erase_rows_and_files(job.pk, DeletionTally())
+    assert claim(retried.pk) is None
+    assert not is_held(claimed)
+    assert not Item.objects.open().filter(job=job).exists()
+
+
 def test_all_of_a_users_jobs_are_gone_when_that_was_asked_for() -> None:
     job, others = large_job(), make_artifact(make_story(make_item(make_job(make_user("bob")))))
     removed = erasure.erase_all(job.owner_id)

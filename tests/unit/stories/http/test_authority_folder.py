@@ -1,6 +1,7 @@
 """Authorities by the hash of their subject, as the libraries look them up."""
 
 import os
+import shutil
 import ssl
 from pathlib import Path
 
@@ -93,3 +94,61 @@ def test_a_folder_whose_process_is_gone_is_removed_and_no_other(tmp_path: Path) 
     assert left == sorted([used.name, "authorities-young", "something-else"])
     in_use.close()
     assert not used.exists()
+
+
+def test_a_folder_that_somebody_cleared_up_is_made_again(tmp_path: Path) -> None:
+    certificates = [(der_of(trustme.CA()), "pem")]
+    folder = AuthorityFolder(certificates, parent=tmp_path)
+    before = [path.name for path in Path(folder.path).iterdir()]
+    for remove in (shutil.rmtree, empty):
+        remove(folder.path)
+        assert not folder.is_whole()
+        folder.refill(certificates)
+        assert folder.is_whole()
+        assert [path.name for path in Path(folder.path).iterdir()] == before
+        os.utime(folder.path, (0, 0))
+        remove_abandoned(tmp_path)
+        assert folder.is_whole(), "in use, as before"
+    folder.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def empty(path: str) -> None:
+    for file in Path(path).iterdir():
+        file.unlink()
+
+
+def test_a_folder_that_was_filled_in_part_is_filled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = [(der_of(trustme.CA(organization_name=name)), "pem") for name in ("A", "B")]
+    folder = AuthorityFolder(certificates, parent=tmp_path)
+    shutil.rmtree(folder.path)
+    write = Path.write_text
+
+    def full(path: Path, text: str, encoding: str) -> int:
+        if list(path.parent.iterdir()):
+            raise OSError(28, "No space left on device")
+        return write(path, text, encoding=encoding)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            folder.refill(certificates)
+    assert not folder.is_whole()
+    folder.refill(certificates)
+    assert folder.is_whole()
+    assert len(list(Path(folder.path).iterdir())) == 2
+    folder.close()
+
+
+def test_a_folder_that_others_may_write_is_not_filled(tmp_path: Path) -> None:
+    certificates = [(der_of(trustme.CA()), "pem")]
+    folder = AuthorityFolder(certificates, parent=tmp_path)
+    shutil.rmtree(folder.path)
+    Path(folder.path).mkdir()
+    Path(folder.path).chmod(0o777)
+    with pytest.raises(PermissionError):
+        folder.refill(certificates)
+    assert list(Path(folder.path).iterdir()) == []
+    folder.close()

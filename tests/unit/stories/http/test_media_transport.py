@@ -97,6 +97,17 @@ async def test_a_body_in_every_form(tmp_path: Path, sent: bytes) -> None:
     assert (received.status, bytes(received.body)) == (200, b"abc")
 
 
+@pytest.mark.parametrize("line", ["HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 OK and more"])
+async def test_a_status_may_have_no_reason_behind_it(tmp_path: Path, line: str) -> None:
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{line}\r\nContent-Length: 3\r\n\r\nabc".encode())
+
+    received = Received()
+    async with loopback(tmp_path, answer) as server, through(server) as transport:
+        await transport.receive(asking(), received)
+    assert (received.status, bytes(received.body)) == (200, b"abc")
+
+
 async def test_an_empty_body_is_an_answer_too(tmp_path: Path) -> None:
     async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(reply(b"", "404 Not Found"))

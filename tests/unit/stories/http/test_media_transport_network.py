@@ -96,6 +96,45 @@ async def test_a_byte_now_and_then_is_no_stall(tmp_path: Path) -> None:
     assert len(received.body) == 10
 
 
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 10000\r\n\r\n", b"x"),
+    ],
+    ids=["early hints", "a head", "trailers", "a body nobody wants"],
+)
+async def test_what_is_no_part_of_a_file_keeps_no_transfer_alive(
+    tmp_path: Path, first: bytes, again: bytes
+) -> None:
+    gone = asyncio.Event()
+
+    async def answer(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        try:
+            while True:
+                await asyncio.sleep(0.05)
+                writer.write(again)
+                await writer.drain()
+        except OSError:
+            gone.set()
+            raise
+
+    received = Received()
+    unwanted = b"302" in first
+    async with loopback(tmp_path, answer) as server, through(server) as transport:
+        async with asyncio.timeout(8):
+            request = asking(patience_s=0.3)
+            if unwanted:
+                await transport.receive(request, lambda _: None)
+            else:
+                with pytest.raises(httpx.ReadTimeout):
+                    await transport.receive(request, received)
+            await gone.wait()
+
+
 async def test_a_connection_that_is_never_made_is_given_up(tmp_path: Path) -> None:
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # says nothing to CONNECT

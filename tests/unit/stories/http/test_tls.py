@@ -1,5 +1,6 @@
 """Which certificate authorities are trusted, and how often each is there."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -71,6 +72,20 @@ async def test_public_authorities_are_read_only_when_they_are_needed(
         assert count(made.path) == 1
         assert await receives(server, made) == b"ok", "found in the folder"
         made.close()
+
+
+async def test_authorities_that_somebody_cleared_up_are_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd removes what a user left in shared memory when their last session ends."""
+    async with loopback(tmp_path, say_ok) as server:
+        public = joined(tmp_path / "public.pem", certifi.where(), server.ca_path)
+        monkeypatch.setattr(certifi, "where", lambda: public)
+        made = CaFile(None)
+        shutil.rmtree(own_folder(made))
+        assert await receives(server, made) == b"ok"
+        made.close()
+        assert not own_folder(made).exists()
 
 
 def test_what_is_there_twice_is_taken_once(tmp_path: Path) -> None:

@@ -54,6 +54,18 @@ def test_small_pieces_are_written_together(tmp_path: Path, monkeypatch: pytest.M
     assert writes == [0, WRITE_BATCH_BYTES]
 
 
+@pytest.mark.parametrize("count", [511, 512, 1_025, 5_000])
+def test_a_body_that_comes_byte_by_byte_is_written_all_the_same(tmp_path: Path, count: int) -> None:
+    body = bytes(number % 251 for number in range(count))
+    with (tmp_path / "file").open("w+b") as sink:
+        buffer = WriteBuffer(sink, 0)
+        for number in range(count):
+            buffer.add(body[number : number + 1])
+        buffer.flush()
+        sink.seek(0)
+        assert sink.read() == body
+
+
 def test_a_write_that_falls_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def pwritev(descriptor: int, chunks: list[bytes], at: int) -> int:
         return os.pwrite(descriptor, b"".join(chunks)[:5], at)

@@ -334,3 +334,18 @@ def test_a_part_that_takes_long_to_die_is_named_once(
         "worker gives no sign of life for 1 s: replacing it",
         "worker did not stop in 0 s; killing it",
     ]
+
+
+def test_whoever_comes_while_it_stops_is_turned_away(capfd: pytest.CaptureFixture[str]) -> None:
+    """A worker may take half a minute to end: nobody is to wait for an answer as long."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        plan = {"processes": [], "host": "", "port": 0, "live_path": "", "greeting": [],
+                "listen_fd": os.dup(listener.fileno())}  # fmt: skip
+    keeper = Supervisor(plan)
+    socket.create_connection(address).close()
+    keeper.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    keeper.stop()
+    assert "stopping" in capfd.readouterr().out
