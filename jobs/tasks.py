@@ -13,7 +13,6 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from jobs.errors import Internal, new_bug_id
-from jobs.fetching import pipeline
 from jobs.housekeeping import reaper
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
@@ -37,6 +36,9 @@ def fetch_item(item_id: str) -> None:
     if claim is None:
         return
     try:
+        # Loaded with the first line: a worker that has nothing to fetch need not hold the client.
+        from jobs.fetching import pipeline
+
         settling.finish(claim, pipeline.run(claim))
     except ClaimLost:
         logger.info("item %s is no longer ours", claim.item_id)

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 60
-IDLE_LIMIT_MIB = 160
+IDLE_LIMIT_MIB = 170
 
 
 def family(root: int) -> list[int]:

@@ -14,11 +14,13 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jobs.upstream import identities, page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
-from stories.client import StoryClient
+
+if TYPE_CHECKING:
+    from stories.client import StoryClient
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -156,6 +158,8 @@ _thread: TransferThread | None = None
 
 
 def _client() -> StoryClient:
+    from stories.client import StoryClient
+
     return StoryClient(
         client_config(),
         rate_limit=rate_limit.acquire,

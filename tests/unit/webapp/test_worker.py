@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from collections import defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +20,25 @@ from webapp import worker
 from webapp.celery import app
 from webapp.clock import Clock
 from webapp.processes import memory, pulse
+
+
+def test_a_worker_that_has_fetched_nothing_does_not_hold_the_client() -> None:
+    script = """
+import sys, django
+django.setup()
+import webapp.celery, webapp.clock, webapp.consumer, jobs.tasks, jobs.fetching.bridge
+print(*sorted({"httpx", "curl_cffi", "av", "PIL", "stories.client"} & set(sys.modules)))
+"""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "webapp.settings_worker"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[3],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
 
 
 def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
