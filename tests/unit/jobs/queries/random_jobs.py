@@ -107,7 +107,7 @@ def plain_file(artifact: Artifact, now: datetime) -> FileView:
 def plain_story(story: Story, now: datetime) -> StoryView:
     """The view of a story, made of its row object and those of its files."""
     chosen: dict[tuple[str, int], FileView] = {}
-    for artifact in story.artifacts.order_by("position", "created_at"):
+    for artifact in story.artifacts.order_by("position", "created_at", "id"):
         file, key = plain_file(artifact, now), (artifact.role, artifact.position)
         rank = (file.removed_at is None, file.created_at)
         if key not in chosen or rank >= (chosen[key].present, chosen[key].created_at):
