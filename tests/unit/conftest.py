@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone, translation
 
 from jobs.files import capacity, disk
 
@@ -27,6 +28,13 @@ def set_env(settings: Any) -> Callable[..., None]:
 def _no_attempts_yet() -> None:
     """Wrong passwords are counted in memory, which outlives a test."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_reader_yet() -> None:
+    """The language and time zone of whoever asked for a page last outlive the test that did."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)
