@@ -31,6 +31,7 @@ from stories.media.decoders import (
     open_picture,
 )
 from stories.media.posters import Poster
+from stories.media.strict_decoding import Findings
 from stories.structures import Verified
 
 if TYPE_CHECKING:
@@ -57,18 +58,23 @@ def examine_picture(
     if file_format is not HEIC:
         with open_picture(file, file_format) as image:
             image.verify()  # checksums, where the format has them; the image is spent afterwards
+    poster = None
+    found = Findings(None)
+    if file_format is JPEG:
+        # Of one that is whole, all has been read then, and often enough decoded for a poster.
+        found = _look_inside(file, file_format, with_poster=with_poster)
     with open_picture(file, file_format) as image:
         width, height = image.size
-        if file_format is not JPEG or with_poster:
-            _load(image, file_format, with_poster=with_poster)
         on_its_side = exif_orientation(image) >= 5
-        poster = posters.if_possible(partial(posters.of_picture, image)) if with_poster else None
+        if found.planes is not None and image.mode == "RGB":
+            poster = posters.if_possible(partial(posters.of_planes, found.planes, image))
+        if found.damaged is None or (with_poster and poster is None):
+            _load(image, file_format, with_poster=with_poster)
+            if with_poster:
+                poster = posters.if_possible(partial(posters.of_picture, image))
         _decode_further_frames(image)
-    checked = _look_inside(file, file_format)
-    if file_format is JPEG and not with_poster and not checked:
-        # Else a stricter decoder than Pillow's has read it to its end by now.
-        with open_picture(file, file_format) as image:
-            _load(image, file_format, with_poster=False)
+    if file_format is not JPEG:
+        found = _look_inside(file, file_format, with_poster=with_poster)
     if on_its_side:
         width, height = height, width
     verified = Verified(
@@ -76,7 +82,7 @@ def examine_picture(
         suffix=file_format.suffix,
         width=width,
         height=height,
-        checked=checked,
+        checked=found.damaged is False,
     )
     return verified, poster
 
@@ -99,27 +105,28 @@ def _decode_further_frames(image: Image.Image) -> None:
         image.load()
 
 
-def _look_inside(file: BinaryIO, file_format: FileFormat) -> bool:
-    """Raise MediaCorrupt for damage inside a picture that decodes; whether all would have shown."""
+def _look_inside(file: BinaryIO, file_format: FileFormat, *, with_poster: bool) -> Findings:
+    """Raise MediaCorrupt for damage inside a picture; what is known of it else."""
     if file_format is HEIC:
         _refuse_heic_holes(file)
-        return False
+        return Findings(None)
     file.seek(0)
     data = file.read()
     if file_format is PNG:
         if _PNG_END not in data:
             raise MediaCorrupt("the end of the picture is missing")
-        return True
+        return Findings(False)
     if file_format is JPEG and (offset := jpeg_holes.find_hole(data)) is not None:
         raise MediaCorrupt(f"a hole of zeros or text at byte {offset}")
-    damaged: bool | None = None
+    found = Findings(None)
     if file_format is WEBP:
-        damaged = webp_ends.find_surplus(data)
+        found = Findings(webp_ends.find_surplus(data))
     elif file_format in {JPEG, AVIF}:
-        damaged = strict_decoding.find_damage(data, file_format)
-    if damaged:
+        least_side = posters.WIDTH if with_poster else None
+        found = strict_decoding.inspect(data, file_format, least_side=least_side)
+    if found.damaged:
         raise MediaCorrupt(f"{file_format.description} with damage inside")
-    return damaged is not None
+    return found
 
 
 def _refuse_heic_holes(file: BinaryIO) -> None:

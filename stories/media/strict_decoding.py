@@ -4,6 +4,8 @@ libjpeg and Pillow's AVIF decoder make a picture of any bytes at all. FFmpeg, to
 says where the codes of a JPEG have no meaning or their data ends early, and whether the data of an
 AVIF ends where its pixels do, which it does not once a byte inside is wrong. That the data of a
 JPEG ends too late it does not say: so it is asked whether it gets to the end at all.
+
+What it decodes of a JPEG on the way is enough for a poster: the same codes need not be read twice.
 """
 
 from __future__ import annotations
@@ -11,16 +13,18 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from stories.errors import StoriesError
-from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, open_container
+from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, load_pillow, open_container
 from stories.media.jpeg_holes import HOLE
 
 if TYPE_CHECKING:
     import av
     import av.video.plane
+    from PIL import Image
 
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
@@ -33,6 +37,8 @@ _IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
 _NO_CODE = b"\xff\x00" * 32
 _MAX_BLANK_SCANS = 4
 _COMPONENTS = 3
+_BLOCK_SIDE = 8
+_SMALLEST = 3  # an eighth of its size, in which a block is a pixel
 # Different bytes at the end of a scan; compressed data has some fifty among sixty-four.
 _MIN_VARIETY = 16
 _MAX_SIDE = 65_535
@@ -42,24 +48,51 @@ MAX_STREAM_PIXELS = 120_000_000
 """Pixels of all frames of an animation; of a longer one it cannot be told."""
 
 
-def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
-    """Whether a picture that decodes is damaged inside; None where that cannot be told.
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """A JPEG as it is stored, not yet turned: luminance, and what makes it blue and red.
+
+    All are in mode L, full range, and smaller than the picture: by a common power of two, and the
+    latter two by their subsampling, too.
+    """
+
+    luminance: Image.Image
+    blue: Image.Image
+    red: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a strict look at a picture found.
+
+    damaged: None where that cannot be told. planes: of a JPEG that is whole, where they were asked
+    for and made on the way.
+    """
+
+    damaged: bool | None
+    planes: Planes | None = None
+
+
+def inspect(data: bytes, file_format: FileFormat, *, least_side: int | None = None) -> Findings:
+    """Whether a picture that decodes is damaged inside.
 
     data: a JPEG or AVIF file. It cannot be told of kinds that FFmpeg does not decode at all:
-    arithmetic coding, twelve bits, tiles.
+    arithmetic coding, twelve bits, tiles. least_side: have a JPEG's planes, too, with that many
+    pixels on the shorter side of the luminance, where the picture has them.
     """
     if file_format is AVIF:
-        return _judge(partial(_decode_avif, data))
+        return Findings(_judge(partial(_decode_avif, data)))
     plain = _plain_jpeg(data)
     if plain is None:
-        return None
+        return Findings(None)
     body, complete = plain
     if not complete:
-        return True
-    if _ends_where_its_pixels_do(body):
-        return False
+        return Findings(True)
+    at_once = _read_at_once(body, least_side)
+    if at_once is not None:
+        return at_once
     damaged = _judge(partial(_decode_jpeg, body))
-    return _find_surplus(body) if damaged is False else damaged
+    return Findings(_find_surplus(body) if damaged is False else damaged)
 
 
 def _judge(decode: Callable[[bool], bool]) -> bool | None:
@@ -96,21 +129,21 @@ def _decode_stream(data: bytes, number: int, strict: bool) -> bool:
 
 
 def _decode_jpeg(data: bytes, strict: bool) -> bool:
-    frame = _jpeg_frame(data, strict=strict)
+    frame = _jpeg_frame(data, _SMALLEST, strict=strict)
     return frame is not None and not (strict and frame.is_corrupt)
 
 
-def _jpeg_frame(data: bytes, *, strict: bool) -> av.VideoFrame | None:
-    """A JPEG decoded at an eighth of its size, in which a block is a pixel; None: it is refused.
+def _jpeg_frame(data: bytes, halvings: int, *, strict: bool) -> av.VideoFrame | None:
+    """A JPEG decoded at its size halved so many times, up to three; None: it is refused.
 
-    All data is read all the same, and a sixty-fourth of the memory taken.
+    All data is read all the same, and less memory taken.
     """
     import av
     import av.video.plane
 
     context = av.CodecContext.create("mjpeg", "r")
     context.thread_type, context.thread_count = "NONE", 1
-    context.options = {"max_pixels": str(MAX_PIXELS), "lowres": "3"}
+    context.options = {"max_pixels": str(MAX_PIXELS), "lowres": str(halvings)}
     if strict:
         context.options = {**context.options, "err_detect": "explode"}
     try:
@@ -120,38 +153,81 @@ def _jpeg_frame(data: bytes, *, strict: bool) -> av.VideoFrame | None:
     return frames[0] if frames else None
 
 
-def _ends_where_its_pixels_do(body: bytes) -> bool:
-    """Whether one look tells that a picture's codes all have meanings, and end with its last block.
+def _read_at_once(body: bytes, least_side: int | None) -> Findings | None:
+    """Findings where one look tells that a picture's codes all have meanings, and end with its last
+    block; None where it does not tell so.
 
     It is asked of a picture said to be taller by a row of blocks. A decoder that is not strict
     stops at what it cannot read and leaves the rest as it was, which is zero: of a whole picture
     that is the row that is none of its own. Only of the usual kind, baseline in three components
-    and one scan; False also where it cannot be told so.
+    and one scan.
     """
     grid = _grid(body)
     if grid is None:
-        return False
-    columns, rows, taller = grid
-    frame = _jpeg_frame(taller, strict=False)
+        return None
+    halvings = _SMALLEST if least_side is None else _halvings(grid, least_side)
+    frame = _jpeg_frame(grid.taller, halvings, strict=False)
     if frame is None or len(frame.planes) != _COMPONENTS:
-        return False
-    blue, red = (_samples(plane, columns, rows + 1) for plane in frame.planes[1:])
+        return None
+    block = _BLOCK_SIDE >> halvings
+    blue, red = (_corners(plane, grid, block) for plane in frame.planes[1:])
     decoded = max(len(blue.rstrip(b"\0")), len(red.rstrip(b"\0")))
     # Where the data ends, the bits that fill up its last byte pass for one group of blocks more.
-    return decoded - columns * rows == 1
+    if decoded - grid.columns * grid.rows != 1:
+        return None
+    if least_side is None or not frame.format.name.startswith("yuvj"):
+        return Findings(False)
+    return Findings(False, _planes(frame, -(-grid.height >> halvings)))
 
 
-def _samples(plane: av.video.plane.VideoPlane, columns: int, rows: int) -> bytes:
-    """The samples of a plane, row behind row, without what fills up its lines."""
+def _halvings(grid: _Grid, least: int) -> int:
+    """How often a picture can be halved and keep so many pixels on its shorter side."""
+    shorter = min(grid.width, grid.height)
+    return max((count for count in range(_SMALLEST + 1) if shorter >> count >= least), default=0)
+
+
+def _corners(plane: av.video.plane.VideoPlane, grid: _Grid, block: int) -> bytes:
+    """The first sample of each block of a chroma plane, row behind row, the one too many as well.
+
+    block: pixels along the side of one, as it was decoded.
+    """
     data, stride = bytes(plane), plane.line_size
-    return b"".join(data[row * stride : row * stride + columns] for row in range(rows))
+    starts = range(0, (grid.rows + 1) * block * stride, block * stride)
+    return b"".join(data[start : start + grid.columns * block : block] for start in starts)
 
 
-def _grid(body: bytes) -> tuple[int, int, bytes] | None:
-    """(columns, rows, the picture with a row more) of the groups of blocks a JPEG is coded in.
+def _planes(frame: av.VideoFrame, height: int) -> Planes:
+    """A frame's planes without the rows below `height`, which are none of the picture's own."""
+    luminance, *chroma = frame.planes
+    down = round(luminance.height / chroma[0].height)
+    blue, red = (_as_image(plane, -(-height // down)) for plane in chroma)
+    return Planes(_as_image(luminance, height), blue, red)
 
-    None for other kinds than baseline with two chroma components of one block a group, in one scan
-    without a run of zeros, and without an end that repeats itself, which may be filling.
+
+def _as_image(plane: av.video.plane.VideoPlane, height: int) -> Image.Image:
+    """The upper rows of a plane as a picture; the plane's memory, not a copy."""
+    size = plane.width, height
+    stride = plane.line_size
+    image: Image.Image = load_pillow().frombuffer("L", size, plane, "raw", "L", stride, 1)
+    return image
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The groups of blocks a JPEG is coded in. taller: the picture with a row of them more."""
+
+    width: int
+    height: int
+    columns: int
+    rows: int
+    taller: bytes
+
+
+def _grid(body: bytes) -> _Grid | None:
+    """The groups of blocks of the usual kind of JPEG; None for others.
+
+    Usual is baseline with two chroma components of one block a group, in one scan without a run of
+    zeros, and without an end that repeats itself, which may be filling.
     """
     segments = list(_segments(body))
     frames = [(kind, start) for kind, start, _ in segments if kind in _JUDGED]
@@ -159,7 +235,10 @@ def _grid(body: bytes) -> tuple[int, int, bytes] | None:
     if len(frames) != 1 or len(scans) != 1 or frames[0][0] != _BASELINE:
         return None
     start, stop = scans[0]
-    if HOLE in body[start:stop] or len(set(body[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY:
+    if (
+        body.find(HOLE, start, stop) >= 0
+        or len(set(body[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY
+    ):
         return None
     at = frames[0][1] + 5  # height, width, number of components, then three bytes for each
     height, width = int.from_bytes(body[at : at + 2]), int.from_bytes(body[at + 2 : at + 4])
@@ -173,7 +252,8 @@ def _grid(body: bytes) -> tuple[int, int, bytes] | None:
     tall = (rows + 1) * down
     if tall > _MAX_SIDE or columns * across * tall > MAX_PIXELS:
         return None
-    return columns, rows, body[:at] + tall.to_bytes(2) + body[at + 2 :]
+    taller = b"".join((body[:at], tall.to_bytes(2), memoryview(body)[at + 2 :]))
+    return _Grid(width, height, columns, rows, taller)
 
 
 def _find_surplus(body: bytes) -> bool | None:

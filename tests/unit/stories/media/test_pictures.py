@@ -70,14 +70,18 @@ def is_whole(data: bytes) -> bool:
     return True
 
 
-def test_a_photo_without_a_poster_is_left_to_the_stricter_decoder_alone(
+def test_a_photo_of_the_usual_kind_is_left_to_the_stricter_decoder_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = MAKERS["JPEG"](scene())
+    """Poster or not; of other kinds Pillow makes the poster."""
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", lambda _: pytest.fail("decoded"))
-    assert verify(io.BytesIO(data), MediaKind.PICTURE).checked
+    for kind, with_poster in (("JPEG", False), ("JPEG", True), ("JPEG, progressive", False)):
+        data = io.BytesIO(MAKERS[kind](scene()))
+        examination = examine(data, MediaKind.PICTURE, with_poster=with_poster)
+        assert examination.verified.checked
+        assert (examination.poster is not None) is with_poster
     with pytest.raises(pytest.fail.Exception):
-        examine(io.BytesIO(data), MediaKind.PICTURE, with_poster=True)
+        examine(data, MediaKind.PICTURE, with_poster=True)
 
 
 @pytest.mark.parametrize("size", [512, 3500])

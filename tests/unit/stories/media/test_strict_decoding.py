@@ -12,10 +12,34 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stories.media import strict_decoding
-from stories.media.decoders import AVIF, JPEG
-from stories.media.strict_decoding import find_damage
+from stories.media.decoders import AVIF, JPEG, FileFormat
+from stories.media.strict_decoding import Planes, inspect
 
 GRAIN = Image.effect_noise((160, 240), 90).convert("RGB")
+POSTER = 360
+
+
+def saved(image: Image.Image, fmt: str = "JPEG", **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, fmt, **how)
+    return out.getvalue()
+
+
+def grained(size: tuple[int, int], colour: str = "#d02040") -> Image.Image:
+    """An area of one colour, more or less."""
+    return Image.blend(
+        Image.new("RGB", size, colour), Image.effect_noise(size, 60).convert("RGB"), 0.1
+    )
+
+
+def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
+    """What is said of a picture; of a JPEG, with and without its planes."""
+    damaged = inspect(data, file_format).damaged
+    if file_format is JPEG:
+        found = inspect(data, file_format, least_side=POSTER)
+        assert found.damaged is damaged
+        assert damaged is False or found.planes is None
+    return damaged
 
 
 def encoded(fmt: str, **how: object) -> bytes:
@@ -31,18 +55,20 @@ def test_whole_pictures() -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"subsampling": 0}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize("least_side", [None, POSTER])
 def test_a_photo_of_the_usual_kind_is_decoded_once(
-    how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    how: dict[str, Any], least_side: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[bool] = []
     decode = strict_decoding._jpeg_frame
 
-    def counting(data: bytes, *, strict: bool) -> Any:
+    def counting(data: bytes, halvings: int, *, strict: bool) -> Any:
         looks.append(strict)
-        return decode(data, strict=strict)
+        return decode(data, halvings, strict=strict)
 
     monkeypatch.setattr(strict_decoding, "_jpeg_frame", counting)
-    assert find_damage(encoded("JPEG", **how), JPEG) is False
+    found = inspect(encoded("JPEG", **how), JPEG, least_side=least_side)
+    assert (found.damaged, found.planes is None) == (False, least_side is None)
     assert looks == [False]
 
 
@@ -57,9 +83,75 @@ def test_one_look_passes_no_damage_that_two_would_see(monkeypatch: pytest.Monkey
         places = (bytes(chance.choices(range(255), k=length)), whole[other : other + length], b"")
         damaged.append(whole[:at] + places[number % 3] + whole[at + length :])
     quick = [find_damage(data, JPEG) for data in damaged]
-    monkeypatch.setattr(strict_decoding, "_ends_where_its_pixels_do", lambda _: False)
+    monkeypatch.setattr(strict_decoding, "_read_at_once", lambda *_: None)
     assert quick == [find_damage(data, JPEG) for data in damaged]
     assert set(quick) == {True, False, None}
+
+
+# --- planes ---------------------------------------------------------------------------------------
+
+
+def planes_of(data: bytes, least_side: int) -> Planes:
+    planes = inspect(data, JPEG, least_side=least_side).planes
+    assert planes is not None
+    return planes
+
+
+@pytest.mark.parametrize(
+    ("size", "least_side", "halved"),
+    [
+        ((1080, 1920), 360, (540, 960)),
+        ((1920, 1080), 360, (960, 540)),
+        ((719, 1000), 360, (719, 1000)),
+        ((720, 721), 360, (360, 361)),
+        ((2901, 2899), 360, (363, 363)),
+        ((90, 160), 360, (90, 160)),
+        ((9, 1), 1, (9, 1)),
+        ((1, 1), 360, (1, 1)),
+    ],
+)
+def test_planes_are_no_smaller_than_they_must_be(
+    size: tuple[int, int], least_side: int, halved: tuple[int, int]
+) -> None:
+    planes = planes_of(saved(grained(size)), least_side)
+    assert planes.luminance.size == halved
+    width, height = halved
+    assert planes.blue.size == planes.red.size == (-(-width // 2), -(-height // 2))
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("size", [(1081, 1923), (737, 399), (363, 379)])
+def test_planes_hold_the_picture_and_no_row_below_it(
+    subsampling: int, size: tuple[int, int]
+) -> None:
+    """What is decoded below would be a green stripe."""
+    planes = planes_of(saved(grained(size), subsampling=subsampling), 180)
+    image = Image.merge(
+        "YCbCr",
+        [
+            plane.resize(planes.luminance.size, Image.Resampling.NEAREST)
+            for plane in (planes.luminance, planes.blue, planes.red)
+        ],
+    ).convert("RGB")
+    red, green, blue = (band.tobytes() for band in image.split())
+    assert min(red) > 150
+    assert max(green) < 90
+    assert max(blue) < 120
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded("JPEG", progressive=True),
+        encoded("JPEG", keep_rgb=True),
+        saved(GRAIN.convert("L")),
+        saved(GRAIN.convert("CMYK")),
+    ],
+    ids=["progressive", "RGB", "grey", "CMYK"],
+)
+def test_pictures_of_other_kinds_give_no_planes(data: bytes) -> None:
+    found = inspect(data, JPEG, least_side=POSTER)
+    assert (found.damaged, found.planes) == (False, None)
 
 
 # --- holes that look like evenly coloured areas ---------------------------------------------------
@@ -87,12 +179,6 @@ def barred() -> Image.Image:
     for box in ((0, 0, 720, 400), (0, 900, 720, 1280)):
         image.paste("#000", box)
     return image
-
-
-def saved(image: Image.Image, fmt: str = "JPEG", **how: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, fmt, **how)
-    return out.getvalue()
 
 
 def holed(data: bytes, start: int) -> bytes:
