@@ -16,8 +16,9 @@ from jobs.errors import Internal, new_bug_id
 from jobs.housekeeping import reaper
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
-from jobs.queue.claims import ClaimLost
+from jobs.queue.claims import Claim, ClaimLost
 from jobs.queue.dispatch import claim_next, reject_message
+from jobs.queue.look_ups import LookUp, look_ups
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 from jobs.zips import claims as zip_claims
 from jobs.zips import packing
@@ -29,17 +30,25 @@ logger = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def fetch_item(item_id: str) -> None:
     """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
-    if shutdown_requested.is_set():
+    try:
+        look_up = look_ups.begin()
+    except ShutdownRequested:
+        look_up = None
+    if look_up is None:
         reject_message(UUID(item_id))
         return
-    claim = claim_next(UUID(item_id))
-    if claim is None:
-        return
+    with look_up:
+        claim = claim_next(UUID(item_id))
+        if claim is not None:
+            _work_on(claim, look_up)
+
+
+def _work_on(claim: Claim, look_up: LookUp) -> None:
     try:
         # Loaded with the first line: a worker that has nothing to fetch need not hold the client.
         from jobs.fetching import pipeline
 
-        settling.finish(claim, pipeline.run(claim))
+        settling.finish(claim, pipeline.run(claim, on_list=look_up.end))
     except ClaimLost:
         logger.info("item %s is no longer ours", claim.item_id)
     except ShutdownRequested:

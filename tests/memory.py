@@ -19,6 +19,7 @@ def forget_tiktok() -> None:
     """A closed breaker and a full bucket, as in a process that has just started."""
     breaker._local = LocalState()
     rate_limit._local_buckets.clear()
+    rate_limit._seen_left = None
 
 
 def redis_stays_away() -> None:

@@ -199,7 +199,7 @@ class Env(BaseModel):
         le=16,
         description="Worker processes that `up` runs; containers are scaled instead.",
     )
-    item_concurrency: int = Field(10, ge=1, le=64, description="Lines one worker works on at once.")
+    item_concurrency: int = Field(20, ge=1, le=64, description="Lines one worker works on at once.")
     batch_max: int = Field(50, ge=1, le=10_000, description="Most lines in one job.")
     file_max: Size = Field(
         ByteSize(500 * 1000**2), description="Largest single file that is fetched."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Final, Literal
 
@@ -44,9 +44,14 @@ _AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
 }
 
 
-def run(claim: Claim) -> Outcome:
+def _ignore_list() -> None:
+    """Nobody counts lines that look for their list."""
+
+
+def run(claim: Claim, *, on_list: Callable[[], None] = _ignore_list) -> Outcome:
     """Fetch a claimed item, file by file; how it ended.
 
+    on_list: called once it has its list, or leaves looking for one to another item; perhaps again.
     Raises ClaimLost when it was cancelled or given away, ShutdownRequested when this process is to
     end, and the StoriesError that ended the whole item. What is saved by then stays.
     """
@@ -55,26 +60,27 @@ def run(claim: Claim) -> Outcome:
     if item is None:
         raise ClaimLost
     try:
-        return _run(claim, item, quotas.stored_bytes_limit(vars(item)["own_limit"]))
+        return _run(claim, item, quotas.stored_bytes_limit(vars(item)["own_limit"]), on_list)
     except ClaimLost:
         if not Job.objects.filter(pk=item.job_id).exists():
             progress.erase(item.job_id)  # erased, and we may have reported since
         raise
 
 
-def _run(claim: Claim, item: Item, max_bytes: int | None) -> Outcome:
+def _run(claim: Claim, item: Item, max_bytes: int | None, on_list: Callable[[], None]) -> Outcome:
     """max_bytes: of the owner's saved files; None = no limit."""
     watch = ClaimWatch(claim)
     with Workspace(claim.workspace, owner_id=item.owner_id, max_bytes=max_bytes) as workspace:
         recorder = Recorder(claim, item, workspace)
         try:
             earlier = EarlierFiles(item, workspace, recorder.have)
-            if earlier.keys or not _follow(claim, item, workspace, recorder, watch):
+            if earlier.keys or not _follow(claim, item, workspace, recorder, watch, on_list):
                 have = recorder.have | earlier.keys
                 with closing(_fetch(item, workspace, have, watch)) as events:
                     for event in events:
                         recorder.record(event)
                         if isinstance(event, Listed):
+                            on_list()
                             for file in earlier.of(event):
                                 recorder.record(file)
                         watch.confirm(recorder.wrote_at)
@@ -87,7 +93,12 @@ def _run(claim: Claim, item: Item, max_bytes: int | None) -> Outcome:
 
 
 def _follow(
-    claim: Claim, item: Item, workspace: Workspace, recorder: Recorder, watch: ClaimWatch
+    claim: Claim,
+    item: Item,
+    workspace: Workspace,
+    recorder: Recorder,
+    watch: ClaimWatch,
+    on_list: Callable[[], None],
 ) -> bool:
     """Reuse what another running item fetches, if there is one that fetches the same.
 
@@ -104,6 +115,7 @@ def _follow(
         if leader.listed_before((item.claimed_at or timezone.now()) - coalescing.FRESH):
             return False
         logger.info("item %s waits for what item %s saves", item.pk, leader.item_id)
+        on_list()
         for event in leader.events(workspace, recorder.have):
             recorder.record(event)
             watch.confirm(recorder.wrote_at)

@@ -7,6 +7,7 @@ size; a rate of 0 means no limit.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from contextlib import suppress
@@ -21,7 +22,8 @@ _BUCKET: Final = "storykeep:pace"
 MAX_WAIT_S: Final = 10 * 60.0
 """No request waits longer for its token; the item's own time limit ends it before."""
 
-# Takes tokens, perhaps in advance: the answer is how long to wait for them, in milliseconds.
+# Takes tokens, perhaps in advance: the answer is how many are left, in thousandths; less than none
+# were taken in advance.
 _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -32,7 +34,7 @@ local at = math.min(tonumber(kept[2]) or now, now)
 tokens = math.min(burst, tokens + (now - at) / 1000 * rate) - count
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
 redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) / rate * 1000) + 60000)
-return tokens < 0 and math.ceil(-tokens / rate * 1000) or 0
+return math.floor(tokens * 1000)
 """
 
 
@@ -47,28 +49,52 @@ class TokenBucket:
     def take(self, count: int = 1) -> float:
         """Take tokens, in advance if need be; seconds to wait for them. A negative count returns
         tokens."""
+        return max(0.0, -self.left_after(count) / self._rate)
+
+    def left_after(self, count: int) -> float:
+        """Take tokens; how many are left, less than none where they were taken in advance."""
         with self._lock:
             now = time.monotonic()
             earned = (now - self._at) * self._rate
             self._tokens = min(self._burst, self._tokens + earned) - count
             self._at = now
-            return max(0.0, -self._tokens / self._rate)
+            return self._tokens
 
 
 _local_buckets: dict[tuple[float, int], TokenBucket] = {}
+_seen_left: tuple[float, float] | None = None
+"""The tokens that were left when this process last took one, and when that was."""
+
+
+def tokens_left() -> float:
+    """How many requests could go at once, as far as this process knows; below 0 the next ones wait.
+
+    Looks at nothing: what others have taken since its own last request it learns with the next.
+    """
+    rate, burst = settings.STORYKEEP.list_rate, float(settings.STORYKEEP.list_burst)
+    if not rate:
+        return math.inf
+    if _seen_left is None:
+        return burst
+    left, at = _seen_left
+    return min(burst, left + (time.monotonic() - at) * rate)
 
 
 def _take(count: int = 1) -> float:
     """Take tokens from the instance's bucket; seconds to wait for them."""
+    global _seen_left  # of the process, as what it takes is
     rate, burst = settings.STORYKEEP.list_rate, settings.STORYKEEP.list_burst
     try:
-        wait_ms = execute(
+        thousandths = execute(
             lambda server: server.eval(_TAKE, 1, _BUCKET, str(rate), str(burst), str(count))
         )
     except RedisUnavailable:
         bucket = _local_buckets.setdefault((rate, burst), TokenBucket(rate, burst))
-        return bucket.take(count)
-    return int(cast("int", wait_ms)) / 1000
+        left = bucket.left_after(count)
+    else:
+        left = int(cast("int", thousandths)) / 1000
+    _seen_left = left, time.monotonic()
+    return max(0.0, -left / rate)
 
 
 async def acquire(*, at_once: bool = False) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import av.container
     from PIL import Image
 
-    from stories.media.strict_decoding import Planes
+    from stories.media.strict_decoding import Plane, Planes
 
 WIDTH = 360
 MAX_HEIGHT = 1_280
@@ -113,10 +113,23 @@ def of_planes(planes: Planes, header: Image.Image) -> Poster:
     size = max(1, round(header.width * share)), max(1, round(header.height * share))
     # The poster stores colours at half its size: made so, the rest of the way costs nothing.
     half = -(-size[0] // 2), -(-size[1] // 2)
-    colours = (_resized(_resized(plane, half), size) for plane in (planes.blue, planes.red))
-    small: Image.Image = load_pillow().merge("YCbCr", [_resized(planes.luminance, size), *colours])
+    colours = (
+        _resized(_resized(_as_image(plane), half), size) for plane in (planes.blue, planes.red)
+    )
+    small: Image.Image = load_pillow().merge(
+        "YCbCr", [_resized(_as_image(planes.luminance), size), *colours]
+    )
     small.info = dict(header.info)  # which way is up, and the colour profile
     return _encoded(upright(small))
+
+
+def _as_image(plane: Plane) -> Image.Image:
+    """A plane as a grey picture; its memory, not a copy."""
+    size = plane.width, plane.height
+    image: Image.Image = load_pillow().frombuffer(
+        "L", size, plane.samples, "raw", "L", plane.stride, 1
+    )
+    return image
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

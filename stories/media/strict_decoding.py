@@ -18,13 +18,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stories.errors import StoriesError
-from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, load_pillow, open_container
+from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, open_container
 from stories.media.jpeg_holes import HOLE
 
 if TYPE_CHECKING:
     import av
     import av.video.plane
-    from PIL import Image
 
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
@@ -49,16 +48,26 @@ MAX_STREAM_PIXELS = 120_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Plane:
+    """Samples of eight bits, full range, row behind row. stride: bytes from one row to the next."""
+
+    samples: av.video.plane.VideoPlane
+    width: int
+    height: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
 class Planes:
     """A JPEG as it is stored, not yet turned: luminance, and what makes it blue and red.
 
-    All are in mode L, full range, and smaller than the picture: by a common power of two, and the
-    latter two by their subsampling, too.
+    All are smaller than the picture: by a common power of two, and the latter two by their
+    subsampling, too.
     """
 
-    luminance: Image.Image
-    blue: Image.Image
-    red: Image.Image
+    luminance: Plane
+    blue: Plane
+    red: Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,16 +209,13 @@ def _planes(frame: av.VideoFrame, height: int) -> Planes:
     """A frame's planes without the rows below `height`, which are none of the picture's own."""
     luminance, *chroma = frame.planes
     down = round(luminance.height / chroma[0].height)
-    blue, red = (_as_image(plane, -(-height // down)) for plane in chroma)
-    return Planes(_as_image(luminance, height), blue, red)
+    blue, red = (_cropped(plane, -(-height // down)) for plane in chroma)
+    return Planes(_cropped(luminance, height), blue, red)
 
 
-def _as_image(plane: av.video.plane.VideoPlane, height: int) -> Image.Image:
-    """The upper rows of a plane as a picture; the plane's memory, not a copy."""
-    size = plane.width, height
-    stride = plane.line_size
-    image: Image.Image = load_pillow().frombuffer("L", size, plane, "raw", "L", stride, 1)
-    return image
+def _cropped(plane: av.video.plane.VideoPlane, height: int) -> Plane:
+    """The upper rows of a plane; its memory, not a copy."""
+    return Plane(plane, plane.width, height, plane.line_size)
 
 
 @dataclass(frozen=True, slots=True)

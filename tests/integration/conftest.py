@@ -199,11 +199,11 @@ def worker_environment(proxy: FakeProxy, **env: str) -> dict[str, str]:
 class Worker:
     """A worker process as `manage.py up` starts it."""
 
-    def __init__(self, log: Path, proxy: FakeProxy, **env: str) -> None:
+    def __init__(self, log: Path, proxy: FakeProxy, *, threads: int = 4, **env: str) -> None:
         self.log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "webapp.worker", "--concurrency", "4"],
+                [sys.executable, "-m", "webapp.worker", "--concurrency", str(threads)],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -247,8 +247,9 @@ def start_worker(
     """`start_worker(**environment)`: one more worker, not ready yet. All end with the test."""
     workers: list[Worker] = []
 
-    def start(**env: str) -> Worker:
-        worker = Worker(tmp_path / f"worker-{len(workers)}.log", proxy, **env)
+    def start(*, threads: int = 4, **env: str) -> Worker:
+        log = tmp_path / f"worker-{len(workers)}.log"
+        worker = Worker(log, proxy, threads=threads, **env)
         workers.append(worker)
         return worker
 

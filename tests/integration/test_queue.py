@@ -17,6 +17,7 @@ from jobs.files import disk, store
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, broker, claims, submission
+from jobs.queue.look_ups import FEW
 from jobs.states import ItemState
 from jobs.upstream.breaker import open_state
 from jobs.zips import packing
@@ -149,6 +150,27 @@ def test_a_message_delivered_twice_does_no_harm(start_worker: Start, tiktok: Fak
     assert (item.state, item.attempt) == (S.DONE, 1)
     assert len(media(job)) == 3
     check_disk()
+
+
+def test_who_comes_second_is_looked_up_before_most_of_what_came_first(
+    start_worker: Start, tiktok: FakeTikTok
+) -> None:
+    """However many lines a worker can hold: those that wait for the rate limit are few."""
+    names = [f"author.{number}" for number in range(16)]
+    for name in (*names, "one.more"):
+        tiktok.account(name).photo()
+    alices = submit(*names)
+    start_worker(threads=16, STORYKEEP_LIST_RATE="6", STORYKEEP_LIST_BURST="2").ready()
+    listed = alices.items.filter(listed_at__isnull=False)
+    eventually(lambda: listed.count() >= 2)
+    bobs = submit("one.more", owner="bob")
+    settled(bobs)
+    (bob,) = bobs.items.all()
+    assert bob.state == S.DONE
+    between = listed.filter(listed_at__gt=bob.asked_at, listed_at__lt=bob.listed_at)
+    assert between.count() <= FEW + 1
+    assert states(settled(alices)) == ["done"] * 16
+    assert listed.filter(listed_at__gt=bob.listed_at).count() > FEW
 
 
 def test_an_idle_worker_takes_what_a_busy_one_cannot(

@@ -16,6 +16,7 @@ from jobs.models import Item
 from jobs.queue import claims, erasure, shutdown
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import dispatch
+from jobs.queue.look_ups import look_ups
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories.errors import NoSuchAccount, Refused
@@ -47,6 +48,33 @@ def test_the_task_settles_what_it_claimed(stage: Stage) -> None:
     item = fetch(stage, listed(photo), stage.file(photo), ended(photo))
     assert (item.state, item.attempt) == (S.DONE, 1)
     assert item.job.settled_at is not None
+
+
+def test_a_line_looks_for_its_list_until_it_has_it(stage: Stage) -> None:
+    looking: list[int] = []
+
+    def look() -> None:
+        looking.append(look_ups._count)
+
+    photo = a_story()
+    item = fetch(stage, look, listed(photo), look, stage.file(photo), ended(photo))
+    assert item.state == S.DONE
+    assert looking == [1, 0]
+    assert look_ups._count == 0
+
+
+def test_a_line_without_a_list_looks_for_it_no_longer_than_it_lasts(stage: Stage) -> None:
+    assert fetch(stage, NoSuchAccount("code 10221")).state == S.FAILED
+    assert look_ups._count == 0
+
+
+def test_a_message_that_waited_too_long_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_ups, "begin", lambda: None)
+    item = make_item()
+    assert dispatch() == 1
+    tasks.fetch_item(str(item.pk))
+    item.refresh_from_db()
+    assert (item.state, item.sent_at) == (S.QUEUED, None)
 
 
 def test_an_error_of_the_whole_item_is_its_code(stage: Stage) -> None:

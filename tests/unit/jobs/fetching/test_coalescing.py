@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
@@ -61,9 +62,9 @@ def leader() -> Item:
     return item
 
 
-def follow(item: Item) -> Outcome:
+def follow(item: Item, **how: Any) -> Outcome:
     """The pipeline's outcome for an item that is to need no harvest."""
-    return pipeline.run(claim_of(item))
+    return pipeline.run(claim_of(item), **how)
 
 
 def settle(item: Item, state: ItemState, **facts: Any) -> None:
@@ -192,6 +193,12 @@ def test_a_follower_gets_everything_without_asking(
     for artifact in Artifact.objects.filter(item=leader):
         store.remove(artifact.pk)
     assert store.size(photo.pk) == 5
+
+
+def test_a_follower_looks_for_no_list(leader: Item, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob, on_list = running("bob"), Mock()
+    finishing(monkeypatch, leader, on_list.assert_called_once_with, lambda: settle(leader, S.DONE))
+    assert follow(bob, on_list=on_list) == Outcome(S.DONE)
 
 
 def test_a_follower_needs_no_room_on_a_full_disk(

@@ -6,6 +6,7 @@ What it does with Redis is in tests/integration/test_upstream.py.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -68,6 +69,21 @@ async def test_without_a_limit_nobody_waits(pace: Any, naps: list[float]) -> Non
     for _ in range(100):
         await rate_limit.acquire()
     assert naps == []
+    assert rate_limit.tokens_left() == math.inf
+
+
+async def test_a_process_knows_how_many_tokens_are_left(
+    pace: Any, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace(2.0, 3)
+    left = [rate_limit.tokens_left()]
+    for _ in range(5):
+        await rate_limit.acquire()
+        left.append(rate_limit.tokens_left())
+    assert left == [3.0, 2.0, 1.0, 0.0, -1.0, -2.0]
+    for later, more in ((1001.0, 0.0), (1002.0, 2.0), (1100.0, 3.0)):
+        monkeypatch.setattr("jobs.upstream.rate_limit.time.monotonic", lambda at=later: at)
+        assert rate_limit.tokens_left() == more
 
 
 async def test_a_turn_given_up_goes_back(pace: Any) -> None:

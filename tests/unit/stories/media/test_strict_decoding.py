@@ -13,7 +13,7 @@ from PIL import Image
 
 from stories.media import strict_decoding
 from stories.media.decoders import AVIF, JPEG, FileFormat
-from stories.media.strict_decoding import Planes, inspect
+from stories.media.strict_decoding import Plane, Planes, inspect
 
 GRAIN = Image.effect_noise((160, 240), 90).convert("RGB")
 POSTER = 360
@@ -91,6 +91,11 @@ def test_one_look_passes_no_damage_that_two_would_see(monkeypatch: pytest.Monkey
 # --- planes ---------------------------------------------------------------------------------------
 
 
+def as_image(plane: Plane) -> Image.Image:
+    size = plane.width, plane.height
+    return Image.frombytes("L", size, bytes(plane.samples), "raw", "L", plane.stride, 1)
+
+
 def planes_of(data: bytes, least_side: int) -> Planes:
     planes = inspect(data, JPEG, least_side=least_side).planes
     assert planes is not None
@@ -114,9 +119,10 @@ def test_planes_are_no_smaller_than_they_must_be(
     size: tuple[int, int], least_side: int, halved: tuple[int, int]
 ) -> None:
     planes = planes_of(saved(grained(size)), least_side)
-    assert planes.luminance.size == halved
+    assert as_image(planes.luminance).size == halved
     width, height = halved
-    assert planes.blue.size == planes.red.size == (-(-width // 2), -(-height // 2))
+    for plane in (planes.blue, planes.red):
+        assert as_image(plane).size == (-(-width // 2), -(-height // 2))
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
@@ -129,7 +135,7 @@ def test_planes_hold_the_picture_and_no_row_below_it(
     image = Image.merge(
         "YCbCr",
         [
-            plane.resize(planes.luminance.size, Image.Resampling.NEAREST)
+            as_image(plane).resize(as_image(planes.luminance).size, Image.Resampling.NEAREST)
             for plane in (planes.luminance, planes.blue, planes.red)
         ],
     ).convert("RGB")
