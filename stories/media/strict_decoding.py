@@ -36,6 +36,7 @@ _IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
 _NO_CODE = b"\xff\x00" * 32
 _MAX_BLANK_SCANS = 4
 _COMPONENTS = 3
+_LONGEST_SCAN_HEADER = 1024
 _BLOCK_SIDE = 8
 _SMALLEST = 3  # an eighth of its size, in which a block is a pixel
 # Different bytes at the end of a scan; compressed data has some fifty among sixty-four.
@@ -94,12 +95,12 @@ def inspect(data: bytes, file_format: FileFormat, *, least_side: int | None = No
     plain = _plain_jpeg(data)
     if plain is None:
         return Findings(None)
-    body, complete = plain
-    if not complete:
+    if not plain.complete:
         return Findings(True)
-    at_once = _read_at_once(body, least_side)
+    at_once = _read_at_once(plain, least_side)
     if at_once is not None:
         return at_once
+    body = plain.joined()
     damaged = _judge(partial(_decode_jpeg, body))
     return Findings(_find_surplus(body) if damaged is False else damaged)
 
@@ -162,7 +163,7 @@ def _jpeg_frame(data: bytes, halvings: int, *, strict: bool) -> av.VideoFrame | 
     return frames[0] if frames else None
 
 
-def _read_at_once(body: bytes, least_side: int | None) -> Findings | None:
+def _read_at_once(plain: _Plain, least_side: int | None) -> Findings | None:
     """Findings where one look tells that a picture's codes all have meanings, and end with its last
     block; None where it does not tell so.
 
@@ -171,7 +172,7 @@ def _read_at_once(body: bytes, least_side: int | None) -> Findings | None:
     that is the row that is none of its own. Only of the usual kind, baseline in three components
     and one scan.
     """
-    grid = _grid(body)
+    grid = _grid(plain)
     if grid is None:
         return None
     halvings = _SMALLEST if least_side is None else _halvings(grid, least_side)
@@ -229,27 +230,27 @@ class _Grid:
     taller: bytes
 
 
-def _grid(body: bytes) -> _Grid | None:
+def _grid(plain: _Plain) -> _Grid | None:
     """The groups of blocks of the usual kind of JPEG; None for others.
 
     Usual is baseline with two chroma components of one block a group, in one scan without a run of
     zeros, and without an end that repeats itself, which may be filling.
     """
-    segments = list(_segments(body))
-    frames = [(kind, start) for kind, start, _ in segments if kind in _JUDGED]
-    scans = [(start, stop) for kind, start, stop in segments if kind == _SCAN]
+    data = plain.data
+    frames = [(kind, start) for kind, start, _ in plain.segments if kind in _JUDGED]
+    scans = [(start, stop) for kind, start, stop in plain.segments if kind == _SCAN]
     if len(frames) != 1 or len(scans) != 1 or frames[0][0] != _BASELINE:
         return None
     start, stop = scans[0]
     if (
-        body.find(HOLE, start, stop) >= 0
-        or len(set(body[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY
+        data.find(HOLE, start, stop) >= 0
+        or len(set(data[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY
     ):
         return None
     at = frames[0][1] + 5  # height, width, number of components, then three bytes for each
-    height, width = int.from_bytes(body[at : at + 2]), int.from_bytes(body[at + 2 : at + 4])
-    factors = body[at + 6 : at + 5 + 3 * _COMPONENTS : 3]
-    if body[at + 4] != _COMPONENTS or factors[1:] != b"\x11\x11" or not (height and width):
+    height, width = int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])
+    factors = data[at + 6 : at + 5 + 3 * _COMPONENTS : 3]
+    if data[at + 4] != _COMPONENTS or factors[1:] != b"\x11\x11" or not (height and width):
         return None
     across, down = 8 * (factors[0] >> 4), 8 * (factors[0] & 15)
     if not across or not down:
@@ -258,8 +259,7 @@ def _grid(body: bytes) -> _Grid | None:
     tall = (rows + 1) * down
     if tall > _MAX_SIDE or columns * across * tall > MAX_PIXELS:
         return None
-    taller = b"".join((body[:at], tall.to_bytes(2), memoryview(body)[at + 2 :]))
-    return _Grid(width, height, columns, rows, taller)
+    return _Grid(width, height, columns, rows, plain.joined((at, tall.to_bytes(2))))
 
 
 def _find_surplus(body: bytes) -> bool | None:
@@ -293,23 +293,47 @@ def _ends_early(body: bytes, start: int, stop: int) -> bool:
     return end > data and _decode_jpeg(body[:end] + _NO_CODE + body[stop:], True)
 
 
-def _plain_jpeg(data: bytes) -> tuple[bytes, bool] | None:
-    """(The picture alone, whether all its scans are there); None for a kind we cannot judge.
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A JPEG's picture alone, without notes and thumbnails, and without what stands behind its end.
 
-    The picture without notes and thumbnails, and without what stands behind its end.
+    segments: (kind, start, end) in the file, one behind the other. complete: whether all its scans
+    are there.
     """
-    parts, scans = [data[:2]], _Scans()
+
+    data: bytes
+    segments: list[tuple[int, int, int]]
+    complete: bool
+
+    def joined(self, change: tuple[int, bytes] | None = None) -> bytes:
+        """The picture as a file. change: offset in the whole file, and what stands there instead.
+
+        Copied once, for it may have megabytes.
+        """
+        view, parts = memoryview(self.data), [memoryview(self.data)[:2]]
+        for _, start, stop in self.segments:
+            if change is not None and start <= change[0] < stop:
+                at, instead = change
+                parts += view[start:at], memoryview(instead), view[at + len(instead) : stop]
+            else:
+                parts.append(view[start:stop])
+        return b"".join(parts)
+
+
+def _plain_jpeg(data: bytes) -> _Plain | None:
+    """The picture in a JPEG; None for a kind we cannot judge."""
+    kept, scans = list[tuple[int, int, int]](), _Scans()
     for kind, start, stop in _segments(data):
         if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:
             if kind not in _JUDGED or data[start + 4 : start + 5] != b"\x08":
                 return None
             scans.progressive = kind == _PROGRESSIVE
         if kind == _SCAN:
-            scans.read(data[start + 4 : stop])
+            scans.read(data[start + 4 : min(stop, start + _LONGEST_SCAN_HEADER)])
         if kind not in _IGNORED:
-            parts.append(data[start:stop])
+            kept.append((kind, start, stop))
         if kind == _END:
-            return b"".join(parts), scans.complete
+            return _Plain(data, kept, scans.complete)
     return None
 
 

@@ -123,7 +123,7 @@ def test_a_turned_photo_has_an_upright_poster(orientation: int) -> None:
     made = opened(examine(out, PICTURE, with_poster=True).poster)
     wanted = opened(posters.of_file(out, "image/jpeg"))
     assert made.size == wanted.size == ((360, 202) if orientation < 5 else (360, 640))
-    assert difference(made, wanted) < 2
+    assert difference(made, wanted) < 4  # another way up it is ten times that
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
