@@ -54,6 +54,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
     from webapp.consumer import PulsingConsumer, takes_messages
     from webapp.processes import memory, pulse
 
+    memory.keep_meanwhile()
     pulse.begin(pulse_fd)
 
     class Heartbeat(bootsteps.StartStopStep):

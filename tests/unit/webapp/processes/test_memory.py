@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 from celery import signals
@@ -17,7 +20,7 @@ from webapp.processes import memory, side_queue
 def trims(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the allocator was asked to keep, each time it was asked to give memory back."""
     trims: list[int] = []
-    monkeypatch.setattr(memory, "_trim", trims.append)
+    monkeypatch.setattr(memory, "_allocator", SimpleNamespace(trim=trims.append))
     monkeypatch.setattr(memory._Work, "has_ended", False)
     return trims
 
@@ -57,10 +60,48 @@ def test_an_allocator_of_another_kind_is_left_alone(
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", no_library)
-    monkeypatch.setattr(memory, "_trim", memory._allocator_trim())
+    monkeypatch.setattr(memory, "_allocator", memory._find_allocator())
+    memory.keep_meanwhile()
     memory.work_ended()
-    assert memory._trim is None
+    assert memory._allocator is None
     assert not memory.give_back()
+
+
+_ALLOCATE = """
+import threading
+from pathlib import Path
+from webapp.processes import memory
+
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+def work():
+    blocks = [bytearray(b"x" * 300_000) for _ in range(16)]
+    barrier.wait()  # all of them at once, so that every arena grows
+
+memory.keep_meanwhile()
+barrier = threading.Barrier(4)
+before = resident_mib()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+memory.work_ended()
+kept = resident_mib() - before
+memory.give_back()
+print(kept, resident_mib() - before)
+"""
+
+
+@pytest.mark.skipif(memory._find_allocator() is None, reason="glibc's allocator alone")
+def test_what_is_freed_is_kept_while_work_goes_on_and_given_back_by_every_arena() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ALLOCATE], capture_output=True, text=True, check=True
+    )
+    kept, left = map(float, done.stdout.split())
+    assert kept > 2 * left
+    assert left < 4
 
 
 def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
