@@ -7,18 +7,29 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.urls import get_script_prefix, reverse
 
 from jobs.queries.job_view import ErrorView, FileView, ItemView, Snapshot, StoryView
 
+LineText = Callable[[ItemView, Callable[[], bytes]], bytes]
+"""Gives a line's JSON: what was kept of it, or what the second argument makes of it now."""
 
-def encoded_job(job: Snapshot) -> bytes:
-    """A JobOut."""
-    return _encoded(_job(job))
+
+def encoded_job(job: Snapshot, line_text: LineText | None = None) -> bytes:
+    """A JobOut. line_text: where the JSON of lines is kept; None: of none."""
+    if line_text is None:
+        return _encoded(_job(job))
+    path = _files_path(get_script_prefix())
+    lines = [line_text(item, partial(_encoded_item, item, path)) for item in job.items]
+    around = _encoded(_job(replace(job, items=())))
+    # Within a text its quotes would be escaped, so it stands here once.
+    return around.replace(b'"items":[]', b'"items":[%s]' % b",".join(lines), 1)
 
 
 def encoded_list(jobs: Iterable[Snapshot], next_cursor: str | None) -> bytes:
@@ -26,11 +37,10 @@ def encoded_list(jobs: Iterable[Snapshot], next_cursor: str | None) -> bytes:
     return _encoded({"jobs": [_job(job) for job in jobs], "next": next_cursor})
 
 
-def counts_down(job: Snapshot) -> bool:
+def counts_down(item: ItemView) -> bool:
     """Whether its JSON says how many seconds are left until a retry, so that it soon is wrong."""
     return any(
         error is not None and error.retry_at is not None
-        for item in job.items
         for error in (item.error, *(story.error for story in item.stories))
     )
 
@@ -113,6 +123,10 @@ def _item(item: ItemView, path: str) -> dict[str, Any]:
         "stories": [_story(story, path) for story in item.stories],
         "left_out": [entry.as_dict() for entry in item.left_out],
     }
+
+
+def _encoded_item(item: ItemView, path: str) -> bytes:
+    return _encoded(_item(item, path))
 
 
 def _job(job: Snapshot) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Docstrings of calls are their descriptions in the OpenAPI document; `operation_i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -34,7 +36,7 @@ from jobs.files import lifetime, serving
 from jobs.models import Job
 from jobs.queries import fingerprint, lists
 from jobs.queries.fingerprint import Fingerprint
-from jobs.queries.job_view import Snapshot
+from jobs.queries.job_view import ItemView, Snapshot
 from jobs.queries.kept import KeptAnswers
 from jobs.queries.snapshot import load_snapshot, load_snapshots
 from jobs.queue import actions, erasure, idempotency, quotas, submission
@@ -44,7 +46,8 @@ from jobs.zips import packing
 JOBS_PER_PAGE: Final = 20
 MAX_JOBS_PER_PAGE: Final = 50
 _KEPT_BYTES: Final = 8 * 1024 * 1024
-"""Of the answers to polls that this process keeps: some sixty jobs of twenty lines."""
+"""Of the answers to polls that this process keeps, and of lines in them: some thirty jobs of twenty
+lines."""
 
 EVERYWHERE: Final = dict.fromkeys((401, 429, 500, 503), ErrorBody)
 """Errors any call may be answered with."""
@@ -99,16 +102,30 @@ def _job_response(snapshot: Snapshot, status: int = 200) -> HttpResponse:
 
 def _job_body(job_id: UUID, user: User, taken: Fingerprint) -> bytes:
     """A job's JSON: the one kept of this fingerprint, else made now. Raises Http404."""
-    key = (user.pk, job_id, get_language(), get_script_prefix())
-    body = _kept.get(key, taken.revision)
+    reader = (user.pk, get_language(), get_script_prefix())
+    body = _kept.get((reader, job_id), taken.revision)
     if body is None:
         snapshot = load_snapshot(job_id, user, fingerprint=taken)
         if snapshot is None:
             raise Http404
-        body = job_json.encoded_job(snapshot)
-        if not job_json.counts_down(snapshot):
-            _kept.put(key, taken.revision, body)
+        body = job_json.encoded_job(snapshot, partial(_line_text, reader, taken))
+        if not any(map(job_json.counts_down, snapshot.items)):
+            _kept.put((reader, job_id), taken.revision, body)
     return body
+
+
+def _line_text(
+    reader: Hashable, taken: Fingerprint, item: ItemView, make: Callable[[], bytes]
+) -> bytes:
+    """A line's JSON: the one kept of this fingerprint, else made now."""
+    digest = taken.lines.get(item.id)
+    if digest is None or item.state == ItemState.RUNNING or job_json.counts_down(item):
+        return make()  # it would not be asked for again
+    text = _kept.get((reader, item.id), digest)
+    if text is None:
+        text = make()
+        _kept.put((reader, item.id), digest, text)
+    return text
 
 
 # --- jobs ---------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from jobs.api import job_json, routes
 from jobs.api.schemas import JobList, JobOut
 from jobs.models import Artifact, Item, Role
 from jobs.queries import snapshot
-from jobs.queries.job_view import Snapshot
+from jobs.queries.job_view import ItemView, Snapshot
 from jobs.states import ItemState
-from tests.factories import make_artifact, make_item, make_job, make_user
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 from tests.unit.jobs.api.scripts import Script, error_of, make_full_job
 from tests.unit.jobs.queries.random_jobs import make_random_job
 
@@ -49,6 +49,7 @@ def test_it_is_what_the_schemas_would_write(seed: int, language: str) -> None:
         assert found
         body = job_json.encoded_job(found)
         assert JobOut.model_validate_json(body).model_dump_json().encode() == body
+        assert job_json.encoded_job(found, lambda _item, make: make()) == body
         listed = job_json.encoded_list([found], "next")
         assert JobList.model_validate_json(listed).model_dump_json().encode() == listed
 
@@ -66,6 +67,49 @@ def test_an_unchanged_job_is_not_loaded_again(alice: Script, loads: list[object]
     changed = alice.call("GET", path)
     assert len(changed.json()["items"][0]["stories"][0]["files"]) == 2
     assert loads == [job.pk] * 2
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The lines whose JSON was made for an answer."""
+    lines, make = list[object](), job_json._item
+
+    def count(item: ItemView, path: str) -> dict[str, Any]:
+        lines.append(item.line)
+        return make(item, path)
+
+    monkeypatch.setattr(job_json, "_item", count)
+    return lines
+
+
+def test_only_lines_that_changed_are_written_anew(alice: Script, made: list[object]) -> None:
+    job = make_job(alice.user, note='"items":[]')
+    lines = [make_item(job, line=line, state=ItemState.DONE) for line in ("a", "b", "c")]
+    make_item(job, line="at work", state=ItemState.RUNNING)
+    path = f"/jobs/{job.pk}"
+    alice.call("GET", path)
+    assert made == ["a", "b", "c", "at work"]
+    del made[:]
+    make_artifact(make_story(lines[1], tiktok_id="7", caption='"items":[]'))
+    answer = alice.call("GET", path)
+    assert made == ["b", "at work"]
+    found = snapshot.load_snapshot(job.pk, alice.user)
+    assert found
+    assert job_json.encoded_job(found) == answer.content
+    del made[:]
+    alice.call("GET", path, Accept_Language="de")
+    assert made == ["a", "b", "c", "at work"]
+
+
+def test_a_line_that_counts_down_is_written_each_time(alice: Script, made: list[object]) -> None:
+    job = make_job(alice.user)
+    waits_until = timezone.now() + HOUR
+    make_item(job, line="waits", not_before=waits_until, error_code="rate_limited")
+    item = make_item(job, line="done", state=ItemState.DONE)
+    for number in range(2):
+        make_story(item, tiktok_id=str(number))
+        alice.call("GET", f"/jobs/{job.pk}")
+    assert made == ["waits", "done"] * 2
 
 
 def test_a_304_needs_no_kept_answer(alice: Script, loads: list[object]) -> None:
