@@ -61,18 +61,23 @@ def examine_picture(
     poster = None
     found = Findings(None)
     if file_format is JPEG:
-        # Of one that is whole, all has been read then, and often enough decoded for a poster.
+        # One of the usual kind has been read to its end then, and often is enough for a poster.
         found = _look_inside(file, file_format, with_poster=with_poster)
     with open_picture(file, file_format) as image:
         width, height = image.size
         on_its_side = exif_orientation(image) >= 5
         if found.planes is not None and image.mode == "RGB":
             poster = posters.if_possible(partial(posters.of_planes, found.planes, image))
-        if found.damaged is None or (with_poster and poster is None):
+        if not found.usual or (with_poster and poster is None):
             _load(image, file_format, with_poster=with_poster)
             if with_poster:
                 poster = posters.if_possible(partial(posters.of_picture, image))
-        _decode_further_frames(image)
+        count = getattr(image, "n_frames", 1)
+        if file_format is not JPEG:
+            _decode_further_frames(image, count)
+    if file_format is JPEG and count > 1:  # several in one file, and this one may be drafted
+        with open_picture(file, file_format) as image:
+            _decode_further_frames(image, count)
     if file_format is not JPEG:
         found = _look_inside(file, file_format, with_poster=with_poster)
     if on_its_side:
@@ -96,9 +101,8 @@ def _load(image: Image.Image, file_format: FileFormat, *, with_poster: bool) -> 
     image.load()
 
 
-def _decode_further_frames(image: Image.Image) -> None:
-    """Decode the other frames of an animation, up to ANIMATION_PIXELS."""
-    count = getattr(image, "n_frames", 1)
+def _decode_further_frames(image: Image.Image, count: int) -> None:
+    """Decode the other frames of an animation, up to ANIMATION_PIXELS. count: of all."""
     budget = ANIMATION_PIXELS // (image.width * image.height)
     for number in range(1, min(count, budget)):
         image.seek(number)

@@ -11,8 +11,7 @@ What it decodes of a JPEG on the way is enough for a poster: the same codes need
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,28 +19,25 @@ from typing import TYPE_CHECKING
 from stories.errors import StoriesError
 from stories.media.decoders import AVIF, MAX_PIXELS, FileFormat, open_container
 from stories.media.jpeg_holes import HOLE
+from stories.media.jpeg_layout import (
+    COMPONENTS,
+    SCAN,
+    Grid,
+    Plain,
+    plain_jpeg,
+    segments,
+    usual_grid,
+)
 
 if TYPE_CHECKING:
     import av
     import av.video.plane
 
-# A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
-_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
-_END, _SCAN = 0xD9, 0xDA
-_BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
-_JUDGED = frozenset({_BASELINE, _EXTENDED, _PROGRESSIVE})
-_NAMES_COLOURS = 0xEE
-_IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
+_BLOCK_SIDE = 8
+_SMALLEST = 3  # an eighth of its size, in which a block is a pixel
 # No code is all ones. A few bytes too many are an encoder's; a hole leaves many more behind.
 _NO_CODE = b"\xff\x00" * 32
 _MAX_BLANK_SCANS = 4
-_COMPONENTS = 3
-_LONGEST_SCAN_HEADER = 1024
-_BLOCK_SIDE = 8
-_SMALLEST = 3  # an eighth of its size, in which a block is a pixel
-# Different bytes at the end of a scan; compressed data has some fifty among sixty-four.
-_MIN_VARIETY = 16
-_MAX_SIDE = 65_535
 MAX_STREAMS = 16
 """Streams of an AVIF, of which an animation with transparency has four; tiles are one each."""
 MAX_STREAM_PIXELS = 120_000_000
@@ -75,11 +71,13 @@ class Planes:
 class Findings:
     """What a strict look at a picture found.
 
-    damaged: None where that cannot be told. planes: of a JPEG that is whole, where they were asked
-    for and made on the way.
+    damaged: None where that cannot be told. usual: whether it is a whole JPEG of the usual kind, in
+    which nothing is missing that other decoders need. planes: of such a one, where they were asked
+    for and hold luminance and colours apart.
     """
 
     damaged: bool | None
+    usual: bool = False
     planes: Planes | None = None
 
 
@@ -92,7 +90,7 @@ def inspect(data: bytes, file_format: FileFormat, *, least_side: int | None = No
     """
     if file_format is AVIF:
         return Findings(_judge(partial(_decode_avif, data)))
-    plain = _plain_jpeg(data)
+    plain = plain_jpeg(data)
     if plain is None:
         return Findings(None)
     if not plain.complete:
@@ -163,7 +161,7 @@ def _jpeg_frame(data: bytes, halvings: int, *, strict: bool) -> av.VideoFrame | 
     return frames[0] if frames else None
 
 
-def _read_at_once(plain: _Plain, least_side: int | None) -> Findings | None:
+def _read_at_once(plain: Plain, least_side: int | None) -> Findings | None:
     """Findings where one look tells that a picture's codes all have meanings, and end with its last
     block; None where it does not tell so.
 
@@ -172,12 +170,13 @@ def _read_at_once(plain: _Plain, least_side: int | None) -> Findings | None:
     that is the row that is none of its own. Only of the usual kind, baseline in three components
     and one scan.
     """
-    grid = _grid(plain)
+    grid = usual_grid(plain)
     if grid is None:
         return None
     halvings = _SMALLEST if least_side is None else _halvings(grid, least_side)
-    frame = _jpeg_frame(grid.taller, halvings, strict=False)
-    if frame is None or len(frame.planes) != _COMPONENTS:
+    taller = plain.joined((grid.height_at, ((grid.rows + 1) * grid.rows_high).to_bytes(2)))
+    frame = _jpeg_frame(taller, halvings, strict=False)
+    if frame is None or len(frame.planes) != COMPONENTS:
         return None
     block = _BLOCK_SIDE >> halvings
     blue, red = (_corners(plane, grid, block) for plane in frame.planes[1:])
@@ -185,18 +184,18 @@ def _read_at_once(plain: _Plain, least_side: int | None) -> Findings | None:
     # Where the data ends, the bits that fill up its last byte pass for one group of blocks more.
     if decoded - grid.columns * grid.rows != 1:
         return None
-    if least_side is None or not frame.format.name.startswith("yuvj"):
-        return Findings(False)
-    return Findings(False, _planes(frame, -(-grid.height >> halvings)))
+    if least_side is None or not grid.is_ycbcr or not frame.format.name.startswith("yuvj"):
+        return Findings(False, usual=True)
+    return Findings(False, usual=True, planes=_planes(frame, -(-grid.height >> halvings)))
 
 
-def _halvings(grid: _Grid, least: int) -> int:
+def _halvings(grid: Grid, least: int) -> int:
     """How often a picture can be halved and keep so many pixels on its shorter side."""
     shorter = min(grid.width, grid.height)
     return max((count for count in range(_SMALLEST + 1) if shorter >> count >= least), default=0)
 
 
-def _corners(plane: av.video.plane.VideoPlane, grid: _Grid, block: int) -> bytes:
+def _corners(plane: av.video.plane.VideoPlane, grid: Grid, block: int) -> bytes:
     """The first sample of each block of a chroma plane, row behind row, the one too many as well.
 
     block: pixels along the side of one, as it was decoded.
@@ -219,56 +218,13 @@ def _cropped(plane: av.video.plane.VideoPlane, height: int) -> Plane:
     return Plane(plane, plane.width, height, plane.line_size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """The groups of blocks a JPEG is coded in. taller: the picture with a row of them more."""
-
-    width: int
-    height: int
-    columns: int
-    rows: int
-    taller: bytes
-
-
-def _grid(plain: _Plain) -> _Grid | None:
-    """The groups of blocks of the usual kind of JPEG; None for others.
-
-    Usual is baseline with two chroma components of one block a group, in one scan without a run of
-    zeros, and without an end that repeats itself, which may be filling.
-    """
-    data = plain.data
-    frames = [(kind, start) for kind, start, _ in plain.segments if kind in _JUDGED]
-    scans = [(start, stop) for kind, start, stop in plain.segments if kind == _SCAN]
-    if len(frames) != 1 or len(scans) != 1 or frames[0][0] != _BASELINE:
-        return None
-    start, stop = scans[0]
-    if (
-        data.find(HOLE, start, stop) >= 0
-        or len(set(data[stop - len(_NO_CODE) : stop])) < _MIN_VARIETY
-    ):
-        return None
-    at = frames[0][1] + 5  # height, width, number of components, then three bytes for each
-    height, width = int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])
-    factors = data[at + 6 : at + 5 + 3 * _COMPONENTS : 3]
-    if data[at + 4] != _COMPONENTS or factors[1:] != b"\x11\x11" or not (height and width):
-        return None
-    across, down = 8 * (factors[0] >> 4), 8 * (factors[0] & 15)
-    if not across or not down:
-        return None
-    columns, rows = -(-width // across), -(-height // down)
-    tall = (rows + 1) * down
-    if tall > _MAX_SIDE or columns * across * tall > MAX_PIXELS:
-        return None
-    return _Grid(width, height, columns, rows, plain.joined((at, tall.to_bytes(2))))
-
-
 def _find_surplus(body: bytes) -> bool | None:
     """Whether zeros stand in place of picture data that then is too long; None: it may be so.
 
     Where the Huffman tables let zeros be evenly coloured blocks, a hole becomes far more of these
     than it took away, and data is left over. That alone is no damage, for some encoders leave some.
     """
-    scans = [(start, stop) for kind, start, stop in _segments(body) if kind == _SCAN]
+    scans = [(start, stop) for kind, start, stop in segments(body) if kind == SCAN]
     blank = [(start, stop) for start, stop in scans if HOLE in body[start:stop].rstrip(b"\0")]
     if len(blank) > _MAX_BLANK_SCANS:
         return None
@@ -291,89 +247,3 @@ def _ends_early(body: bytes, start: int, stop: int) -> bool:
     end = start + len(body[start:stop].rstrip(b"\0")) - len(_NO_CODE)
     data = start + 2 + int.from_bytes(body[start + 2 : start + 4])
     return end > data and _decode_jpeg(body[:end] + _NO_CODE + body[stop:], True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """A JPEG's picture alone, without notes and thumbnails, and without what stands behind its end.
-
-    segments: (kind, start, end) in the file, one behind the other. complete: whether all its scans
-    are there.
-    """
-
-    data: bytes
-    segments: list[tuple[int, int, int]]
-    complete: bool
-
-    def joined(self, change: tuple[int, bytes] | None = None) -> bytes:
-        """The picture as a file. change: offset in the whole file, and what stands there instead.
-
-        Copied once, for it may have megabytes.
-        """
-        view, parts = memoryview(self.data), [memoryview(self.data)[:2]]
-        for _, start, stop in self.segments:
-            if change is not None and start <= change[0] < stop:
-                at, instead = change
-                parts += view[start:at], memoryview(instead), view[at + len(instead) : stop]
-            else:
-                parts.append(view[start:stop])
-        return b"".join(parts)
-
-
-def _plain_jpeg(data: bytes) -> _Plain | None:
-    """The picture in a JPEG; None for a kind we cannot judge."""
-    kept, scans = list[tuple[int, int, int]](), _Scans()
-    for kind, start, stop in _segments(data):
-        if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:
-            if kind not in _JUDGED or data[start + 4 : start + 5] != b"\x08":
-                return None
-            scans.progressive = kind == _PROGRESSIVE
-        if kind == _SCAN:
-            scans.read(data[start + 4 : min(stop, start + _LONGEST_SCAN_HEADER)])
-        if kind not in _IGNORED:
-            kept.append((kind, start, stop))
-        if kind == _END:
-            return _Plain(data, kept, scans.complete)
-    return None
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(kind, start, end) of the segments behind the first marker, a scan with its data."""
-    at = 2
-    while marker := _MARKER.search(data, at):
-        kind, start = marker[1][0], marker.start()
-        if kind == _END:
-            yield kind, start, start + 2
-            return
-        stop = start + 2 + max(int.from_bytes(data[start + 2 : start + 4]), 2)
-        if kind == _SCAN:
-            following = _MARKER.search(data, stop)
-            stop = following.start() if following else len(data)
-        yield kind, start, stop
-        at = stop
-
-
-class _Scans:
-    """The scans of a progressive JPEG: which bits of which coefficients they brought.
-
-    missing: (component, coefficient) -> number of low bits still to come.
-    """
-
-    def __init__(self) -> None:
-        self.progressive = False
-        self._missing: dict[tuple[int, int], int] = {}
-
-    def read(self, header: bytes) -> None:
-        """Read a scan's header."""
-        if not self.progressive or not header or len(header) < 4 + 2 * header[0]:
-            return
-        count = header[0]
-        first, last, bits = header[1 + 2 * count : 4 + 2 * count]
-        for number in range(count):
-            for coefficient in range(first, min(last, 63) + 1):
-                self._missing[header[1 + 2 * number], coefficient] = bits & 15
-
-    @property
-    def complete(self) -> bool:
-        """Whether every coefficient of which some bits came has the rest of them."""
-        return not any(self._missing.values())

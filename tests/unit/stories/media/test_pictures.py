@@ -16,6 +16,7 @@ from stories.media.verify import examine, verify
 from stories.structures import MediaKind
 from tests.fake_tiktok import media
 from tests.fake_tiktok.heic import heic
+from tests.unit.stories.media.grain import grain
 
 SIZE = (360, 640)
 PLACES = 8
@@ -31,9 +32,8 @@ def encoded(image: Image.Image, fmt: str, **how: Any) -> bytes:
 def scene() -> Image.Image:
     """The picture of the tests with some grain, as a camera leaves it."""
     drawn = Image.open(io.BytesIO(media.picture("jpeg", SIZE))).convert("RGB")
-    large = Image.effect_noise((27, 48), 90).resize(SIZE).convert("RGB")
-    grain = Image.effect_noise(SIZE, 60).convert("RGB")
-    return Image.blend(Image.blend(drawn, large, 0.4), grain, 0.3)
+    large = grain((27, 48)).resize(SIZE).convert("RGB")
+    return Image.blend(Image.blend(drawn, large, 0.4), grain(SIZE, 2).convert("RGB"), 0.2)
 
 
 MAKERS: dict[str, Callable[[Image.Image], bytes]] = {
@@ -73,15 +73,40 @@ def is_whole(data: bytes) -> bool:
 def test_a_photo_of_the_usual_kind_is_left_to_the_stricter_decoder_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Poster or not; of other kinds Pillow makes the poster."""
+    """Poster or not; others are decoded by Pillow, too, which misses what may be missing."""
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", lambda _: pytest.fail("decoded"))
-    for kind, with_poster in (("JPEG", False), ("JPEG", True), ("JPEG, progressive", False)):
-        data = io.BytesIO(MAKERS[kind](scene()))
+    for with_poster in (False, True):
+        data = io.BytesIO(MAKERS["JPEG"](scene()))
         examination = examine(data, MediaKind.PICTURE, with_poster=with_poster)
         assert examination.verified.checked
         assert (examination.poster is not None) is with_poster
-    with pytest.raises(pytest.fail.Exception):
-        examine(data, MediaKind.PICTURE, with_poster=True)
+        other = io.BytesIO(MAKERS["JPEG, progressive"](scene()))
+        with pytest.raises(pytest.fail.Exception):
+            examine(other, MediaKind.PICTURE, with_poster=with_poster)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG, progressive"])
+@pytest.mark.parametrize("with_poster", [False, True])
+def test_a_photo_without_its_tables_is_refused(kind: str, with_poster: bool) -> None:
+    """FFmpeg makes a grey picture of it."""
+    data = MAKERS[kind](scene()).replace(b"\xff\xdb", b"\xff\xfe")
+    with pytest.raises(MediaCorrupt):
+        examine(io.BytesIO(data), MediaKind.PICTURE, with_poster=with_poster)
+
+
+@pytest.mark.parametrize("with_poster", [False, True])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_several_photos_in_one_file_are_decoded_all(progressive: bool, with_poster: bool) -> None:
+    images = [scene().resize((725, 1291)) for _ in range(2)]
+    data = encoded(
+        images[0], "MPO", save_all=True, append_images=images[1:], progressive=progressive
+    )
+    examination = examine(io.BytesIO(data), MediaKind.PICTURE, with_poster=with_poster)
+    assert (examination.verified.width, examination.verified.height) == (725, 1291)
+    assert (examination.poster is not None) is with_poster
+    data = data[:-3000]  # of the second one
+    with pytest.raises(MediaCorrupt):
+        examine(io.BytesIO(data), MediaKind.PICTURE, with_poster=with_poster)
 
 
 @pytest.mark.parametrize("size", [512, 3500])

@@ -16,6 +16,7 @@ from stories.structures import MediaKind
 from tests.fake_tiktok import media
 from tests.unit.stories.media.clips import story_clip
 from tests.unit.stories.media.counting import count_work
+from tests.unit.stories.media.grain import coloured_grain, grain
 
 VIDEO, PICTURE = MediaKind.VIDEO, MediaKind.PICTURE
 FORMATS = ["jpeg", "png", "webp", "webp_animated", "avif", "heic"]
@@ -33,9 +34,8 @@ def opened(poster: Poster | None) -> Image.Image:
 def photo(size: tuple[int, int] = (725, 1291)) -> Image.Image:
     """A picture with grain all over, as a camera makes it."""
     drawn = Image.open(io.BytesIO(media.picture("jpeg", size))).convert("RGB")
-    clouds = (Image.effect_noise((5, 9), 200).resize(size) for _ in range(3))
-    grain = Image.effect_noise(size, 30).convert("RGB")
-    return Image.blend(Image.blend(drawn, Image.merge("RGB", [*clouds]), 0.5), grain, 0.1)
+    clouds = coloured_grain((5, 9)).resize(size)
+    return Image.blend(Image.blend(drawn, clouds, 0.5), grain(size).convert("RGB"), 0.05)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:

@@ -14,8 +14,9 @@ from PIL import Image
 from stories.media import strict_decoding
 from stories.media.decoders import AVIF, JPEG, FileFormat
 from stories.media.strict_decoding import Plane, Planes, inspect
+from tests.unit.stories.media.grain import grain
 
-GRAIN = Image.effect_noise((160, 240), 90).convert("RGB")
+GRAIN = grain((160, 240)).convert("RGB")
 POSTER = 360
 
 
@@ -27,9 +28,7 @@ def saved(image: Image.Image, fmt: str = "JPEG", **how: Any) -> bytes:
 
 def grained(size: tuple[int, int], colour: str = "#d02040") -> Image.Image:
     """An area of one colour, more or less."""
-    return Image.blend(
-        Image.new("RGB", size, colour), Image.effect_noise(size, 60).convert("RGB"), 0.1
-    )
+    return Image.blend(Image.new("RGB", size, colour), grain(size).convert("RGB"), 0.1)
 
 
 def find_damage(data: bytes, file_format: FileFormat) -> bool | None:
