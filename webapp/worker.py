@@ -17,7 +17,9 @@ from typing import Any
 def main() -> int:
     """Run the worker until SIGTERM, or check for one (`--check`); the exit code."""
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
-    parser.add_argument("--concurrency", type=int, default=10, help="items at once")
+    parser.add_argument(
+        "--concurrency", type=int, help="lines at once; of the settings if not given"
+    )
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--check", action="store_true", help="is a worker alive on this host?")
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
@@ -40,8 +42,9 @@ def check() -> int:
     return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in names) else 1
 
 
-def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> int:
-    """Run the worker until SIGTERM; the exit code. concurrency: items at once. pulse_fd: the write
+def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None) -> int:
+    """Run the worker until SIGTERM; the exit code. concurrency: lines at once; None: as many as
+    the settings say. pulse_fd: the write
     end of the supervisor's pipe; None: the worker stands alone and watches itself."""
     from celery import bootsteps
     from celery.concurrency import get_implementation
@@ -100,7 +103,7 @@ def work(concurrency: int, log_level: str, *, pulse_fd: int | None = None) -> in
         hostname=name,
         pool_cls=get_implementation("threads"),
         consumer_cls=PulsingConsumer,
-        concurrency=concurrency,
+        concurrency=concurrency or app.conf.worker_concurrency,
         queues=[app.conf.task_default_queue],  # HousekeepingConsumer takes the side queue
         loglevel=log_level,
         quiet=True,

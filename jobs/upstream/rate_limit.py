@@ -66,35 +66,40 @@ _seen_left: tuple[float, float] | None = None
 """The tokens that were left when this process last took one, and when that was."""
 
 
+def rate() -> float:
+    """How many requests a second the limit allows; infinite without one."""
+    return settings.STORYKEEP.list_rate or math.inf
+
+
 def tokens_left() -> float:
     """How many requests could go at once, as far as this process knows; below 0 the next ones wait.
 
     Looks at nothing: what others have taken since its own last request it learns with the next.
     """
-    rate, burst = settings.STORYKEEP.list_rate, float(settings.STORYKEEP.list_burst)
-    if not rate:
+    if rate() == math.inf:
         return math.inf
+    burst = float(settings.STORYKEEP.list_burst)
     if _seen_left is None:
         return burst
     left, at = _seen_left
-    return min(burst, left + (time.monotonic() - at) * rate)
+    return min(burst, left + (time.monotonic() - at) * rate())
 
 
 def _take(count: int = 1) -> float:
     """Take tokens from the instance's bucket; seconds to wait for them."""
     global _seen_left  # of the process, as what it takes is
-    rate, burst = settings.STORYKEEP.list_rate, settings.STORYKEEP.list_burst
+    per_s, burst = settings.STORYKEEP.list_rate, settings.STORYKEEP.list_burst
     try:
         thousandths = execute(
-            lambda server: server.eval(_TAKE, 1, _BUCKET, str(rate), str(burst), str(count))
+            lambda server: server.eval(_TAKE, 1, _BUCKET, str(per_s), str(burst), str(count))
         )
     except RedisUnavailable:
-        bucket = _local_buckets.setdefault((rate, burst), TokenBucket(rate, burst))
+        bucket = _local_buckets.setdefault((per_s, burst), TokenBucket(per_s, burst))
         left = bucket.left_after(count)
     else:
         left = int(cast("int", thousandths)) / 1000
     _seen_left = left, time.monotonic()
-    return max(0.0, -left / rate)
+    return max(0.0, -left / per_s)
 
 
 async def acquire(*, at_once: bool = False) -> None:

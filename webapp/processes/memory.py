@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import threading
+from contextlib import suppress
 from typing import Any, Final
 
 KEPT_BYTES: Final = 32 * 1024 * 1024
@@ -73,11 +74,14 @@ def give_back() -> bool:
     if not _Work.has_ended or _allocator is None:
         return False
     _Work.has_ended = False
-    if _Work.keeps:
-        _allocator.set_option(_M_TRIM_THRESHOLD, _LITTLE_BYTES)
+    if not _Work.keeps:
+        _allocator.trim(0)
+        return True
+    _allocator.set_option(_M_TRIM_THRESHOLD, _LITTLE_BYTES)
+    try:
         _shrink_arenas()
-    _allocator.trim(0)
-    if _Work.keeps:
+        _allocator.trim(0)
+    finally:
         _allocator.set_option(_M_TRIM_THRESHOLD, KEPT_BYTES)
     return True
 
@@ -88,10 +92,12 @@ def _shrink_arenas() -> None:
     It looks when a block of some size is freed there, and new threads go to the arenas by turns.
     """
     threads = [threading.Thread(target=_free_a_block) for _ in range(2 * ARENAS)]
+    with suppress(RuntimeError):  # no more threads are to be had, so that others have the memory
+        for thread in threads:
+            thread.start()
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
 def _free_a_block() -> None:

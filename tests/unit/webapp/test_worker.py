@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from kombu.asynchronous.timer import Timer
 
 from jobs.ephemeral import heartbeats
@@ -57,15 +58,20 @@ def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
 
     # The test process is neither to be frozen nor to be ended when it gives no sign of life.
     monkeypatch.setattr(memory, "freeze", lambda: None)
+    monkeypatch.setattr(memory, "keep_meanwhile", lambda: made.append({"keeps": True}))
     monkeypatch.setattr(pulse, "begin", lambda _fd: None)
     monkeypatch.setattr(app, "Worker", Worker)
     monkeypatch.setattr(app, "steps", defaultdict(set))
     with warnings.catch_warnings():
         assert worker.work(7, "INFO") == 3
-    options, started = made
+    keeps, options, started = made
+    assert keeps == {"keeps": True}
     assert (options["concurrency"], options["loglevel"]) == (7, "INFO")
     assert options["queues"] == [app.conf.task_default_queue]
     assert started == {"started": True}
+    with warnings.catch_warnings():
+        worker.work(None, "INFO")
+    assert made[-2]["concurrency"] == settings.STORYKEEP.item_concurrency
 
 
 def steps() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,10 +16,11 @@ from jobs.upstream import rate_limit
 
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`left(tokens)`: so many are left."""
+    """`left(tokens, rate)`: so many are left, and come a second."""
 
-    def leave(tokens: float) -> None:
+    def leave(tokens: float, rate: float = 0.5) -> None:
         monkeypatch.setattr(rate_limit, "tokens_left", lambda: tokens)
+        monkeypatch.setattr(rate_limit, "rate", lambda: rate)
 
     return leave
 
@@ -33,12 +35,24 @@ def begin(look_ups: LookUps, count: int) -> list[LookUp]:
     return [begun for _ in range(count) if (begun := look_ups.begin()) is not None]
 
 
+def until_waiting(look_ups: LookUps) -> None:
+    """Returns once a thread waits."""
+    while not look_ups._changed._waiters:  # type: ignore[attr-defined]  # no public way to see it
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize(
     ("tokens", "lines"),
     [(float("inf"), 64), (20.0, 10), (10.0, 5), (7.0, 4), (6.0, FEW), (0.0, FEW), (-40.0, FEW)],
 )
 def test_no_more_begin_than_there_are_tokens_for(left: Any, tokens: float, lines: int) -> None:
     left(tokens)
+    assert len(begin(LookUps(), 64)) == lines
+
+
+@pytest.mark.parametrize(("rate", "lines"), [(1.0, FEW), (2.0, 4), (10.0, 20), (0.01, FEW)])
+def test_no_token_is_left_unused_while_lines_look(left: Any, rate: float, lines: int) -> None:
+    left(-1.0, rate)
     assert len(begin(LookUps(), 64)) == lines
 
 
@@ -71,6 +85,7 @@ def test_a_thread_waits_until_another_has_its_list(
     first, *_ = begin(look_ups, FEW)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(look_ups.begin)
+        until_waiting(look_ups)
         assert not waiting.done()
         first.end()
         assert waiting.result(30) is not None
@@ -86,6 +101,7 @@ def test_a_thread_that_waits_sees_tokens_come_back(
     begin(look_ups, FEW)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(look_ups.begin)
+        until_waiting(look_ups)
         left(10.0)
         assert waiting.result(30) is not None
 

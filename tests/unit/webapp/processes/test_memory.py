@@ -6,6 +6,7 @@ import ctypes
 import gc
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -65,6 +66,31 @@ def test_an_allocator_of_another_kind_is_left_alone(
     memory.work_ended()
     assert memory._allocator is None
     assert not memory.give_back()
+
+
+@pytest.mark.parametrize("threads_left", [0, 1, 9])
+def test_what_is_kept_meanwhile_is_kept_again_whatever_happens(
+    trims: list[int], monkeypatch: pytest.MonkeyPatch, threads_left: int
+) -> None:
+    options: list[tuple[int, int]] = []
+    memory._allocator.set_option = lambda *option: options.append(option)  # type: ignore[union-attr]
+    monkeypatch.setattr(memory._Work, "keeps", False)
+    memory.keep_meanwhile()
+    kept = options[-1]
+    started, start = list[threading.Thread](), threading.Thread.start
+
+    def scarce(thread: threading.Thread) -> None:
+        if len(started) == threads_left:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    memory.work_ended()
+    assert memory.give_back()
+    assert trims == [0]
+    assert options[-1] == kept
+    assert options[-2] < kept
 
 
 _ALLOCATE = """
