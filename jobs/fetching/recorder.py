@@ -50,7 +50,7 @@ from stories.left_out import errors_for, stored
 
 logger = logging.getLogger(__name__)
 
-SAVE_AFTER_S: Final = 0.5
+SAVE_AFTER_S: Final = 0.8
 """A verified file, or the end of a story, waits at most this long for others to be recorded with
 it; a transaction for each would cost more than fetching them."""
 SAVE_TOGETHER: Final = 32
