@@ -33,7 +33,7 @@ from stories.harvest import HarvestOptions, harvest
 
 logger = logging.getLogger(__name__)
 
-CHECK_EVERY_S: Final = 0.7
+CHECK_EVERY_S: Final = 0.9
 """Seconds between two checks of a running item that its claim still holds."""
 OVERTIME_S: Final = 60.0
 """The client ends an item that takes too long; this much later we end it ourselves."""

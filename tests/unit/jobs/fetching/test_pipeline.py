@@ -157,7 +157,7 @@ def test_a_line_that_keeps_writing_keeps_the_lease_too(
 ) -> None:
     """A write that went through spares the look at the claim, and never the sign of life."""
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.7)
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.9)
     for module in (pipeline, recorder):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     beats, looks = list[float](), list[float]()
@@ -175,14 +175,14 @@ def test_a_line_that_keeps_writing_keeps_the_lease_too(
 
     def later(event: Any) -> Callable[[], Any]:
         def arrive() -> Any:
-            clock.now += 0.5
+            clock.now += 0.4
             return event() if callable(event) else event
 
         return arrive
 
     script = [later(event) for photo in photos for event in (stage.file(photo), ended(photo))]
     assert run(stage, make_item(), listed(*photos), *script) == Outcome(S.DONE)
-    assert len(beats) == 50 / claims.HEARTBEAT_EVERY_S
+    assert len(beats) == 40 / claims.HEARTBEAT_EVERY_S
     assert looks == []
 
 

@@ -88,7 +88,7 @@ def fetch_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job], 
     monkeypatch.setattr(broker, "send", send)
     monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=clock.monotonic))
     monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=clock.monotonic))
-    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.7)
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 0.9)
     # Stored bytes are counted once a second, however many lines are worked on at once.
     monkeypatch.setattr(capacity, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
