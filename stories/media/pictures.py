@@ -14,6 +14,7 @@ Pictures of the second row open, which is all that is said of them: `Verified.ch
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -58,79 +59,115 @@ def examine_picture(
     if file_format is not HEIC:
         with open_picture(file, file_format) as image:
             image.verify()  # checksums, where the format has them; the image is spent afterwards
-    poster = None
-    found = Findings(None)
     if file_format is JPEG:
-        # One of the usual kind has been read to its end then, and often is enough for a poster.
-        found = _look_inside(file, file_format, with_poster=with_poster)
-    with open_picture(file, file_format) as image:
-        width, height = image.size
-        on_its_side = exif_orientation(image) >= 5
-        if found.planes is not None and image.mode == "RGB":
-            poster = posters.if_possible(partial(posters.of_planes, found.planes, image))
-        if not found.usual or (with_poster and poster is None):
-            _load(image, file_format, with_poster=with_poster)
-            if with_poster:
-                poster = posters.if_possible(partial(posters.of_picture, image))
-        count = getattr(image, "n_frames", 1)
-        if file_format is not JPEG:
-            _decode_further_frames(image, count)
-    if file_format is JPEG and count > 1:  # several in one file, and this one may be drafted
-        with open_picture(file, file_format) as image:
-            _decode_further_frames(image, count)
-    if file_format is not JPEG:
-        found = _look_inside(file, file_format, with_poster=with_poster)
-    if on_its_side:
-        width, height = height, width
+        found = _examine_jpeg(file, with_poster=with_poster)
+    else:
+        found = _examine_other(file, file_format, with_poster=with_poster)
     verified = Verified(
         content_type=file_format.content_type,
         suffix=file_format.suffix,
-        width=width,
-        height=height,
+        width=found.width,
+        height=found.height,
         checked=found.damaged is False,
     )
-    return verified, poster
+    return verified, found.poster
 
 
-def _load(image: Image.Image, file_format: FileFormat, *, with_poster: bool) -> None:
-    """Decode a picture, a JPEG at a size that is enough for what is wanted."""
-    if file_format is JPEG and with_poster:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A decoded picture. width, height: upright. damaged: None where that cannot be told."""
+
+    width: int
+    height: int
+    damaged: bool | None
+    poster: Poster | None
+
+
+def _examine_jpeg(file: BinaryIO, *, with_poster: bool) -> _Found:
+    found, poster = _inspect_jpeg(file, with_poster=with_poster), None
+    with open_picture(file, JPEG) as image:
+        width, height = _upright_size(image)
+        if found.planes is not None and image.mode == "RGB":
+            poster = posters.if_possible(partial(posters.of_planes, found.planes, image))
+        # One of the usual kind has been read to its end, and often enough decoded for a poster.
+        if not found.usual or (with_poster and poster is None):
+            _load_jpeg(image, with_poster=with_poster)
+            if with_poster:
+                poster = posters.if_possible(partial(posters.of_picture, image))
+        several = getattr(image, "n_frames", 1) > 1
+    if several:
+        with open_picture(file, JPEG) as image:  # anew, for what is drafted cannot go on
+            _decode_further_frames(image)
+    return _Found(width, height, found.damaged, poster)
+
+
+def _inspect_jpeg(file: BinaryIO, *, with_poster: bool) -> Findings:
+    """What is found of a JPEG that is not damaged, as far as can be told. Raises MediaCorrupt."""
+    file.seek(0)
+    data = file.read()
+    if (offset := jpeg_holes.find_hole(data)) is not None:
+        raise MediaCorrupt(f"a hole of zeros or text at byte {offset}")
+    least_side = posters.WIDTH if with_poster else None
+    found = strict_decoding.inspect(data, JPEG, least_side=least_side)
+    _refuse_damage(JPEG, found.damaged)
+    return found
+
+
+def _load_jpeg(image: Image.Image, *, with_poster: bool) -> None:
+    """Decode a JPEG at a size that is enough for what is wanted."""
+    if with_poster:
         posters.draft(image)
-    elif file_format is JPEG and image.width * image.height > FULL_PIXELS:
+    elif image.width * image.height > FULL_PIXELS:
         image.draft(None, (image.width // 4, image.height // 4))
     image.load()
 
 
-def _decode_further_frames(image: Image.Image, count: int) -> None:
-    """Decode the other frames of an animation, up to ANIMATION_PIXELS. count: of all."""
+def _examine_other(file: BinaryIO, file_format: FileFormat, *, with_poster: bool) -> _Found:
+    with open_picture(file, file_format) as image:
+        image.load()
+        width, height = _upright_size(image)
+        poster = posters.if_possible(partial(posters.of_picture, image)) if with_poster else None
+        _decode_further_frames(image)
+    return _Found(width, height, _look_inside(file, file_format), poster)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """(Width, height) as it is meant to be seen."""
+    return image.size[::-1] if exif_orientation(image) >= 5 else image.size
+
+
+def _decode_further_frames(image: Image.Image) -> None:
+    """Decode the other frames of an animation, up to ANIMATION_PIXELS."""
+    count = getattr(image, "n_frames", 1)
     budget = ANIMATION_PIXELS // (image.width * image.height)
     for number in range(1, min(count, budget)):
         image.seek(number)
         image.load()
 
 
-def _look_inside(file: BinaryIO, file_format: FileFormat, *, with_poster: bool) -> Findings:
-    """Raise MediaCorrupt for damage inside a picture; what is known of it else."""
+def _look_inside(file: BinaryIO, file_format: FileFormat) -> bool | None:
+    """Raise MediaCorrupt for damage inside a picture that decodes; None: that cannot be told."""
     if file_format is HEIC:
         _refuse_heic_holes(file)
-        return Findings(None)
+        return None
     file.seek(0)
     data = file.read()
     if file_format is PNG:
         if _PNG_END not in data:
             raise MediaCorrupt("the end of the picture is missing")
-        return Findings(False)
-    if file_format is JPEG and (offset := jpeg_holes.find_hole(data)) is not None:
-        raise MediaCorrupt(f"a hole of zeros or text at byte {offset}")
-    found = Findings(None)
+        return False
+    damaged = None
     if file_format is WEBP:
-        found = Findings(webp_ends.find_surplus(data))
-    elif file_format in {JPEG, AVIF}:
-        least_side = posters.WIDTH if with_poster else None
-        found = strict_decoding.inspect(data, file_format, least_side=least_side)
-    if found.damaged:
+        damaged = webp_ends.find_surplus(data)
+    elif file_format is AVIF:
+        damaged = strict_decoding.inspect(data, AVIF).damaged
+    _refuse_damage(file_format, damaged)
+    return damaged
+
+
+def _refuse_damage(file_format: FileFormat, damaged: bool | None) -> None:
+    if damaged:
         raise MediaCorrupt(f"{file_format.description} with damage inside")
-    return found
 
 
 def _refuse_heic_holes(file: BinaryIO) -> None:
