@@ -43,9 +43,11 @@ def check() -> int:
 
 
 def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None) -> int:
-    """Run the worker until SIGTERM; the exit code. concurrency: lines at once; None: as many as
-    the settings say. pulse_fd: the write
-    end of the supervisor's pipe; None: the worker stands alone and watches itself."""
+    """Run the worker until SIGTERM; the exit code.
+
+    concurrency: lines at once; None: as many as the settings say. pulse_fd: the write end of the
+    supervisor's pipe; None: the worker stands alone and watches itself.
+    """
     from celery import bootsteps
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning

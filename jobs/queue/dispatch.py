@@ -149,6 +149,6 @@ def _candidates(item_id: UUID, now: datetime) -> Iterator[UUID]:
 
 
 def reject_message(row_id: UUID) -> None:
-    """Have another worker told of an item or package: this one is shutting down."""
+    """Have another worker told of an item or package: this one has no place for it, or ends."""
     Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
     Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None)

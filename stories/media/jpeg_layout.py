@@ -16,14 +16,14 @@ from stories.media.jpeg_holes import HOLE
 
 # A marker with something behind it; within a scan a stuffed zero and restarts are no such thing.
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
-BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
+_BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _HUFFMAN_TABLES, _QUANTISATION_TABLES, _RESTARTS = 0xC4, 0xDB, 0xDD
 SCAN, _END = 0xDA, 0xD9
 _NAMES_COLOURS = 0xEE
-_JUDGED = frozenset({BASELINE, _EXTENDED, _PROGRESSIVE})
+_JUDGED = frozenset({_BASELINE, _EXTENDED, _PROGRESSIVE})
 _IGNORED = frozenset({*range(0xE0, 0xF0), 0xFE}) - {_NAMES_COLOURS}
 _USUAL = frozenset(
-    {BASELINE, _HUFFMAN_TABLES, _QUANTISATION_TABLES, _RESTARTS, SCAN, _END, _NAMES_COLOURS}
+    {_BASELINE, _HUFFMAN_TABLES, _QUANTISATION_TABLES, _RESTARTS, SCAN, _END, _NAMES_COLOURS}
 )
 _LONGEST_SCAN_HEADER = 1024
 # Each takes memory many times its own size; real pictures have some twenty.
@@ -167,7 +167,7 @@ def usual_grid(plain: Plain) -> Grid | None:
             data_from = start + 4 + len(content)
             if data.find(HOLE, data_from, stop) >= 0:
                 return None
-        elif kind == BASELINE:
+        elif kind == _BASELINE:
             if frame is not None:
                 return None
             frame = content, start + 5
@@ -253,6 +253,8 @@ class _Tables:
             return False
         if len(scan) != 4 + 2 * COMPONENTS or scan[0] != COMPONENTS:
             return False
+        if len(set(frame[6::3])) != COMPONENTS:
+            return False
         coded_by = scan[2 : 1 + 2 * COMPONENTS : 2]
         return (
             scan[1 : 1 + 2 * COMPONENTS : 2] == frame[6::3]
@@ -264,11 +266,14 @@ class _Tables:
 
 
 def _codes_fit(counts: bytes) -> bool:
-    """Whether there are as many codes as a Huffman table has of each length, from one bit on."""
+    """Whether there are as many codes as a Huffman table has of each length, from one bit on.
+
+    A code of all ones there is not: other decoders refuse the table.
+    """
     code = 0
     for length, count in enumerate(counts, 1):
         code += count
-        if code > 1 << length:
+        if code >= 1 << length:
             return False
         code <<= 1
     return True

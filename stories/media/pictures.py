@@ -8,6 +8,8 @@ or makes codes that have no meaning. What damage does to a HEIC, FFmpeg hides, b
 | JPEG, PNG, lossy WebP, AVIF | found | found | found |
 | HEIC, lossless WebP, AVIF in tiles, arithmetic JPEG | found | most are | some are |
 
+A file of several JPEGs is whole when all of them are.
+
 Pictures of the second row open, which is all that is said of them: `Verified.checked` is False.
 """
 
@@ -138,10 +140,13 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 def _decode_further_frames(image: Image.Image) -> None:
     """Decode the other frames of an animation, up to ANIMATION_PIXELS."""
-    count = getattr(image, "n_frames", 1)
-    budget = ANIMATION_PIXELS // (image.width * image.height)
-    for number in range(1, min(count, budget)):
+    budget = ANIMATION_PIXELS
+    for number in range(1, getattr(image, "n_frames", 1)):
         image.seek(number)
+        # Of several JPEGs in one file each has a size of its own.
+        budget -= image.width * image.height
+        if budget < 0:
+            break
         image.load()
 
 

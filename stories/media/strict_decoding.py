@@ -85,7 +85,8 @@ def inspect(data: bytes, file_format: FileFormat, *, least_side: int | None = No
     """Whether a picture that decodes is damaged inside.
 
     data: a JPEG or AVIF file. It cannot be told of kinds that FFmpeg does not decode at all:
-    arithmetic coding, twelve bits, tiles. least_side: have a JPEG's planes, too, with that many
+    arithmetic coding, twelve bits, tiles; nor of a JPEG without an end, or of thousands of
+    segments. least_side: have a JPEG's planes, too, with that many
     pixels on the shorter side of the luminance, where the picture has them.
     """
     if file_format is AVIF:

@@ -17,7 +17,6 @@ from jobs.files import disk, store
 from jobs.housekeeping import reaper
 from jobs.models import Artifact, Audio, Item, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, broker, claims, submission
-from jobs.queue.look_ups import FEW
 from jobs.states import ItemState
 from jobs.upstream.breaker import open_state
 from jobs.zips import packing
@@ -168,7 +167,8 @@ def test_who_comes_second_is_looked_up_before_most_of_what_came_first(
     (bob,) = bobs.items.all()
     assert bob.state == S.DONE
     between = listed.filter(listed_at__gt=bob.asked_at, listed_at__lt=bob.listed_at)
-    assert between.count() <= 2 * FEW
+    # At this rate four lines may look at once, and some end while bob's is on its way.
+    assert between.count() <= 6
     actions.cancel(alices)
 
 

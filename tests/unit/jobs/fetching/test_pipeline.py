@@ -176,14 +176,14 @@ def test_a_line_that_keeps_writing_keeps_the_lease_too(
 
     def later(event: Any) -> Callable[[], Any]:
         def arrive() -> Any:
-            clock.now += 0.42
+            clock.now += 0.42  # so that writes are no further apart than looks would be
             return event() if callable(event) else event
 
         return arrive
 
     script = [later(event) for photo in photos for event in (stage.file(photo), ended(photo))]
     assert run(stage, make_item(), listed(*photos), *script) == Outcome(S.DONE)
-    apart = [later - sooner for sooner, later in pairwise([1000.0, *beats, clock.now])]
+    apart = [after - before for before, after in pairwise([1000.0, *beats, clock.now])]
     assert max(apart) < claims.HEARTBEAT_EVERY_S + 1
     assert looks == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -35,9 +35,10 @@ def begin(look_ups: LookUps, count: int) -> list[LookUp]:
     return [begun for _ in range(count) if (begun := look_ups.begin()) is not None]
 
 
-def until_waiting(look_ups: LookUps) -> None:
-    """Returns once a thread waits."""
-    while not look_ups._changed._waiters:  # type: ignore[attr-defined]  # no public way to see it
+def until_waiting(look_ups: LookUps, beginning: Future[LookUp | None]) -> None:
+    """Returns once a thread waits, or has begun."""
+    # There is no public way to see it.
+    while not (look_ups._changed._waiters or beginning.done()):  # type: ignore[attr-defined]
         time.sleep(0.001)
 
 
@@ -85,7 +86,7 @@ def test_a_thread_waits_until_another_has_its_list(
     first, *_ = begin(look_ups, FEW)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(look_ups.begin)
-        until_waiting(look_ups)
+        until_waiting(look_ups, waiting)
         assert not waiting.done()
         first.end()
         assert waiting.result(30) is not None
@@ -101,7 +102,7 @@ def test_a_thread_that_waits_sees_tokens_come_back(
     begin(look_ups, FEW)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(look_ups.begin)
-        until_waiting(look_ups)
+        until_waiting(look_ups, waiting)
         left(10.0)
         assert waiting.result(30) is not None
 
