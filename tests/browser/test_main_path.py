@@ -218,8 +218,9 @@ def test_with_the_keyboard_alone(chromium: object, visit: Open, tmp_path: Path) 
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(page.locator(".pick:checked")).to_have_count(1)
+    page.keyboard.press("Tab")
+    expect(page.locator("a.take:focus")).to_have_count(1)
     with saved(page, tmp_path) as files:
-        page.keyboard.press("Tab")
         page.keyboard.press("Enter")
     assert files[0].suffix in {".mp4", ".jpg", ".webp"}
 
