@@ -172,6 +172,11 @@ def exif_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(Width, height) as the image is meant to be seen."""
+    return image.size[::-1] if exif_orientation(image) >= 5 else image.size
+
+
 def check_dimensions(width: int, height: int, max_side: int) -> None:
     """Raise MediaCorrupt or TooLarge for dimensions, in pixels, that would fill the memory."""
     if width < 1 or height < 1:

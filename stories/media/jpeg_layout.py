@@ -137,7 +137,7 @@ class _Scans:
 class Grid:
     """The groups of blocks a JPEG is coded in.
 
-    height_at: offset of the height in the file. rows_high: pixels in a row of groups. is_ycbcr:
+    height_at: offset of the height in the file. group_height: of each group, in pixels. is_ycbcr:
     whether its components are luminance, blue and red, rather than colours themselves.
     """
 
@@ -146,7 +146,7 @@ class Grid:
     columns: int
     rows: int
     height_at: int
-    rows_high: int
+    group_height: int
     is_ycbcr: bool
 
 

@@ -29,9 +29,9 @@ from stories.media.decoders import (
     PNG,
     WEBP,
     FileFormat,
-    exif_orientation,
     open_container,
     open_picture,
+    upright_size,
 )
 from stories.media.posters import Poster
 from stories.media.strict_decoding import Findings
@@ -88,7 +88,7 @@ class _Found:
 def _examine_jpeg(file: BinaryIO, *, with_poster: bool) -> _Found:
     found, poster = _inspect_jpeg(file, with_poster=with_poster), None
     with open_picture(file, JPEG) as image:
-        width, height = _upright_size(image)
+        width, height = upright_size(image)
         if found.planes is not None and image.mode == "RGB":
             poster = posters.if_possible(partial(posters.of_planes, found.planes, image))
         # One of the usual kind has been read to its end, and often enough decoded for a poster.
@@ -127,15 +127,10 @@ def _load_jpeg(image: Image.Image, *, with_poster: bool) -> None:
 def _examine_other(file: BinaryIO, file_format: FileFormat, *, with_poster: bool) -> _Found:
     with open_picture(file, file_format) as image:
         image.load()
-        width, height = _upright_size(image)
+        width, height = upright_size(image)
         poster = posters.if_possible(partial(posters.of_picture, image)) if with_poster else None
         _decode_further_frames(image)
     return _Found(width, height, _look_inside(file, file_format), poster)
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """(Width, height) as it is meant to be seen."""
-    return image.size[::-1] if exif_orientation(image) >= 5 else image.size
 
 
 def _decode_further_frames(image: Image.Image) -> None:

@@ -20,12 +20,12 @@ from stories.media.decoders import (
     apply_rotation,
     check_dimensions,
     configure_decoder,
-    exif_orientation,
     load_pillow,
     open_container,
     open_picture,
     sniff_file,
     translate_decoder_errors,
+    upright_size,
 )
 from stories.media.jpeg_writing import save_jpeg, upright, without_alpha
 from stories.structures import Verified
@@ -99,18 +99,15 @@ def if_possible(make: Callable[[], Poster | None]) -> Poster | None:
 def of_picture(image: Image.Image) -> Poster:
     """A poster of a decoded picture, which is left as it was."""
     whole = without_alpha(upright(image))
-    share = min(1.0, WIDTH / whole.width, MAX_HEIGHT / whole.height)
-    return _encoded(
-        _resized(whole, (max(1, round(whole.width * share)), max(1, round(whole.height * share))))
-    )
+    return _encoded(_resized(whole, _fitting(*whole.size)))
 
 
 def of_planes(planes: Planes, header: Image.Image) -> Poster:
     """A poster of a JPEG's planes. header: the file as opened, which need not be decoded."""
-    turned = exif_orientation(header) >= 5
-    width, height = header.size[::-1] if turned else header.size
-    share = min(1.0, WIDTH / width, MAX_HEIGHT / height)
-    size = max(1, round(header.width * share)), max(1, round(header.height * share))
+    width, height = upright_size(header)
+    size = _fitting(width, height)
+    if (width, height) != header.size:
+        size = size[::-1]  # the planes are not turned yet
     # The poster stores colours at half its size: made so, the rest of the way costs nothing.
     half = -(-size[0] // 2), -(-size[1] // 2)
     colours = (
@@ -121,6 +118,12 @@ def of_planes(planes: Planes, header: Image.Image) -> Poster:
     )
     small.info = dict(header.info)  # which way is up, and the colour profile
     return _encoded(upright(small))
+
+
+def _fitting(width: int, height: int) -> tuple[int, int]:
+    """(Width, height) of the poster of an upright picture of this size."""
+    share = min(1.0, WIDTH / width, MAX_HEIGHT / height)
+    return max(1, round(width * share)), max(1, round(height * share))
 
 
 def _as_image(plane: Plane) -> Image.Image:

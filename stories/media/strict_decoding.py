@@ -86,8 +86,8 @@ def inspect(data: bytes, file_format: FileFormat, *, least_side: int | None = No
 
     data: a JPEG or AVIF file. It cannot be told of kinds that FFmpeg does not decode at all:
     arithmetic coding, twelve bits, tiles; nor of a JPEG without an end, or of thousands of
-    segments. least_side: have a JPEG's planes, too, with that many
-    pixels on the shorter side of the luminance, where the picture has them.
+    segments. least_side: have a JPEG's planes, too, with that many pixels on the shorter side of
+    the luminance, where the picture has them.
     """
     if file_format is AVIF:
         return Findings(_judge(partial(_decode_avif, data)))
@@ -175,7 +175,7 @@ def _read_at_once(plain: Plain, least_side: int | None) -> Findings | None:
     if grid is None:
         return None
     halvings = _SMALLEST if least_side is None else _halvings(grid, least_side)
-    taller = plain.joined((grid.height_at, ((grid.rows + 1) * grid.rows_high).to_bytes(2)))
+    taller = plain.joined((grid.height_at, ((grid.rows + 1) * grid.group_height).to_bytes(2)))
     frame = _jpeg_frame(taller, halvings, strict=False)
     if frame is None or len(frame.planes) != COMPONENTS:
         return None

@@ -26,8 +26,15 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def patience(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`patience(look_again_s)`: threads wait, and look again so often. Until then they do not."""
+
+    def wait(look_again_s: float) -> None:
+        monkeypatch.setattr(counting, "PATIENCE_S", 60.0)
+        monkeypatch.setattr(counting, "_LOOK_AGAIN_S", look_again_s)
+
     monkeypatch.setattr(counting, "PATIENCE_S", 0.0)
+    return wait
 
 
 def begin(look_ups: LookUps, count: int) -> list[LookUp]:
@@ -76,11 +83,8 @@ def test_who_fails_before_it_has_one_makes_room_too(left: Any) -> None:
     assert len(begin(look_ups, 64)) == 1
 
 
-def test_a_thread_waits_until_another_has_its_list(
-    left: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(counting, "PATIENCE_S", 60.0)
-    monkeypatch.setattr(counting, "_LOOK_AGAIN_S", 60.0)
+def test_a_thread_waits_until_another_has_its_list(left: Any, patience: Any) -> None:
+    patience(look_again_s=60.0)
     left(-1.0)
     look_ups = LookUps()
     first, *_ = begin(look_ups, FEW)
@@ -92,11 +96,8 @@ def test_a_thread_waits_until_another_has_its_list(
         assert waiting.result(30) is not None
 
 
-def test_a_thread_that_waits_sees_tokens_come_back(
-    left: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(counting, "PATIENCE_S", 60.0)
-    monkeypatch.setattr(counting, "_LOOK_AGAIN_S", 0.01)
+def test_a_thread_that_waits_sees_tokens_come_back(left: Any, patience: Any) -> None:
+    patience(look_again_s=0.01)
     left(-1.0)
     look_ups = LookUps()
     begin(look_ups, FEW)
