@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from jobs.author_picture import AuthorPicture
 from jobs.choices import (
     FETCHED_ROLES,
     JOB_ZIP_ROLES,
@@ -36,6 +37,7 @@ __all__ = [
     "OPEN_PACKAGES",
     "Artifact",
     "Audio",
+    "AuthorPicture",
     "Item",
     "ItemKind",
     "Job",
@@ -199,6 +201,7 @@ class Item(Owned):
     and does not hand over; {} when that list was complete, and for a single link.
     refetch_of: id of the line of an earlier job that this one fetches the rest of; what that line
     has saved is linked, not fetched. It may be erased by now.
+    author_picture: digest of the bytes in AuthorPicture; "" when there is none.
     """
 
     job = models.ForeignKey(
@@ -231,6 +234,7 @@ class Item(Owned):
     author_id = models.CharField(_("author id"), max_length=32, blank=True, default="")
     author_name = models.CharField(_("author"), max_length=64, blank=True, default="")
     author_nickname = models.CharField(_("nickname"), max_length=200, blank=True, default="")
+    author_picture = models.CharField(max_length=16, blank=True, default="", editable=False)
 
     objects = ItemQuerySet.as_manager()
 

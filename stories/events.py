@@ -24,6 +24,16 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AvatarReady:
+    """The author's picture has arrived; at any time, at most once.
+
+    picture: a small square JPEG made here (stories/media/avatars.py), a few kilobytes.
+    """
+
+    picture: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """The stories are known, oldest first.
 
@@ -120,6 +130,7 @@ class UnknownHosts:
 
 Event = (
     Resolved
+    | AvatarReady
     | Listed
     | Transferring
     | Checking

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import BinaryIO, Literal
 
+from stories.avatars import AvatarFetch
 from stories.client import StoryClient
 from stories.completion import ObtainedFile
 from stories.errors import MediaError, SoundMissing, StoriesError, TimedOut, UpstreamError
@@ -44,14 +45,16 @@ class HarvestOptions:
     """Options of one harvest.
 
     prefer: the order of renditions (renditions.rank). posts: save an ordinary post too. audio: the
-    sound as a file of its own. posters: also make a small picture of each story, for pages. zone:
-    of the clock on which a converted picture says when its story was posted.
+    sound as a file of its own. posters: also make a small picture of each story, for pages.
+    avatar: also fetch the author's picture. zone: of the clock on which a converted picture says
+    when its story was posted.
     """
 
     prefer: Literal["compatible", "highest"] = "compatible"
     posts: bool = False
     audio: Literal["none", "m4a", "mp3"] = "none"
     posters: bool = True
+    avatar: bool = False
     zone: tzinfo = UTC
 
 
@@ -124,22 +127,31 @@ class _Harvest:
     async def run(self) -> None:
         """Harvest within the time one item may take. Raises TimedOut beyond it."""
         limit_s = self.client.config.item_timeout_s
+        avatar = AvatarFetch(self.client, self._emit) if self.options.avatar else None
         try:
             async with asyncio.timeout(limit_s):
-                await self._harvest_all()
+                await self._harvest_all(avatar)
         except TimeoutError as error:
             raise TimedOut(f"more than {limit_s:g} s") from error
         except BaseExceptionGroup as group:
             # Expected failures are events by now: this is a bug or a full disk, and one will do.
             raise _first_leaf(group) from group
+        finally:
+            if avatar is not None:
+                await avatar.cancel()
 
-    async def _harvest_all(self) -> None:
+    async def _harvest_all(self, avatar: AvatarFetch | None) -> None:
+        def on_author(author: Author) -> None:
+            self._emit(Resolved(author=author))
+            if avatar is not None:
+                avatar.begin(author)
+
         result = await look_up(
             self.client,
             self.target,
             posts=self.options.posts,
             now=self.now,
-            on_author=self._emit_author,
+            on_author=on_author,
         )
         self._emit(
             Listed(
@@ -150,6 +162,8 @@ class _Harvest:
                 details=result.details,
             )
         )
+        if avatar is not None:
+            avatar.begin(result.author)  # of a cached account no address was known
         hosts = _unknown_hosts(result.stories)
         if hosts:
             self._emit(UnknownHosts(hosts=hosts))
@@ -159,11 +173,10 @@ class _Harvest:
         async with asyncio.TaskGroup() as group:
             for story in result.stories:
                 group.create_task(self._save_story(story, lookup))
+        if avatar is not None:
+            await avatar.end()
         if result.refusal is not None:
             raise result.refusal
-
-    def _emit_author(self, author: Author) -> None:
-        self._emit(Resolved(author=author))
 
     async def _save_story(self, story: Story, lookup: RenewableLookup) -> None:
         saved = [media for media in story.media if (story.id, media.position) in self.have]

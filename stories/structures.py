@@ -50,7 +50,8 @@ class Author:
 
     id: digits; empty where a single item's page names its author without one.
     name: lower case, without "@". private: True when TikTok says so, None when the answer does not
-    tell.
+    tell. avatar_urls: of its picture, the most useful size first; signed and short-lived, so they
+    are neither stored nor logged, and no part of what makes two accounts equal.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Author:
     nickname: str = ""
     sec_uid: str | None = None
     private: bool | None = None
+    avatar_urls: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

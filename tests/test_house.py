@@ -51,6 +51,7 @@ ONLY_IN = {
         "stories/media/verify.py",
     ),
     "PIL": (
+        "stories/media/avatars.py",
         "stories/media/decoders.py",
         "stories/media/jpeg_writing.py",
         "stories/media/picture_dates.py",

@@ -16,7 +16,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("webapp", "jobs", "accounts", "stories")
 
 FACTS = {
-    "jobs": frozenset({"__init__", "apps", "choices", "errors", "models", "querysets", "states"}),
+    "jobs": frozenset(
+        {
+            "__init__",
+            "apps",
+            "author_picture",
+            "choices",
+            "errors",
+            "models",
+            "querysets",
+            "states",
+        }
+    ),
     "stories": frozenset(
         {
             "__init__",
@@ -55,7 +66,7 @@ FLOORS = {
         frozenset({"short_links", "story_list"}),
         frozenset({"client"}),
         frozenset({"account_lookup"}),
-        frozenset({"lookup", "probe", "completion"}),
+        frozenset({"avatars", "lookup", "probe", "completion"}),
         frozenset({"obtain"}),
         frozenset({"harvest"}),
     ),

@@ -22,6 +22,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import BY_CODE, OurLimit
+from jobs.fetching import author_pictures
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
@@ -30,7 +31,7 @@ from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories import structures
 from stories.errors import AccessError, StoriesError
-from stories.events import Event, FileReady, Listed, MediaFailed, StoryFinished
+from stories.events import AvatarReady, Event, FileReady, Listed, MediaFailed, StoryFinished
 from stories.left_out import LeftOutReason, stored
 from stories.media import derive
 from stories.media.download import digest
@@ -129,6 +130,7 @@ class Leader:
         self._refused: dict[tuple[UUID, int], OurLimit] = {}
         self._finished: set[str] = set()
         self._without_sound: set[str] = set()
+        self._author_picture = ""
         self.complete = False
 
     def listed_before(self, moment: datetime) -> bool:
@@ -163,7 +165,8 @@ class Leader:
         """The leader's row; None when it is gone, or at another attempt."""
         rows = Item.objects.filter(pk=self._claim.item_id, attempt=self._claim.attempt)
         columns = ("state", "fetch_key", "listed_at", "heartbeat_at", "error_code", "error_detail",
-                   "left_out", "author_id", "author_name", "author_nickname")  # fmt: skip
+                   "left_out", "author_id", "author_name", "author_nickname",
+                   "author_picture")  # fmt: skip
         row = rows.values(*columns).first()
         return dict(row) if row else None
 
@@ -186,6 +189,11 @@ class Leader:
             self._listed, self._left_out = ids, left_out
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
             yield _listing(row, stories, left_out)
+        if row["author_picture"] != self._author_picture:
+            self._author_picture = row["author_picture"]
+            picture = author_pictures.of(self._claim.item_id)
+            if picture is not None:
+                yield AvatarReady(picture=picture)
         by_id = {story.pk: story for story in stories}
         files = Artifact.objects.present().filter(item=self._claim.item_id)
         for file in files.filter(role__in=self._audio.roles).order_by("created_at"):

@@ -135,6 +135,7 @@ def _fetch(
         prefer="highest" if item.job.prefer == "highest" else "compatible",
         posts=item.job.posts,
         audio=_AUDIO[Audio(item.job.audio)],
+        avatar=not item.author_picture,
         # Not the owner's zone: others whom the file is shared with would learn it.
         zone=timezone.get_default_timezone(),
     )

@@ -16,6 +16,7 @@ from django.utils import timezone
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
 from jobs.errors import error_to_name
+from jobs.fetching import author_pictures
 from jobs.fetching.file_rows import FileRows
 from jobs.fetching.saved_media import MediaKey
 from jobs.fetching.story_rows import StoryEnd, close_stories, write_list
@@ -35,6 +36,7 @@ from jobs.zips.contents import any_removed
 from stories import renditions, structures
 from stories.errors import Gone, MediaUnavailable, StoriesError
 from stories.events import (
+    AvatarReady,
     Checking,
     Event,
     FileReady,
@@ -111,6 +113,9 @@ class Recorder:
                 self.progress.tick()
             case Resolved():
                 self._record_author(event.author)
+            case AvatarReady():
+                author_pictures.save(self._claim, event.picture)
+                self.wrote_at = time.monotonic()
             case Listed():
                 self._record_list(event)
             case Transferring():
@@ -124,13 +129,17 @@ class Recorder:
                 self._record_failure(event)
             case StoryFinished():
                 self._finish_story(event)
-            case UnknownHosts():
-                media_hosts.record(event.hosts)
-                logger.info("item %s: unknown hosts: %s", self._item.pk, ", ".join(event.hosts))
-            case Warned():
-                logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
+            case UnknownHosts() | Warned():
+                self._note(event)
         if self._is_due():
             self.save()
+
+    def _note(self, event: UnknownHosts | Warned) -> None:
+        if isinstance(event, UnknownHosts):
+            media_hosts.record(event.hosts)
+            logger.info("item %s: unknown hosts: %s", self._item.pk, ", ".join(event.hosts))
+        else:
+            logger.info("item %s: story %s: %s", self._item.pk, event.story_id, event.message)
 
     def _is_due(self) -> bool:
         """Whether what waits to be recorded has waited long enough, or is enough."""

@@ -34,7 +34,7 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE
 _INLINE = re.compile(r"(video|audio|image)/(?!svg)[a-z0-9.+-]+", re.ASCII)
 # Opened in a tab of its own, the file is shown by the browser and may do nothing else. Without our
 # origin Chromium's player may not fetch the video it shows; no script runs there in any case.
-_POLICY = (
+INLINE_POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
     "sandbox allow-same-origin"
 )
@@ -265,7 +265,7 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
         "Accept-Ranges": "bytes",
         "Cache-Control": f"private, {fresh}",
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": _POLICY,
+        "Content-Security-Policy": INLINE_POLICY,
         "Cross-Origin-Resource-Policy": "same-origin",
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import downloads, help_page, history, home, job, views
+from jobs.pages import avatars, downloads, help_page, history, home, job, views
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/clean/", views.job_clean, name="job_clean"),
     path("jobs/<uuid:job_id>/forget/", views.job_forget, name="job_forget"),
     path("files/<uuid:artifact_id>/<str:name>", downloads.file, name="file"),
+    path("avatars/<uuid:item_id>.jpg", avatars.avatar, name="avatar"),
     path("items/<uuid:item_id>/retry/", views.item_retry, name="item_retry"),
     path("items/<uuid:item_id>/again/", views.item_again, name="item_again"),
     path("stories/<uuid:story_id>/again/", views.story_again, name="story_again"),

@@ -40,7 +40,7 @@ STORY: Final = (
 LINE: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
     "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
-    "author_nickname",
+    "author_nickname", "author_picture",
 )  # fmt: skip
 """Columns of a line, which its job's id goes before."""
 JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")

@@ -199,11 +199,15 @@ class StoryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorView:
-    """The account behind a line, once looked up. id: TikTok's, which never changes."""
+    """The account behind a line, once looked up. id: TikTok's, which never changes.
+
+    avatar: address of its picture, which was saved with the line; "" when there is none.
+    """
 
     id: str
     name: str
     nickname: str
+    avatar: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from jobs import left_out
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Role
 from jobs.prepared import Row
+from jobs.queries.avatars import avatar_address
 from jobs.queries.job_view import (
     AuthorView,
     ErrorView,
@@ -160,10 +161,16 @@ def _item(row: Row, stories: tuple[StoryView, ...], reported: ItemProgress | Non
     (
         _, item_id, position, line, kind, target, state_name, not_before, error_code, error_detail,
         _settled_at, left_out_counts, refetch_of, author_id, author_name, author_nickname,
+        author_picture,
     ) = row  # fmt: skip
     state = _STATES[state_name]
     author = (
-        AuthorView(id=author_id, name=author_name, nickname=author_nickname)
+        AuthorView(
+            id=author_id,
+            name=author_name,
+            nickname=author_nickname,
+            avatar=avatar_address(item_id, author_picture),
+        )
         if author_name
         else None
     )

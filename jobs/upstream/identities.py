@@ -27,8 +27,10 @@ class Identities:
         return None
 
     async def put(self, author: Author) -> None:
-        """Remember an account under its name."""
-        text = json.dumps(asdict(author))
+        """Remember an account under its name, without the signed addresses of its picture."""
+        fields = asdict(author)
+        del fields["avatar_urls"]
+        text = json.dumps(fields)
         with suppress(RedisUnavailable):
             await execute_in_thread(lambda server: server.set(_key(author.name), text, ex=KEPT_S))
 

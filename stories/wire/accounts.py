@@ -9,11 +9,13 @@ from typing import Any
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
 from stories.links import is_name
 from stories.structures import Author, Target
+from stories.wire.addresses import read_addresses
 from stories.wire.bodies import default_scope, embed_entry, json_answer
 from stories.wire.codes import CODES, check_code, check_embed_code, message
 from stories.wire.values import Raw, as_flag, as_id, as_object, as_text, first_object
 
 MAX_NICKNAME = 100
+MAX_AVATARS = 3
 MAX_SEARCHED = 50_000
 
 
@@ -101,7 +103,19 @@ def named_author(user: Raw, user_id: str, name: str) -> Author:
         nickname=as_text(user.get("nickname"), MAX_NICKNAME, one_line=True),
         sec_uid=sec_uid if isinstance(sec_uid, str) and _SEC_UID.fullmatch(sec_uid) else None,
         private=any(flags) if flags else None,
+        avatar_urls=_avatar_urls(user),
     )
+
+
+# 720 and 100 pixels, the 100 of an embed, 1080: shown small, the first is sharp and not yet large.
+_AVATARS = ("avatarMedium", "avatarThumb", "avatarThumbUrl", "avatarLarger")
+
+
+def _avatar_urls(user: Raw) -> tuple[str, ...]:
+    """The addresses of an account's picture, an address of each size first; () where none is."""
+    sizes = [urls for name in _AVATARS if (urls := read_addresses(user.get(name)).urls)]
+    mirrors = [*(urls[0] for urls in sizes), *(url for urls in sizes for url in urls[1:])]
+    return tuple(dict.fromkeys(mirrors))[:MAX_AVATARS]
 
 
 _SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{32,64}")

@@ -268,6 +268,7 @@ def _item_author(item: Raw, where: str, known: Author | None) -> Author:
         nickname=listed.nickname or known.nickname,
         sec_uid=listed.sec_uid or known.sec_uid,
         private=known.private if listed.private is None else listed.private,
+        avatar_urls=listed.avatar_urls or known.avatar_urls,
     )
 
 

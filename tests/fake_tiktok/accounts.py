@@ -139,6 +139,7 @@ class Account:
     profile_code: int = 0
     story_status: int | None = None
     user: dict[str, Any] = field(default_factory=dict)
+    avatar_body: bytes | None = None  # None: a portrait is drawn
     stories: list[FakeStory] = field(default_factory=list)
     posts: list[FakeStory] = field(default_factory=list)
 
@@ -372,3 +373,23 @@ class Account:
         )
         self.site.objects[key] = file
         return file
+
+
+def avatar_key(account: Account) -> str:
+    """The name of an account's picture in every address, whatever the size."""
+    return hashlib.sha256(f"avatar/{account.id}".encode()).hexdigest()[:32]
+
+
+def avatar_of(account: Account) -> MediaObject:
+    """An account's picture, drawn when it is first asked for."""
+    body = account.avatar_body
+    return MediaObject(
+        key=avatar_key(account),
+        kind="avatar",
+        parts=(media.portrait(account.name) if body is None else body,),
+        content_type="image/jpeg",
+        account=account.name,
+        item="",
+        position=0,
+        gear="avatar",
+    )

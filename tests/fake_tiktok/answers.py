@@ -166,7 +166,7 @@ class Answers:
             "playlistType": "creator",
             "query": {},
             "route": f"{route}/",
-            "userInfo": embeds.user(account),
+            "userInfo": embeds.user(self._state, account),
             "videoList": [],
         }
         key = f"{route}/" if self._state.embed_slash else route
@@ -216,7 +216,7 @@ class Answers:
 
     def media(self, request: Request) -> Response:
         """A file, or the range of it that was asked for, to those the hosts serve it to."""
-        file = self._state.objects.get(cdn.key_in(request.bare_path))
+        file = self._state.find_file(cdn.key_in(request.bare_path))
         if file is None:
             return pages.plain_page(request, "Not found", 404)
         reason = self._refusal_reason(request)

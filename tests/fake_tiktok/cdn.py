@@ -28,7 +28,10 @@ EMBED_HOST = "v45.tiktokcdn-eu.com"
 
 @dataclass(frozen=True, eq=False)
 class MediaObject:
-    """One file on the CDN. key: its name in every address. kind: video, picture, song, cover."""
+    """One file on the CDN. key: its name in every address.
+
+    kind: video, picture, song, cover, avatar.
+    """
 
     key: str
     kind: str
@@ -108,16 +111,26 @@ def app_url(file: MediaObject, now: float, life_s: float, host: str) -> str:
     return f"https://{host}/{_mac('app', path, query).hex()[:32]}{path}?{query}"
 
 
+def avatar_url(key: str, side: int, now: float, life_s: float) -> str:
+    """The address of an account's picture; there is one mirror, and no cookie it is tied to."""
+    path = f"/tos-maliva-avt-0068/{key}~tplv-tiktokx-cropcenter:{side}:{side}.jpeg"
+    return f"https://{PICTURE_HOSTS[0]}{_signed(path, now, life_s)}"
+
+
 def picture_urls(file: MediaObject, now: float, life_s: float) -> list[str]:
     """Two mirrors; the expiry is rounded to the hour."""
     shape = "photomode-image" if file.kind == "picture" else "tiktokx-origin"
     path = f"/tos-maliva-i-photomode-us/{file.key}~tplv-{shape}{file.suffix}"
+    tail = _signed(path, now, life_s)
+    return [f"https://{host}{tail}" for host in PICTURE_HOSTS]
+
+
+def _signed(path: str, now: float, life_s: float) -> str:
     expires = (int(now + life_s) // 3600) * 3600
     query = f"dr=10375&x-expires={expires}"
     rest = "&t=4d5b0474&ps=13740610&shp=81f88b70&shcp=9b759fb9&idc=no1a&ftpl=1"
     signature = base64.b64encode(_mac("picture", path, query + rest)[:20]).decode()
-    tail = f"{path}?{query}&x-signature={quote(signature, safe='')}{rest}"
-    return [f"https://{host}{tail}" for host in PICTURE_HOSTS]
+    return f"{path}?{query}&x-signature={quote(signature, safe='')}{rest}"
 
 
 def key_in(path: str) -> str:

@@ -130,3 +130,31 @@ class Scene:
 def draw(size: tuple[int, int], label: str) -> Image.Image:
     """The picture that stands for `label`: a sky, a sun, hills and the words."""
     return Scene(size, label, moving=False).at(0.0)
+
+
+_SKIN = ("#f6d3b3", "#e8b48c", "#c98d63", "#9a6543", "#6f4630")
+_HAIR = ("#2a1d17", "#5b3a24", "#8d5a2b", "#c9a15d", "#b5472f", "#3c3f58")
+
+
+def draw_portrait(side: int, label: str) -> Image.Image:
+    """Somebody before the sky of a label: shoulders, a neck, a head and hair, drawn flat."""
+    large = side * 2  # and made smaller, for smooth edges
+    palette, rng = _palette(label), _rng(label, "portrait")
+    skin, hair = rng.choice(_SKIN), rng.choice(_HAIR)
+    image = _sky((large, large), label)
+    pen = ImageDraw.Draw(image)
+
+    def disc(x: float, y: float, width: float, height: float, tone: str) -> None:
+        """An ellipse; place of its middle and its half axes in shares of the side."""
+        box = ((x - width) * large, (y - height) * large, (x + width) * large, (y + height) * large)
+        pen.ellipse(box, fill=tone)
+
+    disc(0.5, 0.47, 0.4, 0.4, palette[3])
+    if rng.random() < 0.5:  # long hair lies behind the shoulders
+        disc(0.5, 0.55, 0.25, 0.32, hair)
+    disc(0.5, 1.12, 0.42, 0.38, palette[5])
+    disc(0.5, 0.72, 0.09, 0.12, skin)
+    disc(0.5, 0.36, 0.195, 0.2, hair)
+    disc(0.5, 0.45, 0.16, 0.2, skin)
+    disc(0.5 + rng.uniform(-0.05, 0.05), 0.27, 0.15, 0.085, hair)
+    return image.resize((side, side), Image.Resampling.LANCZOS)

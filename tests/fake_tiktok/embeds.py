@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fake_tiktok import cdn
-from tests.fake_tiktok.accounts import Account, FakeStory
+from tests.fake_tiktok.accounts import Account, FakeStory, avatar_key
 from tests.fake_tiktok.state import State
 
 
-def user(account: Account | None) -> dict[str, Any]:
+def user(state: State, account: Account | None) -> dict[str, Any]:
     """The user of an embed page; empty where it shows none."""
     if account is None or account.profile_code in {10221, 10202}:
         return {"code": 10202, "customErrorCode": 10202}
     if not account.embeddable or account.private:
         return {}
     return {
-        "avatarThumbUrl": "",
+        "avatarThumbUrl": cdn.avatar_url(avatar_key(account), 100, state.now(), state.media_life_s),
         "code": 200,
         "customErrorCode": 0,
         "followerCount": 122222,

@@ -108,7 +108,10 @@ class Where:
 
 MEDIA = frozenset({"video", "picture", "song", "cover"})
 PAGES = frozenset({"profile", "page", "embed", "embed_item"})
-ENDPOINTS = MEDIA | PAGES | {"list", "oembed", "short", "play", "home", "login", "api", "other"}
+AVATAR = "avatar"
+ENDPOINTS = (
+    MEDIA | PAGES | {AVATAR, "list", "oembed", "short", "play", "home", "login", "api", "other"}
+)
 
 EMBEDS = frozenset({"embed", "embed_item"})
 PUZZLES = frozenset({"challenge", "challenge_again", "unsolvable"})
@@ -185,7 +188,9 @@ class Fault:
         if self.times is not None and self.hits >= self.times:
             return False
         # "This account is challenged" means its pages and lists, not its files; and so on.
-        if self.kind in (PAGE_FAULTS if where.endpoint in MEDIA else MEDIA_FAULTS):
+        if where.endpoint == AVATAR and self.match.get("endpoint") != AVATAR:
+            return False  # it fails when that is what is meant
+        if self.kind in (PAGE_FAULTS if where.endpoint in MEDIA | {AVATAR} else MEDIA_FAULTS):
             return False
         if self.kind in PUZZLES and "endpoint" not in self.match and where.endpoint in EMBEDS:
             return False  # embeds are not known to challenge anybody

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.fake_tiktok import cdn, media
-from tests.fake_tiktok.accounts import GEAR_NAMES, Account, FakeStory, Rendition
+from tests.fake_tiktok.accounts import GEAR_NAMES, Account, FakeStory, Rendition, avatar_key
 from tests.fake_tiktok.cdn import MediaObject
 from tests.fake_tiktok.state import State
 
@@ -22,13 +22,20 @@ class Shapes:
     def __init__(self, state: State) -> None:
         self._state = state
 
+    def _avatars(self, account: Account) -> dict[str, str]:
+        now, life = self._state.now(), self._state.media_life_s
+        return {
+            f"avatar{name}": cdn.avatar_url(avatar_key(account), side, now, life)
+            for name, side in (("Larger", 1080), ("Medium", 720), ("Thumb", 100))
+        }
+
     def user(self, account: Account) -> dict[str, Any]:
         status = account.story_status
         if status is None:
             status = int(any(s.expires > self._state.now() for s in account.stories))
         return {
             "UserStoryStatus": status,
-            **_avatars(account),
+            **self._avatars(account),
             "canExpPlaylist": True,
             "commentSetting": 0,
             "createTime": 1600000000,
@@ -61,7 +68,7 @@ class Shapes:
             "CategoryType": 120,
             "author": {
                 "UserStoryStatus": 1,
-                **_avatars(author),
+                **self._avatars(author),
                 "commentSetting": 0,
                 "ftc": False,
                 "id": author.id,
@@ -255,15 +262,6 @@ def stats(account: Account, *, text: bool) -> dict[str, Any]:
         "videoCount": len(account.posts),
     }
     return {name: str(count) if text else count for name, count in counts.items()}
-
-
-def _avatars(account: Account) -> dict[str, str]:
-    stem = hashlib.sha256(account.id.encode()).hexdigest()[:32]
-    host = "https://p16-common-sign.tiktokcdn.com/tos-maliva-avt-0068"
-    return {
-        f"avatar{name}": f"{host}/{stem}~tplv-tiktokx-cropcenter:{side}:{side}.jpeg?dr=10399"
-        for name, side in (("Larger", 1080), ("Medium", 720), ("Thumb", 100))
-    }
 
 
 def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from typing import Literal
 import av
 from PIL import Image, PngImagePlugin
 
-from tests.fake_tiktok.drawing import Scene, draw
+from tests.fake_tiktok.drawing import Scene, draw, draw_portrait
 from tests.fake_tiktok.heic import frame_of, heic
 from tests.fake_tiktok.iso_boxes import box, index_first, padded
 
 VERSION = "6"  # part of every cache key: raise it when a drawing or an encoder setting changes
+
+PORTRAIT_SIDE = 360
 
 _cache: dict[str, bytes] = {}
 _folder: Path | None = None
@@ -247,6 +249,17 @@ def picture(
         return data
 
     return cached(("picture", fmt, size, label, orientation, min_bytes, quality), make)
+
+
+def portrait(label: str) -> bytes:
+    """The picture of an account: somebody before a sky, a square JPEG."""
+
+    def make() -> bytes:
+        out = io.BytesIO()
+        draw_portrait(PORTRAIT_SIDE, label).save(out, "JPEG", quality=88)
+        return out.getvalue()
+
+    return cached(("portrait", label), make)
 
 
 def _commented(jpeg: bytes, extra: int) -> bytes:

@@ -22,7 +22,7 @@ def where_of(state: State, request: Request) -> Where:
     """What a request asks for."""
     host, steps = request.host, [step for step in request.bare_path.split("/") if step]
     if cdn.is_media_host(host):
-        file = state.objects.get(cdn.key_in(request.bare_path))
+        file = state.find_file(cdn.key_in(request.bare_path))
         return file.where if file else Where("other")
     if host in SHORT_HOSTS or (steps[:1] == ["t"] and host in PAGE_HOSTS):
         return Where("short")

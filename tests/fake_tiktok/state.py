@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.fake_tiktok.accounts import HOURS, Account, FakeStory
+from tests.fake_tiktok.accounts import HOURS, Account, FakeStory, avatar_key, avatar_of
 from tests.fake_tiktok.cdn import MediaObject
 
 
@@ -69,6 +69,15 @@ class State:
             return by_name
         accounts = self.accounts.values()
         return next((a for a in accounts if name_or_id in {a.id, a.sec_uid}), None)
+
+    def find_file(self, key: str) -> MediaObject | None:
+        """The file of a key: a story's, or an account's picture."""
+        file = self.objects.get(key)
+        if file is not None:
+            return file
+        accounts = self.accounts.values()
+        account = next((account for account in accounts if avatar_key(account) == key), None)
+        return avatar_of(account) if account else None
 
     def author_of(self, item_id: str) -> str | None:
         """The name of the account that posted a story or a post."""

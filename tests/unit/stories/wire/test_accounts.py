@@ -173,3 +173,46 @@ def test_embed_refusals(html: bytes, kind: type[StoriesError]) -> None:
 def test_embed_key_may_end_in_a_slash() -> None:
     html = embed_state(code=200, id=USER_ID, uniqueId="Sample.User")
     assert wire.embed_author(html, "sample.user").name == "sample.user"
+
+
+# --- its picture ----------------------------------------------------------------------------------
+
+
+def test_the_size_that_is_most_useful_comes_first() -> None:
+    author = wire.profile_author(page(sample("page_profile_ok")), ASKED)
+    sizes = [url.partition("cropcenter:")[2].partition(".")[0] for url in author.avatar_urls]
+    assert sizes == ["720:720", "100:100", "1080:1080"]
+    embedded = wire.embed_author(embed(sample("embed_profile")), "sample.user")
+    assert len(embedded.avatar_urls) == 1
+    assert "100:100" in embedded.avatar_urls[0]
+    assert author.avatar_urls[0] not in repr(author)
+
+
+CDN = "https://p16-common-sign.tiktokcdn.com"
+
+
+@pytest.mark.parametrize(
+    ("value", "urls"),
+    [
+        pytest.param(f"{CDN}/a.jpeg?x=1", (f"{CDN}/a.jpeg?x=1",), id="an address"),
+        pytest.param([f"{CDN}/a", f"{CDN}/b"], (f"{CDN}/a", f"{CDN}/b"), id="mirrors"),
+        pytest.param({"urlList": [f"{CDN}/a"]}, (f"{CDN}/a",), id="the app's shape"),
+        pytest.param(
+            [f"{CDN}/{n}" for n in range(9)], tuple(f"{CDN}/{n}" for n in range(3)), id="many"
+        ),
+        pytest.param("", (), id="empty"),
+        pytest.param(None, (), id="null"),
+        pytest.param(17, (), id="a number"),
+        pytest.param({"a": {"b": [{}]}}, (), id="an odd object"),
+        pytest.param("javascript:alert(1)", (), id="a script"),
+        pytest.param("data:image/svg+xml,<svg/>", (), id="a data address"),
+        pytest.param("https://attacker.example/a.jpeg", (), id="another host"),
+        pytest.param("https://p16.tiktokcdn.com.attacker.example/a", (), id="a host alike"),
+        pytest.param("https://user@p16.tiktokcdn.com/a", (), id="a user part"),
+        pytest.param("https://127.0.0.1/a", (), id="this machine"),
+        pytest.param("x" * 10_000, (), id="far too long"),
+    ],
+)
+def test_a_picture_in_any_shape_is_an_address_or_nothing(value: Any, urls: tuple[str, ...]) -> None:
+    changes = {"avatarThumb": None, "avatarLarger": None, "avatarMedium": value}
+    assert wire.profile_author(profile(**changes), ASKED).avatar_urls == urls

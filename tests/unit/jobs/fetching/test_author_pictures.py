@@ -1,0 +1,107 @@
+"""The picture of a line's author is saved with the line, under its claim."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.fetching import author_pictures, coalescing, pipeline
+from jobs.models import AuthorPicture, Item
+from jobs.queue import actions, claims
+from jobs.queue.claims import Claim, ClaimLost
+from jobs.queue.settling import Outcome
+from jobs.states import ItemState
+from stories.events import AvatarReady
+from tests.factories import make_item, make_job, make_user
+from tests.unit.jobs.fetching.stage import Stage, a_story, ended, listed, run
+
+pytestmark = pytest.mark.django_db
+S = ItemState
+
+
+def picture_of(item: Item) -> tuple[str, bytes | None]:
+    item.refresh_from_db()
+    return item.author_picture, author_pictures.of(item.pk)
+
+
+def test_it_is_saved_with_its_digest(stage: Stage) -> None:
+    item, photo = make_item(), a_story()
+    script = [AvatarReady(picture=b"face"), listed(photo), stage.file(photo), ended(photo)]
+    assert run(stage, item, *script) == Outcome(S.DONE)
+    digest, picture = picture_of(item)
+    assert picture == b"face"
+    assert len(digest) == 16
+    assert stage.asked["options"].avatar
+
+
+def test_a_line_without_stories_has_one_too(stage: Stage) -> None:
+    item = make_item()
+    assert run(stage, item, listed(), AvatarReady(picture=b"face")) == Outcome(S.EMPTY)
+    assert picture_of(item)[1] == b"face"
+
+
+def test_it_is_asked_for_once_in_the_life_of_a_line(stage: Stage) -> None:
+    item = make_item()
+    run(stage, item, AvatarReady(picture=b"face"), listed())
+    Item.objects.filter(pk=item.pk).update(state=S.QUEUED)
+    run(stage, item, listed())
+    assert not stage.asked["options"].avatar
+    assert picture_of(item)[1] == b"face"
+
+
+def test_another_picture_takes_the_place_of_the_first() -> None:
+    item = make_item(state=S.RUNNING)
+    claim = Claim(item.pk, item.attempt)
+    author_pictures.save(claim, b"one")
+    first = picture_of(item)
+    author_pictures.save(claim, b"two")
+    assert AuthorPicture.objects.count() == 1
+    assert picture_of(item) == (picture_of(item)[0], b"two")
+    assert picture_of(item)[0] != first[0]
+
+
+def test_it_costs_two_statements() -> None:
+    item = make_item(state=S.RUNNING)
+    with CaptureQueriesContext(connection) as queries:
+        author_pictures.save(Claim(item.pk, item.attempt), b"face")
+    sent = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert len(sent) == 2
+
+
+def test_whoever_lost_the_line_writes_nothing() -> None:
+    item = make_item(state=S.RUNNING)
+    claim = Claim(item.pk, item.attempt)
+    actions.cancel_item(item)
+    with pytest.raises(ClaimLost):
+        author_pictures.save(claim, b"late")
+    assert picture_of(item) == ("", None)
+
+
+# --- lines that follow another --------------------------------------------------------------------
+
+
+def running(owner: str, **facts: Any) -> Item:
+    facts = {"name": "someone", "state": S.RUNNING, "author_name": "someone"} | facts
+    return make_item(make_job(make_user(owner)), **facts)
+
+
+def test_a_line_that_follows_another_has_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coalescing, "POLL_EVERY_S", 0)
+    leader, follower = running("alice"), running("bob", author_name="")
+    claim = Claim(leader.pk, leader.attempt)
+    assert claims.try_lead(claim, coalescing.fetch_key(leader))
+    author_pictures.save(claim, b"face")
+    Item.objects.filter(pk=leader.pk).update(listed_at=timezone.now() + timedelta(seconds=1))
+
+    def settle() -> None:
+        Item.objects.filter(pk=leader.pk).update(state=S.EMPTY)
+
+    outcome = pipeline.run(Claim(follower.pk, follower.attempt), on_list=settle)
+    assert outcome == Outcome(S.EMPTY)
+    assert picture_of(follower) == picture_of(leader)
+    assert picture_of(follower)[1] == b"face"
