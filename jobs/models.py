@@ -201,7 +201,6 @@ class Item(Owned):
     and does not hand over; {} when that list was complete, and for a single link.
     refetch_of: id of the line of an earlier job that this one fetches the rest of; what that line
     has saved is linked, not fetched. It may be erased by now.
-    author_picture: digest of the bytes in AuthorPicture; "" when there is none.
     """
 
     job = models.ForeignKey(
@@ -234,7 +233,6 @@ class Item(Owned):
     author_id = models.CharField(_("author id"), max_length=32, blank=True, default="")
     author_name = models.CharField(_("author"), max_length=64, blank=True, default="")
     author_nickname = models.CharField(_("nickname"), max_length=200, blank=True, default="")
-    author_picture = models.CharField(max_length=16, blank=True, default="", editable=False)
 
     objects = ItemQuerySet.as_manager()
 

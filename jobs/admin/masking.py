@@ -15,16 +15,7 @@ from stories.errors import AccessError, InputError
 
 MASKED_FIELDS: Final[dict[type[Model], tuple[str, ...]]] = {
     Job: ("note", "idempotency_key", "idempotency_fingerprint"),
-    Item: (
-        "line",
-        "target",
-        "key",
-        "fetch_key",
-        "author_id",
-        "author_name",
-        "author_nickname",
-        "author_picture",
-    ),
+    Item: ("line", "target", "key", "fetch_key", "author_id", "author_name", "author_nickname"),
     Story: ("tiktok_id", "caption", "source_url"),
     Artifact: ("name", "sha256"),
 }

@@ -1,4 +1,4 @@
-"""Author pictures: the rows with the small JPEG of a line's author, written under its claim."""
+"""Author pictures: the row with the small JPEG of a line's author."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import hashlib
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
 from jobs.models import AuthorPicture
-from jobs.queue import claims
-from jobs.queue.claims import Claim
 
 _DIGEST_LENGTH: Final = 16
 
 
-def save(claim: Claim, picture: bytes) -> None:
-    """Save the picture of a claimed line's author in place of an earlier one. Raises ClaimLost.
+def save(item_id: UUID, picture: bytes) -> None:
+    """Save the picture of a line's author in place of an earlier one, in one statement.
 
-    Two statements: the line's own row fences the picture, and its digest tells pages of it.
+    To be called in a transaction that is fenced by the line's claim.
     """
     digest = hashlib.sha256(picture).hexdigest()[:_DIGEST_LENGTH]
-    with transaction.atomic():
-        claims.write(claim, author_picture=digest)
-        AuthorPicture.objects.bulk_create(
-            [AuthorPicture(item_id=claim.item_id, picture=picture)],
-            update_conflicts=True,
-            unique_fields=["item"],
-            update_fields=["picture"],
-        )
+    AuthorPicture.objects.bulk_create(
+        [AuthorPicture(item_id=item_id, digest=digest, picture=picture)],
+        update_conflicts=True,
+        unique_fields=["item"],
+        update_fields=["digest", "picture"],
+    )
 
 
 def of(item_id: UUID) -> bytes | None:

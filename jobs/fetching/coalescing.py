@@ -130,7 +130,7 @@ class Leader:
         self._refused: dict[tuple[UUID, int], OurLimit] = {}
         self._finished: set[str] = set()
         self._without_sound: set[str] = set()
-        self._author_picture = ""
+        self._author_picture: str | None = None
         self.complete = False
 
     def listed_before(self, moment: datetime) -> bool:
@@ -166,7 +166,7 @@ class Leader:
         rows = Item.objects.filter(pk=self._claim.item_id, attempt=self._claim.attempt)
         columns = ("state", "fetch_key", "listed_at", "heartbeat_at", "error_code", "error_detail",
                    "left_out", "author_id", "author_name", "author_nickname",
-                   "author_picture")  # fmt: skip
+                   "author_picture__digest")  # fmt: skip
         row = rows.values(*columns).first()
         return dict(row) if row else None
 
@@ -189,8 +189,8 @@ class Leader:
             self._listed, self._left_out = ids, left_out
             self._photos = any(story.kind != StoryKind.VIDEO for story in stories)
             yield _listing(row, stories, left_out)
-        if row["author_picture"] != self._author_picture:
-            self._author_picture = row["author_picture"]
+        if row["author_picture__digest"] != self._author_picture:
+            self._author_picture = row["author_picture__digest"]
             picture = author_pictures.of(self._claim.item_id)
             if picture is not None:
                 yield AvatarReady(picture=picture)

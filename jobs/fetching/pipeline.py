@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Final, Literal
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from jobs.ephemeral import progress
@@ -21,7 +22,7 @@ from jobs.fetching.recorder import Recorder, record_answer
 from jobs.fetching.saved_media import MediaKey
 from jobs.files.workspace import Workspace
 from jobs.lines import target_of
-from jobs.models import Audio, Item, Job
+from jobs.models import Audio, AuthorPicture, Item, Job
 from jobs.queue import claims, quotas
 from jobs.queue.claims import HEARTBEAT_EVERY_S, Claim, ClaimLost
 from jobs.queue.settling import Outcome
@@ -55,7 +56,10 @@ def run(claim: Claim, *, on_list: Callable[[], None] = _ignore_list) -> Outcome:
     Raises ClaimLost when it was cancelled or given away, ShutdownRequested when this process is to
     end, and the StoriesError that ended the whole item. What is saved by then stays.
     """
-    items = Item.objects.select_related("job").annotate(own_limit=quotas.own_stored_bytes())
+    items = Item.objects.select_related("job").annotate(
+        own_limit=quotas.own_stored_bytes(),
+        has_author_picture=Exists(AuthorPicture.objects.filter(item=OuterRef("pk"))),
+    )
     item = items.filter(pk=claim.item_id).first()
     if item is None:
         raise ClaimLost
@@ -135,7 +139,7 @@ def _fetch(
         prefer="highest" if item.job.prefer == "highest" else "compatible",
         posts=item.job.posts,
         audio=_AUDIO[Audio(item.job.audio)],
-        avatar=not item.author_picture,
+        avatar=not vars(item)["has_author_picture"],
         # Not the owner's zone: others whom the file is shared with would learn it.
         zone=timezone.get_default_timezone(),
     )

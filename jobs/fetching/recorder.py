@@ -85,6 +85,7 @@ class Recorder:
         self._ready: list[FileReady] = []
         self._zips: dict[UUID, _Packed] = {}
         self._ended: list[StoryFinished] = []
+        self._author_picture: bytes | None = None
         self._waiting_since: float | None = None
         self._other_rows: Sequence[Story] = ()
         self.wrote_at = float("-inf")
@@ -114,8 +115,7 @@ class Recorder:
             case Resolved():
                 self._record_author(event.author)
             case AvatarReady():
-                author_pictures.save(self._claim, event.picture)
-                self.wrote_at = time.monotonic()
+                self._author_picture = event.picture
             case Listed():
                 self._record_list(event)
             case Transferring():
@@ -143,7 +143,7 @@ class Recorder:
 
     def _is_due(self) -> bool:
         """Whether what waits to be recorded has waited long enough, or is enough."""
-        if not (self._ready or self._ended):
+        if not (self._ready or self._ended or self._author_picture):
             return False
         now = time.monotonic()
         if self._waiting_since is None:
@@ -151,16 +151,20 @@ class Recorder:
         return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= SAVE_AFTER_S
 
     def save(self) -> None:
-        """Record the files that are ready and the stories that ended, in one transaction.
+        """Record the files that are ready, the stories that ended and the author's picture, in one
+        transaction.
 
         Raises ClaimLost, DiskFull.
         """
         ready, ended, zips = self._ready, self._ended, self._zips
+        picture, self._author_picture = self._author_picture, None
         self._ready, self._ended, self._zips, self._waiting_since = [], [], {}, None
-        if not (ready or ended):
+        if not (ready or ended or picture):
             return
 
         def close(lost: Set[str]) -> None:
+            if picture:
+                author_pictures.save(self._item.pk, picture)
             self._close_stories([event for event in ended if event.story_id not in lost])
 
         moved = [packed.artifact for packed in zips.values()]

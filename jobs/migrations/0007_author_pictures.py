@@ -1,4 +1,4 @@
-"""The public picture of each line's author, in a table of its own; the line has its digest."""
+"""The public picture of each line's author, in a table of its own."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -8,11 +8,6 @@ class Migration(migrations.Migration):
     dependencies = [("jobs", "0006_growth")]
 
     operations = [
-        migrations.AddField(
-            model_name="item",
-            name="author_picture",
-            field=models.CharField(blank=True, default="", editable=False, max_length=16),
-        ),
         migrations.CreateModel(
             name="AuthorPicture",
             fields=[
@@ -21,12 +16,13 @@ class Migration(migrations.Migration):
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE,
                         primary_key=True,
-                        related_name="+",
+                        related_name="author_picture",
                         serialize=False,
                         to="jobs.item",
                         verbose_name="line",
                     ),
                 ),
+                ("digest", models.CharField(max_length=16)),
                 ("picture", models.BinaryField()),
             ],
             options={

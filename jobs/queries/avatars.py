@@ -11,11 +11,11 @@ from django.urls import get_script_prefix, reverse
 _ANY: Final = UUID(int=0)
 
 
-def avatar_address(item_id: UUID, digest: str) -> str:
+def avatar_address(item_id: UUID, digest: str | None) -> str:
     """The address of the picture of a line's author; "" when it has none.
 
-    digest: `Item.author_picture`. It is part of the address, so that a new picture is another
-    address, however long a browser keeps the old one.
+    digest: of the picture, None without one. It is part of the address, so that a new picture is
+    another address, however long a browser keeps the old one.
     """
     if not digest:
         return ""

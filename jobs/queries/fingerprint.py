@@ -193,7 +193,11 @@ def _statement(vendor: str) -> tuple[str, tuple[str, ...]]:
     is_over = "removed_at IS NULL AND expires_at <= %s"
     job = f"SELECT 0, id, '', {columns('jobs_job', _JOB)} FROM jobs_job"
     package = f"SELECT 1, job_id, '', {columns('jobs_package', _PACKAGE)} FROM jobs_package"
-    line = f"SELECT 2, id, state, {columns('jobs_item', _LINE)} FROM jobs_item"
+    picture = f'jobs_authorpicture."{job_rows.PICTURE}"'
+    line = (
+        f"SELECT 2, id, state, {columns('jobs_item', _LINE, picture)} FROM jobs_item"
+        " LEFT JOIN jobs_authorpicture ON jobs_authorpicture.item_id = id"
+    )
     story = (
         "SELECT item_id AS line, jobs_story.id AS id,"
         f" {columns('jobs_story', job_rows.STORY)} AS digested FROM jobs_story"

@@ -40,9 +40,11 @@ STORY: Final = (
 LINE: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
     "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
-    "author_nickname", "author_picture",
+    "author_nickname",
 )  # fmt: skip
-"""Columns of a line, which its job's id goes before."""
+"""Columns of a line, which its job's id goes before and PICTURE after."""
+PICTURE: Final = "digest"
+"""The column of an author's picture that is read with a line; the bytes never are."""
 JOB: Final = ("id", "note", "prefer", "posts", "audio", "created_at", "settled_at")
 PACKAGE: Final = ("id", "state", "error_code", "language")
 """Columns of a package, which those of its file come after."""
@@ -68,7 +70,9 @@ def _owner() -> AbstractBaseUser:
 
 def _lines(arguments: int) -> QuerySet[Item, Row]:
     items = Item.objects.visible_to(_owner()).filter(job_id__in=ids_slot(1, arguments - 1))
-    return items.order_by("job_id", "position").values_list("job_id", *LINE)
+    return items.order_by("job_id", "position").values_list(
+        "job_id", *LINE, f"author_picture__{PICTURE}"
+    )
 
 
 def _jobs(arguments: int) -> QuerySet[Job, Row]:
@@ -117,7 +121,8 @@ _TURNS_AHEAD: Final = PreparedQuery(_turns_ahead)
 
 
 def lines(job_ids: Sequence[UUID], user: User) -> list[Row]:
-    """`job_id` and LINE of each line of those of the jobs that are this user's, in their order."""
+    """`job_id`, LINE and PICTURE (None without one) of each line of those of the jobs that are this
+    user's, in their order."""
     return _LINES.rows(user.pk, *padded(job_ids)) if user.is_authenticated and job_ids else []
 
 

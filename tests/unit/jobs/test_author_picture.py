@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 
 def pictured(owner: str = "alice") -> Item:
     """A settled line with a picture."""
-    item = make_item(make_job(make_user(owner)), state=ItemState.DONE, author_picture="d1")
-    AuthorPicture.objects.create(item=item, picture=b"face")
+    item = make_item(make_job(make_user(owner)), state=ItemState.DONE)
+    AuthorPicture.objects.create(item=item, digest="d1", picture=b"face")
     return item
 
 
@@ -35,7 +35,7 @@ def test_it_goes_with_a_job_that_is_forgotten() -> None:
 def test_it_goes_with_a_large_job_in_the_background() -> None:
     job = fill_job(make_user(), lines=2, stories=erasure.LARGE)
     for item in job.items.all():
-        AuthorPicture.objects.create(item=item, picture=b"face")
+        AuthorPicture.objects.create(item=item, digest="d1", picture=b"face")
     erasure.erase(job)
     erasure.erase_marked(DeletionTally(), rows=None)
     assert AuthorPicture.objects.count() == 0

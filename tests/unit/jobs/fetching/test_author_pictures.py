@@ -25,8 +25,8 @@ S = ItemState
 
 
 def picture_of(item: Item) -> tuple[str, bytes | None]:
-    item.refresh_from_db()
-    return item.author_picture, author_pictures.of(item.pk)
+    row = AuthorPicture.objects.filter(item=item).first()
+    return row.digest if row else "", author_pictures.of(item.pk)
 
 
 def test_it_is_saved_with_its_digest(stage: Stage) -> None:
@@ -55,30 +55,35 @@ def test_it_is_asked_for_once_in_the_life_of_a_line(stage: Stage) -> None:
 
 
 def test_another_picture_takes_the_place_of_the_first() -> None:
-    item = make_item(state=S.RUNNING)
-    claim = Claim(item.pk, item.attempt)
-    author_pictures.save(claim, b"one")
+    item = make_item()
+    author_pictures.save(item.pk, b"one")
     first = picture_of(item)
-    author_pictures.save(claim, b"two")
+    author_pictures.save(item.pk, b"two")
+    second = picture_of(item)
     assert AuthorPicture.objects.count() == 1
-    assert picture_of(item) == (picture_of(item)[0], b"two")
-    assert picture_of(item)[0] != first[0]
+    assert second[1] == b"two"
+    assert second[0] != first[0]
 
 
-def test_it_costs_two_statements() -> None:
-    item = make_item(state=S.RUNNING)
-    with CaptureQueriesContext(connection) as queries:
-        author_pictures.save(Claim(item.pk, item.attempt), b"face")
-    sent = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert len(sent) == 2
+def test_it_costs_one_statement_beside_the_files(stage: Stage) -> None:
+    """It shares their transaction, and the fence of it."""
+    counts = []
+    for name, more in (("ann", []), ("bea", [AvatarReady(picture=b"face")])):
+        item, photo = make_item(name=name), a_story()
+        with CaptureQueriesContext(connection) as queries:
+            run(stage, item, listed(photo), *more, stage.file(photo), ended(photo))
+        counts.append(len(queries))
+    assert counts[1] == counts[0] + 1
 
 
-def test_whoever_lost_the_line_writes_nothing() -> None:
-    item = make_item(state=S.RUNNING)
-    claim = Claim(item.pk, item.attempt)
-    actions.cancel_item(item)
+def test_whoever_lost_the_line_writes_nothing(stage: Stage) -> None:
+    item = make_item()
+
+    def cancel() -> None:
+        actions.cancel_item(item)
+
     with pytest.raises(ClaimLost):
-        author_pictures.save(claim, b"late")
+        run(stage, item, listed(), AvatarReady(picture=b"late"), cancel)
     assert picture_of(item) == ("", None)
 
 
@@ -95,7 +100,7 @@ def test_a_line_that_follows_another_has_it_too(monkeypatch: pytest.MonkeyPatch)
     leader, follower = running("alice"), running("bob", author_name="")
     claim = Claim(leader.pk, leader.attempt)
     assert claims.try_lead(claim, coalescing.fetch_key(leader))
-    author_pictures.save(claim, b"face")
+    author_pictures.save(leader.pk, b"face")
     Item.objects.filter(pk=leader.pk).update(listed_at=timezone.now() + timedelta(seconds=1))
 
     def settle() -> None:

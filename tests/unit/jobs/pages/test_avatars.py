@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 def pictured(owner: User) -> Item:
     job = make_job(owner)
-    item = make_item(job, state=ItemState.DONE, author_name="ann", author_picture="d1")
-    AuthorPicture.objects.create(item=item, picture=b"\xff\xd8face")
+    item = make_item(job, state=ItemState.DONE, author_name="ann")
+    AuthorPicture.objects.create(item=item, digest="d1", picture=b"\xff\xd8face")
     return item
 
 

@@ -23,4 +23,4 @@ def _prefix(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_it_is_what_the_resolver_makes() -> None:
     item_id = uuid.uuid4()
     assert avatar_address(item_id, "d1") == f"{reverse('avatar', args=[item_id])}?d1"
-    assert avatar_address(item_id, "") == ""
+    assert avatar_address(item_id, None) == ""

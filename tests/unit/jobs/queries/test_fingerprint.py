@@ -16,9 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from jobs.ephemeral.progress import ItemProgress
-from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
+from jobs.models import Artifact, AuthorPicture, Item, Job, Package, PackageState, Role, Story
 from jobs.queries import fingerprint, job_rows
 from jobs.queries.fingerprint import Fingerprint
+from jobs.queries.snapshot import load_snapshot, load_snapshots
 from jobs.queue import erasure
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -105,6 +106,30 @@ def test_every_column_a_snapshot_reads_changes_it(model: Any, column: str) -> No
     assert changed == (set() if model in {Job, Package} else {first.pk})
     in_head = model in {Job, Package} or (model, column) == (Item, "state")
     assert (after.head != before.head) == in_head
+
+
+def test_an_authors_picture_changes_it() -> None:
+    job = make_small_job()
+    first = Item.objects.get(job=job, position=1)
+    tags = [take(job)]
+    AuthorPicture.objects.create(item=first, digest="one", picture=b"1")
+    tags.append(take(job))
+    AuthorPicture.objects.update(digest="two", picture=b"2")
+    tags.append(take(job))
+    assert len({tag.etag for tag in tags}) == 3
+    assert len({tag.lines[first.pk] for tag in tags}) == 3
+    (other,) = tags[0].lines.keys() - {first.pk}
+    assert len({tag.lines[other] for tag in tags}) == 1
+
+
+def test_no_query_reads_the_bytes_of_a_picture() -> None:
+    job = make_small_job()
+    with CaptureQueriesContext(connection) as queries:
+        assert load_snapshot(job.pk, job.owner)
+        load_snapshots([job.pk], job.owner)
+    sent = [query["sql"] for query in queries if "jobs_authorpicture" in query["sql"]]
+    assert len(sent) == 3  # the fingerprint, and the lines of each
+    assert not [sql for sql in sent if '"picture"' in sql]
 
 
 def test_a_row_more_or_less_changes_it() -> None:
@@ -268,7 +293,7 @@ def test_it_reads_no_growing_table_whole() -> None:
     reads = [step for step in plan if step.startswith(("SCAN", "SEARCH"))]
     # The two are what the statement itself has found by then.
     tables = [step for step in reads if step not in {"SCAN stories", "SCAN files"}]
-    assert len(tables) == 6
+    assert len(tables) == 7
     assert not [step for step in tables if not re.search(r"\((job_id|item_id|id)=\?\)$", step)]
 
 
