@@ -24,7 +24,7 @@ from jobs.files import capacity
 from jobs.models import Artifact, Job, Role
 from jobs.queue import broker, submission
 from jobs.states import ItemState
-from stories.events import Event, Resolved
+from stories.events import AvatarReady, Event, Resolved
 from stories.structures import Author, StoryKind
 from tests.factories import make_user
 from tests.unit.jobs.fetching.stage import PICTURE, VIDEO, Stage, a_story, check_disk, ended, listed
@@ -65,6 +65,7 @@ def an_author(stage: Stage, clock: Clock) -> Iterator[Callable[[], Event]]:
 
     yield later(lambda: Resolved(author=author))
     yield later(lambda: replace(listed(*videos, photo, album), author=author))
+    yield lambda: AvatarReady(picture=name.encode())
     for story in (*videos, photo):
         yield later(stage.file(story, verified=VIDEO if story in videos else PICTURE))
         yield stage.file(story, role="poster")
