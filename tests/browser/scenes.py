@@ -10,8 +10,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from jobs.fetching import author_pictures
 from jobs.models import Artifact, Item, ItemKind, Job, Package, PackageState, Role, Story, StoryKind
 from jobs.states import ItemState
+from stories.media import avatars
 from tests import factories
 from tests.fake_tiktok import drawing, media
 
@@ -93,7 +95,7 @@ def _add_files(story: Story, place: int, name: str, label: str) -> None:
 
 
 def _item(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) -> Item:
-    return factories.make_item(
+    item = factories.make_item(
         job,
         name=name,
         state=state,
@@ -102,6 +104,9 @@ def _item(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) ->
         author_nickname=nickname,
         **facts,
     )
+    if name:
+        author_pictures.save(item.pk, avatars.make(media.portrait(name)))
+    return item
 
 
 def _job(owner: User, note: str = "", **facts: Any) -> Job:
