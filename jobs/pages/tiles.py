@@ -13,6 +13,7 @@ from django.utils.translation import ngettext, pgettext
 
 from jobs.models import Role, StoryKind
 from jobs.pages.addresses import file_address
+from jobs.pages.facts import length
 from jobs.pages.folding import cover
 from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, StoryView
 from jobs.queries.titles import display_name
@@ -186,10 +187,7 @@ def _badge(story: StoryView, saved: Sequence[FileView]) -> str:
     if story.kind == StoryKind.CAROUSEL:
         return str(story.media_count)
     seconds = next((file.duration_s for file in saved if file.duration_s is not None), None)
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
+    return "" if seconds is None else length(seconds)
 
 
 def _missing(story: StoryView) -> str:
