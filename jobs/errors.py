@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.states import SHORT, ItemState
-from stories.errors import Refusal, StoriesError
+from stories.errors import InputError, Refusal, StoriesError, UnsupportedLink
 from stories.links import UNSUPPORTED_LINKS
 
 
@@ -31,8 +31,8 @@ class QuotaExceeded(OurLimit):
     error knows more than its code says."""
 
     code = "quota_exceeded"
-    message = "You have reached your limit on this instance."
-    hint = "Wait until running lines finish or files expire, or delete some now."
+    message = "You have reached your limit."
+    hint = "Wait until running links finish or files expire, or delete some files now."
     retryable = True
 
     def __init__(
@@ -55,7 +55,7 @@ class NeverFits(QuotaExceeded):
 
 class BatchTooLong(OurLimit):
     code = "batch_too_long"
-    message = "That is more lines than one job may hold."
+    message = "Too many lines for one job."
     hint = "Split the list and send it in parts."
 
     def __init__(self, count: int = 0, limit: int = 0) -> None:
@@ -74,15 +74,15 @@ class BatchTooLong(OurLimit):
 
 class DiskFull(OurLimit):
     code = "disk_full"
-    message = "There is no room for more files on this instance right now."
-    hint = "Files expire by themselves, so room comes back; deleting some now helps at once."
+    message = "There is no room for more files right now."
+    hint = "Files expire on their own and make room. Deleting some helps at once."
     retryable = True
 
 
 class TooManyDownloads(OurLimit):
     code = "too_many_downloads"
-    message = "Too many downloads are running at once."
-    hint = "It works as soon as one of them has finished."
+    message = "Too many downloads at once."
+    hint = "Try again when one of them has finished."
     retryable = True
 
 
@@ -90,29 +90,29 @@ class Expired(StoriesError):
     """The file was saved here and has been deleted."""
 
     code = "expired"
-    message = "Our copy of this file has been deleted."
-    hint = "Fetch it again while TikTok still has it."
+    message = "Our copy of this file was deleted."
+    hint = "Fetch it again while it is still on TikTok."
 
 
 class NothingToPack(StoriesError):
     code = "nothing_to_pack"
-    message = "There are no files to put into a ZIP."
-    hint = "Wait until something is saved, or fetch again what was cleaned up."
+    message = "There are no files for a ZIP."
+    hint = "Wait until something is saved, or fetch deleted files again."
 
 
 class IdempotencyMismatch(StoriesError):
     """An idempotency key came a second time, with another request."""
 
     code = "idempotency_mismatch"
-    message = "This Idempotency-Key was used before, for another request."
-    hint = "Use a new key for every new request, and the same key only to send the same one again."
+    message = "This Idempotency-Key was already used for another request."
+    hint = "Use a new key for each request. Repeat a key only to repeat the same request."
 
 
 class IdempotencyInProgress(StoriesError):
     """An idempotency key came a second time while its first request was still being taken."""
 
     code = "idempotency_in_progress"
-    message = "The first request with this Idempotency-Key is still being taken."
+    message = "The first request with this Idempotency-Key is still in progress."
     hint = "Send it again in a moment: the answer is the same job."
     retryable = True
 
@@ -121,14 +121,14 @@ class Busy(StoriesError):
     """The database is locked by something else, or away: nothing was done."""
 
     code = "busy"
-    message = "Something else holds the database, such as a backup."
+    message = "Something else is using the database, perhaps a backup."
     hint = "Nothing was changed. Try again in a few seconds."
     retryable = True
 
 
 class Cancelled(StoriesError):
     code = "cancelled"
-    message = "Cancelled. What was already saved stays until it expires."
+    message = "Cancelled. What was saved stays until it expires."
 
 
 class Internal(StoriesError):
@@ -136,7 +136,7 @@ class Internal(StoriesError):
 
     code = "internal"
     message = "Something went wrong on our side."
-    hint = "Try again; if it stays, quote the id to whoever runs this instance."
+    hint = "Try again. If it keeps happening, give your admin the error id."
     retryable = True
 
 
@@ -154,6 +154,14 @@ BY_CODE: Final[dict[str, type[StoriesError]]] = {cls.code: cls for cls in _tree(
 def is_refusal(code: str) -> bool:
     """Whether a stored code means that TikTok turns this server away."""
     return issubclass(BY_CODE.get(code, Internal), Refusal)
+
+
+def is_skipped(state: str, code: str) -> bool:
+    """Whether a line failed only because what was pasted cannot be saved at all.
+
+    Pages call that skipped: nothing went wrong, here or at TikTok. Its state stays `failed`.
+    """
+    return state == ItemState.FAILED and issubclass(BY_CODE.get(code, Internal), InputError)
 
 
 def retry_may_help(state: str, code: str) -> bool:
@@ -182,10 +190,24 @@ def new_bug_id() -> str:
     return uuid4().hex[:8]
 
 
-def message_and_hint(code: str) -> tuple[str, str]:
-    """The message and hint for a stored code, in the reader's language."""
+def message_and_hint(code: str, detail: str = "") -> tuple[str, str]:
+    """The message and hint for a stored code, in the reader's language.
+
+    detail: the stored one; of a refused link it says what the link is, and so does the message.
+    """
     cls = BY_CODE.get(code, Internal)
-    return _(cls.message), _(cls.hint) if cls.hint else ""
+    message = refused_link(detail) if cls is UnsupportedLink else ""
+    return message or _(cls.message), _(cls.hint) if cls.hint else ""
+
+
+def refused_link(detail: str) -> str:
+    """`This is a hashtag page, not a story.`, in the reader's language.
+
+    detail: of an UnsupportedLink; "" where it does not tell what the link is.
+    """
+    if detail.partition(" (")[0] not in UNSUPPORTED_LINKS:
+        return ""
+    return _("This is %(thing)s, not a story.") % {"thing": localized_detail(detail)}
 
 
 def state_label(state: str, code: str = "") -> str:
@@ -193,6 +215,8 @@ def state_label(state: str, code: str = "") -> str:
 
     A line that is empty for a reason did not ask for an account's stories.
     """
+    if is_skipped(state, code):
+        return _("skipped")
     if state == ItemState.EMPTY and code:
         return _("nothing to save")
     return str(ItemState(state).label)
@@ -209,7 +233,7 @@ def explain(error: StoriesError) -> tuple[str, str]:
 
     An error at hand may know more than its stored code does: which limit, how many lines.
     """
-    message, hint = message_and_hint(error.code)
+    message, hint = message_and_hint(error.code, error.detail)
     if isinstance(error, QuotaExceeded):
         return error.said or message, error.hint_said or hint
     if isinstance(error, BatchTooLong) and error.limit:

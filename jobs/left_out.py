@@ -87,8 +87,8 @@ def short(left_out: Mapping[LeftOutReason, int]) -> str:
 def hint(reason: LeftOutReason) -> str:
     """What can be done about it, in the reader's language."""
     error = ERRORS[reason]
-    # "TikTok does not answer" has a hint about the connection, and here TikTok did answer.
-    return _("A later attempt often works.") if error.retryable else _(error.hint)
+    # "TikTok is not answering" has a hint about the connection, and here TikTok did answer.
+    return _("Trying again later often works.") if error.retryable else _(error.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

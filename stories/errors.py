@@ -53,8 +53,8 @@ class InputError(StoriesError):
 
 class NotUnderstood(InputError):
     code = "not_understood"
-    message = "That is not a TikTok name or link."
-    hint = "Paste a name such as @name, a profile link, or the link from a story's Share button."
+    message = "This is not a TikTok name or link."
+    hint = "Paste a name like @name, a profile link, or a story's link from its Share button."
 
 
 class UnsupportedLink(InputError):
@@ -62,19 +62,19 @@ class UnsupportedLink(InputError):
 
     code = "unsupported_link"
     message = "This link is not a profile or a story."
-    hint = "Paste the account's name, its profile link, or the story's own link instead."
+    hint = "Paste the account's name or the story's own link."
 
 
 class NotAStory(InputError):
     code = "not_a_story"
-    message = "This is a link to an ordinary post, not to a story."
-    hint = "It can be saved all the same: choose “save this post anyway”."
+    message = "This is an ordinary post, not a story."
+    hint = "You can save it anyway."
 
 
 class DeadShortLink(InputError):
     code = "dead_short_link"
-    message = "This short link no longer leads anywhere."
-    hint = "Copy the link again in the app, or paste the account's name."
+    message = "This short link no longer works."
+    hint = "Copy it again in the app, or paste the account's name."
 
 
 class Advert(InputError):
@@ -82,7 +82,7 @@ class Advert(InputError):
 
     code = "advert"
     message = "This is an ad for the app, not a story."
-    hint = "TikTok Lite adds it to what it shares; the story has a link of its own."
+    hint = "TikTok Lite adds it when you share. The story has its own link."
     nothing_to_save = True
 
 
@@ -92,38 +92,38 @@ class AccessError(StoriesError):
 
 class NoSuchAccount(AccessError):
     code = "no_such_account"
-    message = "No public account with that name. It may not exist, or was removed."
-    hint = "Check the spelling; the name is the one after the @ in the profile."
+    message = "This account does not exist or was removed."
+    hint = "Check the spelling: it is the name after the @."
 
 
 class PrivateAccount(AccessError):
     code = "private_account"
-    message = "This account is private. Its stories cannot be saved."
-    hint = "Only public stories can be saved; no tool can honestly promise more."
+    message = "This account is private."
+    hint = "Only public stories can be saved."
 
 
 class PrivatePost(AccessError):
     code = "private_post"
     message = "This post is private."
-    hint = "Only what everyone can see can be saved."
+    hint = "Only public stories and posts can be saved."
 
 
 class LoginRequired(AccessError):
     code = "login_required"
-    message = "TikTok asks for a sign-in here."
+    message = "TikTok asks for a sign-in."
     hint = "Storykeep never signs in, so this cannot be saved."
 
 
 class AgeRestricted(AccessError):
     code = "age_restricted"
-    message = "TikTok shows this only to signed-in adults."
+    message = "TikTok shows this to signed-in adults only."
     hint = "Storykeep never signs in, so this cannot be saved."
 
 
 class RegionLocked(AccessError):
     code = "region_locked"
-    message = "TikTok does not show this in the server's region."
-    hint = "Whoever runs this instance can set a proxy in another region."
+    message = "TikTok does not show this in the server's country."
+    hint = "An admin can set a proxy in another country."
 
 
 class Gone(AccessError):
@@ -131,7 +131,7 @@ class Gone(AccessError):
 
     code = "gone"
     message = "This story has expired or was deleted."
-    hint = "A story lives 24 hours from posting. Once it is gone, it is gone for every tool."
+    hint = "Stories last 24 hours. After that they are gone for every tool."
 
     def __init__(
         self, detail: str = "", *, retry_after_s: float | None = None, proven: bool = True
@@ -144,8 +144,8 @@ class Unavailable(AccessError):
     """withheld: True when TikTok says that it has the item and shows it to nobody for now."""
 
     code = "unavailable"
-    message = "TikTok says this item does not exist, or not for this server's region."
-    hint = "Check that the link still opens in the app; trying again later can help."
+    message = "TikTok says this does not exist, or not in the server's country."
+    hint = "Check that the link still opens in the app. A later attempt may work."
     retryable = True
 
     def __init__(
@@ -165,8 +165,8 @@ class UpstreamDown(UpstreamError):
     """answered: True for an answer that tells a fault, False where none came."""
 
     code = "upstream_down"
-    message = "TikTok does not answer."
-    hint = "Usually over in minutes; check the server's connection if it stays."
+    message = "TikTok is not answering."
+    hint = "This usually passes in minutes. If not, check the server's connection."
 
     def __init__(
         self, detail: str = "", *, retry_after_s: float | None = None, answered: bool = False
@@ -177,24 +177,24 @@ class UpstreamDown(UpstreamError):
 
 class TimedOut(UpstreamError):
     code = "timed_out"
-    message = "This took longer than one item may take."
-    hint = "A later attempt may be quicker; a slow line may need a smaller batch."
+    message = "This took too long."
+    hint = "A later attempt may be faster. On a slow connection, send fewer links at once."
 
 
 class ClockWrong(UpstreamError):
     """A certificate that is not valid yet, or not any more, by this server's clock."""
 
     code = "clock_wrong"
-    message = "TikTok cannot be asked: this server's clock seems to be wrong."
-    hint = "Whoever runs this instance can have it set over the network (NTP)."
+    message = "TikTok cannot be reached: this server's clock seems to be wrong."
+    hint = "An admin can have it set over the network (NTP)."
 
 
 class UnknownAnswer(UpstreamError):
     """A code of TikTok's that we do not know. Such faults pass, so it is not yet a change."""
 
     code = "unknown_answer"
-    message = "TikTok gave an answer that Storykeep does not know."
-    hint = "Usually over in minutes; if it stays, an update of Storykeep is needed."
+    message = "TikTok sent an answer that Storykeep does not know."
+    hint = "This usually passes in minutes. If not, Storykeep needs an update."
 
     def when_final(self) -> StoriesError:
         return UpstreamChanged(self.detail)
@@ -207,8 +207,8 @@ class UpstreamChanged(UpstreamError):
     """
 
     code = "upstream_changed"
-    message = "TikTok changed something; an update of Storykeep is needed."
-    hint = "Tell whoever runs this instance; the details are in the admin pages."
+    message = "TikTok changed something. Storykeep needs an update."
+    hint = "Tell your admin. The details are on the admin pages."
     retryable = False
 
     def __init__(
@@ -236,19 +236,19 @@ class Refusal(UpstreamError):
 class Challenged(Refusal):
     code = "challenged"
     message = "TikTok is checking this server."
-    hint = "Usually over in minutes. If it lasts for hours, another network or proxy helps."
+    hint = "This usually passes in minutes. If it lasts for hours, another network or proxy helps."
 
 
 class Refused(Refusal):
     code = "refused"
-    message = "TikTok refuses this server at the moment."
-    hint = "Usually over in minutes. If it lasts for hours, another network or proxy helps."
+    message = "TikTok is refusing this server right now."
+    hint = "This usually passes in minutes. If it lasts for hours, another network or proxy helps."
 
 
 class RateLimited(Refusal):
     code = "rate_limited"
     message = "TikTok is asking us to slow down."
-    hint = "Usually over in minutes; smaller batches help."
+    hint = "This usually passes in minutes. Fewer links at once help."
 
 
 class MediaError(StoriesError):
@@ -257,8 +257,8 @@ class MediaError(StoriesError):
 
 class MediaUnavailable(MediaError):
     code = "media_unavailable"
-    message = "The file could not be fetched, even with a fresh link."
-    hint = "A later attempt often works."
+    message = "TikTok would not hand over this file."
+    hint = "Trying again later often works."
     retryable = True
 
 
@@ -266,22 +266,22 @@ class SoundMissing(MediaError):
     """A file is saved without the sound that TikTok has, or without the sound as its own file."""
 
     code = "sound_missing"
-    message = "The sound could not be fetched, even with a fresh link."
-    hint = "The rest is saved; a later attempt often brings the sound, too."
+    message = "TikTok would not hand over the sound."
+    hint = "The rest is saved. Trying again later often brings the sound, too."
     retryable = True
 
 
 class MediaCorrupt(MediaError):
     code = "media_corrupt"
-    message = "What arrived is not the picture or video that was promised."
-    hint = "Nothing broken was kept; a later attempt often works."
+    message = "The file arrived damaged, so we did not keep it."
+    hint = "Trying again later often works."
     retryable = True
 
 
 class TooLarge(MediaError):
     code = "too_large"
-    message = "This is larger than this instance accepts."
-    hint = "Whoever runs this instance can raise the limit."
+    message = "This is larger than allowed here."
+    hint = "An admin can raise the limit."
 
 
 class Unplayable(MediaError):
@@ -289,4 +289,4 @@ class Unplayable(MediaError):
 
     code = "unplayable"
     message = "TikTok offers this only in a format that no player opens."
-    hint = "The app can show it; a copy of the file would be of no use."
+    hint = "It plays in the app only. A saved copy would be of no use."

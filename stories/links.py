@@ -41,9 +41,9 @@ _LATIN = "\u036f"
 
 # The first part of a path that is another kind of page, in words fit to show.
 _OTHER_PAGES = {
-    "tag": "a tag page",
-    "hashtag": "a tag page",
-    "challenge": "a tag page",
+    "tag": "a hashtag page",
+    "hashtag": "a hashtag page",
+    "challenge": "a hashtag page",
     "music": "a sound",
     "sound": "a sound",
     "search": "a search",

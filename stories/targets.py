@@ -96,7 +96,7 @@ def parse_line(text: str, *, now: datetime | None = None) -> Target:
 
     now: aware; when given, an id that claims to be posted more than a day later than this is
     refused as mistyped. Raises NotUnderstood, or UnsupportedLink whose `detail` says in words what
-    the link is instead ("a tag page", "another site (example.com)").
+    the link is instead ("a hashtag page", "another site (example.com)").
     """
     if len(text) > MAX_LINE:
         raise NotUnderstood("the line is too long")

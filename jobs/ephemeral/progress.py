@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
 import redis
@@ -39,7 +39,8 @@ class ItemProgress:
 
     found: stories listed; None before the list is here. files_*: media files, without posters and
     other extras. bytes_total: as far as known. eta_s: seconds left, None while nothing is known.
-    worker: name of the process that has the item.
+    share: how much of the work is done, 0 to 1; it never falls before a retry. asked_at: of the
+    item; a retry, which begins anew, has another. worker: name of the process that has the item.
     """
 
     phase: Phase
@@ -49,8 +50,25 @@ class ItemProgress:
     bytes_done: int = 0
     bytes_total: int = 0
     eta_s: float | None = None
+    share: float = 0.0
     started_at: datetime | None = None
+    asked_at: datetime | None = None
     worker: str = ""
+
+
+LOOKED_UP: Final = 0.1
+"""The share of the work that is done once the list is here."""
+ALL_SAVED: Final = 0.97
+"""The share once the last file is saved: what ends an item is still to come."""
+
+
+def share_of(phase: str, saved: float) -> float:
+    """How much of an item's work is done, 0 to ALL_SAVED. saved: how much of its files, 0 to 1."""
+    if phase in {"queued", "waiting"}:
+        return 0.0
+    if phase == "looking_up":
+        return LOOKED_UP / 3
+    return LOOKED_UP + (ALL_SAVED - LOOKED_UP) * min(max(saved, 0.0), 1.0)
 
 
 _FIELDS = frozenset(field.name for field in fields(ItemProgress))
@@ -110,8 +128,9 @@ def erase(job_id: UUID) -> None:
 def _parse(text: str) -> ItemProgress | None:
     try:
         kept: dict[str, Any] = json.loads(text)
-        started = kept.get("started_at")
-        kept["started_at"] = datetime.fromisoformat(started) if started else None
+        for name in ("started_at", "asked_at"):
+            moment = kept.get(name)
+            kept[name] = datetime.fromisoformat(moment) if moment else None
         return ItemProgress(**{name: kept[name] for name in kept if name in _FIELDS})
     except (ValueError, TypeError, AttributeError):
         return None  # written by another version
@@ -124,16 +143,29 @@ class Reporter:
     again from its second mirror does not count twice.
     """
 
-    def __init__(self, job_id: UUID, item_id: UUID) -> None:
+    def __init__(
+        self,
+        job_id: UUID,
+        item_id: UUID,
+        *,
+        asked_at: datetime | None = None,
+        is_first: bool = True,
+    ) -> None:
+        """asked_at: of the item. is_first: no earlier attempt can have reported anything."""
         self._key, self._field = _key(job_id), str(item_id)
         self._now = ItemProgress(
-            phase="looking_up", started_at=timezone.now(), worker=_Process.worker
+            phase="looking_up",
+            share=0.0 if is_first else self._earlier_share(asked_at),
+            started_at=timezone.now(),
+            asked_at=asked_at,
+            worker=_Process.worker,
         )
         self._written_at = self._renewed_at = float("-inf")
         self._unwritten = False
         self._shown: set[Phase] = set()
         self._saving_since: float | None = None
         self._saved_before_bytes = 0
+        self._saved_before = self._failed = 0
         self._expected: dict[tuple[str, int], int] = {}
         self._arrived: dict[tuple[str, int], int] = {}
         self._write()
@@ -148,6 +180,7 @@ class Reporter:
         """
         self._expected, self._arrived = dict(expected), {}
         self._saved_before_bytes = sum(already.values())
+        self._saved_before, self._failed = len(already), 0
         self._update(
             phase="found",
             found=stories,
@@ -179,12 +212,14 @@ class Reporter:
     def file_failed(self, file: tuple[str, int]) -> None:
         """Record that a media file will not come in this attempt."""
         self._arrived.pop(file, None)
-        self._expected.pop(file, None)
+        if self._expected.pop(file, None) is not None:
+            self._failed += 1
         self._update()
 
     def packing(self) -> None:
-        """Record that a carousel's ZIP is being written."""
-        self._update(phase="packing")
+        """Record that a carousel's ZIP is being written; shown only when no file is outstanding."""
+        if self._now.files_done >= self._now.files_total:
+            self._update(phase="packing")
 
     def tick(self) -> None:
         """Write what was held back, once it is due."""
@@ -202,6 +237,29 @@ class Reporter:
         else:
             self.tick()
 
+    def _earlier_share(self, asked_at: datetime | None) -> float:
+        """The share an earlier attempt at the same reached; 0 after a retry, or without Redis."""
+        try:
+            text = execute(lambda server: cast("str | None", server.hget(self._key, self._field)))
+        except RedisUnavailable:
+            return 0.0
+        earlier = _parse(text) if text else None
+        return earlier.share if earlier and earlier.asked_at == asked_at else 0.0
+
+    def _saved(self) -> float:
+        """How much of the files is here, 0 to 1; each counts by its bytes, as far as known.
+
+        One that will not come counts as done: nobody waits for it any more.
+        """
+        known = [size for size in self._expected.values() if size > 0]
+        usual = sum(known) / len(known) if known else 1.0
+        done = total = (self._saved_before + self._failed) * usual
+        for file, size in self._expected.items():
+            arrived = self._arrived.get(file, 0)
+            total += size or usual
+            done += min(arrived, size) if size else 0
+        return done / total if total else 0.0
+
     def _eta(self, done: int, total: int) -> float | None:
         if self._saving_since is None or not done or total <= done:
             return None
@@ -218,6 +276,8 @@ class Reporter:
             bytes_done=self._saved_before_bytes + done,
             bytes_total=self._saved_before_bytes + total,
             eta_s=self._eta(done, total),
+            # Totals grow while files are found out about; what was shown does not shrink.
+            share=max(self._now.share, share_of(self._now.phase, self._saved())),
         )
         values = {name: getattr(self._now, name) for name in _FIELDS}
         text = json.dumps(values, default=datetime.isoformat)

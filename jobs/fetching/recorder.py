@@ -93,7 +93,9 @@ class Recorder:
             self._other_rows = list(Story.objects.filter(item=item))
             self._files.load()
         self.has_past = bool(self._other_rows)
-        self.progress = Reporter(item.job_id, item.pk)
+        self.progress = Reporter(
+            item.job_id, item.pk, asked_at=item.asked_at, is_first=claim.attempt == 1
+        )
 
     @property
     def have(self) -> frozenset[MediaKey]:

@@ -16,10 +16,9 @@ from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from jobs.errors import BatchTooLong, explain, localized_detail
+from jobs.errors import BatchTooLong, explain
 from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
@@ -29,7 +28,7 @@ from jobs.queue import quotas, submission
 from jobs.queue.submission import NothingUnderstood
 from jobs.text import clean_text
 from jobs.upstream import breaker
-from stories.errors import InputError, StoriesError, UnsupportedLink
+from stories.errors import InputError, StoriesError
 
 RECENT_JOBS: Final = 6
 MAX_MARKED_LINES: Final = 20
@@ -157,12 +156,8 @@ def _form_problem(form: PasteForm) -> Problem:
 
 
 def _line_message(error: InputError) -> str:
-    """The words for a refused line: the link's actual target, the error's message, and its hint."""
-    message, hint = explain(error)
-    instead = (
-        f"{capfirst(localized_detail(error.detail))}." if isinstance(error, UnsupportedLink) else ""
-    )
-    return " ".join(filter(None, (instead, message, hint)))
+    """The words for a refused line: the error's message and its hint."""
+    return " ".join(filter(None, explain(error)))
 
 
 def _submit_problem(form: PasteForm, error: StoriesError) -> Problem:

@@ -37,7 +37,7 @@ _MOMENT: Final = re.compile(r"[0-9]{1,13}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """What of a job is asked for. show: the state whose lines are shown, "" for all.
+    """What of a job is asked for. show: the look whose lines are shown, "" for all.
 
     opened: positions of lines that are shown with all their stories.
     """
@@ -73,7 +73,7 @@ def _fingerprint(request: HttpRequest, job_id: UUID) -> Fingerprint:
 
 def _query(page: JobPage) -> str:
     """The end of an address that shows the page as it is: `?show=done&all=2,7`, or ""."""
-    show = f"show={page.shown_state}" if page.shown_state else ""
+    show = f"show={page.shown_look}" if page.shown_look else ""
     opened = sorted(line.item.position for line in page.lines if line.opened)
     whole = f"all={','.join(map(str, opened))}" if opened else ""
     return f"?{'&'.join(filter(None, (show, whole)))}" if show or whole else ""
@@ -113,7 +113,7 @@ def _unchanged(request: HttpRequest, state: str, taken: Fingerprint) -> HttpResp
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """The page of a job, from queued to its results.
 
-    `?show=` filters its lines by state. A line with very many stories shows some of them, unless
+    `?show=` filters its lines by look. A line with very many stories shows some of them, unless
     `?all=` has its position or `?story=` the id of one of them.
     """
     wish = _Wish.of(request, job_id)

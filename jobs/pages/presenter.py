@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -12,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import localized_detail, message_and_hint, state_label
+from jobs.errors import state_label
 from jobs.files import lifetime
 from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.left_out import LeftOut
@@ -21,9 +20,10 @@ from jobs.pages import summaries
 from jobs.pages.folding import Fold, fold
 from jobs.pages.tiles import Tile, present_tile, removed_at
 from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
+from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
-from jobs.states import OPEN, ItemState
+from jobs.states import OPEN, SHORT, ItemState
 
 _MAX_NAMES: Final = 3
 _FEW_LINES: Final = 6
@@ -44,8 +44,8 @@ class PresentedLine:
 
     title, handle: the account's nickname and `@name`, as far as known.
     typed: the line as pasted, "" where the title says it already. state_label: words for its state.
-    message, detail, hint: why it waits, failed or is empty, except what the job's head says; detail
-    says where, for codes with more than one reason.
+    message, hint: why it waits, failed or is empty, except what the job's head says. detail: a
+    path, a host or a code of TikTok's, to stand behind "Details". bug_id: of a bug, to be quoted.
     left_out: the reasons for which its list leaves stories out, by what can be done about them.
     waits_for_tiktok: it waits only because TikTok turns this server away, which the page says once.
     post_offered: with a button that saves an ordinary post. retry_offered: with its own retry
@@ -64,6 +64,7 @@ class PresentedLine:
     summary: str
     message: str
     detail: str
+    bug_id: str
     hint: str
     left_out: tuple[LeftOutWords, ...]
     post_offered: bool
@@ -75,6 +76,11 @@ class PresentedLine:
     fold: Fold | None
     opened: bool
     now: datetime
+
+    @property
+    def look(self) -> str:
+        """Its state, or `skipped`."""
+        return self.item.look
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
@@ -102,15 +108,19 @@ class ExtendOffer:
 class JobPage:
     """Everything the page of a job shows.
 
-    shown_state: the state that shown_lines are filtered by; None for all lines.
-    state_label: words for the job's state. nothing_to_save: number of lines that are empty for a
-    reason, such as an advert.
-    state_counts: states and how many lines are in each, most first; empty without a filter.
+    title: the note, else names. names: of its accounts or links; "" where the title says them.
+    shown_look: the look that shown_lines are filtered by; "" for all lines.
+    look: the job's state; `skipped` where all its lines are, `cleaned` once its files are deleted.
+    state_label: words for that.
+    look_counts: looks of lines and how many have each, most first; empty without a filter.
     announcement: the step for screen readers, which changes only when something new begins.
-    percent: of the files or bytes, 0 to 100; None while unknown. idle: no file is on its way.
+    percent: how much of the work is done, 0 to 100, and 100 only once all lines are settled.
+    idle: no file is on its way.
     files_saved, files_present: files of stories ever saved, and those that can be downloaded.
     present_bytes: the size of the latter. zip_files, zip_bytes: what a ZIP of the job would hold.
-    removed_at: when the last file was deleted, None while any is present.
+    removed_at: when the last file was deleted, None while any is present. stories_on_tiktok: how
+    many of its stories TikTok still has; all_on_tiktok_until: None unless it has all of them, and
+    not for ever.
     retry_label: the button that tries again what a retry may help; "" for none.
     refetch_label: the button that fetches refetchable lines again; "" for none.
     extend_offer: None when no file can be kept longer.
@@ -119,15 +129,16 @@ class JobPage:
 
     job: Snapshot
     title: str
+    names: str
     lines: tuple[PresentedLine, ...]
     shown_lines: tuple[PresentedLine, ...]
-    shown_state: ItemState | None
+    shown_look: str
+    look: str
     state_label: str
-    nothing_to_save: int
-    state_counts: tuple[tuple[ItemState, int], ...]
+    look_counts: tuple[LookCount, ...]
     summary: str
     announcement: str
-    percent: int | None
+    percent: int
     idle: bool
     files_saved: int
     files_present: int
@@ -135,6 +146,8 @@ class JobPage:
     zip_files: int
     zip_bytes: int
     removed_at: datetime | None
+    stories_on_tiktok: int
+    all_on_tiktok_until: datetime | None
     retry_label: str
     refetch_label: str
     extend_offer: ExtendOffer | None
@@ -148,9 +161,9 @@ def present(
     show: str = "",
     opened: Collection[int] = frozenset(),
 ) -> JobPage:
-    """The page of a job. show: the state whose lines are shown, "" for all.
+    """The page of a job. show: the look whose lines are shown, "" for all.
 
-    A state without lines, or an unknown one, filters nothing. opened: positions of lines that are
+    A look without lines, or an unknown one, filters nothing. opened: positions of lines that are
     shown with all their stories, however many.
     """
     now = now or timezone.now()
@@ -159,29 +172,35 @@ def present(
     among = len(job.items)
     lines = tuple(_present_line(item, now, among=among, opened=opened) for item in job.items)
     many = len(lines) > _FEW_LINES
-    filtered = many and show in {line.item.state for line in lines}
-    shown = tuple(line for line in lines if line.item.state == show) if filtered else lines
-    removed = [] if files else [moment for story in job.stories if (moment := removed_at(story))]
+    filtered = many and show in {line.look for line in lines}
+    shown = tuple(line for line in lines if line.look == show) if filtered else lines
     leaving = [at for story in job.stories if (at := story.leaves_at) is not None and at > now]
+    deleted = _removed_at(job)
+    look = _look(job, deleted)
+    on_tiktok = sum(story.is_on_tiktok(now) for story in job.stories)
+    all_on_tiktok = on_tiktok == len(job.stories)
     return JobPage(
         job=job,
-        title=title_of(job.items),
+        title=title_of(job),
+        names=names_of(job.items) if job.note.strip() else "",
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
-        shown_state=ItemState(show) if filtered else None,
-        state_label=state_label(job.state, job.nothing_to_save.common_code),
-        nothing_to_save=job.nothing_to_save.count,
-        state_counts=_state_counts(lines) if many else (),
+        shown_look=show if filtered else "",
+        look=look,
+        state_label=_label(look, job),
+        look_counts=look_counts(_states_and_codes(job.items)) if many else (),
         summary=summaries.of_job(job),
         announcement=summaries.announcement(job),
-        percent=summaries.percent(job.progress),
+        percent=summaries.percent(job),
         idle=job.state not in OPEN or job.progress.phase == "waiting",
         files_saved=summaries.files_saved(job),
         files_present=len(files),
         present_bytes=sum(file.size_bytes for file in files),
         zip_files=len(zipped),
         zip_bytes=sum(file.size_bytes for file in zipped),
-        removed_at=max(removed, default=None),
+        removed_at=deleted,
+        stories_on_tiktok=on_tiktok,
+        all_on_tiktok_until=min(leaving, default=None) if all_on_tiktok else None,
         retry_label=_retry_label(job),
         refetch_label=_refetch_label(job, now),
         extend_offer=_extend_offer(files),
@@ -189,9 +208,30 @@ def present(
     )
 
 
-def _state_counts(lines: Sequence[PresentedLine]) -> tuple[tuple[ItemState, int], ...]:
-    counts = Counter(line.item.state for line in lines)
-    return tuple(counts.most_common()) if len(counts) > 1 else ()
+def _states_and_codes(items: Iterable[ItemView]) -> Iterator[tuple[str, str]]:
+    return ((item.state, item.error.code if item.error else "") for item in items)
+
+
+def _removed_at(job: Snapshot) -> datetime | None:
+    """When the last file was deleted; None while any is here, on its way, or none was saved."""
+    if job.state in OPEN or job.present or not summaries.files_saved(job):
+        return None
+    moments = (
+        file.removed_at for story in job.stories for file in story.files if file.role == Role.MEDIA
+    )
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _look(job: Snapshot, deleted: datetime | None) -> str:
+    if deleted is not None:
+        return CLEANED
+    return SKIPPED if all(item.look == SKIPPED for item in job.items) else str(job.state)
+
+
+def _label(look: str, job: Snapshot) -> str:
+    if look == CLEANED:
+        return _("deleted")
+    return _("skipped") if look == SKIPPED else state_label(job.state, job.empty_reason)
 
 
 def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLine, ...]:
@@ -217,8 +257,13 @@ def _without_repeated_hints(lines: Sequence[PresentedLine]) -> tuple[PresentedLi
 # --- the job ------------------------------------------------------------------------------------
 
 
-def title_of(items: Sequence[ItemView]) -> str:
-    """The title of a job with these lines: `Corner Bakery`, or `@nora, @max, @zoe and 2 more`."""
+def title_of(job: Snapshot) -> str:
+    """The title of a job: its note, which somebody wrote to know it again; else `names_of`."""
+    return " ".join(job.note.split()) or names_of(job.items)
+
+
+def names_of(items: Sequence[ItemView]) -> str:
+    """Who these lines are about: `Corner Bakery`, or `@nora, @max, @zoe and 2 more`."""
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
     names = list(dict.fromkeys(display_name(item.name, item.line) for item in items))
@@ -246,11 +291,11 @@ def _retry_label(job: Snapshot) -> str:
     items = [item for item in job.items if item.retryable]
     if not items:
         return ""
-    if len(job.items) == 1:
-        return _("Retry")
-    if all(item.state == ItemState.FAILED for item in items):
-        return _("Retry failed (%(n)s)") % {"n": len(items)}
-    return f"{_('Retry')} ({len(items)})"
+    count = len(items)
+    if count < sum(item.state in SHORT for item in job.items):
+        words = ngettext("Retry the one that can work", "Retry the %(n)d that can work", count)
+        return words % {"n": count}
+    return _("Retry") if count == 1 else _("Retry %(n)d") % {"n": count}
 
 
 def _refetch_label(job: Snapshot, now: datetime) -> str:
@@ -265,7 +310,7 @@ def _refetch_label(job: Snapshot, now: datetime) -> str:
     if cancelled and (partly or _earlier_files_kept(items)):
         label = _("Fetch the rest")
     elif stories and not any(story.is_on_tiktok(now) for story in stories):
-        label = _("Look again")
+        label = _("Check again")
     elif len(items) == 1 and len(stories) < 2:
         label = _("Fetch again")
     else:
@@ -321,9 +366,7 @@ def _present_line(
     left_out = () if waits_for_tiktok else left_out
     # What is missing and how much of it says more than the words of the code.
     explained = error is not None and error.left_out is not None
-    message, hint = message_and_hint(error.code) if error and not explained else ("", "")
-    # The snapshot decides which details are fit to be read; here they get a row of their own.
-    has_detail = error is not None and not explained and error.message != message
+    message, hint = (error.sentence, error.hint) if error and not explained else ("", "")
     if among == 1 and item.state == ItemState.EMPTY:
         message = ""  # the job's head says it
     return PresentedLine(
@@ -334,7 +377,8 @@ def _present_line(
         typed=item.line if normalized(item.line) not in {title, handle, item.name} else "",
         summary=summaries.of_line(item),
         message=message,
-        detail=localized_detail(error.detail) if error and has_detail else "",
+        detail=error.technical if error else "",
+        bug_id=error.bug_id if error else "",
         hint=hint,
         left_out=_left_out_words(left_out),
         waits_for_tiktok=waits_for_tiktok,

@@ -102,7 +102,7 @@ class LineRenderer:
     def _assembled(self, line: PresentedLine, tag: str) -> SafeString:
         fold_address = ""
         if line.fold:
-            shown = self.page.shown_state
+            shown = self.page.shown_look
             query = f"?{f'show={shown}&' if shown else ''}all={line.item.position}"
             fold_address = f"{reverse('job', args=[self.page.job.id])}{query}#line-{line.item.id}"
         return _render(
@@ -146,7 +146,7 @@ class LineRenderer:
         passed = bool(error and error.retry_at and error.retry_at <= line.now)
         stories = line.item.stories
         left = sum(story.leaves_at is not None and story.leaves_at <= line.now for story in stories)
-        beside = (line.among, line.hint, line.left_out, line.opened, self.page.shown_state)
+        beside = (line.among, line.hint, line.left_out, line.opened, self.page.shown_look)
         digest = self.digests[line.item.id]
         return _tag(self.reader, digest, line.summary, passed, left, beside)
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import message_and_hint
-from jobs.models import Role
+from jobs.models import ItemKind, Role
 from jobs.queries.job_view import ItemView, ProgressView, Snapshot
+from jobs.queries.looks import SKIPPED
 from jobs.queries.titles import display_name
-from jobs.states import ItemState
+from jobs.states import OPEN, ItemState
 from jobs.wording import size
 
 
 def of_job(job: Snapshot) -> str:
-    """The job in a sentence without its full stop, such as `Saving. 3 of 5 files`."""
+    """The job in a sentence without its full stop, such as `Saving 3 of 5 files`."""
     if job.state == ItemState.QUEUED:
         waiting = job.progress.phase == "waiting"
         words = _("Waiting for TikTok") if waiting else _queued(job.queue_position)
@@ -25,18 +27,18 @@ def of_job(job: Snapshot) -> str:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
         if len(job.items) == 1 and running:
             return _running(running[0], running[0].progress)
-        return _sentences(_finished_lines(job.items), _amounts(job.progress), _left_out(job))
+        return _sentences(_to_go(job.items), _batch(job, running), _unsaved(job), _left_out(job))
     return _settled(job)
 
 
 def announcement(job: Snapshot) -> str:
     """The job's step for screen readers, which changes only when something new begins."""
-    if job.packing:
-        return _("Packing the ZIP")
     if job.state == ItemState.QUEUED:
         return _("Waiting for TikTok") if job.progress.phase == "waiting" else _("Queued")
     if job.state != ItemState.RUNNING:
-        return _settled(job)
+        return _("Packing the ZIP") if job.packing else _settled(job)
+    if len(job.items) > 1:
+        return _to_go(job.items)
     return {
         "looking_up": _("Looking up"),
         "found": _("Found stories"),
@@ -54,16 +56,15 @@ def of_line(item: ItemView) -> str:
         return _running(item, item.progress)
     saved = sum(story.saved for story in item.stories)
     wanted = sum(story.media_count for story in item.stories)
-    if item.state == ItemState.CANCELLED:
+    if item.state == ItemState.CANCELLED or saved < wanted:
         return _saved_of(saved, wanted) if saved else ""
     return _story_count(item) if wanted else ""
 
 
-def percent(progress: ProgressView) -> int | None:
-    """How much of the bytes, else of the files, is done: 0 to 100, None while unknown."""
-    if _total_is_known(progress):
-        return min(100, 100 * progress.bytes_done // progress.bytes_total)
-    return 100 * progress.files_done // progress.files_total if progress.files_total else None
+def percent(job: Snapshot) -> int:
+    """How much of the job's work is done, every line counting alike: 100 once all are settled, and
+    not before."""
+    return min(99, int(100 * job.progress.share)) if job.state in OPEN else 100
 
 
 def files_saved(job: Snapshot) -> int:
@@ -77,35 +78,80 @@ def _queued(position: int | None) -> str:
     return _("Queued, number %(place)d in line") % {"place": position}
 
 
-def _finished_lines(items: Sequence[ItemView]) -> str:
-    """`34 of 40 lines finished, 30 failed`."""
-    finished = ngettext(
-        "%(done)d of %(n)d line finished", "%(done)d of %(n)d lines finished", len(items)
-    ) % {"done": sum(not item.open for item in items), "n": len(items)}
-    count = sum(item.state == ItemState.FAILED for item in items)
-    failed = ngettext("%(n)d failed", "%(n)d failed", count) % {"n": count} if count else ""
-    return ", ".join(filter(None, (finished, failed)))
+def _to_go(items: Sequence[ItemView]) -> str:
+    """`2 accounts to go`: the lines of a job that are not settled."""
+    left = [item for item in items if item.open]
+    if all(item.kind == ItemKind.USER for item in left):
+        words = ngettext("%(n)d account to go", "%(n)d accounts to go", len(left))
+    else:
+        words = ngettext("%(n)d link to go", "%(n)d links to go", len(left))
+    return words % {"n": len(left)}
+
+
+def _batch(job: Snapshot, running: Sequence[ItemView]) -> str:
+    """`Saving @nora: 3 of 5 files, about 8 s left`, else `39 files so far, about 2 min left`."""
+    left = _time_left(job.progress.eta_s) if job.progress.eta_s else ""
+    if len(running) == 1 and (files := _files(running[0].progress)):
+        name = display_name(running[0].name, running[0].line)
+        words = _("Saving %(name)s: %(files)s") % {"name": name, "files": files}
+        return ", ".join(filter(None, (words, left)))
+    count = files_saved(job)
+    words = ngettext("%(n)d file so far", "%(n)d files so far", count) % {"n": count}
+    return ", ".join(filter(None, (words if count else "", left)))
+
+
+def _unsaved(job: Snapshot) -> str:
+    """`3 failed, 1 skipped`; "" for none."""
+    looks = Counter(item.look for item in job.items)
+    failed, skipped = looks[ItemState.FAILED], looks[SKIPPED]
+    return ", ".join(
+        filter(
+            None,
+            (
+                ngettext("%(n)d failed", "%(n)d failed", failed) % {"n": failed} if failed else "",
+                ngettext("%(n)d skipped", "%(n)d skipped", skipped) % {"n": skipped}
+                if skipped
+                else "",
+            ),
+        )
+    )
 
 
 def _settled(job: Snapshot) -> str:
-    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 line failed`."""
+    """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 failed`."""
     saved = files_saved(job)
     if job.state == ItemState.EMPTY:
-        if reason := job.nothing_to_save.common_code:
+        if reason := job.empty_reason:
             return message_and_hint(reason)[0].rstrip(".")
-        return _("No active story that everyone can see")
+        return _("No public story right now")
     if not saved:
-        stopped = job.state == ItemState.CANCELLED
-        words = _("Cancelled before anything was saved") if stopped else _("Nothing could be saved")
-        return _sentences(words, _left_out(job))
+        return _sentences(_nothing_saved(job), _left_out(job))
     wanted = sum(story.media_count for story in job.stories)
-    files = _saved_of(saved, wanted) if saved < wanted else _all_saved(job, saved)
+    here = [file for story in job.stories for file in story.present if file.role == Role.MEDIA]
+    if not here:
+        files = ngettext("%(n)d file deleted", "%(n)d files deleted", saved) % {"n": saved}
+    elif len(here) < saved:
+        values = {"n": len(here), "saved": saved}
+        words = ngettext(
+            "%(n)d of %(saved)d saved file still here",
+            "%(n)d of %(saved)d saved files still here",
+            saved,
+        )
+        files = words % values
+    else:
+        files = _saved_of(saved, wanted) if saved < wanted else _all_saved(job, saved)
     if present_files := job.present:
         files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
-    count = sum(item.state == ItemState.FAILED for item in job.items)
-    failed = ngettext("%(n)d line failed", "%(n)d lines failed", count) % {"n": count}
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
-    return _sentences(cancelled, files, _left_out(job), failed if count else "")
+    return _sentences(cancelled, files, _left_out(job), _unsaved(job))
+
+
+def _nothing_saved(job: Snapshot) -> str:
+    if job.state == ItemState.CANCELLED:
+        return _("Cancelled before anything was saved")
+    if all(item.look == SKIPPED for item in job.items):
+        return ngettext("This cannot be saved", "None of these can be saved", len(job.items))
+    return _("Nothing could be saved")
 
 
 def _all_saved(job: Snapshot, saved: int) -> str:
@@ -148,26 +194,33 @@ def _story_count(item: ItemView) -> str:
 
 
 def _running(item: ItemView, progress: ProgressView) -> str:
-    """`Saving. 3 of 5 files, 12 MB of 30 MB`."""
+    """`Saving 3 of 5 files, 12 MB of 30 MB, about 8 s left`."""
     if progress.phase in {"queued", "looking_up"}:
         return _("Looking up %(name)s") % {"name": display_name(item.name, item.line)}
     if progress.phase == "found":
         count = item.found or 0
         return ngettext("Found %(n)d story", "Found %(n)d stories", count) % {"n": count}
-    if progress.phase == "packing":
-        return _("Packing")
-    phase = _("Checking") if progress.phase == "checking" else _("Saving")
-    return _sentences(phase, _amounts(progress))
+    files = _files(progress)
+    if not files:
+        return _("Saving")
+    if progress.files_done >= progress.files_total:
+        count = progress.files_done
+        saved = ngettext("%(n)d file saved", "%(n)d files saved", count) % {"n": count}
+        return _sentences(_("Packing") if progress.phase == "packing" else _("Finishing"), saved)
+    phase = _("Checking %(files)s") if progress.phase == "checking" else _("Saving %(files)s")
+    return ", ".join([phase % {"files": files}, *_amounts(progress)])
 
 
-def _amounts(progress: ProgressView) -> str:
-    """`3 of 5 files, 12 MB of 30 MB, about 8 s left`; "" before any file is known."""
-    if not progress.files_total:
-        return ""
-    parts = [
-        ngettext("%(done)d of %(n)d file", "%(done)d of %(n)d files", progress.files_total)
-        % {"done": progress.files_done, "n": progress.files_total}
-    ]
+def _files(progress: ProgressView) -> str:
+    """`3 of 5 files`; "" before any file is known."""
+    total = progress.files_total
+    words = ngettext("%(done)d of %(n)d file", "%(done)d of %(n)d files", total)
+    return words % {"done": progress.files_done, "n": total} if total else ""
+
+
+def _amounts(progress: ProgressView) -> list[str]:
+    """`12 MB of 30 MB` and `about 8 s left`, as far as known."""
+    parts = []
     if _total_is_known(progress):
         parts.append(
             _("%(done)s of %(total)s")
@@ -175,7 +228,7 @@ def _amounts(progress: ProgressView) -> str:
         )
     if progress.eta_s:
         parts.append(_time_left(progress.eta_s))
-    return ", ".join(parts)
+    return parts
 
 
 def _total_is_known(progress: ProgressView) -> bool:

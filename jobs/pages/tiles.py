@@ -97,6 +97,9 @@ class Tile:
     missing: a sentence that names media that were not saved; error: why, unless it was cancelled.
     expires_at: when the first present file is deleted; removed_at: when the last one was, None
     while any is present.
+    checked: all its media are here, and each was found to be whole; opened: all are here, and of
+    some it is only known that they open. tally: `4/5` where some of its media are here;
+    "" where all or none are, and while they come.
     coming: files are still on their way. on_tiktok: TikTok should still have it.
     """
 
@@ -115,6 +118,8 @@ class Tile:
     expires_at: datetime | None
     removed_at: datetime | None
     checked: bool
+    opened: bool
+    tally: str
     coming: bool
     on_tiktok: bool
 
@@ -136,6 +141,9 @@ def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
     present = [file for file in saved if file.present]
     links = _download_links(story, present)
     coming = story.state == ItemState.QUEUED and item.open
+    complete = len(present) == story.media_count > 0
+    checked = complete and all(file.checked for file in present)
+    some = bool(present) and not complete and not coming
     return Tile(
         story=story,
         cover=cover(story),
@@ -151,7 +159,9 @@ def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         error=None if story.error and story.error.is_cancelled else story.error,
         expires_at=min((file.expires_at for file in present), default=None),
         removed_at=removed_at(story),
-        checked=bool(present) and all(file.checked for file in present),
+        checked=checked,
+        opened=complete and not checked,
+        tally=f"{len(present)}/{story.media_count}" if some else "",
         coming=coming,
         on_tiktok=story.is_on_tiktok(now),
     )
@@ -210,7 +220,7 @@ def _viewer_items(
 ) -> tuple[ViewerItem, ...]:
     """The present media of a story. views: all of them; links: at least those of its media."""
     by_file = {link.file.id: link for link in links}
-    title = _viewer_title(story, item)
+    title = viewer_title(story, item)
     of = f"/{story.media_count}"
     converted = {
         file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
@@ -228,9 +238,17 @@ def _viewer_items(
     )
 
 
-def _viewer_title(story: StoryView, item: ItemView) -> str:
-    """`@nora · 2 photos`; the place of each picture follows."""
-    return f"{display_name(item.name, item.line)} · {_title(story)}"
+def viewer_title(story: StoryView, item: ItemView) -> str:
+    """`@nora · 2 photos · 14:03`; the place of each picture follows.
+
+    The time is that of posting, which alone tells an account's stories apart for the ear.
+    """
+    return f"{display_name(item.name, item.line)} · {_title(story)} · {_posted(story)}"
+
+
+def _posted(story: StoryView) -> str:
+    """The time of day a story was posted at, where the reader is."""
+    return timezone.localtime(story.posted_at).strftime("%H:%M")
 
 
 # --- downloads ----------------------------------------------------------------------------------
@@ -239,7 +257,7 @@ def _viewer_title(story: StoryView, item: ItemView) -> str:
 def _download_links(story: StoryView, present: Sequence[FileView]) -> list[DownloadLink]:
     """Every download of a story, the most likely one first. present: its media files."""
     several = story.media_count > 1
-    posted = timezone.localtime(story.posted_at).strftime("%H:%M")
+    posted = _posted(story)
     links = []
     if several and story.zip and story.zip.present:
         links.append(_link(story.zip, _("Download ZIP"), posted))

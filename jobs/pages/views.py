@@ -261,7 +261,7 @@ def _delete_files(
         messages.success(request, sentence % {"n": len(files), "size": size(size_bytes)})
     else:
         context = {
-            "title": presenter.title_of(snapshot.items),
+            "title": presenter.title_of(snapshot),
             "files": len(files),
             "size_bytes": size_bytes,
             "back": back,

@@ -12,12 +12,14 @@ from typing import Any, Final, overload
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from jobs.errors import retry_may_help, state_label
+from jobs.errors import is_skipped, retry_may_help, state_label
 from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queries import lists
-from jobs.queries.empty_lines import nothing_to_save
+from jobs.queries.empty_lines import empty_reason
+from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name
 from jobs.queue.resubmission import is_refetchable, with_refetch_facts
 from jobs.states import OPEN, ItemState, job_state
@@ -35,10 +37,11 @@ class JobCard:
     """One job in a list.
 
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
-    state_counts: states and how many lines are in each, most first; empty when all lines agree.
+    title: the note on one line, "" for none, so that the names are the title.
+    look_counts: looks of lines and how many have each, most first; empty when all lines agree.
     files: media files that can be downloaded; thumbnails: ids of posters among them.
-    state_label: words for the state. nothing_to_save: number of lines that are empty for a reason,
-    such as an advert.
+    look: the state; `skipped` where all lines are, `cleaned` once its files are deleted.
+    state_label: words for that.
     left_out: stories that the lists of settled lines leave out, at least.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
@@ -47,11 +50,12 @@ class JobCard:
     id: uuid.UUID
     names: tuple[str, ...]
     more_names: int
+    title: str
     note: str
     state: ItemState
+    look: str
     state_label: str
-    nothing_to_save: int
-    state_counts: tuple[tuple[ItemState, int], ...]
+    look_counts: tuple[LookCount, ...]
     created_at: datetime
     files: int
     thumbnails: tuple[uuid.UUID, ...]
@@ -174,25 +178,32 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
 def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUID]) -> JobCard:
     """The card of a job. items: the job's, annotated by `with_refetch_facts`."""
     names = list(dict.fromkeys(_name(item) for item in items))
-    state_counts = Counter(ItemState(item.state) for item in items).most_common()
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
-    idle = nothing_to_save((item.state, item.error_code) for item in items)
+    reason = empty_reason((item.state, item.error_code) for item in items)
+    cleaned_up = settled and not files and any(item.saved for item in items)
+    skipped = bool(items) and all(is_skipped(item.state, item.error_code) for item in items)
+    look, label = str(state), state_label(state, reason)
+    if skipped:
+        look, label = SKIPPED, _("skipped")
+    elif cleaned_up:
+        look, label = CLEANED, _("deleted")
     return JobCard(
         id=job.id,
         names=tuple(names[:_MAX_NAMES]),
         more_names=max(0, len(names) - _MAX_NAMES),
+        title=" ".join(job.note.split()),
         note=job.note,
         state=state,
-        state_label=state_label(state, idle.common_code),
-        nothing_to_save=idle.count,
-        state_counts=tuple(state_counts) if len(state_counts) > 1 else (),
+        look=look,
+        state_label=label,
+        look_counts=look_counts((item.state, item.error_code) for item in items),
         created_at=job.created_at,
         files=files,
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
         left_out=sum(total(stored(item.left_out)) for item in items if item.state not in OPEN),
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),
-        cleaned_up=settled and not files and any(item.saved for item in items),
+        cleaned_up=cleaned_up,
         refetchable=sum(is_refetchable(item) for item in items) if settled else 0,
     )
 

@@ -26,9 +26,9 @@ from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.queries import job_rows
 from jobs.queries.job_rows import User
-from jobs.states import ItemState, job_state
+from jobs.states import OPEN, ItemState, job_state
 
-SHAPE: Final = 4
+SHAPE: Final = 5
 """Part of every entity tag. Raise it when pages or API show equal rows differently."""
 
 _JOB: Final = (*job_rows.JOB, "bundle_id", "selection_id")
@@ -47,9 +47,9 @@ class Fingerprint:
     file's time is over.
     revision: changes with `etag`, and with the seconds left of lines that run; for kept answers.
     head: digest of the job's own row, its ZIPs, the states of its lines and its place in the queue.
-    lines: item id → digest of the line's row, stories, files and, while it runs, progress.
+    lines: item id → digest of the line's row, stories, files and, while it is open, progress.
     now: the moment at which files were held to be past their time or not.
-    reports: item id (text) → progress read with it; {} unless a line runs.
+    reports: item id (text) → progress read with it; {} unless a line is open.
     queue_position: as in Snapshot.
     """
 
@@ -66,7 +66,7 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
     """The fingerprint of a job; None when this user has none of that id.
 
     One query, another one for a job that waits for its first turn, and one round trip to Redis
-    while a line runs.
+    while a line is open.
     """
     if not user.is_authenticated:
         return None
@@ -86,8 +86,8 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
         owned = owned or kind == _KIND_JOB
     if not owned or not states:
         return None
-    running = {_uuid(key) for key, state in states.items() if state == ItemState.RUNNING}
-    reports = progress.read(job_id) if running else {}
+    unfinished = {_uuid(key) for key, state in states.items() if state in OPEN}
+    reports = progress.read(job_id) if unfinished else {}
     position = None
     if job_state(states.values()) == ItemState.QUEUED:
         position = job_rows.turns_ahead(job_id, user, now) + 1
@@ -95,7 +95,7 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
         # The lines' ids, so that one that went is missed; their states are in the head's words.
         head=[*sorted(texts[arguments["job"]]), *sorted(f"{i} {s}" for i, s in states.items())],
         lines={_uuid(key): texts[key] for key in states},
-        running=running,
+        unfinished=unfinished,
         reports=reports,
         now=now,
         queue_position=position,
@@ -106,7 +106,7 @@ def _combined(
     *,
     head: Sequence[str],
     lines: Mapping[UUID, Sequence[str]],
-    running: Collection[UUID],
+    unfinished: Collection[UUID],
     reports: Mapping[str, ItemProgress],
     now: datetime,
     queue_position: int | None,
@@ -114,9 +114,9 @@ def _combined(
     reader = f"{SHAPE} {get_language()}"
     shown = {item_id: _shown(reports.get(str(item_id))) for item_id in lines}
     # Of a line that is settled a report says nothing that a page shows, and it is not read any more
-    # once no line runs: else all of them would look changed then.
+    # once no line is open: else all of them would look changed then.
     line_digests = {
-        item_id: _digest([reader, shown[item_id] if item_id in running else "", *sorted(texts)])
+        item_id: _digest([reader, shown[item_id] if item_id in unfinished else "", *sorted(texts)])
         for item_id, texts in lines.items()
     }
     head_digest = _digest([reader, str(queue_position), *head])

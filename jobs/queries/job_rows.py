@@ -39,8 +39,8 @@ STORY: Final = (
 """Columns of a story, which its item's id goes before."""
 LINE: Final = (
     "id", "position", "line", "kind", "target", "state", "not_before", "error_code",
-    "error_detail", "settled_at", "left_out", "refetch_of", "author_id", "author_name",
-    "author_nickname",
+    "error_detail", "asked_at", "settled_at", "left_out", "refetch_of", "author_id",
+    "author_name", "author_nickname",
 )  # fmt: skip
 """Columns of a line, which its job's id goes before and PICTURE after."""
 PICTURE: Final = "digest"

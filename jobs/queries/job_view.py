@@ -18,22 +18,21 @@ from jobs.errors import (
     Cancelled,
     Internal,
     is_refusal,
-    localized_detail,
     message_and_hint,
     retry_may_help,
 )
 from jobs.left_out import LeftOut
 from jobs.models import Role
-from jobs.queries.empty_lines import NothingToSave, nothing_to_save
+from jobs.queries.empty_lines import empty_reason
+from jobs.queries.looks import look
 from jobs.states import OPEN, ItemState
 
 JobPhase = Literal[
     "queued", "waiting", "looking_up", "found", "saving", "checking", "packing", "ready"
 ]
 
-_DETAIL_SHOWN: Final = frozenset(
-    {"unsupported_link", "unknown_answer", "upstream_changed", "batch_too_long"}
-)
+_TECHNICAL: Final = frozenset({"unknown_answer", "upstream_changed", "batch_too_long"})
+"""Codes whose detail says where it went wrong, for whoever can mend it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +52,27 @@ class ErrorView:
     def message(self) -> str:
         """What went wrong, in the reader's language.
 
-        The sentence of `left_out`; else the code's, with `detail` where that is for readers.
+        The sentence of `left_out`; else the code's, and `technical` or `bug_id` in brackets.
         """
+        beside = self.technical or self.bug_id
+        return f"{self.sentence} ({beside})" if beside else self.sentence
+
+    @property
+    def sentence(self) -> str:
+        """The message without anything that only whoever can mend it understands."""
         if self.left_out is not None:
             return self.left_out.message
-        message, _ = message_and_hint(self.code)
-        shown = self.code in _DETAIL_SHOWN or self.code == Internal.code
-        return f"{message} ({localized_detail(self.detail)})" if shown and self.detail else message
+        return message_and_hint(self.code, self.detail)[0]
+
+    @property
+    def technical(self) -> str:
+        """A path, a host or a code of TikTok's, for whoever can mend it; "" for none."""
+        return self.detail if self.code in _TECHNICAL and self.left_out is None else ""
+
+    @property
+    def bug_id(self) -> str:
+        """The id of a bug of ours, for its reader to quote; "" for any other error."""
+        return self.detail if self.code == Internal.code else ""
 
     @property
     def hint(self) -> str:
@@ -215,7 +228,9 @@ class ProgressView:
     """The progress of a line or job. files_*: media files, extras not counted.
 
     bytes_total: the sum of the sizes known so far. eta_s: seconds left, None while unknown; it
-    counts down by itself, so the entity tag leaves it out.
+    counts down by itself, so the entity tag leaves it out. share: how much of its work is done, 0
+    to 1, and 1 only once it is settled; it grows and never falls until a retry begins it anew.
+    took_s: seconds from the beginning of a settled line's last attempt to its end, where known.
     """
 
     phase: JobPhase
@@ -224,6 +239,8 @@ class ProgressView:
     bytes_done: int = 0
     bytes_total: int = 0
     eta_s: int | None = None
+    share: float = 0.0
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +273,11 @@ class ItemView:
     def open(self) -> bool:
         """True until it is settled."""
         return self.state in OPEN
+
+    @property
+    def look(self) -> str:
+        """Its state as pages show it: `skipped` where only what was pasted is at fault."""
+        return look(self.state, self.error.code if self.error else "")
 
     @property
     def waiting(self) -> bool:
@@ -317,10 +339,10 @@ class Snapshot:
         return sum(entry.count for item in self.items if not item.open for entry in item.left_out)
 
     @property
-    def nothing_to_save(self) -> NothingToSave:
-        """Its lines that are empty for a reason."""
+    def empty_reason(self) -> str:
+        """The code of why there was nothing to save, where that holds for every line; else ""."""
         codes = ((item.state, item.error.code if item.error else "") for item in self.items)
-        return nothing_to_save(codes)
+        return empty_reason(codes)
 
     @property
     def stories(self) -> tuple[StoryView, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from jobs import left_out
-from jobs.ephemeral.progress import ItemProgress
+from jobs.ephemeral.progress import ALL_SAVED, ItemProgress, share_of
 from jobs.models import Role
 from jobs.prepared import Row
 from jobs.queries.avatars import avatar_address
@@ -160,7 +160,7 @@ def item_views(
 def _item(row: Row, stories: tuple[StoryView, ...], reported: ItemProgress | None) -> ItemView:
     (
         _, item_id, position, line, kind, target, state_name, not_before, error_code, error_detail,
-        _settled_at, left_out_counts, refetch_of, author_id, author_name, author_nickname,
+        asked_at, settled_at, left_out_counts, refetch_of, author_id, author_name, author_nickname,
         author_picture,
     ) = row  # fmt: skip
     state = _STATES[state_name]
@@ -194,7 +194,11 @@ def _item(row: Row, stories: tuple[StoryView, ...], reported: ItemProgress | Non
         error=error,
         author=author,
         stories=stories,
-        progress=_item_progress(state, error, stories, reported),
+        progress=replace(
+            _item_progress(state, error, stories, reported),
+            share=_share(state, stories, reported, asked_at),
+            took_s=_took_s(reported, asked_at, settled_at),
+        ),
         found=_found(reported, len(stories) if listed else None),
         left_out=leaves_out,
         refetch_of=refetch_of,
@@ -205,6 +209,41 @@ def _found(reported: ItemProgress | None, stories: int | None) -> int | None:
     if reported is not None and reported.found is not None:
         return reported.found
     return stories
+
+
+def _share(
+    state: ItemState,
+    stories: Sequence[StoryView],
+    reported: ItemProgress | None,
+    asked_at: datetime,
+) -> float:
+    """How much of a line's work is done, 0 to 1; 1 only once it is settled.
+
+    What its attempts reported never falls. Where Redis has lost that, a running line's rows tell;
+    one that is queued counts as not begun.
+    """
+    if state not in OPEN:
+        return 1.0
+    of_before = reported is not None and reported.asked_at not in {None, asked_at}
+    if reported is not None and not of_before and reported.share > 0:
+        return min(reported.share, ALL_SAVED)
+    if state != ItemState.RUNNING:
+        return 0.0
+    if of_before or not stories:
+        return share_of("looking_up", 0.0)
+    total = sum(story.media_count for story in stories)
+    done = sum(story.saved for story in stories)
+    return share_of("saving", done / total if total else 0.0)
+
+
+def _took_s(
+    reported: ItemProgress | None, asked_at: datetime, settled_at: datetime | None
+) -> float | None:
+    """Seconds a settled line's last attempt took; None where that is not known."""
+    if reported is None or reported.started_at is None or settled_at is None:
+        return None
+    took_s = (settled_at - reported.started_at).total_seconds()
+    return took_s if took_s > 0 and reported.asked_at == asked_at else None
 
 
 def _item_progress(

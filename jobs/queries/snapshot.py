@@ -6,6 +6,7 @@ What Redis has forgotten is rebuilt from the rows, so a snapshot is never blank.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,16 +97,14 @@ def _load(
 
 
 def _reports(lines: Groups) -> Mapping[str, ItemProgress]:
-    """Item id (text) → progress, of the jobs with a running line; one round trip to Redis."""
+    """Item id (text) → progress, of the jobs with an open line; one round trip to Redis."""
     state = 1 + job_rows.LINE.index("state")
-    running = [
-        job_id
-        for job_id, rows in lines.items()
-        if any(row[state] == ItemState.RUNNING for row in rows)
+    unfinished = [
+        job_id for job_id, rows in lines.items() if any(row[state] in OPEN for row in rows)
     ]
-    if len(running) > 1:
-        return progress.read_many(running)
-    return progress.read(running[0]) if running else {}
+    if len(unfinished) > 1:
+        return progress.read_many(unfinished)
+    return progress.read(unfinished[0]) if unfinished else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +243,31 @@ def _job_progress(state: ItemState, items: Sequence[ItemView], *, packing: bool)
     open_phases = {item.progress.phase for item in items if item.open}
     liveliest = next((phase for phase in _LIVELIEST_FIRST if phase in open_phases), None)
     phase: JobPhase = liveliest or ("packing" if packing else "ready")
-    etas = [item.progress.eta_s for item in items if item.progress.eta_s is not None]
     return ProgressView(
         phase=phase,
         files_done=sum(item.progress.files_done for item in items),
         files_total=sum(item.progress.files_total for item in items),
         bytes_done=sum(item.progress.bytes_done for item in items),
         bytes_total=sum(item.progress.bytes_total for item in items),
-        eta_s=max(etas, default=None) if state == ItemState.RUNNING else None,
+        eta_s=_eta_s(items) if state == ItemState.RUNNING else None,
+        share=sum(item.progress.share for item in items) / len(items) if items else 1.0,
     )
+
+
+def _eta_s(items: Sequence[ItemView]) -> int | None:
+    """Seconds until the last open line is settled; None while that cannot be told.
+
+    A line that has not begun is expected to take as long as the settled ones did. When TikTok will
+    let a waiting one go on, nobody knows.
+    """
+    running = [item.progress for item in items if item.state == ItemState.RUNNING]
+    queued = sum(item.state == ItemState.QUEUED for item in items)
+    if not running or any(item.waiting for item in items):
+        return None
+    slowest = max((line.eta_s for line in running if line.eta_s is not None), default=None)
+    took = [line.took_s for item in items if (line := item.progress).took_s is not None]
+    if not took:
+        return None if queued else slowest
+    ahead = sum(1 - line.share for line in running) + queued
+    usual_s = sum(filter(None, took)) / len(took)
+    return max(slowest or 0, math.ceil(usual_s * ahead / len(running)))

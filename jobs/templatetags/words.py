@@ -103,9 +103,9 @@ def label_words(label: str) -> str:
         "hevc": _("HEVC: may not play everywhere"),
         "odd_format": _("Unusual format: few players open it"),
         "no_sound": _("No sound"),
-        "sound_missing": _("its sound did not arrive"),
-        "watermarked": _("with watermark"),
-        "joined": _("picture and sound joined"),
-        "retagged": _("made readable for phones"),
+        "sound_missing": _("Its sound did not arrive"),
+        "watermarked": _("With watermark"),
+        "joined": _("Picture and sound joined"),
+        "retagged": _("Made readable for phones"),
     }
     return str(known.get(label, label))

@@ -65,7 +65,7 @@ def test_from_sign_in_to_files(
     expect(page.locator(".badge.kept")).to_have_count(4)
     expect(page.get_by_text("No active story that everyone can see.")).to_be_visible()
     expect(page.get_by_text("This account is private.")).to_be_visible()
-    expect(page.get_by_text("That is not a TikTok name or link.")).to_be_visible()
+    expect(page.get_by_text("This is not a TikTok name or link.")).to_be_visible()
     expect(page.locator(".clocks").first).to_have_text(
         re.compile(r"Gone from TikTok in [34].h.\d+.m\s*Our copy is deleted in 1.h.5\d.m")
     )

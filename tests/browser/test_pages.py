@@ -65,7 +65,7 @@ def test_nothing_serious_while_something_is_said(visit: Open, witness: Witness) 
     page.goto("/")
     page.fill("#id_text", "https://www.tiktok.com/tag/cats")
     page.click("[data-submit]")
-    expect(page.get_by_role("alert")).to_contain_text("A tag page.")
+    expect(page.get_by_role("alert")).to_contain_text("This is a hashtag page, not a story.")
     assert not faults(page)
 
 

@@ -254,7 +254,7 @@ def test_bad_lines_harm_no_other(shell: Shell, alice: Account, tiktok: FakeTikTo
     verdicts = [line for line in done.stderr.splitlines() if line.startswith("fetch: ")]
     assert len(verdicts) == 4
     assert (
-        f"fetch: {tag}: unsupported_link: This link is not a profile or a story. (a tag page)"
+        f"fetch: {tag}: unsupported_link: This link is not a profile or a story. (a hashtag page)"
         in (done.stderr)
     )
 

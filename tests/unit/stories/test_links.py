@@ -177,7 +177,7 @@ REFUSED = {
     "name with half a letter before it": (f"{WEB}/%zz@alice", UnsupportedLink, ""),
     # other pages, by name
     "id below a sound": (f"{WEB}/music/video/{ID}", UnsupportedLink, "a sound"),
-    "id below a tag": (f"{WEB}/tag/{ID}", UnsupportedLink, "a tag page"),
+    "id below a tag": (f"{WEB}/tag/{ID}", UnsupportedLink, "a hashtag page"),
     "sound of a language": (f"{WEB}/en/music/x-{ID}", UnsupportedLink, "a sound"),
     "video below a playlist": (
         f"{WEB}/@alice/playlist/x/video/{ID}",
@@ -224,7 +224,7 @@ REFUSED = {
         UnsupportedLink,
         "another site (evil.example)",
     ),
-    "tag": (f"{WEB}/tag/cats", UnsupportedLink, "a tag page"),
+    "tag": (f"{WEB}/tag/cats", UnsupportedLink, "a hashtag page"),
     "sound": (f"{WEB}/music/song-7287891045980592914", UnsupportedLink, "a sound"),
     "search": (f"{WEB}/search?q=cats", UnsupportedLink, "a search"),
     "search below": (f"{WEB}/search/user?q=cats", UnsupportedLink, "a search"),

@@ -205,7 +205,7 @@ def test_a_command_while_a_backup_holds_sqlite(
     with pytest.raises(SystemExit) as ended:
         manage.main()
     assert ended.value.code == (
-        "Something else holds the database, such as a backup. Try again in a few seconds."
+        "Something else is using the database, perhaps a backup. Try again in a few seconds."
     )
 
 

@@ -170,7 +170,7 @@ def test_the_error_of_an_account_of_private_stories_is_not_about_one_post(alice:
     assert list(error) == ["code", "message", "hint", "retryable", "retry_after_s"]
     assert (error["code"], error["retryable"]) == ("private_post", False)
     assert error["message"] == "2 stories are private."
-    assert error["hint"] == "Only what everyone can see can be saved."
+    assert error["hint"] == "Only public stories and posts can be saved."
 
 
 def test_an_error_a_story_has_too_keeps_the_words_of_its_code(alice: Script) -> None:

@@ -35,7 +35,7 @@ def test_an_expired_file_says_so(client: Client, alice: User) -> None:
     file = Artifact.objects.get()
     response = client.get(f"/files/{file.pk}/{file.name}")
     assert response.status_code == 410
-    assert "Our copy of this file has been deleted" in shown(response)
+    assert "Our copy of this file was deleted" in shown(response)
     assert f'href="/jobs/{file.job_id}/#story-{file.story_id}"' in shown(response)
 
 

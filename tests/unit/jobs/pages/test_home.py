@@ -315,7 +315,7 @@ def test_lines_of_which_none_is_understood_come_back_marked(client: Client) -> N
     assert response.status_code == 422
     assert "None of these lines can be saved." in page
     assert 'Line 2: <bdi class="typed">https://www.tiktok.com/tag/cats</bdi>' in page
-    assert "A tag page. This link is not a profile or a story." in page
+    assert "This is a hashtag page, not a story." in page
     assert 'Line 4: <bdi class="typed">&lt;b&gt;???&lt;/b&gt;</bdi>' in page
     assert 'value="why"' in page
     assert not Job.objects.exists()
@@ -330,8 +330,11 @@ def test_lines_of_which_none_is_understood_come_back_marked(client: Client) -> N
 def test_a_refused_link_and_a_sentence_are_two_lines(client: Client) -> None:
     text = "https://www.tiktok.com/tag/cats\n\n??? what is this"
     page = shown(client.post("/", {"text": text}))
-    assert 'Line 1: <bdi class="typed">https://www.tiktok.com/tag/cats</bdi><br>A tag page.' in page
-    assert 'Line 3: <bdi class="typed">??? what is this</bdi><br>That is not a TikTok' in page
+    assert (
+        'Line 1: <bdi class="typed">https://www.tiktok.com/tag/cats</bdi><br>This is a hashtag page, not a story.'
+        in page
+    )
+    assert 'Line 3: <bdi class="typed">??? what is this</bdi><br>This is not a TikTok' in page
 
 
 def test_what_a_line_is_instead_is_said_in_the_readers_language(client: Client) -> None:
@@ -385,4 +388,4 @@ def test_one_without_stories_is_counted_in_a_sentence(client: Client, alice: Use
     job = saved(alice)
     make_item(job, name="quiet", state=ItemState.EMPTY)
     page = shown(client.get("/"))
-    assert '<li class="empty">1 without active stories</li>' in page
+    assert '<li class="empty">1 without a public story</li>' in page

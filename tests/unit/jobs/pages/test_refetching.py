@@ -121,7 +121,7 @@ def test_a_cleaned_up_job_is_fetched_again_as_a_whole(client: Client, alice: Use
     assert "Fetch all again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     for address in ("/", "/history/"):
         page = shown(client.get(address))
-        assert "Cleaned up" in page
+        assert "Deleted" in page
         assert '<span class="state done">' not in page
     client.post(f"/jobs/{job.pk}/again/")
     assert fresh(job).items.get().line == "@nora"
@@ -139,7 +139,7 @@ def test_an_account_whose_stories_have_left_may_have_new_ones(client: Client, al
     job = saved(alice)
     job.items.get().stories.update(leaves_at=timezone.now() - HOUR)
     deletion.delete_job_files(job)
-    assert "Look again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Check again</button>" in shown(client.get(f"/jobs/{job.pk}/"))
     Item.objects.update(kind=ItemKind.STORY)
     assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
 

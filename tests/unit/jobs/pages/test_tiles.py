@@ -38,7 +38,7 @@ def test_what_there_is_to_take() -> None:
     assert [shown.download.label for shown in tiles[2].viewer_items] == ["Image 1", "Image 2"]
     assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
     assert [len(tile.viewer_items) for tile in tiles] == [1, 1, 2]
-    assert tiles[2].viewer_items[1].title == "@x · 2 photos · 2/2"
+    assert tiles[2].viewer_items[1].title == "@x · 2 photos · 14:06 · 2/2"
 
 
 def test_a_cleaned_up_tile() -> None:
@@ -52,7 +52,7 @@ def test_a_cleaned_up_tile() -> None:
     assert (page.files_present, page.files_saved) == (0, 1)
     assert tile.removed_at == page.removed_at
     assert page.removed_at
-    assert page.summary == "1 file saved and checked"
+    assert page.summary == "1 file deleted"
 
 
 def test_what_was_done_to_a_file_is_said_beside_its_downloads(client: Client, alice: User) -> None:

@@ -251,5 +251,5 @@ def test_several_are(client: Client, alice: User) -> None:
 def test_nothing_selected_is_said(client: Client, alice: User) -> None:
     job = saved(alice)
     page = shown(client.post(f"/jobs/{job.pk}/selection/", follow=True))
-    assert "There are no files to put into a ZIP" in page
+    assert "There are no files for a ZIP" in page
     assert not Package.objects.exists()

@@ -45,7 +45,7 @@ def test_a_waiting_line_says_why_and_until_when() -> None:
 def test_a_settled_job() -> None:
     job = make_job()
     make_item(job, state=S.DONE)
-    make_item(job, state=S.FAILED, error_code="unsupported_link", error_detail="a tag")
+    make_item(job, state=S.FAILED, error_code="unsupported_link", error_detail="a sound")
     make_item(job, state=S.FAILED, error_code="media_corrupt", error_detail="moov is missing")
     make_item(job, state=S.EMPTY)
     job.settled_at = timezone.now()
@@ -55,7 +55,7 @@ def test_a_settled_job() -> None:
     assert seen.settled_at == job.settled_at
     assert seen.retryable == 1
     assert seen.items[1].error
-    assert "(a tag)" in seen.items[1].error.message
+    assert seen.items[1].error.message == "This is a sound, not a story."
     assert seen.items[2].error
     assert "moov" not in seen.items[2].error.message
     assert seen.items[2].retryable

@@ -185,7 +185,12 @@ def test_without_redis_everything_comes_from_rows() -> None:
     make_artifact(story, size_bytes=20)
     done = load(job)
     assert done.progress == job_view.ProgressView(
-        phase="saving", files_done=2, files_total=3, bytes_done=30, bytes_total=30
+        phase="saving",
+        files_done=2,
+        files_total=3,
+        bytes_done=30,
+        bytes_total=30,
+        share=pytest.approx(0.1 + 0.87 * 2 / 3),
     )
     assert done.items[0].found == 1
     assert done.stories[0].missing == (3,)
@@ -213,7 +218,13 @@ def test_redis_knows_more(redis_reports: Callable[[Mapping[str, ItemProgress]], 
     )
     seen = load(job)
     assert seen.progress == job_view.ProgressView(
-        phase="saving", files_done=1, files_total=6, bytes_done=250, bytes_total=500, eta_s=8
+        phase="saving",
+        files_done=1,
+        files_total=6,
+        bytes_done=250,
+        bytes_total=500,
+        eta_s=8,
+        share=pytest.approx((0.1 + 0.87 / 5 + 0.1 / 3) / 2),
     )
     assert [item.progress.phase for item in seen.items] == ["checking", "saving"]
     assert [item.found for item in seen.items] == [5, 1]

@@ -63,7 +63,7 @@ def test_an_account_of_private_stories_is_not_called_a_private_post() -> None:
     (item,) = as_dict(RunResult(lines=[line]))["items"]
     assert item["error"]["code"] == "private_post"
     assert item["error"]["message"] == "2 stories are private." == item["left_out"][0]["message"]
-    assert item["error"]["hint"] == "Only what everyone can see can be saved."
+    assert item["error"]["hint"] == "Only public stories and posts can be saved."
 
 
 def test_an_entry_that_cannot_be_read_is_counted_and_its_missing_path_named() -> None:

@@ -200,9 +200,9 @@ def test_a_line_whose_list_leaves_something_out_says_how_many_and_why(streams: S
     assert err == (
         "fetch: @alice: saved in part, 1 file\n"
         "fetch: @alice: upstream_down: TikTok counts 2 more stories than it shows us. "
-        "A later attempt often works.\n"
+        "Trying again later often works.\n"
         "fetch: @alice: private_post: 1 story is private. "
-        "Only what everyone can see can be saved.\n"
+        "Only public stories and posts can be saved.\n"
     )
 
 
