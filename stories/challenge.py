@@ -29,6 +29,8 @@ _MARKERS = (
     b"Please wait...",
 )
 _MARKERS_NEEDED = 2
+_CAPTCHA_MARKS = (b"bdturing-verify", b"verify_event")
+"""What asks for a captcha (docs/protocol.md, "Errors"). The word alone is in normal pages."""
 _ELEMENT_IDS = frozenset({"wci", "cs", "rci", "rs"})
 _MAX_PREFIX_BYTES = 1024
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -40,6 +42,16 @@ def is_challenge(body: bytes) -> bool:
     if len(body) >= MAX_CHALLENGE_BYTES:
         return False
     return sum(marker in body for marker in _MARKERS) >= _MARKERS_NEEDED
+
+
+def is_check(body: bytes) -> bool:
+    """True when a page that has no data asks for a check instead, be it one that we can solve or a
+    captcha.
+
+    Only for bodies in which no data was found: a page with its data may hold one of these marks.
+    """
+    marks = _MARKERS + _CAPTCHA_MARKS
+    return len(body) < MAX_CHALLENGE_BYTES and any(mark in body for mark in marks)
 
 
 def solve(body: bytes) -> tuple[tuple[str, str], ...]:

@@ -144,7 +144,7 @@ class FileRows:
             name=names.media_name(
                 self._item.author_name,
                 story.posted_at,
-                event.position or 1,
+                (event.position or 1) if story.media_count > 1 else None,
                 event.verified.suffix,
                 zone=times.zone_of(self._item.job),
                 tag=names.TAGS.get(role, ""),

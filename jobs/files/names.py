@@ -89,16 +89,24 @@ def _author(author: str) -> str:
 
 
 def media_name(
-    author: str, posted_at: datetime, number: int, suffix: str, *, zone: tzinfo, tag: str = ""
+    author: str,
+    posted_at: datetime,
+    number: int | None,
+    suffix: str,
+    *,
+    zone: tzinfo,
+    tag: str = "",
 ) -> str:
     """`name_2026-11-20_1403_01.jpg`: author, posting time on the zone's clock, running number.
 
-    suffix: with its dot, by the bytes. tag: sets an extra apart from the story itself (`poster`,
-    `song`). Pass the result to `unique_name` where other files may have the same minute: when the
-    clock is set back in autumn, an hour comes twice.
+    number: None for the only picture or video of a story, which goes without. suffix: with its dot,
+    by the bytes. tag: sets an extra apart from the story itself (`poster`, `song`). Pass the result
+    to `unique_name` where other files may have the same minute: when the clock is set back in
+    autumn, an hour comes twice.
     """
     extra = f"_{safe_filename(tag, limit=20)}" if tag else ""
-    stem = f"{_author(author)}_{_stamp(posted_at, zone)}_{number:02d}{extra}"
+    place = "" if number is None else f"_{number:02d}"
+    stem = f"{_author(author)}_{_stamp(posted_at, zone)}{place}{extra}"
     return f"{stem}{_checked_suffix(suffix)}"
 
 

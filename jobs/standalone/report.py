@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs import left_out, text
-from jobs.errors import Cancelled, Internal
+from jobs.errors import Cancelled, Internal, refused_link
 from jobs.left_out import LeftOut
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import LineResult, RunResult, SavedFile, StoryResult
@@ -27,7 +27,7 @@ from stories.errors import (
 )
 from stories.left_out import ERRORS
 
-_WITH_DETAIL = (UnsupportedLink, UnknownAnswer, UpstreamChanged, Internal, FolderFull)
+_WITH_DETAIL = (UnknownAnswer, UpstreamChanged, Internal, FolderFull)
 """Errors whose detail says where, which helps who runs the command."""
 
 
@@ -36,12 +36,14 @@ def error_words(error: StoriesError) -> tuple[str, str]:
     detail = error.detail if isinstance(error, _WITH_DETAIL) else ""
     message, hint = _(error.message), _(error.hint) if error.hint else ""
     # The words of pages speak of buttons, of copies that expire, and of a queue that tries again.
-    if isinstance(error, UpstreamDown):
-        hint = _("Try again; check the connection if it stays.")
+    if isinstance(error, UnsupportedLink):
+        message = refused_link(error.detail) or message
+    elif isinstance(error, UpstreamDown):
+        hint = _("Try again. If it stays, check the connection.")
     elif isinstance(error, Refusal):
         hint = _("Try again later. If it lasts for hours, another network or proxy helps.")
     elif isinstance(error, NotAStory):
-        hint = _("Add --posts to save it all the same.")
+        hint = _("Add --posts to save it anyway.")
     elif isinstance(error, Cancelled):
         message = _("Interrupted. What was finished stays.")
     elif isinstance(error, UpstreamChanged):

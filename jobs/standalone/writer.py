@@ -41,7 +41,7 @@ class ResultWriter:
         name = names.media_name(
             story.author.name,
             story.story.posted_at,
-            event.position or 1,
+            (event.position or 1) if len(story.story.media) > 1 else None,
             event.verified.suffix,
             zone=self.zone,
             tag=names.TAGS.get(event.role, ""),

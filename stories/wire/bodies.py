@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from stories.challenge import is_challenge
+from stories.challenge import is_challenge, is_check
 from stories.errors import Challenged, Refused, StoriesError, UpstreamChanged
 from stories.wire.values import Raw, as_object
 
@@ -88,6 +88,8 @@ _SCRIPT_TAG = re.compile(rb"<script\s(?:[^>]*\s)?id\s*=\s*[\"']?", re.IGNORECASE
 def _unexpected_html(html: bytes, what: str) -> StoriesError:
     if is_challenge(html):
         return Challenged("the challenge page")
+    if is_check(html):
+        return Challenged("a page that asks for a check")
     if any(marker in html for marker in _SHELL_MARKERS):
         return Refused("a page without its data")
     return UpstreamChanged(what)

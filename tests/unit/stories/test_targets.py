@@ -186,7 +186,11 @@ REFUSED = {
     "e-mail with a dot": ("alice.b@example.com", NotUnderstood, ""),
     "too long": ("x" * 20_001, NotUnderstood, "too long"),
     "shop, bare and quoted": ("“Shop.TikTok.com”.", UnsupportedLink, "the shop"),
-    "the first of two decides": (f"{WEB}/tag/cats and {WEB}/@alice", UnsupportedLink, "a hashtag page"),
+    "the first of two decides": (
+        f"{WEB}/tag/cats and {WEB}/@alice",
+        UnsupportedLink,
+        "a hashtag page",
+    ),
     "look-alike letter": ("https://www.tıktok.com/@alice", UnsupportedLink, "another site"),
     "look-alike letter at the end": ("https://www.tiktok.comé", UnsupportedLink, "another site"),
     "look-alike letter, no scheme": ("tıktok.com/@alice", NotUnderstood, ""),

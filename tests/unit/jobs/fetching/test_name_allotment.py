@@ -40,8 +40,8 @@ def test_names_are_unique_in_their_job(stage: Stage) -> None:
     for item in job.items.all():
         run(stage, item, listed(photo), stage.file(photo), ended(photo))
     assert sorted(job.artifacts.values_list("name", flat=True)) == [
-        "sample.user_2026-11-20_1401_01.jpg",
-        "sample.user_2026-11-20_1401_01_2.jpg",
+        "sample.user_2026-11-20_1401.jpg",
+        "sample.user_2026-11-20_1401_2.jpg",
     ]
 
 
@@ -52,8 +52,8 @@ def test_an_author_whose_name_begins_another_ones_has_names_of_its_own(stage: St
         list_ = replace(listed(photo), author=photo.author)
         run(stage, item, list_, stage.file(photo), ended(photo))
     assert sorted(job.artifacts.values_list("name", flat=True)) == [
-        "corner.bakery2_2026-11-20_1401_01.jpg",
-        "corner.bakery_2026-11-20_1401_01.jpg",
+        "corner.bakery2_2026-11-20_1401.jpg",
+        "corner.bakery_2026-11-20_1401.jpg",
     ]
 
 
@@ -67,8 +67,8 @@ def test_a_retried_line_remembers_the_names_of_its_files(stage: Stage) -> None:
     run(stage, item, listed(photo), stage.file(photo), ended(photo))
     names = item.artifacts.order_by("created_at").values_list("name", flat=True)
     assert list(names) == [
-        "sample.user_2026-11-20_1401_01.jpg",
-        "sample.user_2026-11-20_1401_01_2.jpg",
+        "sample.user_2026-11-20_1401.jpg",
+        "sample.user_2026-11-20_1401_2.jpg",
     ]
 
 

@@ -69,10 +69,10 @@ def test_a_whole_item(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     assert (item.author_id, item.author_name) == (AUTHOR.id, AUTHOR.name)
     assert item.author_nickname == "Sample  Näme"
     assert files(item) == [
-        ("media", 1, "sample.user_2026-11-20_1401_01.jpg"),
-        ("poster", 1, "sample.user_2026-11-20_1401_01_poster.jpg"),
-        ("audio_track", 1, "sample.user_2026-11-20_1402_01.m4a"),
-        ("media", 1, "sample.user_2026-11-20_1402_01.mp4"),
+        ("media", 1, "sample.user_2026-11-20_1401.jpg"),
+        ("poster", 1, "sample.user_2026-11-20_1401_poster.jpg"),
+        ("audio_track", 1, "sample.user_2026-11-20_1402.m4a"),
+        ("media", 1, "sample.user_2026-11-20_1402.mp4"),
     ]
     row = item.artifacts.get(role=Role.MEDIA, story__position=1)
     assert (row.width, row.height, row.size_bytes, row.checked) == (1080, 1920, 7, True)

@@ -25,6 +25,7 @@ def test_the_template() -> None:
     assert names.media_name("name", AT, 1, ".jpg", zone=UTC) == "name_2026-11-20_1403_01.jpg"
     assert names.media_name("name", AT, 12, ".mp4", zone=UTC) == "name_2026-11-20_1403_12.mp4"
     assert names.media_name("n", AT, 100, ".jpg", zone=UTC) == "n_2026-11-20_1403_100.jpg"
+    assert names.media_name("n", AT, None, ".jpg", zone=UTC) == "n_2026-11-20_1403.jpg"
     poster = names.media_name("name", AT, 1, ".jpg", tag="poster", zone=UTC)
     assert poster == "name_2026-11-20_1403_01_poster.jpg"
     assert names.carousel_name("name", AT, zone=UTC) == "name_2026-11-20_1403.zip"

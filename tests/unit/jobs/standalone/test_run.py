@@ -160,7 +160,7 @@ def test_two_stories_of_one_minute(run: Run, alice: Account) -> None:
     result = run("@alice")
     names = [file.name for file in result.lines[0].files]
     assert len({*names, *run.files()}) == 4
-    assert sorted(name.endswith("_01_2.jpg") for name in names) == [False, True]
+    assert sorted(name.endswith("_2.jpg") for name in names) == [False, True]
     named = {
         json.loads((run.out / name).read_text())["story_id"]: json.loads(
             (run.out / name).read_text()
@@ -268,7 +268,7 @@ def test_names_show_the_clock_of_the_machine(
     (story,) = result.lines[0].stories
     local = story.story.posted_at.astimezone(ZoneInfo("Asia/Kathmandu"))
     assert run.files() == [
-        f"alice_{local:%Y-%m-%d_%H%M}_01.jpg",
+        f"alice_{local:%Y-%m-%d_%H%M}.jpg",
         f"alice_{local:%Y-%m-%d_%H%M}_story.json",
     ]
 

@@ -30,6 +30,11 @@ from tests.unit.stories.wire.payloads import (
         (b'<html><meta id="tiktok-environment"></html>', errors.Refused),
         (b"<html><script src=mssdk.js></script></html>", errors.Refused),
         (CHALLENGE, errors.Challenged),
+        (b"<html><p>Please wait...</p></html>", errors.Challenged),
+        (b'<html><script>{"verify_event":""}</script></html>', errors.Challenged),
+        (b"<html><div id=bdturing-verify></div></html>", errors.Challenged),
+        (b"<html>captcha, captcha</html>", errors.UpstreamChanged),
+        (b"<html>verify_event" + b" " * 20_000 + b"</html>", errors.UpstreamChanged),
     ],
     ids=["nothing", "blank", "shell", "shell script", "challenge"],
 )
