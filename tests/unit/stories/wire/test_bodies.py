@@ -36,9 +36,20 @@ from tests.unit.stories.wire.payloads import (
         (b"<html>captcha, captcha</html>", errors.UpstreamChanged),
         (b"<html>verify_event" + b" " * 20_000 + b"</html>", errors.UpstreamChanged),
     ],
-    ids=["nothing", "blank", "shell", "shell script", "challenge"],
+    ids=[
+        "nothing",
+        "blank",
+        "shell",
+        "shell script",
+        "challenge",
+        "one mark",
+        "verify event",
+        "captcha header",
+        "the word alone",
+        "too long for a check",
+    ],
 )
-def test_pages_that_turn_us_away(html: bytes, kind: type[StoriesError]) -> None:
+def test_pages_without_their_data(html: bytes, kind: type[StoriesError]) -> None:
     readers: list[Callable[[], object]] = [
         lambda: wire.profile_author(html, ASKED),
         lambda: wire.embed_author(html, "sample.user"),
