@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.utils import formats, timezone
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import get_language, ngettext, pgettext
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_OCTETS: Final = ("o", "ko", "Mo", "Go", "To")
+_OCTET_LANGUAGES: Final = frozenset({"fr"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +24,32 @@ class Dialect:
 
 COMMA: Final = Dialect(separator=",", decimal=".")
 SEMICOLON: Final = Dialect(separator=";", decimal=",")
-_SEMICOLON_LANGUAGES: Final = frozenset({"de"})
+_SEMICOLON_LANGUAGES: Final = frozenset({"de", "es", "fr"})
 """Languages of this site whose spreadsheets take a comma for the decimal point."""
 
 
 def dialect_for(language: str) -> Dialect:
     """The dialect a person of this language opens with two taps. language: `de`, `de-at`, `en`."""
-    return SEMICOLON if language.partition("-")[0].lower() in _SEMICOLON_LANGUAGES else COMMA
+    return SEMICOLON if _base(language) in _SEMICOLON_LANGUAGES else COMMA
+
+
+def _base(language: str | None) -> str:
+    """`fr` of `fr-CA`; "" of None."""
+    return (language or "").partition("-")[0].lower()
 
 
 def size(size_bytes: int | float | None) -> str:
-    """`8.4 MB`, in steps of 1000 as phones count; "" for None."""
+    """`8.4 MB`, in French `8,4 Mo`: in steps of 1000 as phones count; "" for None."""
     if size_bytes is None:
         return ""
+    units = _OCTETS if _base(get_language()) in _OCTET_LANGUAGES else _UNITS
     value = float(size_bytes)
     step = 0
-    while value >= 999.5 and step < len(_UNITS) - 1:
+    while value >= 999.5 and step < len(units) - 1:
         value /= 1000
         step += 1
     places = 1 if step > 1 and value < 100 else 0
-    return f"{formats.number_format(round(value, places), places)}\u00a0{_UNITS[step]}"
+    return f"{formats.number_format(round(value, places), places)}\u00a0{units[step]}"
 
 
 def span(duration: timedelta) -> str:
@@ -68,7 +76,7 @@ def age(since: datetime | None) -> str:
         return f"{round(past.total_seconds() / 60)}\u00a0min"
     if past < timedelta(days=2):
         return f"{round(past.total_seconds() / 3600)}\u00a0h"
-    return f"{past.days}\u00a0d"
+    return f"{past.days}\u00a0{pgettext('days, one letter', 'd')}"
 
 
 def iso(moment: datetime | None) -> str:

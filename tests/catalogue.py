@@ -34,8 +34,15 @@ HEADER = """\
 Content-Type: text/plain; charset=UTF-8
 Content-Transfer-Encoding: 8bit
 Language: {language}
-Plural-Forms: nplurals=2; plural=(n != 1);
+Plural-Forms: {plurals}
 """
+PLURALS = {
+    "de": "nplurals=2; plural=(n != 1);",
+    "es": "nplurals=3; plural=n == 1 ? 0 : n != 0 && n % 1000000 == 0 ? 1 : 2;",
+    "fr": "nplurals=3; plural=(n == 0 || n == 1) ? 0 : n != 0 && n % 1000000 == 0 ? 1 : 2;",
+}
+"""As Django's own compiled catalogues have them, so that ours join theirs. In Spanish and French
+the second of three forms is for round millions: `1000000 de archivos`. French counts 0 with 1."""
 
 Key = tuple[str | None, str, str | None]
 """Context, message, plural."""
@@ -123,13 +130,38 @@ def _quoted(words: str) -> str:
     return f'"{escaped}"'
 
 
-def write(catalogue: Catalogue, places: dict[Key, str], language: str) -> str:
-    """The same, in the order of the sources."""
-    head = "\n".join(_quoted(f"{line}\n") for line in HEADER.format(language=language).splitlines())
-    blocks = [f'msgid ""\nmsgstr ""\n{head}']
+def notes(text: str) -> str:
+    """The comments at the head of a .po file: who is spoken to, and which word stands for what."""
+    return "".join(re.match(r"(?:#.*\n)*", text)[0])  # type: ignore[index]
+
+
+def form_count(language: str) -> int:
+    """How many forms a message with a number has."""
+    return int(PLURALS[language].removeprefix("nplurals=").partition(";")[0])
+
+
+def typeset(words: str, language: str) -> str:
+    """The words with the spaces that must not break: before a unit, and where French has them."""
+    if language not in {"es", "fr"}:
+        return words
+    words = re.sub(r"(\d|\}|\)[sd]) (h|min|s|k[Bo]|M[Bo]|%%)(?![\w%])", "\\1\u00a0\\2", words)
+    if language == "fr":
+        words = re.sub(r"[ \u00a0\u202f]+([:»])", "\u00a0\\1", words)
+        words = re.sub(r"«[ \u00a0\u202f]*", "«\u00a0", words)
+        words = re.sub(r"[ \u00a0\u202f]+([;!?])", "\u202f\\1", words)
+    return words
+
+
+def write(catalogue: Catalogue, places: dict[Key, str], language: str, comment: str = "") -> str:
+    """The same, in the order of the sources. comment: the lines at its head."""
+    header = HEADER.format(language=language, plurals=PLURALS[language])
+    head = "\n".join(_quoted(f"{line}\n") for line in header.splitlines())
+    blocks = [f'{comment}msgid ""\nmsgstr ""\n{head}']
+    empty = ("",) * form_count(language)
     for key, place in places.items():
         context, message, plural = key
-        forms = catalogue.get(key) or (("", "") if plural else ("",))
+        forms = catalogue.get(key) or (empty if plural else ("",))
+        forms = tuple(typeset(form, language) for form in forms)
         lines = [f"#: {place}"]
         if context:
             lines.append(f"msgctxt {_quoted(context)}")
@@ -154,9 +186,10 @@ def main() -> int:
     places = wanted()
     missing = 0
     for language, path in files():
-        known = read(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        known = read(text)
         catalogue = {key: known[key] for key in places if key in known}
-        path.write_text(write(catalogue, places, language), encoding="utf-8")
+        path.write_text(write(catalogue, places, language, notes(text)), encoding="utf-8")
         for key, place in places.items():
             if not all(catalogue.get(key, ("",))):
                 missing += 1

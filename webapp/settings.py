@@ -242,7 +242,7 @@ if STORYKEEP.mail:
 
 LANGUAGE_CODE = "en"
 # Those of which every word is there: Django speaks many more, but half a page helps nobody.
-LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")]
 USE_I18N = True
 USE_TZ = True
 # Of names, ZIPs and admin pages; a reader whose browser names its own zone sees that one.

@@ -13,6 +13,7 @@ from django.utils import formats, timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from jobs import errors
 from jobs.wording import absolute, age, iso, size, span, zone_word
@@ -45,7 +46,7 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     if moment is None:
         return SafeString("")
     if style == "day":
-        text = formats.date_format(timezone.localtime(moment), "j F Y")
+        text = formats.date_format(timezone.localtime(moment), pgettext("date format", "j F Y"))
     elif style in {"time", "near"}:
         text = _time(moment, near=style == "near")
     else:

@@ -91,8 +91,13 @@ def test_nothing_serious_and_nothing_sideways(
     assert not faults(page)
 
 
-# German words are the longest.
-@pytest.mark.parametrize(("width", "locale"), [(320, "en"), (320, "de-DE"), (3840, "en")])
+# German words are the longest, French sentences.
+LOCALES = ("en", "de-DE", "es-MX", "fr-CA")
+
+
+@pytest.mark.parametrize(
+    ("width", "locale"), [*((320, locale) for locale in LOCALES), (3840, "en")]
+)
 def test_narrow_and_wide(
     width: int, locale: str, visit: Open, witness: Witness, finished: str
 ) -> None:
@@ -107,7 +112,7 @@ def test_narrow_and_wide(
     assert page.evaluate(wide) <= 0, "with something selected"
 
 
-@pytest.mark.parametrize("locale", ["en", "de-DE"])
+@pytest.mark.parametrize("locale", LOCALES)
 def test_text_twice_as_large_fits_a_phone(locale: str, visit: Open, finished: str) -> None:
     page = visit("phone", viewport={"width": 360, "height": 740}, locale=locale)
     wide = "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.documentElement)"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gettext
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -15,7 +17,8 @@ from django.utils import timezone, translation
 
 from jobs.errors import BY_CODE, message_and_hint
 from jobs.states import ItemState
-from jobs.wording import absolute, size, span
+from jobs.templatetags.words import when
+from jobs.wording import absolute, age, size, span
 from tests import catalogue
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -35,16 +38,113 @@ def test_every_message_has_its_words(language: str, path: Path) -> None:
 @pytest.mark.parametrize(("language", "path"), LANGUAGES)
 def test_what_is_filled_in_is_the_same_in_every_language(language: str, path: Path) -> None:
     for (_, message, plural), forms in catalogue.read(path.read_text(encoding="utf-8")).items():
-        # A singular may say "one" where the others have a number.
-        said = [message] if plural is None else [message, plural]
+        # A singular may say "one" where the others have a number, unless 0 is singular too.
+        singular = plural if plural and language == "fr" else message
+        said = [message] if plural is None else [singular, *[plural] * (len(forms) - 1)]
         for form, ours in zip(forms, said, strict=True):
             assert set(PLACE.findall(form)) == set(PLACE.findall(ours)), (language, message)
             assert form.startswith(" ") == message.startswith(" "), (language, message)
 
 
+@pytest.mark.parametrize(("language", "path"), LANGUAGES)
+def test_every_number_has_its_form(language: str, path: Path) -> None:
+    for (_, message, plural), forms in catalogue.read(path.read_text(encoding="utf-8")).items():
+        expected = catalogue.form_count(language) if plural else 1
+        assert len(forms) == expected, (language, message)
+
+
+def test_plural_rules_are_those_of_django() -> None:
+    """With other rules than Django's own, ours would be a second catalogue to look into."""
+    for language, _ in catalogue.files():
+        path = Path(django.__file__).parent / f"conf/locale/{language}/LC_MESSAGES/django.mo"
+        with path.open("rb") as file:
+            theirs = gettext.GNUTranslations(file)
+        assert theirs.info()["plural-forms"] == catalogue.PLURALS[language]
+
+
+@pytest.mark.parametrize(("language", "path"), LANGUAGES)
+def test_no_sentence_is_left_in_english(language: str, path: Path) -> None:
+    """Names and single words may be the same; three words in a row are not."""
+    for (_, message, plural), forms in catalogue.read(path.read_text(encoding="utf-8")).items():
+        if plural is None and len(re.findall(r"[a-z]{2,}", PLACE.sub("", message))) > 2:
+            assert forms[0] != message, (language, message)
+
+
+@pytest.mark.parametrize(("language", "path"), LANGUAGES)
+def test_words_are_set_as_the_language_wants_it(language: str, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for (_, message, _), forms in catalogue.read(text).items():
+        for form in forms:
+            assert "  " not in form, (language, message)
+            assert form == form.strip() or message != message.strip(), (language, message)
+            assert form == catalogue.typeset(form, language), (language, message)
+            assert '"' not in PLACE.sub("", form), (language, message)  # it may be an attribute's
+            if language != "de":
+                assert "'" not in form, (language, message)
+            ends = tuple(".!?:…")
+            if message.endswith(".") and not message.endswith("{}."):
+                assert form.endswith(ends), (language, message)
+
+
+def test_spaces_that_must_not_break() -> None:
+    french = catalogue.typeset("Vraiment ? « Oui » : 12,4 Mo ; fini !", "fr")
+    assert french == ("Vraiment\u202f? «\u00a0Oui\u00a0»\u00a0: 12,4\u00a0Mo\u202f; fini\u202f!")
+    assert catalogue.typeset(french, "fr") == french
+    assert catalogue.typeset("https://x.y `?wait=`", "fr") == "https://x.y `?wait=`"
+    assert catalogue.typeset("quedan %(n)d s, {size} MB", "es") == (
+        "quedan %(n)d\u00a0s, {size}\u00a0MB"
+    )
+    assert catalogue.typeset("%(n)d stories", "es") == "%(n)d stories"
+    assert catalogue.typeset("noch 5 h", "de") == "noch 5 h"
+
+
+def test_the_notes_at_the_head_of_a_file_stay() -> None:
+    key = (None, "a", None)
+    text = catalogue.write({key: ("b",)}, {key: "here"}, "es", "# tú\n# story: historia\n")
+    assert catalogue.notes(text) == "# tú\n# story: historia\n"
+    assert catalogue.read(text) == {key: ("b",)}
+    assert catalogue.notes(text.removeprefix("# tú\n# story: historia\n")) == ""
+
+
 def test_every_language_offered_is_complete() -> None:
     offered = {code for code, _ in settings.LANGUAGES}
     assert offered == {"en", *(language for language, _ in catalogue.files())}
+
+
+@pytest.mark.parametrize(
+    ("language", "spoken"),
+    [("es-MX,es;q=0.9", "es"), ("fr-CA", "fr"), ("fr;q=0.4, es;q=0.8, en;q=0.1", "es"),
+     ("it, de-CH;q=0.5", "de"), ("pt", "en")],
+)  # fmt: skip
+@pytest.mark.django_db
+def test_the_browser_picks_among_four_languages(language: str, spoken: str) -> None:
+    page = shown(Client(headers={"accept-language": language}).get("/login/"))
+    assert f'<html lang="{spoken}">' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ("20 nov, 14:03 UTC", "8,4 MB", "0 días", "1 hora", "2 d", "20 de noviembre de 2026",
+                "1000000 de archivos", "0 archivos")),
+        ("fr", ("20 nov., 14:03 UTC", "8,4 Mo", "0 jour", "1 heure", "2 j", "20 novembre 2026",
+                "1000000 de fichiers", "0 fichier")),
+        ("de", ("20. Nov., 14:03 UTC", "8,4 MB", "0 Tage", "1 Stunde", "2 T", "20. November 2026",
+                "1000000 Dateien", "0 Dateien")),
+    ],
+)  # fmt: skip
+def test_dates_sizes_and_numbers_in_each_language(language: str, words: tuple[str, ...]) -> None:
+    moment = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
+    days = translation.ngettext_lazy("%(n)d day", "%(n)d days", "n")
+    files = translation.ngettext_lazy("%(files)s file", "%(files)s files", "files")
+    with translation.override(language):
+        said = (
+            absolute(moment), size(8_400_000), days % {"n": 0}, span(timedelta(hours=1)),
+            age(timezone.now() - timedelta(days=2, minutes=1)), when(moment, "day"),
+            files % {"files": 1_000_000}, files % {"files": 0},
+        )  # fmt: skip
+        plain = tuple(re.sub(r"<[^>]+>", "", str(one)).replace("\u00a0", " ") for one in said)
+    assert plain == words
 
 
 def test_the_reader_of_sources_misses_no_kind_of_call(tmp_path: Path) -> None:
@@ -101,9 +201,9 @@ def shown(response: Any) -> str:
 def test_a_browser_gets_its_own_language(client: Client) -> None:
     page = shown(client.get("/"))
     assert '<html lang="de">' in page
-    assert "Storys holen" in page
-    assert "Dateien bleiben hier 2 Stunden." in page
-    assert '<html lang="en">' in shown(Client(headers={"accept-language": "fr"}).get("/login/"))
+    assert "Storys sichern" in page
+    assert "Dateien werden nach 2 Stunden gelöscht." in page
+    assert '<html lang="en">' in shown(Client(headers={"accept-language": "it"}).get("/login/"))
 
 
 @pytest.mark.django_db

@@ -88,7 +88,18 @@ def test_times_are_told_on_the_clock_of_a_reader_whose_zone_is_known(zone: str, 
 
 @pytest.mark.parametrize(
     ("language", "separator"),
-    [("en", ","), ("en-gb", ","), ("de", ";"), ("de-AT", ";"), ("", ","), ("den", ",")],
+    [
+        ("en", ","),
+        ("en-gb", ","),
+        ("de", ";"),
+        ("de-AT", ";"),
+        ("es-MX", ";"),
+        ("fr", ";"),
+        ("fr-CA", ";"),
+        ("", ","),
+        ("den", ","),
+        ("free", ","),
+    ],
 )
 def test_the_separator_is_the_one_of_the_language(language: str, separator: str) -> None:
     assert wording.dialect_for(language).separator == separator
