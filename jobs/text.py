@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MULTILINE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI_OVERRIDES: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
+_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def clean_text(text: str, limit: int, *, multiline: bool = False) -> str:
@@ -21,3 +24,15 @@ def clean_text(text: str, limit: int, *, multiline: bool = False) -> str:
     whole = _BIDI_OVERRIDES.sub("", whole)
     plain = (_MULTILINE if multiline else _CONTROLS).sub(" ", whole)
     return plain.strip()[:limit].strip()
+
+
+def isolated(text: str) -> str:
+    """A name for a sentence without markup, where no `<bdi>` can be: titles, labels, mail.
+
+    One with right-to-left letters is set apart by U+2068 and U+2069, or the numbers and words
+    beside it would change places; any other stays as it is. What was cut short is closed.
+    """
+    if not any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text):
+        return text
+    open_ones = text.count(_FIRST_STRONG_ISOLATE) - text.count(_POP_ISOLATE)
+    return f"{_FIRST_STRONG_ISOLATE}{text}{_POP_ISOLATE * (1 + max(0, open_ones))}"

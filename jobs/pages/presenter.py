@@ -24,6 +24,7 @@ from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
 from jobs.states import OPEN, SHORT, ItemState
+from jobs.text import isolated
 
 _MAX_NAMES: Final = 3
 _FEW_LINES: Final = 6
@@ -266,7 +267,7 @@ def names_of(items: Sequence[ItemView]) -> str:
     """Who these lines are about: `Corner Bakery`, or `@nora, @max, @zoe and 2 more`."""
     if len(items) == 1 and items[0].author and items[0].author.nickname:
         return items[0].author.nickname
-    names = list(dict.fromkeys(display_name(item.name, item.line) for item in items))
+    names = list(dict.fromkeys(isolated(display_name(item.name, item.line)) for item in items))
     listed, more = ", ".join(names[:_MAX_NAMES]), len(names) - _MAX_NAMES
     if more <= 0:
         return listed

@@ -14,6 +14,7 @@ from jobs.queries.job_view import ItemView, ProgressView, Snapshot
 from jobs.queries.looks import SKIPPED
 from jobs.queries.titles import display_name
 from jobs.states import OPEN, ItemState
+from jobs.text import isolated
 from jobs.wording import size
 
 
@@ -196,7 +197,7 @@ def _story_count(item: ItemView) -> str:
 def _running(item: ItemView, progress: ProgressView) -> str:
     """`Saving 3 of 5 files, 12 MB of 30 MB, about 8 s left`."""
     if progress.phase in {"queued", "looking_up"}:
-        return _("Looking up %(name)s") % {"name": display_name(item.name, item.line)}
+        return _("Looking up %(name)s") % {"name": isolated(display_name(item.name, item.line))}
     if progress.phase == "found":
         count = item.found or 0
         return ngettext("Found %(n)d story", "Found %(n)d stories", count) % {"n": count}

@@ -18,6 +18,7 @@ from jobs.pages.folding import cover
 from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, StoryView
 from jobs.queries.titles import display_name
 from jobs.states import ItemState
+from jobs.text import isolated
 
 _SUFFIXES: Final = {
     "video/mp4": "MP4",
@@ -243,7 +244,7 @@ def viewer_title(story: StoryView, item: ItemView) -> str:
 
     The time is that of posting, which alone tells an account's stories apart for the ear.
     """
-    return f"{display_name(item.name, item.line)} · {_title(story)} · {_posted(story)}"
+    return f"{isolated(display_name(item.name, item.line))} · {_title(story)} · {_posted(story)}"
 
 
 def _posted(story: StoryView) -> str:

@@ -16,10 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from jobs import errors
+from jobs.text import isolated
 from jobs.wording import absolute, age, iso, size, span, zone_word
 
 register = template.Library()
-for _filter in (size, span, age, iso, absolute):
+for _filter in (size, span, age, iso, absolute, isolated):
     register.filter(_filter.__name__, _filter)
 
 

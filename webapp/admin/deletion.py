@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts import people
+from jobs.text import isolated
 from jobs.wording import size
 from webapp import offboarding
 from webapp.admin.wording import last_admin_refusal
@@ -45,7 +46,7 @@ def _summary(user: User, preview: DeletionPreview) -> str:
             n,
         )
         parts.append(stays % {"n": n})
-    return f"{user.get_username()}: {', '.join(parts)}"
+    return f"{isolated(user.get_username())}: {', '.join(parts)}"
 
 
 def _counts(preview: DeletionPreview) -> Counter[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.text import clean_text
+from jobs.text import clean_text, isolated
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,20 @@ def test_any_text_becomes_storable(text: str, multiline: bool) -> None:
     assert clean == clean.strip()
     assert not any(char < " " and not (multiline and char == "\n") for char in clean)
     assert clean_text(clean, 20, multiline=multiline) == clean
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("@nora", "@nora", id="left to right stays as it is"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("東京 42", "東京 42", id="other scripts"),
+        pytest.param("نورا", "\u2068نورا\u2069", id="Arabic"),
+        pytest.param("a שלום", "\u2068a שלום\u2069", id="mixed"),
+        pytest.param("\u2068نورا", "\u2068\u2068نورا\u2069\u2069", id="cut short"),
+        pytest.param("\u2068نورا\u2069, @x", "\u2068\u2068نورا\u2069, @x\u2069", id="a list"),
+    ],
+)
+def test_a_name_in_a_sentence_turns_nothing_around_it(name: str, shown: str) -> None:
+    assert isolated(name) == shown
+    assert isolated(name).count("\u2068") == isolated(name).count("\u2069")

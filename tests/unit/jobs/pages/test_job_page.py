@@ -353,3 +353,11 @@ def test_a_lone_advert_is_said_once(client: Client, alice: User) -> None:
     make_item(job, name="bea", state=ItemState.DONE)
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert page.count(words[0]) == 1, "in the box of its line"
+
+
+def test_a_right_to_left_name_turns_nothing_around_it(client: Client, alice: User) -> None:
+    """Where no markup can be, as in the page's title, marks keep it apart."""
+    job = make_job(alice)
+    make_item(job, name="nora", author_id="1", author_name="nora", author_nickname="نورا")
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "<title>\u2068نورا\u2069 · Storykeep</title>" in page
