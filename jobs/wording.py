@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.utils import formats, timezone
-from django.utils.translation import get_language, ngettext, pgettext
+from django.utils.translation import get_language, ngettext, npgettext, pgettext
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _OCTETS: Final = ("o", "ko", "Mo", "Go", "To")
@@ -77,6 +77,22 @@ def age(since: datetime | None) -> str:
     if past < timedelta(days=2):
         return f"{round(past.total_seconds() / 3600)}\u00a0h"
     return f"{past.days}\u00a0{pgettext('days, one letter', 'd')}"
+
+
+def lines_in(state: str, count: int) -> str:
+    """`28 failed`: how many lines are in a state. Languages bend the word to the number."""
+    said = {
+        "queued": npgettext("lines", "%(n)d queued", "%(n)d queued", count),
+        "running": npgettext("lines", "%(n)d running", "%(n)d running", count),
+        "done": npgettext("lines", "%(n)d done", "%(n)d done", count),
+        "partial": npgettext("lines", "%(n)d partly done", "%(n)d partly done", count),
+        "empty": npgettext(
+            "lines", "%(n)d without a public story", "%(n)d without a public story", count
+        ),
+        "failed": npgettext("lines", "%(n)d failed", "%(n)d failed", count),
+        "cancelled": npgettext("lines", "%(n)d cancelled", "%(n)d cancelled", count),
+    }
+    return said[state] % {"n": count}
 
 
 def iso(moment: datetime | None) -> str:

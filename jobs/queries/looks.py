@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from jobs.errors import is_skipped
 from jobs.states import ItemState
+from jobs.wording import lines_in
 
 SKIPPED: Final = "skipped"
 """The look of a failed line where only what was pasted is at fault; others look like their state.
@@ -57,12 +58,8 @@ def _words(name: str, count: int, *, reasons: bool) -> str:
     """reasons: a line is empty for another reason than that its account has no story."""
     if name == SKIPPED:
         words = ngettext("%(n)d skipped", "%(n)d skipped", count)
-    elif name == ItemState.FAILED:
-        words = ngettext("%(n)d failed", "%(n)d failed", count)
     elif name == ItemState.EMPTY and reasons:
         words = ngettext("%(n)d with nothing to save", "%(n)d with nothing to save", count)
-    elif name == ItemState.EMPTY:
-        words = ngettext("%(n)d without a public story", "%(n)d without a public story", count)
     else:
-        return f"{count} {ItemState(name).label}"
+        return lines_in(name, count)
     return words % {"n": count}

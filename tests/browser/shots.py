@@ -1,7 +1,7 @@
 """Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
 
-They land in shots/: phone and desktop, light, dark and in German, the smallest phone and a very
-wide screen. No worker runs; rows and files are made.
+They land in shots/: phone and desktop, light, dark and in German and French, a phone in Spanish,
+the smallest phone and a very wide screen. No worker runs; rows and files are made.
 """
 
 from __future__ import annotations
@@ -53,8 +53,11 @@ LOOKS: tuple[tuple[str, Scheme, str], ...] = (
     *((screen, "light", "en-GB") for screen in SCREENS),
     *((screen, "dark", "en-GB") for screen in ("phone", "desktop")),
     *((screen, "light", "de-DE") for screen in ("phone", "desktop", "small")),
+    *((screen, "light", "fr-FR") for screen in ("phone", "desktop", "small")),
+    ("phone", "light", "es-MX"),
 )
-"""Screen, scheme and language of each set of pictures. German words are the longest."""
+"""Screen, scheme and language of each set of pictures. German words are the longest, French
+sentences."""
 SHARES = """
 document.documentElement.classList.add("ios");
 navigator.canShare = () => true;

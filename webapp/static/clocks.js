@@ -7,10 +7,15 @@
   const page = document.documentElement.lang || "en";
   const language =
     navigator.languages.find((one) => one.split("-")[0] === page.split("-")[0]) || page;
+  // "4:28 AM" does not break before its half of the day.
+  const dateFormat = (options) => {
+    const { format } = new Intl.DateTimeFormat(language, options);
+    return { format: (moment) => format(moment).replace(/\s(?=[ap]\.?\s?m\b)/giu, "\u00a0") };
+  };
   const styles = {
-    time: new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }),
-    day: new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }),
-    "day-time": new Intl.DateTimeFormat(language, {
+    time: dateFormat({ hour: "numeric", minute: "2-digit" }),
+    day: dateFormat({ weekday: "long", day: "numeric", month: "long" }),
+    "day-time": dateFormat({
       day: "numeric",
       month: "short",
       hour: "numeric",

@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone as clock
 from django.utils import timezone as django_timezone
+from django.utils import translation
 
 from jobs import wording
+from jobs.states import ItemState
 
 NOW = datetime(2026, 11, 20, 14, 3, 59, tzinfo=UTC)
 
@@ -103,3 +105,19 @@ def test_times_are_told_on_the_clock_of_a_reader_whose_zone_is_known(zone: str, 
 )
 def test_the_separator_is_the_one_of_the_language(language: str, separator: str) -> None:
     assert wording.dialect_for(language).separator == separator
+
+
+@pytest.mark.parametrize("state", ItemState)
+def test_lines_in_a_state_are_counted_in_its_words(state: ItemState) -> None:
+    assert wording.lines_in(state, 3) == {ItemState.EMPTY: "3 without active stories"}.get(
+        state, f"3 {state.label}"
+    )
+
+
+def test_a_word_bends_to_its_number() -> None:
+    with translation.override("fr"):
+        assert wording.lines_in("done", 1) == "1 terminée"
+        assert wording.lines_in("done", 8) == "8 terminées"
+    with translation.override("es"):
+        assert wording.lines_in("cancelled", 1) == "1 cancelada"
+        assert wording.lines_in("cancelled", 8) == "8 canceladas"
