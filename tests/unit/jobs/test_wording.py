@@ -109,7 +109,7 @@ def test_the_separator_is_the_one_of_the_language(language: str, separator: str)
 
 @pytest.mark.parametrize("state", ItemState)
 def test_lines_in_a_state_are_counted_in_its_words(state: ItemState) -> None:
-    assert wording.lines_in(state, 3) == {ItemState.EMPTY: "3 without active stories"}.get(
+    assert wording.lines_in(state, 3) == {ItemState.EMPTY: "3 without a public story"}.get(
         state, f"3 {state.label}"
     )
 
