@@ -93,7 +93,7 @@ def _batch(job: Snapshot, running: Sequence[ItemView]) -> str:
     """`Saving @nora: 3 of 5 files, about 8 s left`, else `39 files so far, about 2 min left`."""
     left = _time_left(job.progress.eta_s) if job.progress.eta_s else ""
     if len(running) == 1 and (files := _files(running[0].progress)):
-        name = display_name(running[0].name, running[0].line)
+        name = isolated(display_name(running[0].name, running[0].line))
         words = _("Saving %(name)s: %(files)s") % {"name": name, "files": files}
         return ", ".join(filter(None, (words, left)))
     count = files_saved(job)

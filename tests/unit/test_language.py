@@ -228,8 +228,8 @@ def test_a_job_is_told_in_german(client: Client) -> None:
     make_item(job, name="gone", state=ItemState.FAILED, error_code="no_such_account")
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "2 Dateien gesichert und geprüft" in page
-    assert "1 Zeile fehlgeschlagen" in page
-    assert "Kein öffentliches Konto mit diesem Namen" in page
+    assert "1 fehlgeschlagen" in page
+    assert "Dieses Konto gibt es nicht, oder es wurde entfernt." in page
     assert "Prüfe die Schreibweise" in page
     tag = client.get(f"/jobs/{job.pk}/progress/")["ETag"]
     client.cookies["django_language"] = "en"
