@@ -16,7 +16,7 @@ class ItemState(models.TextChoices):
     RUNNING = "running", _("running")
     DONE = "done", _("done")
     PARTIAL = "partial", _("partly done")
-    EMPTY = "empty", _("no active stories")
+    EMPTY = "empty", _("no public story")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
 

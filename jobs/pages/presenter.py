@@ -110,6 +110,7 @@ class JobPage:
     """Everything the page of a job shows.
 
     title: the note, else names. names: of its accounts or links; "" where the title says them.
+    handle: `@name` of the only account, where its name is a nickname; else "".
     shown_look: the look that shown_lines are filtered by; "" for all lines.
     look: the job's state; `skipped` where all its lines are, `cleaned` once its files are deleted.
     state_label: words for that.
@@ -131,6 +132,7 @@ class JobPage:
     job: Snapshot
     title: str
     names: str
+    handle: str
     lines: tuple[PresentedLine, ...]
     shown_lines: tuple[PresentedLine, ...]
     shown_look: str
@@ -184,6 +186,7 @@ def present(
         job=job,
         title=title_of(job),
         names=names_of(job.items) if job.note.strip() else "",
+        handle=lines[0].handle if among == 1 else "",
         lines=lines,
         shown_lines=_without_repeated_hints(shown) if many else shown,
         shown_look=show if filtered else "",

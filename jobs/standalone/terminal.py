@@ -79,7 +79,7 @@ class Display:
     def line_settled(self, line: LineResult) -> None:
         """The verdict; errors go to the error stream, with their codes."""
         if line.state == ItemState.EMPTY:
-            why = error_words(line.error)[0] if line.error else "no active stories"
+            why = error_words(line.error)[0] if line.error else "no public story"
             self._print(f"{line.line.text}: {why}")
         elif line.state == ItemState.DONE:
             count = len(line.stories)

@@ -63,7 +63,7 @@ def test_from_sign_in_to_files(
 
     assert page.locator(".tile").count() == 4
     expect(page.locator(".badge.kept")).to_have_count(4)
-    expect(page.get_by_text("No active story that everyone can see.")).to_be_visible()
+    expect(page.get_by_text("No public story right now.")).to_be_visible()
     expect(page.get_by_text("This account is private.")).to_be_visible()
     expect(page.get_by_text("This is not a TikTok name or link.")).to_be_visible()
     expect(page.locator(".clocks").first).to_have_text(

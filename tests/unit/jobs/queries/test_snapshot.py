@@ -190,8 +190,9 @@ def test_without_redis_everything_comes_from_rows() -> None:
         files_total=3,
         bytes_done=30,
         bytes_total=30,
-        share=pytest.approx(0.1 + 0.87 * 2 / 3),
+        share=done.progress.share,
     )
+    assert done.progress.share == pytest.approx(0.1 + 0.87 * 2 / 3)
     assert done.items[0].found == 1
     assert done.stories[0].missing == (3,)
 
@@ -224,8 +225,9 @@ def test_redis_knows_more(redis_reports: Callable[[Mapping[str, ItemProgress]], 
         bytes_done=250,
         bytes_total=500,
         eta_s=8,
-        share=pytest.approx((0.1 + 0.87 / 5 + 0.1 / 3) / 2),
+        share=seen.progress.share,
     )
+    assert seen.progress.share == pytest.approx((0.1 + 0.87 / 5 + 0.1 / 3) / 2)
     assert [item.progress.phase for item in seen.items] == ["checking", "saving"]
     assert [item.found for item in seen.items] == [5, 1]
 

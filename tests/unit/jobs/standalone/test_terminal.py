@@ -152,7 +152,7 @@ def test_an_account_without_stories_is_no_error(streams: Streams) -> None:
     line = a_line(state=ItemState.EMPTY)
     streams.display.stories_listed(line)
     streams.display.line_settled(line)
-    assert streams.read() == ("@alice: no active stories\n", "")
+    assert streams.read() == ("@alice: no public story\n", "")
 
 
 def test_an_advert_is_called_one_and_is_no_error(streams: Streams) -> None:
@@ -304,7 +304,7 @@ def test_on_a_terminal_there_is_a_bar_and_nothing_of_it_stays(
     assert any(part.startswith("looking up |") for part in parts)
     assert any(part.startswith("saving 1 of 3 |") for part in parts)
     assert "@alice: looking up" not in parts
-    assert "@alice: no active stories" in parts
+    assert "@alice: no public story" in parts
     # The last thing written over the bar is blanks.
     assert [part.strip() for part in parts[-3:]] == ["", "end", ""]
 
