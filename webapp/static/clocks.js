@@ -43,6 +43,9 @@
   };
   const SOON_S = 30 * 60;
   const LAST_S = 5 * 60;
+  // A story's last day, and where its ring turns amber and red; the same as in templatetags/rings.py.
+  const DAY_S = 24 * 3600;
+  const RING_S = { gone: 0, last: 3600, soon: 6 * 3600, fresh: Infinity };
 
   const unit = (name) => {
     const format = new Intl.NumberFormat(language, {
@@ -92,6 +95,14 @@
         node.classList.toggle("last", seconds < LAST_S);
       }
       node.title = styles["day-time"].format(moment);
+    }
+    for (const ring of document.querySelectorAll("svg[data-ring-until]")) {
+      const seconds = Math.max(0, (new Date(ring.dataset.ringUntil) - now) / 1000);
+      const state = seconds ? Object.keys(RING_S).find((name) => seconds < RING_S[name]) : "gone";
+      const arc = `${Math.min(100, Math.ceil((100 * seconds) / DAY_S))} 100`;
+      const circle = ring.lastElementChild;
+      if (circle.getAttribute("stroke-dasharray") !== arc) circle.setAttribute("stroke-dasharray", arc);
+      if (!ring.classList.contains(state)) ring.setAttribute("class", `ring ${state}`);
     }
     if (ended) document.dispatchEvent(new Event("storykeep:over"));
   };
