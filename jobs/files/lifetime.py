@@ -30,14 +30,14 @@ class Extension:
     longest: bool
 
 
-def extended(expires_at: datetime, since: datetime) -> datetime:
-    """The expiry of a file after one more extension: one lifetime later, within the maximum.
+def extended(expires_at: datetime, since: datetime, by: timedelta | None = None) -> datetime:
+    """The expiry of a file after one more extension, within the maximum.
 
-    since: when it was saved, from which the maximum counts. Returns `expires_at` itself when the
-    gain would be less than `MIN_GAIN`.
+    since: when it was saved, from which the maximum counts. by: how much later; None for one
+    lifetime. Returns `expires_at` itself when the gain would be less than `MIN_GAIN`.
     """
     env = settings.STORYKEEP
-    latest = min(expires_at + env.artifact_ttl, since + env.artifact_ttl_max)
+    latest = min(expires_at + (by or env.artifact_ttl), since + env.artifact_ttl_max)
     return latest if latest - expires_at >= MIN_GAIN else expires_at
 
 
@@ -53,10 +53,10 @@ def zip_expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
     )
 
 
-def extend(job: Job) -> Extension | None:
-    """Keep a job's files for one more lifetime than they have left, within the instance's maximum.
+def extend(job: Job, by: timedelta | None = None) -> Extension | None:
+    """Keep a job's files longer than they have left, within the instance's maximum.
 
-    None when there is no file left. Never shortens.
+    by: how much; None for one lifetime. None when there is no file left. Never shortens.
     """
     now = timezone.now()
     of_job = Artifact.objects.filter(job=job)
@@ -66,7 +66,7 @@ def extend(job: Job) -> Extension | None:
         # A ZIP is made later than what it holds, and may not outlive it for that.
         is_zip = artifact.role in JOB_ZIP_ROLES
         since = first_saved if is_zip and first_saved else artifact.created_at
-        return extended(artifact.expires_at, since)
+        return extended(artifact.expires_at, since, by)
 
     with transaction.atomic():
         for artifact in of_job.present(now).only("role", "created_at", "expires_at"):

@@ -126,6 +126,6 @@ def story_address(story: Story) -> str:
     """
     item = story.item
     lines = Item.objects.filter(job_id=item.job_id).count()
-    whole = item.stories.count() <= limit(lines)
+    whole = lines <= FEW_LINES and item.stories.count() <= limit(lines)
     query = "" if whole else f"?story={story.pk}"
     return f"{reverse('job', args=[item.job_id])}{query}#story-{story.pk}"

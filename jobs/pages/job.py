@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final
 from uuid import UUID
@@ -19,11 +19,14 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from jobs.models import Story
-from jobs.pages import presenter, qr
+from jobs.pages import keeping, presenter, qr, saving
+from jobs.pages.folding import FEW_LINES
 from jobs.pages.presenter import JobPage
-from jobs.pages.rendering import LineRenderer, Reader, held_tags, positions
+from jobs.pages.rendering import LineRenderer, Reader, held_tags
 from jobs.pages.responses import uncached
+from jobs.pages.tab import tab_of
 from jobs.pages.tiles import present_tile
+from jobs.pages.wish import Wish
 from jobs.queries import fingerprint
 from jobs.queries.fingerprint import Fingerprint
 from jobs.queries.snapshot import load_snapshot
@@ -35,23 +38,12 @@ _MOMENT: Final = re.compile(r"[0-9]{1,13}")
 """The second part of the page's tag. Python reads no number of thousands of digits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What of a job is asked for. show: the look whose lines are shown, "" for all.
-
-    opened: positions of lines that are shown with all their stories.
-    """
-
-    show: str
-    opened: frozenset[int]
-
-    @classmethod
-    def of(cls, request: HttpRequest, job_id: UUID) -> _Wish:
-        """From `?show=`, `?all=2,7` and `?story=`, the id of a story whose line is to be whole."""
-        opened = positions(request.GET.get("all", ""))
-        if "story" in request.GET:
-            opened |= _line_of(request, job_id, request.GET["story"])
-        return cls(show=request.GET.get("show", ""), opened=opened)
+def _wish(request: HttpRequest, job_id: UUID) -> Wish:
+    """What the request asks for; `?story=`, the id of a story, opens the line it belongs to."""
+    wish = Wish.of(request.GET)
+    if "story" not in request.GET:
+        return wish
+    return replace(wish, opened=wish.opened | _line_of(request, job_id, request.GET["story"]))
 
 
 def _line_of(request: HttpRequest, job_id: UUID, story_id: str) -> frozenset[int]:
@@ -71,15 +63,24 @@ def _fingerprint(request: HttpRequest, job_id: UUID) -> Fingerprint:
     return taken
 
 
-def _query(page: JobPage) -> str:
-    """The end of an address that shows the page as it is: `?show=done&all=2,7`, or ""."""
-    show = f"show={page.shown_look}" if page.shown_look else ""
-    opened = sorted(line.item.position for line in page.lines if line.opened)
-    whole = f"all={','.join(map(str, opened))}" if opened else ""
-    return f"?{'&'.join(filter(None, (show, whole)))}" if show or whole else ""
+def _found(wish: Wish, page: JobPage) -> Wish:
+    """The wish without what this job has not: looks of no line, lines that fold nothing."""
+    rows = wish.has_rows(len(page.lines))
+    opened = frozenset(
+        line.item.position
+        for line in page.lines
+        if (line.item.position in wish.opened and line.item.stories if rows else line.opened)
+    )
+    many = len(page.lines) > FEW_LINES
+    return Wish(
+        show=page.shown_look,
+        opened=opened,
+        leaving=wish.leaving and many,
+        grid=wish.grid and many,
+    )
 
 
-def _state_of(taken: Fingerprint, reader: Reader, wish: _Wish) -> str:
+def _state_of(taken: Fingerprint, reader: Reader, wish: Wish) -> str:
     """The first part of the page's tag: a digest of what it shows, but for clocks that run out."""
     content = repr((taken.etag, reader, wish)).encode()
     return blake2b(content, digest_size=16).hexdigest()
@@ -116,7 +117,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     `?show=` filters its lines by look. A line with very many stories shows some of them, unless
     `?all=` has its position or `?story=` the id of one of them.
     """
-    wish = _Wish.of(request, job_id)
+    wish = _wish(request, job_id)
     taken = _fingerprint(request, job_id)
     reader = Reader.of(request)
     address = settings.STORYKEEP.absolute_url_for(request, request.path)
@@ -135,7 +136,7 @@ def job_fragment(request: HttpRequest, job_id: UUID) -> HttpResponse:
     Lines and tiles whose tags the request names are empty elements with `data-same`. The entity
     tag stands for the state they show together, whoever needs how much of it.
     """
-    wish = _Wish.of(request, job_id)
+    wish = _wish(request, job_id)
     taken = _fingerprint(request, job_id)
     reader = Reader.of(request)
     unchanged = _unchanged(request, _state_of(taken, reader, wish), taken)
@@ -152,7 +153,7 @@ def _context(
     job_id: UUID,
     taken: Fingerprint,
     reader: Reader,
-    wish: _Wish,
+    wish: Wish,
     held: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """What `jobs/_job.html` shows. Raises Http404 when the job was forgotten since `taken`."""
@@ -160,12 +161,32 @@ def _context(
     if snapshot is None:
         raise Http404(_NO_JOB)
     page = presenter.present(snapshot, taken.now, show=wish.show, opened=wish.opened)
-    renderer = LineRenderer(page=page, reader=reader, digests=taken.lines, held=held)
+    found = _found(wish, page)
+    renderer = LineRenderer(page=page, reader=reader, digests=taken.lines, held=held, wish=found)
     return {
         "page": page,
         "etag": _etag(_state_of(taken, reader, wish), page),
         "lines": renderer.lines(),
-        "query": _query(page),
+        "rows": renderer.rows,
+        "heroes": renderer.heroes and bool(snapshot.stories),
+        "query": found.query(),
+        "fragment_query": replace(found, opened=frozenset()).query(),
+        "places": _places(found, page),
+        "tab": tab_of(page),
+        "save": saving.offer_of(page),
+        "keep": keeping.offers(snapshot.present),
+    }
+
+
+def _places(wish: Wish, page: JobPage) -> dict[str, Any]:
+    """Addresses of the same job shown otherwise: each a query, "" for the plain page."""
+    return {
+        "all": wish.but(show="") or "?",
+        "looks": [(shown, wish.but(show=shown.look)) for shown in page.look_counts],
+        "order": wish.but(leaving=not wish.leaving) or "?",
+        "leaving": wish.leaving,
+        "view": wish.but(grid=not wish.grid, opened=frozenset()) or "?",
+        "grid": wish.grid,
     }
 
 
@@ -174,16 +195,17 @@ def _context(
 def job_media(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Every picture and video of a job that can be downloaded, also of lines that are folded.
 
-    JSON for a phone's Share button: {"files": [[address, bytes], …]} in the order of the page.
+    JSON for a phone's Share button: {"files": [[address, bytes, story, line], …]} in the order of
+    the page; story: its id, line: its position.
     """
     snapshot = load_snapshot(job_id, request.user)
     if snapshot is None:
         raise Http404(_NO_JOB)
     now = timezone.now()
     files = [
-        (viewer_item.share_address, viewer_item.share.size_bytes)
+        (viewer_item.share_address, viewer_item.share.size_bytes, str(story.id), item.position)
         for item in snapshot.items
         for story in item.stories
         for viewer_item in present_tile(story, item, now).viewer_items
     ]
-    return uncached(JsonResponse({"files": list(dict.fromkeys(files))}))
+    return uncached(JsonResponse({"files": files}))

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
@@ -25,18 +25,22 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from jobs.pages import contact_sheet, facts
 from jobs.pages.presenter import JobPage, PresentedLine
 from jobs.pages.tiles import present_tile
+from jobs.pages.wish import Wish
 from jobs.queries.fingerprint import SHAPE
 from jobs.queries.job_view import StoryView
 from jobs.queries.kept import KeptAnswers
+from jobs.templatetags.rings import ring_bucket, ring_state
 
 HELD_HEADER: Final = "Storykeep-Holds"
 """Request header of a poll: tags of the lines and tiles the page has, separated by spaces."""
+MAX_HEROES: Final = 2
+"""Stories of a job that are few enough for a player beside its facts, instead of a tile."""
 MAX_HELD: Final = 2000
 """Tags that are read of that header, at most."""
 _TAG: Final = re.compile(r"[\w-]{10}")
-_POSITION: Final = re.compile(r"[0-9]{1,9}")  # Python reads no number of thousands of digits
 _DIGEST_BYTES: Final = 7  # ten letters; of one page's lines no two are alike by chance
 
 KEPT_BYTES: Final = 6 * 1024 * 1024
@@ -80,16 +84,31 @@ class LineRenderer:
     """Makes the HTML of a page's lines for one reader.
 
     digests: of everything a line's snapshot shows, by its id. held: tags the reader has already.
+    wish: what is asked for, and found: no state without lines, no position of none.
     """
 
     page: JobPage
     reader: Reader
     digests: Mapping[UUID, str]
     held: frozenset[str] = frozenset()
+    wish: Wish = field(default_factory=Wish)
 
     def lines(self) -> list[SafeString]:
         """Every line that is shown, in order: its HTML, or an empty element when it is held."""
-        return [self._line(line) for line in self.page.shown_lines]
+        lines = self.page.shown_lines
+        if self.wish.leaving:
+            lines = contact_sheet.leaving_first(lines)
+        return [self._line(line) for line in lines]
+
+    @property
+    def rows(self) -> bool:
+        """Whether lines are rows."""
+        return self.wish.has_rows(len(self.page.lines))
+
+    @property
+    def heroes(self) -> bool:
+        """Whether stories are so few that each gets much room."""
+        return len(self.page.job.stories) <= MAX_HEROES
 
     def _line(self, line: PresentedLine) -> SafeString:
         tag = self._line_tag(line)
@@ -100,31 +119,54 @@ class LineRenderer:
         return self._kept("line", line.item.id, tag, lambda: self._assembled(line, tag))
 
     def _assembled(self, line: PresentedLine, tag: str) -> SafeString:
-        fold_address = ""
-        if line.fold:
-            shown = self.page.shown_look
-            query = f"?{f'show={shown}&' if shown else ''}all={line.item.position}"
-            fold_address = f"{reverse('job', args=[self.page.job.id])}{query}#line-{line.item.id}"
+        place = line.item.position
+        opened = place in self.wish.opened
+        others = frozenset() if self.rows else self.wish.opened
+        query = replace(
+            self.wish, opened=others - {place} if opened else frozenset({place})
+        ).query()
+        address = f"{reverse('job', args=[self.page.job.id])}{query}#line-{line.item.id}"
+        shown = line.stories if opened or not self.rows else ()
         return _render(
-            "jobs/_line.html",
+            "jobs/_row.html" if self.rows else "jobs/_line.html",
             line=line,
             item=line.item,
             tag=tag,
-            tiles=[self._tile(story, line) for story in line.stories],
-            fold_address=fold_address,
+            tiles=[self._tile(story, line) for story in shown],
+            fold_address=address,
+            opened=opened,
+            job_id=self.page.job.id,
+            row=contact_sheet.row_of(line),
+            alone=self.heroes and len(self.page.lines) == 1,
         )
 
     def _tile(self, story: StoryView, line: PresentedLine) -> SafeString:
-        left = story.leaves_at is not None and story.leaves_at <= line.now
+        left = ring_bucket(story.leaves_at, line.now)
         item = line.item
-        tag = _tag(self.reader, story, left, item.name, item.line, item.open)
+        alone = self.heroes and len(self.page.job.stories) == 1
+        tag = _tag(self.reader, story, left, item.name, item.line, item.open, self.heroes, alone)
         if tag in self.held:
             return format_html('<li id="story-{}" data-same></li>', story.id)
         return self._kept(
             "tile",
             story.id,
             tag,
-            lambda: _render("jobs/_tile.html", tile=present_tile(story, item, line.now), tag=tag),
+            lambda: self._made(story, line, tag, alone=alone),
+        )
+
+    def _made(self, story: StoryView, line: PresentedLine, tag: str, *, alone: bool) -> SafeString:
+        """alone: no other story is in the job."""
+        tile = present_tile(story, line.item, line.now)
+        saved = [viewer_item.file for viewer_item in tile.viewer_items]
+        return _render(
+            "jobs/_hero.html" if self.heroes else "jobs/_tile.html",
+            tile=tile,
+            tag=tag,
+            place=line.item.position,
+            spoken=contact_sheet.spoken(story, line.item, tile),
+            leaving=ring_state(story.leaves_at, line.now),
+            facts=facts.facts_of(saved[0]) if len(saved) == 1 else (),
+            alone=alone,
         )
 
     def _kept(
@@ -144,9 +186,9 @@ class LineRenderer:
         depends on the lines beside it, on the reader and on the time."""
         error = line.item.error
         passed = bool(error and error.retry_at and error.retry_at <= line.now)
-        stories = line.item.stories
-        left = sum(story.leaves_at is not None and story.leaves_at <= line.now for story in stories)
-        beside = (line.among, line.hint, line.left_out, line.opened, self.page.shown_look)
+        left = [ring_bucket(story.leaves_at, line.now) for story in line.item.stories]
+        opened = line.item.position in self.wish.opened
+        beside = (line.among, line.hint, line.left_out, line.opened, opened, self.wish)
         digest = self.digests[line.item.id]
         return _tag(self.reader, digest, line.summary, passed, left, beside)
 
@@ -161,9 +203,3 @@ def _render(template: str, **context: object) -> SafeString:
     # know who asked.
     html: SafeString = get_template(template).template.render(Context(context))  # type: ignore[attr-defined]
     return html
-
-
-def positions(text: str) -> frozenset[int]:
-    """The positions of lines named in `?all=2,7`; what is no number of a line is left out."""
-    parts: Iterable[str] = text.split(",", maxsplit=MAX_HELD)[:MAX_HELD]
-    return frozenset(int(part) for part in parts if _POSITION.fullmatch(part))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import avatars, downloads, help_page, history, home, job, views
+from jobs.pages import avatars, downloads, help_page, history, home, job, packages, views
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -15,13 +15,14 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/retry/", views.job_retry, name="job_retry"),
     path("jobs/<uuid:job_id>/again/", views.job_again, name="job_again"),
-    path("jobs/<uuid:job_id>/bundle/", views.job_bundle, name="job_bundle"),
-    path("jobs/<uuid:job_id>/selection/", views.selection, name="selection"),
+    path("jobs/<uuid:job_id>/bundle/", packages.job_bundle, name="job_bundle"),
+    path("jobs/<uuid:job_id>/selection/", packages.selection, name="selection"),
+    path("jobs/<uuid:job_id>/zips/<uuid:package_id>/", packages.package, name="package"),
     path("jobs/<uuid:job_id>/extend/", views.job_extend, name="job_extend"),
     path("jobs/<uuid:job_id>/clean/", views.job_clean, name="job_clean"),
     path("jobs/<uuid:job_id>/forget/", views.job_forget, name="job_forget"),
-    path("files/<uuid:artifact_id>/<str:name>", downloads.file, name="file"),
     path("avatars/<uuid:item_id>.jpg", avatars.avatar, name="avatar"),
+    path("files/<uuid:artifact_id>/<str:name>", downloads.file, name="file"),
     path("items/<uuid:item_id>/retry/", views.item_retry, name="item_retry"),
     path("items/<uuid:item_id>/again/", views.item_again, name="item_again"),
     path("stories/<uuid:story_id>/again/", views.story_again, name="story_again"),

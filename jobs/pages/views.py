@@ -20,10 +20,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.errors import NothingToPack
 from jobs.files import deletion, lifetime
-from jobs.models import Artifact, Item, Job, Package, Role, Story
-from jobs.pages import folding, presenter, qr
+from jobs.models import Artifact, Item, Job, Role, Story
+from jobs.pages import folding, keeping, presenter, qr
 from jobs.pages.responses import error_words, uncached
 from jobs.queries import cards
 from jobs.queries.job_view import FileView, Snapshot
@@ -31,7 +30,6 @@ from jobs.queries.snapshot import load_snapshot
 from jobs.queue import actions, erasure, resubmission
 from jobs.templatetags.words import when
 from jobs.wording import size
-from jobs.zips import contents, packing
 from stories.errors import StoriesError
 
 
@@ -115,8 +113,10 @@ def item_retry(request: HttpRequest, item_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Extend the expiry of the job's files, and say until when; then redirect to the job."""
-    extension = lifetime.extend(_owned_job(request, job_id))
+    """Extend the expiry of the job's files by `hours`, else by one lifetime, and say until when;
+    then redirect to the job."""
+    by = keeping.asked_hours(request.POST.get("hours", ""))
+    extension = lifetime.extend(_owned_job(request, job_id), by)
     if extension is None:
         messages.info(request, _("There are no files here to keep any longer."))
     else:
@@ -127,42 +127,6 @@ def job_extend(request: HttpRequest, job_id: UUID) -> HttpResponse:
         )
         messages.success(request, format_html(sentence, at=when(extension.until)))
     return redirect("job", job_id)
-
-
-# --- its ZIPs -----------------------------------------------------------------------------------
-
-
-@login_required
-@require_POST
-def job_bundle(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """All files of a job as one ZIP: redirects to it when it is packed, else to the job's page."""
-    return _package(request, _owned_job(request, job_id))
-
-
-@login_required
-@require_POST
-def selection(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The files of the chosen stories as one ZIP, or the file itself where it is a single one."""
-    job = _owned_job(request, job_id)
-    files = contents.files_of_stories(job, request.POST.getlist("story"))
-    if len(files) == 1:
-        return redirect("file", files[0].pk, files[0].name)
-    return _package(request, job, [file.pk for file in files])
-
-
-def _package(request: HttpRequest, job: Job, chosen: Sequence[UUID] | None = None) -> HttpResponse:
-    """Ask for a ZIP. chosen: artifact ids; None for every file of the job."""
-    package: Package | None = None
-
-    def act() -> None:
-        nonlocal package
-        if chosen is not None and not chosen:
-            raise NothingToPack
-        package = packing.request(job, chosen or ())
-
-    to_job = _act(request, job.pk, act)
-    file = package.artifact if package else None
-    return redirect("file", file.pk, file.name) if file else to_job
 
 
 # --- fetching again -----------------------------------------------------------------------------

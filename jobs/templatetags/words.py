@@ -66,19 +66,20 @@ def _time(moment: datetime, *, near: bool) -> str:
 
 
 @register.simple_tag
-def clock(moment: datetime | None, *, ahead: str, past: str, at: str) -> SafeString:
+def clock(moment: datetime | None, *, ahead: str, past: str, at: str, kind: str = "") -> SafeString:
     """A clock that a script lets tick.
 
     ahead: words with {} for the time left; past: once it is over; at: words with {} for the
-    absolute time, shown without a script.
+    absolute time, shown without a script. kind: `tiktok` turns amber and red as the ring does.
     """
     if moment is None:
         return SafeString("")
     if moment <= timezone.now():
         return format_html('<time datetime="{}">{}</time>', iso(moment), past)
     return format_html(
-        '<time datetime="{}" data-clock data-ahead="{}" data-past="{}">{}</time>',
+        '<time datetime="{}" data-clock{} data-ahead="{}" data-past="{}">{}</time>',
         iso(moment),
+        format_html('="{}"', kind) if kind else "",
         ahead,
         past,
         at.replace("{}", absolute(moment)),

@@ -421,6 +421,68 @@ def one_long(owner: User) -> Job:
     return job
 
 
+def one_video(owner: User) -> Job:
+    """The commonest job: one account, one video."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
+    add_story(item, StoryKind.VIDEO, hours_ago=20, caption="first light over the bay")
+    return job
+
+
+def one_photo(owner: User) -> Job:
+    """One photo, which leaves TikTok within the hour."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(job, "harbour.watch", "", ItemState.DONE)
+    add_story(item, StoryKind.PHOTO, hours_ago=23.3)
+    return job
+
+
+def two(owner: User) -> Job:
+    """Two stories side by side: a carousel of which a part is missing, and a video."""
+    job = _job(owner, settled_at=timezone.now())
+    item = _item(
+        job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
+    )
+    add_story(
+        item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
+        error_code="media_unavailable",
+    )  # fmt: skip
+    add_story(item, StoryKind.VIDEO, hours_ago=5, caption="the second of two")
+    return job
+
+
+NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ida", "Jon", "Kim", "Lea")
+
+
+def sheet(owner: User) -> Job:
+    """Forty accounts of a few stories each, most of them done: what a team pastes."""
+    job = _job(owner, note="Autumn campaign, second week")
+    for number in range(40):
+        first = NAMES[number % len(NAMES)]
+        name = f"{first.lower()}.{'films' if number < 20 else 'daily'}"
+        state = ItemState.RUNNING if number in {30, 31} else ItemState.DONE
+        if number == 7:
+            _item(job, name, f"{first} Lind", ItemState.FAILED, error_code="upstream_down")
+            continue
+        if number in {12, 21}:
+            _item(job, name, f"{first} Lind", ItemState.EMPTY)
+            continue
+        if number > 36:
+            factories.make_item(job, name=name)
+            continue
+        item = _item(job, name, f"{first} Lind" if number % 4 else "", state)
+        for place in range(8 if number == 3 else 1 + number % 4):
+            late = state == ItemState.RUNNING and place
+            add_story(
+                item,
+                StoryKind.PHOTO,
+                hours_ago=(number * 0.63 + place * 1.7) % 23.8,
+                have=0 if late else 1,
+                state=ItemState.QUEUED if late else ItemState.DONE,
+            )
+    return job
+
+
 SCENES: dict[str, Callable[[User], Job]] = {
     "done": done,
     "many": many,
@@ -443,4 +505,8 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "crowd": crowd,
     "folded": folded,
     "one-long": one_long,
+    "one-video": one_video,
+    "one-photo": one_photo,
+    "two": two,
+    "sheet": sheet,
 }

@@ -45,7 +45,9 @@
   const LAST_S = 5 * 60;
   // A story's last day, and where its ring turns amber and red; the same as in templatetags/rings.py.
   const DAY_S = 24 * 3600;
-  const RING_S = { gone: 0, last: 3600, soon: 6 * 3600, fresh: Infinity };
+  const RING_S = { last: 3600, soon: 6 * 3600, fresh: Infinity };
+  const stateOf = (seconds) =>
+    seconds > 0 ? Object.keys(RING_S).find((name) => seconds < RING_S[name]) : "gone";
 
   const unit = (name) => {
     const format = new Intl.NumberFormat(language, {
@@ -91,14 +93,17 @@
         set(node, node.dataset.past);
       } else {
         set(node, node.dataset.ahead.replace("{}", left(seconds)));
-        node.classList.toggle("soon", seconds < SOON_S);
-        node.classList.toggle("last", seconds < LAST_S);
+        const [soon, last] = node.dataset.clock ? [RING_S.soon, RING_S.last] : [SOON_S, LAST_S];
+        node.classList.toggle("soon", seconds < soon);
+        node.classList.toggle("last", seconds < last);
+        const badge = node.closest(".leaves");
+        if (badge) badge.className = `badge leaves ${stateOf(seconds)}`;
       }
       node.title = styles["day-time"].format(moment);
     }
     for (const ring of document.querySelectorAll("svg[data-ring-until]")) {
       const seconds = Math.max(0, (new Date(ring.dataset.ringUntil) - now) / 1000);
-      const state = seconds ? Object.keys(RING_S).find((name) => seconds < RING_S[name]) : "gone";
+      const state = stateOf(seconds);
       const arc = `${Math.min(100, Math.ceil((100 * seconds) / DAY_S))} 100`;
       const circle = ring.lastElementChild;
       if (circle.getAttribute("stroke-dasharray") !== arc) circle.setAttribute("stroke-dasharray", arc);

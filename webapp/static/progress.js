@@ -37,7 +37,8 @@
 
   const attributes = (from, to) => {
     for (const { name } of [...from.attributes]) {
-      const own = name === "open" && from.nodeName === "DETAILS";
+      const own =
+        (name === "open" && from.nodeName === "DETAILS") || (name === "style" && from.popover);
       if (!to.hasAttribute(name) && !own) from.removeAttribute(name);
     }
     for (const { name, value } of to.attributes) {
@@ -245,6 +246,19 @@
     else location.assign(fold.href); // as without a script: a page says best what is wrong
   });
 
+  // And back to its row: what is not asked for any more is not shown.
+  root.addEventListener("click", (event) => {
+    const less = event.target.closest("[data-unfold]");
+    if (!less || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    const line = less.closest(".line");
+    line.removeAttribute("data-all");
+    line.removeAttribute("data-tag");
+    const { id } = line;
+    answer().then(() => document.querySelector(`#${id} [data-fold]`)?.focus());
+    ask();
+  });
+
   // A link to a story that is not shown: the server knows its line.
   const seek = async () => {
     const [, story] = location.hash.match(/^#story-([\da-f-]{36})$/) || [];
@@ -293,6 +307,7 @@
   });
 
   window.storykeep.unfold = unfold;
+  window.storykeep.refresh = () => ask();
 
   count();
   seek();

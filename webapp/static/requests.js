@@ -22,7 +22,7 @@
 
   // Resolves always: {outcome, answer, body, wait_ms}. `signal` ends it from outside, as "offline";
   // `heard` is told of every piece. A page where a file was wanted is somebody's sign-in page.
-  const ask = async (url, { headers = {}, cache = "default", signal, heard, page = false } = {}) => {
+  const ask = async (url, { method = "GET", body, headers = {}, cache = "default", signal, heard, page = false } = {}) => {
     const stop = new AbortController();
     const end = () => stop.abort();
     let timer = 0;
@@ -37,6 +37,8 @@
     patience();
     try {
       const answer = await fetch(url, {
+        method,
+        body,
         headers,
         cache,
         credentials: "same-origin",

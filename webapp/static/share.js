@@ -333,30 +333,38 @@
   };
 
   const SIGHTS = "a[data-view][data-share]";
+  const marked = () => [...document.querySelectorAll(".pick:checked")];
+  // By what the button stands for: of these tiles, else of what the server knows of.
   const chosen = {
-    job: () => document.querySelectorAll(`#job ${SIGHTS}`),
+    job: () => !document.querySelector("#job [data-fold]") && document.querySelectorAll(`#job ${SIGHTS}`),
+    line: () => null,
     selected: () =>
-      [...document.querySelectorAll(".tile")]
-        .filter((tile) => tile.querySelector(".pick:checked"))
-        .flatMap((tile) => [...tile.querySelectorAll(SIGHTS)]),
+      !marked().some(({ name }) => name === "line") &&
+      marked().flatMap((box) => [...box.closest(".tile").querySelectorAll(SIGHTS)]),
     tile: (button) => button.closest(".tile").querySelectorAll(SIGHTS),
     one: (button) => [button],
   };
+  // Whether a file is meant, by its story and its line.
+  const meant = {
+    job: () => () => true,
+    line: (button) => (_, line) => line === Number(button.closest(".line").dataset.line),
+    selected: () => {
+      const of = (wanted) => new Set(marked().filter(({ name }) => name === wanted).map(({ value }) => value));
+      const [stories, lines] = [of("story"), of("line")];
+      return (story, line) => stories.has(story) || lines.has(String(line));
+    },
+  };
 
-  // Of a job with lines that show a part of their stories, the server knows all files.
-  const openJob = async () => {
-    const { media } = document.getElementById("job").dataset;
-    if (!document.querySelector("#job [data-fold]")) {
-      open(wants(chosen.job()));
-      return;
-    }
-    const came = await ask(media);
+  // Of lines that show a part of their stories, or none, the server knows all files.
+  const openKnown = async (isMeant) => {
+    const came = await ask(document.getElementById("job").dataset.media);
     if (came.outcome !== "ok") {
       location.reload(); // a page says best what is wrong
       return;
     }
     const { files: all } = JSON.parse(await new Blob(came.body).text());
-    open(all.map(([url, bytes]) => ({ url, bytes })));
+    const mine = all.filter(([, , story, line]) => isMeant(story, line));
+    open([...new Map(mine.map(([url, bytes]) => [url, { url, bytes }])).values()]);
   };
 
   document.addEventListener(
@@ -364,8 +372,10 @@
     (event) => {
       const button = event.target.closest("[data-share-of]");
       if (button) {
-        if (button.dataset.shareOf === "job") openJob();
-        else open(wants(chosen[button.dataset.shareOf](button)));
+        const { shareOf } = button.dataset;
+        const nodes = chosen[shareOf](button);
+        if (nodes) open(wants(nodes));
+        else openKnown(meant[shareOf](button));
         return;
       }
       // In an installed app on iOS a download is a dead end without a way back.

@@ -128,7 +128,7 @@ def test_a_zip_of_a_part_is_not_called_everything(client: Client, alice: User) -
     job = short(alice, {"private": 1}, "private_post")
     make_artifact(job.items.get().stories.get(), position=2)
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "ZIP of 2 files ·" in page
+    assert 'Save 2<span class="visually-hidden"> files</span>' in page
     assert "everything" not in page
 
 

@@ -182,11 +182,3 @@ def test_a_story_that_leaves_tiktok_is_another_tile(client: Client, job: Job) ->
     html = poll(client, job, *held)
     assert len(same(html)) == 2
     assert "Gone from TikTok" in html
-
-
-@pytest.mark.parametrize(
-    ("text", "positions"),
-    [("", set()), ("7", {7}), ("2,7,2", {2, 7}), ("x,-1,3,²", {3}), ("1," * 9999, {1})],
-)
-def test_positions_of_lines_are_numbers(text: str, positions: set[int]) -> None:
-    assert rendering.positions(text) == positions

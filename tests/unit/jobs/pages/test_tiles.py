@@ -61,7 +61,7 @@ def test_what_was_done_to_a_file_is_said_beside_its_downloads(client: Client, al
     (tile,) = page_of(job).lines[0].tiles
     assert (tile.labels, tile.notes) == (("hevc",), ("joined", "retagged"))
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    more = page[page.index('<details id="more-') :].partition("</details>")[0]
+    more = page[page.index('<div class="pop" id="more-') :].partition("</div>")[0]
     for words in ("Picture and sound joined", "Made readable for phones"):
         assert words in more
         assert page.count(words) == 1

@@ -142,13 +142,16 @@ def test_the_button_says_until_when_files_would_be_kept(
 ) -> None:
     set_env(artifact_ttl=timedelta(hours=2), artifact_ttl_max=timedelta(hours=5))
     job = saved(alice)
-    until = Artifact.objects.get().expires_at + timedelta(hours=2)
-    assert f"Keep until {when(until, 'near')}" in shown(client.get(f"/jobs/{job.pk}/"))
-    for _ in range(2):
-        client.post(f"/jobs/{job.pk}/extend/")
+    first = Artifact.objects.get().expires_at
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "Keep until" not in page
-    assert "as long as this instance keeps them" in page
+    assert f"Keep 2 h longer (until {when(first + timedelta(hours=2), 'near')})" in page
+    assert f"Keep as long as possible (until {when(first + timedelta(hours=3), 'near')})" in page
+    client.post(f"/jobs/{job.pk}/extend/", {"hours": "24"})
+    short = first + timedelta(hours=3) - Artifact.objects.get().expires_at
+    assert abs(short) < timedelta(seconds=1)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Keep" not in page.replace("Storykeep", "")
+    assert "Files stay as long as this instance allows." in page
     # One that was saved later may still be kept longer.
     later = timedelta(hours=1)
     make_artifact(
@@ -156,7 +159,18 @@ def test_the_button_says_until_when_files_would_be_kept(
         created_at=timezone.now() + later,
         expires_at=Artifact.objects.get().expires_at,
     )
-    assert "Keep longer" in shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Keep as long as possible<" in shown(client.get(f"/jobs/{job.pk}/"))
+
+
+@pytest.mark.parametrize("hours", ["", "3", "-2", "nonsense", "²"])
+def test_what_is_no_choice_is_one_lifetime(
+    client: Client, alice: User, set_env: Callable[..., object], hours: str
+) -> None:
+    set_env(artifact_ttl=timedelta(hours=3), artifact_ttl_max=timedelta(hours=30))
+    job = saved(alice)
+    first = Artifact.objects.get().expires_at
+    client.post(f"/jobs/{job.pk}/extend/", {"hours": hours})
+    assert Artifact.objects.get().expires_at == first + timedelta(hours=3)
 
 
 def test_deleting_asks_first_and_says_what_went(client: Client, alice: User) -> None:
@@ -200,8 +214,9 @@ def test_forget_asks_first(client: Client, alice: User) -> None:
 
 def test_a_bundle_is_packed_then_taken(client: Client, alice: User) -> None:
     job = saved(alice)
-    assert client.post(f"/jobs/{job.pk}/bundle/")["Location"] == f"/jobs/{job.pk}/"
+    response = client.post(f"/jobs/{job.pk}/bundle/")
     package = Package.objects.get()
+    assert response["Location"] == f"/jobs/{job.pk}/zips/{package.pk}/"
     zipped = make_artifact(job=job)
     package.state, package.artifact = PackageState.DONE, zipped
     package.save()
@@ -244,8 +259,9 @@ def test_several_are(client: Client, alice: User) -> None:
     other = make_artifact(make_story(job.items.get()))
     chosen = [str(story.pk) for story in Story.objects.all()]
     response = client.post(f"/jobs/{job.pk}/selection/", {"story": [*chosen, "nonsense"]})
-    assert response["Location"] == f"/jobs/{job.pk}/"
-    assert str(other.pk) in Package.objects.get().selection
+    package = Package.objects.get()
+    assert response["Location"] == f"/jobs/{job.pk}/zips/{package.pk}/"
+    assert str(other.pk) in package.selection
 
 
 def test_nothing_selected_is_said(client: Client, alice: User) -> None:

@@ -1,0 +1,73 @@
+"""The one Save button: what it does in every state of a job."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role
+from jobs.pages.saving import offer_of
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.pages.pages import page_of, saved
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job(alice: User) -> Job:
+    """Two photos of 1000 bytes."""
+    job = saved(alice)
+    Artifact.objects.update(size_bytes=1000)
+    make_artifact(make_story(job.items.get()), size_bytes=1000)
+    return job
+
+
+def kind(job: Job) -> str:
+    """What the button does."""
+    offer = offer_of(page_of(job))
+    return offer.kind if offer else ""
+
+
+def test_several_files_are_packed(job: Job) -> None:
+    offer = offer_of(page_of(job))
+    assert offer
+    assert (offer.kind, offer.files, offer.size_bytes, offer.single) == ("pack", 2, 2000, None)
+
+
+def test_a_zip_that_is_ready_is_taken_at_once(job: Job, alice: User) -> None:
+    package = Package.objects.create(job=job, owner=alice)
+    Job.objects.update(bundle=package)
+    assert kind(job) == "packing"
+    zipped = make_artifact(job=job, role=Role.BUNDLE, size_bytes=2500)
+    Package.objects.update(state=PackageState.DONE, artifact=zipped)
+    offer = offer_of(page_of(job))
+    assert offer
+    assert (offer.kind, offer.size_bytes) == ("file", 2500)
+    assert offer.address == f"/files/{zipped.pk}/{zipped.name}"
+
+
+def test_one_file_is_itself(alice: User) -> None:
+    job = saved(alice)
+    file = job.artifacts.get()
+    offer = offer_of(page_of(job))
+    assert offer
+    assert offer.kind == "file"
+    assert offer.single
+    assert offer.address == f"/files/{file.pk}/{file.name}"
+
+
+def test_while_lines_are_at_work_it_says_what_is_here(job: Job) -> None:
+    Item.objects.update(state=ItemState.RUNNING)
+    offer = offer_of(page_of(job))
+    assert offer
+    assert (offer.kind, offer.files, offer.address) == ("later", 2, "")
+
+
+def test_there_is_none_where_there_is_nothing(job: Job, alice: User) -> None:
+    Artifact.objects.update(removed_at=timezone.now())
+    assert kind(job) == ""
+    failed = make_job(alice, settled_at=timezone.now())
+    make_item(failed, state=ItemState.FAILED, error_code="upstream_down")
+    assert kind(failed) == ""
