@@ -160,10 +160,7 @@ def _thumb(story: StoryView, item: ItemView, now: datetime) -> Thumb:
 
 
 def _percent(item: ItemView) -> int | None:
-    if item.state != ItemState.RUNNING:
-        return None
-    progress = item.progress
-    return 100 * progress.files_done // progress.files_total if progress.files_total else 0
+    return int(100 * item.progress.share) if item.state == ItemState.RUNNING else None
 
 
 def _gone_again(item: ItemView, now: datetime) -> Iterable[bool]:

@@ -54,7 +54,6 @@ def test_the_rest_of_a_line_comes_on_demand_and_disturbs_nothing(
     tiles(page, SHOWN)
     assert not faults(page)
     page.locator(".pick").first.check()
-    page.locator("details summary").nth(1).click()
     page.evaluate("window.kept = [...document.querySelectorAll('.tile')]")
     with page.expect_request(re.compile(r"/progress/\?all=1$")) as asked:
         page.get_by_role("link", name=f"Show all {ALL}").click()
@@ -65,7 +64,6 @@ def test_the_rest_of_a_line_comes_on_demand_and_disturbs_nothing(
     assert page.evaluate("window.kept.every((tile) => tile.isConnected)")
     expect(page.locator(".tile").nth(SHOWN)).to_be_focused()
     expect(page.locator(".pick:checked")).to_have_count(1)
-    expect(page.locator("details[open]")).to_have_count(1)
     expect(page.locator("[data-fold]")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -111,7 +109,7 @@ def test_without_a_script_the_rest_is_a_page(visit: Open, busy: str) -> None:
     tiles(page, ALL)
     assert "?all=1#line-" in page.url
     page.locator(".pick").last.check()
-    expect(page.get_by_role("button", name="Download selected")).to_be_visible()
+    expect(page.get_by_role("button", name="Save selected")).to_be_visible()
 
 
 def test_a_poll_leaves_alone_what_has_not_changed(visit: Open) -> None:
@@ -126,12 +124,12 @@ def test_a_poll_leaves_alone_what_has_not_changed(visit: Open) -> None:
             window.touched += all.filter(({target}) => !target.closest("time")).length;
         }).observe(line, {childList: true, subtree: true, attributes: true});"""
     )
-    page.locator("details summary").first.click()
+    page.locator(".tile .more").first.click()
     page.locator("a.frame").first.focus()
     page.evaluate("window.touched = 0; window.said.length = 0")
     settle(page)
     expect(page.locator("a.frame:focus")).to_have_count(1)
-    expect(page.locator("details[open]")).to_have_count(1)
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
     identity = page.evaluate("window.line.id")
     said = page.evaluate("window.said")
     assert said

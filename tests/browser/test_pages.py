@@ -132,7 +132,7 @@ def test_a_finger_meets_what_it_aims_at(visit: Open, finished: str) -> None:
     for place in ("/", "/history/", "/account/", finished):
         page.goto(place)
         assert page.evaluate(small, ours) == [], place
-    assert page.get_by_role("button", name="Look again").is_visible()
+    assert page.get_by_role("button", name="Check again").is_visible()
     theirs = "#header a, #header button, #content :is(input, select):not([type=checkbox]), .button"
     for place in ("/admin/operations/", "/admin/jobs/job/", "/admin/auth/user/1/change/"):
         page.goto(place)
@@ -230,14 +230,14 @@ def test_the_poll_swaps_gently_and_stops(visit: Open) -> None:
     page.locator("a.frame img").first.wait_for(timeout=60_000)
     # What someone is doing must survive the next swaps.
     page.locator(".pick").first.check()
-    page.locator("details summary").first.click()
+    page.locator(".tile .more").first.click()
     page.locator("a.frame").first.focus()
     page.evaluate("window.kept = document.querySelector('a.frame img')")
     settle(page)
     expect(page.locator(".tile")).to_have_count(4)
     expect(page.locator("a.frame").first).to_be_focused()
     expect(page.locator(".pick:checked")).to_have_count(1)
-    expect(page.locator("details[open]")).to_have_count(1)
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
     assert page.evaluate("window.kept.isConnected")
     assert 200 in polls.seen
     said = len(polls.seen)

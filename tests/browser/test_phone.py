@@ -181,8 +181,8 @@ def test_the_installed_app_has_no_dead_ends(visit: Open) -> None:
     paste(page, "@harbour.bakery")
     settle(page)
     expect(page.get_by_role("button", name="Save to Photos").first).to_be_visible()
-    page.locator(".tile").filter(has=page.locator(".badge", has_text="4")).locator(
-        "summary"
+    page.locator(".tile").filter(has=page.locator(".badge.kind", has_text="4")).locator(
+        ".more"
     ).first.tap()
     page.get_by_role("link", name=re.compile("Download ZIP")).first.tap()
     page.locator("[data-go]").tap()

@@ -184,7 +184,8 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
             new MutationObserver(hear).observe(list, {childList: true});
         });"""
     )
-    page.get_by_role("button", name="Keep until").click()
+    page.get_by_role("button", name="Keep longer").click()
+    page.get_by_role("button", name="Keep 2 h longer").click()
     status = page.get_by_role("status").filter(has_text="Files are kept until")
     expect(status).to_be_visible()
     expect(status.locator("time")).not_to_contain_text("UTC")  # the reader's own clock
@@ -256,12 +257,13 @@ def test_a_form_elsewhere_that_could_not_be_sent_leads_back(visit: Open, witness
     address = page.url
     controlled(page)
     page.context.set_offline(True)
-    page.get_by_role("button", name="Keep until").click()
+    page.get_by_role("button", name="Keep longer").click()
+    page.get_by_role("button", name="Keep 2 h longer").click()
     expect(page.get_by_text("This was not sent.")).to_be_visible()
     page.context.set_offline(False)
     page.get_by_role("link", name="Go back").click()
     page.wait_for_url(address)
-    expect(page.get_by_role("button", name="Keep until")).to_be_visible()
+    expect(page.get_by_role("button", name="Keep longer")).to_be_visible()
 
 
 def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:

@@ -347,6 +347,7 @@
   // Whether a file is meant, by its story and its line.
   const meant = {
     job: () => () => true,
+    tile: (button) => (story) => button.closest(".tile").id === `story-${story}`,
     line: (button) => (_, line) => line === Number(button.closest(".line").dataset.line),
     selected: () => {
       const of = (wanted) => new Set(marked().filter(({ name }) => name === wanted).map(({ value }) => value));
@@ -374,7 +375,7 @@
       if (button) {
         const { shareOf } = button.dataset;
         const nodes = chosen[shareOf](button);
-        if (nodes) open(wants(nodes));
+        if (nodes && nodes.length) open(wants(nodes));
         else openKnown(meant[shareOf](button));
         return;
       }

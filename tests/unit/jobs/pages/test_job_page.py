@@ -369,4 +369,4 @@ def test_a_right_to_left_name_turns_nothing_around_it(client: Client, alice: Use
     job = make_job(alice)
     make_item(job, name="nora", author_id="1", author_name="nora", author_nickname="نورا")
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "<title>\u2068نورا\u2069 · Storykeep</title>" in page
+    assert " · \u2068نورا\u2069 · Storykeep</title>" in page
