@@ -13,7 +13,7 @@ from typing import Any, Final
 from benchmarks import accounts, filling, instance, meters
 from benchmarks.clients import Answer, Browser, Script
 
-SHAPES: Final = {1: (1, 1), 40: (4, 10), 140: (20, 7), 500: (20, 25)}
+SHAPES: Final = {1: (1, 1), 40: (4, 10), 120: (40, 3), 140: (20, 7), 500: (20, 25)}
 """Media files of a job → its lines, and the stories of each."""
 WARM_UP: Final = 3
 VIEWS: Final = 5

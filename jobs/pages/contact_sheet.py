@@ -10,8 +10,8 @@ from typing import Final
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.pages.addresses import file_address
+from jobs.pages.packed import packed
 from jobs.pages.presenter import PresentedLine
 from jobs.pages.tiles import Tile, present_tile
 from jobs.queries.job_view import FileView, ItemView, StoryView
@@ -107,17 +107,6 @@ def leaving_first(lines: Sequence[PresentedLine]) -> tuple[PresentedLine, ...]:
         return not ahead, moment.timestamp() if moment is not None and ahead else 0.0
 
     return tuple(sorted(lines, key=rank))
-
-
-def packed(stories: Iterable[StoryView]) -> list[FileView]:
-    """The files a ZIP of these stories would hold: as `jobs.zips.contents` finds them."""
-    unique: dict[tuple[object, ...], FileView] = {}
-    for story in stories:
-        for file in story.present:
-            if file.role in PACKED_ROLES:
-                key = copy_key(story.tiktok_id, file.role, file.position, file.sha256)
-                unique.setdefault(key, file)
-    return list(unique.values())
 
 
 def spoken(story: StoryView, item: ItemView, tile: Tile) -> str:

@@ -12,14 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import state_label
-from jobs.files import lifetime
-from jobs.files.bundles import PACKED_ROLES, copy_key
 from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.pages import summaries
 from jobs.pages.folding import Fold, fold
+from jobs.pages.packed import packed
 from jobs.pages.tiles import Tile, present_tile, removed_at
-from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
+from jobs.queries.job_view import ItemView, Snapshot, StoryView
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
@@ -96,16 +95,6 @@ class PresentedLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExtendOffer:
-    """A button that keeps the files longer.
-
-    until: when the first file would be deleted then; None where only other files would gain.
-    """
-
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
     """Everything the page of a job shows.
 
@@ -125,7 +114,6 @@ class JobPage:
     not for ever.
     retry_label: the button that tries again what a retry may help; "" for none.
     refetch_label: the button that fetches refetchable lines again; "" for none.
-    extend_offer: None when no file can be kept longer.
     next_leaves_at: when the next of its stories leaves TikTok, which changes the page.
     """
 
@@ -153,7 +141,6 @@ class JobPage:
     all_on_tiktok_until: datetime | None
     retry_label: str
     refetch_label: str
-    extend_offer: ExtendOffer | None
     next_leaves_at: datetime | None
 
 
@@ -171,7 +158,7 @@ def present(
     """
     now = now or timezone.now()
     files = job.present
-    zipped = _zipped(job)
+    zipped = packed(job.stories)
     among = len(job.items)
     lines = tuple(_present_line(item, now, among=among, opened=opened) for item in job.items)
     many = len(lines) > _FEW_LINES
@@ -207,7 +194,6 @@ def present(
         all_on_tiktok_until=min(leaving, default=None) if all_on_tiktok else None,
         retry_label=_retry_label(job),
         refetch_label=_refetch_label(job, now),
-        extend_offer=_extend_offer(files),
         next_leaves_at=min(leaving, default=None),
     )
 
@@ -280,17 +266,6 @@ def names_of(items: Sequence[ItemView]) -> str:
     }
 
 
-def _zipped(job: Snapshot) -> list[FileView]:
-    """The files a ZIP of the job would hold: what `jobs.zips.contents.package_files` finds."""
-    unique: dict[tuple[object, ...], FileView] = {}
-    for story in job.stories:
-        for file in story.present:
-            if file.role in PACKED_ROLES:
-                key = copy_key(story.tiktok_id, file.role, file.position, file.sha256)
-                unique.setdefault(key, file)
-    return list(unique.values())
-
-
 def _retry_label(job: Snapshot) -> str:
     items = [item for item in job.items if item.retryable]
     if not items:
@@ -338,14 +313,6 @@ def is_refetchable(item: ItemView, now: datetime) -> bool:
         present=any(file.present for file in media),
         on_tiktok=any(story.is_on_tiktok(now) for story in item.stories),
     )
-
-
-def _extend_offer(files: Sequence[FileView]) -> ExtendOffer | None:
-    before = [file.expires_at for file in files]
-    after = [lifetime.extended(file.expires_at, file.created_at) for file in files]
-    if before == after:
-        return None
-    return ExtendOffer(until=min(after) if min(after) > min(before) else None)
 
 
 # --- a line -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobs.pages.addresses import file_address
-from jobs.pages.contact_sheet import packed
+from jobs.pages.packed import packed
 from jobs.pages.presenter import JobPage
 from jobs.queries.job_view import FileView
 

@@ -62,3 +62,12 @@ def test_a_cost_that_was_broken_off_is_marked(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "20,000" in said
     assert "> 10000.0 / 3" in said
+
+
+def test_looking_at_forty_accounts_has_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    fine = {"cpu_ms": 20.0, "wire_bytes": 25_000}
+    page = {"view": fine, "changed": fine | {"wire_bytes": 30_001}, "unchanged": fine}
+    report.polls({"120": {"page": page, "api": page}})
+    said = capsys.readouterr().out
+    assert "forty accounts, view: 150 ms / 60 kB held" in said
+    assert "forty accounts, changed: 150 ms / 30 kB MISSED" in said
