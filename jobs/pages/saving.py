@@ -16,13 +16,13 @@ class SaveOffer:
     """What Save does.
 
     kind: `file`, a file is there, to be taken at `address`; `packing`, its ZIP is being packed;
-    `pack`, it has to be packed first; `later`, lines are at work still.
+    `pack`, it has to be packed first.
 
-    files, size_bytes: what would be saved; so far, for `later`. single: a file that is alone, never
+    files, size_bytes: what would be saved. single: a file that is alone, never
     wrapped in a ZIP.
     """
 
-    kind: Literal["file", "packing", "pack", "later"]
+    kind: Literal["file", "packing", "pack"]
     files: int
     size_bytes: int
     address: str
@@ -30,21 +30,21 @@ class SaveOffer:
 
 
 def offer_of(page: JobPage) -> SaveOffer | None:
-    """The button of a job's page; None where nothing is here and nothing will come."""
+    """The button of a job's page; None while lines are at work, and where nothing is here.
+
+    The head says what is here meanwhile, and each line has a button of its own.
+    """
     job = page.job
     files = packed(job.stories)
-    if not files and page.idle:
+    if not files or not page.idle:
         return None
     single = files[0] if len(files) == 1 else None
     ready = single or job.bundle
-    kind: Literal["file", "packing", "pack", "later"] = "later"
-    if page.idle:
-        kind = "file" if ready else "packing" if job.packing else "pack"
-    known = ready if ready and kind == "file" else None
+    size_bytes = ready.size_bytes if ready else sum(file.size_bytes for file in files)
     return SaveOffer(
-        kind=kind,
+        kind="file" if ready else "packing" if job.packing else "pack",
         files=len(files),
-        size_bytes=known.size_bytes if known else sum(file.size_bytes for file in files),
-        address=file_address(known) if known else "",
+        size_bytes=size_bytes,
+        address=file_address(ready) if ready else "",
         single=single,
     )

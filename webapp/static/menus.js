@@ -15,8 +15,8 @@
     const { width, height } = pop.getBoundingClientRect();
     const room = innerHeight - by.bottom - GAP;
     const top = room >= height || by.top < height ? by.bottom + GAP : by.top - GAP - height;
-    const rtl = document.documentElement.dir === "rtl";
-    const left = rtl ? by.left : by.right - width;
+    // It grows to where there is more room.
+    const left = by.left + by.right < innerWidth ? by.left : by.right - width;
     Object.assign(pop.style, {
       margin: "0",
       insetBlockStart: `${Math.max(GAP, Math.min(top, innerHeight - height - GAP))}px`,
@@ -26,12 +26,13 @@
     });
   };
 
+  // Before it opens: the end of a movement may be told before "toggle" is.
+  document.addEventListener("beforetoggle", () => { opened = scrollY; }, true);
   document.addEventListener(
     "toggle",
     (event) => {
       const pop = event.target;
       if (!pop.matches?.(".pop[popover]")) return;
-      opened = scrollY;
       if (event.newState === "open") place(pop);
       else pop.removeAttribute("style");
     },

@@ -58,11 +58,9 @@ def test_one_file_is_itself(alice: User) -> None:
     assert offer.address == f"/files/{file.pk}/{file.name}"
 
 
-def test_while_lines_are_at_work_it_says_what_is_here(job: Job) -> None:
+def test_while_lines_are_at_work_there_is_none(job: Job) -> None:
     Item.objects.update(state=ItemState.RUNNING)
-    offer = offer_of(page_of(job))
-    assert offer
-    assert (offer.kind, offer.files, offer.address) == ("later", 2, "")
+    assert kind(job) == ""
 
 
 def test_there_is_none_where_there_is_nothing(job: Job, alice: User) -> None:
