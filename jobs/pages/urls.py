@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import avatars, downloads, help_page, history, home, job, packages, views
+from jobs.pages import avatars, downloads, help_page, history, home, job, packages, viewer, views
 
 urlpatterns = [
     path("", home.home, name="home"),
