@@ -11,6 +11,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", job.job, name="job"),
     path("jobs/<uuid:job_id>/progress/", job.job_fragment, name="job_fragment"),
     path("jobs/<uuid:job_id>/media.json", job.job_media, name="job_media"),
+    path("jobs/<uuid:job_id>/viewer.json", viewer.job_viewer, name="job_viewer"),
     path("jobs/<uuid:job_id>/code.svg", views.job_code, name="job_code"),
     path("jobs/<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/retry/", views.job_retry, name="job_retry"),
