@@ -18,9 +18,10 @@ from django.views.decorators.http import require_safe
 
 from jobs.models import StoryKind
 from jobs.pages.facts import facts_of
-from jobs.pages.rendering import Reader, positions
+from jobs.pages.rendering import Reader
 from jobs.pages.responses import uncached
 from jobs.pages.tiles import NOTES, WARNINGS, DownloadLink, Tile, ViewerItem, present_tile
+from jobs.pages.wish import positions
 from jobs.queries import fingerprint
 from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
 from jobs.queries.snapshot import load_snapshot
