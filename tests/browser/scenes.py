@@ -94,7 +94,7 @@ def _add_files(story: Story, place: int, name: str, label: str) -> None:
     )
 
 
-def _item(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) -> Item:
+def make_line(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) -> Item:
     item = factories.make_item(
         job,
         name=name,
@@ -109,14 +109,14 @@ def _item(job: Job, name: str, nickname: str, state: ItemState, **facts: Any) ->
     return item
 
 
-def _job(owner: User, note: str = "", **facts: Any) -> Job:
+def make_job(owner: User, note: str = "", **facts: Any) -> Job:
     return factories.make_job(owner, note=note, **facts)
 
 
 def done(owner: User) -> Job:
     """One account, everything saved: videos, photos, a carousel."""
-    job = _job(owner, note="Autumn campaign, second week", settled_at=timezone.now())
-    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
+    job = make_job(owner, note="Autumn campaign, second week", settled_at=timezone.now())
+    item = make_line(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
     add_story(item, StoryKind.VIDEO, hours_ago=21.5, caption="first light over the bay")
     add_story(item, StoryKind.PHOTO, hours_ago=17)
     add_story(item, StoryKind.CAROUSEL, hours_ago=9, count=6, caption="six from the market")
@@ -127,11 +127,11 @@ def done(owner: User) -> Job:
 
 def many(owner: User) -> Job:
     """Several lines, each with a verdict of its own."""
-    job = _job(owner, settled_at=timezone.now())
-    first = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
+    job = make_job(owner, settled_at=timezone.now())
+    first = make_line(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
     add_story(first, StoryKind.VIDEO, hours_ago=20, caption="first light")
     add_story(first, StoryKind.PHOTO, hours_ago=3)
-    short = _item(
+    short = make_line(
         job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
     )
     add_story(
@@ -140,7 +140,7 @@ def many(owner: User) -> Job:
     )  # fmt: skip
     only = add_story(short, StoryKind.VIDEO, hours_ago=2)
     only.artifacts.filter(role=Role.MEDIA).update(labels=["hevc", "watermarked"])
-    _item(job, "quiet.one", "Quiet One", ItemState.EMPTY)
+    make_line(job, "quiet.one", "Quiet One", ItemState.EMPTY)
     factories.make_item(
         job, name="nobody.here", state=ItemState.FAILED, error_code="no_such_account"
     )
@@ -158,8 +158,8 @@ def many(owner: User) -> Job:
 
 def running(owner: User) -> Job:
     """Half way: some tiles are here, others on their way, more lines wait."""
-    job = _job(owner)
-    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.RUNNING)
+    job = make_job(owner)
+    item = make_line(job, "nora.films", "Nora Lindqvist", ItemState.RUNNING)
     add_story(item, StoryKind.VIDEO, hours_ago=21)
     add_story(item, StoryKind.PHOTO, hours_ago=12)
     for hours in (5.0, 3.0):
@@ -171,14 +171,14 @@ def running(owner: User) -> Job:
 
 def queued(owner: User) -> Job:
     """Nothing has begun."""
-    job = _job(owner)
+    job = make_job(owner)
     factories.make_item(job, name="nora.films")
     return job
 
 
 def refused(owner: User) -> Job:
     """TikTok turns the server away; the lines wait."""
-    job = _job(owner)
+    job = make_job(owner)
     until = timezone.now() + timedelta(minutes=14)
     for name in ("nora.films", "market.street"):
         factories.make_item(job, name=name, not_before=until, error_code="refused")
@@ -187,8 +187,8 @@ def refused(owner: User) -> Job:
 
 def partial(owner: User) -> Job:
     """One account; the third photo did not arrive."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(
+    job = make_job(owner, settled_at=timezone.now())
+    item = make_line(
         job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
     )
     add_story(
@@ -208,8 +208,8 @@ def partial(owner: User) -> Job:
 
 def left_out(owner: User) -> Job:
     """One account whose list names and counts more than it hands over."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(
+    job = make_job(owner, settled_at=timezone.now())
+    item = make_line(
         job,
         "market.street",
         "Market Street",
@@ -224,14 +224,14 @@ def left_out(owner: User) -> Job:
 
 def left_out_lines(owner: User) -> Job:
     """Several accounts, of which more or less was left out, for one reason or for many."""
-    job = _job(owner)
+    job = make_job(owner)
     state = ItemState.PARTIAL
     reasons = {"held_back": 12, "age_restricted": 1, "private": 2, "unreadable": 1, "foreign": 3}
-    item = _item(
+    item = make_line(
         job, "nora.films", "Nora Lindqvist", state, error_code="upstream_down", left_out=reasons
     )
     add_story(item, StoryKind.CAROUSEL, hours_ago=6, count=4)
-    item = _item(
+    item = make_line(
         job,
         "harbour.watch",
         "Harbour Watch",
@@ -243,11 +243,11 @@ def left_out_lines(owner: User) -> Job:
         item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=state,
         error_code="media_unavailable",
     )  # fmt: skip
-    _item(
+    make_line(
         job, "after.dark", "After Dark", ItemState.FAILED, error_code="age_restricted",
         left_out={"age_restricted": 3},
     )  # fmt: skip
-    item = _item(
+    item = make_line(
         job, "slow.list", "Slow List", ItemState.QUEUED, error_code="upstream_down",
         left_out={"broken_off": 1}, not_before=timezone.now() + timedelta(minutes=1),
     )  # fmt: skip
@@ -257,8 +257,8 @@ def left_out_lines(owner: User) -> Job:
 
 def unusual(owner: User) -> Job:
     """Files that differ from what one expects, and an advert that came along with the link."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(job, "market.street", "Market Street", ItemState.DONE)
+    job = make_job(owner, settled_at=timezone.now())
+    item = make_line(job, "market.street", "Market Street", ItemState.DONE)
     labels = (["odd_format"], ["no_sound"], ["hevc", "watermarked"], ["joined", "retagged"])
     for hours, of_file in enumerate(labels, start=3):
         video = add_story(item, StoryKind.VIDEO, hours_ago=hours)
@@ -271,7 +271,7 @@ def unusual(owner: User) -> Job:
 
 def advert(owner: User) -> Job:
     """Nothing but an advert."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     _advert(job)
     return job
 
@@ -285,7 +285,7 @@ def _advert(job: Job) -> None:
 
 def failed(owner: User) -> Job:
     """Nothing came."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     factories.make_item(
         job, name="private.person", state=ItemState.FAILED, error_code="private_account"
     )
@@ -295,16 +295,16 @@ def failed(owner: User) -> Job:
 
 def empty(owner: User) -> Job:
     """An answer, not an error."""
-    job = _job(owner, settled_at=timezone.now())
-    _item(job, "quiet.one", "Quiet One", ItemState.EMPTY)
+    job = make_job(owner, settled_at=timezone.now())
+    make_line(job, "quiet.one", "Quiet One", ItemState.EMPTY)
     return job
 
 
 def cancelled(owner: User) -> Job:
     """Stopped half way; what was saved stays."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     stopped: dict[str, Any] = {"state": ItemState.CANCELLED, "error_code": "cancelled"}
-    item = _item(job, "nora.films", "Nora Lindqvist", **stopped)
+    item = make_line(job, "nora.films", "Nora Lindqvist", **stopped)
     add_story(item, StoryKind.VIDEO, hours_ago=20)
     add_story(item, StoryKind.PHOTO, hours_ago=10, have=0, **stopped)
     return job
@@ -312,14 +312,14 @@ def cancelled(owner: User) -> Job:
 
 def cancelled_lines(owner: User) -> Job:
     """Several lines stopped while they were saving: one had a story here, the others none."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     stopped: dict[str, Any] = {"state": ItemState.CANCELLED, "error_code": "cancelled"}
     for name, nickname in (
         ("nora.films", "Nora Lindqvist"),
         ("market.street", "Market Street"),
         ("harbour.watch", ""),
     ):
-        item = _item(job, name, nickname, **stopped)
+        item = make_line(job, name, nickname, **stopped)
         if name == "nora.films":
             add_story(item, StoryKind.VIDEO, hours_ago=20)
         for hours in (9.0, 4.0):
@@ -357,11 +357,13 @@ def packed(owner: User) -> Job:
 
 def long_names(owner: User) -> Job:
     """Everything as long as it gets, and right-to-left text among it."""
-    job = _job(owner, note="Why " * 120, settled_at=timezone.now())
-    item = _item(job, "a_very.long_name_of_24_c", "Nickname-without-any-break-" * 5, ItemState.DONE)
+    job = make_job(owner, note="Why " * 120, settled_at=timezone.now())
+    item = make_line(
+        job, "a_very.long_name_of_24_c", "Nickname-without-any-break-" * 5, ItemState.DONE
+    )
     add_story(item, StoryKind.VIDEO, hours_ago=3, caption="unbreakable" * 40)
     add_story(item, StoryKind.PHOTO, hours_ago=2, caption="صباح الخير من السوق القديم " * 6)
-    other = _item(job, "souq.stories", "حكايات السوق", ItemState.DONE)
+    other = make_line(job, "souq.stories", "حكايات السوق", ItemState.DONE)
     add_story(other, StoryKind.PHOTO, hours_ago=1, caption="مرحبا!")
     factories.make_item(
         job, name="z", line="https://www.example.com/" + "very-long-path/" * 25, target={},
@@ -373,9 +375,9 @@ def long_names(owner: User) -> Job:
 
 def fifty(owner: User) -> Job:
     """As many lines as a job may hold."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     for number in range(50):
-        item = _item(
+        item = make_line(
             job, f"account{number:02}", "", ItemState.DONE if number % 3 else ItemState.EMPTY
         )
         if number % 3 and number < 12:
@@ -385,7 +387,7 @@ def fifty(owner: User) -> Job:
 
 def crowd(owner: User) -> Job:
     """Many lines, most of which failed."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     ends = [("upstream_down", 14), ("no_such_account", 8), ("private_account", 6)]
     for code, many in ends:
         for number in range(many):
@@ -393,7 +395,7 @@ def crowd(owner: User) -> Job:
                 job, name=f"{code[:7]}{number:02}", state=ItemState.FAILED, error_code=code
             )
     for number in range(12):
-        item = _item(
+        item = make_line(
             job, f"account{number:02}", "", ItemState.DONE if number % 3 else ItemState.EMPTY
         )
         if number % 3:
@@ -403,9 +405,9 @@ def crowd(owner: User) -> Job:
 
 def folded(owner: User) -> Job:
     """Many accounts with more stories each than a page shows at once."""
-    job = _job(owner, settled_at=timezone.now())
+    job = make_job(owner, settled_at=timezone.now())
     for number in range(16):
-        item = _item(job, f"account{number:02}", f"Account {number}", ItemState.DONE)
+        item = make_line(job, f"account{number:02}", f"Account {number}", ItemState.DONE)
         for place in range(20):
             have = 1 if place < 6 else 0
             add_story(item, StoryKind.PHOTO, hours_ago=20 - place / 2, have=have)
@@ -414,72 +416,10 @@ def folded(owner: User) -> Job:
 
 def one_long(owner: User) -> Job:
     """One account with more stories than a page shows at once."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(job, "busy.bakery", "Busy Bakery", ItemState.DONE)
+    job = make_job(owner, settled_at=timezone.now())
+    item = make_line(job, "busy.bakery", "Busy Bakery", ItemState.DONE)
     for place in range(66):
         add_story(item, StoryKind.PHOTO, hours_ago=20 - place / 5)
-    return job
-
-
-def one_video(owner: User) -> Job:
-    """The commonest job: one account, one video."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(job, "nora.films", "Nora Lindqvist", ItemState.DONE)
-    add_story(item, StoryKind.VIDEO, hours_ago=20, caption="first light over the bay")
-    return job
-
-
-def one_photo(owner: User) -> Job:
-    """One photo, which leaves TikTok within the hour."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(job, "harbour.watch", "", ItemState.DONE)
-    add_story(item, StoryKind.PHOTO, hours_ago=23.3)
-    return job
-
-
-def two(owner: User) -> Job:
-    """Two stories side by side: a carousel of which a part is missing, and a video."""
-    job = _job(owner, settled_at=timezone.now())
-    item = _item(
-        job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
-    )
-    add_story(
-        item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
-        error_code="media_unavailable",
-    )  # fmt: skip
-    add_story(item, StoryKind.VIDEO, hours_ago=5, caption="the second of two")
-    return job
-
-
-NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ida", "Jon", "Kim", "Lea")
-
-
-def sheet(owner: User) -> Job:
-    """Forty accounts of a few stories each, most of them done: what a team pastes."""
-    job = _job(owner, note="Autumn campaign, second week")
-    for number in range(40):
-        first = NAMES[number % len(NAMES)]
-        name = f"{first.lower()}.{'films' if number < 20 else 'daily'}"
-        state = ItemState.RUNNING if number in {30, 31} else ItemState.DONE
-        if number == 7:
-            _item(job, name, f"{first} Lind", ItemState.FAILED, error_code="upstream_down")
-            continue
-        if number in {12, 21}:
-            _item(job, name, f"{first} Lind", ItemState.EMPTY)
-            continue
-        if number > 36:
-            factories.make_item(job, name=name)
-            continue
-        item = _item(job, name, f"{first} Lind" if number % 4 else "", state)
-        for place in range(8 if number == 3 else 1 + number % 4):
-            late = state == ItemState.RUNNING and place
-            add_story(
-                item,
-                StoryKind.PHOTO,
-                hours_ago=(number * 0.63 + place * 1.7) % 23.8,
-                have=0 if late else 1,
-                state=ItemState.QUEUED if late else ItemState.DONE,
-            )
     return job
 
 
@@ -505,8 +445,4 @@ SCENES: dict[str, Callable[[User], Job]] = {
     "crowd": crowd,
     "folded": folded,
     "one-long": one_long,
-    "one-video": one_video,
-    "one-photo": one_photo,
-    "two": two,
-    "sheet": sheet,
 }

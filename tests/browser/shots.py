@@ -33,7 +33,7 @@ from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from jobs.upstream import breaker  # noqa: E402
 from tests import factories  # noqa: E402
-from tests.browser import account_shots, rare_shots, scenes  # noqa: E402
+from tests.browser import account_shots, job_scenes, rare_shots, scenes  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
@@ -156,7 +156,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
     if shoot("selected", f"/jobs/{jobs['done'].pk}/", full=False):
         for box in page.locator(".pick").all()[:2]:
             box.check()
-        page.locator("details").nth(2).locator("summary").click()
+        page.locator(".tile .more").nth(2).click()
         _take(page, f"selected-{tail}", full=False)
         _take(page, f"selected-full-{tail}")
     shoot("history", "/history/", full=False)
@@ -277,7 +277,8 @@ def main(names: list[str]) -> None:
         settings.STORYKEEP = settings.STORYKEEP.model_copy(update=public)
         settings.ACCOUNT_RATE_LIMITS = False  # these pictures sign in more often than people do
         account_shots.prepare(alice)
-        jobs = {name: make(alice) for name, make in scenes.SCENES.items()}
+        made = scenes.SCENES | job_scenes.SCENES
+        jobs = {name: make(alice) for name, make in made.items()}
         _pretend_to_work()
         rare_shots.prepare()
         for screen, scheme, locale in LOOKS:
