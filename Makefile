@@ -14,7 +14,7 @@ help: ## What can be made
 run: $(VENV)/base.ok ## Start everything: web server, worker and Redis
 	@exec $(BIN)/python manage.py up
 
-demo: $(VENV)/dev.ok ## The same against a make-believe TikTok, without any network
+demo: $(VENV)/base.ok ## The same against a make-believe TikTok, without any network
 	@exec $(BIN)/python -m tests.demo
 
 # The queue and the main path through a browser are what must never break; the rest of what needs
@@ -88,8 +88,8 @@ $(VENV)/pip.ok:
 	@touch $@
 
 $(VENV)/%.ok: requirements/%.lock $(VENV)/pip.ok
-	@echo "Installing requirements/$*.lock (once) ..."
-	@$(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@echo "Installing what requirements/$*.lock names, once ..."
+	@$(BIN)/python requirements/install.py $<
 	@touch $@
 
 .PRECIOUS: $(VENV)/pip.ok

@@ -9,6 +9,7 @@ port answers plain HTTP to steer it from another process:
     POST /fault               {"match": …, "kind": …, "times": …, further options}
     POST /account /video /photo /carousel /expired /short_link   keyword arguments of the method
     POST /pace                {"latency_s": …, "bytes_per_s": …}
+    POST /welcome             {"token": …, "cookie": [name, value], "to": …}, for GET /welcome/TOKEN
     POST /advance             {"seconds": …}               POST /reset   faults and log emptied
 """
 
@@ -31,11 +32,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
-import trustme
 
 from tests.fake_tiktok.accounts import FakeStory
+from tests.fake_tiktok.authority import Authority
 from tests.fake_tiktok.exchange import Response
 from tests.fake_tiktok.site import FakeTikTok
+from tests.fake_tiktok.welcome import Door, Welcome
 
 CHUNK = 256 * 1024
 MAX_HEAD = 64 * 1024
@@ -59,7 +61,8 @@ class FakeProxy:
     port: int = 0
     peak_connections: int = 0
     errors: list[Exception] = field(default_factory=list)
-    _ca: trustme.CA = field(default_factory=trustme.CA)
+    door: Door = field(default_factory=Door)
+    _ca: Authority = field(default_factory=Authority)
     _contexts: dict[str, ssl.SSLContext] = field(default_factory=dict)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -79,7 +82,7 @@ class FakeProxy:
 
     async def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._ca.cert_pem.write_to_path(self.ca_path)
+        self._ca.write_to(self.ca_path)
         self._server = await asyncio.start_server(
             self._connected, "127.0.0.1", self.port, limit=MAX_HEAD, backlog=512
         )
@@ -116,7 +119,7 @@ class FakeProxy:
         if host not in self._contexts:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.set_alpn_protocols(["http/1.1"])
-            self._ca.issue_cert(host).configure_cert(context)
+            self._ca.configure(context, host)
             self._contexts[host] = context
         return self._contexts[host]
 
@@ -291,6 +294,9 @@ class _Connection:
             self.proxy.tiktok.stray(str(address.hostname))  # plain HTTP through the proxy
             await self._send(Response(403), "GET")
             return
+        if request.method == b"GET" and address.path.startswith("/welcome/"):
+            await self._send(await self.proxy.door.answer(address.path), "GET")
+            return
         status = 200
         try:
             answer = _steer(
@@ -326,6 +332,8 @@ def _steer(
         tiktok.fault(options.pop("match"), options.pop("kind"), **options)
     elif path == "/pace":
         proxy.pace = Pace(**body)
+    elif path == "/welcome":
+        proxy.door.expect(Welcome(**body | {"cookie": tuple(body["cookie"])}))
     elif path == "/advance":
         tiktok.advance(body["seconds"])
     elif path == "/reset":

@@ -1,0 +1,86 @@
+"""`python requirements/install.py LOCK`: pip with a lock file, and a line that says how far it is.
+
+Standard library alone: nothing is installed yet. On a terminal the line is written over; in a log
+there is one now and then. What pip has to say about a failure is printed as it came.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PIN = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", re.MULTILINE)
+LATEST = re.compile(r"^(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9._-]+)")
+LOG_EVERY_S = 15.0
+KEPT_LINES = 40
+
+
+def main(lock: str) -> int:
+    """pip's exit code."""
+    progress = Progress(len(PIN.findall(Path(lock).read_text(encoding="utf-8"))))
+    pip = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "pip", "install", "--require-hashes", "--no-color"),
+            *("--progress-bar", "off", "-r", lock),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    said: list[str] = []
+    try:
+        for line in pip.stdout or ():
+            said = [*said, line][-KEPT_LINES:]
+            progress.take(line)
+        code = pip.wait()
+    except KeyboardInterrupt:
+        pip.terminate()
+        pip.wait()
+        code = 130
+    progress.end(failed=code != 0)
+    if code not in {0, 130}:
+        sys.stderr.writelines(said)
+    return code
+
+
+class Progress:
+    """A line about how many packages of `total` pip has looked at."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._terminal = sys.stdout.isatty()
+        self._began = self._logged_at = time.monotonic()
+
+    def take(self, line: str) -> None:
+        """Read a line of pip's."""
+        latest = LATEST.match(line)
+        if latest:
+            self._done = min(self._done + 1, self._total)
+            self._show(f"{self._done} of {self._total} packages: {latest[1]}")
+        elif line.startswith("Installing collected packages"):
+            self._show("Unpacking, half a minute ...", important=True)
+
+    def end(self, *, failed: bool) -> None:
+        """Say how it ended."""
+        took_s = time.monotonic() - self._began
+        self._show("Not installed." if failed else f"Installed in {took_s:.0f} s.", important=True)
+        if self._terminal:
+            sys.stdout.write("\n")
+
+    def _show(self, words: str, *, important: bool = False) -> None:
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 3
+            sys.stdout.write(f"\r\x1b[K  {words[:width]}")
+        elif important or time.monotonic() - self._logged_at >= LOG_EVERY_S:
+            self._logged_at = time.monotonic()
+            sys.stdout.write(f"  {words}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
