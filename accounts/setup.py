@@ -27,6 +27,20 @@ def admin_exists() -> bool:
     return people.admins().exists()
 
 
+_seen_admin = False
+
+
+def needs_admin() -> bool:
+    """Whether there is no admin yet: one query a look, and none once there was one.
+
+    The last admin cannot go (accounts/people.py), so what was seen once holds for this process.
+    """
+    global _seen_admin
+    if not _seen_admin:
+        _seen_admin = admin_exists()
+    return not _seen_admin
+
+
 def create_link() -> str | None:
     """The token of a new set-up link, which replaces any earlier one; None with an admin."""
     if admin_exists():
