@@ -56,6 +56,8 @@ SAVE_AFTER_S: Final = 0.8
 """A verified file, or the end of a story, waits at most this long for others to be recorded with
 it; a transaction for each would cost more than fetching them."""
 SAVE_TOGETHER: Final = 32
+SAVE_PICTURE_AFTER_S: Final = 2.0
+"""The author's picture waits so long for a file that it shares a transaction with."""
 
 
 def record_answer() -> None:
@@ -145,12 +147,14 @@ class Recorder:
 
     def _is_due(self) -> bool:
         """Whether what waits to be recorded has waited long enough, or is enough."""
-        if not (self._ready or self._ended or self._author_picture):
+        saves = self._ready or self._ended
+        if not (saves or self._author_picture):
             return False
         now = time.monotonic()
         if self._waiting_since is None:
             self._waiting_since = now
-        return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= SAVE_AFTER_S
+        patience_s = SAVE_AFTER_S if saves else SAVE_PICTURE_AFTER_S
+        return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= patience_s
 
     def save(self) -> None:
         """Record the files that are ready, the stories that ended and the author's picture, in one
