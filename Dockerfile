@@ -24,6 +24,10 @@ RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noin
  && rm -rf /tmp/data
 
 FROM ${BASE}
+# The Python package with a Redis server in it is for x86-64; on others `up` takes Debian's.
+RUN [ "$(uname -m)" = x86_64 ] \
+ || (apt-get update && apt-get install -y --no-install-recommends redis-server \
+ && rm -rf /var/lib/apt/lists/*)
 RUN groupadd --gid 10001 storykeep \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin storykeep \
  && mkdir -p /data /artifacts \

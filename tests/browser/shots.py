@@ -1,7 +1,8 @@
 """Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
 
-They land in shots/: phone and desktop, light, dark and in German and French, a phone in Spanish,
-the smallest phone and a very wide screen. No worker runs; rows and files are made.
+They land in shots/: phone and desktop, light, dark, in German, French and Spanish, the smallest phone
+and a very wide screen. No worker runs; rows and files are made. `readme` alone takes the README's
+pictures.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from jobs.upstream import breaker  # noqa: E402
 from tests import factories  # noqa: E402
-from tests.browser import account_shots, job_scenes, rare_shots, scenes  # noqa: E402
+from tests.browser import (  # noqa: E402
+    account_shots,
+    job_scenes,
+    rare_shots,
+    readme_shots,
+    scenes,
+)
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path(__file__).resolve().parents[2] / "shots"
@@ -46,11 +53,12 @@ SCREENS: dict[str, dict[str, Any]] = {
     "phone": PHONE | {"device_scale_factor": 2},
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "small": PHONE | {"viewport": {"width": 320, "height": 568}, "device_scale_factor": 2},
+    "readme": {"viewport": {"width": 1440, "height": 900}},
     "wide": {"viewport": {"width": 2560, "height": 1440}},
 }
 Scheme = Literal["light", "dark"]
 LOOKS: tuple[tuple[str, Scheme, str], ...] = (
-    *((screen, "light", "en-GB") for screen in SCREENS),
+    *((screen, "light", "en-GB") for screen in SCREENS if screen != readme_shots.NAME),
     *((screen, "dark", "en-GB") for screen in ("phone", "desktop")),
     *((screen, "light", "de-DE") for screen in ("phone", "desktop", "small")),
     *((screen, "light", "fr-FR") for screen in ("phone", "desktop", "small")),
@@ -98,9 +106,7 @@ def _site() -> Iterator[str]:
         runner.teardown_databases(databases)
 
 
-def _context(
-    browser: Browser, screen: str, scheme: Scheme, base: str, locale: str
-) -> BrowserContext:
+def _context(browser: Browser, screen: str, scheme: Any, base: str, locale: str) -> BrowserContext:
     context = browser.new_context(
         base_url=base,
         color_scheme=scheme,
@@ -281,6 +287,13 @@ def main(names: list[str]) -> None:
         jobs = {name: make(alice) for name, make in made.items()}
         _pretend_to_work()
         rare_shots.prepare()
+        if names == [readme_shots.NAME]:
+            readme_shots.take_all(
+                jobs,
+                lambda screen, scheme: _context(browser, screen, scheme, base, "en-GB"),
+                _sign_in,
+            )
+            return
         for screen, scheme, locale in LOOKS:
             context = _context(browser, screen, scheme, base, locale)
             tail = f"{screen}-{scheme}" if locale == "en-GB" else f"{screen}-{locale}"

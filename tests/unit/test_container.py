@@ -27,6 +27,12 @@ def test_every_role_exists() -> None:
     assert len(roles) == len(set(roles))
 
 
+def test_the_image_is_built_where_there_is_none() -> None:
+    app = COMPOSE.partition("x-app: &app")[2].partition("\n\n")[0]
+    assert "\n  build: .\n" in app
+    assert COMPOSE.count("<<: *app") == 3
+
+
 def test_one_port_is_published_and_one_value_required() -> None:
     assert COMPOSE.count("\n    ports:\n") == 1
     assert set(re.findall(r"\$\{(\w+):\?", COMPOSE)) == {"DATABASE_PASSWORD"}
