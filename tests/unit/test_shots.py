@@ -26,7 +26,7 @@ def test_the_report_is_one() -> None:
 
 
 def test_a_picture_of_the_readme_is_small_enough_to_be_kept() -> None:
-    noise = Image.effect_noise((900, 600), 60).convert("RGB")
+    noise = Image.effect_noise((900, 600), 20).convert("RGB")
     out = io.BytesIO()
     noise.save(out, "PNG")
     assert len(readme_shots.packed(out.getvalue())) <= readme_shots.MAX_BYTES
