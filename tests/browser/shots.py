@@ -1,8 +1,8 @@
 """Pictures of every state of every page, for human eyes: `python -m tests.browser.shots [name…]`.
 
-They land in shots/: phone and desktop, light, dark, in German, French and Spanish, the smallest phone
-and a very wide screen. No worker runs; rows and files are made. `readme` alone takes the README's
-pictures.
+They land in shots/: phone and desktop, light, dark, in German and French, a phone in Spanish, the
+smallest phone and a very wide screen. No worker runs; rows and files are made. `readme` alone takes
+the README's pictures.
 """
 
 from __future__ import annotations

