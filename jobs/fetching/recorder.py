@@ -88,6 +88,7 @@ class Recorder:
         self._zips: dict[UUID, _Packed] = {}
         self._ended: list[StoryFinished] = []
         self._author_picture: bytes | None = None
+        self._pictured_at = 0.0
         self._waiting_since: float | None = None
         self._other_rows: Sequence[Story] = ()
         self.wrote_at = float("-inf")
@@ -119,7 +120,7 @@ class Recorder:
             case Resolved():
                 self._record_author(event.author)
             case AvatarReady():
-                self._author_picture = event.picture
+                self._author_picture, self._pictured_at = event.picture, time.monotonic()
             case Listed():
                 self._record_list(event)
             case Transferring():
@@ -147,14 +148,12 @@ class Recorder:
 
     def _is_due(self) -> bool:
         """Whether what waits to be recorded has waited long enough, or is enough."""
-        saves = self._ready or self._ended
-        if not (saves or self._author_picture):
-            return False
         now = time.monotonic()
+        if not (self._ready or self._ended):
+            return bool(self._author_picture) and now - self._pictured_at >= SAVE_PICTURE_AFTER_S
         if self._waiting_since is None:
             self._waiting_since = now
-        patience_s = SAVE_AFTER_S if saves else SAVE_PICTURE_AFTER_S
-        return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= patience_s
+        return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= SAVE_AFTER_S
 
     def save(self) -> None:
         """Record the files that are ready, the stories that ended and the author's picture, in one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.fetching import author_pictures, coalescing, pipeline
+from jobs.fetching import author_pictures, coalescing, pipeline, recorder
 from jobs.models import AuthorPicture, Item
 from jobs.queue import actions, claims
 from jobs.queue.claims import Claim, ClaimLost
@@ -74,6 +75,47 @@ def test_it_costs_one_statement_beside_the_files(stage: Stage) -> None:
             run(stage, item, listed(photo), *more, stage.file(photo), ended(photo))
         counts.append(len(queries))
     assert counts[1] == counts[0] + 1
+
+
+def test_a_file_that_follows_it_waits_for_others_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture's own patience is not the file's: else each line had a transaction more."""
+    now = 1000.0
+    monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=lambda: now))
+    seen = []
+
+    def later() -> None:
+        nonlocal now
+        now += recorder.SAVE_PICTURE_AFTER_S - 0.1
+        seen.append(AuthorPicture.objects.count())
+
+    def look() -> None:
+        seen.append(AuthorPicture.objects.count())
+
+    item, photo = make_item(), a_story()
+    script = [listed(photo), AvatarReady(picture=b"face"), later, stage.file(photo), look]
+    run(stage, item, *script, ended(photo))
+    assert seen == [0, 0]
+    assert AuthorPicture.objects.count() == 1
+
+
+def test_it_does_not_wait_for_a_large_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=lambda: now))
+    seen = []
+
+    def later() -> None:
+        nonlocal now
+        now += recorder.SAVE_PICTURE_AFTER_S
+
+    def look() -> None:
+        seen.append(AuthorPicture.objects.count())
+
+    item, photo = make_item(), a_story()
+    script = [listed(photo), AvatarReady(picture=b"face"), later, None, look]
+    run(stage, item, *script, stage.file(photo), ended(photo))
+    assert seen == [1]
 
 
 def test_whoever_lost_the_line_writes_nothing(stage: Stage) -> None:
