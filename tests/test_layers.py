@@ -121,6 +121,7 @@ TESTED_ELSEWHERE = {
     "stories": {"config", "events", "structures"},
     "webapp": {
         "admin.wording",
+        "admin_app",
         "management.commands.invite",
         "management.commands.up",
         "settings_worker",

@@ -22,6 +22,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.generic import RedirectView
 
 from jobs.admin import chart
 from jobs.ops import dashboard
@@ -69,10 +70,12 @@ def _render_operations(request: HttpRequest) -> str:
 
 
 @require_safe
-def operations_page(request: HttpRequest) -> HttpResponse:
-    """The dashboard, in a page that keeps it fresh."""
+def overview_page(request: HttpRequest) -> HttpResponse:
+    """The dashboard, in a page that keeps it fresh; the tables for staff who may not see it."""
+    if not request.user.has_perm("jobs.view_operations"):
+        return admin.site.index(request)
     context = admin.site.each_context(request) | {
-        "title": _("Operations"),
+        "title": _("Overview"),
         "fragment": _render_operations(request),
     }
     return render(request, "admin/jobs/operations.html", context)
@@ -143,7 +146,8 @@ def diagnosis_page(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("operations/", _staff_view("jobs.view_operations", operations_page), name="operations"),
+    path("", admin.site.admin_view(overview_page), name="overview"),
+    path("operations/", RedirectView.as_view(pattern_name="overview"), name="operations"),
     path(
         "operations/now/",
         _staff_view("jobs.view_operations", operations_fragment),

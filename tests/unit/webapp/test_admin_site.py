@@ -1,0 +1,109 @@
+"""The admin's site: the places in its header, and the pages that hook in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import ResolverMatch
+from django.utils.functional import lazystr
+
+from tests.factories import make_user
+from webapp import admin_site
+from webapp.admin_site import AdminPage, AdminPages, StorykeepAdminSite
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[AdminPages]:
+    """The registered pages, none at first."""
+    pages = AdminPages()
+    monkeypatch.setattr(admin_site, "admin_pages", pages)
+    return pages
+
+
+def page(name: str, **more: object) -> AdminPage:
+    facts: dict[str, object] = {
+        "name": name,
+        "route": f"{name}/",
+        "view": lambda request, **parts: HttpResponse(f"{name} {parts}"),
+        "allowed": lambda request: request.user.is_superuser,
+        "title": lazystr(name.title()),
+    }
+    return AdminPage(**facts | more)  # type: ignore[arg-type]
+
+
+def request_of(user: User, url_name: str = "") -> HttpRequest:
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    request.resolver_match = ResolverMatch(HttpResponse, (), {}, url_name)
+    return request
+
+
+def test_the_header_leads_where_its_reader_may_go(pages: AdminPages) -> None:
+    site, clerk = StorykeepAdminSite(), make_user("clerk", is_staff=True)
+
+    def titles() -> list[str]:
+        fresh = User.objects.get(pk=clerk.pk)  # rights are remembered by the object
+        return [str(place.title) for place in site.each_context(request_of(fresh))["places"]]
+
+    assert titles() == []
+    clerk.user_permissions.add(Permission.objects.get(codename="view_item"))
+    assert titles() == ["Jobs"]
+    clerk.user_permissions.add(Permission.objects.get(codename="view_operations"))
+    assert titles() == ["Overview", "Jobs"]
+    assert site.each_context(request_of(make_user("member")))["places"] == []
+
+
+@pytest.mark.parametrize(
+    ("url_name", "current"),
+    [
+        ("overview", ["Overview"]),
+        ("jobs_item_change", ["Jobs"]),
+        ("password_change", []),
+    ],
+)
+def test_the_header_marks_where_one_is(
+    pages: AdminPages, url_name: str, current: list[str]
+) -> None:
+    request = request_of(make_user("boss", is_staff=True, is_superuser=True), url_name)
+    places = StorykeepAdminSite().each_context(request)["places"]
+    assert [str(place.title) for place in places if place.current] == current
+
+
+def test_a_page_that_hooks_in(pages: AdminPages) -> None:
+    pages.register(page("system"))
+    pages.register(page("people", route="people/<int:pk>/"))
+    pages.register(page("limit", title=None, section="people"))
+    assert [each.name for each in pages] == ["people", "system", "limit"]
+    assert pages.section_of("limit") == "people"
+    assert pages.section_of("system") == "system"
+    urls = {pattern.name: pattern for pattern in StorykeepAdminSite().get_urls()[:3]}  # type: ignore[union-attr]
+    request = request_of(make_user("boss", is_staff=True, is_superuser=True))
+    answer = urls["people"].callback(request, pk=7)  # type: ignore[union-attr]
+    assert answer.content == b"people {'pk': 7}"
+    response = urls["people"].callback(request_of(make_user("member")), pk=7)  # type: ignore[union-attr]
+    assert response.status_code == 302
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_page_with_a_count_shows_up_when_there_is_any(
+    pages: AdminPages, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_site, "reverse", lambda name: name)
+    pages.register(page("problems", count=lambda request: count))
+    request = request_of(make_user("boss", is_staff=True, is_superuser=True))
+    places = StorykeepAdminSite().each_context(request)["places"]
+    assert [place.count for place in places if place.url == "admin:problems"] == [3] * bool(count)
+
+
+def test_the_tables_stay_within_reach() -> None:
+    client = Client()
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    found = re.findall(r'href="(/admin/\w+/\w+/)"', client.get("/admin/tables/").content.decode())
+    assert {"/admin/jobs/job/", "/admin/jobs/item/", "/admin/auth/user/"} <= set(found)
