@@ -271,6 +271,7 @@ class Item(Owned):
             ("retry_item", "Can retry lines of others"),
             ("requeue_item", "Can queue lines of others again"),
             ("purge_item", "Can delete files of lines of others"),
+            ("reveal_target", "Can reveal what others fetched, and search by it"),
         ]
 
     def __str__(self) -> str:

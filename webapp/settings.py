@@ -247,6 +247,7 @@ USE_I18N = True
 USE_TZ = True
 # Of names, ZIPs and admin pages; a reader whose browser names its own zone sees that one.
 TIME_ZONE = STORYKEEP.zone_name
+FORMAT_MODULE_PATH = ["webapp.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 STATIC_URL = f"{_public.path}/static/"

@@ -21,6 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from jobs.admin import reveal
 from jobs.admin.safe_lookups import SafeLookupsAdmin
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class ConfirmedActionsAdmin(SafeLookupsAdmin):
             self._log(request, action, counts)
         else:
             messages.warning(request, _("There was nothing left to do."))
+        if request.POST.get("back") == "overview":
+            return HttpResponseRedirect(reverse("overview"))
         if request.POST.get("back") == "row" and len(ids) == 1:
             return HttpResponseRedirect(self._url("change", ids[0]))
         return None
@@ -147,9 +150,15 @@ class ConfirmedActionsAdmin(SafeLookupsAdmin):
             "preview": action.preview(chosen),
             "back": back,
             "checkbox": ACTION_CHECKBOX_NAME,
-            "row_url": self._url("change", ids[0]) if back == "row" and ids else "",
+            "back_url": self._back_url(back, ids),
         }
         return TemplateResponse(request, "admin/jobs/confirm.html", context)
+
+    def _back_url(self, back: str, ids: Sequence[str]) -> str:
+        """Where the question was asked from; "" for the list itself."""
+        if back == "overview":
+            return reverse("overview")
+        return self._url("change", ids[0]) if back == "row" and ids else ""
 
     def _rows(self, ids: Sequence[Any]) -> QuerySet[Any]:
         rows: QuerySet[Any] = self.model.objects.filter(pk__in=ids)
@@ -203,7 +212,7 @@ class ConfirmedActionsAdmin(SafeLookupsAdmin):
 
     def _translated(self, entry: LogEntry) -> str:
         """An entry in the reader's language; as it stands when `_log` did not write it."""
-        text = entry.get_change_message()
+        text = reveal.translated(entry.get_change_message())
         number = re.search(r"\d+", text)
         if number is None:
             return text

@@ -5,7 +5,9 @@ Rows are made and changed by the app alone, so nothing can be edited or added.
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import Count, Model, OuterRef, QuerySet, Subquery, Sum
@@ -14,7 +16,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs.admin import masking
 from jobs.admin.actions import (
     CANCEL_ITEMS,
     CANCEL_JOBS,
@@ -26,16 +27,18 @@ from jobs.admin.actions import (
     RETRY_ITEMS,
     RETRY_JOBS,
 )
-from jobs.admin.confirmed_actions import ConfirmedActionsAdmin
 from jobs.admin.list_filters import (
     ErrorCodeFilter,
     JobStateFilter,
     LeftOutFilter,
     OnDiskFilter,
 )
+from jobs.admin.read_only import ReadOnlyAdmin
+from jobs.errors import message_and_hint, state_label
 from jobs.left_out import short, total
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.ops import timeline
+from jobs.ops import reasons, timeline
+from jobs.ops.reasons import Reason
 from jobs.ops.timeline import TimelineEntry
 from jobs.states import job_state
 from jobs.wording import age, size
@@ -59,115 +62,20 @@ def _on_disk(owning: str) -> dict[str, Subquery]:
     }
 
 
-class ReadOnlyAdmin(ConfirmedActionsAdmin):
-    """A ModelAdmin to look at rows; files are deleted by an action, so that none stays on the disk.
-
-    Masked fields are left out unless the instance shows them. target_field: the masked field that
-    stands in the list then. related_target_fields: masked fields of other tables to search by then.
-    """
-
-    list_per_page = 50
-    show_full_result_count = False
-    change_form_template = "admin/jobs/row.html"
-    target_field = ""
-    related_target_fields: tuple[str, ...] = ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Rows of jobs that were not erased."""
-        rows: Any = super().get_queryset(request)
-        return rows.kept()  # type: ignore[no-any-return]
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Rows come from pasted lines only."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """States change only in `jobs.queue`."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A row deleted here would leave its file on the disk."""
-        return False
-
-    @admin.display(description=_("id"), ordering="pk")
-    def short_id(self, row: Any) -> str:
-        """The first characters, enough to tell rows apart; the row's own page has all."""
-        return str(row.pk)[:8]
-
-    # --- masking ---
-
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """All fields that are not masked; in place of `error_detail` the masked `detail`."""
-        masked = () if masking.targets_shown() else masking.MASKED_FIELDS.get(self.model, ())
-        names = [field.name for field in self.opts.fields if field.name not in masked]
-        return ["detail" if name == "error_detail" else name for name in names]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """All fields."""
-        return self.get_fields(request, obj)
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns, with the target behind the id where it is shown."""
-        first, *others = map(str, self.list_display)
-        shown = [self.target_field] if self.target_field and masking.targets_shown() else []
-        return [first, *shown, *others]
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Masked fields only where they are shown: a search could confirm a guess."""
-        fields = [str(name) for name in self.search_fields]
-        if masking.targets_shown():
-            fields += [*masking.MASKED_FIELDS.get(self.model, ()), *self.related_target_fields]
-        return fields
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """No filter typed into the URL reveals a masked field."""
-        if masking.reveals_target(lookup) and not masking.targets_shown():
-            return False
-        # The type stubs know the signature of an older Django.
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
-
-    @admin.display(description=_("detail"))
-    def detail(self, row: Any) -> str:
-        """The error's detail, masked."""
-        item = row if isinstance(row, Item) else row.item
-        target = {str(value) for value in (item.target or {}).values() if value}
-        known = {item.line, item.author_id, item.author_name, item.author_nickname, *target}
-        return masking.mask_detail(row.error_code, row.error_detail, known)
-
-    # --- a row's own page ---
-
-    def timeline_entries(self, row: Any) -> list[TimelineEntry]:
-        """The row's timeline; empty for a model without one."""
-        return []
-
-    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
-        """(title, URL) of the lists of rows that belong to it."""
-        return []
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The row's page, with its timeline, the log of actions and those available."""
-        row = self.get_object(request, object_id)
-        is_masked = not masking.targets_shown() and self.model in masking.MASKED_FIELDS
-        context: dict[str, Any] = {"masked": is_masked}
-        if row is not None and self.has_view_permission(request, row):
-            context |= {
-                "timeline": self.timeline_entries(row),
-                "action_log": self.action_log(row),
-                "available_actions": self.available_actions(request, row),
-                "related_lists": self.related_lists(row),
-            }
-        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+MAX_LINES: Final = 200
+"""Lines that a job's own page tells of; the list beside it has all."""
 
 
-def _list_url(table: str, relation: str, row: Any) -> str:
-    """The list of a table's rows that belong to this one."""
-    return f"{reverse(f'admin:jobs_{table}_changelist')}?{relation}__id__exact={row.pk}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """A line as its job's page tells of it. url: of its own page, "" for who may not open it.
+    target: what was typed; "" where it is masked."""
+
+    position: int
+    url: str
+    state: str
+    target: str
+    reason: Reason | None
 
 
 @admin.register(Job)
@@ -179,7 +87,7 @@ class JobAdmin(ReadOnlyAdmin):
         "owner",
         "state",
         "lines",
-        "codes",
+        "reasons",
         "stories_left_out",
         "age",
         "size_on_disk",
@@ -190,6 +98,7 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ("id", "owner__username")
     related_target_fields = ("items__line", "items__author_name", "items__author_nickname")
     ordering = ("-created_at",)
+    revealable = True
     confirmed_actions = {
         "cancel": CANCEL_JOBS,
         "retry": RETRY_JOBS,
@@ -214,10 +123,11 @@ class JobAdmin(ReadOnlyAdmin):
         """The number of lines."""
         return len(job.items.all())
 
-    @admin.display(description=_("codes"))
-    def codes(self, job: Job) -> str:
-        """The error codes of lines that wait or failed."""
-        return ", ".join(sorted({item.error_code for item in job.items.all() if item.error_code}))
+    @admin.display(description=_("what went wrong"))
+    def reasons(self, job: Job) -> str:
+        """The reasons of lines that wait or failed, in words, the most frequent first."""
+        codes = Counter(item.error_code for item in job.items.all() if item.error_code)
+        return " ".join(message_and_hint(code)[0] for code, _count in codes.most_common()) or "–"
 
     @admin.display(description=_("left out"))
     def stories_left_out(self, job: Job) -> str:
@@ -235,14 +145,29 @@ class JobAdmin(ReadOnlyAdmin):
         """Number and size of files on disk, posters included."""
         return f"{job.present_count} · {size(job.present_bytes)}" if job.present_count else "–"
 
-    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
-        """(title, URL) of the lists of the job's lines, files and ZIPs."""
-        tables = ((_("Lines"), "item"), (_("Files"), "artifact"), (_("ZIPs"), "package"))
-        return [(title, _list_url(table, "job", row)) for title, table in tables]
+    def related_tables(self) -> tuple[str, ...]:
+        """Lines, files and ZIPs."""
+        return ("item", "artifact", "package")
 
     def timeline_entries(self, row: Any) -> list[TimelineEntry]:
         """The job's timeline."""
         return timeline.of_job(row, timezone.now())
+
+    def lines_of(self, request: HttpRequest, row: Any) -> list[JobLine]:
+        """The job's lines, those that went wrong first; MAX_LINES of them."""
+        now = timezone.now()
+        items = sorted(row.items.all(), key=lambda item: (not item.error_code, item.position))
+        may_open = request.user.has_perm("jobs.view_item")
+        return [
+            JobLine(
+                position=item.position,
+                url=reverse("admin:jobs_item_change", args=[item.pk]) if may_open else "",
+                state=state_label(item.state, item.error_code),
+                target=item.line if row.is_shown else "",
+                reason=reasons.of_item(item, now),
+            )
+            for item in items[:MAX_LINES]
+        ]
 
     @admin.action(description=CANCEL_JOBS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
@@ -270,10 +195,12 @@ class ItemAdmin(ReadOnlyAdmin):
     """Lines of jobs."""
 
     list_display = (
-        "short_id", "owner", "state", "error_code", "stories_left_out", "attempt", "age",
-        "size_on_disk", "kind", "tries", "not_before", "heartbeat_at",
+        "short_id", "owner", "state", "why", "stories_left_out", "attempt", "age", "size_on_disk",
+        "settled_at",
     )  # fmt: skip
-    list_filter = ("state", ErrorCodeFilter, LeftOutFilter, "kind", "created_at", "owner")
+    list_filter = (
+        "state", ErrorCodeFilter, LeftOutFilter, "kind", "settled_at", "created_at", "owner",
+    )  # fmt: skip
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username", "error_code")
     ordering = ("-created_at", "job_id", "position")
@@ -285,6 +212,7 @@ class ItemAdmin(ReadOnlyAdmin):
     }
     actions = tuple(confirmed_actions)
     target_field = "line"
+    revealable = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
         """Lines with their files on disk: count and bytes."""
@@ -301,6 +229,11 @@ class ItemAdmin(ReadOnlyAdmin):
         """Number and size of files on disk, posters included."""
         return f"{item.present_count} · {size(item.present_bytes)}" if item.present_count else "–"
 
+    @admin.display(description=_("what went wrong"), ordering="error_code")
+    def why(self, item: Item) -> str:
+        """The reason it waits or failed, in words."""
+        return message_and_hint(item.error_code)[0] if item.error_code else "–"
+
     @admin.display(description=_("left out"))
     def stories_left_out(self, item: Item) -> str:
         """What the line's list leaves out: each reason with its number."""
@@ -311,14 +244,17 @@ class ItemAdmin(ReadOnlyAdmin):
         names = super().get_fields(request, obj)
         return ["stories_left_out" if name == "left_out" else name for name in names]
 
-    def related_lists(self, row: Any) -> list[tuple[Any, str]]:
-        """(title, URL) of the lists of the line's stories and files."""
-        tables = ((_("Stories"), "story"), (_("Files"), "artifact"))
-        return [(title, _list_url(table, "item", row)) for title, table in tables]
+    def related_tables(self) -> tuple[str, ...]:
+        """Stories and files."""
+        return ("story", "artifact")
 
     def timeline_entries(self, row: Any) -> list[TimelineEntry]:
         """The line's timeline."""
         return timeline.of_item(row, timezone.now())
+
+    def reason(self, row: Any) -> Reason | None:
+        """Why the line waits or failed."""
+        return reasons.of_item(row, timezone.now())
 
     @admin.action(description=CANCEL_ITEMS.title, permissions=["cancel"])
     def cancel(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.apps import apps
@@ -13,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.models import Artifact, Job
+from jobs.errors import message_and_hint
+from jobs.models import Artifact, Item, Job
 from jobs.states import ItemState
 from jobs.wording import age
 from tests.factories import make_artifact, make_job, make_story, make_user
@@ -41,7 +43,7 @@ def test_every_table_lists_and_shows(browser: Client, job: Job, table: str) -> N
 def test_a_job_shows_state_codes_and_bytes(browser: Client, job: Job) -> None:
     page = browser.get("/admin/jobs/job/").content.decode()
     assert "queued" in page
-    assert "upstream_down" in page
+    assert message_and_hint("upstream_down")[0] in unescape(page)
     assert "1 · 2.5\N{NO-BREAK SPACE}MB" in page
 
 
@@ -63,6 +65,44 @@ def test_counting_the_rows_of_a_list_reads_no_files(browser: Client, job: Job, t
     statements = [query["sql"] for query in queries]
     assert not [sql for sql in statements if "jobs_artifact" in sql and "GROUP BY 1" in sql]
     assert not [sql for sql in statements if 'JOIN "jobs_artifact"' in sql]
+
+
+def test_a_job_tells_why_each_line_failed(browser: Client, job: Job) -> None:
+    """What went wrong first, in words, each a link to the line; what was fetched is masked."""
+    failed, _queued = job.items.order_by("position")
+    page = unescape(browser.get(f"/admin/jobs/job/{job.pk}/change/").content.decode())
+    for words in message_and_hint("upstream_down"):
+        assert words in page
+    assert "A retry can help." in page
+    assert page.index(f"/admin/jobs/item/{failed.pk}/change/") < page.index("Timeline")
+    assert "@author" not in page
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client = Client()
+    client.force_login(clerk)
+    page = unescape(client.get(f"/admin/jobs/job/{job.pk}/change/").content.decode())
+    assert message_and_hint("upstream_down")[0] in page
+    assert "/admin/jobs/item/" not in page  # which the clerk may not open
+
+
+def test_a_line_tells_why_it_failed(browser: Client, job: Job) -> None:
+    line = job.items.get(position=1)
+    page = unescape(browser.get(f"/admin/jobs/item/{line.pk}/change/").content.decode())
+    for words in (*message_and_hint("upstream_down"), "A retry can help."):
+        assert words in page
+
+
+def test_times_are_the_sites(browser: Client, job: Job) -> None:
+    """One format everywhere, in the reader's zone; the admin's own is American."""
+    moment = datetime(2026, 11, 28, 4, 19, tzinfo=UTC)
+    Job.objects.update(created_at=moment, settled_at=moment)
+    Item.objects.update(created_at=moment, settled_at=moment)
+    line = job.items.get(position=1)
+    for address in ("job/", "item/", f"job/{job.pk}/change/", f"item/{line.pk}/change/"):
+        page = browser.get(f"/admin/jobs/{address}").content.decode()
+        assert 'data-when="day-time">28 Nov, 04:19 UTC</time>' in page, address
+        assert "a.m." not in page, address
+        assert "Nov. 28" not in page, address
 
 
 def test_cancel_and_retry(browser: Client, job: Job) -> None:

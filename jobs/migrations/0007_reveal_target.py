@@ -1,0 +1,17 @@
+"""A right of its own to reveal what others fetched."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('jobs', '0006_growth'),
+    ]
+
+    operations = [
+        migrations.AlterModelOptions(
+            name='item',
+            options={'permissions': [('cancel_item', 'Can cancel lines of others'), ('retry_item', 'Can retry lines of others'), ('requeue_item', 'Can queue lines of others again'), ('purge_item', 'Can delete files of lines of others'), ('reveal_target', 'Can reveal what others fetched, and search by it')], 'verbose_name': 'line', 'verbose_name_plural': 'lines'},
+        ),
+    ]

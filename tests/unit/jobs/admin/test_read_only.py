@@ -1,0 +1,49 @@
+"""Rows to look at: their times, the search, the tables beside each other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from jobs.admin.read_only import containing, moment_column
+from jobs.models import Item, Job
+from tests.factories import make_item, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_word_is_in_one_of_the_fields() -> None:
+    item = make_item(name="harbour.bakery", error_code="gone")
+    for words, found in (("HARBOUR", 1), ("harbour gone", 1), ("harbour nobody", 0), ("", 1)):
+        assert Item.objects.filter(containing(["line", "error_code"], words)).count() == found
+    assert item.pk
+
+
+def test_a_time_that_is_not_there() -> None:
+    column = moment_column(Job, "settled_at")
+    assert column(Job()) == "–"
+    assert getattr(column, "admin_order_field", "") == "settled_at"
+
+
+@pytest.mark.parametrize("words", ["%00", "%27%20OR%201=1", "%5C", "x" * 3000, "%F0%9F%98%80"])
+def test_odd_words_to_search_for(browser: Client, words: str) -> None:
+    make_item()
+    for table in ("job", "item", "story", "artifact", "package"):
+        assert browser.get(f"/admin/jobs/{table}/?q={words}").status_code in {200, 302, 400}
+
+
+def test_the_tables_beside_each_other_are_those_one_may_see() -> None:
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_job", "view_package"]))
+    client = Client()
+    client.force_login(clerk)
+    make_job(clerk)
+    page = client.get("/admin/jobs/job/").content.decode()
+    tables = re.search(r'<nav class="tables".*?</nav>', page, re.DOTALL)
+    assert tables
+    assert re.findall(r'href="([^"]+)"', tables[0]) == ["/admin/jobs/job/", "/admin/jobs/package/"]
+    assert 'href="/admin/jobs/job/" aria-current="page"' in tables[0]
+    assert "<h1>Jobs</h1>" in page
