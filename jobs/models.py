@@ -221,7 +221,7 @@ class Item(Owned):
     refused_since = models.DateTimeField(_("refused since"), null=True, default=None)
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, default=None)
-    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
+    heartbeat_at = models.DateTimeField(_("last seen"), null=True, default=None)
     fetch_key = models.CharField(max_length=64, null=True, default=None, unique=True)
     listed_at = models.DateTimeField(_("listed at"), null=True, default=None)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
@@ -424,7 +424,7 @@ class Package(Owned):
     tries = models.PositiveIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
-    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, default=None)
+    heartbeat_at = models.DateTimeField(_("last seen"), null=True, default=None)
     artifact = models.ForeignKey(
         Artifact,
         on_delete=models.SET_NULL,
@@ -438,8 +438,8 @@ class Package(Owned):
     objects = PackageQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("ZIP in the making")
-        verbose_name_plural = _("ZIPs in the making")
+        verbose_name = _("ZIP job")
+        verbose_name_plural = _("ZIP jobs")
         indexes = [models.Index(fields=["state", "created_at"], name="package_state")]
 
     def __str__(self) -> str:

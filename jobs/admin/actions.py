@@ -114,7 +114,7 @@ def _purge_files(files: QuerySet[Artifact]) -> dict[Any, int]:
 
 
 CANCEL_JOBS: Final = ConfirmedAction(
-    title=_("Cancel what is open"),
+    title=_("Cancel"),
     preview=lambda jobs: _preview_cancel(_items(jobs)),
     run=for_each(actions.cancel),
     outcome=_cancelled,
@@ -133,7 +133,7 @@ REQUEUE_JOBS: Final = ConfirmedAction(
     outcome=_requeued,
 )
 PURGE_JOBS: Final = ConfirmedAction(
-    title=_("Delete the files now"),
+    title=_("Delete files now"),
     preview=lambda jobs: _preview_purge(Artifact.objects.filter(job__in=jobs)),
     run=for_each(deletion.delete_job_files),
     outcome=_purged,
@@ -159,14 +159,14 @@ REQUEUE_ITEMS: Final = ConfirmedAction(
     outcome=_requeued,
 )
 PURGE_ITEMS: Final = ConfirmedAction(
-    title=_("Delete the files now"),
+    title=_("Delete files now"),
     preview=lambda items: _preview_purge(Artifact.objects.filter(item__in=items)),
     run=for_each(lambda item: len(deletion.delete(Artifact.objects.filter(item=item)))),
     outcome=_purged,
     destructive=True,
 )
 PURGE_FILES: Final = ConfirmedAction(
-    title=_("Delete the files now"),
+    title=_("Delete files now"),
     preview=_preview_purge,
     run=_purge_files,
     outcome=_purged,

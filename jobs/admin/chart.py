@@ -1,4 +1,4 @@
-"""The bar chart of the operations page: counts in, whole-number coordinates of an SVG out."""
+"""The chart of the overview: hours and pauses in, whole-number coordinates of an SVG out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobs.ops.dashboard import HourlyOutcomes
+from jobs.upstream.pauses import Pause
 
-BAR_WIDTH: Final = 10
+HOUR_WIDTH: Final = 60
+BAR_WIDTH: Final = 50
 HEIGHT: Final = 64
-"""Width of a column and height of the chart, in the drawing's units."""
+"""Width of an hour and of its column, and height of the chart, in the drawing's units."""
 _MIN_BAR_HEIGHT: Final = 2
+_MIN_BAND_WIDTH: Final = 6
+LEAST_TOP: Final = 5
+"""The number the full height stands for, at least: one failure in a quiet night is no mountain."""
+LABEL_EVERY: Final = 6
+"""Hours from one time below the chart to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +33,24 @@ class Bar:
     failed_height: int
 
 
-def axis_maximum(hours: Sequence[HourlyOutcomes]) -> int:
-    """The number of lines that the full height stands for: 5, 10, 20, 50, 100, …
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A pause behind the columns, in the drawing's units."""
 
-    The smallest of these that holds the fullest hour, and at least 5, for one failure in a quiet
-    night is no mountain.
-    """
-    most = max((hour.succeeded + hour.failed for hour in hours), default=0)
-    power = 1
-    while 10 * power < most:
-        power *= 10
-    return next(top for top in (5, 10, 2 * power, 5 * power, 10 * power) if top >= most)
+    pause: Pause
+    x: int
+    width: int
+
+
+def axis_maximum(hours: Sequence[HourlyOutcomes]) -> int:
+    """The number of lines that the full height stands for: the fullest hour's, or LEAST_TOP."""
+    return max(LEAST_TOP, *(hour.succeeded + hour.failed for hour in hours))
+
+
+def is_worth_drawing(hours: Sequence[HourlyOutcomes], pauses: Sequence[Pause]) -> bool:
+    """Whether there is something to compare: one bar at the edge tells less than the words do."""
+    busy = sum(1 for hour in hours if hour.succeeded or hour.failed)
+    return busy > 1 or bool(pauses)
 
 
 def bars(hours: Sequence[HourlyOutcomes]) -> list[Bar]:
@@ -54,7 +68,7 @@ def bars(hours: Sequence[HourlyOutcomes]) -> list[Bar]:
         columns.append(
             Bar(
                 hour=hour,
-                x=number * BAR_WIDTH,
+                x=number * HOUR_WIDTH + (HOUR_WIDTH - BAR_WIDTH) // 2,
                 succeeded_y=HEIGHT - failed - succeeded,
                 succeeded_height=succeeded,
                 failed_y=HEIGHT - failed,
@@ -62,6 +76,21 @@ def bars(hours: Sequence[HourlyOutcomes]) -> list[Bar]:
             )
         )
     return columns
+
+
+def bands(pauses: Sequence[Pause], hours: Sequence[HourlyOutcomes]) -> list[Band]:
+    """The pauses within the hours, each wide enough to be seen."""
+    begin, whole = hours[0].at, len(hours) * HOUR_WIDTH
+
+    def place(seconds: float) -> int:
+        return min(whole, max(0, round(seconds / 3600 * HOUR_WIDTH)))
+
+    found = []
+    for pause in pauses:
+        x = min(place((pause.since - begin).total_seconds()), whole - _MIN_BAND_WIDTH)
+        end = place((pause.until - begin).total_seconds())
+        found.append(Band(pause, x, max(_MIN_BAND_WIDTH, end - x)))
+    return found
 
 
 def percent(part: int, whole: int) -> int:

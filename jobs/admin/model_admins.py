@@ -125,9 +125,14 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("what went wrong"))
     def reasons(self, job: Job) -> str:
-        """The reasons of lines that wait or failed, in words, the most frequent first."""
+        """The most frequent reason of lines that wait or failed, and how many other ones."""
         codes = Counter(item.error_code for item in job.items.all() if item.error_code)
-        return " ".join(message_and_hint(code)[0] for code, _count in codes.most_common()) or "–"
+        del codes["cancelled"]  # which the state says
+        if not codes:
+            return "–"
+        message, _hint = message_and_hint(codes.most_common(1)[0][0])
+        others = len(codes) - 1
+        return f"{message} +{others}" if others else message
 
     @admin.display(description=_("left out"))
     def stories_left_out(self, job: Job) -> str:

@@ -98,10 +98,15 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         return row
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """All fields that are not masked; in place of `error_detail` the masked `detail`."""
+        """All fields that are neither masked nor empty; the masked `detail` for `error_detail`."""
         shown = masking.targets_shown() if obj is None else getattr(obj, "is_shown", False)
         masked = () if shown else masking.MASKED_FIELDS.get(self.model, ())
-        fields = [field for field in self.opts.fields if field.name not in masked]
+        fields = [
+            field
+            for field in self.opts.fields
+            if field.name not in masked
+            and (obj is None or getattr(obj, field.attname) not in (None, "", {}))
+        ]
         return [
             "detail"
             if field.name == "error_detail"

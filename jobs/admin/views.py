@@ -1,4 +1,4 @@
-"""The admin pages that show no model: operations, and the diagnosis."""
+"""The admin pages that show no model: the overview, and the diagnosis."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
@@ -25,8 +26,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import RedirectView
 
 from jobs.admin import chart
+from jobs.errors import message_and_hint
 from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard
+from jobs.ops.headline import headline
+from jobs.wording import iso
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -41,32 +45,67 @@ def _staff_view(permission: str, view: View) -> Any:
     return admin.site.admin_view(permission_required(permission, raise_exception=True)(view))
 
 
-# --- operations ---------------------------------------------------------------------------------
+# --- the overview ---------------------------------------------------------------------------------
 
 
-def _operations_context(now: Dashboard) -> dict[str, Any]:
-    """The template's variables. codes: (error code, lines, per cent of the most frequent)."""
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """A reason for failures: its code, words for it, and lines of the last 24 hours and 7 days."""
+
+    code: str
+    message: str
+    hint: str
+    day: int
+    week: int
+
+
+def _failure_rows(now: Dashboard) -> list[FailureRow]:
+    """The reasons of the last 7 days, those of the last 24 hours first."""
+    day, week = dict(now.outcomes.codes), dict(now.week)
+    codes = sorted({*day, *week}, key=lambda code: (-day.get(code, 0), -week.get(code, 0), code))
+    return [
+        FailureRow(code, *message_and_hint(code), day.get(code, 0), week.get(code, 0))
+        for code in codes
+    ]
+
+
+def _may_cancel(request: HttpRequest) -> bool:
+    """Whether the reader may cancel lines of others; the question before it is on their list."""
+    return request.user.has_perms(["jobs.view_item", "jobs.cancel_item"])
+
+
+def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
+    """The template's variables."""
     disk, outcomes = now.disk, now.outcomes
     # Against the limit where there is one, else against what the file system could give.
     whole = (disk.max_bytes or disk.used_bytes + disk.free_bytes) if disk else 0
-    most = max((count for _code, count in outcomes.codes), default=0)
+    places = admin.site.each_context(request).get("places", ())
     return {
         "dashboard": now,
+        "headline": headline(now, sum(place.count for place in places)),
         "bars": chart.bars(outcomes.hours),
+        "bands": chart.bands(now.pauses, outcomes.hours),
+        "draw_chart": chart.is_worth_drawing(outcomes.hours, now.pauses),
         "chart_top": chart.axis_maximum(outcomes.hours),
-        "chart_width": len(outcomes.hours) * chart.BAR_WIDTH,
+        "chart_width": len(outcomes.hours) * chart.HOUR_WIDTH,
         "chart_height": chart.HEIGHT,
-        "codes": [(code, count, chart.percent(count, most)) for code, count in outcomes.codes],
+        "hour_width": chart.HOUR_WIDTH,
+        "bar_width": chart.BAR_WIDTH,
+        "labels": outcomes.hours[:: chart.LABEL_EVERY],
+        "failures": _failure_rows(now),
+        "since_day": iso(outcomes.hours[0].at),
+        "since_week": iso(dashboard.week_begin(outcomes)),
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
         "versions": dashboard.versions(),
+        "may_cancel": _may_cancel(request),
         "refresh_ms": REFRESH_MS,
     }
 
 
-def _render_operations(request: HttpRequest) -> str:
+def _render_overview(request: HttpRequest) -> str:
     """The dashboard's fragment as HTML."""
-    context = _operations_context(dashboard.read_dashboard(timezone.now()))
-    return render_to_string("admin/jobs/_operations.html", context, request)
+    context = _overview_context(request, dashboard.read_dashboard(timezone.now()))
+    return render_to_string("admin/jobs/_overview.html", context, request)
 
 
 @require_safe
@@ -76,15 +115,16 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         return admin.site.index(request)
     context = admin.site.each_context(request) | {
         "title": _("Overview"),
-        "fragment": _render_operations(request),
+        "may_cancel": _may_cancel(request),
+        "fragment": _render_overview(request),
     }
-    return render(request, "admin/jobs/operations.html", context)
+    return render(request, "admin/jobs/overview.html", context)
 
 
 @require_safe
-def operations_fragment(request: HttpRequest) -> HttpResponse:
+def overview_fragment(request: HttpRequest) -> HttpResponse:
     """The dashboard alone, for the page to fetch; 304 when it has not changed."""
-    html = _render_operations(request)
+    html = _render_overview(request)
     tag = f'"{hashlib.sha256(html.encode()).hexdigest()[:24]}"'
     unchanged = get_conditional_response(request, etag=tag)
     response = unchanged or HttpResponse(html)
@@ -150,7 +190,7 @@ urlpatterns = [
     path("operations/", RedirectView.as_view(pattern_name="overview"), name="operations"),
     path(
         "operations/now/",
-        _staff_view("jobs.view_operations", operations_fragment),
+        _staff_view("jobs.view_operations", overview_fragment),
         name="operations_now",
     ),
     path("diagnosis/", _staff_view("jobs.run_diagnosis", diagnosis_page), name="diagnosis"),

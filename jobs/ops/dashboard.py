@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
+from django.utils import timezone
 
 from jobs import VERSION
 from jobs.ephemeral import connection as redis_connection
@@ -30,9 +31,10 @@ from jobs.files import capacity
 from jobs.files.capacity import Capacity
 from jobs.models import Item, Package
 from jobs.ops.findings import clock_difference
-from jobs.states import SHORT, ItemState
-from jobs.upstream import breaker, page_identity, site_clock
+from jobs.states import SAVED, SHORT, ItemState
+from jobs.upstream import breaker, page_identity, pauses, site_clock
 from jobs.upstream.breaker import BreakerState
+from jobs.upstream.pauses import Pause
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 S = ItemState
 WINDOW_HOURS: Final = 24
 """The hours in which outcomes are counted, the current one included."""
+WEEK: Final = timedelta(days=7)
 QUEUE_LATE_AFTER: Final = timedelta(minutes=5)
 """A line due for longer than this means that something hangs."""
 
@@ -103,9 +106,20 @@ class RecentOutcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """Lines settled since midnight: with something saved, and failed in whole or in part."""
+
+    saved: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
     """The instance at one moment.
 
+    today: lines settled since midnight on the reader's clock. week: (error code, lines) of the last
+    7 days, most first. pauses: when TikTok was not asked within the hours of `outcomes`; empty
+    while Redis is away.
     workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: how
     many `up` keeps running (STORYKEEP_WORKERS); scaled containers may be more. disk: None when its
     folder does not answer. identity: the name of who TikTok is asked as. clock_ahead_s: seconds our
@@ -119,6 +133,9 @@ class Dashboard:
     outcomes: RecentOutcomes
     breaker: BreakerState | None
     sweep: Sweep | None
+    today: Today
+    week: tuple[tuple[str, int], ...] = ()
+    pauses: tuple[Pause, ...] = ()
     identity: str | None = None
     clock_ahead_s: float | None = None
     workers_wanted: int = 1
@@ -171,12 +188,20 @@ def read_dashboard(now: datetime) -> Dashboard:
     except OSError:
         disk = None
     identity, clock_ahead_s = _seen_by_tiktok()
+    outcomes = recent_outcomes(now)
+    try:
+        recent_pauses = pauses.recent(outcomes.hours[0].at, now)
+    except RedisUnavailable:
+        recent_pauses = ()
     return Dashboard(
         now=now,
         queue=queue_depth(now),
         workers=workers,
         disk=disk,
-        outcomes=recent_outcomes(now),
+        outcomes=outcomes,
+        today=today(now),
+        week=failures_by_code(week_begin(outcomes), now),
+        pauses=recent_pauses,
         breaker=pause,
         sweep=sweep,
         identity=identity,
@@ -270,6 +295,31 @@ def recent_outcomes(now: datetime) -> RecentOutcomes:
             for hour in hours
         ),
     )
+
+
+def week_begin(outcomes: RecentOutcomes) -> datetime:
+    """The full hour from which on the last 7 days are counted, the hours of `outcomes` included."""
+    return outcomes.hours[0].at - WEEK + timedelta(hours=WINDOW_HOURS)
+
+
+def today(now: datetime) -> Today:
+    """Lines settled since midnight on the reader's clock."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    counts = Item.objects.filter(settled_at__gte=midnight, settled_at__lte=now).aggregate(
+        saved=Count("pk", filter=Q(state__in=SAVED)), failed=Count("pk", filter=Q(state__in=SHORT))
+    )
+    return Today(**counts)
+
+
+def failures_by_code(since: datetime, until: datetime) -> tuple[tuple[str, int], ...]:
+    """(error code, lines that failed in whole or in part) of the lines settled then, most first."""
+    rows = (
+        Item.objects.filter(settled_at__gte=since, settled_at__lte=until, state__in=SHORT)
+        .order_by()
+        .values_list("error_code")
+        .annotate(count=Count("pk"))
+    )
+    return tuple(sorted(rows, key=lambda entry: (-entry[1], entry[0])))
 
 
 def versions() -> Sequence[tuple[str, str]]:

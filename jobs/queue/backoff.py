@@ -17,7 +17,7 @@ from jobs.errors import REFUSAL_CODES
 from jobs.models import Item
 from jobs.queue.claims import Claim, claimed_row, move
 from jobs.states import ItemState
-from jobs.upstream import breaker
+from jobs.upstream import breaker, pauses
 from stories.errors import (
     MediaCorrupt,
     MediaUnavailable,
@@ -58,7 +58,7 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
     now = timezone.now()
     if isinstance(error, Refusal):
         until = breaker.open_for(error)
-        hold_queue(until, error.code)
+        hold_queue(until, error.code, also=int(item["refused_since"] is None))
         return until if now - (item["refused_since"] or now) < MAX_REFUSAL_WAIT else None
     backoff = next((steps for kind, steps in BACKOFF_S.items() if isinstance(error, kind)), ())
     if item["tries"] >= len(backoff):
@@ -73,19 +73,25 @@ def requeue_untried(claim: Claim, until: datetime, code: str) -> bool:
 
     Counts for nothing. code: of the refusal that opened the breaker. False: the claim was lost.
     """
+    new = claimed_row(claim).filter(refused_since=None).exists()
     moved = move(claim, ItemState.QUEUED, **held_fields(until, code))
-    hold_queue(until, code)
+    hold_queue(until, code, also=int(new and moved))
     return moved
 
 
-def hold_queue(until: datetime, code: str) -> int:
+def hold_queue(until: datetime, code: str, *, also: int = 0) -> int:
     """Postpone all due items to `until`, with `code` as their error; how many items that were.
 
     Items that wait already are left as they are: of many refusals in one pause, the first writes.
+    also: items beside these that begin to wait now, for the record of pauses.
     """
     due = Item.objects.due(timezone.now())
     # The others see that there is none without asking for the database's one write lock.
-    return due.update(**held_fields(until, code)) if due.exists() else 0
+    if not due.exists():
+        pauses.record(until, code, also)
+        return 0
+    pauses.record(until, code, also + due.filter(refused_since=None).count())
+    return due.update(**held_fields(until, code))
 
 
 def release_queue() -> int:

@@ -178,7 +178,7 @@ def _mail(page: Page, shoot: Shoot) -> None:
 def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "last_seen", lambda now=None: {}):
-        shoot("admin-operations-ill", "/admin/operations/")
+        shoot("admin-overview-ill", "/admin/")
     with patch.object(admin_views, "run_diagnosis", lambda name: REPORT.as_dict()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")

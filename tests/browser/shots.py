@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ from jobs.ephemeral.progress import ItemProgress  # noqa: E402
 from jobs.files import disk  # noqa: E402
 from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
-from jobs.upstream import breaker  # noqa: E402
+from jobs.upstream import breaker, pauses  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import (  # noqa: E402
     account_shots,
@@ -202,8 +203,8 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
 def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..., bool]) -> None:
     page.context.clear_cookies()
     _sign_in(page, "keeper")
-    shoot("admin", "/admin/", full=False)
-    shoot("admin-operations", "/admin/operations/")
+    shoot("admin-overview", "/admin/")
+    shoot("admin-tables", "/admin/tables/", full=False)
     shoot("admin-diagnosis", "/admin/diagnosis/", full=False)
     shoot("admin-jobs", "/admin/jobs/job/")
     shoot("admin-lines", "/admin/jobs/item/")
@@ -222,6 +223,12 @@ def _pretend_to_work() -> None:
     counts = {"expired": 4, "freed_bytes": 12_300_000, "failed": 0}
     heartbeats.last_sweep = lambda: heartbeats.Sweep(now, counts)
     breaker.shared_state = lambda: None
+    pauses.recent = lambda since, now: (
+        pauses.Pause(
+            since=now - timedelta(hours=9), until=now - timedelta(hours=8), code="challenged",
+            waited=4,
+        ),
+    )  # fmt: skip
     running = Item.objects.filter(state=ItemState.RUNNING)
     by_item = {
         str(item.pk): ItemProgress(

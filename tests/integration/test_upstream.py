@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from jobs.ephemeral import connection, progress
-from jobs.upstream import breaker, identities, page_identity, rate_limit, site_clock
+from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item
@@ -176,3 +176,22 @@ def test_redis_comes_back(redis_server: RedisServer) -> None:
     assert not connection.accepts_writes()
     redis_server.start()
     assert connection.accepts_writes()
+
+
+def test_refusals_in_a_row_are_one_pause(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one after a while of peace is another; a clock set back ends what it knows."""
+    clock = time.time()
+    for later, length, waited in ((0, 60, 3), (70, 120, 0), (600, 60, 1), (300, 60, 0)):
+        monkeypatch.setattr(time, "time", lambda later=later: clock + later)
+        until = datetime.fromtimestamp(clock + later + length, UTC)
+        pauses.record(until, "refused", waited)
+    begin = datetime.fromtimestamp(clock, UTC)
+    found = pauses.recent(begin - timedelta(hours=1), begin + timedelta(hours=1))
+    told = [
+        (round((one.since - begin).total_seconds()), round((one.until - begin).total_seconds()))
+        for one in found
+    ]
+    assert told == [(0, 190), (300, 360), (600, 660)]
+    assert [one.waited for one in found] == [3, 0, 1]

@@ -156,14 +156,14 @@ class PersonActions(_ModelAdmin):
         add_never_cache_headers(page)
         return page
 
-    @admin.action(description=gettext_lazy("Forget second step and passkeys"))
+    @admin.action(description=gettext_lazy("Reset two-factor and passkeys"))
     def forget_factors(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         """Remove the second factors of people who lost them, once confirmed."""
         return self._confirm_and_apply(
             request,
             users,
             name="forget_factors",
-            title=_("Forget second step and passkeys"),
+            title=_("Reset two-factor and passkeys"),
             consequence=_(
                 "For someone who lost their phone: their password alone signs them in again."
             ),

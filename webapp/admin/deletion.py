@@ -41,8 +41,8 @@ def _summary(user: User, preview: DeletionPreview) -> str:
         parts.append(ngettext("%(n)d open invitation", "%(n)d open invitations", n) % {"n": n})
     if n := preview.log_entries:
         stays = ngettext(
-            "%(n)d entry of the log stays, without the name",
-            "%(n)d entries of the log stay, without the name",
+            "%(n)d entry of the audit log stays, without the name",
+            "%(n)d entries of the audit log stay, without the name",
             n,
         )
         parts.append(stays % {"n": n})

@@ -81,7 +81,7 @@ def test_the_question_counts_what_goes_with_a_file(browser: Client, job: Job) ->
     # Each has it in its history, those that went along too.
     noted = LogEntry.objects.values_list("object_id", "change_message")
     assert set(noted) == {
-        (str(pk), "Delete the files now: 1 file deleted.")
+        (str(pk), "Delete files now: 1 file deleted.")
         for pk in Artifact.objects.values_list("pk", flat=True)
     }
 

@@ -1,12 +1,15 @@
-"""The bar chart of the operations page: heights, and a round scale."""
+"""The bar chart of the overview: heights, the scale, and pauses."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from jobs.admin import chart
 from jobs.ops.dashboard import HourlyOutcomes
+from jobs.upstream.pauses import Pause
 
 
 def test_the_chart_fits() -> None:
@@ -24,10 +27,8 @@ def test_the_chart_fits() -> None:
     assert full.succeeded_height + full.failed_height == chart.HEIGHT
 
 
-@pytest.mark.parametrize(
-    ("most", "top"), [(0, 5), (1, 5), (6, 10), (11, 20), (66, 100), (100, 100), (201, 500)]
-)
-def test_the_chart_has_a_round_scale(most: int, top: int) -> None:
+@pytest.mark.parametrize(("most", "top"), [(0, 5), (1, 5), (6, 6), (63, 63), (201, 201)])
+def test_the_scale_is_the_fullest_hours(most: int, top: int) -> None:
     now = timezone.now()
     hours = [
         HourlyOutcomes(at=now, succeeded=most, failed=0),
@@ -35,3 +36,34 @@ def test_the_chart_has_a_round_scale(most: int, top: int) -> None:
     ]
     assert chart.axis_maximum(hours) == top
     assert chart.bars(hours)[0].succeeded_height == round(most / top * chart.HEIGHT)
+
+
+def test_pauses_lie_within_the_chart_and_are_seen() -> None:
+    begin = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hours = [HourlyOutcomes(at=begin + timedelta(hours=n), succeeded=0, failed=0) for n in range(4)]
+
+    def band(since_h: float, until_h: float) -> tuple[int, int]:
+        pause = Pause(
+            since=begin + timedelta(hours=since_h), until=begin + timedelta(hours=until_h),
+            code="refused", waited=0,
+        )  # fmt: skip
+        (drawn,) = chart.bands([pause], hours)
+        return drawn.x, drawn.x + drawn.width
+
+    hour, whole = chart.HOUR_WIDTH, 4 * chart.HOUR_WIDTH
+    assert band(1, 2.5) == (hour, round(2.5 * hour))
+    assert band(-1, 1) == (0, hour)
+    assert band(3, 9) == (3 * hour, whole)
+    for since_h, until_h in ((1, 1.001), (3.999, 4), (-2, -1)):
+        begins, ends = band(since_h, until_h)
+        assert 0 <= begins < ends <= whole
+
+
+def test_one_bar_alone_is_not_drawn() -> None:
+    now = timezone.now()
+    busy = HourlyOutcomes(at=now, succeeded=1, failed=1)
+    quiet = HourlyOutcomes(at=now, succeeded=0, failed=0)
+    assert not chart.is_worth_drawing([quiet, busy], [])
+    assert chart.is_worth_drawing([busy, busy], [])
+    pause = Pause(since=now, until=now, code="refused", waited=0)
+    assert chart.is_worth_drawing([quiet, quiet], [pause])

@@ -35,8 +35,8 @@ def test_each_row_is_told_what_was_done_to_it(browser: Client, job: Job) -> None
     page = run_action(browser, "job", "cancel", job.pk, other.pk, over.pk)
     assert "4 lines cancelled." in page
     assert dict(LogEntry.objects.values_list("object_id", "change_message")) == {
-        str(job.pk): "Cancel what is open: 3 lines cancelled.",
-        str(other.pk): "Cancel what is open: 1 line cancelled.",
+        str(job.pk): "Cancel: 3 lines cancelled.",
+        str(other.pk): "Cancel: 1 line cancelled.",
     }
 
 
@@ -57,9 +57,9 @@ def test_what_was_done_reads_in_the_readers_language(browser: Client, job: Job) 
     with translation.override("en"):  # a request leaves its language behind
         assert "2 Zeilen abgebrochen." in run_action(browser, "job", "cancel", job.pk)
         entry = LogEntry.objects.get()
-        assert entry.change_message == "Cancel what is open: 2 lines cancelled."
+        assert entry.change_message == "Cancel: 2 lines cancelled."
         page = browser.get(address).content.decode()
-        assert "boss: Offenes abbrechen: 2 Zeilen abgebrochen." in page
+        assert "boss: Abbrechen: 2 Zeilen abgebrochen." in page
         LogEntry.objects.update(change_message="something else: 2")
         assert "boss: something else: 2" in browser.get(address).content.decode()
 
@@ -68,9 +68,9 @@ def test_what_was_done_is_noted(browser: Client, boss: User, job: Job) -> None:
     run_action(browser, "job", "cancel", job.pk)
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (boss, str(job.pk))
-    assert entry.get_change_message() == "Cancel what is open: 2 lines cancelled."
+    assert entry.get_change_message() == "Cancel: 2 lines cancelled."
     page = browser.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
-    assert "boss: Cancel what is open: 2 lines cancelled." in page
+    assert "boss: Cancel: 2 lines cancelled." in page
 
 
 def test_from_a_rows_own_page(browser: Client, job: Job) -> None:

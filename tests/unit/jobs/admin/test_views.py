@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobs.admin import views
 from jobs.ephemeral import connection, heartbeats
 from jobs.files import capacity, disk
-from jobs.upstream import breaker, page_identity, site_clock
+from jobs.upstream import breaker, page_identity, pauses, site_clock
 from tests.factories import make_artifact, make_item, make_story, make_user
 from tests.unit.jobs.ops.instances import make_running, make_settled, stand_in_for_redis
 
@@ -41,11 +43,13 @@ def text(client: Client, address: str = PAGE) -> str:
 @pytest.mark.usefixtures("redis")
 def test_nothing_to_tell(browser: Client) -> None:
     page = text(browser)
+    assert "Everything is fine." in page
     assert "nothing waits for a worker" in page
-    assert "TikTok is being asked." in page
-    assert "0 of 0 lines failed" in page
-    assert "3 expired files went, 12.3 MB freed" in page
-    assert 'class="card bad"' not in page
+    assert ">Reachable<" in page
+    assert "No link was finished." in page
+    assert "3 files deleted, 12.3 MB freed" in page
+    assert 'bad"' not in page
+    assert "Nothing in the last 7 days." in page
     assert "Storykeep <b>0." in page
 
 
@@ -53,7 +57,7 @@ def test_who_runs_what(redis: dict[str, Any], browser: Client) -> None:
     make_running(redis)
     page = text(browser)
     assert "12.0 MB / 30.0 MB" in page
-    assert "whose is not known" in page
+    assert "unknown worker" in page
     assert "bob" in page
     assert "secret.name" not in page
 
@@ -61,8 +65,8 @@ def test_who_runs_what(redis: dict[str, Any], browser: Client) -> None:
 def test_failures_by_code_and_hour(redis: dict[str, Any], browser: Client) -> None:
     make_settled(timezone.now())
     page = text(browser)
-    assert "3 of 5 lines failed, in whole or in part." in page
-    assert "?error_code=upstream_down" in page
+    assert "3 of 5 links failed, in whole or in part." in page
+    assert "3 of 5 links failed in the last 24 hours." in page
     assert '<span class="scale" aria-hidden="true"><span>5</span><span>0</span></span>' in page
     assert page.count("1 fine, 2 failed</li>") == 1
     assert page.count(" failed</li>") == 2  # quiet hours are not read out
@@ -79,7 +83,7 @@ def test_no_limit_is_named_where_none_is_set(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "word", "card"), [(240, "paused", "warn"), (-5, "trying", None)]
+    ("seconds", "word", "card"), [(240, "Paused until", "warn"), (-5, "The pause is over", None)]
 )
 def test_a_pause(
     redis: dict[str, Any], browser: Client, seconds: int, word: str, card: str | None
@@ -87,8 +91,8 @@ def test_a_pause(
     until = timezone.now() + timedelta(seconds=seconds)
     redis["breaker"] = breaker.BreakerState(until, "challenged")
     page = text(browser)
-    assert f">{word}<" in page
-    assert ('class="card warn"' in page) is (card == "warn")
+    assert word in page
+    assert ('class="vital warn"' in page) is (card == "warn")
     assert "challenged" in page
 
 
@@ -101,7 +105,7 @@ def test_a_clock_that_is_off_and_who_tiktok_is_asked_as(
     page = text(browser)
     assert "clock is 2 days ahead of TikTok" in page
     assert "Asked as <code>chrome146+referer</code>" in page
-    assert 'class="card warn"' in page
+    assert 'class="vital warn"' in page
     monkeypatch.setattr(site_clock, "ahead_s", lambda: 12.0)
     assert "clock is" not in text(browser)
 
@@ -116,20 +120,22 @@ def test_what_needs_a_hand(
     redis["heard"] = {}
     redis["sweep"] = heartbeats.Sweep(long_ago, {"expired": 0, "freed_bytes": 0, "failed": 2})
     page = text(browser)
-    assert page.count('class="card bad"') == 4
-    assert "due, the oldest for 2 h" in page
-    assert "None gives a sign of life" in page
+    assert page.count('class="card bad"') == 3
+    assert page.count('class="vital bad"') == 2
+    assert "No worker is online: nothing is being saved." in page
+    assert "waiting, oldest 2 h" in page
+    assert "No worker online" in page
     assert "is overdue" in page
     assert "2 deletions failed" in page
     redis["sweep"] = None
-    assert "None is known of yet." in text(browser)
+    assert "None yet." in text(browser)
 
 
 @pytest.mark.parametrize(
     ("seconds", "said", "late"),
     [
-        (10, "last; the next at", False),
-        (70, "last; the next is due", False),  # one may be on its way, or behind other work
+        (10, "Next at", False),
+        (70, "The next is due.", False),  # one may be on its way, or behind other work
         (185, "is overdue", True),
     ],
 )
@@ -140,7 +146,7 @@ def test_a_clean_up_is_late_when_two_did_not_come(
     redis["sweep"] = heartbeats.Sweep(at, {"expired": 0, "freed_bytes": 0, "failed": 0})
     page = text(browser)
     assert said in page
-    assert ('class="card bad"' in page) is late
+    assert ('class="vital bad"' in page) is late
 
 
 def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +156,10 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(capacity, "measure", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 4
-    assert page.count('class="card warn"') == 2  # what is not known is not in order
-    assert "TikTok is being asked." not in page
-    assert "None is known of yet." not in page
+    assert page.count('class="vital warn"') == 2  # what is not known is not in order
+    assert "Redis does not answer: nothing new is being saved." in page
+    assert "Reachable" not in page
+    assert "None yet." not in page
     assert "The folder for saved files does not answer." in page
 
 
@@ -178,11 +185,82 @@ def test_it_refreshes(
     first = browser.get(NOW)
     assert 'id="operations"' in first.content.decode()
     assert "<html" not in first.content.decode()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         again = browser.get(NOW, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     make_item()
     assert browser.get(NOW, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+@pytest.mark.usefixtures("redis")
+def test_each_reason_leads_to_its_lines(browser: Client) -> None:
+    """As many as it says; of the last 24 hours, and of the last 7 days."""
+    make_settled(timezone.now())
+    make_item(state="empty", error_code="gone", settled_at=timezone.now())
+    make_item(state="failed", error_code="gone", settled_at=timezone.now() - timedelta(days=30))
+    page = unescape(text(browser))
+    counted = re.findall(r'<td><a href="(/admin/jobs/item/[^"]+)">(\d+)</a></td>', page)
+    assert [number for _url, number in counted] == ["2", "3", "1", "1"]
+    for url, number in counted:
+        listed = browser.get(url)
+        assert listed.status_code == 200
+        assert listed.context["cl"].result_count == int(number), url
+
+
+@pytest.mark.usefixtures("redis")
+def test_what_may_not_be_opened_is_no_link() -> None:
+    make_settled(timezone.now())
+    client = Client()
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_operations"))
+    client.force_login(clerk)
+    assert "/admin/jobs/" not in text(client)
+
+
+@pytest.mark.parametrize(
+    ("rights", "offered"),
+    [
+        (["view_operations"], False),
+        (["view_operations", "cancel_item"], False),
+        (["view_operations", "view_item"], False),
+        (["view_operations", "view_item", "cancel_item"], True),
+    ],
+)
+def test_what_runs_is_cancelled_from_its_row(
+    redis: dict[str, Any], rights: list[str], *, offered: bool
+) -> None:
+    line, *_others = make_running(redis)
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    client = Client()
+    client.force_login(clerk)
+    page = text(client)
+    assert (f'name="_selected_action" value="{line.pk}"' in page) is offered
+    assert ('id="cancel"' in page) is offered
+    if offered:
+        sent = {"action": "cancel", "back": "overview", "_selected_action": str(line.pk)}
+        asked = client.post("/admin/jobs/item/", sent).content.decode()
+        assert "1 open line will stop for good." in asked
+        assert f'href="{PAGE}"' in asked
+        done = client.post("/admin/jobs/item/", sent | {"confirmed": "yes"})
+        assert done.headers["Location"] == PAGE
+        line.refresh_from_db()
+        assert line.state == "cancelled"
+
+
+@pytest.mark.usefixtures("redis")
+def test_pauses_are_in_the_chart_and_read_out(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    pause = pauses.Pause(
+        since=now - timedelta(hours=3), until=now - timedelta(hours=2), code="challenged", waited=4
+    )
+    monkeypatch.setattr(pauses, "recent", lambda since, until: (pause,))
+    page = text(browser)
+    assert page.count('<rect class="pause"') == 1
+    assert "TikTok slowed us down once" in page
+    assert "4 links waited and went on." in page
 
 
 # --- who may ------------------------------------------------------------------------------------

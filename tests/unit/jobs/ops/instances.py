@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs.ephemeral import connection, heartbeats, media_hosts, progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Item
-from jobs.upstream import breaker
+from jobs.upstream import breaker, pauses
 from tests.factories import make_item, make_job, make_user
 
 
@@ -49,6 +49,7 @@ def stand_in_for_redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: answers["sweep"])
     monkeypatch.setattr(progress, "read_many", lambda _: answers["progress"])
     monkeypatch.setattr(breaker, "shared_state", lambda: answers["breaker"])
+    monkeypatch.setattr(pauses, "recent", lambda since, now: ())
     return answers
 
 

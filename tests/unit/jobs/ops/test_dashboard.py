@@ -79,6 +79,22 @@ def test_failures_by_code_and_hour() -> None:
     ]
 
 
+def test_today_and_the_week() -> None:
+    now = timezone.now()
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    for at, state, code in (
+        (midnight, "done", ""), (midnight, "partial", "gone"), (now, "failed", "gone"),
+        (now, "empty", ""), (now, "cancelled", "cancelled"),
+        (midnight - timedelta(seconds=1), "failed", "refused"),
+        (now - timedelta(days=8), "failed", "refused"),
+    ):  # fmt: skip
+        make_item(state=state, error_code=code, settled_at=at)
+    assert dashboard.today(now) == dashboard.Today(saved=2, failed=2)
+    begin = dashboard.week_begin(dashboard.recent_outcomes(now))
+    assert dashboard.WEEK - timedelta(hours=1) <= now - begin <= dashboard.WEEK
+    assert dashboard.failures_by_code(begin, now) == (("gone", 2), ("refused", 1))
+
+
 def test_without_redis_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise FileNotFoundError

@@ -44,13 +44,13 @@ def test_a_line_from_beginning_to_end(django_assert_num_queries: DjangoAssertNum
     with django_assert_num_queries(3):
         entries = timeline.of_item(item, NOW)
     assert texts(entries) == [
-        "sent in",
+        "submitted",
         "asked for again",
         "attempt 2 began",
         "story 1: 2 of 2 files saved",
         "partly done media_unavailable",
         "1 file deleted, 2.0 MB",
-        "> 1 file goes, 3.0 MB",
+        "> 1 file will be deleted, 3.0 MB",
     ]
 
 
@@ -61,9 +61,9 @@ def test_a_line_that_waits() -> None:
         sent_at=ago(minutes=1),
     )  # fmt: skip
     assert texts(timeline.of_item(item, NOW)) == [
-        "sent in",
-        "offered to the workers",
-        "> may be tried refused",
+        "submitted",
+        "handed to the workers",
+        "> next attempt refused",
     ]
 
 
@@ -73,9 +73,9 @@ def test_a_line_in_hand() -> None:
         claimed_at=ago(minutes=4), heartbeat_at=ago(seconds=3),
     )  # fmt: skip
     assert texts(timeline.of_item(item, NOW)) == [
-        "sent in",
+        "submitted",
         "attempt 1 began",
-        "last sign of life of its worker",
+        "worker last seen",
     ]
 
 
@@ -91,18 +91,18 @@ def test_a_job(
     with django_assert_num_queries(3):
         entries = timeline.of_job(job, NOW)
     assert texts(entries) == [
-        "sent in with 3 lines",
+        "submitted, 3 lines",
         "the first line began",
         "line 1: done",
         "line 2: failed gone",
-        "nothing was left to do",
-        "a ZIP was asked for: queued",
-        "> line 3 may be tried upstream_down",
-        "> 1 file goes, 1 kB",
-        "> this record goes",
+        "finished",
+        "ZIP requested: queued",
+        "> line 3: next attempt upstream_down",
+        "> 1 file will be deleted, 1 kB",
+        "> this record is deleted",
     ]
     set_env(job_retention=timedelta())
-    assert "> this record goes" not in texts(timeline.of_job(job, NOW))
+    assert "> this record is deleted" not in texts(timeline.of_job(job, NOW))
 
 
 def test_two_lines_that_settle_at_once() -> None:
@@ -111,12 +111,12 @@ def test_two_lines_that_settle_at_once() -> None:
     make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=29))
     make_item(job, state=ItemState.DONE, claimed_at=ago(minutes=1), settled_at=ago(seconds=30))
     assert texts(timeline.of_job(job, NOW)) == [
-        "sent in with 2 lines",
+        "submitted, 2 lines",
         "the first line began",
         "line 2: done",
         "line 1: done",
-        "nothing was left to do",
-        "> this record goes",
+        "finished",
+        "> this record is deleted",
     ]
 
 
@@ -129,17 +129,17 @@ def test_things_at_one_time_are_told_in_their_order() -> None:
     )  # fmt: skip
     make_artifact(make_story(item, captured_at=at), size_bytes=1000, removed_at=at)
     assert texts(timeline.of_item(item, NOW)) == [
-        "sent in",
+        "submitted",
         "attempt 1 began",
         "story 1: 1 of 1 file saved",
         "done",
         "1 file deleted, 1 kB",
     ]
     assert texts(timeline.of_job(job, NOW)) == [
-        "sent in with 1 line",
+        "submitted, 1 line",
         "the first line began",
         "line 1: done",
-        "nothing was left to do",
+        "finished",
         "1 file deleted, 1 kB",
-        "> this record goes",
+        "> this record is deleted",
     ]

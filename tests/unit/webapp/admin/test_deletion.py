@@ -34,7 +34,9 @@ def test_deleting_an_admin_says_what_they_did_here(
     act(mine, "sign_out", root)
     browser.force_login(root)
     page = plain(browser.get(f"{LIST}{alice.pk}/delete/").content)
-    assert "1 API token, 1 open invitation, 1 entry of the log stays, without the name" in page
+    assert (
+        "1 API token, 1 open invitation, 1 entry of the audit log stays, without the name" in page
+    )
     mine_page = plain(mine.get("/account/data/").content)
     assert "1 open invitation" in mine_page
     assert "What you did as an admin stays in the log, without your name." in mine_page
