@@ -200,7 +200,7 @@ class ItemAdmin(ReadOnlyAdmin):
     """Lines of jobs."""
 
     list_display = (
-        "short_id", "owner", "state", "why", "stories_left_out", "attempt", "age", "size_on_disk",
+        "short_id", "owner", "state", "why", "stories_left_out", "age", "size_on_disk",
         "settled_at",
     )  # fmt: skip
     list_filter = (

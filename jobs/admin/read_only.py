@@ -10,13 +10,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import DateTimeField, Model, Q, QuerySet
+from django.db.models import BooleanField, DateTimeField, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from jobs.admin import masking, reveal
@@ -36,6 +37,24 @@ def moment_column(model: type[Model], name: str) -> Callable[[Any], SafeString |
 
     column.__name__ = name
     return admin.display(description=getattr(field, "verbose_name", name), ordering=name)(column)
+
+
+def told_column(model: type[Model], name: str) -> Any:
+    """The display of a field: times as the site says them, yes and no in words, else its name."""
+    field = model._meta.get_field(name)  # noqa: SLF001  # public by documentation
+    if isinstance(field, DateTimeField):
+        return moment_column(model, name)
+    return _word_column(field) if isinstance(field, BooleanField) else name
+
+
+def _word_column(field: Any) -> Callable[[Any], str]:
+    """The display of a yes or no; Django's red cross would look like a failure."""
+
+    def column(row: Any) -> str:
+        return _("yes") if getattr(row, field.name) else _("no")
+
+    column.__name__ = field.name
+    return admin.display(description=field.verbose_name, ordering=field.name)(column)
 
 
 def containing(fields: Sequence[str], words: str) -> Q:
@@ -78,7 +97,7 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         """A row deleted here would leave its file on the disk."""
         return False
 
-    @admin.display(description=_("id"), ordering="pk")
+    @admin.display(description=gettext_lazy("id"), ordering="pk")
     def short_id(self, row: Any) -> str:
         """The first characters, enough to tell rows apart; the row's own page has all."""
         return str(row.pk)[:8]
@@ -108,11 +127,7 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
             and (obj is None or getattr(obj, field.attname) not in (None, "", {}))
         ]
         return [
-            "detail"
-            if field.name == "error_detail"
-            else moment_column(self.model, field.name)
-            if isinstance(field, DateTimeField)
-            else field.name
+            "detail" if field.name == "error_detail" else told_column(self.model, field.name)
             for field in fields
         ]
 
@@ -123,8 +138,8 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """The columns, with the target behind the id, masked where it is the reader's neither."""
         first, *others = map(str, self.list_display)
-        times = {field.name for field in self.opts.fields if isinstance(field, DateTimeField)}
-        columns = [moment_column(self.model, name) if name in times else name for name in others]
+        fields = {field.name for field in self.opts.fields}
+        columns = [told_column(self.model, name) if name in fields else name for name in others]
         return [first, *self._target_column(request), *columns]
 
     def _target_column(self, request: HttpRequest) -> list[Any]:
@@ -171,7 +186,7 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         # The type stubs know the signature of an older Django.
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
-    @admin.display(description=_("detail"))
+    @admin.display(description=gettext_lazy("detail"))
     def detail(self, row: Any) -> str:
         """The error's detail, masked where the row is."""
         if getattr(row, "is_shown", False):

@@ -28,6 +28,14 @@ def test_a_time_that_is_not_there() -> None:
     assert getattr(column, "admin_order_field", "") == "settled_at"
 
 
+def test_yes_and_no_are_words(browser: Client) -> None:
+    """A red cross beside "posts too" would look like a failure."""
+    job = make_job(posts=False)
+    page = browser.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
+    assert "icon-no" not in page
+    assert '<div class="readonly">no</div>' in page
+
+
 @pytest.mark.parametrize("words", ["%00", "%27%20OR%201=1", "%5C", "x" * 3000, "%F0%9F%98%80"])
 def test_odd_words_to_search_for(browser: Client, words: str) -> None:
     make_item()
