@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_growth'),
+        ('jobs', '0007_author_pictures'),
     ]
 
     operations = [
