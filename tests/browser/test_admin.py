@@ -40,8 +40,8 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
     for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):
         page.goto(place)
         look(place)
-    line = page.locator(".lines a").first
-    line.click()
+    page.locator(".lines a").first.click()
+    page.wait_for_url("**/admin/jobs/item/*/change/")
     look("a line")
     expect(page.get_by_role("button", name="Delete files now")).to_have_count(0)
     page.goto(f"/admin/jobs/job/?q={job}")
