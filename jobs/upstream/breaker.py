@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -35,10 +35,14 @@ _KEPT_S: Final = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """An open breaker: nobody asks before `until`. code: of the refusal that opened it."""
+    """An open breaker: nobody asks before `until`. code: of the refusal that opened it.
+
+    since: when the first refusal in a row came; None when not known.
+    """
 
     until: datetime
     code: str
+    since: datetime | None = field(default=None, compare=False)
 
 
 class LocalState:
@@ -70,6 +74,7 @@ if open_until <= now then
 end
 if now + pause > open_until + 1 then open_until = now + pause end
 redis.call('HSET', KEYS[1], 'until', tostring(open_until), 'refusals', refusals, 'code', code)
+redis.call('HSETNX', KEYS[1], 'since', tostring(now))
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 redis.call('DEL', KEYS[2])
 return tostring(open_until)
@@ -116,14 +121,15 @@ def shared_state() -> BreakerState | None:
 
     Raises RedisUnavailable: what this process knows by itself says nothing about the others.
     """
-    until, code = execute(
-        lambda server: cast("list[str | None]", server.hmget(_BREAKER, ["until", "code"]))
+    until, code, since = execute(
+        lambda server: cast("list[str | None]", server.hmget(_BREAKER, ["until", "code", "since"]))
     )
     if not until or not code:
         _local.close()
         return None
     _local.until, _local.code = _possible(float(until)), code
-    return BreakerState(datetime.fromtimestamp(_local.until, UTC), code)
+    begun = datetime.fromtimestamp(float(since), UTC) if since else None
+    return BreakerState(datetime.fromtimestamp(_local.until, UTC), code, begun)
 
 
 def end_pause() -> None:

@@ -91,7 +91,22 @@ def test_a_clock_set_back_does_not_make_a_pause_last_for_days() -> None:
 def test_a_shared_pause_longer_than_any_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its end was written before the clock was set back."""
     ends = time.time() + 2 * 24 * 60 * 60
-    monkeypatch.setattr(breaker, "execute", lambda _command: [str(ends), "refused"])
+    monkeypatch.setattr(breaker, "execute", lambda _command: [str(ends), "refused", None])
     state = breaker.shared_state()
     assert state
     assert state.until <= timezone.now()
+
+
+def test_since_when_tiktok_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a breaker that was opened by an older worker, which did not note it."""
+    now = time.time()
+    told: list[str | None] = [str(now + 60), "refused", str(now - 3600)]
+    monkeypatch.setattr(breaker, "execute", lambda _command: told)
+    state = breaker.shared_state()
+    assert state
+    assert state.since
+    assert round(state.since.timestamp()) == round(now - 3600)
+    told[2] = None
+    state = breaker.shared_state()
+    assert state
+    assert state.since is None
