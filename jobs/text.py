@@ -11,6 +11,10 @@ _MULTILINE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI_OVERRIDES: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
+_QUERY: Final = re.compile(r"\?\S*")
+_NAME: Final = re.compile(r"@[\w.-]+")
+_LONG: Final = re.compile(r"[\w%+/=~]{20,}|\d{12,}|MS4wLjAB\S*", re.ASCII)
+_CREDENTIALS: Final = re.compile(r"//[^/\s@]+@")
 
 
 def clean_text(text: str, limit: int, *, multiline: bool = False) -> str:
@@ -36,3 +40,15 @@ def isolated(text: str) -> str:
         return text
     open_ones = text.count(_FIRST_STRONG_ISOLATE) - text.count(_POP_ISOLATE)
     return f"{_FIRST_STRONG_ISOLATE}{text}{_POP_ISOLATE * (1 + max(0, open_ones))}"
+
+
+def scrub(text: str, limit: int, name: str = "") -> str:
+    """A message without names but `name`, queries, credentials, ids and tokens.
+
+    name: in lower case, without @. Cut to `limit` characters.
+    """
+    text = _CREDENTIALS.sub("//…@", text)
+    text = _QUERY.sub("?…", text)
+    text = _NAME.sub(lambda match: match[0] if match[0][1:].lower() == name else "@…", text)
+    text = _LONG.sub("…", text)
+    return text[:limit]

@@ -51,6 +51,13 @@ class Capacity:
         over = bool(self.max_bytes) and self.used_bytes >= self.max_bytes
         return over or is_scarce(self.free_bytes)
 
+    @property
+    def nearly_full(self) -> bool:
+        """A tenth of the limit for saved files is left, or as much above the least free space as
+        that space itself."""
+        near = bool(self.max_bytes) and self.used_bytes * 10 >= self.max_bytes * 9
+        return near or self.free_bytes <= 2 * self.min_free_bytes
+
 
 def is_scarce(free_bytes: int) -> bool:
     """Whether no more free space is left on the disk than STORYKEEP_DISK_MIN_FREE keeps."""

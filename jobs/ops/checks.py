@@ -2,15 +2,14 @@
 
 A check changes nothing; to see whether it could, it writes a file that is gone again and a key in
 Redis that expires, and begins a transaction. Messages name no addresses, paths and host names of
-ours, for a report is pasted in public. An exception that a check raises becomes a finding in
-`diagnostics`.
+ours, for a report is pasted in public. An exception that a check raises becomes a finding.
 """
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -64,6 +63,7 @@ DATABASE_HINTS: Final[Mapping[str, LazyStr]] = {
     "busy": _("Something holds it, such as a backup. If that lasts, end what holds it."),
     "read_only": _("Is it a replica, or are its file and folder read-only?"),
     "full": _("Make room on its disk."),
+    "away": _("Is it running, and is STORYKEEP_DATA_DIR or STORYKEEP_DATABASE_URL right?"),
 }
 """Hints by the reason `readiness.database` gives."""
 DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
@@ -97,6 +97,7 @@ def check_database() -> Iterator[Finding]:
             Verdict.FAIL,
             format_lazy(message, **facts),
             _("Restart with `manage.py up`, or run `manage.py migrate`."),
+            reason="behind",
         )
         return
     reason = readiness.database()
@@ -146,7 +147,8 @@ def check_redis() -> Iterator[Finding]:
         yield Finding("redis", Verdict.OK, message)
     else:
         failing = format_lazy(_("{facts}, but cannot write its snapshot"), facts=message)
-        yield Finding("redis", Verdict.WARN, failing, REDIS_HINTS["no_snapshot"])
+        hint = REDIS_HINTS["no_snapshot"]
+        yield Finding("redis", Verdict.WARN, failing, hint, reason="no_snapshot")
 
 
 def check_worker() -> Iterator[Finding]:
@@ -161,7 +163,8 @@ def check_worker() -> Iterator[Finding]:
     if alive < wanted:
         message = _("{n} of {wanted} alive, last sign of life {ago} ago")
         said = format_lazy(message, n=alive, wanted=wanted, ago=short_span(ago))
-        yield Finding("worker", Verdict.WARN, said, _("Look at the worker's log."))
+        hint = _("Look at the worker's log.")
+        yield Finding("worker", Verdict.WARN, said, hint, reason="few")
         return
     message = _("{n} alive, last sign of life {ago} ago")
     yield Finding("worker", Verdict.OK, format_lazy(message, n=alive, ago=short_span(ago)))
@@ -189,7 +192,7 @@ def check_queue() -> Iterator[Finding]:
         hint = _("Look at the worker's log. If it says nothing, restart it.")
         yield Finding("queue", Verdict.FAIL, message, hint)
         return
-    yield Finding("queue", Verdict.WARN if late else Verdict.OK, message)
+    yield Finding("queue", Verdict.WARN if late else Verdict.OK, message, reason="late" * late)
 
 
 def check_scheduler() -> Iterator[Finding]:
@@ -229,32 +232,34 @@ def check_disk() -> Iterator[Finding]:
         message, hint = DISK_WORDS[reason]
         yield Finding("disk", Verdict.FAIL, message, hint)
         return
-    room, at_limit = _capacity()
+    room, at_limit, near_limit = _capacity()
+    hint = _("Delete files, or change STORYKEEP_DISK_MAX or STORYKEEP_DISK_MIN_FREE.")
     if reason or at_limit:
-        yield Finding(
-            "disk",
-            Verdict.FAIL,
-            format_lazy(_("{room}: too little for new work"), room=room),
-            _("Delete files, or change STORYKEEP_DISK_MAX or STORYKEEP_DISK_MIN_FREE."),
-        )
+        message = format_lazy(_("{room}: too little for new work"), room=room)
+        yield Finding("disk", Verdict.FAIL, message, hint, reason="full")
+    elif near_limit:
+        message = format_lazy(_("{room}: little is left"), room=room)
+        yield Finding("disk", Verdict.WARN, message, hint, reason="near")
     else:
         yield Finding("disk", Verdict.OK, format_lazy(_("{room}, writable"), room=room))
 
 
-def _capacity() -> tuple[LazyStr, bool]:
-    """Used and free space in words, and whether new work is refused. The database knows the used:
-    while it is away, nothing is refused for that."""
+def _capacity() -> tuple[LazyStr, bool, bool]:
+    """Used and free space in words, whether new work is refused, and whether it will be soon. The
+    database knows the used: while it is away, nothing is refused for that."""
     try:
         room = capacity.measure()
     except DatabaseError:
         free = disk.free_bytes()
         message = format_lazy(_("{free} free, how much is used is not known"), free=lazy_size(free))
-        return message, False
+        return message, False, False
     facts = {"used": lazy_size(room.used_bytes), "free": lazy_size(room.free_bytes)}
     if room.max_bytes:
         limited = _("{used} of {limit} used, {free} free")
-        return format_lazy(limited, limit=lazy_size(room.max_bytes), **facts), room.full
-    return format_lazy(_("{used} used, {free} free"), **facts), room.full
+        message = format_lazy(limited, limit=lazy_size(room.max_bytes), **facts)
+    else:
+        message = format_lazy(_("{used} used, {free} free"), **facts)
+    return message, room.full, room.nearly_full
 
 
 def check_clock() -> Iterator[Finding]:
@@ -402,3 +407,29 @@ CHECKS: Final[Mapping[str, Check]] = {
     "hosts": check_media_hosts,
 }
 """The checks in the order of the report, by the part they look at: a key of `findings.PARTS`."""
+
+
+def run_checks(parts: Iterable[str]) -> Iterator[Finding]:
+    """The findings of these checks, keys of CHECKS; for an exception, one with its type alone: its
+    words may name places."""
+    for part in parts:
+        try:
+            yield from CHECKS[part]()
+        except RedisUnavailable:
+            message = _("not known while Redis does not answer")
+            yield Finding(part, Verdict.FAIL, message, known=False)
+        except DatabaseError as error:
+            if part == "database":
+                hint = _(
+                    "Is it running, and is STORYKEEP_DATA_DIR or STORYKEEP_DATABASE_URL right?"
+                )
+                yield Finding(part, Verdict.FAIL, _no_answer(error), hint)
+            else:
+                message = _("not known while the database does not answer")
+                yield Finding(part, Verdict.FAIL, message, known=False)
+        except OSError as error:
+            yield Finding(part, Verdict.FAIL, _no_answer(error))
+
+
+def _no_answer(error: Exception) -> LazyStr:
+    return format_lazy(_("does not answer ({kind})"), kind=type(error).__name__)

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import django
 from django.conf import settings
-from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from jobs import VERSION
-from jobs.ephemeral.connection import RedisUnavailable
-from jobs.ops.checks import CHECKS, PROXY_HINT, Check, clock_finding, proxy_error
+from jobs.ops.checks import CHECKS, PROXY_HINT, clock_finding, proxy_error, run_checks
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
+from jobs.text import scrub
 from jobs.upstream import page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
 from stories.client import StoryClient
@@ -49,36 +46,13 @@ def parse_account(line: str) -> Target:
 
 def run(target: Target | None = None) -> Report:
     """Check every part and, when an account is given, probe TikTok once through it."""
-    findings = [
-        finding for part, check in CHECKS.items() for finding in _checked_findings(part, check)
-    ]
+    findings = list(run_checks(CHECKS))
     if target is not None:
         probed = probe_tiktok(target)
         # What was learnt just now is newer than what a worker learnt.
         told = {finding.part for finding in probed} & {"siteclock"}
         findings = [finding for finding in findings if finding.part not in told] + probed
     return Report(at=timezone.now(), about=_about(), findings=tuple(findings))
-
-
-def _checked_findings(part: str, check: Check) -> Iterator[Finding]:
-    """A check's findings; for an exception, one with its type alone: its words may name places."""
-    try:
-        yield from check()
-    except RedisUnavailable:
-        yield Finding(part, Verdict.FAIL, _("not known while Redis does not answer"))
-    except DatabaseError as error:
-        if part == "database":
-            hint = _("Is it running, and is STORYKEEP_DATA_DIR or STORYKEEP_DATABASE_URL right?")
-            yield Finding(part, Verdict.FAIL, _no_answer(error), hint)
-        else:
-            message = _("not known while the database does not answer")
-            yield Finding(part, Verdict.FAIL, message)
-    except OSError as error:
-        yield Finding(part, Verdict.FAIL, _no_answer(error))
-
-
-def _no_answer(error: Exception) -> LazyStr:
-    return format_lazy(_("does not answer ({kind})"), kind=type(error).__name__)
 
 
 def _about() -> str:
@@ -158,30 +132,14 @@ def _step_finding(step: StepResult, target: Target) -> Finding:
 
 def _failed_step(part: str, error: StoriesError, target: Target, facts: dict[str, Any]) -> Finding:
     # What is wrong with an account needs no further word, and its own may be a name.
-    detail = "" if isinstance(error, AccessError) else scrub(error.detail, target.name or "")
+    detail = (
+        ""
+        if isinstance(error, AccessError)
+        else scrub(error.detail, MAX_DETAIL_LENGTH, target.name or "")
+    )
     message: LazyStr = format_lazy(_("{name}: {code} after {took}"), code=error.code, **facts)
     if detail:
         message = format_lazy("{said} ({detail})", said=message, detail=detail)
     proxied = type(error.__cause__).__name__ == "ProxyError"  # so both transports call it
     hint = PROXY_HINT if proxied else lazy_error_words(error.code)
     return Finding(part, Verdict.FAIL, message, hint)
-
-
-# --- scrubbing ----------------------------------------------------------------------------------
-
-_QUERY = re.compile(r"\?\S*")
-_NAME = re.compile(r"@[\w.-]+")
-_LONG = re.compile(r"[\w%+/=~]{20,}|\d{12,}|MS4wLjAB\S*", re.ASCII)
-_CREDENTIALS = re.compile(r"//[^/\s@]+@")
-
-
-def scrub(text: str, name: str) -> str:
-    """An error's detail without names but `name`, queries, credentials, ids and tokens.
-
-    name: in lower case, without @. Cut to MAX_DETAIL_LENGTH characters.
-    """
-    text = _CREDENTIALS.sub("//…@", text)
-    text = _QUERY.sub("?…", text)
-    text = _NAME.sub(lambda match: match[0] if match[0][1:].lower() == name else "@…", text)
-    text = _LONG.sub("…", text)
-    return text[:MAX_DETAIL_LENGTH]

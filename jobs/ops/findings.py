@@ -79,12 +79,18 @@ FORMS: Final[dict[str, LazyStr]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check on one part, a key of PARTS. hint: what to try, "" for nothing."""
+    """The result of a check on one part, a key of PARTS.
+
+    hint: what to try, "" for nothing. reason: which of several things is wrong, as a bare word; ""
+    where a check tells one alone. known: False when the check itself could not be made.
+    """
 
     part: str
     verdict: Verdict
     message: LazyStr
     hint: LazyStr = ""
+    reason: str = ""
+    known: bool = True
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.text import clean_text, isolated
+from jobs.text import clean_text, isolated, scrub
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,22 @@ def test_any_text_becomes_storable(text: str, multiline: bool) -> None:
 def test_a_name_in_a_sentence_turns_nothing_around_it(name: str, shown: str) -> None:
     assert isolated(name) == shown
     assert isolated(name).count("\u2068") == isolated(name).count("\u2069")
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("www.tiktok.com/@given: status 403", "www.tiktok.com/@given: status 403"),
+        ("www.tiktok.com/@other.one: 429", "www.tiktok.com/@…: 429"),
+        ("v16-webapp-prime.tiktok.com: status 403", "v16-webapp-prime.tiktok.com: status 403"),
+        ("p16-common-sign-useastred.tiktokcdn.com: empty", None),
+        ("got /video?expire=1&signature=abc= there", "got /video?… there"),
+        ("http://user:hunter2@proxy.example: no", "http://…@…: no"),
+        ("item 7441111111111111111 is gone", "item … is gone"),
+        ("ttwid=1%7CAbCdEfGhIjKlMnOpQrStUv", "…"),
+        ("userInfo.user.id is missing", "userInfo.user.id is missing"),
+        ("x " * 200, ("x " * 80)),
+    ],
+)
+def test_a_detail_is_safe(detail: str, said: str | None) -> None:
+    assert scrub(detail, 160, "given") == (detail if said is None else said)

@@ -358,3 +358,36 @@ def test_a_database_that_answers_and_cannot_be_written(
     assert finding.verdict is Verdict.FAIL
     assert f"cannot be written ({reason})" in finding.message
     assert finding.hint or reason == "away"
+
+
+@pytest.mark.usefixtures("_all_is_well")
+@pytest.mark.parametrize(
+    ("limit", "verdict", "reason"),
+    [(10, Verdict.FAIL, "full"), (11, Verdict.WARN, "near"), (12, Verdict.OK, ""),
+     (0, Verdict.OK, "")],
+)  # fmt: skip
+def test_a_disk_near_its_limit_is_a_warning(
+    set_env: Callable[..., None], limit: int, verdict: Verdict, reason: str
+) -> None:
+    make_artifact(content=b"full house")
+    set_env(disk_max=limit)
+    (found,) = checks.check_disk()
+    assert (found.verdict, found.reason) == (verdict, reason)
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_little_free_space_is_a_warning(
+    set_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_env(disk_min_free=500)
+    monkeypatch.setattr(disk, "free_bytes", lambda: 1000)
+    assert [found.reason for found in checks.check_disk()] == ["near"]
+    monkeypatch.setattr(disk, "free_bytes", lambda: 1001)
+    assert [found.verdict for found in checks.check_disk()] == [Verdict.OK]
+
+
+def test_what_cannot_be_known_is_no_finding_of_its_own() -> None:
+    found = {finding.part: finding for finding in checks.run_checks(("redis", "worker", "clock"))}
+    assert found["redis"].known
+    assert not found["worker"].known
+    assert not found["clock"].known
