@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import logging.config
+import os
 import signal
+import socket
 import sys
 import time
 from types import FrameType
@@ -15,6 +17,7 @@ from types import FrameType
 from django.conf import settings
 
 import webapp.celery  # noqa: F401 (it says which settings are ours)
+from jobs.ephemeral import log_lines, processes
 from webapp.clock import LOOK_EVERY_S, Clock
 from webapp.processes import pulse
 
@@ -25,6 +28,7 @@ def main() -> None:
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     pulse.begin(parser.parse_args().pulse_fd)
     logging.config.dictConfig(settings.LOGGING)
+    log_lines.keep("scheduler")
 
     def on_sigterm(_number: int, _frame: FrameType | None) -> None:
         sys.exit(0)
@@ -34,10 +38,15 @@ def main() -> None:
 
 
 def run(clock: Clock) -> None:
-    """Have the clock look and give a sign of life, every LOOK_EVERY_S."""
+    """Have the clock look and give a sign of life, every LOOK_EVERY_S, and tell of this process."""
+    name = f"scheduler-{os.getpid()}@{socket.gethostname()}"
+    announce_at = time.monotonic()
     while True:
         clock.tick()
         pulse.beat()
+        if time.monotonic() >= announce_at:
+            processes.announce(name)
+            announce_at = time.monotonic() + processes.ANNOUNCE_EVERY_S
         time.sleep(LOOK_EVERY_S)
 
 

@@ -62,8 +62,10 @@ class Site:
 
     def wsgi(self) -> Any:
         """Load the site; what is loaded by now is hidden from the garbage collector."""
+        from jobs.ephemeral import log_lines
         from webapp.wsgi import application, warm_up
 
+        log_lines.keep("web")
         warm_up()
         memory.freeze()
         return application

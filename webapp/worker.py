@@ -52,7 +52,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
 
-    from jobs.ephemeral import heartbeats, progress
+    from jobs.ephemeral import heartbeats, log_lines, processes, progress
     from jobs.fetching import bridge
     from webapp.celery import app
     from webapp.clock import LOOK_EVERY_S, Clock
@@ -61,6 +61,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
 
     memory.keep_meanwhile()
     pulse.begin(pulse_fd)
+    log_lines.keep("worker")
 
     class Heartbeat(bootsteps.StartStopStep):
         """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""
@@ -76,11 +77,13 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
             if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
                 pulse.beat()
                 heartbeats.beat(name)
+                processes.announce(name)
             memory.give_back()
 
         def stop(self, parent: Any) -> None:
             self.entry.cancel()
             heartbeats.remove(name)
+            processes.withdraw(name)
 
         terminate = stop
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobs.ephemeral import processes
 from webapp import scheduler
 from webapp.clock import LOOK_EVERY_S
 from webapp.processes import pulse
@@ -26,12 +27,16 @@ def test_it_looks_and_gives_a_sign_of_life_often_enough(monkeypatch: pytest.Monk
         if len(calls) == 6:
             raise SystemExit
 
+    told: list[str] = []
+    monkeypatch.setattr(processes, "announce", told.append)
     monkeypatch.setattr(pulse, "beat", lambda: calls.append("beat"))
     monkeypatch.setattr(time, "sleep", sleep)
     with pytest.raises(SystemExit):
         scheduler.run(SimpleNamespace(tick=lambda: calls.append("tick")))  # type: ignore[arg-type]
     assert calls == ["tick", "beat", LOOK_EVERY_S] * 2
     assert LOOK_EVERY_S <= pulse.BEAT_EVERY_S
+    (name,) = told  # not with every look
+    assert name.startswith("scheduler-")
 
 
 def test_it_loads_neither_models_nor_tasks() -> None:

@@ -13,6 +13,7 @@ import pytest
 from gunicorn.glogging import Logger
 from gunicorn.workers import base
 
+from jobs.ephemeral import log_lines
 from webapp import web, wsgi
 from webapp.processes import listening, memory, pulse
 
@@ -81,9 +82,10 @@ def test_ctrl_c_lets_requests_end_and_twice_does_not(
 def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     monkeypatch.setattr(wsgi, "warm_up", lambda: calls.append("warm up"))
+    monkeypatch.setattr(log_lines, "keep", lambda process: calls.append(process))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
     assert web.Site().wsgi() is wsgi.application
-    assert calls == ["warm up", "freeze"]
+    assert calls == ["web", "warm up", "freeze"]
 
 
 def test_an_address_that_cannot_be_had_is_an_exit_code(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 from kombu.asynchronous.timer import Timer
 
-from jobs.ephemeral import heartbeats
+from jobs.ephemeral import heartbeats, log_lines, processes
 from jobs.fetching import bridge
 from webapp import worker
 from webapp.celery import app
@@ -74,6 +74,12 @@ def test_the_worker_takes_lines_from_its_own_queue_and_says_how_it_ended(
     assert made[-2]["concurrency"] == settings.STORYKEEP.item_concurrency
 
 
+@pytest.fixture(autouse=True)
+def _no_lines_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test process goes on logging as before."""
+    monkeypatch.setattr(log_lines, "keep", lambda _process: None)
+
+
 def steps() -> dict[str, Any]:
     """The steps the worker was given, by their names."""
     return {step.__name__: step for step in app.steps["worker"]}
@@ -108,6 +114,7 @@ def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_
     monkeypatch.setattr(pulse, "begin", lambda _fd: None)
     monkeypatch.setattr(pulse, "beat", lambda: calls.append("beat"))
     monkeypatch.setattr(heartbeats, "beat", lambda _name: calls.append("heartbeat"))
+    monkeypatch.setattr(processes, "announce", lambda _name: calls.append("announce"))
     monkeypatch.setattr(bridge, "responds", lambda: next(responding))
     monkeypatch.setattr(memory, "give_back", lambda: calls.append("give back"))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
@@ -116,4 +123,4 @@ def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_
     step = steps()["Heartbeat"]
     for _ in range(2):
         step.beat(step, SimpleNamespace(consumer=None))
-    assert calls == ["freeze", "beat", "heartbeat", "give back", "give back"]
+    assert calls == ["freeze", "beat", "heartbeat", "announce", "give back", "give back"]

@@ -1,0 +1,71 @@
+"""Which processes run beside the web server, since when, and in which version.
+
+Workers tell of themselves with every heartbeat, a scheduler of its own with its clock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, cast
+
+from jobs import VERSION
+from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S, MAX_AHEAD_S
+
+STARTED_AT: Final = datetime.now(UTC)
+"""When this process began, or nearly: this module is loaded while it starts."""
+ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
+"""Seconds between two announcements of a process that has no heartbeat."""
+_PROCESSES: Final = "storykeep:processes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningProcess:
+    """A process that told of itself lately. name: `worker-<process id>@<host>`."""
+
+    name: str
+    version: str
+    started_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """The part it plays: `worker` or `scheduler`."""
+        return self.name.partition("-")[0]
+
+
+def announce(name: str, now: float | None = None) -> None:
+    """Tell of this process; dropped while Redis is away. now: Unix seconds."""
+    seen = time.time() if now is None else now
+    facts = {"version": VERSION, "started": STARTED_AT.timestamp(), "seen": seen}
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.hset(_PROCESSES, name, json.dumps(facts)))
+
+
+def withdraw(name: str) -> None:
+    """Take back what a process told that ends now."""
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.hdel(_PROCESSES, name))
+
+
+def running(now: float | None = None) -> tuple[RunningProcess, ...]:
+    """The processes that told of themselves lately, by name. Raises RedisUnavailable.
+
+    now: Unix seconds. Those silent for longer are forgotten on the way.
+    """
+    moment = time.time() if now is None else now
+    told = execute(lambda server: cast("dict[str, str]", server.hgetall(_PROCESSES)))
+    found, silent = [], []
+    for name, text in sorted(told.items()):
+        facts = json.loads(text)
+        if not moment - EXPIRES_AFTER_S <= facts["seen"] <= moment + MAX_AHEAD_S:
+            silent.append(name)
+            continue
+        started_at = datetime.fromtimestamp(facts["started"], UTC)
+        found.append(RunningProcess(name=name, version=facts["version"], started_at=started_at))
+    if silent:
+        execute(lambda server: server.hdel(_PROCESSES, *silent))
+    return tuple(found)

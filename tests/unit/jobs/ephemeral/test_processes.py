@@ -1,0 +1,67 @@
+"""What processes tell of themselves, with a Redis that is a dictionary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs import VERSION
+from jobs.ephemeral import connection, processes
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S
+
+
+class Hash:
+    """The commands in use, on a dictionary."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+
+    def hset(self, _key: str, name: str, text: str) -> None:
+        self.fields[name] = text
+
+    def hdel(self, _key: str, *names: str) -> None:
+        for name in names:
+            self.fields.pop(name, None)
+
+    def hgetall(self, _key: str) -> dict[str, str]:
+        return dict(self.fields)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Hash:
+    """Stands in for Redis."""
+    made = Hash()
+    monkeypatch.setattr(processes, "execute", lambda question: question(made))
+    return made
+
+
+def test_a_process_tells_its_version_and_since_when_it_runs(server: Hash) -> None:
+    processes.announce("worker-7@nas", now=1000)
+    processes.announce("scheduler-8@nas", now=1000)
+    scheduler, worker = processes.running(now=1005)
+    assert (worker.name, worker.kind, worker.version) == ("worker-7@nas", "worker", VERSION)
+    assert scheduler.kind == "scheduler"
+    assert worker.started_at == processes.STARTED_AT
+    processes.withdraw("worker-7@nas")
+    assert processes.running(now=1005) == (scheduler,)
+
+
+@pytest.mark.parametrize("later", [EXPIRES_AFTER_S + 1, -3600])
+def test_a_process_that_is_silent_is_forgotten(server: Hash, later: float) -> None:
+    """Or one whose clock was ahead, before it was set right."""
+    processes.announce("worker-7@nas", now=5000)
+    assert processes.running(now=5000 + later) == ()
+    assert server.fields == {}
+
+
+def test_without_redis_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_question: Any) -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(processes, "execute", away)
+    processes.announce("worker-7@nas")
+    processes.withdraw("worker-7@nas")
+    with pytest.raises(connection.RedisUnavailable):
+        processes.running()
