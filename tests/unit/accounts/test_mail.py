@@ -249,6 +249,21 @@ def test_a_mail_server_that_will_not(
     (said,) = [record.getMessage() for record in caplog.records if record.name == "accounts.mail"]
     assert "mail not sent" in said
     assert "alice" not in said
+    assert mail.failed_at()
+
+
+def test_a_mail_that_arrives_ends_what_was_wrong(
+    client: Client, alice: User, server: Server, sends: Callable[..., None]
+) -> None:
+    sends("smtp")
+    server.refuses = True
+    ask(client, "alice@example.org")
+    assert not server.texts()
+    assert mail.failed_at()
+    server.refuses = False
+    ask(client, "alice@example.org")
+    assert server.texts()
+    assert mail.failed_at() is None
 
 
 def test_too_many_at_once_are_dropped(
