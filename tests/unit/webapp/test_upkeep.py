@@ -1,0 +1,70 @@
+"""How an instance is upgraded and backed up, by the way it runs; never with a password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from webapp import upkeep
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`runs(container=True, database="postgresql")`: the way this instance runs."""
+
+    def run(*, container: bool = False, database: str = "sqlite") -> None:
+        marks = (Path(__file__),) if container else ()
+        monkeypatch.setattr(upkeep, "_CONTAINER_MARKS", marks)
+        monkeypatch.setattr(upkeep, "connection", SimpleNamespace(vendor=database))
+
+    return run
+
+
+def test_the_commands_are_those_of_the_way_it_runs(runs: Any) -> None:
+    runs()
+    assert upkeep.upgrade_commands() == ["git pull", "make run"]
+    runs(container=True)
+    assert upkeep.upgrade_commands()[1] == "docker build -t storykeep ."
+    assert not any("compose" in command for command in upkeep.upgrade_commands())
+    runs(container=True, database="postgresql")
+    assert upkeep.upgrade_commands()[-1].startswith("docker compose up -d")
+    assert upkeep.dump_commands()[0].startswith("docker compose exec -T database pg_dump")
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> None:
+    """Have the settings name this database."""
+    named = SimpleNamespace(DATABASES={"default": facts}, STORYKEEP=settings.STORYKEEP)
+    monkeypatch.setattr(upkeep, "settings", named)
+
+
+def test_a_dump_names_the_server_and_no_password(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(database="postgresql")
+    connect(
+        monkeypatch, HOST="db.example", PORT=5433, USER="keep", NAME="my keep; rm -rf",
+        PASSWORD="hunter2",
+    )  # fmt: skip
+    dump, key = upkeep.dump_commands()
+    assert dump == (
+        "pg_dump -Fc -h db.example -p 5433 -U keep -d 'my keep; rm -rf' -f storykeep.dump"
+    )
+    assert "hunter2" not in dump + key
+    assert key.startswith("cp ")
+
+
+@pytest.mark.django_db
+def test_the_size_of_the_database() -> None:
+    size = upkeep.database_bytes()
+    assert size
+    assert size > 10_000
+
+
+def test_a_database_that_is_away_has_no_size(runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs()
+    connect(monkeypatch, NAME="/nowhere/at/all")
+    assert upkeep.database_bytes() is None

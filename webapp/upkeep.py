@@ -1,0 +1,73 @@
+"""How this instance is kept alive: how it runs, and so how it is upgraded and backed up."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+_CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+
+
+def in_container() -> bool:
+    """Whether this process runs in a container of Docker, Podman or the like."""
+    return any(mark.exists() for mark in _CONTAINER_MARKS)
+
+
+def in_compose() -> bool:
+    """Whether this instance is the one of docker-compose.yml: several containers, PostgreSQL."""
+    return in_container() and connection.vendor == "postgresql"
+
+
+def upgrade_commands() -> list[str]:
+    """The commands that upgrade this instance, in the folder it was started from."""
+    if in_compose():
+        return ["git pull", "docker build -t storykeep .", "docker compose up -d"]
+    if in_container():
+        return [
+            "git pull",
+            "docker build -t storykeep .",
+            "docker rm -f storykeep  # then the same docker run as before",
+        ]
+    return ["git pull", "make run"]
+
+
+def dump_commands() -> list[str]:
+    """The commands that back up a PostgreSQL database and the key; no password is in them."""
+    if in_compose():
+        return [
+            "docker compose exec -T database pg_dump -U storykeep -Fc storykeep > storykeep.dump",
+            "docker compose cp web:/data/secret-key .",
+        ]
+    facts = settings.DATABASES["default"]
+    options: list[tuple[str, Any]] = [
+        ("-h", facts.get("HOST")),
+        ("-p", facts.get("PORT")),
+        ("-U", facts.get("USER")),
+        ("-d", facts.get("NAME")),
+    ]
+    words = [word for option, value in options if value for word in (option, str(value))]
+    key = str(settings.STORYKEEP.data_dir / "secret-key")
+    return [
+        shlex.join(["pg_dump", "-Fc", *words, "-f", "storykeep.dump"]),
+        shlex.join(["cp", key, "."]),
+    ]
+
+
+def database_bytes() -> int | None:
+    """Bytes of the database, with what was written lately; None when that cannot be told."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return int(cursor.fetchone()[0])
+    path = str(settings.DATABASES["default"]["NAME"])
+    sizes = []
+    for suffix in ("", "-wal"):
+        try:
+            sizes.append(Path(path + suffix).stat().st_size)
+        except OSError:
+            continue
+    return sum(sizes) if sizes else None
