@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 
 from accounts import signin
+from webapp.admin import people, problems, system
 from webapp.admin.person import PersonAdmin
 
-__all__ = ["PersonAdmin"]
+__all__ = ["PersonAdmin", "people", "problems", "system"]
 
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles are member and admin, nothing else

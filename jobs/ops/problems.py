@@ -1,0 +1,246 @@
+"""Problems: what is wrong with this instance right now, each with its one fix.
+
+Pure functions over `Facts`: whoever asks gathers those. What a check of the diagnosis finds
+(`jobs/ops/checks.py`) is not looked for a second time, only given a title here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from jobs.ops.findings import Finding, Verdict, short_span
+
+if TYPE_CHECKING:
+    from jobs.ops.findings import LazyStr
+
+REFUSED_FOR: Final = timedelta(days=1)
+"""TikTok refuses a server for minutes or hours; for a day is no passing matter."""
+BACKUP_AFTER: Final = timedelta(days=7)
+"""The age at which a backup, or an instance that has none, is a problem."""
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+CHECKED_PARTS: Final = (
+    "database", "redis", "worker", "queue", "scheduler", "disk", "clock", "dbclock", "siteclock",
+)  # fmt: skip
+"""The checks whose findings are problems. They ask nobody outside and take milliseconds."""
+
+FIRST: Final[dict[tuple[str, str], LazyStr]] = {
+    ("database", ""): _("The database does not work"),
+    ("database", "behind"): _("The database is not up to date"),
+    ("redis", ""): _("Redis does not work"),
+    ("redis", "no_snapshot"): _("Redis cannot write its snapshot"),
+    ("worker", ""): _("No worker is online: nothing is being saved"),
+    ("worker", "few"): _("Some workers are not online"),
+    ("queue", ""): _("No worker takes what is waiting"),
+    ("queue", "late"): _("Lines wait longer than they should"),
+    ("scheduler", ""): _("The clean-up is overdue"),
+    ("disk", ""): _("Files cannot be saved"),
+    ("disk", "near"): _("The disk is almost full"),
+    ("disk", "full"): _("The disk is full: nothing new is saved"),
+}
+"""Titles of findings by part and reason; "" stands for reasons that are not named."""
+CLOCK_TITLE: Final = _("The clock is off")
+GENERAL_FIX: Final = _("Run a diagnosis: it looks at every part.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something to fix. code: its name in addresses and the admin log.
+
+    title: a sentence without a full stop. fix: what to do, "" never. page: URL name of the page
+    where it is done, "" for none. may_hide: somebody may well live with it.
+    """
+
+    code: str
+    verdict: Verdict
+    title: LazyStr
+    fix: LazyStr
+    detail: LazyStr = ""
+    page: str = ""
+    may_hide: bool = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether something does not work, and is not merely worth a look."""
+        return self.verdict is Verdict.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What problems are told from.
+
+    findings: of the checks in CHECKED_PARTS. public_url: as set. secure: the reader came by https,
+    or from this machine itself. refused_since, refusal_code: of a breaker that is open; None and ""
+    while TikTok answers. begun_at: when the first admin came; None before. backed_up_at: None for
+    never. version: of the web server; other_versions: name and version ("" for not known) of
+    processes that run another one. mail_failed_at: of the last mail, when it could not be sent.
+    """
+
+    now: datetime
+    findings: tuple[Finding, ...] = ()
+    public_url: str | None = None
+    secure: bool = True
+    refused_since: datetime | None = None
+    refusal_code: str = ""
+    begun_at: datetime | None = None
+    backed_up_at: datetime | None = None
+    version: str = ""
+    other_versions: tuple[tuple[str, str], ...] = ()
+    mail_failed_at: datetime | None = None
+
+
+def found_by_checks(facts: Facts) -> Iterator[Problem]:
+    """What the checks found: failures and warnings; three clocks that are off are one problem."""
+    clocks = False
+    title: LazyStr
+    for finding in facts.findings:
+        if not finding.known or finding.verdict not in {Verdict.WARN, Verdict.FAIL}:
+            continue
+        if finding.part.endswith("clock"):
+            if clocks:
+                continue
+            clocks, code, title = True, "clock", CLOCK_TITLE
+        else:
+            code = f"{finding.part}_{finding.reason}".rstrip("_")
+            unnamed = FIRST.get((finding.part, ""), finding.title)
+            title = FIRST.get((finding.part, finding.reason), unnamed)
+        yield Problem(
+            code=code,
+            verdict=finding.verdict,
+            title=title,
+            detail=format_lazy("{said}.", said=finding.message),
+            fix=finding.hint or GENERAL_FIX,
+            page="" if finding.hint else "diagnosis",
+        )
+
+
+def no_public_url(facts: Facts) -> Iterator[Problem]:
+    """Nobody said under which address people come."""
+    if facts.public_url:
+        return
+    yield Problem(
+        code="no_public_url",
+        verdict=Verdict.WARN,
+        title=_("No public address is set"),
+        detail=_(
+            "Links and QR codes name the address you happen to use, and any name is accepted."
+        ),
+        fix=_("Set STORYKEEP_PUBLIC_URL to the address people use, and restart."),
+        may_hide=True,
+    )
+
+
+def plain_http(facts: Facts) -> Iterator[Problem]:
+    """Phones come by plain http, where browsers do without half of what this site can do."""
+    public = urlsplit(facts.public_url or "")
+    if public.scheme == "https" or public.hostname in LOOPBACK:
+        return
+    if not public.scheme and facts.secure:
+        return
+    yield Problem(
+        code="plain_http",
+        verdict=Verdict.WARN,
+        title=_("This site uses http"),
+        detail=_("Browsers block Paste, Share and Install, and passwords travel unencrypted."),
+        fix=_(
+            "Put a reverse proxy with https in front (docs/deploy.md), and set "
+            "STORYKEEP_PUBLIC_URL to its address."
+        ),
+        may_hide=True,
+    )
+
+
+def refused(facts: Facts) -> Iterator[Problem]:
+    """TikTok has refused this server for a day."""
+    since = facts.refused_since
+    if since is None or facts.now - since < REFUSED_FOR:
+        return
+    yield Problem(
+        code="refused",
+        verdict=Verdict.FAIL,
+        title=format_lazy(
+            _("TikTok has refused this server for {span}"), span=short_span(facts.now - since)
+        ),
+        detail=format_lazy(_("Its last answer: {code}."), code=facts.refusal_code),
+        fix=_("Use another network, or a proxy: STORYKEEP_PROXY names it."),
+        page="diagnosis",
+    )
+
+
+def no_backup(facts: Facts) -> Iterator[Problem]:
+    """There is no backup, or none of the last days."""
+    since = facts.backed_up_at or facts.begun_at
+    if since is None or facts.now - since < BACKUP_AFTER:
+        return
+    days = (facts.now - since).days
+    title: LazyStr = _("There is no backup")
+    if facts.backed_up_at:
+        old = ngettext_lazy(
+            "The last backup is {n} day old", "The last backup is {n} days old", days
+        )
+        title = format_lazy(old, n=days)
+    yield Problem(
+        code="no_backup",
+        verdict=Verdict.WARN,
+        title=title,
+        detail=_("Accounts, history and settings of people would be lost with this disk."),
+        fix=_("Download a backup. It takes a few seconds."),
+        page="admin:backup",
+        may_hide=True,
+    )
+
+
+def other_version(facts: Facts) -> Iterator[Problem]:
+    """Processes run another version than the web server."""
+    if not facts.other_versions:
+        return
+    names = ", ".join(f"{name}: {version or '?'}" for name, version in facts.other_versions)
+    yield Problem(
+        code="other_version",
+        verdict=Verdict.WARN,
+        title=_("Not everything runs the same version"),
+        detail=format_lazy(
+            _("The web server runs {version}; {names}."), version=facts.version, names=names
+        ),
+        fix=_("Restart all of Storykeep, so that the upgrade reaches every part."),
+    )
+
+
+def mail_fails(facts: Facts) -> Iterator[Problem]:
+    """The last mail could not be sent."""
+    if facts.mail_failed_at is None:
+        return
+    ago = short_span(facts.now - facts.mail_failed_at)
+    yield Problem(
+        code="mail",
+        verdict=Verdict.FAIL,
+        title=_("Mail cannot be sent"),
+        detail=format_lazy(_("The last attempt failed {ago} ago; the log says why."), ago=ago),
+        fix=_("Check the server, name and password in STORYKEEP_EMAIL_URL, and restart."),
+        page="admin:system",
+    )
+
+
+PROBLEMS: Final[tuple[Callable[[Facts], Iterator[Problem]], ...]] = (
+    found_by_checks,
+    refused,
+    other_version,
+    mail_fails,
+    no_backup,
+    plain_http,
+    no_public_url,
+)
+
+
+def problems(facts: Facts) -> tuple[Problem, ...]:
+    """Every problem there is: those that keep something from working first."""
+    found = [problem for kind in PROBLEMS for problem in kind(facts)]
+    return tuple(sorted(found, key=lambda problem: not problem.failing))

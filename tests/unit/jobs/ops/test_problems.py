@@ -1,0 +1,121 @@
+"""Problems: told from facts alone, each with its fix, failures first; quiet when there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.ops import problems
+from jobs.ops.findings import Finding, Verdict
+from jobs.ops.problems import Facts, Problem
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+FINE = Facts(now=NOW, public_url="https://stories.example.org", begun_at=NOW, version="1.0")
+
+
+def found(**changes: object) -> tuple[Problem, ...]:
+    return problems.problems(replace(FINE, **changes))  # type: ignore[arg-type]
+
+
+def codes(**changes: object) -> list[str]:
+    return [problem.code for problem in found(**changes)]
+
+
+def test_nothing_to_fix() -> None:
+    assert found(findings=(Finding("redis", Verdict.OK, "fine"),)) == ()
+    assert found(findings=(Finding("failures", Verdict.NOTE, "many"),)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"public_url": None}, "no_public_url"),
+        ({"public_url": "http://stories.example.org"}, "plain_http"),
+        ({"refused_since": NOW - timedelta(hours=24), "refusal_code": "refused"}, "refused"),
+        ({"begun_at": NOW - timedelta(days=7)}, "no_backup"),
+        ({"backed_up_at": NOW - timedelta(days=7)}, "no_backup"),
+        ({"other_versions": (("worker-1@nas", "0.9"),)}, "other_version"),
+        ({"mail_failed_at": NOW - timedelta(minutes=5)}, "mail"),
+    ],
+)
+def test_each_problem_has_a_title_and_a_fix(changes: dict[str, object], code: str) -> None:
+    (problem,) = found(**changes)
+    assert problem.code == code
+    assert str(problem.title)
+    assert not str(problem.title).endswith(".")
+    assert str(problem.fix).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"public_url": "http://localhost:8000"},
+        {"public_url": "http://127.0.0.1"},
+        {"public_url": "http://[::1]:8000"},
+        {"refused_since": NOW - timedelta(hours=23, minutes=59)},
+        {"begun_at": NOW - timedelta(days=6, hours=23)},
+        {"begun_at": None},
+        {"begun_at": NOW - timedelta(days=90), "backed_up_at": NOW - timedelta(days=6)},
+    ],
+)
+def test_what_is_no_problem(changes: dict[str, object]) -> None:
+    assert found(**changes) == ()
+
+
+def test_without_a_public_address_the_readers_own_way_counts() -> None:
+    assert codes(public_url=None, secure=False) == ["plain_http", "no_public_url"]
+    assert codes(public_url=None, secure=True) == ["no_public_url"]
+    assert codes(public_url="https://x.example", secure=False) == []
+
+
+def test_what_a_check_finds_is_told_with_its_hint() -> None:
+    worker = Finding("worker", Verdict.FAIL, "none", "Look at the worker's log.")
+    disk = Finding("disk", Verdict.WARN, "9 of 10 GB", "Delete files.", reason="near")
+    nearly, none = reversed(found(findings=(disk, worker)))
+    assert (none.code, str(none.title)) == (
+        "worker", "No worker is online: nothing is being saved",
+    )  # fmt: skip
+    assert (str(none.detail), str(none.fix), none.failing) == ("none.", worker.hint, True)
+    assert (nearly.code, str(nearly.title)) == ("disk_near", "The disk is almost full")
+    assert not nearly.failing
+
+
+def test_without_a_hint_a_diagnosis_is_the_way() -> None:
+    (problem,) = found(findings=(Finding("queue", Verdict.WARN, "late", reason="late"),))
+    assert problem.page == "diagnosis"
+    assert problem.fix
+
+
+def test_what_could_not_be_checked_is_no_problem_of_its_own() -> None:
+    """With Redis away, Redis is the one problem."""
+    unknown = tuple(
+        Finding(part, Verdict.FAIL, "not known", known=False) for part in ("worker", "clock")
+    )
+    redis = Finding("redis", Verdict.FAIL, "does not answer", "Is it running?")
+    assert codes(findings=(redis, *unknown)) == ["redis"]
+
+
+def test_three_clocks_that_are_off_are_one_problem() -> None:
+    clocks = tuple(
+        Finding(part, Verdict.FAIL, "3 h ahead", "NTP.")
+        for part in ("clock", "dbclock", "siteclock")
+    )
+    assert codes(findings=clocks) == ["clock"]
+
+
+def test_a_reason_without_a_title_has_that_of_its_part() -> None:
+    (problem,) = found(findings=(Finding("disk", Verdict.FAIL, "x", "y", reason="not_mounted"),))
+    assert str(problem.title) == "Files cannot be saved"
+
+
+def test_failures_stand_first() -> None:
+    listed = found(public_url=None, mail_failed_at=NOW, begun_at=NOW - timedelta(days=30))
+    assert [problem.code for problem in listed] == ["mail", "no_backup", "no_public_url"]
+    assert [problem.may_hide for problem in listed] == [False, True, True]
+
+
+def test_every_part_that_is_checked_has_a_title() -> None:
+    for part in problems.CHECKED_PARTS:
+        assert part.endswith("clock") or (part, "") in problems.FIRST
