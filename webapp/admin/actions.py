@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -82,10 +82,13 @@ class PersonActions(_ModelAdmin):
 
     @admin.action(description=gettext_lazy("Block: end sessions and tokens"))
     def block(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
-        """Block people and cancel their open lines, once confirmed."""
+        """Block people and cancel their open lines, once confirmed; never whoever asks for it."""
+        own = cast("int", request.user.pk)
+        if users.filter(pk=own).exists():
+            messages.warning(request, _("You cannot block yourself."))
         return self._confirm_and_apply(
             request,
-            users.filter(is_active=True),
+            users.filter(is_active=True).exclude(pk=own),
             name="block",
             title=_("Block"),
             consequence=_(
@@ -186,11 +189,14 @@ class PersonActions(_ModelAdmin):
         """
         chosen = list(users)
         back = None
-        if "back" in request.POST and len(chosen) == 1:  # from somebody's own page
+        origin = request.POST.get("back", "")
+        if origin == "people":  # the page of everyone
+            back = redirect("admin:people")
+        elif origin and len(chosen) == 1:  # somebody's own page
             back = redirect("admin:auth_user_change", chosen[0].pk)
         if not chosen:
             messages.warning(request, _("There is nobody to do that to."))
-            return None
+            return back
         if "sure" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
@@ -199,6 +205,7 @@ class PersonActions(_ModelAdmin):
                 "people": chosen,
                 "action": name,
                 "back": back,
+                "origin": origin,
                 "opts": self.opts,
             }
             return TemplateResponse(request, "admin/auth/user/sure.html", context)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import TypeAdapter
 
-from accounts import signin, username_lookalikes
+from accounts import mail, signin, username_lookalikes
+from accounts.forms import InvitationForm
 from jobs.models import Quota
 from webapp.env_types import Size
 
@@ -87,3 +88,18 @@ class QuotaForm(_QuotaForm):
     class Meta:
         model = Quota
         fields = ("active_items", "items_per_day", "stored_bytes")
+
+
+class InvitePersonForm(InvitationForm):
+    """An invitation that can be sent by mail, where this instance can send any."""
+
+    email = forms.EmailField(
+        label=gettext_lazy("Send it to"),
+        required=False,
+        help_text=gettext_lazy("A mail address; leave it empty to pass the link on yourself."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not mail.is_configured():
+            del self.fields["email"]

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
+from accounts import people
 from accounts.models import ApiToken
 from jobs.models import Artifact, Item
 from jobs.states import ItemState
@@ -103,12 +104,25 @@ def test_signing_out(browser: Client, alice: User) -> None:
     assert phone.get("/account/").status_code == 302
 
 
-def test_the_last_admin_is_not_blocked(browser: Client, root: User, alice: User) -> None:
+def test_nobody_blocks_themselves(browser: Client, root: User, alice: User) -> None:
+    make_user("other", is_staff=True, is_superuser=True)
     text = act(browser, "block", root, alice)
-    assert "someone has to run this instance. (root)" in text
+    assert "You cannot block yourself." in text
     assert "Block: 1 user." in text
     root.refresh_from_db()
     assert root.is_active
+    assert "nobody to do that to" in act(browser, "block", root)
+
+
+def test_the_last_admin_is_not_blocked(
+    browser: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks was demoted a moment ago, and is still signed in as an admin."""
+    people.set_role(alice, admin=True)
+    monkeypatch.setattr(people, "admins", lambda: User.objects.filter(pk=alice.pk, is_active=True))
+    assert "someone has to run this instance. (alice)" in act(browser, "block", alice)
+    alice.refresh_from_db()
+    assert alice.is_active
 
 
 def test_a_link_for_a_new_password(browser: Client, alice: User) -> None:
