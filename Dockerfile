@@ -17,6 +17,8 @@ COPY jobs jobs
 COPY webapp webapp
 COPY templates templates
 COPY locale locale
+# The admin's System page says what is new.
+COPY CHANGELOG.md ./
 # Static files and byte code are made here: at run time this folder can be read-only.
 RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
  && /venv/bin/python -c "from webapp.translations import compile_translations as c; c()" \

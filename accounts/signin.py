@@ -50,6 +50,10 @@ requires_recent_sign_in: Callable[[_View], _View] = reauthentication_required(al
 """Decorates a view that must not be open to whoever finds a signed-in browser: asks for password or
 passkey, unless that was given in the last five minutes."""
 
+requires_recent_sign_in_to_open: Callable[[_View], _View] = reauthentication_required()
+"""The same, for a view that shows what it is about only after that: its form is then sent without
+being asked again in between."""
+
 
 @receiver(user_logged_in)
 def _on_signed_in(sender: object, request: HttpRequest, **_more: object) -> None:

@@ -382,6 +382,15 @@ def load() -> Env:
     return env
 
 
+def sources() -> dict[str, str]:
+    """Setting name → `environment`, or `file` for a secret read from one; defaults are left out."""
+    texts = {name.lower() for name, text in os.environ.items() if text}
+    return {
+        name: "environment" if f"{PREFIX}{name}".lower() in texts else "file"
+        for name in _read_values(os.environ)
+    }
+
+
 def child_environment(**defaults: str) -> dict[str, str]:
     """The environment for a child process: our own, with defaults for variables not set in it."""
     return {**defaults, **os.environ}

@@ -1,0 +1,88 @@
+"""People, System and Problems in a real instance: readable everywhere, and two of their tasks."""
+
+from __future__ import annotations
+
+import tarfile
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import DEVICES, Open
+from tests.browser.test_pages import faults
+
+PLACES = ("/admin/people/", "/admin/problems/", "/admin/system/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: Open) -> None:
+    page = visit(device, color_scheme=scheme, bypass_csp=True)
+
+    def look(place: str) -> None:
+        assert not faults(page), place
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (place, wide)
+
+    for place in PLACES:
+        page.goto(place)
+        look(place)
+    page.goto("/admin/people/")
+    for fold in page.locator("#content summary").all():
+        fold.click()
+    look("everything unfolded")
+    page.set_viewport_size({"width": 320, "height": 700})
+    for place in PLACES:
+        page.goto(place)
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (place, wide)
+
+
+def test_what_runs_is_told_by_itself(visit: Open) -> None:
+    """The worker's version and time come from the worker."""
+    page = visit()
+    page.goto("/admin/system/")
+    row = page.get_by_role("row").filter(has_text="worker-")
+    expect(row.first).to_be_visible()
+    expect(row.first.get_by_text("unknown")).to_have_count(0)
+    expect(page.get_by_text("STORYKEEP_DATA_DIR")).to_be_visible()
+
+
+def test_limiting_somebody_takes_two_clicks(visit: Open) -> None:
+    page = visit("phone")
+    page.goto("/admin/people/")
+    row = page.locator(".people > li").filter(has_text="alice")
+    row.locator("summary").click()
+    row.get_by_label("Lines a day").fill("5000")
+    row.get_by_role("button", name="Save").click()
+    expect(row.locator("summary")).to_contain_text("5000 lines a day")
+    row.locator("summary").click()
+    row.get_by_label("Lines a day").fill("")
+    row.get_by_role("button", name="Save").click()
+    expect(row.locator("summary")).to_contain_text("as for everyone")
+
+
+def test_an_invitation_with_its_code(visit: Open) -> None:
+    page = visit("phone")
+    page.goto("/admin/people/")
+    page.locator(".invite summary").click()
+    page.get_by_label("For whom").fill("Nora")
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.locator("#secret")).to_contain_text("/join/")
+    expect(page.locator("svg.qr")).to_be_visible()
+
+
+def test_a_backup_after_the_password(visit: Open) -> None:
+    page = visit()
+    page.goto("/admin/system/")
+    page.get_by_role("link", name="Back up now").click()
+    page.locator("input[type=password]").fill("alicealice")
+    page.locator("form.card button").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    with tarfile.open(download.value.path()) as archive:
+        assert archive.getnames() == ["RESTORE.txt", "secret-key", "storykeep.sqlite3"]
+        database = archive.extractfile("storykeep.sqlite3")
+        assert database
+        assert database.read(15) == b"SQLite format 3"
+    page.goto("/admin/system/")
+    expect(page.get_by_text("Last one:")).to_be_visible()
