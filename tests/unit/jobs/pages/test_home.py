@@ -387,3 +387,12 @@ def test_one_without_stories_is_counted_in_a_sentence(client: Client, alice: Use
     make_item(job, name="quiet", state=ItemState.EMPTY)
     page = shown(client.get("/"))
     assert '<li class="empty">1 without a public story</li>' in page
+
+
+def test_staff_find_the_admin_in_the_header_and_nobody_else_does(
+    client: Client, alice: User
+) -> None:
+    assert 'href="/admin/"' not in shown(client.get("/"))
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    assert '<a href="/admin/">Admin</a>' in shown(client.get("/"))
+    assert '<a href="/admin/">Admin</a>' in shown(client.get("/account/"))
