@@ -79,15 +79,17 @@ _OTHER_KIND = "another kind of link"
 _HIDDEN_SITE = "a link that hides its site behind an @"
 _WITH_PORT = "a link with a port number"
 _NO_CODE = "a short link without its code"
-UNSUPPORTED_LINKS = frozenset(
-    {
-        *_OTHER_PAGES.values(),
-        *_UNDER_A_PROFILE.values(),
-        *filter(None, OTHER_SERVICES.values()),
-        *(_UNKNOWN_PAGE, _HOME, _OTHER_SITE, _OTHER_PART, _OTHER_KIND),
-        *(_HIDDEN_SITE, _WITH_PORT, _NO_CODE),
-    }
-)
+REFUSAL_WORDS = {
+    **{f"page:{page}": words for page, words in _OTHER_PAGES.items()},
+    **{f"under:{page}": words for page, words in _UNDER_A_PROFILE.items()},
+    **{f"service:{label}": words for label, words in OTHER_SERVICES.items() if words},
+    **{"page": _UNKNOWN_PAGE, "under": _UNKNOWN_PAGE, "service": _OTHER_PART},
+    **{"home": _HOME, "site": _OTHER_SITE, "kind": _OTHER_KIND, "hidden": _HIDDEN_SITE},
+    **{"port": _WITH_PORT, "code": _NO_CODE},
+}
+"""What a refused link is, by the names that classify.js has for it; a name without words of its own
+has those of its part before the colon."""
+UNSUPPORTED_LINKS = frozenset(REFUSAL_WORDS.values())
 """Every description of a refused link that UnsupportedLink's `detail` may hold, for translators.
 
 In `detail` a host or scheme may follow it in brackets."""

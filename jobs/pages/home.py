@@ -18,19 +18,24 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from jobs.errors import BatchTooLong, explain
+from jobs.errors import BatchTooLong, explain, localized_detail
 from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
 from jobs.pages.responses import uncached
 from jobs.queries import cards
+from jobs.queries.cards import JobCard
 from jobs.queue import quotas, submission
 from jobs.queue.submission import NothingUnderstood
+from jobs.states import OPEN
 from jobs.text import clean_text
 from jobs.upstream import breaker
 from stories.errors import InputError, StoriesError
+from stories.links import REFUSAL_WORDS
 
 RECENT_JOBS: Final = 6
+_JOBS_LOOKED_AT: Final = 18
+"""Among how many of the last jobs the recent ones are chosen."""
 MAX_MARKED_LINES: Final = 20
 """The most lines named one by one when a paste is refused."""
 
@@ -115,12 +120,25 @@ def _page(
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.open_state(),
-        "cards": cards.job_cards(cards.search_jobs(request.user)[:RECENT_JOBS]),
+        "refusals": {name: localized_detail(words) for name, words in REFUSAL_WORDS.items()},
+        "prefilled": not problem and bool(form.initial.get("text")),
+        "cards": _recent_cards(request),
         "recent_targets": cards.recent_targets(request.user),
         "usage": quotas.usage(request.user),
         "style": "day-time",
     }
     return uncached(render(request, "jobs/home.html", context, status=status))
+
+
+def _recent_cards(request: HttpRequest) -> list[JobCard]:
+    """The user's last jobs: open ones first; of settled ones about the same names the latest."""
+    found = cards.job_cards(cards.search_jobs(request.user)[:_JOBS_LOOKED_AT])
+    running = [card for card in found if card.state in OPEN]
+    latest: dict[object, JobCard] = {}
+    for card in found:
+        if card.state not in OPEN:
+            latest.setdefault((card.names, card.more_names, card.note), card)
+    return [*running, *latest.values()][:RECENT_JOBS]
 
 
 def _has_options(form: PasteForm) -> bool:
@@ -146,7 +164,7 @@ def _form_problem(form: PasteForm) -> Problem:
     field, errors = next(iter(form.errors.as_data().items()))
     message = " ".join(errors[0].messages)
     if field == "note":
-        return Problem(message=f"{_('Why you save this')}: {message}", field=field)
+        return Problem(message=f"{_('Note')}: {message}", field=field)
     lines = enumerate(form.data.get("text", "").splitlines(), start=1)
     hidden = [number for number, line in lines if "\0" in line]
     marked = [

@@ -39,7 +39,8 @@ class JobCard:
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
     title: the note on one line, "" for none, so that the names are the title.
     look_counts: looks of lines and how many have each, most first; empty when all lines agree.
-    files: media files that can be downloaded; thumbnails: ids of posters among them.
+    files: media files that can be downloaded, of size_bytes together; thumbnails: ids of posters
+    among them.
     look: the state; `skipped` where all lines are, `cleaned` once its files are deleted.
     state_label: words for that.
     left_out: stories that the lists of settled lines leave out, at least.
@@ -58,11 +59,18 @@ class JobCard:
     look_counts: tuple[LookCount, ...]
     created_at: datetime
     files: int
+    size_bytes: int
     thumbnails: tuple[uuid.UUID, ...]
     left_out: int
     retryable: int
     cleaned_up: bool
     refetchable: int
+
+    @property
+    def initial(self) -> str:
+        """The letter that stands for the first name where there is no picture; "#" for a link."""
+        name = self.names[0] if self.names else ""
+        return name[1:2].upper() if name.startswith("@") else "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,20 +171,25 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
     lines = with_refetch_facts(Item.objects.filter(job__in=jobs), timezone.now())
     for item in lines.order_by("job_id", "position"):
         items[item.job_id].append(item)
-    files: Counter[uuid.UUID] = Counter()
+    files: dict[uuid.UUID, list[int]] = defaultdict(list)
     posters: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
     present = Artifact.objects.present().filter(job__in=jobs, role__in=(Role.MEDIA, Role.POSTER))
-    rows = present.order_by("story__posted_at").values_list("job_id", "role", "id")
-    for job_id, role, artifact_id in rows:
+    rows = present.order_by("story__posted_at").values_list(
+        "job_id", "role", "id", "size_bytes"
+    )
+    for job_id, role, artifact_id, size_bytes in rows:
         if role == Role.MEDIA:
-            files[job_id] += 1
+            files[job_id].append(size_bytes)
         else:
             posters[job_id].append(artifact_id)
     return [_card(job, items[job.id], files[job.id], posters[job.id]) for job in jobs]
 
 
-def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUID]) -> JobCard:
-    """The card of a job. items: the job's, annotated by `with_refetch_facts`."""
+def _card(
+    job: Job, items: Sequence[Any], files: Sequence[int], posters: Sequence[uuid.UUID]
+) -> JobCard:
+    """The card of a job. items: the job's, annotated by `with_refetch_facts`. files: the sizes in
+    bytes of its present media files."""
     names = list(dict.fromkeys(_name(item) for item in items))
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
@@ -199,7 +212,8 @@ def _card(job: Job, items: Sequence[Any], files: int, posters: Sequence[uuid.UUI
         state_label=label,
         look_counts=look_counts((item.state, item.error_code) for item in items),
         created_at=job.created_at,
-        files=files,
+        files=len(files),
+        size_bytes=sum(files),
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
         left_out=sum(total(stored(item.left_out)) for item in items if item.state not in OPEN),
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),

@@ -6,7 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from stories.errors import InputError
+from stories.errors import InputError, UnsupportedLink
+from stories.links import REFUSAL_WORDS
 from stories.targets import find_lines, parse_line
 from tests.browser.conftest import Open
 from tests.unit.stories import test_links, test_targets
@@ -21,20 +22,29 @@ TABLE: dict[str, Any] = {
 
 
 def verdict(line: str) -> str:
-    """In classify.js's words: kind and key, or that it is refused."""
+    """In classify.js's words: kind and key, or what a refused link is, or that it is none."""
     try:
         target = parse_line(line)
+    except UnsupportedLink as error:
+        return f"refused: {error.detail}"
     except InputError:
-        return "bad"
+        return "not_understood: "
     return f"{target.kind.value} {target.key}"
 
 
 def classified(page: Page, lines: list[str]) -> list[str]:
     """The same from the page's own script."""
     verdicts: list[dict[str, Any]] = page.evaluate(
-        "(lines) => lines.map((line) => window.storykeep.parseLine(line))", lines
+        """([lines, said]) => lines.map((line) => {
+            const verdict = window.storykeep.parseLine(line);
+            return {...verdict, said: window.storykeep.nameRefusal(verdict, said)};
+        })""",
+        [lines, REFUSAL_WORDS],
     )
-    return [f"{line['kind']} {line['key']}" if line.get("key") else "bad" for line in verdicts]
+    return [
+        f"{line['kind']} {line['key']}" if line.get("key") else f"{line['kind']}: {line['said']}"
+        for line in verdicts
+    ]
 
 
 def test_every_line_gets_the_servers_verdict(visit: Open) -> None:
@@ -57,6 +67,22 @@ def test_pasted_text_is_split_alike(visit: Open) -> None:
     assert dict(zip(rows, ours, strict=True)) == {
         name: find_lines(text) for name, text in rows.items()
     }
+
+
+def test_each_row_of_the_box_has_its_own_lines(visit: Open) -> None:
+    page = visit()
+    page.goto("/")
+    texts = [row[0].replace("\r\n", "\n").replace("\r", "\n") for row in LINES.values()]
+    for text in [*texts, "@a1, @b1\n\n@a1\nhttps://www.tiktok.com/tag/cats"]:
+        read: dict[str, Any] = page.evaluate("(text) => window.storykeep.classify(text)", text)
+        assert len(read["rows"]) == text.count("\n") + 1
+        lines = [line["line"] for row in read["rows"] for line in row]
+        assert lines == find_lines(text)
+        if not read["shared"]:  # what stands in a row is what that row alone would say
+            for row, typed in zip(read["rows"], text.split("\n"), strict=True):
+                assert [line["line"] for line in row] == find_lines(typed)
+    kinds = [[line["kind"] for line in row] for row in read["rows"]]
+    assert kinds == [["user", "user"], [], ["twice"], ["bad"]]
 
 
 def test_a_long_paste_is_told_at_once(visit: Open) -> None:

@@ -98,7 +98,8 @@
   const NAMELESS = new Set(["@", "@_", "@i"]);
   const SUBDOMAIN = /^(?:[a-z0-9-]+\.)+tiktok\.com$/;
   const URL_PARTS = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/su;
-  const REFUSED = { kind: "refused" };
+  // Why a link is refused: a name of REFUSAL_WORDS in stories/links.py; `host` is said beside it.
+  const refuse = (why, host = "") => ({ kind: "refused", why, host });
   const NOT_UNDERSTOOD = { kind: "not_understood" };
 
   const letters = (text) =>
@@ -199,14 +200,18 @@
     );
   };
 
-  const findLines = (text) => {
-    const lines = text
-      .split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/)
-      .map(plain)
-      .filter(Boolean);
-    if (isOneShareText(lines)) return [lines.join(" ")];
-    return lines.flatMap(parts);
+  // The lines in each row of the box: none in a blank one, several in "@a, @b". Of a share text the
+  // row with the link has all of it; `shared` says that the others are part of that.
+  const findRows = (text) => {
+    const rows = text
+      .split("\n")
+      .map((row) => row.split(/[\r\v\f\x1c-\x1e\x85\u2028\u2029]/).map(plain).filter(Boolean));
+    const lines = rows.flat();
+    if (!isOneShareText(lines)) return { rows: rows.map((row) => row.flatMap(parts)), shared: false };
+    const whole = lines.join(" ");
+    return { rows: rows.map((row) => (row.some(hasLink) ? [whole] : [])), shared: true };
   };
+  const findLines = (text) => findRows(text).rows.flat();
 
   const user = (name) => {
     if (SEC_UID.test(name)) return { kind: "user", key: `user:${name}` };
@@ -238,7 +243,7 @@
       return { kind: "short", key: `short:${base}${codes[0]}/` };
     }
     const whole = marked ? null : findItem(split(path), false);
-    return whole && whole.key ? null : whole || REFUSED;
+    return whole && whole.key ? null : whole || refuse("code");
   };
 
   const saysStory = (query) => {
@@ -291,10 +296,11 @@
       const id = low[2].replace(/\.html$/, "");
       return USER_ID.test(id) ? { kind: "user", key: `user:${id}` } : NOT_UNDERSTOOD;
     }
+    if (!path.length) return refuse("home");
     if (path.length === 2 && low[0] === "embed" && low[1].startsWith("@")) return profile(path[1]);
-    const owned = path.length > 0 && path[0].startsWith("@");
+    if (!path[0].startsWith("@")) return refuse(`page:${low[0]}`);
     const alone = path.length === 1 || (path.length === 2 && /^(?:stories|story)$/.test(low[1]));
-    return owned && alone ? profile(path[0]) : REFUSED;
+    return alone ? profile(path[0]) : refuse(`under:${low[1]}`);
   };
 
   const fromPath = (path, query) => {
@@ -319,7 +325,12 @@
       return item(saysStory(query) ? "story" : "post", id);
     }
     const isUser = what === "user" && how === "profile" && USER_ID.test(id || "");
-    return isUser ? { kind: "user", key: `user:${id}` } : REFUSED;
+    return isUser ? { kind: "user", key: `user:${id}` } : refuse("kind");
+  };
+
+  const otherSite = (host) => {
+    const label = host.replace(/\.tiktok\.com$/, "");
+    return label === host ? refuse("site", host) : refuse(`service:${label}`, host);
   };
 
   const fromLink = (link, follows) => {
@@ -329,12 +340,13 @@
     if (!found) return NOT_UNDERSTOOD;
     const [, scheme = "https", authority, path, query = ""] = found;
     if (!found[1] && !path && authority.includes("@")) return NOT_UNDERSTOOD;
-    if (!/^https?$/i.test(scheme)) return REFUSED;
-    if (authority.includes("@") || authority.includes(":")) return REFUSED;
+    if (!/^https?$/i.test(scheme)) return refuse("kind", scheme.toLowerCase().slice(0, 20));
+    if (authority.includes("@")) return refuse("hidden");
+    if (/^[^:]*:[0-9]*$/.test(authority)) return refuse("port");
     const letter = /^[\p{L}\p{N}]/u.test(follows);
-    if (letter && !path) return REFUSED;
+    if (letter && !path) return refuse("site");
     const host = authority.toLowerCase();
-    if (!isLinkHost(host)) return REFUSED;
+    if (!isLinkHost(host)) return otherSite(host);
     if (path.includes("\\")) return NOT_UNDERSTOOD;
     const segments = segmentsOf(path);
     const code = short(host, segments);
@@ -346,7 +358,8 @@
     const otherScript = /^\p{L}/u.test(follows) && follows > "\u036f\uffff";
     const endsPlain = otherScript && WHOLE_ID.test(segments.at(-1) || "");
     if (goesOn && endsOpen && segments.length && !endsPlain) return NOT_UNDERSTOOD;
-    return fromPath(segments, query);
+    const target = fromPath(segments, query);
+    return target.key || PAGE_HOSTS.has(host) ? target : otherSite(host);
   };
 
   const isOurs = (link) => {
@@ -393,7 +406,8 @@
     if (words(line).length !== 1) return fromProse(line);
     for (const candidate of [line, trimEnd(line, TRAILING), ...undressed(line)]) {
       const host = candidate.toLowerCase();
-      if (PAGE_HOSTS.has(host) || SUBDOMAIN.test(host)) return REFUSED;
+      if (PAGE_HOSTS.has(host)) return refuse("home");
+      if (SUBDOMAIN.test(host)) return otherSite(host);
       const name = candidate.startsWith("%40")
         ? candidate.slice(3)
         : candidate.replace(/^@/, "");
@@ -404,28 +418,26 @@
   };
 
   // {total, unique, twice, user, story, post, short, bad}: how many of each, doubles counted once.
-  // keys: what is meant, as the server's Target.key.
+  // keys: what is meant, as the server's Target.key. rows: for each row of the box its lines, as
+  // {line, verdict, kind}; kind: the verdict's, or "twice", or "bad" for what is refused.
   const classify = (text) => {
-    const lines = findLines(text);
+    const found = findRows(text);
     const seen = new Set();
-    const refused = new Set();
-    const counts = { total: lines.length, twice: 0, user: 0, story: 0, post: 0, short: 0, bad: 0 };
-    for (const line of lines) {
+    const counts = { total: 0, twice: 0, user: 0, story: 0, post: 0, short: 0, bad: 0 };
+    const keys = [];
+    const read = (line) => {
       const verdict = parseLine(line);
-      if (!verdict.key) {
-        if (refused.has(line)) counts.twice += 1;
-        else counts.bad += 1;
-        refused.add(line);
-      } else if (seen.has(verdict.key)) counts.twice += 1;
-      else {
-        seen.add(verdict.key);
-        counts[verdict.kind] += 1;
-      }
-    }
-    counts.unique = seen.size;
-    counts.keys = [...seen];
-    return counts;
+      const mark = verdict.key || `refused:${line}`;
+      const kind = seen.has(mark) ? "twice" : verdict.key ? verdict.kind : "bad";
+      seen.add(mark);
+      if (verdict.key && kind !== "twice") keys.push(verdict.key);
+      counts.total += 1;
+      counts[kind] += 1;
+      return { line, verdict, kind };
+    };
+    const rows = found.rows.map((row) => row.map(read));
+    return { ...counts, unique: keys.length, keys, rows, shared: found.shared };
   };
 
-  window.storykeep = Object.assign(window.storykeep || {}, { findLines, parseLine, classify });
+  window.storykeep = Object.assign(window.storykeep || {}, { classify, findLines, parseLine });
 })();

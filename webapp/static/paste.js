@@ -1,4 +1,4 @@
-// The box on the home page: says what was typed, offers to paste, and grows with its text.
+// The box on the home page: says what was typed, and what pressing the button will do.
 "use strict";
 
 (() => {
@@ -12,6 +12,7 @@
   const language = document.documentElement.lang || "en";
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
+  const CALM_MS = 700; // nobody is told that a word is wrong while it is being typed
 
   // Words come translated in data-one, data-other (… data-few) attributes with {} for the number.
   const say = (source, count) =>
@@ -19,12 +20,28 @@
       "{}",
       number.format(count),
     );
+  const wordsFor = (name) => form.querySelector(`template[data-words="${name}"]`);
 
-  const chip = (name, count, tone) => {
-    const words = form.querySelector(`template[data-words="${name}"]`);
+  const signs = new Map();
+  for (const one of form.querySelectorAll("template[data-sign]")) signs.set(one.dataset.sign, one);
+  const showSigns = window.storykeep.gutter(box, signs);
+  const attention = window.storykeep.attention(box, form.querySelector("[data-attention]"), {
+    say,
+    number,
+    posts,
+  });
+
+  // A chip leads to the next line of its kind; the one about room leads nowhere.
+  const chip = (name, count, tone, jump = () => attention.jump(name)) => {
     const node = document.createElement("li");
-    node.className = `chip ${tone}`;
-    node.textContent = say(words, count);
+    const inner = document.createElement(jump ? "button" : "span");
+    if (jump) {
+      inner.type = "button";
+      inner.addEventListener("click", jump);
+    }
+    inner.className = `chip ${tone}`;
+    inner.textContent = say(wordsFor(name), count);
+    node.append(inner);
     return node;
   };
 
@@ -45,8 +62,26 @@
     return old.length;
   };
 
+  // The first row that is one too many.
+  const firstOver = ({ rows }) => {
+    let count = 0;
+    return rows.findIndex((lines) => {
+      count += lines.filter(({ kind }) => kind !== "twice").length;
+      return count > limit;
+    });
+  };
+
+  // What will be saved, and nothing else: of accounts as many stories as they have.
+  const promise = (counts, saved) => {
+    if (counts.user + counts.short === 0) return say(wordsFor("save"), saved);
+    return say(wordsFor(counts.user === saved ? "save-accounts" : "save-links"), saved);
+  };
+
+  let latest = null;
+  let ready = false;
   const update = () => {
     const counts = window.storykeep.classify(box.value);
+    latest = counts;
     const saved = counts.unique - (posts.checked ? 0 : counts.post);
     const shown = [];
     if (counts.user) shown.push(chip("user", counts.user, "good"));
@@ -57,55 +92,62 @@
     if (counts.bad) shown.push(chip("bad", counts.bad, "bad"));
     const lines = counts.unique + counts.bad;
     const over = lines - limit;
-    if (over > 0) shown.push(chip("over", over, "bad"));
-    else if (lines > limit * 0.8) shown.push(chip("room", limit - lines, "warn"));
+    const toOver = () => attention.select(firstOver(latest));
+    if (over > 0) shown.push(chip("over", over, "bad", toOver));
+    else if (lines > limit * 0.8) shown.push(chip("room", limit - lines, "warn", null));
     // Replaced only when it says something new, for those who have it read aloud.
     const text = (nodes) => [...nodes].map((node) => node.textContent).join();
     if (text(shown) !== text(chips.children)) chips.replaceChildren(...shown);
+    chips.querySelectorAll(".chip").forEach((node, place) => {
+      node.className = shown[place].firstChild.className;
+    });
+    showSigns(counts);
+    attention.know(counts);
     const old = remind(counts.keys);
-    button.textContent = saved ? say(button, saved) : button.dataset.none;
+    button.textContent = saved ? promise(counts, saved) : button.dataset.none;
     if (saved && old === counts.unique) button.textContent = button.dataset.again;
     button.disabled = over > 0;
+    ready = saved > 0 && saved === counts.unique && !counts.bad && over <= 0 && !old;
+  };
+  const updateAll = () => {
+    clearTimeout(calm);
+    update();
+    attention.update(latest);
   };
 
   let waiting = 0;
+  let calm = 0;
   const soon = () => {
     cancelAnimationFrame(waiting);
     waiting = requestAnimationFrame(update);
+    clearTimeout(calm);
+    calm = setTimeout(() => attention.update(latest), CALM_MS);
   };
   box.addEventListener("input", soon);
-  posts.addEventListener("change", soon);
-  update();
+  box.addEventListener("paste", () => requestAnimationFrame(() => requestAnimationFrame(updateAll)));
+  posts.addEventListener("change", updateAll);
+  updateAll();
 
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     if (!button.disabled) form.requestSubmit(button);
   });
+  // "/" comes back to the box from anywhere on the page.
+  document.addEventListener("keydown", (event) => {
+    const inField = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || inField) return;
+    event.preventDefault();
+    box.focus();
+  });
 
-  // Only a secure page may read the clipboard; elsewhere the long-press menu does it.
-  const paste = form.querySelector("[data-paste]");
-  if (window.isSecureContext && navigator.clipboard && navigator.clipboard.readText) {
-    paste.hidden = false;
-    let latest = 0;
-    paste.addEventListener("click", async () => {
-      // An answer may never come, or after the person has pasted by hand: then it is not wanted.
-      const mine = ++latest;
-      const shown = box.value;
-      let text = "";
-      try {
-        text = await navigator.clipboard.readText();
-      } catch {
-        if (mine === latest) box.focus(); // refused: the person can still paste by hand
-        return;
-      }
-      if (mine !== latest || box.value !== shown) return;
-      const before = box.value.trimEnd();
-      box.value = before ? `${before}\n${text}` : text;
-      update();
-      box.focus();
-    });
-  }
+  const put = (text) => {
+    const before = box.value.trimEnd();
+    box.value = before && text ? `${before}\n${text}` : before || text;
+    updateAll();
+  };
+  window.storykeep.takeFiles(form, put);
+  window.storykeep.clipboard(form, { box, put, read: () => latest, canStart: () => ready });
 
   // Pressed twice, or held: sent once. It lets go by itself, for no event tells that someone pressed
   // Stop on a slow line; and not by `disabled`, for a page that comes back must have a working button.
@@ -158,6 +200,6 @@
   window.addEventListener("pageshow", () => {
     release();
     restore();
-    update();
+    updateAll();
   });
 })();

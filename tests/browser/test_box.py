@@ -1,0 +1,219 @@
+"""The box on the home page: signs beside its rows, what is wrong and where, files, Paste."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_main_path import until
+
+LONG = "https://www.tiktok.com/@nora.films/story/7300000000000000001?" + "is_from_webapp=1&" * 9
+
+
+@pytest.fixture
+def box(visit: Open) -> Page:
+    """The home page, on a desktop."""
+    page = visit()
+    page.goto("/")
+    return page
+
+
+def kinds(page: Page) -> list[str]:
+    """The sign of each row."""
+    read = "[...document.querySelectorAll('.mirror > div')].map((row) => row.dataset.kind)"
+    found: list[str] = page.evaluate(read)
+    return found
+
+
+def test_each_row_has_its_sign(box: Page) -> None:
+    rows = [
+        "@nora",
+        "",
+        "https://www.tiktok.com/@a1/story/7300000000000000001",
+        "https://vm.tiktok.com/ZMabcdef1/",
+        "https://www.tiktok.com/@a1/video/7300000000000000002",
+        "https://www.tiktok.com/tag/cats",
+        "nora",
+        "@a1, @b1, @c1",
+        "@d1, https://example.com/x",
+    ]
+    box.fill("#id_text", "\n".join(rows))
+    until(box, "document.querySelectorAll('.mirror > div').length === 9")
+    assert kinds(box) == ["user", "", "story", "short", "post", "bad", "twice", "3", "bad"]
+    box.fill("#id_text", "@nora")
+    until(box, "document.querySelectorAll('.mirror > div').length === 1")
+
+
+@pytest.mark.parametrize("device", ["phone", "desktop"])
+@pytest.mark.parametrize("text", ["@nora", LONG, f"{LONG}\n@nora  \n\n{LONG}\nאבג @ab\n\tx", "@a\n" * 60])
+def test_signs_keep_step_with_wrapping_and_scrolling(device: str, text: str, visit: Open) -> None:
+    page = visit(device)
+    page.goto("/")
+    page.fill("#id_text", text)
+    rows = text.count("\n") + 1
+    until(page, f"document.querySelectorAll('.mirror > div').length === {rows}")
+    box, mirror = "document.querySelector('#id_text')", "document.querySelector('.mirror')"
+    until(page, f"{mirror}.scrollHeight === {box}.scrollHeight")
+    until(page, f"{mirror}.clientHeight === {box}.clientHeight")
+    page.evaluate(f"{box}.scrollTop = 200")
+    until(page, f"{mirror}.scrollTop === {box}.scrollTop")
+
+
+def test_what_is_wrong_is_named_and_can_be_removed(box: Page) -> None:
+    text = "@nora\nhttps://www.tiktok.com/tag/cats\n@b1, https://example.com/x\n@c1"
+    box.fill("#id_text", text)
+    attention = box.locator("[data-attention]")
+    expect(attention.get_by_role("heading")).to_have_text("2 lines will be skipped")
+    first = attention.get_by_role("listitem").first
+    expect(first).to_contain_text("Line 2")
+    expect(first).to_contain_text(re.compile("This is a (tag|hashtag) page, not a story."))
+    expect(attention.get_by_role("listitem").last).to_contain_text("another site (example.com)")
+    expect(box.locator("[data-submit]")).to_have_text("Save from 3 accounts")
+    first.get_by_role("button", name="Line 2").click()
+    assert box.evaluate("getSelection().toString()") == "https://www.tiktok.com/tag/cats"
+    first.get_by_role("button", name="Remove").click()
+    expect(box.locator("#id_text")).to_have_value("@nora\n@b1, https://example.com/x\n@c1")
+    expect(attention.get_by_role("button", name=re.compile("Remove: "))).to_be_focused()
+    attention.get_by_role("button", name=re.compile("Remove: ")).press("Enter")
+    expect(box.locator("#id_text")).to_have_value("@nora\n@b1\n@c1")
+    expect(attention).to_be_hidden()
+    expect(box.locator("#id_text")).to_be_focused()
+
+
+def test_a_hostile_line_is_shown_as_it_is(box: Page) -> None:
+    box.fill("#id_text", '@nora\n<img src=x onerror="alert(1)">')
+    expect(box.locator("[data-attention] .typed")).to_have_text('<img src=x onerror="alert(1)">')
+
+
+def test_a_post_can_be_kept_from_where_it_is_named(box: Page) -> None:
+    box.fill("#id_text", "https://www.tiktok.com/@a1/video/7300000000000000002")
+    attention = box.locator("[data-attention]")
+    expect(attention).to_contain_text("This is an ordinary post, not a story.")
+    expect(box.locator("[data-submit]")).to_have_text("Save stories")
+    attention.get_by_role("button", name="Save posts too").click()
+    expect(attention).to_be_hidden()
+    expect(box.locator("[data-submit]")).to_have_text("Save 1")
+
+
+def test_a_chip_leads_to_the_next_line_of_its_kind(box: Page) -> None:
+    box.fill("#id_text", "@nora\n???\n@b1\n!!!")
+    chip = box.get_by_role("button", name="2 not understood")
+    for selected in ("???", "!!!", "???"):
+        chip.click()
+        assert box.evaluate("getSelection().toString()") == selected
+    box.fill("#id_text", "\n".join(f"@name{number}" for number in range(53)))
+    box.get_by_role("button", name="3 lines too many").click()
+    assert box.evaluate("getSelection().toString()") == "@name50"
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+FILES = {
+    "list.txt": (b"@nora\r\n\r\nquiet.owl\r\n", "@nora\nquiet.owl", ""),
+    "byte order.txt": ("\ufeff@zoe1".encode("utf-16"), "@zoe1", ""),
+    "links.csv": (
+        b'Who;What;Link\r\n"Nora ""N"" F";x;https://www.tiktok.com/@nora\r\n'
+        b"Owl;y;https://www.tiktok.com/@quiet.owl\r\nOwl;z;https://www.tiktok.com/@quiet.owl?x=1\r\n",
+        "https://www.tiktok.com/@nora\nhttps://www.tiktok.com/@quiet.owl",
+        "",
+    ),
+    "names.csv": (b"No,Username,Country\n1,nora,DE\n2,quiet.owl,FR\n", "nora\nquiet.owl", ""),
+    "quoted.csv": (b'note,account\n"two\nlines, and a comma",nora\n', "nora", ""),
+    "column.csv": (b"username\nnora\nquiet.owl\n", "nora\nquiet.owl", ""),
+    "mail.csv": (b"mail,age\nnora@example.com,4\n", "", "No TikTok names or links in mail.csv."),
+    "empty.txt": (b" \n", "", "No TikTok names or links in empty.txt."),
+    "cat.txt": (b"\x89PNG\0\0", "", "cat.txt is not a text file."),
+    "big.csv": (b"@nora\n" * 200_000, "", "big.csv is larger than 1 MB."),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_read_into_the_box(name: str, box: Page) -> None:
+    content, text, said = FILES[name]
+    given = {"name": name, "mimeType": "text/plain", "buffer": content}
+    with box.expect_file_chooser() as chooser:
+        box.get_by_role("button", name="Open a file").click()
+    chooser.value.set_files([given])  # type: ignore[list-item]
+    expect(box.locator("#id_text")).to_have_value(text)
+    expect(box.locator("[data-file-said]")).to_have_text(said)
+
+
+def test_a_dropped_file_goes_below_what_is_there(box: Page, tmp_path: Path) -> None:
+    box.fill("#id_text", "@first")
+    box.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["@nora\\n@b1"], "list.txt", {type: "text/plain"}));
+            const event = (name) => new DragEvent(name, {dataTransfer: data, bubbles: true,
+                cancelable: true});
+            document.body.dispatchEvent(event("dragover"));
+            if (!document.querySelector(".dropping")) throw new Error("nothing shows");
+            if (document.body.dispatchEvent(event("drop"))) throw new Error("the page would go");
+        }"""
+    )
+    expect(box.locator("#id_text")).to_have_value("@first\n@nora\n@b1")
+    expect(box.locator(".dropping")).to_have_count(0)
+
+
+# --- Paste ----------------------------------------------------------------------------------------
+
+
+def pasted(visit: Open, text: str, before: str = "") -> Page:
+    """A page on which Paste was tapped; its clock stands still."""
+    page = visit("phone", service_workers="block")
+    page.add_init_script(f"navigator.clipboard.readText = async () => {text!r};")
+    page.clock.install()
+    page.goto("/")
+    page.fill("#id_text", before)
+    page.clock.run_for(1000)
+    page.get_by_role("button", name="Paste").tap()
+    return page
+
+
+def test_paste_starts_by_itself(visit: Open) -> None:
+    page = pasted(visit, "@tiny.garden")
+    expect(page.get_by_role("status").filter(has_text="Starting…")).to_be_visible()
+    page.clock.run_for(3500)
+    page.wait_for_url(re.compile(r"/jobs/"))
+
+
+def test_paste_can_be_undone_before_anything_is_sent(visit: Open) -> None:
+    page = pasted(visit, "@never.sent")
+    page.get_by_role("button", name="Undo").tap()
+    expect(page.locator("#id_text")).to_have_value("")
+    page.clock.run_for(5000)
+    expect(page.locator("[data-starting]")).to_be_hidden()
+    assert "/jobs/" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("hunter22", ""),  # a word could be anything, a password too
+        ("@never.sent\nnora", ""),
+        ("@never.sent\nhttps://example.com/x", ""),
+        ("https://www.tiktok.com/@a1/video/7300000000000000002", ""),
+        ("@never.sent", "@what.i.typed"),
+        ("\n".join(f"@never{number}" for number in range(51)), ""),
+    ],
+)
+def test_what_leaves_a_doubt_is_put_into_the_box_alone(
+    text: str, before: str, visit: Open
+) -> None:
+    page = pasted(visit, text, before)
+    expect(page.locator("#id_text")).to_have_value("\n".join(filter(None, (before, text))))
+    page.clock.run_for(5000)
+    expect(page.locator("[data-starting]")).to_be_hidden()
+    assert "/jobs/" not in page.url
+
+
+def test_typing_on_stops_what_would_start(visit: Open) -> None:
+    page = pasted(visit, "@never.sent")
+    page.locator("#id_text").press("x")
+    page.clock.run_for(5000)
+    expect(page.locator("[data-starting]")).to_be_hidden()
+    assert "/jobs/" not in page.url
