@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from jobs.pages import qr
+from jobs.pages import qr, share_target
 from webapp.context import theme
 
 SHELL = (
@@ -57,9 +57,12 @@ SHELL = (
 
 
 @require_safe
-def manifest(_request: HttpRequest) -> HttpResponse:
-    """The web app manifest: the site can be installed, and listed as a share target."""
-    home = reverse("home")
+def manifest(request: HttpRequest) -> HttpResponse:
+    """The web app manifest: the site can be installed, and listed as a share target.
+
+    What a signed-in person's app is sent starts at once (jobs/pages/share_target.py).
+    """
+    home, share = reverse("home"), share_target.address(request.user)
     content = {
         "id": home,
         "name": "Storykeep",
@@ -84,12 +87,15 @@ def manifest(_request: HttpRequest) -> HttpResponse:
         ],
         # The app shares a title, a text or a link, whichever it likes: the box takes all three.
         "share_target": {
-            "action": home,
-            "method": "GET",
+            "action": share,
+            "method": "GET" if share == home else "POST",
+            "enctype": "application/x-www-form-urlencoded",
             "params": {"title": "title", "text": "text", "url": "url"},
         },
     }
-    return JsonResponse(content, content_type="application/manifest+json")
+    response = JsonResponse(content, content_type="application/manifest+json")
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 @require_safe
@@ -101,7 +107,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "offline": reverse("offline"),
         "unsent": f"{reverse('offline')}?unsent",
         "look": f"{get_language()} {theme(request)}",
-        "skip": [home + part for part in ("files/", "api/", "admin/", "health/")],
+        "skip": [home + part for part in ("files/", "api/", "admin/", "health/", "share/")],
     }
     worker = static("service-worker.js")
     response = HttpResponse(

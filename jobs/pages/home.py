@@ -13,7 +13,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.signing import BadSignature, Signer
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -72,10 +72,10 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _redirect_to_login(request)
     if request.method != "POST":
-        return _page(request, PasteForm(initial=_initial(request)))
+        return page(request, PasteForm(initial=_initial(request)))
     form = PasteForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, _form_problem(form), status=422)
+        return page(request, form, _form_problem(form), status=422)
     try:
         job = submission.submit(
             request.user,
@@ -85,7 +85,7 @@ def home(request: HttpRequest) -> HttpResponse:
             idempotency_key=_idempotency_key(request, form),
         )
     except StoriesError as error:
-        return _page(request, form, _submit_problem(form, error), status=422)
+        return page(request, form, submit_problem(form, error), status=422)
     return redirect("job", job.pk)
 
 
@@ -103,12 +103,13 @@ def expired_form(request: HttpRequest, problem: Problem | None = None) -> HttpRe
         hint=_("All you typed is still here: send it once more."),
         field="",
     )
-    return _page(request, PasteForm(initial=_submitted(request)), problem, status=403)
+    return page(request, PasteForm(initial=_submitted(request)), problem, status=403)
 
 
-def _page(
+def page(
     request: HttpRequest, form: PasteForm, problem: Problem | None = None, *, status: int = 200
 ) -> HttpResponse:
+    """The page with the form as filled in, and what is wrong with what it sent."""
     context = {
         "form": form,
         "problem": problem,
@@ -125,7 +126,7 @@ def _page(
         "cards": _recent_cards(request),
         "recent_targets": cards.recent_targets(request.user),
         "usage": quotas.usage(request.user),
-        "style": "day-time",
+        "style": "near",
     }
     return uncached(render(request, "jobs/home.html", context, status=status))
 
@@ -178,7 +179,8 @@ def _line_message(error: InputError) -> str:
     return " ".join(filter(None, explain(error)))
 
 
-def _submit_problem(form: PasteForm, error: StoriesError) -> Problem:
+def submit_problem(form: PasteForm, error: StoriesError) -> Problem:
+    """Why no job was made of a valid form, with the lines that are in the way."""
     if isinstance(error, NothingUnderstood):
         refused = error.lines[:MAX_MARKED_LINES]
         messages = [(line.text, _line_message(line.error)) for line in refused if line.error]
@@ -218,12 +220,12 @@ def _redirect_to_login(request: HttpRequest) -> HttpResponse:
     """
     home_url = reverse("home")
     if request.method == "POST":
-        _save_draft(request, _submitted(request), _writer_id(request))
+        save_draft(request, _submitted(request), _writer_id(request))
         return redirect_to_login(home_url)
-    text = _shared_text(request)
+    text = shared_text(request.GET)
     address = f"{home_url}?{urlencode({'text': text})}" if text else home_url
     if len(address) > _MAX_NEXT_LENGTH:
-        _save_draft(request, {"text": text}, None)
+        save_draft(request, {"text": text}, None)
         address = home_url
     return redirect_to_login(address)
 
@@ -241,7 +243,7 @@ def _writer_id(request: HttpRequest) -> str:
         return ""
 
 
-def _save_draft(request: HttpRequest, fields: dict[str, Any], writer_id: str | None) -> None:
+def save_draft(request: HttpRequest, fields: dict[str, Any], writer_id: str | None) -> None:
     """Keep fields in the session for the user of that id; None for whoever signs in next."""
     if writer_id != "" and fields.get("text", "").strip():
         request.session[_DRAFT_KEY] = {"given": fields, "writer": writer_id}
@@ -250,7 +252,7 @@ def _save_draft(request: HttpRequest, fields: dict[str, Any], writer_id: str | N
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
     """The fields a page begins with: the user's draft, and text that came along below it."""
-    draft, shared = _pop_draft(request), _shared_text(request)
+    draft, shared = _pop_draft(request), shared_text(request.GET)
     return draft | {"text": "\n".join(filter(None, (draft.get("text"), shared)))}
 
 
@@ -262,12 +264,12 @@ def _pop_draft(request: HttpRequest) -> dict[str, Any]:
     return dict(draft["given"])
 
 
-def _shared_text(request: HttpRequest) -> str:
+def shared_text(fields: QueryDict) -> str:
     """The `text` and `url` an app shared or a link holds, each once.
 
     `title` is added only when neither holds a name or link: a lone word would be read as a name.
     """
-    title, text, url = (request.GET.get(name, "").strip() for name in ("title", "text", "url"))
+    title, text, url = (fields.get(name, "").strip() for name in ("title", "text", "url"))
     parts = [text, *([url] if url not in text else [])]
     if title and not any(mark in part for mark in ("@", "://") for part in parts):
         parts = [title, *parts]

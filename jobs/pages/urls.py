@@ -2,10 +2,22 @@
 
 from django.urls import path
 
-from jobs.pages import avatars, downloads, help_page, history, home, job, packages, viewer, views
+from jobs.pages import (
+    avatars,
+    downloads,
+    help_page,
+    history,
+    home,
+    job,
+    packages,
+    share_target,
+    viewer,
+    views,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("share/<int:user_id>/<str:key>/", share_target.share, name="share"),
     path("history/", history.history, name="history"),
     path("help/", help_page.help_page, name="help"),
     path("jobs/<uuid:job_id>/", job.job, name="job"),

@@ -48,6 +48,7 @@ def test_the_manifest_takes_what_apps_share() -> None:
     assert facts["share_target"] == {
         "action": "/",
         "method": "GET",
+        "enctype": "application/x-www-form-urlencoded",
         "params": {"title": "title", "text": "text", "url": "url"},
     }
     assert (facts["start_url"], facts["scope"], facts["display"]) == ("/", "/", "standalone")
@@ -55,6 +56,16 @@ def test_the_manifest_takes_what_apps_share() -> None:
     assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= sizes
     for icon in facts["icons"]:
         assert finders.find(icon["src"].removeprefix("/static/"))
+
+
+def test_whoever_is_signed_in_shares_to_an_address_of_their_own(client: Client) -> None:
+    response = client.get("/manifest.webmanifest")
+    assert response["Cache-Control"] == "private, no-cache"
+    target = response.json()["share_target"]
+    assert target["method"] == "POST"
+    assert re.fullmatch(r"/share/\d+/[0-9a-f]{40}/", target["action"])
+    # The worker lets it pass as it came: who made it is said by its own headers alone.
+    assert "/share/" in shell(client.get("/service-worker.js"))["skip"]
 
 
 def test_below_a_path_everything_stays_below_it() -> None:
@@ -157,7 +168,8 @@ def test_nothing_holds_up_the_first_paint(client: Client) -> None:
     job = make_job(make_user("alice"), links=1)
     for address in ("/", f"/jobs/{job.pk}/", "/history/", "/help/"):
         page = text(client.get(address))
-        scripts = re.findall(r"<script[^>]*>", page)
+        # Data in JSON is no script: nothing waits for it.
+        scripts = re.findall(r"<script(?![^>]*application/json)[^>]*>", page)
         assert scripts
         assert all(" defer" in script and " src=" in script for script in scripts), address
         # Those of dialogs come after all that is in sight.

@@ -31,8 +31,9 @@ pytestmark = pytest.mark.django_db
 
 def test_home_without_jobs_says_how_to_begin(client: Client) -> None:
     page = shown(client.get("/"))
-    assert "Nothing saved yet" in page
-    assert "At most 50 lines at a time" in page
+    assert "Your first story" in page
+    assert 'href="/phone/"' in page
+    assert "Up to 50 lines." in page
     assert "2 hours" in page
 
 
@@ -41,6 +42,24 @@ def test_home_lists_my_jobs_and_nobody_elses(client: Client, alice: User) -> Non
     page = shown(client.get("/"))
     assert str(mine.pk) in page
     assert str(theirs.pk) not in page
+
+
+def test_home_shows_open_jobs_first_and_one_of_those_about_the_same(
+    client: Client, alice: User
+) -> None:
+    old = make_job(alice, links=0)
+    make_item(old, name="busy")
+    again = [saved(alice) for _ in range(9)]
+    page = client.get("/").content.decode()
+    found = re.findall(r'<a class="title" href="/jobs/([0-9a-f-]+)/"', page)
+    assert found == [str(old.pk), str(again[-1].pk)]
+
+
+def test_text_that_came_along_wants_one_tap_more(client: Client) -> None:
+    """Then Save has the focus: a phone shows no keyboard, and Enter sends."""
+    focused = r"<(textarea|button) [^>]*autofocus"
+    assert re.findall(focused, client.get("/").content.decode()) == ["textarea"]
+    assert re.findall(focused, client.get("/?text=@nora").content.decode()) == ["button"]
 
 
 def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
@@ -278,8 +297,8 @@ def test_what_is_left_is_shown_where_there_is_a_limit(client: Client, alice: Use
     Quota.objects.create(owner=alice, active_items=4, items_per_day=1, stored_bytes=500_000_000)
     page = shown(client.get("/"))
     assert "0 of 1 lines left today" in page
-    assert "The count begins anew at midnight" in page
-    assert "0 of 4 lines in the works" in page
+    assert "Starts over at midnight UTC." in page
+    assert "0 of 4 in progress" in page
     assert "of 500 MB free for your files" in page
 
 
@@ -369,7 +388,7 @@ def test_a_hidden_character_is_placed(client: Client) -> None:
 
 def test_a_note_that_is_too_long_is_what_is_marked(client: Client) -> None:
     page = client.post("/", {"text": "@nora", "note": "x" * 501}).content.decode()
-    assert "Why you save this: Ensure this value has at most 500 characters" in page
+    assert "Note: Ensure this value has at most 500 characters" in page
     assert 'aria-describedby="problem note-help" aria-invalid="true"' in page
     assert page.count("aria-invalid") == 1
     assert '<details class="options" open>' in page
