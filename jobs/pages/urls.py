@@ -19,6 +19,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("share/<int:user_id>/<str:key>/", share_target.share, name="share"),
     path("history/", history.history, name="history"),
+    path("history/chosen/", history.chosen, name="history_chosen"),
     path("help/", help_page.help_page, name="help"),
     path("jobs/<uuid:job_id>/", job.job, name="job"),
     path("jobs/<uuid:job_id>/progress/", job.job_fragment, name="job_fragment"),

@@ -22,9 +22,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from jobs.files import deletion, lifetime
 from jobs.models import Artifact, Item, Job, Role, Story
-from jobs.pages import folding, keeping, presenter, qr
+from jobs.pages import folding, history, keeping, presenter, qr
 from jobs.pages.responses import error_words, uncached
-from jobs.queries import cards
 from jobs.queries.job_view import FileView, Snapshot
 from jobs.queries.snapshot import load_snapshot
 from jobs.queue import actions, erasure, resubmission
@@ -240,8 +239,7 @@ def job_forget(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Ask first, then remove the job's rows, files and progress."""
     job = _owned_job(request, job_id)
     if request.method != "POST":
-        context = {"card": cards.job_cards([job])[0]}
-        return uncached(render(request, "jobs/forget.html", context))
+        return history.forget_page(request, [job], reverse("job", args=[job.pk]))
     erasure.erase(job)
-    messages.success(request, _("Forgotten: the record, the files and the progress are gone."))
+    messages.success(request, _("Forgotten."))
     return redirect("history")

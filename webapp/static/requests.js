@@ -22,7 +22,11 @@
 
   // Resolves always: {outcome, answer, body, wait_ms}. `signal` ends it from outside, as "offline";
   // `heard` is told of every piece. A page where a file was wanted is somebody's sign-in page.
-  const ask = async (url, { method = "GET", body, headers = {}, cache = "default", signal, heard, page = false } = {}) => {
+  // `keepalive`: it is sent even where the page goes meanwhile.
+  const ask = async (
+    url,
+    { method = "GET", body, headers = {}, cache = "default", signal, heard, page = false, keepalive = false } = {},
+  ) => {
     const stop = new AbortController();
     const end = () => stop.abort();
     let timer = 0;
@@ -39,6 +43,7 @@
       const answer = await fetch(url, {
         method,
         body,
+        keepalive,
         headers,
         cache,
         credentials: "same-origin",

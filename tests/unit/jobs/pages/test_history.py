@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Job
+from jobs.models import Artifact, Job
 from jobs.pages import history
 from jobs.states import ItemState
 from tests.factories import make_item, make_job
@@ -56,3 +56,72 @@ def test_history_has_pages(client: Client, alice: User, monkeypatch: pytest.Monk
         saved(alice)
     assert "page=2" in shown(client.get("/history/"))
     assert client.get("/history/?page=999").status_code == 200
+
+
+def test_a_row_has_its_size_its_note_and_a_picture_or_a_letter(client: Client, alice: User) -> None:
+    job = saved(alice)
+    Job.objects.filter(pk=job.pk).update(note="Autumn & <b>")
+    page = shown(client.get("/history/"))
+    assert "<bdi>Autumn &amp; &lt;b&gt;</bdi></a> <p class=\"quiet\"><bdi>@nora</bdi>" in page
+    assert "1 file, 5 B" in page
+    assert "<i>N</i>" in page
+    assert "· ·" not in page
+
+
+def chosen(jobs: list[Job], **more: str) -> dict[str, object]:
+    """The form as a browser sends it."""
+    return {"job": [str(job.pk) for job in jobs], **more}
+
+
+def test_several_are_forgotten_after_a_question(client: Client, alice: User) -> None:
+    jobs = [saved(alice) for _ in range(3)]
+    asked = shown(client.post("/history/chosen/", chosen(jobs[:2], what="forget")))
+    assert "Forget 2 jobs?" in asked
+    assert "2 files, 10 B, go with it." in asked
+    assert Job.objects.count() == 3
+    page = client.post("/history/chosen/", chosen(jobs[:2], what="forget", sure="1"), follow=True)
+    assert "2 jobs forgotten." in shown(page)
+    assert [job.pk for job in Job.objects.all()] == [jobs[2].pk]
+
+
+def test_one_of_them_is_asked_about_with_the_same_form(client: Client, alice: User) -> None:
+    job = saved(alice)
+    asked = client.post("/history/chosen/", chosen([job], what="forget")).content.decode()
+    assert f'name="job" value="{job.pk}"' in asked
+    assert 'name="sure"' in asked
+
+
+def test_a_script_is_answered_without_a_page(client: Client, alice: User) -> None:
+    job = saved(alice)
+    given = chosen([job], what="forget", sure="1", quiet="1")
+    for _ in range(2):  # a second tab may have done it
+        answer = client.post("/history/chosen/", given)
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert not Job.objects.exists()
+    assert "forgotten" not in shown(client.get("/history/"))
+
+
+@pytest.mark.parametrize("what", ["forget", "again"])
+def test_others_jobs_and_nonsense_are_left_alone(
+    what: str, client: Client, bobs: Client, alice: User
+) -> None:
+    job = saved(alice)
+    for ids in ([str(job.pk)], ["x", "", "1" * 99], []):
+        given = {"job": ids, "what": what, "sure": "1"}
+        assert bobs.post("/history/chosen/", given).status_code == 302
+    assert [other.pk for other in Job.objects.all()] == [job.pk]
+    assert client.get("/history/chosen/").status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+    assert strict.post("/history/chosen/", chosen([job], what=what, sure="1")).status_code == 403
+
+
+def test_several_are_fetched_again(client: Client, alice: User) -> None:
+    gone, here = saved(alice), saved(alice)
+    Artifact.objects.filter(job=gone).update(removed_at=timezone.now())
+    gone.items.update(line="@bea", author_name="bea")
+    page = client.post("/history/chosen/", chosen([gone, here], what="again"), follow=True)
+    assert "Fetching 1 job again." in shown(page)
+    assert Job.objects.count() == 3
+    page = client.post("/history/chosen/", chosen([here], what="again"), follow=True)
+    assert "There is nothing to fetch again in these jobs." in shown(page)

@@ -1,0 +1,146 @@
+"""The history: several at once, forgetting with Undo; and questions that come in a dialog."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_main_path import paste, settle
+
+
+@pytest.fixture
+def three(visit: Open) -> Page:
+    """The history of someone with at least three jobs, on a phone."""
+    page = visit("phone")
+    for name in ("@foggy.morning", "@tiny.garden", "@quiet.owl"):
+        paste(page, name)
+        settle(page)
+    page.goto("/history/")
+    return page
+
+
+def rows(page: Page) -> list[str]:
+    """Ids of the rows that are seen."""
+    read = "[...document.querySelectorAll('.row:not([hidden])')].map((row) => row.id)"
+    found: list[str] = page.evaluate(read)
+    return found
+
+
+def test_what_is_forgotten_goes_at_once_and_comes_back(three: Page) -> None:
+    sent: list[Request] = []
+    three.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    before = rows(three)
+    three.locator("a[data-forget]").first.tap()
+    expect(three.locator("[data-toast]")).to_contain_text("Job forgotten")
+    assert rows(three) == before[1:]
+    three.get_by_role("button", name="Undo").tap()
+    expect(three.locator("[data-toast]")).to_be_hidden()
+    assert rows(three) == before
+    three.wait_for_timeout(300)
+    assert not sent
+    three.reload()
+    assert rows(three) == before
+
+
+def test_it_is_gone_when_the_page_is_left_before(three: Page) -> None:
+    before = rows(three)
+    three.locator("a[data-forget]").first.tap()
+    three.goto("/help/")
+    three.goto("/history/")
+    assert rows(three) == before[1:]
+
+
+def test_it_is_gone_after_a_while(three: Page) -> None:
+    before = rows(three)
+    with three.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+        three.locator("a[data-forget]").first.tap()
+    assert answer.value.status == 204
+    expect(three.locator("[data-toast]")).to_be_hidden()
+    three.reload()
+    assert rows(three) == before[1:]
+
+
+def test_what_could_not_be_forgotten_comes_back_and_says_so(
+    three: Page, witness: object
+) -> None:
+    witness.expected.append("500")  # type: ignore[attr-defined]
+    three.route(re.compile("/history/chosen/"), lambda route: route.fulfill(status=500))
+    before = rows(three)
+    three.locator("a[data-forget]").first.tap()
+    expect(three.locator("[data-toast]")).to_contain_text("That did not work.", timeout=15_000)
+    assert rows(three) == before
+
+
+def test_several_are_chosen_and_forgotten(three: Page) -> None:
+    before = rows(three)
+    bar = three.locator("[data-chosen]")
+    expect(bar).to_be_hidden()
+    for place in (0, 1):
+        three.locator(".row .tick").nth(place).tap()
+    expect(bar).to_contain_text("2 selected")
+    bar.get_by_role("button", name="Forget").tap()
+    expect(three.locator("[data-toast]")).to_contain_text("2 jobs forgotten")
+    assert rows(three) == before[2:]
+    three.get_by_role("button", name="Undo").tap()
+    assert rows(three) == before
+    expect(bar).to_be_hidden()
+
+
+def test_without_a_script_several_are_asked_about(three: Page, visit: Open) -> None:
+    before = rows(three)
+    page = visit("desktop", java_script_enabled=False)
+    page.goto("/history/")
+    for place in (0, 1):
+        page.locator(".row .tick input").nth(place).check()
+    page.locator("[data-chosen]").get_by_role("button", name="Forget").click()
+    expect(page.get_by_role("heading")).to_have_text("Forget 2 jobs?")
+    page.get_by_role("button", name="Forget").click()
+    expect(page.get_by_role("status").first).to_contain_text("2 jobs forgotten.")
+    three.reload()
+    assert rows(three) == before[2:]
+
+
+def test_a_question_comes_in_a_dialog_and_can_be_left(visit: Open) -> None:
+    page = visit("desktop")
+    paste(page, "@foggy.morning")
+    settle(page)
+    address = page.url
+    # Any link to a page that asks; the job page's own are looked at with it.
+    page.evaluate(
+        """() => document.querySelector("main").insertAdjacentHTML(
+            "beforeend", `<a id="ask" href="${location.pathname}clean/" data-confirm>Delete</a>`)"""
+    )
+    page.locator("#ask").click()
+    dialog = page.get_by_role("dialog", name=re.compile("Delete 1 file, .*\\?"))
+    expect(dialog).to_be_visible()
+    keep = dialog.get_by_role("link", name="Keep it")
+    expect(keep).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.locator("#ask").click()
+    keep.click()
+    expect(dialog).to_be_hidden()
+    assert page.url == address
+    page.locator("#ask").click()
+    dialog.get_by_role("button", name="Delete now").click()
+    expect(page.get_by_role("status").filter(has_text="1 file deleted")).to_be_visible()
+    assert page.url == address
+
+
+def test_a_button_that_cannot_be_undone_asks_first(visit: Open) -> None:
+    page = visit("desktop")
+    page.goto("/account/tokens/")
+    page.fill("#id_name", "a script")
+    page.get_by_role("button", name=re.compile("token", re.IGNORECASE)).last.click()
+    remove = page.get_by_role("button", name="Remove a script")
+    remove.click()
+    dialog = page.get_by_role("dialog", name="Remove “a script”? What uses it stops working.")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(remove).to_be_visible()
+    remove.click()
+    dialog.get_by_role("button", name="Remove").click()
+    expect(page.locator("main")).not_to_contain_text("a script")
