@@ -27,8 +27,8 @@ class AccountForm(_UserForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name = self.fields["username"]
-        name.label = _("User name")
-        name.help_text = _("Letters and digits of one alphabet, and @ . + - _")
+        name.label = _("Username")
+        name.help_text = _("Letters, digits and @ . + - _")
 
     def clean_username(self) -> str:
         """The name in its normal form. Raises ValidationError for a look-alike of another."""
@@ -42,25 +42,25 @@ class TokenForm(forms.Form):
     """A new API token."""
 
     name = forms.CharField(
-        label=_("What it is for"),
+        label=_("Name"),
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     scope = forms.ChoiceField(
-        label=_("What it may do"),
+        label=_("Permission"),
         choices=[
-            (Scope.READ, _("Look and download")),
             (Scope.WRITE, _("Everything: save, retry, delete")),
+            (Scope.READ, _("Read only")),
         ],
-        initial=Scope.READ,
+        initial=Scope.WRITE,
     )
     days = forms.TypedChoiceField(
-        label=_("How long it works"),
+        label=_("Expires after"),
         choices=[
             (30, _("30 days")),
             (90, _("90 days")),
-            (365, _("A year")),
-            (0, _("Until I remove it")),
+            (365, _("1 year")),
+            (0, _("Never")),
         ],
         coerce=int,
         initial=90,
@@ -76,10 +76,10 @@ class InvitationForm(forms.Form):
     """A new invitation."""
 
     whom = forms.CharField(
-        label=_("For whom"),
+        label=_("For"),
         max_length=100,
         required=False,
-        help_text=_("A reminder for you; they do not see it."),
+        help_text=_("Only you see this."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     role = forms.ChoiceField(
@@ -91,8 +91,8 @@ class InvitationForm(forms.Form):
         initial="member",
     )
     days = forms.TypedChoiceField(
-        label=_("The link works for"),
-        choices=[(1, _("a day")), (invitations.DEFAULT_DAYS, _("7 days")), (30, _("30 days"))],
+        label=_("Expires after"),
+        choices=[(1, _("1 day")), (invitations.DEFAULT_DAYS, _("7 days")), (30, _("30 days"))],
         coerce=int,
         initial=invitations.DEFAULT_DAYS,
     )

@@ -140,6 +140,9 @@ def phone(request: HttpRequest) -> HttpResponse:
     context = {
         "address": home,
         "share_address": f"{home}?text=",
+        "jobs_address": f"{home}api/v1/jobs",
+        "job_address": f"{home}jobs/",
+        "tokens": reverse("tokens"),
         "is_local": qr.is_local(home),
         "is_secure": home.startswith("https:"),
         "code": qr.svg(home, _("This instance as a QR code")),

@@ -99,8 +99,8 @@ def expired_form(request: HttpRequest, problem: Problem | None = None) -> HttpRe
     if _writer_id(request) != str(request.user.pk):
         return None
     problem = problem or Problem(
-        message=_("This page was too old, and nothing was sent."),
-        hint=_("All you typed is still here: send it once more."),
+        message=_("This page had expired, so nothing was sent."),
+        hint=_("What you typed is still here. Send it again."),
         field="",
     )
     return page(request, PasteForm(initial=_submitted(request)), problem, status=403)
@@ -189,7 +189,7 @@ def submit_problem(form: PasteForm, error: StoriesError) -> Problem:
     marked: Sequence[MarkedLine] = ()
     if isinstance(error, BatchTooLong):
         first_over = read_lines(form.lines())[error.limit]
-        marked = _marked_lines(form, [(first_over.text, _("From here on it is too much."))])
+        marked = _marked_lines(form, [(first_over.text, _("Too many lines from here on."))])
     return Problem(message=message, hint=hint, lines=marked)
 
 

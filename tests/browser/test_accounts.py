@@ -31,7 +31,7 @@ def invite(admin: Page, whom: str) -> str:
     """The path of a fresh link, made on the page."""
     admin.goto("/account/invitations/")
     admin.fill("#id_whom", whom)
-    admin.get_by_role("button", name="Make a link").click()
+    admin.get_by_role("button", name="Create link").click()
     link = admin.locator("#secret").inner_text()
     expect(admin.get_by_role("button", name="Copy")).to_be_visible()
     return link[link.index("/join/") :]
@@ -44,7 +44,7 @@ def join(page: Page, path: str, name: str) -> None:
     page.fill("#id_username", name)
     page.fill("#id_password1", GOOD)
     page.fill("#id_password2", GOOD)
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.locator("#id_text")).to_be_visible()
 
 
@@ -65,7 +65,7 @@ def test_an_invited_person_comes_in_and_goes(
         join(page, path, f"grandma-{device}")
         page.goto("/account/tokens/")
         page.fill("#id_name", "shortcut")
-        page.get_by_role("button", name="Make the token").click()
+        page.get_by_role("button", name="Create token").click()
         assert ask(stack, page.locator("#secret").inner_text()) == f"grandma-{device}"
 
         page.goto("/account/sessions/")
@@ -74,14 +74,14 @@ def test_an_invited_person_comes_in_and_goes(
         page.goto("/account/data/")
         page.get_by_role("button", name="Close my account").click()
         page.fill("#id_password", GOOD)  # is it you?
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         expect(page.get_by_role("heading")).to_have_text("Your account is closed")
         page.goto("/account/")
         expect(page.locator("#id_username")).to_be_visible()
     with stranger(chromium, stack, device, witness) as page:
         witness.expected.append("404")
         page.goto(path)
-        expect(page.get_by_role("heading")).to_have_text("This link does not work")
+        expect(page.get_by_role("heading")).to_have_text("This link no longer works")
 
 
 def test_a_passkey_signs_in_by_itself(
@@ -108,9 +108,9 @@ def test_a_passkey_signs_in_by_itself(
         page.goto("/account/security/")
         page.get_by_role("link", name="Add a passkey").click()
         page.fill("#id_password", GOOD)
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         page.fill("#id_name", "My laptop")
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         expect(page.locator(".codes li")).to_have_count(10)
         page.goto("/account/security/")
         expect(page.get_by_text("My laptop").first).to_be_visible()
@@ -126,7 +126,7 @@ def test_a_passkey_signs_in_by_itself(
         page.fill("#id_username", "careful")
         page.fill("#id_password", GOOD)
         page.get_by_role("button", name="Sign in", exact=True).click()
-        expect(page.get_by_role("heading")).to_have_text("Second step")
+        expect(page.get_by_role("heading")).to_have_text("Two-factor code")
         page.get_by_role("button", name="Use a passkey or security key").click()
         expect(page.locator("#id_text")).to_be_visible()
 

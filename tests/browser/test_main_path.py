@@ -53,11 +53,11 @@ def test_from_sign_in_to_files(
     expect(box).to_have_value("@harbour.bakery")  # it survived the sign-in
     expect(box).to_be_focused()
     box.fill("@harbour.bakery\nquiet.owl\n@harbour.bakery\n@locked.diary\nnothing to see")
-    expect(page.get_by_role("button", name="Get 3")).to_be_visible()
+    expect(page.get_by_role("button", name="Save from 3 accounts")).to_be_visible()
     expect(page.locator("[data-chips]")).to_have_text(
-        re.compile(r"3 accounts\s*1 said twice\s*1 not understood")
+        re.compile(r"3 accounts\s*1 duplicate\s*1 not understood")
     )
-    page.get_by_role("button", name="Get 3").click()
+    page.get_by_role("button", name="Save from 3 accounts").click()
     page.wait_for_url(re.compile(r"/jobs/"))
     settle(page)
 
@@ -239,6 +239,6 @@ def test_files_can_be_deleted_and_a_job_forgotten(visit: Open, witness: Witness)
     settle(page)
     expect(page.locator(".hero .state.done")).to_have_count(1)
     page.get_by_role("link", name="Forget this job").click()
-    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Forget").click()
     page.wait_for_url(re.compile(r"/history/"))
     expect(page.get_by_role("status")).to_contain_text("Forgotten")

@@ -324,7 +324,7 @@ def test_what_was_typed_comes_back_with_the_error(visit: Open, witness: Witness)
     page.fill("#id_text", lines)
     page.locator("summary").click()
     page.fill("#id_note", "why I save this")
-    page.get_by_role("button", name="Get stories").click()
+    page.get_by_role("button", name="Save stories").click()
     expect(page.get_by_role("alert")).to_contain_text(
         "One job holds at most 50 lines. You sent 51."
     )
@@ -343,7 +343,7 @@ def test_what_is_already_here_is_said(visit: Open) -> None:
     expect(known).to_contain_text(re.compile(r"You saved @foggy.morning (this minute|\d+ minute)"))
     expect(page.get_by_role("button", name="Fetch again")).to_be_visible()
     page.fill("#id_text", "foggy.morning\n@never.sent")
-    expect(page.get_by_role("button", name="Get 2")).to_be_visible()
+    expect(page.get_by_role("button", name="Save from 2 accounts")).to_be_visible()
     known.get_by_role("link", name="Open").tap()
     page.wait_for_url(address)
 
@@ -351,7 +351,7 @@ def test_what_is_already_here_is_said(visit: Open) -> None:
 def test_paste_reads_the_clipboard(visit: Open) -> None:
     page = visit("desktop", permissions=["clipboard-read", "clipboard-write"])
     page.goto("/")
-    page.evaluate("navigator.clipboard.writeText('@never.sent')")
+    page.evaluate("navigator.clipboard.writeText('never.sent')")
     page.get_by_role("button", name="Paste").click()
-    expect(page.locator("#id_text")).to_have_value("@never.sent")
-    expect(page.get_by_role("button", name="Get 1")).to_be_visible()
+    expect(page.locator("#id_text")).to_have_value("never.sent")
+    expect(page.get_by_role("button", name="Save from 1 account")).to_be_visible()

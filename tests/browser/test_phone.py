@@ -117,12 +117,12 @@ def test_what_plain_http_cannot_do_is_said_once(visit: Open) -> None:
     page.add_init_script("Object.defineProperty(window, 'isSecureContext', {get: () => false});")
     page.goto("/")
     note = page.locator("[data-insecure]")
-    expect(note).to_contain_text("plain http")
+    expect(note).to_contain_text("uses http")
     expect(page.locator("[data-paste]")).to_be_hidden()
     note.get_by_role("button").tap()
     expect(note).to_be_hidden()
     page.reload()
-    expect(page.get_by_role("button", name="Get stories")).to_be_visible()
+    expect(page.get_by_role("button", name="Save stories")).to_be_visible()
     expect(note).to_be_hidden()
 
 
@@ -239,7 +239,7 @@ def test_shared_text_arrives_in_the_box(visit: Open) -> None:
     page = visit("phone")
     page.goto("/?title=Look&text=Watch+this%3A+https%3A%2F%2Fvm.tiktok.com%2FZMabcdef1%2F&url=")
     expect(page.locator("#id_text")).to_have_value(re.compile("vm.tiktok.com/ZMabcdef1/"))
-    expect(page.get_by_role("button", name="Get 1")).to_be_visible()
+    expect(page.get_by_role("button", name="Save from 1 link")).to_be_visible()
 
 
 def test_the_theme_is_chosen_without_a_flash(visit: Open) -> None:
@@ -248,5 +248,5 @@ def test_the_theme_is_chosen_without_a_flash(visit: Open) -> None:
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Like the system").click()
+    page.get_by_role("button", name="System").click()
     expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")

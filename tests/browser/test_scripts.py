@@ -50,7 +50,7 @@ def test_the_box_is_sent_once_however_often_it_is_pressed(
     page.locator("summary").click()
     sent = never_answered(page)
     page.fill("#id_text", "@tiny.garden")
-    expect(page.get_by_role("button", name=re.compile("Get 1|Fetch again"))).to_be_enabled()
+    expect(page.get_by_role("button", name=re.compile("Save from 1|Fetch again"))).to_be_enabled()
     page.locator("#id_note" if way == "enter" else "#id_text").focus()
 
     def press() -> None:
@@ -237,13 +237,13 @@ def test_what_could_not_be_sent_is_still_in_the_box(
     expect(page.get_by_text("This was not sent.")).to_be_visible()
     page.get_by_role("link", name="Go back").click()  # too early
     page.get_by_role("link", name="Try again").click()
-    expect(page.get_by_text("Jobs go on without you")).to_be_visible()
+    expect(page.get_by_text("Your jobs continue without you")).to_be_visible()
     page.context.set_offline(False)
     page.get_by_role("link", name="Try again").click()
     box = page.locator("#id_text")
     expect(box).to_have_value("@tiny.garden\n@foggy.morning")
     expect(page.locator("#id_note")).to_have_value("for the archive")
-    page.get_by_role("button", name=re.compile("Get 2|Fetch again")).click()
+    page.get_by_role("button", name=re.compile("Save from 2|Fetch again")).click()
     page.wait_for_url(re.compile(r"/jobs/"))
     page.goto("/")
     expect(box).to_have_value("")  # it has arrived

@@ -84,9 +84,9 @@ class TestTokens:
         assert form.is_valid()
         assert form.expires_at() is None
 
-    def test_what_is_chosen_at_first_is_the_careful_choice(self) -> None:
+    def test_a_token_made_without_a_thought_can_save_and_expires(self) -> None:
         form = TokenForm()
-        assert form["scope"].initial == Scope.READ
+        assert form["scope"].initial == Scope.WRITE
         assert form["days"].initial == 90
 
     @pytest.mark.parametrize(

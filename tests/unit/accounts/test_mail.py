@@ -164,7 +164,7 @@ def test_from_the_question_to_a_new_password(
     form = reader.get(path, follow=True).redirect_chain[-1][0]
     reader.post(form, {"password1": FRESH, "password2": FRESH})
     assert Client().login(username="alice", password=FRESH)
-    assert b"does not work" in Client().get(path, follow=True).content
+    assert b"no longer works" in Client().get(path, follow=True).content
 
 
 def test_the_mail_is_in_the_readers_language(
@@ -305,7 +305,7 @@ class TestAnAddressOfMyOwn:
         assert b"bob@example.org" in page.content
         assert not EmailAddress.objects.filter(verified=True).exists()  # looking is not saying yes
         assert Client().post(path).headers["Location"] == "/account/email/"
-        assert b"does not work" in Client().get(path).content
+        assert b"no longer works" in Client().get(path).content
         ask(Client(), "bob@example.org")
         assert len(server.texts()) == 2
 
@@ -341,7 +341,7 @@ class TestAnAddressOfMyOwn:
         given = {"email": "alice@example.org", "action_add": ""}
         assert client.post("/account/email/", given).status_code == 302
         (text,) = server.texts()  # to Alice, who may open it, and then sees that it is no use
-        assert b"does not work" in Client().get(path_in(text)).content
+        assert b"no longer works" in Client().get(path_in(text)).content
         client.post(path_in(text))
         assert EmailAddress.objects.get(verified=True).user == alice
 

@@ -41,33 +41,33 @@ class TestLinks:
         alice.refresh_from_db()
         assert alice.check_password(FRESH)
         again = Client().get(path, follow=True)
-        assert b"This link does not work" in again.content
+        assert b"This link no longer works" in again.content
         assert b"password1" not in again.content
 
     def test_a_link_dies_when_its_person_signs_in(self, client: Client, alice: User) -> None:
         path = signin.password_reset_path(alice)
         sign_in(Client())
-        assert b"This link does not work" in client.get(path, follow=True).content
+        assert b"This link no longer works" in client.get(path, follow=True).content
 
     def test_a_link_is_its_persons_alone(self, client: Client, alice: User) -> None:
         root = make_user("root", is_staff=True, is_superuser=True)
         key = signin.password_reset_path(alice).split("/")[3]
         uid = signin.password_reset_path(root).split("/")[2]
         page = client.get(f"/password/{uid}/{key}/", follow=True)
-        assert b"This link does not work" in page.content
+        assert b"This link no longer works" in page.content
         for forged in (
             f"/password/{uid}/set-password/",
             "/password/zzzzzzzzzzzzzzzz/x/",
             "/password/-1/x/",
         ):
             answer = client.post(forged, {"password1": FRESH, "password2": FRESH}, follow=True)
-            assert b"This link does not work" in answer.content
+            assert b"This link no longer works" in answer.content
         assert not User.objects.get(username="root").check_password(FRESH)
 
     def test_an_old_link(self, client: Client, alice: User, settings: Any) -> None:
         path = signin.password_reset_path(alice)
         settings.PASSWORD_RESET_TIMEOUT = -1
-        assert b"This link does not work" in client.get(path, follow=True).content
+        assert b"This link no longer works" in client.get(path, follow=True).content
 
     def test_a_link_does_not_go_round_the_second_step(self, client: Client, alice: User) -> None:
         TOTP.activate(alice, SECRET)
@@ -79,9 +79,9 @@ class TestLinks:
         path, opened = signin.password_reset_path(alice), signin.password_reset_path(alice)
         form = client.get(opened, follow=True).request["PATH_INFO"]
         people.block(alice)
-        assert b"This link does not work" in Client().get(path, follow=True).content
+        assert b"This link no longer works" in Client().get(path, follow=True).content
         answer = client.post(form, {"password1": FRESH, "password2": FRESH}, follow=True)
-        assert b"This link does not work" in answer.content
+        assert b"This link no longer works" in answer.content
         assert User.objects.get(pk=alice.pk).check_password("alicealice")
         answer = sign_in(client)
         assert answer.headers["Location"] == "/account/blocked/"

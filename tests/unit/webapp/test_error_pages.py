@@ -70,7 +70,7 @@ def test_a_form_over_the_limit_is_said_to_be_that(
 ) -> None:
     response = client.post("/", form)
     assert response.status_code == 413
-    assert "more than this instance takes" in response.content.decode()
+    assert "Too much at once" in response.content.decode()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
@@ -131,7 +131,7 @@ def test_a_request_over_the_limit_is_told_from_one_that_makes_no_sense(
     if path.startswith("/api"):
         assert json.loads(response.content)["error"]["code"] == "bad_request"
     else:
-        assert (b"more than this instance takes" in response.content) is (status == 413)
+        assert (b"Too much at once" in response.content) is (status == 413)
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/v2/jobs", "/jobs/api/v1/", "/API/v1/jobs"])

@@ -130,7 +130,7 @@ def test_a_sign_in_in_front_is_shown_its_cookies_with_the_manifest(client: Clien
 def test_the_phone_page_fills_in_the_address(client: Client) -> None:
     page = text(client.get("/phone/", headers={"host": "stories.example"}))
     assert "http://stories.example/?text=" in page
-    assert "reached by plain http" in page
+    assert "This site uses http" in page
     assert "<svg" in page
     assert Client().get("/phone/").status_code == 302
 
@@ -146,7 +146,7 @@ def test_the_public_address_is_believed_first(client: Client) -> None:
     with override_settings(STORYKEEP=public):
         page = text(client.get("/phone/", headers={"host": "10.0.0.7"}))
     assert "https://keep.example/?text=" in page
-    assert "reached by plain http" not in page
+    assert "This site uses http" not in page
 
 
 def test_a_job_as_a_code() -> None:

@@ -53,7 +53,7 @@ def test_behind_https_without_a_public_address_the_setting_is_named(
     page = words(sign_in(f"https://{HOST}"))
     assert f"opened at https://{HOST}, but Storykeep takes its address for http://{HOST}." in page
     assert f"STORYKEEP_PUBLIC_URL=https://{HOST}" in page
-    assert "too old" not in page
+    assert "expired" not in page
     assert "cookies" not in page
     sign_in(f"https://{HOST}")
     (line,) = [record for record in caplog.records if record.name == wrong_address.logger.name]
@@ -75,7 +75,7 @@ def test_a_proxy_that_hides_the_origin_is_told_so() -> None:
     page = words(sign_in("null"))
     assert "does not say at which address" in page
     assert "Referrer-Policy: no-referrer" in page
-    assert "To the start" in page
+    assert "Back to home" in page
 
 
 def test_what_the_proxy_made_of_the_host_is_not_given_as_the_setting() -> None:
@@ -108,7 +108,7 @@ def test_opened_past_the_public_address_there_is_no_cookie(public: str, host: st
     browser = Client(enforce_csrf_checks=True)
     headers = {"Host": host, "Origin": f"http://{host}"}
     page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
-    assert "too old" not in page
+    assert "expired" not in page
     assert f"opened at http://{host}, but Storykeep takes its address for {public}." in page
     assert f'href="{public}"' in page
 
@@ -137,7 +137,7 @@ def test_at_the_right_address_a_missing_cookie_is_what_it_was(
     browser = Client(enforce_csrf_checks=True)
     headers = {"Host": HOST, "Origin": public}
     page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
-    assert "too old, or cookies are switched off" in page
+    assert "expired, or cookies are off" in page
     assert "STORYKEEP" not in page
     assert "a form was refused: CSRF cookie not set." in caplog.text
 
@@ -148,7 +148,7 @@ def test_a_form_of_another_site_is_not_taken_for_a_setting() -> None:
     assert "STORYKEEP_PUBLIC_URL" not in page
     assert page.count("The form came from another site") == 2  # the title and the heading
     assert "does not match" not in page
-    assert '<a class="button primary" href="/">To the start</a>' in page
+    assert '<a class="button primary" href="/">Back to home</a>' in page
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_paste_from_a_wrong_address_keeps_its_lines_and_names_the_setting() ->
     page = words(browser.post("/", form, headers={"Host": HOST, "Origin": f"https://{HOST}"}))
     assert "@corner.bakery" in page
     assert f"STORYKEEP_PUBLIC_URL=https://{HOST}" in page
-    assert "too old" not in page
+    assert "expired" not in page
 
 
 def test_below_a_sub_path_the_setting_holds_it(settings: Any) -> None:

@@ -30,7 +30,7 @@ def test_every_page_keeps_its_policy(client: Client, address: str) -> None:
 def test_what_does_not_exist_is_a_plain_page(client: Client) -> None:
     response = client.get(f"/jobs/{uuid.uuid4()}/")
     assert response.status_code == 404
-    assert "There is nothing here" in shown(response)
+    assert "Page not found" in shown(response)
 
 
 def test_account_and_password(client: Client, alice: User) -> None:

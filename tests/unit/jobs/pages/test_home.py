@@ -318,7 +318,7 @@ def test_too_many_lines_come_back_as_typed(client: Client) -> None:
     assert response.status_code == 422
     assert "One job holds at most 50 lines. You sent 51." in page
     assert (
-        '<li>Line 51: <bdi class="typed">@name50</bdi><br>From here on it is too much.</li>' in page
+        '<li>Line 51: <bdi class="typed">@name50</bdi><br>Too many lines from here on.</li>' in page
     )
     assert 'aria-describedby="problem limit" aria-invalid="true"' in page
     assert f">\n{text}</textarea>" in page

@@ -54,7 +54,7 @@ def test_acts_need_a_post_and_a_token(client: Client, alice: User) -> None:
     strict.force_login(alice)
     response = strict.post(f"/jobs/{job.pk}/forget/")
     assert response.status_code == 403
-    assert "Nothing was done" in shown(response)
+    assert "Nothing was changed" in shown(response)
 
 
 @pytest.mark.parametrize("state", [S.DONE, S.PARTIAL, S.EMPTY, S.FAILED, S.CANCELLED])

@@ -39,7 +39,7 @@ def test_deleting_an_admin_says_what_they_did_here(
     )
     mine_page = plain(mine.get("/account/data/").content)
     assert "1 open invitation" in mine_page
-    assert "What you did as an admin stays in the log, without your name." in mine_page
+    assert "Your admin actions stay in the log, without your name." in mine_page
 
 
 def test_the_log_keeps_what_a_deleted_admin_did(browser: Client, root: User, alice: User) -> None:
