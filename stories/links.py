@@ -83,9 +83,15 @@ REFUSAL_WORDS = {
     **{f"page:{page}": words for page, words in _OTHER_PAGES.items()},
     **{f"under:{page}": words for page, words in _UNDER_A_PROFILE.items()},
     **{f"service:{label}": words for label, words in OTHER_SERVICES.items() if words},
-    **{"page": _UNKNOWN_PAGE, "under": _UNKNOWN_PAGE, "service": _OTHER_PART},
-    **{"home": _HOME, "site": _OTHER_SITE, "kind": _OTHER_KIND, "hidden": _HIDDEN_SITE},
-    **{"port": _WITH_PORT, "code": _NO_CODE},
+    "page": _UNKNOWN_PAGE,
+    "under": _UNKNOWN_PAGE,
+    "service": _OTHER_PART,
+    "home": _HOME,
+    "site": _OTHER_SITE,
+    "kind": _OTHER_KIND,
+    "hidden": _HIDDEN_SITE,
+    "port": _WITH_PORT,
+    "code": _NO_CODE,
 }
 """What a refused link is, by the names that classify.js has for it; a name without words of its own
 has those of its part before the colon."""

@@ -121,6 +121,7 @@ def page(
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.open_state(),
+        "refused": _("This is %(thing)s, not a story.") % {"thing": "{}"},
         "refusals": {name: localized_detail(words) for name, words in REFUSAL_WORDS.items()},
         "prefilled": not problem and bool(form.initial.get("text")),
         "cards": _recent_cards(request),

@@ -65,10 +65,10 @@ def share(request: HttpRequest, user_id: int, key: str) -> HttpResponse:
         return redirect_to_login(reverse("home"))
     form = PasteForm({"text": text})
     is_theirs = is_known and user_id == request.user.pk and _is_from_the_system(request)
-    if not is_theirs or not form.is_valid() or not _is_plain(form):
+    if sharer is None or not is_theirs or not form.is_valid() or not _is_plain(form):
         return home.page(request, PasteForm(initial={"text": text}))
     try:
-        job = _submit_once(request.user, form)
+        job = _submit_once(sharer, form)
     except StoriesError as error:
         return home.page(request, form, home.submit_problem(form, error), status=422)
     return redirect("job", job.pk)
@@ -87,7 +87,7 @@ def _is_plain(form: PasteForm) -> bool:
     )
 
 
-def _submit_once(user: AbstractBaseUser | AnonymousUser, form: PasteForm) -> Job:
+def _submit_once(user: User, form: PasteForm) -> Job:
     """The job of this share; the one it made a moment ago when it is delivered twice."""
     digest = hashlib.sha256(form.cleaned_data["text"].encode("utf-8", "replace")).hexdigest()
     window = int(timezone.now().timestamp()) // WINDOW_S
@@ -95,5 +95,4 @@ def _submit_once(user: AbstractBaseUser | AnonymousUser, form: PasteForm) -> Job
     earlier = Job.objects.visible_to(user).filter(idempotency_key__in=keys).first()
     if earlier is not None:
         return earlier
-    assert isinstance(user, AbstractBaseUser)
     return submission.submit(user, form.lines(), idempotency_key=keys[0])

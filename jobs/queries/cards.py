@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -174,9 +174,7 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
     files: dict[uuid.UUID, list[int]] = defaultdict(list)
     posters: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
     present = Artifact.objects.present().filter(job__in=jobs, role__in=(Role.MEDIA, Role.POSTER))
-    rows = present.order_by("story__posted_at").values_list(
-        "job_id", "role", "id", "size_bytes"
-    )
+    rows = present.order_by("story__posted_at").values_list("job_id", "role", "id", "size_bytes")
     for job_id, role, artifact_id, size_bytes in rows:
         if role == Role.MEDIA:
             files[job_id].append(size_bytes)

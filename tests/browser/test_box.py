@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_main_path import until
@@ -49,7 +49,9 @@ def test_each_row_has_its_sign(box: Page) -> None:
 
 
 @pytest.mark.parametrize("device", ["phone", "desktop"])
-@pytest.mark.parametrize("text", ["@nora", LONG, f"{LONG}\n@nora  \n\n{LONG}\nאבג @ab\n\tx", "@a\n" * 60])
+@pytest.mark.parametrize(
+    "text", ["@nora", LONG, f"{LONG}\n@nora  \n\n{LONG}\nאבג @ab\n\tx", "@a\n" * 60]
+)
 def test_signs_keep_step_with_wrapping_and_scrolling(device: str, text: str, visit: Open) -> None:
     page = visit(device)
     page.goto("/")
@@ -116,8 +118,14 @@ FILES = {
     "list.txt": (b"@nora\r\n\r\nquiet.owl\r\n", "@nora\nquiet.owl", ""),
     "byte order.txt": ("\ufeff@zoe1".encode("utf-16"), "@zoe1", ""),
     "links.csv": (
-        b'Who;What;Link\r\n"Nora ""N"" F";x;https://www.tiktok.com/@nora\r\n'
-        b"Owl;y;https://www.tiktok.com/@quiet.owl\r\nOwl;z;https://www.tiktok.com/@quiet.owl?x=1\r\n",
+        b"\r\n".join(
+            (
+                b"Who;What;Link",
+                b'"Nora ""N"" F";x;https://www.tiktok.com/@nora',
+                b"Owl;y;https://www.tiktok.com/@quiet.owl",
+                b"Owl;z;https://www.tiktok.com/@quiet.owl?x=1",
+            )
+        ),
         "https://www.tiktok.com/@nora\nhttps://www.tiktok.com/@quiet.owl",
         "",
     ),
@@ -134,10 +142,10 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_read_into_the_box(name: str, box: Page) -> None:
     content, text, said = FILES[name]
-    given = {"name": name, "mimeType": "text/plain", "buffer": content}
+    given: FilePayload = {"name": name, "mimeType": "text/plain", "buffer": content}
     with box.expect_file_chooser() as chooser:
         box.get_by_role("button", name="Open a file").click()
-    chooser.value.set_files([given])  # type: ignore[list-item]
+    chooser.value.set_files([given])
     expect(box.locator("#id_text")).to_have_value(text)
     expect(box.locator("[data-file-said]")).to_have_text(said)
 
@@ -201,9 +209,7 @@ def test_paste_can_be_undone_before_anything_is_sent(visit: Open) -> None:
         ("\n".join(f"@never{number}" for number in range(51)), ""),
     ],
 )
-def test_what_leaves_a_doubt_is_put_into_the_box_alone(
-    text: str, before: str, visit: Open
-) -> None:
+def test_what_leaves_a_doubt_is_put_into_the_box_alone(text: str, before: str, visit: Open) -> None:
     page = pasted(visit, text, before)
     expect(page.locator("#id_text")).to_have_value("\n".join(filter(None, (before, text))))
     page.clock.run_for(5000)

@@ -63,9 +63,7 @@ def test_it_is_gone_after_a_while(three: Page) -> None:
     assert rows(three) == before[1:]
 
 
-def test_what_could_not_be_forgotten_comes_back_and_says_so(
-    three: Page, witness: object
-) -> None:
+def test_what_could_not_be_forgotten_comes_back_and_says_so(three: Page, witness: object) -> None:
     witness.expected.append("500")  # type: ignore[attr-defined]
     three.route(re.compile("/history/chosen/"), lambda route: route.fulfill(status=500))
     before = rows(three)

@@ -44,7 +44,9 @@ def test_a_share_is_a_job_at_once(strict: Client, alice: User) -> None:
     assert [item.line for item in job.items.all()] == [f"Look at this! {LINK}"]
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "", "None", "none, none"])
+@pytest.mark.parametrize(
+    "site", ["cross-site", "same-site", "same-origin", "", "None", "none, none"]
+)
 def test_a_form_on_a_page_starts_nothing_even_with_the_right_address(
     site: str, strict: Client, alice: User
 ) -> None:
@@ -87,12 +89,12 @@ def test_delivered_twice_it_is_one_job(
     moment = timezone.now()
     for after_s in (0, 1, share_target.WINDOW_S - 1):
         then = moment + timedelta(seconds=after_s)
-        monkeypatch.setattr(share_target.timezone, "now", lambda then=then: then)
+        monkeypatch.setattr(timezone, "now", lambda then=then: then)
         share(strict, alice)
     assert Job.objects.count() == 1
     # The same account shared again later may have new stories.
     later = moment + timedelta(seconds=2 * share_target.WINDOW_S)
-    monkeypatch.setattr(share_target.timezone, "now", lambda: later)
+    monkeypatch.setattr(timezone, "now", lambda: later)
     share(strict, alice)
     assert Job.objects.count() == 2
 
