@@ -54,8 +54,9 @@
       const rows = box.value.split("\n");
       const kept = rows.flatMap((row, at) => {
         const lines = latest.rows[at] || [];
-        if (!lines.some(isOut)) return [row];
-        return lines.filter((line) => !isOut(line)).map(({ line }) => line);
+        const isKept = (line, place) => !isOut(line, at, place);
+        if (lines.every(isKept)) return [row];
+        return lines.filter(isKept).map(({ line }) => line);
       });
       box.value = kept.join("\n");
       box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -71,7 +72,7 @@
       return node;
     };
 
-    const entry = ({ line, row }) => {
+    const entry = ({ line, row, place: own }) => {
       const node = document.createElement("li");
       const go = button(words.line.replace("{}", number.format(row + 1)), () => select(row));
       go.className = "link";
@@ -81,7 +82,7 @@
       const why = document.createElement("span");
       const refused = nameRefusal(line.verdict, said);
       if (line.kind === "post") why.textContent = words.post;
-      else why.textContent = refused ? words.refused.replace("{}", refused) : words.unknown;
+      else why.textContent = refused ? words.refused.replace("{}", () => refused) : words.unknown;
       const what = document.createElement("p");
       what.append(go, " ", typed, document.createElement("br"), why);
       const acts = document.createElement("div");
@@ -89,7 +90,7 @@
       if (line.kind === "post") acts.append(button(words.keep, () => posts.click()));
       const out = button(words.remove, () => {
         const at = [...list.children].indexOf(node);
-        remove((other) => other === line);
+        remove((_, inRow, its) => inRow === row && its === own);
         const next = list.children[Math.min(at, list.children.length - 1)];
         (next ? next.querySelector(".buttons .button:last-child") : box).focus();
       });
@@ -102,14 +103,14 @@
     const isOut = (line) => line.kind === "bad" || (line.kind === "post" && !posts.checked);
     const skipped = () =>
       latest.rows.flatMap((lines, row) =>
-        lines.filter(isOut).map((line) => ({ line, row })),
+        lines.map((line, own) => ({ line, row, place: own })).filter(({ line }) => isOut(line)),
       );
 
     let shown = "";
     const update = (counts) => {
       latest = counts;
       const out = skipped();
-      const text = JSON.stringify(out.map(({ line, row }) => [row, line.line, line.kind]));
+      const text = JSON.stringify(out.map(({ line, row, place: own }) => [row, own, line.line, line.kind]));
       if (text === shown) return;
       shown = text;
       place.hidden = !out.length;

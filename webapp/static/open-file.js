@@ -75,7 +75,7 @@
       const told = [];
       for (const file of files) {
         const { lines, trouble } = await readList(file).catch(() => ({ lines: [], trouble: "binary" }));
-        if (trouble) told.push(words[trouble].replace("{}", file.name));
+        if (trouble) told.push(words[trouble].replace("{}", () => file.name));
         else put(lines.join("\n"));
       }
       said.textContent = told.join(" ");

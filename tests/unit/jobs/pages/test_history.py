@@ -62,7 +62,7 @@ def test_a_row_has_its_size_its_note_and_a_picture_or_a_letter(client: Client, a
     job = saved(alice)
     Job.objects.filter(pk=job.pk).update(note="Autumn & <b>")
     page = shown(client.get("/history/"))
-    assert '<bdi>Autumn &amp; &lt;b&gt;</bdi></a> <p class="quiet"><bdi>@nora</bdi>' in page
+    assert '<bdi>Autumn &amp; &lt;b&gt;</bdi></a> <p class="quiet names"><bdi>@nora</bdi>' in page
     assert "1 file, 5 B" in page
     assert "<i>N</i>" in page
     assert "· ·" not in page
