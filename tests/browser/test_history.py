@@ -124,7 +124,7 @@ def test_a_question_comes_in_a_dialog_and_can_be_left(visit: Open) -> None:
     assert page.url == address
     page.locator("#ask").click()
     dialog.get_by_role("button", name="Delete now").click()
-    expect(page.get_by_role("status").filter(has_text="1 file deleted")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="1 file deleted, ")).to_be_visible()
     assert page.url == address
 
 
