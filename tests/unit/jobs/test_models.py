@@ -229,5 +229,5 @@ def test_a_row_is_named_without_what_was_asked_for() -> None:
     assert str(item) == f"line {item.pk}"
     assert str(story) == f"story {story.pk}"
     assert str(file) == f"the story itself {file.pk}"
-    assert str(package) == f"ZIP in the making {package.pk}"
+    assert str(package) == f"ZIP job {package.pk}"
     assert str(Quota(owner=job.owner)) == "quota: alice"

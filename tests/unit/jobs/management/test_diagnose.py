@@ -48,7 +48,7 @@ def test_findings_in_the_readers_language_and_the_text_in_ours() -> None:
     _code, text = run("--json", "--language", "de")
     report = json.loads(text)
     found = {finding["part"]: finding for finding in report["findings"]}
-    assert found["worker"]["said"].startswith("1 am Leben, letztes Lebenszeichen vor ")
+    assert found["worker"]["said"].startswith("1 aktiv, zuletzt gesehen vor ")
     assert (found["database"]["title"], found["database"]["judged"]) == ("Datenbank", "gut")
     assert found["failures"]["said"] == (
         "1 Zeile binnen 24 h erledigt, 1 davon nicht vollständig: gone 1"

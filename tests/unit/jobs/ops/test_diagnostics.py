@@ -58,7 +58,7 @@ def test_a_look_that_fails(probe_finds: Callable[..., None]) -> None:
     assert finding.message == (
         "@some.one: refused after 200 ms (www.tiktok.com/@some.one: status 403)"
     )
-    assert "refuses this server" in finding.hint
+    assert "refusing this server" in finding.hint
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_every_error_has_a_message_and_its_code(cls: type[StoriesError]) -> None
 def test_an_error_speaks_the_readers_language() -> None:
     with translation.override("de"):
         words = error_words(QuotaExceeded())
-    assert words["message"] == "Du hast deine Grenze auf dieser Instanz erreicht."
+    assert words["message"] == "Du hast deine Grenze erreicht."
     assert words["hint"].startswith("Warte, bis ")
     assert words["code"] == "quota_exceeded"
 
