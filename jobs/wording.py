@@ -38,11 +38,19 @@ def _base(language: str | None) -> str:
     return (language or "").partition("-")[0].lower()
 
 
+def size_units() -> tuple[str, ...]:
+    """The units of sizes in the reader's language, each 1000 of the one before it."""
+    return _OCTETS if _base(get_language()) in _OCTET_LANGUAGES else _UNITS
+
+
 def size(size_bytes: int | float | None) -> str:
-    """`8.4 MB`, in French `8,4 Mo`: in steps of 1000 as phones count; "" for None."""
+    """`8.4 MB`, in French `8,4 Mo`: in steps of 1000 as phones count; "" for None.
+
+    The share sheet says the same, by `size` of webapp/static/share-plan.js.
+    """
     if size_bytes is None:
         return ""
-    units = _OCTETS if _base(get_language()) in _OCTET_LANGUAGES else _UNITS
+    units = size_units()
     value = float(size_bytes)
     step = 0
     while value >= 999.5 and step < len(units) - 1:

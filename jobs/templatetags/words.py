@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from jobs import errors
+from jobs import errors, wording
 from jobs.text import isolated
 from jobs.wording import absolute, age, iso, size, span, zone_word
 
@@ -84,6 +84,12 @@ def clock(moment: datetime | None, *, ahead: str, past: str, at: str, kind: str 
         past,
         at.replace("{}", absolute(moment)),
     )
+
+
+@register.simple_tag
+def size_units() -> str:
+    """The units of sizes for a script, smallest first, separated by spaces."""
+    return " ".join(wording.size_units())
 
 
 @register.simple_tag

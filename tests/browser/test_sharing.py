@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 from playwright.sync_api import Page, expect
 
+from jobs.wording import size, size_units
 from tests.browser.conftest import Open
 from tests.browser.test_main_path import paste, settle, until
 from tests.browser.test_phone import IPHONE, on_phone
@@ -99,6 +101,22 @@ def test_rounds_are_what_the_weakest_phone_takes(visit: Open) -> None:
         )
         assert [len(group) for group in planned] == rounds, situation
         assert [want["at"] for group in planned for want in group] == list(range(len(sizes)))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+def test_amounts_are_said_as_the_buttons_say_them(visit: Open, language: str) -> None:
+    page = visit("desktop")
+    page.add_script_tag(url="/static/share-plan.js")
+    amounts = [0, 1, 999, 1_000, 225_600, 999_499, 999_500, 8_430_000, 99_960_000, 123_456_789, 2e9]
+    with override(language):
+        units = list(size_units())
+        said = [size(amount) for amount in amounts]
+    shown = page.evaluate(
+        "([amounts, units, language]) =>"
+        " amounts.map((bytes) => storykeep.sharing.size(bytes, units, language))",
+        [amounts, units, language],
+    )
+    assert shown == said
 
 
 def test_twelve_pictures_go_to_android_in_rounds_of_ten_and_two(visit: Open) -> None:

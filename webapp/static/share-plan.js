@@ -1,4 +1,4 @@
-// Which files a phone is handed at once. Pure: sizes and counts in, rounds out.
+// Which files a phone is handed at once, and how much that is in words. Pure: sizes in, rounds out.
 "use strict";
 
 (() => {
@@ -35,6 +35,22 @@
     return count;
   };
 
-  const sharing = { LIMITS, ALONE_BYTES, plan, halved, taken };
+  // As the server says it on every button: `226 kB`, `8.4 MB`. The same as in jobs/wording.py.
+  const size = (bytes, units, language) => {
+    let value = bytes;
+    let step = 0;
+    while (value >= 999.5 && step < units.length - 1) {
+      value /= 1000;
+      step += 1;
+    }
+    const places = step > 1 && value < 100 ? 1 : 0;
+    const format = new Intl.NumberFormat(language, {
+      minimumFractionDigits: places,
+      maximumFractionDigits: places,
+    });
+    return `${format.format(value)}\u00a0${units[step]}`;
+  };
+
+  const sharing = { LIMITS, ALONE_BYTES, plan, halved, taken, size };
   window.storykeep = Object.assign(window.storykeep || {}, { sharing });
 })();

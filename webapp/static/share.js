@@ -32,7 +32,7 @@
   const language = root.lang || "en";
   const plural = new Intl.PluralRules(language);
   const number = new Intl.NumberFormat(language);
-  const megabytes = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
+  const units = sheet.dataset.units.split(" ");
   const find = (name) => sheet.querySelector(`[data-${name}]`);
   const [bar, amounts, said, go, next, hint] = ["bar", "amounts", "said", "go", "next", "hint"].map(find);
   const [problem, instead] = ["problem", "instead"].map(find);
@@ -112,7 +112,7 @@
       if (total) bar.value = Math.min(100, (100 * bytes) / total);
       counted = say("ready", round.length, {
         done: number.format(ready),
-        size: megabytes.format(bytes / 1e6),
+        size: sharing.size(bytes, units, language),
       });
       amounts.textContent = counted;
     };
