@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, overload
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import is_skipped, retry_may_help, state_label
 from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queries import lists
+from jobs.queries.avatars import avatar_address
 from jobs.queries.empty_lines import empty_reason
+from jobs.queries.line_views import share
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name
 from jobs.queue.resubmission import is_refetchable, with_refetch_facts
 from jobs.states import OPEN, ItemState, job_state
 from stories.left_out import stored
 
-MAX_THUMBNAILS: Final = 2
+MAX_THUMBNAILS: Final = 1
 MAX_RECENT_TARGETS: Final = 50
 
 _MAX_NAMES: Final = 3
@@ -46,6 +50,9 @@ class JobCard:
     left_out: stories that the lists of settled lines leave out, at least.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
+    avatar: the address of the picture of the first author that has one, "" without. leaves_at: when the first of its stories that are still on
+    TikTok leaves it, None without one. percent: how much of an open job's work is done, 0 to 99;
+    None once it is settled.
     """
 
     id: uuid.UUID
@@ -65,6 +72,9 @@ class JobCard:
     retryable: int
     cleaned_up: bool
     refetchable: int
+    avatar: str
+    leaves_at: datetime | None
+    percent: int | None
 
     @property
     def initial(self) -> str:
@@ -165,29 +175,66 @@ def search_jobs(
 
 
 def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
-    """The jobs as cards, in three queries however many they are."""
+    """The jobs as cards, in four queries however many they are, and a look into Redis where one is
+    not settled."""
     jobs = list(jobs)
+    now = timezone.now()
     items: dict[uuid.UUID, list[Any]] = defaultdict(list)
-    lines = with_refetch_facts(Item.objects.filter(job__in=jobs), timezone.now())
+    lines = with_refetch_facts(Item.objects.filter(job__in=jobs), now)
+    # The digest is joined, and never the bytes of a picture.
+    lines = lines.annotate(picture_digest=F("author_picture__digest"))
     for item in lines.order_by("job_id", "position"):
         items[item.job_id].append(item)
     files: dict[uuid.UUID, list[int]] = defaultdict(list)
     posters: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    present = Artifact.objects.present().filter(job__in=jobs, role__in=(Role.MEDIA, Role.POSTER))
+    present = Artifact.objects.present(now).filter(job__in=jobs, role__in=(Role.MEDIA, Role.POSTER))
     rows = present.order_by("story__posted_at").values_list("job_id", "role", "id", "size_bytes")
     for job_id, role, artifact_id, size_bytes in rows:
         if role == Role.MEDIA:
             files[job_id].append(size_bytes)
         else:
             posters[job_id].append(artifact_id)
-    return [_card(job, items[job.id], files[job.id], posters[job.id]) for job in jobs]
+    leaving = dict(
+        Story.objects.filter(item__job__in=jobs, leaves_at__gt=now)
+        .order_by()
+        .values_list("item__job")
+        .annotate(Min("leaves_at"))
+    )
+    unsettled = [job.id for job in jobs if any(item.state in OPEN for item in items[job.id])]
+    reports = progress.read_many(unsettled)
+    return [
+        _card(
+            job,
+            items[job.id],
+            files[job.id],
+            posters[job.id],
+            leaves_at=leaving.get(job.id),
+            reports=reports,
+        )
+        for job in jobs
+    ]
+
+
+def _percent(items: Sequence[Item], reports: Mapping[str, ItemProgress]) -> int:
+    """How much of the work of these lines is done, every line counting alike, at most 99."""
+    shares = [
+        share(ItemState(item.state), (), reports.get(str(item.pk)), item.asked_at)
+        for item in items
+    ]
+    return min(99, int(100 * sum(shares) / len(shares)))
 
 
 def _card(
-    job: Job, items: Sequence[Any], files: Sequence[int], posters: Sequence[uuid.UUID]
+    job: Job,
+    items: Sequence[Any],
+    files: Sequence[int],
+    posters: Sequence[uuid.UUID],
+    *,
+    leaves_at: datetime | None,
+    reports: Mapping[str, ItemProgress],
 ) -> JobCard:
-    """The card of a job. items: the job's, annotated by `with_refetch_facts`. files: the sizes in
-    bytes of its present media files."""
+    """The card of a job. items: the job's, annotated by `job_cards`. files: the sizes in bytes of
+    its present media files."""
     names = list(dict.fromkeys(_name(item) for item in items))
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
@@ -217,6 +264,9 @@ def _card(
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),
         cleaned_up=cleaned_up,
         refetchable=sum(is_refetchable(item) for item in items) if settled else 0,
+        avatar=next(filter(None, (avatar_address(i.pk, i.picture_digest) for i in items)), ""),
+        leaves_at=leaves_at,
+        percent=None if settled else _percent(items, reports),
     )
 
 

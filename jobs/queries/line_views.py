@@ -196,7 +196,7 @@ def _item(row: Row, stories: tuple[StoryView, ...], reported: ItemProgress | Non
         stories=stories,
         progress=replace(
             _item_progress(state, error, stories, reported),
-            share=_share(state, stories, reported, asked_at),
+            share=share(state, stories, reported, asked_at),
             took_s=_took_s(reported, asked_at, settled_at),
         ),
         found=_found(reported, len(stories) if listed else None),
@@ -211,7 +211,7 @@ def _found(reported: ItemProgress | None, stories: int | None) -> int | None:
     return stories
 
 
-def _share(
+def share(
     state: ItemState,
     stories: Sequence[StoryView],
     reported: ItemProgress | None,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
+from typing import Any
 
-from jobs.models import Role
+import pytest
+from django.utils import timezone
+
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress
+from jobs.models import AuthorPicture, Role
 from jobs.queries import cards
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
@@ -25,3 +31,48 @@ def test_cards() -> None:
     assert not cards.search_jobs(make_user("bob"))
     assert len(cards.search_jobs(alice, "@B2")) == 1
     assert len(cards.search_jobs(alice, "zzz")) == 0
+
+
+def test_a_card_has_the_picture_of_its_first_author_with_one() -> None:
+    alice = make_user("alice")
+    job = make_job(alice)
+    items = [make_item(job, name=name, state=ItemState.DONE) for name in ("a1", "b2", "c3")]
+    assert cards.job_cards([job])[0].avatar == ""
+    for item in items[1:]:
+        AuthorPicture.objects.create(item=item, digest=f"d{item.position}", picture=b"jpeg")
+    assert cards.job_cards([job])[0].avatar == f"/avatars/{items[1].pk}.jpg?d{items[1].position}"
+
+
+def test_a_cards_ring_is_of_the_story_that_leaves_first_of_those_still_there() -> None:
+    job = make_job(make_user("alice"))
+    item, now = make_item(job, state=ItemState.DONE), timezone.now()
+    for hours in (-2, 5, 3, 9):
+        make_story(item, leaves_at=now + timedelta(hours=hours))
+    (card,) = cards.job_cards([job])
+    assert (card.leaves_at, card.percent) == (now + timedelta(hours=3), None)
+
+
+def test_a_card_of_an_open_job_shows_how_far_it_is_and_never_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = make_job(make_user("alice"))
+    for state in (ItemState.DONE, ItemState.RUNNING, ItemState.QUEUED, ItemState.QUEUED):
+        make_item(job, state=state)
+    running = job.items.get(state=ItemState.RUNNING)
+    told = ItemProgress(phase="saving", share=0.6, asked_at=running.asked_at)
+    monkeypatch.setattr(progress, "read_many", lambda job_ids: {str(running.pk): told})
+    assert cards.job_cards([job])[0].percent == 40
+    job.items.update(state=ItemState.RUNNING)
+    monkeypatch.setattr(progress, "read_many", lambda job_ids: {})
+    assert cards.job_cards([job])[0].percent == 3
+
+
+def test_many_cards_cost_as_many_queries_as_one(django_assert_num_queries: Any) -> None:
+    alice = make_user("alice")
+    for _ in range(5):
+        job = make_job(alice)
+        for name in ("a1", "b2"):
+            make_story(make_item(job, name=name, state=ItemState.DONE))
+    jobs = list(cards.search_jobs(alice))
+    with django_assert_num_queries(3):
+        cards.job_cards(jobs)
