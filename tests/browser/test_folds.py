@@ -54,16 +54,21 @@ def test_the_rest_of_a_line_comes_on_demand_and_disturbs_nothing(
     tiles(page, SHOWN)
     assert not faults(page)
     page.locator(".pick").first.check()
+    page.locator(".tile .more").first.click()
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
     page.evaluate("window.kept = [...document.querySelectorAll('.tile')]")
     with page.expect_request(re.compile(r"/progress/\?all=1$")) as asked:
-        page.get_by_role("link", name=f"Show all {ALL}").click()
+        # By script: a click beside a menu closes it, which is the browser's own doing.
+        page.get_by_role("link", name=f"Show all {ALL}").evaluate("(link) => link.click()")
     tiles(page, ALL)
     assert len(asked.value.headers["storykeep-holds"].split()) == SHOWN + 1
     (answer,) = page.evaluate("window.said")
-    assert answer.count("data-same") == SHOWN
+    # Of the held ones at most what an hour has ended for meanwhile: their rings are drawn anew.
+    assert SHOWN - 2 <= answer.count("data-same") <= SHOWN
     assert page.evaluate("window.kept.every((tile) => tile.isConnected)")
     expect(page.locator(".tile").nth(SHOWN)).to_be_focused()
     expect(page.locator(".pick:checked")).to_have_count(1)
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
     expect(page.locator("[data-fold]")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -124,10 +129,14 @@ def test_a_poll_leaves_alone_what_has_not_changed(visit: Open) -> None:
             window.touched += all.filter(({target}) => !target.closest("time")).length;
         }).observe(line, {childList: true, subtree: true, attributes: true});"""
     )
-    page.locator("a.frame").first.focus()
+    page.locator(".tile .more").first.click()
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
+    # Without moving the page: a menu goes when its button does.
+    page.evaluate("document.querySelector('a.frame').focus({preventScroll: true})")
     page.evaluate("window.touched = 0; window.said.length = 0")
     settle(page)
     expect(page.locator("a.frame:focus")).to_have_count(1)
+    expect(page.locator(".pop:popover-open")).to_have_count(1)
     identity = page.evaluate("window.line.id")
     said = page.evaluate("window.said")
     assert said

@@ -97,7 +97,8 @@
         node.classList.toggle("soon", seconds < soon);
         node.classList.toggle("last", seconds < last);
         const badge = node.closest(".leaves");
-        if (badge) badge.className = `badge leaves ${stateOf(seconds)}`;
+        const look = `badge leaves ${stateOf(seconds)}`;
+        if (badge && badge.className !== look) badge.className = look;
       }
       node.title = styles["day-time"].format(moment);
     }

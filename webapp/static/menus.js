@@ -6,10 +6,14 @@
   const WIDE = window.matchMedia("(min-width: 40em)");
   const GAP = 6;
   const MOVED = 80; // px; less is the rest of a movement that brought the button into sight
-  let opened = 0; // where the page stood then
+  let opened = 0; // where the button of the open menu stood in the window then
+
+  const buttonOf = (pop) => document.querySelector(`[popovertarget="${CSS.escape(pop.id)}"]`);
+  const topOf = (pop) => buttonOf(pop)?.getBoundingClientRect().top ?? 0;
+  const openMenu = () => document.querySelector(".pop:popover-open");
 
   const place = (pop) => {
-    const button = document.querySelector(`[popovertarget="${CSS.escape(pop.id)}"]`);
+    const button = buttonOf(pop);
     if (!button || !WIDE.matches) return;
     const by = button.getBoundingClientRect();
     const { width, height } = pop.getBoundingClientRect();
@@ -27,7 +31,7 @@
   };
 
   // Before it opens: the end of a movement may be told before "toggle" is.
-  document.addEventListener("beforetoggle", () => { opened = scrollY; }, true);
+  document.addEventListener("beforetoggle", ({ target }) => { opened = topOf(target); }, true);
   document.addEventListener(
     "toggle",
     (event) => {
@@ -38,14 +42,23 @@
     },
     true,
   );
-  // Beside its button it would stay where it was when the page moves on under it.
+  // Beside its button it would stay where it was when the page moves on under it. It is the button
+  // that counts: when lines above it grow, the browser scrolls so that it stays where it is.
   addEventListener(
     "scroll",
     () => {
-      if (Math.abs(scrollY - opened) > MOVED) document.querySelector(".pop:popover-open")?.hidePopover();
+      const pop = openMenu();
+      if (pop && Math.abs(topOf(pop) - opened) > MOVED) pop.hidePopover();
     },
     { passive: true },
   );
+  // And when something new has moved the button, its menu comes along.
+  document.addEventListener("storykeep:fresh", () => {
+    const pop = openMenu();
+    if (!pop || topOf(pop) === opened) return;
+    opened = topOf(pop);
+    place(pop);
+  });
   // What was chosen there happens behind it.
   document.addEventListener("click", (event) => {
     const pop = event.target.closest?.(".pop");
