@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -120,18 +121,19 @@ def test_everything_below_a_sub_path_is_there_and_stays_there(page: Page, front:
 
     manifest = page.request.get(f"{front.url}/manifest.webmanifest").json()
     assert manifest["scope"] == manifest["start_url"] == f"{PREFIX}/"
-    assert manifest["share_target"]["action"] == f"{PREFIX}/"
+    assert re.fullmatch(rf"{PREFIX}/share/\d+/[\da-f]{{40}}/", manifest["share_target"]["action"])
     scope = page.evaluate("navigator.serviceWorker.ready.then((worker) => worker.scope)")
     assert scope == f"{front.url}/"
 
     # Buttons, whose addresses begin as the prefix does.
     page.goto(job)
-    page.get_by_role("button", name="Keep until").tap()
+    page.get_by_role("button", name="Keep longer").tap()
+    page.get_by_role("button", name="Keep 8 h longer").tap()
     expect(page.get_by_role("status").filter(has_text="Files are kept until")).to_be_visible()
-    page.evaluate("document.querySelector('details').open = true")
+    page.locator(".tile .more").first.tap()
     page.get_by_role("link", name="Delete now").first.tap()
-    page.wait_for_url(f"{front.url}/stories/**")
-    page.get_by_role("button", name="Delete").tap()
+    # The page that asks, in a dialog.
+    page.get_by_role("dialog").get_by_role("button", name="Delete now").tap()
     page.wait_for_url(f"{job}*")
     page.get_by_role("button", name="Fetch again").first.tap()
     page.wait_for_url(lambda url: url.startswith(f"{front.url}/jobs/") and url != job)

@@ -106,12 +106,4 @@
   };
   document.addEventListener("change", count);
   window.addEventListener("pageshow", count);
-
-  // "/" goes to the search.
-  document.addEventListener("keydown", (event) => {
-    const inField = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || inField) return;
-    event.preventDefault();
-    document.getElementById("id_q").focus();
-  });
 })();

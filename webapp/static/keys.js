@@ -1,12 +1,14 @@
-// Keys: j and k go through what can be opened, x selects, d downloads, / leads to the search or the
-// filters, ? shows all of them. Never while somebody types, nor over an open dialog.
+// Keys: j and k go through what can be opened, x selects, d downloads, Space opens, / leads to the box,
+// the search or the filters, ? shows all of them. Never while somebody types, nor over an open dialog.
 "use strict";
 
 (() => {
   const help = document.getElementById("keys");
   const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
-  // A row stands for its line while its tiles are folded.
-  const STOPS = ".row-line, .tile";
+  // A row stands for its line while its tiles are folded; or, in a list of jobs, for a job.
+  const STOPS = ".row-line, .tile, .row[id]";
+  const OPENS = "a[data-view], .row a.title";
+  const PICKS = ".pick, input[name=job]";
 
   const shown = (node) => node.checkVisibility?.() ?? true;
   const stops = () =>
@@ -17,7 +19,7 @@
   };
   // What has the focus of a stop: its picture, else whatever is there first.
   const door = (stop) =>
-    stop.querySelector("a[data-view], video") || stop.querySelector("a, button:not([hidden]), input") || stop;
+    stop.querySelector(`${OPENS}, video`) || stop.querySelector("a, button:not([hidden]), input") || stop;
 
   const go = (by) => {
     const all = stops();
@@ -49,7 +51,7 @@
     j: () => (go(1), stops().length > 0),
     k: () => (go(-1), stops().length > 0),
     x: () => {
-      const box = here()?.querySelector(".pick");
+      const box = here()?.querySelector(PICKS);
       box?.click();
       return Boolean(box);
     },
@@ -62,7 +64,7 @@
     "?": open,
     " ": () => {
       // Space on a link scrolls; here it opens what Enter opens.
-      const link = document.activeElement?.closest?.("a[data-view]");
+      const link = document.activeElement?.closest?.(OPENS);
       link?.click();
       return Boolean(link);
     },

@@ -133,13 +133,6 @@
     event.preventDefault();
     if (!button.disabled) form.requestSubmit(button);
   });
-  // "/" comes back to the box from anywhere on the page.
-  document.addEventListener("keydown", (event) => {
-    const inField = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || inField) return;
-    event.preventDefault();
-    box.focus();
-  });
 
   const put = (text) => {
     const before = box.value.trimEnd();
