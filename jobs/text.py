@@ -13,7 +13,10 @@ _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 _QUERY: Final = re.compile(r"\?\S*")
 _NAME: Final = re.compile(r"@[\w.-]+")
-_LONG: Final = re.compile(r"[\w%+/=~]{20,}|\d{12,}|MS4wLjAB\S*", re.ASCII)
+_LONG: Final = re.compile(
+    r"(?<![\w%+/=~])(?!STORYKEEP_[A-Z_]+(?![\w%+/=~]))[\w%+/=~]{20,}|\d{12,}|MS4wLjAB\S*", re.ASCII
+)
+"""Ids and tokens; not the names of this instance's settings, which tell what to do."""
 _CREDENTIALS: Final = re.compile(r"//[^/\s@]+@")
 
 

@@ -80,6 +80,8 @@ def test_a_name_in_a_sentence_turns_nothing_around_it(name: str, shown: str) -> 
         ("http://user:hunter2@proxy.example: no", "http://…@…: no"),
         ("item 7441111111111111111 is gone", "item … is gone"),
         ("ttwid=1%7CAbCdEfGhIjKlMnOpQrStUv", "…"),
+        ("see STORYKEEP_PUBLIC_URL.", None),
+        ("STORYKEEP_PUBLIC_URLaBcD, STORYKEEP_ADMIN_PASSWORD=abcdefgh", "…, …"),
         ("userInfo.user.id is missing", "userInfo.user.id is missing"),
         ("x " * 200, ("x " * 80)),
     ],
