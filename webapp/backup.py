@@ -53,7 +53,8 @@ class BackupFailed(Exception):
 
 
 class Backup:
-    """A backup to be sent: its bytes, once. Closing it gives the room of the copy back.
+    """A backup to be sent: its bytes, once, the last of which is noted: it was made then, and not
+    where the sending broke off. Closing it gives the room of the copy back.
 
     name: of the file; size_bytes: of all of it.
     """
@@ -75,6 +76,7 @@ class Backup:
                 yield chunk
             yield b"\0" * (-size % tarfile.BLOCKSIZE)
         yield b"\0" * 2 * tarfile.BLOCKSIZE
+        record()
 
     def close(self) -> None:
         """Close the copy, which has no name any more and is gone then."""

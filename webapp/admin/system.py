@@ -123,7 +123,7 @@ def backup_page(request: HttpRequest) -> HttpResponseBase:
     except backup.BackupFailed as error:
         logger.warning("no backup was made: %s", error.reason)
         return _backup_page(request, problem=_why(error.reason), status=503)
-    _note(request, now, "downloaded: database and secret key")
+    _log_backup(request, now, "download begun: database and secret key")
     response = StreamingHttpResponse(made, content_type="application/x-tar")
     response.headers["Content-Length"] = str(made.size_bytes)
     response.headers["Content-Disposition"] = f'attachment; filename="{made.name}"'
@@ -157,15 +157,15 @@ def _why(reason: str) -> str:
 @require_POST
 def backup_done(request: HttpRequest) -> HttpResponse:
     """Note that somebody has just backed up in their own way."""
-    _note(request, timezone.now(), "noted: made in another way")
+    backup.record()
+    problems.memory.forget()
+    _log_backup(request, timezone.now(), "noted: made in another way")
     messages.success(request, _("Noted: backed up just now."))
     return redirect("admin:system")
 
 
-def _note(request: HttpRequest, now: datetime, what: str) -> None:
-    """Note a backup: when, and by whom."""
-    backup.record()
-    problems.memory.forget()
+def _log_backup(request: HttpRequest, now: datetime, what: str) -> None:
+    """Put into the admin's log who backed up, and when."""
     LogEntry.objects.create(
         user=cast("User", request.user),
         action_time=now,

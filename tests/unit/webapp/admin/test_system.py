@@ -156,6 +156,17 @@ def test_a_backup_is_downloaded_and_noted(browser: Client, root: User) -> None:
     assert "Last one:" in text(browser)
 
 
+@on_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_that_broke_off_is_none_but_who_began_it_is_known(browser: Client) -> None:
+    sign_in_again(browser)
+    answer: Any = browser.post(BACKUP)
+    next(iter(answer.streaming_content))
+    answer.close()
+    assert backup.last_at() is None
+    assert LogEntry.objects.get().change_message.startswith("download begun")
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_the_password_is_asked_for_first(
     browser: Client, method: str, monkeypatch: pytest.MonkeyPatch
