@@ -22,7 +22,9 @@ MAX_PADDING_BYTES: Final = 100
 
 TYPES: Final = frozenset({"text/html", "application/json"})
 
-PAGES: Final = frozenset({"home", "history", "help", "job", "job_fragment", "job_media"})
+PAGES: Final = frozenset(
+    {"home", "history", "help", "job", "job_fragment", "job_media", "job_viewer"}
+)
 """Names of views whose answers hold no secret beside the CSRF token, masked anew each time.
 
 A list of what is allowed: pages that show a set-up link, an invitation, an API token, recovery

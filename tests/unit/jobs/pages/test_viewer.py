@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -26,6 +28,14 @@ HOSTILE = '</script><img src=x onerror=alert(1)>\u202e"&\n' + "x" * 4000
 def asked(client: Client, job: Job, line: object = "", **headers: str) -> Any:
     """The answer for a line."""
     return client.get(f"/jobs/{job.pk}/viewer.json?line={line}", headers=headers)
+
+
+def test_it_is_compressed_and_an_unchanged_one_costs_nothing(client: Client, lines: Job) -> None:
+    packed = asked(client, lines, 1, **{"Accept-Encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.content)) == asked(client, lines, 1).json()
+    same = asked(client, lines, 1, **{"If-None-Match": packed["ETag"]})
+    assert (same.status_code, same.content) == (304, b"")
 
 
 @pytest.fixture
