@@ -211,6 +211,11 @@ def test_keys(visit: Open, crowd: dict[str, str], tmp_path: Path) -> None:
     expect(page.locator(".pick:checked")).to_have_count(1)
     page.keyboard.press("x")
     expect(page.locator(".pick:checked")).to_have_count(0)
+    for _held in range(2):
+        page.keyboard.down("x")  # held down it is pressed once
+    page.keyboard.up("x")
+    expect(page.locator(".pick:checked")).to_have_count(1)
+    page.keyboard.press("x")
     with saved(page, tmp_path) as files:
         page.keyboard.press("d")
     assert files[0].stat().st_size

@@ -10,6 +10,8 @@
   const OPENS = "a[data-view], .row a.title";
   const PICKS = ".pick, input[name=job]";
 
+  const GOES_ON = new Set(["j", "k"]);
+
   const shown = (node) => node.checkVisibility?.() ?? true;
   const stops = () =>
     [...document.querySelectorAll(STOPS)].filter((node) => shown(node) && !node.querySelector(".tile"));
@@ -74,8 +76,9 @@
     if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
     if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
     if (document.querySelector(".pop:popover-open")) return;
-    const act = DO[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (act?.()) event.preventDefault();
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.repeat && !GOES_ON.has(key)) return; // held down, d would download once more each moment
+    if (DO[key]?.()) event.preventDefault();
   });
 
   for (const button of document.querySelectorAll("[data-keys]")) button.hidden = !help;
