@@ -131,6 +131,11 @@ FILES = {
     ),
     "names.csv": (b"No,Username,Country\n1,nora,DE\n2,quiet.owl,FR\n", "nora\nquiet.owl", ""),
     "quoted.csv": (b'note,account\n"two\nlines, and a comma",nora\n', "nora", ""),
+    "stray quotes.csv": (
+        b'user,note\n@nora,5" long\n"@b1" ,x\n@zoe1,"no end\n',
+        "@nora\n@b1\n@zoe1",
+        "",
+    ),
     "column.csv": (b"username\nnora\nquiet.owl\n", "nora\nquiet.owl", ""),
     "mail.csv": (b"mail,age\nnora@example.com,4\n", "", "No TikTok names or links in mail.csv."),
     "empty.txt": (b" \n", "", "No TikTok names or links in empty.txt."),

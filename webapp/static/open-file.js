@@ -18,13 +18,14 @@
     }
   };
 
-  // The rows of a table, as lists of cells. A quoted cell may hold marks, quotes and line ends.
+  // The rows of a table, as lists of cells. A quoted cell may hold marks, quotes and line ends; a quote
+  // that ends elsewhere, or nowhere, is a letter, so that a stray one does not swallow what follows.
   const cellsOf = (text) => {
     const head = text.slice(0, 4000);
     const many = (mark) => head.split(mark).length;
     const mark = [",", ";", "\t"].reduce((best, one) => (many(one) > many(best) ? one : best));
     const rows = [[]];
-    const cell = new RegExp(`(?:"((?:[^"]|"")*)"|([^"\\n\\r${mark}][^\\n\\r${mark}]*)|)(${mark}|\\r\\n|\\n|\\r|$)`, "gy");
+    const cell = new RegExp(`(?:"((?:[^"]|"")*)" *(?=[${mark}\\n\\r]|$)|([^\\n\\r${mark}]*))(${mark}|\\r\\n|\\n|\\r|$)`, "gy");
     for (let found = cell.exec(text); found; found = cell.exec(text)) {
       const [, quoted, plain, end] = found;
       rows.at(-1).push((quoted === undefined ? plain || "" : quoted.replaceAll('""', '"')).trim());
