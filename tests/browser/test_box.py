@@ -207,6 +207,8 @@ def test_paste_can_be_undone_before_anything_is_sent(visit: Open) -> None:
     ("text", "before"),
     [
         ("hunter22", ""),  # a word could be anything, a password too
+        ("correct horse @battery staple", ""),
+        ("Pa$$@word1!", ""),
         ("@never.sent\nnora", ""),
         ("@never.sent\nhttps://example.com/x", ""),
         ("https://www.tiktok.com/@a1/video/7300000000000000002", ""),
@@ -217,6 +219,23 @@ def test_paste_can_be_undone_before_anything_is_sent(visit: Open) -> None:
 def test_what_leaves_a_doubt_is_put_into_the_box_alone(text: str, before: str, visit: Open) -> None:
     page = pasted(visit, text, before)
     expect(page.locator("#id_text")).to_have_value("\n".join(filter(None, (before, text))))
+    page.clock.run_for(5000)
+    expect(page.locator("[data-starting]")).to_be_hidden()
+    assert "/jobs/" not in page.url
+
+
+def test_a_file_that_is_dropped_stops_what_would_start(visit: Open) -> None:
+    page = pasted(visit, "@never.sent")
+    expect(page.locator("[data-starting]")).to_be_visible()
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["@nora"], "list.txt", {type: "text/plain"}));
+            document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true,
+                cancelable: true}));
+        }"""
+    )
+    expect(page.locator("#id_text")).to_have_value("@never.sent\n@nora")
     page.clock.run_for(5000)
     expect(page.locator("[data-starting]")).to_be_hidden()
     assert "/jobs/" not in page.url

@@ -4,8 +4,12 @@
 (() => {
   const UNDO_MS = 3000;
 
-  // A word alone could be anything, a password too: it is put into the box, and sent by hand.
-  const isPlain = ({ line, verdict }) => Boolean(verdict.key) && /[@/]/.test(line);
+  // A word could be anything, a password too, and so could one with an @ somewhere inside, or a
+  // sentence: they are put into the box, and sent by hand. Links leave no doubt, nor do @names alone.
+  const LINK = /:\/\/|tiktokv?\.[a-z]/i;
+  const NAME = /^@[\w.-]+$/;
+  const isPlain = (row) =>
+    LINK.test(row) || row.split(/[\s,;]+/).every((word) => !word || NAME.test(word));
 
   const clipboard = (form, { box, put, read, canStart }) => {
     const button = form.querySelector("[data-paste]");
@@ -40,6 +44,7 @@
     });
     // Whoever goes on with the page, or leaves it, decides for themselves.
     for (const act of ["input", "submit"]) form.addEventListener(act, stop);
+    document.addEventListener("drop", stop);
     window.addEventListener("pagehide", stop);
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape") stop();
@@ -60,8 +65,9 @@
       }
       if (mine !== latest || box.value !== shown) return;
       put(text);
-      const lines = read().rows.flat();
-      if (!shown.trim() && lines.length && lines.every(isPlain) && canStart()) start();
+      const { rows } = read();
+      const typed = box.value.split("\n").filter((_, place) => rows[place].length);
+      if (!shown.trim() && typed.length && typed.every(isPlain) && canStart()) start();
       else box.focus();
     });
   };
