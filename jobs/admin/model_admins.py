@@ -78,6 +78,15 @@ class JobLine:
     reason: Reason | None
 
 
+class ExplainedAdmin(ReadOnlyAdmin):
+    """Rows with a code of their own: the list says it in words."""
+
+    @admin.display(description=_("what went wrong"), ordering="error_code")
+    def why(self, row: Any) -> str:
+        """The reason it waits or failed, in words."""
+        return message_and_hint(row.error_code)[0] if row.error_code else "–"
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     """Jobs: submissions of lines."""
@@ -196,7 +205,7 @@ class JobAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Item)
-class ItemAdmin(ReadOnlyAdmin):
+class ItemAdmin(ExplainedAdmin):
     """Lines of jobs."""
 
     list_display = (
@@ -233,11 +242,6 @@ class ItemAdmin(ReadOnlyAdmin):
     def size_on_disk(self, item: Any) -> str:
         """Number and size of files on disk, posters included."""
         return f"{item.present_count} · {size(item.present_bytes)}" if item.present_count else "–"
-
-    @admin.display(description=_("what went wrong"), ordering="error_code")
-    def why(self, item: Item) -> str:
-        """The reason it waits or failed, in words."""
-        return message_and_hint(item.error_code)[0] if item.error_code else "–"
 
     @admin.display(description=_("left out"))
     def stories_left_out(self, item: Item) -> str:
@@ -283,11 +287,11 @@ class ItemAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Story)
-class StoryAdmin(ReadOnlyAdmin):
+class StoryAdmin(ExplainedAdmin):
     """Stories of lines."""
 
     list_display = (
-        "short_id", "owner", "state", "error_code", "kind", "media_count", "posted_at", "leaves_at",
+        "short_id", "owner", "state", "why", "kind", "media_count", "posted_at", "leaves_at",
         "captured_at",
     )  # fmt: skip
     list_filter = ("state", ErrorCodeFilter, "kind", "is_story", "owner")
@@ -296,6 +300,10 @@ class StoryAdmin(ReadOnlyAdmin):
     related_target_fields = ("item__line", "item__author_name", "item__author_nickname")
     ordering = ("-posted_at",)
     target_field = "source_url"
+
+    def reason(self, row: Any) -> Reason | None:
+        """Why the story is not, or not all, here."""
+        return reasons.of_story(row)
 
 
 @admin.register(Artifact)
@@ -317,10 +325,21 @@ class ArtifactAdmin(ReadOnlyAdmin):
     actions = tuple(confirmed_actions)
     target_field = "name"
 
-    @admin.display(description=_("bytes"), ordering="size_bytes")
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The fields, with size and labels in words."""
+        told = {"size_bytes": "file_size", "labels": "file_labels"}
+        names = super().get_fields(request, obj)
+        return [told.get(name, name) if isinstance(name, str) else name for name in names]
+
+    @admin.display(description=_("size"), ordering="size_bytes")
     def file_size(self, file: Artifact) -> str:
         """The size in words."""
         return size(file.size_bytes)
+
+    @admin.display(description=_("labels"))
+    def file_labels(self, file: Artifact) -> str:
+        """The labels, as the API has them."""
+        return ", ".join(file.labels) or "–"
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, file: Artifact) -> str:
@@ -334,10 +353,10 @@ class ArtifactAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Package)
-class PackageAdmin(ReadOnlyAdmin):
+class PackageAdmin(ExplainedAdmin):
     """ZIPs that were asked for."""
 
-    list_display = ("short_id", "owner", "state", "error_code", "attempt", "age", "heartbeat_at")
+    list_display = ("short_id", "owner", "state", "why", "attempt", "age", "heartbeat_at")
     list_filter = ("state", ErrorCodeFilter, "owner")
     list_select_related = ("owner",)
     search_fields = ("id", "job__id", "owner__username")
@@ -347,3 +366,7 @@ class PackageAdmin(ReadOnlyAdmin):
     def age(self, package: Package) -> str:
         """The time since it was asked for."""
         return age(package.created_at)
+
+    def reason(self, row: Any) -> Reason | None:
+        """Why the ZIP was not packed."""
+        return reasons.of_package(row)

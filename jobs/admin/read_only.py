@@ -74,6 +74,7 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
 
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/jobs/row.html"
     change_list_template = "admin/jobs/rows.html"
     target_field = ""
@@ -96,6 +97,10 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A row deleted here would leave its file on the disk."""
         return False
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None) -> Any:
+        """The actions, under a word and not under dashes."""
+        return super().get_action_choices(request, default_choices or [("", _("Choose"))])
 
     @admin.display(description=gettext_lazy("id"), ordering="pk")
     def short_id(self, row: Any) -> str:

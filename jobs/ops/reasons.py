@@ -1,5 +1,6 @@
-"""Why a line waits or failed, for the person who runs the instance: what happened, what to try, and
-whether and when another attempt helps. Of codes alone, so nothing here tells what was fetched.
+"""Why a line, a story or a ZIP waits or failed, for the person who runs the instance: what
+happened, what to try, and whether and when another attempt helps. Of codes alone, so nothing here
+tells what was fetched.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from jobs.errors import message_and_hint, retry_may_help
-from jobs.models import Item
+from jobs.models import Item, Package, Story
 from jobs.states import ItemState
 
 S = ItemState
@@ -18,7 +19,7 @@ S = ItemState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A line's reason, in the active language.
+    """A row's reason, in the active language.
 
     message: what happened. hint: what to try; "" for nothing. retry: whether another attempt helps.
     next_at: when it happens by itself; None when it does not, or at any moment.
@@ -29,6 +30,24 @@ class Reason:
     hint: str
     retry: str
     next_at: datetime | None = None
+
+
+def of_story(story: Story) -> Reason | None:
+    """Why a story is not, or not all, here; None for one that has no reason stored."""
+    return _untimed(story.state, story.error_code)
+
+
+def of_package(package: Package) -> Reason | None:
+    """Why a ZIP was not packed; None for one that has no reason stored."""
+    return _untimed(package.state, package.error_code)
+
+
+def _untimed(state: str, code: str) -> Reason | None:
+    if not code:
+        return None
+    message, hint = message_and_hint(code)
+    retry = _retry_words(state, code, waits=False)
+    return Reason(code=code, message=message, hint=hint, retry=retry)
 
 
 def of_item(item: Item, now: datetime) -> Reason | None:

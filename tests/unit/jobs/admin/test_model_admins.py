@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import message_and_hint
-from jobs.models import Artifact, Item, Job
+from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.states import ItemState
 from jobs.wording import age
 from tests.factories import make_artifact, make_job, make_story, make_user
@@ -151,3 +151,29 @@ def test_acts_need_the_right_to_change(job: Job) -> None:
 def test_age(past: timedelta, words: str) -> None:
     assert age(timezone.now() - past) == words
     assert age(None) == "–"
+
+
+@pytest.mark.parametrize("table", ["story", "package"])
+def test_a_story_and_a_zip_say_the_sentence_beside_the_code(
+    browser: Client, job: Job, table: str
+) -> None:
+    story = Story.objects.get(item__job=job)
+    package = Package.objects.get(job=job)
+    Story.objects.update(state="failed", error_code="media_corrupt")
+    Package.objects.update(state="failed", error_code="disk_full")
+    row, code = (story, "media_corrupt") if table == "story" else (package, "disk_full")
+    page = unescape(browser.get(f"/admin/jobs/{table}/{row.pk}/change/").content.decode())
+    for words in (*message_and_hint(code), "A retry can help.", f"<code>{code}</code>"):
+        assert words in page
+    listed = unescape(browser.get(f"/admin/jobs/{table}/").content.decode())
+    assert message_and_hint(code)[0] in listed
+
+
+def test_a_file_is_told_in_words(browser: Client, job: Job) -> None:
+    Artifact.objects.filter(job=job).update(labels=["hevc", "watermarked"], size_bytes=2_500_000)
+    file = Artifact.objects.filter(job=job).first()
+    assert file
+    page = browser.get(f"/admin/jobs/artifact/{file.pk}/change/").content.decode()
+    assert "hevc, watermarked" in page
+    assert "2.5\N{NO-BREAK SPACE}MB" in page
+    assert "[" not in page[page.index("hevc, watermarked") - 40 : page.index("hevc, watermarked")]

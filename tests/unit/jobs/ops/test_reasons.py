@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.errors import BY_CODE
-from jobs.models import Item
+from jobs.errors import BY_CODE, message_and_hint
+from jobs.models import Item, Package, PackageState, Story
 from jobs.ops import reasons
 from jobs.states import ItemState
 
@@ -38,6 +38,27 @@ def test_whether_and_when_a_retry_helps(
     assert reason is not None
     assert (reason.code, reason.retry) == (code, retry)
     assert reason.next_at == (SOON if timed else None)
+
+
+@pytest.mark.parametrize(
+    ("row", "retry"),
+    [
+        (Story(state=S.FAILED, error_code="media_corrupt"), "A retry can help."),
+        (Story(state=S.FAILED, error_code="too_large"), "A retry does not help."),
+        (Package(state=PackageState.FAILED, error_code="disk_full"), "A retry can help."),
+        (Package(state=PackageState.QUEUED, error_code="internal"), "It tries again by itself"),
+    ],
+)
+def test_a_story_and_a_zip_tell_theirs(row: Story | Package, retry: str) -> None:
+    def told() -> reasons.Reason | None:
+        return reasons.of_story(row) if isinstance(row, Story) else reasons.of_package(row)
+
+    reason = told()
+    assert reason is not None
+    assert (reason.message, reason.hint) == message_and_hint(row.error_code)
+    assert reason.retry.startswith(retry)
+    row.error_code = ""
+    assert told() is None
 
 
 def test_every_code_has_a_reason_and_no_code_has_none() -> None:
