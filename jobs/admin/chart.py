@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from jobs.ops.dashboard import HourlyOutcomes
@@ -17,6 +18,8 @@ _MIN_BAR_HEIGHT: Final = 2
 _MIN_BAND_WIDTH: Final = 6
 LEAST_TOP: Final = 5
 """The number the full height stands for, at least: one failure in a quiet night is no mountain."""
+LEAST_COURSE: Final = timedelta(hours=2)
+"""From the first full hour with something in it to the current one, for a chart to be drawn."""
 LABEL_EVERY: Final = 6
 """Hours from one time below the chart to the next."""
 
@@ -48,9 +51,15 @@ def axis_maximum(hours: Sequence[HourlyOutcomes]) -> int:
 
 
 def is_worth_drawing(hours: Sequence[HourlyOutcomes], pauses: Sequence[Pause]) -> bool:
-    """Whether there is something to compare: one bar at the edge tells less than the words do."""
-    busy = sum(1 for hour in hours if hour.succeeded or hour.failed)
-    return busy > 1 or bool(pauses)
+    """Whether there is a course to see: bars at the edge alone tell less than words do."""
+    began = quiet_until(hours)
+    long_enough = began is not None and began <= hours[-1].at - LEAST_COURSE
+    return long_enough or any(pause.since <= hours[-1].at - LEAST_COURSE for pause in pauses)
+
+
+def quiet_until(hours: Sequence[HourlyOutcomes]) -> datetime | None:
+    """The full hour in which the first line was settled; None when none was."""
+    return next((hour.at for hour in hours if hour.succeeded or hour.failed), None)
 
 
 def bars(hours: Sequence[HourlyOutcomes]) -> list[Bar]:

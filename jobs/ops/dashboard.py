@@ -19,13 +19,14 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from jobs import VERSION
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.heartbeats import Sweep
-from jobs.ephemeral.progress import ItemProgress
+from jobs.ephemeral.progress import ItemProgress, Phase
 from jobs.errors import REFUSAL_CODES
 from jobs.files import capacity
 from jobs.files.capacity import Capacity
@@ -45,6 +46,16 @@ WINDOW_HOURS: Final = 24
 WEEK: Final = timedelta(days=7)
 QUEUE_LATE_AFTER: Final = timedelta(minutes=5)
 """A line due for longer than this means that something hangs."""
+PHASES: Final[dict[Phase, LazyStr]] = {
+    "queued": _("Queued"),
+    "waiting": _("Waiting for TikTok"),
+    "looking_up": _("Looking up"),
+    "found": _("Found stories"),
+    "saving": _("Saving"),
+    "checking": _("Checking"),
+    "packing": _("Packing"),
+}
+"""Words for what is done with a line at the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +83,11 @@ class RunningLine:
     claimed_at: datetime | None
     attempt: int
     progress: ItemProgress | None
+
+    @property
+    def phase(self) -> str:
+        """What is being done, in the reader's language; "" when not known."""
+        return str(PHASES[self.progress.phase]) if self.progress else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

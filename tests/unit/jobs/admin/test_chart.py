@@ -59,11 +59,30 @@ def test_pauses_lie_within_the_chart_and_are_seen() -> None:
         assert 0 <= begins < ends <= whole
 
 
-def test_one_bar_alone_is_not_drawn() -> None:
-    now = timezone.now()
-    busy = HourlyOutcomes(at=now, succeeded=1, failed=1)
-    quiet = HourlyOutcomes(at=now, succeeded=0, failed=0)
-    assert not chart.is_worth_drawing([quiet, busy], [])
-    assert chart.is_worth_drawing([busy, busy], [])
-    pause = Pause(since=now, until=now, code="refused", waited=0)
-    assert chart.is_worth_drawing([quiet, quiet], [pause])
+@pytest.mark.parametrize(
+    ("busy", "paused", "drawn"),
+    [
+        ((), (), False),
+        ((23,), (), False),
+        ((22, 23), (), False),
+        ((21, 23), (), True),
+        ((3,), (), True),
+        ((23,), (23,), False),
+        ((), (22,), False),
+        ((23,), (4,), True),
+    ],
+)
+def test_bars_at_the_edge_alone_are_not_drawn(
+    busy: tuple[int, ...], paused: tuple[int, ...], *, drawn: bool
+) -> None:
+    begin = timezone.now().replace(minute=0, second=0, microsecond=0)
+    at = [begin + timedelta(hours=number) for number in range(24)]
+    hours = [
+        HourlyOutcomes(at=at[number], succeeded=0, failed=int(number in busy))
+        for number in range(24)
+    ]
+    pauses = [
+        Pause(since=at[number], until=at[number], code="refused", waited=0) for number in paused
+    ]
+    assert chart.is_worth_drawing(hours, pauses) is drawn
+    assert chart.quiet_until(hours) == (at[busy[0]] if busy else None)

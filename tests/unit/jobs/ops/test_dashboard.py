@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
+from uuid import uuid4
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs.ephemeral import connection, progress
 from jobs.ephemeral.progress import ItemProgress
@@ -153,3 +155,14 @@ def test_read_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(progress, "execute", away)
     assert progress.read_many([job.pk]) == {}
+
+
+def test_every_phase_has_words() -> None:
+    assert set(dashboard.PHASES) == set(get_args(progress.Phase))
+    line = dashboard.RunningLine(
+        item_id=uuid4(), owner="alice", claimed_at=None, attempt=1,
+        progress=progress.ItemProgress(phase="looking_up"),
+    )  # fmt: skip
+    with translation.override("de"):
+        assert line.phase == "Wird gesucht"
+    assert replace(line, progress=None).phase == ""
