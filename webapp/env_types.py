@@ -266,3 +266,11 @@ def mail_server(url: SecretStr) -> MailServer:
         starttls=parts.scheme == "smtp+tls",
         tls=parts.scheme == "smtps",
     )
+
+
+def written_size(size_bytes: int) -> str:
+    """A size as one writes it in a setting: `5GB`, in the largest unit that needs no fraction."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if size_bytes and size_bytes % 1000**power == 0:
+            return f"{size_bytes // 1000**power}{unit}"
+    return str(size_bytes)

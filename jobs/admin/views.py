@@ -86,6 +86,7 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "bars": chart.bars(outcomes.hours),
         "bands": chart.bands(now.pauses, outcomes.hours),
         "draw_chart": chart.is_worth_drawing(outcomes.hours, now.pauses),
+        "quiet_until": chart.quiet_until(outcomes.hours),
         "chart_top": chart.axis_maximum(outcomes.hours),
         "chart_width": len(outcomes.hours) * chart.HOUR_WIDTH,
         "chart_height": chart.HEIGHT,
@@ -96,7 +97,6 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "since_day": iso(outcomes.hours[0].at),
         "since_week": iso(dashboard.week_begin(outcomes)),
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
-        "versions": dashboard.versions(),
         "may_cancel": _may_cancel(request),
         "refresh_ms": REFRESH_MS,
     }

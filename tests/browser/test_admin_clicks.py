@@ -80,20 +80,17 @@ def test_who_uses_the_disk(counted: Counted) -> None:
 
 
 def test_somebody_is_limited(counted: Counted) -> None:
-    """Opened, typed and sent with the Enter key."""
-    needs_people(counted.page)
+    """The click into the field and the one on Save are counted, too."""
     counted.place("Admin")
-    counted.place("People")
-    person = counted.page.locator(".people li").filter(has_text="alice")
-    counted.click(person.locator(".limits summary"))
-    field = person.locator("input[name=stored_bytes]")
-    field.fill("7GB")
-    field.press("Enter")
-    expect(person.locator(".limits summary")).to_contain_text("7")
-    person = counted.page.locator(".people li").filter(has_text="alice")
-    counted.page.locator(".people li .limits").first.evaluate("box => { box.open = true }")
-    person.locator("input[name=stored_bytes]").fill("")
-    person.locator("input[name=stored_bytes]").press("Enter")
+    person = counted.page.locator(".users li").filter(has_text="alice")
+    counted.click(person.get_by_label("Limit"))
+    counted.page.keyboard.type("7GB")
+    counted.click(person.get_by_role("button", name="Save"))
+    expect(counted.page.get_by_text("Limits of alice saved.")).to_be_visible()
+    expect(person).to_contain_text("of 7.0 GB")
+    person.get_by_label("Limit").fill("")
+    person.get_by_role("button", name="Save").click()
+    expect(person).not_to_contain_text("7.0 GB")
 
 
 def test_what_is_counted_ends(counted: Counted) -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from accounts import mail, signin, username_lookalikes
 from accounts.forms import InvitationForm
 from jobs.models import Quota
-from webapp.env_types import Size
+from webapp.env_types import Size, written_size
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
@@ -59,13 +59,8 @@ class SizeField(forms.CharField):
     """A number of bytes, written as in the settings: `5GB`."""
 
     def prepare_value(self, value: Any) -> Any:
-        """The number in the largest unit that needs no fraction; other values as they are."""
-        if not isinstance(value, int):
-            return value
-        for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
-            if value and value % 1000**power == 0:
-                return f"{value // 1000**power}{unit}"
-        return str(value)
+        """The number as in the settings; other values as they are."""
+        return written_size(value) if isinstance(value, int) else value
 
     def clean(self, value: Any) -> int | None:
         """The number of bytes; None when empty. Raises ValidationError."""

@@ -112,7 +112,7 @@ def _shown(row: PersonRow, open_form: QuotaForm | None) -> dict[str, Any]:
         value = getattr(row.quota, name) if row.quota else None
         text = SizeField().prepare_value(value) if name == "stored_bytes" else value
         if form:
-            text = form.data.get(name, "")
+            text = form.data.get(name, text)
         fields.append(
             {
                 "name": name,
@@ -142,7 +142,7 @@ def _limits(row: PersonRow) -> str:
 
 @require_POST
 def person_limits(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Set somebody's own limits: empty as everyone's, 0 none."""
+    """Set those of somebody's own limits that are sent along: empty as everyone's, 0 none."""
     user = User.objects.exclude(username=admin_log.FORMER).filter(pk=user_id).first()
     if user is None:
         raise Http404
@@ -150,10 +150,10 @@ def person_limits(request: HttpRequest, user_id: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, {"open_form": form}, status=422)
     # These columns alone: the row also counts lines that are gone, and those may come any moment.
-    values = {name: form.cleaned_data[name] for name in LIMITS}
-    before = Quota.objects.filter(owner=user).values(*LIMITS).first()
+    values = {name: form.cleaned_data[name] for name in LIMITS if name in request.POST}
+    before = Quota.objects.filter(owner=user).values(*LIMITS).first() or {}
     Quota.objects.update_or_create(owner=user, defaults=values)
-    if values != (before or dict.fromkeys(LIMITS)):
+    if any(before.get(name) != n for name, n in values.items()):
         LogEntry.objects.log_actions(
             user_id=cast("int", request.user.pk),
             queryset=[user],
@@ -163,6 +163,8 @@ def person_limits(request: HttpRequest, user_id: int) -> HttpResponse:
             single_object=True,
         )
     messages.success(request, _("Limits of %(name)s saved.") % {"name": user.get_username()})
+    if request.POST.get("back") == "overview":
+        return redirect("admin:index")
     return redirect(f"{reverse('admin:people')}#person-{user.pk}")
 
 

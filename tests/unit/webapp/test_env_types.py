@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from webapp.env_types import Duration, Size, system_zone_name
+from webapp.env_types import Duration, Size, system_zone_name, written_size
 
 DURATION: TypeAdapter[Any] = TypeAdapter(Duration)
 SIZE: TypeAdapter[Any] = TypeAdapter(Size)
@@ -99,3 +99,8 @@ def test_the_zone_of_the_system_by_its_link(tz: str | None, tmp_path: Path) -> N
     assert system_zone_name(tz, link) == "UTC"
     link.symlink_to(tmp_path / "zoneinfo" / "Europe" / "Berlin")
     assert system_zone_name(tz, link) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("written", ["2TB", "7GB", "500MB", "3kB", "1001", "0"])
+def test_a_size_is_written_as_it_is_read(written: str) -> None:
+    assert written_size(TypeAdapter(Size).validate_python(written)) == written

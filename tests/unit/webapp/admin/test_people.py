@@ -237,3 +237,29 @@ def test_admins_alone(alice: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(make_user("boss", is_staff=True, is_superuser=True))
     assert strict.post(f"{PAGE}{alice.pk}/limits/", {}).status_code == 403
+
+
+# --- from the overview ----------------------------------------------------------------------------
+
+
+def test_one_limit_alone_leaves_the_others(browser: Client, alice: User) -> None:
+    Quota.objects.create(owner=alice, items_per_day=7)
+    sent = {"stored_bytes": "2GB", "back": "overview"}
+    answer = browser.post(f"{PAGE}{alice.pk}/limits/", sent)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+    quota = Quota.objects.get(owner=alice)
+    assert (quota.items_per_day, quota.stored_bytes) == (7, 2_000_000_000)
+    assert LogEntry.objects.get().change_message == "Limits: stored_bytes 2000000000"
+    browser.post(f"{PAGE}{alice.pk}/limits/", sent)
+    browser.post(f"{PAGE}{alice.pk}/limits/", {})
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_size_that_is_none_leaves_the_others_in_the_form(browser: Client, alice: User) -> None:
+    Quota.objects.create(owner=alice, items_per_day=7)
+    answer = browser.post(f"{PAGE}{alice.pk}/limits/", {"stored_bytes": "lots"})
+    assert answer.status_code == 422
+    text = plain(answer.content)
+    assert 'name="items_per_day" value="7"' in text
+    assert 'name="stored_bytes" value="lots"' in text
+    assert Quota.objects.get(owner=alice).stored_bytes is None
