@@ -185,7 +185,6 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
             take(page, f"admin-diagnosis-found-{tail}")
     shoot("admin-stories", "/admin/jobs/story/")
     shoot("admin-files", "/admin/jobs/artifact/")
-    shoot("admin-packages", "/admin/jobs/package/", full=False)
 
 
 def _wrong_form(request: Any) -> wrong_address.WrongAddress | None:

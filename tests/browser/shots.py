@@ -37,6 +37,7 @@ from jobs.upstream import breaker, pauses  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.browser import (  # noqa: E402
     account_shots,
+    admin_shots,
     job_scenes,
     rare_shots,
     readme_shots,
@@ -196,24 +197,10 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
     _sign_in(page, "newcomer")
     shoot("home-blank", "/", full=False)
     shoot("history-blank", "/history/", full=False)
-    _shoot_admin(page, tail, jobs, shoot)
-    rare_shots.take_all(page, tail, jobs, shoot, _take)
-
-
-def _shoot_admin(page: Page, tail: str, jobs: dict[str, Job], shoot: Callable[..., bool]) -> None:
     page.context.clear_cookies()
     _sign_in(page, "keeper")
-    shoot("admin-overview", "/admin/")
-    shoot("admin-tables", "/admin/tables/", full=False)
-    shoot("admin-diagnosis", "/admin/diagnosis/", full=False)
-    shoot("admin-jobs", "/admin/jobs/job/")
-    shoot("admin-lines", "/admin/jobs/item/")
-    item = jobs["partial"].items.first()
-    if item:
-        shoot("admin-line", f"/admin/jobs/item/{item.pk}/change/")
-    if shoot("admin-job", f"/admin/jobs/job/{jobs['done'].pk}/change/"):
-        page.locator(".acts button[value=purge_files]").click()
-        _take(page, f"admin-question-{tail}", full=False)
+    admin_shots.take_all(page, tail, jobs, shoot, _take)
+    rare_shots.take_all(page, tail, jobs, shoot, _take)
 
 
 def _pretend_to_work() -> None:
@@ -294,6 +281,7 @@ def main(names: list[str]) -> None:
         jobs = {name: make(alice) for name, make in made.items()}
         _pretend_to_work()
         rare_shots.prepare()
+        admin_shots.prepare()
         if names == [readme_shots.NAME]:
             readme_shots.take_all(
                 jobs,

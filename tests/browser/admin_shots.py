@@ -1,0 +1,211 @@
+"""The admin's part of the pictures: an instance that is fine, in trouble, young; people, system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from jobs.ephemeral import log_lines, processes
+from jobs.models import Artifact, Item, Job, Package, PackageState, Quota, Story
+from jobs.ops import dashboard
+from jobs.ops.dashboard import Dashboard, HourlyOutcomes, RecentOutcomes
+from jobs.ops.findings import Finding, Verdict
+from jobs.ops.problems import Facts
+from jobs.states import ItemState
+from jobs.upstream.breaker import BreakerState
+from jobs.upstream.pauses import Pause
+from tests import factories
+from webapp import problems
+
+Shoot = Callable[..., bool]
+Take = Callable[..., None]
+Change = Callable[[Dashboard], Dashboard]
+
+NIGHT = (9, 12, 7, 4, 0, 2, 0, 0, 1, 3, 8, 5, 0, 0, 2, 6, 14, 21, 17, 9, 4, 6, 3, 2)
+"""Links of each hour of a day."""
+
+
+def _outcomes(now: Dashboard, counts: tuple[int, ...], failing: frozenset[int]) -> RecentOutcomes:
+    hours = tuple(
+        HourlyOutcomes(at=hour.at, succeeded=0 if n in failing else count, failed=count // 2)
+        if n in failing
+        else HourlyOutcomes(at=hour.at, succeeded=count, failed=0)
+        for n, (hour, count) in enumerate(zip(now.outcomes.hours, counts, strict=True))
+    )
+    failed = sum(hour.failed for hour in hours)
+    settled = failed + sum(hour.succeeded for hour in hours)
+    codes = (("upstream_down", failed),) if failed else ()
+    return RecentOutcomes(settled=settled, failed=failed, codes=codes, hours=hours)
+
+
+def fine(now: Dashboard) -> Dashboard:
+    """A day without a failure."""
+    outcomes = _outcomes(now, NIGHT, frozenset())
+    queue = replace(now.queue, due=0, waiting=0, running=0, oldest_due_since=None, packages=0)
+    today = dashboard.Today(saved=84, failed=0)
+    return replace(now, queue=queue, outcomes=outcomes, today=today, pauses=(), week=())
+
+
+def night(now: Dashboard) -> Dashboard:
+    """TikTok slowed this server down several times; all went on."""
+
+    def pause(hours_ago: float, minutes: int, waited: int) -> Pause:
+        since = now.now - timedelta(hours=hours_ago)
+        until = since + timedelta(minutes=minutes)
+        return Pause(since=since, until=until, code="rate_limited", waited=waited)
+
+    outcomes = _outcomes(now, NIGHT, frozenset({3, 9, 10}))
+    found = (pause(20.5, 12, 1), pause(14, 95, 4), pause(11, 30, 2))
+    week = (("upstream_down", 19), ("private_account", 6), ("rate_limited", 2))
+    return replace(fine(now), outcomes=outcomes, pauses=found, week=week)
+
+
+def young(now: Dashboard) -> Dashboard:
+    """Everything there is happened within the hour."""
+    counts = (*([0] * 23), 41)
+    return replace(fine(now), outcomes=_outcomes(now, counts, frozenset()), week=())
+
+
+def trouble(now: Dashboard) -> Dashboard:
+    """TikTok refuses this server, and a worker is missing."""
+    until = now.now + timedelta(minutes=14)
+    queue = replace(fine(now).queue, waiting=12, waiting_for_tiktok=12, due=0)
+    return replace(night(now), queue=queue, breaker=BreakerState(until, "refused"))
+
+
+OVERVIEWS: dict[str, Change] = {"fine": fine, "night": night, "young": young, "trouble": trouble}
+
+
+@contextmanager
+def _overview(change: Change) -> Iterator[None]:
+    real = dashboard.read_dashboard
+    with patch.object(dashboard, "read_dashboard", lambda now: change(real(now))):
+        yield
+
+
+def _facts(*, many: bool) -> Facts:
+    now = timezone.now()
+    good = Facts(now=now, public_url="https://keep.example", backed_up_at=now)
+    if not many:
+        return good
+    findings = (
+        Finding(part="worker", verdict=Verdict.FAIL, message="no sign of life", reason="none"),
+        Finding(
+            part="disk",
+            verdict=Verdict.WARN,
+            message="91 per cent of the 50 GB allowed are used",
+            hint="Set STORYKEEP_DISK_MAX higher, or let files go sooner.",
+            reason="near",
+        ),
+        Finding(part="clock", verdict=Verdict.WARN, message="the clock is 4 minutes behind"),
+    )
+    return Facts(
+        now=now,
+        findings=findings,
+        refused_since=now - timedelta(hours=31),
+        refusal_code="challenged",
+        begun_at=now - timedelta(days=40),
+        version="0.2.0",
+        other_versions=(("worker-812@attic", "0.1.0"),),
+        mail_failed_at=now - timedelta(minutes=25),
+        secure=False,
+    )
+
+
+@contextmanager
+def _problems(*, many: bool) -> Iterator[None]:
+    with patch.object(problems, "memory", problems.Memory(lambda: _facts(many=many))):
+        yield
+
+
+def _process(name: str, version: str, now: datetime) -> processes.RunningProcess:
+    since = now - timedelta(days=3, hours=4)
+    return processes.RunningProcess(name=name, version=version, started_at=since)
+
+
+def prepare() -> None:
+    """More people, a ZIP that was not packed, and what processes tell of themselves."""
+    now = timezone.now()
+    bea = factories.make_user("bea")
+    Quota.objects.create(owner=bea, items_per_day=4, stored_bytes=3_000_000)
+    story = factories.make_story(factories.make_item(factories.make_job(bea), state="done"))
+    factories.make_artifact(story, size_bytes=2_800_000, content=b"x")
+    factories.make_job(bea, links=4)
+    factories.make_user("a-very-long-name-that-somebody-chose.for.no@good-reason.example")
+    User.objects.filter(pk=factories.make_user("gone.quiet").pk).update(is_active=False)
+    Package.objects.create(
+        job=factories.make_job(bea, links=1, state=ItemState.DONE), owner=bea,
+        state=PackageState.FAILED, error_code="disk_full",
+    )  # fmt: skip
+    processes.running = lambda now=None: (_process("worker-812@attic", "0.1.0", timezone.now()),)
+    log_lines.recent = lambda: [
+        log_lines.LogLine(
+            at=now - timedelta(minutes=7 * number),
+            process="worker" if number % 3 else "web",
+            level="ERROR" if number % 4 == 1 else "WARNING",
+            logger="jobs.fetching.pipeline" if number % 3 else "webapp.error_pages",
+            text=(
+                "item 0d5b crashed, bug 9f3c1a7b [KeyError in jobs/fetching/pipeline.py:141]"
+                if number % 4 == 1
+                else "TikTok answers 429; asking again in 120 s"
+            ),
+        )
+        for number in range(12)
+    ]
+
+
+def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Take) -> None:
+    """Pages of the admin, seen by the one who keeps the instance."""
+    for name, change in OVERVIEWS.items():
+        with _overview(change), _problems(many=name == "trouble"):
+            shoot(f"admin-overview-{name}", "/admin/")
+    with _problems(many=False):
+        shoot("admin-overview", "/admin/")
+        shoot("admin-problems-none", "/admin/problems/")
+    with _problems(many=True):
+        shoot("admin-problems-many", "/admin/problems/")
+    shoot("admin-tables", "/admin/tables/", full=False)
+    shoot("admin-diagnosis", "/admin/diagnosis/", full=False)
+    if shoot("admin-people-page", "/admin/people/"):
+        page.locator(".people summary").first.click()
+        page.locator(".invite summary").click()
+        take(page, f"admin-people-open-{tail}")
+    shoot("admin-system", "/admin/system/")
+    shoot("admin-jobs", "/admin/jobs/job/")
+    shoot("admin-lines", "/admin/jobs/item/")
+    shoot("admin-packages", "/admin/jobs/package/", full=False)
+    _rows(page, tail, jobs, shoot, take)
+
+
+def _rows(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Take) -> None:
+    """The pages of single rows."""
+    shoot("admin-job-many", f"/admin/jobs/job/{jobs['many'].pk}/change/")
+    failed = Item.objects.filter(job=jobs["failed"]).first()
+    if failed and shoot("admin-line-failed", f"/admin/jobs/item/{failed.pk}/change/"):
+        reveal: Any = page.locator("form.reveal button")
+        if reveal.count():
+            reveal.click()
+            take(page, f"admin-line-revealed-{tail}")
+    partial = jobs["partial"].items.first()
+    if partial:
+        shoot("admin-line", f"/admin/jobs/item/{partial.pk}/change/")
+    story = Story.objects.filter(error_code="media_corrupt").first()
+    if story:
+        shoot("admin-story", f"/admin/jobs/story/{story.pk}/change/")
+    file = Artifact.objects.filter(job=jobs["done"]).first()
+    if file:
+        shoot("admin-file", f"/admin/jobs/artifact/{file.pk}/change/")
+    package = Package.objects.filter(state=PackageState.FAILED).first()
+    if package:
+        shoot("admin-package", f"/admin/jobs/package/{package.pk}/change/")
+    if shoot("admin-job", f"/admin/jobs/job/{jobs['done'].pk}/change/"):
+        page.locator(".acts button[value=purge_files]").click()
+        take(page, f"admin-question-{tail}", full=False)
