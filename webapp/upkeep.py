@@ -25,14 +25,37 @@ def in_compose() -> bool:
 def upgrade_commands() -> list[str]:
     """The commands that upgrade this instance, in the folder it was started from."""
     if in_compose():
-        return ["git pull", "docker build -t storykeep .", "docker compose up -d"]
+        return ["git pull", "docker compose up -d --build"]
     if in_container():
         return [
             "git pull",
             "docker build -t storykeep .",
-            "docker rm -f storykeep  # then the same docker run as before",
+            "docker rm -f storykeep",
+            "# then the same docker run as before",
         ]
     return ["git pull", "make run"]
+
+
+_EMPTY: Final = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+"""What makes room for a backup: tables of a newer version would stand in its way."""
+
+_KEEP: Final = "umask 077; cat > /data/secret-key"
+
+
+def _server() -> list[str]:
+    """The options that name a PostgreSQL database; never its password."""
+    facts = settings.DATABASES["default"]
+    options: list[tuple[str, Any]] = [
+        ("-h", facts.get("HOST")),
+        ("-p", facts.get("PORT")),
+        ("-U", facts.get("USER")),
+        ("-d", facts.get("NAME")),
+    ]
+    return [word for option, value in options if value for word in (option, str(value))]
+
+
+def _key_path() -> str:
+    return str(settings.STORYKEEP.data_dir / "secret-key")
 
 
 def dump_commands() -> list[str]:
@@ -42,18 +65,30 @@ def dump_commands() -> list[str]:
             "docker compose exec -T database pg_dump -U storykeep -Fc storykeep > storykeep.dump",
             "docker compose cp web:/data/secret-key .",
         ]
-    facts = settings.DATABASES["default"]
-    options: list[tuple[str, Any]] = [
-        ("-h", facts.get("HOST")),
-        ("-p", facts.get("PORT")),
-        ("-U", facts.get("USER")),
-        ("-d", facts.get("NAME")),
-    ]
-    words = [word for option, value in options if value for word in (option, str(value))]
-    key = str(settings.STORYKEEP.data_dir / "secret-key")
     return [
-        shlex.join(["pg_dump", "-Fc", *words, "-f", "storykeep.dump"]),
-        shlex.join(["cp", key, "."]),
+        shlex.join(["pg_dump", "-Fc", *_server(), "-f", "storykeep.dump"]),
+        shlex.join(["cp", _key_path(), "."]),
+    ]
+
+
+def restore_commands() -> list[str]:
+    """The commands that bring back what `dump_commands` saved, while Storykeep is stopped.
+
+    The key is written by the container's own user, who could not read what root copies there.
+    """
+    if in_compose():
+        return [
+            "docker compose stop web worker",
+            "docker compose up -d --wait database",
+            f"docker compose exec -T database psql -U storykeep -c '{_EMPTY}'",
+            "docker compose exec -T database pg_restore -U storykeep -d storykeep < storykeep.dump",
+            f"docker compose run --rm -T --no-deps --entrypoint sh web -c '{_KEEP}' < secret-key",
+            "docker compose up -d",
+        ]
+    return [
+        shlex.join(["psql", *_server(), "-c", _EMPTY]),
+        shlex.join(["pg_restore", *_server(), "storykeep.dump"]),
+        shlex.join(["cp", "secret-key", _key_path()]),
     ]
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
 
+from tests.factories import make_user
 from webapp import upkeep
 
 
@@ -31,7 +37,8 @@ def test_the_commands_are_those_of_the_way_it_runs(runs: Any) -> None:
     assert upkeep.upgrade_commands()[1] == "docker build -t storykeep ."
     assert not any("compose" in command for command in upkeep.upgrade_commands())
     runs(container=True, database="postgresql")
-    assert upkeep.upgrade_commands()[-1].startswith("docker compose up -d")
+    assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
+    assert upkeep.restore_commands()[0].startswith("docker compose stop")
     assert upkeep.dump_commands()[0].startswith("docker compose exec -T database pg_dump")
 
 
@@ -55,6 +62,40 @@ def test_a_dump_names_the_server_and_no_password(
     )
     assert "hunter2" not in dump + key
     assert key.startswith("cp ")
+    emptied, restored, key_back = upkeep.restore_commands()
+    assert emptied.startswith("psql -h db.example -p 5433 -U keep -d 'my keep; rm -rf' -c 'DROP")
+    assert restored == (
+        "pg_restore -h db.example -p 5433 -U keep -d 'my keep; rm -rf' storykeep.dump"
+    )
+    assert "hunter2" not in emptied + restored + key_back
+    assert shlex.split(key_back)[1:] == ["secret-key", shlex.split(key)[1]]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="there is no PostgreSQL to dump")
+@pytest.mark.django_db(transaction=True)
+def test_what_was_dumped_is_restored(
+    runs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]
+) -> None:
+    """By the very commands, over a database that a newer version has changed."""
+    runs(database="postgresql")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "secret-key").write_text("first")
+    set_env(data_dir=folder)
+    monkeypatch.chdir(tmp_path)
+    make_user("alice")
+    for command in upkeep.dump_commands():
+        subprocess.run(shlex.split(command), check=True)
+    make_user("bob")
+    (folder / "secret-key").write_text("second")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE newer (person integer REFERENCES auth_user (id))")
+    connection.close()
+    for command in upkeep.restore_commands():
+        subprocess.run(shlex.split(command), check=True)
+    assert [user.username for user in User.objects.all()] == ["alice"]
+    assert "newer" not in connection.introspection.table_names()
+    assert (folder / "secret-key").read_text() == "first"
 
 
 @pytest.mark.django_db
