@@ -6,15 +6,19 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import ResolverMatch
+from django.urls import ResolverMatch, reverse
 from django.utils.functional import lazystr
 
-from tests.factories import make_user
+import webapp.urls  # noqa: F401  # it registers the pages, which a fixture here takes away
+from accounts.models import Invitation
+from jobs.models import Quota
+from tests.factories import make_item, make_job, make_user
 from webapp import admin_site
-from webapp.admin_site import AdminPage, AdminPages, StorykeepAdminSite
+from webapp.admin_site import AdminPage, AdminPages, StorykeepAdminSite, admin_pages
 
 pytestmark = pytest.mark.django_db
 
@@ -109,3 +113,61 @@ def test_the_tables_stay_within_reach() -> None:
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     found = re.findall(r'href="(/admin/\w+/\w+/)"', client.get("/admin/tables/").content.decode())
     assert {"/admin/jobs/job/", "/admin/jobs/item/", "/admin/auth/user/"} <= set(found)
+
+
+# --- who may: every address of this site's own --------------------------------------------------
+
+WRITING = ("post", "put", "patch", "delete")
+
+
+def own_addresses() -> list[str]:
+    """Every registered page, the overview's fragment, the diagnosis, and what reveals a row."""
+    alice = make_user("alice")
+    item = make_item(make_job(alice), name="secret.name", state="failed")
+    parts: dict[str, Any] = {"code": "no_public_url", "user_id": alice.pk}
+    addresses = [
+        reverse(
+            f"admin:{page.name}",
+            kwargs={name: value for name, value in parts.items() if f":{name}>" in page.route},
+        )
+        for page in admin_pages
+    ]
+    addresses += [reverse("operations_now"), reverse("diagnosis")]
+    for row in (item, item.job):
+        table = row._meta.model_name
+        addresses.append(reverse(f"admin:jobs_{table}_reveal", args=[row.pk]))
+        addresses.append(reverse(f"admin:jobs_{table}_changelist"))
+        addresses.append(reverse(f"admin:jobs_{table}_change", args=[row.pk]))
+    return addresses
+
+
+def nothing_was_done() -> bool:
+    return not (LogEntry.objects.exists() or Quota.objects.exists() or Invitation.objects.exists())
+
+
+def test_nobody_without_a_right_comes_anywhere() -> None:
+    addresses = own_addresses()
+    assert len(addresses) >= 14
+    form = {"stored_bytes": "1GB", "whom": "me", "role": "admin", "days": "7"}
+    for name, staff, statuses in (("", False, {302}), ("m", False, {302}), ("c", True, {403})):
+        browser = Client()
+        if name:
+            browser.force_login(make_user(name, is_staff=staff))
+        for address in addresses:
+            for method in ("get", *WRITING):
+                answer = getattr(browser, method)(address, form if method == "post" else None)
+                # A method that is not taken may be told before who may; it changes nothing.
+                assert answer.status_code in statuses | {405}, (name, method, address)
+                assert b"secret.name" not in answer.content
+    assert nothing_was_done()
+
+
+def test_no_form_from_elsewhere_and_no_other_method_does_anything() -> None:
+    addresses = own_addresses()
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(make_user("root", is_staff=True, is_superuser=True))
+    for address in addresses:
+        for method in WRITING:
+            status = getattr(strict, method)(address).status_code
+            assert status == 403, (method, address)
+    assert nothing_was_done()
