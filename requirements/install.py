@@ -1,7 +1,7 @@
 """`python requirements/install.py LOCK`: pip with a lock file, and a line that says how far it is.
 
-Standard library alone: nothing is installed yet. On a terminal the line is written over; in a log
-there is one now and then. What pip has to say about a failure is printed as it came.
+Standard library alone: nothing is installed yet. On a terminal the line is written over, and counts
+seconds while pip is silent, as it is when it unpacks; in a log there is one now and then. What pip has to say about a failure is printed as it came.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 PIN = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", re.MULTILINE)
-LATEST = re.compile(r"^(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9._-]+)")
+LATEST = re.compile(
+    r"^(?:(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9._-]+)"
+    r"|Processing \S*?([A-Za-z0-9._]+)-[^/\s]+\.whl)"  # a wheel that lies in a folder
+)
+TICK_S = 1.0
 LOG_EVERY_S = 15.0
 KEPT_LINES = 40
 
@@ -33,6 +38,7 @@ def main(lock: str) -> int:
         errors="replace",
     )
     said: list[str] = []
+    threading.Thread(target=progress.tick_on, daemon=True).start()
     try:
         for line in pip.stdout or ():
             said = [*said, line][-KEPT_LINES:]
@@ -54,31 +60,53 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total, self._done = total, 0
         self._terminal = sys.stdout.isatty()
-        self._began = self._logged_at = time.monotonic()
+        self._began = self._said_at = time.monotonic()
+        self._words = "Starting ..."
+        self._ended = threading.Event()
+        self._pen = threading.Lock()
 
     def take(self, line: str) -> None:
         """Read a line of pip's."""
         latest = LATEST.match(line)
         if latest:
             self._done = min(self._done + 1, self._total)
-            self._show(f"{self._done} of {self._total} packages: {latest[1]}")
+            self._say(f"{self._done} of {self._total} packages: {latest[1] or latest[2]}")
         elif line.startswith("Installing collected packages"):
-            self._show("Unpacking, half a minute ...", important=True)
+            self._say(f"Unpacking {self._done} packages ...", important=True)
+
+    def tick_on(self) -> None:
+        """Say every second that it goes on, until the end."""
+        while not self._ended.wait(TICK_S):
+            self.tick()
+
+    def tick(self) -> None:
+        """Say the last words again, with the seconds it has taken so far."""
+        with self._pen:
+            if not self._ended.is_set():
+                self._write(important=False)
 
     def end(self, *, failed: bool) -> None:
         """Say how it ended."""
         took_s = time.monotonic() - self._began
-        self._show("Not installed." if failed else f"Installed in {took_s:.0f} s.", important=True)
+        self._ended.set()
+        self._say("Not installed." if failed else f"Installed in {took_s:.0f} s.", important=True)
         if self._terminal:
             sys.stdout.write("\n")
 
-    def _show(self, words: str, *, important: bool = False) -> None:
+    def _say(self, words: str, *, important: bool = False) -> None:
+        with self._pen:
+            self._words = words
+            self._write(important=important)
+
+    def _write(self, *, important: bool) -> None:
+        now = time.monotonic()
+        so_far = "" if self._ended.is_set() else f"  {now - self._began:.0f} s"
         if self._terminal:
             width = shutil.get_terminal_size().columns - 3
-            sys.stdout.write(f"\r\x1b[K  {words[:width]}")
-        elif important or time.monotonic() - self._logged_at >= LOG_EVERY_S:
-            self._logged_at = time.monotonic()
-            sys.stdout.write(f"  {words}\n")
+            sys.stdout.write(f"\r\x1b[K  {(self._words + so_far)[:width]}")
+        elif important or now - self._said_at >= LOG_EVERY_S:
+            self._said_at = now
+            sys.stdout.write(f"  {self._words}{so_far}\n")
         sys.stdout.flush()
 
 

@@ -9,12 +9,19 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
+from webapp.env import PROJECT_DIR
+
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_CHECKOUT: Final = PROJECT_DIR / "Makefile"
 
 
 def in_container() -> bool:
-    """Whether this process runs in a container of Docker, Podman or the like."""
-    return any(mark.exists() for mark in _CONTAINER_MARKS)
+    """Whether this process runs from our image, in a container of Docker, Podman or the like.
+
+    The image has no Makefile: with it, `make run` was typed, also where that is in somebody's
+    container.
+    """
+    return not _CHECKOUT.exists() and any(mark.exists() for mark in _CONTAINER_MARKS)
 
 
 def in_compose() -> bool:

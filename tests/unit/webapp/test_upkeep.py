@@ -21,9 +21,11 @@ from webapp import upkeep
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`runs(container=True, database="postgresql")`: the way this instance runs."""
+    here, nowhere = Path(__file__), Path("/nowhere/at/all")
 
-    def run(*, container: bool = False, database: str = "sqlite") -> None:
-        marks = (Path(__file__),) if container else ()
+    def run(*, container: bool = False, checkout: bool = False, database: str = "sqlite") -> None:
+        marks = (here,) if container else ()
+        monkeypatch.setattr(upkeep, "_CHECKOUT", here if checkout else nowhere)
         monkeypatch.setattr(upkeep, "_CONTAINER_MARKS", marks)
         monkeypatch.setattr(upkeep, "connection", SimpleNamespace(vendor=database))
 
@@ -40,6 +42,11 @@ def test_the_commands_are_those_of_the_way_it_runs(runs: Any) -> None:
     assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
     assert upkeep.restore_commands()[0].startswith("docker compose stop")
     assert upkeep.dump_commands()[0].startswith("docker compose exec -T database pg_dump")
+
+
+def test_a_checkout_in_a_container_is_upgraded_as_one(runs: Any) -> None:
+    runs(container=True, checkout=True)
+    assert upkeep.upgrade_commands() == ["git pull", "make run"]
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, **facts: Any) -> None:

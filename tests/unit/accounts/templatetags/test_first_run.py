@@ -22,6 +22,7 @@ def _nothing_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(setup, "_seen_admin", False)
     nowhere = {"docker": tmp_path / "docker", "podman": tmp_path / "podman"}
     monkeypatch.setattr(first_run, "_CONTAINERS", nowhere)
+    monkeypatch.setattr(first_run, "_CHECKOUT", tmp_path / "Makefile")
 
 
 def door(client: Client, path: str = "/") -> str:
@@ -60,6 +61,14 @@ def test_in_a_container_it_names_the_command(
     page = door(client)
     assert f'<code class="command">{command}</code>' in page
     assert "terminal" not in page
+
+
+def test_a_checkout_in_a_container_has_a_terminal(client: Client) -> None:
+    first_run._CONTAINERS["docker"].touch()
+    first_run._CHECKOUT.touch()
+    page = door(client)
+    assert "in the terminal where it runs" in page
+    assert "docker" not in page
 
 
 def test_it_is_gone_once_there_is_an_admin(client: Client) -> None:
