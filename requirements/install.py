@@ -1,7 +1,8 @@
 """`python requirements/install.py LOCK`: pip with a lock file, and a line that says how far it is.
 
 Standard library alone: nothing is installed yet. On a terminal the line is written over, and counts
-seconds while pip is silent, as it is when it unpacks; in a log there is one now and then. What pip has to say about a failure is printed as it came.
+seconds while pip is silent, as it is when it unpacks; in a log there is one now and then. What pip
+has to say about a failure is printed as it came.
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
 }
 """Processes that `--only` can run."""
 
+PREPARING = "storykeep | preparing the pages, a few seconds ..."
+
 
 class Command(BaseCommand):
     """Run every process, or one of them for a container."""
@@ -167,7 +169,7 @@ class Command(BaseCommand):
 
         Quick when they are. Returns the token of a set-up link, or None when there is an admin.
         """
-        collect_static()
+        collect_static(self.say_preparing)
         compile_translations()
         password = env.admin_password.get_secret_value() if env.admin_password else None
         try:
@@ -177,6 +179,11 @@ class Command(BaseCommand):
         except DatabaseError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             self.refuse(f"the database does not work: {lines[0]}")
+
+    def say_preparing(self) -> None:
+        """Say at once, also into a pipe, that it goes on."""
+        self.stdout.write(PREPARING)
+        self.stdout.flush()
 
     def set_up_lines(self, env: Env, token: str | None) -> Iterator[str]:
         """Lines with the set-up link for the first admin; none without a token."""
@@ -203,9 +210,10 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def collect_static() -> None:
+def collect_static(begins: Callable[[], object]) -> None:
     """Hash and compress the static files, when they changed since the last time.
 
+    begins: called before work that takes seconds.
     Without write access (an image that brings the files along) existing files are used as they are.
     Raises OSError when there are none.
     """
@@ -221,6 +229,7 @@ def collect_static() -> None:
         root.mkdir(exist_ok=True)
         with _locked(root.with_name(".staticfiles.lock")):
             if not stamp.exists() or stamp.read_text() != current:
+                begins()
                 call_command("collectstatic", interactive=False, verbosity=0, clear=True)
                 stamp.write_text(current)
     except OSError:
