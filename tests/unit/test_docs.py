@@ -44,7 +44,8 @@ GUIDES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/deploy.
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_what_a_page_has_one_type_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
     assert set(MAKE.findall(text)) <= set(targets)
     assert set(MANAGE.findall(text)) <= set(get_commands())
     assert MAKE.findall(text)
