@@ -123,10 +123,12 @@ def _slowed_down(now: Dashboard) -> str:
     if not waited:
         return f"{words}."
     still = now.queue.waiting_for_tiktok
+    if not still:
+        links = ngettext("%(n)d link waited and went on", "%(n)d links waited and went on", waited)
+        return f"{words}; {links % {'n': waited}}."
     links = ngettext("%(n)d link waited", "%(n)d links waited", waited) % {"n": waited}
-    end = _("and %(n)d still waits") if still == 1 else _("and %(n)d still wait")
-    told = end % {"n": still} if still else _("and went on")
-    return f"{words}; {links} {told}."
+    rest = ngettext("and %(n)d still waits", "and %(n)d still wait", still) % {"n": still}
+    return f"{words}; {links} {rest}."
 
 
 def _at_night(now: Dashboard, pauses: Sequence[Pause]) -> bool:

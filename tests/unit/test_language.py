@@ -126,22 +126,22 @@ def test_the_browser_picks_among_four_languages(language: str, spoken: str) -> N
     ("language", "words"),
     [
         ("es", ("20 nov, 14:03 UTC", "8,4 MB", "0 días", "1 hora", "2 d", "20 de noviembre de 2026",
-                "1000000 de archivos", "0 archivos")),
+                "1000000 de archivos guardados", "0 archivos guardados")),
         ("fr", ("20 nov., 14:03 UTC", "8,4 Mo", "0 jour", "1 heure", "2 j", "20 novembre 2026",
-                "1000000 de fichiers", "0 fichier")),
+                "1000000 de fichiers enregistrés", "0 fichier enregistré")),
         ("de", ("20. Nov., 14:03 UTC", "8,4 MB", "0 Tage", "1 Stunde", "2 T", "20. November 2026",
-                "1000000 Dateien", "0 Dateien")),
+                "1000000 Dateien gesichert", "0 Dateien gesichert")),
     ],
 )  # fmt: skip
 def test_dates_sizes_and_numbers_in_each_language(language: str, words: tuple[str, ...]) -> None:
     moment = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
     days = translation.ngettext_lazy("%(n)d day", "%(n)d days", "n")
-    files = translation.ngettext_lazy("%(files)s file", "%(files)s files", "files")
+    files = translation.ngettext_lazy("%(n)d file saved", "%(n)d files saved", "n")
     with translation.override(language):
         said = (
             absolute(moment), size(8_400_000), days % {"n": 0}, span(timedelta(hours=1)),
             age(timezone.now() - timedelta(days=2, minutes=1)), when(moment, "day"),
-            files % {"files": 1_000_000}, files % {"files": 0},
+            files % {"n": 1_000_000}, files % {"n": 0},
         )  # fmt: skip
         plain = tuple(re.sub(r"<[^>]+>", "", str(one)).replace("\u00a0", " ") for one in said)
     assert plain == words
