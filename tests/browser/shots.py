@@ -234,10 +234,10 @@ def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -
         page.locator("#share-all").click()
         _take(page, f"share-ready-{tail}", full=False)
         page.evaluate("navigator.canShare = () => false")
-        page.locator("[data-cancel]").click()
+        page.locator("#share [data-cancel]").click()
         page.locator("#share-all").click()
         _take(page, f"share-refused-{tail}", full=False)
-        page.locator("[data-cancel]").click()
+        page.locator("#share [data-cancel]").click()
         _take(page, f"job-on-phone-{tail}")
         _shoot_rounds(page, tail)
     if shoot("qr", path, full=False) and "desktop" in tail:
