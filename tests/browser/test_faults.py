@@ -58,8 +58,7 @@ def test_no_page_has_any_fault(
     witness.expected += ["404", "405"]
     turn = LOCALES.index(locale)
     pages = {
-        look: visit(look[0], color_scheme=look[1], locale=locale, bypass_csp=True)
-        for look in LOOKS
+        look: visit(look[0], color_scheme=look[1], locale=locale, bypass_csp=True) for look in LOOKS
     }
     found: list[str] = []
     for number, place in enumerate(places):
