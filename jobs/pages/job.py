@@ -19,7 +19,7 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from jobs.models import Story
-from jobs.pages import keeping, presenter, qr, saving
+from jobs.pages import contact_sheet, keeping, presenter, qr, saving
 from jobs.pages.folding import FEW_LINES
 from jobs.pages.presenter import JobPage
 from jobs.pages.rendering import LineRenderer, Reader, held_tags
@@ -175,6 +175,8 @@ def _context(
         "tab": tab_of(page),
         "save": saving.offer_of(page),
         "keep": keeping.offers(snapshot.present),
+        "sole": page.lines[0].item if len(page.lines) == 1 else None,
+        "face": contact_sheet.row_of(page.lines[0]) if len(page.lines) == 1 else None,
     }
 
 

@@ -50,10 +50,9 @@ class JobCard:
     left_out: stories that the lists of settled lines leave out, at least.
     retryable: failed or partial lines a retry may help. cleaned_up: it saved files, all are gone.
     refetchable: lines of a settled job that may be fetched again as a new one.
-    avatar: the address of the picture of the first author that has one, "" without.
-    leaves_at: when the first of its stories that are still on TikTok leaves it, None without one.
-    percent: how much of an open job's work is done, 0 to 99;
-    None once it is settled.
+    avatar: the address of the picture of the first author that has one, "" without. leaves_at: when
+    the first of its stories that are still on TikTok leaves it, None without one. percent: how much
+    of an open job's work is done, 0 to 99; None once it is settled.
     """
 
     id: uuid.UUID

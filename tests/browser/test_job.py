@@ -81,6 +81,30 @@ def test_many_lines_are_low_rows_that_unfold(visit: Open, crowd: dict[str, str])
     assert leaves == sorted(leaves)
 
 
+def test_what_comes_lands_softly_unless_motion_is_unwanted(
+    visit: Open, crowd: dict[str, str]
+) -> None:
+    page = visit()
+    sheet(page, crowd)
+    page.evaluate(
+        "window.landed = 0; document.addEventListener('animationstart',"
+        " ({animationName}) => { landed += animationName === 'land' })"
+    )
+    row = page.locator(".row-line", has_text="Harbour Bakery")
+    row.locator(".line-acts [data-fold]").click()
+    expect(row.locator(".tile")).to_have_count(4)
+    page.wait_for_function("landed === 1")
+    expect(page.locator(".landing")).to_have_count(0)
+    row.get_by_role("link", name="Show less").click()
+    expect(page.locator(".tile")).to_have_count(0)
+    page.evaluate("landed = 0")
+    page.emulate_media(reduced_motion="reduce")
+    row.locator(".line-acts [data-fold]").click()
+    expect(row.locator(".tile")).to_have_count(4)
+    page.wait_for_timeout(300)
+    assert page.evaluate("landed") == 0
+
+
 def test_a_row_is_saved_with_one_click(visit: Open, crowd: dict[str, str], tmp_path: Path) -> None:
     page = visit()
     sheet(page, crowd)

@@ -46,6 +46,19 @@
     }
   };
 
+  // What comes while somebody looks lands softly (job.css): a line, a tile, its picture.
+  const LANDS = ".line, .grid, .tile, .frame, .frame > img, .film > li";
+  const added = (wanted, parent) => {
+    const fresh = document.importNode(wanted, true);
+    if (fresh.nodeType !== Node.ELEMENT_NODE) return fresh;
+    const lands = wanted.matches(LANDS) && !parent.closest(".landing");
+    if (lands) {
+      fresh.classList.add("landing");
+      fresh.addEventListener("animationend", () => fresh.classList.remove("landing"), { once: true });
+    }
+    return fresh;
+  };
+
   const children = (from, to) => {
     const byId = new Map();
     for (const child of from.children) if (child.id) byId.set(child.id, child);
@@ -67,7 +80,7 @@
         morph(place, wanted);
         place = next;
       } else {
-        from.insertBefore(document.importNode(wanted, true), place);
+        from.insertBefore(added(wanted, from), place);
       }
     }
     while (place) {

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Artifact, Job
+from jobs.models import Artifact, AuthorPicture, Job
 from jobs.pages import history
 from jobs.states import ItemState
 from tests.factories import make_item, make_job
@@ -64,8 +64,11 @@ def test_a_row_has_its_size_its_note_and_a_picture_or_a_letter(client: Client, a
     page = shown(client.get("/history/"))
     assert '<bdi>Autumn &amp; &lt;b&gt;</bdi></a> <p class="quiet names"><bdi>@nora</bdi>' in page
     assert "1 file, 5 B" in page
-    assert "<i>N</i>" in page
+    assert '<span class="letter">N</span>' in page
     assert "· ·" not in page
+    item = job.items.get()
+    AuthorPicture.objects.create(item=item, digest="d1", picture=b"jpeg")
+    assert f'<img src="/avatars/{item.pk}.jpg?d1"' in shown(client.get("/history/"))
 
 
 def chosen(jobs: list[Job], **more: str) -> dict[str, object]:

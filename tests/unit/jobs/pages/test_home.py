@@ -67,8 +67,9 @@ def test_home_takes_as_many_queries_for_six_jobs_as_for_one(
 ) -> None:
     for _ in range(6):
         saved(alice)
-    # Session and user; jobs, items and files of the cards; what is already here; four for quotas.
-    with django_assert_max_num_queries(10):
+    # Session and user; jobs, items, files and clocks of the cards; what is already here; four for
+    # quotas.
+    with django_assert_max_num_queries(11):
         client.get("/")
 
 
