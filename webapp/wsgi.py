@@ -41,12 +41,17 @@ def _application() -> WsgiApp:
 
 
 def warm_up() -> None:
-    """Load what the first request would otherwise wait for: every view, a template."""
+    """Load what the first request would otherwise wait for: every view, every address that pages
+    name, the templates of home, history and jobs with their parts."""
+    from django.conf import settings
     from django.template.loader import get_template
-    from django.urls import get_resolver
+    from django.urls import get_resolver, reverse
 
     get_resolver().url_patterns  # noqa: B018 (imports every view)
+    reverse("home")  # has the resolver read and compile all patterns
     get_template("account/login.html")
+    for path in (settings.BASE_DIR / "templates" / "jobs").glob("*.html"):
+        get_template(f"jobs/{path.name}")
 
 
 application = _application()

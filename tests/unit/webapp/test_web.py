@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.template import engines
 from gunicorn.glogging import Logger
 from gunicorn.workers import base
 
@@ -86,6 +87,12 @@ def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
     assert web.Site().wsgi() is wsgi.application
     assert calls == ["web", "warm up", "freeze"]
+
+
+def test_the_templates_of_a_jobs_page_are_there_before_the_first_request() -> None:
+    wsgi.warm_up()
+    compiled = engines["django"].engine.template_loaders[0].get_template_cache
+    assert {"jobs/home.html", "jobs/job.html", "jobs/_row.html", "jobs/_tile.html"} <= set(compiled)
 
 
 def test_an_address_that_cannot_be_had_is_an_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
