@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -180,7 +181,7 @@ def _left_out(job: Snapshot) -> str:
 
 
 def _sentences(*parts: str) -> str:
-    return ". ".join(filter(None, parts))
+    return ". ".join(capfirst(part) for part in parts if part)
 
 
 def _saved_of(saved: int, wanted: int) -> str:
