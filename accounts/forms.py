@@ -76,7 +76,7 @@ class InvitationForm(forms.Form):
     """A new invitation."""
 
     whom = forms.CharField(
-        label=_("For whom"),
+        label=_("For"),
         max_length=100,
         required=False,
         help_text=_("Only you see this."),
