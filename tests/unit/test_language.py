@@ -250,6 +250,16 @@ def test_errors_dates_sizes_and_spans_in_german() -> None:
 
 
 @pytest.mark.django_db
+def test_each_part_of_a_running_jobs_summary_begins_like_a_sentence(client: Client) -> None:
+    job = make_job(make_user("alice"))
+    done = make_item(job, name="nora", state=ItemState.DONE, author_id="1", author_name="nora")
+    make_artifact(make_story(done), content=b"bytes")
+    make_item(job, name="ben", state=ItemState.RUNNING)
+    page = shown(client.get(f"/jobs/{job.pk}/", headers={"accept-language": "de"}))
+    assert "Noch 1 Konto. Bisher 1 Datei" in page
+
+
+@pytest.mark.django_db
 def test_help_in_german_has_every_code(client: Client) -> None:
     page = shown(client.get("/help/"))
     assert "Der Eintrag eines Auftrags bleibt 30 Tage." in page  # `nach 30 Tage` would be wrong
