@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.utils.translation import override
 from playwright.sync_api import Page, expect
 
@@ -106,7 +107,7 @@ def test_rounds_are_what_the_weakest_phone_takes(visit: Open) -> None:
 @pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
 def test_amounts_are_said_as_the_buttons_say_them(visit: Open, language: str) -> None:
     page = visit("desktop")
-    page.add_script_tag(url="/static/share-plan.js")
+    page.add_script_tag(path=finders.find("share-plan.js") or "")
     amounts = [0, 1, 999, 1_000, 225_600, 999_499, 999_500, 8_430_000, 99_960_000, 123_456_789, 2e9]
     with override(language):
         units = list(size_units())
