@@ -91,7 +91,8 @@ def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyP
 
 def test_the_templates_of_a_jobs_page_are_there_before_the_first_request() -> None:
     wsgi.warm_up()
-    compiled = engines["django"].engine.template_loaders[0].get_template_cache
+    django: Any = engines["django"]
+    compiled = django.engine.template_loaders[0].get_template_cache
     assert {"jobs/home.html", "jobs/job.html", "jobs/_row.html", "jobs/_tile.html"} <= set(compiled)
 
 
