@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more test-postgres bench fuzz shots check format lock clean
+.PHONY: messages help run demo test test-more engines test-postgres bench fuzz shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,9 @@ test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
 test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
 	@$(PYTEST) --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
 	@$(PYTEST) --dist loadfile tests/browser --ignore $(MAIN_PATH) $(ARGS)
+
+engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
+	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration $(ARGS)

@@ -100,8 +100,8 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="package")
-def stack(chromium: Browser) -> Iterator[Stack]:
+@contextmanager
+def running_instance() -> Iterator[Stack]:
     """`manage.py up` in a folder of its own. Slow enough a TikTok to see things happen."""
     # Short: a Unix socket lies in it, and its path may have at most 100 bytes.
     folder = Path(tempfile.mkdtemp(prefix="sk-web-", dir="/tmp"))
@@ -158,6 +158,13 @@ def stack(chromium: Browser) -> Iterator[Stack]:
                 sys.stderr.write(Path(log.name).read_text())
             media.cache_in(None)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def stack(chromium: Browser) -> Iterator[Stack]:
+    """An instance all tests of this folder share; none is started where there is no browser."""
+    with running_instance() as running:
+        yield running
 
 
 @dataclass
