@@ -46,8 +46,8 @@ smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
 	@exec build/base/bin/python -m tests.smoke
 
-shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/
-	@exec $(BIN)/python -m tests.browser.shots $(ARGS)
+shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/ (ENGINE=firefox or webkit: in that)
+	@exec $(BIN)/python -m $(if $(ENGINE),tests.engines.shots $(ENGINE),tests.browser.shots) $(ARGS)
 
 messages: $(VENV)/dev.ok ## Bring the translations in locale/ up to date, and say what they lack
 	@exec $(BIN)/python -m tests.catalogue

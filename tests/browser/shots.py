@@ -260,13 +260,10 @@ def _shoot_rounds(page: Page, tail: str) -> None:
     _take(page, f"share-next-files-{tail}", full=False)
 
 
-def main(names: list[str]) -> None:
-    """Take the pictures whose name contains one of `wanted`; all when there is none."""
-    OUT.mkdir(exist_ok=True)
-    with _site() as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+@contextmanager
+def filled_site() -> Iterator[tuple[str, dict[str, Job]]]:
+    """The site with a job for every scene, and what Redis would say. Its address; jobs by name."""
+    with _site() as base:
         disk.root()  # rows come before their files here, and would be missed without the mark
         alice = factories.make_user("alice")
         factories.make_user("newcomer")
@@ -282,6 +279,16 @@ def main(names: list[str]) -> None:
         _pretend_to_work()
         rare_shots.prepare()
         admin_shots.prepare()
+        yield base, jobs
+
+
+def main(names: list[str]) -> None:
+    """Take the pictures whose name contains one of `wanted`; all when there is none."""
+    OUT.mkdir(exist_ok=True)
+    with filled_site() as (base, jobs), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         if names == [readme_shots.NAME]:
             readme_shots.take_all(
                 jobs,

@@ -64,11 +64,21 @@ def stack(playwright: Playwright) -> Iterator[Stack]:
 
 
 @contextmanager
-def _playwright_screen(
-    playwright: Playwright, engine: str, base: str, device: str, script: str, more: dict[str, Any]
+def playwright_screen(
+    playwright: Playwright,
+    engine: str,
+    base: str,
+    device: str,
+    *,
+    size: tuple[int, int] | None = None,
+    script: str = "",
 ) -> Iterator[Screen]:
-    width, height = SIZES[device]
-    options: dict[str, Any] = {"viewport": {"width": width, "height": height}} | more
+    """A window of Chromium or Firefox. size: in CSS pixels, the device's without one.
+
+    script: runs in each page before the page's own.
+    """
+    width, height = size or SIZES[device]
+    options: dict[str, Any] = {"viewport": {"width": width, "height": height}}
     if engine == "chromium":
         args = ["--no-sandbox", "--disable-dev-shm-usage"]  # tests may run as root
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
@@ -91,8 +101,16 @@ def _playwright_screen(
 
 
 @contextmanager
-def _webkit_screen(base: str, device: str, folder: Path, script: str) -> Iterator[Screen]:
-    width, height = SIZES[device]
+def webkit_screen(
+    base: str,
+    device: str,
+    folder: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    script: str = "",
+) -> Iterator[Screen]:
+    """A window of WebKit, with the same arguments. folder: for its log."""
+    width, height = size or SIZES[device]
     with webkit(f"{width}x{height}", folder, script) as session:
         yield WebKitScreen(base, session, phone=device == "phone")
 
@@ -114,11 +132,11 @@ def visit(engine: str, playwright: Playwright, stack: Stack, tmp_path: Path) -> 
     """Windows of a person who is signed in: `visit("phone")`."""
     with ExitStack() as open_screens:
 
-        def make(device: str, *, script: str = "", **more: Any) -> Screen:
+        def make(device: str, *, script: str = "") -> Screen:
             screen = open_screens.enter_context(
-                _webkit_screen(stack.url, device, tmp_path, script)
+                webkit_screen(stack.url, device, tmp_path, script=script)
                 if engine == "webkit"
-                else _playwright_screen(playwright, engine, stack.url, device, script, more)
+                else playwright_screen(playwright, engine, stack.url, device, script=script)
             )
             screen.sign_in(NAME, PASSWORD)
             return screen

@@ -81,6 +81,10 @@ class Screen(ABC):
         self.click("main form button")
         self.until("location.pathname === '/' && document.querySelector('#id_text')")
 
+    @abstractmethod
+    def sign_out(self) -> None:
+        """Forget the session, as if the browser were new."""
+
     def paste(self, text: str) -> None:
         """Send some lines, and wait until their job has settled."""
         self.goto("/")
@@ -115,6 +119,9 @@ class PlaywrightScreen(Screen):
     def picture(self, path: Path) -> None:
         self.page.screenshot(path=path)
 
+    def sign_out(self) -> None:
+        self.page.context.clear_cookies()
+
 
 class WebKitScreen(Screen):
     """A window of WebKitGTK."""
@@ -147,3 +154,6 @@ class WebKitScreen(Screen):
 
     def picture(self, path: Path) -> None:
         self._session.picture(path)
+
+    def sign_out(self) -> None:
+        self._session.do("DELETE", "/cookie")

@@ -97,7 +97,7 @@ def webkit(size: str, folder: Path, script: str = "") -> Iterator[Session]:
     reading, writing = os.pipe()
     with (folder / "webkit.log").open("w") as log:
         display = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1000x24"],
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x2100x24"],
             pass_fds=[writing],
             stderr=log,
         )
