@@ -51,7 +51,7 @@ def test_from_sign_in_to_files(
 
     box = page.locator("#id_text")
     expect(box).to_have_value("@harbour.bakery")  # it survived the sign-in
-    expect(box).to_be_focused()
+    expect(page.locator("[data-submit]")).to_be_focused()  # what is left to do
     box.fill("@harbour.bakery\nquiet.owl\n@harbour.bakery\n@locked.diary\nnothing to see")
     expect(page.get_by_role("button", name="Save from 3 accounts")).to_be_visible()
     expect(page.locator("[data-chips]")).to_have_text(
