@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from django.utils.translation import get_language
 
@@ -13,6 +13,20 @@ from jobs.wording import dialect_for
 
 PACKED_ROLES: Final = (Role.MEDIA, Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG)
 """Roles of files that go into a ZIP, in this order within one media item. Posters stay."""
+
+_File = TypeVar("_File", bound=Any)
+
+
+def alone(files: Sequence[_File]) -> _File | None:
+    """The picture or video that is never wrapped in a ZIP, for it is alone; None among several.
+
+    files: what the ZIP would hold, artifacts or views of them. A JPEG made from the picture does
+    not change that; a sound that was asked for does.
+    """
+    if any(file.role not in {Role.MEDIA, Role.CONVERTED} for file in files):
+        return files[0] if len(files) == 1 else None
+    media = [file for file in files if file.role == Role.MEDIA]
+    return media[0] if len(media) == 1 else None
 
 
 def copy_key(tiktok_id: str, role: str, position: int, sha256: str) -> tuple[str, str, int, str]:

@@ -10,6 +10,7 @@ from typing import Final
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from jobs.files.bundles import alone
 from jobs.pages.addresses import file_address
 from jobs.pages.packed import packed
 from jobs.pages.presenter import PresentedLine
@@ -51,8 +52,8 @@ class Row:
 
     initial: stands for its author where there is no picture. more: stories that are not in the
     strip. leaves_at: when the first of its stories leaves TikTok. percent: how far the line is,
-    None unless it runs. files, size_bytes: what saving it would save; file: that, when it is a
-    single file. refetchable: all its files are gone again, and TikTok has a story of it still.
+    None unless it runs. files, size_bytes: what saving it would save; file: a picture or video that
+    is alone in it. refetchable: all its files are gone again, and TikTok has a story of it still.
     """
 
     initial: str
@@ -84,7 +85,7 @@ def row_of(line: PresentedLine) -> Row:
         percent=_percent(item),
         files=len(files),
         size_bytes=sum(file.size_bytes for file in files),
-        file=files[0] if len(files) == 1 else None,
+        file=alone(files),
         refetchable=not item.open and not files and any(_gone_again(item, now)),
     )
 

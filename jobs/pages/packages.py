@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs.errors import Internal, NothingToPack, message_and_hint
+from jobs.files.bundles import alone
 from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState, Story
 from jobs.pages.responses import error_words, uncached
 from jobs.pages.wish import positions
@@ -49,8 +50,9 @@ def selection(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     stories: list[UUID | str] = list(of_lines.values_list("pk", flat=True))
     stories.extend(request.POST.getlist("story"))
     files = contents.files_of_stories(job, stories)
-    if len(files) == 1:
-        return _taken(request, files[0])
+    single = alone(files)
+    if single:
+        return _taken(request, single)
     return _package(request, job, [file.pk for file in files])
 
 

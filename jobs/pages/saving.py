@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jobs.files.bundles import alone
+from jobs.models import Role
 from jobs.pages.addresses import file_address
 from jobs.pages.packed import packed
 from jobs.pages.presenter import JobPage
@@ -18,8 +20,9 @@ class SaveOffer:
     kind: `file`, a file is there, to be taken at `address`; `packing`, its ZIP is being packed;
     `pack`, it has to be packed first.
 
-    files, size_bytes: what would be saved. single: a file that is alone, never
-    wrapped in a ZIP.
+    files: pictures and videos that would be saved, as the job's head counts them; a sound or a JPEG
+    made from one comes along. size_bytes: of all of it. single: a picture or video that is alone,
+    never wrapped in a ZIP; a JPEG made from it does not change that, a sound asked for does.
     """
 
     kind: Literal["file", "packing", "pack"]
@@ -38,12 +41,13 @@ def offer_of(page: JobPage) -> SaveOffer | None:
     files = packed(job.stories)
     if not files or not page.idle:
         return None
-    single = files[0] if len(files) == 1 else None
+    media = [file for file in files if file.role == Role.MEDIA]
+    single = alone(files)
     ready = single or job.bundle
     size_bytes = ready.size_bytes if ready else sum(file.size_bytes for file in files)
     return SaveOffer(
         kind="file" if ready else "packing" if job.packing else "pack",
-        files=len(files),
+        files=len(media) or len(files),
         size_bytes=size_bytes,
         address=file_address(ready) if ready else "",
         single=single,

@@ -58,6 +58,29 @@ def test_one_file_is_itself(alice: User) -> None:
     assert offer.address == f"/files/{file.pk}/{file.name}"
 
 
+def test_what_was_made_from_a_picture_is_not_counted(job: Job, alice: User) -> None:
+    make_artifact(job.items.get().stories.first(), role=Role.CONVERTED, size_bytes=500)
+    offer = offer_of(page_of(job))
+    assert offer
+    assert (offer.files, offer.size_bytes) == (2, 2500)
+    assert "2 files saved" in page_of(job).summary
+
+    alone = saved(alice)
+    make_artifact(alone.items.get().stories.get(), role=Role.CONVERTED)
+    offer = offer_of(page_of(alone))
+    assert offer
+    assert offer.single
+    assert offer.single.role == Role.MEDIA
+
+
+def test_a_sound_that_was_asked_for_comes_along(alice: User) -> None:
+    job = saved(alice)
+    make_artifact(job.items.get().stories.get(), role=Role.AUDIO_TRACK)
+    offer = offer_of(page_of(job))
+    assert offer
+    assert (offer.kind, offer.files, offer.single) == ("pack", 1, None)
+
+
 def test_while_lines_are_at_work_there_is_none(job: Job) -> None:
     Item.objects.update(state=ItemState.RUNNING)
     assert kind(job) == ""

@@ -194,6 +194,14 @@ def test_page_fragment_card_and_api_agree_on_the_rows(
     whole = shown(client.get(f"/jobs/{job.pk}/"))
     part = shown(client.get(f"/jobs/{job.pk}/progress/"))
     summary = " ".join(page.summary.split())
+    here = len(
+        {
+            (story.tiktok_id, file.position, file.sha256)
+            for story in page.job.stories
+            for file in story.present
+            if file.role == Role.MEDIA
+        }
+    )
     for html in (whole, part):
         assert f"<bdi>{escape(page.title)}</bdi>" in html
         assert page.look == "cleaned" or f">{escape(summary)}</span>" in html
@@ -202,8 +210,8 @@ def test_page_fragment_card_and_api_agree_on_the_rows(
         assert html.count('class="badge short"') == sum(bool(tile.tally) for tile in tiles)
         bars = re.findall(r'<progress class="bar"[^>]*value="(\d+)"', html)
         assert bars == ([str(page.percent)] if page.job.state == S.RUNNING else [])
-        for number in re.findall(r"ZIP of (\d+) file", html):
-            assert int(number) == page.zip_files
+        for number in re.findall(r"Save (\d+)<span", html):
+            assert int(number) == here
         assert "everything" not in html
     assert [item["state"] for item in answer["items"]] == [line.item.state for line in page.lines]
     assert answer["state"] == card.state == page.job.state
