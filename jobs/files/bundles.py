@@ -1,4 +1,5 @@
-"""Whether a ZIP of a whole job still serves: the files it lacks, the verdicts since, its reader."""
+"""Whether a ZIP of a whole job still serves: the files it lacks, the verdicts since, its reader;
+and whether there has to be one."""
 
 from __future__ import annotations
 

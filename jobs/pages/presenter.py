@@ -16,7 +16,6 @@ from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.pages import summaries
 from jobs.pages.folding import Fold, fold
-from jobs.pages.packed import packed
 from jobs.pages.tiles import Tile, present_tile, removed_at
 from jobs.queries.job_view import ItemView, Snapshot, StoryView
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
@@ -108,7 +107,7 @@ class JobPage:
     percent: how much of the work is done, 0 to 100, and 100 only once all lines are settled.
     idle: no file is on its way.
     files_saved, files_present: files of stories ever saved, and those that can be downloaded.
-    present_bytes: the size of the latter. zip_files, zip_bytes: what a ZIP of the job would hold.
+    present_bytes: the size of the latter.
     removed_at: when the last file was deleted, None while any is present. stories_on_tiktok: how
     many of its stories TikTok still has; all_on_tiktok_until: None unless it has all of them, and
     not for ever.
@@ -134,8 +133,6 @@ class JobPage:
     files_saved: int
     files_present: int
     present_bytes: int
-    zip_files: int
-    zip_bytes: int
     removed_at: datetime | None
     stories_on_tiktok: int
     all_on_tiktok_until: datetime | None
@@ -158,7 +155,6 @@ def present(
     """
     now = now or timezone.now()
     files = job.present
-    zipped = packed(job.stories)
     among = len(job.items)
     lines = tuple(_present_line(item, now, among=among, opened=opened) for item in job.items)
     many = len(lines) > _FEW_LINES
@@ -187,8 +183,6 @@ def present(
         files_saved=summaries.files_saved(job),
         files_present=len(files),
         present_bytes=sum(file.size_bytes for file in files),
-        zip_files=len(zipped),
-        zip_bytes=sum(file.size_bytes for file in zipped),
         removed_at=deleted,
         stories_on_tiktok=on_tiktok,
         all_on_tiktok_until=min(leaving, default=None) if all_on_tiktok else None,
