@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import DatabaseError
 from django.test import Client
 
@@ -53,11 +53,10 @@ def test_it_says_where_the_link_is_and_not_which(client: Client) -> None:
     ],
 )
 def test_in_a_container_it_names_the_command(
-    client: Client, monkeypatch: pytest.MonkeyPatch, engine: str, redis: Any, command: str
+    client: Client, set_env: Callable[..., None], engine: str, redis: Any, command: str
 ) -> None:
     first_run._CONTAINERS[engine].touch()
-    instance = settings.STORYKEEP.model_copy(update={"redis_url": redis})
-    monkeypatch.setattr(settings, "STORYKEEP", instance)
+    set_env(redis_url=redis)
     page = door(client)
     assert f'<code class="command">{command}</code>' in page
     assert "terminal" not in page
