@@ -99,3 +99,22 @@ def test_keys_in_the_history(listed: Page) -> None:
     at(page, ".row:visible a.title", 0)
     page.keyboard.press("Space")
     page.wait_for_url(re.compile("/jobs/"))
+
+
+def test_keys_can_be_switched_off(listed: Page) -> None:
+    page = listed
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Use these keys").uncheck()
+    page.keyboard.press("Escape")
+    page.goto("/history/")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.locator("#id_q")).not_to_be_focused()
+    page.go_back()
+    page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_label("Use these keys")).not_to_be_checked()
+    page.get_by_label("Use these keys").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()

@@ -1,5 +1,6 @@
 // Keys: j and k go through what can be opened, x selects, d downloads, Space opens, / leads to the box,
 // the search or the filters, ? shows all of them. Never while somebody types, nor over an open dialog.
+// Whoever dictates switches them off, in the list of them: a word is many keys.
 "use strict";
 
 (() => {
@@ -9,6 +10,12 @@
   const STOPS = ".row-line, .tile, .row[id]";
   const OPENS = "a[data-view], .row a.title";
   const PICKS = ".pick, input[name=job]";
+
+  const OFF = "storykeep:keys-off";
+  let off = false;
+  try {
+    off = localStorage.getItem(OFF) === "1";
+  } catch {} // a browser that keeps nothing: they are on
 
   const GOES_ON = new Set(["j", "k"]);
 
@@ -77,8 +84,19 @@
     if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
     if (document.querySelector(".pop:popover-open")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (off && key !== " ") return; // Space on a link is a button's, not a letter's
     if (event.repeat && !GOES_ON.has(key)) return; // held down, d would download once more each moment
     if (DO[key]?.()) event.preventDefault();
+  });
+
+  const choice = help?.querySelector("[data-keys-on]");
+  if (choice) choice.checked = !off;
+  choice?.addEventListener("change", () => {
+    off = !choice.checked;
+    try {
+      if (off) localStorage.setItem(OFF, "1");
+      else localStorage.removeItem(OFF);
+    } catch {} // until the page is left
   });
 
   for (const button of document.querySelectorAll("[data-keys]")) button.hidden = !help;
