@@ -1,4 +1,7 @@
-"""What axe finds, of any weight: nothing, on any page, in any language, light or dark."""
+"""What axe finds, of any weight: nothing, on any page, in any language, light or dark.
+
+But for the API's documentation, which Swagger UI draws: its rows are buttons in buttons.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ ADMIN = (
     "/admin/jobs/job/",
     "/admin/jobs/item/",
 )
+DOORS = ("/login/", "/setup/used-up/", "/join/used-up/")
+"""Pages of people who are not signed in."""
 LOOKS = [(device, scheme) for scheme in ("light", "dark") for device in DEVICES]
 _found: list[str] = []
 
@@ -63,4 +68,13 @@ def test_no_page_has_any_fault(
     found: list[str] = []
     for number, place in enumerate(places):
         found += looked_at(pages[LOOKS[(number + turn) % len(LOOKS)]], place)
+    outside = visit(
+        LOOKS[turn][0],
+        color_scheme=LOOKS[turn][1],
+        locale=locale,
+        bypass_csp=True,
+        storage_state=None,
+    )
+    for place in DOORS:
+        found += looked_at(outside, place)
     assert not found, "\n".join(found)
