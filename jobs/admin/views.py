@@ -26,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import RedirectView
 
 from jobs.admin import chart
-from jobs.errors import message_and_hint
+from jobs.errors import SKIPPED_CODES, message_and_hint
 from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard
 from jobs.ops.headline import headline
@@ -50,13 +50,17 @@ def _staff_view(permission: str, view: View) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """A reason for failures: its code, words for it, and lines of the last 24 hours and 7 days."""
+    """A reason for failures: its code, words for it, and lines of the last 24 hours and 7 days.
+
+    states: of those lines, as the list of lines is asked for them.
+    """
 
     code: str
     message: str
     hint: str
     day: int
     week: int
+    states: str
 
 
 def _failure_rows(now: Dashboard) -> list[FailureRow]:
@@ -64,7 +68,13 @@ def _failure_rows(now: Dashboard) -> list[FailureRow]:
     day, week = dict(now.outcomes.codes), dict(now.week)
     codes = sorted({*day, *week}, key=lambda code: (-day.get(code, 0), -week.get(code, 0), code))
     return [
-        FailureRow(code, *message_and_hint(code), day.get(code, 0), week.get(code, 0))
+        FailureRow(
+            code,
+            *message_and_hint(code),
+            day.get(code, 0),
+            week.get(code, 0),
+            "partial" if code in SKIPPED_CODES else "failed,partial",
+        )
         for code in codes
     ]
 

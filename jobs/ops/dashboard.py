@@ -27,7 +27,7 @@ from jobs.ephemeral import heartbeats, progress
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.heartbeats import Sweep
 from jobs.ephemeral.progress import ItemProgress, Phase
-from jobs.errors import REFUSAL_CODES
+from jobs.errors import REFUSAL_CODES, SKIPPED_CODES
 from jobs.files import capacity
 from jobs.files.capacity import Capacity
 from jobs.models import Item, Package
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
 
 S = ItemState
+SKIPPED: Final = Q(state=S.FAILED, error_code__in=SKIPPED_CODES)
+"""Lines that were no link to a story: nobody's failure, so no count here holds them."""
 WINDOW_HOURS: Final = 24
 """The hours in which outcomes are counted, the current one included."""
 WEEK: Final = timedelta(days=7)
@@ -281,12 +283,12 @@ def _workers() -> tuple[WorkerStatus, ...]:
 
 
 def recent_outcomes(now: datetime) -> RecentOutcomes:
-    """The last WINDOW_HOURS, the current hour included; cancelled lines do not count."""
+    """The last WINDOW_HOURS, the current hour included; neither cancelled nor skipped lines count."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     first = this_hour - timedelta(hours=WINDOW_HOURS - 1)
     rows = (
         Item.objects.filter(settled_at__gte=first, settled_at__lte=now)
-        .exclude(state=S.CANCELLED)
+        .exclude(SKIPPED | Q(state=S.CANCELLED))
         .order_by()
         .annotate(hour=TruncHour("settled_at"))
         .values_list("hour", "state", "error_code")
@@ -322,7 +324,8 @@ def today(now: datetime) -> Today:
     """Lines settled since midnight on the reader's clock."""
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     counts = Item.objects.filter(settled_at__gte=midnight, settled_at__lte=now).aggregate(
-        saved=Count("pk", filter=Q(state__in=SAVED)), failed=Count("pk", filter=Q(state__in=SHORT))
+        saved=Count("pk", filter=Q(state__in=SAVED)),
+        failed=Count("pk", filter=Q(state__in=SHORT) & ~SKIPPED),
     )
     return Today(**counts)
 
@@ -331,6 +334,7 @@ def failures_by_code(since: datetime, until: datetime) -> tuple[tuple[str, int],
     """(error code, lines that failed in whole or in part) of the lines settled then, most first."""
     rows = (
         Item.objects.filter(settled_at__gte=since, settled_at__lte=until, state__in=SHORT)
+        .exclude(SKIPPED)
         .order_by()
         .values_list("error_code")
         .annotate(count=Count("pk"))

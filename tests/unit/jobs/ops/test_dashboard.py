@@ -86,7 +86,7 @@ def test_today_and_the_week() -> None:
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     for at, state, code in (
         (midnight, "done", ""), (midnight, "partial", "gone"), (now, "failed", "gone"),
-        (now, "empty", ""), (now, "cancelled", "cancelled"),
+        (now, "empty", ""), (now, "cancelled", "cancelled"), (now, "failed", "unsupported_link"),
         (midnight - timedelta(seconds=1), "failed", "refused"),
         (now - timedelta(days=8), "failed", "refused"),
     ):  # fmt: skip
@@ -95,6 +95,16 @@ def test_today_and_the_week() -> None:
     begin = dashboard.week_begin(dashboard.recent_outcomes(now))
     assert dashboard.WEEK - timedelta(hours=1) <= now - begin <= dashboard.WEEK
     assert dashboard.failures_by_code(begin, now) == (("gone", 2), ("refused", 1))
+
+
+def test_what_was_no_link_to_a_story_is_no_failure() -> None:
+    now = timezone.now()
+    for code in ("unsupported_link", "not_understood", "advert"):
+        make_item(state="failed", error_code=code, settled_at=now)
+    outcomes = dashboard.recent_outcomes(now)
+    assert (outcomes.settled, outcomes.failed, outcomes.codes) == (0, 0, ())
+    assert dashboard.today(now).failed == 0
+    assert dashboard.failures_by_code(now - timedelta(hours=1), now) == ()
 
 
 def test_without_redis_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
