@@ -6,7 +6,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from accounts import signin
 from jobs.admin.safe_lookups import SafeLookupsAdmin
@@ -36,6 +38,17 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, SafeLookupsAdmin
     inlines = (QuotaInline,)
     change_form_template = "admin/auth/user/person.html"
     list_per_page = 50
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, under its own name and not under Django's order to choose from it."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None) -> Any:
+        """The actions, under a word and not under dashes."""
+        return super().get_action_choices(request, default_choices or [("", _("Choose"))])
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Whether a filter in the URL is one of those shown.

@@ -51,3 +51,13 @@ def test_keys_and_sessions_are_nobodys_to_look_at(browser: Client) -> None:
     for path in ("mfa/authenticator/", "usersessions/usersession/", "account/emailaddress/"):
         assert browser.get(f"/admin/{path}").status_code == 404
     assert b"Authenticators" not in browser.get("/admin/").content
+
+
+def test_pages_about_people_stand_under_the_people_page(browser: Client, alice: User) -> None:
+    listed = browser.get(LIST).content.decode()
+    assert "<h1>Users</h1>" in listed
+    assert '<a href="/admin/people/">People</a>' in listed
+    own = browser.get(f"{LIST}{alice.pk}/change/").content.decode()
+    assert f"<h1><bdi>{alice.username}</bdi></h1>" in own
+    assert f'<a href="{LIST}">Users</a>' in own
+    assert "Authentication and Authorization" not in listed + own
