@@ -51,6 +51,11 @@ class DownloadLink:
         """Where the file is."""
         return file_address(self.file)
 
+    @property
+    def kind(self) -> str:
+        """What comes, in a word, where its words have no room: `MP4`, `Image`."""
+        return _("Image") if self.file.content_type == "image/jpeg" else _suffix(self.file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerItem:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.conf import settings
@@ -18,6 +19,8 @@ from django.utils.translation import pgettext
 from jobs import errors, wording
 from jobs.text import isolated
 from jobs.wording import absolute, age, iso, size, span, zone_word
+
+_BACKTICKS: Final = re.compile(r"`([^`]+)`")
 
 register = template.Library()
 for _filter in (size, span, age, iso, absolute, isolated):
@@ -101,8 +104,18 @@ def verdict(code: str) -> dict[str, str]:
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """The text as HTML where a link may break after a slash, and not first within a word."""
-    return SafeString(conditional_escape(text).replace("/", "/<wbr>"))
+    """The text as HTML where a link may break after a slash and an account's name before a dot or
+    a low line, and neither first within a word."""
+    html = conditional_escape(text).replace("/", "/<wbr>")
+    if text.startswith("@"):
+        html = html.replace(".", "<wbr>.").replace("_", "<wbr>_")
+    return SafeString(html)
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """The text as HTML, with what stands between backticks as code."""
+    return SafeString(_BACKTICKS.sub(r"<code>\1</code>", conditional_escape(text)))
 
 
 @register.filter

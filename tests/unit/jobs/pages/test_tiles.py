@@ -35,6 +35,7 @@ def test_what_there_is_to_take() -> None:
         ["Download MP4", "Sound, M4A"],
         ["Download ZIP"],
     ]
+    assert [tile.main and tile.main.kind for tile in tiles] == ["WebP", "MP4", "ZIP"]
     assert [shown.download.label for shown in tiles[2].viewer_items] == ["Image 1", "Image 2"]
     assert [tile.badge for tile in tiles] == ["", "1:15", "2"]
     assert [len(tile.viewer_items) for tile in tiles] == [1, 1, 2]

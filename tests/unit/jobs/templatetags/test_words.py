@@ -35,6 +35,14 @@ def test_a_link_may_break_after_a_slash_and_stays_text() -> None:
     assert words.breakable("vm.tiktok.com/ZMx/") == "vm.tiktok.com/<wbr>ZMx/<wbr>"
     assert words.breakable("a/<b>&") == "a/<wbr>&lt;b&gt;&amp;"
     assert words.breakable("@nora") == "@nora"
+    assert words.breakable("@harbour.watch_2") == "@harbour<wbr>.watch<wbr>_2"
+
+
+def test_what_stands_between_backticks_is_code_and_stays_text() -> None:
+    assert words.coded("Run `up`, <b> or `a & b`.") == (
+        "Run <code>up</code>, &lt;b&gt; or <code>a &amp; b</code>."
+    )
+    assert words.coded("a ` b") == "a ` b"
 
 
 def test_every_label_of_a_saved_file_has_words() -> None:
