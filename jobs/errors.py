@@ -174,9 +174,7 @@ def retry_may_help(state: str, code: str) -> bool:
 
 
 REFUSAL_CODES: Final = tuple(sorted(filter(is_refusal, BY_CODE)))
-SKIPPED_CODES: Final = tuple(
-    sorted(code for code in BY_CODE if is_skipped(ItemState.FAILED, code))
-)
+SKIPPED_CODES: Final = tuple(sorted(code for code in BY_CODE if is_skipped(ItemState.FAILED, code)))
 """Codes with which a failed line counts as skipped, for queries."""
 FINAL_CODES: Final = tuple(
     sorted(code for code in BY_CODE if not retry_may_help(ItemState.FAILED, code))

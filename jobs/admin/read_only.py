@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import BooleanField, DateTimeField, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -65,6 +66,16 @@ def containing(fields: Sequence[str], words: str) -> Q:
     return found
 
 
+class RowList(ChangeList):
+    """A list that tells how many were found, and offers all, only where it was narrowed."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of this page; all there are is counted as found while nothing narrows them."""
+        super().get_results(request)
+        if not (self.query or self.get_filters_params()):
+            self.full_result_count = self.result_count
+
+
 class ReadOnlyAdmin(ConfirmedActionsAdmin):
     """A ModelAdmin to look at rows; files are deleted by an action, so that none stays on the disk.
 
@@ -85,6 +96,10 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         """Rows of jobs that were not erased."""
         rows: Any = super().get_queryset(request)
         return rows.kept()  # type: ignore[no-any-return]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that counts what was found."""
+        return RowList
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows come from pasted lines only."""

@@ -283,7 +283,7 @@ def _workers() -> tuple[WorkerStatus, ...]:
 
 
 def recent_outcomes(now: datetime) -> RecentOutcomes:
-    """The last WINDOW_HOURS, the current hour included; neither cancelled nor skipped lines count."""
+    """The last WINDOW_HOURS, the current hour included, without cancelled and skipped lines."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     first = this_hour - timedelta(hours=WINDOW_HOURS - 1)
     rows = (

@@ -55,3 +55,14 @@ def test_the_tables_beside_each_other_are_those_one_may_see() -> None:
     assert re.findall(r'href="([^"]+)"', tables[0]) == ["/admin/jobs/job/", "/admin/jobs/package/"]
     assert 'href="/admin/jobs/job/" aria-current="page"' in tables[0]
     assert "<h1>Jobs</h1>" in page
+
+
+def test_a_list_says_how_many_were_found_where_something_narrows_it(browser: Client) -> None:
+    owner = make_item(state="done").owner.get_username()
+    whole, sought, narrowed = (
+        browser.get(f"/admin/jobs/item/{query}").content.decode()
+        for query in ("", f"?q={owner}", "?state__exact=done")
+    )
+    assert "Show all" not in whole
+    assert "1 result" in sought
+    assert "Show all" in narrowed
