@@ -6,20 +6,21 @@ from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Prefer(models.TextChoices):
     """The rendition of a video to save."""
 
     COMPATIBLE = "compatible", _("plays everywhere (H.264)")
-    HIGHEST = "highest", _("highest quality, even HEVC")
+    HIGHEST = "highest", _("best quality (HEVC; may not play everywhere)")
 
 
 class Audio(models.TextChoices):
     """Whether the audio track is also saved on its own, and in which form."""
 
-    NONE = "none", _("no separate sound")
-    M4A = "m4a", _("M4A, as it is")
+    NONE = "none", pgettext_lazy("audio track", "none")
+    M4A = "m4a", _("M4A (original)")
     MP3 = "mp3", _("MP3")
 
 

@@ -103,7 +103,7 @@ def of_host(request: HttpRequest) -> WrongAddress:
 def _mismatch(opened: str, own: str, hint: str) -> WrongAddress:
     """The page's origin is not our own."""
     public = settings.STORYKEEP.public_url
-    message = _("This page was opened at %(opened)s, but Storykeep takes its address for %(own)s.")
+    message = _("This page was opened at %(opened)s, but Storykeep’s address is set to %(own)s.")
     return WrongAddress(
         title=_("The address does not match"),
         message=message % {"opened": opened, "own": public or own},

@@ -177,7 +177,7 @@ def run_diagnosis(name: str) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(process.stdout)
     except ValueError as error:
-        raise DiagnosisFailed(_("The diagnosis did not come about; the log says why.")) from error
+        raise DiagnosisFailed(_("The diagnosis did not run; the log says why.")) from error
     return report
 
 

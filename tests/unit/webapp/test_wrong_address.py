@@ -51,7 +51,7 @@ def test_behind_https_without_a_public_address_the_setting_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     page = words(sign_in(f"https://{HOST}"))
-    assert f"opened at https://{HOST}, but Storykeep takes its address for http://{HOST}." in page
+    assert f"opened at https://{HOST}, but Storykeep’s address is set to http://{HOST}." in page
     assert f"STORYKEEP_PUBLIC_URL=https://{HOST}" in page
     assert "expired" not in page
     assert "cookies" not in page
@@ -109,7 +109,7 @@ def test_opened_past_the_public_address_there_is_no_cookie(public: str, host: st
     headers = {"Host": host, "Origin": f"http://{host}"}
     page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
     assert "expired" not in page
-    assert f"opened at http://{host}, but Storykeep takes its address for {public}." in page
+    assert f"opened at http://{host}, but Storykeep’s address is set to {public}." in page
     assert f'href="{public}"' in page
 
 
@@ -124,7 +124,7 @@ def test_opened_past_a_public_address_below_a_sub_path(
     browser = Client(enforce_csrf_checks=True)
     headers = {"Host": "10.0.0.7", "Origin": "http://10.0.0.7"}
     page = words(browser.post("/login/", {"login": "alice"}, headers=headers))
-    assert f"opened at http://10.0.0.7, but Storykeep takes its address for {url}." in page
+    assert f"opened at http://10.0.0.7, but Storykeep’s address is set to {url}." in page
     assert "STORYKEEP_PUBLIC_URL=http://10.0.0.7/keep<" in page
     (line,) = [record for record in caplog.records if record.name == wrong_address.logger.name]
     assert "http://10.0.0.7" in line.getMessage()

@@ -357,7 +357,7 @@ def test_the_diagnosis_page(browser: Client, process: Process) -> None:
     ("answer", "said"),
     [
         (("", 2), "That names no account."),
-        (("Traceback", 1), "did not come about"),
+        (("Traceback", 1), "did not run"),
         (subprocess.TimeoutExpired("x", 1), "took too long"),
     ],
 )
