@@ -92,7 +92,7 @@
       labels(media.labels);
       // Each on its own: "360 × 640" must not turn round in a page from right to left.
       find("file").replaceChildren(
-        ...media.facts.flatMap((fact, place) => [place ? " ·\u00a0" : "", isolated(fact)]),
+        ...media.facts.flatMap((fact, place) => [place ? "\u00a0· " : "", isolated(fact)]),
       );
       text("checked", media.checked_words);
       text("name", media.name);
