@@ -32,6 +32,10 @@ storykeep.sqlite3-shm out of its data folder. Unpack this file there:
 
     tar -xf THIS-FILE.tar -C data
 
+If the saved files did not come along, mark their new folder, or nothing can be saved:
+
+    mkdir -p data/artifacts && touch data/artifacts/.storykeep
+
 Start Storykeep of this version or a newer one. Keep this file as safe as a password:
 with the key in it, anybody can sign in as anyone.
 """

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from django.conf import settings
 
+from jobs.files.disk import SENTINEL
 from tests.factories import make_job, make_user
 from webapp import backup
 from webapp.env import PROJECT_DIR
@@ -50,7 +51,9 @@ def test_it_is_one_file_that_restores(
         assert archive.getnames() == ["RESTORE.txt", "secret-key", "storykeep.sqlite3"]
         assert {entry.mode for entry in archive.getmembers()} == {0o600}
         archive.extractall(place, filter="data")
-    assert "2026-11-28 12:05 UTC" in (place / "RESTORE.txt").read_text()
+    steps = (place / "RESTORE.txt").read_text()
+    assert "2026-11-28 12:05 UTC" in steps
+    assert f"touch data/artifacts/{SENTINEL}" in steps, "else a new machine would save nothing"
     script = (
         "from django.conf import settings; from django.contrib.auth.models import User;"
         "from jobs.models import Item; print(settings.SECRET_KEY, *User.objects.all(),"
