@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import is_skipped, retry_may_help, state_label
+from jobs.files.bundles import PACKED_ROLES
 from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queries import lists
@@ -43,8 +44,8 @@ class JobCard:
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
     title: the note on one line, "" for none, so that the names are the title.
     look_counts: looks of lines and how many have each, most first; empty when all lines agree.
-    files: media files that can be downloaded, of size_bytes together; thumbnails: ids of posters
-    among them.
+    files: media files that can be downloaded; size_bytes: of these and of what was made from them,
+    as on the job's page. thumbnails: ids of posters among them.
     look: the state; `skipped` where all lines are, `cleaned` once its files are deleted.
     state_label: words for that.
     left_out: stories that the lists of settled lines leave out, at least.
@@ -185,15 +186,18 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
     lines = lines.annotate(picture_digest=F("author_picture__digest"))
     for item in lines.order_by("job_id", "position"):
         items[item.job_id].append(item)
-    files: dict[uuid.UUID, list[int]] = defaultdict(list)
+    files: Counter[uuid.UUID] = Counter()
+    sizes: Counter[uuid.UUID] = Counter()
     posters: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    present = Artifact.objects.present(now).filter(job__in=jobs, role__in=(Role.MEDIA, Role.POSTER))
+    present = Artifact.objects.present(now).filter(job__in=jobs)
+    present = present.filter(role__in=(*PACKED_ROLES, Role.POSTER))
     rows = present.order_by("story__posted_at").values_list("job_id", "role", "id", "size_bytes")
     for job_id, role, artifact_id, size_bytes in rows:
-        if role == Role.MEDIA:
-            files[job_id].append(size_bytes)
-        else:
+        if role == Role.POSTER:
             posters[job_id].append(artifact_id)
+        else:
+            files[job_id] += role == Role.MEDIA
+            sizes[job_id] += size_bytes
     leaving = dict(
         Story.objects.filter(item__job__in=jobs, leaves_at__gt=now)
         .order_by()
@@ -206,7 +210,7 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
         _card(
             job,
             items[job.id],
-            files[job.id],
+            (files[job.id], sizes[job.id]),
             posters[job.id],
             leaves_at=leaving.get(job.id),
             reports=reports,
@@ -226,14 +230,15 @@ def _percent(items: Sequence[Item], reports: Mapping[str, ItemProgress]) -> int:
 def _card(
     job: Job,
     items: Sequence[Any],
-    files: Sequence[int],
+    present: tuple[int, int],
     posters: Sequence[uuid.UUID],
     *,
     leaves_at: datetime | None,
     reports: Mapping[str, ItemProgress],
 ) -> JobCard:
-    """The card of a job. items: the job's, annotated by `job_cards`. files: the sizes in bytes of
-    its present media files."""
+    """The card of a job. items: the job's, annotated by `job_cards`. present: the number of its
+    media files that are here, and the bytes of these and of what was made from them."""
+    files, size_bytes = present
     names = list(dict.fromkeys(_name(item) for item in items))
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
@@ -256,8 +261,8 @@ def _card(
         state_label=label,
         look_counts=look_counts((item.state, item.error_code) for item in items),
         created_at=job.created_at,
-        files=len(files),
-        size_bytes=sum(files),
+        files=files,
+        size_bytes=size_bytes,
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
         left_out=sum(total(stored(item.left_out)) for item in items if item.state not in OPEN),
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),

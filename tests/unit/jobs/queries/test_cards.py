@@ -14,8 +14,20 @@ from jobs.models import AuthorPicture, Role
 from jobs.queries import cards
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.pages.pages import page_of
 
 pytestmark = pytest.mark.django_db
+
+
+def test_a_card_has_the_size_the_page_has() -> None:
+    item = make_item(state=ItemState.DONE, author_name="x")
+    story = make_story(item)
+    make_artifact(story, content_type="image/webp", size_bytes=1000)
+    make_artifact(story, role=Role.CONVERTED, content_type="image/jpeg", size_bytes=9000)
+    make_artifact(story, role=Role.POSTER, size_bytes=500)
+    (card,) = cards.job_cards([item.job])
+    assert (card.files, card.size_bytes) == (1, 10_000)
+    assert page_of(item.job).summary == "1 file saved and checked, 10\N{NO-BREAK SPACE}kB"
 
 
 def test_cards() -> None:
