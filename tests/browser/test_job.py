@@ -54,6 +54,22 @@ def test_one_story_is_large_with_one_button(visit: Open, device: str, tmp_path: 
     assert files[0].suffix in {".mp4", ".jpg"}
 
 
+def test_a_tab_come_back_to_knows_that_another_deleted_the_files(visit: Open) -> None:
+    page = visit()
+    paste(page, "@foggy.morning")
+    settle(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("#job-clean").click()
+    other.locator("dialog[open]").get_by_role("button", name="Delete now").click()
+    expect(other.locator("#job")).to_contain_text("Deleted")
+    other.close()
+    expect(page.locator("#job")).to_contain_text("1 file saved and checked")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#job")).to_contain_text("Deleted")
+    expect(page.locator("#job")).not_to_contain_text("saved and checked")
+
+
 def test_many_lines_are_low_rows_that_unfold(visit: Open, crowd: dict[str, str]) -> None:
     page = visit()
     sheet(page, crowd)

@@ -295,6 +295,7 @@
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer);
+    else if (settled()) ask(); // once: its files may be gone by another tab's act
     else wake();
   });
   window.addEventListener("online", wake);
