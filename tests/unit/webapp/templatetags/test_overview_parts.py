@@ -85,6 +85,21 @@ def test_what_the_headline_says_is_not_said_twice(
     assert "Start a worker." in page
 
 
+def test_a_problem_among_others_has_its_title(
+    redis: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis["heard"] = {}
+    findings = tuple(
+        Finding(part=part, verdict=Verdict.FAIL, message="none", hint="Start it.")
+        for part in ("redis", "worker")
+    )
+    ill = Facts(now=timezone.now(), findings=findings, public_url="https://keep.example")
+    monkeypatch.setattr(problems, "memory", problems.Memory(lambda: ill))
+    page = overview(browser_of("root", is_superuser=True))
+    assert "<b>Redis does not work.</b> Start it." in page
+    assert "<b>No worker is online: nothing is being saved.</b> Start it." in page
+
+
 @pytest.mark.usefixtures("facts")
 def test_who_uses_the_disk_and_their_limit() -> None:
     for number in range(7):
