@@ -31,8 +31,10 @@
         box.style.blockSize = "auto";
         box.style.blockSize = `${box.scrollHeight}px`;
       }
-      // Without a scroll bar's width, in which the box sets no text.
-      mirror.style.inlineSize = `${box.clientWidth}px`;
+      // Without a scroll bar's width, in which the box sets no text; and to the fraction of a pixel,
+      // for clientWidth is rounded, and half a pixel more may hold a word that the box has broken.
+      const bar = box.offsetWidth - box.clientWidth;
+      mirror.style.inlineSize = `${box.getBoundingClientRect().width - bar}px`;
       mirror.dir = getComputedStyle(box).direction;
       follow();
     };
