@@ -136,7 +136,8 @@ def test_a_button_on_a_job_page_leads_to_the_sign_in_elsewhere(
     settle(page)
     job = page.url
     front.closed = "elsewhere"
-    page.get_by_role("button", name="Keep until").click()
+    page.get_by_role("button", name="Keep longer").click()
+    page.get_by_role("button", name="Keep 8 h longer").click()
     door(page)
     page.get_by_role("link", name="Me").click()
     page.wait_for_url(job)
@@ -155,7 +156,7 @@ def test_a_download_while_signed_out_is_the_sign_in_page_and_no_file(
     page.wait_for_url(re.compile(r"/jobs/"))
     page.wait_for_selector("#job[data-settled]", timeout=60_000)
     job = page.url
-    link = page.locator("a.button.take").first
+    link = page.locator("a.button.take:visible").first
     with saved(page, tmp_path):
         link.click()
     assert page.url == job  # a file does not take the page away

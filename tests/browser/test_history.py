@@ -29,6 +29,11 @@ def rows(page: Page) -> list[str]:
     return found
 
 
+def rows_of(page: Page, others: list[str]) -> list[str]:
+    """As many of them: where there are more than a page holds, others move up to it."""
+    return rows(page)[: len(others)]
+
+
 def test_what_is_forgotten_goes_at_once_and_comes_back(three: Page) -> None:
     sent: list[Request] = []
     three.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
@@ -50,7 +55,7 @@ def test_it_is_gone_when_the_page_is_left_before(three: Page) -> None:
     three.locator("a[data-forget]").first.tap()
     three.goto("/help/")
     three.goto("/history/")
-    assert rows(three) == before[1:]
+    assert rows_of(three, before[1:]) == before[1:]
 
 
 def test_it_is_gone_after_a_while(three: Page) -> None:
@@ -60,7 +65,7 @@ def test_it_is_gone_after_a_while(three: Page) -> None:
     assert answer.value.status == 204
     expect(three.locator("[data-toast]")).to_be_hidden()
     three.reload()
-    assert rows(three) == before[1:]
+    assert rows_of(three, before[1:]) == before[1:]
 
 
 def test_what_could_not_be_forgotten_comes_back_and_says_so(three: Page, witness: object) -> None:
@@ -98,7 +103,7 @@ def test_without_a_script_several_are_asked_about(three: Page, visit: Open) -> N
     page.get_by_role("button", name="Forget").click()
     expect(page.get_by_role("status").first).to_contain_text("2 jobs forgotten.")
     three.reload()
-    assert rows(three) == before[2:]
+    assert rows_of(three, before[2:]) == before[2:]
 
 
 def test_a_question_comes_in_a_dialog_and_can_be_left(visit: Open) -> None:
