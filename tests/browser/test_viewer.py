@@ -202,7 +202,7 @@ def test_the_facts(visit: Open, two: str) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     viewer = opened(page, two)
     facts = viewer.get_by_role("group", name="About this story")
-    expect(facts).to_contain_text(re.compile(r"\d+\s×\s\d+ ·\s0:0\d ·\ssound ·\sH\.264 ·\s\d"))
+    expect(facts).to_contain_text(re.compile(r"\d+\s×\s\d+\s·\s0:0\d\s·\ssound\s·\sH\.264\s·\s\d"))
     expect(facts).to_contain_text(re.compile(r"On TikTok for .* more.*Deleted here in ", re.DOTALL))
     expect(facts).to_contain_text("Complete, opened and checked")
     expect(facts.get_by_role("link", name="On TikTok")).to_have_attribute(
