@@ -39,12 +39,6 @@ def counted(visit: Open, request: pytest.FixtureRequest) -> Counted:
     return Counted(page)
 
 
-def needs_people(page: Page) -> None:
-    """Skip where that page is not part of this build."""
-    if page.request.get("/admin/people/").status == 404:
-        pytest.skip("there is no page of people")
-
-
 def test_why_it_failed(counted: Counted, visit: Open) -> None:
     work = visit()
     paste(work, "@locked.diary")
@@ -72,7 +66,6 @@ def test_a_stuck_line_is_stopped(counted: Counted, visit: Open, stack: Stack) ->
 
 
 def test_who_uses_the_disk(counted: Counted) -> None:
-    needs_people(counted.page)
     counted.place("Admin")
     counted.place("People")
     person = counted.page.locator(".people li").filter(has_text="alice")
