@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from stories.hosts import is_media_host, plain_host_name
-from stories.wire.values import as_instant, as_object
+from stories.wire.values import as_instant
 
 MAX_MIRRORS = 10
 MAX_URL = 4096
@@ -62,9 +62,10 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
         if isinstance(value, list):
             for entry in value[:MAX_MIRRORS]:
                 yield from _texts(entry, depth + 1)
-        fields = as_object(value)
-        for name in (*_LISTS, *_SINGLE):
-            yield from _texts(fields.get(name), depth + 1)
+        elif isinstance(value, dict):
+            for name in (*_LISTS, *_SINGLE):
+                if name in value:
+                    yield from _texts(value[name], depth + 1)
 
 
 # Plain printable ASCII, no user part, no odd port, no fragment. The scheme may be missing.
