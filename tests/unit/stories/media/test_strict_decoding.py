@@ -227,9 +227,10 @@ def test_some_bytes_too_many_are_no_proof_of_damage() -> None:
 @pytest.mark.parametrize("transparent", [False, True])
 def test_a_hole_in_any_frame_of_an_avif_is_found(frames: int, transparent: bool) -> None:
     images = [smooth() for _ in range(frames)]
-    if transparent:
+    if transparent:  # noise makes many bytes: a quarter of the picture has plenty
+        images = [image.reduce(2) for image in images]
         for image in images:
-            image.putalpha(Image.effect_noise(SIZE, 90))
+            image.putalpha(Image.effect_noise(image.size, 90))
     more: dict[str, Any] = {"save_all": True, "append_images": images[1:]} if frames > 1 else {}
     whole = saved(images[0], "AVIF", quality=60, speed=10, **more)
     assert find_damage(whole, AVIF) is False
