@@ -34,7 +34,7 @@ engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox an
 	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
-	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration $(ARGS)
+	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration --ignore tests/unit/stories $(ARGS)
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, ten minutes; ARGS=--quick: three)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
