@@ -47,6 +47,17 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 
 
+def sideways(page: Page) -> float:
+    """How many pixels of the page are out of sight at its side; its parts may scroll in themselves.
+
+    A phone's browser zooms out to show all of a page that is too wide: `innerWidth` grows then.
+    """
+    pixels: float = page.evaluate(
+        "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.documentElement)"
+    )
+    return pixels
+
+
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs a browser; one process runs all of it."""

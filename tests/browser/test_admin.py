@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DEVICES, Open, Stack
+from tests.browser.conftest import DEVICES, Open, Stack, sideways
 from tests.browser.test_main_path import paste, settle
 from tests.browser.test_pages import faults
 
@@ -34,7 +34,7 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
 
     def look(place: str) -> None:
         assert not faults(page), place
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wide = sideways(page)
         assert wide <= 0, (place, wide)
 
     for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DEVICES, Open
+from tests.browser.conftest import DEVICES, Open, sideways
 from tests.browser.test_pages import faults
 
 PLACES = ("/admin/people/", "/admin/problems/", "/admin/system/")
@@ -20,7 +20,7 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
 
     def look(place: str) -> None:
         assert not faults(page), place
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wide = sideways(page)
         assert wide <= 0, (place, wide)
 
     for place in PLACES:
@@ -33,7 +33,7 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
     page.set_viewport_size({"width": 320, "height": 700})
     for place in PLACES:
         page.goto(place)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wide = sideways(page)
         assert wide <= 0, (place, wide)
 
 

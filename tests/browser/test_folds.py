@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DEVICES, Open
+from tests.browser.conftest import DEVICES, Open, sideways
 from tests.browser.test_main_path import paste, settle
 from tests.browser.test_pages import faults
 from tests.browser.test_phone import on_phone
@@ -70,7 +70,7 @@ def test_the_rest_of_a_line_comes_on_demand_and_disturbs_nothing(
     expect(page.locator(".pick:checked")).to_have_count(1)
     expect(page.locator(".pop:popover-open")).to_have_count(1)
     expect(page.locator("[data-fold]")).to_have_count(0)
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert sideways(page) <= 0
 
 
 def test_the_viewer_goes_on_into_what_is_not_shown_yet(visit: Open, busy: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, Witness
+from tests.browser.conftest import Open, Witness, sideways
 from tests.browser.test_main_path import paste, settle, until
 from tests.browser.test_pages import faults
 
@@ -93,7 +93,7 @@ def test_the_sheet_has_no_fault_and_fits(locale: str, visit: Open) -> None:
     page.locator("#share-all").tap()
     expect(page.locator("[data-go]")).to_be_enabled()
     assert not faults(page)
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert sideways(page) <= 0
     inside = "(b => b.scrollWidth <= b.clientWidth)"
     assert page.evaluate(f"{inside}(document.getElementById('share'))")
     for name in (".tile .button.share", "#share-all", "[data-go]"):
