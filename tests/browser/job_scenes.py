@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.models import Job, StoryKind
 from jobs.states import ItemState
 from tests import factories
-from tests.browser.scenes import add_story, make_job, make_line
+from tests.browser.scenes import add_story, make_job, make_line, torn_carousel
 
 
 def one_video(owner: User) -> Job:
@@ -32,16 +32,9 @@ def one_photo(owner: User) -> Job:
 
 def two(owner: User) -> Job:
     """Two stories side by side: a carousel of which a part is missing, and a video."""
-    job = make_job(owner, settled_at=timezone.now())
-    item = make_line(
-        job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
-    )
-    add_story(
-        item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
-        error_code="media_unavailable",
-    )  # fmt: skip
+    item = torn_carousel(owner)
     add_story(item, StoryKind.VIDEO, hours_ago=5, caption="the second of two")
-    return job
+    return item.job
 
 
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ida", "Jon", "Kim", "Lea")

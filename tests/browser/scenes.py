@@ -185,8 +185,8 @@ def refused(owner: User) -> Job:
     return job
 
 
-def partial(owner: User) -> Job:
-    """One account; the third photo did not arrive."""
+def torn_carousel(owner: User) -> Item:
+    """The line of one account; the third photo of its first story did not arrive."""
     job = make_job(owner, settled_at=timezone.now())
     item = make_line(
         job, "market.street", "Market Street", ItemState.PARTIAL, error_code="media_unavailable"
@@ -195,6 +195,12 @@ def partial(owner: User) -> Job:
         item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=4, state=ItemState.PARTIAL,
         error_code="media_unavailable",
     )  # fmt: skip
+    return item
+
+
+def partial(owner: User) -> Job:
+    """One account; of its first story a photo did not arrive, of its second nothing."""
+    item = torn_carousel(owner)
     add_story(
         item,
         StoryKind.VIDEO,
@@ -203,7 +209,7 @@ def partial(owner: User) -> Job:
         state=ItemState.FAILED,
         error_code="media_corrupt",
     )
-    return job
+    return item.job
 
 
 def left_out(owner: User) -> Job:
