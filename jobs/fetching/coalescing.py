@@ -4,14 +4,14 @@ The item that is first to write its key into `Item.fetch_key` is the leader and 
 followers. A follower waits with a claim of its own, reads the rows the leader writes and links its
 files, as if they had just arrived; everything else (rows, names, times, ZIPs, limits, cancelling)
 is its own. When the leader ends in any way but a whole result, a follower fetches what is missing
-itself, and may be followed in turn. Nothing about the other item is shown, kept or counted.
+itself, derives from the files it has what is missing beside them, and may be followed in turn.
+Nothing about the other item is shown, kept or counted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs.errors import BY_CODE, OurLimit
-from jobs.fetching import author_pictures
+from jobs.fetching import author_pictures, derived_files
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Item, ItemKind, Role, Story, StoryKind
@@ -33,8 +33,6 @@ from stories import structures
 from stories.errors import AccessError, StoriesError
 from stories.events import AvatarReady, Event, FileReady, Listed, MediaFailed, StoryFinished
 from stories.left_out import LeftOutReason, stored
-from stories.media import derive
-from stories.media.download import digest
 from stories.structures import Media, MediaKind
 
 logger = logging.getLogger(__name__)
@@ -241,7 +239,7 @@ class Leader:
         if form and ready.role == "media" and ready.verified.has_audio:
             # First: the recorder moves the file out of the workspace.
             try:
-                audio_track = _derive_audio(ready, workspace, form)
+                audio_track = derived_files.make_audio(ready, form, workspace)
             except StoriesError as error:
                 logger.info("audio track not made: %s %s", error.code, error.detail)
                 # The video is fetched and it is made once more, or said to be missing.
@@ -292,35 +290,4 @@ def _listed_story(story: Story, author: structures.Author) -> structures.Story:
         ),
         is_story=story.is_story,
         source_url=story.source_url,
-    )
-
-
-def _derive_audio(
-    ready: FileReady, workspace: Workspace, form: Literal["m4a", "mp3"]
-) -> FileReady | None:
-    """Derive the audio track of a video in our workspace; None when it has no sound.
-
-    Raises MediaCorrupt or TooLarge.
-    """
-    key, out = workspace.create()
-    try:
-        with out, workspace.open(ready.key) as source:
-            verified = derive.audio_track(source, out, form)
-            if verified is None:
-                workspace.discard(key)
-                return None
-            out.flush()
-            size_bytes, sha256 = out.seek(0, os.SEEK_END), digest(out)
-    except StoriesError:
-        workspace.discard(key)
-        raise
-    return FileReady(
-        story_id=ready.story_id,
-        position=ready.position,
-        role="audio_track",
-        key=key,
-        size_bytes=size_bytes,
-        sha256=sha256,
-        verified=verified,
-        labels=("audio_track",),
     )

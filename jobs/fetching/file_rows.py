@@ -74,8 +74,9 @@ class FileRows:
 
     saved_bytes: size of the media that need not be fetched. incomplete: media that are saved and
     fetched once more, because a file derived from them is missing, or their sound. without_sound:
-    those of them for the sound. refused: media that arrived and for which there was no room, each
-    with the limit it met.
+    those of them for the sound. underived: those of them whose missing files, by role, nobody has
+    tried to make yet. refused: media that arrived and for which there was no room, each with the
+    limit it met.
     """
 
     def __init__(self, claim: Claim, item: Item, workspace: Workspace) -> None:
@@ -84,6 +85,7 @@ class FileRows:
         self.incomplete: set[MediaKey] = set()
         self.refused: dict[MediaKey, OurLimit] = {}
         self.without_sound: dict[MediaKey, Artifact] = {}
+        self.underived: Sequence[tuple[Artifact, Set[Role]]] = ()
         self._making_way: list[MediaKey] = []
         self._own_limit: int | None = None
         self._names = NameAllotment(item.pk, item.job_id, named_before=claim.attempt > 1)
@@ -92,7 +94,7 @@ class FileRows:
         """Look up what earlier attempts, or other items, saved for this one."""
         media = saved_media.load(self._item)
         self.saved_bytes, self.incomplete = media.saved_bytes, media.incomplete
-        self.without_sound = media.without_sound
+        self.without_sound, self.underived = media.without_sound, media.underived
 
     # --- what arrives ---------------------------------------------------------------------------
 

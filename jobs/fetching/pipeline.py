@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from jobs.ephemeral import progress
-from jobs.fetching import bridge, coalescing
+from jobs.fetching import bridge, coalescing, derived_files
 from jobs.fetching.earlier_files import EarlierFiles
 from jobs.fetching.recorder import Recorder, record_answer
 from jobs.fetching.saved_media import MediaKey
@@ -79,6 +79,7 @@ def _run(claim: Claim, item: Item, max_bytes: int | None, on_list: Callable[[], 
         try:
             earlier = EarlierFiles(item, workspace, recorder.have)
             if earlier.keys or not _follow(claim, item, workspace, recorder, watch, on_list):
+                _make_missing(item, workspace, recorder, watch)
                 have = recorder.have | earlier.keys
                 with closing(_fetch(item, workspace, have, watch)) as events:
                     for event in events:
@@ -129,6 +130,21 @@ def _follow(
             return True
         recorder.reload()
     return False
+
+
+def _make_missing(item: Item, workspace: Workspace, recorder: Recorder, watch: ClaimWatch) -> None:
+    """Make what is missing beside saved files from their bytes, instead of fetching them again.
+
+    Needed where a leader, or an earlier attempt, ended between a file and what is made of it.
+    """
+    if not recorder.underived:
+        return
+    for event in derived_files.make_missing(recorder.underived, item.job.audio, workspace):
+        recorder.record(event)
+        watch.confirm(recorder.wrote_at)
+        watch.check()
+    recorder.save()
+    recorder.reload()
 
 
 def _fetch(

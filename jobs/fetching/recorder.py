@@ -105,8 +105,13 @@ class Recorder:
         """Media that is saved, or was deleted on purpose."""
         return frozenset(self._files.saved_bytes)
 
+    @property
+    def underived(self) -> Sequence[tuple[Artifact, Set[Role]]]:
+        """Saved media, and the roles of the files that are still to be made of each."""
+        return self._files.underived
+
     def reload(self) -> None:
-        """Take into account what another item's files brought."""
+        """Take into account what another item's files brought, or what was made of saved ones."""
         self._files.load()
 
     def record(self, event: Event | None) -> None:
@@ -173,9 +178,11 @@ class Recorder:
             self._close_stories([event for event in ended if event.story_id not in lost])
 
         moved = [packed.artifact for packed in zips.values()]
-        written = self._files.save(ready, self._stories, close, moved=moved)
+        # Before there is a list, files are made of what an earlier attempt saved.
+        stories = {row.tiktok_id: row for row in self._other_rows} | self._stories
+        written = self._files.save(ready, stories, close, moved=moved)
         self.wrote_at = time.monotonic()
-        self._drop_stale_zips([zips[row.pk] for row in written if row.pk in zips])
+        _drop_stale_zips([zips[row.pk] for row in written if row.pk in zips])
         for event in ready:
             file = (event.story_id, event.position)
             if event.role == "media" and file in self._files.refused:
@@ -308,14 +315,6 @@ class Recorder:
             return None
         return _Packed(artifact, [file for file in files if file.role != Role.ZIP])
 
-    def _drop_stale_zips(self, zips: Sequence[_Packed]) -> None:
-        """Delete ZIPs of which a file was deleted before their rows were there to go with it."""
-        files = [file for packed in zips for file in packed.files]
-        if not files or not any_removed(files):
-            return
-        ids = [packed.artifact.pk for packed in zips if any_removed(packed.files)]
-        deletion.delete(Artifact.objects.filter(pk__in=ids))
-
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
@@ -323,3 +322,12 @@ class _Packed:
 
     artifact: Artifact
     files: Sequence[Artifact]
+
+
+def _drop_stale_zips(zips: Sequence[_Packed]) -> None:
+    """Delete ZIPs of which a file was deleted before their rows were there to go with it."""
+    files = [file for packed in zips for file in packed.files]
+    if not files or not any_removed(files):
+        return
+    ids = [packed.artifact.pk for packed in zips if any_removed(packed.files)]
+    deletion.delete(Artifact.objects.filter(pk__in=ids))

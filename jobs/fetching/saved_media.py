@@ -5,7 +5,7 @@ What need not be fetched, and what is fetched once more though it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.files import deletion
 from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, Role
-from jobs.states import SAVED, ItemState
+from jobs.states import OPEN, SAVED, ItemState
 from stories.events import SOUND_MISSING
 from stories.harvest import CONVERTED_TYPES
 
@@ -28,11 +28,14 @@ class SavedMedia:
     saved_bytes: size of those that need not be fetched, because they are saved or were deleted on
     purpose. incomplete: those that are saved and fetched once more, because a file derived from
     them is missing, or their sound. without_sound: the rows of those of them for the sound.
+    underived: the rows of those whose missing files, by role, nobody has tried to make yet, for a
+    harvest ended in between; once these are made, nothing need be fetched.
     """
 
     saved_bytes: dict[MediaKey, int]
     incomplete: set[MediaKey]
     without_sound: dict[MediaKey, Artifact]
+    underived: Sequence[tuple[Artifact, Set[Role]]]
 
 
 def derived_roles(artifact: Artifact, audio: str) -> Iterator[Role]:
@@ -71,6 +74,7 @@ def load(item: Item) -> SavedMedia:
     saved: dict[MediaKey, int] = {}
     incomplete: set[MediaKey] = set()
     without_sound: dict[MediaKey, Artifact] = {}
+    underived: list[tuple[Artifact, Set[Role]]] = []
     for artifact in artifacts:
         story = artifact.story
         if story is None or artifact.role not in FETCHED_ROLES:
@@ -81,6 +85,8 @@ def load(item: Item) -> SavedMedia:
             for role in derived_roles(artifact, item.job.audio)
             if (story.pk, role, artifact.position) not in present
         }
+        if missing and story.state in OPEN and SOUND_MISSING not in artifact.labels:
+            underived.append((artifact, missing))
         if lacks_sound(artifact, missing):
             incomplete.add(key)
             without_sound[key] = artifact
@@ -93,6 +99,7 @@ def load(item: Item) -> SavedMedia:
         saved_bytes=saved | _deleted_on_purpose(item),
         incomplete=incomplete,
         without_sound=without_sound,
+        underived=underived,
     )
 
 
