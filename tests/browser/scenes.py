@@ -201,14 +201,8 @@ def torn_carousel(owner: User) -> Item:
 def partial(owner: User) -> Job:
     """One account; of its first story a photo did not arrive, of its second nothing."""
     item = torn_carousel(owner)
-    add_story(
-        item,
-        StoryKind.VIDEO,
-        hours_ago=5,
-        have=0,
-        state=ItemState.FAILED,
-        error_code="media_corrupt",
-    )
+    failed: dict[str, Any] = {"state": ItemState.FAILED, "error_code": "media_corrupt"}
+    add_story(item, StoryKind.VIDEO, hours_ago=5, have=0, **failed)
     return item.job
 
 
