@@ -141,6 +141,15 @@ def cause_of(
     return next((entry for entry in left_out if entry.code == code), None)
 
 
-def total(left_out: Mapping[LeftOutReason, int]) -> int:
-    """The number of stories left out, whatever the reason; at least that many."""
-    return sum(left_out.values())
+def total(lines: Iterable[tuple[str, Mapping[LeftOutReason, int]]]) -> int:
+    """The number of stories that the lists of some lines leave out; at least that many.
+
+    lines: the name of each one's account, or the line itself where there is none, and what its list
+    leaves out. Two lines can ask for one account: what both leave out counts once, the larger
+    number of it, as in the manifest (`jobs.zips.omissions`).
+    """
+    most: dict[tuple[str, LeftOutReason], int] = {}
+    for name, left_out in lines:
+        for reason, count in left_out.items():
+            most[name, reason] = max(count, most.get((name, reason), 0))
+    return sum(most.values())

@@ -35,11 +35,12 @@ from jobs.admin.list_filters import (
 )
 from jobs.admin.read_only import ReadOnlyAdmin
 from jobs.errors import message_and_hint, state_label
-from jobs.left_out import short, total
+from jobs.left_out import short
 from jobs.models import Artifact, Item, Job, Package, Story
 from jobs.ops import reasons, timeline
 from jobs.ops.reasons import Reason
 from jobs.ops.timeline import TimelineEntry
+from jobs.queries.cards import left_out_of
 from jobs.states import job_state
 from jobs.wording import age, size
 from stories.left_out import stored
@@ -145,9 +146,8 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("left out"))
     def stories_left_out(self, job: Job) -> str:
-        """The number of stories that the lists of its lines leave out, at least."""
-        counts = [total(stored(item.left_out)) for item in job.items.all()]
-        return str(sum(counts) or "–")
+        """The number of stories that the lists of its settled lines leave out, at least."""
+        return str(left_out_of(job.items.all()) or "–")
 
     @admin.display(description=_("age"), ordering="created_at")
     def age(self, job: Job) -> str:

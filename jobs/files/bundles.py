@@ -4,6 +4,7 @@ and whether there has to be one."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -28,6 +29,28 @@ def alone(files: Sequence[_File]) -> _File | None:
         return files[0] if len(files) == 1 else None
     media = [file for file in files if file.role == Role.MEDIA]
     return media[0] if len(media) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much Save hands over: what every page says of a job, a line or a story.
+
+    files: pictures and videos; the sounds, where nothing else is left. size_bytes: of these and of
+    what comes along in their ZIP, or of the one that is taken alone; the ZIP's own few bytes are
+    not counted.
+    """
+
+    files: int
+    size_bytes: int
+
+
+def amount_of(files: Sequence[_File]) -> Amount:
+    """How much this is. files: what the ZIP would hold, each once (`copy_key`)."""
+    single = alone(files)
+    if single:
+        return Amount(1, single.size_bytes)
+    media = sum(file.role == Role.MEDIA for file in files)
+    return Amount(media or len(files), sum(file.size_bytes for file in files))
 
 
 def copy_key(tiktok_id: str, role: str, position: int, sha256: str) -> tuple[str, str, int, str]:

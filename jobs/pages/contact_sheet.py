@@ -10,9 +10,9 @@ from typing import Final
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from jobs.files.bundles import alone
+from jobs.files.bundles import Amount, alone, amount_of
 from jobs.pages.addresses import file_address
-from jobs.pages.packed import packed
+from jobs.pages.packed import packed, shared
 from jobs.pages.presenter import PresentedLine
 from jobs.pages.tiles import Tile, present_tile
 from jobs.queries.job_view import FileView, ItemView, StoryView
@@ -52,8 +52,9 @@ class Row:
 
     initial: stands for its author where there is no picture. more: stories that are not in the
     strip. leaves_at: when the first of its stories leaves TikTok. percent: how far the line is,
-    None unless it runs. files, size_bytes: what saving it would save; file: a picture or video that
-    is alone in it. refetchable: all its files are gone again, and TikTok has a story of it still.
+    None unless it runs. amount: how much saving it hands over; share_bytes: of what a phone is
+    handed instead, 0 for nothing. file: a picture or video that is alone in it. refetchable: all
+    its files are gone again, and TikTok has a story of it still.
     """
 
     initial: str
@@ -61,8 +62,8 @@ class Row:
     more: int
     leaves_at: datetime | None
     percent: int | None
-    files: int
-    size_bytes: int
+    amount: Amount
+    share_bytes: int
     file: FileView | None
     refetchable: bool
 
@@ -83,8 +84,8 @@ def row_of(line: PresentedLine) -> Row:
         more=len(item.stories) - len(shown),
         leaves_at=leaves_first(item, now),
         percent=_percent(item),
-        files=len(files),
-        size_bytes=sum(file.size_bytes for file in files),
+        amount=amount_of(files),
+        share_bytes=sum(file.size_bytes for file in shared(item.stories)),
         file=alone(files),
         refetchable=not item.open and not files and any(_gone_again(item, now)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -13,19 +14,19 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from jobs.models import Story
 from jobs.pages import contact_sheet, keeping, presenter, qr, saving
+from jobs.pages.addresses import file_address
 from jobs.pages.folding import FEW_LINES
+from jobs.pages.packed import shareable, shared_twice
 from jobs.pages.presenter import JobPage
 from jobs.pages.rendering import LineRenderer, Reader, held_tags
 from jobs.pages.responses import uncached
 from jobs.pages.tab import tab_of
-from jobs.pages.tiles import present_tile
 from jobs.pages.wish import Wish
 from jobs.queries import fingerprint
 from jobs.queries.fingerprint import Fingerprint
@@ -174,10 +175,21 @@ def _context(
         "places": _places(found, page),
         "tab": tab_of(page),
         "save": saving.offer_of(page),
+        "copies": _copies(page),
         "keep": keeping.offers(snapshot.present),
         "sole": page.lines[0].item if len(page.lines) == 1 else None,
         "face": contact_sheet.row_of(page.lines[0]) if len(page.lines) == 1 else None,
     }
+
+
+def _copies(page: JobPage) -> str:
+    """JSON: addresses of files a phone is not handed beside another one -> that one's address; ""
+    where no story came twice."""
+    stories = page.job.stories
+    if page.stories_known == len(stories):
+        return ""
+    copies = {file_address(file): file_address(first) for file, first in shared_twice(stories)}
+    return json.dumps(copies) if copies else ""
 
 
 def _places(wish: Wish, page: JobPage) -> dict[str, Any]:
@@ -198,16 +210,15 @@ def job_media(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Every picture and video of a job that can be downloaded, also of lines that are folded.
 
     JSON for a phone's Share button: {"files": [[address, bytes, story, line], …]} in the order of
-    the page; story: its id, line: its position.
+    the page; story: its id, line: its position. Copies are among them: `data-copies` names those.
     """
     snapshot = load_snapshot(job_id, request.user)
     if snapshot is None:
         raise Http404(_NO_JOB)
-    now = timezone.now()
     files = [
-        (viewer_item.share_address, viewer_item.share.size_bytes, str(story.id), item.position)
+        (file_address(file), file.size_bytes, str(story.id), item.position)
         for item in snapshot.items
         for story in item.stories
-        for viewer_item in present_tile(story, item, now).viewer_items
+        for file in shareable(story).values()
     ]
     return uncached(JsonResponse({"files": files}))

@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import state_label
+from jobs.files.bundles import Amount, amount_of
 from jobs.left_out import LeftOut
 from jobs.models import Role
 from jobs.pages import summaries
 from jobs.pages.folding import Fold, fold
+from jobs.pages.packed import packed
 from jobs.pages.tiles import Tile, present_tile, removed_at
 from jobs.queries.job_view import ItemView, Snapshot, StoryView
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
@@ -106,11 +108,11 @@ class JobPage:
     announcement: the step for screen readers, which changes only when something new begins.
     percent: how much of the work is done, 0 to 100, and 100 only once all lines are settled.
     idle: no file is on its way.
-    files_saved, files_present: files of stories ever saved, and those that can be downloaded.
-    present_bytes: the size of the latter.
-    removed_at: when the last file was deleted, None while any is present. stories_on_tiktok: how
-    many of its stories TikTok still has; all_on_tiktok_until: None unless it has all of them, and
-    not for ever.
+    amount: how much of it is here, as Save hands it over.
+    removed_at: when the last file was deleted, None while any is present.
+    stories_known: how many stories it has, each once however many lines it came by;
+    stories_on_tiktok: those of them that TikTok still has; all_on_tiktok_until: None unless it has
+    all, and not for ever.
     retry_label: the button that tries again what a retry may help; "" for none.
     refetch_label: the button that fetches refetchable lines again; "" for none.
     next_leaves_at: when the next of its stories leaves TikTok, which changes the page.
@@ -130,10 +132,9 @@ class JobPage:
     announcement: str
     percent: int
     idle: bool
-    files_saved: int
-    files_present: int
-    present_bytes: int
+    amount: Amount
     removed_at: datetime | None
+    stories_known: int
     stories_on_tiktok: int
     all_on_tiktok_until: datetime | None
     retry_label: str
@@ -154,7 +155,6 @@ def present(
     shown with all their stories, however many.
     """
     now = now or timezone.now()
-    files = job.present
     among = len(job.items)
     lines = tuple(_present_line(item, now, among=among, opened=opened) for item in job.items)
     many = len(lines) > _FEW_LINES
@@ -163,8 +163,8 @@ def present(
     leaving = [at for story in job.stories if (at := story.leaves_at) is not None and at > now]
     deleted = _removed_at(job)
     look = _look(job, deleted)
-    on_tiktok = sum(story.is_on_tiktok(now) for story in job.stories)
-    all_on_tiktok = on_tiktok == len(job.stories)
+    stories = {story.tiktok_id for story in job.stories}
+    on_tiktok = {story.tiktok_id for story in job.stories if story.is_on_tiktok(now)}
     return JobPage(
         job=job,
         title=title_of(job),
@@ -180,12 +180,11 @@ def present(
         announcement=summaries.announcement(job),
         percent=summaries.percent(job),
         idle=job.state not in OPEN or job.progress.phase == "waiting",
-        files_saved=summaries.files_saved(job),
-        files_present=len(files),
-        present_bytes=sum(file.size_bytes for file in files),
+        amount=amount_of(packed(job.stories)),
         removed_at=deleted,
-        stories_on_tiktok=on_tiktok,
-        all_on_tiktok_until=min(leaving, default=None) if all_on_tiktok else None,
+        stories_known=len(stories),
+        stories_on_tiktok=len(on_tiktok),
+        all_on_tiktok_until=min(leaving, default=None) if on_tiktok == stories else None,
         retry_label=_retry_label(job),
         refetch_label=_refetch_label(job, now),
         next_leaves_at=min(leaving, default=None),
@@ -198,7 +197,7 @@ def _states_and_codes(items: Iterable[ItemView]) -> Iterator[tuple[str, str]]:
 
 def _removed_at(job: Snapshot) -> datetime | None:
     """When the last file was deleted; None while any is here, on its way, or none was saved."""
-    if job.state in OPEN or job.present or not summaries.files_saved(job):
+    if job.state in OPEN or job.present:
         return None
     moments = (
         file.removed_at for story in job.stories for file in story.files if file.role == Role.MEDIA
@@ -279,7 +278,7 @@ def _refetch_label(job: Snapshot, now: datetime) -> str:
     if not items or alone:
         return ""
     cancelled = all(item.state == ItemState.CANCELLED for item in items)
-    partly = summaries.files_saved(job) > 0 or len(items) < len(job.items)
+    partly = any(story.saved for story in stories) or len(items) < len(job.items)
     if cancelled and (partly or _earlier_files_kept(items)):
         label = _("Fetch the rest")
     elif stories and not any(story.is_on_tiktok(now) for story in stories):

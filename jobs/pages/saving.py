@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.files.bundles import alone
-from jobs.models import Role
+from jobs.files.bundles import Amount, alone
 from jobs.pages.addresses import file_address
-from jobs.pages.packed import packed
+from jobs.pages.packed import packed, shared
 from jobs.pages.presenter import JobPage
 from jobs.queries.job_view import FileView
 
@@ -20,14 +19,14 @@ class SaveOffer:
     kind: `file`, a file is there, to be taken at `address`; `packing`, its ZIP is being packed;
     `pack`, it has to be packed first.
 
-    files: pictures and videos that would be saved, as the job's head counts them; a sound or a JPEG
-    made from one comes along. size_bytes: of all of it. single: a picture or video that is alone,
-    never wrapped in a ZIP; a JPEG made from it does not change that, a sound asked for does.
+    amount: how much that is, as the job's head and its card in the history say it. single: a
+    picture or video that is alone, never wrapped in a ZIP; a JPEG made from it does not change
+    that, a sound asked for does. share_bytes: of what a phone is handed instead; 0 for nothing.
     """
 
     kind: Literal["file", "packing", "pack"]
-    files: int
-    size_bytes: int
+    amount: Amount
+    share_bytes: int
     address: str
     single: FileView | None
 
@@ -41,14 +40,12 @@ def offer_of(page: JobPage) -> SaveOffer | None:
     files = packed(job.stories)
     if not files or not page.idle:
         return None
-    media = [file for file in files if file.role == Role.MEDIA]
     single = alone(files)
     ready = single or job.bundle
-    size_bytes = ready.size_bytes if ready else sum(file.size_bytes for file in files)
     return SaveOffer(
         kind="file" if ready else "packing" if job.packing else "pack",
-        files=len(media) or len(files),
-        size_bytes=size_bytes,
+        amount=page.amount,
+        share_bytes=sum(file.size_bytes for file in shared(job.stories)),
         address=file_address(ready) if ready else "",
         single=single,
     )

@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import message_and_hint
-from jobs.models import ItemKind, Role
+from jobs.files.bundles import amount_of
+from jobs.models import ItemKind
+from jobs.pages.packed import MediaCount, count_media, packed
 from jobs.queries.job_view import ItemView, ProgressView, Snapshot
 from jobs.queries.looks import SKIPPED
 from jobs.queries.titles import display_name
@@ -56,22 +58,16 @@ def of_line(item: ItemView) -> str:
         return _("Waiting for TikTok") if item.waiting else ""
     if item.state == ItemState.RUNNING:
         return _running(item, item.progress)
-    saved = sum(story.saved for story in item.stories)
-    wanted = sum(story.media_count for story in item.stories)
-    if item.state == ItemState.CANCELLED or saved < wanted:
-        return _saved_of(saved, wanted) if saved else ""
-    return _story_count(item) if wanted else ""
+    media = count_media(item.stories)
+    if item.state == ItemState.CANCELLED or media.saved < media.wanted:
+        return _saved_of(media) if media.saved else ""
+    return _story_count(item) if media.wanted else ""
 
 
 def percent(job: Snapshot) -> int:
     """How much of the job's work is done, every line counting alike: 100 once all are settled, and
     not before."""
     return min(99, int(100 * job.progress.share)) if job.state in OPEN else 100
-
-
-def files_saved(job: Snapshot) -> int:
-    """The number of pictures and videos ever saved."""
-    return sum(story.saved for story in job.stories)
 
 
 def _queued(position: int | None) -> str:
@@ -97,7 +93,7 @@ def _batch(job: Snapshot, running: Sequence[ItemView]) -> str:
         name = isolated(display_name(running[0].name, running[0].line))
         words = _("Saving %(name)s: %(files)s") % {"name": name, "files": files}
         return ", ".join(filter(None, (words, left)))
-    count = files_saved(job)
+    count = count_media(job.stories).saved
     words = ngettext("%(n)d file so far", "%(n)d files so far", count) % {"n": count}
     return ", ".join(filter(None, (words if count else "", left)))
 
@@ -121,19 +117,18 @@ def _unsaved(job: Snapshot) -> str:
 
 def _settled(job: Snapshot) -> str:
     """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 failed`."""
-    saved = files_saved(job)
     if job.state == ItemState.EMPTY:
         if reason := job.empty_reason:
             return message_and_hint(reason)[0].rstrip(".")
         return _("No public story right now")
+    media = count_media(job.stories)
+    saved = media.saved
     if not saved:
         return _sentences(_nothing_saved(job), _left_out(job))
-    wanted = sum(story.media_count for story in job.stories)
-    here = [file for story in job.stories for file in story.present if file.role == Role.MEDIA]
-    if not here:
+    if not media.here:
         files = ngettext("%(n)d file deleted", "%(n)d files deleted", saved) % {"n": saved}
-    elif len(here) < saved:
-        values = {"n": len(here), "saved": saved}
+    elif media.here < saved:
+        values = {"n": media.here, "saved": saved}
         words = ngettext(
             "%(n)d of %(saved)d saved file still here",
             "%(n)d of %(saved)d saved files still here",
@@ -141,9 +136,9 @@ def _settled(job: Snapshot) -> str:
         )
         files = words % values
     else:
-        files = _saved_of(saved, wanted) if saved < wanted else _all_saved(job, saved)
-    if present_files := job.present:
-        files = f"{files}, {size(sum(file.size_bytes for file in present_files))}"
+        files = _saved_of(media) if saved < media.wanted else _all_saved(media)
+    if here := packed(job.stories):
+        files = f"{files}, {size(amount_of(here).size_bytes)}"
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
     return _sentences(cancelled, files, _left_out(job), _unsaved(job))
 
@@ -156,10 +151,9 @@ def _nothing_saved(job: Snapshot) -> str:
     return _("Nothing could be saved")
 
 
-def _all_saved(job: Snapshot, saved: int) -> str:
+def _all_saved(media: MediaCount) -> str:
     """`5 files saved and checked`, or how many of them were only opened."""
-    media = (file for story in job.stories for file in story.files if file.role == Role.MEDIA)
-    opened = sum(not file.checked for file in media)
+    saved, opened = media.saved, media.opened
     if not opened:
         words = ngettext("%(n)d file saved and checked", "%(n)d files saved and checked", saved)
     elif opened >= saved:
@@ -185,8 +179,9 @@ def _sentences(*parts: str) -> str:
     return ". ".join(capfirst(part) for part in parts if part)
 
 
-def _saved_of(saved: int, wanted: int) -> str:
-    return _("%(saved)d of %(wanted)d files saved") % {"saved": saved, "wanted": wanted}
+def _saved_of(media: MediaCount) -> str:
+    values = {"saved": media.saved, "wanted": media.wanted}
+    return _("%(saved)d of %(wanted)d files saved") % values
 
 
 def _story_count(item: ItemView) -> str:

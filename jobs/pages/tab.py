@@ -27,8 +27,8 @@ class Tab:
 def tab_of(page: JobPage) -> Tab:
     """The tab of a job's page.
 
-    `3/40` counts lines, or the files of a job of one line; `✓ 40` what is saved; `!` stands before
-    a job that waits for TikTok, is short of something, or failed.
+    `3/40` counts lines, or the files of a job of one line; `✓ 40` the files that are here; `!`
+    stands before a job that waits for TikTok, is short of something, or failed.
     """
     mark, sign = _mark(page)
     name = isolated(Truncator(page.title).chars(_MAX_TITLE))
@@ -42,8 +42,8 @@ def _mark(page: JobPage) -> tuple[str, TabSign]:
         return "!", "warn"
     if job.state in OPEN:
         return _so_far(page), "busy"
-    if job.state == ItemState.DONE and page.files_present:
-        return f"✓ {page.files_saved}", "done"
+    if job.state == ItemState.DONE and page.amount.files:
+        return f"✓ {page.amount.files}", "done"
     if job.state == ItemState.PARTIAL:
         return "!", "warn"
     return ("!", "bad") if job.state == ItemState.FAILED else ("", "")

@@ -15,6 +15,7 @@ from jobs.models import Role, StoryKind
 from jobs.pages.addresses import file_address
 from jobs.pages.facts import length
 from jobs.pages.folding import cover
+from jobs.pages.packed import shareable
 from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, StoryView
 from jobs.queries.titles import display_name
 from jobs.states import ItemState
@@ -228,13 +229,11 @@ def _viewer_items(
     by_file = {link.file.id: link for link in links}
     title = viewer_title(story, item)
     of = f"/{story.media_count}"
-    converted = {
-        file.position: file for file in story.files if file.present and file.role == Role.CONVERTED
-    }
+    shares = shareable(story)
     return tuple(
         ViewerItem(
             file=media.file,
-            share=converted.get(media.position, media.file),
+            share=shares[media.position],
             poster=media.poster if media.poster and media.poster.present else None,
             download=by_file[media.file.id],
             title=f"{title} · {media.position}{of}" if story.media_count > 1 else title,

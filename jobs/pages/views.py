@@ -5,7 +5,7 @@ Views are named as their addresses in `jobs.pages.urls`. A job of another user i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -21,10 +21,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.files import deletion, lifetime
-from jobs.models import Artifact, Item, Job, Role, Story
+from jobs.files.bundles import Amount, amount_of
+from jobs.models import Artifact, Item, Job, Story
 from jobs.pages import folding, history, keeping, presenter, qr
+from jobs.pages.packed import packed
 from jobs.pages.responses import error_words, uncached
-from jobs.queries.job_view import FileView, Snapshot
+from jobs.queries.job_view import Snapshot
 from jobs.queries.snapshot import load_snapshot
 from jobs.queue import actions, erasure, resubmission
 from jobs.templatetags.words import when
@@ -182,7 +184,8 @@ def job_clean(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _owned_job(request, job_id)
     snapshot = _snapshot(request, job_id)
     back = reverse("job", args=[job.pk])
-    return _delete_files(request, snapshot, snapshot.present, job.artifacts.all(), back=back)
+    amount = amount_of(packed(snapshot.stories))
+    return _delete_files(request, snapshot, amount, job.artifacts.all(), back=back)
 
 
 @login_required
@@ -191,42 +194,35 @@ def story_clean(request: HttpRequest, story_id: UUID) -> HttpResponse:
     """Ask first, then delete one story's files."""
     story = _owned_story(request, story_id)
     snapshot = _snapshot(request, story.item.job_id)
-    files = [
-        file
-        for view in snapshot.stories
-        if view.id == story_id
-        for file in view.present
-        if file.role != Role.POSTER
-    ]
+    amount = amount_of(packed(view for view in snapshot.stories if view.id == story_id))
     rows = story.artifacts.all()
-    return _delete_files(request, snapshot, files, rows, back=folding.story_address(story))
+    return _delete_files(request, snapshot, amount, rows, back=folding.story_address(story))
 
 
 def _delete_files(
     request: HttpRequest,
     snapshot: Snapshot,
-    files: Sequence[FileView],
+    amount: Amount,
     rows: QuerySet[Artifact],
     back: str,
 ) -> HttpResponse:
     """Ask whether to delete, or delete and redirect to `back`, a place on the job's page.
 
-    files: those counted in words; rows: those deleted, with previews and ZIPs.
+    amount: told in words, as elsewhere on the page; rows: those deleted, with previews and ZIPs.
     """
-    size_bytes = sum(file.size_bytes for file in files)
-    if not files:
+    if not amount.files:
         messages.info(request, _("There are no files here any more."))
     elif request.method == "POST":
         deletion.delete(rows)
         sentence = ngettext(
-            "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", len(files)
+            "%(n)d file deleted, %(size)s.", "%(n)d files deleted, %(size)s.", amount.files
         )
-        messages.success(request, sentence % {"n": len(files), "size": size(size_bytes)})
+        messages.success(request, sentence % {"n": amount.files, "size": size(amount.size_bytes)})
     else:
         context = {
             "title": presenter.title_of(snapshot),
-            "files": len(files),
-            "size_bytes": size_bytes,
+            "files": amount.files,
+            "size_bytes": amount.size_bytes,
             "back": back,
         }
         return uncached(render(request, "jobs/clean.html", context))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, overload
+from typing import Any, Final, NamedTuple, overload
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import is_skipped, retry_may_help, state_label
-from jobs.files.bundles import PACKED_ROLES
+from jobs.files.bundles import PACKED_ROLES, Amount, amount_of, copy_key
 from jobs.left_out import total
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.queries import lists
@@ -44,8 +44,8 @@ class JobCard:
     names: of the accounts or links its lines are about, at most three; more_names: how many others.
     title: the note on one line, "" for none, so that the names are the title.
     look_counts: looks of lines and how many have each, most first; empty when all lines agree.
-    files: media files that can be downloaded; size_bytes: of these and of what was made from them,
-    as on the job's page. thumbnails: ids of posters among them.
+    files, size_bytes: how much Save hands over (`bundles.Amount`), as on the job's page.
+    thumbnails: ids of posters of stories that are here.
     look: the state; `skipped` where all lines are, `cleaned` once its files are deleted.
     state_label: words for that.
     left_out: stories that the lists of settled lines leave out, at least.
@@ -175,6 +175,13 @@ def search_jobs(
     return FoundJobs(list(jobs.filter(mentions).values_list("pk", flat=True)))
 
 
+class _SavedFile(NamedTuple):
+    """What a card asks of a file that can be downloaded."""
+
+    role: str
+    size_bytes: int
+
+
 def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
     """The jobs as cards, in four queries however many they are, and a look into Redis where one is
     not settled."""
@@ -186,18 +193,19 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
     lines = lines.annotate(picture_digest=F("author_picture__digest"))
     for item in lines.order_by("job_id", "position"):
         items[item.job_id].append(item)
-    files: Counter[uuid.UUID] = Counter()
-    sizes: Counter[uuid.UUID] = Counter()
+    saved: dict[uuid.UUID, dict[Any, _SavedFile]] = defaultdict(dict)
     posters: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
     present = Artifact.objects.present(now).filter(job__in=jobs)
     present = present.filter(role__in=(*PACKED_ROLES, Role.POSTER))
-    rows = present.order_by("story__posted_at").values_list("job_id", "role", "id", "size_bytes")
-    for job_id, role, artifact_id, size_bytes in rows:
+    rows = present.order_by("story__posted_at").values_list(
+        "job_id", "role", "id", "size_bytes", "story__tiktok_id", "position", "sha256"
+    )
+    for job_id, role, artifact_id, size_bytes, tiktok_id, position, sha256 in rows:
         if role == Role.POSTER:
             posters[job_id].append(artifact_id)
         else:
-            files[job_id] += role == Role.MEDIA
-            sizes[job_id] += size_bytes
+            key = copy_key(tiktok_id, role, position, sha256)
+            saved[job_id].setdefault(key, _SavedFile(role, size_bytes))
     leaving = dict(
         Story.objects.filter(item__job__in=jobs, leaves_at__gt=now)
         .order_by()
@@ -210,7 +218,7 @@ def job_cards(jobs: Iterable[Job]) -> list[JobCard]:
         _card(
             job,
             items[job.id],
-            (files[job.id], sizes[job.id]),
+            amount_of(list(saved[job.id].values())),
             posters[job.id],
             leaves_at=leaving.get(job.id),
             reports=reports,
@@ -230,20 +238,18 @@ def _percent(items: Sequence[Item], reports: Mapping[str, ItemProgress]) -> int:
 def _card(
     job: Job,
     items: Sequence[Any],
-    present: tuple[int, int],
+    amount: Amount,
     posters: Sequence[uuid.UUID],
     *,
     leaves_at: datetime | None,
     reports: Mapping[str, ItemProgress],
 ) -> JobCard:
-    """The card of a job. items: the job's, annotated by `job_cards`. present: the number of its
-    media files that are here, and the bytes of these and of what was made from them."""
-    files, size_bytes = present
+    """The card of a job. items: the job's, annotated by `job_cards`. amount: of what is here."""
     names = list(dict.fromkeys(_name(item) for item in items))
     state = job_state(item.state for item in items) if items else ItemState.EMPTY
     settled = state not in OPEN
     reason = empty_reason((item.state, item.error_code) for item in items)
-    cleaned_up = settled and not files and any(item.saved for item in items)
+    cleaned_up = settled and not amount.files and any(item.saved for item in items)
     skipped = bool(items) and all(is_skipped(item.state, item.error_code) for item in items)
     look, label = str(state), state_label(state, reason)
     if skipped:
@@ -261,10 +267,10 @@ def _card(
         state_label=label,
         look_counts=look_counts((item.state, item.error_code) for item in items),
         created_at=job.created_at,
-        files=files,
-        size_bytes=size_bytes,
+        files=amount.files,
+        size_bytes=amount.size_bytes,
         thumbnails=tuple(posters[:MAX_THUMBNAILS]),
-        left_out=sum(total(stored(item.left_out)) for item in items if item.state not in OPEN),
+        left_out=left_out_of(items),
         retryable=sum(retry_may_help(item.state, item.error_code) for item in items),
         cleaned_up=cleaned_up,
         refetchable=sum(is_refetchable(item) for item in items) if settled else 0,
@@ -274,5 +280,20 @@ def _card(
     )
 
 
+def left_out_of(items: Iterable[Item]) -> int:
+    """The number of stories that the lists of a job's settled lines leave out, at least."""
+    return total(
+        (_account(item) or item.line, stored(item.left_out))
+        for item in items
+        if item.state not in OPEN
+    )
+
+
+def _account(item: Item) -> str:
+    """The name of its account, or the requested one until it is known; "" for neither."""
+    name: str = item.author_name or (item.target or {}).get("name") or ""
+    return name
+
+
 def _name(item: Item) -> str:
-    return display_name(item.author_name or item.target.get("name") or "", item.line)
+    return display_name(_account(item), item.line)

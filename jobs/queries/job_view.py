@@ -21,7 +21,7 @@ from jobs.errors import (
     message_and_hint,
     retry_may_help,
 )
-from jobs.left_out import LeftOut
+from jobs.left_out import LeftOut, total
 from jobs.models import Role
 from jobs.queries.empty_lines import empty_reason
 from jobs.queries.looks import look
@@ -336,7 +336,11 @@ class Snapshot:
     @property
     def left_out(self) -> int:
         """The number of stories that the lists of its settled lines leave out, at least."""
-        return sum(entry.count for item in self.items if not item.open for entry in item.left_out)
+        return total(
+            (item.name or item.line, {entry.reason: entry.count for entry in item.left_out})
+            for item in self.items
+            if not item.open
+        )
 
     @property
     def empty_reason(self) -> str:
@@ -346,7 +350,7 @@ class Snapshot:
 
     @property
     def stories(self) -> tuple[StoryView, ...]:
-        """Every story of every line."""
+        """Every story of every line; one that came by two lines is there twice."""
         return tuple(story for item in self.items for story in item.stories)
 
     @property

@@ -324,13 +324,19 @@
     if (event.target === sheet) sheet.close(); // beside the sheet
   });
 
-  const wants = (nodes) => {
+  // Each once. A story that came by two lines has two files of each picture, and the page knows
+  // which: address of a copy -> address of the first.
+  const once = (wanted) => {
+    const copies = JSON.parse(document.getElementById("job").dataset.copies || "{}");
     const seen = new Map();
-    for (const { dataset } of nodes) {
-      seen.set(dataset.share, { url: dataset.share, bytes: Number(dataset.bytes) || 0 });
+    for (const want of wanted) {
+      const first = copies[want.url] || want.url;
+      if (!seen.has(first)) seen.set(first, want);
     }
     return [...seen.values()];
   };
+  const wants = (nodes) =>
+    once([...nodes].map(({ dataset }) => ({ url: dataset.share, bytes: Number(dataset.bytes) || 0 })));
 
   const SIGHTS = "a[data-view][data-share]";
   const marked = () => [...document.querySelectorAll(".pick:checked")];
@@ -365,7 +371,7 @@
     }
     const { files: all } = JSON.parse(await new Blob(came.body).text());
     const mine = all.filter(([, , story, line]) => isMeant(story, line));
-    open([...new Map(mine.map(([url, bytes]) => [url, { url, bytes }])).values()]);
+    open(once(mine.map(([url, bytes]) => ({ url, bytes }))));
   };
 
   document.addEventListener(

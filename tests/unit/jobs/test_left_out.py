@@ -27,7 +27,10 @@ def test_no_two_reasons_share_a_sentence() -> None:
 
 
 def test_the_number_of_all_reasons_together() -> None:
-    assert left_out.total({LeftOutReason.PRIVATE: 1, LeftOutReason.HELD_BACK: 3}) == 4
+    lines = [("nora", {R.PRIVATE: 1, R.HELD_BACK: 3}), ("zoe", {R.PRIVATE: 1})]
+    assert left_out.total(lines) == 5
+    lines.append(("nora", {R.PRIVATE: 2, R.HELD_BACK: 1}))  # asked for twice
+    assert left_out.total(lines) == 6
 
 
 def test_an_error_stands_for_the_first_reason_of_its_code_unless_a_story_has_it() -> None:

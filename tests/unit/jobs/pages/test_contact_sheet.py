@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobs.files.bundles import Amount
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.pages import contact_sheet
 from jobs.pages.contact_sheet import THUMBS
@@ -150,7 +151,7 @@ def test_posters_are_no_files_to_save(sheet: Job) -> None:
     story = Story.objects.filter(item__position=2).get()
     make_artifact(story, role=Role.POSTER)
     row = contact_sheet.row_of(page_of(sheet).lines[1])
-    assert (row.files, row.size_bytes) == (1, 1000)
+    assert row.amount == Amount(1, 1000)
     assert row.file
 
 

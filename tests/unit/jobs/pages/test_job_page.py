@@ -13,6 +13,7 @@ from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.errors import BY_CODE, message_and_hint
+from jobs.files.bundles import Amount
 from jobs.models import Artifact, Item, ItemKind, Job, Role, Story, StoryKind
 from jobs.pages.saving import offer_of
 from jobs.states import ItemState
@@ -346,7 +347,7 @@ def test_the_zip_button_counts_what_the_zip_will_hold(client: Client, alice: Use
     assert [file.role for file in packed].count(Role.MEDIA) == 2
     offer = offer_of(page_of(job))
     assert offer
-    assert (offer.files, offer.size_bytes) == (2, sum(file.size_bytes for file in packed))
+    assert offer.amount == Amount(2, sum(file.size_bytes for file in packed))
     assert 'Save 2<span class="visually-hidden"> files</span>' in shown(
         client.get(f"/jobs/{job.pk}/")
     )

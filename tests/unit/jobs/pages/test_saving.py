@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from jobs.files.bundles import Amount
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role
 from jobs.pages.saving import offer_of
 from jobs.states import ItemState
@@ -33,7 +34,7 @@ def kind(job: Job) -> str:
 def test_several_files_are_packed(job: Job) -> None:
     offer = offer_of(page_of(job))
     assert offer
-    assert (offer.kind, offer.files, offer.size_bytes, offer.single) == ("pack", 2, 2000, None)
+    assert (offer.kind, offer.amount, offer.single) == ("pack", Amount(2, 2000), None)
 
 
 def test_a_zip_that_is_ready_is_taken_at_once(job: Job, alice: User) -> None:
@@ -44,7 +45,8 @@ def test_a_zip_that_is_ready_is_taken_at_once(job: Job, alice: User) -> None:
     Package.objects.update(state=PackageState.DONE, artifact=zipped)
     offer = offer_of(page_of(job))
     assert offer
-    assert (offer.kind, offer.size_bytes) == ("file", 2500)
+    # As before it was packed, and as the head says it: a ZIP adds but a few bytes.
+    assert (offer.kind, offer.amount) == ("file", Amount(2, 2000))
     assert offer.address == f"/files/{zipped.pk}/{zipped.name}"
 
 
@@ -62,7 +64,7 @@ def test_what_was_made_from_a_picture_is_not_counted(job: Job, alice: User) -> N
     make_artifact(job.items.get().stories.first(), role=Role.CONVERTED, size_bytes=500)
     offer = offer_of(page_of(job))
     assert offer
-    assert (offer.files, offer.size_bytes) == (2, 2500)
+    assert offer.amount == Amount(2, 2500)
     assert "2 files saved" in page_of(job).summary
 
     alone = saved(alice)
@@ -78,7 +80,7 @@ def test_a_sound_that_was_asked_for_comes_along(alice: User) -> None:
     make_artifact(job.items.get().stories.get(), role=Role.AUDIO_TRACK)
     offer = offer_of(page_of(job))
     assert offer
-    assert (offer.kind, offer.files, offer.single) == ("pack", 1, None)
+    assert (offer.kind, offer.amount.files, offer.single) == ("pack", 1, None)
 
 
 def test_while_lines_are_at_work_there_is_none(job: Job) -> None:

@@ -50,7 +50,7 @@ def test_a_cleaned_up_tile() -> None:
     page = page_of(file.job)
     tile = page.lines[0].tiles[0]
     assert (tile.cover, tile.main, tile.checked) == (None, None, False)
-    assert (page.files_present, page.files_saved) == (0, 1)
+    assert page.amount.files == 0
     assert tile.removed_at == page.removed_at
     assert page.removed_at
     assert page.summary == "1 file deleted"

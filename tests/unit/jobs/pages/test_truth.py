@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from jobs.api.job_json import encoded_job
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress, Reporter
 from jobs.errors import BY_CODE
+from jobs.files.bundles import amount_of
 from jobs.left_out import LeftOut
 from jobs.models import Item, ItemKind, Role, Story, StoryKind
 from jobs.pages import presenter
@@ -35,10 +37,12 @@ from jobs.queries.job_view import (
     StoryView,
 )
 from jobs.states import OPEN, ItemState, job_state
+from jobs.wording import size
+from jobs.zips.contents import package_files
 from stories.left_out import LeftOutReason
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.pages.pages import page_of, shown
-from tests.unit.jobs.pages.truth import check
+from tests.unit.jobs.pages.truth import bytes_to_save, check, media_of
 from tests.unit.jobs.queries.random_jobs import make_random_job
 
 S = ItemState
@@ -52,14 +56,15 @@ PHASES = ("queued", "looking_up", "found", "saving", "checking", "packing")
 @st.composite
 def files(draw: st.DrawFn, role: Role, position: int) -> FileView:
     removed = draw(st.booleans())
+    size_bytes = draw(st.sampled_from([1, 999, 10**9]))
     return FileView(
         id=draw(st.uuids()),
         role=role,
         position=position,
         name="x",
         content_type=draw(st.sampled_from(["image/jpeg", "image/webp", "video/mp4"])),
-        size_bytes=draw(st.integers(0, 10**9)),
-        sha256=draw(st.sampled_from("ab")) * 64,
+        size_bytes=size_bytes,
+        sha256=f"{size_bytes:064}",  # of two files of a story some are copies
         width=None,
         height=None,
         duration_s=None,
@@ -109,8 +114,8 @@ def errors(draw: st.DrawFn) -> ErrorView:
 
 
 @st.composite
-def lines(draw: st.DrawFn, position: int) -> ItemView:
-    state = draw(st.sampled_from(list(S)))
+def lines(draw: st.DrawFn, position: int, states: Sequence[S]) -> ItemView:
+    state = draw(st.sampled_from(states))
     total = draw(st.integers(0, 9))
     return ItemView(
         id=UUID(int=position),
@@ -134,7 +139,9 @@ def lines(draw: st.DrawFn, position: int) -> ItemView:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Snapshot:
-    items = tuple(draw(lines(n + 1)) for n in range(draw(st.integers(1, 9))))
+    # Of nine lines in any state one is open: a job that has settled has buttons of its own.
+    states = [state for state in S if state not in OPEN] if draw(st.booleans()) else list(S)
+    items = tuple(draw(lines(n + 1, states)) for n in range(draw(st.integers(1, 9))))
     state = job_state(item.state for item in items)
     running = [item.progress.phase for item in items if item.state == S.RUNNING]
     return Snapshot(
@@ -180,7 +187,7 @@ def test_any_job_tells_the_truth(job: Snapshot) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(6), 8, 12, 19])
 def test_page_fragment_card_and_api_agree_on_the_rows(
     client: Client, alice: User, seed: int
 ) -> None:
@@ -194,14 +201,8 @@ def test_page_fragment_card_and_api_agree_on_the_rows(
     whole = shown(client.get(f"/jobs/{job.pk}/"))
     part = shown(client.get(f"/jobs/{job.pk}/progress/"))
     summary = " ".join(page.summary.split())
-    here = len(
-        {
-            (story.tiktok_id, file.position, file.sha256)
-            for story in page.job.stories
-            for file in story.present
-            if file.role == Role.MEDIA
-        }
-    )
+    here = media_of(page.job.stories).here
+    amount = size(bytes_to_save(page.job.stories)).replace("\N{NO-BREAK SPACE}", " ")
     for html in (whole, part):
         assert f"<bdi>{escape(page.title)}</bdi>" in html
         assert page.look == "cleaned" or f">{escape(summary)}</span>" in html
@@ -212,11 +213,27 @@ def test_page_fragment_card_and_api_agree_on_the_rows(
         assert bars == ([str(page.percent)] if page.job.state == S.RUNNING else [])
         for number in re.findall(r"Save (\d+)<span", html):
             assert int(number) == here
+        for words in re.findall(
+            r"(?:Save \d+<span[^>]*>[^<]*</span>|Download \w+) · ([^<]+)<", html
+        ):
+            assert words == amount
         assert "everything" not in html
+        share = re.findall(r'id="share-all".*?</span> · ([^<]+)</span>', html)
+        assert share in ([], [_size_of_shared(client, job.pk, html)])
     assert [item["state"] for item in answer["items"]] == [line.item.state for line in page.lines]
     assert answer["state"] == card.state == page.job.state
     media = [file for story in page.job.stories for file in story.present]
-    assert card.files == sum(file.role == Role.MEDIA for file in media)
+    assert card.files == here or not here
+    assert (card.files, card.size_bytes) == (page.amount.files, page.amount.size_bytes)
+    assert card.left_out == page.job.left_out
+    zipped = package_files(job.pk)
+    assert sum(file.role == Role.MEDIA for file in zipped) == here
+    assert amount_of(zipped) == page.amount
+    if here:
+        clean = shown(client.get(f"/jobs/{job.pk}/clean/"))
+        assert re.search(rf"Delete {card.files} files?, {amount}\?", clean)
+        forget = shown(client.get(f"/jobs/{job.pk}/forget/"))
+        assert re.search(rf"{card.files} files?, {amount}, go", forget)
     told = [
         file for item in answer["items"] for story in item["stories"] for file in story["files"]
     ]
@@ -225,6 +242,15 @@ def test_page_fragment_card_and_api_agree_on_the_rows(
     assert card.retryable == page.job.retryable
     if page.look_counts:
         assert card.look_counts == page.look_counts
+
+
+def _size_of_shared(client: Client, job_id: UUID, html: str) -> str:
+    """What the share sheet gathers, as its script does: of a file and its copy, one."""
+    copies = re.findall(r'data-copies="([^"]*)"', html)
+    first = json.loads(unescape(copies[0])) if copies else {}
+    shares = client.get(f"/jobs/{job_id}/media.json").json()["files"]
+    found = {first.get(address, address): size_bytes for address, size_bytes, *_ in shares}
+    return size(sum(found.values())).replace("\N{NO-BREAK SPACE}", " ")
 
 
 # --- progress over time ---------------------------------------------------------------------------

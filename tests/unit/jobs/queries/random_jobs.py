@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.queries.job_view import AuthorView, ErrorView, FileView, StoryView
-from jobs.states import ItemState
+from jobs.states import OPEN, ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story
 
 ROLES = (Role.CONVERTED, Role.AUDIO_TRACK, Role.ATTACHED_SONG, Role.POSTER, Role.ZIP)
@@ -19,15 +19,18 @@ CODES = ("", "", "media_corrupt", "refused", "gone")
 
 
 def make_random_job(owner: User, seed: int) -> Job:
-    """Lines in every state, stories at one moment, files fetched again, expired and removed."""
+    """Lines in every state, stories at one moment, some of them by two lines, files fetched again,
+    expired and removed."""
     choose = random.Random(seed)
     now = timezone.now()
     job = make_job(owner, note=f"note {seed}", prefer="highest", audio="mp3", posts=True)
+    settled = [state for state in ItemState if state not in OPEN]
+    states = choose.choice([settled, list(ItemState)])
     for number in range(choose.randint(1, 6)):
         item = make_item(
             job,
             name=f"someone.{number}",
-            state=choose.choice(list(ItemState)),
+            state=choose.choice(states),
             error_code=choose.choice(CODES),
             error_detail="a tag",
             not_before=choose.choice([None, now + timedelta(minutes=5)]),
@@ -48,6 +51,9 @@ def make_random_job(owner: User, seed: int) -> Job:
                 is_story=choose.random() < 0.8,
             )
             _save_files(story, now, choose)
+    for story in list(Story.objects.filter(item__job=job).order_by("item__position", "position")):
+        if choose.random() < 0.3:
+            _come_again(story, choose)
     for name in ("bundle", "selection"):
         if choose.random() < 0.7:
             _pack(job, name, choose)
@@ -55,6 +61,7 @@ def make_random_job(owner: User, seed: int) -> Job:
 
 
 def _save_files(story: Story, now: datetime, choose: random.Random) -> None:
+    sha256, size_bytes = choose.choice([("0" * 64, 1000), ("a" * 64, 70_000)])
     for position in range(1, story.media_count + 1):
         for role in (Role.MEDIA, choose.choice(ROLES)):
             for removed in choose.choice([(), (False,), (True,), (True, False), (True, True)]):
@@ -62,6 +69,8 @@ def _save_files(story: Story, now: datetime, choose: random.Random) -> None:
                     story,
                     role=role,
                     position=0 if role == Role.ZIP and position == 1 else position,
+                    sha256=sha256,
+                    size_bytes=size_bytes + len(role),
                     labels=choose.choice([[], ["hevc"], ["watermarked", "poster"]]),
                     width=choose.choice([None, 1080]),
                     duration_s=choose.choice([None, 7.533333]),
@@ -71,6 +80,22 @@ def _save_files(story: Story, now: datetime, choose: random.Random) -> None:
                     expires_at=now + timedelta(minutes=choose.choice([-5, 5, 90])),
                     removed_at=now if removed else None,
                 )
+
+
+def _come_again(story: Story, choose: random.Random) -> None:
+    """The story by another line, with files of its own, perhaps fewer."""
+    others = story.item.job.items.exclude(stories__tiktok_id=story.tiktok_id).order_by("position")
+    if not others:
+        return
+    copy = make_story(
+        choose.choice(others),
+        **{name: getattr(story, name) for name in ("tiktok_id", "posted_at", "media_count")},
+        leaves_at=story.leaves_at,
+    )
+    for file in story.artifacts.all():
+        if choose.random() < 0.8:
+            names = ("role", "position", "sha256", "size_bytes", "expires_at", "removed_at")
+            make_artifact(copy, **{name: getattr(file, name) for name in names})
 
 
 def _pack(job: Job, name: str, choose: random.Random) -> None:

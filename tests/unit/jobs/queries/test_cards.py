@@ -20,14 +20,43 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_card_has_the_size_the_page_has() -> None:
+    """Of a picture that is alone, its own: that is what Save hands over."""
     item = make_item(state=ItemState.DONE, author_name="x")
     story = make_story(item)
     make_artifact(story, content_type="image/webp", size_bytes=1000)
     make_artifact(story, role=Role.CONVERTED, content_type="image/jpeg", size_bytes=9000)
     make_artifact(story, role=Role.POSTER, size_bytes=500)
     (card,) = cards.job_cards([item.job])
-    assert (card.files, card.size_bytes) == (1, 10_000)
-    assert page_of(item.job).summary == "1 file saved and checked, 10\N{NO-BREAK SPACE}kB"
+    assert (card.files, card.size_bytes) == (1, 1000)
+    assert page_of(item.job).summary == "1 file saved and checked, 1\N{NO-BREAK SPACE}kB"
+    make_artifact(make_story(item), size_bytes=3000)
+    (card,) = cards.job_cards([item.job])
+    assert (card.files, card.size_bytes) == (2, 13_000)
+    assert page_of(item.job).summary == "2 files saved and checked, 13\N{NO-BREAK SPACE}kB"
+
+
+def test_a_story_that_came_by_two_lines_is_counted_once() -> None:
+    job = make_job()
+    for name in ("nora", "a link to it"):
+        item = make_item(job, name=name, state=ItemState.DONE)
+        make_artifact(make_story(item, tiktok_id="70"), size_bytes=1000)
+        make_artifact(make_story(item, tiktok_id="71" if name == "nora" else "72"))
+    page = page_of(job)
+    (card,) = cards.job_cards([job])
+    assert (card.files, card.size_bytes) == (3, 3000)
+    assert page.summary == "3 files saved and checked, 3\N{NO-BREAK SPACE}kB"
+    assert (page.amount.files, page.stories_known) == (3, 3)
+    job.artifacts.filter(story__item__position=1).update(removed_at=timezone.now())
+    assert page_of(job).summary.startswith("2 of 3 saved files still here")
+
+
+def test_what_two_lines_of_one_account_leave_out_is_counted_once() -> None:
+    job = make_job()
+    for left_out in ({"private": 2}, {"private": 1, "held_back": 3}):
+        make_item(job, author_name="nora", state=ItemState.PARTIAL, left_out=left_out)
+    make_item(job, author_name="nora", state=ItemState.RUNNING, left_out={"not_ready": 9})
+    (card,) = cards.job_cards([job])
+    assert card.left_out == page_of(job).job.left_out == 5
 
 
 def test_cards() -> None:
