@@ -106,6 +106,7 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "failures": _failure_rows(now),
         "since_day": iso(outcomes.hours[0].at),
         "since_week": iso(dashboard.week_begin(outcomes)),
+        "until": iso(outcomes.until),
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,
         "may_cancel": _may_cancel(request),
         "refresh_ms": REFRESH_MS,

@@ -122,6 +122,11 @@ class RecentOutcomes:
     codes: tuple[tuple[str, int], ...]
     hours: tuple[HourlyOutcomes, ...]
 
+    @property
+    def until(self) -> datetime:
+        """The end of the current hour. A line beyond it settled before the clock was set back."""
+        return self.hours[-1].at + timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
@@ -218,7 +223,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         disk=disk,
         outcomes=outcomes,
         today=today(now),
-        week=failures_by_code(week_begin(outcomes), now),
+        week=failures_by_code(week_begin(outcomes), outcomes.until),
         pauses=recent_pauses,
         breaker=pause,
         sweep=sweep,
@@ -287,7 +292,7 @@ def recent_outcomes(now: datetime) -> RecentOutcomes:
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     first = this_hour - timedelta(hours=WINDOW_HOURS - 1)
     rows = (
-        Item.objects.filter(settled_at__gte=first, settled_at__lte=now)
+        Item.objects.filter(settled_at__gte=first, settled_at__lt=this_hour + timedelta(hours=1))
         .exclude(SKIPPED | Q(state=S.CANCELLED))
         .order_by()
         .annotate(hour=TruncHour("settled_at"))
@@ -331,9 +336,10 @@ def today(now: datetime) -> Today:
 
 
 def failures_by_code(since: datetime, until: datetime) -> tuple[tuple[str, int], ...]:
-    """(error code, lines that failed in whole or in part) of the lines settled then, most first."""
+    """(error code, lines that failed in whole or in part) of the lines settled from `since` on and
+    before `until`, most first."""
     rows = (
-        Item.objects.filter(settled_at__gte=since, settled_at__lte=until, state__in=SHORT)
+        Item.objects.filter(settled_at__gte=since, settled_at__lt=until, state__in=SHORT)
         .exclude(SKIPPED)
         .order_by()
         .values_list("error_code")

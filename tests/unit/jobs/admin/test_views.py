@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -18,7 +20,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.admin import views
 from jobs.ephemeral import connection, heartbeats
+from jobs.errors import BY_CODE
 from jobs.files import capacity, disk
+from jobs.states import ItemState
 from jobs.upstream import breaker, page_identity, pauses, site_clock
 from tests.factories import make_artifact, make_item, make_story, make_user
 from tests.unit.jobs.ops.instances import make_running, make_settled, stand_in_for_redis
@@ -206,6 +210,35 @@ def test_each_reason_leads_to_its_lines(browser: Client) -> None:
         listed = browser.get(url)
         assert listed.status_code == 200
         assert listed.context["cl"].result_count == int(number), url
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_reason_counts_the_lines_its_list_shows_whatever_became_of_them(browser: Client) -> None:
+    """Skipped, tried again, waiting, cancelled, saved in part, of yesterday or of a clock that was
+    set back since: a line is counted and listed, or neither."""
+    choose, now = random.Random(7), timezone.now()
+    codes = [*choose.sample(sorted(BY_CODE), 12), "gone", "not_a_story", "of_another_version", ""]
+    for _ in range(150):
+        state = choose.choice(list(ItemState))
+        hours = choose.choice([-30, -2, 0, 0, 5, 23, 24, 25, 100, 24 * 7 - 1, 24 * 7 + 1, 999])
+        make_item(
+            state=state,
+            error_code=choose.choice(codes),
+            settled_at=now - timedelta(hours=hours),  # also where it was queued again since
+        )
+    page = unescape(text(browser))
+    counted = re.findall(r'<td><a href="(/admin/jobs/item/[^"]+)">(\d+)</a></td>', page)
+    assert len(counted) > 20
+    for url, number in counted:
+        assert browser.get(url).context["cl"].result_count == int(number), url
+    day = [int(number) for url, number in counted if _is_day(url, now)]
+    assert f"{sum(day)} of " in page, "the sentence above is about the same lines"
+    assert not any("not_a_story" in url and "failed" in url for url, _ in counted)
+
+
+def _is_day(url: str, now: datetime) -> bool:
+    since = datetime.fromisoformat(parse_qs(url)["settled_at__gte"][0])
+    return now - since < timedelta(hours=25)
 
 
 @pytest.mark.usefixtures("redis")

@@ -92,9 +92,10 @@ def test_today_and_the_week() -> None:
     ):  # fmt: skip
         make_item(state=state, error_code=code, settled_at=at)
     assert dashboard.today(now) == dashboard.Today(saved=2, failed=2)
-    begin = dashboard.week_begin(dashboard.recent_outcomes(now))
+    outcomes = dashboard.recent_outcomes(now)
+    begin = dashboard.week_begin(outcomes)
     assert dashboard.WEEK - timedelta(hours=1) <= now - begin <= dashboard.WEEK
-    assert dashboard.failures_by_code(begin, now) == (("gone", 2), ("refused", 1))
+    assert dashboard.failures_by_code(begin, outcomes.until) == (("gone", 2), ("refused", 1))
 
 
 def test_what_was_no_link_to_a_story_is_no_failure() -> None:
@@ -104,7 +105,7 @@ def test_what_was_no_link_to_a_story_is_no_failure() -> None:
     outcomes = dashboard.recent_outcomes(now)
     assert (outcomes.settled, outcomes.failed, outcomes.codes) == (0, 0, ())
     assert dashboard.today(now).failed == 0
-    assert dashboard.failures_by_code(now - timedelta(hours=1), now) == ()
+    assert dashboard.failures_by_code(now - timedelta(hours=1), outcomes.until) == ()
 
 
 def test_without_redis_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
