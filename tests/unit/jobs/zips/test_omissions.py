@@ -10,13 +10,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs.models import Item, Job, PackageState, StoryKind
+from jobs.models import Item, Job, PackageState, Story, StoryKind
 from jobs.queries.snapshot import load_snapshot
 from jobs.states import ItemState
 from jobs.zips import contents, packing
 from jobs.zips.omissions import ListedLine, ListedStory, omissions, omissions_of
 from stories.left_out import LeftOutReason
 from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.pages.pages import page_of
 from tests.unit.jobs.zips.making import bundle_of, opened, work
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,18 @@ def test_one_account_by_two_lines_is_counted_once_and_what_one_line_saved_is_not
     album = Item.objects.get(position=1).stories.get(kind=StoryKind.CAROUSEL)
     make_story(second, tiktok_id=album.tiktok_id, state=S.DONE)
     assert [(omission.what, omission.count) for omission in omissions_of(job)] == [("left_out", 2)]
+
+
+def test_what_two_lines_saved_of_a_story_is_not_missing_together() -> None:
+    job = make_job()
+    for saved in ((1, 2), (2, 3)):
+        item = make_item(job, state=S.PARTIAL, author_name="ann")
+        story = make_story(item, tiktok_id="70", media_count=4, kind=StoryKind.CAROUSEL)
+        for position in saved:
+            make_artifact(story, position=position, sha256=f"{position:064}")
+    Story.objects.update(state=S.PARTIAL)
+    assert [(omission.what, omission.count) for omission in omissions_of(job)] == [("missing", 1)]
+    assert page_of(job).summary.startswith("3 of 4 files saved")
 
 
 def listed_line(left_out: dict[LeftOutReason, int], *stories: ListedStory) -> ListedLine:
