@@ -131,6 +131,31 @@ def test_twelve_pictures_go_to_android_in_rounds_of_ten_and_two(visit: Open) -> 
     assert page.evaluate("tries") == [10, 2]
 
 
+def test_a_story_by_two_lines_is_shared_once_and_button_and_sheet_say_one_size(visit: Open) -> None:
+    page = visit("phone")
+    page.add_init_script(PHONE)
+    # A picture in WebP, of which the phone gets a JPEG; and a video also by a link of its own.
+    paste(page, "@night.trains\nhttps://vm.tiktok.com/ZMwindow/")
+    settle(page)
+    expect(page.locator(".tile")).to_have_count(4)
+    expect(page.locator("#job-amounts")).to_contain_text("3 files saved")
+    expect(page.locator("#zip")).to_contain_text("Save 3")
+    said = (page.locator("#share-all > span").text_content() or "").partition(" · ")[2]
+    page.locator("#share-all").tap()
+    expect(page.locator("[data-amounts]")).to_have_text(f"3 of 3 files ready, {said}")
+    tap_share(page, "Share 3 files")
+    assert handed(page) == [3]
+    types = sorted(file["type"] for file in page.evaluate("handed.flat()"))
+    assert types == ["image/jpeg", "video/mp4", "video/mp4"]
+    # And of what is chosen, the other copy where it alone is.
+    for picked in ([1, 3], [3]):
+        for number in range(4):
+            page.locator(".pick").nth(number).set_checked(number in picked, force=True)
+        page.locator("[data-share-of=selected]").tap()
+        tap_share(page, "Share 1 file")
+    assert handed(page) == [3, 1, 1]
+
+
 def test_large_pictures_go_in_rounds_within_what_one_call_may_have(visit: Open) -> None:
     page = phone(visit, "long.gallery")
     sized(page, 12 * MIB)
