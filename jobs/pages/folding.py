@@ -55,14 +55,23 @@ class Folded:
 
 
 def limit(lines: int) -> int:
-    """The number of stories up to which a line is shown whole. lines: of the job."""
+    """The number of stories a line shows before it is folded. lines: of the job."""
     return max(MIN_TILES, min(MAX_TILES, TILES // max(1, lines)))
+
+
+def _is_whole(stories: int, lines: int) -> bool:
+    """Whether a line of so many stories is shown whole. lines: of the job.
+
+    What stands for a single story that is left would take as much room as that story.
+    """
+    room = limit(lines)
+    return stories <= (room + 1 if lines <= FEW_LINES else room)
 
 
 def fold(item: ItemView, *, among: int, opened: Collection[int]) -> Folded:
     """The stories of a line that are shown. among: lines of the job; opened: positions of lines
     that are shown whole because the reader asked for that."""
-    whole = len(item.stories) <= limit(among)
+    whole = _is_whole(len(item.stories), among)
     if whole or item.position in opened:
         return Folded(shown=item.stories, fold=None, opened=not whole)
     shown = limit(among) if among <= FEW_LINES else 0
@@ -126,6 +135,6 @@ def story_address(story: Story) -> str:
     """
     item = story.item
     lines = Item.objects.filter(job_id=item.job_id).count()
-    whole = lines <= FEW_LINES and item.stories.count() <= limit(lines)
+    whole = lines <= FEW_LINES and _is_whole(item.stories.count(), lines)
     query = "" if whole else f"?story={story.pk}"
     return f"{reverse('job', args=[item.job_id])}{query}#story-{story.pk}"

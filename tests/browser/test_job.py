@@ -225,6 +225,34 @@ def test_a_menu_lies_over_the_page_and_closes(visit: Open, device: str) -> None:
     expect(menu).to_have_count(0)
 
 
+ROWS = """(list) => {
+    const first = list.firstElementChild;
+    const bad = [];
+    for (let many = 2; many <= 35; many += 1) {
+        list.replaceChildren(...Array.from({length: many}, () => first.cloneNode(true)));
+        const tops = [...list.children].map((one) => one.offsetTop);
+        const inLast = tops.filter((top) => top === tops.at(-1)).length;
+        if (inLast === 1) bad.push(many);
+    }
+    return bad;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1440])
+def test_no_picture_stands_in_a_row_of_its_own(visit: Open, width: int) -> None:
+    device = "desktop" if width > 1000 else "phone"
+    page = visit(device, viewport={"width": width, "height": 844})
+    paste(page, "@long.gallery")
+    settle(page)
+    page.locator(".more").first.click()
+    pictures = page.locator(".pop:popover-open .thumbs")
+    expect(pictures.get_by_role("listitem")).to_have_count(12)
+    link = pictures.locator("a[data-download]").first.bounding_box()
+    assert link
+    assert min(link["width"], link["height"]) >= 43.9, "a finger's width"
+    assert pictures.evaluate(ROWS) == []
+
+
 def test_files_are_kept_as_long_as_one_likes(visit: Open) -> None:
     page = visit()
     paste(page, "@slow.tide")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.models import Job, Role
+from jobs.models import Job, Role, Story
 from jobs.pages import folding
 from jobs.queries.job_view import ItemView
 from jobs.queries.snapshot import load_snapshot
@@ -65,6 +65,16 @@ def test_among_few_lines_a_long_one_shows_its_first_stories(
     assert folded.shown == item.stories[:3]
     assert folded.fold
     assert (folded.fold.stories, folded.fold.total, folded.fold.pictures) == (2, 5, 2)
+
+
+def test_a_story_that_is_alone_is_not_folded_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "MAX_TILES", 3)
+    item = line_of(4)
+    folded = folding.fold(item, among=1, opened=())
+    assert (folded.shown, folded.fold, folded.opened) == (item.stories, None, False)
+    story = Story.objects.order_by("posted_at").last()
+    assert story
+    assert "?" not in folding.story_address(story)
 
 
 def test_a_line_the_reader_opened_is_whole() -> None:
