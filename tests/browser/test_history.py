@@ -68,6 +68,118 @@ def test_it_is_gone_after_a_while(three: Page) -> None:
     assert rows_of(three, before[1:]) == before[1:]
 
 
+# --- from the page of the job ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def one(visit: Open) -> Page:
+    """The page of a settled job, on a phone, to which one came by the home page."""
+    page = visit("phone")
+    paste(page, "@foggy.morning")
+    settle(page)
+    return page
+
+
+def row_id(page: Page) -> str:
+    """The id that a job's row has in the history. page: on the job."""
+    return f"job-{page.url.rstrip('/').rpartition('/')[2]}"
+
+
+def posts(page: Page) -> list[Request]:
+    """The forms that are sent from now on."""
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    return sent
+
+
+def test_a_job_forgotten_on_its_page_comes_back_in_the_history(one: Page) -> None:
+    mine, sent = row_id(one), posts(one)
+    one.get_by_role("link", name="Forget this job").dblclick()
+    one.wait_for_url("**/history/")
+    toast = one.locator("[data-toast]")
+    expect(toast).to_contain_text("Job forgotten")
+    assert mine not in rows(one)
+    toast.get_by_role("button", name="Undo").tap()
+    expect(toast).to_be_hidden()
+    assert rows(one)[0] == mine
+    expect(one.locator(f"#{mine} .title")).to_be_focused()
+    one.wait_for_timeout(300)
+    assert not sent
+    one.reload()
+    assert rows(one)[0] == mine, "it is not forgotten when the page is loaded again"
+    expect(toast).to_be_hidden()
+
+
+def test_it_is_forgotten_once_and_its_page_is_left_behind(one: Page) -> None:
+    mine, sent = row_id(one), posts(one)
+    with one.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+        one.get_by_role("link", name="Forget this job").tap()
+    assert answer.value.status == 204
+    one.reload()
+    assert mine not in rows(one)
+    expect(one.locator("[data-toast]")).to_be_hidden()
+    assert len(sent) == 1
+    one.go_back()
+    expect(one).to_have_url(re.compile(r"://[^/]+/$"))
+
+
+def test_a_second_tab_forgets_nothing_else(one: Page) -> None:
+    mine = row_id(one)
+    other = one.context.new_page()
+    other.goto(one.url)
+    with other.expect_response(re.compile("/history/chosen/"), timeout=15_000):
+        other.get_by_role("link", name="Forget this job").tap()
+    other.reload()
+    left = rows(other)
+    with one.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+        one.get_by_role("link", name="Forget this job").tap()
+    assert answer.value.status == 204
+    other.reload()
+    assert mine not in left
+    assert rows(other) == left
+
+
+def test_what_was_left_long_ago_or_by_another_is_not_forgotten(one: Page) -> None:
+    mine, sent = row_id(one), posts(one)
+    for change in ("left.at -= 61e3", "left.user = '999999'", "left = 7"):
+        one.evaluate(
+            """([job, change]) => {
+                let left = {user: document.querySelector("script[data-user]").dataset.user,
+                    job, back: location.href, at: Date.now()};
+                left = new Function("left", `${change}; return left`)(left);
+                sessionStorage.setItem("storykeep-forget", JSON.stringify(left));
+            }""",
+            [mine.removeprefix("job-"), change],
+        )
+        one.goto("/history/")
+        assert rows(one)[0] == mine, change
+    assert not sent
+
+
+def test_a_job_further_down_comes_back_on_its_own_page(one: Page) -> None:
+    address, sent = one.url, posts(one)
+    one.evaluate("document.querySelector('[data-forget-at]').dataset.forgetAt += '?q=quiet.owl'")
+    one.get_by_role("link", name="Forget this job").tap()
+    one.get_by_role("button", name="Undo").tap()
+    one.wait_for_url(address)
+    assert not sent
+
+
+def test_without_a_script_or_a_memory_the_job_is_asked_about(one: Page, visit: Open) -> None:
+    page = visit("desktop", java_script_enabled=False)
+    page.goto(one.url)
+    page.get_by_role("link", name="Forget this job").click()
+    expect(page.get_by_role("heading")).to_have_text("Forget this job?")
+    one.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    one.get_by_role("link", name="Forget this job").tap()
+    expect(one.get_by_role("heading")).to_have_text("Forget this job?")
+    one.get_by_role("button", name="Forget").tap()
+    expect(one.get_by_role("status").first).to_contain_text("Forgotten.")
+
+
+# --- what goes wrong, and several at once ---------------------------------------------------------
+
+
 def test_what_could_not_be_forgotten_comes_back_and_says_so(three: Page, witness: object) -> None:
     witness.expected.append("500")  # type: ignore[attr-defined]
     three.route(re.compile("/history/chosen/"), lambda route: route.fulfill(status=500))

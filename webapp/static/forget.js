@@ -1,9 +1,43 @@
 // The history: what is forgotten goes from the list at once, and comes back for some seconds with Undo.
-// Only then the request is sent; and when the page is left before.
+// Only then the request is sent; and when the page is left before. A job's own page goes to the
+// history, which forgets it in that way.
 "use strict";
 
 (() => {
   const UNDO_MS = 6000;
+  // The job whose page was left, told to the next page of this tab. Not in the address: a link to it
+  // could come from anywhere, and would be there again when the page is loaded again.
+  const LEFT = "storykeep-forget";
+  const LEFT_MS = 60000; // what did not get there by then is not forgotten later by surprise
+  const { user } = document.querySelector("script[data-user]").dataset;
+  const isPlain = (event) =>
+    !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey && !event.button;
+
+  const leave = (event) => {
+    const link = event.target.closest("a[data-forget-at]");
+    if (!link || !isPlain(event)) return;
+    const { forgetAt, job } = link.dataset;
+    try {
+      sessionStorage.setItem(LEFT, JSON.stringify({ user, job, back: location.href, at: Date.now() }));
+    } catch {
+      return; // the link leads to a page that asks
+    }
+    event.preventDefault();
+    location.replace(forgetAt); // nobody comes back to the page of a job that is gone
+  };
+  document.addEventListener("click", leave);
+
+  const arrive = () => {
+    try {
+      const left = JSON.parse(sessionStorage.getItem(LEFT));
+      sessionStorage.removeItem(LEFT);
+      return left && left.user === user && Date.now() - left.at < LEFT_MS ? left : null;
+    } catch {
+      return null; // no storage, so nothing was left
+    }
+  };
+  const left = arrive();
+
   const form = document.getElementById("chosen");
   if (!form) return;
   const toast = document.querySelector("[data-toast]");
@@ -73,7 +107,9 @@
     pending = null;
     toast.hidden = true;
     show(ids, true);
-    rowOf(ids[0]).querySelector(".title").focus();
+    const row = rowOf(ids[0]);
+    if (row) row.querySelector(".title").focus();
+    else location.assign(left.back); // further down than this page: back to where it was asked for
   });
   // While it is still there: of a page that is gone already, a service worker hears nothing more.
   // Phones have no beforeunload, and may end a page that is out of sight.
@@ -84,7 +120,7 @@
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-forget]");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    if (!link || !isPlain(event)) return;
     event.preventDefault();
     forget([link.dataset.forget]);
   });
@@ -106,4 +142,10 @@
   };
   document.addEventListener("change", count);
   window.addEventListener("pageshow", count);
+
+  if (left) {
+    forget([left.job]);
+    // Only what comes after the page is read aloud.
+    setTimeout(() => words.replaceChildren(...words.childNodes), 200);
+  }
 })();
