@@ -8,6 +8,7 @@ from typing import Final
 
 from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext, npgettext, pgettext
+from django.utils.translation import gettext as _
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _OCTETS: Final = ("o", "ko", "Mo", "Go", "To")
@@ -58,6 +59,11 @@ def size(size_bytes: int | float | None) -> str:
         step += 1
     places = 1 if step > 1 and value < 100 else 0
     return f"{formats.number_format(round(value, places), places)}\u00a0{units[step]}"
+
+
+def percent(hundredths: int) -> str:
+    """`43%`, in German `43 %`."""
+    return _("%(n)d%%") % {"n": hundredths}
 
 
 def span(duration: timedelta) -> str:

@@ -1,6 +1,6 @@
-"""The progress of each running item, polled by pages.
+"""The progress of each running item, and of each ZIP that is being packed, polled by pages.
 
-One hash per job, item id → JSON, for about two hours after its last change.
+One hash per job, id of the item or package → JSON, for about two hours after its last change.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class ItemProgress:
     asked_at: datetime | None = None
     worker: str = ""
 
+    @property
+    def percent(self) -> int:
+        """The share in hundredths, rounded down."""
+        return int(100 * self.share)
+
 
 LOOKED_UP: Final = 0.1
 """The share of the work that is done once the list is here."""
@@ -71,6 +76,9 @@ def share_of(phase: str, saved: float) -> float:
     return LOOKED_UP + (ALL_SAVED - LOOKED_UP) * min(max(saved, 0.0), 1.0)
 
 
+ALL_PACKED: Final = 0.99
+"""The share of a ZIP that is written and not yet there to be taken."""
+
 _FIELDS = frozenset(field.name for field in fields(ItemProgress))
 
 
@@ -79,7 +87,7 @@ def _key(job_id: UUID) -> str:
 
 
 def read(job_id: UUID) -> Mapping[str, ItemProgress]:
-    """Item id (text) → progress of a job's items, in one round trip; {} while Redis is away."""
+    """Item or package id (text) → progress of a job, in one round trip; {} while Redis is away."""
     try:
         kept = execute(lambda server: cast("dict[str, str]", server.hgetall(_key(job_id))))
     except RedisUnavailable:
@@ -290,3 +298,28 @@ class Reporter:
         if is_new or self._written_at - self._renewed_at >= RENEW_S:
             server.expire(self._key, TTL_S)
             self._renewed_at = self._written_at
+
+
+class PackingReporter:
+    """Writes how much of a ZIP is packed, at most every `WRITE_EVERY_S`. For one thread."""
+
+    def __init__(self, job_id: UUID, package_id: UUID, steps: int) -> None:
+        """steps: how often `step` will be called, about."""
+        self._key, self._field = _key(job_id), str(package_id)
+        self._done, self._steps = 0, max(1, steps)
+        self._written_at = float("-inf")
+
+    def step(self) -> None:
+        """Record that one more step is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._written_at < WRITE_EVERY_S:
+            return
+        self._written_at = now
+        kept = {"phase": "packing", "share": min(self._done / self._steps, ALL_PACKED)}
+        with suppress(RedisUnavailable):
+            execute(partial(self._put, json.dumps(kept)))
+
+    def _put(self, text: str, server: redis.Redis) -> None:
+        server.hset(self._key, self._field, text)
+        server.expire(self._key, TTL_S)

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from jobs.ephemeral import progress
 from jobs.errors import Internal, NothingToPack, message_and_hint
 from jobs.files.bundles import alone
 from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState, Story
@@ -83,8 +84,8 @@ def _package(
 def package(request: HttpRequest, job_id: UUID, package_id: UUID) -> HttpResponseBase:
     """A ZIP that is being packed: a page that loads itself anew until there is a link, or JSON.
 
-    JSON: {"state": packing|ready|failed, "address", "words"}. A package of somebody else, or one
-    that was forgotten, is a 404.
+    JSON: {"state": packing|ready|failed, "address", "words", "percent"}; percent: 0 to 99 or null,
+    only while it is packed. A package of somebody else, or one that was forgotten, is a 404.
     """
     packages = Package.objects.visible_to(request.user).select_related("artifact", "job")
     found = get_object_or_404(packages, pk=package_id, job_id=job_id)
@@ -98,7 +99,8 @@ def package(request: HttpRequest, job_id: UUID, package_id: UUID) -> HttpRespons
 
 def _told(found: Package) -> dict[str, Any]:
     if found.state in OPEN_PACKAGES:
-        return {"state": "packing"}
+        report = progress.read(found.job_id).get(str(found.pk))
+        return {"state": "packing", "percent": report.percent if report else None}
     file = found.artifact
     present = file is not None and not file.removed_at and file.expires_at > timezone.now()
     if found.state == PackageState.DONE and file and present:

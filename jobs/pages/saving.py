@@ -22,6 +22,7 @@ class SaveOffer:
     amount: how much that is, as the job's head and its card in the history say it. single: a
     picture or video that is alone, never wrapped in a ZIP; a JPEG made from it does not change
     that, a sound asked for does. share_bytes: of what a phone is handed instead; 0 for nothing.
+    percent: how much of a ZIP is packed, 0 to 99; None unless that is known.
     """
 
     kind: Literal["file", "packing", "pack"]
@@ -29,6 +30,7 @@ class SaveOffer:
     share_bytes: int
     address: str
     single: FileView | None
+    percent: int | None
 
 
 def offer_of(page: JobPage) -> SaveOffer | None:
@@ -48,4 +50,5 @@ def offer_of(page: JobPage) -> SaveOffer | None:
         share_bytes=sum(file.size_bytes for file in shared(job.stories)),
         address=file_address(ready) if ready else "",
         single=single,
+        percent=job.packed_percent if job.packing and not ready else None,
     )

@@ -24,6 +24,7 @@ from django.utils.translation import get_language
 
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import ItemProgress
+from jobs.models import OPEN_PACKAGES
 from jobs.queries import job_rows
 from jobs.queries.job_rows import User
 from jobs.states import OPEN, ItemState, job_state
@@ -46,10 +47,11 @@ class Fingerprint:
     reader. Times count as moments, not as seconds left, so a passing clock changes it only when a
     file's time is over.
     revision: changes with `etag`, and with the seconds left of lines that run; for kept answers.
-    head: digest of the job's own row, its ZIPs, the states of its lines and its place in the queue.
+    head: digest of the job's own row, its ZIPs and how much of one is packed, the states of its
+    lines and its place in the queue.
     lines: item id → digest of the line's row, stories, files and, while it is open, progress.
     now: the moment at which files were held to be past their time or not.
-    reports: item id (text) → progress read with it; {} unless a line is open.
+    reports: id of an item or a package (text) → progress read with it; {} unless one is open.
     queue_position: as in Snapshot.
     """
 
@@ -66,7 +68,7 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
     """The fingerprint of a job; None when this user has none of that id.
 
     One query, another one for a job that waits for its first turn, and one round trip to Redis
-    while a line is open.
+    while a line or a ZIP is open.
     """
     if not user.is_authenticated:
         return None
@@ -78,16 +80,17 @@ def take(job_id: UUID, user: User, now: datetime | None = None) -> Fingerprint |
     }
     texts: dict[Any, list[str]] = {}
     states: dict[Any, str] = {}
-    owned = False
+    owned = packing = False
     for kind, key, state, text in _rows(arguments):
         texts.setdefault(key, []).append(f"{kind}{text}")
         if kind == _KIND_LINE:
             states[key] = state
         owned = owned or kind == _KIND_JOB
+        packing = packing or (kind == _KIND_PACKAGE and state in OPEN_PACKAGES)
     if not owned or not states:
         return None
     unfinished = {_uuid(key) for key, state in states.items() if state in OPEN}
-    reports = progress.read(job_id) if unfinished else {}
+    reports = progress.read(job_id) if unfinished or packing else {}
     position = None
     if job_state(states.values()) == ItemState.QUEUED:
         position = job_rows.turns_ahead(job_id, user, now) + 1
@@ -119,7 +122,13 @@ def _combined(
         item_id: _digest([reader, shown[item_id] if item_id in unfinished else "", *sorted(texts)])
         for item_id, texts in lines.items()
     }
-    head_digest = _digest([reader, str(queue_position), *head])
+    of_lines = {str(item_id) for item_id in lines}
+    packed = sorted(
+        f"{package_id} {report.percent}"
+        for package_id, report in reports.items()
+        if package_id not in of_lines
+    )
+    head_digest = _digest([reader, str(queue_position), *head, *packed])
     reported = sorted(f"{item_id} {text}" for item_id, text in shown.items())
     whole = _digest([head_digest, *sorted(line_digests.values()), *reported])
     seconds_left = (
@@ -161,12 +170,12 @@ def _digest(texts: Iterable[str]) -> str:
 
 # ruff: noqa: S608  # the names of our own tables and columns; every value is a parameter
 
-_KIND_JOB, _KIND_LINE = 0, 2
+_KIND_JOB, _KIND_PACKAGE, _KIND_LINE = 0, 1, 2
 """Of the parts of the statement, in their order."""
 
 
 def _rows(arguments: Mapping[str, Any]) -> list[tuple[int, Any, str, str]]:
-    """Rows of (part, id of a line or of the job, a line's state, columns as JSON arrays)."""
+    """Rows of (part, id of line or job, state of a line or ZIP, columns as JSON arrays)."""
     sql, places = _statement(connection.vendor)
     with connection.cursor() as cursor:
         cursor.execute(sql, [arguments[place] for place in places])
@@ -192,7 +201,7 @@ def _statement(vendor: str) -> tuple[str, tuple[str, ...]]:
 
     is_over = "removed_at IS NULL AND expires_at <= %s"
     job = f"SELECT 0, id, '', {columns('jobs_job', _JOB)} FROM jobs_job"
-    package = f"SELECT 1, job_id, '', {columns('jobs_package', _PACKAGE)} FROM jobs_package"
+    package = f"SELECT 1, job_id, state, {columns('jobs_package', _PACKAGE)} FROM jobs_package"
     picture = f'jobs_authorpicture."{job_rows.PICTURE}"'
     line = (
         f"SELECT 2, id, state, {columns('jobs_item', _LINE, picture)} FROM jobs_item"

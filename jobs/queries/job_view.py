@@ -296,7 +296,8 @@ class Snapshot:
 
     files_expire_at: when the first of its files is deleted, posters aside.
     bundle: the ZIP of all files while it can be downloaded; selection: of the files chosen last.
-    bundle_error, selection_error: why that ZIP failed. packing: one of the two is being packed.
+    bundle_error, selection_error: why that ZIP failed. packing: one of the two is being packed;
+    packed_percent: how much of it, 0 to 99, None until its worker has said so.
     queue_position: 1 = next; None once a line has started. A guess when several people wait.
     refused_until, refused_code: set while lines wait because TikTok turns this server away.
     etag: its fingerprint's (`jobs.queries.fingerprint`); "" in a list, as queue_position is None.
@@ -322,6 +323,7 @@ class Snapshot:
     refused_until: datetime | None
     refused_code: str
     etag: str = ""
+    packed_percent: int | None = None
 
     @property
     def settled(self) -> bool:

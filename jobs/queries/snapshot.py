@@ -172,6 +172,11 @@ def _job(
     if bundle and last_bundle and not _serves(bundle, last_bundle.language, contents):
         bundle = None
     packing = packing_bundle or packing_selection
+    packed = [
+        reports.get(str(package.id))
+        for package in (last_bundle or _NO_PACKAGE, last_selection)
+        if package.state in OPEN_PACKAGES
+    ]
     refusals = [
         (item.error.retry_at, item.error.code)
         for item in items
@@ -204,6 +209,7 @@ def _job(
         selection=selection,
         selection_error=selection_error,
         packing=packing,
+        packed_percent=next((report.percent for report in packed if report), None),
         queue_position=None,
         refused_until=refused_until,
         refused_code=refused_code,

@@ -18,12 +18,12 @@ from django.utils.translation import pgettext
 
 from jobs import errors, wording
 from jobs.text import isolated
-from jobs.wording import absolute, age, iso, size, span, zone_word
+from jobs.wording import absolute, age, iso, percent, size, span, zone_word
 
 _BACKTICKS: Final = re.compile(r"`([^`]+)`")
 
 register = template.Library()
-for _filter in (size, span, age, iso, absolute, isolated):
+for _filter in (size, span, percent, age, iso, absolute, isolated):
     register.filter(_filter.__name__, _filter)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from itertools import groupby
@@ -139,6 +140,13 @@ def _build(
     )
     artifact.size_bytes = workspace.commit(key, artifact.id)
     return artifact
+
+
+def heartbeats(files: Sequence[Artifact]) -> int:
+    """How often `build_bundle` of these files will call its heartbeat, about."""
+    sizes = [artifact.size_bytes for artifact in files]
+    copied = sum(math.ceil(size / CHUNK_BYTES) for size in sizes)
+    return copied + math.ceil((sum(sizes) + ENTRY_BYTES) / CHUNK_BYTES)
 
 
 def _sha256(file: BinaryIO, heartbeat: Callable[[], None]) -> str:

@@ -11,6 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import get_language
 
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import PackingReporter
 from jobs.errors import NothingToPack
 from jobs.files import bundles, capacity, store
 from jobs.files.workspace import Workspace
@@ -21,7 +23,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 from jobs.wording import dialect_for
 from jobs.zips import claims
-from jobs.zips.builder import build_bundle
+from jobs.zips.builder import build_bundle, heartbeats
 from jobs.zips.claims import PackageClaim
 from jobs.zips.contents import any_removed, package_files, parse_ids
 
@@ -87,18 +89,20 @@ def _existing(job: Job, wanted: list[str]) -> Package | None:
 
 
 class _Heartbeat:
-    """Renews the claim while packing, often enough and no oftener.
+    """Renews the claim while packing, often enough and no oftener, and tells how far it is.
 
     Calling it raises ClaimLost or ShutdownRequested.
     """
 
-    def __init__(self, claim: PackageClaim) -> None:
+    def __init__(self, claim: PackageClaim, job_id: UUID, files: Sequence[Artifact]) -> None:
         self._claim = claim
+        self._progress = PackingReporter(job_id, claim.package_id, heartbeats(files))
         self._next = time.monotonic() + HEARTBEAT_EVERY_S / 2
 
     def __call__(self) -> None:
         if shutdown_requested.is_set():
             raise ShutdownRequested
+        self._progress.step()
         if time.monotonic() < self._next:
             return
         if not claims.heartbeat(self._claim):
@@ -127,12 +131,13 @@ def run(claim: PackageClaim) -> bool:
                 job,
                 files,
                 workspace,
-                _Heartbeat(claim),
+                _Heartbeat(claim, job.pk, files),
                 at=at,
                 selection=bool(package.selection),
                 language=package.language,
             )
         except ClaimLost:
+            _erase_what_we_reported(job.pk)
             return False
         settled = False
         try:
@@ -140,7 +145,14 @@ def run(claim: PackageClaim) -> bool:
         finally:
             if not settled:
                 store.remove(artifact.pk)
+                _erase_what_we_reported(job.pk)
     return settled
+
+
+def _erase_what_we_reported(job_id: UUID) -> None:
+    """Drop the progress of a job that was erased while it was packed."""
+    if not Job.objects.filter(pk=job_id).exists():
+        progress.erase(job_id)
 
 
 def _settle(

@@ -8,10 +8,10 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.models import Job, StoryKind
+from jobs.models import Job, Package, PackageState, StoryKind
 from jobs.states import ItemState
 from tests import factories
-from tests.browser.scenes import add_story, make_job, make_line, torn_carousel
+from tests.browser.scenes import add_story, done, make_job, make_line, torn_carousel
 
 
 def one_video(owner: User) -> Job:
@@ -35,6 +35,14 @@ def two(owner: User) -> Job:
     item = torn_carousel(owner)
     add_story(item, StoryKind.VIDEO, hours_ago=5, caption="the second of two")
     return item.job
+
+
+def packing(owner: User) -> Job:
+    """Its ZIP was asked for, and is packed."""
+    job = done(owner)
+    job.bundle = Package.objects.create(job=job, owner=owner, state=PackageState.RUNNING)
+    job.save()
+    return job
 
 
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ida", "Jon", "Kim", "Lea")
@@ -73,5 +81,6 @@ SCENES: Final[dict[str, Callable[[User], Job]]] = {
     "one-video": one_video,
     "one-photo": one_photo,
     "two": two,
+    "packing": packing,
     "sheet": sheet,
 }

@@ -31,7 +31,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright  
 from jobs.ephemeral import heartbeats, progress  # noqa: E402
 from jobs.ephemeral.progress import ItemProgress  # noqa: E402
 from jobs.files import disk  # noqa: E402
-from jobs.models import Artifact, Item, Job, Quota  # noqa: E402
+from jobs.models import Artifact, Item, Job, Package, Quota  # noqa: E402
 from jobs.states import ItemState  # noqa: E402
 from jobs.upstream import breaker, pauses  # noqa: E402
 from tests import factories  # noqa: E402
@@ -224,7 +224,10 @@ def _pretend_to_work() -> None:
         )
         for item in running
     }  # fmt: skip
+    packing = ItemProgress(phase="packing", share=0.43)
+    by_package = {str(one.pk): packing for one in Package.objects.open()}
     progress.read_many = lambda job_ids: by_item
+    progress.read = lambda job_id: by_package
 
 
 def _shoot_phone(page: Page, tail: str, path: str, shoot: Callable[..., bool]) -> None:

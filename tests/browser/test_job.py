@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from zipfile import ZipFile
@@ -132,6 +133,45 @@ def test_a_row_is_saved_with_one_click(visit: Open, crowd: dict[str, str], tmp_p
         assert {name.split("/")[0].split("_")[0] for name in archive.namelist()} >= {
             "harbour.bakery"
         }
+
+
+def test_how_much_is_packed_shows_and_is_said_once(
+    visit: Open, crowd: dict[str, str], tmp_path: Path
+) -> None:
+    page = visit()
+    sheet(page, crowd)
+    told = iter((None, 12, 43))
+
+    def watch(route: Route) -> None:
+        percent = next(told, "over")
+        if percent == "over":
+            route.continue_()
+            return
+        packing = {"state": "packing", "percent": percent, "words": ""}
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(packing))
+
+    page.route("**/zips/**", watch)
+    page.evaluate(
+        """() => {
+            const said = document.getElementById("pack-said");
+            window.heard = [];
+            window.rings = [];
+            const hear = () => heard.push(said.textContent);
+            new MutationObserver(hear).observe(said, {childList: true});
+            const see = ([{target}]) => rings.push(target.style.getPropertyValue("--packed"));
+            for (const button of document.querySelectorAll("[data-pack]")) {
+                new MutationObserver(see).observe(button, {attributeFilter: ["style"]});
+            }
+        }"""
+    )
+    row = page.locator(".row-line", has_text="Slow Tide")
+    with saved(page, tmp_path) as files:
+        row.get_by_role("button", name="Save").click()
+    assert files[0].suffix == ".zip"
+    expect(page.locator("#pack-said")).to_have_text("The download starts.")
+    assert page.evaluate("heard") == ["Packing…", "The download starts."]
+    assert page.evaluate("rings")[:2] == ["12%", "43%"]
+    assert page.evaluate("rings").pop() == "", "the ring is gone when it is there"
 
 
 def test_lines_can_be_selected(visit: Open, crowd: dict[str, str], tmp_path: Path) -> None:

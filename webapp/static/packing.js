@@ -27,8 +27,15 @@
 
   const json = (url, more = {}) => ask(url, { headers: { Accept: "application/json" }, cache: "no-store", ...more });
 
-  // Resolves to {state: "ready", address} or {state: "failed", words}.
-  const packed = async (address, body) => {
+  // The ring of the button that was pressed; in words it stands in the page, where there is room.
+  const show = (button, percent) => {
+    if (Number.isInteger(percent)) button.style.setProperty("--packed", `${percent}%`);
+    else button.style.removeProperty("--packed");
+  };
+
+  // Resolves to {state: "ready", address} or {state: "failed", words}. heard: told how much is packed,
+  // in hundredths, when that is known and has changed.
+  const packed = async (address, body, heard) => {
     const first = await json(address, { method: "POST", body });
     if (first.outcome !== "ok") return { state: "failed", outcome: first.outcome };
     let told = await read(first);
@@ -39,8 +46,10 @@
       await pause(wait);
       const came = await json(watch);
       if (came.outcome === "ok") {
+        const { percent } = told;
         told = await read(came);
         lost = 0;
+        if (told.percent !== percent) heard(told.percent);
       } else if (["signed-out", "gone"].includes(came.outcome) || ++lost > LOST) {
         return { state: "failed", outcome: came.outcome };
       }
@@ -69,7 +78,11 @@
     problem.hidden = true;
     said.textContent = said.dataset.packing;
     button.setAttribute("aria-busy", "true");
-    const told = await packed(address, body);
+    const told = await packed(address, body, (percent) => {
+      show(button, percent);
+      window.storykeep.refresh?.();
+    });
+    show(button, null);
     busy.delete(key);
     button.removeAttribute("aria-busy");
     said.textContent = told.state === "ready" ? said.dataset.started : "";

@@ -13,7 +13,7 @@ import redis
 
 from jobs.ephemeral import connection, progress
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.ephemeral.progress import ItemProgress, Reporter
+from jobs.ephemeral.progress import ItemProgress, PackingReporter, Reporter
 
 JOB, ITEM = uuid4(), uuid4()
 FILE, OTHER = ("7512345678901234567", 1), ("7512345678901234567", 2)
@@ -180,6 +180,33 @@ def test_the_time_it_is_kept_for_is_renewed_now_and_then_and_when_redis_lost_it(
     clock.now += 1
     reporter.arriving(FILE, 3, 100)
     assert list(server.ttl.values()) == [progress.TTL_S]
+
+
+# --- a ZIP ----------------------------------------------------------------------------------------
+
+
+def test_a_zip_is_told_step_by_step_and_seldom(server: Server, clock: Clock) -> None:
+    reporter = PackingReporter(JOB, ITEM, steps=200)
+    assert progress.read(JOB) == {}, "it has not begun"
+    percents = []
+    for _ in range(400):  # more than was thought
+        reporter.step()
+        clock.now += 0.1
+        percents.append(reported().percent)
+    assert reported().phase == "packing"
+    assert percents[0] == 0
+    assert percents == sorted(percents)
+    assert {25, 50, 75} <= {percent // 5 * 5 for percent in percents}
+    assert percents[-1] == 99, "it is there when its row says so"
+    assert server.writes <= 400 * 0.1 / progress.WRITE_EVERY_S + 1
+    assert next(iter(server.ttl.values())) == progress.TTL_S
+
+
+def test_a_zip_of_nothing_and_one_without_redis(server: Server) -> None:
+    PackingReporter(JOB, ITEM, steps=0).step()
+    assert reported().percent == 99
+    server.away = True
+    PackingReporter(JOB, ITEM, steps=3).step()
 
 
 def test_forgetting(server: Server) -> None:

@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobs.ephemeral import progress
+from jobs.ephemeral.progress import ItemProgress
 from jobs.errors import DiskFull
 from jobs.models import Job, Package, PackageState, Role
 from jobs.zips import packing
@@ -47,7 +49,11 @@ def test_a_script_waits_and_is_told_where_the_zip_is(client: Client, job: Job) -
     answer = asked(client, job)
     assert answer.status_code == 202
     watch = answer.json()["watch"]
-    assert client.get(watch, headers=JSON).json() == {"state": "packing", "words": ""}
+    assert client.get(watch, headers=JSON).json() == {
+        "state": "packing",
+        "percent": None,
+        "words": "",
+    }
     file = finish(job).artifact
     assert file
     address = f"/files/{file.pk}/{file.name}"
@@ -55,6 +61,25 @@ def test_a_script_waits_and_is_told_where_the_zip_is(client: Client, job: Job) -
     assert told.json() == {"state": "ready", "address": address, "words": ""}
     assert told["Cache-Control"] == "private, no-store"
     assert asked(client, job).json() == {"state": "ready", "address": address}, "asked once more"
+
+
+def test_how_much_is_packed_is_told(
+    client: Client, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = asked(client, job).json()["watch"]
+    packing = {str(job.packages.get().pk): ItemProgress(phase="packing", share=0.437)}
+    monkeypatch.setattr(progress, "read", lambda _job_id: packing)
+    assert client.get(watch, headers=JSON).json()["percent"] == 43
+    assert "43%" in shown(client.get(watch))
+    assert "Packing… 43%" in shown(client.get(f"/jobs/{job.pk}/"))
+    poll = client.get(f"/jobs/{job.pk}/progress/")
+    assert "Packing… 43%" in shown(poll)
+    same = {"If-None-Match": poll["ETag"]}
+    assert client.get(f"/jobs/{job.pk}/progress/", headers=same).status_code == 304
+    packing.update({name: ItemProgress(phase="packing", share=0.44) for name in packing})
+    assert "Packing… 44%" in shown(client.get(f"/jobs/{job.pk}/progress/", headers=same))
+    job.packages.update(state=PackageState.FAILED)
+    assert "Packing…" not in shown(client.get(f"/jobs/{job.pk}/progress/"))
 
 
 def test_two_clicks_make_one_zip(client: Client, job: Job) -> None:

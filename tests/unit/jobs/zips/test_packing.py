@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral import progress
 from jobs.errors import DiskFull, NothingToPack, QuotaExceeded
 from jobs.files import deletion
 from jobs.files.capacity import reservations
@@ -246,6 +248,44 @@ def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:
     with pytest.raises(shutdown.ShutdownRequested):
         packing.run(claim)
     assert files_on_disk(artifacts) == before
+
+
+def test_packing_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_full_job()
+    told: list[float] = []
+    monkeypatch.setattr(progress, "WRITE_EVERY_S", 0.0)
+    monkeypatch.setattr(progress.PackingReporter, "_put", _noting(told))
+    monkeypatch.setattr(progress, "execute", lambda command: command(None))
+    package = packing.request(job)
+    assert work(package)
+    assert told == sorted(told)
+    assert len(set(told)) > 3
+    assert 0 < told[0] < 0.5
+    assert told[-1] == progress.ALL_PACKED
+
+
+def _noting(told: list[float]) -> Callable[[object, str, object], None]:
+    return lambda _reporter, text, _server: told.append(json.loads(text)["share"])
+
+
+def test_what_was_told_goes_with_a_job_that_was_erased_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = make_full_job()
+    package = packing.request(job)
+    claim = claims.claim(package.pk)
+    assert claim
+    erased: list[object] = []
+    monkeypatch.setattr(progress, "erase", erased.append)
+
+    def lost(_claim: object) -> bool:
+        Job.objects.filter(pk=job.pk).delete()
+        return False
+
+    monkeypatch.setattr(claims, "heartbeat", lost)
+    monkeypatch.setattr(packing, "HEARTBEAT_EVERY_S", -1.0)
+    assert not packing.run(claim)
+    assert erased == [job.pk]
 
 
 def test_packing_renews_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
