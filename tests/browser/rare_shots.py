@@ -148,7 +148,7 @@ def _marked(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     if shoot("home-marked", "/", full=False):
         page.fill("#id_text", "https://www.tiktok.com/tag/cats\n\n??? what is this")
         page.click("[data-submit]")
-        page.wait_for_selector(".marked")
+        page.wait_for_selector("#problem")
         take(page, f"home-marked-{tail}")
     if shoot("home-too-old", "/", full=False):
         page.fill("#id_text", "@nora\n@bea")

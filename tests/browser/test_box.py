@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, Witness
 from tests.browser.test_main_path import until
 
 LONG = "https://www.tiktok.com/@nora.films/story/7300000000000000001?" + "is_from_webapp=1&" * 9
@@ -110,6 +110,59 @@ def test_a_chip_leads_to_the_next_line_of_its_kind(box: Page) -> None:
     box.fill("#id_text", "\n".join(f"@name{number}" for number in range(53)))
     box.get_by_role("button", name="3 lines too many").click()
     assert box.evaluate("getSelection().toString()") == "@name50"
+
+
+# --- what the server refused ------------------------------------------------------------------------
+
+
+def refuse(page: Page, text: str) -> None:
+    """Send a text past the page's own checks, and see it refused."""
+    page.fill("#id_text", text)
+    page.evaluate("document.querySelector('form[data-composer]').submit()")
+    expect(page.locator("#problem")).to_be_visible()
+
+
+def test_what_the_server_refuses_is_said_once(box: Page, witness: Witness) -> None:
+    witness.expected.append("422")
+    refuse(box, "https://www.tiktok.com/tag/cats\n\n??? what is this")
+    expect(box.get_by_role("alert")).to_have_text("None of these lines can be saved.")
+    main = box.locator("main").inner_text()
+    assert main.count("This is a hashtag page, not a story.") == 1
+    assert main.count("Line 3") == 1
+    said = box.evaluate(
+        """document.querySelector("#id_text").getAttribute("aria-describedby").split(" ")
+            .map((id) => document.getElementById(id).textContent).join(" | ")"""
+    )
+    assert re.search("(?s)can be saved.*hashtag page.*No TikTok name.*Up to 50 lines", said)
+    box.get_by_role("button", name=re.compile("Remove: .*cats")).click()
+    expect(box.locator("#id_text")).not_to_have_value(re.compile("cats"))
+    expect(box.locator("main")).not_to_contain_text("hashtag page")
+
+
+def test_a_line_too_many_is_said_once(box: Page, witness: Witness) -> None:
+    witness.expected.append("422")
+    refuse(box, "\n".join(f"@name{number}" for number in range(51)))
+    expect(box.get_by_role("alert")).to_contain_text("One job holds at most 50 lines.")
+    expect(box.get_by_role("alert")).not_to_contain_text("Line 51")
+    box.get_by_role("button", name="1 line too many").click()
+    assert box.evaluate("getSelection().toString()") == "@name50"
+
+
+def test_what_only_the_server_finds_stays(box: Page, witness: Witness) -> None:
+    witness.expected.append("422")
+    refuse(box, "??? what is this\nseen by @nora\0")
+    said = box.get_by_role("alert").get_by_role("listitem")
+    expect(said).to_have_text("Line 2: Null characters are not allowed.")
+
+
+def test_without_a_script_the_server_says_it_all(visit: Open, witness: Witness) -> None:
+    witness.expected.append("422")
+    page = visit("phone", java_script_enabled=False)
+    page.goto("/")
+    page.fill("#id_text", "https://www.tiktok.com/tag/cats")
+    page.locator("[data-submit]").click()
+    expect(page.get_by_role("alert")).to_contain_text("This is a hashtag page, not a story.")
+    expect(page.locator("[data-attention]")).to_be_hidden()
 
 
 # --- files ----------------------------------------------------------------------------------------

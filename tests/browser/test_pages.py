@@ -66,7 +66,8 @@ def test_nothing_serious_while_something_is_said(visit: Open, witness: Witness) 
     page.goto("/")
     page.fill("#id_text", "https://www.tiktok.com/tag/cats")
     page.click("[data-submit]")
-    expect(page.get_by_role("alert")).to_contain_text("This is a hashtag page, not a story.")
+    expect(page.get_by_role("alert")).to_contain_text("This line cannot be saved.")
+    expect(page.locator("[data-attention]")).to_contain_text("This is a hashtag page, not a story.")
     assert not faults(page)
 
 

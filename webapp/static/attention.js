@@ -85,6 +85,7 @@
       else why.textContent = refused ? words.refused.replace("{}", () => refused) : words.unknown;
       const what = document.createElement("p");
       what.append(go, " ", typed, document.createElement("br"), why);
+      what.id = `skipped-${row}-${own}`;
       const acts = document.createElement("div");
       acts.className = "buttons";
       if (line.kind === "post") acts.append(button(words.keep, () => posts.click()));
@@ -116,7 +117,31 @@
       place.hidden = !out.length;
       head.textContent = out.length ? say(place, out.length) : "";
       all.hidden = out.length < 2;
-      list.replaceChildren(...out.slice(0, SHOWN).map(entry));
+      list.replaceChildren(...(out.length === SHOWN + 1 ? out : out.slice(0, SHOWN)).map(entry));
+      describe();
+    };
+
+    // What the server says of a line that is named here, or that a chip leads to, is said here alone:
+    // here it can be removed. It stays in what a screen reader says of the box.
+    const told = box.getAttribute("aria-describedby").split(" ");
+    let isTaken = false;
+    const describe = () => {
+      if (!isTaken) return;
+      const here = [...list.querySelectorAll("p")].map(({ id }) => id);
+      box.setAttribute("aria-describedby", [...told.slice(0, -1), ...here, ...told.slice(-1)].join(" "));
+    };
+    // overRow: the first row that is one too many; -1 for none.
+    const takeOver = (overRow) => {
+      const marked = document.querySelector("#problem .marked");
+      if (!marked) return;
+      const out = new Set(skipped().map(({ row }) => row));
+      const rows = marked.dataset.rows.split(",").map((number) => Number(number) - 1);
+      [...marked.children].forEach((node, place) => {
+        if (out.has(rows[place]) || (overRow >= 0 && rows[place] === overRow)) node.remove();
+      });
+      if (!marked.children.length) marked.remove();
+      isTaken = true;
+      describe();
     };
 
     all.addEventListener("click", () => {
@@ -126,7 +151,7 @@
     const know = (counts) => {
       latest = counts; // what a jump goes by is always what stands in the box
     };
-    return { update, know, jump, select };
+    return { update, know, jump, select, takeOver };
   };
 
   window.storykeep = Object.assign(window.storykeep || {}, { attention, nameRefusal });

@@ -127,6 +127,7 @@
   box.addEventListener("paste", () => requestAnimationFrame(() => requestAnimationFrame(updateAll)));
   posts.addEventListener("change", updateAll);
   updateAll();
+  attention.takeOver(firstOver(latest));
 
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
