@@ -112,7 +112,7 @@ def test_a_chip_leads_to_the_next_line_of_its_kind(box: Page) -> None:
     assert box.evaluate("getSelection().toString()") == "@name50"
 
 
-# --- what the server refused ------------------------------------------------------------------------
+# --- what the server refused ----------------------------------------------------------------------
 
 
 def refuse(page: Page, text: str) -> None:

@@ -23,6 +23,7 @@ from tests import catalogue
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 LANGUAGES = [pytest.param(language, path, id=language) for language, path in catalogue.files()]
+ROOT = Path(__file__).resolve().parents[2]
 PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{[a-z]*\}|</?[a-z]+(?: [a-z]+=\"[^\"]*\")?>|`[^`]+`")
 
 
@@ -44,6 +45,22 @@ def test_what_is_filled_in_is_the_same_in_every_language(language: str, path: Pa
         for form, ours in zip(forms, said, strict=True):
             assert set(PLACE.findall(form)) == set(PLACE.findall(ours)), (language, message)
             assert form.startswith(" ") == message.startswith(" "), (language, message)
+
+
+GLUED = re.compile(
+    r"""\{% translate (?P<q>["'])(?P<words>[^"']*[^:"'])(?P=q)(?![^%]* as )[^%]*%\}(?:\s|<br>)*"""
+    r"\{% (?:when|clock) (?![^%]* as )"
+)
+
+
+def test_a_time_stands_within_its_sentence() -> None:
+    """Where in a sentence a time belongs is for each language to say."""
+    glued = [
+        (path.name, found["words"])
+        for path in (ROOT / "templates").rglob("*.html")
+        for found in GLUED.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert not glued
 
 
 @pytest.mark.parametrize(("language", "path"), LANGUAGES)

@@ -221,7 +221,7 @@ def test_cleaned_up_tiles_stay(client: Client, alice: User) -> None:
     job = saved(alice)
     Artifact.objects.update(removed_at=timezone.now())
     page = shown(client.get(f"/jobs/{job.pk}/"))
-    assert "Deleted<br>" in page
+    assert "<br>Deleted <time " in page
     assert "Fetch again" in page
     Story.objects.update(leaves_at=timezone.now() - timedelta(hours=1))
     page = shown(client.get(f"/jobs/{job.pk}/"))
