@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -202,8 +202,9 @@ class Dashboard:
 
 def read_dashboard(now: datetime) -> Dashboard:
     """The whole dashboard, in a handful of queries and as many questions to Redis."""
+    items = _running_items()
     try:
-        workers, sweep, pause = _workers(), heartbeats.last_sweep(), breaker.shared_state()
+        workers, sweep, pause = _workers(items), heartbeats.last_sweep(), breaker.shared_state()
     except RedisUnavailable:
         workers, sweep, pause = None, None, None
     try:
@@ -218,7 +219,8 @@ def read_dashboard(now: datetime) -> Dashboard:
         recent_pauses = ()
     return Dashboard(
         now=now,
-        queue=queue_depth(now),
+        # Counted a moment later, a job that has just begun would have more lines than rows.
+        queue=replace(queue_depth(now), running=len(items)),
         workers=workers,
         disk=disk,
         outcomes=outcomes,
@@ -255,14 +257,19 @@ def queue_depth(now: datetime) -> QueueDepth:
     return QueueDepth(packages=Package.objects.open().count(), **counts)
 
 
-def _workers() -> tuple[WorkerStatus, ...]:
-    last_seen = heartbeats.last_seen()
-    items = list(
+def _running_items() -> list[Item]:
+    """The claimed lines, the longest running first."""
+    return list(
         Item.objects.filter(state=S.RUNNING)
         .select_related("owner")
         .only("job_id", "claimed_at", "attempt", "owner__username")
         .order_by("claimed_at")
     )
+
+
+def _workers(items: Sequence[Item]) -> tuple[WorkerStatus, ...]:
+    """The live workers and, of the claimed lines `items`, those that each runs."""
+    last_seen = heartbeats.last_seen()
     progress_by_item = progress.read_many({item.job_id for item in items})
     lines_by_worker: dict[str, list[RunningLine]] = defaultdict(list)
     for item in items:

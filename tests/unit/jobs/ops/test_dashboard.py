@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from jobs.ephemeral.progress import ItemProgress
 from jobs.files import capacity
 from jobs.models import Package
 from jobs.ops import dashboard
+from jobs.ops.dashboard import QueueDepth
 from jobs.upstream import page_identity, site_clock
 from tests.factories import make_item, make_job
 from tests.unit.jobs.ops.instances import make_running, make_settled, stand_in_for_redis
@@ -54,6 +55,24 @@ def test_who_runs_what(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", [lost.pk, late.pk]),
     ]
     assert seen.workers_alive == 2
+
+
+def test_the_number_of_running_lines_is_that_of_their_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker takes more of a job while the page is being made."""
+    stand_in_for_redis(monkeypatch)
+    make_item(state="running")
+    counted = dashboard.queue_depth
+
+    def later(now: datetime) -> QueueDepth:
+        make_item(state="running")
+        return counted(now)
+
+    monkeypatch.setattr(dashboard, "queue_depth", later)
+    seen = dashboard.read_dashboard(timezone.now())
+    assert seen.workers is not None
+    assert seen.queue.running == sum(len(worker.running) for worker in seen.workers) == 1
 
 
 @pytest.mark.parametrize(("wanted", "missing"), [(1, False), (2, False), (3, True)])
