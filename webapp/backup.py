@@ -93,6 +93,31 @@ def is_possible() -> bool:
     return connection.vendor == "sqlite"
 
 
+def expected_bytes() -> int | None:
+    """About the bytes of a backup made now; None where none can be made.
+
+    Its copy of the database leaves out what the file keeps in reserve, and the log beside the file,
+    whose pages count once.
+    """
+    if not is_possible():
+        return None
+    pages, page_bytes = _pages()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA freelist_count")
+        (empty,) = cursor.fetchone()
+    return int((pages - empty) * page_bytes)
+
+
+def _pages() -> tuple[int, int]:
+    """The database's number of pages, empty ones too, and the bytes of each."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA page_count")
+        (pages,) = cursor.fetchone()
+        cursor.execute("PRAGMA page_size")
+        (page_bytes,) = cursor.fetchone()
+    return pages, page_bytes
+
+
 def make(now: datetime) -> Backup:
     """Copy the database as it is at this moment, and give it with the key, as a tar archive.
 
@@ -123,15 +148,12 @@ def _copy_of_database() -> IO[bytes]:
     _remove_stale(folder)
     path = folder / f"{_COPY}{os.getpid()}-{time.monotonic_ns()}"
     try:
+        pages, page_bytes = _pages()
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < 2 * pages * page_bytes:
+            raise BackupFailed("no_room")
+        path.touch(mode=0o600)  # it may be there if it is empty, and is nobody else's then
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA page_count")
-            (pages,) = cursor.fetchone()
-            cursor.execute("PRAGMA page_size")
-            (page_bytes,) = cursor.fetchone()
-            free = os.statvfs(folder)
-            if free.f_bavail * free.f_frsize < 2 * pages * page_bytes:
-                raise BackupFailed("no_room")
-            path.touch(mode=0o600)  # it may be there if it is empty, and is nobody else's then
             cursor.execute("VACUUM INTO %s", [str(path)])
         return path.open("rb")
     except (DatabaseError, OSError) as error:

@@ -136,7 +136,7 @@ def _backup_page(request: HttpRequest, *, problem: str = "", status: int = 200) 
         "title": _("Back up"),
         "problem": problem,
         "possible": backup.is_possible(),
-        "database_bytes": upkeep.database_bytes(),
+        "expected_bytes": backup.expected_bytes(),
         "dump": [] if backup.is_possible() else upkeep.dump_commands(),
         "restore": [] if backup.is_possible() else upkeep.restore_commands(),
         "backed_up_at": backup.last_at(),

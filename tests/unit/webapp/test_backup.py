@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from jobs.files.disk import SENTINEL
 from tests.factories import make_job, make_user
@@ -72,6 +73,24 @@ def test_it_is_one_file_that_restores(
             check=True,
         )
     assert done.stdout.split() == [settings.SECRET_KEY, "alice", "3"]
+
+
+@needs_sqlite
+def test_its_size_is_foretold_without_what_was_deleted_since() -> None:
+    make_job(make_user("alice"), links=3)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE filling (content BLOB)")
+        cursor.execute("INSERT INTO filling VALUES (zeroblob(3000000))")
+        cursor.execute("DROP TABLE filling")
+    expected = backup.expected_bytes()
+    made = backup.make(NOW)
+    made.close()
+    assert expected == pytest.approx(made.size_bytes, rel=0.1)
+
+
+def test_where_no_backup_can_be_made_none_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "connection", SimpleNamespace(vendor="postgresql"))
+    assert backup.expected_bytes() is None
 
 
 @needs_sqlite

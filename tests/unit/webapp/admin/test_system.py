@@ -21,6 +21,7 @@ from jobs import VERSION
 from jobs.ephemeral import heartbeats, log_lines, processes
 from jobs.ephemeral.log_lines import LogLine
 from jobs.ephemeral.processes import RunningProcess
+from jobs.wording import size
 from tests.factories import make_user
 from tests.unit.webapp.admin.pages import plain
 from webapp import backup, changelog, upkeep
@@ -142,7 +143,10 @@ def test_staff_without_all_rights_see_no_settings_no_log_and_no_backup(folder: P
 @pytest.mark.django_db(transaction=True)
 def test_a_backup_is_downloaded_and_noted(browser: Client, root: User) -> None:
     sign_in_again(browser)
-    assert "tar -xf" in text(browser, BACKUP)
+    told = text(browser, BACKUP)
+    assert "tar -xf" in told
+    about = size(backup.expected_bytes()).replace("\xa0", " ")
+    assert f"Download · about {about}" in told
     answer: Any = browser.post(BACKUP)
     content = b"".join(answer.streaming_content)
     assert answer.headers["Content-Length"] == str(len(content))
