@@ -115,6 +115,15 @@ def test_the_tables_stay_within_reach() -> None:
     assert {"/admin/jobs/job/", "/admin/jobs/item/", "/admin/auth/user/"} <= set(found)
 
 
+@pytest.mark.parametrize(("language", "people"), [("en", "People"), ("fr", "Personnes")])
+def test_the_tables_stand_under_words_of_this_site(language: str, people: str) -> None:
+    client = Client(headers={"accept-language": language})
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    page = client.get("/admin/tables/").content.decode()
+    assert re.findall(r'class="section"[^>]*>([^<]+)<', page) == [people, "Storykeep"]
+    assert people in client.get("/admin/auth/").content.decode()
+
+
 # --- who may: every address of this site's own --------------------------------------------------
 
 WRITING = ("post", "put", "patch", "delete")
