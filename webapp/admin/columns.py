@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.db.models import Count, DateTimeField, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +18,7 @@ from accounts import admin_log
 from accounts.models import ApiToken
 from jobs.models import Artifact, Job
 from jobs.queue import quotas
+from jobs.templatetags.words import when
 from jobs.wording import size
 
 # Only the type stubs know it as generic.
@@ -124,4 +124,12 @@ class PersonColumns(_ModelAdmin):
     @admin.display(description=gettext_lazy("last active"), ordering="active_at")
     def last_active(self, user: Any) -> str:
         """The last sign-in, job or use of a token, whichever is latest."""
-        return formats.localize(timezone.localtime(user.active_at))
+        return when(user.active_at)
+
+    @admin.display(
+        description=User._meta.get_field("date_joined").verbose_name,  # noqa: SLF001  # public by documentation
+        ordering="date_joined",
+    )
+    def joined(self, user: User) -> str:
+        """When the account was made."""
+        return when(user.date_joined)

@@ -26,14 +26,14 @@ class PersonAdmin(PersonColumns, PersonActions, PersonDeletion, SafeLookupsAdmin
     form = PersonForm
     list_display = (
         "username", "role", "at_once", "today", "size_on_disk", "jobs_count", "tokens",
-        "last_active", "date_joined",
+        "last_active", "joined",
     )  # fmt: skip
     list_filter = (RoleFilter,)
     search_fields = ("username", "email")
     ordering = ("username",)
     readonly_fields = (
         "role", "at_once", "today", "size_on_disk", "jobs_count", "tokens", "last_active",
-        "date_joined",
+        "joined",
     )  # fmt: skip
     inlines = (QuotaInline,)
     change_form_template = "admin/auth/user/person.html"
