@@ -52,6 +52,33 @@ def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: O
     look("the question before an act")
 
 
+@pytest.mark.parametrize("locale", ["en", "de-DE", "es-MX", "fr-CA"])
+def test_large_letters_on_the_smallest_phone(locale: str, visit: Open) -> None:
+    """A table moves in its own box, which the keyboard reaches; the page never does."""
+    page = visit("phone", viewport={"width": 320, "height": 640}, locale=locale)
+    paste(page, "@quiet.owl")
+    settle(page)
+    for place in (*PLACES, "/admin/people/", "/admin/problems/", "/admin/system/"):
+        page.goto(place)
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert sideways(page) <= 0, place
+        table = page.locator(".sideways")
+        if place != "/admin/jobs/package/" and place.count("/") > 3 and table.count():
+            assert table.evaluate("one => one.scrollWidth > one.clientWidth"), place
+            table.focus()
+            expect(table).to_be_focused()
+            assert page.get_by_role("region", name=table.get_attribute("aria-label")).count() == 1
+    page.goto("/admin/jobs/job/")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_url("**/change/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert sideways(page) <= 0, "a job"
+    page.get_by_role("link", name=re.compile("History|Verlauf|Historial|Historique")).click()
+    page.wait_for_url("**/history/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert sideways(page) <= 0, "history"
+
+
 @pytest.fixture
 def stuck(stack: Stack) -> str:
     """A name whose only file never arrives in full."""
