@@ -104,7 +104,6 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
         "bar_width": chart.BAR_WIDTH,
         "labels": outcomes.hours[:: chart.LABEL_EVERY],
         "failures": _failure_rows(now),
-        "since_day": iso(outcomes.hours[0].at),
         "since_week": iso(dashboard.week_begin(outcomes)),
         "until": iso(outcomes.until),
         "disk_percent": chart.percent(disk.used_bytes, whole) if disk else 0,

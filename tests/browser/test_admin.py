@@ -107,6 +107,27 @@ def test_operations_follow_what_happens(visit: Open, stuck: str) -> None:
     assert look.evaluate("window.marked") is True
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_all_of_a_reason_leads_to_its_lines(device: str, visit: Open) -> None:
+    work = visit()
+    paste(work, "@locked.diary")
+    settle(work)
+    page = visit(device)
+    page.goto("/admin/")
+    row = page.locator(".codes tr").filter(has_text="private_account")
+    box = row.bounding_box()
+    assert box
+    assert box["height"] >= 44
+    for cell in (row.locator("td").last, row.locator("code")):
+        cell.scroll_into_view_if_needed()
+        place = cell.bounding_box()
+        assert place
+        page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        page.wait_for_url("**/admin/jobs/item/?error_code=private_account*")
+        page.go_back()
+    expect(row.get_by_role("link")).to_have_accessible_name("This account is private.")
+
+
 def test_a_diagnosis_through_the_page(visit: Open) -> None:
     """In a process of its own, over the instance's own proxy and authority."""
     page = visit("phone")
