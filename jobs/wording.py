@@ -114,13 +114,23 @@ def iso(moment: datetime | None) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
 
 
-def absolute(moment: datetime | None) -> str:
+def absolute(moment: datetime | None, *, year: bool = False) -> str:
     """`20 Nov, 15:03 CET`: complete without a script, on the clock of the reader's zone where their
-    browser named it before, else of the instance's."""
+    browser named it before, else of the instance's. year: `20 Nov 2026, 15:03 CET`."""
     if moment is None:
         return ""
-    pattern = pgettext("date format", "j M, H:i")
+    short, long = pgettext("date format", "j M, H:i"), pgettext("date format", "j M Y, H:i")
+    pattern = long if year else short
     return f"{formats.date_format(timezone.localtime(moment), pattern)} {zone_word(moment)}"
+
+
+def time_of_day(moment: datetime) -> str:
+    """`15:03`, on the clock of the reader's zone.
+
+    In names for the ear a script says it anew, in the reader's own way: what holds such names has
+    the tag `spoken_time` of templatetags/words.py.
+    """
+    return formats.date_format(timezone.localtime(moment), "H:i")
 
 
 def zone_word(moment: datetime) -> str:

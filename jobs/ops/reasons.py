@@ -21,8 +21,8 @@ S = ItemState
 class Reason:
     """A row's reason, in the active language.
 
-    message: what happened. hint: what to try; "" for nothing. retry: whether another attempt helps.
-    next_at: when it happens by itself; None when it does not, or at any moment.
+    message: what happened. hint: what to try; "" for nothing. retry: whether another attempt helps;
+    "" while next_at says it: when it happens by itself; None when it does not, or at any moment.
     """
 
     code: str
@@ -70,7 +70,7 @@ def of_item(item: Item, now: datetime) -> Reason | None:
 
 def _retry_words(state: str, code: str, *, waits: bool) -> str:
     if state == S.QUEUED:
-        return _("It tries again by itself:") if waits else _("It tries again by itself soon.")
+        return "" if waits else _("It tries again by itself soon.")
     if state == S.RUNNING:
         return _("Another attempt is running.")
     if state == S.CANCELLED:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from jobs.files.bundles import Amount, alone, amount_of
@@ -20,6 +19,7 @@ from jobs.queries.titles import display_name
 from jobs.states import ItemState
 from jobs.templatetags.rings import ring_state
 from jobs.text import isolated
+from jobs.wording import time_of_day
 
 THUMBS: Final = 6
 """Stories in the film strip of a row; the others are a number at its end."""
@@ -114,8 +114,7 @@ def leaving_first(lines: Sequence[PresentedLine]) -> tuple[PresentedLine, ...]:
 def spoken(story: StoryView, item: ItemView, tile: Tile) -> str:
     """A story for those who do not see its picture: `@nora, 2 photos, posted 8:13, saved and
     checked`."""
-    time = formats.date_format(timezone.localtime(story.posted_at), "H:i")
-    posted = _("posted %(time)s") % {"time": time}
+    posted = _("posted %(time)s") % {"time": time_of_day(story.posted_at)}
     name = isolated(display_name(item.name, item.line))
     return ", ".join((name, tile.title, posted, _fate(tile)))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -20,6 +19,7 @@ from jobs.queries.job_view import ErrorView, FileView, ItemView, MediaView, Stor
 from jobs.queries.titles import display_name
 from jobs.states import ItemState
 from jobs.text import isolated
+from jobs.wording import time_of_day
 
 _SUFFIXES: Final = {
     "video/mp4": "MP4",
@@ -248,12 +248,8 @@ def viewer_title(story: StoryView, item: ItemView) -> str:
 
     The time is that of posting, which alone tells an account's stories apart for the ear.
     """
-    return f"{isolated(display_name(item.name, item.line))} · {_title(story)} · {_posted(story)}"
-
-
-def _posted(story: StoryView) -> str:
-    """The time of day a story was posted at, where the reader is."""
-    return timezone.localtime(story.posted_at).strftime("%H:%M")
+    name = isolated(display_name(item.name, item.line))
+    return f"{name} · {_title(story)} · {time_of_day(story.posted_at)}"
 
 
 # --- downloads ----------------------------------------------------------------------------------
@@ -262,7 +258,7 @@ def _posted(story: StoryView) -> str:
 def _download_links(story: StoryView, present: Sequence[FileView]) -> list[DownloadLink]:
     """Every download of a story, the most likely one first. present: its media files."""
     several = story.media_count > 1
-    posted = _posted(story)
+    posted = time_of_day(story.posted_at)
     links = []
     if several and story.zip and story.zip.present:
         links.append(_link(story.zip, _("Download ZIP"), posted))

@@ -27,7 +27,7 @@ from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
 from jobs.queries.snapshot import load_snapshot
 from jobs.queries.titles import display_name
 from jobs.templatetags.words import label_words
-from jobs.wording import absolute, iso, size
+from jobs.wording import absolute, iso, size, time_of_day
 
 _NO_JOB: Final = "no such job"
 
@@ -104,6 +104,7 @@ def _story(job_id: UUID, tile: Tile) -> dict[str, Any]:
         "caption": story.caption,
         "missing": tile.missing,
         "posted": _moment(story.posted_at),
+        "spoken": time_of_day(story.posted_at),
         "leaves": _moment(story.leaves_at),
         "expires": _moment(tile.expires_at),
         "source_url": story.source_url,

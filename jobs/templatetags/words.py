@@ -18,7 +18,7 @@ from django.utils.translation import pgettext
 
 from jobs import errors, wording
 from jobs.text import isolated
-from jobs.wording import absolute, age, iso, percent, size, span, zone_word
+from jobs.wording import absolute, age, iso, percent, size, span, time_of_day, zone_word
 
 _BACKTICKS: Final = re.compile(r"`([^`]+)`")
 
@@ -45,7 +45,8 @@ def _icon(name: str, static_url: str) -> SafeString:
 def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     """A <time> that a script rewrites in the reader's zone: day-time, time, day, near.
 
-    near: the time alone when it is today; else which day, as short as that can be said.
+    day-time: with the year where it is another one. near: the time alone when it is today; else
+    which day, as short as that can be said.
     """
     if moment is None:
         return SafeString("")
@@ -54,8 +55,18 @@ def when(moment: datetime | None, style: str = "day-time") -> SafeString:
     elif style in {"time", "near"}:
         text = _time(moment, near=style == "near")
     else:
-        text = absolute(moment)
+        text = _day_time(moment)
     return format_html('<time datetime="{}" data-when="{}">{}</time>', iso(moment), style, text)
+
+
+@register.simple_tag
+def spoken_time(moment: datetime) -> SafeString:
+    """Attributes of what holds names for the ear with this time (`wording.time_of_day`)."""
+    return format_html('data-spoken="{}" data-spoken-at="{}"', time_of_day(moment), iso(moment))
+
+
+def _day_time(moment: datetime) -> str:
+    return absolute(moment, year=timezone.localtime(moment).year != timezone.localtime().year)
 
 
 def _time(moment: datetime, *, near: bool) -> str:
@@ -63,8 +74,8 @@ def _time(moment: datetime, *, near: bool) -> str:
     around = {0: "", -1: _("yesterday"), 1: _("tomorrow")}
     days = (timezone.localdate(moment) - timezone.localdate()).days if near else 0
     if days not in around:
-        return absolute(moment)
-    text = f"{formats.date_format(timezone.localtime(moment), 'H:i')} {zone_word(moment)}"
+        return _day_time(moment)
+    text = f"{time_of_day(moment)} {zone_word(moment)}"
     return f"{around[days]} {text}".strip()
 
 

@@ -356,3 +356,31 @@ def test_a_small_phone_with_large_words_has_no_overflow(
         page.goto(f"{crowd['address']}{query}")
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+CLOCKS_OF_24_HOURS = r"""(where) => [...document.querySelectorAll(`${where}, ${where} *`)]
+    .flatMap((one) => [
+        ...["aria-label", "title", "alt", "data-title"].map((name) => one.getAttribute(name)),
+        one.childElementCount ? "" : one.textContent,
+    ])
+    .filter((words) => words && /\b\d\d:\d\d(?!\s[AP]M)/.test(words))"""
+"""Words seen or spoken that tell a time otherwise than `4:28 PM`."""
+
+
+def test_a_time_is_said_to_the_ear_as_it_is_shown(visit: Open, crowd: dict[str, str]) -> None:
+    """The server's clock has 24 hours, and this reader's has twice 12."""
+    page = visit("desktop", locale="en-US", timezone_id="America/New_York")
+    sheet(page, crowd)
+    expect(page.locator(".film li").first).to_be_visible()
+    assert page.evaluate(CLOCKS_OF_24_HOURS, ".film") == []
+    page.goto(f"{crowd['address']}?view=grid")
+    tile = page.locator(".tile").filter(has=page.locator("a.frame")).first
+    shown = tile.locator(".posted time").inner_text().replace("yesterday ", "")
+    assert re.fullmatch(r"\d?\d:\d\d\s[AP]M", shown)
+    expect(tile.locator("a.frame")).to_have_attribute("aria-label", re.compile(shown))
+    assert page.evaluate(CLOCKS_OF_24_HOURS, ".tile") == []
+    tile.locator("a.frame").click()
+    page.wait_for_selector("#viewer[open]:not(.bare)")
+    assert page.evaluate(CLOCKS_OF_24_HOURS, "#viewer") == []
+    stage = page.locator("#viewer").locator("video, img[alt]:not([alt=''])").first
+    assert shown in (stage.get_attribute("alt") or stage.get_attribute("aria-label") or "")

@@ -15,12 +15,13 @@
   const styles = {
     time: dateFormat({ hour: "numeric", minute: "2-digit" }),
     day: dateFormat({ weekday: "long", day: "numeric", month: "long" }),
-    "day-time": dateFormat({
-      day: "numeric",
-      month: "short",
-      hour: "numeric",
-      minute: "2-digit",
-    }),
+  };
+  const full = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+  const [short, long] = [full, { year: "numeric", ...full }].map(dateFormat);
+  // With the year where it is another one.
+  styles["day-time"] = {
+    format: (moment) =>
+      (moment.getFullYear() === new Date().getFullYear() ? short : long).format(moment),
   };
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   styles.ago = {
@@ -73,6 +74,34 @@
     return `${units.d(Math.floor(hours / 24))}\u00a0${units.h(hours % 24)}`;
   };
 
+  // A name for the ear holds the time its story was posted at as the server says it (`from`), which
+  // may be "16:28" where everything around it says "4:28 PM". It comes last: a name may hold another.
+  const timely = (name, from, at) => {
+    const place = name.lastIndexOf(from);
+    if (place < 0) return name;
+    return name.slice(0, place) + styles.time.format(new Date(at)) + name.slice(place + from.length);
+  };
+  const NAMED = ["aria-label", "alt", "data-title"];
+  const SPOKEN = `[aria-label], [alt]:not([alt=""]), [data-title], .none, .visually-hidden`;
+  const told = new WeakMap(); // element → what this script made of its names
+  const say = () => {
+    for (const holder of document.querySelectorAll("[data-spoken]")) {
+      const { spoken, spokenAt } = holder.dataset;
+      for (const node of holder.querySelectorAll(SPOKEN)) {
+        const done = told.get(node) || {};
+        told.set(node, done);
+        const names = node.classList.contains("none") ? ["title"] : NAMED;
+        for (const name of names.filter((one) => node.hasAttribute(one))) {
+          const now = node.getAttribute(name);
+          if (now !== done[name]) node.setAttribute(name, (done[name] = timely(now, spoken, spokenAt)));
+        }
+        if (!node.matches(".visually-hidden") || node.childElementCount) continue;
+        const now = node.textContent;
+        if (now !== done.text) node.textContent = done.text = timely(now, spoken, spokenAt);
+      }
+    }
+  };
+
   const set = (node, text) => {
     if (node.textContent !== text) node.textContent = text;
   };
@@ -121,8 +150,13 @@
     document.cookie = `zone=${zone}; path=${home}; max-age=31536000; samesite=lax`;
   }
 
-  document.addEventListener("storykeep:fresh", show);
-  show();
+  window.storykeep = Object.assign(window.storykeep || {}, { timely });
+  const fresh = () => {
+    show();
+    say();
+  };
+  document.addEventListener("storykeep:fresh", fresh);
+  fresh();
   setInterval(() => {
     if (!document.hidden) show();
   }, 1000);

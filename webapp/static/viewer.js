@@ -49,6 +49,9 @@
     stories.flatMap((story, index) =>
       story.media.map((one) => {
         const media = { ...one, address: full(one.address), poster: full(one.poster) };
+        const timely = (name) => storykeep.timely(name, story.spoken, story.posted.at);
+        media.title = timely(one.title);
+        media.more = one.more.map((link) => ({ ...link, aria_label: timely(link.aria_label) }));
         return { media, story, place: index };
       }),
     );

@@ -67,6 +67,8 @@ def test_times_are_told_in_utc() -> None:
     tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
     assert wording.iso(tokyo) == "2026-11-20T14:03:59+00:00"
     assert wording.absolute(tokyo) == "20 Nov, 14:03 UTC"
+    assert wording.absolute(tokyo, year=True) == "20 Nov 2026, 14:03 UTC"
+    assert wording.time_of_day(tokyo) == "14:03"
 
 
 def test_no_time_has_no_words() -> None:

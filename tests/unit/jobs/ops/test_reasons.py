@@ -24,7 +24,7 @@ SOON = NOW + timedelta(minutes=5)
         (S.PARTIAL, "media_unavailable", None, "A retry can help.", False),
         (S.FAILED, "private_account", None, "A retry does not help.", False),
         (S.EMPTY, "gone", None, "A retry does not help.", False),
-        (S.QUEUED, "refused", SOON, "It tries again by itself:", True),
+        (S.QUEUED, "refused", SOON, "", True),
         (S.QUEUED, "refused", NOW - timedelta(1), "It tries again by itself soon.", False),
         (S.QUEUED, "upstream_down", None, "It tries again by itself soon.", False),
         (S.RUNNING, "upstream_down", SOON, "Another attempt is running.", False),

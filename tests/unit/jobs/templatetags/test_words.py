@@ -31,6 +31,22 @@ def test_near_times_tell_the_day_unless_it_is_today() -> None:
     assert f">{wording.absolute(now - 2 * day)}<" in words.when(now - 2 * day, "near")
 
 
+def test_a_time_of_another_year_names_it() -> None:
+    now = timezone.now()
+    long_ago = now.replace(year=now.year - 2, month=3, day=4, hour=12, minute=0)
+    for style in ("day-time", "near"):
+        assert f">4 Mar {now.year - 2}, 12:00 UTC<" in words.when(long_ago, style)
+    assert words.when(now) == words.when(now, "day-time")
+    assert f">{wording.absolute(now)}<" in words.when(now)
+
+
+def test_names_for_the_ear_say_which_time_is_in_them() -> None:
+    moment = datetime(2026, 11, 28, 16, 28, 9, tzinfo=UTC)
+    assert words.spoken_time(moment) == (
+        'data-spoken="16:28" data-spoken-at="2026-11-28T16:28:09+00:00"'
+    )
+
+
 def test_a_link_may_break_after_a_slash_and_stays_text() -> None:
     assert words.breakable("vm.tiktok.com/ZMx/") == "vm.tiktok.com/<wbr>ZMx/<wbr>"
     assert words.breakable("a/<b>&") == "a/<wbr>&lt;b&gt;&amp;"
