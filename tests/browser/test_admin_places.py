@@ -66,7 +66,7 @@ def test_an_invitation_with_its_code(visit: Open) -> None:
     page.goto("/admin/people/")
     page.locator(".invite summary").click()
     page.get_by_label("For", exact=True).fill("Nora")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     expect(page.locator("#secret")).to_contain_text("/join/")
     expect(page.locator("svg.qr")).to_be_visible()
 
