@@ -20,6 +20,7 @@ from jobs import errors, wording
 from jobs.text import isolated
 from jobs.wording import absolute, age, iso, percent, size, span, time_of_day, zone_word
 
+_NAMES: Final = re.compile(r"@\S+")
 _BACKTICKS: Final = re.compile(r"`([^`]+)`")
 
 register = template.Library()
@@ -116,10 +117,13 @@ def verdict(code: str) -> dict[str, str]:
 @register.filter
 def breakable(text: str) -> SafeString:
     """The text as HTML where a link may break after a slash and an account's name before a dot or
-    a low line, and neither first within a word."""
+    a low line, and neither first within a word. One of several names breaks only where a whole
+    line is too short for it."""
     html = conditional_escape(text).replace("/", "/<wbr>")
     if text.startswith("@"):
         html = html.replace(".", "<wbr>.").replace("_", "<wbr>_")
+        if " " in text:
+            html = _NAMES.sub(r'<span class="whole">\g<0></span>', html)
     return SafeString(html)
 
 

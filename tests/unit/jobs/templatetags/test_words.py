@@ -52,6 +52,9 @@ def test_a_link_may_break_after_a_slash_and_stays_text() -> None:
     assert words.breakable("a/<b>&") == "a/<wbr>&lt;b&gt;&amp;"
     assert words.breakable("@nora") == "@nora"
     assert words.breakable("@harbour.watch_2") == "@harbour<wbr>.watch<wbr>_2"
+    assert words.breakable("@a.b, @c and 2 more") == (
+        '<span class="whole">@a<wbr>.b,</span> <span class="whole">@c</span> and 2 more'
+    )
 
 
 def test_what_stands_between_backticks_is_code_and_stays_text() -> None:
