@@ -143,6 +143,36 @@ def test_a_finger_meets_what_it_aims_at(visit: Open, finished: str) -> None:
         assert page.evaluate(small, theirs) == [], place
 
 
+def test_on_the_smallest_phone_nothing_lies_over_another(visit: Open, finished: str) -> None:
+    page = visit("phone", viewport={"width": 320, "height": 568})
+    over = """([upper, lower]) => [...document.querySelectorAll(upper)].filter((one) => {
+        const words = document.createRange();
+        words.selectNodeContents(one);
+        const a = words.getBoundingClientRect();
+        return a.width && [...document.querySelectorAll(lower)].some((other) => {
+            const b = other.getBoundingClientRect();
+            return a.right > b.left && b.right > a.left && a.bottom > b.top && b.bottom > a.top;
+        });
+    }).map((one) => one.textContent.trim())"""
+    name = "Dashboard of the newsroom, second floor"
+    page.goto("/account/tokens/")
+    page.fill("#id_name", name)
+    page.click("main form button.primary")
+    expect(page.locator(".row .title").first).to_have_text(name)
+    assert sideways(page) <= 0
+    assert page.evaluate(over, [".row .title", ".row .button"]) == []
+    page.goto("/history/?q=garden")
+    room = "(one) => one.clientWidth - one.scrollWidth"
+    assert page.locator(".search .button").evaluate(room) >= 0
+    page.evaluate("document.querySelector('.places > :nth-child(4)').remove()")  # who is no admin
+    tops = "(all) => all.map((one) => one.getBoundingClientRect().top)"
+    mark, places = page.locator(".wordmark, .top .places").evaluate_all(tops)
+    assert mark == places, "in one row"
+    page.goto(finished)
+    assert page.locator(".badge.leaves").count() > 0
+    assert page.evaluate(over, [".badge.leaves", ".choose .pick"]) == []
+
+
 def test_lines_with_little_in_them_share_a_wide_screen(visit: Open, finished: str) -> None:
     page = visit("desktop", viewport={"width": 1920, "height": 900})
     page.goto(finished)
