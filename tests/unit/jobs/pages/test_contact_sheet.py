@@ -87,7 +87,9 @@ def test_what_leaves_tiktok_first_comes_first(client: Client, sheet: Job) -> Non
 def test_a_row_saves_one_file_as_it_is_and_several_as_a_zip(client: Client, sheet: Job) -> None:
     page = shown(client.get(f"/jobs/{sheet.pk}/"))
     file = Artifact.objects.get(item__position=2)
-    assert f'href="/files/{file.pk}/{file.name}" data-download>Save' in page
+    link = page.split(f'href="/files/{file.pk}/{file.name}" data-download>')[1].split("</a>")[0]
+    assert "#download" in link, "a picture of the word, for phones"
+    assert '<span class="word">Save</span>' in link
     assert page.count(f'formaction="/jobs/{sheet.pk}/selection/" name="line"') == 6
     taken = client.post(f"/jobs/{sheet.pk}/selection/", {"line": "2"})
     assert taken["Location"] == f"/files/{file.pk}/{file.name}"
