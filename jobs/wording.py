@@ -67,16 +67,18 @@ def percent(hundredths: int) -> str:
 
 
 def span(duration: timedelta) -> str:
-    """A setting's duration in words: `2 hours`, `30 days`, `90 minutes`."""
+    """A setting's duration in words, which stay together: `2 hours`, `30 days`, `90 minutes`."""
     seconds = round(duration.total_seconds())
     days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
     if days > 1 and not seconds % 86400:
-        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
-    if hours and not seconds % 3600:
-        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
-    if minutes and not seconds % 60:
-        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
-    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+        words = ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    elif hours and not seconds % 3600:
+        words = ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    elif minutes and not seconds % 60:
+        words = ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    else:
+        words = ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    return words.replace(" ", "\u00a0")
 
 
 def age(since: datetime | None) -> str:

@@ -103,6 +103,16 @@ def test_words_are_set_as_the_language_wants_it(language: str, path: Path) -> No
                 assert form.endswith(ends), (language, message)
 
 
+@pytest.mark.parametrize(("language", "path"), LANGUAGES)
+def test_one_of_many_is_one(language: str, path: Path) -> None:
+    """`1 fichiers sur 4`: where the form goes by the whole, the words fit any part of it."""
+    for (_, message, plural), forms in catalogue.read(path.read_text(encoding="utf-8")).items():
+        part = re.search(r"(%\(\w+\)[sd]|\{done\}) of (?:%\(\w+\)[sd]|\{\})", plural or message)
+        if part and "left" not in part[1]:  # the form goes by what is left
+            said = forms[-1].replace(part[1], "1")
+            assert not re.search(r"\b1 \w+s\b", said), (language, said)
+
+
 def test_spaces_that_must_not_break() -> None:
     french = catalogue.typeset("Vraiment ? « Oui » : 12,4 Mo ; fini !", "fr")
     assert french == ("Vraiment\u202f? «\u00a0Oui\u00a0»\u00a0: 12,4\u00a0Mo\u202f; fini\u202f!")
@@ -219,7 +229,7 @@ def test_a_browser_gets_its_own_language(client: Client) -> None:
     page = shown(client.get("/"))
     assert '<html lang="de">' in page
     assert "Storys sichern" in page
-    assert "Dateien werden nach 2 Stunden gelöscht." in page
+    assert "Dateien bleiben 2 Stunden." in page
     assert '<html lang="en">' in shown(Client(headers={"accept-language": "it"}).get("/login/"))
 
 
@@ -262,8 +272,8 @@ def test_errors_dates_sizes_and_spans_in_german() -> None:
             assert not hint or said[1] != hint, code
         assert absolute(datetime(2026, 11, 20, 14, 3, tzinfo=UTC)) == "20. Nov., 14:03 UTC"
         assert size(8_400_000) == "8,4\u00a0MB"
-        assert span(timedelta(hours=1)) == "1 Stunde"
-        assert span(timedelta(days=30)) == "30 Tage"
+        assert span(timedelta(hours=1)) == "1\u00a0Stunde"
+        assert span(timedelta(days=30)) == "30\u00a0Tage"
 
 
 @pytest.mark.django_db

@@ -56,10 +56,12 @@
       unit: name,
       unitDisplay: "narrow",
     });
+    // German has "34 Min.": with a full stop, which the sentence around it would have twice.
     return (value) =>
       format
         .format(value)
         .replace(/^(\d+)([a-z]+)$/, "$1\u00a0$2")
+        .replace(/Min\.$/, "min")
         .replaceAll(" ", "\u00a0");
   };
   const units = { d: unit("day"), h: unit("hour"), m: unit("minute"), s: unit("second") };
