@@ -28,7 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         "incorrect_code": WRONG_CODE,
         "incorrect_password": gettext_lazy("That is not your password."),
         "too_many_login_attempts": throttling.TOO_MANY_ATTEMPTS,
-        "username_password_mismatch": gettext_lazy("That name and password do not go together."),
+        "username_password_mismatch": gettext_lazy("Wrong username or password."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

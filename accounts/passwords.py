@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 _LABELS = {
     "oldpassword": _("Current password"),
     "password1": _("New password"),
-    "password2": _("New password once more"),
+    "password2": _("New password again"),
 }
 
 

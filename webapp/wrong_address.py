@@ -70,8 +70,8 @@ def of_form(request: HttpRequest, reason: str) -> WrongAddress | None:
         )
     if without_cookie:
         hint = _(
-            "Nothing was done: the browser sends its cookies to %(own)s alone. Open that address,"
-            " or have this set:"
+            "Nothing was done: your browser sends its cookies to %(own)s alone. Open that address,"
+            " or ask whoever runs this instance to set:"
         ) % {"own": settings.STORYKEEP.public_url}
     elif site == "same-origin" or _host(opened) == _host(own):
         hint = _("Nothing was done, and trying again will not help.")
@@ -88,14 +88,14 @@ def of_host(request: HttpRequest) -> WrongAddress:
     host = request.META.get("HTTP_HOST", "")
     name = host if _NETLOC.fullmatch(host.lower()) else ""
     message = (
-        _("This instance does not go by the name %(host)s.") % {"host": name}
+        _("This instance is not set up for the name %(host)s.") % {"host": name}
         if name
-        else _("This instance does not go by that name.")
+        else _("This instance is not set up for that name.")
     )
     return WrongAddress(
         title=_("The address does not match"),
         message=message,
-        hint=_("Open it at its own address, or have whoever runs it check this setting:"),
+        hint=_("Open it at its own address, or ask whoever runs it to check this setting:"),
         setting="STORYKEEP_PUBLIC_URL",
     )
 

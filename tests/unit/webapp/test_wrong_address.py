@@ -206,7 +206,7 @@ def test_below_a_sub_path_the_setting_holds_it(settings: Any) -> None:
 
 def test_a_host_that_is_not_ours_is_told_the_setting_and_not_the_address(public: str) -> None:
     page = words(Client().get("/", headers={"Host": "10.0.0.7:8000"}), 400)
-    assert "does not go by the name 10.0.0.7:8000" in page
+    assert "is not set up for the name 10.0.0.7:8000" in page
     assert "STORYKEEP_PUBLIC_URL" in page
     assert HOST not in page  # whoever scans the network does not learn it here
     error = error_of(Client().get("/api/v1/me", headers={"Host": "web"}), 400)
