@@ -80,11 +80,20 @@ def test_several_are_forgotten_after_a_question(client: Client, alice: User) -> 
     jobs = [saved(alice) for _ in range(3)]
     asked = shown(client.post("/history/chosen/", chosen(jobs[:2], what="forget")))
     assert "Forget 2 jobs?" in asked
-    assert "2 files, 10 B, go with it." in asked
+    assert "2 files, 10 B, are deleted too." in asked
     assert Job.objects.count() == 3
     page = client.post("/history/chosen/", chosen(jobs[:2], what="forget", sure="1"), follow=True)
     assert "2 jobs forgotten." in shown(page)
     assert [job.pk for job in Job.objects.all()] == [jobs[2].pk]
+
+
+def test_the_question_calls_a_job_as_the_history_does(client: Client, alice: User) -> None:
+    job = saved(alice)
+    assert "<bdi>@nora</bdi>" in shown(client.get(f"/jobs/{job.pk}/forget/"))
+    Job.objects.filter(pk=job.pk).update(note="Autumn & <b>")
+    asked = shown(client.get(f"/jobs/{job.pk}/forget/"))
+    assert "<bdi>Autumn &amp; &lt;b&gt;</bdi>" in asked
+    assert "@nora" not in asked
 
 
 def test_one_of_them_is_asked_about_with_the_same_form(client: Client, alice: User) -> None:
