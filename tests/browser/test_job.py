@@ -384,3 +384,13 @@ def test_a_time_is_said_to_the_ear_as_it_is_shown(visit: Open, crowd: dict[str, 
     assert page.evaluate(CLOCKS_OF_24_HOURS, "#viewer") == []
     stage = page.locator("#viewer").locator("video, img[alt]:not([alt=''])").first
     assert shown in (stage.get_attribute("alt") or stage.get_attribute("aria-label") or "")
+
+
+def test_every_filter_is_in_sight_of_a_mouse(visit: Open, crowd: dict[str, str]) -> None:
+    page = visit("desktop")
+    sheet(page, crowd)
+    filters = page.locator("#job-chips .chips").first
+    filters.evaluate("list => list.append(...list.cloneNode(true).children)")
+    filters.evaluate("list => list.append(...list.cloneNode(true).children)")
+    filters.evaluate("list => list.append(...list.cloneNode(true).children)")
+    assert filters.evaluate("list => list.scrollWidth <= list.clientWidth")
