@@ -196,7 +196,8 @@ def _wrong_form(request: Any) -> wrong_address.WrongAddress | None:
 def _faults(page: Page, tail: str, shoot: Shoot) -> None:
     request: Any = RequestFactory().get("/broken/")
     request.user, request.resolver_match = AnonymousUser(), None
-    with translation.override("de" if tail.endswith("de-DE") else "en"):
+    spoken = tail[-5:-3]
+    with translation.override(spoken if spoken in {"de", "es", "fr"} else "en"):
         request.META["HTTP_HOST"] = "attic.local:8000"
         wrong: dict[str, tuple[str, dict[str, Any]]] = {
             "wrong-host": ("400.html", {"wrong": wrong_address.of_host(request)}),

@@ -83,6 +83,15 @@ def test_deleting_several(browser: Client, alice: User) -> None:
     assert [user.username for user in User.objects.all()] == ["root"]
 
 
+def test_it_is_asked_in_our_own_words_and_once(browser: Client, alice: User) -> None:
+    german = {"accept-language": "de"}
+    page = plain(browser.get(f"{LIST}{alice.pk}/delete/", headers=german).content)
+    assert "<bdi>alice</bdi></strong> löschen? Auch all das wird gelöscht" in page
+    assert "Sind Sie sicher" not in page
+    assert page.count("1 Auftrag, 1 Datei (3 kB)") == 1
+    assert "Zusammenfassung" not in page
+
+
 def test_why_the_last_admin_stays_is_said_plainly(browser: Client, root: User, alice: User) -> None:
     page = plain(browser.get(f"{LIST}{root.pk}/delete/").content)
     assert "This is the only admin, and someone has to run this instance. Nothing was" in page
