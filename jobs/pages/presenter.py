@@ -102,7 +102,8 @@ class JobPage:
     title: the note, else names. names: of its accounts or links; "" where the title says them.
     handle: `@name` of the only account, where its name is a nickname; else "".
     shown_look: the look that shown_lines are filtered by; "" for all lines.
-    look: the job's state; `skipped` where all its lines are, `cleaned` once its files are deleted.
+    look: the job's state; `skipped` where all its lines are and nothing is here, `cleaned` once its
+    files are deleted.
     state_label: words for that.
     look_counts: looks of lines and how many have each, most first; empty without a filter.
     announcement: the step for screen readers, which changes only when something new begins.
@@ -208,6 +209,8 @@ def _removed_at(job: Snapshot) -> datetime | None:
 def _look(job: Snapshot, deleted: datetime | None) -> str:
     if deleted is not None:
         return CLEANED
+    if any(file.role == Role.MEDIA for story in job.stories for file in story.present):
+        return str(job.state)
     return SKIPPED if all(item.look == SKIPPED for item in job.items) else str(job.state)
 
 

@@ -252,10 +252,10 @@ def _card(
     cleaned_up = settled and not amount.files and any(item.saved for item in items)
     skipped = bool(items) and all(is_skipped(item.state, item.error_code) for item in items)
     look, label = str(state), state_label(state, reason)
-    if skipped:
-        look, label = SKIPPED, _("skipped")
-    elif cleaned_up:
+    if cleaned_up:
         look, label = CLEANED, _("deleted")
+    elif skipped and not amount.files:
+        look, label = SKIPPED, _("skipped")
     return JobCard(
         id=job.id,
         names=tuple(names[:_MAX_NAMES]),

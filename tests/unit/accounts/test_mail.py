@@ -226,7 +226,7 @@ def test_few_mails_to_one_address(
     assert answers == [302, 302, 302, 429, 429]
     refused = ask(client, " Alice@example.org")
     assert 3590 <= int(refused["Retry-After"]) <= 3600
-    assert b"Wait 1 hour, then try again." in refused.content
+    assert "Wait 1\u00a0hour, then try again." in refused.content.decode()
     assert len(server.texts()) == 3
 
 

@@ -94,7 +94,7 @@ class TestGuessing:
         answer = Client().post("/login/", FORM)
         assert time.time() + int(answer["Retry-After"]) >= began + 60
         assert 1 <= int(answer["Retry-After"]) <= 60
-        assert b"Wait 1 minute, then try again." in answer.content
+        assert "Wait 1\u00a0minute, then try again." in answer.content.decode()
 
     def test_the_limit_that_is_full_says_how_long(
         self, client: Client, alice: User, monkeypatch: pytest.MonkeyPatch

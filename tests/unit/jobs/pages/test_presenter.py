@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
+from jobs.models import Story
 from jobs.pages import presenter
-from jobs.queries import snapshot
+from jobs.queries import cards, snapshot
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_job
 from tests.unit.jobs.pages.pages import page_of
@@ -44,6 +46,21 @@ def test_a_line_is_not_said_twice(line: str, typed: str) -> None:
     target = {"kind": "user", "name": "nora"} if named else {}
     item = make_item(make_job(), name="nora", line=line, target=target, state=ItemState.FAILED)
     assert page_of(item.job).lines[0].typed == typed
+
+
+def test_what_has_files_is_not_called_skipped() -> None:
+    """A link that died after its story was saved, and was fetched again."""
+    job = make_artifact().job
+    job.items.update(state=ItemState.FAILED, error_code="dead_short_link")
+    (card,) = cards.job_cards([job])
+    assert (page_of(job).look, card.look) == ("failed", "failed")
+    job.artifacts.update(removed_at=timezone.now())
+    (card,) = cards.job_cards([job])
+    assert (page_of(job).look, card.look) == ("cleaned", "cleaned")
+    job.artifacts.all().delete()
+    Story.objects.filter(item__job=job).delete()
+    (card,) = cards.job_cards([job])
+    assert (page_of(job).look, card.look) == ("skipped", "skipped")
 
 
 def test_the_next_story_to_leave_is_known() -> None:
