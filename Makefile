@@ -27,8 +27,8 @@ test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
 	@$(PYTEST) --dist loadgroup $(MAIN_PATH) $(ARGS)
 
 test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
-	@$(PYTEST) --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
-	@$(PYTEST) --dist loadfile tests/browser --ignore $(MAIN_PATH) $(ARGS)
+	@$(PYTEST) -n 3 --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
+	@$(PYTEST) -n 3 --dist worksteal tests/browser --ignore $(MAIN_PATH) $(ARGS)
 
 engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
 	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
