@@ -33,13 +33,13 @@
     },
   };
   const dayOf = (moment) => Math.floor(moment / 864e5 - moment.getTimezoneOffset() / 1440);
-  // The time alone when it is today; else which day, as short as that can be said, in one piece.
+  // The time alone when it is today; else which day, as short as that can be said.
   styles.near = {
     format: (moment) => {
       const days = dayOf(moment) - dayOf(new Date());
       if (Math.abs(days) > 1) return styles["day-time"].format(moment);
       const time = styles.time.format(moment);
-      return days ? `${relative.format(days, "day")}\u00a0${time}` : time;
+      return days ? `${relative.format(days, "day")} ${time}` : time;
     },
   };
   const SOON_S = 30 * 60;
