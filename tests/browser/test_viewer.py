@@ -284,6 +284,23 @@ def test_without_an_answer_there_is_still_the_picture(
     expect(viewer).to_be_hidden()
 
 
+def test_a_video_still_on_its_way_shows_its_cover_where_its_frames_will_be(
+    visit: Open, two: str
+) -> None:
+    page = visit("phone", service_workers="block")
+    held: list[Route] = []
+    page.route("**/*.mp4*", lambda route: held.append(route), times=1)
+    viewer = opened(page, two)
+    video = viewer.locator("video")
+    expect(video).to_have_css("background-image", re.compile("poster.jpg"))
+    expect(video).to_have_css("background-position", "50% 0%")
+    expect(video).to_have_css("object-position", "50% 0%")
+    expect(video).to_have_css("background-size", "contain")
+    held.pop().continue_()
+    until(page, PLAYS)
+    expect(video).to_have_css("background-image", "none")
+
+
 def test_without_a_script_the_link_leads_to_the_file(visit: Open, two: str) -> None:
     page = visit(java_script_enabled=False)
     page.goto(two)

@@ -42,12 +42,14 @@
       if (kind === "video") {
         made.playsInline = true;
         made.preload = "metadata";
-        if (poster) made.poster = poster;
+        // Behind the video: WebKit draws a poster twice as wide as high until it knows the video's size.
+        if (poster) made.style.backgroundImage = `url(${JSON.stringify(poster)})`;
         made.setAttribute("aria-label", title);
       } else {
         made.alt = title;
         made.draggable = false;
       }
+      made.classList.add("tall"); // as stories are, until more is known
       size(made, width, height);
       made.src = address;
       return made;
@@ -105,6 +107,7 @@
       if (made.nodeName !== "VIDEO") return;
       for (const name of ["play", "pause", "volumechange"]) made.addEventListener(name, mine(describe));
       for (const name of ["timeupdate", "loadedmetadata", "seeked"]) made.addEventListener(name, mine(tell));
+      made.addEventListener("playing", () => made.style.removeProperty("background-image"));
       made.addEventListener("playing", mine(follow));
       made.addEventListener("ended", mine(ended));
       // Only while it keeps somebody waiting.
