@@ -205,6 +205,9 @@ def test_the_facts(visit: Open, two: str) -> None:
     expect(facts).to_contain_text(re.compile(r"\d+\s×\s\d+\s·\s0:0\d\s·\ssound\s·\sH\.264\s·\s\d"))
     expect(facts).to_contain_text(re.compile(r"On TikTok for .* more.*Deleted here in ", re.DOTALL))
     expect(facts).to_contain_text("Complete, opened and checked")
+    name = facts.locator(".name")
+    expect(name).to_have_text(re.compile(r"^harbour\.bakery_[\d-]+_\d{4}\.mp4$"))
+    expect(name.locator("wbr")).to_have_count(3)
     expect(facts.get_by_role("link", name="On TikTok")).to_have_attribute(
         "rel", "noreferrer noopener"
     )

@@ -95,7 +95,10 @@
         ...media.facts.flatMap((fact, place) => [place ? "\u00a0· " : "", isolated(fact)]),
       );
       text("checked", media.checked_words);
-      text("name", media.name);
+      // A name that takes two lines breaks before a part of it. What is copied is the name alone.
+      find("name").replaceChildren(
+        ...media.name.split(/(?=_)/).flatMap((part) => [document.createElement("wbr"), part]),
+      );
       text("sum", media.sha256);
       downloads(media.more);
       given("source", of.source_url);
