@@ -300,3 +300,17 @@ def test_typing_on_stops_what_would_start(visit: Open) -> None:
     page.clock.run_for(5000)
     expect(page.locator("[data-starting]")).to_be_hidden()
     assert "/jobs/" not in page.url
+
+
+def test_a_line_and_what_stands_in_it_are_on_one_height(visit: Open) -> None:
+    page = visit("phone")
+    page.goto("/")
+    page.locator("#id_text").fill("@nora\nexample.com/x")
+    entry = page.locator("[data-attention] li p")
+    line = entry.get_by_role("button", name="Line 2").bounding_box()
+    typed = entry.locator(".typed").bounding_box()
+    assert line
+    assert typed
+    assert line["height"] >= 44
+    middles = [box["y"] + box["height"] / 2 for box in (line, typed)]
+    assert middles[0] == pytest.approx(middles[1], abs=1)
