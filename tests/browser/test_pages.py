@@ -118,6 +118,9 @@ def test_text_twice_as_large_fits_the_smallest_phone(
 ) -> None:
     witness.expected.append("404")
     page = visit("phone", viewport={"width": 320, "height": 568}, locale=locale)
+    page.goto("/account/tokens/")
+    page.fill("#id_name", "a name of some length_without_any_space")
+    page.click("main form button.primary")
     found = {}
     for place in (*PLACES, finished):
         page.goto(place)

@@ -201,7 +201,7 @@ def test_going_back_to_the_answer_of_a_form_sends_nothing_again(
     controlled(page)
     page.fill("#id_text", "https://example.com/")
     page.click("[data-submit]")
-    expect(page.get_by_role("alert")).to_contain_text("This is another site")
+    expect(page.get_by_role("alert")).to_contain_text("This line cannot be saved")
     page.fill("#id_text", "@quiet.owl")
     page.click("[data-submit]")
     page.wait_for_url(re.compile(r"/jobs/"))
