@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import PATIENCE_S, Open
 from tests.browser.test_main_path import paste, settle
+
+PATIENT_MS = PATIENCE_S * 1000
 
 
 @pytest.fixture
@@ -29,6 +32,12 @@ def rows(page: Page) -> list[str]:
     return found
 
 
+def stop_the_clock(page: Page) -> None:
+    """Undo stays for as long as a busy machine needs to get there."""
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=2))
+
+
 def rows_of(page: Page, others: list[str]) -> list[str]:
     """As many of them: where there are more than a page holds, others move up to it."""
     return rows(page)[: len(others)]
@@ -37,6 +46,7 @@ def rows_of(page: Page, others: list[str]) -> list[str]:
 def test_what_is_forgotten_goes_at_once_and_comes_back(three: Page) -> None:
     sent: list[Request] = []
     three.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    stop_the_clock(three)
     before = rows(three)
     three.locator("a[data-forget]").first.tap()
     expect(three.locator("[data-toast]")).to_contain_text("Job forgotten")
@@ -60,7 +70,7 @@ def test_it_is_gone_when_the_page_is_left_before(three: Page) -> None:
 
 def test_it_is_gone_after_a_while(three: Page) -> None:
     before = rows(three)
-    with three.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+    with three.expect_response(re.compile("/history/chosen/"), timeout=PATIENT_MS) as answer:
         three.locator("a[data-forget]").first.tap()
     assert answer.value.status == 204
     expect(three.locator("[data-toast]")).to_be_hidden()
@@ -93,6 +103,7 @@ def posts(page: Page) -> list[Request]:
 
 
 def test_a_job_forgotten_on_its_page_comes_back_in_the_history(one: Page) -> None:
+    stop_the_clock(one)
     mine, sent = row_id(one), posts(one)
     one.get_by_role("link", name="Forget this job").dblclick()
     one.wait_for_url("**/history/")
@@ -112,7 +123,7 @@ def test_a_job_forgotten_on_its_page_comes_back_in_the_history(one: Page) -> Non
 
 def test_it_is_forgotten_once_and_its_page_is_left_behind(one: Page) -> None:
     mine, sent = row_id(one), posts(one)
-    with one.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+    with one.expect_response(re.compile("/history/chosen/"), timeout=PATIENT_MS) as answer:
         one.get_by_role("link", name="Forget this job").tap()
     assert answer.value.status == 204
     one.reload()
@@ -126,12 +137,14 @@ def test_it_is_forgotten_once_and_its_page_is_left_behind(one: Page) -> None:
 def test_a_second_tab_forgets_nothing_else(one: Page) -> None:
     mine = row_id(one)
     other = one.context.new_page()
+    paste(other, "@quiet.owl")  # something is left in the history
+    settle(other)
     other.goto(one.url)
-    with other.expect_response(re.compile("/history/chosen/"), timeout=15_000):
+    with other.expect_response(re.compile("/history/chosen/"), timeout=PATIENT_MS):
         other.get_by_role("link", name="Forget this job").tap()
     other.reload()
     left = rows(other)
-    with one.expect_response(re.compile("/history/chosen/"), timeout=15_000) as answer:
+    with one.expect_response(re.compile("/history/chosen/"), timeout=PATIENT_MS) as answer:
         one.get_by_role("link", name="Forget this job").tap()
     assert answer.value.status == 204
     other.reload()
@@ -157,6 +170,7 @@ def test_what_was_left_long_ago_or_by_another_is_not_forgotten(one: Page) -> Non
 
 
 def test_a_job_further_down_comes_back_on_its_own_page(one: Page) -> None:
+    stop_the_clock(one)
     address, sent = one.url, posts(one)
     one.evaluate("document.querySelector('[data-forget-at]').dataset.forgetAt += '?q=quiet.owl'")
     one.get_by_role("link", name="Forget this job").tap()
@@ -185,11 +199,12 @@ def test_what_could_not_be_forgotten_comes_back_and_says_so(three: Page, witness
     three.route(re.compile("/history/chosen/"), lambda route: route.fulfill(status=500))
     before = rows(three)
     three.locator("a[data-forget]").first.tap()
-    expect(three.locator("[data-toast]")).to_contain_text("That did not work.", timeout=15_000)
+    expect(three.locator("[data-toast]")).to_contain_text("That did not work.", timeout=PATIENT_MS)
     assert rows(three) == before
 
 
 def test_several_are_chosen_and_forgotten(three: Page) -> None:
+    stop_the_clock(three)
     before = rows(three)
     bar = three.locator("[data-chosen]")
     expect(bar).to_be_hidden()
