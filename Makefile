@@ -28,13 +28,13 @@ test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
 
 test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
 	@$(PYTEST) -n 3 --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
-	@$(PYTEST) -n 3 --dist worksteal tests/browser --ignore $(MAIN_PATH) $(ARGS)
+	@$(PYTEST) --dist worksteal tests/browser --ignore $(MAIN_PATH) $(ARGS)
 
 engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
 	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
-	@exec $(BIN)/python -m tests.postgres $(PYTEST) --dist loadgroup tests/unit tests/integration --ignore tests/unit/stories $(ARGS)
+	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration --ignore tests/unit/stories $(ARGS)
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, ten minutes; ARGS=--quick: three)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)
