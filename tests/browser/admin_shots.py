@@ -49,7 +49,8 @@ def _outcomes(now: Dashboard, counts: tuple[int, ...], failing: frozenset[int]) 
 def fine(now: Dashboard) -> Dashboard:
     """A day without a failure."""
     outcomes = _outcomes(now, NIGHT, frozenset())
-    queue = replace(now.queue, due=0, waiting=0, running=0, oldest_due_since=None, packages=0)
+    idle = {"due": 0, "waiting": 0, "waiting_for_tiktok": 0, "running": 0, "packages": 0}
+    queue = replace(now.queue, oldest_due_since=None, **idle)
     today = dashboard.Today(saved=84, failed=0)
     return replace(now, queue=queue, outcomes=outcomes, today=today, pauses=(), week=())
 
@@ -123,6 +124,13 @@ def _facts(*, many: bool) -> Facts:
 @contextmanager
 def _problems(*, many: bool) -> Iterator[None]:
     with patch.object(problems, "memory", problems.Memory(lambda: _facts(many=many))):
+        yield
+
+
+@contextmanager
+def morning_after() -> Iterator[None]:
+    """The overview tells of a night of pauses, after which all is well."""
+    with _overview(night), _problems(many=False):
         yield
 
 

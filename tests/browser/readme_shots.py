@@ -20,7 +20,7 @@ from jobs.models import Job, StoryKind
 from jobs.states import ItemState
 from stories.media import avatars
 from tests import factories
-from tests.browser import scenes
+from tests.browser import admin_shots, scenes
 from tests.fake_tiktok import media
 
 NAME: Final = "readme"
@@ -65,8 +65,9 @@ def take_all(
     desktop.clear_cookies()
     page = desktop.new_page()
     sign_in(page, "keeper")
-    page.goto("/admin/")
-    _take(page, "overview")
+    with admin_shots.morning_after():
+        page.goto("/admin/")
+        _take(page, "overview")
     desktop.close()
 
 
