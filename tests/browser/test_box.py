@@ -86,6 +86,20 @@ def test_what_is_wrong_is_named_and_can_be_removed(box: Page) -> None:
     expect(box.locator("#id_text")).to_be_focused()
 
 
+def test_what_is_wrong_twice_is_removed_at_once(box: Page) -> None:
+    box.fill(
+        "#id_text", "@nora\nbad line !!\nbad line !!\nhttps://example.com/a\nhttps://example.com/a"
+    )
+    attention = box.locator("[data-attention]")
+    attention.get_by_role("button", name="Remove: bad line !!").click()
+    expect(box.locator("#id_text")).to_have_value(
+        "@nora\nhttps://example.com/a\nhttps://example.com/a"
+    )
+    box.fill("#id_text", "bad line !!\n@nora\nbad line !!\nhttps://example.com/a\nbad line !!")
+    attention.get_by_role("button", name="Remove all").click()
+    expect(box.locator("#id_text")).to_have_value("@nora")
+
+
 def test_a_hostile_line_is_shown_as_it_is(box: Page) -> None:
     box.fill("#id_text", '@nora\n<img src=x onerror="alert(1)">')
     expect(box.locator("[data-attention] .typed")).to_have_text('<img src=x onerror="alert(1)">')

@@ -49,12 +49,19 @@
       select(isHere ? next : rows[0]);
     };
 
+    // Whether a line is one of these or says the same again: it is named once.
+    const among = (lines) => {
+      const texts = new Set(lines.map(({ line }) => line));
+      const keys = new Set(lines.map(({ verdict }) => verdict.key).filter(Boolean));
+      return ({ line, verdict }) => texts.has(line) || keys.has(verdict.key);
+    };
+
     // Without those lines; what else stands in their rows stays.
     const remove = (isOut) => {
       const rows = box.value.split("\n");
       const kept = rows.flatMap((row, at) => {
         const lines = latest.rows[at] || [];
-        const isKept = (line, place) => !isOut(line, at, place);
+        const isKept = (line) => !isOut(line);
         if (lines.every(isKept)) return [row];
         return lines.filter(isKept).map(({ line }) => line);
       });
@@ -91,7 +98,7 @@
       if (line.kind === "post") acts.append(button(words.keep, () => posts.click()));
       const out = button(words.remove, () => {
         const at = [...list.children].indexOf(node);
-        remove((_, inRow, its) => inRow === row && its === own);
+        remove(among([line]));
         const next = list.children[Math.min(at, list.children.length - 1)];
         (next ? next.querySelector(".buttons .button:last-child") : box).focus();
       });
@@ -145,7 +152,7 @@
     };
 
     all.addEventListener("click", () => {
-      remove(isOut);
+      remove(among(skipped().map(({ line }) => line)));
       box.focus();
     });
     const know = (counts) => {
