@@ -38,6 +38,24 @@
   };
   const left = arrive();
 
+  // What was sent as the last page was left may not have arrived when this one was made.
+  const SENT = "storykeep-forgotten";
+  const SENT_MS = 10000;
+  const rememberSent = (ids) => {
+    try {
+      if (ids) sessionStorage.setItem(SENT, JSON.stringify({ ids, at: Date.now() }));
+      else sessionStorage.removeItem(SENT);
+    } catch {
+      // then it is seen once more
+    }
+  };
+  try {
+    const { ids, at } = JSON.parse(sessionStorage.getItem(SENT)) || { ids: [], at: 0 };
+    if (Date.now() - at < SENT_MS) for (const id of ids) document.getElementById(`job-${id}`)?.remove();
+  } catch {
+    // no storage, so nothing was sent from here
+  }
+
   const form = document.getElementById("chosen");
   if (!form) return;
   const toast = document.querySelector("[data-toast]");
@@ -47,6 +65,10 @@
   const rowOf = (id) => document.getElementById(`job-${id}`);
 
   let pending = null;
+  let isLeaving = false; // what is on its way then fails for this page alone
+  window.addEventListener("beforeunload", () => {
+    isLeaving = true;
+  });
 
   // A day without a row is no day.
   const show = (ids, isShown) => {
@@ -70,6 +92,7 @@
     const body = new URLSearchParams({ what: "forget", sure: "1", quiet: "1" });
     body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
     for (const id of ids) body.append("job", id);
+    rememberSent(ids);
     const { outcome } = await window.storykeep.ask(form.action, {
       method: "POST",
       body,
@@ -80,6 +103,7 @@
       for (const id of ids) rowOf(id)?.remove();
       return;
     }
+    if (!isLeaving) rememberSent(null);
     show(ids, true);
     words.textContent = toast.dataset.failed;
     toast.hidden = false;
