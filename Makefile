@@ -68,7 +68,7 @@ format: $(VENV)/dev.ok ## Put the code into its form
 lock: ## Pin what pyproject.toml asks for (needs uv)
 	@$(LOCK) -o requirements/base.lock
 	@$(LOCK) --group dev -c requirements/base.lock -o requirements/dev.lock
-LOCK := uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
+LOCK := uv pip compile pyproject.toml --quiet --universal --generate-hashes \
   --no-header --python-version 3.11
 
 clean: ## Remove what was built; the data folder stays

@@ -1,6 +1,6 @@
 """Workspaces: folders of files that are arriving or being made, one per claim.
 
-    <artifacts>/work/<item or package id>.<attempt>/<n>.part
+`<item or package id>.<attempt>/<n>.part`, below the folder `work` of the artifacts.
 
 A finished file is renamed from here to its place in the store, so a reader never meets half a file.
 """
