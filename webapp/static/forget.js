@@ -49,12 +49,14 @@
       // then it is seen once more
     }
   };
-  try {
-    const { ids, at } = JSON.parse(sessionStorage.getItem(SENT)) || { ids: [], at: 0 };
-    if (Date.now() - at < SENT_MS) for (const id of ids) document.getElementById(`job-${id}`)?.remove();
-  } catch {
-    // no storage, so nothing was sent from here
-  }
+  const sent = () => {
+    try {
+      const { ids, at } = JSON.parse(sessionStorage.getItem(SENT));
+      return Date.now() - at < SENT_MS ? ids : [];
+    } catch {
+      return []; // no storage, or nothing was sent from here
+    }
+  };
 
   const form = document.getElementById("chosen");
   if (!form) return;
@@ -167,6 +169,7 @@
   document.addEventListener("change", count);
   window.addEventListener("pageshow", count);
 
+  show(sent(), false);
   if (left) {
     forget([left.job]);
     // Only what comes after the page is read aloud.
