@@ -22,7 +22,7 @@ from jobs.models import Story
 from jobs.pages import contact_sheet, keeping, presenter, qr, saving
 from jobs.pages.addresses import file_address
 from jobs.pages.folding import FEW_LINES
-from jobs.pages.packed import shareable, shared_twice
+from jobs.pages.packed import shareable
 from jobs.pages.presenter import JobPage
 from jobs.pages.rendering import LineRenderer, Reader, held_tags
 from jobs.pages.responses import uncached
@@ -175,21 +175,11 @@ def _context(
         "places": _places(found, page),
         "tab": tab_of(page),
         "save": saving.offer_of(page),
-        "copies": _copies(page),
+        "copies": json.dumps(copies) if (copies := saving.copies_of(page)) else "",
         "keep": keeping.offers(snapshot.present),
         "sole": page.lines[0].item if len(page.lines) == 1 else None,
         "face": contact_sheet.row_of(page.lines[0]) if len(page.lines) == 1 else None,
     }
-
-
-def _copies(page: JobPage) -> str:
-    """JSON: addresses of files a phone is not handed beside another one -> that one's address; ""
-    where no story came twice."""
-    stories = page.job.stories
-    if page.stories_known == len(stories):
-        return ""
-    copies = {file_address(file): file_address(first) for file, first in shared_twice(stories)}
-    return json.dumps(copies) if copies else ""
 
 
 def _places(wish: Wish, page: JobPage) -> dict[str, Any]:

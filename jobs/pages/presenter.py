@@ -19,7 +19,7 @@ from jobs.pages import summaries
 from jobs.pages.folding import Fold, fold
 from jobs.pages.packed import packed
 from jobs.pages.tiles import Tile, present_tile, removed_at
-from jobs.queries.job_view import ItemView, Snapshot, StoryView
+from jobs.queries.job_view import FileView, ItemView, Snapshot, StoryView
 from jobs.queries.looks import CLEANED, SKIPPED, LookCount, look_counts
 from jobs.queries.titles import display_name, normalized
 from jobs.queue import resubmission
@@ -109,7 +109,7 @@ class JobPage:
     announcement: the step for screen readers, which changes only when something new begins.
     percent: how much of the work is done, 0 to 100, and 100 only once all lines are settled.
     idle: no file is on its way.
-    amount: how much of it is here, as Save hands it over.
+    files: what Save hands over of it, each file once; amount: how much that is.
     removed_at: when the last file was deleted, None while any is present.
     stories_known: how many stories it has, each once however many lines it came by;
     stories_on_tiktok: those of them that TikTok still has; all_on_tiktok_until: None unless it has
@@ -133,6 +133,7 @@ class JobPage:
     announcement: str
     percent: int
     idle: bool
+    files: tuple[FileView, ...]
     amount: Amount
     removed_at: datetime | None
     stories_known: int
@@ -164,6 +165,9 @@ def present(
     leaving = [at for story in job.stories if (at := story.leaves_at) is not None and at > now]
     deleted = _removed_at(job)
     look = _look(job, deleted)
+    files = tuple(packed(job.stories))
+    amount = amount_of(files)
+    summary = summaries.of_job(job, amount)
     stories = {story.tiktok_id for story in job.stories}
     on_tiktok = {story.tiktok_id for story in job.stories if story.is_on_tiktok(now)}
     return JobPage(
@@ -177,11 +181,12 @@ def present(
         look=look,
         state_label=_label(look, job),
         look_counts=look_counts(_states_and_codes(job.items)) if many else (),
-        summary=summaries.of_job(job),
-        announcement=summaries.announcement(job),
+        summary=summary,
+        announcement=summaries.announcement(job, summary),
         percent=summaries.percent(job),
         idle=job.state not in OPEN or job.progress.phase == "waiting",
-        amount=amount_of(packed(job.stories)),
+        files=files,
+        amount=amount,
         removed_at=deleted,
         stories_known=len(stories),
         stories_on_tiktok=len(on_tiktok),

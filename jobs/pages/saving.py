@@ -7,7 +7,7 @@ from typing import Literal
 
 from jobs.files.bundles import Amount, alone
 from jobs.pages.addresses import file_address
-from jobs.pages.packed import packed, shared
+from jobs.pages.packed import shared, shared_twice
 from jobs.pages.presenter import JobPage
 from jobs.queries.job_view import FileView
 
@@ -39,10 +39,9 @@ def offer_of(page: JobPage) -> SaveOffer | None:
     The head says what is here meanwhile, and each line has a button of its own.
     """
     job = page.job
-    files = packed(job.stories)
-    if not files or not page.idle:
+    if not page.files or not page.idle:
         return None
-    single = alone(files)
+    single = alone(page.files)
     ready = single or job.bundle
     return SaveOffer(
         kind="file" if ready else "packing" if job.packing else "pack",
@@ -52,3 +51,11 @@ def offer_of(page: JobPage) -> SaveOffer | None:
         single=single,
         percent=job.packed_percent if job.packing and not ready else None,
     )
+
+
+def copies_of(page: JobPage) -> dict[str, str]:
+    """Addresses of files that a phone is not handed beside another one -> that one's address."""
+    if page.stories_known == len(page.job.stories):
+        return {}  # no story came twice
+    twice = shared_twice(page.job.stories)
+    return {file_address(file): file_address(first) for file, first in twice}

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs.errors import message_and_hint
-from jobs.files.bundles import amount_of
+from jobs.files.bundles import Amount
 from jobs.models import ItemKind
-from jobs.pages.packed import MediaCount, count_media, packed
+from jobs.pages.packed import MediaCount, count_media
 from jobs.queries.job_view import ItemView, ProgressView, Snapshot
 from jobs.queries.looks import SKIPPED
 from jobs.queries.titles import display_name
@@ -21,8 +21,11 @@ from jobs.text import isolated
 from jobs.wording import size
 
 
-def of_job(job: Snapshot) -> str:
-    """The job in a sentence without its full stop, such as `Saving 3 of 5 files`."""
+def of_job(job: Snapshot, amount: Amount) -> str:
+    """The job in a sentence without its full stop, such as `Saving 3 of 5 files`.
+
+    amount: how much of it is here.
+    """
     if job.state == ItemState.QUEUED:
         waiting = job.progress.phase == "waiting"
         words = _("Waiting for TikTok") if waiting else _queued(job.queue_position)
@@ -32,15 +35,18 @@ def of_job(job: Snapshot) -> str:
         if len(job.items) == 1 and running:
             return _running(running[0], running[0].progress)
         return _sentences(_to_go(job.items), _batch(job, running), _unsaved(job), _left_out(job))
-    return _settled(job)
+    return _settled(job, amount)
 
 
-def announcement(job: Snapshot) -> str:
-    """The job's step for screen readers, which changes only when something new begins."""
+def announcement(job: Snapshot, summary: str) -> str:
+    """The job's step for screen readers, which changes only when something new begins.
+
+    summary: the job in a sentence, which is the step of one that is settled.
+    """
     if job.state == ItemState.QUEUED:
         return _("Waiting for TikTok") if job.progress.phase == "waiting" else _("Queued")
     if job.state != ItemState.RUNNING:
-        return _("Packing the ZIP") if job.packing else _settled(job)
+        return _("Packing the ZIP") if job.packing else summary
     if len(job.items) > 1:
         return _to_go(job.items)
     return {
@@ -115,7 +121,7 @@ def _unsaved(job: Snapshot) -> str:
     )
 
 
-def _settled(job: Snapshot) -> str:
+def _settled(job: Snapshot, amount: Amount) -> str:
     """`Cancelled. 3 of 5 files saved, 8.4 MB. 1 story left out. 1 failed`."""
     if job.state == ItemState.EMPTY:
         if reason := job.empty_reason:
@@ -137,8 +143,8 @@ def _settled(job: Snapshot) -> str:
         files = words % values
     else:
         files = _saved_of(media) if saved < media.wanted else _all_saved(media)
-    if here := packed(job.stories):
-        files = f"{files}, {size(amount_of(here).size_bytes)}"
+    if amount.files:
+        files = f"{files}, {size(amount.size_bytes)}"
     cancelled = _("Cancelled") if job.state == ItemState.CANCELLED else ""
     return _sentences(cancelled, files, _left_out(job), _unsaved(job))
 
