@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -57,22 +58,29 @@ class Finger:
         self.page = page
         self.cdp: CDPSession = page.context.new_cdp_session(page)
 
-    def send(self, kind: str, *at: float) -> None:
-        """touchStart and touchMove at a point, touchEnd."""
+    def send(self, kind: str, *at: float, when: float | None = None) -> None:
+        """touchStart and touchMove at a point, touchEnd. when: in seconds, now without one."""
         points = [{"x": at[0], "y": at[1]}] if at else []
-        self.cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch: dict[str, object] = {"type": kind, "touchPoints": points}
+        if when is not None:
+            touch["timestamp"] = when
+        self.cdp.send("Input.dispatchTouchEvent", touch)
 
     def tap(self, x: float, y: float = MIDDLE_Y) -> None:
-        """A short touch."""
-        self.send("touchStart", x, y)
-        self.send("touchEnd")
+        """A short touch, however long it takes to be told of."""
+        began = time.time()
+        self.send("touchStart", x, y, when=began)
+        self.send("touchEnd", when=began + 0.05)
 
-    def swipe(self, x: float, y: float, across: float, down: float) -> None:
-        """From a point to another one."""
-        self.send("touchStart", x, y)
-        for part in (0.3, 0.6, 1):
-            self.send("touchMove", x + part * across, y + part * down)
-        self.send("touchEnd")
+    def swipe(self, x: float, y: float, across: float, down: float, *, late_s: float = 0) -> None:
+        """From a point to another one. late_s: the page hears of the second half so much later."""
+        began = time.time()
+        self.send("touchStart", x, y, when=began)
+        self.page.wait_for_timeout(late_s * 1000)
+        for number, part in enumerate((0.3, 0.6, 1), 1):
+            at = x + part * across, y + part * down
+            self.send("touchMove", *at, when=began + number / 60)
+        self.send("touchEnd", when=began + 4 / 60)
 
 
 def test_a_finger_taps_swipes_and_holds(visit: Open, two: str) -> None:
@@ -94,8 +102,9 @@ def test_a_finger_taps_swipes_and_holds(visit: Open, two: str) -> None:
     place(page, "1 / 7")
     finger.swipe(300, MIDDLE_Y, -180, 10)
     place(page, "2 / 7")
-    finger.swipe(100, MIDDLE_Y, 180, -10)
+    finger.swipe(100, MIDDLE_Y, 180, -10, late_s=0.4)  # a busy page: no hold, it was quick
     place(page, "1 / 7")
+    expect(viewer).not_to_have_class(re.compile(r"\bheld\b"))
     # Up for the facts, down to be rid of them, down to close.
     facts = viewer.get_by_role("group", name="About this story")
     expect(facts).to_be_hidden()

@@ -8,16 +8,21 @@
 
   // `acts`: {tap(side), hold, release, swipe(way), click}; side and way: "left", "right", "up", "down".
   const gestures = (box, acts) => {
-    let finger = null; // {id, x, y, holding, timer}
+    let finger = null; // {id, x, y, began, holding, timer}
     let kind = "mouse"; // of the last pointer: not every browser's click says what made it
     const zoomed = () => (window.visualViewport?.scale || 1) > 1.01;
 
-    const letGo = () => {
-      if (!finger) return;
+    const noHold = () => {
       clearTimeout(finger.timer);
       if (finger.holding) acts.release();
+      finger.holding = false;
+    };
+    const letGo = () => {
+      if (finger) noHold();
       finger = null;
     };
+    // By the events' own clock: where the page is busy, they are told of after the timer.
+    const quick = (event) => event.timeStamp - finger.began < HOLD_MS;
 
     box.addEventListener("pointerdown", (event) => {
       kind = event.pointerType;
@@ -25,7 +30,8 @@
       const second = finger !== null;
       letGo();
       if (second || zoomed() || !event.isPrimary) return; // two fingers zoom, and one pans then
-      const mine = { id: event.pointerId, x: event.clientX, y: event.clientY, holding: false };
+      const { pointerId: id, clientX: x, clientY: y, timeStamp: began } = event;
+      const mine = { id, x, y, began, holding: false };
       mine.timer = setTimeout(() => {
         mine.holding = true;
         acts.hold();
@@ -34,16 +40,18 @@
     });
 
     box.addEventListener("pointermove", (event) => {
-      if (!finger || event.pointerId !== finger.id || finger.holding) return;
+      if (!finger || event.pointerId !== finger.id) return;
+      if (finger.holding && !quick(event)) return;
       const far = Math.hypot(event.clientX - finger.x, event.clientY - finger.y);
-      if (far > STILL_PX) clearTimeout(finger.timer);
+      if (far > STILL_PX) noHold();
     });
 
     box.addEventListener("pointerup", (event) => {
       if (!finger || event.pointerId !== finger.id) return;
-      const { x, y, holding } = finger;
+      const { x, y } = finger;
+      const held = finger.holding && !quick(event);
       letGo();
-      if (holding) return;
+      if (held) return;
       const across = event.clientX - x;
       const down = event.clientY - y;
       if (Math.hypot(across, down) <= STILL_PX) {
