@@ -8,11 +8,13 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from tests.engines.webdriver import KEYS, Session
 
 PATIENCE_S: Final = 60.0
+STALL_S: Final = 5.0
+"""A video that stands for so long has stopped."""
 
 
 class Screen(ABC):
@@ -65,6 +67,25 @@ class Screen(ABC):
             assert time.monotonic() < deadline, (self.engine, question)
             time.sleep(0.05)
 
+    def arrive(self, question: str) -> None:
+        """Wait until a page is the wanted one and has loaded: before, the next visit collides."""
+        self.until(f"({question}) && document.readyState === 'complete'")
+
+    def play(self, video: str, past_s: float) -> None:
+        """Start a video and wait until it is past that moment. video: an expression for it.
+
+        On a busy machine WebKitGTK may stop at one of the first frames with everything there to
+        play (readyState 2, all of it buffered; one start in 40): pausing and playing moves it on,
+        and a person would do no less.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.js(f"{video}.currentTime > {past_s}"):
+            assert time.monotonic() < deadline, (self.engine, video)
+            self.js(f"(v => {{ v.muted = true; v.pause(); v.play() }})({video})")
+            again = time.monotonic() + STALL_S
+            while not self.js(f"{video}.currentTime > {past_s}") and time.monotonic() < again:
+                time.sleep(0.05)
+
     def box(self, selector: str) -> dict[str, float]:
         """Where an element is: x, y, width, height in CSS pixels of the window."""
         found: dict[str, float] = self.until(
@@ -79,7 +100,7 @@ class Screen(ABC):
         self.fill("#id_username", name)
         self.fill("#id_password", password)
         self.click("main form button")
-        self.until("location.pathname === '/' && document.querySelector('#id_text')")
+        self.arrive("location.pathname === '/'")
 
     @abstractmethod
     def sign_out(self) -> None:
@@ -90,7 +111,7 @@ class Screen(ABC):
         self.goto("/")
         self.fill("#id_text", text)
         self.click("[data-submit]")
-        self.until("location.pathname.startsWith('/jobs/')")
+        self.arrive("location.pathname.startsWith('/jobs/')")
         self.until("document.querySelector('#job[data-settled]')")
 
 
@@ -102,7 +123,13 @@ class PlaywrightScreen(Screen):
         self.page = page
 
     def goto(self, path: str) -> None:
-        self.page.goto(f"{self.base}{path}")
+        try:
+            self.page.goto(f"{self.base}{path}")
+        except Error as error:
+            # Firefox still tells of the page before, though that has loaded.
+            if "interrupted by another navigation" not in error.message:
+                raise
+            self.page.goto(f"{self.base}{path}")
 
     def js(self, expression: str) -> Any:
         return self.page.evaluate(f"() => ({expression})")

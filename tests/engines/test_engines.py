@@ -25,8 +25,7 @@ def test_from_a_name_to_a_video_that_plays(device: str, visit: Open) -> None:
     screen.click("a[data-view]")
     screen.until("document.querySelector('#viewer').open")
     screen.until(f"(v => v && v.readyState >= 2 && v.videoWidth > 0)({VIDEO})")
-    screen.js(f"(v => {{ v.muted = true; v.play() }})({VIDEO})")
-    screen.until(f"{VIDEO}.currentTime > 0.2")
+    screen.play(VIDEO, past_s=0.2)
     screen.press("Space")  # pauses or plays, and closes nothing
     assert screen.js("document.querySelector('#viewer').open")
     screen.press("ArrowRight")
