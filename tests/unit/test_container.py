@@ -27,10 +27,20 @@ def test_every_role_exists() -> None:
     assert len(roles) == len(set(roles))
 
 
-def test_the_image_is_built_where_there_is_none() -> None:
-    app = COMPOSE.partition("x-app: &app")[2].partition("\n\n")[0]
-    assert "\n  build: .\n" in app
-    assert COMPOSE.count("<<: *app") == 3
+def test_the_image_is_built_once_where_there_is_none() -> None:
+    services = COMPOSE.partition("\nservices:\n")[2].partition("\nnetworks:\n")[0]
+    ours = {
+        name: body
+        for name, body in re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", services, re.MULTILINE)
+        if "<<: *app" in body
+    }
+    assert set(ours) == {"web", "worker", "migrate"}
+    assert COMPOSE.count("build: .") == 1
+    assert "build: ." in ours["migrate"]
+    # Those that do not build it wait for the one that does, and never ask a registry for it.
+    for name in ("web", "worker"):
+        assert "pull_policy: never" in ours[name]
+        assert re.search(r"depends_on: (&|\*)after-migration", ours[name])
 
 
 def test_one_port_is_published_and_one_value_required() -> None:
