@@ -15,6 +15,7 @@ from django.db.models import BooleanField, DateTimeField, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -137,13 +138,17 @@ class ReadOnlyAdmin(ConfirmedActionsAdmin):
         return row
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """All fields that are neither masked nor empty; the masked `detail` for `error_detail`."""
+        """All fields that are neither masked nor empty; the masked `detail` for `error_detail`.
+
+        A field to which its model gives no words serves the code alone, and is left out.
+        """
         shown = masking.targets_shown() if obj is None else getattr(obj, "is_shown", False)
         masked = () if shown else masking.MASKED_FIELDS.get(self.model, ())
         fields = [
             field
             for field in self.opts.fields
             if field.name not in masked
+            and (field.primary_key or isinstance(field.verbose_name, Promise))
             and (obj is None or getattr(obj, field.attname) not in (None, "", {}))
         ]
         return [

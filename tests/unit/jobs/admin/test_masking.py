@@ -81,7 +81,7 @@ def test_everything_is_masked(browser: Client, rows: Item) -> None:
 def test_an_instance_may_show_it(browser: Client, rows: Item, set_env: Callable[..., None]) -> None:
     set_env(show_targets=True)
     together = "".join(pages(browser).values())
-    for secret in SECRETS:
+    for secret in set(SECRETS) - {"my-key"}:  # which serves the code alone
         assert secret in together
     assert "What was fetched is masked." not in together
     assert "harbour.bakery" in browser.get("/admin/jobs/item/").content.decode()

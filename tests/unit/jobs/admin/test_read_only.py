@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils.text import capfirst
 
 from jobs.admin.read_only import containing, moment_column
-from jobs.models import Item, Job
-from tests.factories import make_item, make_job, make_user
+from jobs.models import Item, Job, Package
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +37,22 @@ def test_yes_and_no_are_words(browser: Client) -> None:
     page = browser.get(f"/admin/jobs/job/{job.pk}/change/").content.decode()
     assert "icon-no" not in page
     assert '<div class="readonly">no</div>' in page
+
+
+def test_every_field_shown_has_a_name_in_the_readers_language(boss: User) -> None:
+    """The names that Django makes of fields without one are English, and the code's."""
+    job = make_job(boss, idempotency_key="k", time_zone="Europe/Paris")
+    item = make_item(job, state=ItemState.RUNNING, fetch_key="user:one")
+    artifact = make_artifact(make_story(item), content_id=uuid4())
+    package = Package.objects.create(job=job, owner=boss, language="de")
+    browser = Client(headers={"Accept-Language": "de"})
+    browser.force_login(boss)
+    for row in (job, item, artifact, package):
+        page = browser.get(f"/admin/jobs/{row._meta.model_name}/{row.pk}/change/")
+        labels = set(re.findall(r"<label>([^<]+?):?</label>", page.content.decode()))
+        made = {capfirst(field.name.replace("_", " ")) for field in row._meta.fields}
+        assert "Person" in labels
+        assert labels & made <= {"Id", "Name", "Position", "Story"}  # the same in German
 
 
 @pytest.mark.parametrize("words", ["%00", "%27%20OR%201=1", "%5C", "x" * 3000, "%F0%9F%98%80"])
