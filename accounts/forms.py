@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import invitations, username_lookalikes
 from accounts.models import Scope
+from accounts.passwords import RULES
 
 # Only the type stubs know it as generic.
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class AccountForm(_UserForm):
         name = self.fields["username"]
         name.label = _("Username")
         name.help_text = _("Letters, digits and @ . + - _")
+        self.fields["password1"].help_text = RULES
+        self.fields["password2"].help_text = ""
 
     def clean_username(self) -> str:
         """The name in its normal form. Raises ValidationError for a look-alike of another."""

@@ -9,6 +9,10 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
+RULES = _(
+    "At least 8 characters, not only digits. Not your name, and not one that many people use."
+)
+"""What AUTH_PASSWORD_VALIDATORS want, in fewer words than they have for it."""
 _LABELS = {
     "oldpassword": _("Current password"),
     "password1": _("New password"),
@@ -37,7 +41,7 @@ class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # the libr
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _set_labels(self.fields)
+        _set_words(self.fields)
 
 
 class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the library has no types
@@ -45,11 +49,12 @@ class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the librar
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _set_labels(self.fields)
+        _set_words(self.fields)
 
 
-def _set_labels(fields: dict[str, Any]) -> None:
-    """Replace the library's labels by ours."""
+def _set_words(fields: dict[str, Any]) -> None:
+    """Replace the library's words by ours."""
     for name, label in _LABELS.items():
         if name in fields:
             fields[name].label = label
+    fields["password1"].help_text = RULES

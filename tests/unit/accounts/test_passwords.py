@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import (
+    MinimumLengthValidator,
+    password_validators_help_texts,
+)
 from django.test import Client
+from django.utils import translation
 
+from accounts.passwords import RULES
 from tests.unit.accounts.browsing import (
     FRESH,
     is_signed_in,
@@ -13,6 +19,18 @@ from tests.unit.accounts.browsing import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_rules_are_said_in_one_line_and_are_those_that_hold(client: Client) -> None:
+    assert len(password_validators_help_texts()) == 4  # length, likeness, frequency, digits
+    assert f"At least {MinimumLengthValidator().min_length} characters" in RULES
+    with translation.override("es"):
+        in_spanish = str(RULES)
+    sign_in(client)
+    page = client.get("/account/password/", headers={"Accept-Language": "es"}).content.decode()
+    assert in_spanish in page
+    assert "Su contraseña" not in page  # the library is formal where we are not
 
 
 class TestPasswords:
