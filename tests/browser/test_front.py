@@ -238,6 +238,8 @@ def test_a_page_that_wakes_up_does_not_wait_for_an_answer_of_before(
 # --- the service worker -------------------------------------------------------------------------
 
 NO_WORKER = "navigator.serviceWorker.getRegistration().then((known) => !known)"
+PATIENCE_MS = 4_000
+"""Of the service worker: as long as a busy machine may take for all of its files."""
 NOTHING_KEPT = "caches.keys().then((names) => names.length === 0)"
 
 
@@ -264,7 +266,7 @@ def test_a_sign_in_page_is_not_kept_in_the_place_of_what_is_ours(
 def test_a_page_that_never_comes_is_given_up_for_the_one_that_says_so(
     front: Front, behind: Behind
 ) -> None:
-    front.patience_ms = 1_500
+    front.patience_ms = PATIENCE_MS
     page = behind()
     page.goto("/")
     controlled(page)
@@ -278,12 +280,13 @@ def test_a_page_that_never_comes_is_given_up_for_the_one_that_says_so(
 def test_a_service_worker_whose_files_never_come_is_given_up_and_tried_again(
     front: Front, behind: Behind
 ) -> None:
-    front.patience_ms = 1_500
+    front.patience_ms = PATIENCE_MS
     page = behind()
     front.silent = "/offline/"
     page.goto("/")
     until(page, "navigator.serviceWorker.getRegistration().then((known) => Boolean(known))")
     until(page, NO_WORKER)
+    front.patience_ms = 0
     front.silent = ""
     page.reload()
     controlled(page)
