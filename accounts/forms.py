@@ -31,7 +31,8 @@ class AccountForm(_UserForm):
         name.label = _("Username")
         name.help_text = _("Letters, digits and @ . + - _")
         self.fields["password1"].help_text = RULES
-        self.fields["password2"].help_text = ""
+        again = self.fields["password2"]
+        again.label, again.help_text = _("Password again"), ""
 
     def clean_username(self) -> str:
         """The name in its normal form. Raises ValidationError for a look-alike of another."""
