@@ -64,7 +64,6 @@ def test_a_tab_come_back_to_knows_that_another_deleted_the_files(visit: Open) ->
     other.locator("#job-clean").click()
     other.locator("dialog[open]").get_by_role("button", name="Delete now").click()
     expect(other.locator("#job")).to_contain_text("Deleted")
-    other.close()
     expect(page.locator("#job")).to_contain_text("1 file saved and checked")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#job")).to_contain_text("Deleted")
