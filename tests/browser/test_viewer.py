@@ -266,7 +266,7 @@ def test_a_file_that_was_deleted_meanwhile(visit: Open, stack: Stack, witness: W
         f"/stories/{other.locator('.tile').nth(1).get_attribute('id').removeprefix('story-')}/clean/"  # type: ignore[union-attr]
     )
     other.locator("main form button").click()
-    # Not closed: what Chromium is told while a page commits, it forgets, and we would wait for ever.
+    # Not closed: Chromium forgets it was told to while a page commits, and we would wait for ever.
     expect(other.get_by_role("button", name="Fetch again")).to_be_visible()
     # This page does not know yet.
     page.locator("a.frame").nth(1).click()
