@@ -73,7 +73,7 @@ class Finger:
         self.send("touchEnd", when=began + 0.05)
 
     def swipe(self, x: float, y: float, across: float, down: float, *, late_s: float = 0) -> None:
-        """From a point to another one. late_s: of all but its start the page hears so much later."""
+        """From a point to another one. late_s: of all but its start the page hears that late."""
         began = time.time()
         self.send("touchStart", x, y, when=began)
         self.page.wait_for_timeout(late_s * 1000)
