@@ -1,7 +1,8 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more engines test-postgres bench fuzz shots check format lock clean
+.PHONY: messages help run demo test test-more engines test-postgres bench fuzz attack audit smoke shots check \
+  format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -42,6 +43,15 @@ bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, t
 fuzz: $(VENV)/dev.ok ## Every call of the API with what its schema allows and forbids (two minutes)
 	@exec $(BIN)/python -m tests.fuzz $(ARGS)
 
+# The fuzzers run for as long as they are told; each test is bounded by itself.
+attack: export ATTACK_SECONDS ?= 30
+attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files could try (a minute; ATTACK_SECONDS=600: longer)
+	@$(PYTEST) --dist loadgroup tests/attack $(ARGS)
+	@exec $(BIN)/python -m tests.attack.fuzz --seconds $(ATTACK_SECONDS)
+
+audit: $(VENV)/attack.ok ## What a static analyser has to say about the code
+	@$(BIN)/bandit --quiet --recursive accounts jobs stories webapp requirements manage.py
+
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
 	@exec build/base/bin/python -m tests.smoke
@@ -68,8 +78,9 @@ format: $(VENV)/dev.ok ## Put the code into its form
 lock: ## Pin what pyproject.toml asks for (needs uv)
 	@$(LOCK) -o requirements/base.lock
 	@$(LOCK) --group dev -c requirements/base.lock -o requirements/dev.lock
-LOCK := uv pip compile pyproject.toml --quiet --universal --generate-hashes \
-  --no-header --python-version 3.11
+	@$(LOCK_GROUP) --group attack -c requirements/dev.lock -o requirements/attack.lock
+LOCK_GROUP := uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+LOCK := $(LOCK_GROUP) pyproject.toml
 
 clean: ## Remove what was built; the data folder stays
 	@rm -rf $(VENV) staticfiles .staticfiles.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -266,6 +266,7 @@ def test_pins_agree_and_name_no_index() -> None:
         return {f"{pin}{marker}" for pin, marker in found}
 
     assert pins("base") < pins("dev")
+    assert pins("attack")
 
 
 OURS = re.compile(

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 ASKED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME: list[str] = ASKED["project"]["dependencies"]
 DEVELOPMENT: list[str] = ASKED["dependency-groups"]["dev"]
+ATTACK: list[str] = ASKED["dependency-groups"]["attack"]
 
 
 def pins(name: str) -> dict[str, set[Version]]:
@@ -29,8 +30,8 @@ def pins(name: str) -> dict[str, set[Version]]:
 
 @pytest.mark.parametrize(
     ("lock", "asked"),
-    [("base", RUNTIME), ("dev", [*RUNTIME, *DEVELOPMENT])],
-    ids=["base", "dev"],
+    [("base", RUNTIME), ("dev", [*RUNTIME, *DEVELOPMENT]), ("attack", ATTACK)],
+    ids=["base", "dev", "attack"],
 )
 def test_what_is_asked_for_is_pinned(lock: str, asked: list[str]) -> None:
     pinned = pins(lock)
@@ -42,5 +43,15 @@ def test_what_is_asked_for_is_pinned(lock: str, asked: list[str]) -> None:
 
 
 def test_nothing_is_asked_for_twice() -> None:
-    names = [canonicalize_name(Requirement(line).name) for line in [*RUNTIME, *DEVELOPMENT]]
+    names = [
+        canonicalize_name(Requirement(line).name) for line in [*RUNTIME, *DEVELOPMENT, *ATTACK]
+    ]
     assert sorted(names) == sorted(set(names))
+
+
+def test_the_lock_of_the_attacks_moves_no_pin_of_the_tests() -> None:
+    """Both are installed into one environment, one after the other."""
+    tests, attack = pins("dev"), pins("attack")
+    assert {name: tests[name] for name in tests.keys() & attack.keys()} == {
+        name: attack[name] for name in tests.keys() & attack.keys()
+    }
