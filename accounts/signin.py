@@ -17,6 +17,7 @@ from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import list_usersessions
 from django.contrib import messages
@@ -36,6 +37,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
+from accounts import totp
 from accounts.mail import requires_mail
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
@@ -66,6 +68,15 @@ def _on_signed_in(sender: object, request: HttpRequest, **_more: object) -> None
     stored = Session.objects.values("session_key")
     yesterday = timezone.now() - timedelta(days=1)
     UserSession.objects.filter(created_at__lt=yesterday).exclude(session_key__in=stored).delete()
+
+
+@receiver(authenticator_added)
+def _on_second_factor_added(
+    sender: object, request: HttpRequest, authenticator: Authenticator, **_more: object
+) -> None:
+    """Count the code that set an authenticator app up as used."""
+    if authenticator.type == Authenticator.Type.TOTP:
+        totp.use(authenticator.pk, request.POST.get("code", ""))
 
 
 def sign_in(request: HttpRequest, user: User) -> None:

@@ -74,6 +74,7 @@ ONLY_IN = {
         "accounts/passwords.py",
         "accounts/throttling.py",
         "accounts/signin.py",
+        "accounts/totp.py",
     ),
 }
 """Who may use a library: to replace one, these are the files to change."""

@@ -213,6 +213,8 @@ ACCOUNT_FORMS = {
 }
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
+    "authenticate": "accounts.totp.SecondStepForm",
+    "reauthenticate": "accounts.totp.ConfirmForm",
     "login_webauthn": "accounts.passkeys.SignInForm",
     "authenticate_webauthn": "accounts.passkeys.SecondStepForm",
     "reauthenticate_webauthn": "accounts.passkeys.ConfirmForm",
