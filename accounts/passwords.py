@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, ResetPasswordKeyForm
+from allauth.account.forms import (
+    ChangePasswordForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+    default_token_generator,
+)
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 RULES = _(
@@ -18,6 +24,10 @@ _LABELS = {
     "password1": _("New password"),
     "password2": _("New password again"),
 }
+
+
+class LinkUsed(Exception):
+    """A reset link was used by another request while this one was looked at."""
 
 
 class ForgottenPasswordForm(ResetPasswordForm):  # type: ignore[misc]  # the library has no types
@@ -47,9 +57,20 @@ class ChangedPasswordForm(ChangePasswordForm):  # type: ignore[misc]  # the libr
 class NewPasswordForm(ResetPasswordKeyForm):  # type: ignore[misc]  # the library has no types
     """Choosing a new password by a reset link."""
 
+    user: User
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _set_words(self.fields)
+
+    def save(self) -> None:
+        """Set the password. Raises LinkUsed: of two requests at once, the link serves one."""
+        with transaction.atomic():
+            user = User.objects.select_for_update().filter(pk=self.user.pk).first()
+            if user is None or not default_token_generator.check_token(user, self.temp_key):
+                raise LinkUsed
+            self.user = user
+            super().save()
 
 
 def _set_words(fields: dict[str, Any]) -> None:

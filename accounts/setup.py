@@ -60,12 +60,14 @@ def is_valid(token: str) -> bool:
 def make_admin(token: str, username: str, password: str) -> User | None:
     """Make the first admin and delete the link. None when it was used or has expired.
 
-    Two browser tabs at once: the second waits for the first one's delete and then finds no row.
+    Two browser tabs at once, or two links that were made at once: all links are locked, so that the
+    second waits for the first and then finds none.
     """
     with transaction.atomic():
-        deleted, _ = _usable_links(token).delete()
-        if not deleted or admin_exists():
+        links = list(SetupLink.objects.select_for_update().order_by("pk").values_list("pk"))
+        if not links or not _usable_links(token).exists() or admin_exists():
             return None
+        SetupLink.objects.all().delete()
         return get_user_model().objects.create_superuser(username, password=password)
 
 

@@ -39,6 +39,7 @@ from django.views.generic import RedirectView
 
 from accounts import totp
 from accounts.mail import requires_mail
+from accounts.passwords import LinkUsed
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
@@ -134,8 +135,17 @@ def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
     return redirect("usersessions_list")
 
 
+@never_cache
+def _reset_by_link(request: HttpRequest, uidb36: str, key: str) -> HttpResponseBase:
+    """The pages behind a link for a new password."""
+    try:
+        answer: HttpResponseBase = views.password_reset_from_key(request, uidb36=uidb36, key=key)
+    except LinkUsed:
+        return redirect(request.path)  # which says that the link no longer works
+    return answer
+
+
 _email_view = never_cache(requires_mail(login_required(requires_recent_sign_in(views.email))))
-_reset_view = never_cache(views.password_reset_from_key)
 
 urlpatterns = [
     path("login/", views.login, name="login"),
@@ -164,7 +174,9 @@ urlpatterns = [
         never_cache(requires_mail(views.confirm_email)),
         name="account_confirm_email",
     ),
-    path("password/<str:uidb36>/<str:key>/", _reset_view, name="account_reset_password_from_key"),
+    path(
+        "password/<str:uidb36>/<str:key>/", _reset_by_link, name="account_reset_password_from_key"
+    ),
     path("account/sessions/", list_usersessions, name="usersessions_list"),
     path("account/sessions/<int:session_id>/end/", session_end, name="session_end"),
     # After a change to one key: to the page that shows them all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.test import Client
 
-from accounts import people, signin
+from accounts import passwords, people, signin
 from tests.factories import make_user
 from tests.unit.accounts.browsing import (
     FRESH,
@@ -17,10 +18,10 @@ from tests.unit.accounts.browsing import (
     is_signed_in,
     sign_in,
 )
+from tests.unit.accounts.races import at_once
 
-pytestmark = pytest.mark.django_db
 
-
+@pytest.mark.django_db
 class TestLinks:
     def choose(self, client: Client, path: str) -> Any:
         """Follow the link, choose a password."""
@@ -87,3 +88,26 @@ class TestLinks:
         assert answer.headers["Location"] == "/account/blocked/"
         assert b"blocked" in client.get("/account/blocked/").content
         assert not is_signed_in(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_at_once_set_one_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, both = make_user("alice"), threading.Barrier(2)
+    path, save = signin.password_reset_path(alice), passwords.NewPasswordForm.save
+
+    def save_together(form: Any) -> None:
+        both.wait(20)  # both have been told that the link is good
+        save(form)
+
+    monkeypatch.setattr(passwords.NewPasswordForm, "save", save_together)
+
+    def choose(number: int) -> bytes:
+        tab = Client()
+        form = tab.get(path, follow=True).request["PATH_INFO"]
+        chosen = {"password1": f"{FRESH} {number}", "password2": f"{FRESH} {number}"}
+        return bytes(tab.post(form, chosen, follow=True).content)
+
+    refused = [b"This link no longer works" in page for page in at_once(choose)]
+    assert sorted(refused) == [False, True]
+    alice.refresh_from_db()
+    assert alice.check_password(f"{FRESH} {refused.index(False)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from accounts import setup
 from accounts.models import SetupLink
 from tests.factories import make_user
+from tests.unit.accounts.races import at_once
 
 GOOD = "correct horse 42"
 
@@ -136,6 +138,25 @@ def test_two_tabs_at_once_make_one_admin() -> None:
         tab.join()
     assert len(made) == 1
     assert [user.username for user in User.objects.all()] == made
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_links_at_once_make_one_admin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that start at once may each have made one."""
+    tokens = [link(), "another"]
+    SetupLink.objects.create(digest=setup._digest(tokens[1]))
+    both, looked = threading.Barrier(2), setup.admin_exists
+
+    def look() -> bool:
+        found = looked()
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # neither goes on before the other has looked, if it can
+        return found
+
+    monkeypatch.setattr(setup, "admin_exists", look)
+    made = at_once(lambda number: setup.make_admin(tokens[number], f"tab{number}", GOOD))
+    assert len([user for user in made if user]) == 1
+    assert User.objects.count() == 1
 
 
 @pytest.mark.django_db
