@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ipaddress
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -18,6 +19,8 @@ from django.utils.translation import gettext_lazy
 from accounts import mail, throttling
 
 WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
+NO_ADDRESS: Final = "::"
+"""Stands for the address of whoever has none, as behind a Unix socket."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
@@ -79,6 +82,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         }:
             super().add_message(request, level, message_template, *args, **kwargs)
 
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that guesses are counted by: that of the connection, or the one that the
+        outermost of our proxies has seen.
+
+        `X-Forwarded-For` counts from its right end, where our proxies write; whatever else is said
+        of where a request comes from is a stranger's word. A header with fewer addresses than there
+        are proxies did not come through them, and what is no address is none.
+        """
+        proxies = settings.ALLAUTH_TRUSTED_PROXY_COUNT
+        told = request.headers.get("X-Forwarded-For", "").split(",") if proxies else []
+        seen_by_proxy = _address(told[-proxies]) if len(told) >= proxies > 0 else None
+        return seen_by_proxy or _address(request.META.get("REMOTE_ADDR", "")) or NO_ADDRESS
+
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # allauth puts the name of the site in front. That comes from the Host header, and whoever
         # guesses passwords could send another one with every guess.
@@ -98,3 +114,23 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # the libra
         """The name of a new passkey unless its owner gives another."""
         count = Authenticator.objects.filter(user=user, type=type).count()
         return _("Passkey %(number)d") % {"number": count + 1}
+
+
+def _address(text: str) -> str | None:
+    """An IP address as it is counted, stored and shown; None for what is none.
+
+    An IPv4 address in the form of IPv6 is that IPv4 address: all of those lie in one network of
+    IPv6, and whoever guesses passwords from one would use up the attempts of everybody. The zone of
+    a link-local address is of this machine, and no database takes it.
+    """
+    host = text.strip()
+    if host.startswith("["):  # "[2001:db8::1]:443"
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:  # "192.0.2.1:443"
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from django.test import Client
+from typing import Any
 
+import pytest
+from django.test import Client, RequestFactory
+
+from accounts.adapters import AccountAdapter
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -23,3 +26,46 @@ def test_what_is_wrong_is_said_in_our_words() -> None:
         assert f">{label}</label>" in page
     page = browser.post("/account/confirm/", {"password": "wrong"}).content.decode()
     assert "That is not your password." in page
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "counted"),
+    [
+        (0, "192.0.2.1", None, "192.0.2.1"),
+        (0, "192.0.2.1", "198.51.100.7", "192.0.2.1"),
+        (1, "192.0.2.1", "198.51.100.7", "198.51.100.7"),
+        (1, "192.0.2.1", "10.0.0.1, 198.51.100.7", "198.51.100.7"),
+        (2, "192.0.2.1", "10.0.0.1, 198.51.100.7, 192.0.2.2", "198.51.100.7"),
+        (1, "192.0.2.1", None, "192.0.2.1"),
+        (2, "192.0.2.1", "198.51.100.7", "192.0.2.1"),
+        (1, "192.0.2.1", "198.51.100.7,", "192.0.2.1"),
+        (1, "192.0.2.1", "unknown", "192.0.2.1"),
+        (1, "192.0.2.1", "' OR 1=1", "192.0.2.1"),
+        (1, "192.0.2.1", "198.51.100.7:4711", "198.51.100.7"),
+        (1, "192.0.2.1", "[2001:db8::1]:4711", "2001:db8::1"),
+        (0, "::ffff:192.0.2.1", None, "192.0.2.1"),
+        (1, "192.0.2.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        (0, "fe80::1%eth0", None, "fe80::1"),
+        (0, "", None, "::"),
+    ],
+)
+def test_guesses_are_counted_by_an_address_that_no_stranger_chooses(
+    rf: RequestFactory, settings: Any, proxies: int, peer: str, forwarded: str | None, counted: str
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    headers = {"x-real-ip": "203.0.113.1", "forwarded": "for=203.0.113.2"}
+    if forwarded is not None:
+        headers["x-forwarded-for"] = forwarded
+    request = rf.get("/login/", REMOTE_ADDR=peer, headers=headers)
+    assert AccountAdapter(request).get_client_ip(request) == counted
+
+
+@pytest.mark.parametrize("forwarded", ["198.51.100.7", "", "unknown", "x" * 5000])
+def test_a_header_that_no_proxy_of_ours_wrote_breaks_nothing(settings: Any, forwarded: str) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    make_user("alice")
+    browser = Client()
+    given = {"login": "alice", "password": "alicealice"}
+    answer = browser.post("/login/", given, headers={"x-forwarded-for": forwarded})
+    assert answer.status_code == 302
+    assert browser.get("/account/sessions/").status_code == 200
