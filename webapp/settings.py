@@ -225,11 +225,11 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Storykeep"
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
-# Wrong attempts are counted here. There is one web process, so its own memory is enough; it must
-# hold more than an attacker can push out of it in five minutes.
+# Wrong attempts are counted here: in Redis, and while that is away in memory, which must hold more
+# than an attacker can push out of it in five minutes.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": "webapp.attempts_cache.AttemptsCache",
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
