@@ -22,6 +22,7 @@ from stories.hosts import SITE
 from stories.http.session import Session
 from stories.story_list import StoryList
 from stories.structures import Author, Target
+from stories.verdict import weightiest
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,8 @@ class AccountLookup:
     async def _list_without_profile(self, target: Target, error: StoriesError) -> StoryList:
         """The list of an id that is no name, when its profile is kept from us.
 
-        Raises `error` when there is none, or one without stories, which names nobody.
+        Raises `error` when there is none, or one without stories, which names nobody; a weightier
+        one that kept the list from us.
         """
         if target.name is not None or target.user_id is None:
             raise error
@@ -150,7 +152,7 @@ class AccountLookup:
             raise
         except StoriesError as list_error:
             logger.info("nor is there a list: %s %s", list_error.code, list_error.detail)
-            raise error from list_error
+            raise weightiest(error, list_error) from list_error
 
     async def _list_by_id(self, user_id: str) -> StoryList:
         """The list of digits that are nobody's name: if they are an id, only its list can tell."""

@@ -62,6 +62,7 @@ from stories.site_clock import SiteClock
 from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
 from stories.transfer_slots import FileSlots, TransferSlots, is_large
+from stories.verdict import weightiest
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,8 @@ class StoryClient:
     async def get_author(self, target: Target, session: Session) -> Author:
         """The account a target names, from its profile page or, failing that, its embed.
 
-        Raises NoSuchAccount, PrivateAccount, and the error that kept the profile page from us.
+        Raises NoSuchAccount, PrivateAccount, and the weightier of the errors that kept both from
+        us.
         """
         author = await _find_author(target, session)
         if author.private:
@@ -374,7 +376,7 @@ async def _find_author(target: Target, session: Session) -> Author:
             raise
         except StoriesError as embed_error:
             logger.info("embed failed too: %s %s", embed_error.code, embed_error.detail)
-            raise profile_error from embed_error
+            raise weightiest(profile_error, embed_error) from embed_error
 
 
 def _is_silent(error: StoriesError) -> bool:

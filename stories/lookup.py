@@ -342,7 +342,7 @@ class _ItemLookup:
             raise
         except StoriesError as error:
             logger.info("oEmbed did not help: %s %s", error.code, error.detail)
-            self._note(error)
+            evidence.oembed_error = self._note(error)
             return None
         if name is None:
             # Asked without a name it may refuse the address alone; and an answer that has the item

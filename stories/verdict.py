@@ -1,6 +1,13 @@
-"""The verdict on an item that no answer brought: the error that all answers add up to. Pure.
+"""The verdict on what no answer brought: the error that all answers add up to. Pure.
 
-"Gone" is final, so it takes more than one page that says so, or that is kept from us.
+Where answers disagree, the order is:
+
+1. what an answer says of the item for certain: withheld, private, of another region, deleted, or
+   listed without its files for now;
+2. what several answers agree on. "Gone" is final, so it takes more than one page that says so;
+3. what the item's own page says, if only that there is nothing for us;
+4. when its page is kept from us, whatever turned us away or failed, as `weightiest` orders it: a
+   refusal before a fault that passes, and that before an answer that cannot be read.
 """
 
 from __future__ import annotations
@@ -13,6 +20,8 @@ from stories.errors import (
     NoSuchAccount,
     NotAStory,
     PrivateAccount,
+    RateLimited,
+    Refusal,
     RegionLocked,
     StoriesError,
     Unavailable,
@@ -20,18 +29,40 @@ from stories.errors import (
 )
 
 
+def weightiest(first: StoriesError, *others: StoriesError | None) -> StoriesError:
+    """The error to report of several sources of one thing, none of which brought it.
+
+    An answer of the first one stands. Else a request to slow down comes first, then a refusal:
+    both mean "wait", for the whole instance. Then what may work later, then what is final; of
+    equals the first. Answers of the others are left to the caller to weigh.
+    """
+    if isinstance(first, AccessError):
+        return first
+    kept = [error for error in others if isinstance(error, UpstreamError)]
+    return min((first, *kept), key=_weight)
+
+
+def _weight(error: StoriesError) -> int:
+    """The place of an error among those of other sources, 0 first."""
+    if isinstance(error, RateLimited):
+        return 0
+    if isinstance(error, Refusal):
+        return 1
+    return 2 if error.retryable else 3
+
+
 @dataclass(slots=True, kw_only=True)
 class Evidence:
     """Everything that TikTok's answers said of one item, none of which brought it.
 
     is_story: its link or an answer says that it is a story. posts: an ordinary post is wanted, too.
-    day_is_over: it was posted more than a day ago. page_error, embed_error: of its own page and its
-    embed; None when not asked. list_error: the reason there is no list of its author. left_out: the
-    reason its author's list names it and does not have it. list_is_partial: a list was read, and
-    not to its end. absent: a whole list is without it. author_is_certain: TikTok itself named the
-    author of that list; a name in a pasted link proves nothing. embed_shows: its embed shows it,
-    which does not tell a story from an ordinary post. exists: an answer knows the item; False when
-    oEmbed says that there is none.
+    day_is_over: it was posted more than a day ago. page_error, embed_error, oembed_error: of its
+    own page, its embed and oEmbed; None when not asked. list_error: the reason there is no list of
+    its author. left_out: the reason its author's list names it and does not have it.
+    list_is_partial: a list was read, and not to its end. absent: a whole list is without it.
+    author_is_certain: TikTok itself named the author of that list; a name in a pasted link proves
+    nothing. embed_shows: its embed shows it, which does not tell a story from an ordinary post.
+    exists: an answer knows the item; False when oEmbed says that there is none.
     """
 
     is_story: bool
@@ -40,6 +71,7 @@ class Evidence:
     author_is_certain: bool = False
     page_error: StoriesError | None = None
     embed_error: StoriesError | None = None
+    oembed_error: StoriesError | None = None
     list_error: StoriesError | None = None
     left_out: StoriesError | None = None
     list_is_partial: bool = False
@@ -69,8 +101,7 @@ class Evidence:
 
 
 def verdict(evidence: Evidence) -> StoriesError:
-    """The error that says most about the item. When its page is kept from us nothing is final but
-    what several answers agree on: an error that can be retried comes first."""
+    """The error that says most about the item, in the order this module begins with."""
     page = evidence.page_error or Unavailable("no answer brought it")
     embed = evidence.embed_error
     for answer in (page, embed):
@@ -82,7 +113,8 @@ def verdict(evidence: Evidence) -> StoriesError:
     if isinstance(embed, RegionLocked) or (isinstance(embed, Gone) and embed.proven):
         return embed
     if evidence.left_out is not None:
-        return _retryable_first(evidence.left_out, page)
+        listed = evidence.left_out
+        return listed if listed.retryable else _kept_back(listed, page, evidence)
     denied = evidence.exists is False or (evidence.page_denies and evidence.exists is None)
     if denied and isinstance(evidence.list_error, PrivateAccount):
         return evidence.list_error
@@ -95,7 +127,7 @@ def verdict(evidence: Evidence) -> StoriesError:
         agreed = evidence.list_denies or isinstance(embed, Unavailable)
         if evidence.exists is False and agreed and not evidence.may_be_listed:
             return Gone("neither oEmbed nor another answer knows it; its page is kept from us")
-    return _retryable_first(page, evidence.list_error or page)
+    return _kept_back(page, evidence.list_error, evidence)
 
 
 def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
@@ -119,5 +151,10 @@ def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
     return page
 
 
-def _retryable_first(error: StoriesError, other: StoriesError) -> StoriesError:
-    return error if error.retryable or not other.retryable else other
+def _kept_back(error: StoriesError, other: StoriesError | None, evidence: Evidence) -> StoriesError:
+    """The error of an item that was not brought and is not denied.
+
+    other: stands in for what is final when a retry may help, be it an answer.
+    """
+    found = weightiest(error, other, evidence.embed_error, evidence.oembed_error)
+    return other if other is not None and other.retryable and not found.retryable else found

@@ -19,6 +19,7 @@ from stories.errors import (
     RateLimited,
     Refused,
     StoriesError,
+    UpstreamChanged,
     UpstreamDown,
 )
 from stories.structures import MediaVariant
@@ -76,6 +77,31 @@ async def test_the_embed_helps_when_the_profile_is_kept_from_us(
     # When it does not help either, what kept us out in the first place is the answer.
     tiktok.fault("embed", "changed")
     assert await failure(client, "alice", fresh=True) is error
+
+
+@pytest.mark.parametrize(
+    ("profile", "embed", "error"),
+    [
+        ("html", "challenge_again", Challenged),
+        ("html", 403, Refused),
+        ("html", 503, UpstreamDown),
+        (503, 403, Refused),
+        (403, 503, Refused),
+        ("html", "html", UpstreamChanged),
+    ],
+)
+async def test_of_two_pages_that_are_kept_from_us_the_refusal_is_heard(
+    client: StoryClient,
+    tiktok: FakeTikTok,
+    alice: Account,
+    profile: str | int,
+    embed: str | int,
+    error: type[StoriesError],
+) -> None:
+    """A page that only says "captcha" cannot be read; an embed that is challenged means: wait."""
+    tiktok.fault("profile", profile)
+    tiktok.fault("embed", embed)
+    assert await failure(client, "alice") is error
 
 
 async def test_an_embed_that_knows_no_such_account_is_believed(

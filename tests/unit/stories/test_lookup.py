@@ -98,20 +98,29 @@ async def test_a_story_link_while_everything_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [(403, Refused), ("challenge_again", Challenged), (503, UpstreamDown)]
+    ("fault", "embed", "error"),
+    [
+        (403, 403, Refused),
+        ("challenge_again", 403, Challenged),
+        (503, 503, UpstreamDown),
+        (503, 403, Refused),
+        ("html", 503, UpstreamDown),
+        ("html", "challenge_again", Challenged),
+    ],
 )
 async def test_a_page_kept_from_us_never_means_gone(
     client: StoryClient,
     tiktok: FakeTikTok,
     alice: Account,
     fault: str | int,
+    embed: str | int,
     error: type[StoriesError],
 ) -> None:
     tiktok.account("bob")
     alice.photo()
     hidden = alice.photo(listed=False)
     tiktok.fault("page", fault)
-    tiktok.fault("embed_item", 403)
+    tiktok.fault("embed_item", embed)
     # The name in a link is decoration: alice's story may stand under bob's name, or her old one.
     for name in ("alice", "bob", "nobody.here"):
         link = f"https://www.tiktok.com/@{name}/story/{hidden.id}"

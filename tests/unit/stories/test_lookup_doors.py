@@ -275,7 +275,7 @@ async def test_a_passing_fault_of_a_page_is_made_good_by_the_others(
     story = alice.photo()
     tiktok.fault("page", "code", code=100004, message="RPCError: timeout")
     assert ids(await find(client, nameless(story.id))) == [story.id]
-    tiktok.fault("embed_item", 403)
+    tiktok.fault("embed_item", 503)
     tiktok.fault("oembed", 404)
     assert await failure(client, nameless(story.id)) is UpstreamDown
 

@@ -8,20 +8,27 @@ import pytest
 
 from stories.errors import (
     AgeRestricted,
+    Challenged,
+    ClockWrong,
     Gone,
     LoginRequired,
     MediaUnavailable,
     NoSuchAccount,
     NotAStory,
     PrivateAccount,
+    RateLimited,
     Refused,
     RegionLocked,
     StoriesError,
+    TimedOut,
     Unavailable,
+    UnknownAnswer,
+    UnknownMediaHost,
     UpstreamChanged,
     UpstreamDown,
+    UpstreamError,
 )
-from stories.verdict import Evidence, verdict
+from stories.verdict import Evidence, verdict, weightiest
 
 DENIED = Unavailable("code 10204")
 REVIEWED = Unavailable("status_reviewing", withheld=True)
@@ -214,7 +221,7 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
             "embed_error": Unavailable(),
             "list_error": KEPT,
         },
-        UpstreamDown,
+        Refused,
     ),
     "kept, oEmbed and embed know none": (
         {"page_error": KEPT, "exists": False, "embed_error": Unavailable()},
@@ -228,6 +235,42 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
         {"page_error": UpstreamChanged(), "list_error": NoSuchAccount()},
         UpstreamChanged,
     ),
+    "changed, embed challenged": (
+        {"page_error": UpstreamChanged(), "embed_error": Challenged()},
+        Challenged,
+    ),
+    "changed, oEmbed refused": (
+        {"page_error": UpstreamChanged(), "oembed_error": KEPT},
+        Refused,
+    ),
+    "changed, embed empty": (
+        {"page_error": UpstreamChanged(), "embed_error": Unavailable()},
+        UpstreamChanged,
+    ),
+    "listed, changed, embed challenged": (
+        {"page_error": UpstreamDown(), "left_out": UpstreamChanged(), "embed_error": Challenged()},
+        Challenged,
+    ),
+    "listed, not to be read, embed challenged": (
+        {"page_error": KEPT, "left_out": MediaUnavailable(), "embed_error": Challenged()},
+        MediaUnavailable,
+    ),
+    "denied, embed challenged": (
+        {"page_error": DENIED, "embed_error": Challenged()},
+        Unavailable,
+    ),
+    "changed, list says later, embed challenged": (
+        {
+            "page_error": UpstreamChanged(),
+            "list_error": Unavailable(),
+            "embed_error": Challenged(),
+        },
+        Challenged,
+    ),
+    "changed, list says later": (
+        {"page_error": UpstreamChanged(), "list_error": Unavailable()},
+        Unavailable,
+    ),
     "nothing asked": ({}, Unavailable),
 }
 
@@ -236,3 +279,43 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
 def test_what_the_answers_add_up_to(facts: dict[str, Any], error: type[StoriesError]) -> None:
     usual: dict[str, Any] = {"is_story": True, "day_is_over": False}
     assert type(verdict(Evidence(**{**usual, **facts}))) is error
+
+
+# Of two sources neither of which brought it: a class wins over those in the lines below its own.
+ORDER: tuple[tuple[type[StoriesError], ...], ...] = (
+    (RateLimited,),
+    (Challenged, Refused),
+    (UpstreamDown, TimedOut, ClockWrong, UnknownAnswer),
+    (UpstreamChanged, UnknownMediaHost),
+)
+PLACES = {kind: place for place, kinds in enumerate(ORDER) for kind in kinds}
+
+
+@pytest.mark.parametrize("first", PLACES)
+@pytest.mark.parametrize("second", PLACES)
+def test_two_sources_that_disagree(first: type[StoriesError], second: type[StoriesError]) -> None:
+    """The better place wins, whichever source it comes from; of equals the first one."""
+    expected = second if PLACES[second] < PLACES[first] else first
+    assert type(weightiest(first(), second())) is expected
+    for source in ("embed_error", "oembed_error", "list_error"):
+        evidence: dict[str, Any] = {"page_error": first(), source: second()}
+        assert type(verdict(Evidence(is_story=True, **evidence))) is expected, source
+
+
+def test_every_error_of_tiktoks_side_has_a_place() -> None:
+    def branches(kind: type[StoriesError]) -> set[type[StoriesError]]:
+        found = {kind}.union(*(branches(branch) for branch in kind.__subclasses__()))
+        return {one for one in found if "code" in vars(one) or one.__subclasses__() == []}
+
+    assert branches(UpstreamError) == set(PLACES)
+
+
+@pytest.mark.parametrize("other", PLACES)
+def test_an_answer_of_the_first_source_stands(other: type[StoriesError]) -> None:
+    for answer in (LoginRequired(), Unavailable(), NoSuchAccount()):
+        assert weightiest(answer, other()) is answer
+
+
+def test_an_answer_of_another_source_is_no_reason_it_was_kept_from_us() -> None:
+    changed = UpstreamChanged()
+    assert weightiest(changed, Unavailable(), NoSuchAccount(), None) is changed
