@@ -21,17 +21,13 @@ from stories import story_list, wire
 from stories.config import ClientConfig
 from stories.errors import (
     AgeRestricted,
-    MediaError,
-    MediaUnavailable,
     NoSuchAccount,
     PrivateAccount,
     RateLimited,
     StoriesError,
-    TooLarge,
     Unavailable,
     UpstreamChanged,
     UpstreamDown,
-    UpstreamError,
 )
 from stories.hosts import SITE
 from stories.http.headers import Purpose
@@ -56,8 +52,9 @@ from stories.media.download import (
     no_progress,
     no_reservation,
     size_limit,
-    transfer,
 )
+from stories.media.mirror_pace import MirrorPaces
+from stories.media.mirrors import FileRequest, fetch_from_mirrors
 from stories.site_clock import SiteClock
 from stories.story_list import StoryList
 from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
@@ -134,6 +131,7 @@ class StoryClient:
         self.transfer_slots = TransferSlots(self.config.transfers)
         # Held for as long as a file is open, so that a thousand pictures do not open a thousand.
         self.file_slots = FileSlots(self.config.transfers * FILES_PER_TRANSFER)
+        self._mirror_paces = MirrorPaces()
         # Decoding is bounded here, whatever number of files arrives at once.
         self.decoder_threads = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="decoder")
 
@@ -307,47 +305,37 @@ class StoryClient:
     ) -> Fetched:
         """Fetch a rendition into `sink`, from the first of its mirrors that serves it whole.
 
-        tried: addresses not to request; those requested are added. reserve, progress: as
+        tried: as media.mirrors.fetch_from_mirrors takes it. reserve, progress: as
         media.download.transfer takes them. run_blocking: runs the hashing; None for a decoder
         thread. slots: as the line sees them that the file belongs to; None for a line of its own.
         Raises TooLarge at once, else the error of the last mirror left to try: MediaUnavailable or
         an UpstreamError.
         """
-        requested: MutableSet[str] = set() if tried is None else tried
         turn = (slots or self.transfer_slots.for_line()).for_file(
             large=is_large(self.config, kind, variant.size_bytes)
         )
-        failure: StoriesError = MediaUnavailable("every address was tried before")
-        for url in variant.urls:
-            if url in requested:
-                continue
-            requested.add(url)
-            try:
-                async with turn:
-                    result = await transfer(
-                        session,
-                        url,
-                        sink,
-                        config=self.config,
-                        slots=turn,
-                        limit_bytes=size_limit(self.config, kind),
-                        expected_bytes=variant.size_bytes,
-                        reserve=reserve,
-                        progress=progress,
-                    )
-            except TooLarge:
-                raise
-            except (MediaError, UpstreamError) as error:
-                logger.info("mirror failed: %s %s", error.code, error.detail)
-                failure = error
-                continue
-            return Fetched(
-                size_bytes=result.size_bytes,
-                sha256=await (run_blocking or self.run_in_thread)(partial(digest, sink)),
-                content_type=result.content_type,
-                variant=variant,
-            )
-        raise failure
+        request = FileRequest(
+            config=self.config,
+            turn=turn,
+            limit_bytes=size_limit(self.config, kind),
+            expected_bytes=variant.size_bytes,
+            reserve=reserve,
+            progress=progress,
+        )
+        result = await fetch_from_mirrors(
+            session,
+            variant.urls,
+            sink,
+            request,
+            tried=set() if tried is None else tried,
+            paces=self._mirror_paces,
+        )
+        return Fetched(
+            size_bytes=result.size_bytes,
+            sha256=await (run_blocking or self.run_in_thread)(partial(digest, sink)),
+            content_type=result.content_type,
+            variant=variant,
+        )
 
 
 def _media_transport(config: ClientConfig, ca_file: CaFile, resolve: Resolve) -> CurlMediaTransport:

@@ -24,6 +24,8 @@ from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamDow
 from stories.http.media_head import MediaHead
 from stories.http.media_transport import WriteBody
 from stories.http.session import Session
+from stories.media.arrived import Arrived, ByteRange, divided
+from stories.media.mirror_pace import MirrorLeft, MirrorPace
 from stories.media.transfer_pace import TransferPace
 from stories.media.write_buffer import WriteBuffer
 from stories.structures import MediaKind
@@ -34,9 +36,6 @@ Progress = Callable[[int, int | None], None]
 # Called with a size in bytes before that much is written; raises to refuse it.
 Reserve = Callable[[int], None]
 
-# A range of a large file is at most this many segments long, so that a thousand requests are not
-# needed for half a gigabyte.
-LARGEST_RANGE_IN_SEGMENTS = 8
 # A file up to this much larger than a segment is asked for whole, when its size is known before.
 LARGEST_PIECE_IN_SEGMENTS = 1.5
 # How often the connection may drop per file, and in a row without a single new byte.
@@ -67,18 +66,6 @@ class _FileChanged(Exception):
     """Another file than the one held in part is behind the address, or ranges stopped working."""
 
 
-@dataclass(slots=True)
-class _ByteRange:
-    """Bytes still to fetch: position moves towards end; None: to wherever the file ends."""
-
-    position: int
-    end: int | None
-
-    @property
-    def complete(self) -> bool:
-        return self.end is not None and self.position >= self.end
-
-
 def size_limit(config: ClientConfig, kind: MediaKind) -> int:
     """The most bytes a file of this kind may have."""
     return {
@@ -107,17 +94,23 @@ async def transfer(
     expected_bytes: int | None = None,
     reserve: Reserve = no_reservation,
     progress: Progress = no_progress,
+    arrived: Arrived | None = None,
+    pace: MirrorPace | None = None,
 ) -> TransferResult:
     """Fetch one address into `sink`, replacing what it held. The caller holds one slot.
 
     expected_bytes: the size that was announced elsewhere; decides no more than how much to ask for.
     reserve: called with the size before bytes are written; may raise to refuse. progress: called
-    with bytes done and the total where known. Raises MediaUnavailable (refused, not media, empty,
-    inconsistent), TooLarge, UpstreamDown (the connection kept breaking), UpstreamChanged
-    (redirected off the allow-list).
+    with bytes done and the total where known. arrived: what another address brought into `sink`,
+    gone on with where this one has the same file; afterwards what is there. pace: told how fast
+    bytes arrive, and may end the transfer. Raises MediaUnavailable (refused, not media, empty,
+    inconsistent, another file than the one that is mostly here), TooLarge, UpstreamDown (the
+    connection kept breaking), UpstreamChanged (redirected off the allow-list), and what `pace`
+    does.
     """
-    ranges = True
-    for _ in range(MAX_RESTARTS + 1):
+    arrived, ranges = arrived or Arrived(), True
+    resuming = arrived.begin_elsewhere()
+    for _ in range(MAX_RESTARTS + 1 + resuming):
         attempt = _Attempt(
             session=session,
             url=url,
@@ -128,12 +121,17 @@ async def transfer(
             expected_bytes=expected_bytes or 0,
             progress=progress,
             ranges=ranges,
+            arrived=arrived,
+            pace=pace,
         )
         try:
             return await attempt.run()
         except _FileChanged:
+            if arrived.elsewhere and arrived.mostly:
+                raise MediaUnavailable("another file than the one that is mostly here") from None
             # Perhaps not the file but the ranges are at fault: take it in one piece.
-            ranges = False
+            ranges = arrived.elsewhere
+            arrived.clear()
     raise MediaUnavailable("the file kept changing while it was fetched")
 
 
@@ -173,38 +171,44 @@ class _Attempt:
     expected_bytes: int
     progress: Progress
     ranges: bool
+    arrived: Arrived
+    pace: MirrorPace | None
 
     _group: asyncio.TaskGroup = field(init=False)
-    _pending: deque[_ByteRange] = field(init=False, default_factory=deque)
+    _pending: deque[ByteRange] = field(init=False, default_factory=deque)
     _helpers: int = field(init=False, default=0)
     _starting: asyncio.Task[None] | None = field(init=False, default=None)
     _drops: int = field(init=False, default=0)
     _barren_drops: int = field(init=False, default=0)
-    _done_bytes: int = field(init=False, default=0)
-    _total_bytes: int | None = field(init=False, default=None)
-    _etag: str | None = field(init=False, default=None)
-    _validator: str | None = field(init=False, default=None)
-    _content_type: str = field(init=False, default="")
 
     async def run(self) -> TransferResult:
-        self.sink.seek(0)
-        self.sink.truncate()
+        arrived = self.arrived
+        if not arrived.elsewhere:
+            self.sink.seek(0)
+            self.sink.truncate()
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._fetch_all()
         except BaseExceptionGroup as failures:
             raise _decisive(failures) from failures
-        if not self._done_bytes:
+        done, total = arrived.bytes_done, arrived.total_bytes
+        if not done:
             raise MediaUnavailable("zero bytes arrived")
-        if self._total_bytes is not None and self._done_bytes != self._total_bytes:
-            raise MediaUnavailable(f"{self._done_bytes} of {self._total_bytes} bytes arrived")
+        if total is not None and done != total:
+            raise MediaUnavailable(f"{done} of {total} bytes arrived")
         self.sink.flush()
-        self.progress(self._done_bytes, self._done_bytes)
-        return TransferResult(size_bytes=self._done_bytes, content_type=self._content_type)
+        self.progress(done, done)
+        return TransferResult(size_bytes=done, content_type=arrived.content_type)
 
     async def _fetch_all(self) -> None:
         try:
-            first = await self._fetch_first()
+            if self.arrived.elsewhere:
+                self._pending.extend(self.arrived.missing)
+                self.room.take(self.arrived.total_bytes or 0)
+                # The first answer shows whether it is the same file, before others are asked for.
+                first = self._pending.popleft()
+            else:
+                first = await self._fetch_first()
             if not first.complete:
                 await self._fetch_range(first)
             while self._pending:
@@ -215,7 +219,7 @@ class _Attempt:
             self._pending.clear()  # nobody starts another range of a lost file
             raise
 
-    async def _fetch_first(self) -> _ByteRange:
+    async def _fetch_first(self) -> ByteRange:
         """Ask for the beginning, learn the size and divide the rest.
 
         Returns the first range, not complete when the connection dropped.
@@ -223,16 +227,18 @@ class _Attempt:
         first_bytes = self.config.segment_bytes
         if first_bytes < self.expected_bytes <= first_bytes * LARGEST_PIECE_IN_SEGMENTS:
             first_bytes = self.expected_bytes  # the rest would not be worth a request of its own
-        first: _ByteRange | None = None
+        first: ByteRange | None = None
 
-        def accept(head: MediaHead) -> _ByteRange:
+        def accept(head: MediaHead) -> ByteRange:
             nonlocal first
             self._accept_first(head)
             if head.partial and head.total is None:
                 raise _FileChanged  # a part of an unknown whole: take it in one piece
-            first = _ByteRange(0, head.length_bytes if head.partial else self._total_bytes)
+            total = self.arrived.total_bytes
+            first = ByteRange(0, head.length_bytes if head.partial else total)
             if head.partial:
-                self._divide(first.end or 0)
+                self._pending.extend(divided(first.end or 0, total or 0, self.config))
+            self.arrived.ranges = [first, *self._pending]
             return first
 
         try:
@@ -246,20 +252,8 @@ class _Attempt:
         if first is None:
             raise UpstreamDown("no answer")
         if first.end is None:
-            first.end = self._total_bytes = first.position
+            first.end = self.arrived.total_bytes = first.position
         return first
-
-    def _divide(self, start: int) -> None:
-        """Divide what lies behind `start` into equal ranges of about a segment or more."""
-        segment, total = self.config.segment_bytes, self._total_bytes or 0
-        rest, most = total - start, segment * LARGEST_RANGE_IN_SEGMENTS
-        if rest <= 0:
-            return
-        size = min(max(-(-rest // max(self.config.segments, 1)), segment), most)
-        size = -(-rest // max(round(rest / size), -(-rest // most)))
-        self._pending.extend(
-            _ByteRange(at, min(at + size, total)) for at in range(start, total, size)
-        )
 
     def _want_helpers(self) -> None:
         """Have pending ranges fetched over the slots available; other files' turn comes first."""
@@ -284,7 +278,7 @@ class _Attempt:
             # Not in the task itself: one cancelled before its first step would never run it.
             task.add_done_callback(self._helper_done)
 
-    async def _help(self, byte_range: _ByteRange) -> None:
+    async def _help(self, byte_range: ByteRange) -> None:
         try:
             await self._fetch_range(byte_range)
         except BaseException:
@@ -295,11 +289,11 @@ class _Attempt:
         self._helpers -= 1
         self.slots.release()
 
-    async def _fetch_range(self, byte_range: _ByteRange) -> None:
+    async def _fetch_range(self, byte_range: ByteRange) -> None:
         """Fetch one range to its end, resuming after each drop."""
         host = ""
 
-        def accept(head: MediaHead) -> _ByteRange:
+        def accept(head: MediaHead) -> ByteRange:
             nonlocal host
             host = head.host
             self._accept_further(head, byte_range)
@@ -309,7 +303,7 @@ class _Attempt:
             before = byte_range.position
             try:
                 await self._fetch(
-                    accept, start=before, end=byte_range.end, validator=self._validator
+                    accept, start=before, end=byte_range.end, validator=self.arrived.validator
                 )
             except UpstreamDown as drop:
                 self._count_drop(drop, barren=byte_range.position == before)
@@ -332,24 +326,17 @@ class _Attempt:
         _refuse_other_types(head)
         if head.partial and head.start != 0:
             raise MediaUnavailable(f"{head.host}: a part we did not ask for")
-        self._content_type = head.content_type
-        self._total_bytes = head.total
-        self._etag, self._validator = head.etag, head.validator
-        if self._total_bytes is not None:
-            self.room.take(self._total_bytes)
+        self.arrived.begin(head)
+        if head.total is not None:
+            self.room.take(head.total)
 
-    def _accept_further(self, head: MediaHead, byte_range: _ByteRange) -> None:
+    def _accept_further(self, head: MediaHead, byte_range: ByteRange) -> None:
         """Check that a later response is of the first one's file and of the range asked for."""
         _refuse_other_types(head)
-        if not head.partial:
-            raise _FileChanged
-        # Compared here too: not every server looks at If-Range. One that does may omit the date.
-        if head.etag != self._etag or head.validator not in {None, self._validator}:
-            raise _FileChanged
-        if self._total_bytes is not None and head.total != self._total_bytes:
+        if not head.partial or not self.arrived.is_of(head):
             raise _FileChanged
         if byte_range.end is None:
-            byte_range.end = self._total_bytes = head.total
+            byte_range.end = self.arrived.total_bytes = head.total
             if byte_range.end is None:
                 raise _FileChanged
             self.room.take(byte_range.end)
@@ -359,7 +346,7 @@ class _Attempt:
 
     async def _fetch(
         self,
-        accept: Callable[[MediaHead], _ByteRange],
+        accept: Callable[[MediaHead], ByteRange],
         *,
         start: int = 0,
         end: int | None = None,
@@ -375,6 +362,8 @@ class _Attempt:
             nonlocal buffer
             byte_range = accept(head)
             buffer = WriteBuffer(self.sink, byte_range.position)
+            if self.pace is not None:
+                self.pace.opened(head.host)
             self._want_helpers()
             return self._writer(head, byte_range, buffer)
 
@@ -386,30 +375,34 @@ class _Attempt:
             # Also when the connection broke: bytes counted as done must be in the file.
             if buffer is not None:
                 buffer.flush()
+                if self.pace is not None:
+                    self.pace.closed()
 
-    def _writer(self, head: MediaHead, byte_range: _ByteRange, buffer: WriteBuffer) -> WriteBody:
-        pace = TransferPace(self.config.read_timeout_s)
+    def _writer(self, head: MediaHead, byte_range: ByteRange, buffer: WriteBuffer) -> WriteBody:
+        pace, arrived = TransferPace(self.config.read_timeout_s), self.arrived
 
         def write(chunk: bytes) -> None:
             self._check_chunk(head, byte_range, chunk)
             buffer.add(chunk)
             byte_range.position += len(chunk)
-            self._done_bytes += len(chunk)
-            self.progress(self._done_bytes, self._total_bytes)
+            arrived.bytes_done += len(chunk)
+            self.progress(arrived.bytes_done, arrived.total_bytes)
             self._want_helpers()  # another file may have ended meanwhile
             if pace.too_slow(len(chunk)):
                 raise UpstreamDown(f"{head.host}: slower than a person types")
+            if self.pace is not None:
+                self.pace.note(len(chunk), arrived)
 
         return write
 
-    def _check_chunk(self, head: MediaHead, byte_range: _ByteRange, chunk: bytes) -> None:
+    def _check_chunk(self, head: MediaHead, byte_range: ByteRange, chunk: bytes) -> None:
         """Refuse text, more bytes than announced, and a size over the limit."""
         if byte_range.position == 0 and chunk.lstrip().startswith(_NOT_MEDIA_PREFIXES):
             raise MediaUnavailable(f"{head.host}: text where a file should be")
         if byte_range.end is not None and byte_range.position + len(chunk) > byte_range.end:
             raise MediaUnavailable(f"{head.host}: more bytes than announced")
-        if self._total_bytes is None:
-            self.room.take_unannounced(self._done_bytes + len(chunk))
+        if self.arrived.total_bytes is None:
+            self.room.take_unannounced(self.arrived.bytes_done + len(chunk))
 
 
 def _refuse_other_types(head: MediaHead) -> None:
@@ -424,7 +417,7 @@ def _decisive(failures: BaseExceptionGroup[BaseException]) -> BaseException:
         _decisive(failure) if isinstance(failure, BaseExceptionGroup) else failure
         for failure in failures.exceptions
     ]
-    for kind in (TooLarge, _FileChanged, StoriesError):
+    for kind in (TooLarge, _FileChanged, MirrorLeft, StoriesError):
         for failure in flat:
             if isinstance(failure, kind):
                 return failure

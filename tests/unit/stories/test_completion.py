@@ -100,7 +100,7 @@ async def test_a_sound_that_cannot_be_had_leads_to_the_next_rendition(
     alice.add_dash(clip, (216, 384), sound=clip.renditions[1].sound)
     sound = clip.renditions[1].sound
     assert sound is not None
-    tiktok.fault(sound, fault, **({"after": 500} if fault == "truncated" else {}))
+    tiktok.fault(sound, fault, **({"after": 100} if fault == "truncated" else {}))
     (ready,) = (await saved(client, folder)).files()
     assert ready.labels == ()
     assert folder.content(ready) == clip.renditions[0].thing.body

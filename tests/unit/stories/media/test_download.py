@@ -11,6 +11,7 @@ import pytest
 
 from stories.errors import MediaUnavailable, StoriesError, TooLarge, UpstreamChanged
 from stories.media import download
+from stories.media.arrived import LARGEST_RANGE_IN_SEGMENTS
 from stories.media.download import digest
 from stories.transfer_slots import TransferSlots
 from tests.unit.stories.media.cdn import BODY, SEGMENT, Cdn, fetched, start
@@ -110,7 +111,7 @@ async def test_very_large_files_take_larger_parts() -> None:
     body = BODY[:12] + bytes(200_000)
     cdn = Cdn(body=body, pieces=10_000)
     assert await fetched(cdn) == body
-    assert len(cdn.asked) == 1 + -(-199_000 // (SEGMENT * download.LARGEST_RANGE_IN_SEGMENTS))
+    assert len(cdn.asked) == 1 + -(-199_000 // (SEGMENT * LARGEST_RANGE_IN_SEGMENTS))
 
 
 # --- slots ------------------------------------------------------------------------------------
