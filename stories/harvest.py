@@ -26,6 +26,7 @@ from stories.events import (
     Resolved,
     Role,
     StoryFinished,
+    Transferring,
     UnknownHosts,
     Warned,
 )
@@ -33,6 +34,7 @@ from stories.lookup import look_up
 from stories.media import derive
 from stories.obtain import RenewableLookup, obtain
 from stories.structures import Author, Media, MediaKind, Story, Target, Verified
+from stories.time_limit import TimeLimit
 from stories.transfer_slots import FileSlots, TransferSlots, is_large
 from stories.workspace import Draft, Workspace
 
@@ -107,7 +109,7 @@ class _Harvest:
     """One harvest() call.
 
     slots, file_slots: as this line sees them. events: a queue of what happens; None at the end.
-    lacks: story id -> why a sound of it is missing, the first reason.
+    lacks: story id -> why a sound of it is missing, the first reason. limit: once it runs.
     """
 
     client: StoryClient
@@ -120,19 +122,22 @@ class _Harvest:
     file_slots: FileSlots
     events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
     lacks: dict[str, StoriesError] = field(default_factory=dict)
+    limit: TimeLimit | None = None
 
     def _emit(self, event: Event) -> None:
+        if isinstance(event, Transferring) and self.limit is not None:
+            self.limit.note(event, self.client.clock.now(self.now))
         self.events.put_nowait(event)
 
     async def run(self) -> None:
-        """Harvest within the time one item may take. Raises TimedOut beyond it."""
+        """Harvest within the time one item may stand still. Raises TimedOut beyond it."""
         limit_s = self.client.config.item_timeout_s
         avatar = AvatarFetch(self.client, self._emit) if self.options.avatar else None
         try:
-            async with asyncio.timeout(limit_s):
+            async with TimeLimit(limit_s) as self.limit:
                 await self._harvest_all(avatar)
         except TimeoutError as error:
-            raise TimedOut(f"more than {limit_s:g} s") from error
+            raise TimedOut(f"no end in sight for {limit_s:g} s") from error
         except BaseExceptionGroup as group:
             # Expected failures are events by now: this is a bug or a full disk, and one will do.
             raise _first_leaf(group) from group
@@ -164,6 +169,8 @@ class _Harvest:
         )
         if avatar is not None:
             avatar.begin(result.author)  # of a cached account no address was known
+        if self.limit is not None:
+            self.limit.set_lives(result.stories)
         hosts = _unknown_hosts(result.stories)
         if hosts:
             self._emit(UnknownHosts(hosts=hosts))

@@ -60,7 +60,7 @@ FLOORS = {
     ),
     "stories": (
         FACTS["stories"],
-        frozenset({"links", "renditions", "transfer_slots", "verdict", "workspace"}),
+        frozenset({"links", "renditions", "time_limit", "transfer_slots", "verdict", "workspace"}),
         frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
         frozenset({"short_links", "story_list"}),

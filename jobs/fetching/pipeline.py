@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 CHECK_EVERY_S: Final = 0.9
 """Seconds between two checks of a running item that its claim still holds."""
 OVERTIME_S: Final = 60.0
-"""The client ends an item that takes too long; this much later we end it ourselves."""
+"""The client ends an item that stands still; this much later we end it ourselves."""
 _AUDIO: Final[Mapping[Audio, Literal["none", "m4a", "mp3"]]] = {
     Audio.NONE: "none",
     Audio.M4A: "m4a",
@@ -164,6 +164,8 @@ def _fetch(
         lambda client: harvest(client, target, options=options, workspace=workspace, have=known)
     ) as events:
         for event in events:
+            if event is not None:
+                watch.extend()
             yield event
             # Once it is recorded: what that wrote has shown that the claim holds.
             watch.check()
@@ -176,7 +178,12 @@ class ClaimWatch:
         self._claim = claim
         now = time.monotonic()
         self._check_at, self._heartbeat_at = now + CHECK_EVERY_S, now + HEARTBEAT_EVERY_S
-        self._end_at = now + client_config().item_timeout_s + OVERTIME_S
+        self._limit_s = client_config().item_timeout_s + OVERTIME_S
+        self._end_at = now + self._limit_s
+
+    def extend(self) -> None:
+        """Note that the client goes on: it judges by itself whether an end is in sight."""
+        self._end_at = time.monotonic() + self._limit_s
 
     def confirm(self, at: float) -> None:
         """Note that a write fenced by the claim went through at this time of the monotonic clock:

@@ -20,6 +20,7 @@ from jobs.queue.claims import ClaimLost
 from jobs.queue.settling import Outcome
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.states import ItemState
+from stories.errors import TimedOut
 from stories.events import Checking, Resolved, Transferring, Warned
 from stories.structures import StoryKind, Verified
 from tests.factories import make_item, make_job
@@ -186,6 +187,29 @@ def test_a_line_that_keeps_writing_keeps_the_lease_too(
     apart = [after - before for before, after in pairwise([1000.0, *beats, clock.now])]
     assert max(apart) < claims.HEARTBEAT_EVERY_S + 1
     assert looks == []
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_client_that_goes_on_is_not_ended_and_one_that_says_nothing_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    for module in (pipeline, recorder):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    photo = a_story()
+    going_on = Transferring(story_id=photo.id, position=1, bytes_done=5, bytes_total=500)
+
+    def later() -> Any:
+        clock.now += 500
+        return None if silent else going_on
+
+    script = [listed(photo), *[later, None] * 10, stage.file(photo), ended(photo)]
+    if silent:
+        with pytest.raises(TimedOut):
+            run(stage, make_item(), *script)
+    else:
+        assert run(stage, make_item(), *script) == Outcome(S.DONE)
+        assert clock.now > 1000 + 900 + pipeline.OVERTIME_S
 
 
 def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(
