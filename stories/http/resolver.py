@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 # From host and port to IP addresses as text, best first.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -18,7 +18,16 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 # Addresses that carry an IPv4 address inside: judged by that address.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
-_RELAY_6TO4 = "192.88.99."
+# Not of the public internet whatever the version of ipaddress says: protocol assignments, among them
+# a cloud's metadata service, the relays of 6to4, and another cloud's own service.
+_SPECIAL_V4 = tuple(
+    IPv4Network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
+# Likewise: documentation, segment routing, discard, Teredo and other protocol assignments.
+_SPECIAL_V6 = tuple(
+    IPv6Network(text)
+    for text in ("3fff::/20", "5f00::/16", "100::/64", "2001::/23", "2001:db8::/32")
+)
 
 
 class NoPublicAddress(OSError):
@@ -40,6 +49,8 @@ def is_public(address: str) -> bool:
         return _is_public_v4(embedded)
     if parsed in _NAT64_LOCAL or parsed.is_site_local:
         return False
+    if any(parsed in network for network in _SPECIAL_V6):
+        return False
     return parsed.is_global and not (
         parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified
     )
@@ -49,7 +60,7 @@ def _is_public_v4(address: IPv4Address) -> bool:
     return (
         address.is_global
         and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-        and not str(address).startswith(_RELAY_6TO4)
+        and not any(address in network for network in _SPECIAL_V4)
     )
 
 

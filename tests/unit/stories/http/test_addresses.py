@@ -1,8 +1,12 @@
 """Addresses that may be requested, and where a redirect leads."""
 
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 import pytest
 
-from stories.errors import UnknownMediaHost, UpstreamChanged
+from stories.errors import StoriesError, UnknownMediaHost, UpstreamChanged
+from stories.hosts import is_allowed_host
 from stories.http.addresses import (
     MAX_URL,
     allowed_host,
@@ -11,6 +15,9 @@ from stories.http.addresses import (
     redirect_target,
     without_query,
 )
+from stories.wire.addresses import read_addresses
+from tests.attack.hostile_addresses import hostile_addresses
+from tests.attack.reach import Names, session, trap, try_everything
 
 PAGE = "https://www.tiktok.com/@corner.bakery"
 FILE = "https://v16-webapp-prime.tiktok.com/video/x?signature=s"
@@ -39,6 +46,32 @@ def test_hosts_of_pages_and_of_files() -> None:
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(UpstreamChanged):
         allowed_host(url, page=False)
+
+
+@pytest.mark.parametrize("page", [True, False])
+def test_of_three_hundred_hostile_addresses_none_is_allowed(page: bool) -> None:
+    """As they are, as a redirect leads to them, and as a list names them."""
+    for address in hostile_addresses(8443):
+        with pytest.raises(UpstreamChanged):
+            allowed_host(address, page=page)
+        with suppress(StoriesError):
+            target = followed(PAGE, redirect_target(PAGE, 302, address) or "")
+            assert is_allowed_host(allowed_host(target, page=page)), address
+        for url in read_addresses([address]).urls:
+            parts = urlsplit(url)
+            assert (parts.scheme, parts.port, parts.username) == ("https", None, None), address
+            assert is_allowed_host(parts.hostname or ""), address
+
+
+@pytest.mark.anyio
+async def test_none_of_them_is_reached_without_a_proxy() -> None:
+    """A listener on this machine counts whoever arrives; every name is said to be here."""
+    names = Names(["127.0.0.1", "::1"])
+    async with trap() as found, session(names.resolve) as (here, _, _):
+        for address in hostile_addresses(found.port):
+            await try_everything(address, here)
+        assert found.reached == 0
+    assert all(is_allowed_host(name) for name in names.asked)
 
 
 def test_a_host_of_files_that_nobody_knows_is_named() -> None:
