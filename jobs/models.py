@@ -28,6 +28,7 @@ from jobs.querysets import (
     PackageQuerySet,
     StoryQuerySet,
 )
+from jobs.quota import Quota
 from jobs.states import ItemState
 
 __all__ = [
@@ -66,36 +67,6 @@ class Owned(models.Model):
 
     class Meta:
         abstract = True
-
-
-class Quota(models.Model):
-    """One user's own limits; without a row the instance's defaults hold.
-
-    Each limit: null = the instance's default, 0 = no limit. forgotten_items: items of the day
-    forgotten_on whose rows were erased; they count for that day all the same.
-    """
-
-    owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="quota"
-    )
-    active_items = models.PositiveIntegerField(
-        _("lines at once"), null=True, blank=True, default=None
-    )
-    items_per_day = models.PositiveIntegerField(
-        _("lines a day"), null=True, blank=True, default=None
-    )
-    stored_bytes = models.PositiveBigIntegerField(
-        _("bytes of saved files"), null=True, blank=True, default=None
-    )
-    forgotten_on = models.DateField(null=True, default=None, editable=False)
-    forgotten_items = models.PositiveIntegerField(default=0, editable=False)
-
-    class Meta:
-        verbose_name = _("quota")
-        verbose_name_plural = _("quotas")
-
-    def __str__(self) -> str:
-        return f"{self._meta.verbose_name}: {self.owner}"
 
 
 _JobManager = models.Manager.from_queryset(JobQuerySet)

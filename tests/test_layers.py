@@ -25,6 +25,7 @@ FACTS = {
             "errors",
             "models",
             "querysets",
+            "quota",
             "states",
         }
     ),

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 
-from jobs.models import Artifact, Item, Job, Package, PackageState, Quota, Role, Story
+from jobs.models import Artifact, Item, Job, Package, PackageState, Role, Story
 from jobs.states import OPEN, ItemState
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
 
@@ -139,14 +139,12 @@ def test_with_its_owner_everything_of_a_job_goes() -> None:
     job = file.job
     job.bundle = Package.objects.create(job=job, owner=job.owner, artifact=file)
     job.save()
-    Quota.objects.create(owner=job.owner)
     job.owner.delete()
     assert list(Artifact.objects.all()) == [bobs]
     assert list(Job.objects.all()) == [bobs.job]
     assert not Item.objects.exists()
     assert not Story.objects.exists()
     assert not Package.objects.exists()
-    assert not Quota.objects.exists()
 
 
 # --- stories and files ----------------------------------------------------------------------------
@@ -230,4 +228,3 @@ def test_a_row_is_named_without_what_was_asked_for() -> None:
     assert str(story) == f"story {story.pk}"
     assert str(file) == f"the story itself {file.pk}"
     assert str(package) == f"ZIP job {package.pk}"
-    assert str(Quota(owner=job.owner)) == "quota: alice"
