@@ -5,7 +5,8 @@ StoriesError
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
 ├── Expired, NothingToPack, Busy
 ├── IdempotencyMismatch, IdempotencyInProgress
-└── Cancelled, Internal
+├── Cancelled
+└── Internal: WorkerLost
 """
 
 from __future__ import annotations
@@ -140,6 +141,14 @@ class Internal(StoriesError):
     retryable = True
 
 
+class WorkerLost(Internal):
+    """A line or ZIP with which worker after worker died. `detail` is an id, as a bug's."""
+
+    code = "worker_lost"
+    message = "Our worker crashed each time it tried this."
+    hint = "It may need more memory than the server has. Tell your admin: the log has the error id."
+
+
 def _tree(root: type[StoriesError]) -> Iterator[type[StoriesError]]:
     for branch in root.__subclasses__():
         if "code" in vars(branch):
@@ -173,6 +182,8 @@ def retry_may_help(state: str, code: str) -> bool:
     return state in SHORT and (not code or BY_CODE.get(code, Internal).retryable)
 
 
+BUG_CODES: Final = frozenset({Internal.code, WorkerLost.code})
+"""Codes whose detail is an id to quote."""
 REFUSAL_CODES: Final = tuple(sorted(filter(is_refusal, BY_CODE)))
 SKIPPED_CODES: Final = tuple(sorted(code for code in BY_CODE if is_skipped(ItemState.FAILED, code)))
 """Codes with which a failed line counts as skipped, for queries."""

@@ -160,7 +160,11 @@ class Item(Owned):
     line: as it was typed, cut to 500 characters. target: the fields of `stories.structures.Target`,
     {} when the line was refused. key: `Target.key`, equal for equal targets.
     attempt: grows with every claim and fences off a worker presumed dead. tries: automatic
-    attempts since the user last asked. sent_at: when a message was last sent to the broker.
+    attempts since the user last asked. holder: the process that claimed it last
+    (jobs/queue/holders.py). deaths: workers that died with it in hand; from the first on it is
+    tried alone, so the others died of it. outages: how often it lost its worker without such a
+    death, by a power cut for one. Both are 0 again once it was tried to an end.
+    sent_at: when a message was last sent to the broker.
     asked_at: when the user last asked, by submitting or retrying; the queue is in this order.
     refused_since: since when the item waits because TikTok refuses this server.
     heartbeat_at: the running worker's last heartbeat.
@@ -186,6 +190,9 @@ class Item(Owned):
     state = models.CharField(_("state"), max_length=10, choices=ItemState, default=ItemState.QUEUED)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     tries = models.PositiveIntegerField(_("tries"), default=0)
+    holder = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    deaths = models.PositiveSmallIntegerField(_("workers lost"), default=0, db_default=0)
+    outages = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
     not_before = models.DateTimeField(_("not before"), null=True, default=None)
@@ -379,8 +386,9 @@ class Package(Owned):
 
     selection: artifact ids, sorted; [] means every file of the job. language: of the person who
     asked for it, for its manifest.
-    attempt: grows with every claim. sent_at: when a message was last sent to the broker.
-    heartbeat_at: the packing worker's last heartbeat. tries: how many workers were lost over it.
+    attempt: grows with every claim. tries: attempts that came to an end. holder, deaths, outages:
+    as an item's. sent_at: when a message was last sent to the broker. heartbeat_at: the packing
+    worker's last heartbeat.
     """
 
     job = models.ForeignKey(
@@ -393,6 +401,9 @@ class Package(Owned):
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     tries = models.PositiveIntegerField(_("tries"), default=0)
+    holder = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    deaths = models.PositiveSmallIntegerField(_("workers lost"), default=0, db_default=0)
+    outages = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
     heartbeat_at = models.DateTimeField(_("last seen"), null=True, default=None)

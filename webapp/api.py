@@ -26,7 +26,7 @@ from accounts import tokens
 from accounts.models import ApiToken, Scope
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
-from jobs.errors import Busy, Internal, NeverFits, explain, message_and_hint, new_bug_id
+from jobs.errors import BUG_CODES, Busy, Internal, NeverFits, explain, message_and_hint, new_bug_id
 from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
@@ -73,6 +73,7 @@ STATUS: Final[dict[str, int]] = {
     "cancelled": 409,
     "busy": 503,
     "internal": 500,
+    "worker_lost": 500,
 }
 """HTTP status of an error code that is the answer to a call. Within a job, the status is 200."""
 
@@ -254,7 +255,7 @@ def _nothing_understood(request: HttpRequest, error: NothingUnderstood) -> HttpR
 @api.exception_handler(StoriesError)
 def _stories_error(request: HttpRequest, error: StoriesError) -> HttpResponse:
     message, hint = explain(error)
-    if error.code == Internal.code and error.detail:
+    if error.code in BUG_CODES and error.detail:
         message = f"{message} ({error.detail})"
     if isinstance(error, EmptySubmission):
         message = f"{error.field}: {_('There is no name and no link in that.')}"

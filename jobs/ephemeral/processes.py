@@ -1,6 +1,7 @@
 """Which processes run beside the web server, since when, and in which version.
 
-Workers tell of themselves with every heartbeat, a scheduler of its own with its clock.
+Workers tell of themselves with every heartbeat, a scheduler of its own with its clock. A name may
+come again when a container starts anew; an id does not.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, cast
+from uuid import uuid4
 
 from jobs import VERSION
 from jobs.ephemeral.connection import RedisUnavailable, execute
@@ -18,6 +20,8 @@ from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S, MAX_AHEAD_S
 
 STARTED_AT: Final = datetime.now(UTC)
 """When this process began, or nearly: this module is loaded while it starts."""
+ID: Final = uuid4().hex
+"""Of this process alone."""
 ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
 """Seconds between two announcements of a process that has no heartbeat."""
 _PROCESSES: Final = "storykeep:processes"
@@ -25,11 +29,15 @@ _PROCESSES: Final = "storykeep:processes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningProcess:
-    """A process that told of itself lately. name: `worker-<process id>@<host>`."""
+    """A process that told of itself lately.
+
+    name: `worker-<process id>@<host>`. id: its ID, "" of one of an older version.
+    """
 
     name: str
     version: str
     started_at: datetime
+    id: str = ""
 
     @property
     def kind(self) -> str:
@@ -40,7 +48,7 @@ class RunningProcess:
 def announce(name: str, now: float | None = None) -> None:
     """Tell of this process; dropped while Redis is away. now: Unix seconds."""
     seen = time.time() if now is None else now
-    facts = {"version": VERSION, "started": STARTED_AT.timestamp(), "seen": seen}
+    facts = {"version": VERSION, "started": STARTED_AT.timestamp(), "seen": seen, "id": ID}
     with suppress(RedisUnavailable):
         execute(lambda server: server.hset(_PROCESSES, name, json.dumps(facts)))
 
@@ -65,7 +73,14 @@ def running(now: float | None = None) -> tuple[RunningProcess, ...]:
             silent.append(name)
             continue
         started_at = datetime.fromtimestamp(facts["started"], UTC)
-        found.append(RunningProcess(name=name, version=facts["version"], started_at=started_at))
+        found.append(
+            RunningProcess(
+                name=name,
+                version=facts["version"],
+                started_at=started_at,
+                id=facts.get("id", ""),
+            )
+        )
     if silent:
         execute(lambda server: server.hdel(_PROCESSES, *silent))
     return tuple(found)

@@ -7,28 +7,31 @@ every few seconds.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any
+from uuid import UUID
 
-from jobs.errors import Internal, new_bug_id
+from django.db.models import QuerySet
+
+from jobs.errors import WorkerLost, new_bug_id
 from jobs.files import capacity
 from jobs.files.deletion import DeletionTally
 from jobs.files.workspace import remove_workspace
 from jobs.housekeeping.clock import HOLD_S, ends_waits, watch
-from jobs.models import Item
+from jobs.models import Item, Package, PackageState
 from jobs.queue import backoff, claims, erasure, settling
 from jobs.queue.claims import LEASE, Claim
 from jobs.queue.dispatch import dispatch
+from jobs.queue.holders import Losses, Witnesses
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from jobs.zips import claims as zip_claims
+from jobs.zips.claims import PackageClaim
 
 logger = logging.getLogger(__name__)
-
-MAX_WORKER_LOSSES: Final = 3
-"""So many workers may be lost over one item or package before it is taken for the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +74,15 @@ def requeue_stalled(now: datetime) -> ReaperReport:
 
 
 def _requeue_stalled_items(now: datetime) -> int:
-    stalled = claims.stalled(now)
     count = 0
-    rows = Item.objects.filter(stalled, state=ItemState.RUNNING)
-    for item_id, attempt, tries in list(rows.values_list("pk", "attempt", "tries")):
+    for item_id, attempt, losses in _lost(Item.objects.filter(state=ItemState.RUNNING), now):
         claim = Claim(item_id, attempt)
-        if not claims.claimed_row(claim).filter(stalled).exists():
+        if not claims.claimed_row(claim).filter(claims.stalled(now)).exists():
             continue
-        if tries + 1 >= MAX_WORKER_LOSSES:
-            bug_id = new_bug_id()
-            logger.error("item %s: its workers vanish, bug %s", item_id, bug_id)
-            over = settling.fail(claim, Internal(bug_id))
+        if losses.are_too_many:
+            over = settling.fail(claim, WorkerLost(_log_cause("item", item_id, losses)))
         else:
-            over = claims.requeue_stalled(claim, now, tries=tries + 1)
+            over = claims.requeue_stalled(claim, now, losses)
         if over:
             count += 1
             _clear(claim.workspace)
@@ -92,12 +91,40 @@ def _requeue_stalled_items(now: datetime) -> int:
 
 def _requeue_stalled_packages(now: datetime) -> int:
     count = 0
-    for claim, tries in zip_claims.stalled(now):
-        give_up = tries + 1 >= MAX_WORKER_LOSSES
-        if zip_claims.requeue_stalled(claim, now, tries=tries + 1, give_up=give_up):
+    running = Package.objects.filter(state=PackageState.RUNNING)
+    for package_id, attempt, losses in _lost(running, now):
+        claim = PackageClaim(package_id, attempt)
+        if zip_claims.requeue_stalled(claim, now, losses):
             count += 1
             _clear(claim.workspace)
+            if losses.are_too_many:
+                _log_cause("package", package_id, losses)
     return count
+
+
+def _lost(running: QuerySet[Any], now: datetime) -> Iterator[tuple[UUID, int, Losses]]:
+    """Id, attempt and counts of the rows that lost their holder; the counts with this loss."""
+    columns = ("pk", "attempt", "holder", "heartbeat_at", "deaths", "outages")
+    rows = list(running.filter(claims.stalled(now)).values_list(*columns))
+    if not rows:
+        return
+    witnesses = Witnesses.find()
+    for row_id, attempt, holder, last_seen, deaths, outages in rows:
+        death = witnesses.tell_of_death(holder, last_seen)
+        yield row_id, attempt, Losses(deaths, outages).after(death=death)
+
+
+def _log_cause(kind: str, row_id: UUID, losses: Losses) -> str:
+    """Log that workers died of a row; the id under which that is."""
+    bug_id = new_bug_id()
+    logger.error(
+        "%s %s is given up: %d workers died with it alone in hand, bug %s",
+        kind,
+        row_id,
+        losses.deaths_alone,
+        bug_id,
+    )
+    return bug_id
 
 
 def _clear(workspace: str) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.errors import (
+    BUG_CODES,
     BY_CODE,
     Cancelled,
     Internal,
@@ -72,7 +73,7 @@ class ErrorView:
     @property
     def bug_id(self) -> str:
         """The id of a bug of ours, for its reader to quote; "" for any other error."""
-        return self.detail if self.code == Internal.code else ""
+        return self.detail if self.code in BUG_CODES else ""
 
     @property
     def hint(self) -> str:

@@ -21,6 +21,8 @@ from django.utils import timezone
 
 from jobs.models import Item, Job
 from jobs.prepared import PreparedQuery, id_slot, number_slot
+from jobs.queue import holders
+from jobs.queue.holders import Losses
 from jobs.queue.transitions import transition
 from jobs.states import EDGES, ItemState
 
@@ -49,10 +51,15 @@ class Claim:
         return f"{self.item_id}.{self.attempt}"
 
 
-def claim(item_id: UUID) -> Claim | None:
-    """Claim a due item; None when another worker has it, it was cancelled, or it must wait."""
+def claim(item_id: UUID, *, alone: bool = False) -> Claim | None:
+    """Claim a due item; None when another worker has it, it was cancelled, or it must wait.
+
+    alone: nothing else is in hand in this process, so it may be one that is to be tried alone.
+    """
     now = timezone.now()
     due = Item.objects.due(now).filter(pk=item_id)
+    if not alone:
+        due = due.filter(deaths=0)
     attempt = due.values_list("attempt", flat=True).first()
     if attempt is None:
         return None
@@ -60,6 +67,7 @@ def claim(item_id: UUID) -> Claim | None:
         due.filter(attempt=attempt),
         S.RUNNING,
         attempt=attempt + 1,
+        holder=holders.own_name(),
         claimed_at=now,
         heartbeat_at=now,
         sent_at=None,
@@ -190,11 +198,19 @@ def stalled(now: datetime) -> Q:
     return long_ago | Q(heartbeat_at__gt=now + LEASE) | Q(heartbeat_at=None)
 
 
-def requeue_stalled(claim: Claim, now: datetime, *, tries: int) -> bool:
+def requeue_stalled(claim: Claim, now: datetime, losses: Losses) -> bool:
     """Queue an item of a lost worker again; False when it moved on or its worker is back.
 
-    tries: what its counter is set to.
+    losses: what its counts are now. Its tries are what they were.
     """
     row = claimed_row(claim).filter(stalled(now))
-    fields: dict[str, Any] = {"sent_at": None, "not_before": None, "fetch_key": None}
-    return transition(row, S.QUEUED, tries=tries, **fields) == 1
+    moved = transition(
+        row,
+        S.QUEUED,
+        deaths=losses.deaths,
+        outages=losses.outages,
+        not_before=now + losses.wait if losses.wait else None,
+        sent_at=None,
+        fetch_key=None,
+    )
+    return moved == 1

@@ -19,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs.errors import BY_CODE, REFUSAL_CODES
+from jobs.errors import BY_CODE, REFUSAL_CODES, WorkerLost
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.prepared import PreparedQuery, id_slot
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
@@ -98,6 +98,8 @@ def _settle(claim: Claim, to: ItemState, error: StoriesError | None) -> bool:
     error = error.when_final() if error else None
     with transaction.atomic():
         fields: dict[str, Any] = {"settled_at": now, "tries": F("tries") + 1}
+        if not isinstance(error, WorkerLost):  # which is tried alone again, should someone ask
+            fields |= {"deaths": 0, "outages": 0}
         if not move(claim, to, **fields, **error_fields(error)):
             return False
         if to != S.DONE:  # of which no story is open

@@ -7,20 +7,21 @@ worker presumed dead.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
-from jobs.errors import Internal
+from jobs.errors import Internal, WorkerLost
 from jobs.files.deletion import batches
 from jobs.models import Artifact, Package, PackageState
 from jobs.queue import claims as item_claims
+from jobs.queue import holders
+from jobs.queue.holders import Losses
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
@@ -44,15 +45,26 @@ class PackageClaim:
         return f"{self.package_id}.{self.attempt}"
 
 
-def claim(package_id: UUID) -> PackageClaim | None:
-    """Claim a queued package; None when another worker has it or it is gone."""
+def is_to_be_alone(package_id: UUID) -> bool:
+    """Whether a package is to be packed with nothing else in hand: a worker died with it."""
+    return Package.objects.filter(pk=package_id, deaths__gt=0).exists()
+
+
+def claim(package_id: UUID, *, alone: bool = False) -> PackageClaim | None:
+    """Claim a queued package; None when another worker has it or it is gone.
+
+    alone: nothing else is in hand in this process, so it may be one that is to be packed alone.
+    """
     queued = Package.objects.filter(pk=package_id, state=PackageState.QUEUED)
+    if not alone:
+        queued = queued.filter(deaths=0)
     attempt = queued.values_list("attempt", flat=True).first()
     if attempt is None:
         return None
     claimed = queued.filter(attempt=attempt).update(
         state=PackageState.RUNNING,
         attempt=attempt + 1,
+        holder=holders.own_name(),
         heartbeat_at=timezone.now(),
         error_code="",
     )
@@ -78,13 +90,19 @@ def heartbeat(claim: PackageClaim) -> bool:
 
 def finish(claim: PackageClaim, artifact: Artifact) -> bool:
     """Record a ZIP that is in the store and has its row. False: the claim was lost, remove it."""
-    return claimed_row(claim).update(state=PackageState.DONE, artifact=artifact) == 1
+    row = claimed_row(claim)
+    return row.update(state=PackageState.DONE, artifact=artifact, **_ENDED) == 1
 
 
 def fail(claim: PackageClaim, error: StoriesError) -> bool:
     """Record that packing failed for good; False when the claim was lost."""
     logger.info("package %s failed: %s", claim.package_id, error.code)
-    return claimed_row(claim).update(state=PackageState.FAILED, error_code=error.code) == 1
+    row = claimed_row(claim)
+    return row.update(state=PackageState.FAILED, error_code=error.code, **_ENDED) == 1
+
+
+_ENDED: Final[dict[str, Any]] = {"tries": F("tries") + 1, "deaths": 0, "outages": 0}
+"""Columns of a package whose attempt came to an end."""
 
 
 def release(claim: PackageClaim) -> bool:
@@ -95,22 +113,16 @@ def release(claim: PackageClaim) -> bool:
 # --- claims of workers that are gone, and what nobody waits for -----------------------------------
 
 
-def stalled(now: datetime) -> Iterator[tuple[PackageClaim, int]]:
-    """Claims without a heartbeat for a lease, each with its package's tries."""
-    rows = Package.objects.filter(item_claims.stalled(now), state=PackageState.RUNNING)
-    for package_id, attempt, tries in list(rows.values_list("pk", "attempt", "tries")):
-        yield PackageClaim(package_id, attempt), tries
-
-
-def requeue_stalled(claim: PackageClaim, now: datetime, *, tries: int, give_up: bool) -> bool:
+def requeue_stalled(claim: PackageClaim, now: datetime, losses: Losses) -> bool:
     """Queue a package of a lost worker again, or give it up; False when it moved on.
 
-    tries: what its counter is set to when it is queued again.
+    losses: what its counts are now.
     """
     row = claimed_row(claim).filter(item_claims.stalled(now))
-    if give_up:
-        return row.update(state=PackageState.FAILED, error_code=Internal.code) == 1
-    return row.update(state=PackageState.QUEUED, sent_at=None, tries=tries) == 1
+    counts = {"deaths": losses.deaths, "outages": losses.outages}
+    if losses.are_too_many:
+        return row.update(state=PackageState.FAILED, error_code=WorkerLost.code, **counts) == 1
+    return row.update(state=PackageState.QUEUED, sent_at=None, **counts) == 1
 
 
 def sweep(now: datetime) -> int:

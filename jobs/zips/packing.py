@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 
 from jobs.ephemeral import progress
 from jobs.ephemeral.progress import PackingReporter
-from jobs.errors import NothingToPack
+from jobs.errors import NothingToPack, WorkerLost
 from jobs.files import bundles, capacity, store
 from jobs.files.workspace import Workspace
 from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState
@@ -53,6 +53,7 @@ def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
                 owner_id=job.owner_id,
                 selection=wanted,
                 language=get_language() or "",
+                deaths=_deaths_of_last(job, wanted),
             )
         column = "selection" if wanted else "bundle"
         Job.objects.filter(pk=job.pk).update(**{column: package})
@@ -86,6 +87,14 @@ def _existing(job: Job, wanted: list[str]) -> Package | None:
         ):
             return package
     return None
+
+
+def _deaths_of_last(job: Job, wanted: list[str]) -> int:
+    """The deaths of workers that had the same files given up; 0 if the last package was not."""
+    for package in job.packages.order_by("-created_at"):
+        if package.selection == wanted:
+            return package.deaths if package.error_code == WorkerLost.code else 0
+    return 0
 
 
 class _Heartbeat:

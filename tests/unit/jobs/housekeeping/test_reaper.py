@@ -10,12 +10,11 @@ from django.utils import timezone
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper
 from jobs.housekeeping.clock import ClockWatch
-from jobs.models import Item, Job, Package, PackageState
+from jobs.models import Item, Job
 from jobs.queue import backoff
 from jobs.queue.claims import LEASE, heartbeat
 from jobs.states import ItemState
 from jobs.upstream import breaker
-from jobs.zips import claims
 from stories.errors import Refused
 from tests.factories import make_item, make_job
 from tests.unit.jobs.claims import claimed, row
@@ -33,7 +32,7 @@ def test_what_a_vanished_worker_held_is_queued_again() -> None:
         assert row(claim).state == S.RUNNING
         report = reaper.requeue_stalled(timezone.now() + LEASE)
         assert report.requeued == 1
-        assert (row(claim).state, row(claim).tries) == (S.QUEUED, 1)
+        assert row(claim).state == S.QUEUED
         assert not workspace.path.exists()
 
 
@@ -49,15 +48,6 @@ def test_a_sign_of_life_keeps_the_lease() -> None:
     Item.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
     assert heartbeat(claim)
     assert reaper.requeue_stalled(timezone.now()).requeued == 0
-
-
-def test_an_item_that_kills_its_workers_is_given_up() -> None:
-    item = make_item()
-    for _ in range(reaper.MAX_WORKER_LOSSES):
-        claimed(item)
-        reaper.requeue_stalled(timezone.now() + LEASE)
-    item.refresh_from_db()
-    assert (item.state, item.error_code) == (S.FAILED, "internal")
 
 
 def test_a_job_that_nobody_closed_is_closed() -> None:
@@ -87,20 +77,6 @@ def test_what_waited_too_long_without_a_turn_is_given_up() -> None:
     assert (tired.state, tired.error_code) == (S.FAILED, "challenged")
     assert tired.job.settled_at is not None
     assert fresh.state == S.QUEUED
-
-
-def test_who_goes_politely_has_not_vanished() -> None:
-    job = make_job(links=1, state=S.DONE)
-    package = Package.objects.create(job=job, owner=job.owner)
-    for _ in range(reaper.MAX_WORKER_LOSSES):
-        claim = claims.claim(package.pk)
-        assert claim
-        claims.release(claim)
-    for state in (*[PackageState.QUEUED] * (reaper.MAX_WORKER_LOSSES - 1), PackageState.FAILED):
-        assert claims.claim(package.pk)
-        reaper.requeue_stalled(timezone.now() + LEASE)
-        package.refresh_from_db()
-        assert package.state == state
 
 
 # --- a clock that is set --------------------------------------------------------------------------
