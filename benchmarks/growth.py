@@ -139,13 +139,15 @@ def _drain(lines: int) -> Act:
     from jobs.models import Item
     from jobs.queue import settling
     from jobs.queue.dispatch import claim_next
+    from jobs.queue.in_hand import InHand
     from jobs.states import ItemState
 
     def drain() -> None:
         for _ in range(lines):
             sent = Item.objects.filter(state=ItemState.QUEUED, sent_at__isnull=False)
             message = sent.order_by("sent_at").values_list("pk", flat=True).first()
-            claim = claim_next(message) if message else None
+            place = InHand().begin()
+            claim = claim_next(message, place) if message and place else None
             if claim is None:
                 raise RuntimeError("the queue has lines, and none was to be had")
             settling.finish(claim, settling.Outcome(ItemState.EMPTY))

@@ -6,6 +6,7 @@ Their names are the broker's: `jobs/queue/broker.py` and the schedule send them.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from uuid import UUID
 
 from celery import shared_task
@@ -17,11 +18,13 @@ from jobs.housekeeping import reaper
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
 from jobs.queue.claims import Claim, ClaimLost
-from jobs.queue.dispatch import claim_next, reject_message
-from jobs.queue.look_ups import LookUp, look_ups
-from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+from jobs.queue.dispatch import be_alone_in_turn, claim_next, dispatch, reject_message
+from jobs.queue.in_hand import Place, in_hand
+from jobs.queue.look_ups import PATIENCE_S, LookUp, look_ups
+from jobs.queue.shutdown import ShutdownRequested
 from jobs.zips import claims as zip_claims
 from jobs.zips import packing
+from jobs.zips.claims import PackageClaim
 from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
@@ -38,9 +41,18 @@ def fetch_item(item_id: str) -> None:
         reject_message(UUID(item_id))
         return
     with look_up:
-        claim = claim_next(UUID(item_id))
-        if claim is not None:
-            _work_on(claim, look_up)
+        place = in_hand.begin()
+        if place is None:
+            reject_message(UUID(item_id))
+            return
+        with place:
+            claim = claim_next(UUID(item_id), place)
+            if claim is not None:
+                _work_on(claim, look_up)
+            was_alone = place.is_alone
+        if was_alone:  # messages sent meanwhile are too old by now
+            with suppress(OperationalError):
+                dispatch()
 
 
 def _work_on(claim: Claim, look_up: LookUp) -> None:
@@ -70,12 +82,25 @@ def _work_on(claim: Claim, look_up: LookUp) -> None:
 @shared_task(ignore_result=True)
 def pack_package(package_id: str) -> None:
     """Pack one ZIP that was asked for. Safe to deliver twice."""
-    if shutdown_requested.is_set():
+    place = in_hand.begin(PATIENCE_S)
+    if place is None:
         reject_message(UUID(package_id))
         return
-    claim = zip_claims.claim(UUID(package_id))
-    if claim is None:
-        return
+    with place:
+        claim = _claim_package(UUID(package_id), place)
+        if claim is not None:
+            _pack(claim)
+
+
+def _claim_package(package_id: UUID, place: Place) -> PackageClaim | None:
+    alone = zip_claims.is_to_be_alone(package_id)
+    if place.must_yield or (alone and not be_alone_in_turn(place)):
+        reject_message(package_id)
+        return None
+    return zip_claims.claim(package_id, alone=alone)
+
+
+def _pack(claim: PackageClaim) -> None:
     try:
         packing.run(claim)
     except ShutdownRequested:

@@ -64,6 +64,7 @@ ONLY_IN = {
         "webapp/processes/side_queue.py",
         "webapp/consumer.py",
         "webapp/celery.py",
+        "webapp/intake.py",
         "webapp/worker.py",
     ),
     "kombu": ("jobs/queue/broker.py", "webapp/processes/side_queue.py", "webapp/celery.py"),

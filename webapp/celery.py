@@ -20,6 +20,7 @@ from django.conf import settings
 from kombu.asynchronous import get_event_loop
 
 from jobs.queue import routing
+from webapp.intake import Intake
 from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
@@ -73,7 +74,7 @@ def _config() -> dict[str, Any]:
 
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
-app.steps["consumer"].add(side_queue.HousekeepingConsumer)
+app.steps["consumer"].update({side_queue.HousekeepingConsumer, Intake})
 
 
 POLL_DELAYS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)

@@ -54,14 +54,19 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
 
     from jobs.ephemeral import heartbeats, log_lines, processes, progress
     from jobs.fetching import bridge
+    from jobs.queue import holders
+    from jobs.queue.in_hand import in_hand
     from webapp.celery import app
     from webapp.clock import LOOK_EVERY_S, Clock
     from webapp.consumer import PulsingConsumer, takes_messages
-    from webapp.processes import memory, pulse
+    from webapp.processes import memory, memory_limit, pulse
+    from webapp.processes.run import run_name
 
     memory.keep_meanwhile()
     pulse.begin(pulse_fd)
     log_lines.keep("worker")
+    holders.belong_to(run_name(supervised=pulse_fd is not None))
+    in_hand.watch_memory(memory_limit.MemoryWatch(memory_limit.gauges()).is_short)
 
     class Heartbeat(bootsteps.StartStopStep):
         """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, Final
+from enum import Enum, auto
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from django.db import OperationalError, models, transaction
@@ -21,7 +22,8 @@ from jobs.models import Item, Package, PackageState
 from jobs.queue import broker
 from jobs.queue.backoff import requeue_untried
 from jobs.queue.claims import Claim, claim
-from jobs.queue.fairness import Window, count_sent, fair_order
+from jobs.queue.fairness import Window, count_sent, fair_order, next_line
+from jobs.queue.in_hand import Place, in_hand
 from jobs.states import ItemState
 from jobs.upstream import breaker
 
@@ -106,19 +108,25 @@ def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
     return sent
 
 
-def claim_next(item_id: UUID) -> Claim | None:
+def claim_next(item_id: UUID, place: Place) -> Claim | None:
     """A message about this item arrived: claim it, or the item whose owner was served least.
 
     A single line pasted while another user's forty were already in the broker goes next; the item
     that gave way is sent again. While TikTok refuses this server the claimed item is put back to
     wait. None when there is nothing to do.
+
+    place: of what is to be claimed, among what this process has in hand. One that is to be tried
+    alone is waited for until it is.
     """
     now = timezone.now()
     if not Item.objects.due(now).filter(pk=item_id).exists():
         return None
     with _one_at_a_time():
-        claimed = next(filter(None, map(claim, _candidates(item_id, now))), None)
+        claimed = None if place.must_yield else _choose(item_id, now)
+    if isinstance(claimed, ToBeAlone):
+        claimed = _claim_alone(place)
     if claimed is None:
+        reject_message(item_id)
         return None
     if claimed.item_id != item_id:
         Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
@@ -141,11 +149,58 @@ def _one_at_a_time() -> Iterator[None]:
             _choosing.release()
 
 
-def _candidates(item_id: UUID, now: datetime) -> Iterator[UUID]:
-    """Item ids to try for, best first. Of threads that choose alike, all but one look again."""
+class ToBeAlone(Enum):
+    """What is next is to be tried with nothing else in hand, and it is time for that."""
+
+    NOW = auto()
+
+
+def _choose(item_id: UUID, now: datetime) -> Claim | Literal[ToBeAlone.NOW] | None:
+    """Claim what is next. Of threads that choose alike, all but one look again."""
     for _ in range(ATTEMPTS):
-        yield from fair_order(now, 1)
-    yield item_id
+        line = next_line(now)
+        if line and line.alone:
+            line = next_line(now, trusted=True)
+            if _may_be_tried_alone(others_wait=line is not None):
+                return ToBeAlone.NOW
+        if line is None:
+            return None
+        if claimed := claim(line.item_id):
+            return claimed
+    return claim(item_id)
+
+
+def _may_be_tried_alone(*, others_wait: bool) -> bool:
+    """Whether this process is to try a line alone now.
+
+    While others wait, one process does: the rest are for them.
+    """
+    if not in_hand.may_empty(others_wait=others_wait):
+        return False
+    return not (others_wait and any(_tried_alone(model).exists() for model in (Item, Package)))
+
+
+def _tried_alone(model: type[Item] | type[Package]) -> models.QuerySet[Any]:
+    rows: models.QuerySet[Any] = model.objects.filter(state=S.RUNNING, deaths__gt=0)
+    return rows
+
+
+def be_alone_in_turn(place: Place) -> bool:
+    """Wait for nothing else to be in hand, if it is time for that; False when it is not, or that
+    took too long. For a package, which is told to this process by name."""
+    others_wait = next_line(timezone.now(), trusted=True) is not None
+    return _may_be_tried_alone(others_wait=others_wait) and place.be_alone()
+
+
+def _claim_alone(place: Place) -> Claim | None:
+    """Claim what is next once nothing else is in hand; None when that is not to be had."""
+    if not place.be_alone():
+        return None
+    line = next_line(timezone.now())
+    claimed = claim(line.item_id, alone=True) if line else None
+    if claimed is None or (line and not line.alone):
+        place.share()
+    return claimed
 
 
 def reject_message(row_id: UUID) -> None:

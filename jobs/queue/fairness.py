@@ -12,6 +12,7 @@ takes another index, with statistics or without (docs/decisions/0028).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from uuid import UUID
 from django.db import connection
 
 _WAITING: Final = "state = 'queued' AND (not_before IS NULL OR not_before <= %s)"
+_TRUSTED: Final = " AND deaths = 0"
 _UNSENT: Final = " AND (sent_at IS NULL OR sent_at <= %s OR sent_at > %s)"
 
 _FIRST_LINES: Final = """
@@ -43,7 +45,7 @@ running(owner_id, lines) AS (
     SELECT owner_id, COUNT(*) FROM jobs_item {by_item_lease} WHERE state = 'running'
     GROUP BY owner_id
 )
-SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn
+SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn, item.deaths
 FROM first_lines
 CROSS JOIN jobs_item item
 LEFT JOIN running ON running.owner_id = first_lines.owner_id
@@ -63,6 +65,24 @@ WHERE {wanted} AND sent_at IS NOT NULL AND sent_at > %s AND sent_at <= %s
 
 Window = tuple[datetime, datetime]
 """The times after and up to which a message was sent that may still be in the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextLine:
+    """The line that is next. alone: it is to be tried with nothing else in hand."""
+
+    item_id: UUID
+    alone: bool
+
+
+def next_line(now: datetime, *, trusted: bool = False) -> NextLine | None:
+    """The due line whose owner has the fewest running, the oldest of those; None without one.
+
+    trusted: of the lines that need not be tried alone.
+    """
+    for line_id, _, _, deaths in _rows(_FIRST_LINES, now, None, 1, trusted=trusted):
+        return NextLine(_uuid(line_id), alone=deaths > 0)
+    return None
 
 
 def fair_order(now: datetime, limit: int, *, unsent: Window | None = None) -> list[UUID]:
@@ -93,10 +113,12 @@ def _first_lines(
 ) -> Sequence[tuple[UUID, int, int]]:
     """The first line of each owner, best first: its id, its owner's, the owner's running lines."""
     rows = _rows(_FIRST_LINES, now, unsent, limit)
-    return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running in rows]
+    return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running, _ in rows]
 
 
-def _rows(query: str, now: datetime, unsent: Window | None, *more: Any) -> list[Any]:
+def _rows(
+    query: str, now: datetime, unsent: Window | None, *more: Any, trusted: bool = False
+) -> list[Any]:
     """The rows of one of the queries above. more: its parameters after those of `wanted`."""
 
     def by(index: str) -> str:
@@ -104,7 +126,7 @@ def _rows(query: str, now: datetime, unsent: Window | None, *more: Any) -> list[
 
     times = [connection.ops.adapt_datetimefield_value(time) for time in (now, *(unsent or ()))]
     sql = query.format(
-        wanted=_WAITING + (_UNSENT if unsent else ""),
+        wanted=_WAITING + (_UNSENT if unsent else "") + (_TRUSTED if trusted else ""),
         by_item_waiting=by("item_waiting"),
         by_item_lease=by("item_lease"),
         by_item_in_broker=by("item_in_broker"),

@@ -12,13 +12,16 @@ from django.utils import timezone
 from jobs import tasks
 from jobs.ephemeral import progress
 from jobs.housekeeping import reaper
-from jobs.models import Item
+from jobs.models import Item, Package
 from jobs.queue import claims, erasure, shutdown
+from jobs.queue.broker import EXPIRES_AFTER
 from jobs.queue.claims import Claim
 from jobs.queue.dispatch import dispatch
+from jobs.queue.in_hand import in_hand
 from jobs.queue.look_ups import look_ups
 from jobs.states import ItemState
 from jobs.upstream import breaker
+from jobs.zips import packing
 from stories.errors import NoSuchAccount, Refused
 from tests.factories import make_item
 from tests.unit.jobs.claims import row
@@ -155,3 +158,61 @@ def test_a_worker_going_away_passes_its_messages_on(broker: Broker) -> None:
     assert row(Claim(item.pk, 0)).state == S.QUEUED
     assert dispatch() == 1
     assert broker.sent == [item.pk] * 2
+
+
+# --- what is tried alone --------------------------------------------------------------------------
+
+
+def test_a_line_that_was_tried_alone_is_followed_by_messages_for_the_others(
+    stage: Stage, broker: Broker
+) -> None:
+    item = make_item(deaths=1)
+    photo = a_story()
+    beside: list[bool] = []
+
+    def meanwhile() -> None:
+        beside.append(in_hand.takes_more())
+        broker.sent.clear()
+        make_item(sent_at=timezone.now() - EXPIRES_AFTER)
+
+    stage.script = (meanwhile, listed(photo), stage.file(photo), ended(photo))
+    tasks.fetch_item(str(item.pk))
+    assert beside == [False]
+    assert in_hand.takes_more()
+    assert Item.objects.get(pk=item.pk).deaths == 0
+    assert len(broker.sent) == 1
+
+
+def test_with_no_place_a_message_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_hand, "begin", lambda _patience_s=0.0: None)
+    item = make_item()
+    package = Package.objects.create(job=item.job, owner=item.owner)
+    assert dispatch() == 2
+    tasks.fetch_item(str(item.pk))
+    tasks.pack_package(str(package.pk))
+    for row_of in (item, package):
+        row_of.refresh_from_db()
+        assert (row_of.state, row_of.sent_at) == (S.QUEUED, None)
+
+
+@pytest.mark.parametrize("deaths", [0, 1])
+def test_a_zip_is_packed_beside_others_or_alone(
+    monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    beside: list[bool] = []
+    monkeypatch.setattr(packing, "run", lambda _claim: beside.append(in_hand.takes_more()))
+    job = make_item(state=S.DONE).job
+    package = Package.objects.create(job=job, owner=job.owner, deaths=deaths)
+    tasks.pack_package(str(package.pk))
+    assert beside == [not deaths]
+    assert in_hand.takes_more()
+
+
+def test_a_zip_whose_time_it_is_not_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_hand, "may_empty", lambda *, others_wait: not others_wait)
+    item = make_item()
+    package = Package.objects.create(job=item.job, owner=item.owner, deaths=1)
+    assert dispatch() == 2
+    tasks.pack_package(str(package.pk))
+    package.refresh_from_db()
+    assert (package.state, package.sent_at) == (S.QUEUED, None)

@@ -18,12 +18,13 @@ from jobs.models import Item, Package
 from jobs.queue import broker as messages
 from jobs.queue import claims
 from jobs.queue.claims import Claim
-from jobs.queue.dispatch import WINDOW, claim_next, dispatch
+from jobs.queue.dispatch import WINDOW, dispatch
+from jobs.queue.fairness import NextLine
 from jobs.states import ItemState
 from jobs.upstream import breaker
 from stories.errors import Refused
 from tests.factories import make_item, make_job, make_user
-from tests.unit.jobs.claims import claimed, row
+from tests.unit.jobs.claims import claimed, next_claim, row
 from tests.unit.jobs.conftest import Broker
 
 pytestmark = pytest.mark.django_db
@@ -61,12 +62,12 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     alices = make_job(make_user("alice"), links=40)
     dispatch()
     first = broker.sent[0]
-    running = claim_next(first)
+    running = next_claim(first)
     assert running == Claim(first, 1)
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
-    claim = claim_next(broker.sent[1])
+    claim = next_claim(broker.sent[1])
     assert claim
     assert claim.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
@@ -75,8 +76,8 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
 
 def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
     item = make_item()
-    assert claim_next(item.pk)
-    assert claim_next(item.pk) is None
+    assert next_claim(item.pk)
+    assert next_claim(item.pk) is None
     assert row(Claim(item.pk, 1)).attempt == 1
 
 
@@ -106,7 +107,7 @@ def test_while_tiktok_refuses_a_turn_is_put_back(broker: Broker) -> None:
     until = breaker.open_for(Refused())
     job = make_job(links=2)
     first, second = job.items.all()
-    assert claim_next(first.pk) is None
+    assert next_claim(first.pk) is None
     for item in (first, second):
         item.refresh_from_db()
         assert (item.state, item.not_before, item.error_code) == (S.QUEUED, until, "refused")
@@ -146,11 +147,11 @@ def test_threads_of_a_process_do_not_reach_for_the_same_line(
     waiting, lost = [uuid4() for _ in range(4)], []
     meeting = threading.Barrier(2)
 
-    def choose(*_: object) -> list[UUID]:
+    def choose(*_: object, **__: object) -> NextLine:
         chosen = waiting[0]
         with suppress(threading.BrokenBarrierError):
             meeting.wait(0.2)  # whoever chooses at the same time has chosen alike by then
-        return [chosen]
+        return NextLine(chosen, alone=False)
 
     def take(item_id: UUID) -> Claim | None:
         if item_id not in waiting:
@@ -161,14 +162,14 @@ def test_threads_of_a_process_do_not_reach_for_the_same_line(
 
     for name, stand_in in {
         "Item": MagicMock(),
-        "fair_order": choose,
+        "next_line": choose,
         "claim": take,
         "dispatch": lambda: 0,
     }.items():
         monkeypatch.setattr(f"jobs.queue.dispatch.{name}", stand_in)
     monkeypatch.setattr(breaker, "probe", lambda: None)
     with ThreadPoolExecutor(4) as threads:
-        claims_made = list(threads.map(claim_next, list(waiting)))
+        claims_made = list(threads.map(next_claim, list(waiting)))
     assert all(claims_made)
     assert lost == []
 
@@ -181,4 +182,4 @@ def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
 
     monkeypatch.setattr("jobs.queue.dispatch.dispatch", locked)
     item = make_item()
-    assert claim_next(item.pk) == Claim(item.pk, 1)
+    assert next_claim(item.pk) == Claim(item.pk, 1)

@@ -12,10 +12,11 @@ from django.utils import timezone
 from benchmarks.filling import fill_queue, make_owners
 from jobs.models import Item
 from jobs.queue.claims import claim
-from jobs.queue.dispatch import claim_next, dispatch
+from jobs.queue.dispatch import dispatch
 from jobs.queue.fairness import count_sent, fair_order
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
+from tests.unit.jobs.claims import next_claim
 from tests.unit.jobs.conftest import Broker
 from tests.unit.jobs.database_work import (
     analyze,
@@ -92,7 +93,7 @@ def cost_of_a_line(lines: int, owners: int, *, statistics: bool) -> int:
     analyze(statistics)
     sent = Item.objects.filter(state=ItemState.QUEUED).exclude(sent_at=None).first()
     assert sent
-    cost = steps(lambda: claim_next(sent.pk))
+    cost = steps(lambda: next_claim(sent.pk))
     Item.objects.all().delete()
     return cost
 
@@ -112,12 +113,12 @@ def test_no_turn_reads_all_lines(broker: Broker, statistics: bool) -> None:
     fill_queue(make_owners(3), lines=60)
     analyze(statistics)
     assert full_scans(dispatch) == []
-    assert full_scans(lambda: claim_next(broker.sent[0])) == []
+    assert full_scans(lambda: next_claim(broker.sent[0])) == []
 
 
 def test_a_line_is_chosen_and_another_one_sent_in_few_statements(broker: Broker) -> None:
     fill_queue(make_owners(4), lines=100)
     dispatch()
     with statements() as run:
-        claim_next(broker.sent[0])
+        next_claim(broker.sent[0])
     assert len(run) <= 19, "\n".join(sql for sql, _ in run)

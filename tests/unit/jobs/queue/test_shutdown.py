@@ -7,12 +7,12 @@ import threading
 
 from celery import signals
 
-from jobs import tasks
 from jobs.fetching import pipeline
-from jobs.queue import shutdown
+from jobs.queue import in_hand, look_ups, shutdown
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.zips import packing
 from stories.errors import StoriesError
+from webapp import celery
 
 
 def test_a_process_begins_without_a_request() -> None:
@@ -22,6 +22,7 @@ def test_a_process_begins_without_a_request() -> None:
 
 
 def test_a_worker_that_is_asked_to_end_asks_all_its_threads() -> None:
+    assert celery.app  # with its hooks
     answers: list[bool] = []
     thread = threading.Thread(
         target=lambda: answers.append(shutdown.shutdown_requested.wait(30)), daemon=True
@@ -33,7 +34,7 @@ def test_a_worker_that_is_asked_to_end_asks_all_its_threads() -> None:
 
 
 def test_whoever_looks_for_the_request_looks_at_the_same_one() -> None:
-    looking = {module.shutdown_requested for module in (tasks, pipeline, packing)}
+    looking = {module.shutdown_requested for module in (in_hand, look_ups, pipeline, packing)}
     assert looking == {shutdown.shutdown_requested}
 
 
