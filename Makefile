@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more engines test-postgres bench fuzz attack audit smoke shots check \
+.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit smoke shots check \
   format lock clean
 
 VENV ?= .venv
@@ -36,6 +36,9 @@ engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox an
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration --ignore tests/unit/stories $(ARGS)
+
+chaos: $(VENV)/dev.ok ## Parts killed, hung and starved, and nothing lost (ten minutes; ARGS='-m short': one)
+	@$(PYTEST) --dist loadgroup tests/chaos $(ARGS)
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, ten minutes; ARGS=--quick: three)
 	@exec $(BIN)/python -m benchmarks.run $(ARGS)

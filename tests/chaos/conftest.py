@@ -1,0 +1,138 @@
+"""An instance of one's own for each test, a make-believe TikTok, and the book of what was asked.
+
+CHAOS_SECONDS: how long random faults go on. CHAOS_SEED: which ones. CHAOS_SOAK_S: how long the
+soak takes. `-m short` leaves out what takes minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.instance import ROOT, Instance, environment
+from tests.chaos.ledger import Ledger
+from tests.fake_tiktok import FakeTikTok, media
+from tests.fake_tiktok.proxy import FakeProxy, running_proxy
+
+PEOPLE = ("alice", "bob", "carol")
+
+Start = Callable[..., Instance]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that are quick enough for every change are marked."""
+    config.addinivalue_line("markers", "short: of the tests with faults, one for every change")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder takes whole processes, and its time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(400))
+
+
+@pytest.fixture(scope="session")
+def media_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Pictures and videos that were drawn once serve all tests."""
+    folder = tmp_path_factory.getbasetemp().parent / "chaos-media"
+    media.cache_in(folder)
+    yield folder
+    media.cache_in(None)
+
+
+@pytest.fixture
+def tiktok(media_folder: Path) -> FakeTikTok:
+    """A TikTok with nobody on it."""
+    return FakeTikTok()
+
+
+@pytest.fixture
+def proxy(tiktok: FakeTikTok, folder: Path) -> Iterator[FakeProxy]:
+    """The proxy that TikTok is behind."""
+    with running_proxy(tiktok, folder / "authority") as running:
+        yield running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where all of a test's instances are. Short: Unix sockets lie below it."""
+    made = Path(tempfile.mkdtemp(prefix="sk-ch-", dir="/tmp"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, media_folder: Path) -> Path:
+    """A data folder with tables and three people in it, and their tokens in `tokens.json`."""
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    with running_proxy(FakeTikTok()) as proxy:
+        prepare(folder, proxy)
+    return folder
+
+
+def prepare(folder: Path, proxy: FakeProxy, **settings: str) -> dict[str, str]:
+    """Make tables and people where the settings say; their tokens, by name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.people", *PEOPLE],
+        cwd=ROOT,
+        env=environment(folder, proxy, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    tokens: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    (folder / "tokens.json").write_text(json.dumps(tokens))
+    return tokens
+
+
+@pytest.fixture
+def make(folder: Path, proxy: FakeProxy, prepared: Path) -> Iterator[Start]:
+    """`make(**settings)`: an instance with alice, bob and carol, not started yet.
+
+    settings: names without their prefix; with `database_url` its tables are made there.
+    """
+    made: list[Instance] = []
+
+    def build(*, root: Path = ROOT, **settings: str) -> Instance:
+        data = folder / f"data{len(made)}"
+        if "database_url" in settings:
+            tokens = prepare(data, proxy, **settings)
+        else:
+            shutil.copytree(prepared, data, ignore=shutil.ignore_patterns("run"))
+            tokens = json.loads((data / "tokens.json").read_text())
+        made.append(Instance(data, proxy, tokens, root=root, **settings))
+        return made[-1]
+
+    yield build
+    for instance in made:
+        if os.environ.get("SHOW_UP_LOG") and instance.log.exists():
+            sys.stderr.write(instance.output)
+        instance.remove()
+
+
+@pytest.fixture
+def start(make: Start) -> Start:
+    """`start(**settings)`: the same, running and ready."""
+
+    def run(**settings: str) -> Instance:
+        return make(**settings).start()
+
+    return run
+
+
+@pytest.fixture
+def ledger(start: Start, tiktok: FakeTikTok) -> Ledger:
+    """The book of a running instance with the usual settings."""
+    return Ledger(start(), tiktok)
