@@ -25,6 +25,8 @@ from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 PEOPLE = ("alice", "bob", "carol")
 
 Start = Callable[..., Instance]
+Report = Callable[[str, str], None]
+MEASURED = "measured"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +42,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(400))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests have measured, at the end."""
+    ended = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    measured = [
+        value
+        for report in ended
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == MEASURED
+    ]
+    if measured:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(sorted(str(value) for value in measured)))
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """`report("what", "how much")`: a line of the summary."""
+    return lambda what, value: record_property(MEASURED, f"{what}: {value}")
 
 
 @pytest.fixture(scope="session")

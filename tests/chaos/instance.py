@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -92,6 +91,10 @@ class Database:
         sql = f"SELECT COUNT(*) AS n FROM {table} WHERE {where}"  # noqa: S608  # a test's own words
         return int(self.rows(sql)[0]["n"])
 
+    def quoted(self, row_id: str) -> str:
+        """An id as it is written in SQL here."""
+        return f"'{row_id}'" if self.url else f"'{UUID(row_id).hex}'"
+
     def write(self, sql: str) -> None:
         """One statement that changes rows."""
         with self.connect() as connection:
@@ -136,6 +139,7 @@ class Instance:
         self.people = {name: Person(self.url, token) for name, token in tokens.items()}
         self.log = folder.parent / f"{folder.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun: list[subprocess.Popen[bytes]] = []
 
     # --- its life -------------------------------------------------------------------------------
 
@@ -212,8 +216,11 @@ class Instance:
 
     def remove(self) -> None:
         """End it, whatever state it is in, and take its folder away."""
-        if self._process is not None:
-            self.cut_power() if self.is_running else None
+        for begun in self._begun:
+            begun.kill()
+            begun.wait()
+        if self.is_running:
+            self.cut_power()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- its parts ------------------------------------------------------------------------------
@@ -247,6 +254,18 @@ class Instance:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command of `manage.py` beside the instance, and do not wait for it."""
+        begun = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=self.root,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._begun.append(begun)
+        return begun
+
     # --- what is kept ---------------------------------------------------------------------------
 
     def redis(self) -> redis.Redis:
@@ -262,17 +281,16 @@ class Instance:
     def send_periodic(self, task: str = routing.REPAIR) -> None:
         """Put a message of the clock's into the queue, as the clock does in its time."""
         url = self.redis_url.replace("unix://", "redis+socket://")
+        eventually(self._redis_answers, what="Redis answers")
         with Celery(broker=url, set_as_current=False) as app:
             app.send_task(task, queue=routing.SIDE_QUEUE, expires=60, ignore_result=True)
+
+    def _redis_answers(self) -> bool:
+        with suppress(redis.RedisError), self.redis() as server:
+            return bool(server.ping())
+        return False
 
     def files(self) -> dict[str, Path]:
         """Id → path of each saved file on the disk."""
         found = self.artifacts.glob("[0-9a-f][0-9a-f]/*")
         return {path.name: path for path in found if path.is_file()}
-
-    def recover(self) -> None:
-        """The lease of what a dead worker held is over, and the reaper comes."""
-        with suppress(sqlite3.OperationalError, redis.RedisError, OSError):
-            self.end_leases()
-            self.send_periodic()
-        time.sleep(0.2)
