@@ -68,7 +68,12 @@ ONLY_IN = {
         "webapp/worker.py",
     ),
     "kombu": ("jobs/queue/broker.py", "webapp/processes/side_queue.py", "webapp/celery.py"),
-    "gunicorn": ("webapp/processes/request_head.py", "webapp/web.py"),
+    "gunicorn": (
+        "webapp/server/answering.py",
+        "webapp/server/incoming.py",
+        "webapp/server/loop.py",
+        "webapp/web.py",
+    ),
     "allauth": (
         "accounts/adapters.py",
         "accounts/passkeys.py",

@@ -227,7 +227,10 @@ class Env(BaseModel):
     )
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
     web_threads: int = Field(
-        48, ge=4, le=512, description="Requests answered at once; each download holds one."
+        48,
+        ge=4,
+        le=512,
+        description="Requests answered at once. Slow senders and downloads hold none of them.",
     )
 
     def __init__(self, **values: Any) -> None:

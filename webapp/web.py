@@ -1,4 +1,4 @@
-"""The web process: Gunicorn's worker of threads, without the master that would only watch it.
+"""The web process: Gunicorn's worker on our loop, without the master that would only watch it.
 
 The master would be a second process with all of the site loaded. What it did is done by others:
 `manage.py up` replaces a web process that dies or hangs and keeps its socket meanwhile; one that
@@ -11,26 +11,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
-from webapp.processes import gunicorn as settings
-from webapp.processes import listening, memory, pulse, request_head
+from webapp.processes import listening, memory, pulse
+from webapp.server import gunicorn as settings
+from webapp.server.loop import Loop
+
+SAME_ASKING_S: Final = 1.0
+"""Signals to end within so many seconds are one: a group has its own, and its parent sends one."""
 
 
-class Server(ThreadWorker):  # type: ignore[misc]  # the library has no types
-    """Gunicorn's worker, which gives its sign of life to our supervisor.
+class Server(Loop):
+    """The loop, which gives its sign of life to our supervisor.
 
     pulse_fd: the write end of the supervisor's pipe; None: the server stands alone and watches
-    itself. was_asked_to_end: SIGTERM or SIGINT has come.
+    itself. asked_to_end_at: when SIGTERM or SIGINT first came, by the monotonic clock.
     """
 
     pulse_fd: int | None = None
-    was_asked_to_end = False
+    asked_to_end_at: float | None = None
 
     def notify(self) -> None:
         """Give a sign of life: called by the loop every second at least, also while it ends."""
@@ -41,15 +45,25 @@ class Server(ThreadWorker):  # type: ignore[misc]  # the library has no types
         super().init_signals()
         pulse.begin(self.pulse_fd)
 
+    def load_wsgi(self) -> None:
+        """Load the site, and learn from its settings whether a proxy stands for everyone."""
+        super().load_wsgi()
+        from django.conf import settings as site_settings
+
+        if site_settings.STORYKEEP.trusted_proxies:
+            self.share_places_freely()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End once requests are answered, or after `graceful_timeout`."""
-        self.was_asked_to_end = True
-        super().handle_exit(sig, frame)
+        """End once requests are answered, or after `graceful_timeout`; asked again later, now."""
+        now = time.monotonic()
+        if self.asked_to_end_at is None:
+            self.asked_to_end_at = now
+            super().handle_exit(sig, frame)
+        elif now - self.asked_to_end_at > SAME_ASKING_S:
+            os._exit(0)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """As SIGTERM: whoever presses Ctrl-C lets downloads end as well; a second time, end now."""
-        if self.was_asked_to_end:
-            os._exit(0)
+        """As SIGTERM: whoever presses Ctrl-C lets downloads end as well."""
         self.handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
@@ -72,7 +86,7 @@ class Site:
 
 
 def configuration(threads: int) -> Any:
-    """Gunicorn's configuration: ours (webapp/processes/gunicorn.py), for so many threads."""
+    """Gunicorn's configuration: ours (webapp/server/gunicorn.py), for so many threads."""
     config = Config()
     for name, value in vars(settings).items():
         if name in config.settings:
@@ -96,12 +110,11 @@ def serve(
     except OSError as error:
         log.error("%s port %d: %s", host, port, error.strerror)
         return 1
-    request_head.install()
     server = Server(1, os.getppid(), [listener], Site(), config.timeout, config, log)
     server.pid = os.getpid()
     server.pulse_fd = pulse_fd
     server.init_process()
-    if server.nr_conns:  # the grace is over, and their threads would be waited for
+    if server.connections:  # the grace is over, and their threads would be waited for
         os._exit(0)
     return 0
 

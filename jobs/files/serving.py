@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import threading
 import unicodedata
 import weakref
@@ -14,7 +15,6 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
@@ -27,8 +27,8 @@ from jobs.models import Artifact, Role
 BLOCK_BYTES: Final = 64 * 1024
 BUSY_RETRY_S: Final = 5
 SMALL_BYTES: Final = 256 * 1024
-_RESERVED_THREADS: Final = 8
-"""Threads downloads leave alone, so that pages and polls are answered whatever is being taken."""
+MAX_DOWNLOADS: Final = 4096
+"""Downloads under way at once, where there are descriptors for as many."""
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _INLINE = re.compile(r"(video|audio|image)/(?!svg)[a-z0-9.+-]+", re.ASCII)
@@ -41,7 +41,8 @@ INLINE_POLICY = (
 
 
 class _FileWindow:
-    """A part of an open file. Without fileno(), which would have the server send the whole."""
+    """A part of an open file, from where it stands; a server that knows the length may send it by
+    its descriptor."""
 
     def __init__(self, file: BinaryIO, length: int) -> None:
         self._file, self._left = file, length
@@ -51,6 +52,9 @@ class _FileWindow:
         self._left -= len(chunk)
         return chunk
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def close(self) -> None:
         self._file.close()
 
@@ -59,8 +63,20 @@ class _FileWindow:
             yield chunk
 
 
+def downloads_at_once() -> int:
+    """How many downloads this process has descriptors for: a quarter of them.
+
+    A download holds one for its file beside its connection's, and no thread: a household with two
+    hundred phones on slow lines is served, and nobody's can keep others from opening a file.
+    """
+    descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return MAX_DOWNLOADS
+    return max(2, min(MAX_DOWNLOADS, descriptors // 4))
+
+
 class DownloadSlots:
-    """Counts downloads under way in this process, in all and per user."""
+    """Counts downloads under way in this process, in all and per user, who may have half of all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,10 +84,9 @@ class DownloadSlots:
 
     def take(self, user_id: object) -> None:
         """Count one more download. Raises TooManyDownloads."""
-        threads: int = settings.STORYKEEP.web_threads
+        most = downloads_at_once()
         with self._lock:
-            full = self._taken.total() >= max(1, threads - _RESERVED_THREADS)
-            if full or self._taken[user_id] >= max(1, threads // 2):
+            if self._taken.total() >= most or self._taken[user_id] >= most // 2:
                 raise TooManyDownloads(retry_after_s=BUSY_RETRY_S)
             self._taken[user_id] += 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from gunicorn.workers import base
 from jobs.ephemeral import log_lines
 from webapp import web, wsgi
 from webapp.processes import listening, memory, pulse
+from webapp.server.connections import Connections
 
 
 @pytest.fixture
@@ -27,9 +29,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[web.Server]:
         made = web.Server(
             1, os.getppid(), [listener], SimpleNamespace(), 60, config, Logger(config)
         )
-        made.method_queue.init()
         yield made
-        made.method_queue.close()
         made.tmp.close()
 
 
@@ -69,15 +69,37 @@ def test_under_a_supervisor_it_ends_without_it_and_alone_it_does_not(server: web
     assert not server.is_parent_alive()
 
 
-def test_ctrl_c_lets_requests_end_and_twice_does_not(
-    server: web.Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_lets_requests_end_and_asked_again_later_it_does_not(
+    server: web.Server, monkeypatch: pytest.MonkeyPatch, again: int
 ) -> None:
     codes: list[int] = []
+    now = 100.0
     monkeypatch.setattr(os, "_exit", codes.append)
-    server.handle_quit(signal.SIGINT, None)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    handlers = {signal.SIGINT: server.handle_quit, signal.SIGTERM: server.handle_exit}
+    server.handle_exit(signal.SIGTERM, None)
     assert (server.alive, codes) == (False, [])
-    server.handle_quit(signal.SIGINT, None)
+    now += 0.03  # a group has its signal, and the parent sends one
+    handlers[signal.Signals(again)](again, None)
+    assert codes == []
+    now += 1.5
+    handlers[signal.Signals(again)](again, None)
     assert codes == [0]
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_a_proxy_may_have_every_connection(
+    server: web.Server,
+    set_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    proxies: int,
+) -> None:
+    set_env(trusted_proxies=proxies)
+    monkeypatch.setattr(base.Worker, "load_wsgi", lambda _self: None)
+    server.connections = Connections(40, 10)
+    server.load_wsgi()
+    assert server.connections.per_address == (40 if proxies else 10)
 
 
 def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,11 @@
-"""Gunicorn's settings: one process with many threads, so that downloads never starve a poll."""
+"""Gunicorn's settings, for one process with many threads."""
 
 from __future__ import annotations
 
 import os
 
-from webapp.processes import request_head as _request_head
+from webapp.server import limits as _limits
 
-worker_class = "gthread"
 graceful_timeout = 8
 keepalive = 15
 # Nobody looks at the file of its heartbeat, which is a pipe of ours; it has to be somewhere.
@@ -15,6 +14,6 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 forwarded_allow_ips = ""
 # An address may carry a shared text through the sign-in, encoded twice.
 limit_request_line = 8190
-limit_request_field_size = _request_head.MAX_FIELD_BYTES
+limit_request_field_size = _limits.MAX_FIELD_BYTES
 accesslog = None
 loglevel = "warning"

@@ -1,0 +1,91 @@
+"""The pool: files are sent, closed once, and a slow reader of one holds no thread."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.webapp.server.running import answer, call, read, running
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CONTENT = bytes(range(256)) * 20_000
+
+
+class Files:
+    """An application that answers with one file, and counts how many of its copies are closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.opened = self.closed = 0
+        self.lock = threading.Lock()
+        self.threads: set[str] = set()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", str(len(CONTENT)))])
+        file = self.path.open("rb")
+        wrapped = environ["wsgi.file_wrapper"](file, 8192)
+        close = wrapped.close
+        with self.lock:
+            self.opened += 1
+
+        def count() -> None:
+            with self.lock:
+                self.closed += 1
+                self.threads.add(threading.current_thread().name)
+            close()
+
+        wrapped.close = count
+        return wrapped
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """The application, with a file of 5 MB."""
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return Files(path)
+
+
+def test_slow_phones_hold_no_thread_and_get_all_of_it(files: Files) -> None:
+    with running(files, threads=1) as loop:
+        slow = [call(loop, GET) for _ in range(10)]
+        with call(loop, GET) as fast:
+            assert answer(fast)[1] == CONTENT
+            fast.sendall(GET)
+            assert answer(fast)[1] == CONTENT
+        for caller in slow:
+            assert answer(caller)[1] == CONTENT
+            caller.close()
+    assert files.opened == files.closed == 12
+    assert "sender" not in files.threads  # it runs nothing of the site's
+
+
+def test_who_leaves_in_the_middle_leaves_no_file_open(files: Files) -> None:
+    with running(files, threads=1) as loop:
+        with call(loop, GET) as caller:
+            read(caller, 100_000)
+        with call(loop, GET) as caller:
+            assert answer(caller)[1] == CONTENT
+    assert files.opened == files.closed == 2
+
+
+def test_a_file_that_cannot_be_closed_is_logged_and_the_rest_goes_on(
+    files: Files, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        wrapped = files(environ, start_response)
+        close = wrapped.close
+
+        def fail() -> None:
+            close()
+            raise ValueError
+
+        wrapped.close = fail
+        return wrapped
+
+    with running(application, threads=1) as loop, call(loop, GET + GET) as caller:
+        assert answer(caller)[1] == CONTENT
+        assert answer(caller)[1] == CONTENT

@@ -1,0 +1,102 @@
+"""The sender: many answers by turns, in one thread; those nobody takes are given up."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from webapp.server.connections import Connection
+from webapp.server.sender import Sender
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[], tuple[Connection, socket.socket]]]:
+    """Makes connections, and the other end of each."""
+    with ExitStack() as stack:
+
+        def make() -> tuple[Connection, socket.socket]:
+            ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
+            ours.setblocking(False)
+            return Connection(ours, "", "", None, 0.0), theirs
+
+        yield make
+
+
+Connect = Callable[[], tuple[Connection, socket.socket]]
+
+
+def test_slow_and_fast_are_sent_side_by_side(connect: Connect) -> None:
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    (slow, slow_end), (fast, fast_end) = connect(), connect()
+    for connection in (slow, fast):
+        connection.outgoing.sendall(b"x" * 2_000_000)
+        sender.add(connection)
+    got = 0
+    while fast not in done:
+        sender.run_once()
+        got += len(fast_end.recv(1 << 20)) if fast not in done else 0
+    assert slow not in done
+    while slow not in done:
+        slow_end.recv(1 << 20)
+        sender.run_once()
+    assert (slow.outgoing.error, fast.outgoing.error) == (None, None)
+
+
+def test_an_answer_of_which_nothing_is_taken_is_given_up(connect: Connect) -> None:
+    done: list[Connection] = []
+    sender = Sender(done.append, stall_s=-1)
+    connection, _end = connect()
+    connection.outgoing.sendall(b"x" * 5_000_000)
+    sender.add(connection)
+    sender.run_once()
+    assert done == [connection]
+    assert isinstance(connection.outgoing.error, TimeoutError)
+
+
+def test_who_leaves_is_done(connect: Connect) -> None:
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    connection, end = connect()
+    connection.outgoing.sendall(b"x" * 5_000_000)
+    sender.add(connection)
+    sender.run_once()
+    end.close()
+    while not done:
+        sender.run_once()
+    assert connection.outgoing.error is not None
+
+
+def test_a_socket_that_is_closed_already_and_a_broken_answer_are_done(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    (closed, _), (broken, _) = connect(), connect()
+    closed.sock.close()
+    monkeypatch.setattr(broken.outgoing, "push", lambda: 1 / 0)
+    for connection in (closed, broken):
+        sender.add(connection)
+    while len(done) < 2:
+        sender.run_once()
+    assert closed.outgoing.error is not None
+    assert broken.outgoing.error is not None
+    assert "an answer could not be sent" in caplog.text
+
+
+def test_it_runs_in_a_thread_of_its_own(connect: Connect) -> None:
+    sender = Sender(lambda _connection: None)
+    sender.start()
+    connection, end = connect()
+    read_fd, write_fd = os.pipe()
+    os.write(write_fd, b"from a file")
+    connection.outgoing.sendall(b"from memory")
+    sender.add(connection)
+    end.settimeout(20)
+    assert end.recv(100) == b"from memory"
+    os.close(read_fd)
+    os.close(write_fd)

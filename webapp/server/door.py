@@ -1,0 +1,91 @@
+"""The door of the server: it accepts connections, and makes room for them where there is none."""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from webapp.server.connections import Connection, Connections
+
+AT_ONCE: Final = 64
+"""Connections that are accepted before the others have their turn again."""
+_OUT_OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Door:
+    """Accepts connections while it is open.
+
+    config: Gunicorn's. welcome: called with each new connection, which is counted by then. close:
+    called with one that has to make room. Where none can go, the door shuts, and callers wait in
+    the system's queue until it is opened again.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        *,
+        selector: selectors.BaseSelector,
+        connections: Connections,
+        config: Any,
+        welcome: Callable[[Connection], None],
+        close: Callable[[Connection], None],
+    ) -> None:
+        self._listeners, self._selector, self._connections = listeners, selector, connections
+        self._config, self._welcome, self._close = config, welcome, close
+        self._is_open = False
+
+    def open(self) -> None:
+        """Accept from now on."""
+        if not self._is_open:
+            self._is_open = True
+            for listener in self._listeners:
+                listener.setblocking(False)
+                accept = partial(self._accept, listener)
+                self._selector.register(listener, selectors.EVENT_READ, accept)
+
+    def shut(self) -> None:
+        """Accept nothing more."""
+        if self._is_open:
+            self._is_open = False
+            for listener in self._listeners:
+                self._selector.unregister(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                sock, client = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                self._give_up_the_longest_wait()
+                return
+            sock.setblocking(False)
+            deadline = time.monotonic() + self._config.keepalive
+            connection = Connection(sock, client, listener.getsockname(), self._config, deadline)
+            if not self._has_place_for(connection):
+                sock.close()
+                self.shut()
+                return
+            self._connections.add(connection)
+            self._welcome(connection)
+
+    def _has_place_for(self, connection: Connection) -> bool:
+        try:
+            while (leaving := self._connections.to_make_room_for(connection.address)) is not None:
+                self._close(leaving)
+        except LookupError:
+            return False
+        return True
+
+    def _give_up_the_longest_wait(self) -> None:
+        try:
+            self._close(self._connections.longest_waiting())
+        except LookupError:
+            self.shut()

@@ -1,0 +1,145 @@
+"""An answer on its way out: bytes and at most one file, sent as fast as the other end takes them.
+
+A thread writes into it and is done; what the socket does not take at once is sent by the sender.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from webapp.server.limits import STALL_S
+
+AT_ONCE_BYTES: Final = 64 * 1024
+"""So much is gathered before the socket is given any: a page leaves in one piece."""
+BACKLOG_BYTES: Final = 1024 * 1024
+"""An answer that is made while it is sent waits when so much of it was not taken."""
+STEP_BYTES: Final = 256 * 1024
+"""Bytes of a file that are sent in one step, before others have their turn."""
+_NO_SENDFILE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK})
+
+
+class Outgoing:
+    """What is still to be sent on one connection.
+
+    To Gunicorn it looks like the socket it writes to. moved_at: when the other end last took
+    something, by the monotonic clock. error: why sending failed, if it did. close_file: to be
+    called once the file is sent, or never will be; whoever takes it calls it.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._parts: list[bytes | memoryview] = []
+        self.backlog_bytes = 0
+        self._file_fd = -1
+        self._offset = self._left = 0
+        self._reads_file = False
+        self.moved_at = 0.0
+        self.error: OSError | None = None
+        self._close_file: Callable[[], None] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all of it was sent."""
+        return not self._parts and not self._left
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a file to close."""
+        return self._close_file is not None
+
+    # what a thread writes
+
+    def gettimeout(self) -> float:
+        """As a socket that never blocks has it."""
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Take bytes to send. Waits only where an answer that is made meanwhile is not taken.
+
+        Raises OSError when the other end is gone, or takes nothing for STALL_S.
+        """
+        while self.backlog_bytes > BACKLOG_BYTES:
+            self._wait()
+            self._push_bytes()
+        if data:
+            self._parts.append(data)
+            self.backlog_bytes += len(data)
+        if self.backlog_bytes >= AT_ONCE_BYTES:
+            self._push_bytes()
+
+    def attach(self, fd: int, offset: int, length: int, close: Callable[[], None]) -> None:
+        """Send a part of an open file after the bytes. close: what closes it."""
+        self._file_fd, self._offset, self._left = fd, offset, length
+        self._close_file = close
+
+    def take_close_file(self) -> Callable[[], None] | None:
+        """What closes the file, if there is one to close; once."""
+        close, self._close_file = self._close_file, None
+        return close
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLOUT)
+        if not poll.poll(STALL_S * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, "nobody takes the answer")
+
+    # what is sent
+
+    def push(self, steps: int = 1) -> bool:
+        """Send what the socket takes, so many steps of a file at most; whether it took anything.
+
+        Never waits for the other end. Raises OSError when that is gone, or the file is too short.
+        """
+        moved = self._push_bytes()
+        while steps and self._left and not self._parts and self._push_file():
+            moved = True
+            steps -= 1
+        return moved
+
+    def _push_bytes(self) -> bool:
+        if not self._parts:
+            return False
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        self._parts.clear()
+        if sent < len(data):
+            self._parts.append(memoryview(data)[sent:])
+        self.backlog_bytes = len(data) - sent
+        return self._note(sent)
+
+    def _push_file(self) -> bool:
+        wanted = min(self._left, STEP_BYTES)
+        try:
+            sent = self._send_file(wanted)
+        except BlockingIOError:
+            return False
+        if not sent:
+            raise OSError(errno.EIO, "the file ended before its announced length")
+        self._offset += sent
+        self._left -= sent
+        return self._note(sent)
+
+    def _send_file(self, wanted: int) -> int:
+        if not self._reads_file:
+            try:
+                return os.sendfile(self._sock.fileno(), self._file_fd, self._offset, wanted)
+            except OSError as error:
+                if error.errno not in _NO_SENDFILE:
+                    raise
+                self._reads_file = True
+        data = os.pread(self._file_fd, wanted, self._offset)
+        return self._sock.send(data) if data else 0
+
+    def _note(self, sent: int) -> bool:
+        if sent:
+            self.moved_at = time.monotonic()
+        return sent > 0

@@ -1,0 +1,76 @@
+"""The threads that have requests answered, and how their answers get to the sender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from webapp.server.answering import Answering
+from webapp.server.connections import Connection
+from webapp.server.sender import Sender
+
+STEPS_AT_ONCE: Final = 4
+"""Steps of a file a thread sends by itself, as long as they are taken: most files need no more."""
+
+
+class Pool:
+    """So many threads for requests, and one that sends what was not taken at once.
+
+    server: Gunicorn's worker. done: called from any thread with a connection whose answer was sent,
+    or never will be (`outgoing.error`).
+    """
+
+    def __init__(self, server: Any, threads: int, done: Callable[[Connection], None]) -> None:
+        self._log = server.log
+        self._answering = Answering(server)
+        self._threads = ThreadPoolExecutor(max_workers=threads)
+        self._sender = Sender(self._when_sent)
+        self._done = done
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._sender.start()
+
+    def submit(self, connection: Connection, request: Any) -> None:
+        """Have a request answered, once a thread is free."""
+        self._threads.submit(self._work, connection, request)
+
+    def end(self) -> None:
+        """Begin nothing more; what is in hand goes on."""
+        self._threads.shutdown(wait=False)
+
+    def _work(self, connection: Connection, request: Any) -> None:
+        """Answer a request, send what is taken at once, and leave the rest to the sender."""
+        outgoing = connection.outgoing
+        try:
+            connection.keep = self._answering.answer(connection, request)
+            if outgoing.error is None:
+                outgoing.push(STEPS_AT_ONCE)
+        except OSError as error:
+            outgoing.error = error
+        except Exception:  # noqa: BLE001 (the connection ends, and the log says why)
+            self._log.exception("Error handling request")
+            outgoing.error = ConnectionAbortedError()
+        if outgoing.error is None and not outgoing.is_empty:
+            self._sender.add(connection)
+        else:
+            self._close_file(connection)
+            self._done(connection)
+
+    def _when_sent(self, connection: Connection) -> None:
+        """In the sender's thread, which does not run the site's code: close the file elsewhere."""
+        if connection.outgoing.has_file:
+            try:
+                self._threads.submit(self._close_file, connection)
+            except RuntimeError:  # the server ends
+                self._close_file(connection)
+        self._done(connection)
+
+    def _close_file(self, connection: Connection) -> None:
+        close = connection.outgoing.take_close_file()
+        if close is not None:
+            try:
+                close()
+            except Exception:  # noqa: BLE001 (the file is gone from here; the log says why)
+                self._log.exception("Error closing a sent file")

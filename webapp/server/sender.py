@@ -1,0 +1,102 @@
+"""The sender: one thread that sends all answers which nobody took at once.
+
+Two hundred slow phones cost it what they take, and no thread of the pool. It is apart from the
+loop that reads, because a file may lie on a disk that has to wake first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from webapp.server.connections import Connection
+from webapp.server.limits import STALL_S
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+"""How often stalled answers are looked for."""
+
+
+class Sender:
+    """Sends answers, a step of each by turns.
+
+    done: called, in the sender's thread, with a connection whose answer was sent or failed
+    (`outgoing.error`). stall_s: without a byte taken for so long, it fails.
+    """
+
+    def __init__(self, done: Callable[[Connection], None], stall_s: float = STALL_S) -> None:
+        self._done, self._stall_s = done, stall_s
+        self._added: deque[Connection] = deque()
+        self._sending: set[Connection] = set()
+        self._selector = selectors.DefaultSelector()
+        self._wake_fd, self._tell_fd = os.pipe()
+        for end in (self._wake_fd, self._tell_fd):
+            os.set_blocking(end, False)
+        self._selector.register(self._wake_fd, selectors.EVENT_READ)
+        self._look_at = 0.0
+
+    def start(self) -> None:
+        """Begin, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="sender", daemon=True).start()
+
+    def add(self, connection: Connection) -> None:
+        """Send what this connection has to send. From any thread."""
+        self._added.append(connection)
+        with suppress(BlockingIOError):
+            os.write(self._tell_fd, b".")
+
+    def _run(self) -> None:
+        while True:
+            self.run_once()
+
+    def run_once(self) -> None:
+        """One turn: those that were added, those that can be sent, those that stall."""
+        for key, _ in self._selector.select(LOOK_EVERY_S if self._sending else None):
+            if key.data is None:
+                with suppress(BlockingIOError):
+                    os.read(self._wake_fd, 1024)
+            else:
+                self._push(key.data)
+        while self._added:
+            self._begin(self._added.popleft())
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            for connection in tuple(self._sending):
+                if now - connection.outgoing.moved_at > self._stall_s:
+                    self._finish(connection, TimeoutError("nobody takes the answer"))
+
+    def _begin(self, connection: Connection) -> None:
+        self._sending.add(connection)
+        connection.outgoing.moved_at = time.monotonic()
+        try:
+            self._selector.register(connection.sock, selectors.EVENT_WRITE, connection)
+        except (OSError, ValueError) as error:
+            self._finish(connection, OSError(str(error)))
+
+    def _push(self, connection: Connection) -> None:
+        try:
+            connection.outgoing.push()
+        except OSError as error:
+            self._finish(connection, error)
+        except Exception:
+            logger.exception("an answer could not be sent")
+            self._finish(connection, OSError("the sender failed"))
+        else:
+            if connection.outgoing.is_empty:
+                self._finish(connection, None)
+
+    def _finish(self, connection: Connection, error: OSError | None) -> None:
+        self._sending.discard(connection)
+        with suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(connection.sock)
+        connection.outgoing.error = error
+        self._done(connection)
