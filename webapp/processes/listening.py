@@ -12,6 +12,10 @@ from typing import Final
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted; the system's own limit may be lower."""
 
+UNSENT_BYTES: Final = 256 * 1024
+"""What a connection may leave unsent with the system, which by itself takes megabytes for each slow
+reader. What is under way to a fast one does not count."""
+
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket bound to an address, which refuses connections until somebody listens on it.
@@ -23,6 +27,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         bound.bind((host, port))
     except OSError:
         bound.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
@@ -51,3 +52,20 @@ def test_names_are_looked_up_as_ipv4(host: str, family: socket.AddressFamily) ->
         return
     with bound:
         assert bound.family == family
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="not on this system")
+def test_a_slow_reader_leaves_little_with_the_system() -> None:
+    """Linux would take some four megabytes for each."""
+    with listening.bind("127.0.0.1", 0) as bound, socket.socket() as reader:
+        bound.listen()
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(bound.getsockname())
+        accepted, _ = bound.accept()
+        with accepted:
+            accepted.setblocking(False)
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while taken < 10_000_000:
+                    taken += accepted.send(b"x" * 65_536)
+            assert taken < 3 * listening.UNSENT_BYTES
