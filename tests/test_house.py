@@ -58,7 +58,11 @@ ONLY_IN = {
         "stories/media/pictures.py",
         "stories/media/posters.py",
     ),
-    "redis": ("jobs/ephemeral/connection.py", "jobs/ephemeral/progress.py"),
+    "redis": (
+        "jobs/ephemeral/connection.py",
+        "jobs/ephemeral/progress.py",
+        "webapp/processes/transport.py",
+    ),
     "celery": (
         "jobs/tasks.py",
         "webapp/processes/side_queue.py",
@@ -67,7 +71,12 @@ ONLY_IN = {
         "webapp/intake.py",
         "webapp/worker.py",
     ),
-    "kombu": ("jobs/queue/broker.py", "webapp/processes/side_queue.py", "webapp/celery.py"),
+    "kombu": (
+        "jobs/queue/broker.py",
+        "webapp/processes/side_queue.py",
+        "webapp/processes/transport.py",
+        "webapp/celery.py",
+    ),
     "gunicorn": (
         "webapp/server/answering.py",
         "webapp/server/incoming.py",

@@ -6,8 +6,8 @@ A worker is one process with threads; transfers share an event loop within it:
         --without-gossip --without-mingle --without-heartbeat
 
 More workers, here or on another machine with the same folders, mean more items at once. Delivery is
-promised by the database (jobs/queue), so messages are acknowledged early: an unacknowledged one
-would bring the worker down when Redis restarts.
+promised by the database (jobs/queue), so a message is done with when it is taken: to acknowledge
+one would be one more thing that a Redis can refuse.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from typing import Any, Final
 from celery import Celery, signals
 from django.conf import settings
 from kombu.asynchronous import get_event_loop
+from kombu.transport import TRANSPORT_ALIASES
 
 from jobs.queue import routing
 from webapp.intake import Intake
 from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+
+# Loaded with the first connection, as kombu's own would be.
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "webapp.processes.transport:Transport"
 
 app = Celery("storykeep")
 
@@ -37,8 +41,6 @@ def _config() -> dict[str, Any]:
         # A Redis that refuses (no snapshot, read-only) would end the worker; the consumer waits.
         "broker_channel_error_retry": True,
         "broker_transport_options": {
-            "visibility_timeout": 3600,
-            "unacked_restore_throttle": 1,
             "socket_keepalive": True,
             "health_check_interval": 10,
             "socket_connect_timeout": 2,

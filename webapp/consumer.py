@@ -12,10 +12,11 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from jobs.ephemeral.connection import accepts_writes
+from jobs.queue import broker
 from webapp.processes import pulse
 
 WAIT_S: Final = 1.0
-"""Seconds between two looks at a Redis that is away or refuses."""
+"""Seconds between two looks at a Redis that is away or refuses, and between two connections."""
 NO_REPLY_S: Final = 45.0
 """A consumer that could take messages and has not asked for any for this long is stuck. It asks
 about once a second, and gives up a connection that does not answer after some 20 s."""
@@ -24,15 +25,20 @@ about once a second, and gives up a connection that does not answer after some 2
 class PulsingConsumer(Consumer):
     """Celery's consumer, which waits for a Redis that can be used, and beats while it waits."""
 
+    connect_at = float("-inf")
+    """When it may connect, by the monotonic clock."""
+
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, once Redis takes what is sent to it, for as long as that takes; the connection.
 
         conn: a kombu connection, not connected yet. A Redis that answers and refuses would be
-        connected to, and end the worker with its first message.
+        connected to, and end the worker with its first message. Connections that break at once are
+        made no faster than one in WAIT_S.
         """
-        while not accepts_writes():
+        while time.monotonic() < self.connect_at or not _is_usable():
             _beat_or_end()
             time.sleep(WAIT_S)
+        self.connect_at = time.monotonic() + WAIT_S
         ensure_connection = conn.ensure_connection
 
         def with_pulse(errback: Any, max_retries: Any, **_: Any) -> Any:
@@ -40,6 +46,11 @@ class PulsingConsumer(Consumer):
 
         conn.ensure_connection = with_pulse
         return super().ensure_connected(conn)
+
+
+def _is_usable() -> bool:
+    """Whether Redis takes what is written, and no key of another type stands for a queue."""
+    return accepts_writes() and broker.mend_queues()
 
 
 def _beat_or_end() -> None:

@@ -58,6 +58,29 @@ def send_periodic(task: str) -> bool:
     return _attempt(lambda: _publish_apart(task))
 
 
+def mend_queues() -> bool:
+    """Remove a key that has the name of a queue and is no list; False when Redis is away.
+
+    With it nothing could be sent or taken. What another program put there is lost.
+    """
+
+    def types(server: Any) -> list[str]:
+        with server.pipeline(transaction=False) as pipeline:
+            for name in routing.QUEUES:
+                pipeline.type(name)
+            return list(pipeline.execute())
+
+    try:
+        found = dict(zip(routing.QUEUES, connection.execute(types), strict=True))
+        wrong = [name for name, kind in found.items() if kind not in {"list", "none"}]
+        if wrong:
+            connection.write(lambda server: server.delete(*wrong))
+            logger.warning("keys that were no lists stood for queues, and were removed: %s", wrong)
+    except connection.RedisUnavailable:
+        return False
+    return True
+
+
 def _app() -> Any:
     return import_string(settings.CELERY_APP)
 

@@ -20,5 +20,6 @@ POOL_QUEUE: Final = "celery"
 """Name, and Redis key, of the list that the workers' pools take from: Celery's own default."""
 SIDE_QUEUE: Final = "aside"
 """Name, and Redis key, of the list of what runs beside the pools."""
+QUEUES: Final = (POOL_QUEUE, SIDE_QUEUE)
 SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING)
 """The tasks sent to `SIDE_QUEUE`; all others go to `POOL_QUEUE`."""

@@ -10,6 +10,7 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from kombu.transport.redis import Channel, MultiChannelPoller
 
+from jobs.queue import broker
 from webapp import consumer
 from webapp.celery import app
 from webapp.consumer import NO_REPLY_S, PulsingConsumer, takes_messages
@@ -80,6 +81,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A consumer whose Redis can be used with the third look."""
     looks = iter([False, False, True])
     monkeypatch.setattr(consumer, "accepts_writes", lambda: next(looks))
+    monkeypatch.setattr(broker, "mend_queues", lambda: True)
     bare: Any = PulsingConsumer.__new__(PulsingConsumer)
     bare.app, bare.first_connection_attempt = app, True
     return bare
@@ -100,3 +102,22 @@ def test_a_worker_that_waits_for_redis_ends_when_asked(
     monkeypatch.setattr(state, "should_stop", 0)
     with pytest.raises(WorkerShutdown):
         waiting.ensure_connected(Slow())
+
+
+def test_connections_that_break_at_once_are_made_slowly(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, slept = [NOW], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(consumer, "accepts_writes", lambda: True)
+    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    for _ in range(4):
+        waiting.ensure_connected(Slow())
+    assert sum(slept) == 3 * consumer.WAIT_S
+    now[0] += 60
+    waiting.ensure_connected(Slow())
+    assert sum(slept) == 3 * consumer.WAIT_S
