@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -59,7 +60,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from webapp.celery import app
     from webapp.clock import LOOK_EVERY_S, Clock
     from webapp.consumer import PulsingConsumer, takes_messages
-    from webapp.processes import memory, memory_limit, pulse
+    from webapp.processes import memory, memory_limit, pulse, stop_requests
     from webapp.processes.run import run_name
 
     memory.keep_meanwhile()
@@ -74,6 +75,8 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
         requires = ("celery.worker.components:Timer",)
 
         def start(self, parent: Any) -> None:
+            # Celery's own handlers stand by now: the second SIGINT would throw away what is held.
+            stop_requests.count_once(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
             progress.set_worker_name(name)
             self.beat(parent)
             self.entry = parent.timer.call_repeatedly(pulse.BEAT_EVERY_S, self.beat, (parent,))

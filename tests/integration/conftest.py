@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -34,6 +34,9 @@ from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.memory import forget_redis, forget_tiktok
 from webapp.celery import app
+
+if TYPE_CHECKING:
+    from tests.integration.supervised import Supervised
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -231,10 +234,19 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait(self, within: float = 10) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait(within)
+
     def stop(self, within: float = 10) -> int:
         """SIGTERM; its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(within)
+        return self.wait(within)
 
 
 Start = Callable[..., Worker]
@@ -259,3 +271,23 @@ def start_worker(
             worker.kill()
         sys.stdout.write(worker.output)  # shown when the test failed
     connections.close_all()
+
+
+@pytest.fixture
+def supervised(
+    transactional_db: None, tmp_path: Path, proxy: FakeProxy
+) -> Iterator[Callable[[], Supervised]]:
+    """`supervised()`: one more worker under a supervisor, ready. All end with the test."""
+    from tests.integration.supervised import Supervised
+
+    started: list[Supervised] = []
+
+    def start() -> Supervised:
+        started.append(Supervised(tmp_path, proxy))
+        eventually(lambda: started[-1].workers())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+        sys.stdout.write(each.output)  # shown when the test failed

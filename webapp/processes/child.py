@@ -10,11 +10,20 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
 MAX_QUICK_EXITS: Final = 5
+MAX_RESTART_DELAY_S: Final = 30.0
+QUICK_S: Final = 120.0
+"""A child that ends within so many seconds of its start has ended quickly."""
+CANNOT_WORK: Final = frozenset({2, 126, 127})
+"""Exit codes of what no later start can mend: settings or arguments are refused, the command
+cannot be run, or is not there."""
+SET_ASIDE_AFTER: Final = 2
+"""Quick exits in a row, by an error, after which a child starts without what it kept."""
 FIRST_SIGN_FACTOR: Final = 5
 """A child that has just started may be silent for so many times longer."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -43,13 +52,15 @@ class Child:
         self.quiet: bool = spec["quiet"]
         self.silent_after_s: float = spec["silent_after_s"]
         self.listens: bool = spec.get("listens", False)
+        self.expendable: str = spec.get("expendable", "")
         self.process: subprocess.Popen[bytes] | None = None
         self.output_fd = self.pulse_fd = -1
         self.was_heard = self.being_ended = False
         self.missed_looks = 0
         self.start_at: float | None = None
         self.kill_at: float | None = None
-        self.exit_times: deque[float] = deque(maxlen=MAX_QUICK_EXITS)
+        self.started_at = 0.0
+        self.quick_exits = self.exit_code = 0
         self.partial_line = b""
         self.held_output: deque[bytes] = deque(maxlen=20)
 
@@ -66,6 +77,7 @@ class Child:
                 os._exit(1)
 
         self.start_at = self.kill_at = None
+        self.started_at = time.monotonic()
         argv, pulse_fds = self.argv, self.open_pulse()
         if pulse_fds:
             argv = [*argv, "--pulse-fd", str(pulse_fds[0])]
@@ -101,6 +113,38 @@ class Child:
         if self.process:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    # its exits
+
+    def count_exit(self, code: int) -> int:
+        """Note that it has ended; how often it has in a row, each time soon after its start."""
+        self.exit_code = code
+        quick = time.monotonic() - self.started_at < QUICK_S
+        self.quick_exits = self.quick_exits + 1 if quick else 1
+        return self.quick_exits
+
+    def start_again(self, first_delay_s: float) -> float:
+        """Set the time of its next start, later with each quick exit; seconds until then."""
+        delay_s = min(MAX_RESTART_DELAY_S, first_delay_s * 2.0 ** min(self.quick_exits - 1, 16))
+        self.start_at = time.monotonic() + delay_s
+        return delay_s
+
+    @property
+    def cannot_work(self) -> bool:
+        """Whether its last exit code says that it cannot work, whatever is outside."""
+        return self.exit_code in CANNOT_WORK
+
+    def set_aside(self) -> bool:
+        """Rename the file it may do without, once it has failed on it; whether there was one."""
+        if not self.expendable or self.exit_code <= 0 or self.quick_exits < SET_ASIDE_AFTER:
+            return False
+        try:
+            os.replace(self.expendable, f"{self.expendable}.bad")  # noqa: PTH105 (memory)
+        except OSError:
+            return False
+        return True
+
+    # readiness
 
     def is_ready(self) -> bool:
         """True once its socket answers PING, or when it has none: the next stage may start."""

@@ -27,7 +27,8 @@ class ProcessSpec:
     for none. quiet: output is held back, and shown only when the process dies. silent_after_s:
     without a sign of life for so many seconds it is replaced: an answer of its socket, or else a
     byte into the pipe named by `--pulse-fd` (webapp/processes/pulse.py); 0: it is not watched.
-    listens: it is given the instance's socket, as `--listen-fd`.
+    listens: it is given the instance's socket, as `--listen-fd`. expendable: path of a file that is
+    renamed when the process fails on it twice in a row; "" for none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ProcessSpec:
     quiet: bool = False
     silent_after_s: float = 0
     listens: bool = False
+    expendable: str = ""
 
 
 def redis_binary() -> str:
@@ -69,12 +71,13 @@ def redis(env: Env) -> ProcessSpec:
     """
     binary = redis_binary()
     socket = str(env.redis_socket)
+    dump = env.run_dir / _dump_name(binary)
     options = {
         "port": "0",
         "unixsocket": socket,
         "unixsocketperm": "700",
-        "dir": str(env.run_dir),
-        "dbfilename": _dump_name(binary),
+        "dir": str(dump.parent),
+        "dbfilename": dump.name,
         "save": "60 1",
         # What it holds may be lost: a full disk that takes no snapshot must not stop the queue.
         "stop-writes-on-bgsave-error": "no",
@@ -91,6 +94,8 @@ def redis(env: Env) -> ProcessSpec:
         socket=socket,
         quiet=True,
         silent_after_s=SILENT_AFTER_S,
+        # Cut short or damaged it would be loaded never, and all else waits for Redis.
+        expendable=str(dump),
     )
 
 

@@ -19,10 +19,9 @@ from types import FrameType
 from typing import Any, Final
 
 from webapp.processes.child import MAX_QUICK_EXITS, Child, exit_reason
+from webapp.processes.stop_requests import StopRequests
 
-QUICK_EXITS_WITHIN_S: Final = 120.0
 FIRST_RESTART_DELAY_S: Final = 0.5
-MAX_RESTART_DELAY_S: Final = 30.0
 SLOW_START_S: Final = 60.0
 WATCH_EVERY_S: Final = 5.0
 _LINE_MAX: Final = 16 * 1024
@@ -80,6 +79,7 @@ class Supervisor:
         self.stage = -1
         self.live = False
         self.stopping = False
+        self.stop_requests = StopRequests()
         self.pending_signals = 0
         self.exit_code = 0
         self.started_at = time.monotonic()
@@ -162,7 +162,8 @@ class Supervisor:
     def reap(self, child: Child) -> None:
         """Collect a child that has exited: kill what it left behind, and set a time to restart it.
 
-        Gives up after MAX_QUICK_EXITS within QUICK_EXITS_WITHIN_S.
+        Gives up only on what cannot work, by its exit code. What ends for any other reason may
+        have it from outside, and is started again for as long as that takes.
         """
         process = child.process
         if not process or process.poll() is None:
@@ -177,17 +178,16 @@ class Supervisor:
         child.process = None
         if self.stopping:
             return
-        now = time.monotonic()
         ended = f"{child.name} died ({exit_reason(process.returncode)})"
-        child.exit_times.append(now)
-        recent = sum(now - exited < QUICK_EXITS_WITHIN_S for exited in child.exit_times)
-        if recent >= MAX_QUICK_EXITS:
-            self.log(f"{ended}, {recent} times in a row; giving up")
+        quick_exits = child.count_exit(process.returncode)
+        if quick_exits >= MAX_QUICK_EXITS and child.cannot_work:
+            self.log(f"{ended}, {quick_exits} times in a row; giving up")
             self.give_up()
             return
-        delay = min(MAX_RESTART_DELAY_S, self.first_restart_delay_s * 2.0 ** (recent - 1))
-        child.start_at = now + delay
-        self.log(f"{ended}; starting it again in {delay:g} s")
+        if child.set_aside():
+            self.log(f"{child.name} does not start with what it kept: it goes on without")
+        delay_s = child.start_again(self.first_restart_delay_s)
+        self.log(f"{ended}; starting it again in {delay_s:g} s")
 
     def give_up(self) -> None:
         """Stop everything with exit code 1: a child cannot be kept running."""
@@ -255,8 +255,8 @@ class Supervisor:
     # the loop
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Count signals that ask to stop; the loop acts on them."""
-        if number != signal.SIGCHLD:
+        """Count requests to stop; the loop acts on them."""
+        if number != signal.SIGCHLD and self.stop_requests.is_new():
             self.pending_signals += 1
 
     def install_signal_handlers(self) -> None:

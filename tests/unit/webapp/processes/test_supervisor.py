@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from webapp.processes.stop_requests import SAME_WITHIN_S
 from webapp.processes.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[4]
@@ -135,13 +136,46 @@ def test_a_killed_part_says_so(run: Any) -> None:
     started.stop()
 
 
-def test_a_part_that_keeps_dying_ends_everything(run: Any) -> None:
-    started = run(sh("web", "echo $$; exec sleep 100"), sh("worker", "echo why; exit 1"))
+def test_a_part_whose_settings_are_refused_ends_everything(run: Any) -> None:
+    started = run(sh("web", "echo $$; exec sleep 100"), sh("worker", "echo why; exit 2"))
     web = int(started.until("web  ").split()[-1])
     assert "5 times in a row; giving up" in started.until("giving up")
     assert started.end() == 1
     assert is_gone(web)
     assert sum(line.endswith("why") for line in started.lines) == 5
+
+
+@pytest.mark.parametrize("end", ["exit 1", "kill -9 $$"])
+def test_a_part_that_keeps_dying_for_another_reason_is_started_for_ever(
+    run: Any, tmp_path: Path, end: str
+) -> None:
+    """It may be a service that it only talks to."""
+    tries = tmp_path / "tries"
+    script = (
+        f"echo x >> {tries}; if [ $(wc -l < {tries}) -gt 7 ]; then echo back; sleep 100; fi; {end}"
+    )
+    started = run(sh("worker", script))
+    started.until("back")
+    assert started.stop() == 0
+    assert sum("starting it again" in line for line in started.lines) == 7
+
+
+def test_what_a_part_fails_on_is_set_aside(run: Any, tmp_path: Path) -> None:
+    """And not what one had that was killed."""
+    kept = tmp_path / "dump.rdb"
+    kept.write_text("cut sho")
+    script = f"if [ -e {kept} ]; then exit 1; else echo loaded; exec sleep 100; fi"
+    started = run(sh("redis", script, expendable=str(kept)))
+    started.until("loaded")
+    assert any("redis does not start with what it kept" in line for line in started.lines)
+    assert (tmp_path / "dump.rdb.bad").read_text() == "cut sho"
+    started.stop()
+    kept.write_text("whole")
+    killed = run(sh("redis", "kill -9 $$", expendable=str(kept)))
+    for _ in range(4):
+        killed.until("died")
+    killed.stop()
+    assert kept.read_text() == "whole"
 
 
 def test_a_command_that_is_not_there_ends_everything(run: Any) -> None:
@@ -164,8 +198,23 @@ def test_asked_twice_it_ends_at_once(run: Any) -> None:
     started.until("up")
     started.process.send_signal(signal.SIGTERM)
     started.until("stopping")
+    time.sleep(1.2 * SAME_WITHIN_S)
     started.process.send_signal(signal.SIGTERM)
     assert started.end() == 0
+
+
+def test_signals_that_come_together_ask_once(run: Any) -> None:
+    """As a group's does under `make`, which sends its own, too; and a terminal that is closed."""
+    orderly = (
+        "trap 'sleep 0.5; echo handed back; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+    )
+    started = run(sh("worker", orderly))
+    started.until("up")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        started.process.send_signal(number)
+        time.sleep(0.03)
+    assert started.end() == 0
+    assert any("handed back" in line for line in started.lines)
 
 
 def test_what_a_dead_part_left_behind_is_killed(run: Any) -> None:
@@ -304,14 +353,14 @@ def test_a_redis_that_accepts_and_never_answers_is_replaced(run: Any, tmp_path: 
 def test_a_quiet_part_is_heard_when_it_dies(run: Any) -> None:
     started = run(sh("redis", "echo no memory; exit 1", quiet=True))
     assert started.until("no memory") == "redis     | no memory"
-    started.end()
+    started.stop()
 
 
 def test_long_and_unfinished_lines_arrive(run: Any) -> None:
     started = run(sh("web", "printf 'x%.0s' $(seq 40000); echo; printf 'the end'; exit 1"))
     started.until("the end")
     assert sum(line.count("x") for line in started.lines) >= 40000
-    started.end()
+    started.stop()
 
 
 def test_a_part_that_takes_long_to_die_is_named_once(
