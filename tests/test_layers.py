@@ -49,7 +49,7 @@ FACTS = {
 FLOORS = {
     "jobs": (
         FACTS["jobs"],
-        frozenset({"left_out", "prepared", "text", "wording"}),
+        frozenset({"left_out", "patience", "prepared", "text", "wording"}),
         frozenset({"lines", "templatetags"}),
         frozenset({"ephemeral"}),
         frozenset({"upstream"}),

@@ -118,8 +118,10 @@ def _finish(**_: Any) -> None:
     By now the worker receives no more messages.
     """
     from jobs.fetching import bridge
+    from jobs.housekeeping import traces
     from jobs.queue.dispatch import dispatch
 
     side_queue.shutdown()
     bridge.stop()
     dispatch()
+    traces.leave_none()

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from accounts import invitations, people
 from accounts.models import ApiToken
-from jobs.queue import actions, erasure
+from jobs.queue import actions, erasure, residue
 from jobs.queue.erasure import Belongings
 
 
@@ -59,5 +60,7 @@ def delete_user(user: User) -> Belongings:
     """
     people.block(user)
     deleted = erasure.erase_all(user.pk)
-    people.remove(user)
+    with transaction.atomic():
+        people.remove(user)
+        residue.note()
     return deleted

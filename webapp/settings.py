@@ -157,13 +157,14 @@ def _database() -> dict[str, object]:
             config["NAME"] = f"file:{quote(str(config['NAME']))}?mode=rw"
         # IMMEDIATE: a read that turns into a write waits its turn instead of failing at once.
         # The cache is of each connection, and every thread has one; below it is the system's own.
+        # What is deleted is overwritten, whatever SQLite was built with.
         # A backup may hold the file for a quarter of a minute. What waits longer is told to come
         # again (webapp/busy.py), well before a proxy gives up or a worker's lease ends.
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-            "PRAGMA cache_size=-512;",
+            "PRAGMA cache_size=-512; PRAGMA secure_delete=ON;",
         }
     else:
         options = config.get("OPTIONS")

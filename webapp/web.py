@@ -95,6 +95,13 @@ def configuration(threads: int) -> Any:
     return config
 
 
+def _leave() -> None:
+    """What is done once no more requests are answered."""
+    from jobs.housekeeping import traces
+
+    traces.leave_none()
+
+
 def serve(
     *, host: str, port: int, threads: int, pulse_fd: int | None, listen_fd: int | None
 ) -> int:
@@ -114,6 +121,7 @@ def serve(
     server.pid = os.getpid()
     server.pulse_fd = pulse_fd
     server.init_process()
+    _leave()
     if server.connections:  # the grace is over, and their threads would be waited for
         os._exit(0)
     return 0

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -177,6 +178,17 @@ def accepts_writes() -> bool:
     except RedisUnavailable:
         return False
     return True
+
+
+def rewrite_snapshot() -> None:
+    """Have the instance's own Redis write its snapshot anew, without what was deleted.
+
+    A Redis of somebody else's is theirs to look after. Raises nothing: it is written within a
+    minute anyway.
+    """
+    if settings.STORYKEEP.embedded_redis:
+        with suppress(RedisUnavailable):
+            execute(lambda server: server.bgsave(schedule=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from jobs.errors import WorkerLost, new_bug_id
 from jobs.files import capacity
 from jobs.files.deletion import DeletionTally
 from jobs.files.workspace import remove_workspace
+from jobs.housekeeping import traces
 from jobs.housekeeping.clock import HOLD_S, ends_waits, watch
 from jobs.models import Item, Package, PackageState
 from jobs.queue import backoff, claims, erasure, settling
@@ -47,7 +48,7 @@ class ReaperReport:
 
 def requeue_stalled(now: datetime) -> ReaperReport:
     """Requeue what lost workers held, settle what nobody settled, send what is due; remove a piece
-    of what was erased.
+    of what was erased, and the traces it leaves.
 
     When the clock was set forward a moment ago, all workers look lost, and get the time to show
     that they are not. When it was set back, nothing waits for the old time to come again.
@@ -68,6 +69,7 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     )
     if erasure.erase_marked(DeletionTally()):
         capacity.invalidate()
+    traces.remover.remove()
     if requeued or packages or gave_up or closed:
         logger.warning("requeued and settled: %s", report)
     return report

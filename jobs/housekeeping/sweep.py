@@ -24,6 +24,7 @@ from jobs.housekeeping import statistics
 from jobs.housekeeping.clock import HOLD_S, watch
 from jobs.housekeeping.orphans import ORPHAN_GRACE, Orphans, comparison
 from jobs.models import Artifact, Item, Job, Package
+from jobs.queue import remembered_authors
 from jobs.queue.claims import LEASE, is_claimed
 from jobs.queue.erasure import erase_rows_and_files
 from jobs.zips import claims as zip_claims
@@ -83,6 +84,7 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         "jobs": _jobs(now, tally),
         "sessions": _sessions(now),
     }
+    remembered_authors.drop_unneeded()
     report = SweepReport(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
     if not report.idle:
         capacity.invalidate()

@@ -7,8 +7,8 @@ what `/health/ready` and the diagnosis have in common.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
 from django.utils import timezone
 
+from jobs import patience
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats
 from jobs.ephemeral.connection import RedisUnavailable
@@ -52,7 +53,7 @@ Probe = Callable[[], str]
 def database() -> str:
     """Whether a statement that writes is taken: "" or "busy", "read_only", "full", "away"."""
     try:
-        with _short_patience(), transaction.atomic(), connection.cursor() as cursor:
+        with patience.at_most(BUSY_AFTER_MS), transaction.atomic(), connection.cursor() as cursor:
             # It changes no row. Beginning a transaction alone would do on a read-only SQLite, too.
             cursor.execute("UPDATE jobs_job SET note = note WHERE 1 = 0")
             transaction.set_rollback(True)
@@ -62,22 +63,6 @@ def database() -> str:
             return "read_only"
         return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "away")
     return ""
-
-
-@contextmanager
-def _short_patience() -> Iterator[None]:
-    """Have SQLite say soon that it is locked, and not when a request's patience ends."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with connection.cursor() as cursor:
-        (patience_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_AFTER_MS}")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA busy_timeout = {int(patience_ms)}")
 
 
 class _Migrations:

@@ -23,7 +23,7 @@ from jobs.errors import Cancelled
 from jobs.files import capacity
 from jobs.files.deletion import BATCH, DeletionTally, SizedFile
 from jobs.models import Artifact, Item, Job, Package, Story
-from jobs.queue import actions, quotas
+from jobs.queue import actions, quotas, remembered_authors, residue
 from jobs.queue.backoff import error_fields
 from jobs.queue.transitions import transition
 from jobs.states import ItemState
@@ -40,6 +40,7 @@ def erase(job: Job) -> None:
     """Cancel a job, then remove its rows, files and progress; of a large one, in the background."""
     actions.cancel(job)
     erase_rows_and_files(job.pk, DeletionTally())
+    remembered_authors.drop_unneeded()
     capacity.invalidate()
     logger.info("erased job %s", job.pk)
 
@@ -74,6 +75,7 @@ def erase_all(owner_id: int) -> Belongings:
     for job_id in list(jobs.values_list("pk", flat=True)):
         erase_rows_and_files(job_id, tally)
     erase_marked(tally, rows=None, owner_id=owner_id)
+    remembered_authors.drop_unneeded()
     capacity.invalidate()
     logger.info("erased all %d jobs of user %s", before.jobs, owner_id)
     return before
@@ -106,6 +108,7 @@ def _erase_rows(job_id: UUID, among: QuerySet[Job]) -> list[SizedFile] | None:
         if not among.select_for_update().filter(pk=job_id).exists():
             return None
         quotas.carry_over(job_id)
+        residue.note()
         if _is_large(job_id):
             _mark(job_id)
             return []
@@ -167,7 +170,9 @@ def erase_marked(
                 left -= gone
         if left <= 0:
             break
-        Job.with_erased.filter(pk=job_id).delete()
+        with transaction.atomic():
+            Job.with_erased.filter(pk=job_id).delete()
+            residue.note()
         count += 1
         logger.info("the last rows of job %s are gone", job_id)
     return count

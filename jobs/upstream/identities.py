@@ -1,16 +1,29 @@
-"""The account each name belongs to, remembered for about a day by all workers."""
+"""The account each name belongs to, remembered for about a day by all workers.
+
+Who is remembered stands in a list of its own, so that a name can go when no line has it any more.
+"""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final, cast
 
-from jobs.ephemeral.connection import RedisUnavailable, execute_in_thread
+from jobs.ephemeral.connection import (
+    RedisUnavailable,
+    execute,
+    execute_in_thread,
+    rewrite_snapshot,
+)
 from stories.structures import Author
 
 KEPT_S: Final = 24 * 60 * 60
+_NAMES: Final = "storykeep:identities"
+"""A sorted set: name in lower case → Unix seconds when its account is forgotten."""
 
 
 class Identities:
@@ -32,13 +45,43 @@ class Identities:
         del fields["avatar_urls"]
         text = json.dumps(fields)
         with suppress(RedisUnavailable):
-            await execute_in_thread(lambda server: server.set(_key(author.name), text, ex=KEPT_S))
+            await execute_in_thread(partial(_put, author.name.lower(), text))
 
     async def forget(self, name: str) -> None:
         """Drop a name that turned out to belong to another account."""
         with suppress(RedisUnavailable):
-            await execute_in_thread(lambda server: server.delete(_key(name)))
+            await execute_in_thread(partial(_drop, [name.lower()]))
+
+
+def _put(name: str, text: str, server: Any) -> None:
+    with server.pipeline(transaction=False) as pipeline:
+        pipeline.set(_key(name), text, ex=KEPT_S)
+        pipeline.zadd(_NAMES, {name: time.time() + KEPT_S})
+        pipeline.expire(_NAMES, KEPT_S)
+        pipeline.execute()
+
+
+def _drop(names: Sequence[str], server: Any) -> None:
+    with server.pipeline(transaction=False) as pipeline:
+        pipeline.delete(*map(_key, names))
+        pipeline.zrem(_NAMES, *names)
+        pipeline.execute()
 
 
 def _key(name: str) -> str:
     return f"storykeep:identity:{name.lower()}"
+
+
+def remembered() -> list[str]:
+    """Names, in lower case, of the accounts that are remembered. Raises RedisUnavailable."""
+    execute(lambda server: server.zremrangebyscore(_NAMES, 0, time.time()))
+    return execute(lambda server: cast("list[str]", server.zrange(_NAMES, 0, -1)))
+
+
+def drop(names: Sequence[str]) -> None:
+    """Remember these accounts no longer, in the snapshot of our own Redis neither.
+
+    names: as `remembered` gives them, one at least. Raises RedisUnavailable.
+    """
+    execute(partial(_drop, names))
+    rewrite_snapshot()
