@@ -24,13 +24,16 @@ def main() -> None:
 
 
 def _busy_line(error: Exception) -> str | None:
-    """What to print in place of a traceback while something else holds the database; else None."""
+    """What to print in place of a traceback while the database cannot do it; None for a bug."""
     if "django.db" not in sys.modules:
         return None
-    from jobs.errors import Busy
-    from webapp.busy import is_busy
+    from jobs.errors import Busy, CannotWrite
+    from webapp.busy import trouble
 
-    return f"{Busy.message} Try again in a few seconds." if is_busy(error) else None
+    kind = trouble(error)
+    if kind == CannotWrite.code:
+        return f"The database cannot be written: {error}."
+    return f"{Busy.message} Try again in a few seconds." if kind else None
 
 
 if __name__ == "__main__":

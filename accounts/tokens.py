@@ -6,13 +6,14 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import InternalError, OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import ApiToken, Scope
@@ -49,11 +50,14 @@ def revoke(owner: User, token_id: int) -> bool:
     return bool(deleted)
 
 
-def authenticate(token: str) -> ApiToken | None:
+def authenticate(
+    token: str, *, briefly: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> ApiToken | None:
     """The row of a token, with its owner; None when unknown, expired or the owner is blocked.
 
     One query, each time: what is revoked or blocked is so at once. Once a minute a second one
-    updates `last_used_at`.
+    updates `last_used_at`. briefly: a context in which a database that is locked is not waited for;
+    whoever only reads must not wait for that.
     """
     if not token.startswith(PREFIX) or len(token) > MAX_LENGTH:
         return None
@@ -65,9 +69,11 @@ def authenticate(token: str) -> ApiToken | None:
         return None
     if api_token.last_used_at is None or api_token.last_used_at < now - LAST_USED_RESOLUTION:
         try:
-            ApiToken.objects.filter(pk=api_token.pk).update(last_used_at=now)
+            with briefly():
+                ApiToken.objects.filter(pk=api_token.pk).update(last_used_at=now)
             api_token.last_used_at = now
-        except OperationalError as error:  # a long write elsewhere: reading works all the same
+        except (OperationalError, InternalError) as error:
+            # A long write elsewhere, a full disk, a replica: reading works all the same.
             logger.warning("the use of a token was not noted: %s", error)
     return api_token
 

@@ -3,7 +3,7 @@
 StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
-├── Expired, NothingToPack, Busy
+├── Expired, NothingToPack, Busy, CannotWrite
 ├── IdempotencyMismatch, IdempotencyInProgress
 ├── Cancelled
 └── Internal: WorkerLost
@@ -124,6 +124,15 @@ class Busy(StoriesError):
     code = "busy"
     message = "Something else is using the database, perhaps a backup."
     hint = "Nothing was changed. Try again in a few seconds."
+    retryable = True
+
+
+class CannotWrite(StoriesError):
+    """The database's disk is full, or read-only, or fails: nothing was done."""
+
+    code = "cannot_write"
+    message = "The server cannot save anything right now: its disk is full, or cannot be written."
+    hint = "Nothing was changed, and saved files can still be opened. An admin has to make room."
     retryable = True
 
 

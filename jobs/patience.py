@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+
+_of_thread = threading.local()
+
+
+def is_short() -> bool:
+    """Whether this thread is within `at_most`: nobody else is to wait in its place."""
+    return getattr(_of_thread, "short", False)
 
 
 @contextmanager
@@ -21,9 +29,11 @@ def at_most(milliseconds: int) -> Iterator[None]:
         cursor.execute("PRAGMA busy_timeout")
         (usual_ms,) = cursor.fetchone()
         cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    _of_thread.short = True
     try:
         yield
     finally:
+        _of_thread.short = False
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(usual_ms)}")
 

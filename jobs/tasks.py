@@ -10,7 +10,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from celery import shared_task
-from django.db import OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from jobs.errors import Internal, new_bug_id
@@ -67,8 +67,9 @@ def _work_on(claim: Claim, look_up: LookUp) -> None:
         claims.release(claim)
     except StoriesError as error:
         settling.fail(claim, error)
-    except OperationalError as error:
-        # Locked or away: it may not even record that we failed. The reaper hands the item on.
+    except (OperationalError, InterfaceError, InternalError) as error:
+        # Locked, away, full or read-only: it may not even record that we failed. The reaper hands
+        # the item on.
         logger.warning("item %s is left to the reaper: %s", claim.item_id, error)
     except Exception as error:  # a bug: say so, do not try again
         if not claims.is_held(claim):  # its rows or files went away under it, as they may
@@ -107,7 +108,7 @@ def _pack(claim: PackageClaim) -> None:
         zip_claims.release(claim)
     except StoriesError as error:
         zip_claims.fail(claim, error)
-    except OperationalError as error:
+    except (OperationalError, InterfaceError, InternalError) as error:
         logger.warning("package %s is left to the reaper: %s", claim.package_id, error)
     except Exception:
         bug_id = new_bug_id()

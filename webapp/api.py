@@ -24,14 +24,24 @@ from ninja.security import HttpBearer
 
 from accounts import tokens
 from accounts.models import ApiToken, Scope
+from jobs import patience
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
-from jobs.errors import BUG_CODES, Busy, Internal, NeverFits, explain, message_and_hint, new_bug_id
+from jobs.errors import (
+    BUG_CODES,
+    Busy,
+    CannotWrite,
+    Internal,
+    NeverFits,
+    explain,
+    message_and_hint,
+    new_bug_id,
+)
 from jobs.queue.submission import EmptySubmission, NothingUnderstood
 from stories.errors import StoriesError
 from webapp import openapi
 from webapp.api_rate_limit import Decision, FixedWindowLimiter
-from webapp.busy import RETRY_AFTER_S, is_busy
+from webapp.busy import retry_after_s, trouble
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +82,7 @@ STATUS: Final[dict[str, int]] = {
     "idempotency_in_progress": 409,
     "cancelled": 409,
     "busy": 503,
+    "cannot_write": 503,
     "internal": 500,
     "worker_lost": 500,
 }
@@ -98,6 +109,10 @@ class ReadOnlyToken(Exception):
     """A read-only token was used for a method that changes something."""
 
 
+_briefly = functools.partial(patience.at_most, 100)
+"""Who only reads does not wait for the note that a token was used."""
+
+
 class Bearer(HttpBearer):
     """`Authorization: Bearer <token>`; a browser's session does not count, so neither does CSRF."""
 
@@ -106,7 +121,7 @@ class Bearer(HttpBearer):
 
         Raises RateLimitExceeded and ReadOnlyToken.
         """
-        api_token = tokens.authenticate(token)
+        api_token = tokens.authenticate(token, briefly=_briefly)
         if api_token is None:
             return None
         limit = settings.STORYKEEP.api_rate
@@ -369,11 +384,17 @@ def _body_incomplete(request: HttpRequest, error: UnreadablePostError) -> HttpRe
 
 @api.exception_handler(InterfaceError)
 @api.exception_handler(DatabaseError)
-def _database_error(request: HttpRequest, error: DatabaseError | InterfaceError) -> HttpResponse:
-    if not is_busy(error):
+@api.exception_handler(OSError)
+def _trouble(request: HttpRequest, error: Exception) -> HttpResponse:
+    kind = trouble(error)
+    if not kind:
         return _bug(request, error)
-    logger.warning("API call put off, the database is busy: %s", error)
-    return _stories_error(request, Busy(retry_after_s=RETRY_AFTER_S))
+    logger.warning("API call put off, the database is %s: %s", kind, error)
+    put_off = CannotWrite if kind == CannotWrite.code else Busy
+    response = _stories_error(request, put_off(retry_after_s=retry_after_s(kind)))
+    # Else Django logs it as an error.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response
 
 
 @api.exception_handler(Exception)

@@ -1,5 +1,5 @@
-"""Error pages: 500 with an id to quote, 503 while the database is busy, 400 and 413, and 403 for a
-form that fails the CSRF check.
+"""Error pages: 500 with an id to quote, 503 while the database is busy or full, 400 and 413, and
+403 for a form that fails the CSRF check.
 
 Requests below the API's prefix get JSON instead of a page.
 """
@@ -21,11 +21,11 @@ from django.template import loader
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from jobs.errors import Busy, message_and_hint, new_bug_id
+from jobs.errors import CannotWrite, message_and_hint, new_bug_id
 from jobs.pages import home
 from webapp import wrong_address
 from webapp.api import error_response
-from webapp.busy import RETRY_AFTER_S, is_busy
+from webapp.busy import Trouble, retry_after_s, trouble
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,12 @@ def _is_api_request(request: HttpRequest) -> bool:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page for a bug (500), or for a busy database (503), wherever it was met: a view, the
-    admin, a middleware. A bug's id stands in the log beside the traceback, without the URL."""
+    """The page for a bug (500), or for a database that cannot do it now (503), wherever it was met:
+    a view, the admin, a middleware. A bug's id stands in the log beside the traceback, without the
+    URL."""
     error = sys.exc_info()[1]
-    if error is not None and is_busy(error):
-        return _busy(request, error)
+    if error is not None and (kind := trouble(error)):
+        return _put_off(request, error, kind)
     bug_id = new_bug_id()
     view = request.resolver_match.view_name if request.resolver_match else "?"
     logger.error("page crashed, bug %s, view %s", bug_id, view, exc_info=sys.exc_info())
@@ -49,17 +50,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponseServerError(loader.render_to_string("500.html", {"bug_id": bug_id}))
 
 
-def _busy(request: HttpRequest, error: BaseException) -> HttpResponse:
-    logger.warning("page put off, the database is busy: %s", error)
+def _put_off(request: HttpRequest, error: BaseException, kind: Trouble) -> HttpResponse:
+    logger.warning("page put off, the database is %s: %s", kind, error)
+    wait_s = retry_after_s(kind)
     if _is_api_request(request):
-        message, hint = message_and_hint(Busy.code)
-        response = error_response(
-            503, Busy.code, message, hint, retryable=True, retry_after_s=RETRY_AFTER_S
-        )
-    else:
-        response = HttpResponse(loader.render_to_string("503.html"), status=503)
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-        response.headers["Cache-Control"] = "no-store"  # set here, so that nobody reads who asks
+        message, hint = message_and_hint(kind)
+        return error_response(503, kind, message, hint, retryable=True, retry_after_s=wait_s)
+    page = loader.render_to_string("503.html", {"cannot_write": kind == CannotWrite.code})
+    response = HttpResponse(page, status=503)
+    response.headers["Retry-After"] = str(wait_s)
+    response.headers["Cache-Control"] = "no-store"  # set here, so that nobody reads who asks
     # Else Django logs it as an error, with a traceback.
     response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
     return response

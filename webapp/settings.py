@@ -159,10 +159,11 @@ def _database() -> dict[str, object]:
         # The cache is of each connection, and every thread has one; below it is the system's own.
         # What is deleted is overwritten, whatever SQLite was built with.
         # A backup may hold the file for a quarter of a minute. What waits longer is told to come
-        # again (webapp/busy.py), well before a proxy gives up or a worker's lease ends.
+        # again (webapp/busy.py), well before a proxy gives up or a worker's lease ends. Where
+        # people wait, not all of them do so at once (webapp/lock_waits.py).
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
+            "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
             "PRAGMA cache_size=-512; PRAGMA secure_delete=ON;",
         }

@@ -72,13 +72,21 @@ class Server(Loop):
 
 
 class Site:
-    """The WSGI application, as Gunicorn asks for one: loaded once, with what every page needs."""
+    """The WSGI application, as Gunicorn asks for one: loaded once, with what every page needs.
+
+    threads: how many answer requests.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
 
     def wsgi(self) -> Any:
         """Load the site; what is loaded by now is hidden from the garbage collector."""
         from jobs.ephemeral import log_lines
+        from webapp.lock_waits import LockWaits
         from webapp.wsgi import application, warm_up
 
+        LockWaits(seats=max(1, self.threads // 2)).install()
         log_lines.keep("web")
         warm_up()
         memory.freeze()
@@ -117,7 +125,7 @@ def serve(
     except OSError as error:
         log.error("%s port %d: %s", host, port, error.strerror)
         return 1
-    server = Server(1, os.getppid(), [listener], Site(), config.timeout, config, log)
+    server = Server(1, os.getppid(), [listener], Site(threads), config.timeout, config, log)
     server.pid = os.getpid()
     server.pulse_fd = pulse_fd
     server.init_process()

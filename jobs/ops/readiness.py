@@ -6,11 +6,15 @@ what `/health/ready` and the diagnosis have in common.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -45,24 +49,52 @@ _SQLITE_REASONS: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_LOCKED: "busy",
     sqlite3.SQLITE_READONLY: "read_only",
     sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_IOERR: "full",
 }
+_POSTGRESQL_REASONS: Final[Mapping[str, str]] = {
+    "25006": "read_only",
+    "53100": "full",
+    "55P03": "busy",
+    "57014": "busy",
+}
+_TRIAL_ROW: Final = (
+    "INSERT INTO django_session (session_key, session_data, expire_date)"
+    " VALUES (%s, '', CURRENT_TIMESTAMP)"
+)
+"""A row as every sign-in writes one, never committed."""
+_TRIAL_BYTES: Final = 64 * 1024
+"""So much has to fit beside SQLite's file: a sign-in, a submission."""
 
 Probe = Callable[[], str]
 
 
 def database() -> str:
-    """Whether a statement that writes is taken: "" or "busy", "read_only", "full", "away"."""
+    """Whether what is written is taken: "" or "busy", "read_only", "full", "away"."""
     try:
         with patience.at_most(BUSY_AFTER_MS), transaction.atomic(), connection.cursor() as cursor:
-            # It changes no row. Beginning a transaction alone would do on a read-only SQLite, too.
-            cursor.execute("UPDATE jobs_job SET note = note WHERE 1 = 0")
+            cursor.execute(_TRIAL_ROW, [uuid4().hex])
             transaction.set_rollback(True)
+        _try_disk_of_sqlite()
     except DatabaseError as error:
         cause = error.__cause__
-        if getattr(cause, "sqlstate", None) == "25006":  # PostgreSQL: read_only_sql_transaction
-            return "read_only"
+        if state := getattr(cause, "sqlstate", None):
+            return _POSTGRESQL_REASONS.get(state, "away")
         return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "away")
+    except OSError as error:
+        return "read_only" if error.errno == errno.EROFS else "full"
     return ""
+
+
+def _try_disk_of_sqlite() -> None:
+    """Write a file beside SQLite's. SQLite itself writes nothing of what is rolled back.
+
+    Raises OSError.
+    """
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or not Path(name).is_file():
+        return
+    with tempfile.TemporaryFile(dir=Path(name).parent, buffering=0) as file:
+        file.write(bytes(_TRIAL_BYTES))
 
 
 class _Migrations:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+)
 from django.test import Client
 
 import manage
 from accounts import tokens
 from jobs.models import Job
 from tests.factories import make_user
-from webapp.busy import RETRY_AFTER_S, is_busy
+from webapp.busy import RETRY_AFTER_S, RETRY_FULL_AFTER_S, trouble
 
 PASSWORD = "alicealice"
 
@@ -35,39 +43,64 @@ def postgresql(state: str | None) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("state", "busy"),
+    ("state", "kind"),
     [
-        pytest.param("40P01", True, id="a deadlock"),
-        pytest.param("40001", True, id="could not serialize"),
-        pytest.param("53300", True, id="too many connections"),
-        pytest.param("55P03", True, id="a lock that was not to be had"),
-        pytest.param("57P01", True, id="the server is shut down"),
-        pytest.param("57P03", True, id="the server starts"),
-        pytest.param("08006", True, id="the connection broke"),
-        pytest.param(None, True, id="no answer at all"),
-        pytest.param("42P01", False, id="no such table"),
-        pytest.param("22003", False, id="a number out of range"),
+        pytest.param("40P01", "busy", id="a deadlock"),
+        pytest.param("40001", "busy", id="could not serialize"),
+        pytest.param("53300", "busy", id="too many connections"),
+        pytest.param("55P03", "busy", id="a lock that was not to be had"),
+        pytest.param("57P01", "busy", id="the server is shut down"),
+        pytest.param("57P03", "busy", id="the server starts"),
+        pytest.param("57014", "busy", id="a statement that took too long"),
+        pytest.param("25P03", "busy", id="a transaction that stood too long"),
+        pytest.param("08006", "busy", id="the connection broke"),
+        pytest.param(None, "busy", id="no answer at all"),
+        pytest.param("53100", "cannot_write", id="its disk is full"),
+        pytest.param("58030", "cannot_write", id="its disk fails"),
+        pytest.param("42P01", "", id="no such table"),
+        pytest.param("22003", "", id="a number out of range"),
     ],
 )
-def test_what_postgresql_says(state: str | None, busy: bool) -> None:
-    assert is_busy(raised(OperationalError("…"), postgresql(state))) is busy
+def test_what_postgresql_says(state: str | None, kind: str) -> None:
+    assert trouble(raised(OperationalError("…"), postgresql(state))) == kind
+
+
+def test_a_postgresql_that_only_reads() -> None:
+    """A replica, as after a failover; the driver calls it an internal error."""
+    assert trouble(raised(InternalError("…"), postgresql("25006"))) == "cannot_write"
 
 
 def test_a_connection_that_was_closed_meanwhile() -> None:
-    assert is_busy(raised(InterfaceError("the connection is closed"), postgresql(None)))
+    assert trouble(raised(InterfaceError("the connection is closed"), postgresql(None))) == "busy"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (errno.ENOSPC, "cannot_write"),
+        (errno.EROFS, "cannot_write"),
+        (errno.EDQUOT, "cannot_write"),
+        (errno.EIO, "cannot_write"),
+        (errno.ENOENT, ""),
+        (errno.EPERM, ""),
+    ],
+)
+def test_what_a_disk_says(code: int, kind: str) -> None:
+    assert trouble(OSError(code, "…")) == kind
 
 
 def test_what_is_a_bug() -> None:
-    assert not is_busy(raised(DatabaseError("…"), postgresql("57014")))
-    assert not is_busy(OperationalError("made up, by nobody's driver"))
-    assert not is_busy(ValueError("database is locked"))
+    assert not trouble(raised(DatabaseError("…"), postgresql("57014")))
+    assert not trouble(raised(InternalError("…"), postgresql(None)))
+    assert not trouble(OperationalError("made up, by nobody's driver"))
+    assert not trouble(ValueError("database is locked"))
 
 
 def test_a_table_that_is_missing_is_a_bug() -> None:
     with sqlite3.connect(":memory:") as database, pytest.raises(sqlite3.Error) as caught:
         database.execute("SELECT * FROM nothing")
     database.close()
-    assert not is_busy(raised(OperationalError("no such table"), caught.value))
+    assert not trouble(raised(OperationalError("no such table"), caught.value))
 
 
 # --- SQLite, held ---------------------------------------------------------------------------------
@@ -190,6 +223,83 @@ def test_a_database_that_is_busy_is_no_error_in_the_log(
     browser.post("/", {"text": "@corner.bakery"})
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert "corner.bakery" not in caplog.text
+
+
+# --- SQLite, on a full disk -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def fill(alice: User) -> Iterator[Callable[[], None]]:
+    """`fill()`: from now on SQLite may not grow by a single page; it stays readable."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's full disk is in tests/chaos")
+
+    def full() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")  # else what other tests deleted would be room
+            cursor.execute("PRAGMA max_page_count = 1")
+
+    yield full
+    connection.close()
+
+
+def check_full(response: Any) -> None:
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == str(RETRY_FULL_AFTER_S)
+    page = response.content.decode()
+    assert "Nothing can be saved right now" in page
+    assert "Busy for a moment" not in page
+
+
+LARGE = {"text": "\n".join(f"@somebody.{number}" for number in range(50)), "note": "x" * 500}
+"""More than fits into what is left of the last pages."""
+
+
+def test_a_paste_onto_a_full_disk(alice: User, fill: Callable[[], None]) -> None:
+    browser = browser_of(alice)
+    fill()
+    check_full(browser.post("/", LARGE))
+    assert not Job.objects.exists()
+
+
+def test_signing_in_onto_a_full_disk(alice: User, fill: Callable[[], None]) -> None:
+    fill()
+    for _ in range(200):  # until the last page of sessions is full
+        browser = Client(raise_request_exception=False)
+        response = browser.post("/login/", {"login": "alice", "password": PASSWORD})
+        if response.status_code != 302:
+            break
+    check_full(response)
+
+
+def test_reading_goes_on_while_the_disk_is_full(
+    alice: User, fill: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    browser, script = browser_of(alice), Client(raise_request_exception=False)
+    headers = {"Authorization": f"Bearer {tokens.create(alice, 'phone')}"}
+    browser.post("/", {"text": "@corner.bakery"})
+    job = Job.objects.get()
+    fill()
+    posted = script.post("/api/v1/jobs", LARGE, content_type="application/json", headers=headers)
+    assert posted.status_code == 503
+    assert posted.headers["Retry-After"] == str(RETRY_FULL_AFTER_S)
+    error = posted.json()["error"]
+    assert (error["code"], error["retryable"]) == ("cannot_write", True)
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    for path in ("/", f"/jobs/{job.pk}/", f"/jobs/{job.pk}/progress/", "/history/", "/account/"):
+        assert browser.get(path).status_code == 200
+    assert script.get(f"/api/v1/jobs/{job.pk}", headers=headers).status_code == 200
+
+
+def test_a_disk_that_fails_elsewhere_is_no_bug_either(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("jobs.queue.submission.submit", full)
+    monkeypatch.setattr("jobs.pages.home.submit", full, raising=False)
+    check_full(browser_of(alice).post("/", {"text": "@corner.bakery"}))
 
 
 # --- commands -------------------------------------------------------------------------------------

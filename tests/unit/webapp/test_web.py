@@ -107,7 +107,7 @@ def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(wsgi, "warm_up", lambda: calls.append("warm up"))
     monkeypatch.setattr(log_lines, "keep", lambda process: calls.append(process))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
-    assert web.Site().wsgi() is wsgi.application
+    assert web.Site(threads=2).wsgi() is wsgi.application
     assert calls == ["web", "warm up", "freeze"]
 
 
