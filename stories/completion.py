@@ -94,14 +94,14 @@ class Completion:
             session,
             kind=MediaKind.SONG,
             tried=self.tried,
-            reserve=self.workspace.reserve,
+            reserve=part.reserve,
             run_blocking=part.run,
             slots=self.slots,
         )
         size_bytes = track.fetched.size_bytes + fetched.size_bytes
         if size_bytes > limit:
             raise TooLarge(f"{size_bytes} bytes with its sound, at most {limit}")
-        self.workspace.reserve(size_bytes)
+        joined.reserve(size_bytes)
         verified = await joined.run(
             partial(
                 remux.join,

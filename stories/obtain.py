@@ -319,7 +319,7 @@ class _Attempt:
             session,
             kind=media.kind,
             tried=self.tried,
-            reserve=self.workspace.reserve,
+            reserve=draft.reserve,
             progress=_report_progress(self.emit, self.story, media, rendition.variant),
             run_blocking=draft.run,
             slots=self.slots,

@@ -19,8 +19,11 @@ class Workspace(Protocol):
     def discard(self, key: str) -> None:
         """Remove a file that will not be finished. Called at most once per key."""
 
-    def reserve(self, size_bytes: int) -> None:
-        """Raise a StoriesError when there is no room for this many bytes."""
+    def reserve(self, size_bytes: int, key: str) -> None:
+        """Raise a StoriesError when there is no room for this many bytes more of a file.
+
+        What is granted counts until that file is finished or discarded.
+        """
 
 
 class Draft:
@@ -33,6 +36,7 @@ class Draft:
         self._workspace, self._threads = workspace, threads
         self._running: set[Future[object]] = set()
         self._kept = False
+        self._reserved_bytes = 0
         self.key, self.file = workspace.create()
 
     def __enter__(self) -> Self:
@@ -48,6 +52,17 @@ class Draft:
             running[-1].add_done_callback(lambda _: self.file.close())
         else:
             self.file.close()
+
+    def reserve(self, size_bytes: int) -> None:
+        """Raise a StoriesError when there is no room for the file at this size.
+
+        size_bytes: of the whole file. It may grow from call to call, and be asked again for another
+        source of the same file: only what is more than before is reserved.
+        """
+        more_bytes = size_bytes - self._reserved_bytes
+        if more_bytes > 0:
+            self._workspace.reserve(more_bytes, self.key)
+            self._reserved_bytes = size_bytes
 
     def keep(self) -> None:
         """Flush the finished file and leave it in the workspace."""

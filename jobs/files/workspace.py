@@ -13,6 +13,7 @@ import re
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class Workspace:
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
         self._linked: dict[str, tuple[UUID, int]] = {}  # content id, bytes reserved
+        self._reserved: Counter[str] = Counter()
         self._reservation = Reservation(
             owner_id=owner_id,
             max_bytes=max_bytes,
@@ -138,7 +140,7 @@ class Workspace:
         return True
 
     def _copy(self, source: BinaryIO, key: str, size_bytes: int) -> None:
-        self.reserve(size_bytes)
+        self.reserve(size_bytes, key)
         descriptor = _open_private(self._path_of(key), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(descriptor, "wb") as target:
             shutil.copyfileobj(source, target)
@@ -161,18 +163,21 @@ class Workspace:
         if file is not None:
             with contextlib.suppress(OSError, DiskFull, ValueError):
                 file.close()
+        self._give_back(key)
         with contextlib.suppress(FileNotFoundError):
-            self._give_back(key, os.stat(path).st_size)  # noqa: PTH116  # a string, for speed
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)  # noqa: PTH108  # a string, for speed
 
-    def reserve(self, size_bytes: int) -> None:
+    def reserve(self, size_bytes: int, key: str = "") -> None:
         """Reserve this many more bytes before they are written.
 
-        They count as used until the file is committed or discarded. Raises DiskFull, or
+        key: of the file they are for. They count as used until it is committed or discarded; those
+        for no file in particular, until nothing is being written. Raises DiskFull, or
         QuotaExceeded when the owner has no room. Costs no query when called on an event loop: the
         last known count is used, which every committed file corrects.
         """
         reservations.reserve(self._reservation, size_bytes)
+        with self._lock:
+            self._reserved[key] += size_bytes
 
     @property
     def in_flight_bytes(self) -> int:
@@ -201,7 +206,7 @@ class Workspace:
             with store.shard(artifact_id, make=True) as (folder, name):
                 os.rename(path, name, dst_dir_fd=folder)
         self._forget(key)
-        linked = self._give_back(key, size_bytes)
+        linked = self._give_back(key)
         reservations.committed(self._reservation, size_bytes, linked=linked, quota=quota)
         return size_bytes
 
@@ -234,11 +239,11 @@ class Workspace:
             ):  # closed by its maker just now
                 file.flush()
 
-    def _give_back(self, key: str, size_bytes: int) -> bool:
+    def _give_back(self, key: str) -> bool:
         """Return what a file had reserved; whether it was linked."""
         with self._lock:
             link = self._linked.pop(key, None)
-        _content_id, reserved = link or (None, size_bytes)
+            _content_id, reserved = link or (None, self._reserved.pop(key, 0))
         self._reservation.give_back(reserved, linked=link is not None)
         return link is not None
 

@@ -17,6 +17,7 @@ import stat
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -72,7 +73,7 @@ class OutputFolder:
         self._lock = threading.Lock()
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
-        self._reserved = 0
+        self._reserved: Counter[str] = Counter()
         self._workspace: Path
         self._workspace_fd = -1
 
@@ -124,16 +125,19 @@ class OutputFolder:
         """Remove a file and release its reservation. Twice is harmless."""
         part = self._workspace / key
         with suppress(FileNotFoundError):
-            self._release(key, part.stat().st_size)
+            self._release(key)
             part.unlink()
 
-    def reserve(self, size_bytes: int) -> None:
-        """Reserve space. Raises FolderFull when the disk has no room for this many bytes more."""
+    def reserve(self, size_bytes: int, key: str = "") -> None:
+        """Reserve space. Raises FolderFull when the disk has no room for this many bytes more.
+
+        key: of the file they are for; "" for none in particular.
+        """
         with translate_write_errors():
             disk_space = os.statvfs(self._workspace)
         with self._lock:
             keys = list(self._open)
-            announced = self._reserved + size_bytes
+            announced = self._reserved.total() + size_bytes
         written = 0
         for key in keys:
             with suppress(FileNotFoundError):
@@ -141,7 +145,7 @@ class OutputFolder:
         if announced - written > disk_space.f_bavail * disk_space.f_frsize:
             raise FolderFull("the disk is full")
         with self._lock:
-            self._reserved = announced
+            self._reserved[key] += size_bytes
 
     def open(self, key: str) -> BinaryIO:
         """A complete file, open for reading."""
@@ -160,15 +164,17 @@ class OutputFolder:
                 heartbeat()
         return digest.hexdigest(), size_bytes
 
-    def complete(self, key: str, size_bytes: int) -> None:
+    def complete(self, key: str) -> None:
         """Mark a file as complete; it stays in the workspace, for the ZIP."""
-        self._release(key, size_bytes)
+        self._release(key)
 
-    def _release(self, key: str, size_bytes: int) -> None:
+    def _release(self, key: str) -> None:
         with self._lock:
             self._open.pop(key, None)
             # Bytes announced that never came are released when nothing is being written.
-            self._reserved = max(0, self._reserved - size_bytes) if self._open else 0
+            self._reserved.pop(key, None)
+            if not self._open:
+                self._reserved.clear()
 
     # --- finished files -----------------------------------------------------------------------
 
@@ -196,7 +202,7 @@ class OutputFolder:
                 if _has_content(path, sha256, size_bytes) or _move_if_free(part, path):
                     break
             self.discard(key)
-            self._release(key, size_bytes)
+            self._release(key)
         return path
 
     def place_sidecar(
@@ -217,7 +223,7 @@ class OutputFolder:
                 if _is_same_sidecar(path, content) or _move_if_free(part, path):
                     break
             self.discard(key)
-            self._release(key, 0)
+            self._release(key)
         return path
 
     def _free_names(self, name: str, within: str) -> Iterator[Path]:

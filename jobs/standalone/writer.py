@@ -48,7 +48,7 @@ class ResultWriter:
         )
         path: Path | None = None
         if self.zipped:
-            self.folder.complete(event.key, event.size_bytes)
+            self.folder.complete(event.key)
         else:
             with self._naming:
                 path = self.folder.place(

@@ -119,7 +119,7 @@ def _build(
     time; a file saved later makes the ZIP incomplete. zone: whose clock the members' dates show.
     """
     key, file = workspace.create()
-    workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected))
+    workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected), key)
     with (
         file,
         disk.translate_disk_errors(),

@@ -33,7 +33,8 @@ from stories.transfer_slots import TransferSlots
 
 # Called with bytes done, and the total where it is known.
 Progress = Callable[[int, int | None], None]
-# Called with a size in bytes before that much is written; raises to refuse it.
+# Called with the size in bytes of the whole file, as far as it is known, before that much is
+# written; raises to refuse it. It may grow from call to call.
 Reserve = Callable[[int], None]
 
 # A file up to this much larger than a segment is asked for whole, when its size is known before.

@@ -57,7 +57,7 @@ class Response:
 
     cut_after: close the connection after so many body bytes. hang_after: send no more after so
     many, and keep the connection open. bytes_per_s: never faster than this. silent: close without
-    a word.
+    a word. chunked: the length is not announced.
     """
 
     status: int = 200
@@ -67,6 +67,7 @@ class Response:
     hang_after: int | None = None
     bytes_per_s: float | None = None
     silent: bool = False
+    chunked: bool = False
 
     @property
     def length(self) -> int:
@@ -133,6 +134,7 @@ MEDIA_FAULTS = frozenset(
         "truncated",
         "hole",
         "no_ranges",
+        "chunked",
         "etag_changes",
         "wrong_range",
         "mislabelled",
@@ -168,6 +170,7 @@ FAULTS = {
     "truncated": "announce and send only the first `after` bytes of the file",
     "hole": "zeros in `length` bytes from `after` on",
     "no_ranges": "ignore Range and send all of it with 200",
+    "chunked": "no_ranges, without an announced length; `more` zeros after the file",
     "etag_changes": "another ETag in each answer",
     "wrong_range": "206 with another range than asked",
     "mislabelled": "the right bytes as application/octet-stream",

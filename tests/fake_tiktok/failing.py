@@ -19,6 +19,8 @@ from tests.fake_tiktok.exchange import (
 )
 from tests.fake_tiktok.state import State
 
+_ZEROS = bytes(256 * 1024)
+
 
 class Failing:
     """Answers requests as a fault says. FAULTS in exchange.py describes each kind."""
@@ -150,9 +152,11 @@ class Failing:
                 memoryview(bytes(size)),
                 *sliced(response.parts, start + size, length),
             ]
-        elif kind == "no_ranges":
+        elif kind in {"no_ranges", "chunked"}:
             response = self._answers.media(_without(request, "range", "if-range"))
             response.headers = [p for p in response.headers if p[0] != "Accept-Ranges"]
+            response.chunked = kind == "chunked"
+            response.parts += zeros(options.get("more", 0))
         elif kind == "etag_changes":
             response = self._another_etag(request)
         elif kind == "wrong_range" and response.status == 206:
@@ -168,6 +172,12 @@ class Failing:
         response = self._answers.media(bare)
         _replace(response, "ETag", f'"changed-{self._state.next_serial()}"')
         return response
+
+
+def zeros(count: int) -> list[memoryview]:
+    """So many zeros, in pieces that share their bytes."""
+    whole, rest = divmod(count, len(_ZEROS))
+    return [memoryview(_ZEROS)] * whole + [memoryview(_ZEROS)[:rest]]
 
 
 def _without(request: Request, *names: str) -> Request:

@@ -71,8 +71,9 @@ def mock_transport(tiktok: Site) -> MockTransport:
         if response.silent:
             raise httpx.RemoteProtocolError("the fake says nothing", request=request)
         date = format_datetime(datetime.fromtimestamp(tiktok.now(), UTC), usegmt=True)
-        length = str(response.length)
-        sent = [*response.headers, ("Date", date), ("Content-Length", length)]
+        sent = [*response.headers, ("Date", date)]
+        if not response.chunked:
+            sent.append(("Content-Length", str(response.length)))
         if request.method == "HEAD":
             return httpx.Response(response.status, headers=sent, stream=_Body(Response(), request))
         body = _Body(response, request)

@@ -221,11 +221,9 @@ class _Connection:
     async def _send(self, response: Response, method: str) -> bool:
         """Send an answer, with its faults; False when the connection is to be closed."""
         date = format_datetime(datetime.fromtimestamp(self.proxy.tiktok.now(), UTC), usegmt=True)
-        headers = [
-            *response.headers,
-            ("Date", date),
-            ("Content-Length", str(response.length)),
-        ]
+        headers = [*response.headers, ("Date", date)]
+        if not response.chunked:  # h11 announces the chunks
+            headers.append(("Content-Length", str(response.length)))
         event = h11.Response(
             status_code=response.status,
             reason=HTTPStatus(response.status).phrase.encode("ascii"),

@@ -49,7 +49,8 @@ class Folder:
         self.discarded.append(key)
         del self.files[key]
 
-    def reserve(self, size_bytes: int) -> None:
+    def reserve(self, size_bytes: int, key: str) -> None:
+        assert key in self.files
         self.reserved.append(size_bytes)
 
     def content(self, ready: FileReady) -> bytes:

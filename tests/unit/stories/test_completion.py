@@ -237,7 +237,7 @@ async def test_no_room_for_joining_is_not_hidden(
     assert dash.sound is not None
     whole = dash.thing.size + dash.sound.size
 
-    def reserve(size_bytes: int) -> None:
+    def reserve(size_bytes: int, key: str) -> None:
         if size_bytes == whole:
             raise StoriesError("no room, as the queue says it")
 

@@ -256,7 +256,7 @@ async def test_no_room(client: StoryClient, alice: Account) -> None:
         message = "full"
 
     class FullFolder(Folder):
-        def reserve(self, size_bytes: int) -> None:
+        def reserve(self, size_bytes: int, key: str) -> None:
             raise Full
 
     alice.photo(**TINY)

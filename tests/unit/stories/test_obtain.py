@@ -99,7 +99,7 @@ async def test_no_room_for_a_better_one_loses_nothing(
     room = clip.renditions[0].thing.size
     asked: list[int] = []
 
-    def reserve(size_bytes: int) -> None:
+    def reserve(size_bytes: int, key: str) -> None:
         asked.append(size_bytes)
         if sum(asked) > room:
             raise StoriesError("no room, as the queue says it")

@@ -93,3 +93,27 @@ def test_work_that_is_done_holds_no_file_open(folder: Folder, threads: ThreadPoo
     with Draft(folder, threads) as draft:
         draft.keep_open_for(done)
     assert draft.file.closed
+
+
+def test_a_file_reserves_what_it_has_not_reserved_yet(
+    folder: Folder, threads: ThreadPoolExecutor
+) -> None:
+    with Draft(folder, threads) as draft:
+        for size_bytes in (8, 16, 16, 5, 24):
+            draft.reserve(size_bytes)
+    assert folder.reserved == [8, 8, 8]
+
+
+def test_room_that_was_refused_is_not_taken_for_reserved(
+    folder: Folder, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(size_bytes: int, key: str) -> None:
+        raise MemoryError(size_bytes)
+
+    with Draft(folder, threads) as draft:
+        with monkeypatch.context() as full:
+            full.setattr(folder, "reserve", refuse)
+            with pytest.raises(MemoryError):
+                draft.reserve(10)
+        draft.reserve(10)
+    assert folder.reserved == [10]

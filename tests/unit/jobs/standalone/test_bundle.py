@@ -55,7 +55,7 @@ def a_story(
         key, file = folder.create()
         with file:
             file.write(content)
-        folder.complete(key, len(content))
+        folder.complete(key)
         facts = FileFacts(
             key=key,
             role="media",
