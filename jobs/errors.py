@@ -2,7 +2,8 @@
 
 StoriesError
 ├── (everything in stories.errors)
-├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, DiskFull, TooManyDownloads
+├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, TooManyDownloads, DiskFull
+│   └── DiskFault: NoSpaceLeft, StorageUnavailable
 ├── Expired, NothingToPack, Busy, CannotWrite
 ├── IdempotencyMismatch, IdempotencyInProgress
 ├── Cancelled
@@ -78,6 +79,22 @@ class DiskFull(OurLimit):
     message = "There is no room for more files right now."
     hint = "Files expire on their own and make room. Deleting some helps at once."
     retryable = True
+
+
+class DiskFault(DiskFull):
+    """A fault of the disk itself, not a limit of ours: what meets it waits until it is over."""
+
+
+class NoSpaceLeft(DiskFault):
+    """The file system takes no more bytes or files, whatever this instance's own limits say."""
+
+
+class StorageUnavailable(DiskFault):
+    """The disk for saved files is read-only, broken, away, or not ours. `detail` says which."""
+
+    code = "storage_unavailable"
+    message = "The server's disk for saved files cannot be used right now."
+    hint = "This goes on by itself once it can. Tell your admin if it lasts."
 
 
 class TooManyDownloads(OurLimit):

@@ -13,7 +13,7 @@ from celery import shared_task
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
-from jobs.errors import Internal, new_bug_id
+from jobs.errors import DiskFault, Internal, new_bug_id
 from jobs.housekeeping import reaper
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
@@ -106,6 +106,9 @@ def _pack(claim: PackageClaim) -> None:
         packing.run(claim)
     except ShutdownRequested:
         zip_claims.release(claim)
+    except DiskFault as error:
+        logger.warning("package %s waits for the disk: %s", claim.package_id, error.detail)
+        zip_claims.wait(claim)
     except StoriesError as error:
         zip_claims.fail(claim, error)
     except (OperationalError, InterfaceError, InternalError) as error:

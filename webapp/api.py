@@ -75,6 +75,7 @@ STATUS: Final[dict[str, int]] = {
     "quota_exceeded": 429,
     "batch_too_long": 422,
     "disk_full": 507,
+    "storage_unavailable": 503,
     "too_many_downloads": 429,
     "expired": 410,
     "nothing_to_pack": 409,

@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs.errors import BY_CODE, OurLimit
+from jobs.errors import BY_CODE, DiskFault, OurLimit
 from jobs.fetching import author_pictures, derived_files
 from jobs.fetching.reuse import reuse
 from jobs.files.workspace import Workspace
@@ -204,6 +204,8 @@ class Leader:
             ours = (story.tiktok_id, file.position) in have
             try:
                 ready = None if ours else reuse(file, story, workspace)
+            except DiskFault:
+                raise
             except OurLimit as error:
                 yield from self._refuse(file, story, error)
                 continue
@@ -240,6 +242,8 @@ class Leader:
             # First: the recorder moves the file out of the workspace.
             try:
                 audio_track = derived_files.make_audio(ready, form, workspace)
+            except DiskFault:
+                raise
             except StoriesError as error:
                 logger.info("audio track not made: %s %s", error.code, error.detail)
                 # The video is fetched and it is made once more, or said to be missing.

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, Literal
 
 from django.utils import timezone
 
+from jobs.errors import DiskFault
 from jobs.files import store
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Audio, Role
@@ -49,6 +50,8 @@ def make_missing(
                     event = _make_of_saved(artifact, source, role, audio, workspace)
             except FileNotFoundError:
                 break
+            except DiskFault:
+                raise
             except StoriesError as error:
                 logger.info("%s not made of a saved file: %s %s", role, error.code, error.detail)
                 continue

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from jobs.errors import OurLimit
+from jobs.errors import DiskFault, OurLimit
 from jobs.fetching.reuse import reuse
 from jobs.fetching.saved_media import MediaKey, derived_roles, lacks_sound
 from jobs.files.workspace import Workspace
@@ -91,6 +91,8 @@ def _reuse_all(files: Sequence[Artifact], story: Story, workspace: Workspace) ->
             if event is None:
                 break
             events.append(event)
+    except DiskFault:
+        raise
     except OurLimit as error:
         logger.info("an earlier job's file is not kept: %s", error.code)
     if len(events) == len(files):

@@ -27,7 +27,7 @@ from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
 from jobs.prepared import PreparedQuery, text_slot
 from jobs.queue import claims, quotas
-from jobs.queue.claims import Claim, ClaimLost, fenced
+from jobs.queue.claims import Claim, fenced
 from stories.events import SOUND_MISSING, FileReady
 
 logger = logging.getLogger(__name__)
@@ -163,15 +163,12 @@ class FileRows:
             content_id=self._workspace.content_id(event.key),
             expires_at=timezone.now() + settings.STORYKEEP.artifact_ttl,
         )
-        try:
-            self._workspace.commit(
-                event.key,
-                artifact.pk,
-                durable=role != Role.POSTER,
-                quota=capacity.counts_for_quota(role),
-            )
-        except FileNotFoundError as error:
-            raise ClaimLost from error  # the workspace was taken away with the claim
+        self._workspace.commit(
+            event.key,
+            artifact.pk,
+            durable=role != Role.POSTER,
+            quota=capacity.counts_for_quota(role),
+        )
         return artifact
 
     def add(
@@ -192,11 +189,11 @@ class FileRows:
             written = {artifact.pk for artifact in added}
             gone = [artifact for artifact in artifacts if artifact.pk not in written]
             for artifact in gone:
-                store.remove(artifact.pk)
+                store.discard(artifact.pk)
             if gone:
                 capacity.invalidate()
         for key in self._making_way:
-            store.remove(self.without_sound.pop(key).pk)
+            store.discard(self.without_sound.pop(key).pk)
         return added
 
     def _write(self, artifacts: list[Artifact], also: Callable[[], None] | None) -> list[Artifact]:

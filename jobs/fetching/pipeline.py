@@ -20,6 +20,7 @@ from jobs.fetching import bridge, coalescing, derived_files
 from jobs.fetching.earlier_files import EarlierFiles
 from jobs.fetching.recorder import Recorder, record_answer
 from jobs.fetching.saved_media import MediaKey
+from jobs.files.disk import translate_disk_errors
 from jobs.files.workspace import Workspace
 from jobs.lines import target_of
 from jobs.models import Audio, AuthorPicture, Item, Job
@@ -64,7 +65,8 @@ def run(claim: Claim, *, on_list: Callable[[], None] = _ignore_list) -> Outcome:
     if item is None:
         raise ClaimLost
     try:
-        return _run(claim, item, quotas.stored_bytes_limit(vars(item)["own_limit"]), on_list)
+        with translate_disk_errors():
+            return _run(claim, item, quotas.stored_bytes_limit(vars(item)["own_limit"]), on_list)
     except ClaimLost:
         if not Job.objects.filter(pk=item.job_id).exists():
             progress.erase(item.job_id)  # erased, and we may have reported since

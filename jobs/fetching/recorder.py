@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import media_hosts
 from jobs.ephemeral.progress import Reporter
-from jobs.errors import error_to_name
+from jobs.errors import DiskFault, error_to_name
 from jobs.fetching import author_pictures
 from jobs.fetching.file_rows import FileRows
 from jobs.fetching.saved_media import MediaKey
@@ -254,6 +254,8 @@ class Recorder:
     # --- media and the end of a story -----------------------------------------------------------
 
     def _record_failure(self, event: MediaFailed) -> None:
+        if isinstance(event.error, DiskFault):
+            raise event.error  # nothing else can be saved either: the line waits
         file = (event.story_id, event.position)
         self.progress.file_failed(file)
         self._spared[event.story_id] += file in self._files.incomplete
@@ -307,9 +309,11 @@ class Recorder:
         if old:
             with fenced(self._claim):
                 Artifact.objects.filter(pk=old.pk).update(removed_at=timezone.now())
-            store.remove(old.pk)
+            store.discard(old.pk)
         try:
             artifact = build_carousel(story, files, self._workspace)
+        except DiskFault:
+            raise
         except StoriesError as error:
             logger.info("item %s: no ZIP: %s", self._item.pk, error.code)
             return None

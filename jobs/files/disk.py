@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -17,11 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from django.conf import settings
 from django.utils import timezone
 
-from jobs.errors import DiskFull
+from jobs.errors import DiskFull, NoSpaceLeft, StorageUnavailable
 from jobs.models import Artifact
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 WORK: Final = "work"
 """The folder below the artifact folder for files that are not finished."""
@@ -32,11 +33,26 @@ _SENTINEL_TEXT = (
 )
 _SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_FAULTS: Final = frozenset(
+    {
+        errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO,
+        errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EREMOTEIO, errno.ENOMEDIUM,
+        errno.EUCLEAN, errno.EBADMSG,
+    }
+)  # fmt: skip
+"""What the system says of a disk that is read-only, forbidden, broken, gone, or a share whose
+server is; "no such file" says nothing of the disk."""
 RETRY_S: Final = 300.0
 """Seconds until the next try after a full disk, when no file is known to expire sooner."""
+FAULT_RETRY_S: Final = 30.0
+"""Seconds until the next try after a fault of the disk. Each begins with `require_usable`."""
 
 # Transfers write more than this at a time, and that goes straight through.
 _BUFFER_BYTES = 32 * 1024
+
+
+_faulty: Final = threading.Event()
+"""The disk failed this process, and nothing was written since."""
 
 
 class StorageNotMounted(OSError):
@@ -73,13 +89,20 @@ def is_unmounted() -> bool:
 
 
 def free_bytes() -> int:
-    """Bytes the file system has left for us, whether or not the folder is the right one."""
+    """Bytes the file system has left for us, whether or not the folder is the right one.
+
+    Of a folder that is not there, those of the one it would be made in.
+    """
     folder: Path = settings.STORYKEEP.artifacts
-    try:
-        facts = os.statvfs(folder)
-    except FileNotFoundError:
-        facts = os.statvfs(_ensure(folder))
-    return facts.f_bavail * facts.f_frsize
+    while True:
+        try:
+            facts = os.statvfs(folder)
+        except FileNotFoundError:
+            if folder == folder.parent:
+                raise
+            folder = folder.parent
+        else:
+            return facts.f_bavail * facts.f_frsize
 
 
 def _ensure(folder: Path) -> Path:
@@ -91,7 +114,8 @@ def _ensure(folder: Path) -> Path:
 def probe_write() -> None:
     """Write a byte to a file without a name, which is gone again at once.
 
-    Raises OSError, or DiskFull. Unlike a workspace it asks the database nothing.
+    Raises StorageUnavailable, NoSpaceLeft, or another OSError. Unlike a workspace it asks the
+    database nothing.
     """
     work = _ensure(settings.STORYKEEP.artifacts) / WORK
     with translate_disk_errors():
@@ -101,32 +125,67 @@ def probe_write() -> None:
             file.flush()
 
 
+def require_usable() -> None:
+    """Before new work: see whether a disk that failed this process works again.
+
+    Raises StorageUnavailable or NoSpaceLeft while it does not; so TikTok is not asked for what
+    cannot be saved. Costs nothing while all is well.
+    """
+    if _faulty.is_set():
+        probe_write()
+        _faulty.clear()
+
+
 @contextlib.contextmanager
-def translate_disk_errors() -> Iterator[None]:
-    """Raise DiskFull for StorageNotMounted and the system's "disk full" and "over quota"."""
+def translate_disk_errors(*, missing: bool = False) -> Iterator[None]:
+    """Raise StorageUnavailable for StorageNotMounted and the system's DISK_FAULTS, and NoSpaceLeft
+    for its "disk full" (of bytes or of files) and "over quota"; other errors unchanged.
+
+    missing: what is used here is our own and there, so that "no such file" is a fault as well: the
+    folder was exchanged.
+    """
     try:
         yield
-    except StorageNotMounted as error:
-        raise DiskFull("the folder for saved files is away", retry_after_s=RETRY_S) from error
     except OSError as error:
-        if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull("the disk is full", retry_after_s=RETRY_S) from error
-        raise
+        fault = _fault(error, missing=missing)
+        if fault is None:
+            raise
+        _faulty.set()
+        raise fault from error
+
+
+def _fault(error: OSError, *, missing: bool) -> DiskFull | None:
+    if isinstance(error, StorageNotMounted):
+        detail = "the folder for saved files is away"
+        return StorageUnavailable(detail, retry_after_s=FAULT_RETRY_S)
+    if error.errno in DISK_FULL_ERRORS:
+        return NoSpaceLeft("the disk is full", retry_after_s=FAULT_RETRY_S)
+    if error.errno in DISK_FAULTS or (missing and error.errno == errno.ENOENT):
+        name = errno.errorcode[error.errno]
+        return StorageUnavailable(f"the disk answers {name}", retry_after_s=FAULT_RETRY_S)
+    return None
 
 
 class _RawFile(io.FileIO):
-    """A file that raises DiskFull where the operating system says ENOSPC."""
+    """A file that raises StorageUnavailable and NoSpaceLeft for faults of the disk."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         with translate_disk_errors():
             return self._put(data)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        with translate_disk_errors():
+            return super().readinto(buffer)
 
     def _put(self, data: ReadableBuffer) -> int:
         return super().write(data)
 
 
 def create_file(path: Path | str, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
-    """A new file open for reading and writing. Raises DiskFull, as may writing to it."""
-    with translate_disk_errors():
+    """A new file open for reading and writing.
+
+    Raises StorageUnavailable and NoSpaceLeft, as may reading and writing it.
+    """
+    with translate_disk_errors(missing=True):
         raw = _RawFile(path, "x+b", opener=opener)
         return cast("BinaryIO", io.BufferedRandom(raw, buffer_size=_BUFFER_BYTES))

@@ -97,6 +97,12 @@ def remove(artifact_id: UUID | str) -> bool:
     return True
 
 
+def discard(artifact_id: UUID | str) -> None:
+    """Delete a file that has no row; where the disk keeps it, the sweep finds it as an orphan."""
+    with contextlib.suppress(OSError):
+        remove(artifact_id)
+
+
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 """Names of the folders saved files lie in: the first two hex digits of their ids."""
 

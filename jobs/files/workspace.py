@@ -67,8 +67,9 @@ class Workspace:
         return Path(self._folder)
 
     def __enter__(self) -> Self:
-        with translate_disk_errors():
+        with translate_disk_errors(missing=True):
             work = disk.root() / WORK
+            disk.require_usable()
             work.mkdir(mode=0o700, exist_ok=True)
             try:
                 os.mkdir(self._folder, 0o700)  # noqa: PTH102  # for every line
@@ -98,7 +99,10 @@ class Workspace:
                 _remove_tree(self.path)
 
     def create(self) -> tuple[str, BinaryIO]:
-        """A new empty file open for reading and writing, and its key. Raises DiskFull."""
+        """A new empty file open for reading and writing, and its key.
+
+        Raises StorageUnavailable and NoSpaceLeft, as may reading and writing it.
+        """
         key = self._next_key()
         file = create_file(self._path_of(key), _open_private)
         with self._lock:
@@ -154,7 +158,8 @@ class Workspace:
     def open(self, key: str) -> BinaryIO:
         """Open a file of this workspace once more, for reading, with all that was written to it."""
         self._flush(key)
-        return os.fdopen(os.open(self._path_of(key), READ_FLAGS), "rb")
+        with translate_disk_errors(missing=True):
+            return os.fdopen(os.open(self._path_of(key), READ_FLAGS), "rb")
 
     def discard(self, key: str) -> None:
         """Delete a file and give its reserved bytes back. Twice is harmless."""
@@ -164,7 +169,7 @@ class Workspace:
             with contextlib.suppress(OSError, DiskFull, ValueError):
                 file.close()
         self._give_back(key)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # it goes with the folder
             os.unlink(path)  # noqa: PTH108  # a string, for speed
 
     def reserve(self, size_bytes: int, key: str = "") -> None:
@@ -190,12 +195,12 @@ class Workspace:
         """Move a finished file to its place in the store; its size in bytes.
 
         The file stays open for its readers. durable: sync it first, so that it survives a power
-        cut; False for what can be made again. quota: it counts for its owner's. Raises DiskFull,
-        FileNotFoundError.
+        cut; False for what can be made again. quota: it counts for its owner's. Raises
+        StorageUnavailable, also where the workspace is not there any more, and NoSpaceLeft.
         """
         path = self._path_of(key)
         self._flush(key)
-        with translate_disk_errors():
+        with translate_disk_errors(missing=True):
             file = os.open(path, READ_FLAGS)
             try:
                 size_bytes = os.fstat(file).st_size

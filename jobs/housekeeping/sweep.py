@@ -68,19 +68,25 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         heartbeats.record_sweep(now, asdict(SweepReport()))
         return SweepReport()
     tally = DeletionTally()
-    unmounted = disk.is_unmounted()
+    unmounted = _is_away()
     if unmounted:  # files that are not there are not lost: their disk may come back
         logger.error(
             "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
         )
     packages, expired = zip_claims.sweep(now), _expired(now, tally)
-    orphans = Orphans() if unmounted else comparison.run(now, tally, whole=whole)
+    orphans, workspaces = Orphans(), 0
+    if not unmounted:
+        try:
+            orphans = comparison.run(now, tally, whole=whole)
+            workspaces = _workspaces(now, tally)
+        except OSError as error:  # of what it could not read, nothing is known
+            logger.warning("the disk does not answer: %s", error.strerror)
     counts = {
         "packages": packages,
         "expired": expired,
         "orphan_rows": orphans.rows,
         "orphan_files": orphans.files,
-        "workspaces": 0 if unmounted else _workspaces(now, tally),
+        "workspaces": workspaces,
         "jobs": _jobs(now, tally),
         "sessions": _sessions(now),
     }
@@ -92,6 +98,14 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
     statistics.refresher.refresh()
     heartbeats.record_sweep(now, asdict(report))
     return report
+
+
+def _is_away() -> bool:
+    """Whether the folder for saved files is another one, or cannot be looked into."""
+    try:
+        return disk.is_unmounted()
+    except OSError:
+        return True
 
 
 def _expired(now: datetime, tally: DeletionTally) -> int:

@@ -74,6 +74,10 @@ DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
             "named .storykeep into it."
         ),
     ),
+    "no_more_files": (
+        _("no file can be written, although there is free space"),
+        _("Has the disk no inodes left (`df -i`), or is there a quota?"),
+    ),
     "not_writable": (
         _("no file can be written"),
         _("Is the disk read-only or broken, or does the folder belong to somebody else?"),

@@ -31,6 +31,7 @@ from jobs.errors import REFUSAL_CODES, SKIPPED_CODES
 from jobs.files import capacity
 from jobs.files.capacity import Capacity
 from jobs.models import Item, Package
+from jobs.ops import readiness
 from jobs.ops.findings import clock_difference
 from jobs.states import SAVED, SHORT, ItemState
 from jobs.upstream import breaker, page_identity, pauses, site_clock
@@ -145,7 +146,8 @@ class Dashboard:
     while Redis is away.
     workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: how
     many `up` keeps running (STORYKEEP_WORKERS); scaled containers may be more. disk: None when its
-    folder does not answer. identity: the name of who TikTok is asked as. clock_ahead_s: seconds our
+    folder does not answer. disk_reason: why it takes no files, as `readiness.artifact_disk` gives
+    it, "" while it does. identity: the name of who TikTok is asked as. clock_ahead_s: seconds our
     clock is ahead of TikTok's. Both None when not known.
     """
 
@@ -162,6 +164,7 @@ class Dashboard:
     identity: str | None = None
     clock_ahead_s: float | None = None
     workers_wanted: int = 1
+    disk_reason: str = ""
 
     @property
     def workers_alive(self) -> int:
@@ -232,6 +235,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         identity=identity,
         clock_ahead_s=clock_ahead_s,
         workers_wanted=settings.STORYKEEP.workers,
+        disk_reason=readiness.artifact_disk(),
     )
 
 

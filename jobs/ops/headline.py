@@ -68,6 +68,8 @@ def _stopped(now: Dashboard) -> str:
         return _("No worker is online: nothing is being saved.")
     if now.disk is None:
         return _("The folder for saved files does not answer: nothing can be saved.")
+    if now.disk_reason in {"not_writable", "no_more_files"}:
+        return _("The disk cannot be written: nothing can be saved. Links wait until it can.")
     if now.disk.full:
         return _("The disk is full: nothing new can be saved.")
     if now.queue_late:

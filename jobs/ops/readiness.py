@@ -25,6 +25,7 @@ from jobs import patience
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats
 from jobs.ephemeral.connection import RedisUnavailable
+from jobs.errors import NoSpaceLeft
 from jobs.files import capacity, disk
 from jobs.models import Item
 from jobs.queue.claims import LEASE
@@ -124,7 +125,7 @@ def redis() -> str:
 
 def artifact_disk() -> str:
     """Whether the disk takes files: "" or "not_mounted", "full" (no more than
-    STORYKEEP_DISK_MIN_FREE is left), "not_writable".
+    STORYKEEP_DISK_MIN_FREE is left), "no_more_files" (of inodes, or of a quota), "not_writable".
 
     At STORYKEEP_DISK_MAX it is ready: everything but new work goes on, and saved files make room by
     themselves when their time is over. Which files should be there, the database knows; while it is
@@ -137,6 +138,8 @@ def artifact_disk() -> str:
         if capacity.is_scarce(disk.free_bytes()):
             return "full"
         disk.probe_write()
+    except NoSpaceLeft:
+        return "no_more_files"
     except (OSError, StoriesError):
         return "not_writable"
     return ""

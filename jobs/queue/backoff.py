@@ -13,7 +13,8 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs.errors import REFUSAL_CODES
+from jobs.errors import REFUSAL_CODES, DiskFault
+from jobs.files.disk import FAULT_RETRY_S
 from jobs.models import Item
 from jobs.queue.claims import Claim, claimed_row, move
 from jobs.states import ItemState
@@ -50,12 +51,17 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
     """The time of the automatic retry of an attempt that ended with `error`; None when final
     or when the claim was lost.
 
-    A Refusal opens the breaker and holds the whole queue.
+    A Refusal opens the breaker and holds the whole queue; a fault of our own disk holds it as well,
+    for as long as it takes.
     """
     item = claimed_row(claim).values("tries", "refused_since").first()
     if item is None:
         return None
     now = timezone.now()
+    if isinstance(error, DiskFault):
+        until = now + timedelta(seconds=error.retry_after_s or FAULT_RETRY_S)
+        hold_for_disk(until, error.code)
+        return until
     if isinstance(error, Refusal):
         until = breaker.open_for(error)
         hold_queue(until, error.code, also=int(item["refused_since"] is None))
@@ -92,6 +98,17 @@ def hold_queue(until: datetime, code: str, *, also: int = 0) -> int:
         return 0
     pauses.record(until, code, also + due.filter(refused_since=None).count())
     return due.update(**held_fields(until, code))
+
+
+def hold_for_disk(until: datetime, code: str) -> int:
+    """Postpone all due items to `until`, for the disk takes no file; how many items that were.
+
+    They would each find that out, and have TikTok asked in vain.
+    """
+    due = Item.objects.due(timezone.now())
+    if not due.exists():
+        return 0
+    return due.update(not_before=until, error_code=code, error_detail="", sent_at=None)
 
 
 def release_queue() -> int:

@@ -19,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from jobs.errors import BY_CODE, REFUSAL_CODES, WorkerLost
+from jobs.errors import BY_CODE, REFUSAL_CODES, DiskFault, WorkerLost
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.prepared import PreparedQuery, id_slot
 from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
@@ -84,8 +84,9 @@ def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:
     if isinstance(error, Refusal):
         fields = held_fields(until, error.code)
     else:
-        fields = {"not_before": until, "sent_at": None, "tries": F("tries") + 1}
-        fields["refused_since"] = None
+        fields = {"not_before": until, "sent_at": None, "refused_since": None}
+        if not isinstance(error, DiskFault):  # our own fault uses up nobody's tries
+            fields["tries"] = F("tries") + 1
     moved = move(claim, S.QUEUED, **(fields | error_fields(error)))
     if moved:
         wait_s = (until - timezone.now()).total_seconds()

@@ -110,6 +110,11 @@ def release(claim: PackageClaim) -> bool:
     return claimed_row(claim).update(state=PackageState.QUEUED, sent_at=None) == 1
 
 
+def wait(claim: PackageClaim) -> bool:
+    """Queue a package again, to be sent as soon as a message sent now would be worth nothing."""
+    return claimed_row(claim).update(state=PackageState.QUEUED, sent_at=timezone.now()) == 1
+
+
 # --- claims of workers that are gone, and what nobody waits for -----------------------------------
 
 

@@ -15,6 +15,7 @@ from jobs.ephemeral import progress
 from jobs.ephemeral.progress import PackingReporter
 from jobs.errors import NothingToPack, WorkerLost
 from jobs.files import bundles, capacity, store
+from jobs.files.disk import translate_disk_errors
 from jobs.files.workspace import Workspace
 from jobs.models import OPEN_PACKAGES, Artifact, Job, Package, PackageState
 from jobs.queue import quotas
@@ -122,8 +123,8 @@ class _Heartbeat:
 def run(claim: PackageClaim) -> bool:
     """Pack a claimed package and settle it; False when the claim was lost, and nothing is left.
 
-    Raises NothingToPack, DiskFull and QuotaExceeded, for `claims.fail`, and ShutdownRequested, for
-    `claims.release`.
+    Raises NothingToPack, DiskFull and QuotaExceeded, for `claims.fail`, its StorageUnavailable and
+    NoSpaceLeft, for `claims.wait`, and ShutdownRequested, for `claims.release`.
     """
     package = Package.objects.select_related("job").filter(pk=claim.package_id).first()
     if package is None:
@@ -134,7 +135,10 @@ def run(claim: PackageClaim) -> bool:
     if not files:
         raise NothingToPack
     limit = quotas.max_stored_bytes(job.owner_id)
-    with Workspace(claim.workspace, owner_id=job.owner_id, max_bytes=limit) as workspace:
+    with (
+        translate_disk_errors(),
+        Workspace(claim.workspace, owner_id=job.owner_id, max_bytes=limit) as workspace,
+    ):
         try:
             artifact = build_bundle(
                 job,
@@ -153,7 +157,7 @@ def run(claim: PackageClaim) -> bool:
             settled = _settle(claim, package, artifact, files)
         finally:
             if not settled:
-                store.remove(artifact.pk)
+                store.discard(artifact.pk)
                 _erase_what_we_reported(job.pk)
     return settled
 

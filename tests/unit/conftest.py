@@ -51,5 +51,6 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, set_env: Callable[..., N
     """The folder saved files go to."""
     folder = tmp_path_factory.mktemp("artifacts")
     (folder / disk.SENTINEL).touch()
+    disk._faulty.clear()
     set_env(artifact_dir=folder)
     return folder

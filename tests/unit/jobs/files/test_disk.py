@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from jobs.errors import DiskFull
+from jobs.errors import StorageUnavailable
 from jobs.files import capacity, disk, store, workspace
 from jobs.models import Artifact
 from jobs.ops import readiness
@@ -52,9 +52,9 @@ def test_an_unmarked_folder_with_our_files_in_it_is_ours(artifacts: Path) -> Non
 
 
 def test_nothing_is_written_where_the_disk_should_be(away: Path) -> None:
-    with pytest.raises(DiskFull), workspace.Workspace("one.1"):
+    with pytest.raises(StorageUnavailable), workspace.Workspace("one.1"):
         pass
-    with pytest.raises(DiskFull) as refused:
+    with pytest.raises(StorageUnavailable) as refused:
         capacity.require_room()
     assert refused.value.retry_after_s
     assert readiness.artifact_disk() == "not_mounted"
@@ -104,5 +104,31 @@ def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.Monkey
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(PermissionError), disk.translate_disk_errors():
-        raise PermissionError(errno.EACCES, "no")
+    for number in (errno.EMFILE, errno.ENOENT):
+        with pytest.raises(OSError, match="no"), disk.translate_disk_errors():
+            raise OSError(number, "no")
+
+
+def test_where_our_own_file_is_missing_the_folder_was_exchanged() -> None:
+    with pytest.raises(StorageUnavailable), disk.translate_disk_errors(missing=True):
+        raise FileNotFoundError(errno.ENOENT, "no")
+
+
+def test_a_disk_is_tried_before_new_work_once_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probed: list[bool] = []
+    monkeypatch.setattr(disk, "probe_write", lambda: probed.append(True))
+    disk.require_usable()
+    assert probed == []
+    with pytest.raises(StorageUnavailable), disk.translate_disk_errors():
+        raise OSError(errno.EIO, "no")
+    disk.require_usable()
+    disk.require_usable()
+    assert probed == [True]
+
+
+def test_free_space_of_a_folder_that_is_not_there_makes_none(artifacts: Path) -> None:
+    shutil.rmtree(artifacts)
+    assert disk.free_bytes() > 0
+    assert not artifacts.exists()

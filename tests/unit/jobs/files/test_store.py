@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
@@ -112,3 +113,13 @@ def test_stored_lists_ours_and_skips_the_rest(artifacts: Path) -> None:
 
     assert {file.id for file in files} == ours
     assert {file.size_bytes for file in files} == {10}
+
+
+def test_a_file_the_disk_keeps_is_left_to_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    artifact_id = save(b"x")
+    monkeypatch.setattr(os, "unlink", refuse)
+    store.discard(artifact_id)
+    assert store.size(artifact_id) == 1

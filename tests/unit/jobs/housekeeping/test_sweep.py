@@ -14,7 +14,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from jobs.files import deletion, store
+from jobs.files import deletion, disk, store
 from jobs.housekeeping import orphans, sweep
 from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
@@ -292,3 +292,20 @@ def test_a_job_retried_as_its_time_comes_stays(monkeypatch: pytest.MonkeyPatch) 
     assert sweep.sweep(now).jobs == 0
     item.refresh_from_db()
     assert item.state == ItemState.QUEUED
+
+
+@pytest.mark.parametrize("call", ["is_unmounted", "walk"])
+def test_a_disk_that_does_not_answer_keeps_nothing_else_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(5, "Input/output error")
+
+    old = make_job(links=1, state=ItemState.DONE, settled_at=timezone.now() - 10_000 * HOUR)
+    file = make_artifact(content=b"x")
+    monkeypatch.setattr(disk if call == "is_unmounted" else store, call, fail)
+    report = sweep.sweep(timezone.now())
+    assert (report.jobs, report.orphan_rows, report.orphan_files) == (1, 0, 0)
+    assert not Job.objects.filter(pk=old.pk).exists()
+    file.refresh_from_db()
+    assert file.removed_at is None

@@ -57,6 +57,11 @@ def failing(failed: int, settled: int) -> RecentOutcomes:
 @pytest.mark.parametrize(
     ("changed", "tone", "text"),
     [
+        (
+            {"disk_reason": "not_writable"},
+            BAD,
+            "The disk cannot be written: nothing can be saved. Links wait until it can.",
+        ),
         ({}, FINE, "Everything is fine."),
         ({"workers": None}, BAD, "Redis does not answer: nothing new is being saved."),
         ({"workers": ()}, BAD, "No worker is online: nothing is being saved."),

@@ -126,6 +126,14 @@ def test_a_disk_that_is_there_and_cannot_be_written(monkeypatch: pytest.MonkeyPa
     assert readiness.artifact_disk() == "not_writable"
 
 
+def test_a_disk_with_free_bytes_that_takes_no_more_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert readiness.artifact_disk() == "no_more_files"
+
+
 def test_a_probe_of_the_disk_leaves_nothing(tmp_path: Path, settings: Any) -> None:
     assert readiness.artifact_disk() == ""
     assert not list((settings.STORYKEEP.artifacts / disk.WORK).iterdir())
