@@ -38,8 +38,8 @@ class MediaHead:
 def read_media_head(response: httpx.Response, host: str) -> MediaHead:
     """Parse the status and headers of a media response.
 
-    Raises MediaUnavailable for a refusal, for a coding that was not asked for and for a part whose
-    Content-Range makes no sense.
+    Raises MediaUnavailable for a refusal, for a coding that was not asked for, for a length that
+    cannot be and for a part whose Content-Range makes no sense.
     """
     status, headers = response.status_code, response.headers
     if status not in {_OK, _PARTIAL_CONTENT}:
@@ -47,6 +47,8 @@ def read_media_head(response: httpx.Response, host: str) -> MediaHead:
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise MediaUnavailable(f"{host}: an encoding we did not ask for")
     start, total, length = 0, None, _byte_count(headers.get("content-length"))
+    if length is None and "content-length" in headers:
+        raise MediaUnavailable(f"{host}: a length that cannot be")
     if status == _PARTIAL_CONTENT:
         content_range = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
         if content_range is None:

@@ -18,8 +18,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 # Addresses that carry an IPv4 address inside: judged by that address.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
-# Not of the public internet whatever the version of ipaddress says: protocol assignments, among them
-# a cloud's metadata service, the relays of 6to4, and another cloud's own service.
+# Not of the public internet, whatever the version of ipaddress says: protocol assignments, among
+# them a cloud's metadata service, the relays of 6to4, and another cloud's own service.
 _SPECIAL_V4 = tuple(
     IPv4Network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
 )

@@ -50,7 +50,10 @@ MAX_RESTARTS = 2
 # How much of an unannounced size is reserved at a time.
 UNANNOUNCED_STEP_BYTES = 8 * MIB
 
-_NOT_MEDIA_TYPES = ("text/", "application/json", "application/xml", "application/xhtml")
+_NOT_MEDIA_TYPES = (
+    *("text/", "application/json", "application/xml", "application/xhtml"),
+    *("application/javascript", "application/ecmascript", "image/svg", "multipart/", "message/"),
+)
 # How HTML, JSON and XML begin; no picture, video or song does.
 _NOT_MEDIA_PREFIXES = (b"<", b"{", b"[", b"\xef\xbb\xbf")
 

@@ -72,14 +72,22 @@ class Names:
 
 @asynccontextmanager
 async def session(
-    resolve: Resolve, *, proxy: str | None = None, ca: str | None = None, curl: bool = True
+    resolve: Resolve,
+    *,
+    proxy: str | None = None,
+    ca: str | None = None,
+    curl: bool = True,
+    patience_s: float = 3,
 ) -> AsyncIterator[tuple[Session, PageTransports, MediaTransport]]:
-    """A session on the transports that production uses, and these."""
+    """A session on the transports that production uses, and these.
+
+    patience_s: to connect, and for each silence.
+    """
     config = ClientConfig(
         proxy=proxy,
         page_transport="curl" if curl else "httpx",
-        connect_timeout_s=3,
-        read_timeout_s=3,
+        connect_timeout_s=patience_s,
+        read_timeout_s=patience_s,
     )
     async with AsyncExitStack() as stack:
         ca_file = CaFile(ca)

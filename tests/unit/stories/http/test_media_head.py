@@ -2,6 +2,7 @@
 
 import gzip
 
+import httpx
 import pytest
 
 from stories.errors import MediaUnavailable
@@ -25,6 +26,19 @@ async def test_media_that_is_refused(status: int) -> None:
 async def test_a_part_that_makes_no_sense(told: str) -> None:
     with pytest.raises(MediaUnavailable):
         await read(session_on(answering(206, b"ab", content_range=told)), end=2)
+
+
+@pytest.mark.parametrize("length", ["", "-5", "5, 6", "9" * 23, "0x5", "5.0"])
+async def test_a_length_that_cannot_be(length: str) -> None:
+    """It would be taken for one that is not told, and a cut file for a whole one."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        response = httpx.Response(200, content=b"xxxxx")
+        response.headers["Content-Length"] = length
+        return response
+
+    with pytest.raises(MediaUnavailable, match="length"):
+        await read(session_on(answer))
 
 
 async def test_what_a_media_answer_tells() -> None:

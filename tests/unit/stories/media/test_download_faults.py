@@ -164,7 +164,8 @@ async def test_a_refused_address_is_asked_once(status: int) -> None:
 @pytest.mark.parametrize(
     "content_type",
     ["text/html", "text/html; charset=utf-8", "TEXT/HTML", "application/json", "text/plain",
-     "application/xml", "application/xhtml+xml"],
+     "application/xml", "application/xhtml+xml", "image/svg+xml", "application/javascript",
+     "multipart/byteranges; boundary=x"],
 )  # fmt: skip
 async def test_pages_served_as_media_are_refused_by_type(content_type: str) -> None:
     with pytest.raises(MediaUnavailable):
@@ -174,7 +175,7 @@ async def test_pages_served_as_media_are_refused_by_type(content_type: str) -> N
 @pytest.mark.parametrize(
     "body",
     [b"<!doctype html><html>", b"\n\n  <html>", b'{"code":10000}', b"[1]", b"\xef\xbb\xbf<html>",
-     b"<?xml version='1.0'?>"],
+     b"<?xml version='1.0'?>", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'>"],
 )  # fmt: skip
 async def test_pages_served_as_media_are_refused_by_their_bytes(body: bytes) -> None:
     with pytest.raises(MediaUnavailable):
@@ -204,6 +205,12 @@ def part(content_range: str, body: bytes) -> Callable[[httpx.Request], httpx.Res
         pytest.param(part("bytes 0-9/10", BODY[:20]), id="more than told"),
         pytest.param(part("bytes 0-9/5000", BODY[:10]), id="the same part for ever"),
         pytest.param(part("bytes 0-9/20", b""), id="nothing in the part"),
+        pytest.param(part("bytes 5-4/10", BODY[:10]), id="turned round"),
+        pytest.param(part("bytes 0-9/5", BODY[:10]), id="past the end"),
+        pytest.param(part("bytes */10", BODY[:10]), id="no part"),
+        pytest.param(part("items 0-9/10", BODY[:10]), id="another unit"),
+        pytest.param(part("bytes 0-9/99999999999999999999", BODY[:10]), id="too many digits"),
+        pytest.param(part("", BODY[:10]), id="not said"),
     ],
 )
 async def test_parts_that_lie(handler: Callable[[httpx.Request], httpx.Response]) -> None:
