@@ -206,6 +206,24 @@ async def test_a_dropped_line_is_taken_up(
     assert tiktok.count("list") == 1
 
 
+async def test_bytes_that_were_exchanged_between_two_mirrors_are_not_saved(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    """The second goes on under the same tag and length, with a hole: it is asked for all of it."""
+    clip = alice.video(1)
+    size = clip.files[0].size
+    tiktok.fault({"host": "v16-"}, "drop", after=size // 2, times=1)
+    tiktok.fault({"host": "v16-"}, 403)
+    tiktok.fault({"host": "v19-"}, "hole", after=100, length=size // 4, times=1)
+    (ready,) = (await saved(client, folder)).files()
+    assert folder.content(ready) == clip.files[0].body
+    asked = [(seen.host[:3], seen.headers["range"]) for seen in tiktok.seen("video")]
+    assert [host for host, _ in asked] == ["v16", "v16", "v19", "v19"]
+    assert asked[2][1].startswith(f"bytes={size // 2}-")
+    assert asked[3][1].startswith("bytes=0-")
+    assert tiktok.count("list") == 1
+
+
 @pytest.mark.parametrize("fault", ["html", "empty", "truncated", "wrong_range"])
 async def test_what_is_no_file_leads_to_the_next_mirror(
     client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder, fault: str
