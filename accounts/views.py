@@ -46,6 +46,7 @@ def _sign_in(request: HttpRequest, user: User) -> None:
 
 @never_cache
 @sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, token: str) -> HttpResponse:
     """The set-up link: ask for name and password, make the first admin, sign in."""
     page = "registration/setup.html"
@@ -63,6 +64,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """An invitation's link: ask for name and password, make the account, sign in.
 

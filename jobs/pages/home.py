@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
 from jobs.errors import BatchTooLong, explain, localized_detail
 from jobs.lines import read_lines
@@ -67,6 +68,7 @@ class Problem:
     lines: Sequence[MarkedLine] = ()
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
     """The form, and the last jobs below it. A GET may bring text along; a POST makes a job."""
     if not request.user.is_authenticated:
