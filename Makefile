@@ -72,6 +72,8 @@ check: $(VENV)/dev.ok ## Format, lint, types, layers, migrations
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@STORYKEEP_PUBLIC_URL=https://stories.example.org STORYKEEP_TRUSTED_PROXIES=1 \
+	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(BIN)/python -m pytest -q tests/test_house.py tests/test_layers.py
 
 format: $(VENV)/dev.ok ## Put the code into its form

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 SHOWN = (
     "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS FORCE_SCRIPT_NAME STATIC_URL SESSION_COOKIE_PATH"
     " CSRF_COOKIE_PATH SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS"
-    " SECURE_PROXY_SSL_HEADER DEBUG INSTALLED_APPS"
+    " SECURE_PROXY_SSL_HEADER DEBUG INSTALLED_APPS SILENCED_SYSTEM_CHECKS"
 )
 SHOW = (
     "import json, sys; from django.conf import settings;"
@@ -110,3 +110,28 @@ def test_the_worker_has_the_same_less_the_pages(tmp_path: Path) -> None:
     assert ours <= set(worker["INSTALLED_APPS"]) < set(site["INSTALLED_APPS"])
     del worker["INSTALLED_APPS"], site["INSTALLED_APPS"]
     assert worker == site
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [{}, {"PUBLIC_URL": "https://stories.example.org", "TRUSTED_PROXIES": "1"}],
+    ids=["http", "https"],
+)
+def test_django_finds_nothing_to_say_about_the_deployment(
+    tmp_path: Path, ours: dict[str, str]
+) -> None:
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "STORYKEEP_DATA_DIR": str(tmp_path),
+            **{f"STORYKEEP_{name}": value for name, value in ours.items()},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+    silenced = django_settings(tmp_path, **ours)["SILENCED_SYSTEM_CHECKS"]
+    assert len(silenced) == (3 if ours else 6)
