@@ -28,7 +28,7 @@ Phase = Literal["queued", "waiting", "looking_up", "found", "saving", "checking"
 TTL_S = 2 * 60 * 60
 """Seconds progress is kept after its last change; up to RENEW_S less."""
 RENEW_S = 10 * 60
-"""Seconds between two renewals of that time, by a command of their own."""
+"""Seconds between two renewals of that time, each a second command."""
 WRITE_EVERY_S = 0.5
 """Seconds between two writes per item, at least, unless it enters a phase for the first time."""
 
@@ -289,15 +289,32 @@ class Reporter:
         )
         values = {name: getattr(self._now, name) for name in _FIELDS}
         text = json.dumps(values, default=datetime.isoformat)
-        with suppress(RedisUnavailable):
+        try:
             execute(partial(self._put, text))
+        except RedisUnavailable:
+            self._renewed_at = float("-inf")
 
     def _put(self, text: str, server: redis.Redis) -> None:
-        is_new = server.hset(self._key, self._field, text)
+        if self._written_at - self._renewed_at >= RENEW_S:
+            _put_for_a_while(server, self._key, self._field, text)
         # A field that is new may be the first of its key: Redis has lost the one before.
-        if is_new or self._written_at - self._renewed_at >= RENEW_S:
+        elif server.hset(self._key, self._field, text):
             server.expire(self._key, TTL_S)
-            self._renewed_at = self._written_at
+        else:
+            return
+        self._renewed_at = self._written_at
+
+
+def _put_for_a_while(server: redis.Redis, key: str, field: str, text: str) -> None:
+    """Write a field, and keep its key for TTL_S.
+
+    Sent together: a Redis that hangs carries out later what it was sent, and by then nobody would
+    send the second command.
+    """
+    with server.pipeline(transaction=False) as pipeline:
+        pipeline.hset(key, field, text)
+        pipeline.expire(key, TTL_S)
+        pipeline.execute()
 
 
 class PackingReporter:
@@ -317,9 +334,6 @@ class PackingReporter:
             return
         self._written_at = now
         kept = {"phase": "packing", "share": min(self._done / self._steps, ALL_PACKED)}
+        text = json.dumps(kept)
         with suppress(RedisUnavailable):
-            execute(partial(self._put, json.dumps(kept)))
-
-    def _put(self, text: str, server: redis.Redis) -> None:
-        server.hset(self._key, self._field, text)
-        server.expire(self._key, TTL_S)
+            execute(lambda server: _put_for_a_while(server, self._key, self._field, text))

@@ -19,14 +19,50 @@ JOB, ITEM = uuid4(), uuid4()
 FILE, OTHER = ("7512345678901234567", 1), ("7512345678901234567", 2)
 
 
+class Pipeline:
+    """Commands that are sent together, and all carried out once they are."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._sent: list[Callable[[], object]] = []
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def hset(self, *words: str) -> None:
+        self._sent.append(lambda: self._server.put(*words))
+
+    def expire(self, key: str, seconds: int) -> None:
+        self._sent.append(lambda: self._server.renew(key, seconds))
+
+    def execute(self) -> None:
+        for command in self._sent:
+            command()
+        self._server.answer()
+
+
 class Server:
-    """The commands progress uses, on a dict; counts what a write costs."""
+    """The commands progress uses, on a dict; counts what a write costs.
+
+    hangs: it carries out what it is sent, and its answer comes too late.
+    """
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, str]] = {}
         self.ttl: dict[str, int] = {}
         self.writes = self.renewals = 0
-        self.away = False
+        self.away = self.hangs = False
+
+    def answer(self) -> None:
+        if self.hangs:
+            raise RedisUnavailable
+
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        assert not transaction
+        return Pipeline(self)
 
     def hgetall(self, key: str) -> dict[str, str]:
         return dict(self.kept.get(key, {}))
@@ -35,12 +71,21 @@ class Server:
         self.kept.pop(key, None)
 
     def hset(self, key: str, field: str, text: str) -> int:
+        is_new = self.put(key, field, text)
+        self.answer()
+        return is_new
+
+    def expire(self, key: str, seconds: int) -> None:
+        self.renew(key, seconds)
+        self.answer()
+
+    def put(self, key: str, field: str, text: str) -> int:
         self.writes += 1
         is_new = field not in self.kept.get(key, {})
         self.kept.setdefault(key, {})[field] = text
         return int(is_new)
 
-    def expire(self, key: str, seconds: int) -> None:
+    def renew(self, key: str, seconds: int) -> None:
         self.renewals += 1
         self.ttl[key] = seconds
 
@@ -179,6 +224,32 @@ def test_the_time_it_is_kept_for_is_renewed_now_and_then_and_when_redis_lost_it(
     server.ttl.clear()
     clock.now += 1
     reporter.arriving(FILE, 3, 100)
+    assert list(server.ttl.values()) == [progress.TTL_S]
+
+
+@pytest.mark.parametrize(
+    "begin", [Reporter, lambda job, item: PackingReporter(job, item, steps=9).step()]
+)
+def test_what_a_hanging_redis_carries_out_late_has_its_time(
+    begin: Callable[..., object], server: Server, clock: Clock
+) -> None:
+    """Nobody is there any more to send a second command."""
+    server.hangs = True
+    begin(JOB, ITEM)
+    assert server.kept
+    assert list(server.ttl.values()) == [progress.TTL_S]
+
+
+def test_after_a_write_that_failed_the_time_is_set_anew(server: Server, clock: Clock) -> None:
+    reporter = Reporter(JOB, ITEM)
+    server.away = True
+    clock.now += 1
+    reporter.arriving(FILE, 1, 100)
+    server.away, server.hangs = False, True
+    server.kept.clear()
+    server.ttl.clear()
+    clock.now += 1
+    reporter.arriving(FILE, 2, 100)
     assert list(server.ttl.values()) == [progress.TTL_S]
 
 
