@@ -23,6 +23,7 @@ from tests.fake_tiktok import FakeTikTok, media
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 
 PEOPLE = ("alice", "bob", "carol")
+PEOPLE_SCRIPT = ROOT / "tests" / "chaos" / "people.py"
 
 Start = Callable[..., Instance]
 Report = Callable[[str, str], None]
@@ -104,11 +105,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, media_folder: Path) -> Pa
     return folder
 
 
-def prepare(folder: Path, proxy: FakeProxy, **settings: str) -> dict[str, str]:
-    """Make tables and people where the settings say; their tokens, by name."""
+def prepare(
+    folder: Path, proxy: FakeProxy, *, root: Path = ROOT, **settings: str
+) -> dict[str, str]:
+    """Make tables and people where the settings say; their tokens, by name. root: of the code."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.people", *PEOPLE],
-        cwd=ROOT,
+        [sys.executable, "-c", PEOPLE_SCRIPT.read_text(encoding="utf-8"), *PEOPLE],
+        cwd=root,
         env=environment(folder, proxy, **settings),
         capture_output=True,
         text=True,
@@ -124,14 +127,15 @@ def prepare(folder: Path, proxy: FakeProxy, **settings: str) -> dict[str, str]:
 def make(folder: Path, proxy: FakeProxy, prepared: Path) -> Iterator[Start]:
     """`make(**settings)`: an instance with alice, bob and carol, not started yet.
 
-    settings: names without their prefix; with `database_url` its tables are made there.
+    settings: names without their prefix; with `database_url` its tables are made there. root: the
+    folder of other code, whose tables it begins with.
     """
     made: list[Instance] = []
 
     def build(*, root: Path = ROOT, **settings: str) -> Instance:
         data = folder / f"data{len(made)}"
-        if "database_url" in settings:
-            tokens = prepare(data, proxy, **settings)
+        if "database_url" in settings or root != ROOT:
+            tokens = prepare(data, proxy, root=root, **settings)
         else:
             shutil.copytree(prepared, data, ignore=shutil.ignore_patterns("run"))
             tokens = json.loads((data / "tokens.json").read_text())

@@ -254,15 +254,19 @@ class Instance:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a command of `manage.py` beside the instance, and do not wait for it."""
-        begun = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
-            cwd=self.root,
-            env=self.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def begin(self, *arguments: str, root: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a command of `manage.py` beside the instance, and do not wait for it.
+
+        root: the folder of other code.
+        """
+        with self.log.open("ab") as output:
+            begun = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=root or self.root,
+                env=self.env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         self._begun.append(begun)
         return begun
 

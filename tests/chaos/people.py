@@ -1,7 +1,7 @@
-"""`python -m tests.chaos.people NAME …`: prepare an instance's database and make people in it.
+"""Prepare an instance's database and make people in it, by the names given as arguments.
 
 Prints one JSON object, name → API token. A process of its own, because it is started with the
-environment of that instance.
+environment of that instance; beside the code of that instance, which may be older than this.
 """
 
 from __future__ import annotations
