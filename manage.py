@@ -17,6 +17,9 @@ def main() -> None:
     except KeyboardInterrupt:  # while it was still loading; no command leaves it to this
         sys.exit(130)
     except Exception as error:
+        if type(error).__name__ == "NewerDatabase":
+            sys.stderr.write(f"Nothing was done: {error}\n")
+            sys.exit(2)
         line = _busy_line(error)
         if line is None:
             raise

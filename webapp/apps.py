@@ -7,3 +7,9 @@ class WebappConfig(AppConfig):
     """The site. Its Celery app is named in the settings, and loaded by whoever sends first."""
 
     name = "webapp"
+
+    def ready(self) -> None:
+        """Have every connection to the database begin with its limits."""
+        from webapp import database
+
+        database.install()

@@ -177,7 +177,18 @@ def _database() -> dict[str, object]:
         }
     else:
         options = config.get("OPTIONS")
-        config["OPTIONS"] = {"connect_timeout": 5, **(options if isinstance(options, dict) else {})}
+        # A server that vanished without a word is noticed within half a minute: seconds until the
+        # connection has to stand and until silence is looked into, milliseconds until what was sent
+        # has to have arrived. webapp/database.py has the limits of a session.
+        config["OPTIONS"] = {
+            "connect_timeout": 5,
+            "keepalives": 1,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            **(options if isinstance(options, dict) else {}),
+        }
     return config | {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 
 

@@ -25,6 +25,9 @@ from webapp.server.loop import Loop
 SAME_ASKING_S: Final = 1.0
 """Signals to end within so many seconds are one: a group has its own, and its parent sends one."""
 
+NEWER_DATABASE: Final = 2
+"""Exit code of a part that refuses to use a newer version's database."""
+
 
 class Server(Loop):
     """The loop, which gives its sign of life to our supervisor.
@@ -83,9 +86,11 @@ class Site:
     def wsgi(self) -> Any:
         """Load the site; what is loaded by now is hidden from the garbage collector."""
         from jobs.ephemeral import log_lines
+        from webapp import database
         from webapp.lock_waits import LockWaits
         from webapp.wsgi import application, warm_up
 
+        database.people_wait()
         LockWaits(seats=max(1, self.threads // 2)).install()
         log_lines.keep("web")
         warm_up()
@@ -101,6 +106,14 @@ def configuration(threads: int) -> Any:
             config.set(name, value)
     config.set("threads", threads)
     return config
+
+
+def _database_is_newer() -> str:
+    """Why this version must not use the database; "" when it may."""
+    from webapp import database
+    from webapp.wsgi import application  # noqa: F401  # loads the site
+
+    return database.newer()
 
 
 def _leave() -> None:
@@ -136,7 +149,8 @@ def serve(
 
 
 def main() -> int:
-    """Answer requests until SIGTERM; the exit code."""
+    """Answer requests until SIGTERM; the exit code, NEWER_DATABASE when the database is of a newer
+    version."""
     parser = argparse.ArgumentParser(prog="python -m webapp.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -144,6 +158,9 @@ def main() -> int:
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     parser.add_argument("--listen-fd", type=int, help="the socket the supervisor has bound")
     options = parser.parse_args()
+    if line := _database_is_newer():
+        sys.stderr.write(f"{line}\n")
+        return NEWER_DATABASE
     return serve(
         host=options.host,
         port=options.port,

@@ -12,11 +12,15 @@ import signal
 import socket
 import sys
 import warnings
-from typing import Any
+from typing import Any, Final
+
+NEWER_DATABASE: Final = 2
+"""Exit code of a part that refuses to use a newer version's database."""
 
 
 def main() -> int:
-    """Run the worker until SIGTERM, or check for one (`--check`); the exit code."""
+    """Run the worker until SIGTERM, or check for one (`--check`); the exit code, NEWER_DATABASE
+    when the database is of a newer version."""
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
     parser.add_argument(
         "--concurrency", type=int, help="lines at once; of the settings if not given"
@@ -28,7 +32,20 @@ def main() -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings_worker"
     if options.check:
         return check()
+    if line := database_is_newer():
+        sys.stderr.write(f"{line}\n")
+        return NEWER_DATABASE
     return work(options.concurrency, options.log_level, pulse_fd=options.pulse_fd)
+
+
+def database_is_newer() -> str:
+    """Why this version must not use the database; "" when it may."""
+    import django
+
+    from webapp import database
+
+    django.setup()
+    return database.newer()
 
 
 def check() -> int:

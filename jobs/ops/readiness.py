@@ -28,6 +28,7 @@ from jobs.ephemeral.connection import RedisUnavailable
 from jobs.errors import NoSpaceLeft
 from jobs.files import capacity, disk
 from jobs.models import Item
+from jobs.ops import schema
 from jobs.queue.claims import LEASE
 from jobs.states import ItemState
 from stories.errors import StoriesError
@@ -99,12 +100,17 @@ def _try_disk_of_sqlite() -> None:
 
 
 class _Migrations:
-    """Whether every migration is applied. Once true, it stays so while this process runs."""
+    """Whether every migration is applied, and no other: "" or "behind", "newer".
+
+    Once true, it stays so while this process runs.
+    """
 
     done = False
 
     def __call__(self) -> str:
         if not self.done:
+            if schema.unknown_migrations():
+                return "newer"
             executor = MigrationExecutor(connection)
             self.done = not executor.migration_plan(executor.loader.graph.leaf_nodes())
         return "" if self.done else "behind"

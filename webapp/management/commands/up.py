@@ -24,6 +24,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from accounts import setup
+from jobs.ops import schema
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import listening, specs
@@ -176,6 +177,8 @@ class Command(BaseCommand):
             migrate()
             setup.ensure_admin(env.admin_user, password)
             return setup.create_link()
+        except schema.NewerDatabase as error:
+            self.refuse(str(error))
         except DatabaseError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             self.refuse(f"the database does not work: {lines[0]}")
@@ -196,10 +199,14 @@ class Command(BaseCommand):
 
 
 def migrate() -> None:
-    """Apply missing migrations; without any, Django's command is not even loaded."""
+    """Apply missing migrations; without any, Django's command is not even loaded. Note the version.
+
+    Raises NewerDatabase.
+    """
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0)
+    schema.record_version()
 
 
 @contextmanager
