@@ -6,7 +6,9 @@ Their names are the broker's: `jobs/queue/broker.py` and the schedule send them.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 from uuid import UUID
 
 from celery import shared_task
@@ -29,6 +31,18 @@ from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
 
+DATABASE_IS_AWAY: Final = (OperationalError, InterfaceError, InternalError)
+"""What says that the database is locked, away, full or read-only, which is no bug."""
+
+
+@contextmanager
+def _left_to_the_reaper(row_id: str) -> Iterator[None]:
+    """Nothing is known of a row, and nothing can be written: the reaper hands it on."""
+    try:
+        yield
+    except DATABASE_IS_AWAY as error:
+        logger.warning("row %s is left to the reaper: %s", row_id, error)
+
 
 @shared_task(ignore_result=True)
 def fetch_item(item_id: str) -> None:
@@ -40,7 +54,7 @@ def fetch_item(item_id: str) -> None:
     if look_up is None:
         reject_message(UUID(item_id))
         return
-    with look_up:
+    with look_up, _left_to_the_reaper(item_id):
         place = in_hand.begin()
         if place is None:
             reject_message(UUID(item_id))
@@ -51,8 +65,7 @@ def fetch_item(item_id: str) -> None:
                 _work_on(claim, look_up)
             was_alone = place.is_alone
         if was_alone:  # messages sent meanwhile are too old by now
-            with suppress(OperationalError):
-                dispatch()
+            dispatch()
 
 
 def _work_on(claim: Claim, look_up: LookUp) -> None:
@@ -67,7 +80,7 @@ def _work_on(claim: Claim, look_up: LookUp) -> None:
         claims.release(claim)
     except StoriesError as error:
         settling.fail(claim, error)
-    except (OperationalError, InterfaceError, InternalError) as error:
+    except DATABASE_IS_AWAY as error:
         # Locked, away, full or read-only: it may not even record that we failed. The reaper hands
         # the item on.
         logger.warning("item %s is left to the reaper: %s", claim.item_id, error)
@@ -111,7 +124,7 @@ def _pack(claim: PackageClaim) -> None:
         zip_claims.wait(claim)
     except StoriesError as error:
         zip_claims.fail(claim, error)
-    except (OperationalError, InterfaceError, InternalError) as error:
+    except DATABASE_IS_AWAY as error:
         logger.warning("package %s is left to the reaper: %s", claim.package_id, error)
     except Exception:
         bug_id = new_bug_id()

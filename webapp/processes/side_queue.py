@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from celery import bootsteps, current_app
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, InternalError, OperationalError, close_old_connections
 from django.utils import timezone
 from kombu import Consumer, Queue
 
@@ -88,7 +88,8 @@ def _run(task_name: str, args: Sequence[Any]) -> None:
     close_old_connections()
     try:
         current_app.tasks[task_name](*args)
-    except OperationalError as error:  # locked or away, and no bug: the next message tries again
+    except (OperationalError, InterfaceError, InternalError) as error:
+        # Locked, away, full or read-only, and no bug: the next message tries again.
         logger.warning("%s is left to the next time: %s", task_name, error)
     except Exception:
         logger.exception("%s failed", task_name)
