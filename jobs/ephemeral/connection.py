@@ -22,6 +22,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobs.ephemeral import keys
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -70,6 +72,7 @@ def _client() -> redis.Redis:
     return redis.Redis.from_url(
         settings.STORYKEEP.redis_address,
         decode_responses=True,
+        encoding_errors="replace",  # what is no text is no value of ours, either
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         # Once more at once: a pooled connection may have died with the server it led to.
@@ -139,7 +142,7 @@ def execute(command: Callable[[redis.Redis], T]) -> T:
     if availability.is_backing_off():
         raise RedisUnavailable(availability.reason)
     try:
-        answer = command(_client())
+        answer = _run(command)
     except redis.ResponseError as error:
         # It answers: what is read goes on while a full disk or a replica refuses what is written.
         availability.record_refusal(error)
@@ -149,6 +152,40 @@ def execute(command: Callable[[redis.Redis], T]) -> T:
         raise RedisUnavailable(_reason(error)) from error
     availability.record_success()
     return answer
+
+
+def _run(command: Callable[[redis.Redis], T]) -> T:
+    """Run a command; once more where keys of another type stood in its way, and are gone now."""
+    try:
+        return command(_client())
+    except redis.ResponseError as error:
+        # Of a pipeline or a script it stands somewhere within the words.
+        if "WRONGTYPE" not in str(error) or not _remove_wrong_types():
+            raise
+    return command(_client())
+
+
+def _remove_wrong_types() -> bool:
+    """Delete keys that stand where one of ours, of another type, should; whether there were any."""
+    server = _client()
+    names = list(server.scan_iter(match=f"{keys.PREFIX}*", count=1000))
+    with server.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.type(name)
+        kinds = pipeline.execute()
+    wrong = [name for name, kind in zip(names, kinds, strict=True) if keys.is_wrong(name, kind)]
+    if wrong:
+        server.delete(*wrong)
+        families = sorted({keys.family(name) for name in wrong})
+        logger.warning("keys of another type stood for ours, and were removed: %s", families)
+    return bool(wrong)
+
+
+def discard(key: str) -> None:
+    """Delete a key whose value is none of ours; it counts as absent. Raises nothing."""
+    logger.warning("a value that is none of ours was removed: %s", keys.family(key))
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.delete(key))
 
 
 async def execute_in_thread(command: Callable[[redis.Redis], T]) -> T:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral import values
+from jobs.ephemeral.connection import RedisUnavailable, discard, execute
 
 EXPIRES_AFTER_S: Final = 20.0
 """A busy worker, or a Redis that was away for a moment, may cost a beat or two."""
@@ -25,6 +27,7 @@ SWEEP_EVERY_S: Final = 60.0
 """Seconds between two messages of the clock for the reaper, and for the sweep."""
 _WORKERS: Final = "storykeep:workers"
 _SWEPT: Final = "storykeep:swept"
+_MOST: Final = 10**12
 
 
 def beat(name: str, now: float | None = None) -> None:
@@ -71,7 +74,8 @@ def last_seen(now: float | None = None) -> dict[str, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A sweep that finished. counts: rows and files it removed, by kind."""
+    """A sweep that finished. counts: rows and files it removed, by kind; as it is read here, 0 for
+    a kind that is not told of."""
 
     at: datetime
     counts: Mapping[str, int]
@@ -99,7 +103,12 @@ def record_sweep(at: datetime, counts: Mapping[str, int]) -> None:
 def last_sweep() -> Sweep | None:
     """The last sweep that finished; None when none is known. Raises RedisUnavailable."""
     text = execute(lambda server: cast("str | None", server.get(_SWEPT)))
-    if not text:
+    if text is None:
         return None
-    record = json.loads(text)
-    return Sweep(datetime.fromtimestamp(record["at"], UTC), record["counts"])
+    record = values.record(text) or {}
+    at, counts = values.moment(record.get("at")), record.get("counts")
+    if at is None or not isinstance(counts, dict):
+        discard(_SWEPT)
+        return None
+    known = {kind: values.whole(count, 0, _MOST) for kind, count in counts.items()}
+    return Sweep(at, Counter({kind: count for kind, count in known.items() if count is not None}))

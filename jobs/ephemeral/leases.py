@@ -21,7 +21,12 @@ def acquire(name: str, holder: str, *, seconds: float) -> bool:
     True for who has it already: Redis may carry out what it was asked to while it hung, and the
     answer reached nobody. Raises RedisUnavailable.
     """
-    key, milliseconds = _key(name), int(seconds * 1000)
+    return acquire_key(_key(name), holder, seconds=seconds)
+
+
+def acquire_key(key: str, holder: str, *, seconds: float) -> bool:
+    """`acquire` for a lease whose whole key is given."""
+    milliseconds = int(seconds * 1000)
 
     def take(server: Any) -> list[Any]:
         with server.pipeline(transaction=False) as pipeline:
@@ -34,7 +39,8 @@ def acquire(name: str, holder: str, *, seconds: float) -> bool:
     if has_it == holder:
         return True
     # Redis keeps a moment of its machine's clock: set back by an hour, a lease would last an hour.
-    if left > milliseconds:
+    # One without an end is none of ours.
+    if left > milliseconds or left < 0:
         write(lambda server: server.set(key, holder, px=milliseconds))
         return True
     return False

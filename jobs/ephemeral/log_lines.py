@@ -15,10 +15,11 @@ import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
 
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute
 from jobs.text import clean_text, scrub
 
@@ -119,14 +120,17 @@ def keep(process: str) -> None:
 def recent() -> list[LogLine]:
     """The last lines, newest first. Raises RedisUnavailable."""
     lines = execute(lambda server: cast("list[str]", server.lrange(_LINES, 0, MAX_LINES - 1)))
-    found = [json.loads(line) for line in lines]
-    return [
-        LogLine(
-            at=datetime.fromtimestamp(facts["at"], UTC),
-            process=facts["process"],
-            level=facts["level"],
-            logger=facts["logger"],
-            text=facts["text"],
-        )
-        for facts in sorted(found, key=lambda facts: -facts["at"])
-    ]
+    found = [line for text in lines if (line := _parse(text))]
+    return sorted(found, key=lambda line: line.at, reverse=True)
+
+
+def _parse(text: str) -> LogLine | None:
+    """A line as it is kept; None for what is none of ours, which leaves with the oldest lines."""
+    facts = values.record(text) or {}
+    at = values.moment(facts.get("at"))
+    names = ("process", "level", "logger", "text")
+    words = [values.text(facts.get(name), 4 * MAX_LENGTH) for name in names]
+    process, level, logger_name, said = words
+    if at is None or process is None or level is None or logger_name is None or said is None:
+        return None
+    return LogLine(at=at, process=process, level=level, logger=logger_name, text=said)

@@ -50,7 +50,7 @@ def recent(now: float | None = None) -> dict[str, datetime]:
         "list[tuple[str, float]]",
         execute(
             lambda server: server.zrevrangebyscore(
-                _HOSTS, "+inf", moment - KEPT_S, start=0, num=MAX_HOSTS, withscores=True
+                _HOSTS, moment + KEPT_S, moment - KEPT_S, start=0, num=MAX_HOSTS, withscores=True
             )
         ),
     )

@@ -15,6 +15,7 @@ from typing import Final, cast
 from uuid import uuid4
 
 from jobs import VERSION
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute
 from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S, MAX_AHEAD_S
 
@@ -25,6 +26,7 @@ ID: Final = uuid4().hex
 ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
 """Seconds between two announcements of a process that has no heartbeat."""
 _PROCESSES: Final = "storykeep:processes"
+_LONGEST: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +64,21 @@ def withdraw(name: str) -> None:
 def running(now: float | None = None) -> tuple[RunningProcess, ...]:
     """The processes that told of themselves lately, by name. Raises RedisUnavailable.
 
-    now: Unix seconds. Those silent for longer are forgotten on the way.
+    now: Unix seconds. Those silent for longer are forgotten on the way, and what is none of ours.
     """
     moment = time.time() if now is None else now
     told = execute(lambda server: cast("dict[str, str]", server.hgetall(_PROCESSES)))
     found, silent = [], []
     for name, text in sorted(told.items()):
-        facts = json.loads(text)
-        if not moment - EXPIRES_AFTER_S <= facts["seen"] <= moment + MAX_AHEAD_S:
+        facts = values.record(text) or {}
+        seen = values.number(facts.get("seen"), moment - EXPIRES_AFTER_S, moment + MAX_AHEAD_S)
+        version = values.text(facts.get("version"), _LONGEST)
+        started_at = values.moment(facts.get("started"))
+        if seen is None or version is None or started_at is None or len(name) > _LONGEST:
             silent.append(name)
             continue
-        started_at = datetime.fromtimestamp(facts["started"], UTC)
-        found.append(
-            RunningProcess(
-                name=name,
-                version=facts["version"],
-                started_at=started_at,
-                id=facts.get("id", ""),
-            )
-        )
+        run_id = values.text(facts.get("id"), _LONGEST) or ""
+        found.append(RunningProcess(name=name, version=version, started_at=started_at, id=run_id))
     if silent:
         execute(lambda server: server.hdel(_PROCESSES, *silent))
     return tuple(found)

@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 from uuid import UUID
 
 import redis
 from django.utils import timezone
 
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,10 @@ def share_of(phase: str, saved: float) -> float:
 ALL_PACKED: Final = 0.99
 """The share of a ZIP that is written and not yet there to be taken."""
 
+_PHASES: Final = get_args(Phase)
+_COUNTS: Final = ("files_done", "files_total", "bytes_done", "bytes_total")
+_MOST: Final = 2**53
+_LONGEST: Final = 300
 _FIELDS = frozenset(field.name for field in fields(ItemProgress))
 
 
@@ -134,14 +139,31 @@ def erase(job_id: UUID) -> None:
 
 
 def _parse(text: str) -> ItemProgress | None:
+    """An item's progress as it is kept; None for what is none of ours, or another version's."""
+    kept = values.record(text)
+    if kept is None or kept.get("phase") not in _PHASES:
+        return None
     try:
-        kept: dict[str, Any] = json.loads(text)
-        for name in ("started_at", "asked_at"):
-            moment = kept.get(name)
-            kept[name] = datetime.fromisoformat(moment) if moment else None
-        return ItemProgress(**{name: kept[name] for name in kept if name in _FIELDS})
-    except (ValueError, TypeError, AttributeError):
-        return None  # written by another version
+        times = ("started_at", "asked_at")
+        moments: dict[str, Any] = {name: _moment(kept.get(name)) for name in times}
+    except (ValueError, TypeError):
+        return None
+    read: dict[str, Any] = {name: values.whole(kept.get(name, 0), 0, _MOST) for name in _COUNTS}
+    read["share"] = values.number(kept.get("share", 0.0), 0.0, 1.0)
+    read["worker"] = values.text(kept.get("worker", ""), _LONGEST)
+    if None in read.values():
+        return None
+    found = values.whole(kept.get("found"), 0, _MOST)
+    eta = values.number(kept.get("eta_s"), 0, _MOST)
+    return ItemProgress(phase=kept["phase"], found=found, eta_s=eta, **read, **moments)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time with its zone. Raises ValueError and TypeError."""
+    moment = datetime.fromisoformat(text) if text else None
+    if moment and moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment
 
 
 class Reporter:

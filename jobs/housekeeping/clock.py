@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
-from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral import leases, steady
+from jobs.ephemeral.connection import RedisUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +27,9 @@ clock that was set wrongly to be set right. Where the jump itself was right, thi
 
 SET_BACK_S: Final = 60.0
 """A step back by less makes waits longer by that much, which does no harm."""
-_SET_BACK: Final = "storykeep:clock_set_back"
-_ONE_STEP_S: Final = 10 * 60
+_SET_BACK: Final = "clock_set_back"
+_ONE_STEP_S: Final = 10 * 60.0
 """Seconds within which every worker has looked, for each gets a message of the reaper by then."""
-
-
-def _steady_s() -> float:
-    """Seconds of a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class ClockWatch:
@@ -42,7 +39,7 @@ class ClockWatch:
     def __init__(
         self,
         system_s: Callable[[], float] = time.time,
-        steady_s: Callable[[], float] = _steady_s,
+        steady_s: Callable[[], float] = steady.now,
     ) -> None:
         self._system_s, self._steady_s = system_s, steady_s
         self._lock = threading.Lock()
@@ -83,6 +80,6 @@ def ends_waits(jump_s: float) -> bool:
     if jump_s > -SET_BACK_S:
         return False
     try:
-        return bool(execute(lambda server: server.set(_SET_BACK, "1", nx=True, ex=_ONE_STEP_S)))
+        return leases.acquire(_SET_BACK, uuid4().hex, seconds=_ONE_STEP_S)
     except RedisUnavailable:
         return True

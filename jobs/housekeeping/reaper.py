@@ -28,7 +28,6 @@ from jobs.queue.claims import LEASE, Claim
 from jobs.queue.dispatch import dispatch
 from jobs.queue.holders import Losses, Witnesses
 from jobs.states import ItemState
-from jobs.upstream import breaker
 from jobs.zips import claims as zip_claims
 from jobs.zips.claims import PackageClaim
 
@@ -54,7 +53,6 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     that they are not. When it was set back, nothing waits for the old time to come again.
     """
     if ends_waits(watch.look()):
-        breaker.end_pause()
         backoff.end_waits()
     backoff.end_impossible_waits(now)
     requeued = packages = gave_up = 0

@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, cast
+from uuid import uuid4
 
-from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral import leases, steady, values
+from jobs.ephemeral.connection import RedisUnavailable, discard, execute
 from jobs.errors import BY_CODE, is_refusal
 from stories.errors import RateLimited, Refusal, Refused
 
@@ -28,6 +30,8 @@ MIN_RATE_LIMITED_S: Final = 60.0
 MAX_PAUSE_S: Final = 6 * 60 * 60.0
 _IMPOSSIBLE_S: Final = MAX_PAUSE_S + 60.0
 """A pause that ends later than this was reckoned by a clock that was ahead and is right by now."""
+_AGREE_S: Final = 2.0
+"""So far the system clock and the steady one may differ on the end of a pause, and agree."""
 PROBE_S: Final = 60.0
 """Seconds one item may find out whether TikTok answers again, before another one tries."""
 _KEPT_S: Final = 24 * 60 * 60
@@ -46,74 +50,156 @@ class BreakerState:
 
 
 class LocalState:
-    """The breaker as this process knows it by itself. until: Unix seconds."""
+    """The breaker as this process knows it by itself. ends_at: by the steady clock. until: what was
+    said of its end, in Unix seconds."""
 
     def __init__(self) -> None:
-        self.until = 0.0
-        self.code = ""
-        self.refusals = 0
+        self.close()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until its pause is over."""
+        return max(0.0, self.ends_at - steady.now())
+
+    def open(self, left_s: float, until: float, code: str) -> None:
+        """Nobody asks for so many seconds."""
+        self.ends_at, self.until, self.code = steady.now() + left_s, until, code
 
     def close(self) -> None:
         """TikTok answers."""
-        self.until, self.code, self.refusals = 0.0, "", 0
+        self.ends_at, self.until, self.code, self.refusals = 0.0, 0.0, "", 0
+
+    def state(self, since: datetime | None = None) -> BreakerState:
+        """The breaker, by the system clock as it stands."""
+        return BreakerState(_end(self.left_s, self.until), self.code, since)
 
 
 _local = LocalState()
+_ANCHOR: Final = f"end:{steady.BOOT}"
+"""The field that holds, for this machine, when the pause ends by the clock that nobody sets, behind
+the `until` it was reckoned from: `1795000000.000|8123.456`."""
 
 
-# Opens it, or opens it longer; while it is open a refusal counts as the same one.
+# Opens it, or opens it longer; while it is open a refusal counts as the same one. left: of the
+# pause that is known under that `until`.
 _OPEN: Final = """
-local now, asked, code = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local kept = redis.call('HMGET', KEYS[1], 'until', 'refusals')
-local open_until, refusals = tonumber(kept[1]) or 0, tonumber(kept[2]) or 0
-local pause = asked
-if open_until > now + tonumber(ARGV[5]) then open_until = 0 end
-if open_until <= now then
-  refusals = refusals + 1
-  pause = math.max(asked, tonumber(ARGV[5 + math.min(refusals, #ARGV - 5)]))
+local now, steady, asked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local known, left, anchor, code = ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local function number(text, high)
+  local value = tonumber(text or nil)
+  if value and value >= 0 and value <= high then return value end
 end
-if now + pause > open_until + 1 then open_until = now + pause end
-redis.call('HSET', KEYS[1], 'until', tostring(open_until), 'refusals', refusals, 'code', code)
-redis.call('HSETNX', KEYS[1], 'since', tostring(now))
-redis.call('EXPIRE', KEYS[1], ARGV[4])
+local kept = redis.call('HMGET', KEYS[1], 'until', 'refusals', 'since')
+local ends, refusals, since = kept[1] or '', number(kept[2], 1e6) or 0, kept[3]
+if ends ~= known then return {} end
+local pause = asked
+if left <= 0 then
+  refusals = refusals + 1
+  pause = math.max(asked, tonumber(ARGV[8 + math.min(refusals, #ARGV - 8)]))
+end
+if pause > left + 1 then
+  left, ends = pause, string.format('%.3f', now + pause)
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'until', ends, 'length', tostring(pause),
+    anchor, ends .. '|' .. string.format('%.3f', steady + left))
+end
+redis.call('HSET', KEYS[1], 'refusals', refusals, 'code', code,
+  'since', number(since, 1e11) and since or tostring(now))
+redis.call('EXPIRE', KEYS[1], ARGV[8])
 redis.call('DEL', KEYS[2])
-return tostring(open_until)
+return {string.format('%.3f', left), ends}
 """
+_TRIES: Final = 5
+"""Times a refusal is told, where others change the pause meanwhile."""
+
+
+def _end(left_s: float, until: float) -> datetime:
+    """When a pause is over, by the system clock as it stands. until: when it was said to be."""
+    ends = time.time() + left_s
+    if left_s > 0:
+        # Where the clock was set since, in whole seconds: a page should not see it move.
+        ends = until if abs(until - ends) <= _AGREE_S else float(round(ends))
+    return datetime.fromtimestamp(ends, UTC)
 
 
 def open_for(error: Refusal) -> datetime:
     """Open the breaker because of a refusal; until when nobody asks.
 
-    The pause grows with refusals in a row and is never shorter than TikTok asked for.
+    The pause grows with refusals in a row and is never shorter than TikTok asked for, nor longer
+    than MAX_PAUSE_S.
     """
-    now = time.time()
-    _local.until = _possible(_local.until)
     asked = min(error.retry_after_s or 0.0, MAX_PAUSE_S)
     if isinstance(error, RateLimited):
         asked = max(asked, MIN_RATE_LIMITED_S)
-    if _local.until <= now:
+    before_s = _local.left_s
+    if not before_s:
         _local.refusals += 1
-    local_pause = max(asked, PAUSES_S[min(_local.refusals, len(PAUSES_S)) - 1])
-    limits = (str(_KEPT_S), str(_IMPOSSIBLE_S))
-    arguments = (repr(now), str(asked), error.code, *limits, *map(str, PAUSES_S))
     try:
-        until = float(
-            cast("str", execute(lambda server: server.eval(_OPEN, 2, _BREAKER, _PROBE, *arguments)))
-        )
+        left_s, until = _open_shared(asked, error.code)
     except RedisUnavailable:
-        until = _local.until if _local.until > now else now + local_pause
-    if until > _local.until:
-        logger.warning("TikTok refuses this server (%s): pausing %.0f s", error.code, until - now)
-    _local.until, _local.code = until, error.code
-    return datetime.fromtimestamp(until, UTC)
+        longest = PAUSES_S[min(_local.refusals, len(PAUSES_S)) - 1]
+        left_s, until = before_s, _local.until
+        if not before_s:
+            left_s = max(asked, longest)
+            until = time.time() + left_s
+    if left_s > before_s + 1:
+        logger.warning("TikTok refuses this server (%s): pausing %.0f s", error.code, left_s)
+    _local.open(left_s, until, error.code)
+    return _local.state().until
+
+
+def _open_shared(asked: float, code: str) -> tuple[float, float]:
+    """Open the breaker of all workers; seconds left, and its end in Unix seconds.
+
+    Raises RedisUnavailable.
+    """
+    for _ in range(_TRIES):
+        known, left_s, *_ = _look()
+        arguments = (
+            *(repr(time.time()), repr(steady.now()), str(asked), known, repr(left_s)),
+            *(_ANCHOR, code, str(_KEPT_S), *map(str, PAUSES_S)),
+        )
+        told = execute(lambda server: server.eval(_OPEN, 2, _BREAKER, _PROBE, *arguments))  # noqa: B023
+        if told:
+            left, until = cast("list[str]", told)
+            return float(left), float(until)
+    raise RedisUnavailable
+
+
+def _look() -> tuple[str, float, str | None, str | None]:
+    """The shared breaker: its `until` as it is written, the seconds left, code, since.
+
+    How much is left is measured on each machine by the clock that nobody sets. A machine that has
+    not seen this pause begins with what its system clock says, at most the length of the pause; one
+    that is impossibly far off is over. Raises RedisUnavailable.
+    """
+    fields = ["until", "length", _ANCHOR, "code", "since"]
+    until_text, length, anchor, code, since = execute(
+        lambda server: cast("list[str | None]", server.hmget(_BREAKER, fields))
+    )
+    until = values.number(until_text, 0.0, values.MAX_MOMENT)
+    if until_text is None or until is None:
+        if until_text is not None:
+            discard(_BREAKER)
+        return "", 0.0, None, None
+    reckoned_from, _, at = (anchor or "").rpartition("|")
+    ends_at = values.number(at, 0.0, values.MAX_MOMENT)
+    if reckoned_from == until_text and ends_at is not None:
+        return until_text, min(max(0.0, ends_at - steady.now()), MAX_PAUSE_S), code, since
+    left_s = max(0.0, until - time.time())
+    left_s = 0.0 if left_s > _IMPOSSIBLE_S else left_s
+    longest = values.number(length, 0.0, MAX_PAUSE_S)
+    left_s = min(left_s, MAX_PAUSE_S if longest is None else longest)
+    mine = f"{until_text}|{steady.now() + left_s:.3f}"
+    with suppress(RedisUnavailable):
+        execute(lambda server: server.hset(_BREAKER, _ANCHOR, mine))
+    return until_text, left_s, code, since
 
 
 def open_state() -> BreakerState | None:
     """The breaker while it is open; None while TikTok is asked. For the pages' banner."""
     state = _state()
-    if state is None or state.until.timestamp() <= time.time():
-        return None
-    return state
+    return state if state is not None and _local.left_s else None
 
 
 def shared_state() -> BreakerState | None:
@@ -121,27 +207,12 @@ def shared_state() -> BreakerState | None:
 
     Raises RedisUnavailable: what this process knows by itself says nothing about the others.
     """
-    until, code, since = execute(
-        lambda server: cast("list[str | None]", server.hmget(_BREAKER, ["until", "code", "since"]))
-    )
+    until, left_s, code, since = _look()
     if not until or not code:
         _local.close()
         return None
-    _local.until, _local.code = _possible(float(until)), code
-    begun = datetime.fromtimestamp(float(since), UTC) if since else None
-    return BreakerState(datetime.fromtimestamp(_local.until, UTC), code, begun)
-
-
-def end_pause() -> None:
-    """End the time of a pause, for the clock was set back: one item tries whether TikTok answers.
-
-    While Redis is away this process's own pause ends.
-    """
-    now = time.time()
-    _local.until = min(_local.until, now)
-    with suppress(RedisUnavailable):
-        if execute(lambda server: server.exists(_BREAKER)):
-            execute(lambda server: server.hset(_BREAKER, "until", repr(now)))
+    _local.open(left_s, float(until), code)
+    return _local.state(values.moment(since))
 
 
 def probe() -> BreakerState | None:
@@ -150,18 +221,15 @@ def probe() -> BreakerState | None:
     When the pause is over one item goes first, and the others wait for its outcome.
     """
     state = _state()
-    if state is None:
-        return None
-    now = time.time()
-    if state.until.timestamp() > now:
+    if state is None or _local.left_s:
         return state
     try:
-        first = execute(lambda server: server.set(_PROBE, "1", nx=True, px=int(PROBE_S * 1000)))
+        first = leases.acquire_key(_PROBE, uuid4().hex, seconds=PROBE_S)
     except RedisUnavailable:
         return None
     if first:
         return None
-    return BreakerState(datetime.fromtimestamp(now + PROBE_S / 4, UTC), state.code)
+    return BreakerState(datetime.fromtimestamp(time.time() + PROBE_S / 4, UTC), state.code)
 
 
 def record_answer() -> bool:
@@ -169,8 +237,7 @@ def record_answer() -> bool:
 
     An answer that comes while the breaker is open was asked for before it opened; it ends nothing.
     """
-    state = _state()
-    if state is None or state.until.timestamp() > time.time():
+    if _state() is None or _local.left_s:
         return False
     _local.close()
     with suppress(RedisUnavailable):
@@ -180,25 +247,13 @@ def record_answer() -> bool:
 
 def raise_if_open() -> None:
     """Raise the Refusal that opened the breaker, with the seconds left; one look into Redis."""
-    state = open_state()
-    if state is not None:
-        _raise_until(state.until.timestamp())
+    _state()
+    raise_if_open_here()
 
 
 def raise_if_open_here() -> None:
     """Raise the Refusal this process met by itself, while its pause lasts; asks Redis nothing."""
-    _raise_until(_local.until)
-
-
-def _possible(until: float) -> float:
-    """The end of a pause, in Unix seconds; now for one further off than any pause can be."""
-    now = time.time()
-    return until if until <= now + _IMPOSSIBLE_S else now
-
-
-def _raise_until(until: float) -> None:
-    left_s = _possible(until) - time.time()
-    if left_s > 0:
+    if left_s := _local.left_s:
         kind = BY_CODE[_local.code] if is_refusal(_local.code) else Refused
         raise kind("this instance is pausing", retry_after_s=left_s)
 
@@ -208,8 +263,4 @@ def _state() -> BreakerState | None:
     try:
         return shared_state()
     except RedisUnavailable:
-        if not _local.code:
-            _local.close()
-            return None
-        _local.until = _possible(_local.until)
-        return BreakerState(datetime.fromtimestamp(_local.until, UTC), _local.code)
+        return _local.state() if _local.code else None

@@ -5,6 +5,7 @@ Who is remembered stands in a list of its own, so that a name can go when no lin
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Final, cast
 
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import (
     RedisUnavailable,
+    discard,
     execute,
     execute_in_thread,
     rewrite_snapshot,
@@ -22,6 +25,7 @@ from jobs.ephemeral.connection import (
 from stories.structures import Author
 
 KEPT_S: Final = 24 * 60 * 60
+_LONGEST: Final = 500
 _NAMES: Final = "storykeep:identities"
 """A sorted set: name in lower case → Unix seconds when its account is forgotten."""
 
@@ -31,13 +35,17 @@ class Identities:
 
     async def get(self, name: str) -> Author | None:
         """The account that had this name when it was last looked up; it may have moved on."""
-        with suppress(RedisUnavailable, ValueError, TypeError):
+        text = None
+        with suppress(RedisUnavailable):
             text = await execute_in_thread(
                 lambda server: cast("str | None", server.get(_key(name)))
             )
-            if text:
-                return Author(**cast("dict[str, Any]", json.loads(text)))
-        return None
+        if text is None:
+            return None
+        author = _parse(text)
+        if author is None:
+            await asyncio.to_thread(discard, _key(name))
+        return author
 
     async def put(self, author: Author) -> None:
         """Remember an account under its name, without the signed addresses of its picture."""
@@ -66,6 +74,22 @@ def _drop(names: Sequence[str], server: Any) -> None:
         pipeline.delete(*map(_key, names))
         pipeline.zrem(_NAMES, *names)
         pipeline.execute()
+
+
+def _parse(text: str) -> Author | None:
+    """An account as it is kept; None for what is none of ours."""
+    facts = values.record(text) or {}
+    words = [values.text(facts.get(name), _LONGEST) for name in ("id", "name", "nickname")]
+    author_id, name, nickname = words
+    sec_uid, private = facts.get("sec_uid"), facts.get("private")
+    if author_id is None or not name or nickname is None:
+        return None
+    if not (private is None or isinstance(private, bool)):
+        return None
+    if not (author_id.isascii() and (author_id.isdecimal() or not author_id)):
+        return None
+    sec_uid = values.text(sec_uid, _LONGEST)
+    return Author(id=author_id, name=name, nickname=nickname, sec_uid=sec_uid, private=private)
 
 
 def _key(name: str) -> str:

@@ -4,13 +4,13 @@ waited. For the person who runs the instance; kept in Redis, where they may be l
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute
 
 _PAUSES: Final = "storykeep:pauses"
@@ -23,7 +23,15 @@ SAME_WITHIN_S: Final = 120.0
 _RECORD: Final = """
 local now, ends, code, waited = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local head = redis.call('LINDEX', KEYS[1], 0)
-local known = head and cjson.decode(head)
+local readable, known = pcall(cjson.decode, head or '')
+local function is_ours(pause)
+  for _, name in ipairs({'since', 'until', 'waited'}) do
+    local value = pause[name]
+    if type(value) ~= 'number' or value < 0 or value > 1e11 then return false end
+  end
+  return true
+end
+known = readable and type(known) == 'table' and is_ours(known) and known
 if known and known.since <= now and now <= known['until'] + tonumber(ARGV[5]) then
   known['until'] = math.max(known['until'], ends)
   known.waited, known.code = known.waited + waited, code
@@ -66,15 +74,16 @@ def recent(since: datetime, now: datetime) -> tuple[Pause, ...]:
     None from the future: the clock was set back.
     """
     entries = cast("list[str]", execute(lambda server: server.lrange(_PAUSES, 0, MAX_KEPT - 1)))
-    found = []
-    for entry in entries:
-        facts = json.loads(entry)
-        pause = Pause(
-            since=datetime.fromtimestamp(facts["since"], UTC),
-            until=datetime.fromtimestamp(facts["until"], UTC),
-            code=str(facts["code"]),
-            waited=int(facts["waited"]),
-        )
-        if pause.since <= now and pause.until >= since:
-            found.append(pause)
-    return tuple(sorted(found, key=lambda pause: pause.since))
+    found = [pause for entry in entries if (pause := _parse(entry))]
+    touching = [pause for pause in found if pause.since <= now and pause.until >= since]
+    return tuple(sorted(touching, key=lambda pause: pause.since))
+
+
+def _parse(entry: str) -> Pause | None:
+    """A pause as it is kept; None for what is none of ours, which leaves with the oldest."""
+    facts = values.record(entry) or {}
+    since, until = values.moment(facts.get("since")), values.moment(facts.get("until"))
+    code, waited = values.text(facts.get("code"), 64), values.whole(facts.get("waited"), 0, 10**9)
+    if since is None or until is None or code is None or waited is None:
+        return None
+    return Pause(since=since, until=until, code=code, waited=waited)

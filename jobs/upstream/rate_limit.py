@@ -28,9 +28,13 @@ _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local rate, burst, count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local function number(text, low)
+  local value = tonumber(text or nil)
+  if value and value >= low and value <= 1e15 then return value end
+end
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
-local tokens = math.min(tonumber(kept[1]) or burst, burst)
-local at = math.min(tonumber(kept[2]) or now, now)
+local tokens = math.min(number(kept[1], -1e6) or burst, burst)
+local at = math.min(number(kept[2], 0) or now, now)
 tokens = math.min(burst, tokens + (now - at) / 1000 * rate) - count
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
 redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) / rate * 1000) + 60000)

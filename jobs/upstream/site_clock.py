@@ -6,12 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import Final, cast
 
-from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral import values
+from jobs.ephemeral.connection import RedisUnavailable, discard, execute
 from stories.site_clock import SiteClock
 
 _KEY: Final = "storykeep:clock_ahead"
 KEPT_S: Final = 24 * 60 * 60
 """Seconds that a difference is told after it was learnt."""
+_MOST_S: Final = 100 * 366 * 24 * 60 * 60.0
 
 
 def reporting_clock() -> SiteClock:
@@ -36,4 +38,9 @@ def ahead_s() -> float | None:
     Raises RedisUnavailable.
     """
     text = execute(lambda server: cast("str | None", server.get(_KEY)))
-    return float(text) if text else None
+    if text is None:
+        return None
+    ahead = values.number(text, -_MOST_S, _MOST_S)
+    if ahead is None:
+        discard(_KEY)
+    return ahead

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs.ephemeral import connection, progress
+from jobs.ephemeral import connection, progress, steady
 from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
@@ -84,16 +84,93 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
         assert breaker.probe() is None
 
 
-def test_a_pause_of_a_clock_that_was_days_ahead_is_over_when_it_is_set_right() -> None:
-    breaker.open_for(Refused())
-    later = str(time.time() + 2 * 86_400)
-    connection.execute(lambda server: server.hset("storykeep:breaker", "until", later))
-    forget_tiktok()
-    assert breaker.open_state() is None
+class Machine:
+    """The clocks of a machine: the one that can be set, and the one that nobody sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.system, self.steady = time.time(), 5_000.0
+        monkeypatch.setattr(time, "time", lambda: self.system)
+        monkeypatch.setattr(steady, "now", lambda: self.steady)
+        self._patch = monkeypatch
+
+    def goes_on(self, seconds: float) -> None:
+        """Time goes by, and another process looks."""
+        self.system += seconds
+        self.steady += seconds
+        forget_tiktok()
+
+    def starts_anew(self) -> None:
+        """The clock that nobody sets begins again."""
+        self.steady = 10.0
+        self._patch.setattr(breaker, "_ANCHOR", f"end:{self.system}")
+        forget_tiktok()
+
+    def left_s(self) -> int:
+        """Seconds until somebody may ask; 0 when one may now."""
+        state = breaker.open_state()
+        return round(state.until.timestamp() - self.system) if state else 0
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_pause_of_an_hour_lasts_an_hour_whatever_the_clock_does(
+    machine: Machine, days: int
+) -> None:
+    breaker.open_for(RateLimited(retry_after_s=3_600))
+    machine.goes_on(600)
+    machine.system += days * 86_400
+    machine.goes_on(0)
+    assert machine.left_s() == 3_000
+    machine.system -= days * 86_400
+    machine.goes_on(2_999)
+    assert machine.left_s() == 1
+    machine.goes_on(1)
+    assert machine.left_s() == 0
     assert breaker.probe() is None
-    until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
-    assert timedelta(hours=5) < until - timezone.now() <= timedelta(seconds=breaker.MAX_PAUSE_S + 1)
-    assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")
+
+
+def test_a_machine_started_anew_goes_by_its_clock_as_far_as_that_can_be(machine: Machine) -> None:
+    """And from then on by the one that nobody sets."""
+    breaker.open_for(RateLimited(retry_after_s=3_600))
+    machine.goes_on(600)
+    machine.starts_anew()
+    assert machine.left_s() == 3_000
+    machine.system -= 7_200  # as it comes up without a battery, until it asks for the time
+    machine.starts_anew()
+    assert machine.left_s() == 3_600  # no more than it was for
+    machine.system += 7_200
+    machine.goes_on(3_000)
+    assert machine.left_s() == 600
+    machine.system -= 86_400
+    machine.starts_anew()
+    assert machine.left_s() == 0  # no pause is that long: one line tries
+
+
+def test_a_pause_is_prolonged_by_what_is_left_of_it(machine: Machine) -> None:
+    breaker.open_for(RateLimited(retry_after_s=3_600))
+    machine.goes_on(600)
+    machine.system += 86_400
+    until = breaker.open_for(RateLimited(retry_after_s=1_000))
+    assert until.timestamp() - machine.system == pytest.approx(3_000, abs=1)
+    until = breaker.open_for(RateLimited(retry_after_s=10**9))
+    assert until.timestamp() - machine.system == pytest.approx(breaker.MAX_PAUSE_S, abs=1)
+    assert machine.left_s() == breaker.MAX_PAUSE_S
+
+
+def test_a_probe_that_began_before_the_clock_was_set_back_ends_all_the_same(
+    redis_server: RedisServer, machine: Machine
+) -> None:
+    breaker.open_for(Refused())
+    machine.goes_on(61)
+    assert breaker.probe() is None
+    assert breaker.probe() is not None
+    with redis_server.client() as client:
+        client.pexpire("storykeep:breaker:probe", 86_400_000)
+    assert breaker.probe() is None
 
 
 def test_the_first_one_was_refused_too() -> None:

@@ -143,7 +143,7 @@ def test_a_file_that_vanished_with_its_claim_is_no_bug(
 def test_an_answer_ends_the_pause_for_everyone(stage: Stage) -> None:
     waiting = make_item(not_before=timezone.now() + timedelta(minutes=9), error_code="refused")
     breaker.open_for(Refused())
-    breaker._local.until = 1.0  # the pause is over; this one goes first
+    breaker._local.ends_at = 0.0  # the pause is over; this one goes first
     fetch(stage, listed())
     waiting.refresh_from_db()
     assert waiting.not_before is None

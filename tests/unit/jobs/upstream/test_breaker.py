@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral import steady
 from jobs.upstream import breaker
 from stories.errors import Challenged, RateLimited, Refused
 from tests.memory import forget_tiktok, redis_stays_away
@@ -26,7 +27,7 @@ def test_refusals_in_a_row_are_waited_for_longer() -> None:
     for _ in range(len(breaker.PAUSES_S) + 1):
         until = breaker.open_for(Refused())
         waits.append(round((until - timezone.now()).total_seconds()))
-        breaker._local.until = 1.0  # the pause is over
+        breaker._local.ends_at = 0.0  # the pause is over
     assert waits == [*breaker.PAUSES_S, breaker.PAUSES_S[-1]]
 
 
@@ -55,7 +56,7 @@ def test_what_the_banner_says() -> None:
     assert breaker.probe() == breaker.open_state()
     assert not breaker.record_answer()  # asked for before the refusal
     assert breaker.probe() is not None
-    breaker._local.until = 1.0
+    breaker._local.ends_at = 0.0
     assert breaker.open_state() is None
     assert breaker.probe() is None
     assert breaker.record_answer()
@@ -63,50 +64,28 @@ def test_what_the_banner_says() -> None:
     assert breaker._local.refusals == 0
 
 
-def test_a_pause_reckoned_by_a_clock_that_was_days_ahead_ends_when_it_is_set_right() -> None:
-    breaker.open_for(Refused())
-    breaker._local.until += 2 * 86_400
-    assert breaker.open_state() is None
-    breaker.raise_if_open()
-    breaker.raise_if_open_here()
-    assert breaker.probe() is None
-    breaker._local.until += 2 * 86_400
-    until = breaker.open_for(Refused())
-    assert until <= timezone.now() + timedelta(seconds=breaker.PAUSES_S[1])
-
-
 def test_the_longest_pause_is_not_taken_for_one_of_a_wrong_clock() -> None:
     until = breaker.open_for(RateLimited(retry_after_s=breaker.MAX_PAUSE_S))
     assert breaker.open_state() == breaker.BreakerState(until, "rate_limited")
 
 
-def test_a_clock_set_back_does_not_make_a_pause_last_for_days() -> None:
-    breaker.open_for(RateLimited(retry_after_s=10**9))
-    assert breaker.open_state()
-    breaker.end_pause()
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_pause_is_a_length_whatever_the_clock_does(
+    monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    steady_s, system_s = [5_000.0], [1_800_000_000.0]
+    monkeypatch.setattr(steady, "now", lambda: steady_s[0])
+    monkeypatch.setattr(time, "time", lambda: system_s[0])
+    breaker.open_for(RateLimited(retry_after_s=3_600))
+    system_s[0] += days * 86_400
+    steady_s[0] += 3_599
+    state = breaker.open_state()
+    assert state
+    assert state.until.timestamp() == system_s[0] + 1
+    with pytest.raises(RateLimited) as pause:
+        breaker.raise_if_open_here()
+    assert pause.value.retry_after_s == 1
+    steady_s[0] += 1
     assert breaker.open_state() is None
+    breaker.raise_if_open_here()
     assert breaker.probe() is None  # one line tries
-
-
-def test_a_shared_pause_longer_than_any_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its end was written before the clock was set back."""
-    ends = time.time() + 2 * 24 * 60 * 60
-    monkeypatch.setattr(breaker, "execute", lambda _command: [str(ends), "refused", None])
-    state = breaker.shared_state()
-    assert state
-    assert state.until <= timezone.now()
-
-
-def test_since_when_tiktok_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a breaker that was opened by an older worker, which did not note it."""
-    now = time.time()
-    told: list[str | None] = [str(now + 60), "refused", str(now - 3600)]
-    monkeypatch.setattr(breaker, "execute", lambda _command: told)
-    state = breaker.shared_state()
-    assert state
-    assert state.since
-    assert round(state.since.timestamp()) == round(now - 3600)
-    told[2] = None
-    state = breaker.shared_state()
-    assert state
-    assert state.since is None

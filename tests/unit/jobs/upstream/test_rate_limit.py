@@ -106,5 +106,5 @@ async def test_the_gate_is_shut_while_tiktok_refuses(pace: Any) -> None:
             with pytest.raises(RateLimited) as refused:
                 await rate_limit.acquire(at_once=at_once)
             assert refused.value.retry_after_s == pytest.approx(100, abs=2)
-    breaker._local.until = 1.0
+    breaker._local.ends_at = 0.0
     await rate_limit.acquire()

@@ -1,0 +1,42 @@
+"""Every key this app keeps in Redis, and its type there.
+
+A key of another type stands where ours should: nothing can be read or written until it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+PREFIX: Final = "storykeep:"
+TYPES: Final[Mapping[str, str]] = {
+    "storykeep:breaker": "hash",
+    "storykeep:breaker:probe": "string",
+    "storykeep:clock_ahead": "string",
+    "storykeep:hidden:": "string",
+    "storykeep:identity:": "string",
+    "storykeep:lease:": "string",
+    "storykeep:log": "list",
+    "storykeep:media_hosts": "zset",
+    "storykeep:pace": "hash",
+    "storykeep:page_identity": "string",
+    "storykeep:pauses": "list",
+    "storykeep:probe": "string",
+    "storykeep:processes": "hash",
+    "storykeep:progress:": "hash",
+    "storykeep:swept": "string",
+    "storykeep:workers": "zset",
+}
+"""Key → its type, as Redis calls it. One that ends in a colon begins the keys of a family."""
+
+
+def family(key: str) -> str:
+    """The entry of TYPES that a key belongs to; "" for none of ours."""
+    if key in TYPES:
+        return key
+    return next((name for name in TYPES if name.endswith(":") and key.startswith(name)), "")
+
+
+def is_wrong(key: str, kind: str) -> bool:
+    """Whether a key of this type stands where one of ours, of another type, should."""
+    return bool(name := family(key)) and kind not in {TYPES[name], "none"}
