@@ -55,6 +55,8 @@ class Role(models.TextChoices):
 
 FETCHED_ROLES: Final = (Role.MEDIA, Role.ATTACHED_SONG)
 """Files as TikTok has them, and not made here."""
+DAMAGED: Final = "damaged"
+"""The label of a removed file that was given up because the disk had not kept it as it was."""
 JOB_ZIP_ROLES: Final = (Role.BUNDLE, Role.SELECTION)
 """ZIPs of a whole job's files, and not of one carousel's."""
 

@@ -4,7 +4,7 @@ StoriesError
 ├── (everything in stories.errors)
 ├── OurLimit: QuotaExceeded (NeverFits), BatchTooLong, TooManyDownloads, DiskFull
 │   └── DiskFault: NoSpaceLeft, StorageUnavailable
-├── Expired, NothingToPack, Busy, CannotWrite
+├── Expired, Damaged, NothingToPack, Busy, CannotWrite
 ├── IdempotencyMismatch, IdempotencyInProgress
 ├── Cancelled
 └── Internal: WorkerLost
@@ -109,6 +109,14 @@ class Expired(StoriesError):
 
     code = "expired"
     message = "Our copy of this file was deleted."
+    hint = "Fetch it again while it is still on TikTok."
+
+
+class Damaged(StoriesError):
+    """The disk has not kept the file as it was saved."""
+
+    code = "damaged"
+    message = "Our copy of this file was damaged on the disk."
     hint = "Fetch it again while it is still on TikTok."
 
 

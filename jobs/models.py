@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.author_picture import AuthorPicture
 from jobs.choices import (
+    DAMAGED,
     FETCHED_ROLES,
     JOB_ZIP_ROLES,
     OPEN_PACKAGES,
@@ -32,6 +33,7 @@ from jobs.quota import Quota
 from jobs.states import ItemState
 
 __all__ = [
+    "DAMAGED",
     "FETCHED_ROLES",
     "JOB_ZIP_ROLES",
     "LINE_LENGTH",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from jobs.errors import DiskFault, Internal, new_bug_id
 from jobs.housekeeping import reaper
+from jobs.housekeeping import scrub as scrubbing
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
 from jobs.queue.claims import Claim, ClaimLost
@@ -142,3 +143,10 @@ def repair() -> None:
 def sweep() -> None:
     """Remove expired files, orphans, abandoned workspaces and old jobs; runs every minute."""
     sweeping.sweep(timezone.now())
+
+
+@shared_task(ignore_result=True)
+def scrub() -> None:
+    """Read a share of the saved files, and give up what is damaged; runs every minute."""
+    with suppress(ShutdownRequested):
+        scrubbing.scrub.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,7 +92,7 @@ def make_artifact(
         "name": f"{artifact_id.hex[:8]}.jpg" if story else "all.zip",
         "content_type": "image/jpeg" if story else "application/zip",
         "size_bytes": len(content) if content is not None else 1000,
-        "sha256": "0" * 64,
+        "sha256": "0" * 64 if content is None else hashlib.sha256(content).hexdigest(),
         "checked": True,
         "expires_at": timezone.now() + timedelta(hours=2),
     }

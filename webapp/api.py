@@ -78,6 +78,7 @@ STATUS: Final[dict[str, int]] = {
     "storage_unavailable": 503,
     "too_many_downloads": 429,
     "expired": 410,
+    "damaged": 410,
     "nothing_to_pack": 409,
     "idempotency_mismatch": 422,
     "idempotency_in_progress": 409,

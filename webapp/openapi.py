@@ -30,6 +30,9 @@ _FILE_HEADERS: Final = _ETAG | {
     "Accept-Ranges": _header("`bytes`."),
     "Content-Disposition": _header("The file's name, in both spellings, and whether to save it."),
 }
+_REPR_DIGEST: Final = {
+    "Repr-Digest": _header("SHA-256 of the whole file, in base64: `sha-256=:…:` (RFC 9530).")
+}
 _CONTENT_RANGE: Final = {"Content-Range": _header("Which bytes of how many.")}
 _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
     ("post", "/jobs"): {
@@ -43,8 +46,8 @@ _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
     ("post", "/jobs/{job_id}/bundle"): {"200": _ETAG, "202": _ETAG},
 } | {
     (method, "/files/{file_id}"): {
-        "200": _FILE_HEADERS,
-        "206": _FILE_HEADERS | _CONTENT_RANGE,
+        "200": _FILE_HEADERS | _REPR_DIGEST,
+        "206": _FILE_HEADERS | _REPR_DIGEST | _CONTENT_RANGE,
         "304": _FILE_HEADERS,
         "416": _CONTENT_RANGE,
     }

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from accounts import mail, people
 from jobs import VERSION
-from jobs.ephemeral import heartbeats, hidden_problems, processes
+from jobs.ephemeral import damaged_files, heartbeats, hidden_problems, processes
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ops import checks
 from jobs.ops.problems import CHECKED_PARTS, LOOPBACK, Facts, Problem, problems
@@ -63,6 +63,7 @@ def gather() -> Facts:
         version=VERSION,
         other_versions=other_versions,
         mail_failed_at=mail.failed_at() if mail.is_configured() else None,
+        damaged=damaged_files.count(timezone.now()),
     )
 
 

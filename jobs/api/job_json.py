@@ -108,6 +108,7 @@ def _story(story: StoryView, path: str) -> dict[str, Any]:
         "error": _error(story.error),
         "files": [_file(file, path) for file in story.files if file.removed_at is None],
         "zip": _file(zipped, path) if zipped and zipped.present else None,
+        "damaged": len(story.damaged),
     }
 
 

@@ -327,7 +327,9 @@ def file(
     file_id: str,
     inline: Annotated[bool, Query(description="For viewing instead of saving.")] = False,
 ) -> HttpResponseBase:
-    """A file's bytes. Ranges, `HEAD` and `If-None-Match` work; 410 once it has been deleted."""
+    """A file's bytes. Ranges, `HEAD` and `If-None-Match` work; 410 once it has been deleted, or
+    when the disk has not kept it whole.
+    """
     return serving.file_response(request, _user(request), _parse_id(file_id), inline=inline)
 
 

@@ -168,7 +168,8 @@ class FileOut(BaseModel):
 
 
 class StoryOut(BaseModel):
-    """One story. files: those that can be taken right now."""
+    """One story. files: those that can be taken right now. damaged: pictures and videos that were
+    saved, and given up because the disk had not kept them as they were."""
 
     id: UUID
     kind: StoryKind
@@ -180,6 +181,7 @@ class StoryOut(BaseModel):
     error: ErrorOut | None
     files: list[FileOut]
     zip: FileOut | None
+    damaged: int
 
 
 class AuthorOut(BaseModel):

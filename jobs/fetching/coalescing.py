@@ -204,8 +204,6 @@ class Leader:
             ours = (story.tiktok_id, file.position) in have
             try:
                 ready = None if ours else reuse(file, story, workspace)
-            except DiskFault:
-                raise
             except OurLimit as error:
                 yield from self._refuse(file, story, error)
                 continue
@@ -228,7 +226,12 @@ class Leader:
                 )
 
     def _refuse(self, file: Artifact, story: Story, error: OurLimit) -> Iterator[MediaFailed]:
-        """The follower has no room for a file: a failure where it is a medium; others go on."""
+        """The follower has no room for a file: a failure where it is a medium; others go on.
+
+        Raises a fault of the disk, which no file would get past.
+        """
+        if isinstance(error, DiskFault):
+            raise error
         logger.info("no room for another item's %s: %s", file.role, error.code)
         if file.role == Role.MEDIA:
             self._refused[story.pk, file.position] = error

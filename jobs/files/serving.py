@@ -8,21 +8,24 @@ import resource
 import threading
 import unicodedata
 import weakref
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import DatabaseError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.http import http_date, parse_http_date, parse_http_date_safe
 
-from jobs.errors import Expired, TooManyDownloads
-from jobs.files import store, times
-from jobs.models import Artifact, Role
+from jobs.errors import Damaged, Expired, TooManyDownloads
+from jobs.files import damage, disk, store, times
+from jobs.models import DAMAGED, Artifact, Role
 
 BLOCK_BYTES: Final = 64 * 1024
 BUSY_RETRY_S: Final = 5
@@ -140,7 +143,8 @@ def file_response(
     """The response to a GET or HEAD for one of a user's files.
 
     inline: for viewing rather than saving, where the type allows it. Raises Http404 for a file that
-    is not this user's, Expired for one that is gone, TooManyDownloads.
+    is not this user's, Expired for one that is gone, Damaged for one that the disk has not kept
+    whole, StorageUnavailable, TooManyDownloads.
     """
     rows = Artifact.objects.visible_to(user).select_related("story")
     artifact = rows.filter(pk=artifact_id).first()
@@ -148,20 +152,32 @@ def file_response(
         raise Http404
     now = timezone.now()
     if artifact.removed_at or artifact.expires_at <= now:
-        raise Expired
+        raise Damaged if DAMAGED in artifact.labels else Expired
     headers = _headers(artifact, now, inline=inline)
     refused = _failed_condition(request, headers)
     if refused is not None:
         return _empty_response(refused, headers)
-    try:
-        file = store.open_artifact(artifact.pk)
-    except FileNotFoundError:
-        raise Expired("the row was there, the file was not") from None
+    with disk.translate_disk_errors():
+        file = _open_whole(artifact)
     try:
         return _serve(request, artifact, file, headers)
     except BaseException:
         file.close()
         raise
+
+
+def _open_whole(artifact: Artifact) -> BinaryIO:
+    """The file, of the length it was saved with. Raises Expired, Damaged and OSError."""
+    with suppress(FileNotFoundError):
+        file = store.open_artifact(artifact.pk)
+        if os.fstat(file.fileno()).st_size == artifact.size_bytes:
+            return file
+        file.close()
+    if not Artifact.objects.filter(pk=artifact.pk, removed_at=None).exists():
+        raise Expired("deleted this moment")
+    with suppress(DatabaseError):  # the sweep gives it up, then
+        damage.give_up([artifact])
+    raise Damaged
 
 
 def _serve(
@@ -273,6 +289,7 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
     # visitor's own browser for a while. The rest is asked after each time, at the price of a 304.
     fresh = f"max-age={max(0, min(600, left_s))}" if artifact.role == Role.POSTER else "no-cache"
     return {
+        "Repr-Digest": repr_digest(artifact.sha256),
         "Content-Type": artifact.content_type,
         "Content-Disposition": disposition(artifact.name, attachment=not shown),
         "ETag": f'"{artifact.pk}"',
@@ -288,9 +305,17 @@ def _headers(artifact: Artifact, now: datetime, *, inline: bool) -> dict[str, st
 def _empty_response(status: int, headers: dict[str, str]) -> HttpResponse:
     """A response with headers about the file and no body."""
     response = HttpResponse(status=status, headers=headers)
-    for name in ("Content-Type", "Content-Disposition"):
+    for name in ("Content-Type", "Content-Disposition", "Repr-Digest"):
         del response.headers[name]
     return response
+
+
+def repr_digest(sha256: str) -> str:
+    """A Repr-Digest header: of the whole file, also beside a part of it (RFC 9530).
+
+    sha256: in hex.
+    """
+    return f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
 def disposition(name: str, *, attachment: bool) -> str:

@@ -87,6 +87,17 @@ def size(artifact_id: UUID | str) -> int | None:
     return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
 
+def identity(artifact_id: UUID | str) -> tuple[int, int] | None:
+    """What tells a file from all others on the disk, and is equal for its hard links; None when it
+    is not there."""
+    try:
+        with shard(artifact_id) as (folder, name):
+            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def remove(artifact_id: UUID | str) -> bool:
     """Delete a saved file; False when it was not there. Readers that have it open finish."""
     try:

@@ -2,6 +2,7 @@
 
 A share of the folders is compared at each sweep, so that a minute costs the same however many files
 are kept; after a start all of them, for the process before may have died between row and file.
+Those with files that wait to be deleted are compared once more when their time has come.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from jobs.files import store
+from jobs.ephemeral import orphan_files
+from jobs.ephemeral.orphan_files import WaitingOrphans
+from jobs.files import damage, store
 from jobs.files.deletion import DeletionTally, batches
 from jobs.files.store import SHARDS, StoredFile
 from jobs.models import Artifact
@@ -23,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 ORPHAN_GRACE: Final = timedelta(minutes=15)
 """A file without a row may be about to get one, a row without a file cannot; only files wait."""
+ARRIVAL: Final = timedelta(minutes=1)
+"""A file younger than this is counted as one that arrives, and not as an orphan that waits."""
 SHARDS_A_SWEEP: Final = 8
 """Folders compared at a sweep: all 256 in 32 sweeps, which come once a minute."""
 
@@ -56,8 +61,9 @@ class Comparison:
             count = len(SHARDS) if begin is None or whole else SHARDS_A_SWEEP
             self._next = ((begin or 0) + count) % len(SHARDS)
         rows = files = 0
-        for start in range(begin or 0, (begin or 0) + count, SHARDS_A_SWEEP):
-            first = start % len(SHARDS)
+        starts = range(begin or 0, (begin or 0) + count, SHARDS_A_SWEEP)
+        due = [place for place, found in orphan_files.by_place().items() if found.until <= now]
+        for first in dict.fromkeys([start % len(SHARDS) for start in starts] + due):
             found = _compare(SHARDS[first : first + SHARDS_A_SWEEP], now, tally)
             rows, files = rows + found.rows, files + found.files
         return Orphans(rows, files)
@@ -82,22 +88,18 @@ def _compare(shards: Sequence[str], now: datetime, tally: DeletionTally) -> Orph
     marked = _mark_lost(missing, wanted, now)
     # What is left of a file that was not whole goes with those nobody knows of.
     unknown = [file for file in files if wanted.get(file.id) != file.size_bytes]
-    return Orphans(marked, _delete_unknown(unknown, now, tally))
+    deleted, waiting = _delete_unknown(unknown, now, tally)
+    orphan_files.record(SHARDS.index(shards[0]), waiting)
+    return Orphans(marked, deleted)
 
 
 def _mark_lost(missing: Sequence[UUID], sizes: dict[UUID, int], now: datetime) -> int:
     """Mark rows whose file is not there, or not whole; how many."""
     # Looked at once more, for the list of a folder says nothing where the disk does not answer.
     lost = [artifact_id for artifact_id in missing if _is_cut(artifact_id, sizes[artifact_id])]
-    if not lost:
-        return 0
-    logger.warning("%d saved files are missing or cut short", len(lost))
-    count = 0
-    for batch in batches(lost):
-        rows = Artifact.objects.filter(pk__in=batch, removed_at=None)
-        # It expires as it is found lost: "removed before its time" means deleted by someone.
-        count += rows.update(removed_at=now, expires_at=now)
-    return count
+    return sum(
+        len(damage.give_up(Artifact.objects.filter(pk__in=batch), now)) for batch in batches(lost)
+    )
 
 
 def _is_cut(artifact_id: UUID, size_bytes: int) -> bool:
@@ -107,10 +109,13 @@ def _is_cut(artifact_id: UUID, size_bytes: int) -> bool:
         return False  # the disk does not answer: that says nothing about the file
 
 
-def _delete_unknown(files: Sequence[StoredFile], now: datetime, tally: DeletionTally) -> int:
-    """Delete files without a row that says they are there; how many."""
-    limit = (now - ORPHAN_GRACE).timestamp()
+def _delete_unknown(
+    files: Sequence[StoredFile], now: datetime, tally: DeletionTally
+) -> tuple[int, WaitingOrphans | None]:
+    """Delete files without a row that says they are there; how many, and those that wait."""
+    limit, arrived = (now - ORPHAN_GRACE).timestamp(), (now - ARRIVAL).timestamp()
     count = 0
+    waiting: list[WaitingOrphans] = []
     for batch in batches(files):
         # Asked for anew: a file may have got its row since.
         rows = Artifact.objects.filter(pk__in=[file.id for file in batch])
@@ -121,4 +126,9 @@ def _delete_unknown(files: Sequence[StoredFile], now: datetime, tally: DeletionT
             due = removed_at[file.id] is not None if recorded else file.modified_at < limit
             if due and tally.delete_file(file.id, file.size_bytes):
                 count += 1
-    return count
+            elif due:
+                waiting.append(WaitingOrphans(1, file.size_bytes, now))
+            elif not recorded and file.modified_at < arrived:
+                until = datetime.fromtimestamp(file.modified_at, UTC) + ORPHAN_GRACE
+                waiting.append(WaitingOrphans(1, file.size_bytes, until))
+    return count, orphan_files.total(waiting)

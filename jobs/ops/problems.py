@@ -82,6 +82,7 @@ class Facts:
     while TikTok answers. begun_at: when the first admin came; None before. backed_up_at: None for
     never. version: of the web server; other_versions: name and version ("" for not known) of
     processes that run another one. mail_failed_at: of the last mail, when it could not be sent.
+    damaged: saved files that the disk had not kept, within the last week.
     """
 
     now: datetime
@@ -95,6 +96,7 @@ class Facts:
     version: str = ""
     other_versions: tuple[tuple[str, str], ...] = ()
     mail_failed_at: datetime | None = None
+    damaged: int = 0
 
 
 def found_by_checks(facts: Facts) -> Iterator[Problem]:
@@ -198,6 +200,27 @@ def no_backup(facts: Facts) -> Iterator[Problem]:
     )
 
 
+def damaged_files(facts: Facts) -> Iterator[Problem]:
+    """The disk has not kept what was written to it."""
+    if not facts.damaged:
+        return
+    title = ngettext_lazy(
+        "{n} saved file was damaged on the disk",
+        "{n} saved files were damaged on the disk",
+        facts.damaged,
+    )
+    yield Problem(
+        code="damaged_files",
+        verdict=Verdict.WARN,
+        title=format_lazy(title, n=facts.damaged),
+        detail=_(
+            "Found within the last 7 days and removed. Their pages offer to fetch them again."
+        ),
+        fix=_("Check the disk (`smartctl -a`, the system's log) and the memory."),
+        may_hide=True,
+    )
+
+
 def other_version(facts: Facts) -> Iterator[Problem]:
     """Processes run another version than the web server."""
     if not facts.other_versions:
@@ -232,6 +255,7 @@ def mail_fails(facts: Facts) -> Iterator[Problem]:
 PROBLEMS: Final[tuple[Callable[[Facts], Iterator[Problem]], ...]] = (
     found_by_checks,
     refused,
+    damaged_files,
     other_version,
     mail_fails,
     no_backup,

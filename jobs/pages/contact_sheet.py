@@ -121,7 +121,7 @@ def spoken(story: StoryView, item: ItemView, tile: Tile) -> str:
 
 def _fate(tile: Tile) -> str:
     if tile.removed_at:
-        return _("deleted")
+        return _("damaged on the disk") if tile.damaged else _("deleted")
     if tile.coming:
         return _("on its way")
     if not tile.viewer_items:

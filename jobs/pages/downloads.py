@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from jobs.errors import Expired
+from jobs.errors import Damaged, DiskFault, Expired
 from jobs.files import serving
 from jobs.models import Artifact
 from jobs.pages import folding
@@ -27,8 +27,8 @@ instead, for a download would leave the sign-in form standing there."""
 def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase:
     """A file's bytes; with `?inline`, for viewing. The name is for people; the id decides.
 
-    410 when it was deleted, 429 when too many downloads run at once. Redirects to the sign-in, and
-    from there to the page of the file's job.
+    410 when it was deleted or is damaged, 503 while the disk is away, 429 when too many downloads
+    run at once. Redirects to the sign-in, and from there to the page of the file's job.
     """
     inline = "inline" in request.GET
     if not request.user.is_authenticated:
@@ -40,7 +40,9 @@ def file(request: HttpRequest, artifact_id: UUID, name: str) -> HttpResponseBase
     try:
         return serving.file_response(request, request.user, artifact_id, inline=inline)
     except StoriesError as error:
-        status = 410 if isinstance(error, Expired) else 429
+        status = 503 if isinstance(error, DiskFault) else 429
+        if isinstance(error, Expired | Damaged):
+            status = 410
         context = {"problem": error_words(error), "back": _page_url(request, artifact_id)}
         response = render(request, "jobs/no_file.html", context, status=status)
         if error.retry_after_s:

@@ -282,12 +282,13 @@ def _refetch_label(job: Snapshot, now: datetime) -> str:
     items = [] if job.state in OPEN else [item for item in job.items if is_refetchable(item, now)]
     stories = job.stories
     # A story that is alone has a button of its own.
-    alone = len(stories) == 1 and removed_at(stories[0]) and stories[0].is_on_tiktok(now)
+    gone = len(stories) == 1 and (removed_at(stories[0]) or stories[0].damaged)
+    alone = gone and stories[0].is_on_tiktok(now)
     if not items or alone:
         return ""
     cancelled = all(item.state == ItemState.CANCELLED for item in items)
     partly = any(story.saved for story in stories) or len(items) < len(job.items)
-    if cancelled and (partly or _earlier_files_kept(items)):
+    if (cancelled and (partly or _earlier_files_kept(items))) or _damaged_in_part(items):
         label = _("Fetch the rest")
     elif stories and not any(story.is_on_tiktok(now) for story in stories):
         label = _("Check again")
@@ -296,6 +297,13 @@ def _refetch_label(job: Snapshot, now: datetime) -> str:
     else:
         label = _("Fetch all again")
     return f"{label} ({len(items)})" if len(items) > 1 else label
+
+
+def _damaged_in_part(items: Iterable[ItemView]) -> bool:
+    """Whether files of these lines were given up as damaged, and others are here."""
+    stories = [story for item in items for story in item.stories]
+    present = any(file.role == Role.MEDIA for story in stories for file in story.present)
+    return present and any(story.damaged for story in stories)
 
 
 def _earlier_files_kept(items: Iterable[ItemView]) -> bool:
@@ -313,6 +321,7 @@ def is_refetchable(item: ItemView, now: datetime) -> bool:
         saved=bool(media),
         present=any(file.present for file in media),
         on_tiktok=any(story.is_on_tiktok(now) for story in item.stories),
+        damaged=any(story.damaged and story.is_on_tiktok(now) for story in item.stories),
     )
 
 

@@ -102,6 +102,7 @@ class Tile:
     there are several.
     labels: of its files, those in WARNINGS; notes: those in NOTES.
     missing: a sentence that names media that were not saved; error: why, unless it was cancelled.
+    damaged: a sentence that names media that the disk has not kept, "" for none.
     expires_at: when the first present file is deleted; removed_at: when the last one was, None
     while any is present.
     checked: all its media are here, and each was found to be whole; opened: all are here, and of
@@ -121,6 +122,7 @@ class Tile:
     labels: tuple[str, ...]
     notes: tuple[str, ...]
     missing: str
+    damaged: str
     error: ErrorView | None
     expires_at: datetime | None
     removed_at: datetime | None
@@ -163,6 +165,7 @@ def present_tile(story: StoryView, item: ItemView, now: datetime) -> Tile:
         labels=_labels(present, WARNINGS),
         notes=_labels(present, NOTES),
         missing=_missing(story) if saved and not coming else "",
+        damaged=_damaged(story),
         error=None if story.error and story.error.is_cancelled else story.error,
         expires_at=min((file.expires_at for file in present), default=None),
         removed_at=removed_at(story),
@@ -217,6 +220,20 @@ def _missing(story: StoryView) -> str:
         "Photo %(places)s did not arrive", "Photos %(places)s did not arrive", len(positions)
     ) % {"places": ", ".join(map(str, positions))}
     return f"{saved}. {which}."
+
+
+def _damaged(story: StoryView) -> str:
+    """`Photo 3 was damaged on our disk.`; "" for none."""
+    positions = story.damaged
+    if not positions:
+        return ""
+    if story.media_count == 1:
+        return _("Damaged on our disk.")
+    return ngettext(
+        "Photo %(places)s was damaged on our disk.",
+        "Photos %(places)s were damaged on our disk.",
+        len(positions),
+    ) % {"places": ", ".join(map(str, positions))}
 
 
 # --- viewer -------------------------------------------------------------------------------------

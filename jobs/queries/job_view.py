@@ -23,7 +23,7 @@ from jobs.errors import (
     retry_may_help,
 )
 from jobs.left_out import LeftOut, total
-from jobs.models import Role
+from jobs.models import DAMAGED, Role
 from jobs.queries.empty_lines import empty_reason
 from jobs.queries.looks import look
 from jobs.states import OPEN, ItemState
@@ -136,6 +136,11 @@ class FileView:
         return self.removed_at is None
 
     @property
+    def damaged(self) -> bool:
+        """True for one that was given up because the disk had not kept it as it was saved."""
+        return self.removed_at is not None and DAMAGED in self.labels
+
+    @property
     def is_video(self) -> bool:
         """True for a video."""
         return self.content_type.startswith("video/")
@@ -194,6 +199,13 @@ class StoryView:
         saved = {file.position for file in self.files if file.role == Role.MEDIA}
         positions = range(1, self.media_count + 1)
         return tuple(position for position in positions if position not in saved)
+
+    @property
+    def damaged(self) -> tuple[int, ...]:
+        """Positions of media that were saved and given up as damaged."""
+        return tuple(
+            file.position for file in self.files if file.role == Role.MEDIA and file.damaged
+        )
 
     @property
     def media(self) -> tuple[MediaView, ...]:

@@ -9,10 +9,22 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
-from jobs.models import FETCHED_ROLES, Artifact, Audio, Item, ItemKind, Job, Prefer, Role, Story
+from jobs.models import (
+    DAMAGED,
+    FETCHED_ROLES,
+    Artifact,
+    Audio,
+    Item,
+    ItemKind,
+    Job,
+    Prefer,
+    Role,
+    Story,
+)
 from jobs.queue import submission
 from jobs.states import SAVED, ItemState
 
@@ -22,14 +34,17 @@ MAX_EARLIER: Final = 20
 """Earlier lines whose files one line looks for."""
 
 
-def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok: bool) -> bool:
-    """True when a line may be fetched again: it was cancelled, or all files it saved are gone.
+def refetchable(
+    state: str, *, kind: str, saved: bool, present: bool, on_tiktok: bool, damaged: bool = False
+) -> bool:
+    """True when a line may be fetched again: it was cancelled, or all files it saved are gone, or
+    one of them is damaged.
 
     saved, present: media files it saved, and those that can still be downloaded.
     on_tiktok: TikTok still has one of its stories. Needed of a line about one story; an account
-    may have new ones at any time.
+    may have new ones at any time. damaged: TikTok still has a story of which media were given up.
     """
-    if state == ItemState.CANCELLED:
+    if state == ItemState.CANCELLED or (state in SAVED and damaged):
         return True
     if state not in SAVED or not saved or present:
         return False
@@ -37,13 +52,27 @@ def refetchable(state: str, *, kind: str, saved: bool, present: bool, on_tiktok:
 
 
 def with_refetch_facts(items: QuerySet[Item], now: datetime) -> QuerySet[Item]:
-    """The items, each with the booleans `saved`, `present` and `on_tiktok` of `refetchable`."""
+    """The items, each with the booleans of `refetchable`."""
     media = Artifact.objects.filter(item=OuterRef("pk"), role=Role.MEDIA)
-    stories = Story.objects.filter(item=OuterRef("pk")).exclude(source_url="")
+    on_tiktok = Q(leaves_at=None) | Q(leaves_at__gt=now)
+    stories = Story.objects.filter(on_tiktok, item=OuterRef("pk")).exclude(source_url="")
+    fetched_anew = Artifact.objects.filter(
+        story=OuterRef("story"), role=Role.MEDIA, position=OuterRef("position"), removed_at=None
+    )
+    damaged = media.exclude(removed_at=None).annotate(said=Cast("labels", TextField()))
     return items.annotate(
         saved=Exists(media),
         present=Exists(media.present(now)),
-        on_tiktok=Exists(stories.filter(Q(leaves_at=None) | Q(leaves_at__gt=now))),
+        on_tiktok=Exists(stories),
+        damaged=Exists(
+            damaged.filter(
+                ~Exists(fetched_anew),
+                Q(said__contains=f'"{DAMAGED}"'),
+                Exists(
+                    Story.objects.filter(on_tiktok, pk=OuterRef("story")).exclude(source_url="")
+                ),
+            )
+        ),
     )
 
 
@@ -55,6 +84,7 @@ def is_refetchable(item: Any) -> bool:
         saved=item.saved,
         present=item.present,
         on_tiktok=item.on_tiktok,
+        damaged=item.damaged,
     )
 
 

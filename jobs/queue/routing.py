@@ -12,6 +12,8 @@ FETCH_ITEM: Final = "jobs.tasks.fetch_item"
 PACK_PACKAGE: Final = "jobs.tasks.pack_package"
 REPAIR: Final = "jobs.tasks.repair"
 SWEEP: Final = "jobs.tasks.sweep"
+SCRUB: Final = "jobs.tasks.scrub"
+"""Not sent: whoever takes a sweep's message runs it beside the sweep."""
 
 HOUSEKEEPING: Final = (REPAIR, SWEEP)
 """What the clock sends."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from jobs.files import names
-from jobs.standalone.output_folder import OutputFolder, translate_write_errors
+from jobs.standalone.output_folder import FolderFull, OutputFolder, translate_write_errors
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
 from jobs.states import ItemState
 from jobs.zips import archive
@@ -42,6 +42,8 @@ def pack_bundle(
         members = zipped.add_bundle(
             [(story.facts(), [file.facts for file in story.files]) for story in stories]
         )
+    if zipped.damaged:
+        raise FolderFull("the disk has not kept what was written")
     with translate_write_errors():
         sha256, size_bytes = folder.measure(key, heartbeat)
     name = names.bundle_name((story.author.name for story in stories), started_at, zone=zone)

@@ -12,6 +12,7 @@ for spreadsheets (jobs/zips/spreadsheet.py). The sidecars hold the texts unchang
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import struct
@@ -208,7 +209,9 @@ class Archive:
 
     open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
     between chunks, may raise to stop. zone: whose clock dates and names show. omissions: what a
-    bundle should hold and does not, for its manifest.
+    bundle should hold and does not, for its manifest. damaged: keys of files that turned out to be
+    others than their facts say, by length or hash; a ZIP with any of them is not to be kept, for
+    the bytes may be in it. missing: keys of those that were not there.
     """
 
     def __init__(
@@ -224,6 +227,8 @@ class Archive:
         self._open = open_
         self._heartbeat = heartbeat
         self.omissions: Sequence[Omission] = ()
+        self.damaged: list[str] = []
+        self.missing: list[str] = []
         self._taken: dict[str, set[str]] = {}
         self._folders: dict[str, str] = {}
 
@@ -265,19 +270,26 @@ class Archive:
         return self._folders[names.collision_key(name)]
 
     def add_file(self, path: str, at: datetime, file: FileFacts) -> bool:
-        """Copy a file in; False, and nothing written, when it is not there whole."""
+        """Copy a file in, and compare it with its hash; False when it is not there whole."""
         try:
             source = self._open(file.key)
         except FileNotFoundError:
+            self.missing.append(file.key)
             return False
+        digest = hashlib.sha256()
         with source:
             if source.seek(0, io.SEEK_END) != file.size_bytes:
+                self.damaged.append(file.key)
                 return False
             source.seek(0)
             with self._zip.open(self._entry(path, at, file.size_bytes), "w") as member:
                 while chunk := source.read(CHUNK_BYTES):
+                    digest.update(chunk)
                     member.write(chunk)
                     self._heartbeat()
+        if digest.hexdigest() != file.sha256:
+            self.damaged.append(file.key)
+            return False
         return True
 
     def add_text(self, path: str, at: datetime, content: bytes) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from itertools import groupby
 from typing import Any, BinaryIO
+from uuid import UUID
 
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
-from jobs.files import disk, names, store, times
+from jobs.files import damage, disk, names, store, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
@@ -27,16 +28,32 @@ from jobs.zips.archive import (
     no_heartbeat,
 )
 from jobs.zips.contents import item_of, packable, story_of
-from jobs.zips.omissions import omissions_of
+from jobs.zips.omissions import damaged_among, omissions_of
+
+
+class FilesDamaged(Exception):
+    """Files of a ZIP turned out to be missing or damaged, and were given up. ids: of their rows."""
+
+    def __init__(self, ids: frozenset[UUID]) -> None:
+        super().__init__(f"{len(ids)} files")
+        self.ids = ids
 
 
 def build_carousel(story: Story, files: Sequence[Artifact], workspace: Workspace) -> Artifact:
     """Pack a carousel's pictures and sidecar into a ZIP in the store; its row, unsaved.
 
-    files: the story's saved files; those that do not belong in a ZIP are left out. The caller
-    removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
+    files: the story's saved files; those that do not belong in a ZIP are left out, and so are those
+    that are damaged, which are given up. The caller removes the file again when the row cannot be
+    saved. Raises NothingToPack, DiskFull.
     """
-    expected = packable(files)
+    try:
+        return _build_carousel(story, packable(files), workspace)
+    except FilesDamaged as damaged:
+        left = [file for file in files if file.pk not in damaged.ids]
+        return build_carousel(story, left, workspace)
+
+
+def _build_carousel(story: Story, expected: Sequence[Artifact], workspace: Workspace) -> Artifact:
     item = story.item
     zone = times.zone_of(item.job)
 
@@ -68,19 +85,21 @@ def build_bundle(
     *,
     at: datetime,
     selection: bool,
+    chosen: Sequence[str] = (),
     language: str = "",
 ) -> Artifact:
     """Pack files of a job, in author folders and with a manifest; the row of the ZIP, unsaved.
 
     files: as `contents.package_files` returns them. heartbeat: called between chunks, may raise to
-    stop. at: when the files were looked up. selection: only some of the job's files were asked for.
-    language: of the person who asked, for the manifest.
-    The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull.
+    stop. at: when the files were looked up. selection: only some of the job's files were asked for;
+    chosen: the ids of those. language: of the person who asked, for the manifest.
+    The caller removes the file again when the row cannot be saved. Raises NothingToPack, DiskFull,
+    and FilesDamaged, with which the files are to be looked up anew.
     """
     zone = times.zone_of(job)
 
     def fill(archive: Archive) -> list[Artifact]:
-        archive.omissions = () if selection else omissions_of(job)
+        archive.omissions = damaged_among(job, chosen) if selection else omissions_of(job)
         stories = []
         for _, group in groupby(files, key=lambda artifact: story_of(artifact).pk):
             of_story = list(group)
@@ -117,6 +136,7 @@ def _build(
 
     fill: adds members, and returns the files that were there to be packed. at: the row's creation
     time; a file saved later makes the ZIP incomplete. zone: whose clock the members' dates show.
+    Raises FilesDamaged, when those were given up.
     """
     key, file = workspace.create()
     workspace.reserve(sum(artifact.size_bytes + ENTRY_BYTES for artifact in expected), key)
@@ -126,6 +146,13 @@ def _build(
         Archive(file, store.open_artifact, heartbeat, zone=zone) as archive,
     ):
         packed = fill(archive)
+    bad = {*archive.damaged, *archive.missing}
+    if bad:
+        workspace.discard(key)
+        damaged = [artifact for artifact in expected if str(artifact.pk) in bad]
+        with disk.translate_disk_errors():
+            damage.give_up(damaged)
+        raise FilesDamaged(frozenset(artifact.pk for artifact in damaged))
     if not packed:
         workspace.discard(key)
         raise NothingToPack

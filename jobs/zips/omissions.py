@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from jobs.models import Artifact, Item, Job, Role, Story
+from jobs.models import DAMAGED, Artifact, Item, Job, Role, Story
 from jobs.states import OPEN, ItemState
 from jobs.zips.archive import Omission
 from stories.left_out import LeftOutReason, stored
@@ -107,9 +107,14 @@ def omissions_of(job: Job) -> list[Omission]:
     by_id = {item.pk: item for item in items}
     stories: dict[UUID, list[ListedStory]] = {item.pk: [] for item in items}
     saved: dict[str, set[int]] = defaultdict(set)
+    damaged: set[UUID | None] = set()
     files = Artifact.objects.filter(job=job, role=Role.MEDIA, story__isnull=False)
-    for tiktok_id, position in files.values_list("story__tiktok_id", "position"):
-        saved[tiktok_id].add(position)
+    for row in files.values_list("story", "story__tiktok_id", "position", "labels"):
+        story_pk, tiktok_id, position, labels = row
+        if DAMAGED in labels:
+            damaged.add(story_pk)
+        else:
+            saved[tiktok_id].add(position)
     rows = Story.objects.filter(item__job=job).exclude(item__state__in=OPEN)
     for story in rows.order_by("position"):
         if (item := by_id.get(story.item_id)) is None:
@@ -123,8 +128,8 @@ def omissions_of(job: Job) -> list[Omission]:
                 author_name=item.author_name,
                 author_nickname=item.author_nickname,
                 missing=len(set(range(1, story.media_count + 1)) - saved[story.tiktok_id]),
-                whole=story.state == ItemState.DONE,
-                reason=story.error_code,
+                whole=story.state == ItemState.DONE and story.pk not in damaged,
+                reason=story.error_code or (DAMAGED if story.pk in damaged else ""),
             )
         )
     lines = [
@@ -138,3 +143,34 @@ def omissions_of(job: Job) -> list[Omission]:
         for item in items
     ]
     return omissions(lines, job.note)
+
+
+def damaged_among(job: Job, chosen: Sequence[str]) -> list[Omission]:
+    """Those of some files of a job that were given up as damaged, by story. One query.
+
+    chosen: artifact ids.
+    """
+    rows = Artifact.objects.filter(
+        pk__in=chosen, job=job, story__isnull=False, removed_at__isnull=False
+    )
+    by_story: dict[UUID, list[Artifact]] = defaultdict(list)
+    for file in rows.select_related("story__item").order_by("story__posted_at", "position"):
+        if DAMAGED in file.labels and file.story is not None:
+            by_story[file.story.pk].append(file)
+    return [_damaged_of(files[0].story, len(files), job.note) for files in by_story.values()]
+
+
+def _damaged_of(story: Story | None, count: int, note: str) -> Omission:
+    assert story is not None  # noqa: S101 - the query asks for files of stories only
+    return Omission(
+        what="missing",
+        author_name=story.item.author_name,
+        author_nickname=story.item.author_nickname,
+        source_url=story.source_url,
+        count=count,
+        reason=DAMAGED,
+        story_id=story.tiktok_id,
+        kind=story.kind,
+        posted_at=story.posted_at,
+        note=note,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,9 +25,11 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
 from jobs.wording import dialect_for
 from jobs.zips import claims
-from jobs.zips.builder import build_bundle, heartbeats
+from jobs.zips.builder import FilesDamaged, build_bundle, heartbeats
 from jobs.zips.claims import PackageClaim
 from jobs.zips.contents import any_removed, package_files, parse_ids
+
+logger = logging.getLogger(__name__)
 
 
 def request(job: Job, selection: Sequence[UUID | str] = ()) -> Package:
@@ -147,10 +150,16 @@ def run(claim: PackageClaim) -> bool:
                 _Heartbeat(claim, job.pk, files),
                 at=at,
                 selection=bool(package.selection),
+                chosen=package.selection,
                 language=package.language,
             )
         except ClaimLost:
             _erase_what_we_reported(job.pk)
+            return False
+        except FilesDamaged as damaged:
+            logger.warning("package %s begins anew without %s", package.pk, damaged)
+            claims.release(claim)
+            dispatch()
             return False
         settled = False
         try:

@@ -19,7 +19,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.admin import views
 from jobs.ephemeral import connection, heartbeats
-from jobs.errors import BY_CODE, message_and_hint
+from jobs.ephemeral.orphan_files import WaitingOrphans
+from jobs.errors import BY_CODE, StorageUnavailable, message_and_hint
 from jobs.files import capacity, disk
 from jobs.states import ItemState
 from jobs.upstream import breaker, page_identity, pauses, site_clock
@@ -135,6 +136,30 @@ def test_what_needs_a_hand(
     assert "None yet." in text(browser)
 
 
+def test_files_left_behind_and_files_that_were_damaged(
+    redis: dict[str, Any], browser: Client
+) -> None:
+    assert "None damaged in the last 7 days" in text(browser)
+    until = timezone.now() + timedelta(minutes=9)
+    redis["orphans"] = {0: WaitingOrphans(14, 11_500_000, until), 8: WaitingOrphans(1, 500, until)}
+    redis["damaged"] = 2
+    page = text(browser)
+    assert "15 files (11.5 MB) left behind by a worker that ended; deleted at" in page
+    assert "2 were damaged on the disk in the last 7 days and removed: check the disk." in page
+
+
+def test_a_disk_that_cannot_be_written_is_said_first(
+    redis: dict[str, Any], browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise StorageUnavailable("the disk answers EROFS")
+
+    monkeypatch.setattr(disk, "probe_write", refuse)
+    page = text(browser)
+    assert "The disk cannot be written: nothing can be saved. Links wait until it can." in page
+    assert "It cannot be written." in page
+
+
 @pytest.mark.parametrize(
     ("seconds", "said", "late"),
     [
@@ -159,7 +184,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(capacity, "measure", away)
     page = text(browser)
-    assert page.count("Redis does not answer, so nobody knows.") == 4
+    assert page.count("Redis does not answer, so nobody knows.") == 5
     assert page.count('class="vital warn"') == 2  # what is not known is not in order
     assert "Redis does not answer: nothing new is being saved." in page
     assert "Reachable" not in page
@@ -176,7 +201,7 @@ def test_redis_going_away_between_two_questions(
 
     monkeypatch.setattr(breaker, "shared_state", away)
     page = text(browser)
-    assert page.count("Redis does not answer, so nobody knows.") == 4
+    assert page.count("Redis does not answer, so nobody knows.") == 5
 
 
 @pytest.mark.usefixtures("redis")

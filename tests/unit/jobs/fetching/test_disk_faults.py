@@ -159,7 +159,12 @@ def test_a_folder_exchanged_in_mid_job_is_waited_for(
         shutil.move(artifacts, elsewhere)
         artifacts.mkdir()
 
-    events = (listed(first, second), stage.file(first), exchange, stage.file(second))
+    events: tuple[Any, ...] = (
+        listed(first, second),
+        stage.file(first),
+        exchange,
+        stage.file(second),
+    )
     for _ in range(3):
         assert is_waiting(fetch(stage, item, *events), "storage_unavailable")
         assert list(artifacts.iterdir()) == [], "nothing is made in the wrong folder"

@@ -65,7 +65,7 @@ def test_a_file_that_is_away_is_not_called_expired(away: Path, client: Client) -
     artifact = make_artifact()
     client.force_login(make_user())
     client.raise_request_exception = False
-    assert client.get(f"/files/{artifact.pk}/{artifact.name}").status_code == 500
+    assert client.get(f"/files/{artifact.pk}/{artifact.name}").status_code == 503
     with pytest.raises(disk.StorageNotMounted):
         store.size(artifact.pk)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral import orphan_files
+from jobs.ephemeral.orphan_files import WaitingOrphans
 from jobs.files import store
 from jobs.files.deletion import DeletionTally
 from jobs.housekeeping.orphans import ORPHAN_GRACE, SHARDS_A_SWEEP, Comparison, Orphans
-from jobs.models import Artifact
+from jobs.models import DAMAGED, Artifact
 from tests.factories import make_artifact, make_story
 from tests.unit.jobs.database_work import statements
+from tests.unit.jobs.files.making import save
 
 pytestmark = pytest.mark.django_db
 SWEEPS = len(store.SHARDS) // SHARDS_A_SWEEP
@@ -70,6 +74,75 @@ def test_a_share_costs_one_query_however_many_files_there_are(files: int) -> Non
     with statements() as run:
         compare(comparison)
     assert len(run) == 1
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> dict[int, WaitingOrphans]:
+    """What was noted of files that wait."""
+    noted: dict[int, WaitingOrphans] = {}
+
+    def record(place: int, found: WaitingOrphans | None) -> None:
+        noted.pop(place, None)
+        if found is not None:
+            noted[place] = found
+
+    monkeypatch.setattr(orphan_files, "record", record)
+    monkeypatch.setattr(orphan_files, "by_place", lambda: dict(noted))
+    return noted
+
+
+def orphan(shard: str, *, minutes_old: int, size_bytes: int = 10) -> uuid.UUID:
+    """A file without a row, as after a SIGKILL."""
+    artifact_id = save(bytes(size_bytes), uuid.UUID(shard + uuid.uuid4().hex[2:]))
+    at = time.time() - 60 * minutes_old
+    with store.shard(artifact_id) as (folder, name):
+        os.utime(name, (at, at), dir_fd=folder)
+    return artifact_id
+
+
+def test_files_without_a_row_are_counted_until_they_go(waiting: dict[int, WaitingOrphans]) -> None:
+    now, comparison = timezone.now(), Comparison()
+    for shard in ("00", "01", "ff"):
+        orphan(shard, minutes_old=5)
+    orphan("02", minutes_old=0)
+    assert comparison.run(now, DeletionTally()) == Orphans()
+    found = orphan_files.total(waiting.values())
+    assert found is not None
+    assert (found.files, found.size_bytes) == (3, 30)
+    assert timedelta(minutes=9) < found.until - now < timedelta(minutes=11)
+    later = now + timedelta(minutes=11)
+    # All at once, wherever they are, and not when the folder's turn comes.
+    assert comparison.run(later, DeletionTally()) == Orphans(files=3)
+    found = orphan_files.total(waiting.values())
+    assert found is not None, "the one that had just arrived waits by now"
+    assert found.files == 1
+    comparison.run(later + ORPHAN_GRACE, DeletionTally())
+    assert waiting == {}
+
+
+def test_a_file_the_disk_does_not_let_go_waits(
+    waiting: dict[int, WaitingOrphans], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan("00", minutes_old=60)
+
+    def refuse(*_: object) -> bool:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(store, "remove", refuse)
+        assert compare(Comparison()) == Orphans()
+    assert [found.files for found in waiting.values()] == [1]
+    assert compare(Comparison()) == Orphans(files=1)
+    assert waiting == {}
+
+
+def test_a_row_whose_file_is_cut_says_that_it_is_damaged(artifacts: Path) -> None:
+    file = make_artifact(content=b"whole")
+    (artifacts / str(file.pk)[:2] / str(file.pk)).write_bytes(b"wh")
+    assert compare(Comparison()).rows == 1
+    file.refresh_from_db()
+    assert file.labels == [DAMAGED]
+    assert file.removed_at is not None
 
 
 def test_a_file_that_gets_its_row_meanwhile_stays(

@@ -9,7 +9,14 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from jobs.ephemeral import connection, heartbeats, media_hosts, progress
+from jobs.ephemeral import (
+    connection,
+    damaged_files,
+    heartbeats,
+    media_hosts,
+    orphan_files,
+    progress,
+)
 from jobs.ephemeral.progress import ItemProgress
 from jobs.models import Item
 from jobs.upstream import breaker, pauses
@@ -44,12 +51,16 @@ def stand_in_for_redis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "sweep": heartbeats.Sweep(now, {"expired": 3, "freed_bytes": 12_300_000, "failed": 0}),
         "progress": {},
         "breaker": None,
+        "orphans": {},
+        "damaged": 0,
     }
     monkeypatch.setattr(heartbeats, "last_seen", lambda: answers["heard"])
     monkeypatch.setattr(heartbeats, "last_sweep", lambda: answers["sweep"])
     monkeypatch.setattr(progress, "read_many", lambda _: answers["progress"])
     monkeypatch.setattr(breaker, "shared_state", lambda: answers["breaker"])
     monkeypatch.setattr(pauses, "recent", lambda since, now: ())
+    monkeypatch.setattr(orphan_files, "by_place", lambda: answers["orphans"])
+    monkeypatch.setattr(damaged_files, "count", lambda _now: answers["damaged"])
     return answers
 
 

@@ -119,3 +119,10 @@ def test_failures_stand_first() -> None:
 def test_every_part_that_is_checked_has_a_title() -> None:
     for part in problems.CHECKED_PARTS:
         assert part.endswith("clock") or (part, "") in problems.FIRST
+
+
+def test_a_disk_that_has_not_kept_files_is_a_problem_one_may_hide() -> None:
+    assert codes(damaged=0) == []
+    (problem,) = found(damaged=3)
+    assert str(problem.title) == "3 saved files were damaged on the disk"
+    assert (problem.failing, problem.may_hide) == (False, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -37,6 +38,37 @@ def test_an_expired_file_says_so(client: Client, alice: User) -> None:
     assert response.status_code == 410
     assert "Our copy of this file was deleted" in shown(response)
     assert f'href="/jobs/{file.job_id}/#story-{file.story_id}"' in shown(response)
+
+
+def test_a_damaged_file_says_so_and_its_tile_too(
+    client: Client, alice: User, artifacts: Path
+) -> None:
+    job = saved(alice)
+    file = Artifact.objects.get()
+    (artifacts / str(file.pk)[:2] / str(file.pk)).write_bytes(b"byt")
+    response = client.get(f"/files/{file.pk}/{file.name}")
+    assert response.status_code == 410
+    assert "Our copy of this file was damaged on the disk." in shown(response)
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Damaged on our disk." in page
+    assert page.count("Fetch again") == 1
+
+
+def test_while_the_disk_is_away_a_file_is_away_and_not_gone(
+    client: Client, alice: User, artifacts: Path, tmp_path: Path
+) -> None:
+    saved(alice)
+    file = Artifact.objects.get()
+    artifacts.rename(tmp_path / "elsewhere")
+    artifacts.mkdir()
+    for address in (f"/files/{file.pk}/{file.name}", f"/files/{file.pk}/{file.name}?inline=1"):
+        response = client.get(address)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "30"
+        assert "disk for saved files cannot be used right now." in response.content.decode()
+    artifacts.rmdir()
+    (tmp_path / "elsewhere").rename(artifacts)
+    assert b"".join(client.get(f"/files/{file.pk}/{file.name}")) == b"bytes"
 
 
 def test_too_many_downloads_are_a_page_that_leads_back(

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.errors import QuotaExceeded
-from jobs.files import deletion
-from jobs.models import Audio, Item, ItemKind, Job, Prefer
+from jobs.files import damage, deletion
+from jobs.models import DAMAGED, Audio, Item, ItemKind, Job, Prefer
 from jobs.pages import presenter
 from jobs.queries import cards, snapshot
 from jobs.queue import actions, resubmission
@@ -158,10 +158,11 @@ def test_page_and_list_agree(alice: User) -> None:
     for state in (ItemState.DONE, ItemState.PARTIAL, ItemState.CANCELLED, ItemState.FAILED):
         for kind in ItemKind:
             for leaves_at in (None, now + HOUR, now - HOUR):
-                for removed_at in (None, now):
+                for removed_at, labels in ((None, []), (now, []), (now, ["hevc", DAMAGED])):
                     item = make_item(job, state=state, kind=kind)
-                    story = make_story(item, leaves_at=leaves_at)
-                    make_artifact(story, removed_at=removed_at)
+                    story = make_story(item, leaves_at=leaves_at, media_count=2)
+                    make_artifact(story, removed_at=removed_at, labels=labels)
+                    make_artifact(story, removed_at=None if labels else removed_at)
         make_item(job, state=state)
     items = resubmission.with_refetch_facts(Item.objects.filter(job=job), now)
     rows = {item.pk for item in items if resubmission.is_refetchable(item)}
@@ -171,6 +172,26 @@ def test_page_and_list_agree(alice: User) -> None:
     assert 0 < len(rows) < job.items.count()
     (card,) = cards.job_cards([job])
     assert card.refetchable == len(rows)
+
+
+def test_what_was_damaged_is_fetched_while_its_story_lives(client: Client, alice: User) -> None:
+    job = saved(alice)
+    others = [
+        make_story(job.items.get(), leaves_at=timezone.now() + HOUR, media_count=2)
+        for _ in range(2)
+    ]
+    files = [make_artifact(story, content=b"%d" % n) for n, story in enumerate(others * 2)]
+    assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
+    damage.give_up(files[:1])
+    page = shown(client.get(f"/jobs/{job.pk}/"))
+    assert "Photo 1 was damaged on our disk." in page
+    assert "Fetch the rest</button>" in page
+    client.post(f"/jobs/{job.pk}/again/")
+    line = fresh(job).items.get()
+    assert (line.line, line.refetch_of) == ("@nora", job.items.get().pk)
+    others[0].leaves_at = timezone.now() - HOUR
+    others[0].save()
+    assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
 
 
 @pytest.mark.parametrize("later_s", [0, 11])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobs.files import damage
 from jobs.models import Artifact, Role, StoryKind
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_story
 from tests.unit.jobs.pages.pages import page_of, saved, shown
 
 pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
 
 
 def test_what_there_is_to_take() -> None:
@@ -54,6 +58,33 @@ def test_a_cleaned_up_tile() -> None:
     assert tile.removed_at == page.removed_at
     assert page.removed_at
     assert page.summary == "1 file deleted"
+
+
+def test_a_tile_names_the_photos_that_were_damaged() -> None:
+    story = make_story(kind=StoryKind.CAROUSEL, media_count=4, leaves_at=timezone.now() + HOUR)
+    files = [make_artifact(story, content=b"%d" % n) for n in range(4)]
+    damage.give_up(files[1:2])
+    tile = page_of(files[0].job).lines[0].tiles[0]
+    assert tile.damaged == "Photo 2 was damaged on our disk."
+    assert (tile.tally, tile.checked, tile.missing, tile.removed_at) == ("3/4", False, "", None)
+    damage.give_up(files[2:3])
+    tile = page_of(files[0].job).lines[0].tiles[0]
+    assert tile.damaged == "Photos 2, 3 were damaged on our disk."
+    make_artifact(story, content=b"anew", position=2)
+    make_artifact(story, content=b"anew", position=3)
+    tile = page_of(files[0].job).lines[0].tiles[0]
+    assert (tile.damaged, tile.checked) == ("", True)
+
+
+def test_a_damaged_preview_leaves_the_picture(client: Client, alice: User) -> None:
+    job = saved(alice)
+    story = job.items.get().stories.get()
+    poster = make_artifact(story, content=b"p", role=Role.POSTER, position=1)
+    damage.give_up([poster])
+    tile = page_of(job).lines[0].tiles[0]
+    assert tile.damaged == ""
+    assert tile.cover is not None
+    assert tile.cover.role == Role.MEDIA
 
 
 def test_what_was_done_to_a_file_is_said_beside_its_downloads(client: Client, alice: User) -> None:

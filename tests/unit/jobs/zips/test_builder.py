@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.errors import DiskFull, NothingToPack
 from jobs.files import store
-from jobs.models import Artifact, Role
+from jobs.models import DAMAGED, Artifact, Role
 from tests.unit.jobs.zips.making import (
     bundle_of,
     content_of,
@@ -126,3 +126,19 @@ def test_the_same_job_makes_the_same_bytes() -> None:
     first.expires_at = timezone.now()
     first.save()
     assert content_of(bundle_of(job)) == content
+
+
+@pytest.mark.parametrize("content", [b"picture 9" * 100, b"picture"])
+def test_a_damaged_picture_is_left_out_of_a_carousel(artifacts: Path, content: bytes) -> None:
+    story = make_carousel()
+    bad = story.artifacts.order_by("position")[1]
+    (artifacts / str(bad.pk)[:2] / str(bad.pk)).write_bytes(content)
+    zipped = pack(story)
+    with opened(zipped) as archive:
+        sidecar = json.loads(archive.read("story.json"))
+        names = [name for name in archive.namelist() if name != "story.json"]
+        hashes = {hashlib.sha256(archive.read(name)).hexdigest() for name in names}
+    assert len(names) == 2
+    assert {file["sha256"] for file in sidecar["files"]} == hashes
+    bad.refresh_from_db()
+    assert bad.labels == [DAMAGED]

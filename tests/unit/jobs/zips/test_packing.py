@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
 import uuid
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +18,9 @@ from django.utils import timezone
 
 from jobs.ephemeral import progress
 from jobs.errors import DiskFull, NothingToPack, QuotaExceeded
-from jobs.files import deletion
+from jobs.files import deletion, store
 from jobs.files.capacity import reservations
-from jobs.models import Artifact, Job, Package, PackageState, Quota, Role, Story
+from jobs.models import DAMAGED, Artifact, Job, Package, PackageState, Quota, Role, Story
 from jobs.queue import shutdown
 from jobs.states import ItemState
 from jobs.zips import builder, claims, packing
@@ -236,6 +240,66 @@ def test_what_is_deleted_while_it_is_packed_does_not_come_back(
     assert package.artifact
     with opened(package.artifact) as archive:
         assert not [name for name in archive.namelist() if name.endswith(unwanted.name)]
+
+
+def spoil(artifacts: Path, file: Artifact, *, cut: bool = False) -> None:
+    """Flip a bit of a saved file, or cut it to half."""
+    path = artifacts / str(file.pk)[:2] / str(file.pk)
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content[: len(content) // 2] if cut else content)
+
+
+@pytest.mark.parametrize("how", ["bit", "cut", "gone"])
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_damaged_file_is_left_out_and_named(artifacts: Path, how: str, chosen: bool) -> None:
+    job = make_full_job()
+    for number, story in enumerate(Story.objects.all()):
+        Story.objects.filter(pk=story.pk).update(tiktok_id=str(number))
+    media = list(job.artifacts.filter(role=Role.MEDIA).order_by("story__posted_at", "pk"))
+    package = packing.request(job, [file.pk for file in media] if chosen else ())
+    spoil(artifacts, media[0], cut=how == "cut")
+    if how == "gone":
+        store.remove(media[0].pk)
+    before = files_on_disk(artifacts) - {str(media[0].pk)}
+    assert not work(package), "it begins anew"
+    package.refresh_from_db()
+    assert package.state == PackageState.QUEUED
+    assert files_on_disk(artifacts) == before, "neither the damaged file nor half a ZIP is left"
+    media[0].refresh_from_db()
+    assert media[0].labels == ["hevc", DAMAGED]
+    assert work(package)
+    package.refresh_from_db()
+    assert package.artifact
+    with opened(package.artifact) as archive:
+        rows = read_manifest(archive)
+        for row in rows:
+            if row["file"]:
+                content = archive.read(row["file"])
+                assert hashlib.sha256(content).hexdigest() == row["sha256"].removeprefix("'")
+    missing = [row for row in rows if not row["file"]]
+    assert [(row["what"], row["left_out"], row["reason"]) for row in missing] == [
+        ("missing", "1", DAMAGED)
+    ]
+    assert media[0].story
+    assert missing[0]["story_id"].removeprefix("'") == media[0].story.tiktok_id
+    assert len(rows) == len(media)
+
+
+def test_a_zip_of_damaged_files_alone_is_none(artifacts: Path) -> None:
+    job = make_full_job()
+    media = list(job.artifacts.filter(role=Role.MEDIA))
+    package = packing.request(job)
+    for file in media:
+        spoil(artifacts, file)
+    assert not work(package)
+    with pytest.raises(NothingToPack):
+        work(package)
+
+
+def read_manifest(archive: zipfile.ZipFile) -> list[dict[str, str]]:
+    text = archive.read("manifest.csv").decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_a_worker_that_stops_lets_go(artifacts: Path) -> None:

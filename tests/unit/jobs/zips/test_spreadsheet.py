@@ -136,6 +136,11 @@ def test_no_cell_is_a_formula(text: str) -> None:
         assert not part.lstrip(' "').startswith(("=", "+", "-", "@"))
 
 
+def test_a_hash_that_looks_like_a_number_stays_a_hash() -> None:
+    digest = "1" * 40 + "e" + "2" * 23
+    assert guess(cell(digest)) == cell(digest) == f"'{digest}"
+
+
 # --- the manifest of a bundle ---
 
 
@@ -150,7 +155,6 @@ def make_bundled_job() -> Job:
         story,
         content=b"x",
         name="mar.1_2026-11-20_1403_01.mp4",
-        sha256="1" * 40 + "e" + "2" * 23,
         duration_s=8.5,
         width=1080,
     )

@@ -12,7 +12,7 @@ from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
-from jobs.queue.routing import HOUSEKEEPING, PACK_PACKAGE, SIDE_QUEUE, SWEEP
+from jobs.queue.routing import HOUSEKEEPING, PACK_PACKAGE, REPAIR, SIDE_QUEUE, SWEEP
 from webapp.celery import app
 from webapp.processes import side_queue
 
@@ -207,6 +207,7 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> tuple[Pool, Pool]:
     housekeeping, packing = Pool(), Pool()
     monkeypatch.setattr(side_queue, "_housekeeping_pool", housekeeping)
     monkeypatch.setattr(side_queue, "_packing_pool", packing)
+    monkeypatch.setattr(side_queue, "_scrub_pool", Pool())
     monkeypatch.setattr(side_queue, "_waiting", set())
     return housekeeping, packing
 
@@ -229,6 +230,17 @@ def test_of_two_sweeps_that_wait_one_is_enough(
     broker.send(SWEEP)  # one that runs does not stand in for one that is sent later
     broker.deliver()
     assert len(housekeeping.waiting) == 1
+
+
+def test_files_are_read_beside_each_sweep_and_hold_up_nothing(
+    pools: tuple[Pool, Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    housekeeping, _packing = pools
+    reading = Pool()
+    monkeypatch.setattr(side_queue, "_scrub_pool", reading)
+    for name in (REPAIR, SWEEP, SWEEP):
+        side_queue.submit(name, ())
+    assert (len(housekeeping.waiting), len(reading.waiting)) == (2, 1)
 
 
 @pytest.mark.django_db  # a test before may have left an error on the connection that is looked at
