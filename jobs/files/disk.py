@@ -88,6 +88,14 @@ def is_unmounted() -> bool:
     return bool(names) and not any((folder / name[:2] / name).exists() for name in names)
 
 
+def is_away() -> bool:
+    """Whether the saved files cannot be had: the folder is another one, or does not answer."""
+    try:
+        return is_unmounted()
+    except OSError:
+        return True
+
+
 def free_bytes() -> int:
     """Bytes the file system has left for us, whether or not the folder is the right one.
 

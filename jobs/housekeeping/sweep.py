@@ -68,7 +68,7 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         heartbeats.record_sweep(now, asdict(SweepReport()))
         return SweepReport()
     tally = DeletionTally()
-    unmounted = _is_away()
+    unmounted = disk.is_away()
     if unmounted:  # files that are not there are not lost: their disk may come back
         logger.error(
             "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
@@ -98,14 +98,6 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
     statistics.refresher.refresh()
     heartbeats.record_sweep(now, asdict(report))
     return report
-
-
-def _is_away() -> bool:
-    """Whether the folder for saved files is another one, or cannot be looked into."""
-    try:
-        return disk.is_unmounted()
-    except OSError:
-        return True
 
 
 def _expired(now: datetime, tally: DeletionTally) -> int:

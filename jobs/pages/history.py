@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from jobs.files import disk
 from jobs.models import Job
 from jobs.pages.forms import SearchForm
 from jobs.pages.responses import error_words, uncached
@@ -61,6 +62,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "states": STATE_FILTERS,
         "manage": True,
         "style": "time",
+        "disk_away": disk.is_away(),
     }
     return uncached(render(request, "jobs/history.html", context))
 

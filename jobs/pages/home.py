@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from jobs.errors import BatchTooLong, explain, localized_detail
+from jobs.files import disk
 from jobs.lines import read_lines
 from jobs.models import LINE_LENGTH, Audio, Prefer
 from jobs.pages.forms import PasteForm
@@ -123,6 +124,7 @@ def page(
         "prefer_choices": Prefer.choices,
         "audio_choices": Audio.choices,
         "breaker": breaker.open_state(),
+        "disk_away": disk.is_away(),
         "refused": _("This is %(thing)s, not a story.") % {"thing": "{}"},
         "refusals": {name: localized_detail(words) for name, words in REFUSAL_WORDS.items()},
         "prefilled": not problem and bool(form.initial.get("text")),

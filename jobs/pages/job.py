@@ -18,6 +18,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
+from jobs.files import disk
 from jobs.models import Story
 from jobs.pages import contact_sheet, keeping, presenter, qr, saving
 from jobs.pages.addresses import file_address
@@ -124,6 +125,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     address = settings.STORYKEEP.absolute_url_for(request, request.path)
     context = _context(request, job_id, taken, reader, wish) | {
         "breaker": breaker.open_state(),
+        "disk_away": disk.is_away(),
         "address": "" if qr.is_local(address) else address,
     }
     return uncached(render(request, "jobs/job.html", context))

@@ -282,8 +282,7 @@ def _refetch_label(job: Snapshot, now: datetime) -> str:
     items = [] if job.state in OPEN else [item for item in job.items if is_refetchable(item, now)]
     stories = job.stories
     # A story that is alone has a button of its own.
-    gone = len(stories) == 1 and (removed_at(stories[0]) or stories[0].damaged)
-    alone = gone and stories[0].is_on_tiktok(now)
+    alone = len(stories) == 1 and removed_at(stories[0]) and stories[0].is_on_tiktok(now)
     if not items or alone:
         return ""
     cancelled = all(item.state == ItemState.CANCELLED for item in items)

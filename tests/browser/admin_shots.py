@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from jobs.ephemeral import log_lines, processes
+from jobs.ephemeral.orphan_files import WaitingOrphans
 from jobs.models import Artifact, Item, Job, Package, PackageState, Quota, Story
 from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard, HourlyOutcomes, RecentOutcomes
@@ -82,7 +83,19 @@ def trouble(now: Dashboard) -> Dashboard:
     return replace(night(now), queue=queue, breaker=BreakerState(until, "refused"))
 
 
-OVERVIEWS: dict[str, Change] = {"fine": fine, "night": night, "young": young, "trouble": trouble}
+def read_only(now: Dashboard) -> Dashboard:
+    """The disk cannot be written, files were damaged, and a worker left some behind."""
+    orphans = WaitingOrphans(15, 11_500_000, now.now + timedelta(minutes=9))
+    return replace(fine(now), disk_reason="not_writable", orphans=orphans, damaged=2)
+
+
+OVERVIEWS: dict[str, Change] = {
+    "fine": fine,
+    "night": night,
+    "young": young,
+    "trouble": trouble,
+    "read-only": read_only,
+}
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.models import Job, Package, PackageState, StoryKind
+from jobs.files import damage
+from jobs.models import Job, Package, PackageState, Role, StoryKind
 from jobs.states import ItemState
 from tests import factories
 from tests.browser.scenes import add_story, done, make_job, make_line, torn_carousel
@@ -42,6 +43,19 @@ def packing(owner: User) -> Job:
     job = done(owner)
     job.bundle = Package.objects.create(job=job, owner=owner, state=PackageState.RUNNING)
     job.save()
+    return job
+
+
+def damaged(owner: User) -> Job:
+    """The disk has not kept the only picture of one story, and a photo of a carousel."""
+    job = make_job(owner, settled_at=timezone.now())
+    item = make_line(job, "market.street", "Market Street", ItemState.DONE)
+    add_story(item, StoryKind.CAROUSEL, hours_ago=6, count=5, have=5)
+    add_story(item, StoryKind.PHOTO, hours_ago=5)
+    add_story(item, StoryKind.VIDEO, hours_ago=4)
+    carousel, photo, _video = item.stories.order_by("posted_at")
+    for story, position in ((carousel, 3), (photo, 1)):
+        damage.give_up(story.artifacts.filter(role=Role.MEDIA, position=position))
     return job
 
 
@@ -82,5 +96,6 @@ SCENES: Final[dict[str, Callable[[User], Job]]] = {
     "one-photo": one_photo,
     "two": two,
     "packing": packing,
+    "damaged": damaged,
     "sheet": sheet,
 }

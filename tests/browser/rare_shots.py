@@ -21,6 +21,7 @@ from playwright.sync_api import Page, Route
 from accounts import mail, setup, signin
 from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
+from jobs.files import disk
 from jobs.models import Job, Quota
 from jobs.ops.findings import Finding, Report, Verdict
 from jobs.pages import history
@@ -102,6 +103,12 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     enter(page, "alice")
     with _refused():
         shoot("home-refused", "/", full=False)
+    with patch.object(disk, "is_away", lambda: True):
+        shoot("home-disk-away", "/", full=False)
+        page.route("**/files/**", lambda route: route.fulfill(status=503))
+        shoot("job-disk-away", f"/jobs/{jobs['done'].pk}/")
+        shoot("history-disk-away", "/history/", full=False)
+        page.unroute("**/files/**")
     if shoot("home-plain-http", "/", full=False):
         page.evaluate("document.querySelector('[data-insecure]').hidden = false")
         take(page, f"home-plain-http-{tail}", full=False)

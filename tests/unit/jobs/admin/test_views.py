@@ -185,7 +185,7 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(capacity, "measure", away)
     page = text(browser)
     assert page.count("Redis does not answer, so nobody knows.") == 5
-    assert page.count('class="vital warn"') == 2  # what is not known is not in order
+    assert page.count('class="vital warn"') == 3  # what is not known is not in order
     assert "Redis does not answer: nothing new is being saved." in page
     assert "Reachable" not in page
     assert "None yet." not in page

@@ -66,9 +66,12 @@ def test_while_the_disk_is_away_a_file_is_away_and_not_gone(
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "30"
         assert "disk for saved files cannot be used right now." in response.content.decode()
+    for page in ("/", f"/jobs/{file.job_id}/", "/history/"):
+        assert "Saved files are not available right now." in shown(client.get(page))
     artifacts.rmdir()
     (tmp_path / "elsewhere").rename(artifacts)
     assert b"".join(client.get(f"/files/{file.pk}/{file.name}")) == b"bytes"
+    assert "Saved files are not available" not in shown(client.get("/"))
 
 
 def test_too_many_downloads_are_a_page_that_leads_back(
