@@ -12,6 +12,7 @@ PREFIX: Final = "storykeep:"
 TYPES: Final[Mapping[str, str]] = {
     "storykeep:breaker": "hash",
     "storykeep:breaker:probe": "string",
+    "storykeep:clock:": "string",
     "storykeep:clock_ahead": "string",
     "storykeep:hidden:": "string",
     "storykeep:identity:": "string",

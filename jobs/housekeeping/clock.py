@@ -6,16 +6,19 @@ them would be over at once, for good; where it is set back, what waits would wai
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import uuid4
 
-from jobs.ephemeral import leases, steady
-from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ephemeral import leases, steady, values
+from jobs.ephemeral.connection import RedisUnavailable, execute
 
 logger = logging.getLogger(__name__)
 
@@ -27,46 +30,108 @@ clock that was set wrongly to be set right. Where the jump itself was right, thi
 
 SET_BACK_S: Final = 60.0
 """A step back by less makes waits longer by that much, which does no harm."""
+_SEEN: Final = f"storykeep:clock:{steady.BOOT}"
+_SEEN_TTL_S: Final = 7 * 24 * 60 * 60
+_MOST_S: Final = 1e11
 _SET_BACK: Final = "clock_set_back"
 _ONE_STEP_S: Final = 10 * 60.0
 """Seconds within which every worker has looked, for each gets a message of the reaper by then."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of a machine's clock. offset_s: how far it is ahead of the steady one.
+    set_forward_at: when it was last set forward and not back since, by the steady one."""
+
+    offset_s: float
+    set_forward_at: float | None = None
+
+
+class Memory:
+    """What the processes of this machine have seen, for those that start later."""
+
+    def recall(self) -> Seen | None:
+        """What was last kept; None when nobody knows."""
+        try:
+            text = execute(lambda server: cast("str | None", server.get(_SEEN)))
+        except RedisUnavailable:
+            return None
+        facts = values.record(text) or {}
+        offset_s = values.number(facts.get("offset"), -_MOST_S, _MOST_S)
+        if offset_s is None:
+            return None
+        return Seen(offset_s=offset_s, set_forward_at=values.number(facts.get("forward")))
+
+    def keep(self, seen: Seen) -> None:
+        """Keep it, for a week of nobody looking; dropped while Redis is away."""
+        facts = json.dumps({"offset": seen.offset_s, "forward": seen.set_forward_at})
+        with suppress(RedisUnavailable):
+            execute(lambda server: server.set(_SEEN, facts, ex=_SEEN_TTL_S))
+
+
+class NoMemory(Memory):
+    """A process that knows of no other."""
+
+    def recall(self) -> Seen | None:
+        """Nothing."""
+        return None
+
+    def keep(self, seen: Seen) -> None:
+        """Forget it."""
+
+
 class ClockWatch:
-    """Watches the system clock of this machine; for threads. It knows of no jump before its first
-    look."""
+    """Watches the system clock of this machine; for threads. It knows of no jump before it was
+    made, but by what `memory` has of others."""
 
     def __init__(
         self,
         system_s: Callable[[], float] = time.time,
         steady_s: Callable[[], float] = steady.now,
+        memory: Memory | None = None,
     ) -> None:
         self._system_s, self._steady_s = system_s, steady_s
+        self._memory = memory or NoMemory()
+        self._recalled = False
         self._lock = threading.Lock()
-        self._offset_s: float | None = None
+        self._offset_s = system_s() - steady_s()
         self._set_forward_at: float | None = None
 
     def look(self) -> float:
         """Seconds the clock was set by since the last look, negative when back; 0 for none."""
         with self._lock:
+            self._recall()
             steady = self._steady_s()
             offset, before = self._system_s() - steady, self._offset_s
             self._offset_s = offset
-            jump_s = offset - before if before is not None else 0.0
-            if abs(jump_s) < MIN_JUMP_S:
-                return 0.0
-            # Set back, it may have been put right, and the leases of before hold again.
-            self._set_forward_at = steady if jump_s > 0 else None
+            jump_s = offset - before
+            if jumped := abs(jump_s) >= MIN_JUMP_S:
+                # Set back, it may have been put right, and the leases of before hold again.
+                self._set_forward_at = steady if jump_s > 0 else None
+            self._memory.keep(Seen(offset_s=offset, set_forward_at=self._set_forward_at))
+        if not jumped:
+            return 0.0
         logger.warning("the clock was set by %s", timedelta(seconds=round(jump_s)))
         return jump_s
 
     def was_set_forward(self, within_s: float) -> bool:
-        """Whether the clock was set forward lately, as far as `look` has seen."""
-        at = self._set_forward_at
-        return at is not None and self._steady_s() - at < within_s
+        """Whether the clock was set forward lately, as far as anybody's `look` has seen."""
+        with self._lock:
+            self._recall()
+            at = self._set_forward_at
+        return at is not None and 0 <= self._steady_s() - at < within_s
+
+    def _recall(self) -> None:
+        """Learn, once, what others had seen when this process began."""
+        if self._recalled:
+            return
+        self._recalled = True
+        seen = self._memory.recall()
+        if seen is not None:
+            self._offset_s, self._set_forward_at = seen.offset_s, seen.set_forward_at
 
 
-watch: Final = ClockWatch()
+watch: Final = ClockWatch(memory=Memory())
 """This process's own."""
 
 

@@ -25,7 +25,9 @@ from jobs.ephemeral import (
     media_hosts,
     processes,
     progress,
+    steady,
 )
+from jobs.housekeeping.clock import ClockWatch, Memory
 from jobs.models import Item
 from jobs.states import ItemState
 from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock
@@ -100,6 +102,7 @@ class Instance:
     def names(self) -> dict[str, str]:
         """Each key of the table → the type it should have; of a family, one that is in use."""
         members = {
+            "storykeep:clock:": f"storykeep:clock:{steady.BOOT}",
             "storykeep:hidden:": "storykeep:hidden:disk",
             "storykeep:identity:": "storykeep:identity:corner.bakery",
             "storykeep:lease:": "storykeep:lease:sweep",
@@ -142,6 +145,7 @@ def look(job_id: Any) -> None:
     log_lines.recent()
     media_hosts.recent()
     hidden_problems.hidden(["disk"])
+    assert not ClockWatch(memory=Memory()).was_set_forward(3600)
     progress.read(job_id)
     progress.read_many([job_id])
     asyncio.run(identities.Identities().get("corner.bakery"))
@@ -177,6 +181,8 @@ def use(item: Item) -> None:
     asyncio.run(identities.Identities().put(author))
     assert asyncio.run(identities.Identities().get("corner.bakery")) == author
     asyncio.run(page_identity.PageIdentity().put("plain"))
+    ClockWatch(memory=Memory()).look()
+    assert ClockWatch(memory=Memory()).look() == 0
     progress.Reporter(item.job_id, item.pk)
     assert progress.read(item.job_id)[str(item.pk)].phase == "looking_up"
     logging.getLogger("jobs").addHandler(kept := log_lines.RecentLines("worker"))

@@ -71,7 +71,7 @@ def test_after_a_pause_one_goes_first(redis_server: RedisServer) -> None:
             until = breaker.open_for(Refused())
             waits.append(round((until - timezone.now()).total_seconds()))
             client.hset("storykeep:breaker", "until", "1")
-        assert waits == [60, 120, 300, 600, 900, 900]
+        assert waits == pytest.approx([60, 120, 300, 600, 900, 900], abs=5)
         assert breaker.open_state() is None
         assert breaker.probe() is None  # the first to ask
         behind = breaker.probe()

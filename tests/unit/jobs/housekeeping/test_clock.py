@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.housekeeping.clock import HOLD_S, MIN_JUMP_S, ClockWatch
+from jobs.housekeeping.clock import HOLD_S, MIN_JUMP_S, ClockWatch, Memory, Seen
 
 TWO_DAYS_S = 2 * 24 * 60 * 60.0
 
@@ -70,3 +70,32 @@ def test_a_clock_that_is_put_right_again_holds_nothing_up() -> None:
 def test_the_clocks_of_this_machine_agree() -> None:
     watch = ClockWatch()
     assert watch.look() == watch.look() == 0
+
+
+class Shared(Memory):
+    """What processes of one machine have seen."""
+
+    seen: Seen | None = None
+
+    def recall(self) -> Seen | None:
+        return self.seen
+
+    def keep(self, seen: Seen) -> None:
+        self.seen = seen
+
+
+def test_a_process_that_starts_after_the_jump_knows_of_it_from_others() -> None:
+    clocks, shared = Clocks(), Shared()
+    ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look()
+    clocks.system += TWO_DAYS_S
+    ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look()
+    later = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    assert later.was_set_forward(HOLD_S)
+    assert later.look() == 0
+
+
+def test_a_jump_that_nobody_saw_is_seen_by_who_starts_next() -> None:
+    clocks, shared = Clocks(), Shared()
+    ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look()
+    clocks.system -= TWO_DAYS_S
+    assert ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look() == -TWO_DAYS_S
