@@ -26,6 +26,8 @@ SET_ASIDE_AFTER: Final = 2
 """Quick exits in a row, by an error, after which a child starts without what it kept."""
 FIRST_SIGN_FACTOR: Final = 5
 """A child that has just started may be silent for so many times longer."""
+STOPPED_AFTER_S: Final = 30.0
+"""A child that is stopped may be silent for so long: less than what it holds is held for."""
 _PR_SET_PDEATHSIG: Final = 1
 
 try:
@@ -107,6 +109,25 @@ class Child:
         if self.process:
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, and its grace begins; one that is stopped hears nothing and is killed."""
+        self.being_ended = True
+        if self.is_stopped():
+            self.kill()
+            return
+        self.signal(signal.SIGTERM)
+        self.kill_at = time.monotonic() + self.grace_s
+
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it (SIGSTOP): nothing goes on in it until another one."""
+        if not self.process:
+            return False
+        try:
+            with open(f"/proc/{self.process.pid}/stat", "rb") as stat:  # noqa: PTH123 (memory)
+                return stat.read().rpartition(b")")[2].split()[0] == b"T"
+        except (OSError, IndexError):  # not Linux, or gone
+            return False
 
     def kill(self) -> None:
         """Kill the child and everything it started."""
@@ -198,8 +219,15 @@ class Child:
         heard = self.gives_sign()
         self.was_heard = self.was_heard or heard
         self.missed_looks = 0 if heard else self.missed_looks + 1
-        patience_s = self.silent_after_s * (1 if self.was_heard else FIRST_SIGN_FACTOR)
-        return self.missed_looks * looked_every_s >= patience_s
+        silent_s = self.missed_looks * looked_every_s
+        return silent_s > 0 and silent_s >= self.patience_s
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds it may be silent. What is stopped does not wait for anything, nor just start."""
+        if self.is_stopped():
+            return min(self.silent_after_s, STOPPED_AFTER_S)
+        return self.silent_after_s * (1 if self.was_heard else FIRST_SIGN_FACTOR)
 
 
 def exit_reason(returncode: int) -> str:

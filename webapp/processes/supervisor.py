@@ -212,13 +212,7 @@ class Supervisor:
         """Send SIGTERM to the children of the current stage; their grace begins."""
         for child in self.children:
             if child.process and child.stage == self.stage:
-                self.terminate(child)
-
-    def terminate(self, child: Child) -> None:
-        """Send SIGTERM to a child; its grace begins."""
-        child.being_ended = True
-        child.signal(signal.SIGTERM)
-        child.kill_at = time.monotonic() + child.grace_s
+                child.terminate()
 
     def kill_overdue(self) -> None:
         """Kill children whose grace is over."""
@@ -238,11 +232,11 @@ class Supervisor:
             # Once it was told to end it need say nothing, and may take its time to be gone.
             watched = child.silent_after_s and child.process and not child.being_ended
             if watched and child.is_silent(self.watch_every_s):
-                silence = f"no sign of life for {child.silent_after_s:g} s"
+                silence = f"no sign of life for {child.patience_s:g} s"
                 self.log(f"{child.name} gives {silence}: replacing it")
                 if not child.socket and child.was_heard:
                     child.signal(signal.SIGUSR2)  # has it write where it hangs
-                self.terminate(child)
+                child.terminate()
 
     def stop_next_stage(self) -> bool:
         """Stop the next lower stage once the current one has ended. False when nothing is left."""

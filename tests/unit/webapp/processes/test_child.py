@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from jobs.queue.claims import LEASE
 from webapp.processes import listening
-from webapp.processes.child import Child, exit_reason
+from webapp.processes.child import STOPPED_AFTER_S, Child, exit_reason
 
 SHOW = """
 import socket, sys
@@ -60,3 +63,24 @@ def test_how_a_process_ended(returncode: int, words: str) -> None:
 def test_the_exit_of_a_killed_process_is_named() -> None:
     ended = subprocess.run(["/bin/sh", "-c", "kill -TERM $$"], check=False)
     assert exit_reason(ended.returncode) == "killed by SIGTERM"
+
+
+def test_a_stopped_child_has_less_patience_than_one_that_waits() -> None:
+    """And is killed at once: it cannot hear that it is to end."""
+    spec = {"name": "worker", "argv": ["/bin/sleep", "100"], "stage": 1, "grace_s": 1000,
+            "socket": "", "quiet": False, "silent_after_s": 0}  # fmt: skip
+    child = Child(spec)
+    child.start()
+    assert child.process
+    child.silent_after_s = 60.0
+    child.was_heard = True
+    assert (child.is_stopped(), child.patience_s) == (False, 60)
+    child.signal(signal.SIGSTOP)
+    os.waitpid(child.process.pid, os.WUNTRACED)
+    assert (child.is_stopped(), child.patience_s) == (True, STOPPED_AFTER_S)
+    assert LEASE.total_seconds() > STOPPED_AFTER_S
+    child.terminate()
+    assert child.process.wait(20) == -signal.SIGKILL
+    assert not child.is_stopped()
+    if child.process.stdout:
+        child.process.stdout.close()
