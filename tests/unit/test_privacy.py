@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 
 from jobs.files.disk import SENTINEL, WORK
-from webapp.preferences import THEME_COOKIE
+from webapp.context import THEME_COOKIE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
