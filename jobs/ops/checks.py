@@ -26,7 +26,7 @@ from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity, disk
-from jobs.ops import dashboard, readiness
+from jobs.ops import dashboard, readiness, schema
 from jobs.ops.findings import (
     Finding,
     Verdict,
@@ -92,7 +92,14 @@ Check = Callable[[], Iterator[Finding]]
 def check_database() -> Iterator[Finding]:
     """The database: does it answer, can it be written, is its schema as new as the code?"""
     began = time.monotonic()
-    name, version = dashboard.database_version()
+    try:
+        name, version = dashboard.database_version()
+        schema.check()
+    except schema.NewerDatabase:
+        changed = _("a newer version of Storykeep has changed it")
+        fix = _("Start that version or a newer one, or restore a backup that this one made.")
+        yield Finding("database", Verdict.FAIL, changed, fix, reason="newer")
+        return
     facts = {"name": name, "version": version, "took": short_duration(time.monotonic() - began)}
     if readiness.migrations():
         message = _("{name} {version} answers in {took}, but migrations are missing")

@@ -35,6 +35,7 @@ CHECKED_PARTS: Final = (
 FIRST: Final[dict[tuple[str, str], LazyStr]] = {
     ("database", ""): _("The database does not work"),
     ("database", "behind"): _("The database is not up to date"),
+    ("database", "newer"): _("The database belongs to a newer version"),
     ("redis", ""): _("Redis does not work"),
     ("redis", "no_snapshot"): _("Redis cannot write its snapshot"),
     ("worker", ""): _("No worker is online: nothing is being saved"),

@@ -20,7 +20,7 @@ from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable, ServerInfo
 from jobs.files import disk
-from jobs.ops import checks, dashboard, diagnostics, readiness
+from jobs.ops import checks, dashboard, diagnostics, readiness, schema
 from jobs.ops.findings import PARTS, Finding, Report, Verdict
 from jobs.states import ItemState
 from jobs.upstream import breaker, page_identity, site_clock
@@ -392,3 +392,10 @@ def test_what_cannot_be_known_is_no_finding_of_its_own() -> None:
     assert found["redis"].known
     assert not found["worker"].known
     assert not found["clock"].known
+
+
+def test_a_schema_of_a_newer_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "unknown_migrations", lambda: ["jobs.9999_of_tomorrow"])
+    (finding,) = checks.check_database()
+    assert (finding.verdict, finding.reason) == (Verdict.FAIL, "newer")
+    assert "newer version" in finding.message

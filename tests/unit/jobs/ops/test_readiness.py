@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import tempfile
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from jobs.models import Item
 from jobs.ops import readiness
 from jobs.states import ItemState
 from tests.factories import make_item
+from tests.unit.jobs.database_work import on_sqlite
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -69,6 +71,36 @@ def test_a_database_that_is_away() -> None:
 
     with connection.execute_wrapper(away):
         assert readiness.database() == "away"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("code", "reason"), [(errno.ENOSPC, "full"), (errno.EDQUOT, "full"), (errno.EROFS, "read_only")]
+)
+def test_a_database_whose_disk_takes_no_more(
+    monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    """What SQLite rolls back it never writes, so a transaction alone would find all well."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, "…")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert readiness.database() == reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("53100", "full"), ("25006", "read_only"), ("55P03", "busy"), ("57P01", "away")],
+)
+def test_what_postgresql_says(state: str, reason: str) -> None:
+    def refuse(*_: Any) -> None:
+        cause = Exception("what the server said")
+        cause.sqlstate = state  # type: ignore[attr-defined]
+        raise OperationalError("…") from cause
+
+    with connection.execute_wrapper(refuse):
+        assert readiness.database() == reason
 
 
 # --- Redis ----------------------------------------------------------------------------------------
