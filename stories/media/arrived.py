@@ -53,7 +53,8 @@ class Arrived:
 
         Otherwise nothing is kept.
         """
-        if not self.bytes_done or self.total_bytes is None or self.validator is None:
+        known = self.total_bytes is not None and self.validator is not None
+        if not (known and self.bytes_done and self.missing):
             self.clear()
             return False
         self.elsewhere = True

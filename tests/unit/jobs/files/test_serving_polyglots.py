@@ -22,7 +22,7 @@ def served(content: bytes, content_type: str, name: str, *, inline: bool) -> dic
     owner = User.objects.get(pk=file.owner_id)
     request = RequestFactory().get("/x", headers={"Accept": "text/html"})
     response = serving.file_response(request, owner, file.pk, inline=inline)
-    body = b"".join(response)  # type: ignore[arg-type]
+    body = b"".join(response)
     response.close()
     assert body == content
     return dict(response.headers)

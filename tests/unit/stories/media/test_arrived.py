@@ -66,6 +66,13 @@ def test_nothing_is_nothing_elsewhere_too() -> None:
     assert not Arrived().begin_elsewhere()
 
 
+def test_what_lacks_nothing_and_failed_all_the_same_is_begun_anew() -> None:
+    arrived = part()
+    arrived.ranges = [ByteRange(1000, 1000)]
+    assert not arrived.begin_elsewhere()
+    assert arrived.bytes_done == 0
+
+
 @pytest.mark.parametrize("total", [0, 1, 100, 101, 4_321, 100_000])
 @pytest.mark.parametrize("start", [0, 100])
 def test_the_rest_is_divided_without_gap_or_overlap(start: int, total: int) -> None:
