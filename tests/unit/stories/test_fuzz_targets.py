@@ -23,13 +23,13 @@ def test_every_target_is_run() -> None:
 def test_seeds_and_damaged_seeds(target: Target) -> None:
     for data in target.seeds():
         target.run(data)
-        for seed in range(2 if target.name in SLOW else 28):
+        for seed in range(2 if target.name in SLOW else 14):
             target.run(damaged(data, seed)[1][: target.most_bytes])
 
 
 @pytest.mark.parametrize("target", LIGHT, ids=lambda target: target.name)
 def test_any_bytes(target: Target) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=200), st.sampled_from(target.seeds()), st.integers(0, 400))
     def run(data: bytes, seed: bytes, at: int) -> None:
         target.run(data)
