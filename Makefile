@@ -52,8 +52,8 @@ attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files cou
 	@$(PYTEST) --dist loadgroup tests/attack $(ARGS)
 	@exec $(BIN)/python -m tests.attack.fuzz --seconds $(ATTACK_SECONDS)
 
-audit: $(VENV)/attack.ok ## What a static analyser has to say about the code
-	@$(BIN)/bandit --quiet --recursive accounts jobs stories webapp requirements manage.py
+audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the pins, as far as can be told offline (ARGS=--wheels: asks)
+	@exec $(BIN)/python -m tests.audit $(ARGS)
 
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok

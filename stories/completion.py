@@ -82,7 +82,7 @@ class Completion:
 
     async def _joined(self, track: ObtainedFile, session: Session) -> ObtainedFile:
         sound = track.fetched.variant.sound
-        assert sound is not None  # noqa: S101 - the caller has looked
+        assert sound is not None  # noqa: S101  # nosec B101  # the caller has looked
         limit = size_limit(self.client.config, MediaKind.VIDEO)
         part, joined = (
             self.drafts.enter_context(Draft(self.workspace, self.client.decoder_threads))

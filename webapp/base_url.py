@@ -21,7 +21,7 @@ def absolute_url(env: Env, path: str) -> str:
 def _listening_url(env: Env) -> str:
     """`http://host:port` of the web server, as other machines on the network can open it."""
     host = env.bind
-    if host in {"0.0.0.0", "::"}:  # noqa: S104
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  # nosec B104  # compared, not bound
         host = socket.gethostname()
         if re.fullmatch("[0-9a-f]{12}", host):  # a container's name: nobody outside knows it
             host = "localhost"

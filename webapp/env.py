@@ -281,7 +281,7 @@ class Env(BaseModel):
         if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
             return path
         tag = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
-        return Path("/tmp") / f"storykeep-{tag}" / "redis.sock"  # noqa: S108 (`up` makes it private)
+        return Path("/tmp") / f"storykeep-{tag}" / "redis.sock"  # noqa: S108  # nosec B108  # `up` makes it private
 
     @property
     def run_dir(self) -> Path:

@@ -80,9 +80,9 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Sent over https only. A month, this host alone: a name at home may have to go back to http.
 SECURE_HSTS_SECONDS = 60 * 60 * 24 * 30 if SECURE_COOKIES else 0
-# Of `manage.py check --deploy`. W008: the proxy in front redirects to https; a redirect of ours would
-# go round in circles behind one that does not say which it was. W005, W021: other names of the
-# domain are not ours to decide for.
+# Of `manage.py check --deploy`. W008: the proxy in front redirects to https; a redirect of ours
+# would go round in circles behind one that does not say which it was. W005, W021: other names of
+# the domain are not ours to decide for.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 if not SECURE_COOKIES:
     # On plain http at home a browser would send no secure cookie back (W012, W016), and takes no
@@ -225,12 +225,12 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.ResetTokenGenerator"  # noqa: S105
+ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}  # nosec B105  # a rate
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.ResetTokenGenerator"  # noqa: S105  # nosec B105  # a path
 ACCOUNT_FORMS = {
-    "change_password": "accounts.passwords.ChangedPasswordForm",
-    "reset_password": "accounts.passwords.ForgottenPasswordForm",
-    "reset_password_from_key": "accounts.passwords.NewPasswordForm",
+    "change_password": "accounts.passwords.ChangedPasswordForm",  # nosec B105  # a path
+    "reset_password": "accounts.passwords.ForgottenPasswordForm",  # nosec B105  # a path
+    "reset_password_from_key": "accounts.passwords.NewPasswordForm",  # nosec B105  # a path
 }
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {

@@ -70,7 +70,7 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
     if item["tries"] >= len(backoff):
         return None
     wait_s = max(backoff[item["tries"]], error.retry_after_s or 0.0)
-    wait_s *= 1 + random.random() * JITTER  # noqa: S311  # spreads load, guards nothing
+    wait_s *= 1 + random.random() * JITTER  # noqa: S311  # nosec B311  # spreads load, guards nothing
     return now + timedelta(seconds=min(wait_s, MAX_BACKOFF_S))
 
 

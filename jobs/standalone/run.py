@@ -194,7 +194,7 @@ class _Run:
 
     async def _harvest(self, client: StoryClient, line: LineResult) -> None:
         target = line.line.target
-        assert target is not None  # noqa: S101 - refused lines are not pending
+        assert target is not None  # noqa: S101  # nosec B101  # refused lines are not pending
         events = harvest(client, target, options=self.options, workspace=self.folder)
         async with aclosing(events):
             async for event in events:

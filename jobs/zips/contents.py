@@ -65,7 +65,7 @@ def any_removed(artifacts: Sequence[Artifact]) -> bool:
 
 def story_of(artifact: Artifact) -> Story:
     """The story a packed file belongs to."""
-    assert artifact.story is not None  # noqa: S101 - the query asks for files of stories only
+    assert artifact.story is not None  # noqa: S101  # nosec B101  # the query asks for files of stories only
     return artifact.story
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of our own in it, made by mkdtemp
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # nosec B108  # a folder of our own in it, made by mkdtemp
 _PREFIX: Final = "authorities-"
 _YOUNG_S: Final = 60.0
 """Age of a folder from which on a missing lock says that its process is gone."""

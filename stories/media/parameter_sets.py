@@ -27,7 +27,7 @@ def parameter_sets(codec: str, config: bytes | None) -> frozenset[bytes] | None:
     """The parameter sets in an avcC or hvcC record; None unless every kind is among them."""
     if not nal_prefix(codec, config):
         return None
-    assert config is not None  # noqa: S101 - without one there is no prefix
+    assert config is not None  # noqa: S101  # nosec B101  # without one there is no prefix
     try:
         sets = _h264_sets(config) if codec == "h264" else _hevc_sets(config)
     except IndexError:

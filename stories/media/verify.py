@@ -200,7 +200,7 @@ def _video_stream(container: av.container.InputContainer) -> tuple[av.VideoStrea
 
 def _decode_video_ends(track: Track, first: _FirstFrame) -> None:
     """Decode the first frame, and from the last key frame on; each packet once."""
-    assert track.first is not None  # noqa: S101 - an empty track was refused while demuxing
+    assert track.first is not None  # noqa: S101  # nosec B101  # an empty track was refused while demuxing
     if track.tail[0] is track.first:
         _decode(track, track.tail, first)
         return

@@ -9,7 +9,7 @@ from webapp.server import limits as _limits
 graceful_timeout = 8
 keepalive = 15
 # Nobody looks at the file of its heartbeat, which is a pipe of ours; it has to be somewhere.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # nosec B108  # its files have no name
 # The Django settings decide what to believe of a proxy's headers, nothing else does.
 forwarded_allow_ips = ""
 # An address may carry a shared text through the sign-in, encoded twice.

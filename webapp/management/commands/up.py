@@ -92,7 +92,7 @@ class Command(BaseCommand):
         os.set_inheritable(listener, True)
         plan = {
             "processes": [dataclasses.asdict(spec) for spec in processes],
-            "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104
+            "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(env.bind, env.bind),  # noqa: S104  # nosec B104  # compared, not bound
             "port": env.port,
             "listen_fd": listener,
             "live_path": "/health/live",
@@ -120,7 +120,7 @@ class Command(BaseCommand):
             PYTHONUNBUFFERED="1",
             CELERY_SKIP_CHECKS="1",  # they would load every view into the worker
         ) | {"PYTHONPATH": os.pathsep.join(paths)}
-        os.execve(argv[0], argv, environment)  # noqa: S606
+        os.execve(argv[0], argv, environment)  # noqa: S606  # nosec B606  # a program of ours
 
     # what could be in the way
 
