@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -69,3 +70,42 @@ def test_the_volumes_one_is_told_to_remove_are_those_there_are() -> None:
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [path.name[:4] for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+PROOFS = [ROOT / "docs" / name for name in ("security.md", "reliability.md")]
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:::(\w+))?)?`")
+
+
+def names_in(path: Path) -> set[tuple[str, str]]:
+    """The tests of a file, as (name, "") or (class, name); ("", "") for the file itself."""
+    found = {("", "")}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add((node.name, ""))
+        if isinstance(node, ast.ClassDef):
+            found |= {(node.name, inner.name) for inner in node.body if hasattr(inner, "name")}
+    return found
+
+
+def missing_tests(text: str) -> list[str]:
+    """The tests a text names that are not there."""
+    return [
+        "::".join(filter(None, (file, *names)))
+        for file, *names in TEST.findall(text)
+        if not (ROOT / file).is_file() or tuple(names) not in names_in(ROOT / file)
+    ]
+
+
+@pytest.mark.parametrize("page", [page for page in PROOFS if page.exists()], ids=name_of)
+def test_every_test_that_proves_something_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(TEST.findall(text)) > 20
+    assert missing_tests(text) == []
+
+
+def test_a_test_that_is_not_there_is_missed() -> None:
+    here = "tests/unit/test_docs.py"
+    there = f"`{here}::test_a_test_that_is_not_there_is_missed` `{here}`"
+    assert missing_tests(there) == []
+    gone = f"`{here}::test_nothing` `tests/unit/test_nowhere.py::test_x` `{here}::names_in::x`"
+    assert len(missing_tests(gone)) == 3
