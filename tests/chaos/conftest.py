@@ -1,21 +1,26 @@
 """An instance of one's own for each test, a make-believe TikTok, and the book of what was asked.
 
 CHAOS_SECONDS: how long random faults go on. CHAOS_SEED: which ones. CHAOS_SOAK_S: how long the
-soak takes. `-m short` leaves out what takes minutes.
+soak takes. `-m short` leaves out what takes minutes. STORYKEEP_DATABASE_URL, as `python -m
+tests.postgres` sets it: each instance has a new database there, and not SQLite.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.chaos.instance import ROOT, Instance, environment
 from tests.chaos.ledger import Ledger
@@ -123,6 +128,14 @@ def prepare(
     return tokens
 
 
+def new_database(url: str) -> str:
+    """The address of an empty database beside the one at `url`."""
+    name = f"chaos_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
 @pytest.fixture
 def make(folder: Path, proxy: FakeProxy, prepared: Path) -> Iterator[Start]:
     """`make(**settings)`: an instance with alice, bob and carol, not started yet.
@@ -134,6 +147,8 @@ def make(folder: Path, proxy: FakeProxy, prepared: Path) -> Iterator[Start]:
 
     def build(*, root: Path = ROOT, **settings: str) -> Instance:
         data = folder / f"data{len(made)}"
+        if shared := os.environ.get("STORYKEEP_DATABASE_URL"):
+            settings.setdefault("database_url", new_database(shared))
         if "database_url" in settings or root != ROOT:
             tokens = prepare(data, proxy, root=root, **settings)
         else:

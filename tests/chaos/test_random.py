@@ -19,7 +19,7 @@ import pytest
 
 from jobs.queue import routing
 from tests.chaos import machine
-from tests.chaos.conftest import Report
+from tests.chaos.conftest import Report, Start
 from tests.chaos.ledger import Ledger
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.accounts import Account
@@ -156,9 +156,13 @@ class People:
             raise
 
 
-def _live_through(ledger: Ledger, report: Report, seed: int, seconds: float) -> None:
+def _live_through(
+    start: Start, tiktok: FakeTikTok, report: Report, seed: int, seconds: float
+) -> None:
     print(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:.0f}")  # noqa: T201  # shown on failure
     chooser = random.Random(seed)
+    workers = chooser.randint(1, 3)
+    ledger = Ledger(start(workers=str(workers)), tiktok)
     faults = Faults(ledger, chooser)
     over_at = time.monotonic() + seconds
     with People(ledger, seed) as people:
@@ -170,7 +174,7 @@ def _live_through(ledger: Ledger, report: Report, seed: int, seconds: float) -> 
     began = time.monotonic()
     ledger.settled(within=200)
     report(
-        f"seed {seed}, {seconds:.0f} s",
+        f"seed {seed}, {seconds:.0f} s, {workers} workers",
         f"{sum(faults.done.values())} faults {dict(faults.done)}, "
         f"{len(ledger.jobs) + len(ledger.forgotten)} jobs, all over {_since(began):.1f} s later",
     )
@@ -188,10 +192,10 @@ def tiktok(media_folder: object) -> FakeTikTok:
 
 
 @pytest.mark.timeout(int(SECONDS) + 400)
-def test_random_faults(ledger: Ledger, report: Report) -> None:
-    _live_through(ledger, report, SEED, SECONDS)
+def test_random_faults(start: Start, tiktok: FakeTikTok, report: Report) -> None:
+    _live_through(start, tiktok, report, SEED, SECONDS)
 
 
 @pytest.mark.short
-def test_some_faults(ledger: Ledger, report: Report) -> None:
-    _live_through(ledger, report, SHORT_SEED, SHORT_S)
+def test_some_faults(start: Start, tiktok: FakeTikTok, report: Report) -> None:
+    _live_through(start, tiktok, report, SHORT_SEED, SHORT_S)
