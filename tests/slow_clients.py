@@ -111,14 +111,13 @@ def read_all(callers: list[socket.socket], within_s: float = 60) -> list[bytes]:
     left = set(callers)
     with selectors.DefaultSelector() as selector:
         for caller in callers:
-            selector.register(caller, selectors.EVENT_READ)
+            selector.register(caller, selectors.EVENT_READ, caller)
         while left:
             ready = selector.select(within_s)
             if not ready:
                 break
             for key, _ in ready:
-                caller = key.fileobj
-                assert isinstance(caller, socket.socket)
+                caller = key.data
                 data = caller.recv(1 << 16)
                 got[caller] += data
                 if not data:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.files import store
 from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import eventually
 from tests.integration.web_server import ANSWERED, Person, WebServer, web_server
@@ -52,13 +53,18 @@ def test_slow_senders_change_nothing_for_who_is_signed_in(
 def test_slow_phones_get_their_files_while_pages_and_a_fast_one_are_served(
     server: WebServer, person: Person
 ) -> None:
+    """Also when the file is deleted meanwhile."""
     request = person.download_request()
     with slow_clients(server.address) as slow:
         phones = slow.connect(100, request, window=WINDOW)
         eventually(lambda: server.descriptors() >= 200)
         assert [person.looks(server) for _ in range(LOOKS)] == [ANSWERED] * LOOKS
         assert server.get(person.file_path, person.cookie) == (200, person.content)
-        assert still_open(phones) < 100  # they were sent something
+        part = server.get(person.file_path, person.cookie, Range="bytes=1000000-1999990")
+        assert part == (206, person.content[1_000_000:1_999_991])
+        assert server.get(person.file_path, person.cookie, Range="bytes=2000000-")[0] == 416
+        store.remove(person.file.pk)
+        assert server.get(person.file_path, person.cookie)[0] == 410
         for answer in read_all(phones):
             head, _, body = answer.partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200")
@@ -87,10 +93,9 @@ def test_a_download_ends_in_order_when_two_signals_come_at_once(
     with slow_clients(server.address) as slow:
         (phone,) = slow.connect(1, person.download_request(), window=WINDOW)
         eventually(lambda: still_open([phone]) == 0)
-        server.process.send_signal(signal.SIGINT)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.03)
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGINT)
         (answer,) = read_all([phone])
         assert answer.endswith(person.content)
         assert server.process.wait(20) == 0

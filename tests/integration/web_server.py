@@ -51,12 +51,13 @@ class WebServer:
         """Its log so far."""
         return self.log.read_text(errors="replace")
 
-    def get(self, path: str, cookie: str = "", timeout_s: float = 30) -> tuple[int, bytes]:
+    def get(self, path: str, cookie: str = "", **headers: str) -> tuple[int, bytes]:
         """Status and body. Raises OSError when no answer comes in time."""
-        connection = http.client.HTTPConnection(*self.address, timeout=timeout_s)
+        connection = http.client.HTTPConnection(*self.address, timeout=30)
         try:
-            headers = {"Host": "localhost"} | ({"Cookie": cookie} if cookie else {})
-            connection.request("GET", path, headers=headers)
+            connection.request(
+                "GET", path, headers={"Host": "localhost", "Cookie": cookie} | headers
+            )
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -108,7 +109,7 @@ class Person:
     cookie: of the session. job, file: theirs.
     """
 
-    def __init__(self, content: bytes = b"x" * 2_000_000) -> None:
+    def __init__(self, content: bytes = bytes(range(250)) * 8000) -> None:
         disk.root()  # before there is a row of a file that would have to be in it
         self.user = make_user()
         client = Client()

@@ -102,8 +102,8 @@ def redis(env: Env) -> ProcessSpec:
 def web(env: Env) -> ProcessSpec:
     """The web server: pages, API and downloads.
 
-    What is watched is its loop. Whether it answers says nothing: with every thread sending a long
-    download it is busy, not dead.
+    What is watched is its loop. Whether it answers says nothing: with every thread at work it is
+    busy, not dead.
     """
     argv = (
         *(sys.executable, "-m", "webapp.web"),

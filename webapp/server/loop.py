@@ -212,6 +212,8 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
         """Go on with a connection whose request was answered, or refused."""
         keep, connection.keep = connection.keep, False
         self.connections.hold(connection, len(connection.incoming))
+        if self.alive:
+            self._door.open()  # one that waits can make room
         if connection.outgoing.error is not None:
             self._close(connection)
         elif keep:
