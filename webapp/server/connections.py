@@ -124,6 +124,10 @@ class Connections:
         self.held_bytes += held_bytes - connection.held_bytes
         connection.held_bytes = held_bytes
 
+    def has_room(self) -> bool:
+        """Whether there may be one more, be it in the place of one that waits."""
+        return len(self) < self.most or bool(self._waiting)
+
     def to_make_room_for(self, address: str) -> Connection | None:
         """The connection to close so that `address` may have one more; None: there is room.
 

@@ -21,8 +21,8 @@ class Door:
     """Accepts connections while it is open.
 
     config: Gunicorn's. welcome: called with each new connection, which is counted by then. close:
-    called with one that has to make room. Where none can go, the door shuts, and callers wait in
-    the system's queue until it is opened again.
+    called with one that has to make room. give_up_slowest: called where none that waits can go; the
+    door shuts then, and callers wait in the system's queue until it is opened again.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class Door:
         config: Any,
         welcome: Callable[[Connection], None],
         close: Callable[[Connection], None],
+        give_up_slowest: Callable[[], None],
     ) -> None:
         self._listeners, self._selector, self._connections = listeners, selector, connections
         self._config, self._welcome, self._close = config, welcome, close
+        self._give_up_slowest = give_up_slowest
         self._is_open = False
 
     def open(self) -> None:
@@ -57,6 +59,9 @@ class Door:
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(AT_ONCE):
+            if not self._connections.has_room():
+                self._wait_for_a_place()
+                return
             try:
                 sock, client = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -69,23 +74,17 @@ class Door:
             sock.setblocking(False)
             deadline = time.monotonic() + self._config.keepalive
             connection = Connection(sock, client, listener.getsockname(), self._config, deadline)
-            if not self._has_place_for(connection):
-                sock.close()
-                self.shut()
-                return
-            self._connections.add(connection)
-            self._welcome(connection)
-
-    def _has_place_for(self, connection: Connection) -> bool:
-        try:
             while (leaving := self._connections.to_make_room_for(connection.address)) is not None:
                 self._close(leaving)
-        except LookupError:
-            return False
-        return True
+            self._connections.add(connection)
+            self._welcome(connection)
 
     def _give_up_the_longest_wait(self) -> None:
         try:
             self._close(self._connections.longest_waiting())
         except LookupError:
-            self.shut()
+            self._wait_for_a_place()
+
+    def _wait_for_a_place(self) -> None:
+        self.shut()
+        self._give_up_slowest()

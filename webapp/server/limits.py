@@ -62,9 +62,9 @@ def raise_descriptor_limit() -> int:
 def connections_at_once(descriptors: int) -> int:
     """How many connections may be open, given how many descriptors.
 
-    Half of them: a download takes two, and database, Redis and log want theirs.
+    A third of them: each may have a file besides, and database, Redis and log want theirs.
     """
-    return max(8, min(_MAX_CONNECTIONS, descriptors // 2))
+    return max(8, min(_MAX_CONNECTIONS, descriptors // 3))
 
 
 def connections_per_address(connections: int) -> int:

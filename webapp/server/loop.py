@@ -54,6 +54,7 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
             config=self.cfg,
             welcome=self._read_safely,
             close=self._close,
+            give_up_slowest=self._pool.give_up_slowest,
         )
         self._look_at = 0.0
         super().init_process()

@@ -27,8 +27,9 @@ _NO_SENDFILE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, e
 class Outgoing:
     """What is still to be sent on one connection.
 
-    To Gunicorn it looks like the socket it writes to. moved_at: when the other end last took
-    something, by the monotonic clock. error: why sending failed, if it did. close_file: to be
+    To Gunicorn it looks like the socket it writes to. began_at, sent_bytes: when the sender began,
+    and what was taken since. moved_at: when the other end last took something; both by the
+    monotonic clock. error: why sending failed, if it did. close_file: to be
     called once the file is sent, or never will be; whoever takes it calls it.
     """
 
@@ -39,7 +40,8 @@ class Outgoing:
         self._file_fd = -1
         self._offset = self._left = 0
         self._reads_file = False
-        self.moved_at = 0.0
+        self.began_at = self.moved_at = 0.0
+        self.sent_bytes = 0
         self.error: OSError | None = None
         self._close_file: Callable[[], None] | None = None
 
@@ -91,6 +93,11 @@ class Outgoing:
 
     # what is sent
 
+    def begin(self, now: float) -> None:
+        """Count from now on how fast it is taken."""
+        self.began_at = self.moved_at = now
+        self.sent_bytes = 0
+
     def push(self, steps: int = 1) -> bool:
         """Send what the socket takes, so many steps of a file at most; whether it took anything.
 
@@ -141,5 +148,6 @@ class Outgoing:
 
     def _note(self, sent: int) -> bool:
         if sent:
+            self.sent_bytes += sent
             self.moved_at = time.monotonic()
         return sent > 0

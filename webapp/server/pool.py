@@ -36,6 +36,10 @@ class Pool:
         """Have a request answered, once a thread is free."""
         self._threads.submit(self._work, connection, request)
 
+    def give_up_slowest(self) -> None:
+        """Give up an answer that is taken slowly, because others want its place."""
+        self._sender.give_up_slowest()
+
     def end(self) -> None:
         """Begin nothing more; what is in hand goes on."""
         self._threads.shutdown(wait=False)

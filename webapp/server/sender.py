@@ -11,7 +11,7 @@ import os
 import selectors
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 """How often stalled answers are looked for."""
+FAIR_TRIAL_S: Final = 10.0
+"""For so long nobody is called slow."""
 
 
 class Sender:
@@ -35,6 +37,7 @@ class Sender:
     def __init__(self, done: Callable[[Connection], None], stall_s: float = STALL_S) -> None:
         self._done, self._stall_s = done, stall_s
         self._added: deque[Connection] = deque()
+        self._places_wanted: deque[None] = deque()
         self._sending: set[Connection] = set()
         self._selector = selectors.DefaultSelector()
         self._wake_fd, self._tell_fd = os.pipe()
@@ -50,6 +53,17 @@ class Sender:
     def add(self, connection: Connection) -> None:
         """Send what this connection has to send. From any thread."""
         self._added.append(connection)
+        self._wake()
+
+    def give_up_slowest(self) -> None:
+        """Give up one answer, because others want its place. From any thread.
+
+        It is the one that is taken most slowly, of the address that has most of them.
+        """
+        self._places_wanted.append(None)
+        self._wake()
+
+    def _wake(self) -> None:
         with suppress(BlockingIOError):
             os.write(self._tell_fd, b".")
 
@@ -68,15 +82,29 @@ class Sender:
         while self._added:
             self._begin(self._added.popleft())
         now = time.monotonic()
+        while self._places_wanted:
+            self._places_wanted.popleft()
+            self._make_room(now)
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             for connection in tuple(self._sending):
                 if now - connection.outgoing.moved_at > self._stall_s:
                     self._finish(connection, TimeoutError("nobody takes the answer"))
 
+    def _make_room(self, now: float) -> None:
+        tried = [one for one in self._sending if now - one.outgoing.began_at > FAIR_TRIAL_S]
+        if not tried:
+            return
+        ((address, _count),) = Counter(one.address for one in tried).most_common(1)
+        slowest = min(
+            (one for one in tried if one.address == address),
+            key=lambda one: one.outgoing.sent_bytes / (now - one.outgoing.began_at),
+        )
+        self._finish(slowest, TimeoutError("others want the place"))
+
     def _begin(self, connection: Connection) -> None:
         self._sending.add(connection)
-        connection.outgoing.moved_at = time.monotonic()
+        connection.outgoing.begin(time.monotonic())
         try:
             self._selector.register(connection.sock, selectors.EVENT_WRITE, connection)
         except (OSError, ValueError) as error:

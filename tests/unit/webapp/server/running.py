@@ -24,6 +24,7 @@ class TestedLoop(Loop):
     __test__ = False
     application: App
     address: Any
+    has_loaded: threading.Event
 
     def init_signals(self) -> None:
         """None: signals are the main thread's."""
@@ -31,6 +32,7 @@ class TestedLoop(Loop):
     def load_wsgi(self) -> None:
         """The application of the test."""
         self.wsgi = self.application
+        self.has_loaded.set()
 
     def notify(self) -> None:
         """Nobody watches."""
@@ -67,14 +69,14 @@ def running(application: App, threads: int = 4) -> Iterator[TestedLoop]:
     listener.listen(1024)
     loop = TestedLoop(1, os.getppid(), [listener], None, 60, config, Logger(config))
     loop.application = application
+    loop.has_loaded = threading.Event()
     loop.address = listener.getsockname()
     thread = threading.Thread(target=loop.init_process)
     thread.start()
     try:
         yield loop
     finally:
-        while not hasattr(loop, "wsgi"):
-            pass
+        loop.has_loaded.wait(30)
         loop.end()
         thread.join(30)
         loop.tmp.close()

@@ -51,6 +51,7 @@ def test_there_is_room_until_all_places_are_taken(sock: socket.socket) -> None:
     assert table.to_make_room_for("192.0.2.1") is None
     first, *_others = of(sock, table, "192.0.2.1", "192.0.2.2", "192.0.2.3")
     assert table.to_make_room_for("192.0.2.9") is first
+    assert table.has_room()
     table.remove(first)
     table.remove(first)
     assert len(table) == 2
@@ -84,6 +85,7 @@ def test_nobody_who_is_worked_for_has_to_go(sock: socket.socket) -> None:
     table = Connections(2, 2)
     for one in of(sock, table, "192.0.2.1", "192.0.2.2"):
         table.work(one)
+    assert not table.has_room()
     with pytest.raises(LookupError):
         table.to_make_room_for("192.0.2.3")
     with pytest.raises(LookupError):

@@ -24,6 +24,7 @@ class House:
         self.table = Connections(most, most)
         self.welcomed: list[Connection] = []
         self.closed: list[Connection] = []
+        self.given_up = 0
         self.door = Door(
             [listener],
             selector=self.selector,
@@ -31,7 +32,12 @@ class House:
             config=SimpleNamespace(keepalive=15),
             welcome=self.welcomed.append,
             close=self.close,
+            give_up_slowest=self.give_up,
         )
+
+    def give_up(self) -> None:
+        """One more who is asked to go."""
+        self.given_up += 1
 
     def close(self, connection: Connection) -> None:
         """As the loop does."""
@@ -87,16 +93,18 @@ def test_the_first_makes_room_for_the_third(
     leave(house)
 
 
-def test_it_shuts_when_nobody_can_go(listener: socket.socket, callers: list[socket.socket]) -> None:
+def test_when_nobody_who_waits_can_go_it_shuts_and_a_slow_reader_has_to(
+    listener: socket.socket, callers: list[socket.socket]
+) -> None:
     house = House(listener)
+    house.door._welcome = house.table.work
     house.door.open()
-    while len(house.welcomed) < 2 or len(house.selector.get_map()):
+    while house.selector.get_map():
         house.turn()
-        for connection in house.welcomed:
-            house.table.work(connection)
-        if house.closed:
-            break
-    assert len(house.table) == 2
+    assert (len(house.table), house.closed, house.given_up) == (2, [], 1)
+    listener.accept()[0].close()  # the third waits in the queue
+    for connection in house.table:
+        connection.sock.close()
     leave(house)
 
 
@@ -122,6 +130,7 @@ def test_out_of_descriptors_the_longest_wait_goes_and_then_the_door_shuts(
         assert house.closed == house.welcomed
         house.turn()
         assert not house.selector.get_map()
+        assert house.given_up == 1
     leave(house)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from django.core.exceptions import RequestDataTooBig
 
 from tests.unit.webapp.server.running import TestedLoop, answer, call, echo, plain, read, running
-from webapp.server import limits, loop
+from webapp.server import limits, loop, sender
 from webapp.server.connections import Doing
 
 GET = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -220,13 +221,14 @@ def test_a_body_earns_time_by_coming(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_drips_is_looked_at_now_and_then_and_still_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_SMALL_PIECES", 3)
+    monkeypatch.setattr(limits, "MAX_SMALL_PIECES", 0)
     with running(echo) as started, call(started) as caller:
-        for byte in GET[:8]:
-            caller.sendall(bytes([byte]))
-            time.sleep(0.002)
+        until(lambda: len(started.connections))
+        started._look_at = math.inf
+        caller.sendall(GET[:8])
         until(lambda: [one.is_registered for one in started.connections] == [False])
         caller.sendall(GET[8:])
+        started._look_at = 0.0
         assert answer(caller)[1] == b"GET /a "
 
 
@@ -286,12 +288,29 @@ def test_when_all_are_at_work_callers_wait_in_the_queue() -> None:
         started.connections.most = started.connections.per_address = 2
         at_work = [call(started, GET) for _ in range(2)]
         until(lambda: [one.doing for one in started.connections] == [Doing.WORKING] * 2)
-        with call(started, GET), call(started, GET) as last:
+        with call(started, GET) as first, call(started, GET) as last:
             go_on.set()
             assert {answer(caller)[1] for caller in at_work} == {b"GET /a "}
             for caller in at_work:
                 caller.close()
+            assert answer(first)[1] == b"GET /a "
             assert answer(last)[1] == b"GET /a "
+
+
+def test_who_takes_an_answer_too_slowly_makes_room_when_nobody_else_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sender, "FAIR_TRIAL_S", 0)
+    large = b"x" * 8_000_000
+    with running(plain(large)) as started:
+        started.connections.most = started.connections.per_address = 2
+        slow = [call(started, GET) for _ in range(2)]
+        until(lambda: [one.outgoing.began_at > 0 for one in started.connections] == [True] * 2)
+        with call(started, GET) as newest:
+            assert answer(newest)[1] == large
+        assert sorted(len(read(caller)) < len(large) for caller in slow) == [False, True]
+        for caller in slow:
+            caller.close()
 
 
 def test_large_requests_give_way_before_memory_does(monkeypatch: pytest.MonkeyPatch) -> None:

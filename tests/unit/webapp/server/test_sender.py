@@ -58,6 +58,29 @@ def test_an_answer_of_which_nothing_is_taken_is_given_up(connect: Connect) -> No
     assert isinstance(connection.outgoing.error, TimeoutError)
 
 
+def test_when_places_are_short_the_slowest_of_the_address_with_most_goes(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    connections = [connect()[0] for _ in range(4)]
+    for connection, address in zip(connections, ["a", "b", "b", "b"], strict=True):
+        connection.address = address
+        connection.outgoing.sendall(b"x" * 5_000_000)
+        sender.add(connection)
+    sender.run_once()
+    sender.give_up_slowest()
+    sender.run_once()
+    assert done == []  # they have only begun
+    for connection, taken in zip(connections, [1, 300, 200, 900], strict=True):
+        connection.outgoing.began_at -= 20
+        connection.outgoing.sent_bytes = taken * 1000
+    sender.give_up_slowest()
+    sender.run_once()
+    assert done == [connections[2]]
+    assert isinstance(connections[2].outgoing.error, TimeoutError)
+
+
 def test_who_leaves_is_done(connect: Connect) -> None:
     done: list[Connection] = []
     sender = Sender(done.append)
