@@ -58,9 +58,10 @@ class Door:
                 self._selector.unregister(listener)
 
     def _accept(self, listener: socket.socket) -> None:
+        if not self._connections.has_room():  # and somebody is there
+            self._wait_for_a_place()
         for _ in range(AT_ONCE):
             if not self._connections.has_room():
-                self._wait_for_a_place()
                 return
             try:
                 sock, client = listener.accept()

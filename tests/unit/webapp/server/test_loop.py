@@ -304,7 +304,7 @@ def test_who_takes_an_answer_too_slowly_makes_room_when_nobody_else_can(
     large = b"x" * 8_000_000
     with running(plain(large)) as started:
         started.connections.most = started.connections.per_address = 2
-        slow = [call(started, GET) for _ in range(2)]
+        slow = [call(started, b"GET / HTTP/1.0\r\n\r\n") for _ in range(2)]
         until(lambda: [one.outgoing.began_at > 0 for one in started.connections] == [True] * 2)
         with call(started, GET) as newest:
             assert answer(newest)[1] == large
