@@ -179,7 +179,7 @@ class WorkerLost(Internal):
     """A line or ZIP with which worker after worker died. `detail` is an id, as a bug's."""
 
     code = "worker_lost"
-    message = "Our worker crashed each time it tried this."
+    message = "Storykeep crashed each time it tried this."
     hint = "It may need more memory than the server has. Tell your admin: the log has the error id."
 
 

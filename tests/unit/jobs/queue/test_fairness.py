@@ -13,7 +13,7 @@ from benchmarks.filling import fill_queue, make_owners
 from jobs.models import Item
 from jobs.queue.claims import claim
 from jobs.queue.dispatch import dispatch
-from jobs.queue.fairness import count_sent, fair_order
+from jobs.queue.fairness import count_sent, fair_order, next_line
 from jobs.states import ItemState
 from tests.factories import make_item, make_job, make_user
 from tests.unit.jobs.claims import next_claim
@@ -122,3 +122,17 @@ def test_a_line_is_chosen_and_another_one_sent_in_few_statements(broker: Broker)
     with statements() as run:
         next_claim(broker.sent[0])
     assert len(run) <= 19, "\n".join(sql for sql, _ in run)
+
+
+@on_sqlite
+@with_and_without_statistics
+def test_no_turn_reads_all_lines_while_some_are_to_be_tried_alone(
+    broker: Broker, statistics: bool
+) -> None:
+    owners = make_owners(3)
+    fill_queue(owners, lines=60)
+    Item.objects.filter(owner=owners[0]).update(deaths=1)
+    analyze(statistics)
+    dispatch()
+    assert full_scans(lambda: next_line(timezone.now(), trusted=True)) == []
+    assert full_scans(lambda: next_claim(broker.sent[0])) == []
