@@ -137,3 +137,14 @@ def test_a_schema_that_is_behind(client: Client, monkeypatch: pytest.MonkeyPatch
     assert report(client)[1]["migrations"] is False
     monkeypatch.undo()
     assert behind() == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_a_database_that_is_away_is_not_waited_for_twice(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(readiness.PROBES, "database", lambda: "away")
+    monkeypatch.setitem(readiness.PROBES, "queue", lambda: pytest.fail("asked once more"))
+    parts = client.get("/health/ready").json()["parts"]
+    assert parts["queue"] == parts["database"] == {"ok": False, "reason": "away"}
