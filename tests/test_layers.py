@@ -198,7 +198,15 @@ NOT_OF_ITEMS = {
     "jobs/queue/settling.py": {"close_open_stories"},
     "jobs/standalone/results.py": {"LineResult.settle", "StoryResult.settle"},
     "jobs/standalone/run.py": {"_Run._fetch_line"},
-    "jobs/zips/claims.py": {"claim", "fail", "finish", "release", "requeue_stalled", "sweep"},
+    "jobs/zips/claims.py": {
+        "claim",
+        "fail",
+        "finish",
+        "release",
+        "requeue_stalled",
+        "sweep",
+        "wait",
+    },  # fmt: skip
 }
 """Functions that write the state of something else: a story, a package, a result in memory."""
 

@@ -99,7 +99,7 @@ def test_the_shape_of_a_job(alice: Script) -> None:
     story = item["stories"][0]
     assert list(story) == [
         "id", "kind", "posted_at", "leaves_tiktok_at", "caption", "source_url", "state", "error",
-        "files", "zip",
+        "files", "zip", "damaged",
     ]  # fmt: skip
     assert (story["kind"], story["caption"], story["state"]) == ("carousel", "hi 🎉", "done")
     file = story["files"][0]

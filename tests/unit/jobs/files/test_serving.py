@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import errno
 import gc
-import hashlib
 import os
 import re
 import resource
 import threading
 import uuid
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.signals import request_finished
-from django.db import OperationalError, close_old_connections
+from django.db import close_old_connections
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.test import RequestFactory
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.errors import Damaged, Expired, StorageUnavailable, TooManyDownloads
-from jobs.files import damage, serving, store
-from jobs.models import DAMAGED, Artifact, Role
+from jobs.errors import Damaged, Expired, TooManyDownloads
+from jobs.files import serving, store
+from jobs.models import Artifact, Role
 from tests.factories import make_artifact, make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -249,86 +245,6 @@ def test_what_is_gone_is_said_to_its_owner_alone(file: Artifact, end: str) -> No
     if end != "file is gone":
         with pytest.raises(Expired):
             ask(file, If_None_Match=f'"{file.pk}"')
-
-
-# --- what the disk has kept ---
-
-
-def cut(file: Artifact, artifacts: Path) -> None:
-    """Half of the file is lost."""
-    path = artifacts / str(file.pk)[:2] / str(file.pk)
-    path.write_bytes(path.read_bytes()[: SIZE // 2])
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("part", ["", "bytes=0-9"])
-def test_half_a_file_is_never_served(
-    file: Artifact, artifacts: Path, method: str, part: str
-) -> None:
-    cut(file, artifacts)
-    for _ in range(2):  # whoever asks again is told the same by the row
-        with pytest.raises(Damaged):
-            ask(file, method=method, Range=part)
-    file.refresh_from_db()
-    assert file.labels == [DAMAGED]
-    assert store.size(file.pk) is None
-
-
-def test_a_file_deleted_this_moment_is_not_called_damaged(
-    file: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def late(_artifact_id: object) -> BinaryIO:
-        Artifact.objects.update(removed_at=timezone.now())
-        raise FileNotFoundError
-
-    monkeypatch.setattr(store, "open_artifact", late)
-    with pytest.raises(Expired):
-        ask(file)
-    file.refresh_from_db()
-    assert file.labels == []
-
-
-def test_what_cannot_be_noted_is_said_all_the_same(
-    file: Artifact, artifacts: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def locked(*_: object) -> None:
-        raise OperationalError("database is locked")
-
-    cut(file, artifacts)
-    monkeypatch.setattr(damage, "give_up", locked)
-    with pytest.raises(Damaged):
-        ask(file)
-
-
-@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
-def test_a_disk_that_does_not_answer_says_nothing_of_the_file(
-    file: Artifact, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def fail(_artifact_id: object) -> BinaryIO:
-        raise OSError(number, "no")
-
-    with monkeypatch.context() as failing:
-        failing.setattr(store, "open_artifact", fail)
-        with pytest.raises(StorageUnavailable) as unavailable:
-            ask(file)
-    assert unavailable.value.retry_after_s
-    assert body(ask(file)) == CONTENT
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("part", ["", "bytes=100-199", "bytes=-1"])
-def test_the_digest_of_the_whole_file_comes_with_every_part(
-    file: Artifact, method: str, part: str
-) -> None:
-    response = ask(file, method=method, Range=part)
-    response.close()
-    expected = b64encode(hashlib.sha256(CONTENT).digest()).decode()
-    assert response.headers["Repr-Digest"] == f"sha-256=:{expected}:"
-
-
-def test_an_answer_without_the_file_has_no_digest(file: Artifact) -> None:
-    for response in (ask(file, If_None_Match="*"), ask(file, Range=f"bytes={SIZE}-")):
-        assert "Repr-Digest" not in response.headers
 
 
 def test_one_query(file: Artifact, django_assert_num_queries: Callable[..., Any]) -> None:
