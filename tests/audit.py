@@ -161,8 +161,8 @@ def without_reason() -> list[str]:
     return found
 
 
-def wheels(pins: list[Pin], python: str) -> dict[str, list[str]]:
-    """By platform, the packages of which pip finds no wheel with one of the hashes of the lock."""
+def wheels(text: str, python: str) -> dict[str, list[str]]:
+    """By platform, what of a lock file has no wheel with one of its hashes, as pip finds."""
     lacking: dict[str, list[str]] = {}
     for platform, tags in PLATFORMS.items():
         environment = {
@@ -173,24 +173,40 @@ def wheels(pins: list[Pin], python: str) -> dict[str, list[str]]:
             "platform_python_implementation": "CPython",
             "implementation_name": "cpython",
         }
-        wanted = [pin for pin in pins if not pin.marker or Marker(pin.marker).evaluate(environment)]
-        lacking[platform] = [pin.name for pin in wanted if not _has_wheel(pin, tags, python)]
+        wanted = {}
+        for line in logical_lines(text):
+            pin, _, rest = line.partition(" ")
+            marker = rest.partition("--hash")[0].strip().removeprefix(";").strip()
+            if not marker or Marker(marker).evaluate(environment):
+                wanted[pin] = f"{pin} {rest[rest.index('--hash') :]}"
+        lacking[platform] = _without_wheel(wanted, tags, python)
     return lacking
 
 
-def _has_wheel(pin: Pin, tags: tuple[str, ...], python: str) -> bool:
+def _without_wheel(wanted: dict[str, str], tags: tuple[str, ...], python: str) -> list[str]:
+    missing: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        run = subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps"),
-                *("--only-binary", ":all:", "--target", folder, "--python-version", python),
-                *(word for tag in tags for word in ("--platform", tag)),
-                f"{pin.name}=={pin.version}",
-            ],
-            capture_output=True,
-            check=False,
-        )
-    return run.returncode == 0
+        asked = Path(folder) / "asked.txt"
+        while True:
+            lines = [line for pin, line in wanted.items() if pin not in missing]
+            asked.write_text("\n".join(lines), encoding="utf-8")
+            run = subprocess.run(
+                [
+                    *(sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps"),
+                    *("--require-hashes", "--only-binary", ":all:", "--target", folder),
+                    *("--python-version", python, "--requirement", str(asked)),
+                    *(word for tag in tags for word in ("--platform", tag)),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if run.returncode == 0:
+                return missing
+            found = re.search(r"No matching distribution found for (\S+==\S+)", run.stderr)
+            if found is None or found[1] not in wanted or found[1] in missing:
+                return [*missing, f"(pip could not say: {run.stderr.strip()[-120:]})"]
+            missing.append(found[1])
 
 
 def main() -> int:
@@ -212,7 +228,7 @@ def main() -> int:
         for name, count in counts.most_common():
             say(f"  {count:3}  {name}\n")
         if options.wheels and lock == "base":
-            for platform, names in wheels(pins, "3.11").items():
+            for platform, names in wheels(text, "3.11").items():
                 say(f"  wheels for {platform}: {', '.join(names) or 'all'}"
                     f"{' have none' if names else ''}\n")  # fmt: skip
     say(

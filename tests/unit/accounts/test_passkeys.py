@@ -8,6 +8,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.factories import make_user
 from tests.unit.accounts.browsing import (
     SECRET,
     confirm,
@@ -55,3 +56,17 @@ def test_nonsense_for_a_passkey(client: Client, alice: User, credential: str) ->
     sign_in(other := Client())
     assert other.post("/account/security/authenticate/", given).status_code == 200
     assert not is_signed_in(other)
+
+
+def test_anothers_passkey_is_not_there(client: Client, alice: User) -> None:
+    """Even for whoever has just given their password; the table of pages stops before that."""
+    key = Authenticator.objects.create(
+        user=make_user("bob"), type=Authenticator.Type.WEBAUTHN, data={"name": "Key"}
+    )
+    sign_in(client)
+    confirm(client)
+    for act in ("remove", "edit"):
+        address = f"/account/security/webauthn/keys/{key.pk}/{act}/"
+        assert client.get(address).status_code == 404
+        assert client.post(address, {"name": "mine"}).status_code == 404
+    assert Authenticator.objects.get().data == {"name": "Key"}
