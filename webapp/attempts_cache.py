@@ -26,8 +26,8 @@ PREFIX: Final = "storykeep:attempts:"
 class AttemptsCache(LocMemCache):
     """A cache backend for small values: texts, truth values, lists of numbers.
 
-    Of Django's methods `add`, `get`, `set`, `delete`, `touch` and `clear` are shared; the others
-    build on them. A value that is none of ours is taken for absent.
+    All of Django's methods are shared but `incr` and `decr`, which nobody uses. A value that is
+    none of ours is taken for absent.
     """
 
     def add(
