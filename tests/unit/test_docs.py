@@ -12,7 +12,6 @@ from django.core.management import get_commands
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 FILE = re.compile(r"`((?:jobs|stories|webapp|accounts|tests|benchmarks|docs)/[\w./-]+)`")
-TEST = re.compile(r"`(tests/[\w/.-]+\.py)::(\w+)`")
 MAKE = re.compile(r"(?:`|^|&& )make ([a-z-]+)", re.MULTILINE)
 MANAGE = re.compile(r"\bmanage\.py ([a-z]+)")
 LINK = re.compile(r"\]\((?!https?:|#)([\w./-]+)[^)]*\)")
@@ -28,17 +27,6 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     missing = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
     missing += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
-    assert missing == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_test_that_a_page_names_is_there(page: Path) -> None:
-    named = TEST.findall(page.read_text(encoding="utf-8"))
-    sources = {file: ROOT / file for file, _ in named}
-    texts = {f: s.read_text(encoding="utf-8") for f, s in sources.items() if s.exists()}
-    missing = [
-        f"{file}::{test}" for file, test in named if f"def {test}(" not in texts.get(file, "")
-    ]
     assert missing == []
 
 
