@@ -22,7 +22,9 @@ HOUR_S = 3600
 PROGRESS_TTL_S = 2 * HOUR_S
 FROM_THE_START = "bytes=0-"
 QUEUES = ("celery", "aside", "unacked", "unacked_index")
-LASTING = frozenset({"storykeep:workers", "storykeep:swept", "storykeep:processes"})
+LASTING = frozenset(
+    {"storykeep:workers", "storykeep:swept", "storykeep:processes", "storykeep:scrub"}
+)
 """Keys that are no job's, hold one entry for each process or none, and stay."""
 
 

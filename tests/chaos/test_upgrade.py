@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import Start
-from tests.chaos.instance import ROOT, Instance
+from tests.chaos.instance import ROOT
 from tests.chaos.ledger import Ledger
 from tests.chaos.machine import eventually
 from tests.chaos.phases import populate
@@ -45,7 +45,7 @@ def _begin(ledger: Ledger) -> None:
     for number, name in enumerate(ledger.instance.people):
         ledger.submit(name, *accounts[number::3])
     media = "role = 'media'"
-    eventually(lambda: ledger.instance.database.count("jobs_artifact", media) >= LINES)
+    eventually(lambda: ledger.instance.database.count("jobs_artifact", media) >= 3)
 
 
 def test_stopped_brought_up_to_date_and_started(
@@ -78,17 +78,24 @@ def test_tables_are_brought_up_to_date_while_the_old_version_runs(
     ledger.check(refetched=2 * LINES)
 
 
-def test_an_old_worker_beside_the_new_version(
-    start: Start, old_root: Path, tiktok: FakeTikTok
+def test_an_old_worker_beside_one_of_the_new_version(
+    make: Start, old_root: Path, tiktok: FakeTikTok
 ) -> None:
     """The last of the old workers may still be at its lines when the new version takes more."""
-    instance: Instance = start(item_concurrency="3")
+    instance = make(root=old_root, item_concurrency="3").start()
     ledger = Ledger(instance, tiktok)
-    ready = instance.output.count(" ready.")
-    old = instance.begin("up", "--only", "worker", root=old_root)
-    eventually(lambda: instance.output.count(" ready.") > ready, what="the old worker is ready")
     _begin(ledger)
-    old.terminate()
-    assert old.wait(60) == 0
+    assert instance.begin("up", "--only", "migrate", root=ROOT).wait(60) == 0
+    ready = instance.output.count(" ready.")
+    new = instance.begin("up", "--only", "worker", root=ROOT)
+    eventually(lambda: instance.output.count(" ready.") > ready, what="the new worker is ready")
+    for name in instance.people:
+        ledger.submit(name, populate(ledger, f"{name}.late"))
     tiktok.faults.clear()
+    ledger.settled()
+    new.terminate()
+    assert new.wait(60) == 0
+    assert instance.stop() == 0
+    instance.root = ROOT
+    instance.start()
     ledger.check(refetched=LINES)
