@@ -206,7 +206,7 @@ NOT_OF_ITEMS = {
         "requeue_stalled",
         "sweep",
         "wait",
-    },  # fmt: skip
+    },
 }
 """Functions that write the state of something else: a story, a package, a result in memory."""
 

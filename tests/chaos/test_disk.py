@@ -16,11 +16,11 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+
 from tests.chaos.conftest import Report, Start
 from tests.chaos.instance import Instance
 from tests.chaos.ledger import Asked, Ledger
 from tests.chaos.machine import eventually
-
 from tests.fake_tiktok import FakeTikTok
 
 _DIRECT = build_opener(ProxyHandler({}))
