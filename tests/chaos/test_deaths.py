@@ -33,7 +33,7 @@ DEATHS_OF_A_START: Final = 4
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    """A control group of our own, where such may be made."""
+    """A control group of our own, where such may be made. To be asked for first: it goes last."""
     made = GROUPS / f"storykeep-{uuid4().hex}"
     try:
         made.mkdir()
@@ -86,7 +86,7 @@ def lines(instance: Instance, where: str = "1 = 1") -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(600)
 def test_of_ten_lines_only_the_one_no_memory_is_enough_for_is_given_up(
-    start: Start, tiktok: FakeTikTok, group: Path, report: Report
+    group: Path, start: Start, tiktok: FakeTikTok, report: Report
 ) -> None:
     instance = start()
     ledger = Ledger(instance, tiktok)
@@ -148,7 +148,7 @@ def ballast(group: Path, mib: int) -> Iterator[None]:
 
 
 def test_while_memory_is_short_one_line_is_in_hand_and_then_all(
-    start: Start, tiktok: FakeTikTok, group: Path
+    group: Path, start: Start, tiktok: FakeTikTok
 ) -> None:
     instance = start()
     ledger = Ledger(instance, tiktok)
