@@ -10,21 +10,27 @@ from typing import Final
 
 PREFIX: Final = "storykeep:"
 TYPES: Final[Mapping[str, str]] = {
+    "storykeep:api-rate:": "string",
+    "storykeep:attempts:": "string",
     "storykeep:breaker": "hash",
     "storykeep:breaker:probe": "string",
     "storykeep:clock:": "string",
     "storykeep:clock_ahead": "string",
+    "storykeep:damaged": "zset",
     "storykeep:hidden:": "string",
+    "storykeep:identities": "zset",
     "storykeep:identity:": "string",
     "storykeep:lease:": "string",
     "storykeep:log": "list",
     "storykeep:media_hosts": "zset",
     "storykeep:pace": "hash",
+    "storykeep:orphans": "hash",
     "storykeep:page_identity": "string",
     "storykeep:pauses": "list",
     "storykeep:probe": "string",
     "storykeep:processes": "hash",
     "storykeep:progress:": "hash",
+    "storykeep:scrub": "string",
     "storykeep:swept": "string",
     "storykeep:workers": "zset",
 }

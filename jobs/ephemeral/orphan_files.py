@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 
+import redis
+
+from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute, write
 
 _ORPHANS: Final = "storykeep:orphans"
 _KEPT_FOR: Final = timedelta(hours=2)
+_MOST: Final = 10**18
 """Longer than the sweeps take to come round."""
 
 
@@ -27,13 +31,20 @@ class WaitingOrphans:
 
 def record(place: int, waiting: WaitingOrphans | None) -> None:
     """Note what waits in one part of the folders, None for nothing; dropped while Redis is away."""
+
+    def put(server: redis.Redis) -> None:
+        # Sent together: a Redis that hangs in between would keep the key for ever.
+        with server.pipeline(transaction=False) as pipeline:
+            if waiting is None:
+                pipeline.hdel(_ORPHANS, str(place))
+            else:
+                facts = [waiting.files, waiting.size_bytes, waiting.until.timestamp()]
+                pipeline.hset(_ORPHANS, str(place), json.dumps(facts))
+                pipeline.expire(_ORPHANS, _KEPT_FOR)
+            pipeline.execute()
+
     with suppress(RedisUnavailable):
-        if waiting is None:
-            write(lambda server: server.hdel(_ORPHANS, str(place)))
-            return
-        facts = json.dumps([waiting.files, waiting.size_bytes, waiting.until.timestamp()])
-        write(lambda server: server.hset(_ORPHANS, str(place), facts))
-        write(lambda server: server.expire(_ORPHANS, _KEPT_FOR))
+        write(put)
 
 
 def by_place() -> dict[int, WaitingOrphans]:
@@ -43,11 +54,12 @@ def by_place() -> dict[int, WaitingOrphans]:
     except RedisUnavailable:
         return {}
     found = {}
-    for place, text in fields.items():
-        with suppress(ValueError, TypeError, OverflowError, OSError):
-            files, size_bytes, until = json.loads(text)
-            at = datetime.fromtimestamp(until, UTC)
-            found[int(place)] = WaitingOrphans(int(files), int(size_bytes), at)
+    for name, text in fields.items():
+        place = values.whole(name, 0, _MOST)
+        files, size_bytes, until = values.numbers(text, 3, _MOST) or (None, None, None)
+        at = values.moment(until)
+        if place is not None and files is not None and size_bytes is not None and at is not None:
+            found[place] = WaitingOrphans(int(files), int(size_bytes), at)
     return found
 
 

@@ -52,3 +52,15 @@ def record(value: str | None) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def numbers(value: str | None, count: int, most: float) -> tuple[float | None, ...] | None:
+    """So many numbers from -most to most that a JSON list holds, None for each that is none; None
+    for anything else."""
+    try:
+        found = json.loads(value or "")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, list) or len(found) != count:
+        return None
+    return tuple(number(entry, -most, most) for entry in found)

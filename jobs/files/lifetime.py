@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import F, Min
 from django.utils import timezone
 
 from jobs.models import JOB_ZIP_ROLES, Artifact, Job, Role
@@ -51,6 +51,17 @@ def zip_expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
         min(now + settings.STORYKEEP.artifact_ttl, longest),
         min(file.expires_at for file in files),
     )
+
+
+def put_right(by: timedelta, since: datetime, until: datetime | None) -> int:
+    """Move the times of files that were saved while the clock was wrong; how many there were.
+
+    by: how far the clock was set then. since, until: as that clock told the time; None: any later.
+    """
+    saved = Artifact.objects.filter(removed_at=None, created_at__gte=since)
+    if until is not None:
+        saved = saved.filter(created_at__lte=until)
+    return saved.update(created_at=F("created_at") + by, expires_at=F("expires_at") + by)
 
 
 def extend(job: Job, by: timedelta | None = None) -> Extension | None:

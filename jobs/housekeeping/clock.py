@@ -30,9 +30,15 @@ clock that was set wrongly to be set right. Where the jump itself was right, thi
 
 SET_BACK_S: Final = 60.0
 """A step back by less makes waits longer by that much, which does no harm."""
+WRONG_S: Final = 60 * 60.0
+"""What was saved by a clock that was wrong by less need not be put right: files live for hours."""
 _SEEN: Final = f"storykeep:clock:{steady.BOOT}"
+_WRONG: Final = f"storykeep:clock:{steady.BOOT}:wrong"
 _SEEN_TTL_S: Final = 7 * 24 * 60 * 60
+_WRONG_TTL_S: Final = 24 * 60 * 60
 _MOST_S: Final = 1e11
+_MOST_WRONG_S: Final = 3e9
+"""Some 95 years: boards without a battery begin in 1970."""
 _SET_BACK: Final = "clock_set_back"
 _ONE_STEP_S: Final = 10 * 60.0
 """Seconds within which every worker has looked, for each gets a message of the reaper by then."""
@@ -41,10 +47,24 @@ _ONE_STEP_S: Final = 10 * 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What was seen of a machine's clock. offset_s: how far it is ahead of the steady one.
-    set_forward_at: when it was last set forward and not back since, by the steady one."""
+    set_forward_at: when it was last set forward and not back since, by the steady one. since_s:
+    since when it has not been set, in Unix seconds of its own."""
 
     offset_s: float
     set_forward_at: float | None = None
+    since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongTimes:
+    """Times that were noted while the clock was wrong, and how many seconds are missing from them.
+
+    since_s, until_s: between which they are, in Unix seconds of that clock; None: any later.
+    """
+
+    by_s: float
+    since_s: float
+    until_s: float | None = None
 
 
 class Memory:
@@ -60,13 +80,38 @@ class Memory:
         offset_s = values.number(facts.get("offset"), -_MOST_S, _MOST_S)
         if offset_s is None:
             return None
-        return Seen(offset_s=offset_s, set_forward_at=values.number(facts.get("forward")))
+        return Seen(
+            offset_s=offset_s,
+            set_forward_at=values.number(facts.get("forward")),
+            since_s=values.number(facts.get("since"), 0.0, _MOST_S),
+        )
 
     def keep(self, seen: Seen) -> None:
         """Keep it, for a week of nobody looking; dropped while Redis is away."""
-        facts = json.dumps({"offset": seen.offset_s, "forward": seen.set_forward_at})
+        told = {"offset": seen.offset_s, "forward": seen.set_forward_at, "since": seen.since_s}
+        facts = json.dumps(told)
         with suppress(RedisUnavailable):
             execute(lambda server: server.set(_SEEN, facts, ex=_SEEN_TTL_S))
+
+    def keep_wrong(self, wrong: WrongTimes | None) -> None:
+        """Keep what is to be put right, for a day, in the place of what was; None: nothing."""
+        with suppress(RedisUnavailable):
+            if wrong is None:
+                execute(lambda server: server.delete(_WRONG))
+            else:
+                facts = json.dumps([wrong.by_s, wrong.since_s, wrong.until_s])
+                execute(lambda server: server.set(_WRONG, facts, ex=_WRONG_TTL_S))
+
+    def take_wrong(self) -> WrongTimes | None:
+        """What is to be put right, once."""
+        try:
+            text = execute(lambda server: cast("str | None", server.getdel(_WRONG)))
+        except RedisUnavailable:
+            return None
+        by_s, since_s, until_s = values.numbers(text, 3, _MOST_WRONG_S) or (None, None, None)
+        if by_s is None or since_s is None:
+            return None
+        return WrongTimes(by_s=by_s, since_s=since_s, until_s=until_s)
 
 
 class NoMemory(Memory):
@@ -78,6 +123,13 @@ class NoMemory(Memory):
 
     def keep(self, seen: Seen) -> None:
         """Forget it."""
+
+    def keep_wrong(self, wrong: WrongTimes | None) -> None:
+        """Forget it."""
+
+    def take_wrong(self) -> WrongTimes | None:
+        """Nothing."""
+        return None
 
 
 class ClockWatch:
@@ -94,7 +146,8 @@ class ClockWatch:
         self._memory = memory or NoMemory()
         self._recalled = False
         self._lock = threading.Lock()
-        self._offset_s = system_s() - steady_s()
+        self._since_s = system_s()
+        self._offset_s = self._since_s - steady_s()
         self._set_forward_at: float | None = None
 
     def look(self) -> float:
@@ -106,9 +159,13 @@ class ClockWatch:
             self._offset_s = offset
             jump_s = offset - before
             if jumped := abs(jump_s) >= MIN_JUMP_S:
+                self._note_wrong_times(steady + offset, jump_s)
                 # Set back, it may have been put right, and the leases of before hold again.
                 self._set_forward_at = steady if jump_s > 0 else None
-            self._memory.keep(Seen(offset_s=offset, set_forward_at=self._set_forward_at))
+                self._since_s = steady + offset
+            self._memory.keep(
+                Seen(offset_s=offset, set_forward_at=self._set_forward_at, since_s=self._since_s)
+            )
         if not jumped:
             return 0.0
         logger.warning("the clock was set by %s", timedelta(seconds=round(jump_s)))
@@ -121,6 +178,26 @@ class ClockWatch:
             at = self._set_forward_at
         return at is not None and 0 <= self._steady_s() - at < within_s
 
+    def _note_wrong_times(self, now_s: float, jump_s: float) -> None:
+        """Note which times belong to a clock that was put right, if that is what the jump did.
+
+        A step forward is believed once nobody takes it back. A step back is believed after one
+        forward; else it may be the one that is wrong, and what was saved before is right.
+        """
+        wrong = None
+        if jump_s >= WRONG_S:
+            wrong = WrongTimes(by_s=jump_s, since_s=self._since_s, until_s=now_s - jump_s)
+        elif jump_s <= -WRONG_S and self._set_forward_at is not None:
+            wrong = WrongTimes(by_s=jump_s, since_s=now_s + MIN_JUMP_S)
+        self._memory.keep_wrong(wrong)
+
+    def take_wrong_times(self) -> WrongTimes | None:
+        """The times to put right, once for all processes; None for none, or not to be believed yet.
+
+        They wait while a step forward may be taken back (HOLD_S).
+        """
+        return None if self.was_set_forward(HOLD_S) else self._memory.take_wrong()
+
     def _recall(self) -> None:
         """Learn, once, what others had seen when this process began."""
         if self._recalled:
@@ -129,6 +206,8 @@ class ClockWatch:
         seen = self._memory.recall()
         if seen is not None:
             self._offset_s, self._set_forward_at = seen.offset_s, seen.set_forward_at
+            if seen.since_s is not None:
+                self._since_s = seen.since_s
 
 
 watch: Final = ClockWatch(memory=Memory())

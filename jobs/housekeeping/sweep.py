@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from jobs.ephemeral import heartbeats
-from jobs.files import capacity, disk
+from jobs.files import capacity, disk, lifetime
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
 from jobs.housekeeping import statistics
@@ -67,6 +67,7 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         logger.warning("the clock was set forward: nothing is cleaned up for now")
         heartbeats.record_sweep(now, asdict(SweepReport()))
         return SweepReport()
+    _put_times_right()
     tally = DeletionTally()
     unmounted = disk.is_away()
     if unmounted:  # files that are not there are not lost: their disk may come back
@@ -98,6 +99,17 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
     statistics.refresher.refresh()
     heartbeats.record_sweep(now, asdict(report))
     return report
+
+
+def _put_times_right() -> None:
+    """Give files that were saved while the clock was wrong the time they would have had."""
+    wrong = watch.take_wrong_times()
+    if wrong is None:
+        return
+    since = datetime.fromtimestamp(wrong.since_s, UTC)
+    until = None if wrong.until_s is None else datetime.fromtimestamp(wrong.until_s, UTC)
+    by = timedelta(seconds=wrong.by_s)
+    logger.warning("%d files had their times put right", lifetime.put_right(by, since, until))
 
 
 def _expired(now: datetime, tally: DeletionTally) -> int:

@@ -15,16 +15,20 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import tokens
+from accounts.models import ApiToken
 from jobs.ephemeral import (
     connection,
+    damaged_files,
     heartbeats,
     hidden_problems,
     keys,
     leases,
     log_lines,
     media_hosts,
+    orphan_files,
     processes,
     progress,
+    scrub_position,
     steady,
 )
 from jobs.housekeeping.clock import ClockWatch, Memory
@@ -36,6 +40,7 @@ from stories.structures import Author
 from tests.factories import make_item, make_user
 from tests.integration.conftest import RedisServer
 from tests.memory import forget_redis, forget_tiktok
+from webapp.attempts_cache import AttemptsCache
 
 FIELDS: Final = (
     *("until", "length", "code", "since", "refusals", breaker._ANCHOR),
@@ -102,6 +107,8 @@ class Instance:
     def names(self) -> dict[str, str]:
         """Each key of the table → the type it should have; of a family, one that is in use."""
         members = {
+            "storykeep:api-rate:": f"storykeep:api-rate:{ApiToken.objects.get().pk}",
+            "storykeep:attempts:": AttemptsCache("", {})._name("login", None),
             "storykeep:clock:": f"storykeep:clock:{steady.BOOT}",
             "storykeep:hidden:": "storykeep:hidden:disk",
             "storykeep:identity:": "storykeep:identity:corner.bakery",
@@ -144,6 +151,11 @@ def look(job_id: Any) -> None:
     processes.running()
     log_lines.recent()
     media_hosts.recent()
+    damaged_files.count(now)
+    orphan_files.by_place()
+    scrub_position.load()
+    identities.remembered()
+    AttemptsCache("", {}).get("login", [])
     hidden_problems.hidden(["disk"])
     assert not ClockWatch(memory=Memory()).was_set_forward(3600)
     progress.read(job_id)
@@ -173,6 +185,16 @@ def use(item: Item) -> None:
     assert [process.name for process in processes.running()] == ["worker-1@here"]
     media_hosts.record(["v99.example.com"])
     assert next(iter(media_hosts.recent())) == "v99.example.com"
+    damaged_files.record([item.pk], now)
+    assert damaged_files.count(now) == 1
+    orphans = orphan_files.WaitingOrphans(1, 2, datetime.fromtimestamp(now.timestamp(), UTC))
+    orphan_files.record(1, orphans)
+    assert orphan_files.by_place()[1] == orphans
+    position = scrub_position.ScrubPosition(7, 1e9)
+    scrub_position.store(position)
+    assert scrub_position.load() == position
+    AttemptsCache("", {}).set("login", [1.5])
+    assert AttemptsCache("", {}).get("login", []) == [1.5]
     assert leases.acquire("sweep", "me", seconds=5)
     assert hidden_problems.hide("disk")
     assert hidden_problems.hidden(["disk"]) == {"disk"}

@@ -30,7 +30,7 @@ def test_every_table() -> None:
 
 
 def test_every_key_of_redis() -> None:
-    keys = set(re.findall(r"\"(storykeep:[\w:]+)", sources("*.py", "jobs", "webapp", "accounts")))
+    keys = set(re.findall(r"\"(storykeep:[\w:-]+)", sources("*.py", "jobs", "webapp", "accounts")))
     assert keys - NAMED == set()
     browser = {"storykeep:keys-off"}
     assert {name for name in NAMED if name.startswith("storykeep:")} - keys - browser == set()

@@ -18,7 +18,7 @@ def test_every_key_that_the_code_names_is_in_the_table_and_no_other() -> None:
         for room in ("jobs", "webapp", "accounts")
         for path in (ROOT / room).rglob("*.py")
         if path.name != "keys.py"
-        for name in re.findall(r'["\'](storykeep:[a-z_:]*)', path.read_text(encoding="utf-8"))
+        for name in re.findall(r'["\'](storykeep:[a-z_:-]*)', path.read_text(encoding="utf-8"))
     }
     assert named == set(keys.TYPES)
 

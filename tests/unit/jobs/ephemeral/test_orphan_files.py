@@ -18,6 +18,19 @@ SOON = NOW + timedelta(minutes=9)
 class Hash(dict[str, str]):
     """The commands in use, on a dictionary."""
 
+    def pipeline(self, *, transaction: bool) -> Hash:
+        assert not transaction
+        return self
+
+    def __enter__(self) -> Hash:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was begun."""
+
+    def execute(self) -> None:
+        """Each command is carried out at once."""
+
     def hset(self, _key: str, field: str, text: str) -> None:
         self[field] = text
 

@@ -49,3 +49,13 @@ def test_what_is_no_record(text: str | None) -> None:
 
 def test_a_record() -> None:
     assert values.record('{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[1]", "[1, 2, 3]", "[" * 100_000, "1"])
+def test_what_is_no_list_of_two_numbers(text: str | None) -> None:
+    assert values.numbers(text, 2, 10.0) is None
+
+
+def test_a_list_of_numbers_and_of_what_is_none() -> None:
+    assert values.numbers("[1, null]", 2, 10.0) == (1.0, None)
+    assert values.numbers('[11, "x"]', 2, 10.0) == (None, None)

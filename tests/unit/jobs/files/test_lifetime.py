@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -99,3 +99,25 @@ def test_a_bundle_is_not_kept_longer_than_what_it_holds(set_env: SetEnv) -> None
 
 def test_nothing_to_extend() -> None:
     assert lifetime.extend(make_job(make_user())) is None
+
+
+def test_times_of_files_saved_by_a_wrong_clock_are_put_right() -> None:
+    now = timezone.now()
+
+    def make(saved_at: datetime, **facts: Any) -> Artifact:
+        return make_artifact(created_at=saved_at, expires_at=saved_at + HOUR, **facts)
+
+    earlier, wrong, later = (make(now + n * HOUR) for n in (-3, 0, 3))
+    removed = make(now, removed_at=now)
+    times = (now - HOUR, now + HOUR)
+    assert lifetime.put_right(24 * HOUR, *times) == 1
+    wrong.refresh_from_db()
+    assert (wrong.created_at, wrong.expires_at) == (now + 24 * HOUR, now + 25 * HOUR)
+    for file in (earlier, later, removed):
+        saved_at = file.created_at
+        file.refresh_from_db()
+        assert file.created_at == saved_at
+
+    assert lifetime.put_right(-24 * HOUR, now + 20 * HOUR, None) == 1
+    wrong.refresh_from_db()
+    assert (wrong.created_at, wrong.expires_at) == (now, now + HOUR)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.housekeeping.clock import HOLD_S, MIN_JUMP_S, ClockWatch, Memory, Seen
+from jobs.housekeeping import clock
+from jobs.housekeeping.clock import HOLD_S, MIN_JUMP_S, ClockWatch, Memory, Seen, WrongTimes
 
 TWO_DAYS_S = 2 * 24 * 60 * 60.0
 
@@ -76,12 +77,20 @@ class Shared(Memory):
     """What processes of one machine have seen."""
 
     seen: Seen | None = None
+    wrong: WrongTimes | None = None
 
     def recall(self) -> Seen | None:
         return self.seen
 
     def keep(self, seen: Seen) -> None:
         self.seen = seen
+
+    def keep_wrong(self, wrong: WrongTimes | None) -> None:
+        self.wrong = wrong
+
+    def take_wrong(self) -> WrongTimes | None:
+        taken, self.wrong = self.wrong, None
+        return taken
 
 
 def test_a_process_that_starts_after_the_jump_knows_of_it_from_others() -> None:
@@ -99,3 +108,88 @@ def test_a_jump_that_nobody_saw_is_seen_by_who_starts_next() -> None:
     ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look()
     clocks.system -= TWO_DAYS_S
     assert ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared).look() == -TWO_DAYS_S
+
+
+def test_what_was_saved_while_the_clock_was_behind_is_told_once_that_is_sure() -> None:
+    """A board without a battery starts in the past, and learns the time later."""
+    clocks, shared = Clocks(), Shared()
+    began = clocks.system
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    clocks.pass_s(600)
+    watch.look()
+    clocks.system += TWO_DAYS_S
+    watch.look()
+    assert watch.take_wrong_times() is None  # it may be taken back
+    clocks.pass_s(HOLD_S + 1)
+    watch.look()
+    wrong = WrongTimes(by_s=TWO_DAYS_S, since_s=began, until_s=began + 600)
+    assert watch.take_wrong_times() == wrong
+    assert watch.take_wrong_times() is None
+
+
+def test_what_was_saved_between_two_steps_alone_is_wrong() -> None:
+    clocks, shared = Clocks(), Shared()
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    clocks.pass_s(600)
+    clocks.system -= TWO_DAYS_S
+    watch.look()
+    assert watch.take_wrong_times() is None  # what was saved before was right
+    behind_since = clocks.system
+    clocks.pass_s(60)
+    clocks.system += TWO_DAYS_S
+    later = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    later.look()
+    clocks.pass_s(HOLD_S + 1)
+    wrong = WrongTimes(by_s=TWO_DAYS_S, since_s=behind_since, until_s=behind_since + 60)
+    assert later.take_wrong_times() == wrong
+
+
+def test_what_was_saved_while_the_clock_was_ahead_is_told_when_it_is_put_right() -> None:
+    clocks, shared = Clocks(), Shared()
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    clocks.system += TWO_DAYS_S
+    watch.look()
+    clocks.pass_s(60)
+    clocks.system -= TWO_DAYS_S
+    watch.look()
+    wrong = WrongTimes(by_s=-TWO_DAYS_S, since_s=clocks.system + MIN_JUMP_S)
+    assert watch.take_wrong_times() == wrong
+
+
+class Server(dict[str, str]):
+    """The commands in use, on a dictionary."""
+
+    def set(self, key: str, text: str, *, ex: int) -> None:
+        assert ex
+        self[key] = text
+
+    def getdel(self, key: str) -> str | None:
+        return self.pop(key, None)
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+    monkeypatch.setattr(clock, "execute", lambda command: command(server))
+    return server
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[1, 2]", '["x", 1, null]', "[1e300, 1, null]", "[1, null, null]"]
+)
+def test_what_redis_has_that_is_none_of_ours_puts_nothing_right(text: str, server: Server) -> None:
+    server[clock._WRONG] = text
+    assert Memory().take_wrong() is None
+
+
+def test_wrong_times_are_kept_for_all_processes_and_taken_once(server: Server) -> None:
+    wrong = WrongTimes(by_s=-3600.0, since_s=1e9)
+    Memory().keep_wrong(wrong)
+    assert Memory().take_wrong() == wrong
+    assert Memory().take_wrong() is None
+    Memory().keep_wrong(wrong)
+    Memory().keep_wrong(None)
+    assert Memory().take_wrong() is None

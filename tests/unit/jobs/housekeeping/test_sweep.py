@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from jobs.files import deletion, disk, store
 from jobs.housekeeping import orphans, sweep
-from jobs.housekeeping.clock import ClockWatch
+from jobs.housekeeping.clock import ClockWatch, WrongTimes
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, erasure
 from jobs.states import ItemState
@@ -76,6 +76,30 @@ def test_a_clock_set_forward_by_mistake_deletes_nothing(monkeypatch: pytest.Monk
     assert sweep.sweep(now).idle
     assert store.size(saved.pk) == 5
     assert sweep.sweep(saved.expires_at + HOUR).expired == 1
+
+
+def test_files_saved_while_the_clock_was_behind_live_as_long_as_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = timezone.now()
+    day = 24 * HOUR
+    before = make_artifact(content=b"before", created_at=now - 2 * day, expires_at=now - HOUR)
+    behind = make_artifact(content=b"saved", created_at=now - day, expires_at=now - day + 12 * HOUR)
+    wrong = WrongTimes(
+        by_s=day.total_seconds(),
+        since_s=(now - day - HOUR).timestamp(),
+        until_s=(now - day + HOUR).timestamp(),
+    )
+    watch, told = ClockWatch(), [wrong]
+    monkeypatch.setattr(watch, "take_wrong_times", lambda: told.pop() if told else None)
+    monkeypatch.setattr(sweep, "watch", watch)
+    assert sweep.sweep(now).expired == 1
+    before.refresh_from_db()
+    assert before.removed_at == now
+    behind.refresh_from_db()
+    assert behind.removed_at is None
+    assert (behind.created_at, behind.expires_at) == (now, now + 12 * HOUR)
+    assert sweep.sweep(now).idle
 
 
 def test_sessions_that_ended_go() -> None:
