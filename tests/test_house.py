@@ -60,6 +60,8 @@ ONLY_IN = {
     ),
     "redis": (
         "jobs/ephemeral/connection.py",
+        "jobs/ephemeral/damaged_files.py",
+        "jobs/ephemeral/orphan_files.py",
         "jobs/ephemeral/progress.py",
         "webapp/processes/transport.py",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs import left_out, text
-from jobs.errors import Cancelled, Internal, refused_link
+from jobs.errors import Cancelled, Internal, StorageUnavailable, refused_link
 from jobs.left_out import LeftOut
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import LineResult, RunResult, SavedFile, StoryResult
@@ -54,6 +54,9 @@ def error_words(error: StoriesError) -> tuple[str, str]:
         hint = _("A proxy in another region helps (STORYKEEP_PROXY).")
     elif isinstance(error, ClockWrong):
         hint = _("Have it set over the network (NTP).")
+    elif isinstance(error, StorageUnavailable):
+        message = _("The files cannot be written.")
+        hint = _("Is the disk read-only, full, or not mounted?")
     elif isinstance(error, TooLarge):
         message = _("This is larger than the limit for a file.")
         hint = _("STORYKEEP_FILE_MAX raises it.")

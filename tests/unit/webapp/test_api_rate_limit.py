@@ -10,6 +10,13 @@ from webapp import api_rate_limit
 from webapp.api_rate_limit import Decision, FixedWindowLimiter
 
 
+@pytest.fixture
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process counts by itself."""
+    monkeypatch.setattr(api_rate_limit, "_take", lambda _token_id, _limit: None)
+
+
+@pytest.mark.usefixtures("no_redis")
 def test_so_many_a_minute_for_each_token() -> None:
     now = 100.0
     limiter = FixedWindowLimiter(lambda: now)
@@ -27,6 +34,7 @@ def test_so_many_a_minute_for_each_token() -> None:
     assert limiter.acquire(1, 3) == Decision(True, 3, 2, 60)
 
 
+@pytest.mark.usefixtures("no_redis")
 def test_what_is_over_is_dropped() -> None:
     now = 0.0
     limiter = FixedWindowLimiter(lambda: now)

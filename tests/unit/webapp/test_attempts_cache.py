@@ -46,9 +46,33 @@ class Server:
         self._answer()
         return self.values.pop(name, None) is not None
 
-    def scan_iter(self, _match: str, count: int) -> list[str]:
+    def scan_iter(self, match: str, count: int) -> list[str]:
         self._answer()
         return list(self.values)
+
+    def pipeline(self, *, transaction: bool) -> Types:
+        assert not transaction
+        return Types(self.values)
+
+
+class Types(list[str]):
+    """A pipeline that asks for the types of keys."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__()
+        self._values = values
+
+    def __enter__(self) -> Types:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was begun."""
+
+    def type(self, name: str) -> None:
+        self.append("list" if isinstance(self._values[name], list) else "string")
+
+    def execute(self) -> list[str]:
+        return list(self)
 
 
 @pytest.fixture
@@ -129,12 +153,13 @@ def test_what_is_no_history_is_none(server: Server, garbage: str) -> None:
     assert one.get("k", []) == [2.0]
 
 
-def test_a_key_of_another_type_is_written_over(server: Server) -> None:
+def test_a_key_of_another_type_counts_as_absent(server: Server) -> None:
     one = AttemptsCache("one", {})
     one.set("k", [1.0])
     (name,) = server.values
     server.values[name] = ["a", "list", "of", "Redis"]
-    assert one.get("k", []) == [1.0]
+    assert one.get("k", []) == []
+    assert not server.values
     one.set("k", [2.0])
     assert one.get("k", []) == [2.0]
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
-from jobs.files import capacity, store
+from jobs.files import capacity, serving, store
 from jobs.models import Artifact, Audio, Job, Package, Prefer
 from jobs.queue import erasure
 from jobs.states import ItemState
@@ -379,8 +379,8 @@ def test_a_file_that_was_deleted(alice: Script, bob: Script) -> None:
     error_of(alice.call("GET", f"/files/{file.pk}"), 410)
 
 
-def test_too_many_downloads(alice: Script, set_env: Callable[..., None]) -> None:
-    set_env(web_threads=4)
+def test_too_many_downloads(alice: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "downloads_at_once", lambda: 2)
     file = make_artifact(make_full_job(alice.user).items.get().stories.get(), content=b"x" * 10)
     first = alice.call("GET", f"/files/{file.pk}")
     response = alice.call("GET", f"/files/{file.pk}")

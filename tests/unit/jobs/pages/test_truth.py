@@ -275,6 +275,17 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
         def expire(self, _key: str, _seconds: int) -> None: ...
 
+        def pipeline(self, *, transaction: bool) -> Server:
+            assert not transaction
+            return self
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def execute(self) -> None: ...
+
     def ask(question: Callable[[Any], Any]) -> Any:
         return question(Server())
 

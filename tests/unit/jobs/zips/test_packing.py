@@ -318,7 +318,7 @@ def test_packing_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_full_job()
     told: list[float] = []
     monkeypatch.setattr(progress, "WRITE_EVERY_S", 0.0)
-    monkeypatch.setattr(progress.PackingReporter, "_put", _noting(told))
+    monkeypatch.setattr(progress, "_put_for_a_while", _noting(told))
     monkeypatch.setattr(progress, "execute", lambda command: command(None))
     package = packing.request(job)
     assert work(package)
@@ -328,8 +328,8 @@ def test_packing_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[-1] == progress.ALL_PACKED
 
 
-def _noting(told: list[float]) -> Callable[[object, str, object], None]:
-    return lambda _reporter, text, _server: told.append(json.loads(text)["share"])
+def _noting(told: list[float]) -> Callable[[object, str, str, str], None]:
+    return lambda _server, _key, _field, text: told.append(json.loads(text)["share"])
 
 
 def test_what_was_told_goes_with_a_job_that_was_erased_meanwhile(
