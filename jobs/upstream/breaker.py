@@ -75,6 +75,7 @@ class LocalState:
 
 
 _local = LocalState()
+_WRITTEN_S: Final = 0.001
 _ANCHOR: Final = f"end:{steady.BOOT}"
 """The field that holds, for this machine, when the pause ends by the clock that nobody sets, behind
 the `until` it was reckoned from: `1795000000.000|8123.456`."""
@@ -185,7 +186,9 @@ def _look() -> tuple[str, float, str | None, str | None]:
     reckoned_from, _, at = (anchor or "").rpartition("|")
     ends_at = values.number(at, 0.0, values.MAX_MOMENT)
     if reckoned_from == until_text and ends_at is not None:
-        return until_text, min(max(0.0, ends_at - steady.now()), MAX_PAUSE_S), code, since
+        left_s = ends_at - steady.now()
+        # It was written in whole milliseconds, and one that is over may not begin again.
+        return until_text, min(left_s, MAX_PAUSE_S) if left_s > _WRITTEN_S else 0.0, code, since
     left_s = max(0.0, until - time.time())
     left_s = 0.0 if left_s > _IMPOSSIBLE_S else left_s
     longest = values.number(length, 0.0, MAX_PAUSE_S)
