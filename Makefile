@@ -34,8 +34,14 @@ test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
 engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
 	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
 
+# What asks no database anything, or not for what it answers.
+NOT_POSTGRES := $(addprefix --ignore=tests/, unit/stories unit/fake_tiktok unit/jobs/standalone unit/webapp/server \
+  unit/webapp/processes unit/webapp/test_inline.py $(addprefix integration/test_, fetch.py fetch_interrupted.py \
+  foreign_keys.py foreign_messages.py identity.py reading.py redis_connections.py redis_refuses.py silent_worker.py \
+  slow_clients.py slow_mirror.py stop_requests.py web_process.py web_server.py upstream.py))
+
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
-	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration --ignore tests/unit/stories $(ARGS)
+	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration $(NOT_POSTGRES) $(ARGS)
 
 chaos: $(VENV)/dev.ok ## Parts killed, hung and starved, and nothing lost (ten minutes; ARGS='-m short': one)
 	@$(PYTEST) --dist loadgroup tests/chaos $(ARGS)
@@ -48,7 +54,7 @@ fuzz: $(VENV)/dev.ok ## Every call of the API with what its schema allows and fo
 
 # The fuzzers run for as long as they are told; each test is bounded by itself.
 attack: export ATTACK_SECONDS ?= 30
-attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files could try (a minute; ATTACK_SECONDS=600: longer)
+attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files could try (five minutes; ARGS='-m short': one; ATTACK_SECONDS=600: longer)
 	@$(PYTEST) --dist loadgroup tests/attack $(ARGS)
 	@exec $(BIN)/python -m tests.attack.fuzz --seconds $(ATTACK_SECONDS)
 

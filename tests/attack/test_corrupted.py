@@ -21,7 +21,7 @@ TAKEN_MIB = 200
 # By hand, for as long as one likes: ATTACK_SECONDS=600 judges some ten times as many.
 ROUNDS = max(1, int(os.environ.get("ATTACK_SECONDS", "60")) // 60)
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.short]
 
 
 def judged(first: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tests.attack.reach import (
 )
 from tests.unit.stories.http.loopback import loopback
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300), pytest.mark.short]
 
 
 @pytest.fixture(params=[True, False], ids=["curl", "httpx"])

@@ -20,7 +20,7 @@ FILE_CODES = {"upstream_down", "media_unavailable", "too_large"}
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.mark.parametrize("pages", ["curl", "httpx"])
+@pytest.mark.parametrize("pages", [pytest.param("curl", marks=pytest.mark.short), "httpx"])
 def test_no_answer_takes_more_than_its_share(pages: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.attack.receive", "--pages", pages],

@@ -35,11 +35,6 @@ Report = Callable[[str, str], None]
 MEASURED = "measured"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Tests that are quick enough for every change are marked."""
-    config.addinivalue_line("markers", "short: of the tests with faults, one for every change")
-
-
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder takes whole processes, and its time."""
