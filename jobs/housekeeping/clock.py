@@ -47,11 +47,14 @@ _ONE_STEP_S: Final = 10 * 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What was seen of a machine's clock. offset_s: how far it is ahead of the steady one.
-    set_forward_at: when it was last set forward and not back since, by the steady one. since_s:
-    since when it has not been set, in Unix seconds of its own."""
+    set_forward_at: when it was last set forward and not back again since, by the steady one;
+    before_s: its offset before that. set_at: when it was last set, either way, by the steady one.
+    since_s: since when it has not been set by WRONG_S, in Unix seconds of its own."""
 
     offset_s: float
     set_forward_at: float | None = None
+    before_s: float | None = None
+    set_at: float | None = None
     since_s: float | None = None
 
 
@@ -83,12 +86,20 @@ class Memory:
         return Seen(
             offset_s=offset_s,
             set_forward_at=values.number(facts.get("forward")),
+            before_s=values.number(facts.get("before"), -_MOST_S, _MOST_S),
+            set_at=values.number(facts.get("set")),
             since_s=values.number(facts.get("since"), 0.0, _MOST_S),
         )
 
     def keep(self, seen: Seen) -> None:
         """Keep it, for a week of nobody looking; dropped while Redis is away."""
-        told = {"offset": seen.offset_s, "forward": seen.set_forward_at, "since": seen.since_s}
+        told = {
+            "offset": seen.offset_s,
+            "forward": seen.set_forward_at,
+            "before": seen.before_s,
+            "set": seen.set_at,
+            "since": seen.since_s,
+        }
         facts = json.dumps(told)
         with suppress(RedisUnavailable):
             execute(lambda server: server.set(_SEEN, facts, ex=_SEEN_TTL_S))
@@ -149,6 +160,8 @@ class ClockWatch:
         self._since_s = system_s()
         self._offset_s = self._since_s - steady_s()
         self._set_forward_at: float | None = None
+        self._before_s: float | None = None
+        self._set_at: float | None = None
 
     def look(self) -> float:
         """Seconds the clock was set by since the last look, negative when back; 0 for none."""
@@ -159,12 +172,15 @@ class ClockWatch:
             self._offset_s = offset
             jump_s = offset - before
             if jumped := abs(jump_s) >= MIN_JUMP_S:
-                self._note_wrong_times(steady + offset, jump_s)
-                # Set back, it may have been put right, and the leases of before hold again.
-                self._set_forward_at = steady if jump_s > 0 else None
-                self._since_s = steady + offset
+                self._note_step(steady, offset, jump_s)
             self._memory.keep(
-                Seen(offset_s=offset, set_forward_at=self._set_forward_at, since_s=self._since_s)
+                Seen(
+                    offset_s=offset,
+                    set_forward_at=self._set_forward_at,
+                    before_s=self._before_s,
+                    set_at=self._set_at,
+                    since_s=self._since_s,
+                )
             )
         if not jumped:
             return 0.0
@@ -172,24 +188,47 @@ class ClockWatch:
         return jump_s
 
     def was_set_forward(self, within_s: float) -> bool:
-        """Whether the clock was set forward lately, as far as anybody's `look` has seen."""
+        """Whether the clock was set forward lately and not back again, as far as anybody's `look`
+        has seen."""
         with self._lock:
             self._recall()
             at = self._set_forward_at
+        return self._is_within(at, within_s)
+
+    def was_set(self, within_s: float) -> bool:
+        """Whether the clock was set lately, either way, as far as anybody's `look` has seen."""
+        with self._lock:
+            self._recall()
+            at = self._set_at
+        return self._is_within(at, within_s)
+
+    def _is_within(self, at: float | None, within_s: float) -> bool:
         return at is not None and 0 <= self._steady_s() - at < within_s
 
-    def _note_wrong_times(self, now_s: float, jump_s: float) -> None:
-        """Note which times belong to a clock that was put right, if that is what the jump did.
+    def _note_step(self, steady: float, offset: float, jump_s: float) -> None:
+        """Note a step, and which times belong to a clock that was put right by it.
 
-        A step forward is believed once nobody takes it back. A step back is believed after one
-        forward; else it may be the one that is wrong, and what was saved before is right.
+        A step forward is believed once nobody takes it back. A step back is believed where it takes
+        back the one forward; else it may be the one that is wrong: what was saved before is right,
+        and what waits for the step forward to be believed goes on waiting.
         """
-        wrong = None
-        if jump_s >= WRONG_S:
-            wrong = WrongTimes(by_s=jump_s, since_s=self._since_s, until_s=now_s - jump_s)
-        elif jump_s <= -WRONG_S and self._set_forward_at is not None:
+        now_s = steady + offset
+        self._set_at = steady
+        if jump_s > 0:
+            self._set_forward_at = steady
+            if self._before_s is None or jump_s >= WRONG_S:
+                self._before_s = offset - jump_s
+            if jump_s >= WRONG_S:
+                self._memory.keep_wrong(
+                    WrongTimes(by_s=jump_s, since_s=self._since_s, until_s=now_s - jump_s)
+                )
+        elif self._before_s is not None and abs(offset - self._before_s) < WRONG_S:
             wrong = WrongTimes(by_s=jump_s, since_s=now_s + MIN_JUMP_S)
-        self._memory.keep_wrong(wrong)
+            self._memory.keep_wrong(wrong if jump_s <= -WRONG_S else None)
+            # The leases of before hold again.
+            self._set_forward_at = self._before_s = None
+        if abs(jump_s) >= WRONG_S:
+            self._since_s = now_s
 
     def take_wrong_times(self) -> WrongTimes | None:
         """The times to put right, once for all processes; None for none, or not to be believed yet.
@@ -197,6 +236,10 @@ class ClockWatch:
         They wait while a step forward may be taken back (HOLD_S).
         """
         return None if self.was_set_forward(HOLD_S) else self._memory.take_wrong()
+
+    def keep_wrong_times(self, wrong: WrongTimes) -> None:
+        """Keep what was taken and could not be put right, for the next one who takes it."""
+        self._memory.keep_wrong(wrong)
 
     def _recall(self) -> None:
         """Learn, once, what others had seen when this process began."""
@@ -206,6 +249,7 @@ class ClockWatch:
         seen = self._memory.recall()
         if seen is not None:
             self._offset_s, self._set_forward_at = seen.offset_s, seen.set_forward_at
+            self._before_s, self._set_at = seen.before_s, seen.set_at
             if seen.since_s is not None:
                 self._since_s = seen.since_s
 

@@ -156,6 +156,63 @@ def test_what_was_saved_while_the_clock_was_ahead_is_told_when_it_is_put_right()
     assert watch.take_wrong_times() == wrong
 
 
+def test_a_step_back_long_after_one_forward_that_was_right_is_not_believed() -> None:
+    """A board that learnt the time at its start, and loses a day much later: what was saved before
+    is right, and would else be a day older than it is when that is put right."""
+    clocks, shared = Clocks(), Shared()
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    clocks.system += 10_000 * TWO_DAYS_S
+    watch.look()
+    clocks.pass_s(HOLD_S + 1)
+    watch.take_wrong_times()
+    clocks.pass_s(10 * TWO_DAYS_S)
+    clocks.system -= TWO_DAYS_S / 2
+    watch.look()
+    assert watch.take_wrong_times() is None
+
+
+@pytest.mark.parametrize("adjusted_s", [MIN_JUMP_S + 5, -MIN_JUMP_S - 5])
+def test_what_waits_to_be_believed_waits_on_when_the_clock_is_adjusted(adjusted_s: float) -> None:
+    clocks, shared = Clocks(), Shared()
+    began = clocks.system
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    clocks.pass_s(600)
+    clocks.system += TWO_DAYS_S
+    watch.look()
+    clocks.pass_s(60)
+    clocks.system += adjusted_s
+    later = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    later.look()
+    assert later.was_set_forward(HOLD_S)
+    clocks.pass_s(HOLD_S + 1)
+    wrong = WrongTimes(by_s=TWO_DAYS_S, since_s=began, until_s=began + 600)
+    assert later.take_wrong_times() == wrong
+
+
+def test_a_step_forward_that_is_taken_back_in_part_is_waited_for_on() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    clocks.system += TWO_DAYS_S
+    watch.look()
+    clocks.system -= TWO_DAYS_S / 2
+    watch.look()
+    assert watch.was_set_forward(HOLD_S)
+
+
+@pytest.mark.parametrize("step_s", [TWO_DAYS_S, -TWO_DAYS_S])
+def test_a_step_either_way_is_remembered_for_a_while(step_s: float) -> None:
+    clocks, shared = Clocks(), Shared()
+    watch = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    assert not watch.was_set(60)
+    clocks.system += step_s
+    watch.look()
+    later = ClockWatch(lambda: clocks.system, lambda: clocks.steady, shared)
+    assert watch.was_set(60)
+    assert later.was_set(60)
+    clocks.pass_s(61)
+    assert not later.was_set(60)
+
+
 class Server(dict[str, str]):
     """The commands in use, on a dictionary."""
 
@@ -183,6 +240,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 def test_what_redis_has_that_is_none_of_ours_puts_nothing_right(text: str, server: Server) -> None:
     server[clock._WRONG] = text
     assert Memory().take_wrong() is None
+
+
+def test_what_was_seen_is_recalled_by_who_starts_later(server: Server) -> None:
+    seen = Seen(offset_s=-5.0, set_forward_at=1.0, before_s=-9e8, set_at=2.0, since_s=3.0)
+    Memory().keep(seen)
+    assert Memory().recall() == seen
+    server[clock._SEEN] = '{"offset": -5.0}'
+    assert Memory().recall() == Seen(offset_s=-5.0)
 
 
 def test_wrong_times_are_kept_for_all_processes_and_taken_once(server: Server) -> None:
