@@ -49,14 +49,14 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     """Requeue what lost workers held, settle what nobody settled, send what is due; remove a piece
     of what was erased, and the traces it leaves.
 
-    When the clock was set forward a moment ago, all workers look lost, and get the time to show
-    that they are not. When it was set back, nothing waits for the old time to come again.
+    When the clock was set a moment ago, all workers look lost, and get the time to show that they
+    are not. When it was set back, nothing waits for the old time to come again.
     """
     if ends_waits(watch.look()):
         backoff.end_waits()
     backoff.end_impossible_waits(now)
     requeued = packages = gave_up = 0
-    if not watch.was_set_forward(LEASE.total_seconds()):
+    if not watch.was_set(LEASE.total_seconds()):
         requeued = _requeue_stalled_items(now)
         packages = _requeue_stalled_packages(now)
     if not watch.was_set_forward(HOLD_S):

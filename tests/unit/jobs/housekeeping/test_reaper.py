@@ -88,9 +88,13 @@ class Jumping(ClockWatch):
     """A watch over a clock that tests set."""
 
     def __init__(self) -> None:
-        self.system = 0.0
-        super().__init__(lambda: self.system, lambda: 0.0)
+        self.system = self.steady = 0.0
+        super().__init__(lambda: self.system, lambda: self.steady)
         self.look()
+
+    def pass_s(self, seconds: float) -> None:
+        self.system += seconds
+        self.steady += seconds
 
 
 @pytest.fixture
@@ -100,11 +104,24 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Jumping:
     return jumping
 
 
-def test_a_clock_set_forward_takes_nothing_from_workers_that_are_well(clock: Jumping) -> None:
+@pytest.mark.parametrize("step", [TWO_DAYS, -TWO_DAYS])
+def test_a_clock_that_is_set_takes_nothing_from_workers_that_are_well(
+    clock: Jumping, step: timedelta
+) -> None:
     claim = claimed()
-    clock.system += TWO_DAYS.total_seconds()
-    assert reaper.requeue_stalled(timezone.now() + TWO_DAYS).requeued == 0
-    assert (row(claim).state, row(claim).tries) == (S.RUNNING, 0)
+    clock.system += step.total_seconds()
+    report = reaper.requeue_stalled(timezone.now() + step)
+    assert report.requeued == 0
+    assert (row(claim).state, row(claim).deaths, row(claim).tries) == (S.RUNNING, 0, 0)
+
+
+def test_once_they_had_the_time_for_a_sign_of_life_it_does(clock: Jumping) -> None:
+    claim = claimed()
+    clock.system -= TWO_DAYS.total_seconds()
+    reaper.requeue_stalled(timezone.now() - TWO_DAYS)
+    clock.pass_s(LEASE.total_seconds())
+    assert reaper.requeue_stalled(timezone.now() - TWO_DAYS + LEASE).requeued == 1
+    assert row(claim).state == S.QUEUED
 
 
 def test_a_clock_set_forward_gives_up_nothing_that_waits_for_tiktok(clock: Jumping) -> None:
