@@ -109,7 +109,12 @@ def _put_times_right() -> None:
     since = datetime.fromtimestamp(wrong.since_s, UTC)
     until = None if wrong.until_s is None else datetime.fromtimestamp(wrong.until_s, UTC)
     by = timedelta(seconds=wrong.by_s)
-    logger.warning("%d files had their times put right", lifetime.put_right(by, since, until))
+    try:
+        count = lifetime.put_right(by, since, until)
+    except DatabaseError:
+        watch.keep_wrong_times(wrong)  # or they would expire by the times they have
+        raise
+    logger.warning("%d files had their times put right", count)
 
 
 def _expired(now: datetime, tally: DeletionTally) -> int:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.utils import timezone
 
-from jobs.files import deletion, disk, store
+from jobs.files import deletion, disk, lifetime, store
 from jobs.housekeeping import orphans, sweep
-from jobs.housekeeping.clock import ClockWatch, WrongTimes
+from jobs.housekeeping.clock import ClockWatch, NoMemory, WrongTimes
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, erasure
 from jobs.states import ItemState
@@ -38,6 +39,23 @@ def _all_folders_at_each_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
 def age(artifacts: Path, artifact_id: uuid.UUID, by: timedelta) -> None:
     then = (timezone.now() - by).timestamp()
     os.utime(artifacts / str(artifact_id)[:2] / str(artifact_id), (then, then))
+
+
+class Told(NoMemory):
+    """Which times are wrong, as all processes know it."""
+
+    wrong: WrongTimes | None = None
+
+    def keep_wrong(self, wrong: WrongTimes | None) -> None:
+        self.wrong = wrong
+
+    def take_wrong(self) -> WrongTimes | None:
+        taken, self.wrong = self.wrong, None
+        return taken
+
+
+def raise_locked(*_: object) -> int:
+    raise OperationalError("database is locked")
 
 
 def test_nothing_to_do() -> None:
@@ -100,6 +118,24 @@ def test_files_saved_while_the_clock_was_behind_live_as_long_as_others(
     assert behind.removed_at is None
     assert (behind.created_at, behind.expires_at) == (now, now + 12 * HOUR)
     assert sweep.sweep(now).idle
+
+
+def test_times_that_could_not_be_put_right_are_put_right_by_the_next_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = timezone.now()
+    day = 24 * HOUR
+    saved = make_artifact(content=b"saved", created_at=now - day, expires_at=now - HOUR)
+    since_s, told = (now - day - HOUR).timestamp(), Told()
+    told.wrong = WrongTimes(by_s=day.total_seconds(), since_s=since_s)
+    monkeypatch.setattr(sweep, "watch", ClockWatch(memory=told))
+    with monkeypatch.context() as broken:
+        broken.setattr(lifetime, "put_right", raise_locked)
+        with pytest.raises(OperationalError):
+            sweep.sweep(now)
+    assert sweep.sweep(now).idle
+    saved.refresh_from_db()
+    assert (saved.removed_at, saved.expires_at) == (None, now - HOUR + day)
 
 
 def test_sessions_that_ended_go() -> None:
