@@ -162,6 +162,7 @@ class ClockWatch:
         self._set_forward_at: float | None = None
         self._before_s: float | None = None
         self._set_at: float | None = None
+        self._set_back_by_s = 0.0
 
     def look(self) -> float:
         """Seconds the clock was set by since the last look, negative when back; 0 for none."""
@@ -214,6 +215,7 @@ class ClockWatch:
         """
         now_s = steady + offset
         self._set_at = steady
+        self._set_back_by_s = max(self._set_back_by_s, -jump_s)
         if jump_s > 0:
             self._set_forward_at = steady
             if self._before_s is None or jump_s >= WRONG_S:
@@ -229,6 +231,12 @@ class ClockWatch:
             self._set_forward_at = self._before_s = None
         if abs(jump_s) >= WRONG_S:
             self._since_s = now_s
+
+    def take_step_back(self) -> float:
+        """Seconds of the largest step back that was seen and not taken, once; 0 for none."""
+        with self._lock:
+            by_s, self._set_back_by_s = self._set_back_by_s, 0.0
+        return by_s
 
     def take_wrong_times(self) -> WrongTimes | None:
         """The times to put right, once for all processes; None for none, or not to be believed yet.
@@ -258,14 +266,14 @@ watch: Final = ClockWatch(memory=Memory())
 """This process's own."""
 
 
-def ends_waits(jump_s: float) -> bool:
-    """Whether this process is to end what waits, for its clock was set by that many seconds.
+def ends_waits(back_by_s: float) -> bool:
+    """Whether this process is to end what waits, for its clock was set back by so many seconds.
 
     True once for each step back: every worker sees it at its own next look, and by then others may
     have begun waits by the clock that is right. Two steps within ten minutes count as one; waits
     longer than any can be end anyway.
     """
-    if jump_s > -SET_BACK_S:
+    if back_by_s < SET_BACK_S:
         return False
     try:
         return leases.acquire(_SET_BACK, uuid4().hex, seconds=_ONE_STEP_S)

@@ -52,7 +52,8 @@ def requeue_stalled(now: datetime) -> ReaperReport:
     When the clock was set a moment ago, all workers look lost, and get the time to show that they
     are not. When it was set back, nothing waits for the old time to come again.
     """
-    if ends_waits(watch.look()):
+    watch.look()
+    if ends_waits(watch.take_step_back()):
         backoff.end_waits()
     backoff.end_impossible_waits(now)
     requeued = packages = gave_up = 0

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.files.workspace import Workspace
-from jobs.housekeeping import reaper
+from jobs.housekeeping import reaper, sweep
 from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Item, Job
 from jobs.queue import backoff
@@ -141,6 +141,17 @@ def test_a_clock_set_back_lets_everything_go_on_that_waits(clock: Jumping, broke
     reaper.requeue_stalled(timezone.now())
     assert item.pk not in broker.sent
     clock.system -= 45 * 60
+    reaper.requeue_stalled(timezone.now())
+    assert item.pk in broker.sent
+
+
+def test_nothing_waits_on_when_the_sweep_was_the_first_to_see_it(
+    clock: Jumping, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "watch", clock)
+    item = make_item(error_code="timed_out", not_before=timezone.now() + timedelta(minutes=50))
+    clock.system -= 45 * 60
+    sweep.sweep(timezone.now())
     reaper.requeue_stalled(timezone.now())
     assert item.pk in broker.sent
 
