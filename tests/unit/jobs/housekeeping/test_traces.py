@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from jobs.housekeeping import reaper, traces
@@ -183,6 +184,32 @@ def test_a_file_that_took_long_is_left_alone_for_longer(
     slow.now += traces.REST * 10
     remover.remove()
     assert not residue.owed()
+
+
+@on_sqlite
+def test_what_fails_each_time_is_not_tried_all_the_time_and_leaves_no_log(
+    remover: TraceRemover, clock: Clock
+) -> None:
+    """As where the folder for temporary files is too small for a copy."""
+    tried = []
+
+    def fail(execute: Any, sql: str, *more: Any) -> Any:
+        if sql != "VACUUM":
+            return execute(sql, *more)
+        tried.append(clock.now)
+        clock.now += 10
+        raise OperationalError("database or disk is full")
+
+    residue.note()
+    with connection.execute_wrapper(fail):
+        remover.remove()
+        remover.remove()
+        assert len(tried) == 1
+        assert log_bytes() == 0
+        clock.now += traces.REST * 10
+        remover.remove()
+        assert len(tried) == 2
+    assert residue.owed()
 
 
 @on_sqlite
