@@ -109,10 +109,14 @@ class Scrub:
                 _forget_cached(file)
         except FileNotFoundError:
             return 0  # deleted this moment; of what is missing otherwise the sweep takes care
+        except disk.StorageNotMounted:
+            raise
         except OSError as error:
-            if error.errno not in _BAD_BLOCK:
-                raise
             disk.probe_write()  # where the whole disk fails, that says nothing of this file
+            if error.errno not in _BAD_BLOCK:
+                # Nor may one that cannot be opened keep all behind it from being read.
+                logger.warning("file %s cannot be read: %s", artifact.pk, error.strerror)
+                return 0
             whole = False
         return 0 if whole else len(damage.give_up([artifact]))
 

@@ -220,6 +220,25 @@ def test_a_lost_block_is_damage_and_a_disk_that_fails_is_none(
     assert fates() == {"a": [DAMAGED]}
 
 
+def test_one_that_cannot_be_opened_does_not_keep_the_others_from_being_read(
+    clock: Clock, shared: Shared, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_artifact(content=b"x", name=f"{n}") for n in range(3)]
+    first, *others = sorted(files, key=lambda file: file.pk.int)
+    for file in others:
+        flip_a_bit(path_of(artifacts, file))
+    is_whole = damage.is_whole
+
+    def forbidden(file: Any, artifact: Artifact, pause: Any) -> bool:
+        if artifact.pk == first.pk:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return is_whole(file, artifact, pause)
+
+    monkeypatch.setattr(damage, "is_whole", forbidden)
+    assert a_whole_pass(clock, shared) == 2
+    assert fates()[first.name] == []
+
+
 def test_a_folder_that_is_away_is_left_alone(
     clock: Clock, shared: Shared, artifacts: Path, tmp_path: Path
 ) -> None:
