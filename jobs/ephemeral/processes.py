@@ -10,17 +10,20 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 from uuid import uuid4
 
 from jobs import VERSION
-from jobs.ephemeral import values
+from jobs.ephemeral import steady, values
 from jobs.ephemeral.connection import RedisUnavailable, execute
 from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S, MAX_AHEAD_S
 
 STARTED_AT: Final = datetime.now(UTC)
 """When this process began, or nearly: this module is loaded while it starts."""
+_BEGAN_S: Final = steady.now()
+_AGREE: Final = timedelta(seconds=20)
+"""So far two clocks may drift apart."""
 ID: Final = uuid4().hex
 """Of this process alone."""
 ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
@@ -47,10 +50,16 @@ class RunningProcess:
         return self.name.partition("-")[0]
 
 
+def started_at() -> datetime:
+    """When this process began, by the system clock as it stands: it may have been set since."""
+    began = datetime.now(UTC) - timedelta(seconds=steady.now() - _BEGAN_S)
+    return STARTED_AT if abs(began - STARTED_AT) < _AGREE else began
+
+
 def announce(name: str, now: float | None = None) -> None:
     """Tell of this process; dropped while Redis is away. now: Unix seconds."""
     seen = time.time() if now is None else now
-    facts = {"version": VERSION, "started": STARTED_AT.timestamp(), "seen": seen, "id": ID}
+    facts = {"version": VERSION, "started": started_at().timestamp(), "seen": seen, "id": ID}
     with suppress(RedisUnavailable):
         execute(lambda server: server.hset(_PROCESSES, name, json.dumps(facts)))
 

@@ -111,7 +111,7 @@ def _lost(running: QuerySet[Any], now: datetime) -> Iterator[tuple[UUID, int, Lo
         return
     witnesses = Witnesses.find()
     for row_id, attempt, holder, last_seen, deaths, outages in rows:
-        death = witnesses.tell_of_death(holder, last_seen)
+        death = witnesses.tell_of_death(holder, last_seen, now)
         yield row_id, attempt, Losses(deaths, outages).after(death=death)
 
 

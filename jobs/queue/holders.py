@@ -63,21 +63,22 @@ class Witnesses:
     @classmethod
     def of(cls, others: Iterable[RunningProcess]) -> Self:
         """This process and these."""
-        ids, since = {processes.ID}, processes.STARTED_AT
+        ids, since = {processes.ID}, processes.started_at()
         for process in others:
             ids.add(process.id)
             since = min(since, process.started_at)
         return cls(ids=frozenset(ids), since=since)
 
-    def tell_of_death(self, holder: str, last_seen: datetime | None) -> bool:
+    def tell_of_death(self, holder: str, last_seen: datetime | None, now: datetime) -> bool:
         """Whether a holder that was last seen then has died while something else lived on.
 
-        holder: as a row names it. False where that cannot be known.
+        holder: as a row names it. False where that cannot be known, as when it was last seen in the
+        future: a machine without a clock of its own begins in the past after a power cut.
         """
         run, _, process_id = holder.rpartition(".")
         if not process_id or process_id in self.ids:
             return False
-        outlived = last_seen is not None and self.since < last_seen
+        outlived = last_seen is not None and self.since < last_seen <= now
         return outlived or (run != "" and run == _Run.name)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import VERSION
-from jobs.ephemeral import connection, processes
+from jobs.ephemeral import connection, processes, steady
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.heartbeats import EXPIRES_AFTER_S
 
@@ -46,6 +46,19 @@ def test_a_process_tells_its_version_and_since_when_it_runs(server: Hash) -> Non
     assert worker.started_at == processes.STARTED_AT
     processes.withdraw("worker-7@nas")
     assert processes.running(now=1005) == (scheduler,)
+
+
+@pytest.mark.parametrize(("set_by_s", "moves_by_s"), [(3600, 3600), (-3600, -3600), (5, 0)])
+def test_since_when_it_runs_is_told_by_the_clock_as_it_stands(
+    server: Hash, monkeypatch: pytest.MonkeyPatch, set_by_s: float, moves_by_s: float
+) -> None:
+    """A clock that was set for an hour since, or is adjusted."""
+    steady_s = steady.now()
+    monkeypatch.setattr(steady, "now", lambda: steady_s - set_by_s)
+    processes.announce("worker-7@nas", now=1000)
+    (worker,) = processes.running(now=1005)
+    moved_s = (worker.started_at - processes.STARTED_AT).total_seconds()
+    assert moved_s == pytest.approx(moves_by_s, abs=15)
 
 
 @pytest.mark.parametrize("later", [EXPIRES_AFTER_S + 1, -3600])

@@ -15,6 +15,7 @@ from jobs.queue.holders import FREE_OUTAGES, MAX_DEATHS_ALONE, Losses, Witnesses
 
 OURS = processes.STARTED_AT
 MINUTE = timedelta(minutes=1)
+NOW = OURS + 10 * MINUTE
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,7 @@ def running(identity: str, started_at: datetime) -> RunningProcess:
         pytest.param("other.x", OURS - MINUTE, False, id="its run ended before us"),
         pytest.param(".x", OURS - MINUTE, False, id="of no run, before us"),
         pytest.param("other.x", None, False, id="never seen"),
+        pytest.param("other.x", NOW + MINUTE, False, id="seen in the future: the clock is behind"),
         pytest.param("house.lives", OURS + MINUTE, False, id="it lives"),
         pytest.param("", OURS + MINUTE, False, id="of an older version, which named none"),
     ],
@@ -47,28 +49,39 @@ def test_a_death_is_what_something_outlived(
     holder: str, last_seen: datetime | None, death: bool
 ) -> None:
     witnesses = Witnesses.of([running("lives", OURS + 2 * MINUTE)])
-    assert witnesses.tell_of_death(holder, last_seen) == death
+    assert witnesses.tell_of_death(holder, last_seen, NOW) == death
 
 
 def test_another_worker_is_a_witness() -> None:
     last_seen = OURS - MINUTE
-    assert not Witnesses.of([]).tell_of_death("other.x", last_seen)
-    assert Witnesses.of([running("old", OURS - 2 * MINUTE)]).tell_of_death("other.x", last_seen)
+    assert not Witnesses.of([]).tell_of_death("other.x", last_seen, NOW)
+    assert Witnesses.of([running("old", OURS - 2 * MINUTE)]).tell_of_death(
+        "other.x", last_seen, NOW
+    )
 
 
 def test_this_process_lives() -> None:
-    assert not Witnesses.of([]).tell_of_death(holders.own_name(), OURS + MINUTE)
+    assert not Witnesses.of([]).tell_of_death(holders.own_name(), OURS + MINUTE, NOW)
 
 
 def test_where_nothing_is_known_of_runs_none_is_the_same() -> None:
     holders.belong_to("")
-    assert not Witnesses.of([]).tell_of_death(".x", OURS - MINUTE)
+    assert not Witnesses.of([]).tell_of_death(".x", OURS - MINUTE, NOW)
 
 
 def test_witnesses_are_those_that_told_of_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [running("y", OURS - MINUTE)]
     monkeypatch.setattr(processes, "running", lambda: tuple(told))
     assert Witnesses.find() == Witnesses(ids=frozenset({processes.ID, "y"}), since=OURS - MINUTE)
+
+
+def test_a_clock_put_right_makes_no_witness_of_who_came_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a power cut the machine began an hour in the past."""
+    began = OURS + timedelta(hours=1)
+    monkeypatch.setattr(processes, "started_at", lambda: began)
+    assert not Witnesses.of([]).tell_of_death("other.x", OURS + MINUTE, began + MINUTE)
 
 
 def test_without_redis_this_process_is_the_witness(monkeypatch: pytest.MonkeyPatch) -> None:
