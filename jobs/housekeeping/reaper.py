@@ -16,12 +16,12 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from jobs.ephemeral.clock import HOLD_S, ends_waits, watch
 from jobs.errors import WorkerLost, new_bug_id
 from jobs.files import capacity
 from jobs.files.deletion import DeletionTally
 from jobs.files.workspace import remove_workspace
 from jobs.housekeeping import traces
-from jobs.housekeeping.clock import HOLD_S, ends_waits, watch
 from jobs.models import Item, Package, PackageState
 from jobs.queue import backoff, claims, erasure, settling
 from jobs.queue.claims import LEASE, Claim

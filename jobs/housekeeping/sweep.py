@@ -17,11 +17,11 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 
 from jobs.ephemeral import heartbeats
+from jobs.ephemeral.clock import HOLD_S, watch
 from jobs.files import capacity, disk, lifetime
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
 from jobs.housekeeping import statistics
-from jobs.housekeeping.clock import HOLD_S, watch
 from jobs.housekeeping.orphans import ORPHAN_GRACE, Orphans, comparison
 from jobs.models import Artifact, Item, Job, Package
 from jobs.queue import remembered_authors

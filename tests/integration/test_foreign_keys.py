@@ -31,7 +31,7 @@ from jobs.ephemeral import (
     scrub_position,
     steady,
 )
-from jobs.housekeeping.clock import ClockWatch, Memory
+from jobs.ephemeral.clock import ClockWatch, Memory
 from jobs.models import Item
 from jobs.states import ItemState
 from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral.clock import ClockWatch
 from jobs.housekeeping import reaper
-from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Job, Story
 from jobs.ops import checks, dashboard
 from jobs.ops.findings import Verdict

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral.clock import ClockWatch
 from jobs.files.workspace import Workspace
 from jobs.housekeeping import reaper, sweep
-from jobs.housekeeping.clock import ClockWatch
 from jobs.models import Item, Job
 from jobs.queue import backoff
 from jobs.queue.claims import LEASE, heartbeat

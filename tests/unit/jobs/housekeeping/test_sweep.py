@@ -15,9 +15,9 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
 
+from jobs.ephemeral.clock import ClockWatch, NoMemory, WrongTimes
 from jobs.files import deletion, disk, lifetime, store
 from jobs.housekeeping import orphans, sweep
-from jobs.housekeeping.clock import ClockWatch, NoMemory, WrongTimes
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.queue import actions, erasure
 from jobs.states import ItemState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.housekeeping import clock
-from jobs.housekeeping.clock import HOLD_S, MIN_JUMP_S, ClockWatch, Memory, Seen, WrongTimes
+from jobs.ephemeral import clock
+from jobs.ephemeral.clock import HOLD_S, MIN_JUMP_S, ClockWatch, Memory, Seen, WrongTimes
 
 TWO_DAYS_S = 2 * 24 * 60 * 60.0
 
