@@ -63,12 +63,12 @@ def lacks_sound(artifact: Artifact, missing: Set[Role]) -> bool:
 def load(item: Item) -> SavedMedia:
     """Look up what earlier attempts, or other items, saved for an item. Reads `item.job`.
 
-    Files that have expired and were not swept yet are deleted.
+    Files that have expired and were not swept yet are deleted. What stays, for the clock was set
+    forward, is saved.
     """
-    now = timezone.now()
     # Out of the way: a row that is not marked yet would keep out the file fetched instead.
-    deletion.delete_expired(item.pk, now)
-    rows = Artifact.objects.present(now).filter(item=item, story__isnull=False)
+    deletion.delete_expired(item.pk, timezone.now())
+    rows = Artifact.objects.filter(item=item, story__isnull=False, removed_at=None)
     artifacts = list(rows.select_related("story"))
     present = {(file.story_id, file.role, file.position) for file in artifacts}
     saved: dict[MediaKey, int] = {}

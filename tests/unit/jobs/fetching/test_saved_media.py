@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.ephemeral import clock
+from jobs.ephemeral.clock import ClockWatch
 from jobs.errors import DiskFull
 from jobs.files import deletion, store
 from jobs.housekeeping import sweep
@@ -110,6 +112,26 @@ def test_files_that_are_gone_are_fetched_again(stage: Stage) -> None:
     assert run(stage, item, listed(photo), stage.file(photo), ended(photo)).state == S.DONE
     assert stage.asked["have"] == frozenset()
     assert len(files(item)) == 1
+
+
+def test_what_a_clock_set_forward_takes_for_expired_is_not_deleted_and_not_fetched_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would not come back when the clock is put right, and may have left TikTok by then."""
+    system = [0.0]
+    monkeypatch.setattr(clock, "watch", ClockWatch(lambda: system[0], lambda: 0.0))
+    first, second = a_story(1), a_story(2)
+    item = make_item()
+    lost = (listed(first, second), stage.file(first), ended(first), ended(second, 0, TimedOut()))
+    settling.finish(Claim(item.pk, 1), run(stage, item, *lost))
+    saved = item.artifacts.get()
+    Artifact.objects.update(expires_at=timezone.now())
+    Item.objects.update(not_before=None)
+    system[0] += 48 * 60 * 60
+    run(stage, item, listed(first, second), ended(first), ended(second, 0, TimedOut()))
+    assert stage.asked["have"] == {(first.id, 1)}
+    assert store.size(saved.pk)
+    assert item.artifacts.get().removed_at is None
 
 
 def test_files_that_expired_and_were_not_swept_yet_make_room(stage: Stage) -> None:
