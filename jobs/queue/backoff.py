@@ -103,12 +103,15 @@ def hold_queue(until: datetime, code: str, *, also: int = 0) -> int:
 def hold_for_disk(until: datetime, code: str) -> int:
     """Postpone all due items to `until`, for the disk takes no file; how many items that were.
 
-    They would each find that out, and have TikTok asked in vain.
+    They would each find that out, and have TikTok asked in vain. That is no wait for TikTok: the
+    time an item may wait for it begins anew.
     """
     due = Item.objects.due(timezone.now())
     if not due.exists():
         return 0
-    return due.update(not_before=until, error_code=code, error_detail="", sent_at=None)
+    return due.update(
+        not_before=until, error_code=code, error_detail="", sent_at=None, refused_since=None
+    )
 
 
 def release_queue() -> int:

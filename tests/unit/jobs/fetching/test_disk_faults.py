@@ -24,8 +24,10 @@ from jobs.queue import settling
 from jobs.queue.backoff import MAX_REFUSAL_WAIT
 from jobs.states import ItemState
 from jobs.zips import packing
+from stories.errors import Refused
 from stories.events import MediaFailed
 from tests.factories import make_artifact, make_item, make_job, make_story
+from tests.unit.jobs.claims import claimed
 from tests.unit.jobs.fetching.stage import Stage, a_story, ended, files, listed
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +147,21 @@ def test_patience_has_no_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
     assert settling.give_up_waiting(long_after) == 0
     item.refresh_from_db()
     assert item.state == S.QUEUED
+
+
+def test_a_wait_for_the_disk_is_no_wait_for_tiktok(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turned away before and after it, a line is not given up as after one long pause."""
+    long_ago = timezone.now() - 2 * MAX_REFUSAL_WAIT
+    item, other = make_item(), make_item(refused_since=long_ago, error_code="refused")
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "mkdir", fails(errno.EROFS))
+        fetch(stage, item)
+    Item.objects.update(not_before=None)
+    settling.fail(claimed(other), Refused())
+    other.refresh_from_db()
+    assert (other.state, other.error_code) == (S.QUEUED, "refused")
 
 
 def test_a_folder_exchanged_in_mid_job_is_waited_for(
