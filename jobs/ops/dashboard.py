@@ -344,8 +344,8 @@ def week_begin(outcomes: RecentOutcomes) -> datetime:
 
 
 def today(now: datetime) -> Today:
-    """Lines settled since midnight on the reader's clock."""
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Lines settled since midnight on the reader's clock, the first where it comes twice."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     counts = Item.objects.filter(settled_at__gte=midnight, settled_at__lte=now).aggregate(
         saved=Count("pk", filter=Q(state__in=SAVED)),
         failed=Count("pk", filter=Q(state__in=SHORT) & ~SKIPPED),
