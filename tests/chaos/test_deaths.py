@@ -28,7 +28,7 @@ ROOM_MIB: Final = 300
 DEATHS: Final = 6
 """One that is shared, and five of a line's own."""
 DEATHS_OF_A_START: Final = 4
-"""A part that dies five times within two minutes is given up."""
+"""A part that dies again and again at once is started later each time: a start anew saves that."""
 
 
 @pytest.fixture

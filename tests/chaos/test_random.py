@@ -31,7 +31,7 @@ SHORT_SEED: Final = 7
 EVERY_S: Final = (1.0, 5.0)
 """Seconds between two faults."""
 MOST_KILLS: Final = 4
-"""Of one part: what cannot be kept running is given up, and that is meant to be so."""
+"""Of one part: what dies again and again at once is started later each time."""
 HELD_S: Final = 3.0
 
 
