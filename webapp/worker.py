@@ -82,7 +82,6 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
 
     memory.keep_meanwhile()
     pulse.begin(pulse_fd)
-    log_lines.keep("worker")
     holders.belong_to(run_name(supervised=pulse_fd is not None))
     in_hand.watch_memory(memory_limit.MemoryWatch(memory_limit.gauges()).is_short)
 
@@ -141,6 +140,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
         without_mingle=True,
         without_heartbeat=True,
     )
+    log_lines.keep("worker")  # Celery has had Django set up logging anew by now
     memory.freeze()
     worker.start()
     return int(worker.exitcode or 0)

@@ -23,9 +23,12 @@ PROGRESS_TTL_S = 2 * HOUR_S
 FROM_THE_START = "bytes=0-"
 QUEUES = ("celery", "aside", "unacked", "unacked_index")
 LASTING = frozenset(
-    {"storykeep:workers", "storykeep:swept", "storykeep:processes", "storykeep:scrub"}
+    {
+        *("storykeep:workers", "storykeep:swept", "storykeep:processes", "storykeep:scrub"),
+        "storykeep:log",
+    }
 )
-"""Keys that are no job's, hold one entry for each process or none, and stay."""
+"""Keys that are no job's, hold one entry for each process, one, or so many lines, and stay."""
 
 
 @dataclass

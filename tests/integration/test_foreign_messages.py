@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import redis
 
+from jobs.ephemeral import log_lines
 from jobs.models import Job
 from jobs.queue import broker, routing, submission
 from tests.factories import make_user
@@ -29,6 +30,8 @@ def test_a_worker_takes_its_own_out_of_a_heap_of_foreign_messages(
         assert broker.send_periodic(routing.SWEEP)
         eventually(lambda: is_settled(job))
         eventually(lambda: not any(other.llen(queue) for queue in routing.QUEUES))
+    # The System page shows what workers warn of, too.
+    eventually(lambda: any("none of ours" in line.text for line in log_lines.recent()))
     assert "none of ours were dropped from 'celery'" in worker.output
     assert CONTENT not in worker.output
     assert "Traceback" not in worker.output
