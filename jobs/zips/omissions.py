@@ -153,15 +153,14 @@ def damaged_among(job: Job, chosen: Sequence[str]) -> list[Omission]:
     rows = Artifact.objects.filter(
         pk__in=chosen, job=job, story__isnull=False, removed_at__isnull=False
     )
-    by_story: dict[UUID, list[Artifact]] = defaultdict(list)
+    counts: dict[Story, int] = defaultdict(int)
     for file in rows.select_related("story__item").order_by("story__posted_at", "position"):
         if DAMAGED in file.labels and file.story is not None:
-            by_story[file.story.pk].append(file)
-    return [_damaged_of(files[0].story, len(files), job.note) for files in by_story.values()]
+            counts[file.story] += 1
+    return [_damaged_of(story, count, job.note) for story, count in counts.items()]
 
 
-def _damaged_of(story: Story | None, count: int, note: str) -> Omission:
-    assert story is not None  # noqa: S101 - the query asks for files of stories only
+def _damaged_of(story: Story, count: int, note: str) -> Omission:
     return Omission(
         what="missing",
         author_name=story.item.author_name,
