@@ -16,8 +16,8 @@ from jobs.ephemeral.connection import RedisUnavailable, execute, write
 
 _ORPHANS: Final = "storykeep:orphans"
 _KEPT_FOR: Final = timedelta(hours=2)
-_MOST: Final = 10**18
 """Longer than the sweeps take to come round."""
+_MOST: Final = 10**18
 
 
 @dataclass(frozen=True, slots=True)
