@@ -86,6 +86,8 @@ def instance(
         STORYKEEP_LOG_LEVEL="INFO",
     )
     running.wait_for_line(r"ready at")
+    with redis.Redis(unix_socket_path=str(running.folder / "run/redis.sock")) as server:
+        server.config_set("rdbcompression", "no")  # words are to be found in a snapshot as well
     yield running
     sys.stdout.write("\n".join(running.lines))  # shown when the test failed
 
