@@ -52,6 +52,23 @@ async def test_no_hostile_address_is_asked_for_directly(curl: bool) -> None:
         assert found.reached == 0
 
 
+async def test_no_hostile_address_is_asked_for_through_a_proxy(tmp_path: Path, curl: bool) -> None:
+    """The proxy would look names up, and reach whatever is inside."""
+    names = Names()
+    async with (
+        trap() as found,
+        loopback(tmp_path, redirecting(["https://elsewhere.example/"])) as server,
+        session(names.resolve, proxy=server.proxy, ca=server.ca_path, curl=curl) as (here, _, _),
+    ):
+        for address in hostile_addresses(found.port):
+            await try_everything(address, here)
+            assert off_the_list(server) == [], address
+        await try_everything(PAGE, here)
+        assert server.connects, "the proxy does count"
+        assert found.reached == 0
+        assert names.asked == []
+
+
 async def test_no_redirect_leads_off_the_list(tmp_path: Path, curl: bool) -> None:
     names, locations = Names(), [PAGE]
     async with (
