@@ -79,6 +79,7 @@ class Connections:
         self._all: dict[Connection, None] = {}
         self._count: dict[str, int] = {}
         self._waiting: dict[str, dict[Connection, None]] = {}
+        self._large: dict[Connection, None] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -123,6 +124,10 @@ class Connections:
         """Note how many bytes of requests a connection has in memory."""
         self.held_bytes += held_bytes - connection.held_bytes
         connection.held_bytes = held_bytes
+        if held_bytes > limits.SPARED_BYTES:
+            self._large[connection] = None
+        else:
+            self._large.pop(connection, None)
 
     def has_room(self) -> bool:
         """Whether there may be one more, be it in the place of one that waits."""
@@ -150,5 +155,6 @@ class Connections:
         """The one to close because requests take too much memory; None while they do not."""
         if self.held_bytes <= limits.MAX_HELD_BYTES:
             return None
-        largest = max(self.waiting(), key=lambda waiting: waiting.held_bytes, default=None)
-        return largest if largest and largest.held_bytes > limits.SPARED_BYTES else None
+        # Of thousands that are spared none is looked at, for this is asked with every piece.
+        waiting = (one for one in self._large if one in self._waiting.get(one.address, ()))
+        return max(waiting, key=lambda one: one.held_bytes, default=None)

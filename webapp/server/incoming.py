@@ -52,8 +52,8 @@ class Incoming:
     """What a connection has sent and nobody has answered yet.
 
     config: Gunicorn's. client: the other end's address, as `socket.accept` gives it. request: read
-    from a complete head, while its body arrives. body: what of it is read. taken_bytes: the body of
-    the request that was taken last.
+    from a complete head, while its body arrives. body: what of it is read. taken_bytes: of the
+    request that was taken last, head and body.
     """
 
     def __init__(self, config: Any, client: Any) -> None:
@@ -61,13 +61,18 @@ class Incoming:
         self._data = bytearray()
         self._searched = 0
         self.request: Any = None
-        self._length = 0
+        self._head_bytes = self._length = 0
         self.body = Body.WHOLE
         self.taken_bytes = 0
 
     def __len__(self) -> int:
-        """Bytes held."""
-        return len(self._data)
+        """Bytes held, of a head that was read as well."""
+        return self._head_bytes + len(self._data)
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes that came of the body of `request`."""
+        return len(self._data) if self.request is not None else 0
 
     @property
     def has_begun(self) -> bool:
@@ -81,7 +86,7 @@ class Incoming:
     def forget(self) -> None:
         """Let go of what arrived: no request is taken any more."""
         self._data.clear()
-        self.request = None
+        self.request, self._head_bytes = None, 0
 
     def wants_to_continue(self) -> bool:
         """Whether the sender waits for a `100 Continue` with its body; asked once, true once."""
@@ -105,8 +110,8 @@ class Incoming:
         request._expected_100_continue = False  # noqa: SLF001 (the body is here or not wanted)
         request.unreader.add(self._data[:length])
         del self._data[:length]
-        self.taken_bytes = length
-        self.request, self._length, self._searched = None, 0, 0
+        self.taken_bytes = self._head_bytes + length
+        self.request, self._head_bytes, self._length, self._searched = None, 0, 0, 0
         return request
 
     def _read_head(self) -> bool:
@@ -120,6 +125,7 @@ class Incoming:
         end += len(_END)
         self.request = Request(self._config, _Gathered(bytes(self._data[:end])), self._client)
         del self._data[:end]
+        self._head_bytes = end
         self._measure_body()
         return True
 

@@ -164,15 +164,16 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
             self.handle_error(None, connection.outgoing, connection.client, error)
             self._work_is_done(connection)
             return
-        if request is not None:
-            self._hand_on(connection, request)
-            return
-        self.connections.hold(connection, len(incoming))
+        taken_bytes = 0 if request is None else incoming.taken_bytes
+        self.connections.hold(connection, taken_bytes + len(incoming))
         while (largest := self.connections.largest_beyond_memory()) is not None:
             self._refuse(largest, plain_answers.TOO_BUSY)
             if largest is connection:
                 return
-        self._wait_for_rest(connection, new_bytes)
+        if request is not None:
+            self._hand_on(connection, request)
+        else:
+            self._wait_for_rest(connection, new_bytes)
 
     def _wait_for_rest(self, connection: Connection, new_bytes: int) -> None:
         now = time.monotonic()
@@ -196,15 +197,13 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
             return now + (float(self.cfg.keepalive) if self.alive else limits.STOP_IDLE_S)
         if connection.incoming.request is None:
             return connection.began + limits.HEAD_S
-        earned_s = limits.BODY_S + len(connection.incoming) / limits.MIN_BODY_RATE
+        earned_s = limits.BODY_S + connection.incoming.body_bytes / limits.MIN_BODY_RATE
         return connection.began + min(earned_s, limits.MAX_BODY_S)
 
     # answering
 
     def _hand_on(self, connection: Connection, request: Any) -> None:
         self.connections.work(connection)
-        held_bytes = len(connection.incoming) + connection.incoming.taken_bytes
-        self.connections.hold(connection, held_bytes)
         self._ignore(connection)
         connection.doing = Doing.WORKING
         self._pool.submit(connection, request)
@@ -219,6 +218,7 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
             self._close(connection)
         elif keep:
             connection.doing = Doing.IDLE
+            self.connections.wait(connection)
             self._go_on(connection, limits.SMALL_PIECE_BYTES)
         else:
             self._linger(connection)

@@ -65,10 +65,10 @@ def test_it_says_what_it_holds() -> None:
     assert (len(gathered), gathered.has_begun) == (0, False)
     gathered.feed(POST + b"hello")
     assert gathered.take() is None
-    assert (len(gathered), gathered.has_begun) == (5, True)
+    assert (len(gathered), gathered.body_bytes, gathered.has_begun) == (len(POST) + 5, 5, True)
     gathered.feed(b" world")
     assert gathered.take().body.read() == b"hello world"
-    assert (len(gathered), gathered.taken_bytes, gathered.has_begun) == (0, 11, False)
+    assert (len(gathered), gathered.taken_bytes, gathered.has_begun) == (0, len(POST) + 11, False)
     gathered.feed(b"GET")
     gathered.forget()
     assert (len(gathered), gathered.has_begun) == (0, False)

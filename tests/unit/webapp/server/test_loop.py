@@ -212,7 +212,7 @@ def test_a_body_earns_time_by_coming(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(echo) as started, call(started, head + b"x" * 1000) as caller:
         until(lambda: any(one.incoming.request for one in started.connections))
         (connection,) = started.connections
-        until(lambda: len(connection.incoming) == 1000)
+        until(lambda: connection.incoming.body_bytes == 1000)
         assert connection.deadline - connection.began == pytest.approx(101)
         caller.sendall(b"x" * 1000)
         assert answer(caller)[0].startswith(b"HTTP/1.1 200")
@@ -322,6 +322,42 @@ def test_large_requests_give_way_before_memory_does(monkeypatch: pytest.MonkeyPa
         small.sendall(b"hello")
         assert answer(small)[1] == b"POST /b hello"
         until(lambda: not started.connections.held_bytes)
+
+
+def test_a_large_head_counts_while_its_body_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100_000)
+
+    def head(size: int) -> bytes:
+        return POST.replace(b"\r\n\r\n", b"\r\nCookie: " + b"x" * size + b"\r\n\r\n")
+
+    with running(echo) as started, call(started, head(50_000)) as first:
+        until(lambda: [one.doing for one in started.connections] == [Doing.READING])
+        until(lambda: started.connections.held_bytes > 50_000)
+        with call(started, head(60_000)) as larger:
+            assert read(larger).startswith(b"HTTP/1.1 503")
+        (connection, *_closed) = started.connections
+        assert connection.deadline - connection.began == pytest.approx(limits.BODY_S)
+        first.sendall(b"hello")
+        assert answer(first)[1] == b"POST /b hello"
+
+
+def test_large_requests_do_not_queue_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100_000)
+    go_on = threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        go_on.wait(20)
+        return echo(environ, start_response)
+
+    large = GET.replace(b"\r\n\r\n", b"\r\nCookie: " + b"x" * 60_000 + b"\r\n\r\n")
+    with running(application, threads=1) as started, call(started, large) as first:
+        until(lambda: [one.doing for one in started.connections] == [Doing.WORKING])
+        with call(started, large) as second, call(started, GET) as small:
+            assert read(second).startswith(b"HTTP/1.1 503")
+            go_on.set()
+            assert answer(first)[1] == answer(small)[1] == b"GET /a "
 
 
 def test_behind_a_proxy_one_address_may_have_all() -> None:
