@@ -1,9 +1,9 @@
 """Django's cache, in Redis: what several web processes count together, wrong passwords above all.
 
 Nothing else is cached by Django here. A web server that is started again, and a second one beside
-it, know of the guesses made before. While Redis is away each process counts in its own memory,
-where it has noted all it counted before: the limits hold, by process, and nobody is refused for
-want of Redis.
+it, know of the guesses made before. While Redis is away, or refuses what is written, each process
+counts in its own memory, where it has noted all it counted before: the limits hold, by process, and
+nobody is refused for want of Redis.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class AttemptsCache(LocMemCache):
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """The value, else the default. Where that is a list, only a list of numbers is a value."""
+        if connection.availability.is_refusing:  # what was counted since is not there
+            return super().get(key, default, version)
         name = self._name(key, version)
         try:
             text = connection.execute(lambda r: r.get(name))

@@ -98,6 +98,11 @@ class Availability:
         """A command failed a moment ago."""
         return time.monotonic() < self._retry_at
 
+    @property
+    def is_refusing(self) -> bool:
+        """The last command that was to write was refused: what is read may be out of date."""
+        return self._refusing
+
     def record_failure(self, error: Exception) -> None:
         """A command failed: back off."""
         with self._lock:
