@@ -6,9 +6,12 @@ A thread writes into it and is done; what the socket does not take at once is se
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,7 +24,16 @@ BACKLOG_BYTES: Final = 1024 * 1024
 """An answer that is made while it is sent waits when so much of it was not taken."""
 STEP_BYTES: Final = 256 * 1024
 """Bytes of a file that are sent in one step, before others have their turn."""
+_LOOK_EVERY_S: Final = 1.0
 _NO_SENDFILE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK})
+
+
+def _on_the_way_bytes(sock: socket.socket) -> int:
+    """What the system has for the other end, which has not confirmed it; 0 where none says so."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
 
 
 class Outgoing:
@@ -41,7 +53,7 @@ class Outgoing:
         self._offset = self._left = 0
         self._reads_file = False
         self.began_at = self.moved_at = 0.0
-        self.sent_bytes = 0
+        self.sent_bytes = self._taken_bytes = 0
         self.error: OSError | None = None
         self._close_file: Callable[[], None] | None = None
 
@@ -88,8 +100,12 @@ class Outgoing:
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._sock, select.POLLOUT)
-        if not poll.poll(STALL_S * 1000):
-            raise TimeoutError(errno.ETIMEDOUT, "nobody takes the answer")
+        self.begin(time.monotonic())
+        while not poll.poll(min(_LOOK_EVERY_S, STALL_S) * 1000):
+            now = time.monotonic()
+            self.look(now)
+            if now - self.moved_at >= STALL_S:
+                raise TimeoutError(errno.ETIMEDOUT, "nobody takes the answer")
 
     # what is sent
 
@@ -97,6 +113,18 @@ class Outgoing:
         """Count from now on how fast it is taken."""
         self.began_at = self.moved_at = now
         self.sent_bytes = 0
+        self._taken_bytes = -_on_the_way_bytes(self._sock)
+
+    def look(self, now: float) -> None:
+        """Note whether the other end has taken some of what the system has for it.
+
+        That makes room for more only once a good part of it is gone, which is minutes for one that
+        takes a kilobyte a second.
+        """
+        taken_bytes = self.sent_bytes - _on_the_way_bytes(self._sock)
+        if taken_bytes > self._taken_bytes:
+            self.moved_at = now
+        self._taken_bytes = taken_bytes
 
     def push(self, steps: int = 1) -> bool:
         """Send what the socket takes, so many steps of a file at most; whether it took anything.

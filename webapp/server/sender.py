@@ -88,6 +88,7 @@ class Sender:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             for connection in tuple(self._sending):
+                connection.outgoing.look(now)
                 if now - connection.outgoing.moved_at > self._stall_s:
                     self._finish(connection, TimeoutError("nobody takes the answer"))
 

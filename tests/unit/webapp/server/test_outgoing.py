@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from webapp.processes import listening
 from webapp.server import outgoing
 from webapp.server.outgoing import Outgoing
 
@@ -138,6 +140,28 @@ def test_an_answer_that_is_made_while_it_is_sent_waits_and_not_for_ever(
             answer.sendall(b"x" * 500_000)
             taken += 1
     assert 1 < taken < 10
+
+
+def test_who_takes_a_little_is_seen_before_the_system_has_room_for_more() -> None:
+    with listening.bind("127.0.0.1", 0) as listener, socket.socket() as theirs:
+        listener.listen()
+        theirs.connect(listener.getsockname())
+        ours, _client = listener.accept()
+        with ours:
+            ours.setblocking(False)
+            answer = Outgoing(ours)
+            answer.sendall(b"x" * 20_000_000)
+            while answer.push():
+                time.sleep(0.01)
+            answer.begin(0.0)
+            answer.look(1.0)
+            assert answer.moved_at == 0.0
+            theirs.recv(1_000_000)
+            while not answer.moved_at:
+                time.sleep(0.001)
+                answer.look(9.0)
+            answer.look(10.0)
+            assert (answer.moved_at, answer.sent_bytes) == (9.0, 0)
 
 
 def test_to_gunicorn_it_is_a_socket_that_never_blocks(
