@@ -62,11 +62,6 @@ class Outgoing:
         """Whether all of it was sent."""
         return not self._parts and not self._left
 
-    @property
-    def has_file(self) -> bool:
-        """Whether there is a file to close."""
-        return self._close_file is not None
-
     # what a thread writes
 
     def gettimeout(self) -> float:

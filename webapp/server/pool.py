@@ -59,20 +59,21 @@ class Pool:
         if outgoing.error is None and not outgoing.is_empty:
             self._sender.add(connection)
         else:
-            self._close_file(connection)
+            self._close(outgoing.take_close_file())
             self._done(connection)
 
     def _when_sent(self, connection: Connection) -> None:
         """In the sender's thread, which does not run the site's code: close the file elsewhere."""
-        if connection.outgoing.has_file:
+        # Taken now: once it is done, the connection may bring another request, with another file.
+        close = connection.outgoing.take_close_file()
+        if close is not None:
             try:
-                self._threads.submit(self._close_file, connection)
+                self._threads.submit(self._close, close)
             except RuntimeError:  # the server ends
-                self._close_file(connection)
+                self._close(close)
         self._done(connection)
 
-    def _close_file(self, connection: Connection) -> None:
-        close = connection.outgoing.take_close_file()
+    def _close(self, close: Callable[[], None] | None) -> None:
         if close is not None:
             try:
                 close()

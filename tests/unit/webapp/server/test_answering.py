@@ -91,7 +91,6 @@ def test_a_file_is_left_to_the_sender_from_where_it_stands(
         keep, head, _server = ask(connection, file_application(opened, 4))
         assert keep
         assert head.endswith(b"Content-Length: 4\r\n\r\n")
-        assert connection.outgoing.has_file
         assert not opened.closed
         assert database == ["done"]
         close = connection.outgoing.take_close_file()
@@ -111,7 +110,7 @@ def test_a_file_is_not_sent_to_who_asks_for_the_head(
         )
         assert keep
         assert head.endswith(b"Content-Length: 10\r\n\r\n")
-        assert not connection.outgoing.has_file
+        assert connection.outgoing.take_close_file() is None
         assert opened.closed
 
 

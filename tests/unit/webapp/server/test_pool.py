@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.unit.webapp.server.running import answer, call, read, running
+from webapp.server.connections import Connection
+from webapp.server.pool import Pool
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CONTENT = bytes(range(256)) * 20_000
@@ -70,6 +75,23 @@ def test_who_leaves_in_the_middle_leaves_no_file_open(files: Files) -> None:
         with call(loop, GET) as caller:
             assert answer(caller)[1] == CONTENT
     assert files.opened == files.closed == 2
+
+
+def test_a_sent_file_is_taken_off_its_connection_before_that_brings_another() -> None:
+    all_at_work, closed = threading.Event(), threading.Event()
+    found: list[object] = []
+    server = SimpleNamespace(log=logging.getLogger(__name__))
+    pool = Pool(server, 1, lambda done: found.append(done.outgoing.take_close_file()))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(ours, "", "", None, 0.0)
+        connection.outgoing.attach(-1, 0, 0, closed.set)
+        pool._threads.submit(all_at_work.wait, 20)
+        pool._when_sent(connection)
+        assert found == [None]
+        all_at_work.set()
+        assert closed.wait(20)
+        pool.end()
 
 
 def test_a_file_that_cannot_be_closed_is_logged_and_the_rest_goes_on(
