@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from types import FrameType
 from typing import Any, Final
 
@@ -19,11 +18,9 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from webapp.processes import listening, memory, pulse
+from webapp.processes.stop_requests import StopRequests
 from webapp.server import gunicorn as settings
 from webapp.server.loop import Loop
-
-SAME_ASKING_S: Final = 1.0
-"""Signals to end within so many seconds are one: a group has its own, and its parent sends one."""
 
 NEWER_DATABASE: Final = 2
 """Exit code of a part that refuses to use a newer version's database."""
@@ -33,11 +30,14 @@ class Server(Loop):
     """The loop, which gives its sign of life to our supervisor.
 
     pulse_fd: the write end of the supervisor's pipe; None: the server stands alone and watches
-    itself. asked_to_end_at: when SIGTERM or SIGINT first came, by the monotonic clock.
+    itself.
     """
 
     pulse_fd: int | None = None
-    asked_to_end_at: float | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._stop_requests = StopRequests()
 
     def notify(self) -> None:
         """Give a sign of life: called by the loop every second at least, also while it ends."""
@@ -58,12 +58,11 @@ class Server(Loop):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End once requests are answered, or after `graceful_timeout`; asked again later, now."""
-        now = time.monotonic()
-        if self.asked_to_end_at is None:
-            self.asked_to_end_at = now
-            super().handle_exit(sig, frame)
-        elif now - self.asked_to_end_at > SAME_ASKING_S:
+        if not self._stop_requests.is_new():
+            return
+        if not self.alive:
             os._exit(0)
+        super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """As SIGTERM: whoever presses Ctrl-C lets downloads end as well."""
