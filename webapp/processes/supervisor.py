@@ -7,6 +7,7 @@ has to be small. It is run as a file, with the project's folder on PYTHONPATH.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
@@ -22,8 +23,11 @@ from webapp.processes.child import MAX_QUICK_EXITS, Child, exit_reason
 from webapp.processes.stop_requests import StopRequests
 
 FIRST_RESTART_DELAY_S: Final = 0.5
+START_AGAIN_S: Final = 5.0
+"""Seconds until another attempt where the system has no room for a process just now."""
 SLOW_START_S: Final = 60.0
 WATCH_EVERY_S: Final = 5.0
+_NO_ROOM: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _LINE_MAX: Final = 16 * 1024
 
 
@@ -128,12 +132,16 @@ class Supervisor:
     # starting
 
     def start(self, child: Child) -> None:
-        """Start a child and watch its output; give up when its command cannot be run."""
+        """Start a child and watch its output; give up when its command cannot be run, but not for
+        want of memory or processes, which is over some time."""
         try:
             child.start(self.listen_fd)
         except OSError as error:
             self.log(f"{child.name} cannot be started: {error.strerror}")
-            self.give_up()
+            if error.errno in _NO_ROOM:
+                child.start_at = time.monotonic() + START_AGAIN_S
+            else:
+                self.give_up()
             return
         self.selector.register(child.output_fd, selectors.EVENT_READ, child)
 

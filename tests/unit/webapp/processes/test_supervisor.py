@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -182,6 +183,27 @@ def test_a_command_that_is_not_there_ends_everything(run: Any) -> None:
     started = run(sh("web", "sleep 100"), {"name": "worker", "argv": ["/nowhere/at/all"]})
     assert "worker cannot be started: No such file" in started.until("cannot")
     assert started.end() == 1
+
+
+def test_a_system_without_room_for_a_process_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = {"name": "worker", "argv": ["worker"], "stage": 0, "socket": "", "grace_s": 0,
+            "quiet": False, "silent_after_s": 1.0}  # fmt: skip
+    keeper = Supervisor(
+        {"processes": [spec], "host": "", "port": 0, "live_path": "", "greeting": []}
+    )
+    (worker,) = keeper.children
+
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    keeper.start(worker)
+    assert "worker cannot be started: Resource" in capfd.readouterr().out
+    assert (keeper.stopping, keeper.exit_code) == (False, 0)
+    assert worker.start_at
+    worker.close_pulse()
 
 
 def test_a_part_that_does_not_stop_is_killed_with_its_children(run: Any) -> None:
