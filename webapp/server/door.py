@@ -16,6 +16,21 @@ AT_ONCE: Final = 64
 """Connections that are accepted before the others have their turn again."""
 _OUT_OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+_LOST_ALREADY: Final = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EPROTO,
+    }
+)
+"""What Linux says of a connection that broke while it waited, or that a firewall forbids."""
+
 
 class Door:
     """Accepts connections while it is open.
@@ -65,9 +80,11 @@ class Door:
                 return
             try:
                 sock, client = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except BlockingIOError:
                 return
             except OSError as error:
+                if error.errno in _LOST_ALREADY:
+                    return
                 if error.errno not in _OUT_OF_DESCRIPTORS:
                     raise
                 self._give_up_the_longest_wait()

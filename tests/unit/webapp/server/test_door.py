@@ -134,6 +134,18 @@ def test_out_of_descriptors_the_longest_wait_goes_and_then_the_door_shuts(
     leave(house)
 
 
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.ENETDOWN, errno.EPERM, errno.EPROTO])
+def test_a_connection_that_broke_while_it_waited_is_passed_over(
+    listener: socket.socket, callers: list[socket.socket], number: int
+) -> None:
+    house = House(listener)
+    broken = SimpleNamespace(accept=lambda: (_ for _ in ()).throw(OSError(number, "it is gone")))
+    house.door.open()
+    house.door._accept(broken)  # type: ignore[arg-type]
+    assert house.selector.get_map()
+    leave(house)
+
+
 def test_another_error_is_none_of_its_business(
     listener: socket.socket, callers: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
