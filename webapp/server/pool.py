@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -17,6 +19,8 @@ STEPS_AT_ONCE: Final = 4
 class Pool:
     """So many threads for requests, and one that sends what was not taken at once.
 
+    Where requests wait for a thread, addresses take turns: who sends a thousand waits for them.
+
     server: Gunicorn's worker. done: called from any thread with a connection whose answer was sent,
     or never will be (`outgoing.error`).
     """
@@ -25,6 +29,8 @@ class Pool:
         self._log = server.log
         self._answering = Answering(server)
         self._threads = ThreadPoolExecutor(max_workers=threads)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[tuple[Connection, Any]]] = {}
         self._sender = Sender(self._when_sent)
         self._done = done
 
@@ -34,7 +40,9 @@ class Pool:
 
     def submit(self, connection: Connection, request: Any) -> None:
         """Have a request answered, once a thread is free."""
-        self._threads.submit(self._work, connection, request)
+        with self._lock:
+            self._waiting.setdefault(connection.address, deque()).append((connection, request))
+        self._threads.submit(self._work_on_next)
 
     def give_up_slowest(self) -> None:
         """Give up an answer that is taken slowly, because others want its place."""
@@ -43,6 +51,15 @@ class Pool:
     def end(self) -> None:
         """Begin nothing more; what is in hand goes on."""
         self._threads.shutdown(wait=False)
+
+    def _work_on_next(self) -> None:
+        with self._lock:
+            address = next(iter(self._waiting))
+            requests = self._waiting.pop(address)
+            connection, request = requests.popleft()
+            if requests:
+                self._waiting[address] = requests  # behind all others
+        self._work(connection, request)
 
     def _work(self, connection: Connection, request: Any) -> None:
         """Answer a request, send what is taken at once, and leave the rest to the sender."""

@@ -77,6 +77,30 @@ def test_who_leaves_in_the_middle_leaves_no_file_open(files: Files) -> None:
     assert files.opened == files.closed == 2
 
 
+def test_addresses_take_turns_where_requests_wait() -> None:
+    go_on, all_done = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def answer(_connection: Connection, request: str) -> bool:
+        order.append(request)
+        return False
+
+    def done(_connection: Connection) -> None:
+        if len(order) == 6:
+            all_done.set()
+
+    pool = Pool(SimpleNamespace(log=logging.getLogger(__name__)), 1, done)
+    pool._answering = SimpleNamespace(answer=answer)  # type: ignore[assignment]
+    pool._threads.submit(go_on.wait, 20)
+    with socket.socket() as sock:
+        for request in ("a1", "a2", "a3", "b1", "c1", "b2"):
+            pool.submit(Connection(sock, (request[0], 1), "", None, 0.0), request)
+        go_on.set()
+        assert all_done.wait(20)
+        pool.end()
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3"]
+
+
 def test_a_sent_file_is_taken_off_its_connection_before_that_brings_another() -> None:
     all_at_work, closed = threading.Event(), threading.Event()
     found: list[object] = []
