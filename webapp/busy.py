@@ -34,11 +34,12 @@ _POSTGRESQL: Final[dict[str, Trouble]] = {
     "53100": "cannot_write",  # its disk is full
     "58030": "cannot_write",  # its disk fails
     "25006": "cannot_write",  # it is read-only: a replica, as after a failover
+    "25P03": "busy",  # a transaction ended by a limit on its time
 }
-_POSTGRESQL_CLASSES: Final = ("08", "25", "40", "53", "55", "57", "58")
-"""Classes of SQLSTATE: connection lost, transaction ended by a limit on its time, transaction
-rolled back (deadlock, serialization), too few resources (connections), not in the needed state
-(lock), operator intervention (shutdown, start, limit on a statement's time), system error."""
+_POSTGRESQL_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
+"""Classes of SQLSTATE: connection lost, transaction rolled back (deadlock, serialization), too few
+resources (connections), not in the needed state (lock), operator intervention (shutdown, start,
+limit on a statement's time), system error."""
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 

@@ -68,6 +68,9 @@ def test_what_postgresql_says(state: str | None, kind: str) -> None:
 def test_a_postgresql_that_only_reads() -> None:
     """A replica, as after a failover; the driver calls it an internal error."""
     assert trouble(raised(InternalError("…"), postgresql("25006"))) == "cannot_write"
+    assert trouble(raised(InternalError("…"), postgresql("25P03"))) == "busy"
+    # What comes after an error that was passed over in a transaction is a bug of ours.
+    assert trouble(raised(InternalError("…"), postgresql("25P02"))) == ""
 
 
 def test_a_connection_that_was_closed_meanwhile() -> None:
