@@ -1,8 +1,15 @@
-"""Health endpoints: liveness without I/O; readiness tries what the app does, and never TikTok."""
+"""Health endpoints: liveness without I/O; readiness tries what the app does, and never TikTok.
+
+Anybody may ask, and a look may take seconds where a database is locked or away: one thread looks at
+a time, and who asks meanwhile is told what was seen last.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -13,6 +20,17 @@ from django.views.decorators.http import require_safe
 from jobs.ops.readiness import PROBES, Probe, workers_alive
 
 logger = logging.getLogger(__name__)
+
+FRESH_S: Final = 15.0
+"""What was seen last is told for so many seconds while somebody looks again, which takes less."""
+_looking: Final = threading.Lock()
+
+
+class _Last:
+    """What was seen last, and when, by the monotonic clock."""
+
+    report: dict[str, Any] = {}
+    seen_at = float("-inf")
 
 
 @never_cache
@@ -32,6 +50,23 @@ def ready(_request: HttpRequest) -> JsonResponse:
     names and no addresses. alive: null while Redis is away. Fewer workers than wanted are no reason
     to send people elsewhere: what is left does all the work, and the others are started again.
     """
+    report = _report()
+    return JsonResponse(report, status=200 if report["ok"] else 503)
+
+
+def _report() -> dict[str, Any]:
+    asked_at = time.monotonic()
+    if not _looking.acquire(blocking=asked_at - _Last.seen_at > FRESH_S):
+        return _Last.report
+    try:
+        if _Last.seen_at <= asked_at:  # else somebody has looked while this one waited
+            _Last.report, _Last.seen_at = _look(), time.monotonic()
+        return _Last.report
+    finally:
+        _looking.release()
+
+
+def _look() -> dict[str, Any]:
     reasons: dict[str, str] = {}
     for name, probe in PROBES.items():
         # Each attempt to connect to a server that vanished takes its time, and ends as this one.
@@ -41,10 +76,8 @@ def ready(_request: HttpRequest) -> JsonResponse:
         name: {"ok": False, "reason": reason} if reason else {"ok": True}
         for name, reason in reasons.items()
     }
-    all_ok = not any(reasons.values())
     workers = {"alive": workers_alive(), "wanted": settings.STORYKEEP.workers}
-    report = {"ok": all_ok, "parts": parts, "workers": workers}
-    return JsonResponse(report, status=200 if all_ok else 503)
+    return {"ok": not any(reasons.values()), "parts": parts, "workers": workers}
 
 
 def reason_of(name: str, probe: Probe) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from jobs.files import disk
 from jobs.ops import readiness
 from tests.factories import make_item
 from tests.memory import redis_stays_away
+from webapp import health
 
 
 @pytest.fixture
@@ -45,6 +47,32 @@ def test_ready_counts_the_workers_and_goes_on_without_some(
     set_env(workers=2)
     assert report(client)[0] == 200
     assert client.get("/health/ready").json()["workers"] == {"alive": 1, "wanted": 2}
+
+
+@pytest.mark.django_db
+def test_one_thread_looks_and_who_asks_meanwhile_does_not_wait(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        began.set()
+        assert go_on.wait(20)
+        return "away"
+
+    monkeypatch.setattr(health, "PROBES", {"redis": lambda: ""})
+    assert client.get("/health/ready").status_code == 200
+    monkeypatch.setattr(health, "PROBES", {"redis": slow})
+    statuses: list[int] = []
+    first = threading.Thread(
+        target=lambda: statuses.append(Client().get("/health/ready").status_code)
+    )
+    first.start()
+    assert began.wait(20)
+    assert client.get("/health/ready").status_code == 200
+    go_on.set()
+    first.join(20)
+    assert statuses == [503]
 
 
 @pytest.mark.django_db
