@@ -23,12 +23,17 @@ demo: $(VENV)/base.ok ## The same against a make-believe TikTok, without any net
 QUEUE := tests/integration/test_queue.py
 MAIN_PATH := tests/browser/test_main_path.py
 
+# Many samples of one thing: not before each commit.
+THOROUGH := $(addprefix tests/unit/, stories/wire/test_hostile_input.py stories/test_fuzz_targets.py \
+  stories/media/test_strict_decoding.py stories/media/test_posters.py webapp/test_inline.py)
+
 test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
-	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py tests/test_layers.py $(QUEUE) $(ARGS)
+	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py tests/test_layers.py $(QUEUE) \
+	  $(addprefix --ignore=, $(THOROUGH)) $(ARGS)
 	@$(PYTEST) --dist loadgroup $(MAIN_PATH) $(ARGS)
 
 test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
-	@$(PYTEST) -n 3 --dist loadgroup tests/integration --ignore $(QUEUE) $(ARGS)
+	@$(PYTEST) -n 3 --dist loadgroup tests/integration $(THOROUGH) --ignore $(QUEUE) $(ARGS)
 	@$(PYTEST) --dist worksteal tests/browser --ignore $(MAIN_PATH) $(ARGS)
 
 engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
