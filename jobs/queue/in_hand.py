@@ -22,6 +22,8 @@ MAX_PATIENCE_S: Final = 30 * 60.0
 """Longer than anything is in hand."""
 BURST_S: Final = 60.0
 """Seconds for which lines are tried alone, one after the other, before all others have as long."""
+LONGEST_ALONE_S: Final = 10 * 60.0
+"""What a worker survives for so long is hardly what it dies of: others are taken on beside it."""
 _LOOK_AGAIN_S: Final = 0.5
 
 
@@ -75,6 +77,7 @@ class InHand:
         self._count = 0
         self._alone: Place | None = None
         self._alone_since = self._alone_again_at = now()
+        self._alone_until: float | None = None
         self._spent_s = 0.0
         self._patience_s = PATIENCE_S
 
@@ -84,7 +87,8 @@ class InHand:
 
     def takes_more(self) -> bool:
         """Whether another line or ZIP may be taken on right now."""
-        return self._alone is None and not (self._count and self._memory_is_short())
+        kept = self._alone is not None and not self._was_alone_for_long()
+        return not kept and not (self._count and self._memory_is_short())
 
     def begin(self, patience_s: float = 0.0) -> Place | None:
         """Take a place; None when there is none within so many seconds, or this process ends."""
@@ -121,7 +125,11 @@ class InHand:
 
     def is_kept_from(self, place: Place) -> bool:
         """Whether another place is, or waits to be, the only one."""
-        return self._alone is not None and self._alone is not place
+        kept = self._alone is not None and not self._was_alone_for_long()
+        return kept and self._alone is not place
+
+    def _was_alone_for_long(self) -> bool:
+        return self._alone_until is not None and self._now() >= self._alone_until
 
     def empty_for(self, place: Place) -> bool:
         """Wait until this place is the only one; as `Place.be_alone`."""
@@ -135,6 +143,7 @@ class InHand:
                 self._changed.wait(_LOOK_AGAIN_S)
             else:
                 self._patience_s = PATIENCE_S
+                self._alone_until = self._now() + LONGEST_ALONE_S
                 return True
             self._patience_s = min(2 * self._patience_s, MAX_PATIENCE_S)
         self.open(place, in_vain=True)
@@ -151,7 +160,7 @@ class InHand:
         with self._changed:
             if self._alone is not place:
                 return
-            self._alone = None
+            self._alone = self._alone_until = None
             self._spent_s += self._now() - self._alone_since
             if in_vain or self._spent_s >= BURST_S:
                 self._alone_again_at = self._now() + self._spent_s

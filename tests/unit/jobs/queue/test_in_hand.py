@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs.queue import in_hand as holding
-from jobs.queue.in_hand import BURST_S, PATIENCE_S, InHand, Place
+from jobs.queue.in_hand import BURST_S, LONGEST_ALONE_S, PATIENCE_S, InHand, Place
 from jobs.queue.shutdown import shutdown_requested
 
 
@@ -146,6 +146,23 @@ def test_nobody_is_to_be_alone_while_another_is() -> None:
     with begun(in_hand) as place:
         assert place.be_alone()
         assert not in_hand.may_empty(others_wait=False)
+
+
+def test_what_is_survived_for_long_keeps_nobody_out(clock: Clock) -> None:
+    in_hand = InHand(now=clock)
+    alone = begun(in_hand)
+    assert alone.be_alone()
+    clock.now += LONGEST_ALONE_S - 1
+    assert not in_hand.takes_more()
+    clock.now += 1
+    other = begun(in_hand)
+    assert not other.must_yield
+    assert not other.be_alone()  # nor is another one tried alone beside it
+    with alone, other:
+        pass
+    third = begun(in_hand)
+    assert third.be_alone()
+    assert not in_hand.takes_more()
 
 
 def test_a_process_that_ends_takes_on_nothing_and_waits_for_nobody() -> None:
