@@ -111,8 +111,13 @@ def release(claim: PackageClaim) -> bool:
 
 
 def wait(claim: PackageClaim) -> bool:
-    """Queue a package again, to be sent as soon as a message sent now would be worth nothing."""
-    return claimed_row(claim).update(state=PackageState.QUEUED, sent_at=timezone.now()) == 1
+    """Queue a package again, to be sent as soon as a message sent now would be worth nothing.
+
+    What it waits for is none of its own: MAX_PACKING_WAIT begins anew.
+    """
+    now = timezone.now()
+    fields = {"state": PackageState.QUEUED, "sent_at": now, "created_at": now}
+    return claimed_row(claim).update(**fields) == 1
 
 
 # --- claims of workers that are gone, and what nobody waits for -----------------------------------

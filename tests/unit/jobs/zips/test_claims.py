@@ -40,6 +40,19 @@ def test_packages_are_claimed_once_and_repaired(broker: Broker) -> None:
     assert Artifact.objects.count() == 1
 
 
+def test_a_package_that_waits_for_the_disk_is_not_given_up() -> None:
+    now = timezone.now()
+    job = make_job(links=1, state=S.DONE)
+    long_ago = now - claims.MAX_PACKING_WAIT - HOUR
+    package = Package.objects.create(job=job, owner=job.owner, created_at=long_ago)
+    claim = claims.claim(package.pk)
+    assert claim
+    assert claims.wait(claim)
+    assert sweep.sweep(now).packages == 0
+    package.refresh_from_db()
+    assert package.state == PackageState.QUEUED
+
+
 def test_abandoned_packages() -> None:
     now = timezone.now()
     job = make_job(links=1, state=ItemState.DONE)
