@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
@@ -32,6 +33,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _READ_ONLY = sys.argv[1:2] == ["diagnose"]
 
 
+_PASSING = {errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+"""What a disk says that may be well again in a moment."""
+
+
 def _load_or_create_secret(path: Path) -> str:
     """The key in a file, made on first use. Safe when several processes start at once."""
     try:
@@ -47,7 +52,10 @@ def _load_or_create_secret(path: Path) -> str:
             fresh.unlink()
         key = path.read_text().strip()
     except OSError as error:
-        _refuse(f"STORYKEEP_DATA_DIR: {path.parent} cannot be written ({error.strerror})")
+        line = f"STORYKEEP_DATA_DIR: {path.parent} cannot be used ({error.strerror})"
+        if error.errno in _PASSING:
+            sys.exit(f"Storykeep cannot start now: {line}")  # with code 1: a later start may work
+        _refuse(line)
     if len(key) < 32:
         _refuse(f"STORYKEEP_DATA_DIR: {path} holds no usable key; remove it to have one made")
     return key

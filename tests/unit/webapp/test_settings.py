@@ -104,6 +104,16 @@ def test_a_key_that_is_none_stops_the_start(tmp_path: Path, content: str) -> Non
     assert "Traceback" not in caught.value.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
+def test_a_disk_that_fails_for_a_moment_does_not_stop_later_starts(tmp_path: Path) -> None:
+    (tmp_path / "secret-key").symlink_to("/proc/self/mem")  # answers EIO
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        django_settings(tmp_path)
+    assert caught.value.returncode == 1
+    assert "cannot be used" in caught.value.stderr
+    assert "Traceback" not in caught.value.stderr
+
+
 def test_the_worker_has_the_same_less_the_pages(tmp_path: Path) -> None:
     site, worker = django_settings(tmp_path), django_settings(tmp_path, "webapp.settings_worker")
     ours = {"accounts", "jobs", "webapp", "django.contrib.auth"}
