@@ -217,7 +217,7 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
         if connection.outgoing.error is not None:
             self._close(connection)
         elif keep:
-            connection.doing = Doing.IDLE
+            connection.doing, connection.small_pieces = Doing.IDLE, 0
             self.connections.wait(connection)
             self._go_on(connection, limits.SMALL_PIECE_BYTES)
         else:
