@@ -54,14 +54,18 @@ def zip_expires_at(files: Sequence[Artifact], now: datetime) -> datetime:
 
 
 def put_right(by: timedelta, since: datetime, until: datetime | None) -> int:
-    """Move the times of files that were saved while the clock was wrong; how many there were.
+    """Move the times of files that were saved while the clock was wrong; how many there were. So
+    are those of jobs that were over then, which are kept for a while as well.
 
     by: how far the clock was set then. since, until: as that clock told the time; None: any later.
     """
     saved = Artifact.objects.filter(removed_at=None, created_at__gte=since)
+    settled = Job.objects.filter(settled_at__gte=since)
     if until is not None:
-        saved = saved.filter(created_at__lte=until)
-    return saved.update(created_at=F("created_at") + by, expires_at=F("expires_at") + by)
+        saved, settled = saved.filter(created_at__lte=until), settled.filter(settled_at__lte=until)
+    with transaction.atomic():
+        settled.update(settled_at=F("settled_at") + by)
+        return saved.update(created_at=F("created_at") + by, expires_at=F("expires_at") + by)
 
 
 def extend(job: Job, by: timedelta | None = None) -> Extension | None:

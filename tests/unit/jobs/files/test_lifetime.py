@@ -121,3 +121,14 @@ def test_times_of_files_saved_by_a_wrong_clock_are_put_right() -> None:
     assert lifetime.put_right(-24 * HOUR, now + 20 * HOUR, None) == 1
     wrong.refresh_from_db()
     assert (wrong.created_at, wrong.expires_at) == (now, now + HOUR)
+
+
+def test_jobs_that_were_over_then_are_kept_as_long_as_others() -> None:
+    now = timezone.now()
+    jobs = [make_job(settled_at=now + n * HOUR) for n in (-3, 0, 3)]
+    open_job = make_job()
+    lifetime.put_right(24 * HOUR, now - HOUR, now + HOUR)
+    for job in (*jobs, open_job):
+        job.refresh_from_db()
+    assert [job.settled_at for job in jobs] == [now - 3 * HOUR, now + 24 * HOUR, now + 3 * HOUR]
+    assert open_job.settled_at is None
