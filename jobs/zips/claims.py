@@ -116,8 +116,8 @@ def wait(claim: PackageClaim) -> bool:
     What it waits for is none of its own: MAX_PACKING_WAIT begins anew.
     """
     now = timezone.now()
-    fields = {"state": PackageState.QUEUED, "sent_at": now, "created_at": now}
-    return claimed_row(claim).update(**fields) == 1
+    row = claimed_row(claim)
+    return row.update(state=PackageState.QUEUED, sent_at=now, created_at=now) == 1
 
 
 # --- claims of workers that are gone, and what nobody waits for -----------------------------------
