@@ -59,7 +59,7 @@ fuzz: $(VENV)/dev.ok ## Every call of the API with what its schema allows and fo
 
 # The fuzzers run for as long as they are told; each test is bounded by itself.
 attack: export ATTACK_SECONDS ?= 30
-attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files could try (five minutes; ARGS='-m short': one; ATTACK_SECONDS=600: longer)
+attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files could try (three minutes; ARGS='-m short': one; ATTACK_SECONDS=600: longer)
 	@$(PYTEST) --dist loadgroup tests/attack $(ARGS)
 	@exec $(BIN)/python -m tests.attack.fuzz --seconds $(ATTACK_SECONDS)
 
