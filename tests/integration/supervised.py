@@ -8,31 +8,33 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import ROOT, worker_environment
 from webapp.processes import specs
+from webapp.processes.specs import ProcessSpec
 
 SILENT_AFTER_S = 12.0
 
 
-class Supervised:
-    """A worker under a supervisor, with less patience than `manage.py up` has."""
+class SupervisedWorkers:
+    """Workers under a supervisor, and no other part. more: of its plan."""
 
-    def __init__(self, folder: Path, proxy: FakeProxy) -> None:
-        worker = dataclasses.replace(
-            specs.worker(settings.STORYKEEP), silent_after_s=SILENT_AFTER_S, grace_s=2
-        )
+    def __init__(
+        self, folder: Path, proxy: FakeProxy, workers: Sequence[ProcessSpec], **more: Any
+    ) -> None:
         plan = {
-            "processes": [dataclasses.asdict(worker)],
+            "processes": [dataclasses.asdict(worker) for worker in workers],
             "host": "127.0.0.1",
             "port": 1,  # nobody listens: there is no web part
             "live_path": "/health/live",
             "greeting": [],
-            "watch_every_s": 2,
+            **more,
         }
         path = folder / "plan.json"
         path.write_text(json.dumps(plan))
@@ -52,12 +54,22 @@ class Supervised:
         """What all of it has printed so far."""
         return self._log.read_text(errors="replace")
 
-    def workers(self) -> list[int]:
-        """Process ids of the workers that became ready, in their order."""
-        return [int(pid) for pid in re.findall(r"worker-(\d+)@\S* ready", self.output)]
-
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(30)
+
+
+class Supervised(SupervisedWorkers):
+    """A worker under a supervisor, with less patience than `manage.py up` has."""
+
+    def __init__(self, folder: Path, proxy: FakeProxy) -> None:
+        worker = dataclasses.replace(
+            specs.worker(settings.STORYKEEP), silent_after_s=SILENT_AFTER_S, grace_s=2
+        )
+        super().__init__(folder, proxy, [worker], watch_every_s=2)
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers that became ready, in their order."""
+        return [int(pid) for pid in re.findall(r"worker-(\d+)@\S* ready", self.output)]

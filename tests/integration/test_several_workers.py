@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,52 +21,24 @@ from jobs.states import ItemState
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy
-from tests.integration.conftest import ROOT, eventually, worker_environment
+from tests.integration.conftest import eventually
+from tests.integration.supervised import SupervisedWorkers
 from webapp.processes import specs
 
 NAMES = [f"corner.bakery{number}" for number in range(12)]
 
 
-class Pair:
+class Pair(SupervisedWorkers):
     """Two workers under a supervisor, as `up` runs them with STORYKEEP_WORKERS=2."""
 
     def __init__(self, folder: Path, proxy: FakeProxy) -> None:
         env = settings.STORYKEEP.model_copy(update={"workers": 2, "item_concurrency": 3})
-        plan = {
-            "processes": [dataclasses.asdict(spec) for spec in specs.workers(env)],
-            "host": "127.0.0.1",
-            "port": 1,  # nobody listens: there is no web part
-            "live_path": "/health/live",
-            "greeting": [],
-        }
-        path = folder / "plan.json"
-        path.write_text(json.dumps(plan))
-        self._log = folder / "up.log"
-        script = ROOT / "webapp" / "processes" / "supervisor.py"
-        with self._log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-S", "-P", str(script), str(path)],
-                cwd=ROOT,
-                env=worker_environment(proxy) | {"PYTHONPATH": str(ROOT)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def output(self) -> str:
-        """What all of it has printed so far."""
-        return self._log.read_text(errors="replace")
+        super().__init__(folder, proxy, specs.workers(env))
 
     def ready(self) -> dict[str, int]:
         """Process id by name, of those that became ready; the last one of each name."""
         lines = re.findall(r"(worker-\d) +\|.*worker-(\d+)@\S* ready", self.output)
         return {name: int(pid) for name, pid in lines}
-
-    def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def test_our_locks_hold_pins_and_hashes_alone(lock: str) -> None:
         ("bare==1.0", "bare: without a hash"),
         ("bare==1.0 \\\n    --hash=md5:0123", "bare: without a hash"),
         (f"loose>=1.0 \\\n    {HASH}", "not a pin: loose"),
-        ("--index-url elsewhere", "not a pin: --index-url"),
+        ("-i elsewhere", "not a pin: -i"),
         (f"odd==1.0 {HASH} --hash=sha256:short", "odd: --hash=sha256:short"),
         ("-r other.txt", "not a pin: -r"),
         ("name @ file:wheel.whl", "not a pin: name @"),
