@@ -35,6 +35,9 @@ MAX_HELD_BYTES: Final = 32 * 1024 * 1024
 """Bytes of requests in memory, of all connections together."""
 SPARED_BYTES: Final = 16 * 1024
 """A connection that holds no more is not closed for want of memory."""
+MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of answers in memory that were made and are not taken, of all connections together; files
+are sent from the disk, and do not count."""
 MAX_LINGER_BYTES: Final = 2 * MAX_BODY_BYTES
 """Bytes that are read and thrown away so that a refused sender sees why."""
 SMALL_PIECE_BYTES: Final = 512

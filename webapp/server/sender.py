@@ -14,10 +14,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from webapp.server.connections import Connection
-from webapp.server.limits import STALL_S
+from webapp.server.limits import MAX_UNSENT_BYTES, STALL_S
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class Sender:
         self._done, self._stall_s = done, stall_s
         self._added: deque[Connection] = deque()
         self._places_wanted: deque[None] = deque()
-        self._sending: set[Connection] = set()
+        self._sending: dict[Connection, int] = {}
+        self._unsent_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._wake_fd, self._tell_fd = os.pipe()
         for end in (self._wake_fd, self._tell_fd):
@@ -58,7 +60,8 @@ class Sender:
     def give_up_slowest(self) -> None:
         """Give up one answer, because others want its place. From any thread.
 
-        It is the one that is taken most slowly, of the address that has most of them.
+        It is the one that is taken most slowly, of the address that has most of them. Without
+        being asked, answers go that way once those in memory are too large together.
         """
         self._places_wanted.append(None)
         self._wake()
@@ -93,23 +96,44 @@ class Sender:
                     self._finish(connection, TimeoutError("nobody takes the answer"))
 
     def _make_room(self, now: float) -> None:
-        tried = [one for one in self._sending if now - one.outgoing.began_at > FAIR_TRIAL_S]
+        tried = [one for one in self._sending if _is_tried(one, now)]
         if not tried:
             return
         ((address, _count),) = Counter(one.address for one in tried).most_common(1)
-        slowest = min(
-            (one for one in tried if one.address == address),
-            key=lambda one: one.outgoing.sent_bytes / (now - one.outgoing.began_at),
-        )
+        slowest = min((one for one in tried if one.address == address), key=partial(_rate, now=now))
         self._finish(slowest, TimeoutError("others want the place"))
 
+    def _make_room_in_memory(self, now: float) -> None:
+        """Give up answers of the address that has most bytes here, the slowest first, and some
+        more than must be, for this looks at all of them."""
+        bytes_of: Counter[str] = Counter()
+        for connection, unsent_bytes in self._sending.items():
+            bytes_of[connection.address] += unsent_bytes
+        ((address, _bytes),) = bytes_of.most_common(1)
+        in_memory = [one for one, size in self._sending.items() if size and one.address == address]
+        in_memory.sort(key=lambda one: (not _is_tried(one, now), _rate(one, now)))
+        for connection in in_memory:
+            if self._unsent_bytes <= MAX_UNSENT_BYTES * 3 // 4:
+                break
+            self._finish(connection, TimeoutError("others want the memory"))
+
     def _begin(self, connection: Connection) -> None:
-        self._sending.add(connection)
-        connection.outgoing.begin(time.monotonic())
+        now = time.monotonic()
+        connection.outgoing.begin(now)
+        self._sending[connection] = 0
+        self._count(connection)
         try:
             self._selector.register(connection.sock, selectors.EVENT_WRITE, connection)
         except (OSError, ValueError) as error:
             self._finish(connection, OSError(str(error)))
+        while self._unsent_bytes > MAX_UNSENT_BYTES:
+            self._make_room_in_memory(now)
+
+    def _count(self, connection: Connection) -> None:
+        """Note how much of an answer is in memory."""
+        unsent_bytes = connection.outgoing.backlog_bytes
+        self._unsent_bytes += unsent_bytes - self._sending[connection]
+        self._sending[connection] = unsent_bytes
 
     def _push(self, connection: Connection) -> None:
         try:
@@ -120,12 +144,23 @@ class Sender:
             logger.exception("an answer could not be sent")
             self._finish(connection, OSError("the sender failed"))
         else:
+            self._count(connection)
             if connection.outgoing.is_empty:
                 self._finish(connection, None)
 
     def _finish(self, connection: Connection, error: OSError | None) -> None:
-        self._sending.discard(connection)
+        self._unsent_bytes -= self._sending.pop(connection)
         with suppress(KeyError, ValueError, OSError):
             self._selector.unregister(connection.sock)
         connection.outgoing.error = error
         self._done(connection)
+
+
+def _is_tried(connection: Connection, now: float) -> bool:
+    return now - connection.outgoing.began_at > FAIR_TRIAL_S
+
+
+def _rate(connection: Connection, now: float) -> float:
+    """Bytes a second that are taken."""
+    outgoing = connection.outgoing
+    return outgoing.sent_bytes / max(now - outgoing.began_at, 1e-3)

@@ -6,9 +6,11 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from webapp.server import sender as sender_module
 from webapp.server.connections import Connection
 from webapp.server.sender import Sender
 
@@ -79,6 +81,45 @@ def test_when_places_are_short_the_slowest_of_the_address_with_most_goes(
     sender.run_once()
     assert done == [connections[2]]
     assert isinstance(connections[2].outgoing.error, TimeoutError)
+
+
+def test_when_memory_is_short_the_slowest_of_the_address_with_most_bytes_go(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "MAX_UNSENT_BYTES", 20_000_000)
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    few, slow, quick, new, last = (connect()[0] for _ in range(5))
+    for connection, size in ((few, 1), (slow, 6), (quick, 6), (new, 5), (last, 5)):
+        connection.address = "few" if connection is few else "many"
+        connection.outgoing.sendall(b"x" * size * 1_000_000)
+    for connection in (few, slow, quick, new):
+        sender.add(connection)
+    sender.run_once()
+    for connection, taken in ((few, 1), (slow, 2), (quick, 900)):
+        connection.outgoing.began_at -= 20
+        connection.outgoing.sent_bytes = taken * 1000
+    assert done == []
+    sender.add(last)
+    sender.run_once()
+    assert done == [slow, quick]  # the last two have only begun
+    assert isinstance(slow.outgoing.error, TimeoutError)
+
+
+def test_files_do_not_count_as_memory(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sender_module, "MAX_UNSENT_BYTES", 1_000_000)
+    done: list[Connection] = []
+    sender = Sender(done.append)
+    (tmp_path / "story.mp4").write_bytes(b"x" * 9_000_000)
+    with (tmp_path / "story.mp4").open("rb") as file:
+        for _ in range(3):
+            connection, _end = connect()
+            connection.outgoing.attach(file.fileno(), 0, 9_000_000, file.close)
+            sender.add(connection)
+        sender.run_once()
+        assert done == []
 
 
 def test_who_leaves_is_done(connect: Connect) -> None:
