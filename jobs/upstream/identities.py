@@ -6,6 +6,7 @@ Who is remembered stands in a list of its own, so that a name can go when no lin
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from stories.structures import Author
 
 KEPT_S: Final = 24 * 60 * 60
 _LONGEST: Final = 500
+_KEY: Final = "storykeep:identity:"
 _NAMES: Final = "storykeep:identities"
 """A sorted set: name in lower case → Unix seconds when its account is forgotten."""
 
@@ -93,11 +95,29 @@ def _parse(text: str) -> Author | None:
 
 
 def _key(name: str) -> str:
-    return f"storykeep:identity:{name.lower()}"
+    return f"{_KEY}{name.lower()}"
+
+
+@functools.cache
+def _list_what_is_not_listed() -> None:
+    """Put accounts into the list that an older version remembered, which kept none; once in a
+    process. Raises RedisUnavailable; then the next call does it."""
+    execute(_list_all)
+
+
+def _list_all(server: Any) -> None:
+    until = time.time() + KEPT_S
+    found = {key.removeprefix(_KEY): until for key in server.scan_iter(f"{_KEY}*", count=1000)}
+    if found:
+        with server.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(_NAMES, found, nx=True)
+            pipeline.expire(_NAMES, KEPT_S)
+            pipeline.execute()
 
 
 def remembered() -> list[str]:
     """Names, in lower case, of the accounts that are remembered. Raises RedisUnavailable."""
+    _list_what_is_not_listed()
     execute(lambda server: server.zremrangebyscore(_NAMES, 0, time.time()))
     return execute(lambda server: cast("list[str]", server.zrange(_NAMES, 0, -1)))
 

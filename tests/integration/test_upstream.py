@@ -201,6 +201,16 @@ def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
     asyncio.run(through())
 
 
+def test_accounts_that_an_older_version_remembered_are_found(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        client.set("storykeep:identity:of.old", "{}", ex=80_000)
+    identities._list_what_is_not_listed.cache_clear()  # as in a process that has just begun
+    assert identities.remembered() == ["of.old"]
+    identities.drop(["of.old"])
+    with redis_server.client() as client:
+        assert not list(client.scan_iter("storykeep:identit*"))
+
+
 def test_the_identity_that_worked_is_everyones_for_half_an_hour(redis_server: RedisServer) -> None:
     async def through() -> None:
         assert await page_identity.PageIdentity().get() is None
