@@ -8,6 +8,7 @@ itself are in the settings.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any, Final
 
 from django.db import DatabaseError, connection, connections
@@ -23,6 +24,8 @@ STATEMENT_S: Final = 120
 """Seconds a statement runs at most: a sweep of a large instance may take some time."""
 REQUEST_STATEMENT_S: Final = 30
 """Seconds where people wait for it."""
+NEWER_DATABASE: Final = 2
+"""Exit code of a part that refuses to use a newer version's database."""
 _SESSION_LIMITS: Final[dict[str, str]] = {
     "lock_timeout": "30s",
     "tcp_keepalives_idle": "30",
@@ -86,17 +89,18 @@ def _after_migrations(using: str, **_: Any) -> None:
         _set(connections[using], _statement_limits())
 
 
-def newer() -> str:
-    """Why the database must not be used by this version, as a line to print; "" when it may be.
+def leave_if_newer() -> None:
+    """End this process with NEWER_DATABASE, with a line that says why, when the database is of a
+    newer version.
 
     A database that is away is waited for later, by whoever needs it.
     """
     try:
         connection.ensure_connection()
     except schema.NewerDatabase as error:
-        return str(error)
+        sys.stderr.write(f"{error}\n")
+        sys.exit(NEWER_DATABASE)
     except DatabaseError:
-        return ""
+        return
     finally:
         connection.close()
-    return ""

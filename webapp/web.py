@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -21,9 +21,6 @@ from webapp.processes import listening, memory, pulse
 from webapp.processes.stop_requests import StopRequests
 from webapp.server import gunicorn as settings
 from webapp.server.loop import Loop
-
-NEWER_DATABASE: Final = 2
-"""Exit code of a part that refuses to use a newer version's database."""
 
 
 class Server(Loop):
@@ -107,12 +104,12 @@ def configuration(threads: int) -> Any:
     return config
 
 
-def _database_is_newer() -> str:
-    """Why this version must not use the database; "" when it may."""
+def _leave_if_newer() -> None:
+    """Load the site, and end this process when the database is of a newer version."""
     from webapp import database
     from webapp.wsgi import application  # noqa: F401  # loads the site
 
-    return database.newer()
+    database.leave_if_newer()
 
 
 def _leave() -> None:
@@ -148,8 +145,10 @@ def serve(
 
 
 def main() -> int:
-    """Answer requests until SIGTERM; the exit code, NEWER_DATABASE when the database is of a newer
-    version."""
+    """Answer requests until SIGTERM; the exit code.
+
+    Ends with 2 when the database is of a newer version.
+    """
     parser = argparse.ArgumentParser(prog="python -m webapp.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -157,9 +156,7 @@ def main() -> int:
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     parser.add_argument("--listen-fd", type=int, help="the socket the supervisor has bound")
     options = parser.parse_args()
-    if line := _database_is_newer():
-        sys.stderr.write(f"{line}\n")
-        return NEWER_DATABASE
+    _leave_if_newer()
     return serve(
         host=options.host,
         port=options.port,

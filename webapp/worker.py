@@ -12,15 +12,14 @@ import signal
 import socket
 import sys
 import warnings
-from typing import Any, Final
-
-NEWER_DATABASE: Final = 2
-"""Exit code of a part that refuses to use a newer version's database."""
+from typing import Any
 
 
 def main() -> int:
-    """Run the worker until SIGTERM, or check for one (`--check`); the exit code, NEWER_DATABASE
-    when the database is of a newer version."""
+    """Run the worker until SIGTERM, or check for one (`--check`); the exit code.
+
+    Ends with 2 when the database is of a newer version.
+    """
     parser = argparse.ArgumentParser(prog="python -m webapp.worker", description=__doc__)
     parser.add_argument(
         "--concurrency", type=int, help="lines at once; of the settings if not given"
@@ -32,20 +31,18 @@ def main() -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings_worker"
     if options.check:
         return check()
-    if line := database_is_newer():
-        sys.stderr.write(f"{line}\n")
-        return NEWER_DATABASE
+    leave_if_newer()
     return work(options.concurrency, options.log_level, pulse_fd=options.pulse_fd)
 
 
-def database_is_newer() -> str:
-    """Why this version must not use the database; "" when it may."""
+def leave_if_newer() -> None:
+    """Load the models, and end this process when the database is of a newer version."""
     import django
 
     from webapp import database
 
     django.setup()
-    return database.newer()
+    database.leave_if_newer()
 
 
 def check() -> int:

@@ -36,9 +36,14 @@ def setting(name: str) -> str:
 
 
 @pytest.mark.usefixtures("process")
-def test_a_newer_database_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_database_is_not_touched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(schema, "unknown_migrations", lambda: ["jobs.9999_of_tomorrow"])
-    assert "jobs.9999_of_tomorrow" in database.newer()
+    with pytest.raises(SystemExit) as end:
+        database.leave_if_newer()
+    assert end.value.code == 2
+    assert "jobs.9999_of_tomorrow" in capsys.readouterr().err
     connection.close()
     with pytest.raises(schema.NewerDatabase):
         connection.ensure_connection()
@@ -48,10 +53,10 @@ def test_a_newer_database_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_process_that_found_it_fit_goes_on_while_a_newer_version_migrates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert database.newer() == ""
+    database.leave_if_newer()
     monkeypatch.setattr(schema, "unknown_migrations", lambda: ["jobs.9999_of_tomorrow"])
     connection.ensure_connection()
-    assert database.newer() == ""
+    database.leave_if_newer()
 
 
 @pytest.mark.usefixtures("process")
@@ -60,7 +65,7 @@ def test_a_database_that_is_away_is_waited_for_later(monkeypatch: pytest.MonkeyP
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "connect", away)
-    assert database.newer() == ""
+    database.leave_if_newer()
     with pytest.raises(DatabaseError):
         connection.ensure_connection()
 
