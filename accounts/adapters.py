@@ -120,8 +120,9 @@ def _address(text: str) -> str | None:
     """An IP address as it is counted, stored and shown; None for what is none.
 
     An IPv4 address in the form of IPv6 is that IPv4 address: all of those lie in one network of
-    IPv6, and whoever guesses passwords from one would use up the attempts of everybody. The zone of
-    a link-local address is of this machine, and no database takes it.
+    IPv6, and whoever guesses passwords from one would use up the attempts of everybody. A public
+    IPv6 address is its network of 64 bits, all of which one line has; those of a house are each its
+    own. The zone of a link-local address is of this machine, and no database takes it.
     """
     host = text.strip()
     if host.startswith("["):  # "[2001:db8::1]:443"
@@ -132,5 +133,9 @@ def _address(text: str) -> str | None:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        if address.is_global:
+            return str(ipaddress.IPv6Address(int(address) >> 64 << 64))
+    return str(address)
