@@ -42,7 +42,8 @@ def retry_after_s(request: HttpRequest) -> int:
         for rate, history in _rate_histories(request)
         if len(history) >= rate.amount
     ]
-    left_s = max(free_at, default=now + MINUTE_S) - now
+    # To the millisecond: what is five minutes but for rounding is not six.
+    left_s = round(max(free_at, default=0.0) - now, 3)
     return math.ceil(left_s) if left_s > 0 else MINUTE_S
 
 

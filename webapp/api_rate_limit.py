@@ -102,7 +102,8 @@ class FixedWindowLimiter:
             allowed = window.granted > 0
             window.granted -= allowed
             window.used += allowed
-            left_s = max(1, math.ceil(window.ends_at - now))
+            # To the millisecond, or a minute that has just begun is one of 61 seconds by rounding.
+            left_s = max(1, math.ceil(round(window.ends_at - now, 3)))
             return Decision(allowed, limit, max(0, limit - window.used), left_s)
 
     def _window(self, token_id: int, now: float) -> _Window:

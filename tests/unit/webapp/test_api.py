@@ -183,7 +183,7 @@ def test_so_many_requests_a_minute(
         response = alice.call("GET", path)
         assert response.headers["RateLimit-Limit"] == "3"
         assert response.headers["RateLimit-Remaining"] == str(left)
-        assert 58 <= int(response.headers["RateLimit-Reset"]) <= 60
+        assert 1 <= int(response.headers["RateLimit-Reset"]) <= 60
     response = alice.call("GET", "/me")
     error = error_of(response, 429)
     assert error["code"] == "too_many_requests"

@@ -35,6 +35,12 @@ def test_so_many_a_minute_for_each_token() -> None:
 
 
 @pytest.mark.usefixtures("no_redis")
+@pytest.mark.parametrize("now", [226.6, 16_349.9, 4052.780171735659, 100.0])
+def test_a_minute_has_sixty_seconds_whenever_it_begins(now: float) -> None:
+    assert FixedWindowLimiter(lambda: now).acquire(1, 3).resets_in_s == 60
+
+
+@pytest.mark.usefixtures("no_redis")
 def test_what_is_over_is_dropped() -> None:
     now = 0.0
     limiter = FixedWindowLimiter(lambda: now)
