@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start hundreds of Python processes: without bytecode on disk each compiles everything anew.
+export PYTHONDONTWRITEBYTECODE =
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
