@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,18 @@ def _no_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(problems, "memory", problems.Memory(lambda: quiet))
 
 
+@pytest.fixture(scope="session")
+def _fresh_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One after the other. `mktemp` would read the names of all there are to find the next."""
+    root = tmp_path_factory.mktemp("artifacts")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def artifacts(tmp_path_factory: pytest.TempPathFactory, set_env: Callable[..., None]) -> Path:
+def artifacts(_fresh_folders: Iterator[Path], set_env: Callable[..., None]) -> Path:
     """The folder saved files go to."""
-    folder = tmp_path_factory.mktemp("artifacts")
+    folder = next(_fresh_folders)
+    folder.mkdir()
     (folder / disk.SENTINEL).touch()
     disk._faulty.clear()
     set_env(artifact_dir=folder)
