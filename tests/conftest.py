@@ -1,6 +1,23 @@
 """Fixtures every kind of test shares."""
 
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
 import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Ten thousand tests stay until the end: the garbage collector looks at them no more, neither
+    while they become more and more nor whenever a test asks it to look."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture
