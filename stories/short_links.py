@@ -32,10 +32,9 @@ async def expand_short_link(target: Target, session: Session) -> Target:
     url = target.short_url or ""
     for _ in range(MAX_REDIRECTS):
         location = await _next_hop(url, session)
-        parts = urlsplit(location)
-        is_nowhere = is_link_host(parts.netloc) and _NOWHERE.fullmatch(parts.path)
-        if is_nowhere and not is_app_advert(location):
+        if _is_nowhere(location):
             raise DeadShortLink("it leads to the home page, or to no page")
+        parts = urlsplit(location)
         if parts.netloc in _SHORT_HOSTS and parts.path.startswith("/@"):
             location = urlunsplit(parts._replace(netloc="www.tiktok.com"))
         expanded = parse_redirect(location)
@@ -47,7 +46,8 @@ async def expand_short_link(target: Target, session: Session) -> Target:
 
 async def _next_hop(url: str, session: Session) -> str:
     """The address that one step of a short link redirects to."""
-    # A messenger's preview gets a plain redirect; should it be turned away, a browser is not.
+    # A messenger's preview gets a plain redirect; should it be turned away, a browser is not. Nor
+    # is a link dead because a preview is sent home: live ones are, too, from some networks.
     try:
         page = await session.get_page(url, Purpose.PREVIEW, follow=False)
     except (Challenged, Refused) as error:
@@ -56,7 +56,7 @@ async def _next_hop(url: str, session: Session) -> str:
     target = None if page is None else _behind_login(page)
     if target is not None:
         return target
-    if page is None or (page.found and _leads_nowhere(page)):
+    if page is None or _leads_nowhere(page):
         page = await session.ask(partial(_navigate_short_link, url, session))
     target = _behind_login(page)
     if target is not None:
@@ -77,8 +77,16 @@ async def _navigate_short_link(url: str, session: Session) -> Page:
 
 
 def _leads_nowhere(page: Page) -> bool:
-    """Whether a preview was kept from where a short link leads."""
-    return page.location is None or _is_login_page(page.location)
+    """Whether a preview was kept from where a short link leads, or is told that it is dead."""
+    location = page.location
+    return location is None or _is_login_page(location) or _is_nowhere(location)
+
+
+def _is_nowhere(location: str) -> bool:
+    """Whether a redirect leads where dead links do: home, or to no page."""
+    parts = urlsplit(location)
+    is_home = is_link_host(parts.netloc) and _NOWHERE.fullmatch(parts.path) is not None
+    return is_home and not is_app_advert(location)
 
 
 def _behind_login(page: Page) -> str | None:

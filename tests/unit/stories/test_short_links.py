@@ -190,7 +190,9 @@ async def test_where_a_short_link_leads_is_one_address(
         ("empty", "html", UpstreamChanged),
         ("html", "html", UpstreamChanged),
         (403, 404, DeadShortLink),
-        (404, None, DeadShortLink),
+        (404, None, None),
+        (404, 404, DeadShortLink),
+        (404, 403, Refused),
         (429, None, RateLimited),
         (503, None, UpstreamDown),
     ],
@@ -213,7 +215,7 @@ async def test_a_short_link_is_asked_as_a_preview_then_as_a_browser(
     else:
         assert await failure(client, link) is error
     agents = [seen.headers["user-agent"][:8] for seen in tiktok.seen("short")]
-    last = preview in {404, 429, 503}
+    last = preview in {429, 503}
     browsers = 0 if last else 2 if error is Refused else 1
     assert agents == ["facebook", *["Mozilla/"] * browsers]
 
@@ -247,6 +249,28 @@ async def test_a_short_link_to_a_home_page_or_to_no_page_is_dead(
 ) -> None:
     link = tiktok.short_link("ZMx", to=f"https://www.tiktok.com/{path}")
     assert await failure(client, link) is DeadShortLink
+
+
+@pytest.mark.parametrize("home", ["https://www.tiktok.com/?_r=1", "https://us.tiktok.com/404"])
+async def test_a_short_link_that_leads_a_preview_home_leads_a_browser_on(
+    tiktok: FakeTikTok, alice: Account, home: str
+) -> None:
+    story = alice.photo()
+    link = tiktok.short_link("ZMx", to=story)
+    usual = tiktok.transport()
+    agents = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "vm.tiktok.com":
+            agents.append(request.headers["user-agent"][:8])
+        if "facebook" in request.headers["user-agent"]:
+            return httpx.Response(301, headers={"Location": home})
+        return usual.handle_request(request)
+
+    transport = MockTransport(answer)
+    async with StoryClient(page_transport=transport, media_transport=transport) as client:
+        assert ids(await find(client, link)) == [story.id]
+    assert agents == ["facebook", "Mozilla/"]
 
 
 @pytest.mark.parametrize("form", ["/@alice", "/@alice/story/{id}"])
