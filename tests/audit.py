@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ PLATFORMS: Final = {
     "x86-64, musl": ("musllinux_1_2_x86_64", "musllinux_1_1_x86_64"),
     "arm64, musl": ("musllinux_1_2_aarch64", "musllinux_1_1_aarch64"),
 }
+REGISTRY_S: Final = 15 * 60
+"""For all that the registry is asked; it hands over about 100 MB."""
 FREE: Final = re.compile(
     r"\b(?:MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|LGPL|Lesser|Zlib|"
     r"Unlicense|CC0|HPND|BSD-[23]-Clause|0BSD|CNRI)\b",
@@ -161,9 +164,16 @@ def without_reason() -> list[str]:
     return found
 
 
-def wheels(text: str, python: str) -> dict[str, list[str]]:
-    """By platform, what of a lock file has no wheel with one of its hashes, as pip finds."""
-    lacking: dict[str, list[str]] = {}
+class WheelsUnknown(Exception):
+    """The reason nothing can be said of the wheels there are."""
+
+
+def wheels(text: str, python: str) -> Iterator[tuple[str, list[str]]]:
+    """Each platform, and what of a lock file has no wheel with one of its hashes, as pip finds.
+
+    All of it takes at most REGISTRY_S. Raises WheelsUnknown.
+    """
+    ends_at = time.monotonic() + REGISTRY_S
     for platform, tags in PLATFORMS.items():
         environment = {
             "platform_machine": "aarch64" if "arm64" in platform else "x86_64",
@@ -179,34 +189,73 @@ def wheels(text: str, python: str) -> dict[str, list[str]]:
             marker = rest.partition("--hash")[0].strip().removeprefix(";").strip()
             if not marker or Marker(marker).evaluate(environment):
                 wanted[pin] = f"{pin} {rest[rest.index('--hash') :]}"
-        lacking[platform] = _without_wheel(wanted, tags, python)
-    return lacking
+        yield platform, _without_wheel(wanted, tags, python, ends_at)
 
 
-def _without_wheel(wanted: dict[str, str], tags: tuple[str, ...], python: str) -> list[str]:
+def _without_wheel(
+    wanted: dict[str, str], tags: tuple[str, ...], python: str, ends_at: float
+) -> list[str]:
+    here = [line for pin, line in wanted.items() if _is_installed(pin)][:1]
+    target = ("--python-version", python, *(word for tag in tags for word in ("--platform", tag)))
     missing: list[str] = []
+    while True:
+        said = _ask([line for pin, line in wanted.items() if pin not in missing], target, ends_at)
+        if said is None:
+            return missing
+        found = re.search(r"No matching distribution found for (\S+==\S+)", said)
+        if found is None or found[1] not in wanted or found[1] in missing:
+            raise WheelsUnknown(f"pip says: {said.strip()[-300:]}")
+        # Of a registry that is away pip says the same: what is installed here must be there.
+        if here and _ask(here, (), ends_at) is not None:
+            raise WheelsUnknown("the registry does not answer")
+        missing.append(found[1])
+
+
+def _is_installed(pin: str) -> bool:
+    name, _, version = pin.partition("==")
+    try:
+        return metadata.version(name) == version
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _ask(lines: list[str], target: tuple[str, ...], ends_at: float) -> str | None:
+    """What pip says against installing these lines; None for nothing. Raises WheelsUnknown."""
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "asked.txt"
-        while True:
-            lines = [line for pin, line in wanted.items() if pin not in missing]
-            asked.write_text("\n".join(lines), encoding="utf-8")
+        asked.write_text("\n".join(lines), encoding="utf-8")
+        try:
             run = subprocess.run(
                 [
                     *(sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps"),
-                    *("--require-hashes", "--only-binary", ":all:", "--target", folder),
-                    *("--python-version", python, "--requirement", str(asked)),
-                    *(word for tag in tags for word in ("--platform", tag)),
+                    *("--require-hashes", "--only-binary", ":all:"),
+                    *("--no-input", "--disable-pip-version-check", "--timeout", "15"),
+                    *("--retries", "1", "--target", folder, *target, "--requirement", str(asked)),
                 ],
                 capture_output=True,
                 text=True,
+                timeout=max(1.0, ends_at - time.monotonic()),
                 check=False,
             )
-            if run.returncode == 0:
-                return missing
-            found = re.search(r"No matching distribution found for (\S+==\S+)", run.stderr)
-            if found is None or found[1] not in wanted or found[1] in missing:
-                return [*missing, f"(pip could not say: {run.stderr.strip()[-120:]})"]
-            missing.append(found[1])
+        except subprocess.TimeoutExpired:
+            raise WheelsUnknown(f"no end after {REGISTRY_S // 60} minutes") from None
+    return None if run.returncode == 0 else run.stderr
+
+
+def _tell_wheels(text: str) -> list[str]:
+    """Print of each platform what has no wheel, as soon as it is known; what went wrong."""
+    say = sys.stdout.write
+    say("  asking the registry for wheels, a minute or more for each kind of machine ...\n")
+    sys.stdout.flush()
+    try:
+        for platform, names in wheels(text, "3.11"):
+            say(f"  wheels for {platform}: {', '.join(names) or 'all'}"
+                f"{' have none' if names else ''}\n")  # fmt: skip
+            sys.stdout.flush()
+    except WheelsUnknown as unknown:
+        say("  wheels: not known\n")
+        return [f"wheels: {unknown}"]
+    return []
 
 
 def main() -> int:
@@ -228,9 +277,7 @@ def main() -> int:
         for name, count in counts.most_common():
             say(f"  {count:3}  {name}\n")
         if options.wheels and lock == "base":
-            for platform, names in wheels(text, "3.11").items():
-                say(f"  wheels for {platform}: {', '.join(names) or 'all'}"
-                    f"{' have none' if names else ''}\n")  # fmt: skip
+            wrong += _tell_wheels(text)
     say(
         "\nHoles: compared with requirements/known-bad.txt alone. No database of holes was asked;"
         "\nwith a network, `pip-audit -r requirements/base.lock` asks one.\n"
