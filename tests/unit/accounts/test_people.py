@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from accounts import people, tokens
+from accounts import invitations, people, tokens
 from accounts.models import ApiToken
 from tests.factories import make_user
 
@@ -122,6 +122,17 @@ class TestBlocking:
         people.unblock(alice)
         client.post("/login/", form)
         assert client.session["_auth_user_id"] == str(alice.pk)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("act", WAYS)
+def test_invitations_end_with_the_right_to_make_them(act: Act) -> None:
+    root, second = make_admin(), make_admin("second")
+    theirs, others = (invitations.create(admin, admin=True) for admin in (second, root))
+    act(second)
+    assert invitations.find(theirs) is None
+    assert invitations.accept(theirs, "friend", "friendfriend") is None
+    assert invitations.find(others) is not None
 
 
 @pytest.mark.django_db
