@@ -41,6 +41,7 @@ __all__ = [
     "Artifact",
     "Audio",
     "AuthorPicture",
+    "FolderMark",
     "Item",
     "ItemKind",
     "Job",
@@ -428,3 +429,15 @@ class Package(Owned):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"
+
+
+class FolderMark(models.Model):
+    """What is written into the folder of saved files, so that folder and database know each other.
+
+    The last one is that of the folder in use (jobs/files/marks.py).
+    """
+
+    mark = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.mark)

@@ -51,7 +51,7 @@ def give_up(artifacts: Iterable[Artifact], now: datetime | None = None) -> list[
     folder is another one than the files were saved in. Raises OSError where it cannot be looked
     into.
     """
-    if disk.is_unmounted():
+    if disk.is_unmounted(again=True):
         return []
     now = now or timezone.now()
     marked: dict[UUID, int] = {}

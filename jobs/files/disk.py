@@ -1,6 +1,7 @@
 """The disk saved files are on: the artifact folder, its free space, and its errors.
 
-A sentinel file tells our folder from the empty mount point of a disk that is not mounted.
+A mark tells our folder from the empty mount point of a disk that is not mounted, and from the
+folder of another database.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs.errors import DiskFull, NoSpaceLeft, StorageUnavailable
+from jobs.files import marks
+from jobs.files.marks import Mark
 from jobs.models import Artifact
 
 if TYPE_CHECKING:
@@ -26,11 +29,6 @@ if TYPE_CHECKING:
 
 WORK: Final = "work"
 """The folder below the artifact folder for files that are not finished."""
-SENTINEL: Final = ".storykeep"
-"""The file that marks the artifact folder as ours."""
-_SENTINEL_TEXT = (
-    "Storykeep keeps saved files here. A folder without this file is taken for another one.\n"
-)
 _SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FAULTS: Final = frozenset(
@@ -56,42 +54,58 @@ _faulty: Final = threading.Event()
 
 
 class StorageNotMounted(OSError):
-    """Files were saved, and the artifact folder is not the one they are in. Nothing was changed."""
+    """The artifact folder is not the one our files are in. Nothing was changed."""
 
 
 def root() -> Path:
     """The artifact folder; made and marked while nothing is saved. Raises StorageNotMounted."""
     folder: Path = settings.STORYKEEP.artifacts
-    # One system call, not mkdir's several: this is asked for every file.
-    if not os.path.exists(f"{folder}/{SENTINEL}"):  # noqa: PTH110
-        if is_unmounted():
+    mark = marks.look(folder)
+    if mark is not Mark.OURS:
+        if _is_another(folder, mark):
             raise StorageNotMounted(
                 errno.ENOENT, "not the folder the saved files are in", str(folder)
             )
         _ensure(folder)
-        with contextlib.suppress(OSError):  # a process that may only read leaves it to the others
-            (folder / SENTINEL).write_text(_SENTINEL_TEXT)
+        marks.put(folder)
     return folder
 
 
-def is_unmounted() -> bool:
+def is_unmounted(*, again: bool = False) -> bool:
     """Whether the artifact folder is missing, or another one than files were saved in.
 
     That is so while its disk is not mounted: saved files are not lost then, and what was written
-    would be. The database is asked only where the sentinel is missing.
+    would be. Nor are those that another database knows: ours may be the one that is new, in the
+    place of a data folder that is away. The database is asked only where the mark is not known.
+
+    again: it is asked all the same, before something is given up.
     """
     folder: Path = settings.STORYKEEP.artifacts
-    if (folder / SENTINEL).exists():
+    return _is_another(folder, marks.look(folder, again=again))
+
+
+def _is_another(folder: Path, mark: Mark) -> bool:
+    if mark is Mark.OURS:
         return False
     newest = Artifact.objects.present(timezone.now()).order_by("-created_at")
     names = [str(artifact_id) for artifact_id in newest.values_list("pk", flat=True)[:_SAMPLED]]
-    return bool(names) and not any((folder / name[:2] / name).exists() for name in names)
+    if names:
+        return not any((folder / name[:2] / name).exists() for name in names)
+    return mark is Mark.FOREIGN and _holds_files(folder)
 
 
-def is_away() -> bool:
-    """Whether the saved files cannot be had: the folder is another one, or does not answer."""
+def _holds_files(folder: Path) -> bool:
+    """Whether anything lies where saved files do."""
+    return any(any((folder / f"{number:02x}").glob("*")) for number in range(256))
+
+
+def is_away(*, again: bool = False) -> bool:
+    """Whether the saved files cannot be had: the folder is another one, or does not answer.
+
+    again: as in `is_unmounted`.
+    """
     try:
-        return is_unmounted()
+        return is_unmounted(again=again)
     except OSError:
         return True
 

@@ -69,7 +69,7 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         return SweepReport()
     _put_times_right()
     tally = DeletionTally()
-    unmounted = disk.is_away()
+    unmounted = disk.is_away(again=True)
     if unmounted:  # files that are not there are not lost: their disk may come back
         logger.error(
             "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pydantic import SecretStr
 
 from jobs.admin import views
-from jobs.files import disk
+from jobs.files import marks
 from jobs.ops.problems import Facts
 from jobs.queue import broker
 from tests.memory import redis_stays_away
@@ -47,7 +47,7 @@ def _an_instance(
     """One that can send mail, without Redis and without workers."""
     caplog.set_level("CRITICAL", logger="django.request")
     caplog.set_level("CRITICAL", logger="django.security")
-    (tmp_path / disk.SENTINEL).touch()
+    (tmp_path / marks.SENTINEL).touch()
     ours = {"email_url": SecretStr("smtp://localhost"), "email_from": "a@example.org"}
     settings.STORYKEEP = settings.STORYKEEP.model_copy(update={**ours, "artifact_dir": tmp_path})
     quiet = Facts(now=timezone.now(), public_url="https://stories.example.org")

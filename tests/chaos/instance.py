@@ -143,8 +143,11 @@ class Instance:
 
     # --- its life -------------------------------------------------------------------------------
 
-    def start(self) -> Instance:
-        """Start `up`; returns when everything is ready and a worker takes lines."""
+    def start(self, *, ready: bool = True) -> Instance:
+        """Start `up`; returns when everything is ready and a worker takes lines.
+
+        ready: False where something will not be.
+        """
         begins_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -157,13 +160,13 @@ class Instance:
                 start_new_session=True,
             )
         workers = int(self.env.get("STORYKEEP_WORKERS", "1"))
-        ready = b" ready."
+        says_ready = b" ready."
 
         def is_up() -> bool:
             assert self.is_running, self.output[-4000:]
             with self.log.open("rb") as log:
                 log.seek(begins_at)
-                return log.read().count(ready) >= workers and self.is_ready()
+                return log.read().count(says_ready) >= workers and (self.is_ready() or not ready)
 
         eventually(is_up, PATIENCE_S, lambda: self.output[-4000:])
         return self

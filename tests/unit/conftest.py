@@ -11,7 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone, translation
 
-from jobs.files import capacity, disk
+from jobs.files import capacity, disk, marks
 from jobs.ops.problems import Facts
 from webapp import problems
 
@@ -59,7 +59,7 @@ def artifacts(_fresh_folders: Iterator[Path], set_env: Callable[..., None]) -> P
     """The folder saved files go to."""
     folder = next(_fresh_folders)
     folder.mkdir()
-    (folder / disk.SENTINEL).touch()
+    (folder / marks.SENTINEL).touch()
     disk._faulty.clear()
     set_env(artifact_dir=folder)
     return folder

@@ -9,7 +9,8 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from jobs.files.disk import SENTINEL, WORK
+from jobs.files.disk import WORK
+from jobs.files.marks import SENTINEL
 from webapp.context import THEME_COOKIE
 
 ROOT = Path(__file__).parents[2]

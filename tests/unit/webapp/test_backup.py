@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from jobs.files.disk import SENTINEL
+from jobs.files.marks import SENTINEL
 from tests.factories import make_job, make_user
 from webapp import backup
 from webapp.env import PROJECT_DIR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from django.test import Client
 
 from jobs.errors import StorageUnavailable
-from jobs.files import capacity, disk, store, workspace
+from jobs.files import capacity, disk, marks, store, workspace
 from jobs.models import Artifact
 from jobs.ops import readiness
 from tests.factories import make_artifact, make_user
@@ -29,6 +30,7 @@ def away(artifacts: Path) -> Path:
     return artifacts
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("there", [True, False])
 def test_a_new_folder_is_made_and_marked(there: bool, artifacts: Path) -> None:
     shutil.rmtree(artifacts)
@@ -36,19 +38,20 @@ def test_a_new_folder_is_made_and_marked(there: bool, artifacts: Path) -> None:
         artifacts.mkdir()
     assert not disk.is_unmounted()
     assert disk.root() == artifacts
-    assert [path.name for path in artifacts.iterdir()] == [disk.SENTINEL]
+    assert [path.name for path in artifacts.iterdir()] == [marks.SENTINEL]
     assert there or artifacts.stat().st_mode & 0o777 == 0o700
     make_artifact()
     assert not disk.is_unmounted()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_unmarked_folder_with_our_files_in_it_is_ours(artifacts: Path) -> None:
     make_artifact(content=b"x")
     make_artifact()
-    (artifacts / disk.SENTINEL).unlink()
+    (artifacts / marks.SENTINEL).unlink()
     assert not disk.is_unmounted()
     assert disk.root() == artifacts
-    assert (artifacts / disk.SENTINEL).exists()
+    assert (artifacts / marks.SENTINEL).exists()
 
 
 def test_nothing_is_written_where_the_disk_should_be(away: Path) -> None:
@@ -71,7 +74,7 @@ def test_a_file_that_is_away_is_not_called_expired(away: Path, client: Client) -
 
 
 def test_whoever_emptied_it_says_so_with_the_mark(away: Path) -> None:
-    (away / disk.SENTINEL).touch()
+    (away / marks.SENTINEL).touch()
     assert not disk.is_unmounted()
     capacity.require_room()
 
@@ -91,14 +94,15 @@ def test_asking_for_free_space_asks_no_database(away: Path) -> None:
     assert asyncio.run(ask()) > 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_whoever_may_only_read_reads(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = make_artifact(content=b"x")
-    (artifacts / disk.SENTINEL).unlink()
+    (artifacts / marks.SENTINEL).unlink()
 
-    def refuse(*_: object) -> None:
-        raise PermissionError
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "no")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
     with store.open_artifact(artifact.pk) as file:
         assert file.read() == b"x"
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable, ServerInfo
-from jobs.files import disk
+from jobs.files import disk, marks
 from jobs.ops import checks, dashboard, diagnostics, readiness, schema
 from jobs.ops.findings import PARTS, Finding, Report, Verdict
 from jobs.states import ItemState
@@ -184,10 +184,10 @@ def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
 
 def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
     make_artifact()
-    (artifacts / disk.SENTINEL).unlink()
+    (artifacts / marks.SENTINEL).unlink()
     (finding,) = checks.check_disk()
     assert finding.verdict is Verdict.FAIL
-    assert disk.SENTINEL in finding.hint
+    assert marks.SENTINEL in finding.hint
 
 
 def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def test_the_disk_is_judged_while_the_database_is_away(artifacts: Path) -> None:
     def away(*_: Any) -> None:
         raise OperationalError("no")
 
-    (artifacts / disk.SENTINEL).unlink(missing_ok=True)
+    (artifacts / marks.SENTINEL).unlink(missing_ok=True)
     with connection.execute_wrapper(away):
         assert readiness.artifact_disk() == ""
 

@@ -1,0 +1,120 @@
+"""The mark in the folder of saved files, by which folder and database know each other.
+
+It is a file with a number that the database has as its last one. Every marking has a new number,
+for the empty mount point of a disk may have been marked while nothing was saved, and the folder of
+another database, or of this one before it was replaced by an empty one, has a mark as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from contextlib import suppress
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from jobs.models import FolderMark
+
+SENTINEL: Final = ".storykeep"
+"""The file that marks the artifact folder as ours."""
+KEPT: Final = 20
+"""Numbers the database keeps, the last one included."""
+_TEXT: Final = (
+    "Storykeep keeps saved files here. A folder without this file is taken for another one.\n"
+    "{mark}\n"
+)
+_MOST_BYTES: Final = 4096
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+KNOWN_S: Final = 60.0
+"""For so long the database is not asked for a mark again: another process may have marked anew."""
+
+_known: dict[tuple[int, int, int], float] = {}
+"""Marks this process has found to be ours, as the file system tells them apart → until when that
+is believed, by the monotonic clock."""
+
+
+class Mark(Enum):
+    """What a folder's mark says."""
+
+    NONE = auto()
+    """Nothing: there is none, or one without a number, as versions before wrote it."""
+    OURS = auto()
+    """The folder in use; or it is empty, for whoever put it there says so."""
+    FORMER = auto()
+    """A folder this database has used before another one."""
+    FOREIGN = auto()
+    """A folder of another database."""
+
+
+def look(folder: Path, *, again: bool = False) -> Mark:
+    """What the mark of a folder says. One system call where it was found to be OURS lately.
+
+    again: ask the database all the same. Errors of the disk are no mark.
+    """
+    path = f"{folder}/{SENTINEL}"
+    try:
+        facts = os.stat(path)  # noqa: PTH116  # asked for every file
+    except OSError:
+        return Mark.NONE
+    seen = (facts.st_dev, facts.st_ino, facts.st_mtime_ns)
+    is_known = time.monotonic() < _known.get(seen, 0.0)
+    if not facts.st_size or (is_known and not again):
+        return Mark.OURS
+    _known.clear()
+    number = _read(path)
+    if number is None:
+        return Mark.NONE
+    ours = list(FolderMark.objects.order_by("-pk").values_list("mark", flat=True))
+    if number not in ours:
+        return Mark.FOREIGN
+    if number != ours[0]:
+        return Mark.FORMER
+    _known[seen] = time.monotonic() + KNOWN_S
+    return Mark.OURS
+
+
+def _read(path: str) -> UUID | None:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            text = file.read(_MOST_BYTES).decode(errors="replace")
+    except OSError:
+        return None
+    found = _UUID.search(text)
+    return UUID(found[0]) if found else None
+
+
+def put(folder: Path) -> None:
+    """Mark a folder as the one in use. Whoever may not write there leaves it to the others.
+
+    In a transaction nothing is done, for the number could be rolled back while the file stays.
+    """
+    if connection.in_atomic_block:
+        return
+    with suppress(OSError, DatabaseError):
+        _put(folder)
+
+
+def _put(folder: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=SENTINEL, delete=False) as file:
+        try:
+            mark = FolderMark()
+            file.write(_TEXT.format(mark=mark.mark).encode())
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+            mark.save()  # first: a number that nobody knows would be another database's
+            Path(file.name).replace(folder / SENTINEL)
+            _known.clear()
+        except BaseException:
+            with suppress(OSError):
+                Path(file.name).unlink()
+            raise
+    kept = FolderMark.objects.order_by("-pk").values_list("pk", flat=True)[:KEPT]
+    FolderMark.objects.exclude(pk__in=list(kept)).delete()

@@ -1,0 +1,87 @@
+"""Folders that are not what they were: of saved files, and of data.
+
+Mounting wants root and Linux; elsewhere what needs it is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from tests.chaos.conftest import Start
+from tests.chaos.instance import Instance
+from tests.chaos.ledger import Ledger
+from tests.chaos.machine import eventually
+from tests.chaos.test_disk import mount, people, readiness, unmount, whole
+from tests.fake_tiktok import FakeTikTok
+
+SWEEP = "jobs.tasks.sweep"
+MARK = ".storykeep"
+
+
+def swept(instance: Instance) -> None:
+    """Have it sweep twice."""
+    for _ in range(2):
+        before = last_sweep(instance)
+        instance.send_periodic(SWEEP)
+        eventually(lambda before=before: last_sweep(instance) != before)  # type: ignore[misc]
+
+
+def last_sweep(instance: Instance) -> str | None:
+    with instance.redis() as server:
+        found = server.get("storykeep:swept")
+    return None if found is None else str(found)
+
+
+def test_a_mount_point_that_was_used_before_its_disk_came(
+    make: Start, tiktok: FakeTikTok, folder: Path
+) -> None:
+    place, disk = folder / "mounted", folder / "disk"
+    place.mkdir()
+    disk.mkdir()
+    instance = make(artifact_dir=str(place)).start()
+    swept(instance)
+    assert (place / MARK).exists()
+    mount("--bind", str(disk), str(place))
+    try:
+        ledger = Ledger(instance, tiktok)
+        ledger.submit("alice", *people(tiktok, "before", 2))
+        ledger.settled()
+        unmount(place)
+        eventually(lambda: readiness(instance)["reason"] == "not_mounted", 90, "the disk is away")
+        swept(instance)
+        assert instance.database.count("jobs_artifact", "removed_at IS NOT NULL") == 0
+        mount("--bind", str(disk), str(place))
+        eventually(lambda: readiness(instance)["ok"], 90, "the disk is back")
+        swept(instance)
+        ledger.submit("bob", *people(tiktok, "after", 1))
+        ledger.settled()
+        whole(ledger)
+    finally:
+        unmount(place)
+
+
+def test_a_data_folder_exchanged_for_an_empty_one(
+    make: Start, tiktok: FakeTikTok, folder: Path
+) -> None:
+    place = folder / "saved"
+    instance = make(artifact_dir=str(place)).start()
+    ledger = Ledger(instance, tiktok)
+    ledger.submit("alice", *people(tiktok, "before", 2))
+    ledger.settled()
+    instance.stop()
+    long_ago = time.time() - 3600
+    for path in instance.files().values():
+        os.utime(path, (long_ago, long_ago))
+    away = instance.folder.with_name("away")
+    instance.folder.rename(away)
+    instance.start(ready=False)
+    eventually(lambda: readiness(instance)["reason"] == "not_mounted")
+    swept(instance)
+    instance.stop()
+    instance.folder.rename(instance.folder.with_name("another"))
+    away.rename(instance.folder)
+    instance.start()
+    swept(instance)
+    whole(ledger)
