@@ -6,14 +6,18 @@ Mounting wants root and Linux; elsewhere what needs it is skipped.
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos.conftest import Start
 from tests.chaos.instance import Instance
 from tests.chaos.ledger import Ledger
 from tests.chaos.machine import eventually
-from tests.chaos.test_disk import mount, people, readiness, unmount, whole
+from tests.chaos.test_disk import Disk, mount, people, readiness, unmount, waits, whole
+from tests.chaos.test_disk import disk as disk  # a fixture
 from tests.fake_tiktok import FakeTikTok
 
 SWEEP = "jobs.tasks.sweep"
@@ -85,3 +89,57 @@ def test_a_data_folder_exchanged_for_an_empty_one(
     instance.start()
     swept(instance)
     whole(ledger)
+
+
+def test_started_while_the_disk_of_saved_files_is_read_only(
+    make: Start, disk: Disk, tiktok: FakeTikTok
+) -> None:
+    place = disk("size=50m")
+    instance = make(artifact_dir=str(place)).start()
+    ledger = Ledger(instance, tiktok)
+    ledger.submit("alice", *people(tiktok, "before", 2))
+    ledger.settled()
+    instance.stop()
+    mount("-o", "remount,ro", str(place))
+    instance.start(ready=False)
+    assert readiness(instance)["reason"] == "not_writable"
+    asked = ledger.submit("bob", *people(tiktok, "during", 2))
+    waits(ledger, asked, "storage_unavailable")
+    mount("-o", "remount,rw", str(place))
+    ledger.settled()
+    whole(ledger)
+
+
+def test_started_while_the_disk_of_the_data_folder_is_full(
+    make: Start, tiktok: FakeTikTok, folder: Path
+) -> None:
+    place = folder / "saved"
+    instance = make(artifact_dir=str(place))
+    filled = instance.folder.with_name("filled")
+    instance.folder.rename(filled)
+    instance.folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", str(instance.folder))
+    try:
+        shutil.copytree(filled, instance.folder, dirs_exist_ok=True)
+        instance.start()
+        ledger = Ledger(instance, tiktok)
+        ledger.submit("alice", *people(tiktok, "before", 1))
+        ledger.settled()
+        instance.stop()
+        foreign = instance.folder / "foreign"
+        with suppress(OSError), foreign.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        began = len(instance.output)
+        starting = threading.Thread(target=instance.start, daemon=True)
+        starting.start()
+        eventually(lambda: "waiting for it" in instance.output[began:], 60, "it waits")
+        assert instance.is_running
+        foreign.unlink()
+        starting.join(60)
+        ledger.submit("bob", *people(tiktok, "after", 1))
+        ledger.settled()
+        whole(ledger)
+    finally:
+        instance.cut_power()
+        unmount(instance.folder)

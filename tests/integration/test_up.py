@@ -304,6 +304,38 @@ def test_a_database_that_does_not_answer(folder: Path) -> None:
     assert "Traceback" not in words
 
 
+def test_a_database_that_is_not_back_yet_is_waited_for(
+    up: Callable[..., Instance], folder: Path
+) -> None:
+    first = up()
+    first.wait_for_line("ready at")
+    assert first.stop() == 0
+    port = free_port()
+    again = up(STORYKEEP_DATABASE_URL=f"postgres://someone:hunter2@127.0.0.1:{port}/name")
+    line = again.wait_for_line("the database does not work")
+    assert line.string.endswith("; waiting for it")
+    assert again.process.poll() is None
+    assert again.stop() != 0
+    assert len(again.lines) == 1, "said once"
+
+
+def test_a_database_that_cannot_be_opened_yet_is_waited_for(
+    up: Callable[..., Instance], folder: Path
+) -> None:
+    first = up()
+    first.wait_for_line("ready at")
+    assert first.stop() == 0
+    away = folder / "storykeep.sqlite3.away"
+    (folder / "storykeep.sqlite3").rename(away)
+    (folder / "storykeep.sqlite3").mkdir()  # cannot be opened
+    again = up()
+    again.wait_for_line("; waiting for it")
+    (folder / "storykeep.sqlite3").rmdir()
+    away.rename(folder / "storykeep.sqlite3")
+    again.wait_for_line("ready at")
+    assert again.stop() == 0
+
+
 def test_every_wrong_setting_at_once(folder: Path) -> None:
     wrong = {"STORYKEEP_ARTIFACT_TTL": "soon", "STORYKEEP_PROT": "1", "STORYKEEP_LIST_RATE": "-1"}
     code, words = refusal(folder, **wrong)

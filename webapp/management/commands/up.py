@@ -8,11 +8,12 @@ import hashlib
 import json
 import os
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import django
 from django.conf import settings
@@ -24,7 +25,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from accounts import setup
+from jobs.files.disk import DISK_FAULTS, DISK_FULL_ERRORS
 from jobs.ops import schema
+from webapp import busy
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import listening, specs
@@ -38,6 +41,12 @@ SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
 """Processes that `--only` can run."""
 
 PREPARING = "storykeep | preparing the pages, a few seconds ..."
+PLAN = "plan.json"
+"""The file the supervisor is started with, in the run folder. Where it is, the instance has run."""
+AGAIN_S = 5.0
+"""Seconds until the next attempt at what did not work."""
+_WAITED_FOR = DISK_FAULTS | DISK_FULL_ERRORS
+T = TypeVar("T")
 
 
 class Command(BaseCommand):
@@ -62,7 +71,7 @@ class Command(BaseCommand):
         env: Env = settings.STORYKEEP
         only: str | None = options["only"]
         os.umask(0o077)  # sessions, keys and saved files are nobody else's, whatever the folder
-        self.make_folders(env)
+        self.patiently(env, lambda: self.make_folders(env))
         if only == "migrate":
             for line in self.set_up_lines(env, self.prepare(env)):
                 self.stdout.write(line)
@@ -78,7 +87,7 @@ class Command(BaseCommand):
 
     def run_supervisor(self, env: Env) -> None:
         """Check lock and port, prepare, write the plan, and become the supervisor."""
-        lock = self.lock(env)
+        lock = self.patiently(env, lambda: self.lock(env))
         listener = self.bind(env)
         try:
             processes = specs.all_processes(env)
@@ -98,9 +107,8 @@ class Command(BaseCommand):
             "live_path": "/health/live",
             "greeting": [f"ready at {base_url(env)}", *self.set_up_lines(env, token)],
         }
-        path = env.run_dir / "plan.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(plan))
+        path = env.run_dir / PLAN
+        self.patiently(env, lambda: write_private(path, json.dumps(plan)))
         # -S: it needs no installed package, and finding them takes time and memory. -P: its
         # neighbours in that folder have names that others use too.
         script = PROJECT_DIR / "webapp" / "processes" / "supervisor.py"
@@ -124,8 +132,35 @@ class Command(BaseCommand):
 
     # what could be in the way
 
+    def patiently(self, env: Env, step: Callable[[], T]) -> T:
+        """Do a step of the start; what it returns. Refuse when it does not work.
+
+        An instance that has run before waits for a database that is away or locked and for a disk
+        that is full, read-only or failing, as its parts do: after a power cut others may take
+        longer to be back. At the very first start somebody is there to read what is wrong.
+        """
+        said = ""
+        while True:
+            try:
+                return step()
+            except schema.NewerDatabase:
+                raise
+            except (DatabaseError, OSError) as error:
+                line = _in_words(error)
+                if not (busy.trouble(error) and has_run(env)):
+                    self.refuse(line)
+            connection.close()
+            if line != said:
+                said = line
+                self.stderr.write(f"storykeep | {line}; waiting for it", ending="\n")
+                self.stderr.flush()
+            time.sleep(AGAIN_S)
+
     def make_folders(self, env: Env) -> None:
-        """Make the folders that all processes need, private to this user; refuse what is not."""
+        """Make the folders that all processes need, private to this user; refuse what is not.
+
+        For the disk of saved files the parts wait by themselves. Raises OSError.
+        """
         socket_dir = [env.redis_socket.parent] if env.embedded_redis else []
         for folder in (env.data_dir, env.run_dir, env.artifacts, *socket_dir):
             try:
@@ -134,7 +169,11 @@ class Command(BaseCommand):
                 trial.touch()
                 trial.unlink()
             except OSError as error:
-                self.refuse(f"{folder} cannot be written ({error.strerror})")
+                line = f"{folder} cannot be written ({error.strerror})"
+                awaited = folder == env.artifacts and error.errno in _WAITED_FOR and has_run(env)
+                if not awaited:
+                    raise OSError(error.errno, line) from error
+                self.stderr.write(f"storykeep | {line}; it goes on once it can", ending="\n")
         parent = env.redis_socket.parent
         # In a folder everyone may write: nobody else may have made it.
         if socket_dir and parent != env.run_dir:
@@ -172,16 +211,10 @@ class Command(BaseCommand):
         """
         collect_static(self.say_preparing)
         compile_translations()
-        password = env.admin_password.get_secret_value() if env.admin_password else None
         try:
-            migrate()
-            setup.ensure_admin(env.admin_user, password)
-            return setup.create_link()
+            return self.patiently(env, lambda: prepare_database(env))
         except schema.NewerDatabase as error:
             self.refuse(str(error))
-        except DatabaseError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            self.refuse(f"the database does not work: {lines[0]}")
 
     def say_preparing(self) -> None:
         """Say at once, also into a pipe, that it goes on."""
@@ -196,6 +229,36 @@ class Command(BaseCommand):
             path = reverse("setup", urlconf="accounts.urls", args=[token])
             yield "there is no admin yet; make one here (works once, for a day):"
             yield f"  {absolute_url(env, path)}"
+
+
+def has_run(env: Env) -> bool:
+    """Whether this instance has been started before, so that its settings are right."""
+    return (env.run_dir / PLAN).exists()
+
+
+def _in_words(error: Exception) -> str:
+    """What does not work, in one line."""
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"the database does not work: {lines[0]}"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def prepare_database(env: Env) -> str | None:
+    """Bring the tables and the first admin up to date; returns what `Command.prepare` does.
+
+    Raises NewerDatabase.
+    """
+    migrate()
+    password = env.admin_password.get_secret_value() if env.admin_password else None
+    setup.ensure_admin(env.admin_user, password)
+    return setup.create_link()
 
 
 def migrate() -> None:
