@@ -216,6 +216,8 @@ def retry_may_help(state: str, code: str) -> bool:
     return state in SHORT and (not code or BY_CODE.get(code, Internal).retryable)
 
 
+DISK_CODES: Final = frozenset({DiskFull.code, StorageUnavailable.code})
+"""Codes with which a queued line waits for the disk, and not for TikTok."""
 BUG_CODES: Final = frozenset({Internal.code, WorkerLost.code})
 """Codes whose detail is an id to quote."""
 REFUSAL_CODES: Final = tuple(sorted(filter(is_refusal, BY_CODE)))

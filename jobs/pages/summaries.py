@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.errors import message_and_hint
+from jobs.errors import DISK_CODES, message_and_hint
 from jobs.files.bundles import Amount
 from jobs.models import ItemKind
 from jobs.pages.packed import MediaCount, count_media
@@ -28,7 +28,7 @@ def of_job(job: Snapshot, amount: Amount) -> str:
     """
     if job.state == ItemState.QUEUED:
         waiting = job.progress.phase == "waiting"
-        words = _("Waiting for TikTok") if waiting else _queued(job.queue_position)
+        words = _waiting(job.items) if waiting else _queued(job.queue_position)
         return _sentences(words, _left_out(job))
     if job.state == ItemState.RUNNING:
         running = [item for item in job.items if item.state == ItemState.RUNNING]
@@ -44,7 +44,7 @@ def announcement(job: Snapshot, summary: str) -> str:
     summary: the job in a sentence, which is the step of one that is settled.
     """
     if job.state == ItemState.QUEUED:
-        return _("Waiting for TikTok") if job.progress.phase == "waiting" else _("Queued")
+        return _waiting(job.items) if job.progress.phase == "waiting" else _("Queued")
     if job.state != ItemState.RUNNING:
         return _("Packing the ZIP") if job.packing else summary
     if len(job.items) > 1:
@@ -61,7 +61,7 @@ def announcement(job: Snapshot, summary: str) -> str:
 def of_line(item: ItemView) -> str:
     """A line in a few words, such as `3 stories`; "" where its state says it all."""
     if item.state == ItemState.QUEUED:
-        return _("Waiting for TikTok") if item.waiting else ""
+        return _waiting([item]) if item.waiting else ""
     if item.state == ItemState.RUNNING:
         return _running(item, item.progress)
     media = count_media(item.stories)
@@ -74,6 +74,13 @@ def percent(job: Snapshot) -> int:
     """How much of the job's work is done, every line counting alike: 100 once all are settled, and
     not before."""
     return min(99, int(100 * job.progress.share)) if job.state in OPEN else 100
+
+
+def _waiting(items: Iterable[ItemView]) -> str:
+    codes = {item.error.code for item in items if item.waiting and item.error}
+    if codes and codes <= DISK_CODES:
+        return _("Waiting for the disk")
+    return _("Waiting for TikTok")
 
 
 def _queued(position: int | None) -> str:

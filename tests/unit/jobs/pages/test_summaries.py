@@ -55,6 +55,24 @@ def test_a_running_line(
         assert page.summary.replace("\N{NO-BREAK SPACE}", " ") == words
 
 
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        (["storage_unavailable", "storage_unavailable"], "Waiting for the disk"),
+        (["disk_full", "storage_unavailable"], "Waiting for the disk"),
+        (["storage_unavailable", "upstream_down"], "Waiting for TikTok"),
+        (["challenged", "challenged"], "Waiting for TikTok"),
+    ],
+)
+def test_a_line_waits_for_the_one_that_keeps_it_waiting(codes: list[str], words: str) -> None:
+    job = make_job()
+    for code in codes:
+        make_item(job, state=ItemState.QUEUED, error_code=code)
+    page = page_of(job)
+    assert (page.summary, page.announcement) == (words, words)
+    assert page.lines[-1].summary == words
+
+
 def test_finished_lines_tell_how_many_failed() -> None:
     states = [ItemState.RUNNING, ItemState.DONE, ItemState.FAILED, ItemState.FAILED]
     job = make_job()
