@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.errors import BatchTooLong, QuotaExceeded
+from jobs.errors import BatchTooLong, QuotaExceeded, StorageUnavailable
 from jobs.files import capacity, times
 from jobs.lines import Line, read_lines, target_fields
 from jobs.models import Audio, Item, Job, Prefer
@@ -84,8 +85,9 @@ def submit(
     A refused line becomes a FAILED item at once and harms no other; lines that ask for the same are
     one item. With an idempotency_key this owner used before, returns that job. refuse_double: a
     second request with a key whose first one is still being taken is refused; else it waits for the
-    first. Raises EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull, QuotaExceeded,
-    IdempotencyMismatch and IdempotencyInProgress.
+    first. While the disk for saved files is away, lines are taken and wait for it. Raises
+    EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull, QuotaExceeded, IdempotencyMismatch
+    and IdempotencyInProgress.
     """
     key = idempotency.stored_key(idempotency_key)
     note = clean_text(note, NOTE_LENGTH, multiline=True)
@@ -95,7 +97,8 @@ def submit(
         return earlier
     with idempotency.keys_in_progress.hold(owner.pk, key if refuse_double else None):
         verdicts = _admissible(read_lines(lines))
-        capacity.require_room()
+        with suppress(StorageUnavailable):  # the lines wait for such a disk, as others do
+            capacity.require_room()
         try:
             with transaction.atomic():
                 quotas.admit(owner, sum(1 for line in verdicts if line.target))

@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from jobs.errors import BatchTooLong, DiskFull
+from jobs.errors import BatchTooLong, DiskFull, StorageUnavailable
 from jobs.files import capacity
 from jobs.lines import target_of
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
@@ -138,6 +138,15 @@ def test_without_room_nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None
     assert not Job.objects.exists()
     with pytest.raises(NothingUnderstood):  # a verdict needs no room
         submit(make_user(), ["???"])
+
+
+def test_while_the_disk_is_away_lines_are_taken_and_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise StorageUnavailable("not the folder the saved files are in")
+
+    monkeypatch.setattr(capacity, "require_room", away)
+    (item,) = items(submit(make_user(), ["@one"]))
+    assert item.state == ItemState.QUEUED
 
 
 def test_an_idempotency_key_makes_one_job() -> None:
