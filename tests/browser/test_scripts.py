@@ -308,3 +308,27 @@ def test_what_was_kept_is_for_its_writer_alone(visit: Open) -> None:
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile(r"/login/"))
     until(page, f"{unsent} === null")
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("de-DE", r"In \d+\ss\."), ("en-GB", r"In \d+\s?s\."), ("fr-FR", r"In \d+\ss\.")],
+)
+@pytest.mark.parametrize("seconds", [30, 300])
+def test_a_clock_in_a_sentence_ends_with_one_full_stop(
+    visit: Open, locale: str, words: str, seconds: int
+) -> None:
+    page = visit(locale=locale)
+    page.goto("/")
+    page.evaluate(
+        """(seconds) => {
+            const node = document.createElement("time");
+            node.id = "soon";
+            node.dateTime = new Date(Date.now() + seconds * 1000).toISOString();
+            Object.assign(node.dataset, { clock: "", ahead: "In {}.", past: "Now." });
+            document.querySelector("main").append(node);
+        }""",
+        seconds,
+    )
+    said = page.locator("#soon")
+    expect(said).to_have_text(re.compile(words if seconds < 60 else r"In \d+\s?m(in)?\."))

@@ -56,12 +56,13 @@
       unit: name,
       unitDisplay: "narrow",
     });
-    // German has "34 Min.": with a full stop, which the sentence around it would have twice.
+    // German has "34 Min." and "24 Sek.": a full stop that the sentence around it would have twice.
     return (value) =>
       format
         .format(value)
         .replace(/^(\d+)([a-z]+)$/, "$1\u00a0$2")
         .replace(/Min\.$/, "min")
+        .replace(/Sek\.$/, "s")
         .replaceAll(" ", "\u00a0");
   };
   const units = { d: unit("day"), h: unit("hour"), m: unit("minute"), s: unit("second") };
