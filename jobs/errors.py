@@ -156,7 +156,9 @@ class CannotWrite(StoriesError):
     """The database's disk is full, or read-only, or fails: nothing was done."""
 
     code = "cannot_write"
-    message = "The server cannot save anything right now: its disk is full, or cannot be written."
+    message = (
+        "The server cannot save anything right now: its disk is full, or cannot be written to."
+    )
     hint = "Nothing was changed, and saved files can still be opened. An admin has to make room."
     retryable = True
 

@@ -57,6 +57,7 @@ REDIS_HINTS: Final[Mapping[str, LazyStr]] = {
     "read_only": _("It is a replica. STORYKEEP_REDIS_URL has to name the primary."),
     "no_snapshot": _("Is the disk of Redis full, or its folder gone?"),
     "full": _("Its memory is full. Raise its maxmemory, or let nothing else use it."),
+    "refuses": _("Look at its settings, such as min-replicas-to-write, and at its ACL rules."),
 }
 """Hints by the reason `readiness.redis` gives."""
 DATABASE_HINTS: Final[Mapping[str, LazyStr]] = {
@@ -113,7 +114,7 @@ def check_database() -> Iterator[Finding]:
         return
     reason = readiness.database()
     if reason:
-        message = _("{name} {version} answers, but cannot be written ({reason})")
+        message = _("{name} {version} answers, but cannot be written to ({reason})")
         hint = DATABASE_HINTS.get(reason, "")
         yield Finding("database", Verdict.FAIL, format_lazy(message, reason=reason, **facts), hint)
         return
@@ -138,7 +139,7 @@ def check_redis() -> Iterator[Finding]:
         return
     reason = readiness.redis()
     if reason:
-        message = _("{version} answers, but refuses to be written ({reason})")
+        message = _("{version} answers, but cannot be written to ({reason})")
         yield Finding(
             "redis",
             Verdict.FAIL,
@@ -166,6 +167,7 @@ def check_worker() -> Iterator[Finding]:
     """The workers: have as many as there should be sent a heartbeat lately?"""
     last_seen = heartbeats.last_seen()
     if not last_seen:
+        redis_connection.probe_write()  # else they live and can give no sign of it
         message, hint = _("none gives a sign of life"), _("Look at the worker's log.")
         yield Finding("worker", Verdict.FAIL, message, hint)
         return
@@ -220,6 +222,8 @@ def check_scheduler() -> Iterator[Finding]:
         failed,
     )
     late = sweep.is_late(now)
+    if late:
+        redis_connection.probe_write()  # else it may have been, and could not be noted
     yield Finding(
         "scheduler",
         Verdict.FAIL if late else Verdict.OK,
@@ -231,11 +235,12 @@ def check_scheduler() -> Iterator[Finding]:
 def check_disk() -> Iterator[Finding]:
     """The disk: is the folder there and writable, and is there room?"""
     if not settings.STORYKEEP.artifacts.is_dir():  # asking `disk` for it would make it
+        made = _("Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it.")
         yield Finding(
             "disk",
             Verdict.FAIL,
             _("the folder for saved files is not there"),
-            _("Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it."),
+            DISK_WORDS["not_mounted"][1] if disk.is_unmounted() else made,
         )
         return
     reason = readiness.artifact_disk()
@@ -427,7 +432,7 @@ def run_checks(parts: Iterable[str]) -> Iterator[Finding]:
         try:
             yield from CHECKS[part]()
         except RedisUnavailable:
-            message = _("not known while Redis does not answer")
+            message = _("not known while Redis does not work")
             yield Finding(part, Verdict.FAIL, message, known=False)
         except DatabaseError as error:
             if part == "database":

@@ -148,10 +148,10 @@ class Dashboard:
     workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: how
     many `up` keeps running (STORYKEEP_WORKERS); scaled containers may be more. disk: None when its
     folder does not answer. disk_reason: why it takes no files, as `readiness.artifact_disk` gives
-    it, "" while it does. orphans: files without a row that wait to be deleted, None for none.
-    damaged: files given up as damaged on the disk within `damaged_files.COUNTED_FOR`. identity: the
-    name of who TikTok is asked as. clock_ahead_s: seconds our clock is ahead of TikTok's. Both None
-    when not known.
+    it, "" while it does; redis_reason likewise, as `readiness.redis`. orphans: files without a row
+    that wait to be deleted, None for none. damaged: files given up as damaged on the disk within
+    `damaged_files.COUNTED_FOR`. identity: the name of who TikTok is asked as. clock_ahead_s:
+    seconds our clock is ahead of TikTok's. Both None when not known.
     """
 
     now: datetime
@@ -168,6 +168,7 @@ class Dashboard:
     clock_ahead_s: float | None = None
     workers_wanted: int = 1
     disk_reason: str = ""
+    redis_reason: str = ""
     orphans: WaitingOrphans | None = None
     damaged: int = 0
 
@@ -241,6 +242,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         clock_ahead_s=clock_ahead_s,
         workers_wanted=settings.STORYKEEP.workers,
         disk_reason=readiness.artifact_disk(),
+        redis_reason=readiness.redis(),
         orphans=orphan_files.total(orphan_files.by_place().values()),
         damaged=damaged_files.count(now),
     )

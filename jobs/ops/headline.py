@@ -64,12 +64,20 @@ def _stopped(now: Dashboard) -> str:
     """Why nothing new is saved at all; "" while something is."""
     if now.workers is None:
         return _("Redis does not answer: nothing new is being saved.")
+    if now.redis_reason:
+        return _("Redis cannot be written to: nothing new is being saved.")
     if not now.workers_alive:
         return _("No worker is online: nothing is being saved.")
     if now.disk is None:
-        return _("The folder for saved files does not answer: nothing can be saved.")
+        return _(
+            "The folder for saved files cannot be found: nothing is being saved. Links wait and "
+            "go on by themselves."
+        )
     if now.disk_reason in {"not_writable", "no_more_files"}:
-        return _("The disk cannot be written: nothing can be saved. Links wait until it can.")
+        return _(
+            "The disk cannot be written to: nothing is being saved. Links wait and go on by "
+            "themselves."
+        )
     if now.disk.full:
         return _("The disk is full: nothing new can be saved.")
     if now.queue_late:

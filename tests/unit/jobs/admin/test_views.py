@@ -156,8 +156,8 @@ def test_a_disk_that_cannot_be_written_is_said_first(
 
     monkeypatch.setattr(disk, "probe_write", refuse)
     page = text(browser)
-    assert "The disk cannot be written: nothing can be saved. Links wait until it can." in page
-    assert "It cannot be written." in page
+    assert "The disk cannot be written to: nothing is being saved." in page
+    assert "It cannot be written to." in page
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,21 @@ def test_without_redis_and_disk(browser: Client, monkeypatch: pytest.MonkeyPatch
     assert "Redis does not answer: nothing new is being saved." in page
     assert "Reachable" not in page
     assert "None yet." not in page
-    assert "The folder for saved files does not answer." in page
+    assert "The folder for saved files cannot be found." in page
+
+
+def test_while_redis_takes_nothing_no_worker_is_called_dead(
+    browser: Client, redis: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise connection.RedisUnavailable("NOREPLICAS")
+
+    redis["heard"] = {}
+    monkeypatch.setattr(connection, "probe_write", refuse)
+    page = text(browser)
+    assert "Redis cannot be written to: nothing new is being saved." in page
+    assert "Redis cannot be written to, so nobody knows." in page
+    assert "No worker" not in page
 
 
 @pytest.mark.usefixtures("redis")

@@ -118,6 +118,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "too little for new work" in found["disk"].message
 
 
+@pytest.mark.usefixtures("_all_is_well")
 @pytest.mark.parametrize(("seconds", "verdict"), [(100, Verdict.OK), (185, Verdict.FAIL)])
 def test_a_scheduler_that_stopped(
     monkeypatch: pytest.MonkeyPatch, seconds: int, verdict: Verdict
@@ -180,6 +181,15 @@ def test_a_folder_that_is_not_there_is_not_made(artifacts: Path) -> None:
     assert finding.verdict is Verdict.FAIL
     assert "STORYKEEP_DATA_DIR" in finding.hint
     assert not artifacts.exists()
+
+
+def test_a_folder_that_is_away_is_told_as_one_that_is_not_mounted(artifacts: Path) -> None:
+    make_artifact()
+    shutil.rmtree(artifacts)
+    (finding,) = checks.check_disk()
+    assert finding.verdict is Verdict.FAIL
+    assert "mounted" in finding.hint
+    assert "manage.py up" not in finding.hint, "it would not make it"
 
 
 def test_a_folder_that_is_not_the_one_files_are_in(artifacts: Path) -> None:
@@ -311,10 +321,10 @@ def test_who_tiktok_is_asked_as(
 @pytest.mark.parametrize(
     ("reason", "verdict", "words", "hint"),
     [
-        ("MISCONF", Verdict.FAIL, "refuses to be written (no_snapshot)", "disk of Redis"),
-        ("READONLY", Verdict.FAIL, "refuses to be written (read_only)", "the primary"),
-        ("OOM", Verdict.FAIL, "refuses to be written (full)", "maxmemory"),
-        ("NOPERM", Verdict.FAIL, "refuses to be written (refuses)", ""),
+        ("MISCONF", Verdict.FAIL, "cannot be written to (no_snapshot)", "disk of Redis"),
+        ("READONLY", Verdict.FAIL, "cannot be written to (read_only)", "the primary"),
+        ("OOM", Verdict.FAIL, "cannot be written to (full)", "maxmemory"),
+        ("NOPERM", Verdict.FAIL, "cannot be written to (refuses)", "min-replicas-to-write"),
     ],
 )
 @pytest.mark.usefixtures("_all_is_well")
@@ -329,6 +339,21 @@ def test_a_redis_that_answers_and_refuses_to_be_written(
     assert finding.verdict is verdict
     assert words in finding.message
     assert hint in finding.hint
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_nobody_is_called_dead_who_can_give_no_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise RedisUnavailable("NOREPLICAS")
+
+    long_ago = timezone.now() - timedelta(hours=3)
+    monkeypatch.setattr(redis_connection, "probe_write", refuse)
+    monkeypatch.setattr(heartbeats, "last_seen", dict)
+    monkeypatch.setattr(heartbeats, "last_sweep", lambda: heartbeats.Sweep(long_ago, {}))
+    found = list(checks.run_checks(("redis", "worker", "scheduler")))
+    assert [finding.known for finding in found] == [True, False, False]
 
 
 def test_a_redis_that_does_not_take_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +382,7 @@ def test_a_database_that_answers_and_cannot_be_written(
     monkeypatch.setattr(readiness, "database", lambda: reason)
     (finding,) = checks.check_database()
     assert finding.verdict is Verdict.FAIL
-    assert f"cannot be written ({reason})" in finding.message
+    assert f"cannot be written to ({reason})" in finding.message
     assert finding.hint or reason == "away"
 
 

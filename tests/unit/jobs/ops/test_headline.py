@@ -60,15 +60,26 @@ def failing(failed: int, settled: int) -> RecentOutcomes:
         (
             {"disk_reason": "not_writable"},
             BAD,
-            "The disk cannot be written: nothing can be saved. Links wait until it can.",
+            (
+                "The disk cannot be written to: nothing is being saved. Links wait and go on by "
+                "themselves."
+            ),
         ),
         ({}, FINE, "Everything is fine."),
         ({"workers": None}, BAD, "Redis does not answer: nothing new is being saved."),
+        (
+            {"workers": (), "redis_reason": "refuses"},
+            BAD,
+            "Redis cannot be written to: nothing new is being saved.",
+        ),
         ({"workers": ()}, BAD, "No worker is online: nothing is being saved."),
         (
             {"disk": None},
             BAD,
-            "The folder for saved files does not answer: nothing can be saved.",
+            (
+                "The folder for saved files cannot be found: nothing is being saved. Links wait "
+                "and go on by themselves."
+            ),
         ),
         (
             {"disk": replace(QUIET.disk, used_bytes=100)},  # type: ignore[type-var]
