@@ -28,12 +28,15 @@ class NewerDatabase(OperationalError):
 
     def __init__(self, unknown: list[str], version: str) -> None:
         self.unknown, self.version = unknown, version
-        by = f"Storykeep {version}" if version not in {"", VERSION} else "a newer Storykeep"
+        # A version that changed the tables and was stopped before it said so, or has this one's name.
+        named = version not in {"", VERSION}
+        by = f"Storykeep {version}" if named else "a newer Storykeep"
+        start = f"{by} or a newer one" if named else "the newer one"
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         super().__init__(
             f"the database was made by {by}, and this is {VERSION}: it has {unknown[0]}{more}, "
-            f"which this version does not know. Start {by if version else 'that version'} or a "
-            "newer one, or restore a backup that this version made."
+            f"which this version does not know. Start {start}, or restore a backup that this "
+            "version made."
         )
 
 

@@ -63,6 +63,20 @@ def test_it_says_which_version_made_it_and_what_to_do() -> None:
     )
 
 
+@pytest.mark.parametrize("noted", ["", VERSION])
+def test_without_the_newer_versions_name_it_still_says_what_to_do(noted: str) -> None:
+    apply("jobs", "9999_of_tomorrow")
+    if noted:
+        apply("storykeep", noted)
+    with pytest.raises(schema.NewerDatabase) as refused:
+        schema.check()
+    assert str(refused.value) == (
+        f"the database was made by a newer Storykeep, and this is {VERSION}: it has "
+        "jobs.9999_of_tomorrow, which this version does not know. Start the newer one, or restore "
+        "a backup that this version made."
+    )
+
+
 def test_a_version_is_noted_once() -> None:
     apply("storykeep", "0.0.1")
     for _ in range(2):
