@@ -18,7 +18,9 @@ from django.utils.translation import gettext_lazy
 
 from accounts import mail, throttling
 
-WRONG_CODE = gettext_lazy("That code is not right, or not any more.")
+WRONG_CODE = gettext_lazy(
+    "That code is wrong, too old or already used. Your app shows a new one every 30 seconds."
+)
 NO_ADDRESS: Final = "::"
 """Stands for the address of whoever has none, as behind a Unix socket."""
 
