@@ -28,7 +28,7 @@ class NewerDatabase(OperationalError):
 
     def __init__(self, unknown: list[str], version: str) -> None:
         self.unknown, self.version = unknown, version
-        # A version that changed the tables and was stopped before it said so, or has this one's name.
+        # Not named: one that was stopped before it said so, or that has this one's name.
         named = version not in {"", VERSION}
         by = f"Storykeep {version}" if named else "a newer Storykeep"
         start = f"{by} or a newer one" if named else "the newer one"
