@@ -15,9 +15,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+
 from tests.postgres import binaries, owner
 
 DISK = "96m"
+_OURS = "a test that holds all connections"
+_END_OTHERS = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND application_name <> %s
+"""
 
 
 def run(*words: str | Path) -> None:
@@ -106,6 +113,24 @@ class PostgresServer:
                 run(*inside, "-D", chain, way, "far", "-j", "DROP")
 
     @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop the process that takes connections: the system takes them, and nobody answers."""
+        assert self._server
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
+
+    def has_begun(self, word: str) -> None:
+        """Return once a statement with this word runs."""
+        question = "SELECT 1 FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            deadline = time.monotonic() + 30
+            while not connection.execute(question, [f"%{word}%"]).fetchone():
+                assert time.monotonic() < deadline, word
+
+    @contextlib.contextmanager
     def full(self) -> Iterator[None]:
         """Leave no room on its disk."""
         filler = self.disk / "filler"
@@ -116,6 +141,23 @@ class PostgresServer:
             yield
         finally:
             filler.unlink()
+
+    @contextlib.contextmanager
+    def exhausted(self) -> Iterator[None]:
+        """Hold every connection it allows, those kept for superusers too; all others are ended."""
+        with contextlib.ExitStack() as held:
+
+            def take() -> psycopg.Connection:
+                connection = psycopg.connect(self.url, application_name=_OURS, autocommit=True)
+                return held.enter_context(connection)
+
+            first, left = take(), True
+            while left:
+                (left,) = first.execute(_END_OTHERS, [_OURS]).fetchone() or (0,)
+                with contextlib.suppress(psycopg.OperationalError):  # there are no more
+                    while take():
+                        left = True
+            yield
 
     def remove(self) -> None:
         """Stop it, and leave nothing."""

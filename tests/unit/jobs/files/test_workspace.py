@@ -9,12 +9,13 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.errors import DiskFull
+from jobs.errors import DiskFull, StorageUnavailable
 from jobs.files import disk, store, workspace
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact
@@ -142,6 +143,27 @@ def test_a_full_disk_while_writing(code: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 # --- linking what is saved already ---
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda space, _key: space.create(), id="create"),
+        pytest.param(lambda space, key: space.open(key), id="open"),
+        pytest.param(lambda space, key: space.commit(key, uuid.uuid4()), id="commit"),
+    ],
+)
+def test_a_folder_that_was_exchanged_is_a_fault_of_the_disk(
+    use: Callable[[Workspace, str], object], artifacts: Path, tmp_path: Path
+) -> None:
+    with Workspace("item.1") as workspace:
+        key, file = workspace.create()
+        file.write(b"x")
+        artifacts.rename(tmp_path / "elsewhere")
+        artifacts.mkdir()
+        with pytest.raises(StorageUnavailable):
+            use(workspace, key)
+        assert list(artifacts.rglob("*.part")) == []
 
 
 def test_a_linked_file_is_young_and_lives_on_its_own(artifacts: Path) -> None:
