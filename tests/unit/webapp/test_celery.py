@@ -8,6 +8,7 @@ import pytest
 from celery import signals
 
 from jobs.fetching import bridge
+from jobs.housekeeping import traces
 from jobs.queue import broker, dispatch, routing, shutdown
 from webapp import celery
 from webapp.celery import app
@@ -97,5 +98,6 @@ def test_what_was_released_is_sent_when_nothing_runs_any_more(
     monkeypatch.setattr(side_queue, "shutdown", lambda: calls.append("side queue"))
     monkeypatch.setattr(bridge, "stop", lambda: calls.append("transfers"))
     monkeypatch.setattr(dispatch, "dispatch", lambda: calls.append("dispatch"))
+    monkeypatch.setattr(traces, "leave_none", lambda: calls.append("no traces"))
     signals.worker_shutdown.send(sender=None)
-    assert calls == ["side queue", "transfers", "dispatch"]
+    assert calls == ["side queue", "transfers", "dispatch", "no traces"]

@@ -16,7 +16,9 @@ from gunicorn.glogging import Logger
 from gunicorn.workers import base
 
 from jobs.ephemeral import log_lines
-from webapp import web, wsgi
+from jobs.housekeeping import traces
+from webapp import database, web, wsgi
+from webapp.lock_waits import LockWaits
 from webapp.processes import listening, memory, pulse
 from webapp.server.connections import Connections
 
@@ -107,8 +109,42 @@ def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(wsgi, "warm_up", lambda: calls.append("warm up"))
     monkeypatch.setattr(log_lines, "keep", lambda process: calls.append(process))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
+    monkeypatch.setattr(LockWaits, "install", lambda _self: None)
     assert web.Site(threads=2).wsgi() is wsgi.application
     assert calls == ["web", "warm up", "freeze"]
+
+
+@pytest.mark.parametrize(("threads", "seats"), [(1, 1), (2, 1), (48, 24)])
+def test_half_of_its_threads_may_wait_for_the_database_and_statements_end_sooner(
+    monkeypatch: pytest.MonkeyPatch, threads: int, seats: int
+) -> None:
+    installed: list[LockWaits] = []
+    monkeypatch.setattr(database._Process, "statement_s", database.STATEMENT_S)
+    monkeypatch.setattr(LockWaits, "install", lambda waits: installed.append(waits))
+    for module, name in ((wsgi, "warm_up"), (memory, "freeze")):
+        monkeypatch.setattr(module, name, lambda: None)
+    monkeypatch.setattr(log_lines, "keep", lambda _process: None)
+    web.Site(threads).wsgi()
+    assert database._Process.statement_s == database.REQUEST_STATEMENT_S
+    (waits,) = installed
+    taken = [waits._seats.acquire(blocking=False) for _ in range(threads + 1)]
+    assert sum(taken) == seats
+
+
+def test_it_leaves_no_log_of_the_database_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def answer(server: web.Server) -> None:
+        server.connections = None
+        server.tmp.close()
+        for listener in server.sockets:
+            listener.close()
+        calls.append("answers")
+
+    monkeypatch.setattr(web.Server, "init_process", answer)
+    monkeypatch.setattr(traces, "leave_none", lambda: calls.append("leaves none"))
+    web.serve(host="127.0.0.1", port=0, threads=4, pulse_fd=None, listen_fd=None)
+    assert calls == ["answers", "leaves none"]
 
 
 def test_the_templates_of_a_jobs_page_are_there_before_the_first_request() -> None:

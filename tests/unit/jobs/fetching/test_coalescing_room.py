@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.utils import timezone
 
-from jobs.errors import QuotaExceeded
-from jobs.fetching import coalescing, pipeline
-from jobs.models import Artifact, Item, Quota, Role
+from jobs.errors import QuotaExceeded, StorageUnavailable
+from jobs.fetching import coalescing, derived_files, pipeline
+from jobs.files.workspace import Workspace
+from jobs.models import Artifact, Audio, Item, Quota, Role
 from jobs.queue import claims, shutdown
 from jobs.queue.claims import Claim
 from jobs.queue.settling import Outcome
 from jobs.states import ItemState
+from stories.events import FileReady
 from tests.factories import make_artifact, make_item, make_job, make_story, make_user
+from tests.unit.jobs.fetching.stage import VIDEO
 
 pytestmark = pytest.mark.django_db
 S = ItemState
@@ -67,6 +72,37 @@ def test_where_nothing_fits_nothing_is_saved() -> None:
     assert outcome.state == S.FAILED
     assert isinstance(outcome.error, QuotaExceeded)
     assert not Artifact.objects.filter(item=item).exists()
+
+
+def test_a_fault_of_the_disk_is_nothing_its_files_are_refused_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> str:
+        raise StorageUnavailable("the disk answers EROFS")
+
+    monkeypatch.setattr(Workspace, "link_existing", broken)
+    with pytest.raises(StorageUnavailable):
+        follow(21)
+
+
+def test_nor_is_a_video_then_said_to_be_without_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> FileReady:
+        raise StorageUnavailable("the disk answers EROFS")
+
+    monkeypatch.setattr(derived_files, "make_audio", broken)
+    audio = coalescing._AudioOptions(ours=Audio.MP3, theirs=Audio.NONE)
+    leader = coalescing.Leader(Claim(uuid4(), 1), "", listed_at=None, audio=audio)
+    video = FileReady(
+        story_id="77",
+        position=1,
+        role="media",
+        key="1.part",
+        size_bytes=1,
+        sha256="",
+        verified=VIDEO,
+    )
+    with Workspace("bob.1") as workspace, pytest.raises(StorageUnavailable):
+        list(leader._with_audio(video, workspace))
 
 
 def test_where_all_media_fit_it_is_done() -> None:

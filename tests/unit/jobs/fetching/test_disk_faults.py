@@ -16,16 +16,18 @@ from django.utils import timezone
 
 from jobs import tasks
 from jobs.errors import NoSpaceLeft, StorageUnavailable
+from jobs.fetching import derived_files, earlier_files, recorder
 from jobs.files import disk
 from jobs.files.disk import FAULT_RETRY_S
 from jobs.housekeeping import reaper
-from jobs.models import Item, Package, PackageState
-from jobs.queue import settling
+from jobs.models import Item, Package, PackageState, Role
+from jobs.queue import resubmission, settling
 from jobs.queue.backoff import MAX_REFUSAL_WAIT
 from jobs.states import ItemState
 from jobs.zips import packing
 from stories.errors import Refused
 from stories.events import MediaFailed
+from stories.structures import StoryKind
 from tests.factories import make_artifact, make_item, make_job, make_story
 from tests.unit.jobs.claims import claimed
 from tests.unit.jobs.fetching.stage import Stage, a_story, ended, files, listed
@@ -50,6 +52,11 @@ def fails(number: int) -> Callable[..., Any]:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+def fault(*_: Any, **__: Any) -> Any:
+    """What is to be written meets a fault of the disk."""
+    raise StorageUnavailable("the disk answers EROFS")
 
 
 def fetch(stage: Stage, item: Item, *script: Any) -> Item:
@@ -124,6 +131,47 @@ def test_a_transfer_that_met_the_fault_ends_the_attempt_and_not_the_line(stage: 
         stage, item, listed(first, second), ended(first), stage.file(second), ended(second)
     )
     assert (done.state, len(files(item))) == (S.DONE, 2)
+
+
+def test_a_carousel_that_cannot_be_packed_for_the_disk_waits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album = a_story(1, StoryKind.CAROUSEL, 2)
+    item = make_item()
+    with monkeypatch.context() as broken:
+        broken.setattr(recorder, "build_carousel", fault)
+        pictures = stage.file(album, 1), stage.file(album, 2)
+        waits = fetch(stage, item, listed(album), *pictures, ended(album, 2))
+        assert is_waiting(waits, "storage_unavailable")
+    assert fetch(stage, item, listed(album), ended(album, 2)).state == S.DONE
+    assert [role for role, _, _ in files(item)] == ["zip", "media", "media"]
+
+
+def test_what_is_made_of_a_saved_file_waits_for_the_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = a_story()
+    item = make_item(attempt=1, name="someone")
+    story = make_story(item, tiktok_id=photo.id, state=S.QUEUED)
+    make_artifact(story, content=b"photo", content_type="image/webp", name="photo.webp")
+    monkeypatch.setattr(derived_files, "_make_of_saved", fault)
+    assert is_waiting(fetch(stage, item, listed(photo), ended(photo)), "storage_unavailable")
+
+
+def test_what_an_earlier_job_saved_is_not_fetched_anew_for_the_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = a_story()
+    old = make_item(name="someone", state=S.CANCELLED)
+    story = make_story(old, tiktok_id=photo.id, state=S.CANCELLED)
+    make_artifact(story, content=b"photo", name="photo.jpg")
+    make_artifact(story, content=b"small", name="poster.jpg", role=Role.POSTER, position=1)
+    make_story(old, tiktok_id=a_story(2).id, state=S.CANCELLED)
+    job = resubmission.refetch(old.job)
+    assert job
+    monkeypatch.setattr(earlier_files, "reuse", fault)
+    assert is_waiting(fetch(stage, job.items.get(), listed(photo)), "storage_unavailable")
+    assert stage.asked == {}
 
 
 def test_the_other_lines_wait_with_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from accounts import tokens
 from jobs.errors import StorageUnavailable
 from jobs.files import capacity, disk, marks, store, workspace
 from jobs.models import Artifact
@@ -69,6 +70,10 @@ def test_a_file_that_is_away_is_not_called_expired(away: Path, client: Client) -
     client.force_login(make_user())
     client.raise_request_exception = False
     assert client.get(f"/files/{artifact.pk}/{artifact.name}").status_code == 503
+    token = {"Authorization": f"Bearer {tokens.create(make_user(), 'phone')}"}
+    asked = client.get(f"/api/v1/files/{artifact.pk}", headers=token)
+    assert (asked.status_code, asked.json()["error"]["code"]) == (503, "storage_unavailable")
+    assert asked.headers["Retry-After"]
     with pytest.raises(disk.StorageNotMounted):
         store.size(artifact.pk)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection, transaction
 
+from jobs.files.deletion import DeletionTally
 from jobs.queue import erasure, residue
 from tests.factories import make_job
 from tests.unit.jobs.database_work import on_sqlite
@@ -17,6 +18,17 @@ def test_forgetting_a_job_leaves_something_to_be_done() -> None:
     residue.settle(residue.owed())
     assert residue.owed() == 0
     erasure.erase(make_job(links=1))
+    assert residue.owed() == 1
+
+
+@on_sqlite
+def test_a_large_job_leaves_it_once_more_when_its_last_row_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(erasure, "LARGE", 0)
+    erasure.erase(make_job(links=1))
+    residue.settle(residue.owed())
+    erasure.erase_marked(DeletionTally())
     assert residue.owed() == 1
 
 
