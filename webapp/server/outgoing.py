@@ -39,16 +39,17 @@ def _on_the_way_bytes(sock: socket.socket) -> int:
 class Outgoing:
     """What is still to be sent on one connection.
 
-    To Gunicorn it looks like the socket it writes to. began_at, sent_bytes: when the sender began,
-    and what was taken since. moved_at: when the other end last took something; both by the
-    monotonic clock. error: why sending failed, if it did. close_file: to be
+    To Gunicorn it looks like the socket it writes to. backlog_bytes: how many of its bytes are
+    not taken. held_bytes: what those keep in memory, twice as much at most. began_at, sent_bytes:
+    when the sender began, and what was taken since. moved_at: when the other end last took
+    something; both by the monotonic clock. error: why sending failed, if it did. close_file: to be
     called once the file is sent, or never will be; whoever takes it calls it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._parts: list[bytes | memoryview] = []
-        self.backlog_bytes = 0
+        self.backlog_bytes = self.held_bytes = 0
         self._file_fd = -1
         self._offset = self._left = 0
         self._reads_file = False
@@ -79,6 +80,7 @@ class Outgoing:
         if data:
             self._parts.append(data)
             self.backlog_bytes += len(data)
+            self.held_bytes += len(data)
         if self.backlog_bytes >= AT_ONCE_BYTES:
             self._push_bytes()
 
@@ -141,10 +143,22 @@ class Outgoing:
         except BlockingIOError:
             sent = 0
         self._parts.clear()
-        if sent < len(data):
-            self._parts.append(memoryview(data)[sent:])
         self.backlog_bytes = len(data) - sent
+        if not self.backlog_bytes:
+            self.held_bytes = 0
+        else:
+            self._keep(memoryview(data)[sent:])
         return self._note(sent)
+
+    def _keep(self, rest: memoryview) -> None:
+        """Keep what was not taken: a view of an answer keeps all of it in memory."""
+        whole = len(rest.obj)  # type: ignore[arg-type]  # bytes, for nothing else is sent
+        if 2 * len(rest) < whole:
+            self._parts.append(bytes(rest))
+            whole = len(rest)
+        else:
+            self._parts.append(rest)
+        self.held_bytes = whole
 
     def _push_file(self) -> bool:
         wanted = min(self._left, STEP_BYTES)

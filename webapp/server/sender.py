@@ -40,7 +40,7 @@ class Sender:
         self._added: deque[Connection] = deque()
         self._places_wanted: deque[None] = deque()
         self._sending: dict[Connection, int] = {}
-        self._unsent_bytes = 0
+        self._held_bytes = 0
         self._selector = selectors.DefaultSelector()
         self._wake_fd, self._tell_fd = os.pipe()
         for end in (self._wake_fd, self._tell_fd):
@@ -107,13 +107,13 @@ class Sender:
         """Give up answers of the address that has most bytes here, the slowest first, and some
         more than must be, for this looks at all of them."""
         bytes_of: Counter[str] = Counter()
-        for connection, unsent_bytes in self._sending.items():
-            bytes_of[connection.address] += unsent_bytes
+        for connection, held_bytes in self._sending.items():
+            bytes_of[connection.address] += held_bytes
         ((address, _bytes),) = bytes_of.most_common(1)
         in_memory = [one for one, size in self._sending.items() if size and one.address == address]
         in_memory.sort(key=lambda one: (not _is_tried(one, now), _rate(one, now)))
         for connection in in_memory:
-            if self._unsent_bytes <= MAX_UNSENT_BYTES * 3 // 4:
+            if self._held_bytes <= MAX_UNSENT_BYTES * 3 // 4:
                 break
             self._finish(connection, TimeoutError("others want the memory"))
 
@@ -126,14 +126,14 @@ class Sender:
             self._selector.register(connection.sock, selectors.EVENT_WRITE, connection)
         except (OSError, ValueError) as error:
             self._finish(connection, OSError(str(error)))
-        while self._unsent_bytes > MAX_UNSENT_BYTES:
+        while self._held_bytes > MAX_UNSENT_BYTES:
             self._make_room_in_memory(now)
 
     def _count(self, connection: Connection) -> None:
         """Note how much of an answer is in memory."""
-        unsent_bytes = connection.outgoing.backlog_bytes
-        self._unsent_bytes += unsent_bytes - self._sending[connection]
-        self._sending[connection] = unsent_bytes
+        held_bytes = connection.outgoing.held_bytes
+        self._held_bytes += held_bytes - self._sending[connection]
+        self._sending[connection] = held_bytes
 
     def _push(self, connection: Connection) -> None:
         try:
@@ -149,7 +149,7 @@ class Sender:
                 self._finish(connection, None)
 
     def _finish(self, connection: Connection, error: OSError | None) -> None:
-        self._unsent_bytes -= self._sending.pop(connection)
+        self._held_bytes -= self._sending.pop(connection)
         with suppress(KeyError, ValueError, OSError):
             self._selector.unregister(connection.sock)
         connection.outgoing.error = error

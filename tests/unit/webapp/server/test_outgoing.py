@@ -167,3 +167,24 @@ def test_to_gunicorn_it_is_a_socket_that_never_blocks(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     assert Outgoing(ends[0]).gettimeout() == 0
+
+
+def test_what_was_taken_of_an_answer_is_not_kept_in_memory(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    answer = Outgoing(ours)
+    whole = bytes(4 * 1024 * 1024)
+    answer.sendall(whole)
+    got = 0
+    while answer.backlog_bytes > 64 * 1024:
+        assert answer.backlog_bytes <= answer.held_bytes <= 2 * answer.backlog_bytes
+        got += len(theirs.recv(16 * 1024))
+        answer.push()
+    assert not answer.is_empty
+    assert sum(len(memoryview(part).obj) for part in answer._parts) == answer.held_bytes  # type: ignore[arg-type,misc]
+    theirs.setblocking(True)
+    while got < len(whole):
+        answer.push()
+        got += len(theirs.recv(1 << 20))
+    assert (answer.is_empty, answer.held_bytes) == (True, 0)
