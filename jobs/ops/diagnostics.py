@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from jobs import VERSION
-from jobs.ops.checks import CHECKS, PROXY_HINT, clock_finding, proxy_error, run_checks
+from jobs.ops.checks import CHECKS, clock_finding, proxy_error, run_checks
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
+from jobs.ops.hints import PROXY_HINT
 from jobs.text import scrub
 from jobs.upstream import page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
