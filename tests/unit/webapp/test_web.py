@@ -135,7 +135,7 @@ def test_it_leaves_no_log_of_the_database_behind(monkeypatch: pytest.MonkeyPatch
     calls: list[str] = []
 
     def answer(server: web.Server) -> None:
-        server.connections = None
+        server.connections = Connections(1, 1)
         server.tmp.close()
         for listener in server.sockets:
             listener.close()
