@@ -30,7 +30,8 @@ class AdminPage:
     name, route: of its URL, `admin:<name>` at `/admin/<route>`, which may hold `<…>` parts.
     view: called for staff who are `allowed`; others get a 403. title: in the header; None for a
     page that stands in none. count: the number behind the title, read for every admin page, so a
-    cheap one; a page that has a count stands in the header only while it is not 0. section: the
+    cheap one; a page that has a count stands in the header only while it is not 0. worst: a
+    sentence on what of that does not work at all, for the overview, "" for nothing. section: the
     name of the page that is marked as current in the header while this one is open.
     """
 
@@ -40,17 +41,19 @@ class AdminPage:
     allowed: Callable[[HttpRequest], bool]
     title: StrPromise | None = None
     count: Callable[[HttpRequest], int] | None = None
+    worst: Callable[[HttpRequest], str] | None = None
     section: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A link of the admin's header. count: 0 for none."""
+    """A link of the admin's header. count: 0 for none. worst: as of its AdminPage."""
 
     title: StrPromise
     url: str
     current: bool
     count: int = 0
+    worst: str = ""
 
 
 class AdminPages:
@@ -125,7 +128,8 @@ class StorykeepAdminSite(admin.AdminSite):
             count = page.count(request) if page.count else 0
             if page.count is None or count:
                 url = reverse(f"admin:{page.name}")
-                places.append(Place(page.title, url, here == page.name, count))
+                worst = page.worst(request) if page.worst else ""
+                places.append(Place(page.title, url, here == page.name, count, worst))
         return places
 
 

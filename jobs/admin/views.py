@@ -92,7 +92,11 @@ def _overview_context(request: HttpRequest, now: Dashboard) -> dict[str, Any]:
     places = admin.site.each_context(request).get("places", ())
     return {
         "dashboard": now,
-        "headline": headline(now, sum(place.count for place in places)),
+        "headline": headline(
+            now,
+            sum(place.count for place in places),
+            next((place.worst for place in places if place.worst), ""),
+        ),
         "bars": chart.bars(outcomes.hours),
         "bands": chart.bands(now.pauses, outcomes.hours),
         "draw_chart": chart.is_worth_drawing(outcomes.hours, now.pauses),

@@ -1,6 +1,7 @@
 """The one sentence the overview opens with: the worst that is true of the instance right now.
 
-A pure function of the dashboard: it says nothing that the numbers below it do not.
+A pure function of the dashboard and the problems: it says nothing that what stands below it does
+not.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ class Headline:
     more: str = ""
 
 
-def headline(now: Dashboard, problems: int = 0) -> Headline:
-    """What to tell first. problems: how many findings wait to be fixed."""
+def headline(now: Dashboard, problems: int = 0, worst: str = "") -> Headline:
+    """What to tell first. problems: how many findings wait to be fixed. worst: a sentence on what
+    of these does not work at all; "" for nothing."""
     stopped = _stopped(now)
     if stopped:
         return Headline(BAD, stopped)
     slower = _slower(now)
     if slower:
         return Headline(WARN, slower)
+    if worst:
+        return Headline(BAD, worst)
     failures = _failures(now)
     if now.pauses:
         return Headline(FINE, _slowed_down(now), failures)

@@ -27,6 +27,12 @@ def count(request: HttpRequest) -> int:
     return len(current_problems(request))
 
 
+def worst(request: HttpRequest) -> str:
+    """The first problem with which something does not work, as a sentence; "" for none."""
+    failing = (problem for problem in current_problems(request) if problem.failing)
+    return next((f"{problem.title}." for problem in failing), "")
+
+
 def may_see(request: HttpRequest) -> bool:
     """Whether this reader may see the problems: who may see how the instance is doing."""
     return request.user.has_perm("jobs.view_operations")
@@ -85,6 +91,7 @@ admin_pages.register(
         allowed=may_see,
         title=gettext_lazy("Problems"),
         count=count,
+        worst=worst,
     )
 )
 admin_pages.register(

@@ -153,6 +153,14 @@ def test_what_stops_everything_comes_before_what_slows_it() -> None:
     assert (said.text, said.more) == ("No worker is online: nothing is being saved.", "")
 
 
+def test_nothing_is_said_to_run_while_something_does_not_work() -> None:
+    worst = "The database does not work."
+    said = headline(replace(QUIET, outcomes=failing(3, 40)), 2, worst)
+    assert (said.tone, said.text) == (BAD, worst)
+    assert headline(replace(QUIET, workers=()), 2, worst).text.startswith("No worker is online")
+    assert headline(replace(QUIET, workers_wanted=3), 2, worst).tone == WARN
+
+
 def test_failures_are_told_beside_it() -> None:
     said = headline(replace(QUIET, outcomes=failing(3, 40)), problems=2)
     assert said.text == "Everything is running."

@@ -14,6 +14,7 @@ from jobs.ephemeral import hidden_problems
 from jobs.ops.findings import Finding, Verdict
 from jobs.ops.problems import Facts
 from tests.factories import make_user
+from tests.unit.jobs.ops.instances import stand_in_for_redis
 from webapp import problems
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +71,19 @@ def test_each_with_its_fix_and_the_number_in_the_header(browser: Client) -> None
     assert "Look at its log." in page
     assert 'href="/admin/system/backup/"' in page
     assert '<span class="count">4</span>' in browser.get("/admin/people/").content.decode()
+
+
+def test_the_overview_opens_with_what_does_not_work(
+    browser: Client, hidden: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = Finding("database", Verdict.FAIL, "cannot be written to (full)", "Make room.")
+    facts = Facts(now=NOW, findings=(finding,))
+    monkeypatch.setattr(problems, "memory", problems.Memory(lambda: facts))
+    stand_in_for_redis(monkeypatch)
+    page = browser.get("/admin/").content.decode()
+    assert "The database does not work." in page
+    assert "Everything is running" not in page
+    assert hidden == set()
 
 
 @pytest.mark.usefixtures("_troubled")
