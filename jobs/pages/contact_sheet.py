@@ -32,7 +32,7 @@ class Thumb:
     address: what the viewer opens, "" while nothing can be opened; kind: `video` or `image`;
     position: of that within the story. cover: address of its picture, "" without one. spoken: its
     link's name. leaving: `soon` or `last` when it is about to leave TikTok. short: `4/5` when a
-    part did not arrive. coming: its files are on their way.
+    part did not arrive. coming: its files are on their way. damaged: the disk has kept none of it.
     """
 
     story: StoryView
@@ -44,6 +44,7 @@ class Thumb:
     leaving: str
     short: str
     coming: bool
+    damaged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,7 @@ def _thumb(story: StoryView, item: ItemView, now: datetime) -> Thumb:
         leaving=state if state in {"soon", "last"} else "",
         short=tile.tally,
         coming=tile.coming,
+        damaged=bool(tile.removed_at and tile.damaged),
     )
 
 

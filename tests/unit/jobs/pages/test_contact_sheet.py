@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobs.files import damage
 from jobs.files.bundles import Amount
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.pages import contact_sheet
@@ -54,6 +55,14 @@ def test_more_than_six_lines_are_rows_without_tiles(client: Client, sheet: Job) 
     assert 'class="tile' not in page
     assert page.count("data-view=") == sum(min(number, THUMBS) for number in range(7)) + THUMBS - 1
     assert ">+2</a>" in page, "seven stories, five of them in the strip"
+
+
+def test_what_was_damaged_is_marked_in_the_strip(client: Client, sheet: Job) -> None:
+    make_artifact(job=make_job(), content=b"x")  # the disk is there
+    marked = r'<span class="none" title="[^"]*damaged on the disk"><svg'
+    assert not re.search(marked, shown(client.get(f"/jobs/{sheet.pk}/")))
+    damage.give_up(list(Artifact.objects.filter(story__item__position=4, job=sheet)[:1]))
+    assert len(re.findall(marked, shown(client.get(f"/jobs/{sheet.pk}/")))) == 1
 
 
 def test_a_row_unfolds_and_folds_again(client: Client, sheet: Job) -> None:
