@@ -400,10 +400,7 @@ def run_checks(parts: Iterable[str]) -> Iterator[Finding]:
             yield Finding(part, Verdict.FAIL, message, known=False)
         except DatabaseError as error:
             if part == "database":
-                hint = _(
-                    "Is it running, and is STORYKEEP_DATA_DIR or STORYKEEP_DATABASE_URL right?"
-                )
-                yield Finding(part, Verdict.FAIL, _no_answer(error), hint)
+                yield Finding(part, Verdict.FAIL, _no_answer(error), DATABASE_HINTS["away"])
             else:
                 message = _("not known while the database does not answer")
                 yield Finding(part, Verdict.FAIL, message, known=False)

@@ -201,7 +201,6 @@ def test_while_redis_takes_nothing_no_worker_is_called_dead(
     redis["heard"] = {}
     monkeypatch.setattr(connection, "probe_write", refuse)
     page = text(browser)
-    assert "Redis cannot be written to: nothing new is being saved." in page
     assert "Redis cannot be written to, so nobody knows." in page
     assert "No worker" not in page
 
