@@ -80,7 +80,10 @@ class RedisServer:
         """An empty server; returns when it answers."""
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [_redis_binary(), "--port", "0", "--unixsocket", str(self.socket), "--save", ""],
+            [
+                *(_redis_binary(), "--port", "0", "--unixsocket", str(self.socket)),
+                *("--save", "", "--dir", str(self.socket.parent)),
+            ],
             stdout=subprocess.DEVNULL,
         )
         with self.client() as client:

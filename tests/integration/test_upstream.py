@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit
 from stories.errors import Challenged, RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item
-from tests.integration.conftest import RedisServer
+from tests.integration.conftest import RedisServer, eventually
 from tests.memory import forget_tiktok
 
 
@@ -209,6 +210,27 @@ def test_accounts_that_an_older_version_remembered_are_found(redis_server: Redis
     identities.drop(["of.old"])
     with redis_server.client() as client:
         assert not list(client.scan_iter("storykeep:identit*"))
+
+
+def test_an_account_that_is_dropped_is_in_no_snapshot(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.rdb"
+    asyncio.run(identities.Identities().put(Author(id="68", name="zwiebel.kuchen")))
+    with redis_server.client() as client:
+        before = client.config_get("dir")["dir"], client.config_get("dbfilename")["dbfilename"]
+        client.config_set("dir", str(tmp_path))
+        client.config_set("dbfilename", snapshot.name)
+        client.config_set("rdbcompression", "no")
+        try:
+            client.save()
+            assert b"zwiebel.kuchen" in snapshot.read_bytes()
+            identities.drop(["zwiebel.kuchen"])
+            eventually(lambda: b"zwiebel.kuchen" not in snapshot.read_bytes(), within=20)
+        finally:
+            eventually(lambda: not client.info()["rdb_bgsave_in_progress"], within=20)
+            client.config_set("dir", before[0])
+            client.config_set("dbfilename", before[1])
 
 
 def test_the_identity_that_worked_is_everyones_for_half_an_hour(redis_server: RedisServer) -> None:

@@ -74,11 +74,16 @@ def test_where_nothing_fits_nothing_is_saved() -> None:
     assert not Artifact.objects.filter(item=item).exists()
 
 
+@pytest.mark.parametrize("role", [Role.MEDIA, Role.POSTER])
 def test_a_fault_of_the_disk_is_nothing_its_files_are_refused_for(
-    monkeypatch: pytest.MonkeyPatch,
+    role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> str:
-        raise StorageUnavailable("the disk answers EROFS")
+    link = Workspace.link_existing
+
+    def broken(workspace: Workspace, file: Artifact) -> str:
+        if file.role == role:
+            raise StorageUnavailable("the disk answers EROFS")
+        return link(workspace, file)
 
     monkeypatch.setattr(Workspace, "link_existing", broken)
     with pytest.raises(StorageUnavailable):
