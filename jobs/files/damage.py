@@ -7,10 +7,12 @@ lives.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -27,6 +29,8 @@ from jobs.models import DAMAGED, Artifact
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 1024 * 1024
+BAD_BLOCK: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
+"""What reading a file ends with where a block of it is lost."""
 
 
 def is_whole(file: BinaryIO, artifact: Artifact, pause: Callable[[int], None]) -> bool:
@@ -44,18 +48,25 @@ def is_whole(file: BinaryIO, artifact: Artifact, pause: Callable[[int], None]) -
     return digest.hexdigest() == artifact.sha256
 
 
+def forget_cached(file: BinaryIO) -> None:
+    """Have a file read from the disk, and leave what others have cached alone."""
+    with suppress(OSError, AttributeError):  # not every system can
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def give_up(artifacts: Iterable[Artifact], now: datetime | None = None) -> list[UUID]:
     """Mark files as damaged and delete them; ids of all that went.
 
-    Rows whose file is the same one on the disk (hard links) go with it. Nothing is done while the
-    folder is another one than the files were saved in. Raises OSError where it cannot be looked
-    into.
+    Each is looked at once more, past what is cached: memory, a cable or a controller may have
+    failed for a moment, and what is deleted does not come back. Rows whose file is the same one on
+    the disk (hard links) go with it. Nothing is done while the folder is another one than the files
+    were saved in. Raises OSError where it cannot be looked into.
     """
     if disk.is_unmounted(again=True):
         return []
     now = now or timezone.now()
     marked: dict[UUID, int] = {}
-    for artifact in artifacts:
+    for artifact in filter(_is_damaged, artifacts):
         for row in (artifact, *_same_on_disk(artifact)):
             if row.pk not in marked and _mark(row, now):
                 marked[row.pk] = row.size_bytes
@@ -68,6 +79,19 @@ def give_up(artifacts: Iterable[Artifact], now: datetime | None = None) -> list[
     damaged_files.record(marked, now)
     logger.warning("%d saved files are damaged on the disk, or missing: given up", len(marked))
     return list(marked)
+
+
+def _is_damaged(artifact: Artifact) -> bool:
+    try:
+        with store.open_artifact(artifact.pk) as file:
+            forget_cached(file)
+            return not is_whole(file, artifact, lambda _bytes: None)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in BAD_BLOCK:
+            raise
+        return True
 
 
 def _same_on_disk(artifact: Artifact) -> list[Artifact]:

@@ -9,14 +9,12 @@ It reads slowly, past the page cache, and stops between two pieces when its proc
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import BinaryIO, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -43,8 +41,9 @@ LEASE_S: Final = 15 * 60.0
 BATCH: Final = 100
 
 _IDS: Final = 1 << 128
-_BAD_BLOCK: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
-"""What reading a file ends with where a block of it is lost."""
+READ_AGAIN_S: Final = 30
+"""A file that could not be read is read again after so many seconds: a disk that was reset fails
+for as long."""
 
 
 def pass_s() -> float:
@@ -104,19 +103,21 @@ class Scrub:
         """Read one file; how many were given up for it."""
         try:
             with store.open_artifact(artifact.pk) as file:
-                _forget_cached(file)
+                damage.forget_cached(file)
                 whole = damage.is_whole(file, artifact, self._pause)
-                _forget_cached(file)
+                damage.forget_cached(file)
         except FileNotFoundError:
             return 0  # deleted this moment; of what is missing otherwise the sweep takes care
         except disk.StorageNotMounted:
             raise
         except OSError as error:
             disk.probe_write()  # where the whole disk fails, that says nothing of this file
-            if error.errno not in _BAD_BLOCK:
+            if error.errno not in damage.BAD_BLOCK:
                 # Nor may one that cannot be opened keep all behind it from being read.
                 logger.warning("file %s cannot be read: %s", artifact.pk, error.strerror)
                 return 0
+            for _ in range(READ_AGAIN_S):
+                self._pause(BYTES_PER_S)
             whole = False
         return 0 if whole else len(damage.give_up([artifact]))
 
@@ -150,12 +151,6 @@ def _in_order(files: QuerySet[Artifact], after: int, until: int) -> Iterator[Art
         if len(batch) < BATCH:
             return
         after = batch[-1].pk.int
-
-
-def _forget_cached(file: BinaryIO) -> None:
-    """Have the file read from the disk, and leave what others have cached alone."""
-    with suppress(OSError, AttributeError):  # not every system can
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 scrub: Final = Scrub()

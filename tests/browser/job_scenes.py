@@ -8,7 +8,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.files import damage
+from jobs.files import damage, store
 from jobs.models import Job, Package, PackageState, Role, StoryKind
 from jobs.states import ItemState
 from tests import factories
@@ -55,7 +55,9 @@ def damaged(owner: User) -> Job:
     add_story(item, StoryKind.VIDEO, hours_ago=4)
     carousel, photo, _video = item.stories.order_by("posted_at")
     for story, position in ((carousel, 3), (photo, 1)):
-        damage.give_up(story.artifacts.filter(role=Role.MEDIA, position=position))
+        media = story.artifacts.get(role=Role.MEDIA, position=position)
+        store.remove(media.pk)
+        damage.give_up([media])
     return job
 
 

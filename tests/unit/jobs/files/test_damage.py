@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from django.utils import timezone
@@ -75,6 +77,7 @@ def test_reading_stops_where_the_caller_wants() -> None:
 
 def test_what_is_given_up_is_gone_and_its_row_says_why(artifacts: Path) -> None:
     file, other = make_artifact(content=b"bad", labels=["hevc"]), make_artifact(content=b"good")
+    flip_a_bit(path_of(artifacts, file))
     now = timezone.now()
     assert damage.give_up([file], now) == [file.pk]
     file.refresh_from_db()
@@ -85,16 +88,18 @@ def test_what_is_given_up_is_gone_and_its_row_says_why(artifacts: Path) -> None:
     assert quotas.usage(file.owner).stored_bytes.used == other.size_bytes
 
 
-def test_nobody_deleted_it_on_purpose() -> None:
+def test_nobody_deleted_it_on_purpose(artifacts: Path) -> None:
     """So a retry of its line fetches it again."""
     file = make_artifact(content=b"bad")
+    flip_a_bit(path_of(artifacts, file))
     damage.give_up([file])
     assert file.item is not None
     assert saved_media.load(file.item).saved_bytes == {}
 
 
-def test_twice_is_once() -> None:
+def test_twice_is_once(artifacts: Path) -> None:
     file = make_artifact(content=b"bad")
+    flip_a_bit(path_of(artifacts, file))
     assert damage.give_up([file, file]) == [file.pk]
     assert damage.give_up([file]) == []
     file.refresh_from_db()
@@ -113,6 +118,7 @@ def test_every_row_of_the_same_file_goes(artifacts: Path) -> None:
     other = linked(file)
     third = linked(file)
     assert path_of(artifacts, other).stat().st_nlink == 3
+    flip_a_bit(path_of(artifacts, file))
     assert set(damage.give_up([other])) == {file.pk, other.pk, third.pk}
     assert capacity.used_bytes() == 0
     assert not path_of(artifacts, file).exists()
@@ -123,6 +129,7 @@ def test_a_copy_that_is_a_file_of_its_own_stays(artifacts: Path) -> None:
     other = linked(file)
     path_of(artifacts, other).unlink()
     path_of(artifacts, other).write_bytes(b"shared")
+    flip_a_bit(path_of(artifacts, file))
     assert damage.give_up([file]) == [file.pk]
     assert is_whole(other)
 
@@ -148,13 +155,42 @@ def test_a_damaged_preview_is_only_a_preview(artifacts: Path) -> None:
     story = make_story()
     make_artifact(story, content=b"media")
     poster = make_artifact(story, content=b"poster", role=Role.POSTER)
+    flip_a_bit(path_of(artifacts, poster))
     damage.give_up([poster])
     assert story.artifacts.filter(role=Role.MEDIA, removed_at=None).exists()
 
 
-def test_it_is_counted_for_who_runs_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_counted_for_who_runs_the_instance(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorded: list[set[uuid.UUID]] = []
     monkeypatch.setattr(damaged_files, "record", lambda ids, _now: recorded.append(set(ids)))
     file = make_artifact(content=b"bad")
+    flip_a_bit(path_of(artifacts, file))
     damage.give_up([file], timezone.now() - timedelta(days=1))
     assert recorded == [{file.pk}]
+
+
+def test_what_is_whole_at_a_second_look_stays() -> None:
+    """Memory, a cable or a controller failed for a moment while it was read the first time."""
+    file = make_artifact(content=b"kept")
+    assert damage.give_up([file]) == []
+    file.refresh_from_db()
+    assert (file.removed_at, file.labels) == (None, [])
+    assert is_whole(file)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EMFILE])
+def test_what_cannot_be_looked_at_is_not_given_up(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_artifact(content=b"kept")
+
+    def fail(*_: object) -> NoReturn:
+        raise OSError(number, "no")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store, "open_artifact", fail)
+        with pytest.raises(OSError, match="no"):
+            damage.give_up([file])
+    assert is_whole(file)

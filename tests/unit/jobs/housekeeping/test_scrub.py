@@ -220,6 +220,25 @@ def test_a_lost_block_is_damage_and_a_disk_that_fails_is_none(
     assert fates() == {"a": [DAMAGED]}
 
 
+def test_a_disk_that_was_reset_loses_no_file(
+    clock: Clock, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails for some seconds, in which a byte that is written goes to memory alone."""
+    file = make_artifact(content=b"x", name="a")
+    is_whole, over_at = damage.is_whole, clock() + 20
+
+    def failing(*arguments: Any) -> bool:
+        if clock() < over_at:
+            raise OSError(errno.EIO, "Input/output error")
+        return is_whole(*arguments)
+
+    monkeypatch.setattr(damage, "is_whole", failing)
+    assert a_whole_pass(clock, shared) == 0
+    assert clock() >= over_at
+    assert store.size(file.pk) == 1
+    assert fates() == {"a": []}
+
+
 def test_one_that_cannot_be_opened_does_not_keep_the_others_from_being_read(
     clock: Clock, shared: Shared, artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.errors import QuotaExceeded
-from jobs.files import damage, deletion
+from jobs.files import damage, deletion, store
 from jobs.models import DAMAGED, Audio, Item, ItemKind, Job, Prefer
 from jobs.pages import presenter
 from jobs.queries import cards, snapshot
@@ -182,6 +182,7 @@ def test_what_was_damaged_is_fetched_while_its_story_lives(client: Client, alice
     ]
     files = [make_artifact(story, content=b"%d" % n) for n, story in enumerate(others * 2)]
     assert f"/jobs/{job.pk}/again/" not in shown(client.get(f"/jobs/{job.pk}/"))
+    store.remove(files[0].pk)
     damage.give_up(files[:1])
     page = shown(client.get(f"/jobs/{job.pk}/"))
     assert "Photo 1 was damaged on our disk." in page

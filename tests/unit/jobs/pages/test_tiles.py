@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from jobs.files import damage
+from jobs.files import damage, store
 from jobs.models import Artifact, Role, StoryKind
 from jobs.states import ItemState
 from tests.factories import make_artifact, make_item, make_story
@@ -63,10 +63,12 @@ def test_a_cleaned_up_tile() -> None:
 def test_a_tile_names_the_photos_that_were_damaged() -> None:
     story = make_story(kind=StoryKind.CAROUSEL, media_count=4, leaves_at=timezone.now() + HOUR)
     files = [make_artifact(story, content=b"%d" % n) for n in range(4)]
+    store.remove(files[1].pk)
     damage.give_up(files[1:2])
     tile = page_of(files[0].job).lines[0].tiles[0]
     assert tile.damaged == "Photo 2 was damaged on our disk."
     assert (tile.tally, tile.checked, tile.missing, tile.removed_at) == ("3/4", False, "", None)
+    store.remove(files[2].pk)
     damage.give_up(files[2:3])
     tile = page_of(files[0].job).lines[0].tiles[0]
     assert tile.damaged == "Photos 2, 3 were damaged on our disk."
@@ -80,6 +82,7 @@ def test_a_damaged_preview_leaves_the_picture(client: Client, alice: User) -> No
     job = saved(alice)
     story = job.items.get().stories.get()
     poster = make_artifact(story, content=b"p", role=Role.POSTER, position=1)
+    store.remove(poster.pk)
     damage.give_up([poster])
     tile = page_of(job).lines[0].tiles[0]
     assert tile.damaged == ""
