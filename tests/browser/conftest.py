@@ -36,6 +36,24 @@ CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 NAME = "alice"
 PASSWORD = "alicealice"
 PATIENCE_S = 60
+FEATURES_OFF = (
+    # For each new context a second page, with the suggestions of an address bar nobody sees: it
+    # costs more than most pages of ours.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    # Chromium heeds the last such list alone. This is Playwright's own (chromiumSwitches.ts), but
+    # for what concerns Edge.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"),
+    *("DialMediaRouteProvider", "GlobalMediaControls", "HttpsUpgrades", "LensOverlay"),
+    *("MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning"),
+    *("BlockOriginHeaderModificationOnRedirect", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("Translate", "AutoDeElevate", "OptimizationHints", "NetworkTimeServiceQuerying"),
+    "AimEnabled",
+)
+CHROMIUM_ARGS = (
+    "--no-sandbox",  # tests may run as root
+    "--disable-dev-shm-usage",
+    f"--disable-features={','.join(FEATURES_OFF)}",
+)
 DEVICES: dict[str, dict[str, Any]] = {
     "phone": {
         "viewport": {"width": 390, "height": 844},
@@ -80,9 +98,7 @@ def chromium() -> Iterator[Browser]:
     # Playwright runs an event loop in this thread, which Django takes for a mistake.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
-        # No sandbox: tests may run as root.
-        args = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
-from tests.browser.conftest import CHROMIUM, NAME, PASSWORD, Stack, running_instance
+from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGS, NAME, PASSWORD, Stack, running_instance
 from tests.engines.screens import PlaywrightScreen, Screen, WebKitScreen
 from tests.engines.webdriver import DRIVER, webkit
 
@@ -80,8 +80,7 @@ def playwright_screen(
     width, height = size or SIZES[device]
     options: dict[str, Any] = {"viewport": {"width": width, "height": height}}
     if engine == "chromium":
-        args = ["--no-sandbox", "--disable-dev-shm-usage"]  # tests may run as root
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         if device == "phone":
             options |= {"is_mobile": True, "has_touch": True, "device_scale_factor": 2}
     else:
