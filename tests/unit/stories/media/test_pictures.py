@@ -54,6 +54,14 @@ MAKERS: dict[str, Callable[[Image.Image], bytes]] = {
     ),
     "AVIF": lambda image: encoded(image, "AVIF", quality=60, speed=10),
 }
+
+
+@cache
+def made(make: Callable[[Image.Image], bytes]) -> bytes:
+    """The picture of the tests by one of the makers; some take half a second."""
+    return make(scene())
+
+
 FILLINGS: dict[str, Callable[[int], bytes]] = {
     "zeros": bytes,
     "ones": lambda size: b"\xff" * size,
@@ -116,7 +124,7 @@ def test_a_stretch_of_other_bytes_is_found(
     make: Callable[[Image.Image], bytes], filling: Callable[[int], bytes], size: int
 ) -> None:
     """Of as many as were made, all but one at most: chance may have data end where it should."""
-    data = make(scene())
+    data = made(make)
     passed = 0
     for place in range(PLACES):
         start = round(len(data) * (0.04 + 0.9 * place / PLACES))
@@ -130,7 +138,7 @@ def test_a_stretch_of_other_bytes_is_found(
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 def test_a_missing_end_is_found(make: Callable[[Image.Image], bytes]) -> None:
-    data = make(scene())
+    data = made(make)
     cuts = [round(len(data) * share / 20) for share in range(1, 20)] + [len(data) - 4]
     assert [cut for cut in cuts if is_whole(data[:cut])] == []
 
