@@ -330,7 +330,10 @@ def test_no_file_is_too_long_to_have_one_subject(suffix: str) -> None:
 def test_no_class_is_too_long_to_have_one_subject() -> None:
     long = {}
     for path in _of_ours("py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") <= MAX_CLASS_LINES:
+            continue
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.ClassDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > MAX_CLASS_LINES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ PROOFS = [ROOT / "docs" / name for name in ("security.md", "reliability.md")]
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:::(\w+))?)?`")
 
 
+@cache
 def names_in(path: Path) -> set[tuple[str, str]]:
     """The tests of a file, as (name, "") or (class, name); ("", "") for the file itself."""
     found = {("", "")}
