@@ -19,7 +19,7 @@ REDIS_HINTS: Final[Mapping[str, LazyStr]] = {
     "read_only": _("It is a replica. STORYKEEP_REDIS_URL has to name the primary."),
     "no_snapshot": _("Is the disk of Redis full, or its folder gone?"),
     "full": _("Its memory is full. Raise its maxmemory, or let nothing else use it."),
-    "refuses": _("Look at its settings, such as min-replicas-to-write, and at its ACL rules."),
+    "refuses": _("Look at its settings, such as `min-replicas-to-write`, and at its ACL rules."),
 }
 """Hints by the reason `readiness.redis` gives."""
 DATABASE_HINTS: Final[Mapping[str, LazyStr]] = {
