@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -15,7 +16,7 @@ import pytest
 from django.conf import settings
 from kombu.asynchronous.timer import Timer
 
-from jobs.ephemeral import heartbeats, log_lines, processes
+from jobs.ephemeral import heartbeats, log_lines, processes, progress
 from jobs.fetching import bridge
 from webapp import worker
 from webapp.celery import app
@@ -124,3 +125,29 @@ def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_
     for _ in range(2):
         step.beat(step, SimpleNamespace(consumer=None))
     assert calls == ["freeze", "beat", "heartbeat", "announce", "give back", "give back"]
+
+
+def test_signals_that_come_together_reach_its_own_handlers_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the machine's load: two that are sent may arrive as one, or as two."""
+    monkeypatch.setattr(app, "steps", defaultdict(set))
+    monkeypatch.setattr(app, "Worker", lambda **_: SimpleNamespace(start=lambda: None, exitcode=0))
+    monkeypatch.setattr(pulse, "begin", lambda _fd: None)
+    monkeypatch.setattr(memory, "freeze", lambda: None)
+    monkeypatch.setattr(bridge, "responds", lambda: False)
+    monkeypatch.setattr(progress, "set_worker_name", lambda _name: None)
+    with warnings.catch_warnings():
+        worker.work(1, "INFO")
+    heard: list[int] = []
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGQUIT
+    before = [signal.signal(number, lambda got, _frame: heard.append(got)) for number in numbers]
+    try:
+        parent: Any = SimpleNamespace(timer=Timer())
+        steps()["Heartbeat"](parent).start(parent)
+        for number in numbers:
+            signal.raise_signal(number)
+        assert heard == [signal.SIGTERM]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
