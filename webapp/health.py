@@ -22,15 +22,20 @@ from jobs.ops.readiness import PROBES, Probe, workers_alive
 logger = logging.getLogger(__name__)
 
 FRESH_S: Final = 15.0
-"""What was seen last is told for so many seconds while somebody looks again, which takes less."""
+"""What was seen last is told for so many seconds while somebody looks again. A look that takes
+longer hangs at one part, and that part is called away: a disk that does not answer would otherwise
+hold every thread that asks."""
 _looking: Final = threading.Lock()
 
 
 class _Last:
-    """What was seen last, and when, by the monotonic clock."""
+    """What was seen last, and when, by the monotonic clock. part: what is looked at now; began_at:
+    since when somebody looks, `inf` while nobody does."""
 
     report: dict[str, Any] = {}
     seen_at = float("-inf")
+    part = ""
+    began_at = float("inf")
 
 
 @never_cache
@@ -56,19 +61,38 @@ def ready(_request: HttpRequest) -> JsonResponse:
 
 def _report() -> dict[str, Any]:
     asked_at = time.monotonic()
-    if not _looking.acquire(blocking=asked_at - _Last.seen_at > FRESH_S):
-        return _Last.report
+    if not _looking.acquire(timeout=_patience_s(asked_at)):
+        is_fresh = time.monotonic() - _Last.seen_at <= FRESH_S
+        return _Last.report if is_fresh else _while_it_hangs()
     try:
         if _Last.seen_at <= asked_at:  # else somebody has looked while this one waited
+            _Last.began_at = time.monotonic()
             _Last.report, _Last.seen_at = _look(), time.monotonic()
         return _Last.report
     finally:
+        _Last.began_at = float("inf")
         _looking.release()
+
+
+def _patience_s(now: float) -> float:
+    """Seconds to wait for who is looking: none while what was seen is fresh, or once they hang."""
+    if now - _Last.seen_at <= FRESH_S:
+        return 0.0
+    return max(0.0, min(FRESH_S, _Last.began_at + FRESH_S - now))
+
+
+def _while_it_hangs() -> dict[str, Any]:
+    """What was seen last, and that the part which is looked at does not answer."""
+    parts = dict(_Last.report.get("parts", {}))
+    parts[_Last.part] = {"ok": False, "reason": "away"}
+    workers = _Last.report.get("workers", {"alive": None, "wanted": settings.STORYKEEP.workers})
+    return {"ok": False, "parts": parts, "workers": workers}
 
 
 def _look() -> dict[str, Any]:
     reasons: dict[str, str] = {}
     for name, probe in PROBES.items():
+        _Last.part = name
         # Each attempt to connect to a server that vanished takes its time, and ends as this one.
         away = name == "queue" and reasons.get("database") == "away"
         reasons[name] = "away" if away else reason_of(name, probe)

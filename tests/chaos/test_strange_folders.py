@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +20,7 @@ from tests.chaos.machine import eventually
 from tests.chaos.test_disk import Disk, mount, people, readiness, unmount, waits, whole
 from tests.chaos.test_disk import disk as disk  # a fixture
 from tests.fake_tiktok import FakeTikTok
+from webapp import health
 
 SWEEP = "jobs.tasks.sweep"
 MARK = ".storykeep"
@@ -143,3 +145,46 @@ def test_started_while_the_disk_of_the_data_folder_is_full(
     finally:
         instance.cut_power()
         unmount(instance.folder)
+
+
+def test_a_disk_that_hangs_holds_no_more_than_who_looks(
+    make: Start, tiktok: FakeTikTok, folder: Path
+) -> None:
+    """Writing to it takes as long as it is frozen; many ask whether all is ready meanwhile."""
+    place, image = folder / "mounted", folder / "image"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    mount("-o", "loop", str(image), str(place))
+    try:
+        instance = make(artifact_dir=str(place / "saved")).start()
+        ledger = Ledger(instance, tiktok)
+        ledger.submit("alice", *people(tiktok, "before", 1))
+        ledger.settled()
+        subprocess.run(["fsfreeze", "--freeze", str(place)], check=True)
+        many_ask(instance)
+        eventually(lambda: is_said_to_hang(instance), 60, "the disk is said to be away")
+        assert ledger.show(ledger.jobs[0])["state"] == "done", "pages and polls are answered"
+        subprocess.run(["fsfreeze", "--unfreeze", str(place)], check=True)
+        eventually(lambda: readiness(instance)["ok"], 60, "the disk answers")
+        ledger.submit("bob", *people(tiktok, "after", 1))
+        ledger.settled()
+        whole(ledger)
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", str(place)], capture_output=True, check=False)
+        unmount(place)
+
+
+def many_ask(instance: Instance) -> None:
+    """More than there are threads ask whether all is ready, once what was seen is old."""
+    time.sleep(health.FRESH_S)
+    for _ in range(40):
+        threading.Thread(target=instance.is_ready, daemon=True).start()
+
+
+def is_said_to_hang(instance: Instance) -> bool:
+    try:
+        return bool(readiness(instance).get("reason") == "away")
+    except OSError:  # nobody answered in time
+        return False

@@ -176,3 +176,32 @@ def test_a_database_that_is_away_is_not_waited_for_twice(
     monkeypatch.setitem(readiness.PROBES, "queue", lambda: pytest.fail("asked once more"))
     parts = client.get("/health/ready").json()["parts"]
     assert parts["queue"] == parts["database"] == {"ok": False, "reason": "away"}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_redis_up")
+def test_who_asks_while_a_part_hangs_is_told_which(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that does not answer holds the thread that looks, and none of those that ask."""
+    entered, answers = threading.Event(), threading.Event()
+
+    def hang() -> str:
+        entered.set()
+        answers.wait(30)
+        return ""
+
+    assert client.get("/health/ready").status_code == 200
+    monkeypatch.setattr(health, "PROBES", {"disk": hang})
+    monkeypatch.setattr(health._Last, "seen_at", float("-inf"))
+    looking = threading.Thread(target=health._report)
+    looking.start()
+    assert entered.wait(30)
+    health._Last.began_at -= health.FRESH_S
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["disk"] == {"ok": False, "reason": "away"}
+    assert answer.json()["parts"]["redis"] == {"ok": True}
+    answers.set()
+    looking.join(30)
+    assert client.get("/health/ready").json()["parts"] == {"disk": {"ok": True}}
