@@ -195,6 +195,33 @@ def test_a_process_that_ends_stops_between_two_pieces(clock: Clock, shared: Shar
     assert shared.position.id == 0, "with the file that was not read"
 
 
+def test_what_was_read_before_the_end_is_not_read_again(clock: Clock, shared: Shared) -> None:
+    first, _second = sorted((make_artifact(content=b"x") for _ in range(2)), key=lambda f: f.pk.int)
+    shared.position = ScrubPosition(0, clock.now - 10 * scrub.pass_s())
+
+    def sleep(_seconds: float) -> None:  # while the first is read
+        shutdown.shutdown_requested.set()
+
+    with pytest.raises(ShutdownRequested):
+        Scrub(clock, sleep).run()
+    assert shared.position.id == first.pk.int
+
+
+def test_a_file_deleted_this_moment_is_not_called_damaged(clock: Clock, shared: Shared) -> None:
+    store.remove(make_artifact(content=b"x", name="a").pk)
+    assert a_whole_pass(clock, shared) == 0
+    assert fates() == {"a": []}
+
+
+def test_more_files_than_are_looked_up_at_once(
+    artifacts: Path, clock: Clock, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub, "BATCH", 2)
+    for number in range(5):
+        flip_a_bit(path_of(artifacts, make_artifact(content=bytes([number]) * 100)))
+    assert a_whole_pass(clock, shared) == 5
+
+
 def test_the_task_ends_quietly_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop() -> None:
         raise ShutdownRequested
