@@ -24,32 +24,38 @@ PLACES = (
 )
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_nothing_sideways(device: str, visit: Open) -> None:
+    """What axe finds on them: test_faults.py, once in each look."""
+    page = visit(device)
+    paste(page, "@quiet.owl")
+    settle(page)
+    job = page.url.rstrip("/").rpartition("/")[2]
+    for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):
+        page.goto(place)
+        assert sideways(page) <= 0, place
+    page.locator(".lines a").first.click()
+    page.wait_for_url("**/admin/jobs/item/*/change/")
+    assert sideways(page) <= 0, "a line"
+    expect(page.get_by_role("button", name="Delete files now")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", DEVICES)
-def test_nothing_serious_and_nothing_sideways(device: str, scheme: str, visit: Open) -> None:
+def test_nothing_serious_in_the_question_before_an_act(
+    device: str, scheme: str, visit: Open
+) -> None:
     page = visit(device, color_scheme=scheme, bypass_csp=True)
     paste(page, "@quiet.owl")
     settle(page)
     job = page.url.rstrip("/").rpartition("/")[2]
-
-    def look(place: str) -> None:
-        assert not faults(page), place
-        wide = sideways(page)
-        assert wide <= 0, (place, wide)
-
-    for place in (*PLACES, f"/admin/jobs/job/{job}/change/"):
-        page.goto(place)
-        look(place)
-    page.locator(".lines a").first.click()
-    page.wait_for_url("**/admin/jobs/item/*/change/")
-    look("a line")
-    expect(page.get_by_role("button", name="Delete files now")).to_have_count(0)
     page.goto(f"/admin/jobs/job/?q={job}")
     page.locator("#result_list .action-select").check()
     page.select_option("select[name=action]", "purge_files")
     page.locator(".actions button").click()
     expect(page.get_by_text("There is nothing to do for what was chosen.")).to_be_visible()
-    look("the question before an act")
+    assert not faults(page)
+    assert sideways(page) <= 0
 
 
 @pytest.mark.parametrize("locale", ["en", "de-DE", "es-MX", "fr-CA"])

@@ -21,9 +21,13 @@ ADMIN = (
     "/admin/problems/",
     "/admin/diagnosis/",
     "/admin/tables/",
+    "/admin/auth/user/",
     "/admin/auth/user/1/change/",
     "/admin/jobs/job/",
     "/admin/jobs/item/",
+    "/admin/jobs/story/",
+    "/admin/jobs/artifact/",
+    "/admin/jobs/package/",
 )
 DOORS = ("/login/", "/setup/used-up/", "/join/used-up/")
 """Pages of people who are not signed in."""
