@@ -33,8 +33,9 @@ DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
     "not_mounted": (
         _("this is not the folder the saved files are in"),
         _(
-            "Is its disk mounted? If you emptied or changed it on purpose, put an empty file "
-            "named .storykeep into it."
+            "Is its disk mounted, and is the database the right one? If you emptied or changed the "
+            "folder on purpose, put an empty file named .storykeep into it: files there that the "
+            "database does not know are deleted then."
         ),
     ),
     "no_more_files": (

@@ -58,7 +58,7 @@ def _fresh_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def artifacts(_fresh_folders: Iterator[Path], set_env: Callable[..., None]) -> Path:
     """The folder saved files go to."""
     folder = next(_fresh_folders)
-    folder.mkdir()
+    folder.mkdir(0o700)
     (folder / marks.SENTINEL).touch()
     disk._faulty.clear()
     set_env(artifact_dir=folder)
