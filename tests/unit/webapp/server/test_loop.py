@@ -236,7 +236,7 @@ def test_one_that_drips_is_looked_at_now_and_then_and_still_answered(
 
 
 def test_answers_nobody_takes_hold_no_thread_and_are_whole_in_the_end() -> None:
-    large = bytes(range(256)) * 40_000
+    large = bytes(range(256)) * 20_000  # eight of them are less than the bound in memory
     with running(plain(large), threads=1) as started:
         slow = [call(started, GET) for _ in range(8)]
         with call(started, GET) as caller:
