@@ -40,6 +40,7 @@ FEATURES_OFF = (
     # For each new context a second page, with the suggestions of an address bar nobody sees: it
     # costs more than most pages of ours.
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    "SpareRendererForSitePerProcess",  # a process for a next page that does not come
     # Chromium heeds the last such list alone. This is Playwright's own (chromiumSwitches.ts), but
     # for what concerns Edge.
     *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"),
