@@ -199,13 +199,13 @@ def check_scheduler() -> Iterator[Finding]:
 def check_disk() -> Iterator[Finding]:
     """The disk: is the folder there and writable, and is there room?"""
     if not settings.STORYKEEP.artifacts.is_dir():  # asking `disk` for it would make it
-        made = _("Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it.")
-        yield Finding(
-            "disk",
-            Verdict.FAIL,
-            _("the folder for saved files is not there"),
-            DISK_WORDS["not_mounted"][1] if disk.is_unmounted() else made,
+        hint: LazyStr = _(
+            "Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it."
         )
+        with suppress(DatabaseError):
+            if disk.is_unmounted():
+                hint = DISK_WORDS["not_mounted"][1]
+        yield Finding("disk", Verdict.FAIL, _("the folder for saved files is not there"), hint)
         return
     reason = readiness.artifact_disk()
     if reason in DISK_WORDS:
