@@ -178,11 +178,13 @@ def test_keeping_longer_is_said_and_read_aloud(device: str, visit: Open) -> None
     paste(page, "@foggy.morning")
     settle(page)
     page.add_init_script(
-        """document.addEventListener("DOMContentLoaded", () => {
-            const list = document.querySelector(".messages");
-            const hear = (all) => { window.heard = all.flatMap((one) => [...one.addedNodes]); };
-            new MutationObserver(hear).observe(list, {childList: true});
-        });"""
+        """let gone = false;
+        new MutationObserver((all) => {
+            for (const one of all.filter((each) => each.target.matches?.(".messages"))) {
+                gone ||= one.removedNodes.length > 0;
+                if (gone && one.addedNodes.length) window.heard = [...one.addedNodes];
+            }
+        }).observe(document, {childList: true, subtree: true});"""
     )
     page.get_by_role("button", name="Keep longer").click()
     page.get_by_role("button", name="Keep 2 h longer").click()
