@@ -129,8 +129,8 @@ class Ledger:
         items = rows("SELECT id, job_id, state, fetch_key, settled_at FROM jobs_item")
         assert {item["job_id"] for item in items} <= kept
         assert not [i for i in items if i["fetch_key"] or not i["settled_at"]]
-        open_zips = rows("SELECT id FROM jobs_package WHERE state IN ('queued', 'running')")
-        assert not open_zips
+        open_zips = "SELECT id FROM jobs_package WHERE state IN ('queued', 'running')"
+        eventually(lambda: not rows(open_zips), what="ZIPs are packed")
         stories = rows("SELECT item_id, tiktok_id, state FROM jobs_story")
         assert {story["state"] for story in stories} <= {"done"}
         _assert_once((story["item_id"], story["tiktok_id"]) for story in stories)
