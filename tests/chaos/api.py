@@ -51,8 +51,9 @@ class Person:
             try:
                 return self.call(method, path, body, key=key)
             except HTTPError as error:
-                if error.code not in {409, 503}:
-                    pytest.fail(f"{method} {path}: {error.code} {error.read()[:500]!r}")
+                with error:
+                    if error.code not in {409, 503}:
+                        pytest.fail(f"{method} {path}: {error.code} {error.read()[:500]!r}")
             except (OSError, http.client.HTTPException):
                 pass
             assert time.monotonic() < deadline, f"{method} {path}: nobody answers"
@@ -88,10 +89,11 @@ class Person:
             try:
                 self.call("DELETE", f"/jobs/{job_id}")
             except HTTPError as error:
-                if error.code == 404:
-                    return
-                if error.code != 503:
-                    pytest.fail(f"forgetting {job_id}: {error.code} {error.read()[:500]!r}")
+                with error:
+                    if error.code == 404:
+                        return
+                    if error.code != 503:
+                        pytest.fail(f"forgetting {job_id}: {error.code} {error.read()[:500]!r}")
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(TRY_EVERY_S)

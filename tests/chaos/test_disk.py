@@ -139,7 +139,8 @@ def test_a_folder_exchanged_for_an_empty_one(
         shown = ledger.show(ledger.jobs[0])
         with pytest.raises(HTTPError) as refused:
             take(instance, shown["items"][0]["stories"][0]["files"][0])
-        assert refused.value.code == 503
+        with refused.value as answer:
+            assert answer.code == 503
         waits(ledger, ledger.submit("bob", *people(tiktok, "during", 2)), "storage_unavailable")
         assert list(instance.artifacts.iterdir()) == []
     finally:
