@@ -15,7 +15,7 @@ from jobs import VERSION
 from tests.integration.test_up import ROOT, environment, free_port
 from tests.integration.test_up import folder as folder
 
-pytestmark = pytest.mark.xdist_group("up")
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
 MANAGE = [sys.executable, "manage.py"]
 

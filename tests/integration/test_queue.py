@@ -178,7 +178,8 @@ def test_an_idle_worker_takes_what_a_busy_one_cannot(
     names = [f"author{number}" for number in range(8)]
     for name in names:
         tiktok.account(name).photo(min_bytes=200_000)
-    tiktok.fault("picture", "slow", bytes_per_s=4_000, times=4)
+    for name in names[:4]:  # from every mirror
+        tiktok.fault({"endpoint": "picture", "account": name}, "slow", bytes_per_s=4_000)
     busy = start_worker().ready()
     job = submit(*names)
     eventually(lambda: len(tiktok.seen("picture")) == 4)  # four threads, four long transfers
