@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 WORK: Final = "work"
 """The folder below the artifact folder for files that are not finished."""
+SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+"""Names of the folders saved files lie in: the first two hex digits of their ids."""
 _SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FAULTS: Final = frozenset(
@@ -96,7 +98,7 @@ def _is_another(folder: Path, mark: Mark) -> bool:
 
 def _holds_files(folder: Path) -> bool:
     """Whether anything lies where saved files do."""
-    return any(any((folder / f"{number:02x}").glob("*")) for number in range(256))
+    return any(any((folder / shard).glob("*")) for shard in SHARDS)
 
 
 def is_away(*, again: bool = False) -> bool:

@@ -114,14 +114,10 @@ def discard(artifact_id: UUID | str) -> None:
         remove(artifact_id)
 
 
-SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
-"""Names of the folders saved files lie in: the first two hex digits of their ids."""
-
-
-def walk(shards: Sequence[str] = SHARDS) -> Iterator[list[StoredFile]]:
+def walk(shards: Sequence[str] = disk.SHARDS) -> Iterator[list[StoredFile]]:
     """Saved files, one folder (about a 256th of them all) at a time; foreign files are left out.
 
-    shards: those of the SHARDS to look into; ones without files yield nothing.
+    shards: those of `disk.SHARDS` to look into; ones without files yield nothing.
     """
     root = str(disk.root())
     with contextlib.ExitStack() as stack:

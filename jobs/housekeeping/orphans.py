@@ -19,7 +19,8 @@ from jobs.ephemeral import orphan_files
 from jobs.ephemeral.orphan_files import WaitingOrphans
 from jobs.files import damage, store
 from jobs.files.deletion import DeletionTally, batches
-from jobs.files.store import SHARDS, StoredFile
+from jobs.files.disk import SHARDS
+from jobs.files.store import StoredFile
 from jobs.models import Artifact
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import orphan_files
 from jobs.ephemeral.orphan_files import WaitingOrphans
-from jobs.files import store
+from jobs.files import disk, store
 from jobs.files.deletion import DeletionTally
 from jobs.housekeeping.orphans import ORPHAN_GRACE, SHARDS_A_SWEEP, Comparison, Orphans
 from jobs.models import DAMAGED, Artifact
@@ -22,7 +22,7 @@ from tests.unit.jobs.database_work import statements
 from tests.unit.jobs.files.making import save
 
 pytestmark = pytest.mark.django_db
-SWEEPS = len(store.SHARDS) // SHARDS_A_SWEEP
+SWEEPS = len(disk.SHARDS) // SHARDS_A_SWEEP
 
 
 def compare(comparison: Comparison, *, whole: bool = False) -> Orphans:

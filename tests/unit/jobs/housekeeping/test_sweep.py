@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _all_folders_at_each_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what a sweep finds does not depend on how many there were before."""
-    monkeypatch.setattr(orphans, "SHARDS_A_SWEEP", len(store.SHARDS))
+    monkeypatch.setattr(orphans, "SHARDS_A_SWEEP", len(disk.SHARDS))
     # One that stopped somewhere would go on from there to the last folder, and not begin anew.
     monkeypatch.setattr(sweep, "comparison", orphans.Comparison())
 
