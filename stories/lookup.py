@@ -8,7 +8,7 @@ list. Each step is tried once; waiting and trying again later is the queue's bus
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,12 +29,12 @@ from stories.errors import (
     UpstreamDown,
     UpstreamError,
 )
-from stories.http.session import Session
 from stories.left_out import ERRORS, LeftOutReason
 from stories.short_links import expand_short_link
 from stories.story_list import StoryList
 from stories.structures import Author, Story, Target, TargetKind
 from stories.verdict import Evidence, verdict
+from stories.ways import LookupResult
 from stories.wire import ItemClue, left_out_error
 
 logger = logging.getLogger(__name__)
@@ -46,29 +46,6 @@ MAX_SHUT: Final = 3
 # Said of an item by its own page or embed, these end its look-up: what is not for everyone is not
 # tried another way, and whoever asks us to slow down is not asked again.
 _FINAL = (AgeRestricted, NotAStory, PrivateAccount, PrivatePost, RateLimited)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookupResult:
-    """The stories a target asks for.
-
-    target: after short links were followed. session: the one the media addresses belong to.
-    left_out: reason -> number of stories of an account that its list names or promises and that
-    are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
-    there is an id. details: reason -> what is wrong with the first of them. error: why an account
-    without stories here is not one that has none. refusal: TikTok turned us away on the way to what
-    is left out: for whoever paces the requests, once the stories are saved.
-    """
-
-    target: Target
-    author: Author
-    stories: tuple[Story, ...]
-    session: Session
-    left_out: Mapping[LeftOutReason, int] = field(default_factory=dict)
-    left_out_ids: Mapping[str, LeftOutReason] = field(default_factory=dict)
-    details: Mapping[str, str] = field(default_factory=dict)
-    error: StoriesError | None = None
-    refusal: Refusal | None = None
 
 
 async def look_up(

@@ -29,13 +29,14 @@ from stories.errors import (
 )
 from stories.events import SOUND_MISSING, Checking, Event, Transferring, UnknownHosts
 from stories.http.session import Session
-from stories.lookup import LookupResult, look_up
+from stories.lookup import look_up
 from stories.media.download import size_limit
 from stories.media.verify import examine
 from stories.rendition_search import RenditionSearch
 from stories.renditions import NO_PLAYER, Prefer, RankedRendition, rank
 from stories.structures import Media, MediaKind, MediaVariant, Story
 from stories.transfer_slots import TransferSlots
+from stories.ways import LookupResult
 from stories.workspace import Draft, Workspace
 
 # Signed addresses with less left than this are replaced before use.

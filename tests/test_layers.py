@@ -64,7 +64,7 @@ FLOORS = {
         frozenset({"links", "renditions", "time_limit", "transfer_slots", "verdict", "workspace"}),
         frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
-        frozenset({"short_links", "story_list"}),
+        frozenset({"short_links", "story_list", "ways"}),
         frozenset({"client"}),
         frozenset({"account_lookup"}),
         frozenset({"avatars", "lookup", "probe", "completion"}),
@@ -119,7 +119,7 @@ TESTED_ELSEWHERE = {
         "management.commands.sweep",
         "standalone.listener",
     },
-    "stories": {"config", "events", "structures"},
+    "stories": {"config", "events", "structures", "ways"},
     "webapp": {
         "admin.wording",
         "admin_app",

@@ -10,10 +10,11 @@ import pytest
 
 from stories.client import StoryClient
 from stories.errors import StoriesError
-from stories.lookup import LookupResult, look_up
+from stories.lookup import look_up
 from stories.story_list import StoryList
 from stories.structures import Author
 from stories.targets import parse_line
+from stories.ways import LookupResult
 from tests.fake_tiktok import FakeTikTok
 from tests.mock_transport import MockTransport
 
