@@ -109,9 +109,18 @@ class PrivatePost(AccessError):
 
 
 class LoginRequired(AccessError):
+    """by_redirect: True where a page led to the sign-in page, which may be this server's own
+    trouble; False where an answer says it of what was asked for."""
+
     code = "login_required"
     message = "TikTok asks for a sign-in."
     hint = "Storykeep never signs in, so this cannot be saved."
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, by_redirect: bool = False
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.by_redirect = by_redirect
 
 
 class AgeRestricted(AccessError):
@@ -230,7 +239,12 @@ class UnknownMediaHost(UpstreamChanged):
 
 
 class Refusal(UpstreamError):
-    """TikTok turns this server away, whoever asks: the whole instance should pause."""
+    """TikTok turns this server away, whoever asks: the whole instance should pause.
+
+    unasked: True for one that stands for a request that was not sent, as this instance pauses.
+    """
+
+    unasked = False
 
 
 class Challenged(Refusal):

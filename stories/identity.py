@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
+from stories.rests import LocalRests, Rests
+
 TlsTarget = Literal["chrome150", "chrome146"]
 """A browser whose TLS handshake curl can copy."""
 
@@ -97,7 +99,11 @@ REMEMBERED_S: Final = 30 * 60
 
 
 class IdentityMemory(Protocol):
-    """The name of the identity to begin with, kept for REMEMBERED_S."""
+    """The name of the identity to begin with, kept for REMEMBERED_S, and which ones rest."""
+
+    @property
+    def rests(self) -> Rests:
+        """Identities that were refused while another one was served, by name."""
 
     async def get(self) -> str | None:
         """The remembered name; None to begin with the usual identity."""
@@ -113,6 +119,7 @@ class LocalIdentityMemory:
         self._clock = clock
         self._name: str | None = None
         self._until = 0.0
+        self.rests: Rests = LocalRests(clock)
 
     async def get(self) -> str | None:
         """The remembered name; None when there is none, or it is too old."""

@@ -11,7 +11,7 @@ from stories.errors import Challenged, DeadShortLink, InputError, Refused, Upstr
 from stories.hosts import is_link_host
 from stories.http.addresses import MAX_REDIRECTS, is_login_page
 from stories.http.headers import Purpose
-from stories.http.session import Page, Session
+from stories.http.session import Page, Session, login_wall
 from stories.links import is_app_advert, parse_redirect, parse_url
 from stories.structures import Target, TargetKind
 
@@ -72,7 +72,7 @@ async def _navigate_short_link(url: str, session: Session) -> Page:
     """The answer that a browser gets to a short link. Raises LoginRequired."""
     page = await session.get_page(url, Purpose.NAVIGATE, follow=False)
     if page.location is not None and _is_login_page(page.location) and not _behind_login(page):
-        raise session.login_wall("the short link")
+        raise login_wall("the short link")
     return page
 
 

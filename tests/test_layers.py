@@ -39,6 +39,7 @@ FACTS = {
             "hosts",
             "identity",
             "left_out",
+            "rests",
             "site_clock",
             "structures",
         }

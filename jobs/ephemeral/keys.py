@@ -20,6 +20,7 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:hidden:": "string",
     "storykeep:identities": "zset",
     "storykeep:identity:": "string",
+    "storykeep:identity_rests": "hash",
     "storykeep:lease:": "string",
     "storykeep:log": "list",
     "storykeep:media_hosts": "zset",

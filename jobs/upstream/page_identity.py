@@ -8,9 +8,12 @@ from typing import Final, cast
 from django.conf import settings
 
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
+from jobs.upstream.rests import SharedRests
 from stories.identity import REMEMBERED_S, LocalIdentityMemory, by_name, identity_ladder
+from stories.rests import Rests
 
 _KEY: Final = "storykeep:page_identity"
+_RESTS: Final = "storykeep:identity_rests"
 
 
 class PageIdentity:
@@ -21,6 +24,7 @@ class PageIdentity:
 
     def __init__(self) -> None:
         self._local = LocalIdentityMemory()
+        self.rests: Rests = SharedRests(_RESTS)
 
     async def get(self) -> str | None:
         """The remembered name; None to begin with the usual identity."""
@@ -40,6 +44,14 @@ def in_use() -> str:
     """The name of the identity that look-ups begin with. Raises RedisUnavailable."""
     name = execute(lambda server: cast("str | None", server.get(_KEY)))
     return by_name(identity_ladder(settings.STORYKEEP.page_transport), name).name
+
+
+def resting() -> dict[str, float]:
+    """Name of each identity that rests → the end of its rest, in Unix seconds.
+
+    Raises RedisUnavailable.
+    """
+    return SharedRests(_RESTS).until()
 
 
 def is_usual(name: str) -> bool:

@@ -25,14 +25,13 @@ class RefusedTry:
     """A look-up's first try, which TikTok refused.
 
     began: IdentitySearch.ended when it was sent. served: the identity was answered before in this
-    look-up. is_ours: True for an error that a rate limit raised in place of a request.
+    look-up.
     """
 
     identity: Identity
     error: StoriesError
     began: int
     served: bool
-    is_ours: Callable[[StoriesError], bool]
 
 
 class IdentitySearch:
@@ -48,12 +47,41 @@ class IdentitySearch:
         self._lock = asyncio.Lock()
         # Refused identity -> the one to try after it; the usual order without an entry.
         self._candidates: dict[str, Identity] = {}
+        # Names of identities whose rest is over, and that a look-up of this client tries.
+        self._on_trial: set[str] = set()
         self._last_failed = False
         self.ended = 0
 
     async def current(self) -> Identity:
-        """The identity that a look-up begins with."""
-        return by_name(self._ladder, await self._memory.get())
+        """The identity that a look-up begins with.
+
+        That is the one that was served lately, unless the rest of one before it is over: then this
+        look-up finds out whether it is served again. Without either the first that does not rest.
+        """
+        return await self._choose(trials=True)
+
+    async def _choose(self, *, trials: bool) -> Identity:
+        kept = await self._memory.get()
+        if kept is not None and not trials:
+            return by_name(self._ladder, kept)
+        state = await self._memory.rests.look([identity.name for identity in self._ladder])
+        for identity in self._ladder:
+            if identity.name == kept:
+                break
+            if identity.name == state.due:
+                self._on_trial.add(identity.name)
+                return identity
+            if kept is None and identity.name not in state.resting:
+                return identity
+        return by_name(self._ladder, kept)
+
+    async def note_served(self, identity: Identity) -> None:
+        """A look-up was served as `identity`: one whose rest was over is taken back into use."""
+        if identity.name not in self._on_trial:
+            return
+        self._on_trial.discard(identity.name)
+        await self._memory.rests.wake(identity.name)
+        await self._memory.put(identity.name)
 
     async def try_another(self, first: RefusedTry, retry: Callable[[Identity], Awaitable[T]]) -> T:
         """The result of `retry` under another identity than the first; called at most once.
@@ -63,7 +91,7 @@ class IdentitySearch:
         retry raises.
         """
         async with self._lock:
-            identity = await self.current()
+            identity = await self._choose(trials=False)
             refused = identity == first.identity
             if first.began == self.ended or (refused and not self._last_failed):
                 if refused:
@@ -85,25 +113,28 @@ class IdentitySearch:
         except LoginRequired:
             raise
         except (InputError, AccessError):
-            await self._keep(identity)  # an answer, if not the one that was hoped for
+            await self._keep(first, identity)  # an answer, if not the one that was hoped for
             raise
         except RateLimited:
             raise
         except StoriesError as error:
             # A sign-in page says little about the server, and its retry tells no more.
-            by_site = isinstance(error, Refusal) and not first.is_ours(error)
+            by_site = isinstance(error, Refusal) and not error.unasked
             if not by_site or isinstance(first.error, LoginRequired):
                 raise first.error from error
             await self._drop(first, identity)
             raise
-        await self._keep(identity)
+        await self._keep(first, identity)
         return result
 
-    async def _keep(self, identity: Identity) -> None:
-        """End a search that found an identity."""
+    async def _keep(self, first: RefusedTry, identity: Identity) -> None:
+        """End a search that found an identity: the one that was refused rests."""
         self.ended += 1
         self._last_failed = False
+        self._on_trial -= {first.identity.name, identity.name}
         await self._memory.put(identity.name)
+        await self._memory.rests.wake(identity.name)
+        await self._memory.rests.rest(first.identity.name)
 
     async def _drop(self, first: RefusedTry, identity: Identity) -> None:
         """End a search in vain: the next one tries the identity that follows."""

@@ -130,8 +130,6 @@ class Session:
         self._clock = clock or SiteClock()
         self._identity: Identity | None = None
         self._served, self._extra_try = False, _ExtraTry()
-        self._unasked: Refusal | None = None
-        self._login_wall: LoginRequired | None = None
         self._jar = CookieJar(_SendableCookiePolicy())
         self._timeout = httpx.Timeout(
             config.read_timeout_s, connect=config.connect_timeout_s, pool=config.item_timeout_s
@@ -181,14 +179,14 @@ class Session:
         try:
             result = await request()
         except (Challenged, Refused, LoginRequired) as error:
-            if self._extra_try.taken or not self._is_of_identity(error):
+            if self._extra_try.taken or not _is_of_identity(error):
                 raise
             refusal = error
         except (InputError, AccessError):
-            self._served = True
+            await self._note_served(identity)
             raise
         else:
-            self._served = True
+            await self._note_served(identity)
             return result
         self._extra_try.taken = True
 
@@ -203,20 +201,13 @@ class Session:
             error=refusal,
             began=began,
             served=self._served,
-            is_ours=lambda error: error is self._unasked,
         )
         return await self._search.try_another(first, retry)
 
-    def _is_of_identity(self, error: StoriesError) -> bool:
-        """Whether an error came from TikTok, and another identity may be spared it."""
-        if isinstance(error, LoginRequired):
-            return error is self._login_wall
-        return error is not self._unasked
-
-    def login_wall(self, where: str) -> LoginRequired:
-        """The error for a request that leads to the sign-in page, which may be the identity's."""
-        self._login_wall = LoginRequired(f"{where} leads to the sign-in page")
-        return self._login_wall
+    async def _note_served(self, identity: Identity) -> None:
+        if not self._served:
+            self._served = True
+            await self._search.note_served(identity)
 
     # --- pages and lists ----------------------------------------------------------------------
 
@@ -242,7 +233,7 @@ class Session:
             if page.location is None or not follow:
                 return page
             if is_login_page(page.location):
-                raise self.login_wall(without_query(url))
+                raise login_wall(without_query(url))
             url = followed(url, page.location)
         raise UpstreamChanged(f"{without_query(url)}: more than {MAX_REDIRECTS} redirects")
 
@@ -276,7 +267,7 @@ class Session:
         try:
             await (self._rate_limit(at_once=True) if at_once else self._rate_limit())
         except Refusal as error:
-            self._unasked = error
+            error.unasked = True
             raise
         where = without_query(url)
         identity = await self.identity()
@@ -350,6 +341,18 @@ class Session:
 
         transport, jar = self._media_transport, self._jar
         await fetch_media(url, receive, transport=transport, jar=jar, make_request=make_request)
+
+
+def login_wall(where: str) -> LoginRequired:
+    """The error for a request that leads to the sign-in page, which may be the identity's."""
+    return LoginRequired(f"{where} leads to the sign-in page", by_redirect=True)
+
+
+def _is_of_identity(error: StoriesError) -> bool:
+    """Whether an error came from TikTok, and another identity may be spared it."""
+    if isinstance(error, LoginRequired):
+        return error.by_redirect
+    return not (isinstance(error, Refusal) and error.unasked)
 
 
 def _sent_at(headers: Mapping[str, str]) -> datetime | None:

@@ -162,6 +162,8 @@ def look(job_id: Any) -> None:
     progress.read_many([job_id])
     asyncio.run(identities.Identities().get("corner.bakery"))
     asyncio.run(page_identity.PageIdentity().get())
+    page_identity.resting()
+    asyncio.run(page_identity.PageIdentity().rests.look(["chrome150"]))
 
 
 def use(item: Item) -> None:
@@ -203,6 +205,8 @@ def use(item: Item) -> None:
     asyncio.run(identities.Identities().put(author))
     assert asyncio.run(identities.Identities().get("corner.bakery")) == author
     asyncio.run(page_identity.PageIdentity().put("plain"))
+    asyncio.run(page_identity.PageIdentity().rests.rest("chrome150"))
+    assert list(page_identity.resting()) == ["chrome150"]
     ClockWatch(memory=Memory()).look()
     assert ClockWatch(memory=Memory()).look() == 0
     progress.Reporter(item.job_id, item.pk)

@@ -67,7 +67,7 @@ def test_what_redis_forgot_costs_one_request_as_the_first_time(
     start_worker().ready()
     assert settled(submit("@corner.bakery")) == [ItemState.DONE]
     with redis_server.client() as client:
-        client.delete("storykeep:page_identity")
+        client.delete("storykeep:page_identity", "storykeep:identity_rests")
     assert settled(submit("@night.trains")) == [ItemState.DONE]
     assert [seen.status for seen in tiktok.seen("profile")] == [403, 200, 403, 200]
 

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from jobs.ephemeral import connection, progress, steady
 from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock
+from jobs.upstream.rests import SharedRests
 from stories.errors import Challenged, RateLimited, Refused
+from stories.rests import RestState
 from stories.structures import Author
 from tests.factories import make_item
 from tests.integration.conftest import RedisServer, eventually
@@ -245,6 +247,55 @@ def test_the_identity_that_worked_is_everyones_for_half_an_hour(redis_server: Re
     assert page_identity.in_use() == "chrome146+referer"
     with redis_server.client() as client:
         assert 1_790 < int(client.ttl("storykeep:page_identity")) <= 1_800
+
+
+def test_rests_are_everyones_and_one_worker_finds_out_when_they_are_over(
+    redis_server: RedisServer,
+) -> None:
+    key = "storykeep:identity_rests"
+
+    async def through() -> None:
+        here, there = SharedRests(key), SharedRests(key)
+        await here.rest("chrome150")
+        await there.rest("chrome150")  # refused at the same time
+        assert await there.look(["chrome150", "plain"]) == RestState(
+            resting=frozenset({"chrome150"})
+        )
+        assert list(here.until()) == ["chrome150"]
+        with redis_server.client() as client:
+            assert str(client.hget(key, "chrome150")).startswith("1|")
+            client.hset(key, "chrome150", "1|1000.000|0")  # its end has passed
+        assert (await here.look(["chrome150"])).due == "chrome150"
+        assert await there.look(["chrome150"]) == RestState(resting=frozenset({"chrome150"}))
+        await here.rest("chrome150")
+        with redis_server.client() as client:
+            assert str(client.hget(key, "chrome150")).startswith("2|")
+            assert 86_000 < int(client.ttl(key)) <= 86_400
+        assert 110 < here.until()["chrome150"] - time.time() <= 121
+        await there.wake("chrome150")
+        assert await here.look(["chrome150"]) == RestState()
+
+    asyncio.run(through())
+
+
+@pytest.mark.parametrize(
+    "foreign", ["", "yes", "0|5|0", "1|inf|0", "1|9e99|0", "1|99999999999|0", "1|5", "9" * 400]
+)
+def test_what_is_no_rest_of_ours_keeps_nothing_away(
+    redis_server: RedisServer, foreign: str
+) -> None:
+    key = "storykeep:identity_rests"
+    with redis_server.client() as client:
+        client.hset(key, "chrome150", foreign)
+
+    async def through() -> None:
+        rests = SharedRests(key)
+        assert "chrome150" not in rests.until()
+        assert "chrome150" not in (await rests.look(["chrome150"])).resting
+        await rests.rest("chrome150")
+        assert (await rests.look(["chrome150"])).resting == {"chrome150"}
+
+    asyncio.run(through())
 
 
 def test_a_worker_whose_redis_goes_away_keeps_to_its_identity(redis_server: RedisServer) -> None:

@@ -33,14 +33,12 @@ def first_try(
     *,
     error: StoriesError | None = None,
     served: bool = False,
-    ours: StoriesError | None = None,
 ) -> RefusedTry:
     return RefusedTry(
         identity=identity,
         error=error or Refused("at first"),
         began=search.ended,
         served=served,
-        is_ours=lambda raised: raised is ours,
     )
 
 
@@ -64,14 +62,74 @@ async def test_the_next_identity_is_tried_and_the_one_that_works_is_kept() -> No
     assert await search.current() == SECOND
 
 
-async def test_after_half_an_hour_the_usual_identity_gets_another_chance() -> None:
+async def refuse(search: IdentitySearch, identity: Identity) -> None:
+    """A look-up as this identity is refused, and served as another one."""
+    await search.try_another(first_try(search, identity), answering([]))
+
+
+async def test_one_that_rests_gets_a_real_look_up_after_1_2_5_15_and_60_minutes() -> None:
     now = [1000.0]
     search = IdentitySearch(LADDER, LocalIdentityMemory(lambda: now[0]))
-    await search.try_another(first_try(search), answering([]))
-    now[0] += REMEMBERED_S - 1
-    assert await search.current() == SECOND
-    now[0] += 1
+    await refuse(search, USUAL)
+    for minutes in (1, 2, 5, 15, 60, 60):
+        now[0] += minutes * 60 - 1
+        assert await search.current() == SECOND, "it rests"
+        now[0] += 1
+        begun = [await search.current() for _ in range(5)]
+        assert begun == [USUAL, *[SECOND] * 4], "one look-up finds out, the others do without it"
+        await refuse(search, USUAL)
+        assert await search.current() == SECOND
+
+
+async def test_one_that_is_served_after_its_rest_is_used_again() -> None:
+    now = [1000.0]
+    search = IdentitySearch(LADDER, LocalIdentityMemory(lambda: now[0]))
+    await refuse(search, USUAL)
+    now[0] += 61
     assert await search.current() == USUAL
+    await search.note_served(USUAL)
+    assert [await search.current() for _ in range(3)] == [USUAL] * 3
+    await refuse(search, USUAL)
+    now[0] += 59
+    assert await search.current() == SECOND
+    now[0] += 2
+    assert await search.current() == USUAL, "its rests begin anew with a minute"
+
+
+async def test_a_look_up_that_finds_nothing_out_leaves_it_to_the_next() -> None:
+    now = [1000.0]
+    search = IdentitySearch(LADDER, LocalIdentityMemory(lambda: now[0]))
+    await refuse(search, USUAL)
+    now[0] += 61
+    assert await search.current() == USUAL
+    now[0] += 59
+    assert await search.current() == SECOND
+    now[0] += 2
+    assert await search.current() == USUAL
+
+
+async def test_a_trial_that_is_refused_goes_on_as_the_one_that_is_served() -> None:
+    now, tried = [1000.0], list[Identity]()
+    search = IdentitySearch(LADDER, LocalIdentityMemory(lambda: now[0]))
+    await refuse(search, USUAL)
+    await refuse(search, SECOND)
+    assert await search.current() == THIRD
+    now[0] += 61
+    assert await search.current() == USUAL
+    await search.try_another(first_try(search), answering(tried))
+    assert tried == [THIRD], "not the second, which rests too"
+
+
+async def test_after_half_an_hour_the_first_that_does_not_rest_is_next() -> None:
+    now = [1000.0]
+    search = IdentitySearch(LADDER, LocalIdentityMemory(lambda: now[0]))
+    for _ in range(5):
+        await refuse(search, USUAL)
+        now[0] += 3600
+        assert await search.current() == USUAL
+    await refuse(search, USUAL)
+    now[0] += REMEMBERED_S + 1
+    assert await search.current() == SECOND, "the usual one rests for an hour by now"
 
 
 async def test_when_all_are_refused_each_gets_its_turn() -> None:
@@ -119,8 +177,9 @@ async def test_what_the_other_identity_is_told(
 
 async def test_a_rate_limit_that_lets_nothing_through_says_nothing_about_an_identity() -> None:
     search, pausing = IdentitySearch(LADDER), Refused("this instance is pausing")
+    pausing.unasked = True
     with pytest.raises(Refused, match="at first"):
-        await search.try_another(first_try(search, ours=pausing), answering([], pausing))
+        await search.try_another(first_try(search), answering([], pausing))
     assert (await search.current(), search.ended) == (USUAL, 0)
 
 
