@@ -51,7 +51,9 @@ class Author:
     id: digits; empty where a single item's page names its author without one.
     name: lower case, without "@". private: True when TikTok says so, None when the answer does not
     tell. avatar_urls: of its picture, the most useful size first; signed and short-lived, so they
-    are neither stored nor logged, and no part of what makes two accounts equal.
+    are neither stored nor logged. story_hint: its profile says that it has active stories (True)
+    or none (False), and may be hours behind; None where nothing is said. Neither is a part of what
+    makes two accounts equal.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Author:
     sec_uid: str | None = None
     private: bool | None = None
     avatar_urls: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    story_hint: bool | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

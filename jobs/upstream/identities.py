@@ -50,9 +50,10 @@ class Identities:
         return author
 
     async def put(self, author: Author) -> None:
-        """Remember an account under its name, without the signed addresses of its picture."""
+        """Remember an account under its name, without what is true for the moment only: the signed
+        addresses of its picture, and whether it has stories."""
         fields = asdict(author)
-        del fields["avatar_urls"]
+        del fields["avatar_urls"], fields["story_hint"]
         text = json.dumps(fields)
         with suppress(RedisUnavailable):
             await execute_in_thread(partial(_put, author.name.lower(), text))

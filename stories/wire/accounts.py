@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from stories.errors import PrivateAccount, Unavailable, UpstreamChanged
@@ -12,11 +13,12 @@ from stories.structures import Author, Target
 from stories.wire.addresses import read_addresses
 from stories.wire.bodies import default_scope, embed_entry, json_answer
 from stories.wire.codes import CODES, check_code, check_embed_code, message
-from stories.wire.values import Raw, as_flag, as_id, as_object, as_text, first_object
+from stories.wire.values import Raw, as_flag, as_id, as_int, as_object, as_text, first_object
 
 MAX_NICKNAME = 100
 MAX_AVATARS = 3
 MAX_SEARCHED = 50_000
+MAX_STORY_STATUS = 100
 
 
 def profile_author(html: bytes, asked: Target) -> Author:
@@ -90,7 +92,7 @@ def _read_author(user: Raw, where: str) -> Author:
         raise UpstreamChanged(f"{where}.id is missing")
     if not isinstance(name, str) or not is_name(name):
         raise UpstreamChanged(f"{where}.uniqueId is missing")
-    return named_author(user, user_id, name)
+    return replace(named_author(user, user_id, name), story_hint=_story_hint(user))
 
 
 def named_author(user: Raw, user_id: str, name: str) -> Author:
@@ -105,6 +107,15 @@ def named_author(user: Raw, user_id: str, name: str) -> Author:
         private=any(flags) if flags else None,
         avatar_urls=_avatar_urls(user),
     )
+
+
+def _story_hint(user: Raw) -> bool | None:
+    """Whether a profile says that there are active stories: any number above zero does.
+
+    None where it says nothing, or nothing we know: more than a handful of states is none.
+    """
+    status = as_int(user.get("UserStoryStatus"), most=MAX_STORY_STATUS)
+    return None if status is None else status > 0
 
 
 # 720 and 100 pixels, the 100 of an embed, 1080: shown small, the first is sharp and not yet large.

@@ -204,6 +204,24 @@ def test_identities_are_remembered_a_day(redis_server: RedisServer) -> None:
     asyncio.run(through())
 
 
+def test_what_is_true_for_a_moment_is_not_remembered(redis_server: RedisServer) -> None:
+    picture = "https://p16-sign.tiktokcdn.com/a.jpeg?x-signature=s"
+    author = Author(id="68", name="sample.user", avatar_urls=(picture,), story_hint=True)
+
+    async def through() -> None:
+        cache = identities.Identities()
+        await cache.put(author)
+        with redis_server.client() as client:
+            kept = client.get("storykeep:identity:sample.user")
+        assert "x-signature" not in kept
+        assert "hint" not in kept
+        known = await cache.get("sample.user")
+        assert known is not None
+        assert (known.avatar_urls, known.story_hint) == ((), None)
+
+    asyncio.run(through())
+
+
 def test_accounts_that_an_older_version_remembered_are_found(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         client.set("storykeep:identity:of.old", "{}", ex=80_000)

@@ -175,6 +175,57 @@ def test_embed_key_may_end_in_a_slash() -> None:
     assert wire.embed_author(html, "sample.user").name == "sample.user"
 
 
+# --- whether it has stories -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (0, False),
+        ("0", False),
+        (0.0, False),
+        (1, True),
+        (2, True),
+        ("1", True),
+        (None, None),
+        ("", None),
+        ("yes", None),
+        (-1, None),
+        (True, None),
+        (1.5, None),
+        (10**30, None),
+        ("9" * 400, None),
+        (float("inf"), None),
+        ([1], None),
+        ({"status": 1}, None),
+    ],
+    ids=repr,
+)
+def test_a_profile_hints_at_stories(status: Any, hint: bool | None) -> None:
+    author = wire.profile_author(profile(UserStoryStatus=status), ASKED)
+    assert author.story_hint is hint
+
+
+def test_a_profile_without_the_hint_says_nothing_of_stories() -> None:
+    data = sample("page_profile_ok")
+    del data["__DEFAULT_SCOPE__"]["webapp.user-detail"]["userInfo"]["user"]["UserStoryStatus"]
+    assert wire.profile_author(page(data), ASKED).story_hint is None
+
+
+def test_a_profile_that_is_searched_for_hints_at_stories() -> None:
+    user = sample("page_profile_ok")["__DEFAULT_SCOPE__"]["webapp.user-detail"]["userInfo"]["user"]
+    assert wire.profile_author(scope("x", {"a": user}), ASKED).story_hint is False
+
+
+def test_an_embed_says_nothing_of_stories() -> None:
+    embedded = wire.embed_author(embed(sample("embed_profile")), "sample.user")
+    assert embedded.story_hint is None
+
+
+def test_the_hint_is_no_part_of_who_somebody_is() -> None:
+    assert Author(id="1", name="one", story_hint=True) == Author(id="1", name="one")
+
+
 # --- its picture ----------------------------------------------------------------------------------
 
 
