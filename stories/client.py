@@ -10,27 +10,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
-from urllib.parse import urlencode
 
-from stories import story_list, wire
+from stories import story_list
+from stories.author_pages import find_author
 from stories.config import ClientConfig
 from stories.errors import (
-    AgeRestricted,
-    NoSuchAccount,
     PrivateAccount,
-    RateLimited,
-    StoriesError,
-    Unavailable,
-    UpstreamChanged,
-    UpstreamDown,
+    Refusal,
 )
-from stories.hosts import SITE
-from stories.http.headers import Purpose
 from stories.http.identity_search import IdentitySearch
 from stories.http.media_transport import CurlMediaTransport, MediaTransport
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
@@ -41,9 +33,8 @@ from stories.http.session import (
     no_rate_limit,
 )
 from stories.http.tls import CaFile
-from stories.http.transports import Transport
-from stories.identity import IdentityMemory, identity_ladder
-from stories.links import canonical_url
+from stories.http.transports import IdentifiedTransport, Transport
+from stories.identity import Identity, IdentityMemory, identity_ladder
 from stories.media import decoders
 from stories.media.download import (
     Progress,
@@ -57,20 +48,15 @@ from stories.media.mirror_pace import MirrorPaces
 from stories.media.mirrors import FileRequest, fetch_from_mirrors
 from stories.site_clock import SiteClock
 from stories.story_list import StoryList
-from stories.structures import Author, Fetched, MediaKind, MediaVariant, Story, Target, TargetKind
+from stories.structures import Author, Fetched, MediaKind, MediaVariant, Target
 from stories.transfer_slots import FileSlots, TransferSlots, is_large
-from stories.verdict import weightiest
+from stories.ways import ForgetfulWays, Readiness, WayMemory
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # Runs a blocking function off the event loop and returns its result.
 RunBlocking = Callable[[Callable[[], T]], Awaitable[T]]
-OnClue = Callable[[wire.ItemClue], None]
-
-# What oEmbed answers for an item that does not exist.
-_BAD_REQUEST = 400
-
 DECODER_THREADS = 2
 # Files being fetched, verified or derived from, per transfer: more than the transfers themselves,
 # so that the network is busy while others are verified. A line alone has half of them.
@@ -95,14 +81,29 @@ class Identities(Protocol):
         """Drop a name that turned out to be someone else's; a name not cached is fine."""
 
 
+class Browser(Protocol):
+    """A browser that loads pages in our place (stories/browser/)."""
+
+    async def ready(self) -> Readiness:
+        """Whether it may be used now."""
+
+    def visit(self) -> AbstractAsyncContextManager[IdentifiedTransport]:
+        """Use it for one look-up. Raises WayFailed."""
+
+    async def aclose(self) -> None:
+        """End what runs of it."""
+
+
 class StoryClient:
     """A client of TikTok's public stories: one per event loop, an async context manager.
 
     rate_limit: awaited before each page or list request, never before media. identities: None means
     that every name is looked up. identity_memory: of who TikTok serves; None for one that lasts as
-    long as the client. clock: TikTok's, noted from every answer. page_transport, media_transport:
-    in place of those that `config` describes; they stay the caller's to close. resolve: how host
-    names become addresses.
+    long as the client. way_memory: of which ways are on and served; None for one that remembers
+    nothing. browser: loads pages where our own requests are kept from them; None for none, and the
+    client ends what runs of it. clock: TikTok's, noted from every answer. page_transport,
+    media_transport: in place of those that `config` describes; they stay the caller's to close.
+    resolve: how host names become addresses.
     """
 
     def __init__(
@@ -112,6 +113,8 @@ class StoryClient:
         rate_limit: RateLimit = no_rate_limit,
         identities: Identities | None = None,
         identity_memory: IdentityMemory | None = None,
+        way_memory: WayMemory | None = None,
+        browser: Browser | None = None,
         clock: SiteClock | None = None,
         page_transport: Transport | None = None,
         media_transport: MediaTransport | None = None,
@@ -120,6 +123,8 @@ class StoryClient:
         self.config = config or ClientConfig()
         self._rate_limit = rate_limit
         self._identities = identities
+        self.way_memory = way_memory or ForgetfulWays()
+        self.browser = browser
         self._given_transports = (page_transport, media_transport)
         self._resolve = resolve
         self.clock = clock or SiteClock()
@@ -161,6 +166,8 @@ class StoryClient:
     ) -> None:
         """Close the pools; what still runs on them fails."""
         self._transports = None
+        if self.browser is not None:
+            await self.browser.aclose()
         self.decoder_threads.shutdown(wait=False, cancel_futures=True)
         await self._resources.aclose()
 
@@ -177,6 +184,35 @@ class StoryClient:
             search=self._identity_search,
             clock=self.clock,
         )
+
+    def session_over(self, transport: Transport, identity: Identity) -> Session:
+        """A session whose pages and lists go over `transport`, as one identity and no other.
+
+        They count as nothing against the shared pace: the caller has waited for it. Media go over
+        the client's own connections.
+        """
+        if self._transports is None:
+            raise RuntimeError("the client is not open")
+        return Session(
+            config=self.config,
+            page_transports=GivenTransport(transport),
+            media_transport=self._transports[1],
+            search=IdentitySearch([identity]),
+            may_search=False,
+            clock=self.clock,
+        )
+
+    async def wait_for_pace(self, requests: int) -> None:
+        """Wait until so many page or list requests may be sent, and count them as sent.
+
+        Raises the Refusal of an instance that pauses.
+        """
+        for _ in range(requests):
+            try:
+                await self._rate_limit()
+            except Refusal as error:
+                error.unasked = True
+                raise
 
     # --- accounts -----------------------------------------------------------------------------
 
@@ -197,7 +233,7 @@ class StoryClient:
         Raises NoSuchAccount, PrivateAccount, and the weightier of the errors that kept both from
         us.
         """
-        author = await _find_author(target, session)
+        author = await find_author(target, session)
         if author.private:
             raise PrivateAccount(author.name)
         if self._identities is not None:
@@ -216,73 +252,6 @@ class StoryClient:
         return await story_list.get_story_list(
             author, session, open_session=session.sibling, clock=self.clock, now=now
         )
-
-    async def get_item(
-        self,
-        item_id: str,
-        session: Session,
-        *,
-        now: datetime | None = None,
-        on_clue: OnClue = lambda _: None,
-    ) -> Story:
-        """A story or post from its own page. Raises what wire.page_item does.
-
-        on_clue: called with what the page tells beside the item, also when it does not show it.
-        """
-
-        async def read() -> Story:
-            page = await session.get_page(f"{SITE}@_/video/{item_id}")
-            if not page.found:
-                raise Unavailable("the item's page answers 404")
-            on_clue(wire.page_clue(page.body, item_id))
-            return wire.page_item(page.body, item_id, now=self.clock.at_least(now))
-
-        return await session.ask(read)
-
-    async def get_embedded_item(
-        self,
-        item_id: str,
-        session: Session,
-        *,
-        is_story: bool,
-        now: datetime | None = None,
-        on_clue: OnClue = lambda _: None,
-    ) -> Story:
-        """A story or post from its embed, which holds less. Raises what wire.embed_item does.
-
-        is_story: True when its link said so; the embed does not. on_clue: called with what the
-        embed tells beside the item, also when it does not show it.
-        """
-
-        async def read() -> Story:
-            page = await session.get_page(f"{SITE}embed/v2/{item_id}")
-            if not page.found:
-                raise Unavailable("the item's embed answers 404")
-            on_clue(wire.embed_clue(page.body, item_id))
-            moment = self.clock.at_least(now)
-            return wire.embed_item(page.body, item_id, now=moment, is_story=is_story)
-
-        return await session.ask(read)
-
-    async def get_author_name(
-        self, item_id: str, session: Session, *, owner: str | None = None
-    ) -> str | None:
-        """The name of an item's author, by oEmbed, which gives no id; None for no such item.
-
-        owner: the name in the item's link, None without one. Raises Unavailable, UpstreamChanged,
-        and what Session.get_page does.
-        """
-        link = f"{SITE}@{owner or '_'}/video/{item_id}"
-        address = f"{SITE}oembed?{urlencode({'url': link})}"
-        try:
-            page = await session.ask(partial(session.get_page, address, Purpose.LIST))
-        except UpstreamChanged as error:
-            if error.status != _BAD_REQUEST:
-                raise
-            return None
-        if not page.found:
-            raise Unavailable("oEmbed answers 404")
-        return wire.oembed_author_name(page.body)
 
     # --- files --------------------------------------------------------------------------------
 
@@ -345,55 +314,3 @@ def _media_transport(config: ClientConfig, ca_file: CaFile, resolve: Resolve) ->
         connections=config.transfers + SPARE_CONNECTIONS,
         resolve=resolve,
     )
-
-
-async def _find_author(target: Target, session: Session) -> Author:
-    """The account from its profile page or its embed, private or not."""
-    try:
-        return await _get_profile(target, session)
-    except (AgeRestricted, NoSuchAccount, PrivateAccount, RateLimited):
-        raise
-    except StoriesError as profile_error:
-        # The page is kept from us, which says nothing about the account: the embed is served
-        # without a challenge more often than not, and while the page has a fault.
-        if target.name is None or _is_silent(profile_error):
-            raise
-        try:
-            return await _get_embed(target.name, session)
-        except (NoSuchAccount, PrivateAccount, RateLimited):
-            raise
-        except StoriesError as embed_error:
-            logger.info("embed failed too: %s %s", embed_error.code, embed_error.detail)
-            raise weightiest(profile_error, embed_error) from embed_error
-
-
-def _is_silent(error: StoriesError) -> bool:
-    """Whether a site does not answer at all, or asks to be left alone: it is not asked twice."""
-    return isinstance(error, UpstreamDown) and (not error.answered or bool(error.retry_after_s))
-
-
-async def _get_profile(target: Target, session: Session) -> Author:
-    owner = Target(
-        kind=TargetKind.USER,
-        name=target.name,
-        user_id=target.user_id,
-        sec_uid=target.sec_uid,
-    )
-
-    async def read() -> Author:
-        page = await session.get_page(canonical_url(owner))
-        if not page.found:
-            raise NoSuchAccount("status 404")
-        return wire.profile_author(page.body, owner)
-
-    return await session.ask(read)
-
-
-async def _get_embed(name: str, session: Session) -> Author:
-    async def read() -> Author:
-        page = await session.get_page(f"{SITE}embed/@{name}")
-        if not page.found:
-            raise Unavailable("the embed answers 404")
-        return wire.embed_author(page.body, name)
-
-    return await session.ask(read)

@@ -6,8 +6,8 @@
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
-    ├── UpstreamError         TikTok's side: UpstreamDown, TimedOut, ClockWrong, UnknownAnswer,
-    │   │                     UpstreamChanged with UnknownMediaHost
+    ├── UpstreamError         TikTok's side: UpstreamDown with HeldBack and HintedStory, TimedOut,
+    │   │                     ClockWrong, UnknownAnswer, UpstreamChanged with UnknownMediaHost
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
     └── MediaError            the file: MediaUnavailable, MediaCorrupt, SoundMissing, TooLarge,
                               Unplayable
@@ -182,6 +182,19 @@ class UpstreamDown(UpstreamError):
     ) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
         self.answered = answered
+
+
+class HeldBack(UpstreamDown):
+    """A list that breaks off or is shorter than TikTok counts, and holds no story."""
+
+
+class HintedStory(HeldBack):
+    """A list without stories, of an account whose profile speaks of one: the page may be old, or
+    the list is kept from us."""
+
+    code = "list_held_back"
+    message = "TikTok lists no story here, but the profile says that there is one."
+    hint = "The story may just have ended. If it is still in the app, try again later."
 
 
 class TimedOut(UpstreamError):

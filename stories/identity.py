@@ -29,7 +29,8 @@ class Identity:
     name: stable, remembered, shown to admins. tls_target: the browser whose handshake curl copies,
     None for plain httpx. client_hints: sec-ch-ua headers in order. browser: sends the Sec-Fetch
     headers that every browser of today sends. always_referer: a page that nothing leads to is
-    visited as if from TikTok's home page.
+    visited as if from TikTok's home page. runs_scripts: a real browser, which answers a challenge
+    page by itself.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Identity:
     client_hints: tuple[tuple[str, str], ...] = ()
     browser: bool = True
     always_referer: bool = True
+    runs_scripts: bool = False
 
 
 # Pinned: "chrome" would move with every release of curl_cffi, away from the headers beside it. A

@@ -1,51 +1,49 @@
-"""Lookup of the stories behind a target: the order of requests, and the error they add up to.
+"""Lookup of the stories behind a target: which way is asked, and when the next one is.
 
-An account: cached id, profile page, embed. A story or post link: the list of the author it names,
-the item's own page, its embed, oEmbed; and whenever one of these names the author, that author's
-list. Each step is tried once; waiting and trying again later is the queue's business.
+The cheapest way first. The next one only where TikTok kept the answer from us, or sent what cannot
+be read: a mechanism that differs in kind is often served then. Never where it answered, asked us to
+slow down, or could not be reached: that is the same for every way. Waiting and trying again later
+is the queue's business.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
-from stories.account_lookup import AccountLookup, OnAuthor, posted_at
+from stories.account_lookup import OnAuthor
+from stories.browser_carrier import BrowserCarrier
+from stories.carrier_way import CarrierWay, DirectCarrier
 from stories.client import StoryClient
 from stories.errors import (
     AccessError,
-    AgeRestricted,
-    Gone,
-    NotAStory,
-    PrivateAccount,
-    PrivatePost,
+    HeldBack,
+    HintedStory,
+    InputError,
+    LoginRequired,
     RateLimited,
     Refusal,
     StoriesError,
+    UpstreamChanged,
     UpstreamDown,
-    UpstreamError,
 )
-from stories.left_out import ERRORS, LeftOutReason
-from stories.short_links import expand_short_link
-from stories.story_list import StoryList
-from stories.structures import Author, Story, Target, TargetKind
-from stories.verdict import Evidence, verdict
-from stories.ways import LookupResult
-from stories.wire import ItemClue, left_out_error
+from stories.structures import Author, Target, TargetKind
+from stories.ways import LookupResult, Question, Readiness, Way, WayFailed
 
 logger = logging.getLogger(__name__)
 
-STORY_LIFE = timedelta(hours=24)
+_OF_ONE_ITEM: Final = frozenset({TargetKind.STORY, TargetKind.POST})
 
-MAX_SHUT: Final = 3
-"""Requests of one look-up that TikTok may turn away or not answer; then no other way is tried."""
-# Said of an item by its own page or embed, these end its look-up: what is not for everyone is not
-# tried another way, and whoever asks us to slow down is not asked again.
-_FINAL = (AgeRestricted, NotAStory, PrivateAccount, PrivatePost, RateLimited)
+
+def ways_of(client: StoryClient) -> tuple[Way, ...]:
+    """The ways a client has, cheapest first."""
+    ways: list[Way] = [CarrierWay(client, DirectCarrier(client))]
+    if client.browser is not None:
+        ways.append(CarrierWay(client, BrowserCarrier(client, client.browser)))
+    return tuple(ways)
 
 
 async def look_up(
@@ -56,277 +54,215 @@ async def look_up(
     now: datetime | None = None,
     fresh: bool = False,
     on_author: OnAuthor = lambda _: None,
+    ways: Sequence[Way] | None = None,
 ) -> LookupResult:
     """Find the stories a target asks for; none, for an account, is an answer.
 
     posts: accept an ordinary post too. now: aware, decides what is active. fresh: ignore a cached
-    account. on_author: called once, as soon as the author is certain. Raises StoriesError; where a
-    list was read and handed on nothing, the error is in the result, beside what was left out.
+    account. on_author: called once, as soon as the author is certain. ways: cheapest first; those
+    of the client by default. Raises StoriesError; where a list was read and handed on nothing, the
+    error is in the result, beside what was left out. A Refusal is raised only where no way that
+    could be asked brought an answer.
     """
-    session = client.session()
-    author_is_certain = False
-    if target.kind is TargetKind.SHORT:
-        target = await expand_short_link(target, session)
-        author_is_certain = target.name is not None
-    now = now or datetime.now(UTC)
-    accounts = AccountLookup(
-        client=client, session=session, now=now, fresh=fresh, on_author=on_author
-    )
-    if target.kind not in {TargetKind.STORY, TargetKind.POST}:
-        return await _every_story(accounts, target)
-    is_story = target.kind is TargetKind.STORY
-    is_over = await accounts.is_surely_over(target.item_id or "", ask=is_story or not posts)
-    if is_over and is_story:
-        raise Gone("posted more than 48 hours ago")
-    if is_over and not posts:
-        raise NotAStory("posted more than 48 hours ago")
-    lookup = _ItemLookup(
-        accounts=accounts,
-        target=target,
-        posts=posts,
-        may_be_listed=not is_over,
-        evidence=Evidence(is_story=is_story, posts=posts, author_is_certain=author_is_certain),
-    )
-    return await lookup.find()
+    told: list[Author] = []
+
+    def tell_once(author: Author) -> None:
+        if not told:
+            told.append(author)
+            on_author(author)
+
+    question = Question(posts=posts, now=now or datetime.now(UTC), fresh=fresh, on_author=tell_once)
+    chosen = tuple(ways if ways is not None else ways_of(client))
+    return await _Run(client=client, ways=chosen, target=target, question=question).find()
 
 
-async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
-    """Every active story of an account, and what its list leaves out."""
-    story_list = await accounts.get_list(target)
-    return LookupResult(
-        target=target,
-        author=story_list.author,
-        stories=story_list.stories,
-        session=story_list.session,
-        left_out=story_list.left_out_counts,
-        details=story_list.details,
-        left_out_ids={
-            item_id: LeftOutReason(reason)
-            for item_id, reason in story_list.left_out.items()
-            if reason in ERRORS
-        },
-        error=story_list.error,
-        refusal=story_list.refusal,
-    )
+def leads_on(error: StoriesError) -> bool:
+    """Whether another way may be spared an error: TikTok kept the answer from this one."""
+    if isinstance(error, RateLimited):
+        return False
+    if isinstance(error, Refusal):
+        return not error.unasked
+    if isinstance(error, LoginRequired):
+        return error.by_redirect
+    return isinstance(error, UpstreamChanged | HeldBack)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What a way that kept the answer from us brought.
+
+    place: of the way, cheapest first. result: beside the error, where a list was read.
+    """
+
+    way: Way
+    place: int
+    error: StoriesError
+    result: LookupResult | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class _ItemLookup:
-    """The look-up of one story or post: each way to it is tried once, with what the others told.
+class _Run:
+    """One look-up over the ways.
 
-    may_be_listed: it is young enough to be among its author's stories. author: as the item's page
-    or embed names them. listed: names and ids of the accounts whose lists were read. shut: number
-    of requests that TikTok turned away or did not answer.
+    ways: cheapest first. target: what is known of it by now. author_is_certain: TikTok itself named
+    its author. kept: what came of the ways that were asked in vain. unready: why the others were
+    not, and the seconds until the first of them can be.
     """
 
-    accounts: AccountLookup
+    client: StoryClient
+    ways: tuple[Way, ...]
     target: Target
-    posts: bool
-    may_be_listed: bool
-    evidence: Evidence
-    author: Author | None = None
-    listed: set[str] = field(default_factory=set)
-    shut: int = 0
-
-    @property
-    def _item_id(self) -> str:
-        return self.target.item_id or ""
+    question: Question
+    author_is_certain: bool = False
+    kept: list[_Kept] = field(default_factory=list)
+    unready: list[Readiness] = field(default_factory=list)
 
     async def find(self) -> LookupResult:
-        """The item. Raises the StoriesError that all answers add up to."""
-        target = self.target
-        result = None
-        if target.name or target.user_id or target.sec_uid:
-            result = await self._from_list(partial(self.accounts.get_list, target))
-        result = result or await self._from_page() or await self._from_named_author()
-        if result is not None:
+        """The result of the first way that brings one. Raises what look_up does."""
+        order = await self._in_order()
+        for place, way in enumerate(order):
+            result = await self._ask_if_ready(way)
+            if result is None:
+                continue
+            if _is_doubted(result):
+                result = await self._second_opinion(way, result, order[place + 1 :])
             return result
-        # Not sooner: the first answer may tell TikTok's time.
-        age = self.accounts.site_now - posted_at(self._item_id)
-        self.evidence.day_is_over = age > STORY_LIFE
-        embedded = await self._get_embedded()
-        result = await self._from_named_author()
-        if result is None and embedded is not None:
-            result = self._accept(embedded)
-        if result is None and self._needs_oembed():
-            result = await self._by_oembed()
-        if result is None:
-            raise verdict(self.evidence)
-        return result
+        return await self._give_up()
 
-    def _check_owner(self, author: Author) -> None:
-        """Raise PrivateAccount when the list of this very author said so, whatever an item says."""
-        error, target = self.evidence.list_error, self.target
-        known = {target.name, target.user_id, target.sec_uid} - {None}
-        if isinstance(error, PrivateAccount) and known & {
-            author.name.lower(),
-            author.id,
-            author.sec_uid,
-        }:
-            raise error
+    async def _in_order(self) -> tuple[Way, ...]:
+        """The ways that are on: those that rest after the others."""
+        if len(self.ways) == 1:
+            return self.ways
+        memory = self.client.way_memory
+        off, resting = await memory.switched_off(), await memory.resting()
+        on = [way for way in self.ways if way.name not in off]
+        return tuple(sorted(on, key=lambda way: way.name in resting))
 
-    def _note(self, error: StoriesError) -> StoriesError:
-        self.shut += isinstance(error, Refusal | UpstreamDown)
-        return error
+    async def _ask_if_ready(self, way: Way) -> LookupResult | None:
+        """The result of a way, an answer of TikTok's; None where there is none.
 
-    # --- the author's list --------------------------------------------------------------------
-
-    async def _from_list(self, get_list: Callable[[], Awaitable[StoryList]]) -> LookupResult | None:
-        """The item from a list; None when it is not there.
-
-        Raises RateLimited, PrivateAccount of its author, and the AccessError of an item that was
-        left out.
+        Raises the StoriesError that ends the look-up.
         """
-        if not self.may_be_listed:
+        readiness = await way.ready()
+        if not readiness.ok:
+            logger.info("%s cannot be asked: %s", way.name, readiness.reason)
+            self.unready.append(readiness)
             return None
-        evidence = self.evidence
-        evidence.absent = evidence.list_is_partial = False
-        evidence.list_error = None
         try:
-            story_list = await get_list()
-        except RateLimited:
-            raise
-        except (AccessError, UpstreamError) as error:
-            if isinstance(error, PrivateAccount) and evidence.author_is_certain:
+            result = await self._ask(way, self.question)
+        except WayFailed as failure:
+            logger.warning("%s failed: %s", way.name, failure)
+            await self.client.way_memory.failed(way.name, str(failure))
+            self.unready.append(Readiness(ok=False, reason=f"{way.name} failed"))
+            return None
+        except StoriesError as error:
+            if not leads_on(error):
+                if _is_answer(error):
+                    await self._note_served(way)
                 raise
-            # TikTok ignores the name in a link; the item may answer all the same.
-            evidence.list_error = self._note(error)
+            self._keep(way, error)
             return None
-        self.listed |= {story_list.author.id, story_list.author.name.lower()} - {""}
-        self.accounts.session = story_list.session
-        for story in story_list.stories:
-            if story.id == self._item_id:
-                return LookupResult(
-                    target=self.target,
-                    author=story.author,
-                    stories=(story,),
-                    session=story_list.session,
-                )
-        if isinstance(story_list.refusal, RateLimited):
-            raise story_list.refusal
-        if story_list.refusal is not None:
-            evidence.list_error = self._note(story_list.refusal)
-        left_out = left_out_error(story_list.left_out.get(self._item_id, ""))
-        if isinstance(left_out, AccessError):
-            # Over, or not for everyone: then no other way to it is tried.
-            raise left_out
-        unread = "unreadable" in story_list.dropped or self._item_id in story_list.left_out
-        whole = not story_list.missing and not unread and story_list.error is None
-        evidence.left_out = left_out
-        evidence.absent = whole and left_out is None
-        evidence.list_is_partial = not whole
-        return None
-
-    async def _from_named_author(self) -> LookupResult | None:
-        """The item from the list of the author that its page or embed named, unless it was read."""
-        author = self.author
-        if author is None or not self.may_be_listed:
+        if result.error is not None and leads_on(result.error):
+            self._keep(way, result.error, result)
             return None
-        self._check_owner(author)
-        self.evidence.author_is_certain = True
-        if (author.id or author.name.lower()) in self.listed:
-            return None
-        self.listed |= {author.id, author.name.lower()} - {""}
-        if author.id:
-            result = await self._from_list(partial(self.accounts.list_of, author))
-        else:
-            owner = Target(kind=TargetKind.USER, name=author.name)
-            result = await self._from_list(partial(self.accounts.get_list, owner))
-        if result is not None:
-            self.accounts.on_author(result.author)
+        await self._note_served(way)
         return result
 
-    # --- the item's own pages -----------------------------------------------------------------
+    async def _ask(self, way: Way, question: Question) -> LookupResult:
+        async with way.visit() as visit:
+            if self.target.kind is TargetKind.SHORT:
+                self.target = await visit.expand(self.target)
+                self.author_is_certain = self.target.name is not None
+            if self.target.kind in _OF_ONE_ITEM:
+                return await visit.item(
+                    self.target, question, author_is_certain=self.author_is_certain
+                )
+            return await visit.listing(self.target, question)
 
-    def _take_clue(self, clue: ItemClue) -> None:
-        self.author = self.author or clue.author
-        self.evidence.is_story = self.evidence.is_story or clue.is_story
-        self.evidence.exists = clue.exists or self.evidence.exists
+    # --- what a list without stories is worth -------------------------------------------------
 
-    async def _from_page(self) -> LookupResult | None:
-        """The item from its own page. Raises what the page says of the item for certain."""
-        accounts = self.accounts
+    async def _second_opinion(
+        self, first: Way, result: LookupResult, others: Sequence[Way]
+    ) -> LookupResult:
+        """What one more look says of an account that lists no story and is said to have one.
+
+        It is believed where it brings stories, where the profile says nothing of one any more, and
+        where it is a browser's, whose list is what every visitor gets.
+        """
+        logger.info("%s lists no story, and the profile speaks of one", first.name)
+        for way in others:
+            if not (await way.ready()).ok:
+                continue
+            opinion = await self._opinion(way)
+            break
+        else:
+            way, opinion = first, await self._opinion(first)
+        if opinion is not None and (not _is_doubted(opinion) or way.decisive):
+            return opinion
+        doubt = HintedStory("the profile speaks of a story, and the list is empty")
+        return replace(result, error=doubt)
+
+    async def _opinion(self, way: Way) -> LookupResult | None:
+        """The result of another look; None where it brings nothing, or no more than silence."""
         try:
-            story = await accounts.client.get_item(
-                self._item_id, accounts.session, now=accounts.now, on_clue=self._take_clue
-            )
-            return self._accept(story)
-        except _FINAL:
-            raise
+            result = await self._ask(way, replace(self.question, fresh=True))
+        except WayFailed as failure:
+            await self.client.way_memory.failed(way.name, str(failure))
+            return None
         except StoriesError as error:
-            if isinstance(error, Gone) and error.proven:
+            if not leads_on(error):
                 raise
-            self.evidence.page_error = self._note(error)
+            self._keep(way, error)
             return None
+        if result.error is not None and leads_on(result.error):
+            self._keep(way, result.error, result)
+            return None
+        await self._note_served(way)
+        if not result.stories and result.author.story_hint is None and not way.decisive:
+            return None
+        return result
 
-    async def _get_embedded(self) -> Story | None:
-        """The item from its embed, where that may be saved; else what the embed tells is noted."""
-        accounts, evidence = self.accounts, self.evidence
-        if self.shut >= MAX_SHUT:
-            return None
-        try:
-            story = await accounts.client.get_embedded_item(
-                self._item_id,
-                accounts.session,
-                is_story=evidence.is_story,
-                now=accounts.now,
-                on_clue=self._take_clue,
+    # --- what is kept from us -----------------------------------------------------------------
+
+    def _keep(self, way: Way, error: StoriesError, result: LookupResult | None = None) -> None:
+        logger.info("%s is kept from the answer: %s %s", way.name, error.code, error.detail)
+        place = self.ways.index(way)
+        self.kept.append(_Kept(way=way, place=place, error=error, result=result))
+
+    async def _give_up(self) -> LookupResult:
+        """The outcome when no way brought an answer: that of the cheapest one, however late it was
+        asked. Raises its error."""
+        for kept in self.kept:
+            await self._note_refused(kept, other_served=False)
+        if not self.kept:
+            reasons = "; ".join(readiness.reason for readiness in self.unready)
+            waits = [each.wait_s for each in self.unready if each.wait_s is not None]
+            raise UpstreamDown(
+                f"no way of asking is ready: {reasons or 'all are switched off'}",
+                retry_after_s=min(waits, default=None),
             )
-        except _FINAL:
-            raise
-        except StoriesError as error:
-            logger.info("embed did not help: %s %s", error.code, error.detail)
-            evidence.embed_error = self._note(error)
-            return None
-        evidence.embed_shows = True
-        # An embed does not tell a story from an ordinary post.
-        return story if evidence.is_story or self.posts else None
+        cheapest = min(self.kept, key=lambda kept: kept.place)
+        if cheapest.result is not None:
+            return cheapest.result
+        raise cheapest.error
 
-    def _accept(self, story: Story) -> LookupResult:
-        """An item from its own page or embed. Raises an error when it may not be saved."""
-        accounts = self.accounts
-        if not story.is_story and not self.posts:
-            raise NotAStory(f"item {story.id} is an ordinary post")
-        if story.author.private:
-            raise PrivateAccount(story.author.name)
-        self._check_owner(story.author)
-        if story.is_story and story.leaves_at is not None and story.leaves_at <= accounts.site_now:
-            raise Gone("it has left TikTok")
-        accounts.on_author(story.author)
-        return LookupResult(
-            target=self.target, author=story.author, stories=(story,), session=accounts.session
-        )
+    async def _note_served(self, way: Way) -> None:
+        await self.client.way_memory.served(way.name)
+        for kept in self.kept:
+            await self._note_refused(kept, other_served=True)
+        self.kept.clear()
 
-    # --- oEmbed -------------------------------------------------------------------------------
+    async def _note_refused(self, kept: _Kept, *, other_served: bool) -> None:
+        memory = self.client.way_memory
+        await memory.refused(kept.way.name, kept.error.code, other_served=other_served)
 
-    def _needs_oembed(self) -> bool:
-        """Whether it would matter that oEmbed knows the item, or who posted it."""
-        evidence = self.evidence
-        told = evidence.exists and self.author is not None
-        if self.shut >= MAX_SHUT or told or evidence.left_out is not None:
-            return False
-        settled = evidence.is_story and evidence.day_is_over and evidence.page_denies
-        return self.may_be_listed and not settled
 
-    async def _by_oembed(self) -> LookupResult | None:
-        """The item from the list of the author that oEmbed names."""
-        accounts, evidence = self.accounts, self.evidence
-        try:
-            name = await accounts.client.get_author_name(
-                self._item_id, accounts.session, owner=self.target.name
-            )
-        except RateLimited:
-            raise
-        except StoriesError as error:
-            logger.info("oEmbed did not help: %s %s", error.code, error.detail)
-            evidence.oembed_error = self._note(error)
-            return None
-        if name is None:
-            # Asked without a name it may refuse the address alone; and an answer that has the item
-            # says more than one that has it not.
-            if self.target.name and evidence.exists is None:
-                evidence.exists = False
-            return None
-        evidence.exists = True
-        self.author = self.author or Author(id="", name=name)
-        return await self._from_named_author()
+def _is_doubted(result: LookupResult) -> bool:
+    """Whether a list without stories is of an account whose own profile speaks of one."""
+    whole = not result.stories and result.error is None and not result.left_out
+    return whole and result.author.story_hint is True
+
+
+def _is_answer(error: StoriesError) -> bool:
+    """Whether an error is what TikTok says of what was asked for."""
+    return isinstance(error, AccessError | InputError)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from stories import wire
 from stories.errors import (
     Challenged,
+    HeldBack,
     LoginRequired,
     PrivateAccount,
     RateLimited,
@@ -20,7 +21,6 @@ from stories.errors import (
     Refused,
     StoriesError,
     UpstreamChanged,
-    UpstreamDown,
 )
 from stories.hosts import SITE
 from stories.http.headers import Purpose
@@ -208,9 +208,7 @@ class _CollectedPages:
         error = wire.empty_list_error(dropped, self.details)
         if self.missing and not isinstance(error, UpstreamChanged):
             # Of this account alone: no reason for the whole instance to pause, as Refused would be.
-            return UpstreamDown(
-                f"the story list is held back: {self.listed} of {self.total or '?'}"
-            )
+            return HeldBack(f"the story list is held back: {self.listed} of {self.total or '?'}")
         return error
 
 

@@ -103,7 +103,8 @@ class Way(Protocol):
     """A way of asking.
 
     name: stable, remembered, shown to admins: "direct", "browser", "gallery-dl". cost: requests of
-    the shared pace that one look-up counts as; 0 where each request counts by itself.
+    the shared pace that one look-up counts as; 0 where each request counts by itself. decisive:
+    what it lists is what every visitor gets, as the site's own page asks for it.
     """
 
     @property
@@ -111,6 +112,9 @@ class Way(Protocol):
 
     @property
     def cost(self) -> int: ...
+
+    @property
+    def decisive(self) -> bool: ...
 
     async def ready(self) -> Readiness:
         """Whether it can be asked now. Starts nothing and costs nothing."""
@@ -140,3 +144,24 @@ class WayMemory(Protocol):
 
     async def failed(self, name: str, reason: str) -> None:
         """A way broke by itself."""
+
+
+class ForgetfulWays:
+    """A WayMemory that remembers nothing: every way is on, and none rests."""
+
+    async def switched_off(self) -> frozenset[str]:
+        """No way is."""
+        return frozenset()
+
+    async def resting(self) -> frozenset[str]:
+        """None does."""
+        return frozenset()
+
+    async def served(self, name: str) -> None:
+        """Do nothing."""
+
+    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
+        """Do nothing."""
+
+    async def failed(self, name: str, reason: str) -> None:
+        """Do nothing."""

@@ -65,6 +65,7 @@ STATUS: Final[dict[str, int]] = {
     "upstream_down": 502,
     "timed_out": 504,
     "unknown_answer": 502,
+    "list_held_back": 502,
     "clock_wrong": 502,
     "upstream_changed": 502,
     "media_unavailable": 502,

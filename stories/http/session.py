@@ -98,10 +98,14 @@ class _SendableCookiePolicy(DefaultCookiePolicy):
         return text.isascii() and text.isprintable() and super().set_ok(cookie, request)
 
 
+@dataclass(slots=True)
 class _ExtraTry:
-    """The one further try that a look-up has, under another identity. taken: it was made."""
+    """The one further try that a look-up has, under another identity.
 
-    taken = False
+    taken: it was made, or there is no other identity to make it as.
+    """
+
+    taken: bool = False
 
 
 class Session:
@@ -109,7 +113,8 @@ class Session:
 
     Pages, lists and media of one author share it: media addresses are tied to the cookies that
     came with the list, and to its user agent. search: of the client, which all its sessions share;
-    None for a session by itself. clock: noted from every answer.
+    None for a session by itself. may_search: another identity may be tried. clock: noted from every
+    answer.
     """
 
     def __init__(
@@ -120,6 +125,7 @@ class Session:
         media_transport: MediaTransport,
         rate_limit: RateLimit = no_rate_limit,
         search: IdentitySearch | None = None,
+        may_search: bool = True,
         clock: SiteClock | None = None,
     ) -> None:
         self._config = config
@@ -129,7 +135,7 @@ class Session:
         self._search = search or IdentitySearch(identity_ladder(config.page_transport))
         self._clock = clock or SiteClock()
         self._identity: Identity | None = None
-        self._served, self._extra_try = False, _ExtraTry()
+        self._served, self._extra_try = False, _ExtraTry(taken=not may_search)
         self._jar = CookieJar(_SendableCookiePolicy())
         self._timeout = httpx.Timeout(
             config.read_timeout_s, connect=config.connect_timeout_s, pool=config.item_timeout_s
@@ -242,6 +248,8 @@ class Session:
         page = await self._get(url, purpose, referer)
         if not challenge.is_challenge(page.body):
             return page
+        if (await self.identity()).runs_scripts:
+            raise Challenged(f"{without_query(url)}: the page's own script did not get past it")
         # Up to a second of arithmetic: not on the loop.
         cookies = await asyncio.to_thread(challenge.solve, page.body)
         jar = httpx.Cookies(self._jar)
@@ -284,9 +292,9 @@ class Session:
                 asyncio.timeout(total_s),
                 self._page_transports.lease(identity) as transport,
             ):
-                response = await self._client(transport).send(
-                    self._request(url, headers), stream=True
-                )
+                request = self._request(url, headers)
+                request.extensions["purpose"] = purpose
+                response = await self._client(transport).send(request, stream=True)
                 try:
                     body = await read_bounded(response, limit, decompressed=by_curl)
                 finally:

@@ -20,9 +20,16 @@ from stories.http.curl_loop import CurlLoop
 from stories.http.pinning import resolve_entry
 from stories.http.resolver import Resolve, public_addresses
 from stories.http.tls import CaFile, client_context
-from stories.identity import TlsTarget
+from stories.identity import Identity, TlsTarget
 
 Transport = httpx.AsyncBaseTransport
+
+
+class IdentifiedTransport(httpx.AsyncBaseTransport):
+    """A transport that sends every request as one identity, with headers of its own."""
+
+    identity: Identity
+
 
 MAX_PAGE_CONNECTIONS = 64
 KEEPALIVE_S = 30

@@ -28,6 +28,7 @@ RETRYABLE = {
     "upstream_down": True,
     "timed_out": True,
     "unknown_answer": True,
+    "list_held_back": True,
     "clock_wrong": True,
     "upstream_changed": False,
     "media_unavailable": True,

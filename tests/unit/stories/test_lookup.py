@@ -1,8 +1,11 @@
-"""Which requests a pasted line takes, and what their failures add up to."""
+"""Which way is asked, when the next one is, and what the outcomes of several add up to."""
 
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,291 +13,414 @@ from stories.client import StoryClient
 from stories.errors import (
     AgeRestricted,
     Challenged,
+    DeadShortLink,
     Gone,
-    MediaUnavailable,
+    HeldBack,
+    HintedStory,
+    LoginRequired,
+    NoSuchAccount,
     NotAStory,
     PrivateAccount,
     PrivatePost,
     RateLimited,
     Refused,
+    RegionLocked,
     StoriesError,
+    TimedOut,
     Unavailable,
+    UnknownAnswer,
+    UpstreamChanged,
     UpstreamDown,
 )
-from stories.lookup import look_up
-from stories.structures import Target, TargetKind
+from stories.left_out import LeftOutReason
+from stories.lookup import leads_on, look_up, ways_of
+from stories.structures import Author, Story, Target
+from stories.targets import parse_line
+from stories.ways import LookupResult, Question, Readiness, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
-from tests.unit.stories.lookups import Said, failure, find, ids, reading
+from tests.unit.stories.lookups import ids
 
 pytestmark = pytest.mark.anyio
 
-NOW = datetime.now(UTC)
+ALICE = Author(id="7", name="alice")
+Outcome = StoriesError | WayFailed | LookupResult
 
 
-# --- story links ------------------------------------------------------------------------------
+def unasked() -> Refused:
+    error = Refused("this instance is pausing")
+    error.unasked = True
+    return error
 
 
-async def test_a_story_link_is_found_in_its_authors_list(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
+KEPT_FROM_US: list[StoriesError] = [
+    Challenged(),
+    Refused(),
+    UpstreamChanged("a path is missing"),
+    LoginRequired("a wall", by_redirect=True),
+    HeldBack(),
+]
+ANSWERS: list[StoriesError] = [
+    PrivateAccount(),
+    PrivatePost(),
+    NoSuchAccount(),
+    AgeRestricted(),
+    RegionLocked(),
+    LoginRequired("it says so of the item"),
+    Gone(),
+    Unavailable(),
+    NotAStory(),
+    DeadShortLink(),
+]
+NO_ANSWERS: list[StoriesError] = [
+    RateLimited(),
+    unasked(),
+    UpstreamDown(),
+    TimedOut(),
+    UnknownAnswer(),
+]
+
+
+class Memory:
+    """A WayMemory that writes down what it is told."""
+
+    def __init__(self, off: tuple[str, ...] = (), resting: tuple[str, ...] = ()) -> None:
+        self.off, self.rest = frozenset(off), frozenset(resting)
+        self.told: list[tuple[str, ...]] = []
+
+    async def switched_off(self) -> frozenset[str]:
+        return self.off
+
+    async def resting(self) -> frozenset[str]:
+        return self.rest
+
+    async def served(self, name: str) -> None:
+        self.told.append(("served", name))
+
+    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
+        self.told.append(("refused", name, code, "rests" if other_served else ""))
+
+    async def failed(self, name: str, reason: str) -> None:
+        self.told.append(("failed", name, reason))
+
+
+class Scripted:
+    """A way with given outcomes, one for each look-up; the last one for all that follow."""
+
+    cost = 0
+
+    def __init__(
+        self,
+        name: str,
+        *outcomes: Outcome,
+        expanded: Outcome | None = None,
+        decisive: bool = False,
+        ready: bool = True,
+    ) -> None:
+        self.name, self.decisive = name, decisive
+        self._outcomes, self._expanded = list(outcomes), expanded
+        self._readiness = Readiness(ok=ready, reason="" if ready else "not installed", wait_s=9)
+        self.asked: list[tuple[Target, Question]] = []
+
+    async def ready(self) -> Readiness:
+        return self._readiness
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[Scripted]:
+        yield self
+
+    async def expand(self, target: Target) -> Target:
+        if self._expanded is not None:
+            raise self._expanded  # type: ignore[misc]  # an error in every test that gives one
+        return parse_line("alice")
+
+    async def listing(self, target: Target, question: Question) -> LookupResult:
+        self.asked.append((target, question))
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        question.on_author(outcome.author)
+        return outcome
+
+    async def item(
+        self, target: Target, question: Question, *, author_is_certain: bool
+    ) -> LookupResult:
+        return await self.listing(target, question)
+
+
+@pytest.fixture
+def listed(client: StoryClient, alice: Account) -> Callable[..., LookupResult]:
+    def make(*stories: Any, hint: bool | None = None, **facts: Any) -> LookupResult:
+        return LookupResult(
+            target=parse_line("alice"),
+            author=replace(ALICE, story_hint=hint),
+            stories=stories,
+            session=client.session(),
+            **facts,
+        )
+
+    return make
+
+
+@pytest.fixture
+def memory(client: StoryClient) -> Memory:
+    made = Memory()
+    client.way_memory = made
+    return made
+
+
+async def find(client: StoryClient, *ways: Scripted, line: str = "alice") -> LookupResult:
+    found = await look_up(client, parse_line(line), ways=ways)
+    if found.error is not None:
+        raise found.error
+    return found
+
+
+def story(number: int) -> Story:
+    """A story that is told by its number: nothing looks inside."""
+    return cast("Story", number)
+
+
+# --- when the next way is tried -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", KEPT_FROM_US, ids=lambda error: type(error).__name__)
+async def test_the_next_way_is_asked_where_the_answer_is_kept_from_us(
+    client: StoryClient, memory: Memory, listed: Any, error: StoriesError
 ) -> None:
-    alice.photo()
-    story = alice.photo()
-    for link in (story.url, story.shared_url):
-        assert ids(await find(client, link)) == [story.id]
-    assert tiktok.count("page") == 0
-
-
-async def test_a_nameless_story_link_by_its_page(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo()
-    found = await find(client, f"https://www.tiktok.com/@/video/{story.id}?story_type=1")
-    assert ids(found) == [story.id]
-    assert found.author.id == alice.id
-    assert [seen.endpoint for seen in tiktok.requests] == ["page"]
-
-
-async def test_a_story_the_list_leaves_out_by_its_page_then_its_embed(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo(listed=False)
-    assert ids(await find(client, story.url)) == [story.id]
-    tiktok.fault("page", 403)
-    assert ids(await find(client, story.url)) == [story.id]
-    assert tiktok.count("embed_item") == 1
-
-
-async def test_a_renamed_authors_story_link(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo()
-    found = await find(client, f"https://www.tiktok.com/@oldname/story/{story.id}")
-    assert ids(found) == [story.id]
-    assert found.author.name == "alice"
-
-
-async def test_an_expired_story(client: StoryClient, tiktok: FakeTikTok, alice: Account) -> None:
-    just = alice.expired(listed=False)
-    assert await failure(client, just.url) is Gone
-    nameless = f"https://www.tiktok.com/@/video/{just.id}?story_type=1"
-    assert await failure(client, nameless) is Gone
-    tiktok.forget_requests()
-    long_ago = alice.expired(ago_s=49 * 3600)
-    assert await failure(client, long_ago.url) is Gone
-    assert tiktok.requests == []
-
-
-async def test_a_story_link_while_everything_is_refused(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo()
-    tiktok.fault("any", 403)
-    assert await failure(client, story.url) is Refused
-    tiktok.faults.clear()
-    tiktok.fault("any", 429)
-    tiktok.forget_requests()
-    assert await failure(client, story.url) is RateLimited
-    assert len(tiktok.requests) == 1
+    first, second = Scripted("direct", error), Scripted("browser", listed(story(1)))
+    assert (await find(client, first, second)).stories == (story(1),)
+    assert memory.told == [
+        ("served", "browser"),
+        ("refused", "direct", error.code, "rests"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("fault", "embed", "error"),
-    [
-        (403, 403, Refused),
-        ("challenge_again", 403, Challenged),
-        (503, 503, UpstreamDown),
-        (503, 403, Refused),
-        ("html", 503, UpstreamDown),
-        ("html", "challenge_again", Challenged),
-    ],
+    "error", ANSWERS + NO_ANSWERS, ids=lambda error: f"{type(error).__name__}-{error.detail}"
 )
-async def test_a_page_kept_from_us_never_means_gone(
+async def test_no_other_way_is_asked_after_an_answer_or_when_nobody_answers(
+    client: StoryClient, memory: Memory, listed: Any, error: StoriesError
+) -> None:
+    first, second = Scripted("direct", error), Scripted("browser", listed(story(1)))
+    with pytest.raises(type(error)):
+        await find(client, first, second)
+    assert second.asked == []
+    assert memory.told == ([("served", "direct")] if error in ANSWERS else [])
+
+
+def test_every_error_is_decided_on() -> None:
+    assert all(map(leads_on, KEPT_FROM_US))
+    assert not any(map(leads_on, ANSWERS + NO_ANSWERS))
+
+
+async def test_a_list_that_is_held_back_without_a_story_is_asked_for_another_way(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    nothing = listed(error=HeldBack(), left_out={LeftOutReason.HELD_BACK: 3})
+    second = Scripted("browser", listed(story(1)))
+    assert (await find(client, Scripted("direct", nothing), second)).stories == (story(1),)
+
+
+async def test_a_list_with_a_story_is_kept_whatever_it_lacks(
+    client: StoryClient, listed: Any
+) -> None:
+    partial = listed(story(1), left_out={LeftOutReason.HELD_BACK: 3}, refusal=Refused())
+    second = Scripted("browser", listed(story(1), story(2)))
+    assert await find(client, Scripted("direct", partial), second) is partial
+    assert second.asked == []
+
+
+async def test_a_way_that_breaks_is_no_answer(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    broken = Scripted("browser", WayFailed("it crashed"))
+    last = Scripted("gallery-dl", listed(story(1)))
+    assert (await find(client, Scripted("direct", Refused()), broken, last)).stories == (story(1),)
+    assert ("failed", "browser", "it crashed") in memory.told
+
+
+async def test_a_way_that_is_off_or_not_ready_is_not_asked(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    memory.off = frozenset({"browser"})
+    off = Scripted("browser", listed(story(1)))
+    unready = Scripted("gallery-dl", listed(story(1)), ready=False)
+    with pytest.raises(Refused):
+        await find(client, Scripted("direct", Refused()), off, unready)
+    assert off.asked == unready.asked == []
+
+
+async def test_a_way_that_rests_is_asked_after_the_others(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    memory.rest = frozenset({"direct"})
+    direct, browser = Scripted("direct", listed(story(1))), Scripted("browser", Refused())
+    assert (await find(client, direct, browser)).stories == (story(1),)
+    assert len(browser.asked) == 1
+
+
+# --- when none brings an answer -----------------------------------------------------------------
+
+
+async def test_a_refusal_is_raised_when_every_way_is_refused(
+    client: StoryClient, memory: Memory
+) -> None:
+    with pytest.raises(Challenged):
+        await find(client, Scripted("direct", Challenged()), Scripted("browser", Refused()))
+    assert memory.told == [
+        ("refused", "direct", "challenged", ""),
+        ("refused", "browser", "refused", ""),
+    ]
+
+
+async def test_the_cheapest_ways_error_stands_however_late_it_was_asked(
+    client: StoryClient, memory: Memory
+) -> None:
+    memory.rest = frozenset({"direct"})
+    with pytest.raises(Refused):
+        await find(client, Scripted("direct", Refused()), Scripted("browser", UpstreamChanged()))
+
+
+async def test_one_odd_page_does_not_pause_the_instance_as_the_browser_is_refused(
     client: StoryClient,
-    tiktok: FakeTikTok,
-    alice: Account,
-    fault: str | int,
-    embed: str | int,
-    error: type[StoriesError],
 ) -> None:
-    tiktok.account("bob")
-    alice.photo()
-    hidden = alice.photo(listed=False)
-    tiktok.fault("page", fault)
-    tiktok.fault("embed_item", embed)
-    # The name in a link is decoration: alice's story may stand under bob's name, or her old one.
-    for name in ("alice", "bob", "nobody.here"):
-        link = f"https://www.tiktok.com/@{name}/story/{hidden.id}"
-        assert await failure(client, link) is error, name
-    async with reading(tiktok, {"TotalCount": "5"}) as partial:
-        short = tiktok.short_link("ZMx", to=hidden)
-        assert await failure(partial, short) is error
+    with pytest.raises(UpstreamChanged):
+        await find(client, Scripted("direct", UpstreamChanged()), Scripted("browser", Refused()))
 
 
-async def test_a_partial_list_proves_nothing(
+async def test_what_a_later_way_says_of_the_account_is_the_answer(client: StoryClient) -> None:
+    with pytest.raises(PrivateAccount):
+        await find(client, Scripted("direct", Refused()), Scripted("browser", PrivateAccount()))
+
+
+async def test_a_held_back_list_keeps_what_it_said(client: StoryClient, listed: Any) -> None:
+    nothing = listed(error=HeldBack(), left_out={LeftOutReason.HELD_BACK: 3})
+    ways = [Scripted("direct", nothing), Scripted("browser", Refused())]
+    assert await look_up(client, parse_line("alice"), ways=ways) is nothing
+
+
+async def test_without_any_way_that_can_be_asked_it_is_tried_again_later(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    memory.off = frozenset({"direct"})
+    unready = Scripted("browser", listed(story(1)), ready=False)
+    with pytest.raises(UpstreamDown) as caught:
+        await find(client, Scripted("direct", listed(story(1))), unready)
+    assert caught.value.retry_after_s == 9
+    assert "not installed" in caught.value.detail
+
+
+# --- what a list without stories is worth -------------------------------------------------------
+
+
+async def test_an_empty_list_is_believed(client: StoryClient, listed: Any) -> None:
+    for hint in (None, False):
+        second = Scripted("browser", listed(story(1)))
+        assert (await find(client, Scripted("direct", listed(hint=hint)), second)).stories == ()
+        assert second.asked == []
+
+
+async def test_one_second_opinion_where_the_profile_speaks_of_a_story(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    first, last = Scripted("direct", listed(hint=True)), Scripted("gallery-dl", listed(story(2)))
+    second = Scripted("browser", listed(story(1)))
+    assert (await find(client, first, second, last)).stories == (story(1),)
+    assert (len(second.asked), last.asked) == (1, [])
+    assert second.asked[0][1].fresh, "not the account that is remembered"
+
+
+async def test_a_browsers_empty_list_is_believed(client: StoryClient, listed: Any) -> None:
+    first = Scripted("direct", listed(hint=True))
+    second = Scripted("browser", listed(hint=True), decisive=True)
+    assert (await find(client, first, second)).stories == ()
+
+
+@pytest.mark.parametrize("hint", [True, None])
+async def test_two_that_ask_alike_and_get_nothing_prove_nothing(
+    client: StoryClient, listed: Any, hint: bool | None
+) -> None:
+    first, second = Scripted("direct", listed(hint=True)), Scripted("other", listed(hint=hint))
+    with pytest.raises(HintedStory):
+        await find(client, first, second)
+
+
+async def test_a_profile_that_speaks_of_none_any_more_is_believed(
+    client: StoryClient, listed: Any
+) -> None:
+    alone = Scripted("direct", listed(hint=True), listed(hint=False))
+    assert (await find(client, alone)).stories == ()
+    assert len(alone.asked) == 2
+
+
+async def test_alone_a_way_is_asked_once_more_and_no_more(client: StoryClient, listed: Any) -> None:
+    alone = Scripted("direct", listed(hint=True))
+    with pytest.raises(HintedStory):
+        await find(client, alone)
+    assert len(alone.asked) == 2
+
+
+@pytest.mark.parametrize("outcome", [Refused(), WayFailed("it crashed")])
+async def test_a_second_opinion_that_is_not_had_leaves_the_doubt(
+    client: StoryClient, listed: Any, outcome: Any
+) -> None:
+    with pytest.raises(HintedStory):
+        await find(client, Scripted("direct", listed(hint=True)), Scripted("browser", outcome))
+
+
+async def test_a_list_whose_items_are_left_out_for_a_reason_is_not_doubted(
+    client: StoryClient, listed: Any
+) -> None:
+    reasoned = listed(hint=True, left_out={LeftOutReason.AGE_RESTRICTED: 1}, error=AgeRestricted())
+    second = Scripted("browser", listed(story(1)))
+    with pytest.raises(AgeRestricted):
+        await find(client, Scripted("direct", reasoned), second)
+    assert second.asked == []
+
+
+# --- one question, several ways -----------------------------------------------------------------
+
+
+async def test_the_author_is_told_once(client: StoryClient, listed: Any) -> None:
+    told: list[Author] = []
+    nothing = listed(error=HeldBack())
+    ways = [Scripted("direct", nothing), Scripted("browser", listed(story(1)))]
+    await look_up(client, parse_line("alice"), ways=ways, on_author=told.append)
+    assert told == [ALICE]
+
+
+async def test_a_short_link_that_is_kept_from_one_is_followed_by_another(
+    client: StoryClient, listed: Any
+) -> None:
+    first = Scripted("direct", listed(story(1)), expanded=Refused())
+    second = Scripted("browser", listed(story(2)))
+    line = "https://vm.tiktok.com/ZM1/"
+    assert (await find(client, first, second, line=line)).stories == (story(2),)
+
+
+async def test_what_a_short_link_leads_to_is_found_out_once(
+    client: StoryClient, listed: Any
+) -> None:
+    first = Scripted("direct", Refused())
+    second = Scripted("browser", listed(story(2)), expanded=AssertionError())  # type: ignore[arg-type]
+    await find(client, first, second, line="https://vm.tiktok.com/ZM1/")
+    assert second.asked[0][0] == parse_line("alice")
+
+
+async def test_a_client_without_more_has_one_way_and_asks_nobody_about_it(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:
-    alice.photo()
-    link = f"https://www.tiktok.com/@alice/story/{tiktok.new_id(tiktok.now() - 3600)}"
-    assert await failure(client, link) is Gone
-    tiktok.fault("oembed", 404)
-    async with reading(tiktok, {"TotalCount": "5"}) as partial:
-        assert await failure(partial, link) is Unavailable
-    unreadable: Said = {"itemList": [{}], "TotalCount": None}
-    for unread in (unreadable, {"itemList": [], "TotalCount": "5"}):
-        async with reading(tiktok, unread) as partial:
-            assert await failure(partial, link) is Unavailable
+    made = alice.photo()
+    assert [way.name for way in ways_of(client)] == ["direct"]
+    assert ids(await look_up(client, parse_line("alice"))) == [made.id]
 
 
-async def test_gone_without_its_page(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
+async def test_a_profile_that_speaks_of_a_story_is_read_anew_before_none_is_said(
+    client: StoryClient, tiktok: FakeTikTok
 ) -> None:
-    alice.photo()
-    deleted = alice.photo(listed=False, oembed=False)
-    tiktok.fault("page", 403)
-    tiktok.fault("embed_item", 403)
-    # TikTok itself named the author, and the whole list is without it.
-    assert await failure(client, tiktok.short_link("ZMx", to=deleted)) is Gone
-    tiktok.fault("oembed", 404)
-    assert await failure(client, deleted.url) is Refused
-    # Its day is over, whoever posted it.
-    assert await failure(client, alice.expired(listed=False).url) is Gone
-
-
-@pytest.mark.parametrize(
-    ("flags", "error", "asked"),
-    [
-        ({"privateItem": True}, PrivatePost, 0),
-        ({"isContentClassified": True, "imagePost": None, "video": {}}, AgeRestricted, 0),
-        ({"story": {"ExpiredAt": 1_700_000_000_000}, "createTime": 1_600_000_000}, Gone, 0),
-        ({"imagePost": {"images": []}, "video": {}}, MediaUnavailable, 2),
-        ({"imagePost": None, "video": {}}, Refused, 2),
-    ],
-    ids=["private", "age gate", "expired", "slides not listed", "no media"],
-)
-@pytest.mark.parametrize("others", [0, 1])
-async def test_why_the_list_left_a_story_out_is_the_answer(
-    client: StoryClient,
-    tiktok: FakeTikTok,
-    alice: Account,
-    flags: dict[str, Any],
-    error: type[StoriesError],
-    asked: int,
-    others: int,
-) -> None:
-    for _ in range(others):
-        alice.photo()
-    story = alice.photo(item=flags)
-    tiktok.fault("page", 403)
-    tiktok.fault("embed_item", 403)
-    assert await failure(client, story.url) is error
-    assert tiktok.count("page") == asked, "what is not for everyone is not tried another way"
-
-
-async def test_what_is_listed_as_somebody_elses_is_not_gone(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    alice.photo()
-    story = alice.photo()
-    tiktok.fault("page", 403)
-    tiktok.fault("embed_item", 403)
-    foreign: list[Said] = [{"id": story.id, "author": {"id": "1", "uniqueId": "somebody"}}]
-    async with reading(tiktok, {"itemList": foreign, "TotalCount": "1"}) as odd:
-        assert await failure(odd, tiktok.short_link("ZMx", to=story)) is not Gone
-
-
-async def test_what_the_list_left_out_may_be_on_its_page(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo()
-    items: list[Said] = [{"id": story.id, "author": {"id": alice.id, "uniqueId": "alice"}}]
-    items[0]["imagePost"] = {"images": []}
-    async with reading(tiktok, {"itemList": items}) as early:
-        assert ids(await find(early, story.url)) == [story.id]
-        assert await failure(early, "alice") is MediaUnavailable
-
-
-async def test_a_story_link_of_a_private_account(client: StoryClient, tiktok: FakeTikTok) -> None:
-    story = tiktok.account("hidden", private=True).photo()
-    assert await failure(client, story.url) is PrivateAccount
-    # The name in a link proves nothing: who posted it is asked for once.
-    assert (tiktok.count("page"), tiktok.count("embed_item")) == (1, 0)
-
-
-async def test_a_story_link_to_a_private_post(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story = alice.photo(listed=False, page_code=10216)
-    tiktok.fault("embed_item", 403)
-    assert await failure(client, story.url) is PrivatePost
-
-
-async def test_a_story_link_to_a_post(client: StoryClient, alice: Account) -> None:
-    post = alice.post("photo", ago_s=3600)
-    link = f"https://www.tiktok.com/@alice/story/{post.id}"
-    assert await failure(client, link) is NotAStory
-    found = await find(client, link, posts=True)
-    assert ids(found) == [post.id]
-    assert not found.stories[0].is_story
-
-
-# --- post links -------------------------------------------------------------------------------
-
-
-async def test_a_plain_link_to_a_story_is_a_story(
-    client: StoryClient, tiktok: FakeTikTok, alice: Account
-) -> None:
-    story, unlisted = alice.photo(), alice.photo(listed=False)
-    found = await find(client, f"https://www.tiktok.com/@alice/photo/{story.id}")
-    assert found.stories[0].is_story
-    assert tiktok.count("page") == 0
-    found = await find(client, f"https://www.tiktok.com/@alice/photo/{unlisted.id}")
-    assert found.stories[0].is_story
-    found = await find(client, f"https://www.tiktok.com/@/video/{story.id}")
-    assert found.stories[0].is_story
-
-
-async def test_an_ordinary_post(client: StoryClient, tiktok: FakeTikTok, alice: Account) -> None:
-    recent, old = alice.post("photo", ago_s=3600), alice.post("photo")
-    assert await failure(client, recent.url) is NotAStory
-    tiktok.forget_requests()
-    assert await failure(client, old.url) is NotAStory
-    assert tiktok.requests == [], "its id says that it cannot be a story"
-    for post in (recent, old):
-        found = await find(client, post.url, posts=True)
-        assert ids(found) == [post.id]
-        assert not found.stories[0].is_story
-    assert tiktok.count("list") == 1, "an old post is not looked for among the stories"
-
-
-async def test_a_post_by_its_embed(client: StoryClient, tiktok: FakeTikTok, alice: Account) -> None:
-    post = alice.post("photo")
-    tiktok.fault("page", 403)
-    assert ids(await find(client, post.url, posts=True)) == [post.id]
-    tiktok.fault("embed_item", "changed")
-    assert await failure(client, post.url, posts=True) is Refused
-
-
-async def test_posts_that_are_not_for_everyone(client: StoryClient, tiktok: FakeTikTok) -> None:
-    hidden = tiktok.account("hidden", private=True).post("photo")
-    closed = tiktok.account("bob").post("photo", page_code=10216)
-    tiktok.fault("embed_item", 403)
-    assert await failure(client, hidden.url, posts=True) is PrivateAccount
-    assert await failure(client, closed.url, posts=True) is PrivatePost
-    nothing = f"https://www.tiktok.com/@bob/video/{tiktok.new_id(tiktok.now() - 10**6)}"
-    assert await failure(client, nothing, posts=True) is Gone
-
-
-# --- the client itself ------------------------------------------------------------------------
-
-
-async def test_targets_without_anything_to_go_by_are_not_asked_for(client: StoryClient) -> None:
-    with pytest.raises(StoriesError):
-        await look_up(client, replace(Target(kind=TargetKind.USER), user_id="1"))
-
-
-async def test_a_clock_that_is_wrong_by_an_hour_changes_nothing(
-    client: StoryClient, alice: Account
-) -> None:
-    story = alice.photo()
-    for wrong in (NOW - timedelta(hours=1), NOW + timedelta(hours=1)):
-        assert ids(await find(client, "alice", now=wrong)) == [story.id]
+    bob = tiktok.account("bob", story_status=1)
+    found = await look_up(client, parse_line("bob"))
+    assert type(found.error) is HintedStory
+    assert [seen.endpoint for seen in tiktok.requests] == ["profile", "list"] * 2
+    bob.story_status = 0
+    assert (await look_up(client, parse_line("bob"))).error is None

@@ -8,6 +8,7 @@ import pytest
 from stories.client import StoryClient
 from stories.errors import (
     Challenged,
+    HeldBack,
     LoginRequired,
     PrivateAccount,
     PrivatePost,
@@ -90,7 +91,7 @@ async def test_empty_pages_are_passed_over_while_there_is_more(
     assert (ids(found), tiktok.count("list")) == ([made.id], 3)
     tiktok.forget_requests()
     async with reading(tiktok, *nothing[:3], *nothing) as client:
-        assert await failure(client, "alice") is UpstreamDown
+        assert await failure(client, "alice") is HeldBack
     assert tiktok.count("list") == 6
 
 
@@ -142,10 +143,10 @@ async def test_an_account_is_not_empty_while_something_is_missing(
 ) -> None:
     alice.expired()
     async with reading(tiktok, {"TotalCount": "3"}) as client:
-        assert await failure(client, "alice") is UpstreamDown
+        assert await failure(client, "alice") is HeldBack
 
 
-@pytest.mark.parametrize(("fault", "error"), [("withheld", UpstreamDown), ("empty", Refused)])
+@pytest.mark.parametrize(("fault", "error"), [("withheld", HeldBack), ("empty", Refused)])
 async def test_a_partial_answer_is_asked_again_and_never_means_no_story(
     client: StoryClient,
     tiktok: FakeTikTok,
@@ -163,7 +164,7 @@ async def test_a_partial_answer_is_asked_again_and_never_means_no_story(
     tiktok.fault("list", fault)
     # Only an answer of nothing turns the whole server away; a list held back is this account's.
     assert await failure(client, "alice") is error
-    assert not issubclass(UpstreamDown, Refusal)
+    assert not issubclass(HeldBack, Refusal)
     assert tiktok.count("list") == 4
 
 

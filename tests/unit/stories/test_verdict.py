@@ -11,6 +11,7 @@ from stories.errors import (
     Challenged,
     ClockWrong,
     Gone,
+    HintedStory,
     LoginRequired,
     MediaUnavailable,
     NoSuchAccount,
@@ -285,7 +286,7 @@ def test_what_the_answers_add_up_to(facts: dict[str, Any], error: type[StoriesEr
 ORDER: tuple[tuple[type[StoriesError], ...], ...] = (
     (RateLimited,),
     (Challenged, Refused),
-    (UpstreamDown, TimedOut, ClockWrong, UnknownAnswer),
+    (UpstreamDown, HintedStory, TimedOut, ClockWrong, UnknownAnswer),
     (UpstreamChanged, UnknownMediaHost),
 )
 PLACES = {kind: place for place, kinds in enumerate(ORDER) for kind in kinds}
