@@ -38,7 +38,7 @@ def read_addresses(value: Any) -> Addresses:
     """The addresses of a field of any of TikTok's shapes.
 
     A text; a list of texts or of objects with `src`; an object that holds such a list under
-    `UrlList`, or `MainUrl`, `BackupUrl` and `FallbackUrl`.
+    `UrlList`, or `MainUrl`, `BackupUrl` and `FallbackUrl`; these words also in other spellings.
     """
     urls: dict[str, None] = {}
     unknown: dict[str, None] = {}
@@ -52,7 +52,12 @@ def read_addresses(value: Any) -> Addresses:
 
 
 _LISTS = ("UrlList", "urlList", "url_list")
-_SINGLE = ("MainUrl", "BackupUrl", "FallbackUrl", "mainUrl", "backupUrl", "fallbackUrl", "src")
+_SINGLE = (
+    *("MainUrl", "BackupUrl", "FallbackUrl"),
+    *("mainUrl", "backupUrl", "fallbackUrl"),
+    *("main_url", "backup_url", "fallback_url"),
+    "src",
+)
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

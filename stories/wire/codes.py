@@ -6,6 +6,7 @@ private one, or one that another region can see. docs/protocol.md, "Codes", list
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +57,8 @@ class Codes:
 
     def error_of_words(self, text: str, detail: str) -> StoriesError | None:
         """The error, with this detail, that the known words of a message mean; None without any."""
-        parts = [_letters(part) for part in _BETWEEN_WORDS.split(text.replace("&amp;", "&"))]
+        plain = unicodedata.normalize("NFKC", html.unescape(_ESCAPED_AND.sub("&", text)))
+        parts = [_letters(part) for part in _BETWEEN_WORDS.split(plain)]
         for known, make in self.words.items():
             if any(part.startswith(known) for part in parts):
                 return make(detail)
@@ -134,6 +136,8 @@ _PASSING = re.compile(
 )
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}:/{1,2}\S*|//\S+|\S*\?\S*=\S*")
 _BETWEEN_WORDS = re.compile("[&,;|]")
+# What is left of it in JSON within JSON, and in an address.
+_ESCAPED_AND = re.compile(r"\\u0026|%26", re.IGNORECASE)
 _NUMERIC = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{1,20})?")
 _WHOLE = re.compile(r"(?<=[0-9])\.0{1,20}\Z")
 _NOT_A_LETTER = re.compile(r"[^a-z0-9]+")
@@ -230,4 +234,4 @@ def _clean(text: str) -> str:
 
 def _letters(text: str) -> str:
     """A word of a message in one spelling: its letters and digits alone, in lower case."""
-    return _NOT_A_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return _NOT_A_LETTER.sub("", text.casefold())

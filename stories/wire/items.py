@@ -21,6 +21,7 @@ from stories.wire.accounts import named_author
 from stories.wire.bodies import default_scope, embed_entry
 from stories.wire.codes import ITEM_CODES, check_code, check_embed_code, message, says_story
 from stories.wire.media import (
+    IMAGE_POSTS,
     declares_pictures,
     listed_slides,
     read_pictures,
@@ -145,7 +146,7 @@ def _embed_struct(video_data: Raw) -> Raw:
         "desc": item.get("text"),
         "author": video_data.get("authorInfos"),
         "music": video_data.get("musicInfos"),
-        "imagePost": video_data.get("imagePostInfo") or item.get("imagePostInfo"),
+        **{name: item.get(name) or video_data.get(name) for name in IMAGE_POSTS},
         "video": {"width": video.get("width"), "height": video.get("height"), **meta}
         | {"embedUrls": video.get("urls")},
     }

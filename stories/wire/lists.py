@@ -162,13 +162,16 @@ class _NotKept(NamedTuple):
 
 def _listed_story(item: Raw, author: Author, now: datetime) -> Story | _NotKept:
     """The story, or why it is not kept. Raises PrivateAccount, which ends the list."""
-    if not _is_by(item, author) and not _is_emptied(item):
-        owner = as_object(item.get("author"))
-        if not owner.get("id") and not owner.get("uniqueId"):
-            return _NotKept(LeftOutReason.UNREADABLE, "itemList[].author is missing")
+    nameless = _names_nobody(item)
+    if nameless and withheld_error(item) is None:
+        return _NotKept(LeftOutReason.UNREADABLE, "itemList[].author is missing")
+    if not nameless and not _is_by(item, author):
         is_ad = as_flag(item.get("isAd"))
         return _NotKept("foreign_ad" if is_ad else LeftOutReason.FOREIGN)
     try:
+        if nameless:
+            # Kept from us and emptied for that, its author too: it is in their list.
+            _raise_withheld(item)
         story = read_story(item, "itemList[]", author, is_story=True)
         if story.author.private:
             raise PrivateAccount("an item of the list says so of its author")
@@ -201,9 +204,22 @@ def _total(told: Any) -> int | None:
     return as_int(told.strip() if isinstance(told, str) else told, most=10**18)
 
 
-def _is_emptied(item: Raw) -> bool:
-    """Whether an item is kept from us and emptied for that, its author too: it is in their list."""
-    return not as_object(item.get("author")) and withheld_error(item) is not None
+def _raise_withheld(item: Raw) -> None:
+    """Raise what the flags of an item say that names nobody, so that nothing follows for its list.
+
+    Raises AgeRestricted, Gone, PrivatePost, Unavailable.
+    """
+    withheld = withheld_error(item)
+    if isinstance(withheld, PrivateAccount):
+        raise PrivatePost(withheld.detail)
+    if withheld is not None:
+        raise withheld
+
+
+def _names_nobody(item: Raw) -> bool:
+    """Whether an item has neither the id nor the name of its author."""
+    owner = as_object(item.get("author"))
+    return as_id(owner.get("id")) is None and not owner.get("uniqueId")
 
 
 def _is_by(item: Raw, author: Author) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,24 +32,26 @@ from stories.wire.values import (
 MAX_PICTURES = 100
 MAX_RENDITIONS = 64
 MAX_SOUNDS = 16
-MAX_EXTRA = 20_000
+MAX_EXTRA = 65_536
 """Characters of `VideoExtra`, at most."""
 
-
-def _image_post(item: Raw) -> Raw | None:
-    """The part of an item that declares it a photo, in any dialect."""
-    return first_object(item, "imagePost", "imagePostInfo", "image_post_info")
+IMAGE_POSTS = ("imagePost", "imagePostInfo", "image_post_info")
+"""Names of the part of an item that declares it a photo, in every dialect."""
+_SLIDES = ("images", "displayImages", "display_images", "image_list")
+# Of one slide: with a watermark it comes in further words, which are not read.
+_PICTURES = ("imageURL", "imageUrl", "image_url", "display_image", "displayImage")
 
 
 def declares_pictures(item: Raw) -> bool:
     """Whether an item says that it is a photo, with slides or without."""
-    return _image_post(item) is not None
+    return first_object(item, *IMAGE_POSTS) is not None
 
 
 def listed_slides(item: Raw) -> list[Any]:
-    """The raw pictures of a photo item, in any dialect."""
-    post = _image_post(item) or {}
-    return as_list(post.get("images")) or as_list(post.get("displayImages"))
+    """The raw pictures of a photo item, in the first dialect that lists any."""
+    posts = (as_object(item.get(name)) for name in IMAGE_POSTS)
+    lists = (as_list(post.get(name)) for post in posts for name in _SLIDES)
+    return next(filter(None, lists), [])
 
 
 def read_pictures(item: Raw, where: str) -> tuple[Media, ...]:
@@ -64,10 +65,7 @@ def read_pictures(item: Raw, where: str) -> tuple[Media, ...]:
         raise UpstreamChanged(f"{where}.imagePost.images holds {len(slides)} entries")
     pictures = []
     for position, slide in enumerate(map(as_object, slides), start=1):
-        shown = first_object(slide, "imageURL", "display_image", "displayImage") or slide
-        addresses = read_addresses(shown)
-        if shown is not slide and addresses == Addresses():
-            addresses = read_addresses(slide)
+        shown, addresses = _read_slide(slide)
         variant = _variant(
             addresses,
             width=_first_size(slide, shown, "imageWidth", "width"),
@@ -83,6 +81,15 @@ def read_pictures(item: Raw, where: str) -> tuple[Media, ...]:
         )
     known = any(picture.variants or picture.unknown_hosts for picture in pictures)
     return tuple(pictures) if known else ()
+
+
+def _read_slide(slide: Raw) -> tuple[Raw, Addresses]:
+    """The part of a slide that is its picture, and the addresses in it: the first that has one we
+    may use, else the first that has any."""
+    fields = [*(slide[name] for name in _PICTURES if name in slide), slide]
+    pictures = [(as_object(field), read_addresses(field)) for field in fields]
+    pictures.sort(key=lambda picture: (not picture[1].urls, not picture[1].unknown_hosts))
+    return pictures[0]
 
 
 def _first_size(slide: Raw, shown: Raw, *names: str) -> int | None:
@@ -134,13 +141,14 @@ class _Listed:
     def __init__(self) -> None:
         self.variants: list[MediaVariant] = []
         self.unknown_hosts: dict[str, None] = {}
+        self._sounds: list[tuple[str | None, MediaVariant]] = []
 
     def read(self, video: Raw) -> None:
         """Read every rendition listed, mirrors together; the watermarked file last."""
-        sounds = self._sounds(video)
+        self._read_sounds(video)
         gears = video.get("bitrateInfo")
         for gear in map(as_object, ([gears] if isinstance(gears, dict) else as_list(gears))):
-            self._read_gear(gear, sounds)
+            self._read_gear(gear)
             if len(self.variants) >= MAX_RENDITIONS:
                 break
         # The default rendition; H.264 unless the item itself says otherwise.
@@ -165,45 +173,59 @@ class _Listed:
         if marked is not None and not any(_same_file(other, marked) for other in self.variants):
             self.variants.append(marked)
 
-    def _read_gear(self, gear: Raw, sounds: Mapping[str, MediaVariant]) -> None:
+    def _read_gear(self, gear: Raw) -> None:
         address = as_object(gear.get("PlayAddr"))
-        track = str(gear.get("Format")).lower() == "dash"
+        told = gear.get("Format")
         self._add(
             gear.get("PlayAddr"),
             codec=_codec(gear.get("CodecType"), address.get("UrlKey")),
             bitrate=as_int(gear.get("Bitrate")),
-            silent=track,
-            sound=_sound_of(gear, sounds) if track else None,
+            silent=isinstance(told, str) and told.strip().lower() == "dash",
+            gear=gear,
             **_sizes(address),
         )
 
-    def _sounds(self, video: Raw) -> dict[str, MediaVariant]:
-        """File id -> the rendition of a sound that belongs to silent gears."""
-        listed = video.get("bitrateAudioInfo")
+    def _read_sounds(self, video: Raw) -> None:
+        """Read the sounds that belong to silent gears, the best first."""
+        listed = next((video[name] for name in _SOUND_LISTS if video.get(name)), None)
         entries = [listed] if isinstance(listed, dict) else as_list(listed)
-        sounds = []
         for entry in map(as_object, entries[:MAX_SOUNDS]):
+            facts = as_object(entry.get("audio_meta")) or entry
             variant = _variant(
-                self._addresses(entry.get("UrlList") or entry),
-                bitrate=as_int(entry.get("Bitrate")),
-                size_bytes=as_size(entry.get("DataSize")) or as_size(entry.get("Size")),
+                self._addresses(_first(facts, *_SOUND_ADDRESSES) or facts),
+                bitrate=as_int(_first(facts, "Bitrate", "bitrate")),
+                size_bytes=as_size(_first(facts, *_SOUND_SIZES)),
             )
-            file_id = _file_id(entry.get("FileId"))
-            if variant is not None and file_id is not None:
-                sounds.append((file_id, variant))
-        sounds.sort(key=lambda sound: sound[1].bitrate or 0)  # of one id, the last stays
-        return dict(sounds)
+            if variant is not None:
+                self._sounds.append((_file_id(_first(facts, *_SOUND_IDS)), variant))
+        self._sounds.sort(key=lambda sound: sound[1].bitrate or 0, reverse=True)
+
+    def _sound_of(self, gear: Raw) -> MediaVariant | None:
+        """The sound a silent gear names; the best if it names none that is listed.
+
+        None where it is not plain which one is meant, as those listed are of several languages.
+        """
+        named = _named_sound(gear)
+        found = [sound for file_id, sound in self._sounds if named is not None and file_id == named]
+        if not found and len({_language(sound) for _, sound in self._sounds}) == 1:
+            found = [self._sounds[0][1]]
+        return found[0] if found else None
 
     def _addresses(self, value: Any) -> Addresses:
         addresses = read_addresses(value)
         self.unknown_hosts |= dict.fromkeys(addresses.unknown_hosts)
         return addresses
 
-    def _add(self, addresses: Any, **facts: Any) -> None:
-        """Add a rendition, or its mirrors to the rendition of the same file."""
-        new = _variant(self._addresses(addresses), **facts)
-        if new is None:
+    def _add(self, value: Any, *, gear: Raw | None = None, **facts: Any) -> None:
+        """Add a rendition, or its mirrors to the rendition of the same file.
+
+        gear: the entry that lists it, where there is one, and may name its sound.
+        """
+        new = _variant(self._addresses(value), **facts)
+        if new is None or _is_sound(new):
             return
+        if new.silent:
+            new = replace(new, sound=self._sound_of(gear or {}))
         for index, known in enumerate(self.variants):
             if _same_file(known, new):
                 ends = [end for end in (known.expires_at, new.expires_at) if end is not None]
@@ -220,7 +242,7 @@ class _Listed:
         self.variants.append(new)
 
 
-def _sizes(address: Raw) -> dict[str, int | None]:
+def _sizes(address: Raw) -> dict[str, Any]:
     return {
         "width": as_size(address.get("Width")),
         "height": as_size(address.get("Height")),
@@ -228,27 +250,55 @@ def _sizes(address: Raw) -> dict[str, int | None]:
     }
 
 
-def _sound_of(gear: Raw, sounds: Mapping[str, MediaVariant]) -> MediaVariant | None:
-    """The sound a silent gear names in `VideoExtra`, JSON in a text; the only one if it names none.
+_SOUND_LISTS = (
+    "bitrateAudioInfo",
+    "bitrateAudioInfos",
+    "BitrateAudioInfo",
+    "BitrateAudioInfos",
+    "bitrate_audio_info",
+)
+_SOUND_ADDRESSES = ("UrlList", "urlList", "url_list", "PlayAddr", "playAddr", "play_addr")
+_SOUND_IDS = ("FileId", "fileId", "file_id", "FileHash", "fileHash", "file_hash")
+_SOUND_SIZES = ("AudioDataSize", "DataSize", "dataSize", "data_size", "Size", "size")
+_EXTRAS = ("VideoExtra", "videoExtra", "video_extra")
+_NAMED_SOUNDS = ("audio_file_id", "audioFileId", "AudioFileId", "audio_fileid")
 
-    None when it names one that is not listed.
-    """
-    extra = gear.get("VideoExtra")
+
+def _first(fields: Raw, *names: str) -> Any:
+    """The value under the first of `names` that holds one; None when none does."""
+    return next((fields[name] for name in names if fields.get(name)), None)
+
+
+def _named_sound(gear: Raw) -> str | None:
+    """The id of the sound a gear names in `VideoExtra`, JSON in a text, or beside it."""
+    extra = _first(gear, *_EXTRAS)
     if isinstance(extra, str) and len(extra) <= MAX_EXTRA:
         try:
             extra = json.loads(extra)
         except (ValueError, RecursionError):
             extra = None
-    named = _file_id(as_object(extra).get("audio_file_id"))
-    if named is not None:
-        return sounds.get(named)
-    return next(iter(sounds.values())) if len(sounds) == 1 else None
+    return _file_id(_first(as_object(extra), *_NAMED_SOUNDS) or _first(gear, *_NAMED_SOUNDS))
+
+
+# The path of a sound alone: its language, "und" where it is not told, and its codec.
+_SOUND_PATH = re.compile(r"/media-audio-([a-z0-9]+)[a-z0-9-]*/?$")
+
+
+def _is_sound(variant: MediaVariant) -> bool:
+    """Whether every address of a rendition leads to a sound alone."""
+    return all(_SOUND_PATH.search(url.partition("?")[0]) for url in variant.urls)
+
+
+def _language(sound: MediaVariant) -> str:
+    """The language of a sound as its address tells it, else "und"."""
+    found = (_SOUND_PATH.search(url.partition("?")[0]) for url in sound.urls)
+    return next((match[1] for match in found if match), "und")
 
 
 def _file_id(value: Any) -> str | None:
-    """The id of a stored file: text without spaces, or a number; None for anything else."""
-    if isinstance(value, str) and 0 < len(value) <= 128 and not value.isspace():
-        return value
+    """The id of a stored file: a text, or a number; None for anything else."""
+    if isinstance(value, str) and len(value) <= 128:
+        return value.strip() or None
     return as_id(value)
 
 
@@ -287,7 +337,6 @@ def _variant(
     size_bytes: int | None = None,
     watermarked: bool = False,
     silent: bool = False,
-    sound: MediaVariant | None = None,
 ) -> MediaVariant | None:
     """A rendition with the addresses on TikTok's media hosts; None when there is none.
 
@@ -308,6 +357,5 @@ def _variant(
         size_bytes=size_bytes,
         watermarked=watermarked,
         silent=silent or not urls,
-        sound=sound,
         expires_at=addresses.expires_at,
     )

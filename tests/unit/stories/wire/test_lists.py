@@ -15,6 +15,7 @@ from tests.unit.stories.wire.payloads import (
     LEAVES,
     NOW,
     POSTED,
+    SAMPLE,
     SEC_UID,
     STORY_ID,
     USER_ID,
@@ -117,6 +118,39 @@ def test_an_account_known_by_its_id_alone_needs_a_name(owner: dict[str, Any]) ->
     found = wire.story_page(answer, Author(id=USER_ID, name=""), now=NOW)
     assert found.stories == ()
     assert found.dropped == {"unreadable": 1}
+
+
+NOBODY: dict[str, Any] = {
+    "no author": None,
+    "an empty one": {},
+    "one of empty fields": {"id": "", "uniqueId": "", "nickname": "", "secUid": ""},
+    "one of zeros": {"id": "0", "uniqueId": None},
+    "text": "nobody",
+}
+WITHHELD: dict[str, tuple[dict[str, Any], str]] = {
+    "for adults": ({"isContentClassified": True}, "age_restricted"),
+    "a photo for adults": ({"isContentClassified": "1", "imagePost": {}}, "age_restricted"),
+    "private": ({"privateItem": True}, "private"),
+    "under review": ({"isReviewing": 1}, "not_ready"),
+    "taken down": ({"takeDown": 1}, "expired"),
+}
+
+
+@pytest.mark.parametrize("owner", NOBODY.values(), ids=NOBODY.keys())
+@pytest.mark.parametrize(("flags", "reason"), WITHHELD.values(), ids=WITHHELD.keys())
+@pytest.mark.parametrize("asked", [SAMPLE, Author(id=USER_ID, name="")], ids=["name", "id"])
+def test_an_item_that_was_emptied_says_why(
+    owner: Any, flags: dict[str, Any], reason: str, asked: Author
+) -> None:
+    emptied = {"id": STORY_ID, "createTime": "0", "desc": "", "video": {}, "author": owner, **flags}
+    found = wire.story_page(listing(emptied), asked, now=NOW)
+    assert (found.stories, found.left_out) == ((), {STORY_ID: reason})
+
+
+def test_a_flag_of_nobody_does_not_end_the_list() -> None:
+    emptied = {"id": STORY_ID, "video": {}, "author": {"privateAccount": True}}
+    found = read(listing(emptied, story_item(id="7626099422044159983")))
+    assert (len(found.stories), found.left_out) == (1, {STORY_ID: "private"})
 
 
 def test_what_was_left_out_is_told_by_id() -> None:
