@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from stories.errors import (
 )
 from stories.hosts import SITE
 from stories.http.headers import Purpose
-from stories.http.session import Session
+from stories.http.session import Page, Session
 from stories.left_out import LeftOutReason, counted
 from stories.site_clock import SiteClock
 from stories.structures import Author, Story
@@ -35,6 +36,7 @@ PAGE_SIZE = 20
 MAX_LIST_PAGES = 50
 # After so many pages in a row without an item a list counts as broken off.
 MAX_EMPTY_PAGES = 3
+_FIRST_DEVICE_ID, _LAST_DEVICE_ID = 7250000000000000000, 7325099899999994577
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,25 @@ async def get_story_list(
 
     A list that breaks off, or is shorter than TikTok counts, is read once more on a session from
     `open_session`; the reading with more stories counts. What one page listed stays, whatever the
-    next one answers. clock: TikTok's, noted from the list, and decides what is active. now: aware,
-    in place of our own clock. Raises Refused when the answer is zero bytes, PrivateAccount of
-    either reading, and, when no page listed a story, what wire.story_page and Session.get_page do.
+    next one answers. One that stays gated is held back. clock: TikTok's, noted from the list, and
+    decides what is active. now: aware, in place of our own clock. Raises Refused when the answer is
+    zero bytes, PrivateAccount of either reading, and, when no page listed a story, what
+    wire.story_page and Session.get_page do.
     """
+    try:
+        return await _read_list(author, session, open_session, clock, now)
+    except _Gated as error:
+        return _CollectedPages(session=session, error=error, broken_off=True).story_list(author)
+
+
+async def _read_list(
+    author: Author,
+    session: Session,
+    open_session: Callable[[], Session],
+    clock: SiteClock,
+    now: datetime | None,
+) -> StoryList:
+    """What get_story_list does; raises _Gated too."""
     interrupted: list[_CollectedPages] = []
 
     async def read(session: Session) -> _CollectedPages:
@@ -116,6 +133,10 @@ async def get_story_list(
     return _better(first, second).story_list(author)
 
 
+class _Gated(Refused):
+    """The list is an empty answer that says so: of this way of asking, not of this server."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _CollectedPages:
     """The items of a list's pages read so far.
@@ -123,6 +144,7 @@ class _CollectedPages:
     total: active stories as TikTok counts them, None when it never said. broken_off: the list ended
     although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
     lost: stories that another reading lists and this one does not. error: that ended the list.
+    device_id: that each page is asked for with, once one was kept back without; "" for none.
     """
 
     session: Session
@@ -135,6 +157,7 @@ class _CollectedPages:
     capped: bool = False
     lost: int = 0
     error: StoriesError | None = None
+    device_id: str = ""
 
     def add(self, page: wire.StoryPage) -> bool:
         """Add a page's items; True when one of them is new.
@@ -201,14 +224,17 @@ class _CollectedPages:
             left_out_counts=counted({**dropped, self._missing_reason: self.missing}),
             details=details,
             error=None if ordered else self._empty_list_error(dropped),
-            refusal=error if isinstance(error, Refusal) else None,
+            refusal=error if isinstance(error, Refusal) and not isinstance(error, _Gated) else None,
         )
 
     def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:
         error = wire.empty_list_error(dropped, self.details)
         if self.missing and not isinstance(error, UpstreamChanged):
             # Of this account alone: no reason for the whole instance to pause, as Refused would be.
-            return HeldBack(f"the story list is held back: {self.listed} of {self.total or '?'}")
+            return HeldBack(
+                f"the story list is held back: {self.listed} of {self.total or '?'}"
+                f"{', gated' if isinstance(self.error, _Gated) else ''}"
+            )
         return error
 
 
@@ -228,7 +254,7 @@ async def _read_pages(
     cursor, empty_pages = "0", 0
     for _ in range(MAX_LIST_PAGES):
         try:
-            page = await _read_page(author, session, clock, now, cursor)
+            page = await _read_page(author, session, clock, now, cursor, pages)
         except StoriesError as error:
             if not pages.stories:
                 raise
@@ -256,16 +282,29 @@ async def _read_pages(
 
 
 async def _read_page(
-    author: Author, session: Session, clock: SiteClock, now: datetime | None, cursor: str
+    author: Author,
+    session: Session,
+    clock: SiteClock,
+    now: datetime | None,
+    cursor: str,
+    pages: _CollectedPages,
 ) -> wire.StoryPage:
-    answer = await session.get_page(
-        _list_url(author, cursor),
-        Purpose.LIST,
-        referer=f"{SITE}@{author.name}" if author.name else SITE,
-        allow_empty=True,
-    )
+    async def ask() -> Page:
+        return await session.get_page(
+            _list_url(author, cursor, pages.device_id),
+            Purpose.LIST,
+            referer=f"{SITE}@{author.name}" if author.name else SITE,
+            allow_empty=True,
+        )
+
+    answer = await ask()
+    if answer.gated and not pages.device_id:
+        pages.device_id = _new_device_id()
+        answer = await ask()
     if not answer.found:
         raise UpstreamChanged("the story list answers 404")
+    if answer.gated:
+        raise _Gated("the story list is gated")
     if not answer.body:
         raise Refused("the story list is an empty answer")
     page = wire.story_page(
@@ -276,7 +315,12 @@ async def _read_page(
     return page
 
 
-def _list_url(author: Author, cursor: str) -> str:
+def _new_device_id() -> str:
+    """A number like those that the site's own script gives to a new visitor; of nobody's device."""
+    return str(_FIRST_DEVICE_ID + secrets.randbelow(_LAST_DEVICE_ID - _FIRST_DEVICE_ID))
+
+
+def _list_url(author: Author, cursor: str, device_id: str = "") -> str:
     # The smallest set that is answered in full; no signature is needed.
     query = {
         "aid": "1988",
@@ -286,6 +330,8 @@ def _list_url(author: Author, cursor: str) -> str:
         "device_platform": "web_pc",
         "loadBackward": "false",
     }
+    if device_id:
+        query["device_id"] = device_id
     return f"{SITE}api/story/item_list/?{urlencode(query)}"
 
 

@@ -81,6 +81,7 @@ class Page:
 
     url: of the last request, after redirects. found: False for 404 and 410. location: absolute
     target of a redirect that was not followed. date: the Date header, None when it says nothing.
+    gated: it is empty, and TikTok says that something about the request kept it back.
     """
 
     url: str
@@ -88,6 +89,7 @@ class Page:
     found: bool = True
     location: str | None = None
     date: datetime | None = None
+    gated: bool = False
 
 
 class _SendableCookiePolicy(DefaultCookiePolicy):
@@ -312,6 +314,7 @@ class Session:
                 url, response.status_code, response.headers.get("location", "")
             ),
             date=date,
+            gated=not body and _is_gated(response.headers),
         )
 
     def _request(self, url: str, headers: Headers) -> httpx.Request:
@@ -361,6 +364,12 @@ def _is_of_identity(error: StoriesError) -> bool:
     if isinstance(error, LoginRequired):
         return error.by_redirect
     return not (isinstance(error, Refusal) and error.unasked)
+
+
+def _is_gated(headers: Mapping[str, str]) -> bool:
+    """Whether an empty answer was kept back for want of something, and no captcha is asked for."""
+    gate = headers.get("tt_orcas_res", "0").strip()
+    return gate not in {"", "0"} and "bdturing-verify" not in headers
 
 
 def _sent_at(headers: Mapping[str, str]) -> datetime | None:

@@ -6,10 +6,12 @@ import httpx
 import pytest
 
 from stories.client import StoryClient
-from stories.errors import RateLimited, Refusal, Refused, StoriesError
+from stories.errors import RateLimited, Refusal, Refused, StoriesError, UpstreamDown
+from stories.lookup import look_up
+from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.harvests import TINY, Folder, saved
-from tests.unit.stories.lookups import Answer, Said, find, ids, reading, scripted
+from tests.unit.stories.lookups import Answer, Said, failure, find, ids, reading, scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -120,3 +122,85 @@ async def test_pages_kept_from_a_first_identity_keep_its_cookies(
         with pytest.raises(Refused):
             await saved(client, folder, "alice")
     assert tiktok.strays == []
+
+
+# --- kept back for want of something in the request -----------------------------------------------
+
+GATED = httpx.Response(200, headers={"tt_orcas_res": "1"})
+
+
+def asked(tiktok: FakeTikTok) -> list[httpx.QueryParams]:
+    """The parameters of every request for a list."""
+    return [httpx.URL(seen.url).params for seen in tiktok.seen("list")]
+
+
+async def test_a_gated_list_is_asked_for_with_a_device_id(
+    tiktok: FakeTikTok, three: list[str]
+) -> None:
+    tiktok.most_per_page = 2
+    async with reading(tiktok, GATED, {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.left_out) == (three, {})
+    first, again, second_page = asked(tiktok)
+    assert "device_id" not in first
+    assert {**first} == {k: v for k, v in again.items() if k != "device_id"}
+    assert again["device_id"] == second_page["device_id"]
+    assert 7250000000000000000 <= int(again["device_id"]) <= 7325099899999994577
+    async with reading(tiktok, GATED, {}) as client:
+        await find(client, "alice")
+    assert asked(tiktok)[-1]["device_id"] != again["device_id"], "no number stays with us"
+
+
+async def test_a_list_that_stays_gated_is_held_back_and_no_reason_to_pause(
+    tiktok: FakeTikTok, three: list[str]
+) -> None:
+    async with reading(tiktok, GATED) as client:
+        found = await look_up(client, parse_line("alice"))
+    assert (found.stories, found.left_out, found.refusal) == ((), {"broken_off": 1}, None)
+    assert type(found.error) is UpstreamDown
+    assert found.error.detail == "the story list is held back: 0 of ?, gated"
+    assert tiktok.count("list") == 4, "with and without a device id, by two identities"
+
+
+async def test_a_gated_list_is_given_to_another_identity(
+    tiktok: FakeTikTok, three: list[str]
+) -> None:
+    async with reading(tiktok, GATED, GATED, {}) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.left_out) == (three, {})
+
+
+async def test_a_later_page_that_is_gated_leaves_the_stories_of_those_before(
+    tiktok: FakeTikTok, three: list[str]
+) -> None:
+    answers: list[Answer] = [FIRST_PAGE, GATED, GATED, FIRST_PAGE, GATED]
+    async with reading(tiktok, *answers) as client:
+        found = await find(client, "alice")
+    assert (ids(found), found.left_out, found.refusal) == (three, {"held_back": 1}, None)
+
+
+async def test_a_story_whose_list_is_gated_is_found_on_its_own_page(
+    tiktok: FakeTikTok, alice: Account
+) -> None:
+    story = alice.video(seconds=1)
+    async with reading(tiktok, GATED) as client:
+        found = await find(client, story.url)
+    assert ids(found) == [story.id]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"tt_orcas_res": "0"},
+        {"tt_orcas_res": ""},
+        {"tt_orcas_res": "1", "bdturing-verify": '{"code":"10000"}'},
+    ],
+    ids=["nothing", "zero", "empty", "a captcha"],
+)
+async def test_zero_bytes_that_say_nothing_are_a_refusal(
+    tiktok: FakeTikTok, three: list[str], headers: dict[str, str]
+) -> None:
+    async with reading(tiktok, httpx.Response(200, headers=headers)) as client:
+        assert await failure(client, "alice") is Refused
+    assert tiktok.count("list") == 2
