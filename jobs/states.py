@@ -24,8 +24,8 @@ class ItemState(models.TextChoices):
 S = ItemState
 
 EDGES: Final[Mapping[ItemState, frozenset[ItemState]]] = {
-    # FAILED, PARTIAL: waited too long
-    S.QUEUED: frozenset({S.RUNNING, S.CANCELLED, S.FAILED, S.PARTIAL}),
+    # FAILED, PARTIAL: waited too long. FAILED, EMPTY: refused, or an advert, by its text alone
+    S.QUEUED: frozenset({S.RUNNING, S.CANCELLED, S.FAILED, S.PARTIAL, S.EMPTY}),
     S.RUNNING: frozenset({S.QUEUED, S.DONE, S.PARTIAL, S.EMPTY, S.FAILED, S.CANCELLED}),
     S.PARTIAL: frozenset({S.QUEUED}),
     S.FAILED: frozenset({S.QUEUED}),
@@ -57,7 +57,7 @@ def job_state(items: Iterable[str]) -> ItemState:
     """
     states = {ItemState(state) for state in items}
     if states & OPEN:
-        return S.QUEUED if states <= {S.QUEUED, S.FAILED} else S.RUNNING
+        return S.QUEUED if states <= {S.QUEUED, S.FAILED, S.EMPTY} else S.RUNNING
     if S.CANCELLED in states:
         return S.CANCELLED
     if len(states) == 1:

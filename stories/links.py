@@ -79,6 +79,7 @@ _OTHER_KIND = "another kind of link"
 _HIDDEN_SITE = "a link that hides its site behind an @"
 _WITH_PORT = "a link with a port number"
 _NO_CODE = "a short link without its code"
+_ADVERT = "an ad for the app"
 REFUSAL_WORDS = {
     **{f"page:{page}": words for page, words in _OTHER_PAGES.items()},
     **{f"under:{page}": words for page, words in _UNDER_A_PROFILE.items()},
@@ -92,6 +93,7 @@ REFUSAL_WORDS = {
     "hidden": _HIDDEN_SITE,
     "port": _WITH_PORT,
     "code": _NO_CODE,
+    "advert": _ADVERT,
 }
 """What a refused link is, by the names that classify.js has for it; a name without words of its own
 has those of its part before the colon."""

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from stories.errors import InputError, NotUnderstood
+from stories.errors import Advert, InputError, NotUnderstood
 from stories.links import (
     COMBINING_MARKS,
     decoded,
@@ -95,8 +95,9 @@ def parse_line(text: str, *, now: datetime | None = None) -> Target:
     """The target of one line: a name, a link, or the text around the first TikTok link.
 
     now: aware; when given, an id that claims to be posted more than a day later than this is
-    refused as mistyped. Raises NotUnderstood, or UnsupportedLink whose `detail` says in words what
-    the link is instead ("a hashtag page", "another site (example.com)").
+    refused as mistyped. Raises NotUnderstood, Advert where the first link is one to the app and no
+    other is TikTok's, or UnsupportedLink whose `detail` says in words what the link is instead ("a
+    hashtag page", "another site (example.com)").
     """
     if len(text) > MAX_LINE:
         raise NotUnderstood("the line is too long")
@@ -258,9 +259,10 @@ def _from_prose(line: str) -> Target:
         try:
             return parse_link(link, following=line[match.end() : match.end() + 1])
         except InputError as error:
-            if is_tiktok_link(link) and not _is_advert(link):
+            is_advert = _is_advert(link)
+            if is_tiktok_link(link) and not is_advert:
                 raise
-            refusal = refusal or error
+            refusal = refusal or (Advert("the app is offered there") if is_advert else error)
     if refusal is not None:
         raise refusal
     for mention in _MENTION.findall(line):

@@ -22,7 +22,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.transitions import begin_in
 from jobs.states import ItemState
 from jobs.text import clean_text
-from stories.errors import InputError, NotUnderstood, UnsupportedLink
+from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
 
 NOTE_LENGTH: Final = 500
 
@@ -57,7 +57,7 @@ class NothingUnderstood(UnusablePaste):
         """The message, in the reader's language."""
         if len(self.lines) > 1:
             return _("None of these lines can be saved.")
-        if isinstance(self.lines[0].error, UnsupportedLink):
+        if isinstance(self.lines[0].error, UnsupportedLink | Advert):
             return _("This line cannot be saved.")
         return _("There is no name and no link in that.")
 
@@ -82,12 +82,12 @@ def submit(
 ) -> Job:
     """Make a job of these lines and queue it.
 
-    A refused line becomes a FAILED item at once and harms no other; lines that ask for the same are
-    one item. With an idempotency_key this owner used before, returns that job. refuse_double: a
-    second request with a key whose first one is still being taken is refused; else it waits for the
-    first. While the disk for saved files is away, lines are taken and wait for it. Raises
-    EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull, QuotaExceeded, IdempotencyMismatch
-    and IdempotencyInProgress.
+    A refused line becomes a FAILED item at once, an advert an EMPTY one, and harms no other; lines
+    that ask for the same are one item. With an idempotency_key this owner used before, returns that
+    job. refuse_double: a second request with a key whose first one is still being taken is refused;
+    else it waits for the first. While the disk for saved files is away, lines are taken and wait
+    for it. Raises EmptySubmission, NothingUnderstood, BatchTooLong, DiskFull, QuotaExceeded,
+    IdempotencyMismatch and IdempotencyInProgress.
     """
     key = idempotency.stored_key(idempotency_key)
     note = clean_text(note, NOTE_LENGTH, multiline=True)
@@ -166,6 +166,6 @@ def _create(
 
 
 def _refuse(item: Item, error: InputError) -> None:
-    begin_in(item, ItemState.FAILED)
+    begin_in(item, ItemState.EMPTY if error.nothing_to_save else ItemState.FAILED)
     item.settled_at = item.created_at
     item.error_code, item.error_detail = error.code, clean_text(error.detail, 500)

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from stories.errors import InputError, UnsupportedLink
+from stories.errors import Advert, InputError, UnsupportedLink
 from stories.links import REFUSAL_WORDS
 from stories.targets import find_lines, parse_line
 from tests.browser.conftest import Open
@@ -27,6 +27,8 @@ def verdict(line: str) -> str:
         target = parse_line(line)
     except UnsupportedLink as error:
         return f"refused: {error.detail}"
+    except Advert:
+        return f"refused: {REFUSAL_WORDS['advert']}"
     except InputError:
         return "not_understood: "
     return f"{target.kind.value} {target.key}"

@@ -374,7 +374,7 @@
       const after = line.slice(found.index + found[0].length);
       const verdict = fromLink(link, after);
       if (verdict.key || (isOurs(link) && !isAdvert(link))) return verdict;
-      refusal = refusal || verdict;
+      refusal = refusal || (isAdvert(link) ? refuse("advert") : verdict);
     }
     if (refusal) return refusal;
     for (const name of mentions(line)) {

@@ -244,7 +244,6 @@ REFUSED = {
     "seller, bare": ("seller.tiktok.com", UnsupportedLink, "the shop"),
     "live, bare": ("live.tiktok.com", UnsupportedLink, "a live"),
     "unknown part, bare": ("us.tiktok.com", UnsupportedLink, "us.tiktok.com"),
-    "TikTok Lite's advert alone": (LITE, UnsupportedLink, "neither a profile nor a story"),
     "login": (f"{WEB}/login?redirect=x", UnsupportedLink, "the sign-in page"),
     "home": (WEB, UnsupportedLink, "TikTok's home page"),
     "home, dead short link": (f"{WEB}/?_r=1", UnsupportedLink, "TikTok's home page"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stories.errors import InputError, NotUnderstood, UnsupportedLink
+from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
 from stories.hosts import PAGE_HOSTS
 from stories.links import UNSUPPORTED_LINKS, canonical_url, is_name
 from stories.structures import Target, TargetKind
@@ -108,6 +108,14 @@ UNDERSTOOD = {
         "ｈｔｔｐｓ：／／ｗｗｗ．ｔｉｋｔｏｋ．ｃｏｍ／＠ａｌｉｃｅ",
         user("alice"),
     ),
+    "a share text of TikTok Lite, advert first, in Japanese": (
+        f"この投稿は TikTok Lite で共有されています： {LITE} https://lite.tiktok.com/t/ZSa1/",
+        short("https://lite.tiktok.com/t/ZSa1/"),
+    ),
+    "its advert touching the link's text": (
+        f"查看 https://vt.tiktok.com/ZMa1/此帖子通过TikTok Lite分享：{LITE}",
+        short("https://vt.tiktok.com/ZMa1/"),
+    ),
     "TikTok Lite's advert after the link": (
         f"https://vm.tiktok.com/ZMa1/ This post is shared via TikTok Lite. Get it: {LITE}",
         short("https://vm.tiktok.com/ZMa1/"),
@@ -204,6 +212,19 @@ REFUSED = {
         UnsupportedLink,
         "hides",
     ),
+    "TikTok Lite's advert alone": (LITE, Advert, "the app is offered"),
+    "its advert in its words": (f"Get TikTok Lite to enjoy more: {LITE}?_r=1.", Advert, ""),
+    "its advert in Arabic": (f"شاهد المزيد {LITE}", Advert, ""),
+    "its advert in Chinese": (f"此帖子通过TikTok Lite分享：{LITE}", Advert, ""),
+    "a store's page of it": (
+        "https://play.google.com/store/apps/details?id=com.zhiliaoapp.musically.go",
+        Advert,
+        "",
+    ),
+    "the app's host": ("https://lite.tiktok.com/", Advert, ""),
+    "an advert and another site": (f"{LITE} https://example.com/x", Advert, ""),
+    "an advert and another page": (f"get {LITE} {WEB}/tag/cats", UnsupportedLink, "a hashtag page"),
+    "the app's host, bare": ("lite.tiktok.com", UnsupportedLink, "TikTok's home page"),
     "encoded without an end": ("https%3A%2F%2F" + "%25" * 3000, UnsupportedLink, ""),
     "look-alike before": ("évil.www.tiktok.com/@alice", NotUnderstood, ""),
 }

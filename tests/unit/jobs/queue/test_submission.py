@@ -16,7 +16,7 @@ from jobs.lines import target_of
 from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.queue import idempotency, submission
 from jobs.queue.submission import EmptySubmission, NothingUnderstood, Options, submit
-from jobs.states import ItemState
+from jobs.states import ItemState, job_state
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
 from tests.factories import make_user
@@ -69,6 +69,28 @@ def test_a_refused_line_fails_at_once_and_harms_no_other(
     assert (first.state, second.state, job.settled_at) == (S.QUEUED, S.QUEUED, None)
     with pytest.raises(NotUnderstood):
         target_of(refused)
+
+
+ADVERT = "https://www.tiktok.com/tiktoklite"
+
+
+def test_an_advert_beside_a_line_is_no_failure() -> None:
+    """Two share texts of TikTok Lite at once, which no rule can take for one."""
+    texts = [
+        f"Look! https://vt.tiktok.com/ZSfake{n}/\nMore in TikTok Lite: {ADVERT}" for n in (1, 2)
+    ]
+    job = submit(make_user(), "\n".join(texts).splitlines())
+    found = [(item.state, item.error_code) for item in items(job)]
+    assert found == [(S.QUEUED, ""), (S.EMPTY, "advert"), (S.QUEUED, "")]
+    assert job_state(item.state for item in items(job)) == S.QUEUED
+    assert job_state([S.DONE, S.EMPTY, S.DONE]) == S.DONE
+
+
+def test_an_advert_alone_makes_no_job_and_says_what_it_is() -> None:
+    with pytest.raises(NothingUnderstood) as refused:
+        submit(make_user(), [f"Get TikTok Lite: {ADVERT}"])
+    assert refused.value.common_code == "advert"
+    assert refused.value.said() == "This line cannot be saved."
 
 
 def test_lines_that_are_all_refused_make_no_job_and_queue_nothing(
