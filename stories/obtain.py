@@ -222,6 +222,10 @@ class _Attempt:
         if self._sound_may_come(media, file):
             cause = _most_telling(self.failures)
             return SoundMissing(f"{cause.code} {cause.detail}".strip())
+        variant = file.fetched.variant
+        lost = variant.silent and variant.sound is None and bool(media.unknown_hosts)
+        if lost and not file.verified.has_audio and not media.muted:
+            return UnknownMediaHost(hosts=media.unknown_hosts)
         sounds = [variant.sound for variant in media.variants if variant.sound is not None]
         if file.verified.has_audio or not any(self.useless >= set(sound.urls) for sound in sounds):
             return None

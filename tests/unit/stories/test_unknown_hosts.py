@@ -10,7 +10,7 @@ from stories.events import Listed, MediaFailed, StoryFinished, UnknownHosts
 from stories.probe import Step, probe
 from stories.targets import parse_line
 from tests.fake_tiktok import Account, FakeTikTok, cdn
-from tests.unit.stories.harvests import TINY, Folder, saved
+from tests.unit.stories.harvests import SMALL_H264, TINY, Folder, saved
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +68,23 @@ async def test_a_redirect_to_an_unknown_host_is_named(
     assert hosts == {ROW}
     (failed,) = log.of(MediaFailed)
     assert "secret" not in failed.error.detail
+
+
+async def test_a_sound_on_an_unknown_host_is_missing_and_not_silence(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
+) -> None:
+    clip = alice.video(1, gears=[SMALL_H264], low=False, watermark=False)
+    alice.add_dash(clip, (288, 512))
+    del clip.renditions[0]
+    sound = {"FileId": "a1", "UrlList": {"MainUrl": f"https://{ROW}/sound/"}}
+    clip.item = {"video": {"bitrateAudioInfo": [sound]}}
+    log = await saved(client, folder)
+    (ready,), (finished,) = log.files(), log.of(StoryFinished)
+    assert ready.labels == ("no_sound", "sound_missing")
+    assert isinstance(finished.lacks, UnknownMediaHost)
+    assert finished.lacks.hosts == (ROW,)
+    assert {host for known in log.of(UnknownHosts) for host in known.hosts} == {ROW}
+    assert not [seen for seen in tiktok.requests if ROW in seen.url]
 
 
 async def test_nothing_is_said_when_all_hosts_are_known(
