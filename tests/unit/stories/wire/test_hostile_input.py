@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from stories import wire
 from stories.errors import StoriesError
+from stories.hosts import is_media_host
 from stories.renditions import rank
-from stories.structures import Story
+from stories.structures import MediaVariant, Story
 from tests.unit.stories.wire.payloads import (
     ASKED,
     HOST,
@@ -67,6 +68,12 @@ def changed(document: Any, path: tuple[Any, ...], value: Any) -> Iterator[Any]:
         node[path[-1]] = before
 
 
+def is_ours(variant: MediaVariant) -> bool:
+    """Whether every address of a rendition and of its sound is https, on a media host."""
+    sound = variant.sound is None or is_ours(variant.sound)
+    return sound and all(is_media_host(url.split("/")[2]) for url in variant.urls)
+
+
 def read_all(document: Any) -> None:
     """Every reader over one document; only our own errors may come out."""
     text = json.dumps(document)
@@ -87,8 +94,43 @@ def read_all(document: Any) -> None:
             result = reader()
             stories = [result] if isinstance(result, Story) else getattr(result, "stories", ())
             for story in stories:
-                rank(*story.media[:1])
+                for media in story.media:
+                    rank(media)
+                    assert all(is_ours(variant) for variant in media.variants)
                 f"{story.caption}{story.author.nickname}{story.source_url}".encode()
+
+
+TRACK = {
+    "Format": "dash",
+    "CodecType": "h264",
+    "VideoExtra": '{"audio_file_id": "a1"}',
+    "PlayAddr": {"UrlList": [f"{HOST}/v/media-video-avc1/"], "UrlKey": "k", "Width": 1},
+}
+SOUNDS = [
+    {"FileId": "a1", "Bitrate": 1, "UrlList": {"MainUrl": f"{HOST}/s/media-audio-und-mp4a/"}},
+    {"audio_meta": {"file_id": "a2", "url_list": {"main_url": f"{HOST}/s/media-audio-eng-mp4a/"}}},
+]
+SLIDE = {
+    "display_image": {"url_list": [f"{HOST}/1.jpeg"], "width": 1, "height": 2},
+    "user_watermark_image": {"url_list": [f"{HOST}/2.jpeg"]},
+}
+OWNER = {"id": "6812345678901234567", "uniqueId": "sample.user"}
+
+
+def mixed() -> list[dict[str, Any]]:
+    """Small items of the rarer shapes: in two files, in the app's words, emptied."""
+    base = {"id": STORY_ID, "createTime": "1775589637", "author": OWNER, "story": {}}
+    return [
+        {**base, "video": {"bitrateInfo": [TRACK], "bitrateAudioInfo": SOUNDS}},
+        {**base, "id": "7626099422044159983", "image_post_info": {"images": [SLIDE, SLIDE]}},
+        {"id": "7626099422044159984", "video": {}, "author": {"id": ""}, "isContentClassified": 1},
+    ]
+
+
+def embedded() -> dict[str, Any]:
+    """An embed whose pictures are in the app's words."""
+    item = {"id": STORY_ID, "createTime": "1775589637", "video": {"urls": [f"{HOST}/x/"]}}
+    return {"itemInfos": item, "authorInfos": OWNER, "image_post_info": {"images": [SLIDE]}}
 
 
 def documents() -> list[Any]:
@@ -98,6 +140,12 @@ def documents() -> list[Any]:
         sample("page_photo_2_images"),
         sample("embed_profile"),
         {"__DEFAULT_SCOPE__": {"webapp.video-detail": {"itemInfo": {"itemStruct": story_item()}}}},
+        {"statusCode": 0, "itemList": mixed(), "TotalCount": "3", "HasMoreAfter": False},
+        *(
+            {"__DEFAULT_SCOPE__": {"webapp.video-detail": {"itemInfo": {"itemStruct": item}}}}
+            for item in mixed()
+        ),
+        {"source": {"data": {f"/embed/v2/{STORY_ID}": {"videoData": embedded()}}}},
     ]
     state = json.loads(embed_page().split(b'application/json">')[1].split(b"</script>")[0])
     return [*found, state]
@@ -126,6 +174,45 @@ def test_anything_anywhere(place: tuple[int, tuple[Any, ...]], value: Any) -> No
     index, path = place
     with changed(DOCUMENTS[index], path, value) as document:
         read_all(document)
+
+
+WORDS = st.sampled_from(
+    [
+        *("video", "imagePost", "imagePostInfo", "image_post_info", "images", "displayImages"),
+        *("display_image", "imageURL", "url_list", "urlList", "UrlList", "MainUrl", "src"),
+        *("bitrateInfo", "bitrateAudioInfo", "PlayAddr", "VideoExtra", "audio_file_id", "FileId"),
+        *("Format", "audio_meta", "Bitrate", "author", "isContentClassified", "playAddr"),
+        *("music", "playUrl", "downloadAddr", "embedUrls", "AudioDataSize"),
+    ]
+)
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 10**19),
+    st.sampled_from(
+        [
+            *("dash", "", "a1", '{"audio_file_id": "a1"}', "//v16.tiktokcdn.com/x/", f"{HOST}/x/"),
+            *(f"{HOST}/s/media-audio-und-mp4a/", f"{HOST}/v/media-video-hvc1/"),
+            *("https://evil.example/x", "javascript:x", "\ud800"),
+        ]
+    ),
+)
+MIXED = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=6),
+    max_leaves=30,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(WORDS, MIXED, max_size=8))
+def test_every_shape_within_every_other(fields: dict[str, Any]) -> None:
+    item = {"id": STORY_ID, "createTime": "1775589637", "author": OWNER, "story": {}, **fields}
+    read_all({"statusCode": 0, "itemList": [item, item]})
+    detail = {"itemInfo": {"itemStruct": item}}
+    read_all({"__DEFAULT_SCOPE__": {"webapp.video-detail": detail}})
+    data = {"itemInfos": item, "authorInfos": OWNER, **fields}
+    read_all({"source": {"data": {f"/embed/v2/{STORY_ID}": {"videoData": data}}}})
 
 
 @given(st.binary(max_size=200))
