@@ -37,3 +37,6 @@ async def test_one_user_agent_and_always_a_referer_for_media() -> None:
     assert media["accept-encoding"] == "identity"
     assert preview["user-agent"] == "facebookexternalhit/1.1"
     assert "sec-ch-ua" not in preview
+    # A forged address is answered with a captcha.
+    for head in (page, listing, media, preview):
+        assert not [name for name in head if "forwarded" in name or name.startswith("x-")]

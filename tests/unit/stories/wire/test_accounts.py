@@ -246,6 +246,7 @@ CDN = "https://p16-common-sign.tiktokcdn.com"
     ("value", "urls"),
     [
         pytest.param(f"{CDN}/a.jpeg?x=1", (f"{CDN}/a.jpeg?x=1",), id="an address"),
+        pytest.param(f"{CDN}/a".removeprefix("https:"), (f"{CDN}/a",), id="no scheme"),
         pytest.param([f"{CDN}/a", f"{CDN}/b"], (f"{CDN}/a", f"{CDN}/b"), id="mirrors"),
         pytest.param({"urlList": [f"{CDN}/a"]}, (f"{CDN}/a",), id="the app's shape"),
         pytest.param(

@@ -28,6 +28,8 @@ SPELLINGS: dict[str, Any] = {
     "object of a list": {"UrlList": [URL]},
     "object of an object": {"UrlList": {"MainUrl": URL}},
     "small letters": {"url_list": [URL]},
+    "three in small letters": {"main_url": URL, "backup_url": URL, "fallback_url": URL},
+    "a list of three": {"url_list": [{"main_url": URL, "backup_url": URL}]},
 }
 
 

@@ -230,6 +230,16 @@ def test_slides_on_unknown_hosts_stay_counted_and_name_them() -> None:
     assert [media.unknown_hosts for media in story.media] == [("p16.byteicdn.com",)] * 2
 
 
+@pytest.mark.parametrize("play", [f"//{HOST[8:]}/x.mp3", [f"//{HOST[8:]}/x.mp3"]])
+def test_a_song_and_an_embedded_video_without_a_scheme(play: Any) -> None:
+    (story,) = read(listing(photo_item(music={"playUrl": play}))).stories
+    assert story.song is not None
+    assert story.song.variants[0].urls == (f"{HOST}/x.mp3",)
+    inner = {"id": STORY_ID, "createTime": "1775589637", "video": {"urls": play}}
+    (media,) = wire.embed_item(embed_page(itemInfos=inner), STORY_ID, now=NOW).media
+    assert media.variants[0].urls == (f"{HOST}/x.mp3",)
+
+
 def test_a_song_on_an_unknown_host_names_it() -> None:
     item = photo_item(music={"playUrl": "https://sf16.byteicdn.com/x.mp3"})
     (story,) = read(listing(item)).stories
