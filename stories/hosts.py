@@ -65,6 +65,9 @@ MEDIA_SUFFIXES = (
     ".ibyteimg.com",
     ".muscdn.com",
 )
+# From where TikTok's pages load their scripts, which only a browser needs; the challenge page's own
+# is at sf16-website-login.neutral.ttwstatic.com (docs/protocol.md, "The challenge page").
+SCRIPT_SUFFIXES = (".ttwstatic.com",)
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 _MAX_HOST = 253
@@ -106,17 +109,22 @@ def on_page_host(url: str) -> str:
 
 def is_media_host(host: str) -> bool:
     """True for a host that serves TikTok's pictures, videos and songs."""
-    host = host.lower()
-    return (
-        len(host) <= _MAX_HOST
-        and host.endswith(MEDIA_SUFFIXES)
-        and _HOST.fullmatch(host) is not None
-    )
+    return _is_below(host, MEDIA_SUFFIXES)
 
 
 def is_allowed_host(host: str) -> bool:
-    """True for every host this program may ever contact."""
+    """True for every host this program may ever contact by itself."""
     return is_tiktok_page_host(host) or is_media_host(host)
+
+
+def is_browser_host(host: str) -> bool:
+    """True for every host that another program may reach for us: those, and the pages' scripts."""
+    return is_allowed_host(host) or _is_below(host, SCRIPT_SUFFIXES)
+
+
+def _is_below(host: str, suffixes: tuple[str, ...]) -> bool:
+    host = host.lower()
+    return len(host) <= _MAX_HOST and host.endswith(suffixes) and _HOST.fullmatch(host) is not None
 
 
 MAX_PLAIN_HOST = 100

@@ -17,6 +17,7 @@ from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.http.body import BodyTooLarge
 from stories.http.curl_loop import CurlLoop
+from stories.http.happy_eyeballs import first_connected
 from stories.http.pinning import resolve_entry
 from stories.http.resolver import Resolve, public_addresses
 from stories.http.tls import CaFile, client_context
@@ -33,9 +34,6 @@ class IdentifiedTransport(httpx.AsyncBaseTransport):
 
 MAX_PAGE_CONNECTIONS = 64
 KEEPALIVE_S = 30
-# Happy Eyeballs (RFC 8305): how long one address of a name may stay silent before the next is tried
-# beside it.
-CONNECTION_ATTEMPT_DELAY_S = 0.25
 
 
 def create_page_transport(
@@ -124,47 +122,10 @@ class PinnedBackend(httpcore.AnyIOBackend):
             raise httpcore.ConnectError(str(error)) from error
 
         connect = super().connect_tcp
-        return await _happy_eyeballs([connect(address, port, timeout) for address in addresses])
-
-
-async def _happy_eyeballs(attempts: list[Any]) -> httpcore.AsyncNetworkStream:
-    """The first connection that succeeds, of attempts started one after the other (RFC 8305).
-
-    attempts: coroutines that connect, in order of preference. Raises the last failure when all
-    fail.
-    """
-    waiting = attempts[::-1]
-    running: set[asyncio.Task[httpcore.AsyncNetworkStream]] = set()
-    failure: Exception = httpcore.ConnectError("no address")
-    try:
-        while waiting or running:
-            if waiting:
-                running.add(asyncio.ensure_future(waiting.pop()))
-            done, running = await asyncio.wait(
-                running,
-                timeout=CONNECTION_ATTEMPT_DELAY_S if waiting else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            winner: httpcore.AsyncNetworkStream | None = None
-            for task in done:
-                error = task.exception()
-                if isinstance(error, Exception):
-                    failure = error
-                elif winner is None:
-                    winner = task.result()
-                else:
-                    await task.result().aclose()
-            if winner is not None:
-                return winner
-        raise failure
-    finally:
-        for unused in waiting:
-            unused.close()
-        for task in running:
-            task.cancel()
-        for result in await asyncio.gather(*running, return_exceptions=True):
-            if isinstance(result, httpcore.AsyncNetworkStream):
-                await result.aclose()
+        return await first_connected(
+            [connect(address, port, timeout) for address in addresses],
+            httpcore.AsyncNetworkStream.aclose,
+        )
 
 
 class CurlTransport(AsyncCurlTransport):

@@ -8,6 +8,7 @@ from stories.hosts import (
     OTHER_SERVICES,
     PAGE_HOSTS,
     is_allowed_host,
+    is_browser_host,
     is_link_host,
     is_media_host,
     is_tiktok_page_host,
@@ -40,7 +41,25 @@ from stories.hosts import (
 def test_hosts(host: str, *, page: bool, media: bool) -> None:
     assert is_tiktok_page_host(host) is page
     assert is_media_host(host) is media
-    assert is_allowed_host(host) is (page or media)
+    assert is_allowed_host(host) is is_browser_host(host) is (page or media)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("sf16-website-login.neutral.ttwstatic.com", True),
+        ("LF16-TikTok-Web.TTWStatic.com", True),
+        ("ttwstatic.com", False),
+        ("evilttwstatic.com", False),
+        ("..ttwstatic.com", False),
+        ("a b.ttwstatic.com", False),
+        ("x.ttwstatic.com.", False),
+        ("x." * 130 + "ttwstatic.com", False),
+    ],
+)
+def test_only_other_programs_reach_the_hosts_of_scripts(host: str, *, reached: bool) -> None:
+    assert is_browser_host(host) is reached
+    assert not is_allowed_host(host)
 
 
 @pytest.mark.parametrize(

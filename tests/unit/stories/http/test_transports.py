@@ -5,7 +5,6 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpcore
 import httpx
 import pytest
 from curl_cffi import AsyncCurl, CurlError, CurlOpt
@@ -13,7 +12,7 @@ from httpx_curl_cffi import AsyncCurlTransport
 
 from stories.config import ClientConfig
 from stories.errors import StoriesError, UpstreamChanged, UpstreamDown
-from stories.http import curl_loop, resolver, transports
+from stories.http import curl_loop, resolver
 from stories.http.body import BodyTooLarge
 from stories.http.headers import Purpose
 from stories.http.resolver import Resolve
@@ -178,57 +177,6 @@ async def test_curl_follows_a_name_that_moves(
 
 def asking(url: str) -> httpx.Request:
     return httpx.Request("GET", url, extensions={"timeout": httpx.Timeout(2, connect=1).as_dict()})
-
-
-class Stream(httpcore.AsyncMockStream):
-    """A connection that remembers whether it was closed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__([])
-        self.name, self.closed = name, False
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-async def test_a_silent_address_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transports, "CONNECTION_ATTEMPT_DELAY_S", 0.01)
-    cancelled: list[str] = []
-
-    async def silent() -> httpcore.AsyncNetworkStream:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.append("silent")
-            raise
-        raise AssertionError
-
-    async def refusing() -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("refused")
-
-    async def answering() -> httpcore.AsyncNetworkStream:
-        return Stream("second")
-
-    found = await transports._happy_eyeballs([silent(), refusing(), answering()])
-    assert isinstance(found, Stream)
-    assert cancelled == ["silent"]
-    with pytest.raises(httpcore.ConnectError, match="refused"):
-        await transports._happy_eyeballs([refusing(), refusing()])
-
-
-async def test_of_two_that_answer_together_one_is_closed() -> None:
-    streams = [Stream("first"), Stream("second")]
-    both = asyncio.Event()
-
-    async def answering(stream: Stream) -> httpcore.AsyncNetworkStream:
-        await both.wait()
-        return stream
-
-    asyncio.get_running_loop().call_later(transports.CONNECTION_ATTEMPT_DELAY_S * 2, both.set)
-    found = await transports._happy_eyeballs([answering(stream) for stream in streams])
-    assert [stream.closed for stream in streams].count(True) == 1
-    assert isinstance(found, Stream)
-    assert not found.closed
 
 
 # --- what curl sends --------------------------------------------------------------------------
