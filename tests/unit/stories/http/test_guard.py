@@ -120,6 +120,32 @@ async def test_one_side_may_end_before_the_other(monkeypatch: pytest.MonkeyPatch
         assert len(heard) > 1_000_000
 
 
+async def test_a_slow_reader_gets_everything_to_the_last_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = 0
+
+    async def until_it_stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        with suppress(TimeoutError):
+            while True:
+                writer.write(b"x" * 65536)
+                sent += 65536
+                async with asyncio.timeout(0.2):
+                    await writer.drain()
+
+    async with guarded(monkeypatch, until_it_stalls) as (guard, _), client_of(guard) as client:
+        await client.say(CONNECT + HELLO)
+        await client.hear(len(OPEN))
+        await until(lambda: sent > 0)
+        await asyncio.sleep(0.5)
+        heard = 0
+        while data := await client.reader.read(65536):
+            heard += len(data)
+            await asyncio.sleep(0.001)
+        assert heard == sent
+
+
 async def test_a_client_may_go_on_after_the_site_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
