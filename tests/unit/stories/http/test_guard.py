@@ -136,6 +136,7 @@ async def test_a_slow_reader_gets_everything_to_the_last_byte(
 
     async with guarded(monkeypatch, until_it_stalls) as (guard, _), client_of(guard) as client:
         await client.say(CONNECT + HELLO)
+        client.writer.write_eof()
         await client.hear(len(OPEN))
         await until(lambda: sent > 0)
         await asyncio.sleep(0.5)
