@@ -1,6 +1,7 @@
 """Through the guard other programs reach TikTok's hosts by TLS, and nothing else by anything."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -123,28 +124,24 @@ async def test_one_side_may_end_before_the_other(monkeypatch: pytest.MonkeyPatch
 async def test_a_slow_reader_gets_everything_to_the_last_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent = 0
+    size = 12_000_000  # more than a system holds for one socket
 
-    async def until_it_stalls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        with suppress(TimeoutError):
-            while True:
-                writer.write(b"x" * 65536)
-                sent += 65536
-                async with asyncio.timeout(0.2):
-                    await writer.drain()
+    async def last_words(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.write(b"x" * size)
+        await writer.drain()
 
-    async with guarded(monkeypatch, until_it_stalls) as (guard, _), client_of(guard) as client:
+    async with guarded(monkeypatch, last_words) as (guard, _), client_of(guard) as client:
+        raw: socket.socket = client.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         await client.say(CONNECT + HELLO)
         client.writer.write_eof()
         await client.hear(len(OPEN))
-        await until(lambda: sent > 0)
-        await asyncio.sleep(0.5)
         heard = 0
         while data := await client.reader.read(65536):
             heard += len(data)
-            await asyncio.sleep(0.001)
-        assert heard == sent
+            await asyncio.sleep(0.008)
+        assert heard == size
 
 
 async def test_a_client_may_go_on_after_the_site_has_ended(
