@@ -112,6 +112,8 @@ async def test_one_side_may_end_before_the_other(monkeypatch: pytest.MonkeyPatch
         writer.write(b"you said %d bytes" % len(said) + b"." * 1_000_000)
 
     async with guarded(monkeypatch, last_words) as (guard, _), client_of(guard) as client:
+        own: socket.socket = client.writer.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         await client.say(CONNECT)
         await client.hear(len(OPEN))
         await client.say(HELLO + b"bye")
@@ -141,6 +143,8 @@ async def test_a_slow_reader_gets_everything_to_the_last_byte(
         await writer.drain()
 
     async with guarded(monkeypatch, last_words) as (guard, _), client_of(guard) as client:
+        own: socket.socket = client.writer.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         await client.say(CONNECT + HELLO)
         client.writer.write_eof()
         await client.hear(len(OPEN))
