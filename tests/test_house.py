@@ -26,6 +26,9 @@ BELOW = {
 
 ONLY_IN = {
     "httpx": (
+        "stories/browser/answers.py",
+        "stories/browser/sidecar.py",
+        "stories/browser/visit.py",
         "stories/http/body.py",
         "stories/http/error_mapping.py",
         "stories/http/media_head.py",
@@ -34,6 +37,7 @@ ONLY_IN = {
         "stories/http/session.py",
         "stories/http/transports.py",
     ),
+    "websockets": ("stories/browser/sidecar.py",),
     "httpx_curl_cffi": ("stories/http/transports.py",),
     "curl_cffi": (
         "stories/http/curl_loop.py",

@@ -66,6 +66,7 @@ FLOORS = {
         frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
         frozenset({"author_pages", "item_pages", "short_links", "story_list", "ways"}),
+        frozenset({"browser"}),
         frozenset({"client"}),
         frozenset({"account_lookup"}),
         frozenset({"item_lookup"}),

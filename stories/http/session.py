@@ -251,7 +251,8 @@ class Session:
         if not challenge.is_challenge(page.body):
             return page
         if (await self.identity()).runs_scripts:
-            raise Challenged(f"{without_query(url)}: the page's own script did not get past it")
+            # A browser has tried by itself, and longer than any answer of ours is good for.
+            raise Challenged(f"{without_query(url)}: a browser is not let through either")
         # Up to a second of arithmetic: not on the loop.
         cookies = await asyncio.to_thread(challenge.solve, page.body)
         jar = httpx.Cookies(self._jar)

@@ -1,0 +1,321 @@
+"""One page in a browser context of its own: what it loads, what it may not, what it asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from stories.browser.agent import Agent
+from stories.browser.cdp import BrowserGone, CommandFailed, Connection, Json
+from stories.browser.exchanges import ABORTED, DataKey, Exchange
+from stories.ways import WayFailed
+
+logger = logging.getLogger(__name__)
+
+LIST_PATH: Final = "/api/story/item_list"
+
+CLOSE_S: Final = 2.0
+
+_NOT_LOADED: Final = frozenset({"Image", "Media", "Font"})
+_LOCAL_SCHEMES: Final = frozenset({"data", "blob", "about"})
+_MOST_EXCHANGES: Final = 64
+"""Documents, and as many requests for data, that are followed; a page that makes more is odd."""
+
+
+class BrowserPage:
+    """A page, alone in a browser context, and everything that belongs to it.
+
+    allowed: whether a host may be asked at all. max_body: bytes of one body that are read. url: of
+    the document shown. documents: of the main frame, since the last `navigate`. loaded: the last of
+    them is there with its scripts.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        agent: Agent,
+        *,
+        allowed: Callable[[str], bool],
+        max_body: int,
+    ) -> None:
+        self._connection, self._agent = connection, agent
+        self._allowed, self._max_body = allowed, max_body
+        self.context = ""
+        self._target, self._session, self._frame = "", "", ""
+        self._sessions: set[str] = set()
+        self._requests: dict[str, Exchange] = {}
+        self.documents: list[Exchange] = []
+        self._data: list[tuple[DataKey, Exchange]] = []
+        self._paths = {LIST_PATH}
+        self._trouble = ""
+        self._stir = asyncio.Event()
+        self._reads: set[asyncio.Task[None]] = set()
+        self._handlers: dict[str, Callable[[Json, str], None]] = {
+            "Fetch.requestPaused": self._on_paused,
+            "Network.requestWillBeSent": self._on_request,
+            "Network.responseReceived": self._on_response,
+            "Network.dataReceived": self._on_data,
+            "Network.loadingFinished": self._on_finished,
+            "Network.loadingFailed": self._on_failed,
+            "Page.loadEventFired": self._on_load,
+            "Page.javascriptDialogOpening": self._on_dialog,
+            "Inspector.targetCrashed": self._on_crash,
+            "Target.attachedToTarget": self._on_attached,
+        }
+        connection.on_event, connection.on_gone = self._on_event, self._stir.set
+
+    # --- beginning and end --------------------------------------------------------------------
+
+    async def open(self, proxy: str) -> None:
+        """Make the context and the page. Raises BrowserGone and CommandFailed."""
+        send = self._connection.send
+        context = await send(
+            "Target.createBrowserContext",
+            {"disposeOnDetach": True, "proxyServer": proxy, "proxyBypassList": "<-loopback>"},
+        )
+        self.context = str(context.get("browserContextId", ""))
+        await send(
+            "Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": self.context}
+        )
+        await send("Target.setDiscoverTargets", {"discover": True})
+        created = await send(
+            "Target.createTarget", {"url": "about:blank", "browserContextId": self.context}
+        )
+        self._target = str(created.get("targetId", ""))
+        attached = await send("Target.attachToTarget", {"targetId": self._target, "flatten": True})
+        self._session = str(attached.get("sessionId", ""))
+        self._sessions.add(self._session)
+        tree = await self.send("Page.getFrameTree")
+        self._frame = str(tree.get("frameTree", {}).get("frame", {}).get("id", ""))
+        limits = {
+            "maxTotalBufferSize": 4 * self._max_body,
+            "maxResourceBufferSize": self._max_body,
+        }
+        await self.send("Emulation.setUserAgentOverride", self._agent.override)
+        await self.send("Network.enable", limits)
+        await self.send("Network.setBypassServiceWorker", {"bypass": True})
+        await self.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
+        await self.send("Page.enable")
+        await self.send("Inspector.enable")
+        await self.send("Target.setAutoAttach", _AUTO_ATTACH)
+
+    async def close(self) -> bool:
+        """Dispose of the context and all that is in it; False when that failed. Raises nothing."""
+        for task in self._reads:
+            task.cancel()
+        await asyncio.gather(*self._reads, return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._connection.send(
+                    "Target.disposeBrowserContext", {"browserContextId": self.context}
+                )
+        except (BrowserGone, CommandFailed, TimeoutError):
+            return False
+        return True
+
+    # --- use ----------------------------------------------------------------------------------
+
+    async def send(self, method: str, parameters: Json | None = None) -> Json:
+        """The result of a command to the page. Raises BrowserGone and CommandFailed."""
+        return await self._connection.send(method, parameters, session=self._session)
+
+    @property
+    def document(self) -> Exchange | None:
+        """The last document of the main frame; one that was never shown does not count."""
+        return next(
+            (seen for seen in reversed(self.documents) if seen.error != ABORTED or seen.refused),
+            None,
+        )
+
+    async def until(self, happened: Callable[[], bool], within_s: float | None) -> bool:
+        """Wait until something has happened; False when it has not after `within_s` seconds.
+
+        Raises WayFailed when the page crashed, BrowserGone.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while not happened():
+                    if self._trouble:
+                        raise WayFailed(self._trouble)
+                    if not self._connection.is_open:
+                        raise BrowserGone("the browser ended")
+                    self._stir.clear()
+                    await self._stir.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def navigate(self, url: str, referer: str | None) -> str:
+        """Load a page; returns at once when its head has come, or its `net::ERR_…`.
+
+        Raises BrowserGone and CommandFailed.
+        """
+        self.documents.clear()
+        parameters = {"url": url, **({"referrer": referer} if referer else {})}
+        result = await self.send("Page.navigate", parameters)
+        return str(result.get("errorText") or "")
+
+    def own_request(self, url: str) -> Exchange | None:
+        """The page's own request for what `url` asks for, each of them once; None without one."""
+        key = DataKey.of(url)
+        for number, (seen, exchange) in enumerate(self._data):
+            if seen == key:
+                del self._data[number]
+                if not exchange.error:
+                    return exchange
+        return None
+
+    @property
+    def asked_for_list(self) -> bool:
+        """Whether a script of the page has asked for a story list."""
+        return any(key.path == LIST_PATH for key, _ in self._data)
+
+    def watch(self, url: str) -> None:
+        """Follow requests for what `url` asks for, from now on."""
+        key = DataKey.of(url)
+        if key is not None:
+            self._paths.add(key.path)
+
+    # --- events -------------------------------------------------------------------------------
+
+    def _on_event(self, name: str, event: Json, session: str | None) -> None:
+        if session is None:
+            self._on_browser_event(name, event)
+        elif session in self._sessions:
+            handler = self._handlers.get(name)
+            if handler is not None:
+                handler(event, session)
+                self._stir.set()
+
+    def _on_browser_event(self, name: str, event: Json) -> None:
+        """Close windows that the page opens: nobody looks at them."""
+        target = event.get("targetInfo")
+        if name not in {"Target.targetCreated", "Target.targetInfoChanged"} or not target:
+            return
+        ours = target.get("browserContextId") == self.context and self._target
+        if ours and target.get("type") == "page" and target.get("targetId") != self._target:
+            self._connection.post("Target.closeTarget", {"targetId": target.get("targetId")})
+
+    def _on_attached(self, event: Json, session: str) -> None:
+        """A frame or a worker of the page: the same rules, before it runs."""
+        child = event.get("sessionId")
+        if not isinstance(child, str):
+            return
+        self._sessions.add(child)
+        for method, parameters in (
+            ("Emulation.setUserAgentOverride", self._agent.override),
+            ("Network.setUserAgentOverride", self._agent.override),
+            ("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
+            ("Network.setBypassServiceWorker", {"bypass": True}),
+            ("Page.enable", {}),
+            ("Target.setAutoAttach", _AUTO_ATTACH),
+            ("Runtime.runIfWaitingForDebugger", {}),
+        ):
+            self._connection.post(method, parameters, session=child)
+
+    def _on_paused(self, event: Json, session: str) -> None:
+        """Let a request through, or stop it."""
+        url = str((event.get("request") or {}).get("url", ""))
+        answer: dict[str, Any] = {"requestId": event.get("requestId")}
+        if event.get("resourceType") in _NOT_LOADED or self._is_forbidden(url):
+            answer["errorReason"] = "BlockedByClient"
+        method = "Fetch.failRequest" if "errorReason" in answer else "Fetch.continueRequest"
+        self._connection.post(method, answer, session=session)
+
+    def _is_forbidden(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            if parts.scheme in _LOCAL_SCHEMES:
+                return False
+            plain = parts.scheme == "https" and parts.port in {None, 443}
+        except ValueError:
+            return True
+        return not (plain and self._allowed((parts.hostname or "").lower()))
+
+    def _on_request(self, event: Json, session: str) -> None:
+        if session != self._session:
+            return
+        number, request = str(event.get("requestId")), event.get("request") or {}
+        url = str(request.get("url", ""))
+        known = self._requests.get(number)
+        if known is not None:  # a redirect
+            known.url = url
+            return
+        document = event.get("type") == "Document" and event.get("frameId") == self._frame
+        key = DataKey.of(url) if request.get("method") == "GET" else None
+        wanted = key is not None and key.path in self._paths and event.get("type") != "Preflight"
+        if not document and not wanted:
+            return
+        exchange = Exchange(id=number, url=url, first_url=url)
+        if document and len(self.documents) < _MOST_EXCHANGES:
+            self.documents.append(exchange)
+        elif not document and key is not None and len(self._data) < _MOST_EXCHANGES:
+            self._data.append((key, exchange))
+        else:
+            return
+        self._requests[number] = exchange
+
+    def _on_response(self, event: Json, session: str) -> None:
+        exchange = self._requests.get(str(event.get("requestId")))
+        if exchange is not None:
+            exchange.answered(event.get("response") or {})
+
+    def _on_data(self, event: Json, session: str) -> None:
+        exchange = self._requests.get(str(event.get("requestId")))
+        length = event.get("dataLength")
+        if exchange is None or exchange.done or not isinstance(length, int):
+            return
+        exchange.received += length
+        if exchange.received > self._max_body:
+            exchange.too_large = exchange.done = True
+            self._connection.post("Page.stopLoading", session=self._session)
+
+    def _on_finished(self, event: Json, session: str) -> None:
+        exchange = self._requests.get(str(event.get("requestId")))
+        if exchange is None or exchange.done:
+            return
+        # At once: with the next document the browser forgets it.
+        task = asyncio.create_task(self._read(exchange))
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+
+    async def _read(self, exchange: Exchange) -> None:
+        try:
+            result = await self.send("Network.getResponseBody", {"requestId": exchange.id})
+            body = str(result.get("body", ""))
+            exchange.body = (
+                base64.b64decode(body)
+                if result.get("base64Encoded")
+                else body.encode("utf-8", "replace")
+            )
+        except (BrowserGone, CommandFailed, binascii.Error) as error:
+            logger.debug("the body of an answer is lost: %s", error)
+        exchange.too_large = exchange.body is not None and len(exchange.body) > self._max_body
+        exchange.done = True
+        self._stir.set()
+
+    def _on_failed(self, event: Json, session: str) -> None:
+        exchange = self._requests.get(str(event.get("requestId")))
+        if exchange is not None and not exchange.done:
+            exchange.error = str(event.get("errorText") or ABORTED)
+            exchange.refused = self._is_forbidden(exchange.url)
+            exchange.done = True
+
+    def _on_load(self, event: Json, session: str) -> None:
+        if session == self._session and self.documents:
+            self.documents[-1].loaded = True
+
+    def _on_dialog(self, event: Json, session: str) -> None:
+        self._connection.post("Page.handleJavaScriptDialog", {"accept": False}, session=session)
+
+    def _on_crash(self, event: Json, session: str) -> None:
+        if session == self._session:
+            self._trouble = "the page crashed"
+
+
+_AUTO_ATTACH: Final = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
