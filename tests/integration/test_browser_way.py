@@ -1,72 +1,82 @@
-"""A real Chromium as the carrier of today's client, against pages that are odd, hostile or dead."""
+"""A real Chromium as the carrier of today's client: pages, lists, walls and redirects."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import subprocess
-import sys
+import hashlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from stories.browser import visit
 from stories.browser.browser import Browser
 from stories.browser.chromium import find_chromium
-from stories.config import ClientConfig
-from stories.errors import Challenged, LoginRequired, StoriesError, UpstreamChanged, UpstreamDown
+from stories.errors import (
+    Challenged,
+    LoginRequired,
+    NoSuchAccount,
+    PrivateAccount,
+    RateLimited,
+    Refused,
+    StoriesError,
+    UpstreamChanged,
+    UpstreamDown,
+)
 from stories.http.headers import Purpose
-from stories.ways import WayFailed
+from stories.links import parse_url
+from stories.short_links import expand_short_link
 from tests.fake_tiktok.exchange import Request, Response
-from tests.fake_tiktok.pages import redirect
+from tests.fake_tiktok.pages import puzzle, redirect
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
-from tests.integration.browser_site import ScriptedTikTok, browser_to, data, page, use
+from tests.integration.browser_site import ScriptedTikTok, Use, browser_to, data, page, use
 
 pytestmark = [
+    pytest.mark.integration,
     pytest.mark.anyio,
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium here"),
 ]
 
-LIST = "/api/story/item_list"
+LIST = "/api/story/item_list/"
+NO_STORIES = {"statusCode": 0, "itemList": [], "HasMoreAfter": False, "TotalCount": "0"}
 
 
 @pytest.fixture(scope="module")
-def site() -> ScriptedTikTok:
-    return ScriptedTikTok()
-
-
-@pytest.fixture(scope="module")
-def proxy(site: ScriptedTikTok, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeProxy]:
-    with running_proxy(site, tmp_path_factory.mktemp("fake")) as running:
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeProxy]:
+    with running_proxy(ScriptedTikTok(), tmp_path_factory.mktemp("fake")) as running:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _clean(site: ScriptedTikTok) -> None:
+@pytest.fixture(scope="module")
+async def browser(proxy: FakeProxy) -> AsyncIterator[Browser]:
+    browser = browser_to(proxy, per_hour=0)
+    yield browser
+    await browser.aclose()
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the module, as the browser lives on it."""
+    return "asyncio"
+
+
+@pytest.fixture
+def site(proxy: FakeProxy) -> ScriptedTikTok:
+    site = proxy.tiktok
+    assert isinstance(site, ScriptedTikTok)
     site.answers.clear()
     site.seen_paths.clear()
     site.forget_requests()
     site.faults.clear()
-
-
-@pytest.fixture
-async def browser(proxy: FakeProxy) -> AsyncIterator[Browser]:
-    browser = browser_to(proxy)
-    yield browser
-    await browser.aclose()
-    assert not browser.is_running
-
-
-def names(proxy: FakeProxy) -> list[str]:
-    return [path for path in proxy.tiktok.seen_paths]  # type: ignore[attr-defined]
+    site.most_per_page = 50
+    return site
 
 
 async def test_a_list_over_several_pages_is_read_by_todays_client(
     site: ScriptedTikTok, browser: Browser
 ) -> None:
-    account = site.account("many.pages", page_size=3)
+    site.most_per_page = 3
+    account = site.account("many.pages")
     stories = [account.photo() for _ in range(17)]
     async with use(browser) as used:
         found = await used.stories("many.pages")
@@ -74,10 +84,10 @@ async def test_a_list_over_several_pages_is_read_by_todays_client(
         assert (found.missing, found.error) == (0, None)
         assert {cookie.name for cookie in used.session._jar} >= {"tt_chain_token", "ttwid"}
     assert site.count("list") == 6
-    for seen in site.seen("list"):
+    for seen in site.requests:
         assert "Headless" not in str(seen.headers)
         assert '"Chromium"' in seen.headers["sec-ch-ua"]
-        assert seen.headers["cookie"]
+        assert seen.headers["accept-language"].startswith("en-US")
 
 
 async def test_a_file_is_fetched_by_our_own_downloader_with_the_browsers_cookies(
@@ -86,7 +96,278 @@ async def test_a_file_is_fetched_by_our_own_downloader_with_the_browsers_cookies
     clip = site.account("clip.owner").video(seconds=1)
     async with use(browser) as used:
         found = await used.stories("clip.owner")
-        variant = found.stories[0].media[0].variants[0]
+        urls = {url for item in found.stories[0].media for v in item.variants for url in v.urls}
+        variants = [v for item in found.stories[0].media for v in item.variants]
         with (tmp_path / "clip.mp4").open("w+b") as sink:
-            fetched = await used.client.fetch(variant, sink, used.session)
-    assert fetched.sha256 in {file.sha256 for file in clip.files}
+            fetched = await used.client.fetch(variants[0], sink, used.session)
+    bodies = {hashlib.sha256(r.thing.body).hexdigest() for r in clip.renditions}
+    assert urls
+    assert fetched.sha256 in bodies
+
+
+async def test_the_pages_own_request_for_the_list_is_taken(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    account = site.account("asks.itself")
+    story = account.photo()
+    url = f"{LIST}?aid=1988&authorId={account.id}&count=30&cursor=0&signed=1"
+    site.answers["/@asks.itself"] = lambda request: with_script(
+        site, request, f"setTimeout(() => fetch('{url}').then(a => a.json()), 200)"
+    )
+    async with use(browser) as used:
+        found = await used.stories("asks.itself")
+    assert [found.id for found in found.stories] == [story.id]
+    assert [seen.path for seen in site.seen("list")] == [url]
+
+
+async def test_a_page_signs_what_is_asked_for_from_within_it(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    account = site.account("signs.all")
+    story = account.photo()
+    site.answers["/@signs.all"] = lambda request: with_script(
+        site,
+        request,
+        "const real = window.fetch;"
+        "window.fetch = (url, ...more) => real(url + '&X-Bogus=' + url.length, ...more)",
+    )
+    site.answers[LIST] = lambda request: (
+        None if "X-Bogus" in request.parameters else data(NO_STORIES)
+    )
+    async with use(browser) as used:
+        found = await used.stories("signs.all")
+    assert [found.id for found in found.stories] == [story.id]
+
+
+async def test_a_page_whose_fetch_lies_is_not_asked_what_came(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    account = site.account("fetch.lies")
+    story = account.photo()
+    site.answers["/@fetch.lies"] = lambda request: with_script(
+        site,
+        request,
+        "const real = window.fetch; window.fetch = (...all) => real(...all).then("
+        "  () => new Response('{\"statusCode\":0,\"itemList\":[],\"TotalCount\":\"0\"}'))",
+    )
+    async with use(browser) as used:
+        found = await used.stories("fetch.lies")
+    assert [found.id for found in found.stories] == [story.id]
+
+
+def with_script(site: ScriptedTikTok, request: Request, script: str) -> Response:
+    """The usual page with a script of its own."""
+    plain = Request(request.method, request.host, request.path, {"user-agent": request.user_agent})
+    usual = site._answers.answer(plain, site_where(site, plain))
+    text = usual.body.decode().replace("</body>", f"<script>{script}</script></body>")
+    return page(text, usual.status, *[h for h in usual.headers if h[0] == "Set-Cookie"])
+
+
+def site_where(site: ScriptedTikTok, request: Request):  # type: ignore[no-untyped-def]
+    from tests.fake_tiktok import routing
+
+    return routing.where_of(site, request)
+
+
+async def test_a_wall_that_only_a_script_passes_is_waited_out(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    story = site.account("behind.wall").photo()
+    wall = page(
+        '<html><script id="slardar-config">{"slardarClient":"SlardarWAF"}</script>Please wait...'
+        "<script>setTimeout(() => {document.cookie = 'passed=1; path=/'; location.reload()}, 1500)"
+        "</script></html>"
+    )
+    site.answers["/@behind.wall"] = lambda request: None if "passed" in request.cookies else wall
+    async with use(browser) as used:
+        found = await used.stories("behind.wall")
+        assert "passed" in {cookie.name for cookie in used.session._jar}
+    assert [found.id for found in found.stories] == [story.id]
+
+
+async def test_a_wall_without_a_known_mark_is_waited_out_too(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    story = site.account("odd.wall").photo()
+    wall = page(
+        "<html><script>setTimeout(() => {document.cookie = 'odd=1; path=/';"
+        "location.reload()}, 1000)</script></html>"
+    )
+    site.answers["/@odd.wall"] = lambda request: None if "odd" in request.cookies else wall
+    async with use(browser) as used:
+        found = await used.stories("odd.wall")
+    assert [found.id for found in found.stories] == [story.id]
+
+
+async def test_a_wall_that_does_not_give_way_is_a_challenge(
+    site: ScriptedTikTok, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "CHALLENGE_S", 1.0)
+    wall = page(puzzle(site.rng, site.now(), 10, "", solvable=True).page())
+    site.answers["/@stays.shut"] = wall
+    async with use(browser) as used:
+        began = time.monotonic()
+        with pytest.raises(Challenged):
+            await used.get("/@stays.shut")
+    assert time.monotonic() - began > 1
+    assert site.seen_paths.count("www.tiktok.com/@stays.shut") == 1, "not answered by us as well"
+
+
+@pytest.mark.parametrize("by", ["redirect", "script"])
+async def test_the_sign_in_page_is_a_login_wall(
+    site: ScriptedTikTok, browser: Browser, by: str
+) -> None:
+    login = "https://www.tiktok.com/login?redirect_url=x"
+    site.answers["/@walled.in"] = (
+        redirect(login) if by == "redirect" else page(f"<script>location = '{login}'</script>")
+    )
+    async with use(browser) as used:
+        with pytest.raises(LoginRequired):
+            await used.get("/@walled.in")
+
+
+async def test_where_a_page_leads_is_asked_for_once(site: ScriptedTikTok, browser: Browser) -> None:
+    site.answers["/@old.name"] = redirect("https://www.tiktok.com/@new.name?lang=en#top")
+    site.answers["/@new.name"] = page("<p>the new name</p>")
+    async with use(browser) as used:
+        assert "the new name" in await used.get("/@old.name")
+    assert site.seen_paths.count("www.tiktok.com/@new.name?lang=en") == 1
+
+
+@pytest.mark.parametrize("where", ["https://evil.example/x", "http://evil.example/plain"])
+@pytest.mark.parametrize("by", ["redirect", "script"])
+async def test_a_page_that_leads_away_from_tiktok_is_not_followed(
+    site: ScriptedTikTok, browser: Browser, by: str, where: str
+) -> None:
+    site.answers["/@leads.away"] = (
+        redirect(where) if by == "redirect" else page(f"<script>location = '{where}'</script>")
+    )
+    async with use(browser) as used:
+        with pytest.raises(UpstreamChanged, match="not TikTok"):
+            await used.get("/@leads.away")
+
+
+async def test_a_short_link_leads_where_it_leads(site: ScriptedTikTok, browser: Browser) -> None:
+    story = site.account("short.linked").photo()
+    link = site.short_link("ZMabc123", to=story)
+    async with use(browser) as used:
+        target = await expand_short_link(parse_url(link), used.session)
+    assert target.item_id == story.id
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, Refused), (429, RateLimited), (503, UpstreamDown), (404, None)],
+)
+@pytest.mark.parametrize("body", ["", "<p>no</p>"])
+@pytest.mark.parametrize("purpose", [Purpose.NAVIGATE, Purpose.LIST])
+async def test_a_status_says_what_it_says(
+    site: ScriptedTikTok,
+    browser: Browser,
+    status: int,
+    error: type[StoriesError] | None,
+    body: str,
+    purpose: Purpose,
+) -> None:
+    path = "/oembed" if purpose is Purpose.LIST else "/@status.only"
+    site.answers[path] = page(body, status)
+    async with use(browser) as used:
+        address = f"https://www.tiktok.com{path}"
+        if error is None:
+            answer = await used.session.get_page(address, purpose, allow_empty=True)
+            assert not answer.found
+        else:
+            with pytest.raises(error):
+                await used.session.get_page(address, purpose)
+
+
+@pytest.mark.parametrize("kind", ["drop", "silent"])
+@pytest.mark.parametrize("endpoint", ["profile", "list"])
+async def test_a_network_that_breaks_is_a_network_failure(
+    site: ScriptedTikTok, browser: Browser, kind: str, endpoint: str
+) -> None:
+    site.account("line.drops").photo()
+    options = {"after": 10} if kind == "drop" else {}
+    site.fault(endpoint, kind, **options)
+    async with use(browser) as used:
+        with pytest.raises(UpstreamDown):
+            if endpoint == "profile":
+                await used.get("/@line.drops")
+            else:
+                await used.stories("line.drops")
+
+
+async def test_private_and_unknown_accounts_are_told_apart(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    site.account("locked.up", private=True)
+    async with use(browser) as used:
+        with pytest.raises(PrivateAccount):
+            await used.stories("locked.up")
+        with pytest.raises(NoSuchAccount):
+            await used.stories("nobody.here")
+
+
+async def test_an_empty_list_is_empty_and_zero_bytes_are_not(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    site.account("posts.nothing")
+    async with use(browser) as used:
+        found = await used.stories("posts.nothing")
+        assert (found.stories, found.error is None or found.missing == 0) == ((), True)
+    site.answers[LIST] = data("")
+    site.fault("list", "empty")
+    del site.answers[LIST]
+    async with use(browser) as used:
+        with pytest.raises(Refused):
+            await used.stories("posts.nothing")
+
+
+async def test_two_look_ups_share_no_cookie(site: ScriptedTikTok, browser: Browser) -> None:
+    site.account("first.visit").photo()
+    tokens = []
+    for _ in range(2):
+        async with use(browser) as used:
+            await used.stories("first.visit")
+            tokens += [c.value for c in used.session._jar if c.name == "tt_chain_token"]
+    first = site.seen("profile")
+    assert all("cookie" not in seen.headers for seen in first)
+    assert len(set(tokens)) == 2
+
+
+async def test_data_is_asked_for_from_a_page_of_the_site_when_none_is_open(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    account = site.account("straight.on")
+    account.photo()
+    async with use(browser) as used:
+        found = await used.client.get_story_list(author(account), used.session)
+    assert len(found.stories) == 1
+    assert [seen.endpoint for seen in site.requests if "favicon" not in seen.path] == [
+        "profile",
+        "list",
+    ]
+
+
+def author(account):  # type: ignore[no-untyped-def]
+    from stories.structures import Author
+
+    return Author(id=account.id, name=account.name)
+
+
+async def test_the_carrier_is_used_by_one_request_at_a_time(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    import asyncio
+
+    site.answers["/@one"] = page("<p>one</p>")
+    site.answers["/@two"] = page("<p>two</p>")
+    async with use(browser) as used:
+        assert await asyncio.gather(used.get("/@one"), used.get("/@two")) == [
+            "<p>one</p>",
+            "<p>two</p>",
+        ]
+
+
+def test_what_is_used() -> None:
+    assert Use
