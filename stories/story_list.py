@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -137,6 +137,25 @@ class _Gated(Refused):
     """The list is an empty answer that says so: of this way of asking, not of this server."""
 
 
+def list_of_pages(
+    author: Author,
+    session: Session,
+    pages: Iterable[wire.StoryPage],
+    *,
+    broken_off: bool,
+    error: StoriesError | None = None,
+) -> StoryList:
+    """The story list that pages make which were read elsewhere, in their order.
+
+    session: the one that the media addresses belong to. broken_off: more was promised than they
+    hold. error: that kept it from us; None where it is not known.
+    """
+    collected = _CollectedPages(session=session, error=error, broken_off=broken_off)
+    for page in pages:
+        collected.add(page)
+    return collected.story_list(author)
+
+
 @dataclass(slots=True, kw_only=True)
 class _CollectedPages:
     """The items of a list's pages read so far.
@@ -221,7 +240,7 @@ class _CollectedPages:
             session=self.session,
             left_out=self.left_out,
             missing=self.missing,
-            left_out_counts=counted({**dropped, self._missing_reason: self.missing}),
+            left_out_counts=counted(dropped + Counter({self._missing_reason: self.missing})),
             details=details,
             error=None if ordered else self._empty_list_error(dropped),
             refusal=error if isinstance(error, Refusal) and not isinstance(error, _Gated) else None,

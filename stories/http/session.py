@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -168,6 +168,13 @@ class Session:
             for cookie in self._jar:
                 sibling._jar.set_cookie(copy(cookie))
         return sibling
+
+    def adopt(self, cookies: Iterable[Cookie], identity: Identity) -> None:
+        """Go on as somebody else's session: with its cookies alone, as the identity it asked as."""
+        self._identity = identity
+        self._jar.clear()
+        for cookie in cookies:
+            self._jar.set_cookie(copy(cookie))
 
     # --- identities ---------------------------------------------------------------------------
 

@@ -14,8 +14,16 @@ from stories.wire.items import (
     embed_item,
     page_clue,
     page_item,
+    printed_item,
 )
-from stories.wire.lists import StoryPage, empty_list_error, left_out_error, story_page
+from stories.wire.lists import (
+    StoryPage,
+    empty_list_error,
+    kept_items,
+    left_out_error,
+    printed_items,
+    story_page,
+)
 from stories.wire.media import MAX_RENDITIONS
 
 __all__ = [
@@ -28,10 +36,13 @@ __all__ = [
     "embed_clue",
     "embed_item",
     "empty_list_error",
+    "kept_items",
     "left_out_error",
     "oembed_author_name",
     "page_clue",
     "page_item",
+    "printed_item",
+    "printed_items",
     "profile_author",
     "story_page",
 ]

@@ -18,7 +18,7 @@ from stories.errors import (
 from stories.links import canonical_url, is_name
 from stories.structures import Author, Media, Story, StoryKind, Target, TargetKind
 from stories.wire.accounts import named_author
-from stories.wire.bodies import default_scope, embed_entry
+from stories.wire.bodies import default_scope, embed_entry, json_answer
 from stories.wire.codes import ITEM_CODES, check_code, check_embed_code, message, says_story
 from stories.wire.media import (
     IMAGE_POSTS,
@@ -123,6 +123,16 @@ def embed_clue(html: bytes, item_id: str) -> ItemClue:
     if item.get("id") is not None and as_id(item.get("id")) != item_id:
         return NO_CLUE
     return ItemClue(author=_named_in(item), exists=item.get("id") is not None)
+
+
+def printed_item(line: bytes, item_id: str, *, now: datetime) -> Story:
+    """The item in a line of JSON that holds it whole, as another program prints it.
+
+    Raises what page_item does.
+    """
+    item = json_answer(line)
+    is_story = isinstance(item.get("story"), dict)
+    return _single_item(item, item_id, "item", is_story=is_story, now=now)
 
 
 def _page_detail(html: bytes) -> Raw:
@@ -263,7 +273,7 @@ def _item_author(item: Raw, where: str, known: Author | None) -> Author:
         raise UpstreamChanged(f"{where}.author.uniqueId is missing")
     if known is None:
         return named_author(owner, user_id or "", name)
-    listed = named_author(owner, known.id, name)
+    listed = named_author(owner, known.id or user_id or "", name)
     return replace(
         listed,
         nickname=listed.nickname or known.nickname,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -90,36 +90,86 @@ def story_page(
         raise words
     stated = as_instant_ms(as_object(payload.get("extra")).get("now"))
     server_now = believed_time(now, date=date, stated=stated)
-    kept: dict[str, Story] = {}
-    left_out: dict[str, str] = {}
-    details: dict[str, str] = {}
-    nameless = max(len(items) - MAX_ITEMS, 0)
-    if nameless:
-        details[LeftOutReason.UNREADABLE] = f"itemList holds {len(items)} entries"
-    for item in items[:MAX_ITEMS]:
-        item_id = as_id(as_object(item).get("id"))
-        if item_id is None:
-            nameless += 1
-            details.setdefault(LeftOutReason.UNREADABLE, "itemList[].id is missing")
-        elif item_id not in kept and item_id not in left_out:
-            outcome = _listed_story(item, author, server_now or now - doubt)
-            if isinstance(outcome, Story):
-                kept[item_id] = outcome
-            else:
-                left_out[item_id] = outcome.reason
-                if outcome.detail:
-                    details.setdefault(outcome.reason, outcome.detail)
-    return StoryPage(
-        stories=tuple(sorted(kept.values(), key=lambda story: (story.posted_at, int(story.id)))),
-        dropped=dict(Counter(left_out.values()) + Counter(unreadable=nameless)),
-        left_out=left_out,
-        details=details,
-        listed_ids=frozenset(kept) | frozenset(left_out),
+    sorted_out = _SortedOut()
+    sorted_out.add(items, author, server_now or now - doubt)
+    return sorted_out.page(
         next_cursor=_next_cursor(payload, items),
         has_more=_has_more(payload.get("HasMoreAfter")),
         total=_total(payload.get("TotalCount")),
         server_now=server_now,
     )
+
+
+def printed_items(lines: Iterable[bytes], author: Author, *, now: datetime) -> StoryPage:
+    """The stories of an author in lines of JSON, each a whole item, as another program prints them.
+
+    Kept to the same trust rules as a page of the list, of which nothing else is known. now: the
+    time to judge by what is over. Raises UpstreamChanged for a line that is no object,
+    PrivateAccount when an item says it of its author.
+    """
+    items = [json_answer(line) for line in lines]
+    sorted_out = _SortedOut()
+    sorted_out.add(items, author, now)
+    return sorted_out.page(next_cursor=None, has_more=False, total=None, server_now=None)
+
+
+def kept_items(item_ids: Iterable[str]) -> StoryPage:
+    """A page of items that are known by their ids alone: each is held back."""
+    left_out = dict.fromkeys(item_ids, LeftOutReason.HELD_BACK.value)
+    sorted_out = _SortedOut(left_out=dict(left_out))
+    return sorted_out.page(next_cursor=None, has_more=False, total=None, server_now=None)
+
+
+@dataclass(slots=True)
+class _SortedOut:
+    """Listed items, kept and not kept. nameless: entries without an id, or too many to be read."""
+
+    kept: dict[str, Story] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    nameless: int = 0
+
+    def add(self, items: Sequence[Any], author: Author, now: datetime) -> None:
+        """Sort items by an account asked for. Raises PrivateAccount when one says it of it."""
+        self.nameless += max(len(items) - MAX_ITEMS, 0)
+        if self.nameless:
+            self.details[LeftOutReason.UNREADABLE] = f"itemList holds {len(items)} entries"
+        for item in items[:MAX_ITEMS]:
+            item_id = as_id(as_object(item).get("id"))
+            if item_id is None:
+                self.nameless += 1
+                self.details.setdefault(LeftOutReason.UNREADABLE, "itemList[].id is missing")
+            elif item_id not in self.kept and item_id not in self.left_out:
+                outcome = _listed_story(item, author, now)
+                if isinstance(outcome, Story):
+                    self.kept[item_id] = outcome
+                else:
+                    self.left_out[item_id] = outcome.reason
+                    if outcome.detail:
+                        self.details.setdefault(outcome.reason, outcome.detail)
+
+    def page(
+        self,
+        *,
+        next_cursor: str | None,
+        has_more: bool,
+        total: int | None,
+        server_now: datetime | None,
+    ) -> StoryPage:
+        """The page of these items, with what else the answer tells."""
+        return StoryPage(
+            stories=tuple(
+                sorted(self.kept.values(), key=lambda story: (story.posted_at, int(story.id)))
+            ),
+            dropped=dict(Counter(self.left_out.values()) + Counter(unreadable=self.nameless)),
+            left_out=self.left_out,
+            details=self.details,
+            listed_ids=frozenset(self.kept) | frozenset(self.left_out),
+            next_cursor=next_cursor,
+            has_more=has_more,
+            total=total,
+            server_now=server_now,
+        )
 
 
 def empty_list_error(

@@ -148,7 +148,7 @@ async def test_a_page_whose_fetch_lies_is_not_asked_what_came(
         site,
         request,
         "const real = window.fetch; window.fetch = (...all) => real(...all).then("
-        "  () => new Response('{\"statusCode\":0,\"itemList\":[],\"TotalCount\":\"0\"}'))",
+        '  () => new Response(\'{"statusCode":0,"itemList":[],"TotalCount":"0"}\'))',
     )
     async with use(browser) as used:
         found = await used.stories("fetch.lies")
