@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
 
 from stories import story_list
 from stories.author_pages import find_author
@@ -52,6 +52,9 @@ from stories.structures import Author, Fetched, MediaKind, MediaVariant, Target
 from stories.transfer_slots import FileSlots, TransferSlots, is_large
 from stories.ways import ForgetfulWays, Readiness, WayMemory
 
+if TYPE_CHECKING:
+    from stories.helper.gallery_dl import GalleryDl
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -81,6 +84,13 @@ class Identities(Protocol):
         """Drop a name that turned out to be someone else's; a name not cached is fine."""
 
 
+class Guard(Protocol):
+    """The proxy that is the only way out for other programs (http/guard.py)."""
+
+    async def aclose(self) -> None:
+        """Listen no more."""
+
+
 class Browser(Protocol):
     """A browser that loads pages in our place (stories/browser/)."""
 
@@ -100,10 +110,10 @@ class StoryClient:
     rate_limit: awaited before each page or list request, never before media. identities: None means
     that every name is looked up. identity_memory: of who TikTok serves; None for one that lasts as
     long as the client. way_memory: of which ways are on and served; None for one that remembers
-    nothing. browser: loads pages where our own requests are kept from them; None for none, and the
-    client ends what runs of it. clock: TikTok's, noted from every answer. page_transport,
-    media_transport: in place of those that `config` describes; they stay the caller's to close.
-    resolve: how host names become addresses.
+    nothing. browser, helper: ask where our own requests are refused; None for none. guard: what both
+    reach the network through. The client ends what runs of them. clock: TikTok's, noted from every
+    answer. page_transport, media_transport: in place of those that `config` describes; they stay
+    the caller's to close. resolve: how host names become addresses.
     """
 
     def __init__(
@@ -115,6 +125,8 @@ class StoryClient:
         identity_memory: IdentityMemory | None = None,
         way_memory: WayMemory | None = None,
         browser: Browser | None = None,
+        helper: GalleryDl | None = None,
+        guard: Guard | None = None,
         clock: SiteClock | None = None,
         page_transport: Transport | None = None,
         media_transport: MediaTransport | None = None,
@@ -124,7 +136,7 @@ class StoryClient:
         self._rate_limit = rate_limit
         self._identities = identities
         self.way_memory = way_memory or ForgetfulWays()
-        self.browser = browser
+        self.browser, self.helper, self._guard = browser, helper, guard
         self._given_transports = (page_transport, media_transport)
         self._resolve = resolve
         self.clock = clock or SiteClock()
@@ -168,6 +180,8 @@ class StoryClient:
         self._transports = None
         if self.browser is not None:
             await self.browser.aclose()
+        if self._guard is not None:
+            await self._guard.aclose()
         self.decoder_threads.shutdown(wait=False, cancel_futures=True)
         await self._resources.aclose()
 

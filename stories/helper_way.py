@@ -7,10 +7,11 @@ not there; never that a story is gone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from stories import wire
@@ -43,11 +44,11 @@ NAME: Final = "gallery-dl"
 COST: Final = 3
 """A profile page and the list, in pages of five stories: two requests for most accounts."""
 
-_KEPT_OUT: Final[dict[Ending, type[StoriesError]]] = {
+_KEPT_OUT: Final[dict[Ending, Callable[[str], StoriesError]]] = {
     Ending.PRIVATE: PrivateAccount,
     Ending.UNKNOWN: NoSuchAccount,
     Ending.RATE_LIMITED: RateLimited,
-    Ending.LOGIN_WALL: LoginRequired,
+    Ending.LOGIN_WALL: partial(LoginRequired, by_redirect=True),
     Ending.CHALLENGED: Challenged,
     Ending.KEPT: Refused,
     Ending.NO_ANSWER: UpstreamDown,
@@ -76,6 +77,11 @@ class HelperWay:
         """Requests of the shared pace that a look-up counts as."""
         return COST
 
+    @property
+    def decisive(self) -> bool:
+        """No: it asks for the list as we do."""
+        return False
+
     async def ready(self) -> Readiness:
         """Whether it is installed."""
         return await self._gallery_dl.ready()
@@ -86,6 +92,7 @@ class HelperWay:
 
     @asynccontextmanager
     async def _visit(self) -> AsyncIterator[Visit]:
+        await self._client.wait_for_pace(self.cost)
         yield HelperVisit(client=self._client, gallery_dl=self._gallery_dl)
 
 
