@@ -31,6 +31,7 @@ from jobs.querysets import (
 )
 from jobs.quota import Quota
 from jobs.states import ItemState
+from jobs.way_switch import WaySwitch
 
 __all__ = [
     "DAMAGED",
@@ -52,6 +53,7 @@ __all__ = [
     "Role",
     "Story",
     "StoryKind",
+    "WaySwitch",
 ]
 
 LINE_LENGTH = 500

@@ -27,6 +27,7 @@ FACTS = {
             "querysets",
             "quota",
             "states",
+            "way_switch",
         }
     ),
     "stories": frozenset(

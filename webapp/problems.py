@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from accounts import mail, people
 from jobs import VERSION
 from jobs.ephemeral import damaged_files, heartbeats, hidden_problems, processes
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.ops import checks
+from jobs.ops import checks, way_rows
 from jobs.ops.problems import CHECKED_PARTS, LOOPBACK, Facts, Problem, problems
 from jobs.upstream import breaker
 from webapp import backup
@@ -52,8 +53,9 @@ def gather() -> Facts:
         begun_at = people.admins().aggregate(at=Min("date_joined"))["at"]
     except DatabaseError:
         begun_at = None
+    now = timezone.now()
     return Facts(
-        now=timezone.now(),
+        now=now,
         findings=tuple(checks.run_checks(CHECKED_PARTS)),
         public_url=settings.STORYKEEP.public_url,
         refused_since=refused.since if refused else None,
@@ -63,8 +65,16 @@ def gather() -> Facts:
         version=VERSION,
         other_versions=other_versions,
         mail_failed_at=mail.failed_at() if mail.is_configured() else None,
-        damaged=damaged_files.count(timezone.now()),
+        damaged=damaged_files.count(now),
+        dead_ways=_dead_ways(now),
     )
+
+
+def _dead_ways(now: datetime) -> tuple[way_rows.DeadWay, ...]:
+    try:
+        return way_rows.dead(way_rows.read(now).rows, now)
+    except DatabaseError:  # the checks say so
+        return ()
 
 
 def _other_versions() -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:attempts:": "string",
     "storykeep:breaker": "hash",
     "storykeep:breaker:probe": "string",
+    "storykeep:browser_visits": "zset",
     "storykeep:clock:": "string",
     "storykeep:clock_ahead": "string",
     "storykeep:damaged": "zset",
@@ -33,6 +34,8 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:progress:": "hash",
     "storykeep:scrub": "string",
     "storykeep:swept": "string",
+    "storykeep:way:": "hash",
+    "storykeep:ways_off": "set",
     "storykeep:workers": "zset",
 }
 """Key → its type, as Redis calls it. One that ends in a colon begins the keys of a family."""

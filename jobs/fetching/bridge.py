@@ -16,7 +16,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jobs.upstream import identities, page_identity, rate_limit, site_clock
+from jobs.upstream import identities, page_identity, rate_limit, site_clock, way_switches
 from jobs.upstream.client import client_config
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def current() -> TransferThread:
     global _thread  # one per process is the point
     with _lock:
         if _thread is None or not _thread.alive:
+            way_switches.mirror()  # here, for nothing on the loop asks the database
             _thread = TransferThread(_client)
         return _thread
 

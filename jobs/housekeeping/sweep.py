@@ -27,6 +27,7 @@ from jobs.models import Artifact, Item, Job, Package
 from jobs.queue import remembered_authors
 from jobs.queue.claims import LEASE, is_claimed
 from jobs.queue.erasure import erase_rows_and_files
+from jobs.upstream import way_switches
 from jobs.zips import claims as zip_claims
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
         "sessions": _sessions(now),
     }
     remembered_authors.drop_unneeded()
+    way_switches.mirror()
     report = SweepReport(**counts, freed_bytes=tally.freed_bytes, failed=tally.failed)
     if not report.idle:
         capacity.invalidate()

@@ -26,7 +26,7 @@ from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, media_hosts
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.files import capacity, disk
-from jobs.ops import dashboard, readiness, schema
+from jobs.ops import dashboard, readiness, schema, way_rows
 from jobs.ops.findings import (
     Finding,
     Verdict,
@@ -350,6 +350,12 @@ def check_identity() -> Iterator[Finding]:
             yield Finding("identity", Verdict.NOTE, format_lazy(message, name=name))
 
 
+def check_ways() -> Iterator[Finding]:
+    """The ways of asking TikTok: which are on, and does one hide that another is dead?"""
+    now = timezone.now()
+    yield way_rows.finding(way_rows.read(now), now)
+
+
 def check_media_hosts() -> Iterator[Finding]:
     """Media hosts: were files listed on hosts that are on no list of ours? Names them."""
     hosts = media_hosts.recent()
@@ -384,6 +390,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "proxy": check_proxy,
     "pause": check_pause,
     "identity": check_identity,
+    "ways": check_ways,
     "hosts": check_media_hosts,
 }
 """The checks in the order of the report, by the part they look at: a key of `findings.PARTS`."""

@@ -50,6 +50,7 @@ PARTS: Final[dict[str, LazyStr]] = {
     "proxy": _("proxy"),
     "pause": _("pause"),
     "identity": _("identity"),
+    "ways": _("ways"),
     "hosts": _("media hosts"),
     "tiktok": "TikTok",
     "profile": _("profile"),
@@ -187,12 +188,12 @@ def _size(size_bytes: int) -> str:
     return size(size_bytes).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def _error_words(code: str, *, message: bool = True) -> str:
-    said, hint = message_and_hint(code)
-    return f"{said} {hint}".strip() if message else hint
+def _error_words(code: str, *, message: bool = True, hint: bool = True) -> str:
+    said, advice = message_and_hint(code)
+    return f"{said if message else ''} {advice if hint else ''}".strip()
 
 
 lazy_size: Final[Callable[..., LazyStr]] = lazy(_size, str)
 """`lazy_size(size_bytes)`: a size as pages show it, with an ordinary space."""
 lazy_error_words: Final[Callable[..., LazyStr]] = lazy(_error_words, str)
-"""`lazy_error_words(code, message=True)`: an error code's hint, its message before it."""
+"""`lazy_error_words(code, message=True, hint=True)`: an error code's message and hint."""

@@ -16,7 +16,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from jobs.ops.findings import Finding, Verdict, short_span
+from jobs.errors import BY_CODE
+from jobs.ops.findings import Finding, Verdict, lazy_error_words, short_span
+from jobs.ops.way_rows import TITLES, DeadWay
+from jobs.upstream.ways import TRIES
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -83,7 +86,8 @@ class Facts:
     while TikTok answers. begun_at: when the first admin came; None before. backed_up_at: None for
     never. version: of the web server; other_versions: name and version ("" for not known) of
     processes that run another one. mail_failed_at: of the last mail, when it could not be sent.
-    damaged: saved files that the disk had not kept, within the last week.
+    damaged: saved files that the disk had not kept, within the last week. dead_ways: of asking
+    TikTok, which others hide.
     """
 
     now: datetime
@@ -98,6 +102,7 @@ class Facts:
     other_versions: tuple[tuple[str, str], ...] = ()
     mail_failed_at: datetime | None = None
     damaged: int = 0
+    dead_ways: tuple[DeadWay, ...] = ()
 
 
 def found_by_checks(facts: Facts) -> Iterator[Problem]:
@@ -178,6 +183,28 @@ def refused(facts: Facts) -> Iterator[Problem]:
     )
 
 
+def dead_ways(facts: Facts) -> Iterator[Problem]:
+    """A way of asking TikTok no longer works, which members do not notice: another one does."""
+    for way in facts.dead_ways:
+        why = format_lazy(_("Reason: {why}."), why=way.why or "?")
+        if way.why in BY_CODE:
+            why = lazy_error_words(way.why, hint=False)
+        said = _("Its last {n} tries brought nothing, for {span} now. Another way does the work.")
+        yield Problem(
+            code=f"way_{way.name}",
+            verdict=Verdict.WARN,
+            title=format_lazy(_("A way to TikTok no longer works: {way}"), way=TITLES[way.name]),
+            detail=format_lazy(
+                "{said} {why}",
+                said=format_lazy(said, n=TRIES, span=short_span(facts.now - way.since)),
+                why=why,
+            ),
+            fix=_("Run a diagnosis by this way. If it stays like this, switch the way off."),
+            page="admin:ways",
+            may_hide=True,
+        )
+
+
 def no_backup(facts: Facts) -> Iterator[Problem]:
     """There is no backup, or none of the last days."""
     since = facts.backed_up_at or facts.begun_at
@@ -256,6 +283,7 @@ def mail_fails(facts: Facts) -> Iterator[Problem]:
 PROBLEMS: Final[tuple[Callable[[Facts], Iterator[Problem]], ...]] = (
     found_by_checks,
     refused,
+    dead_ways,
     damaged_files,
     other_version,
     mail_fails,
