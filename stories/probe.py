@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from stories import renditions
 from stories.client import StoryClient
@@ -25,12 +26,15 @@ from stories.http.media_transport import WriteBody
 from stories.http.session import Session
 from stories.media.decoders import sniff_format
 from stories.story_list import StoryList
-from stories.structures import Author, Target
+from stories.structures import Author, Story, Target
+from stories.ways import LookupResult, Question, Visit, Way, WayFailed
 
 T = TypeVar("T")
 
 STEP_TIMEOUT_S: Final = 30.0
 """Seconds one step may take, waiting for the rate limit included."""
+LISTING_TIMEOUT_S: Final = 75.0
+"""Seconds for the list of a way that looks up the account as well, as a program of its own does."""
 SAMPLE_BYTES: Final = 1024
 
 
@@ -44,7 +48,8 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """The outcome of one step. error: None when it worked.
+    """The outcome of one step. error: None when it worked. broke: why the way itself broke, in a
+    few words; "" when it did not.
 
     took_s: seconds. skipped: True when the account shows no story to try it on. stories: number of
     stories in the list. sample_bytes: size of the sample of a file; file_format: what its first
@@ -54,6 +59,7 @@ class StepResult:
     step: Step
     took_s: float
     error: StoriesError | None = None
+    broke: str = ""
     skipped: bool = False
     stories: int = 0
     sample_bytes: int = 0
@@ -65,10 +71,12 @@ class StepResult:
 class ProbeReport:
     """The steps as far as they went; the first that fails is the last.
 
+    not_ready: why the way cannot be asked, so that there are no steps; "" when it can.
     clock_ahead_s: seconds our clock is ahead of TikTok's; None when no answer carried a date.
     """
 
-    steps: tuple[StepResult, ...]
+    steps: tuple[StepResult, ...] = ()
+    not_ready: str = ""
     clock_ahead_s: float | None = None
 
 
@@ -79,80 +87,158 @@ class _Sample:
     mirror: int
 
 
-async def probe(client: StoryClient, target: Target) -> ProbeReport:
-    """Run each step once on the account `target` names. Never raises a StoriesError."""
-    session = client.session()
-    steps: list[StepResult] = []
+class _SessionVisit(Protocol):
+    """A visit over a session of ours, which can be asked step by step."""
 
-    def report() -> ProbeReport:
-        return ProbeReport(steps=tuple(steps), clock_ahead_s=client.clock.ahead_s)
-
-    async def get_author() -> Author:
-        return await client.get_author(target, session)
-
-    author, took_s, error = await _run_step(get_author)
-    steps.append(StepResult(step=Step.PROFILE, took_s=took_s, error=error))
-    if author is None:
-        return report()
-
-    async def get_list() -> StoryList:
-        story_list = await client.get_story_list(author, session)
-        story_list.raise_for_error()
-        return story_list
-
-    story_list, took_s, error = await _run_step(get_list)
-    count = len(story_list.stories) if story_list else 0
-    steps.append(StepResult(step=Step.LIST, took_s=took_s, error=error, stories=count))
-    if story_list is None:
-        return report()
-    urls, unknown_hosts = _sample_urls(story_list)
-    if not story_list.stories:
-        steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
-        return report()
-
-    async def get_sample() -> _Sample:
-        if not urls and unknown_hosts:
-            raise UnknownMediaHost(hosts=unknown_hosts)
-        return await _get_sample(urls, story_list.session)
-
-    sample, took_s, error = await _run_step(get_sample)
-    steps.append(
-        StepResult(
-            step=Step.MEDIA,
-            took_s=took_s,
-            error=error,
-            sample_bytes=sample.size_bytes if sample else 0,
-            file_format=sample.file_format if sample else "",
-            mirror=sample.mirror if sample else 0,
-        )
-    )
-    return report()
+    def session(self) -> Session:
+        """The session of this visit."""
 
 
-async def _run_step(
-    step: Callable[[], Awaitable[T]],
-) -> tuple[T | None, float, StoriesError | None]:
-    """Result, seconds taken and error of one step, within STEP_TIMEOUT_S."""
-    started_at = time.monotonic()
-    result: T | None = None
-    failure: StoriesError | None = None
+async def probe(client: StoryClient, target: Target, way: Way | None = None) -> ProbeReport:
+    """Run each step once on the account `target` names. Never raises a StoriesError.
+
+    way: asked whether or not it is switched off or rests; None for the client's own requests. One
+    that asks in its own manner, without a session of ours, tells the list at once: its first step
+    is LIST.
+    """
+    probing = _Probing(client, target)
+    if way is None:
+        await probing.by_session(client.session())
+        return probing.report()
+    readiness = await way.ready()
+    if not readiness.ok:
+        return ProbeReport(not_ready=readiness.reason or "not ready")
+    began = time.monotonic()
     try:
-        async with asyncio.timeout(STEP_TIMEOUT_S):
-            result = await step()
-    except TimeoutError:
-        failure = TimedOut(f"no answer within {STEP_TIMEOUT_S:.0f} s")
-    except StoriesError as error:
-        failure = error
-    return result, time.monotonic() - started_at, failure
+        async with way.visit() as visit:
+            if hasattr(visit, "session"):
+                await probing.by_session(cast("_SessionVisit", visit).session())
+            else:
+                await probing.by_list(visit)
+    except WayFailed as error:
+        probing.way_failed(error, time.monotonic() - began)
+    return probing.report()
 
 
-def _sample_urls(story_list: StoryList) -> tuple[tuple[str, ...], tuple[str, ...]]:
+class _Probing:
+    """The steps of one probe, as they are made."""
+
+    def __init__(self, client: StoryClient, target: Target) -> None:
+        self._client, self._target = client, target
+        self._steps: list[StepResult] = []
+
+    def report(self) -> ProbeReport:
+        """The steps so far."""
+        return ProbeReport(steps=tuple(self._steps), clock_ahead_s=self._client.clock.ahead_s)
+
+    def way_failed(self, error: WayFailed, took_s: float) -> None:
+        """The way broke outside of a step, before the first or with the last."""
+        if not self._steps:
+            self._steps.append(StepResult(step=Step.PROFILE, took_s=took_s, broke=str(error)))
+
+    async def by_session(self, session: Session) -> None:
+        """Profile, list and media over a session of ours."""
+
+        async def get_author() -> Author:
+            return await self._client.get_author(self._target, session)
+
+        author = await self._run(Step.PROFILE, get_author)
+        if author is None:
+            return
+
+        async def get_list() -> StoryList:
+            story_list = await self._client.get_story_list(author, session)
+            story_list.raise_for_error()
+            return story_list
+
+        story_list = await self._run(
+            Step.LIST, get_list, lambda found: {"stories": len(found.stories)}
+        )
+        if story_list is not None:
+            await self._media(story_list.stories, story_list.session)
+
+    async def by_list(self, visit: Visit) -> None:
+        """List and media by a way that brings the list in one go."""
+        question = Question(
+            posts=False, now=datetime.now(UTC), fresh=True, on_author=lambda _author: None
+        )
+
+        async def get_listing() -> LookupResult:
+            result = await visit.listing(self._target, question)
+            if result.error is not None and not result.stories:
+                raise result.error
+            return result
+
+        result = await self._run(
+            Step.LIST,
+            get_listing,
+            lambda found: {"stories": len(found.stories)},
+            timeout_s=LISTING_TIMEOUT_S,
+        )
+        if result is not None:
+            await self._media(result.stories, result.session)
+
+    async def _media(self, stories: Sequence[Story], session: Session) -> None:
+        if not stories:
+            self._steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
+            return
+        urls, unknown_hosts = _sample_urls(stories)
+
+        async def get_sample() -> _Sample:
+            if not urls and unknown_hosts:
+                raise UnknownMediaHost(hosts=unknown_hosts)
+            return await _get_sample(urls, session)
+
+        await self._run(
+            Step.MEDIA,
+            get_sample,
+            lambda sample: {
+                "sample_bytes": sample.size_bytes,
+                "file_format": sample.file_format,
+                "mirror": sample.mirror,
+            },
+        )
+
+    async def _run(
+        self,
+        step: Step,
+        work: Callable[[], Awaitable[T]],
+        facts: Callable[[T], dict[str, Any]] = lambda _: {},
+        *,
+        timeout_s: float | None = None,
+    ) -> T | None:
+        """The result of one step, None when it failed; notes its outcome.
+
+        timeout_s: seconds it may take, None for STEP_TIMEOUT_S.
+
+        facts: fields of its StepResult when it worked.
+        """
+        began, limit_s = time.monotonic(), timeout_s or STEP_TIMEOUT_S
+        result: T | None = None
+        failure: StoriesError | None = None
+        broke = ""
+        try:
+            async with asyncio.timeout(limit_s):
+                result = await work()
+        except TimeoutError:
+            failure = TimedOut(f"no answer within {limit_s:.0f} s")
+        except WayFailed as error:
+            broke = str(error) or type(error).__name__
+        except StoriesError as error:
+            failure = error
+        told = {} if result is None else facts(result)
+        took_s = time.monotonic() - began
+        self._steps.append(StepResult(step=step, took_s=took_s, error=failure, broke=broke, **told))
+        return result
+
+
+def _sample_urls(stories: Sequence[Story]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(Addresses of the first file of the newest story, in the order a worker tries them; hosts).
 
     hosts: unknown ones, of files without an address we may use.
     """
     hosts: dict[str, None] = {}
-    for story in reversed(story_list.stories):
+    for story in reversed(stories):
         for media in story.media:
             hosts |= dict.fromkeys(media.unknown_hosts)
             for rendition in renditions.rank(media):

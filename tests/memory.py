@@ -6,8 +6,9 @@ import math
 
 from jobs.ephemeral import connection
 from jobs.ephemeral.connection import Availability
-from jobs.upstream import breaker, rate_limit
+from jobs.upstream import breaker, rate_limit, ways
 from jobs.upstream.breaker import LocalState
+from jobs.upstream.ways import LastKnown
 
 
 def forget_redis() -> None:
@@ -20,6 +21,7 @@ def forget_tiktok() -> None:
     breaker._local = LocalState()
     rate_limit._local_buckets.clear()
     rate_limit._seen_left = None
+    ways._last_known = LastKnown()
 
 
 def redis_stays_away() -> None:

@@ -30,6 +30,8 @@ from jobs.errors import SKIPPED_CODES, message_and_hint
 from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard
 from jobs.ops.headline import headline
+from jobs.ops.way_rows import TITLES
+from jobs.upstream.ways import ALWAYS, NAMES
 from jobs.wording import iso
 
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -156,8 +158,9 @@ class DiagnosisFailed(Exception):
     """There is no report; str() says why, in the reader's language."""
 
 
-def run_diagnosis(name: str) -> dict[str, Any]:
-    """The JSON report of `manage.py diagnose`. name: an account or "". Raises DiagnosisFailed.
+def run_diagnosis(name: str, way: str = ALWAYS) -> dict[str, Any]:
+    """The JSON report of `manage.py diagnose`. name: an account or "". way: one of NAMES, by
+    which TikTok is asked. Raises DiagnosisFailed.
 
     In a process of its own: it asks TikTok as a worker does, with libraries this process does
     without, and a check that hangs takes no more than it down.
@@ -165,7 +168,10 @@ def run_diagnosis(name: str) -> dict[str, Any]:
     argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "diagnose", "--json"]
     argv += ["--language", get_language() or settings.LANGUAGE_CODE]
     if name:
+        argv += ["--way", way] if way != ALWAYS else []
         argv += ["--", name]
+    if way != ALWAYS and not name:
+        raise DiagnosisFailed(_("Name an account: this way is tried by looking at one."))
     if not _diagnosis_lock.acquire(blocking=False):
         raise DiagnosisFailed(_("A diagnosis is running already. Try again in a minute."))
     try:
@@ -187,13 +193,17 @@ def run_diagnosis(name: str) -> dict[str, Any]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def diagnosis_page(request: HttpRequest) -> HttpResponse:
-    """A form, and the report once it was sent."""
+    """A form, and the report once it was sent; `?way=` chooses a way beforehand."""
     context = admin.site.each_context(request) | {"title": _("Diagnosis"), "name": ""}
+    asked = request.POST if request.method == "POST" else request.GET
+    way = asked.get("way", "")
+    way = way if way in NAMES else ALWAYS
+    context |= {"way": way, "ways": [(name, TITLES[name]) for name in NAMES]}
     if request.method == "POST":
         name = request.POST.get("name", "").replace("\0", "").strip()[:MAX_NAME_LENGTH]
         context["name"] = name
         try:
-            context["report"] = run_diagnosis(name)
+            context["report"] = run_diagnosis(name, way)
         except DiagnosisFailed as error:
             context["problem"] = str(error)
     return render(request, "admin/jobs/diagnosis.html", context)

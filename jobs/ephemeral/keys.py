@@ -35,6 +35,7 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:scrub": "string",
     "storykeep:swept": "string",
     "storykeep:way:": "hash",
+    "storykeep:way_rests": "hash",
     "storykeep:ways_off": "set",
     "storykeep:workers": "zset",
 }

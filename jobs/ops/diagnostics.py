@@ -21,9 +21,11 @@ from jobs import VERSION
 from jobs.ops.checks import CHECKS, clock_finding, proxy_error, run_checks
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
 from jobs.ops.hints import PROXY_HINT
+from jobs.ops.way_rows import SET_UP
 from jobs.text import scrub
 from jobs.upstream import page_identity, rate_limit, site_clock
 from jobs.upstream.client import client_config
+from jobs.upstream.ways import ALWAYS
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
 from stories.probe import ProbeReport, Step, StepResult, probe
@@ -32,6 +34,7 @@ from stories.targets import parse_line
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
+    from stories.ways import Way
 
 MAX_DETAIL_LENGTH: Final = 160
 """Characters of an error's detail that a finding quotes."""
@@ -45,11 +48,14 @@ def parse_account(line: str) -> Target:
     return target
 
 
-def run(target: Target | None = None) -> Report:
-    """Check every part and, when an account is given, probe TikTok once through it."""
+def run(target: Target | None = None, way: str = ALWAYS) -> Report:
+    """Check every part and, when an account is given, probe TikTok once through it.
+
+    way: the name of the one to ask by.
+    """
     findings = list(run_checks(CHECKS))
     if target is not None:
-        probed = probe_tiktok(target)
+        probed = probe_tiktok(target, way)
         # What was learnt just now is newer than what a worker learnt.
         told = {finding.part for finding in probed} & {"siteclock"}
         findings = [finding for finding in findings if finding.part not in told] + probed
@@ -71,26 +77,36 @@ def _about() -> str:
 # --- TikTok -------------------------------------------------------------------------------------
 
 
-def probe_tiktok(target: Target) -> list[Finding]:
+def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
     """Profile, list and the first bytes of a file, over the worker's route and at its rate limit.
 
-    It goes ahead while a pause runs, for that is when an admin wants to know; it ends none.
+    It goes ahead while a pause runs, and by a way that rests or is switched off, for that is when
+    an admin wants to know; it ends none.
     """
     if settings.STORYKEEP.proxy and proxy_error():
         message = _("cannot be asked: the proxy takes no connection")
         return [Finding("tiktok", Verdict.FAIL, message, PROXY_HINT)]
     try:
-        report = asyncio.run(_probe(target))
+        report = asyncio.run(_probe(target, way))
     except OSError as error:
         reason = format_lazy(_("cannot be asked ({kind})"), kind=type(error).__name__)
         return [Finding("tiktok", Verdict.FAIL, reason)]
+    if report.not_ready:
+        said = _("{way} cannot be asked: {why}")
+        message = format_lazy(said, way=way, why=_safe(report.not_ready))
+        return [Finding("tiktok", Verdict.FAIL, message, SET_UP.get(way, ""))]
     findings = [_step_finding(step, target) for step in report.steps]
     if report.clock_ahead_s is not None:
         findings.append(clock_finding("siteclock", "TikTok", report.clock_ahead_s))
     return findings
 
 
-async def _probe(target: Target) -> ProbeReport:
+def ways_of(client: StoryClient) -> tuple[Way, ...]:
+    """PLACEHOLDER until stories.lookup has it."""
+    return ()
+
+
+async def _probe(target: Target, way: str) -> ProbeReport:
     client = StoryClient(
         client_config(),
         rate_limit=rate_limit.acquire_token,
@@ -98,12 +114,25 @@ async def _probe(target: Target) -> ProbeReport:
         clock=site_clock.reporting_clock(),
     )
     async with client:
-        return await probe(client, target)
+        if way == ALWAYS:
+            return await probe(client, target)
+        asked = next((one for one in ways_of(client) if one.name == way), None)
+        if asked is None:
+            return ProbeReport(not_ready="not set up")
+        return await probe(client, target, asked)
+
+
+def _safe(words: str, name: str = "") -> str:
+    return scrub(words, MAX_DETAIL_LENGTH, name)
 
 
 def _step_finding(step: StepResult, target: Target) -> Finding:
     part = step.step.value
     facts: dict[str, Any] = {"name": f"@{target.name}", "took": short_duration(step.took_s)}
+    if step.broke:
+        said = _("the way broke after {took}: {why}")
+        why = _safe(step.broke, target.name or "")
+        return Finding(part, Verdict.FAIL, format_lazy(said, why=why, **facts))
     if step.error is not None:
         return _failed_step(part, step.error, target, facts)
     if step.skipped:
@@ -133,11 +162,7 @@ def _step_finding(step: StepResult, target: Target) -> Finding:
 
 def _failed_step(part: str, error: StoriesError, target: Target, facts: dict[str, Any]) -> Finding:
     # What is wrong with an account needs no further word, and its own may be a name.
-    detail = (
-        ""
-        if isinstance(error, AccessError)
-        else scrub(error.detail, MAX_DETAIL_LENGTH, target.name or "")
-    )
+    detail = "" if isinstance(error, AccessError) else _safe(error.detail, target.name or "")
     message: LazyStr = format_lazy(_("{name}: {code} after {took}"), code=error.code, **facts)
     if detail:
         message = format_lazy("{said} ({detail})", said=message, detail=detail)

@@ -186,7 +186,7 @@ def refused(facts: Facts) -> Iterator[Problem]:
 def dead_ways(facts: Facts) -> Iterator[Problem]:
     """A way of asking TikTok no longer works, which members do not notice: another one does."""
     for way in facts.dead_ways:
-        why = format_lazy(_("Reason: {why}."), why=way.why or "?")
+        why: LazyStr = format_lazy(_("Reason: {why}."), why=way.why or "?")
         if way.why in BY_CODE:
             why = lazy_error_words(way.why, hint=False)
         said = _("Its last {n} tries brought nothing, for {span} now. Another way does the work.")

@@ -53,7 +53,7 @@ def _an_instance(
     quiet = Facts(now=timezone.now(), public_url="https://stories.example.org")
     monkeypatch.setattr(problems, "memory", problems.Memory(lambda: quiet))
     monkeypatch.setattr(broker, "send", lambda *_: True)
-    monkeypatch.setattr(views, "run_diagnosis", lambda _name: {"findings": []})
+    monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})
     redis_stays_away()
 
 

@@ -186,7 +186,7 @@ def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     enter(page, "keeper")
     with _refused(), patch.object(heartbeats, "last_seen", lambda now=None: {}):
         shoot("admin-overview-ill", "/admin/")
-    with patch.object(admin_views, "run_diagnosis", lambda name: REPORT.as_dict()):
+    with patch.object(admin_views, "run_diagnosis", lambda _name, _way="": REPORT.as_dict()):
         if shoot("admin-diagnosis-found", "/admin/diagnosis/"):
             page.click("form.ask input[type=submit]")
             take(page, f"admin-diagnosis-found-{tail}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,7 +35,16 @@ from jobs.ephemeral import (
 from jobs.ephemeral.clock import ClockWatch, Memory
 from jobs.models import Item
 from jobs.states import ItemState
-from jobs.upstream import breaker, identities, page_identity, pauses, rate_limit, site_clock
+from jobs.upstream import (
+    breaker,
+    browser_budget,
+    identities,
+    page_identity,
+    pauses,
+    rate_limit,
+    site_clock,
+    ways,
+)
 from stories.errors import RateLimited, Refused
 from stories.structures import Author
 from tests.factories import make_item, make_user
@@ -45,6 +55,8 @@ from webapp.attempts_cache import AttemptsCache
 FIELDS: Final = (
     *("until", "length", "code", "since", "refusals", breaker._ANCHOR),
     *("tokens", "at", "worker-1@here"),
+    *("direct", "tries", "bad_since", "served_at", "served_word", "refused_at", "refused_word"),
+    *("n:1:served", "n:99999999999:served", "n:x:served", f"n:{int(time.time() // 3600)}:served"),
 )
 """The fields of all hashes together."""
 TEXTS: Final[Mapping[str, bytes]] = {
@@ -114,6 +126,7 @@ class Instance:
             "storykeep:identity:": "storykeep:identity:corner.bakery",
             "storykeep:lease:": "storykeep:lease:sweep",
             "storykeep:progress:": f"storykeep:progress:{self.job.pk}",
+            "storykeep:way:": "storykeep:way:direct",
         }
         return {members.get(name, name): kind for name, kind in keys.TYPES.items()}
 
@@ -127,7 +140,7 @@ class Instance:
             address: browser.get(address)
             for browser, addresses in {
                 person: ("/", at, f"{at}progress/", "/history/", "/health/ready"),
-                admin: ("/admin/", "/admin/system/", "/admin/problems/"),
+                admin: ("/admin/", "/admin/system/", "/admin/problems/", "/admin/system/ways/"),
             }.items()
             for address in addresses
         }
@@ -164,6 +177,10 @@ def look(job_id: Any) -> None:
     asyncio.run(page_identity.PageIdentity().get())
     page_identity.resting()
     asyncio.run(page_identity.PageIdentity().rests.look(["chrome150"]))
+    asyncio.run(ways.Ways().switched_off())
+    asyncio.run(ways.Ways().resting())
+    ways.records()
+    browser_budget.left()
 
 
 def use(item: Item) -> None:
@@ -207,6 +224,13 @@ def use(item: Item) -> None:
     asyncio.run(page_identity.PageIdentity().put("plain"))
     asyncio.run(page_identity.PageIdentity().rests.rest("chrome150"))
     assert list(page_identity.resting()) == ["chrome150"]
+    asyncio.run(ways.Ways().refused("direct", "refused", other_served=True))
+    assert ways.records()["direct"].tries.endswith("r")
+    assert asyncio.run(ways.Ways().resting()) == {"direct"}
+    ways.write_off(frozenset({"browser"}))
+    assert asyncio.run(ways.Ways().switched_off()) == {"browser"}
+    assert asyncio.run(browser_budget.BrowserBudget().take())
+    assert browser_budget.left() == browser_budget.per_hour() - 1
     ClockWatch(memory=Memory()).look()
     assert ClockWatch(memory=Memory()).look() == 0
     progress.Reporter(item.job_id, item.pk)

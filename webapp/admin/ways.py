@@ -6,7 +6,7 @@ Who may run a diagnosis sees it; the switches are for admins alone, as they are 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -63,12 +63,13 @@ def _page(request: HttpRequest, *, refused: str = "", status: int = 200) -> Http
 
 
 def _identity() -> dict[str, Any] | None:
-    """The identity the direct way asks as, and whether it is the usual one; None if not known."""
+    """The identity the direct way asks as, and those that rest, by name; None if not known."""
     try:
-        name = page_identity.in_use()
+        name, ends = page_identity.in_use(), page_identity.resting()
     except RedisUnavailable:
         return None
-    return {"name": name, "usual": page_identity.is_usual(name)}
+    resting = {rests: datetime.fromtimestamp(end, UTC) for rests, end in ends.items()}
+    return {"name": name, "usual": page_identity.is_usual(name), "resting": resting}
 
 
 @require_POST
@@ -82,7 +83,7 @@ def switch_way(request: HttpRequest, name: str) -> HttpResponse:
     try:
         changed = way_switches.switch(name, off=wanted, by=request.user)
     except LastWay:
-        said = _("%(way)s stays on: TikTok could not be asked without it. Set up another way first.")
+        said = _("%(way)s stays on: without it nothing could ask TikTok. Set up another way first.")
         return _page(request, refused=said % {"way": title}, status=409)
     if changed:
         _log(request, name, timezone.now(), off=wanted)

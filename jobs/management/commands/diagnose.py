@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.ops import diagnostics
+from jobs.upstream.ways import ALWAYS, NAMES
 from stories.errors import InputError
 
 BAD_INPUT: Final = 2
@@ -29,6 +30,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The account to probe TikTok through, and the form and language of the report."""
         parser.add_argument("name", nargs="?", metavar="NAME", help="an account, such as @name")
+        parser.add_argument(
+            "--way", choices=NAMES, default=ALWAYS, help="how TikTok is asked (%(default)s)"
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
         parser.add_argument("--language", metavar="CODE", help="of the findings in JSON")
 
@@ -41,10 +45,12 @@ class Command(BaseCommand):
             except InputError as error:
                 message = "that names no account; write it as @name"
                 raise CommandError(message, returncode=BAD_INPUT) from error
+        elif options["way"] != ALWAYS:
+            raise CommandError("--way needs an account to look at", returncode=BAD_INPUT)
         # What the parts have to log may name places and people; the report says what matters.
         logging.disable(logging.CRITICAL)
         try:
-            report = diagnostics.run(target)
+            report = diagnostics.run(target, options["way"])
         finally:
             logging.disable(logging.NOTSET)
         if options["as_json"]:

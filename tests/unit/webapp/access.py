@@ -230,6 +230,7 @@ class Scenery:
             "package": self.package,
         }
         return {
+            "admin/system/ways/": {"name": "browser"},
             **{f"admin/jobs/{table}/": {"object_id": row.pk} for table, row in rows.items()},
             "share/": {"key": share_target.address(self.alice).split("/")[-2]},
             "account/email/": {"key": EmailConfirmationHMAC(self.address).key},
@@ -272,6 +273,7 @@ FORMS: Final[dict[str, dict[str, object]]] = {
     "jobs/<uuid:job_id>/extend/": {"hours": "8"},
     "admin/diagnosis/": {"name": "not a name!"},
     "admin/system/backup/done/": {},
+    "admin/system/ways/<slug:name>/switch/": {"off": "1"},
     "login/": {"login": "alice", "password": "wrong"},
     "password/": {"email": "nobody@example.org"},
 }

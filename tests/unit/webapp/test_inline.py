@@ -99,7 +99,7 @@ def asker(django_db_setup: None, django_db_blocker: Any) -> Iterator[Asker]:
 def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]) -> None:
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
-    monkeypatch.setattr(views, "run_diagnosis", lambda _name: {"findings": []})
+    monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})
 
 
 ROWS = access.read_table(access.TABLE.read_text(encoding="utf-8"))

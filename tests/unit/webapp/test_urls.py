@@ -60,7 +60,7 @@ def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[...,
     """Mail can be sent, so that pages about it are open. No worker hears of anything."""
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
-    monkeypatch.setattr(views, "run_diagnosis", lambda _name: {"findings": []})
+    monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})
     monkeypatch.setattr(api, "get_openapi_schema", lambda **_: described())
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from jobs.fetching import bridge
 from jobs.fetching.bridge import TransferThread
+from jobs.upstream import way_switches
 from stories.client import StoryClient
 from stories.config import ClientConfig
 from stories.errors import Refused
@@ -131,12 +132,17 @@ def test_a_thread_that_cannot_start_says_why() -> None:
         TransferThread(broken)
 
 
-def test_one_thread_per_process() -> None:
+def test_one_thread_per_process_which_knows_what_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(way_switches, "mirror", lambda: told.append(1))
     try:
         first = bridge.current()
         assert bridge.current() is first
         first.stop()
         assert bridge.current() is not first  # one that ended is replaced
+        assert told == [1, 1]
     finally:
         bridge.stop()
         bridge.stop()

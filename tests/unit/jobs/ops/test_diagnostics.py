@@ -25,7 +25,7 @@ def probe_finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`probe_finds(step, …)`: what the probe of TikTok finds."""
 
     def set_up(*steps: StepResult, ahead: float | None = None) -> None:
-        async def answer(_: Any) -> ProbeReport:
+        async def answer(*_: Any) -> ProbeReport:
             return ProbeReport(steps=steps, clock_ahead_s=ahead)
 
         monkeypatch.setattr(diagnostics, "_probe", answer)
