@@ -20,9 +20,12 @@ from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard, HourlyOutcomes, RecentOutcomes
 from jobs.ops.findings import Finding, Verdict
 from jobs.ops.problems import Facts
+from jobs.ops.way_rows import DeadWay
 from jobs.states import ItemState
+from jobs.upstream import browser_budget, page_identity, way_switches, ways
 from jobs.upstream.breaker import BreakerState
 from jobs.upstream.pauses import Pause
+from jobs.upstream.ways import WayRecord
 from tests import factories
 from webapp import problems
 
@@ -130,6 +133,7 @@ def _facts(*, many: bool) -> Facts:
         version="0.2.0",
         other_versions=(("worker-812@attic", "0.1.0"),),
         mail_failed_at=now - timedelta(minutes=25),
+        dead_ways=(DeadWay(name="direct", since=now - timedelta(hours=3), why="challenged"),),
         secure=False,
     )
 
@@ -137,6 +141,43 @@ def _facts(*, many: bool) -> Facts:
 @contextmanager
 def _problems(*, many: bool) -> Iterator[None]:
     with patch.object(problems, "memory", problems.Memory(lambda: _facts(many=many))):
+        yield
+
+
+def _records(now: datetime) -> dict[str, WayRecord]:
+    """The direct way is refused, the browser does its work, a program broke once."""
+
+    def ago(minutes: int) -> datetime:
+        return now - timedelta(minutes=minutes)
+
+    direct = WayRecord(
+        name="direct", served=38, refused=5, served_at=ago(190), refused_at=ago(12),
+        refused_code="challenged", tries="rrrrr", bad_since=ago(180),
+        resting_until=now + timedelta(minutes=43),
+    )  # fmt: skip
+    browser = WayRecord(name="browser", served=6, served_at=ago(3), tries="sssss")
+    helper = WayRecord(
+        name="gallery-dl", failed=1, failed_at=ago(170), failed_reason="exit code 3, no list",
+        tries="f", bad_since=ago(170),
+    )  # fmt: skip
+    return {way.name: way for way in (direct, browser, helper)}
+
+
+@contextmanager
+def _ways(*, many: bool) -> Iterator[None]:
+    now = timezone.now()
+    known = _records(now) if many else {name: WayRecord(name=name) for name in ways.NAMES}
+    there = frozenset(ways.NAMES if many else ways.NAMES[:1])
+    resting = {"chrome150": now.timestamp() + 700} if many else {}
+    name = "chrome146+referer" if many else "chrome150"
+    with (
+        patch.object(ways, "records", lambda _now=None: known),
+        patch.object(way_switches, "set_up", lambda: there),
+        patch.object(browser_budget, "left", lambda: 14),
+        patch.object(page_identity, "in_use", lambda: name),
+        patch.object(page_identity, "is_usual", lambda told: told == "chrome150"),
+        patch.object(page_identity, "resting", lambda: resting),
+    ):
         yield
 
 
@@ -193,6 +234,14 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
         shoot("admin-problems-none", "/admin/problems/")
     with _problems(many=True):
         shoot("admin-problems-many", "/admin/problems/")
+    with _ways(many=False):
+        shoot("admin-ways-young", "/admin/system/ways/")
+    with _ways(many=True), _problems(many=False):
+        if shoot("admin-ways", "/admin/system/ways/"):
+            page.locator("#way-gallery-dl button").click()
+            take(page, f"admin-ways-switched-{tail}")
+            page.locator("#way-gallery-dl button").click()
+    shoot("admin-ways-nothing-known", "/admin/system/ways/")
     shoot("admin-tables", "/admin/tables/", full=False)
     shoot("admin-diagnosis", "/admin/diagnosis/", full=False)
     if shoot("admin-people-page", "/admin/people/"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,8 +20,11 @@ from stories.errors import (
     TimedOut,
     UpstreamDown,
 )
+from stories.http.session import Session
 from stories.probe import ProbeReport, Step, probe
+from stories.structures import Target
 from stories.targets import parse_line
+from stories.ways import READY, LookupResult, Question, Readiness, Visit, Way, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.mock_transport import MockTransport
 
@@ -108,6 +113,134 @@ async def test_a_step_has_its_time(
     monkeypatch.setattr(module, "STEP_TIMEOUT_S", 0)
     (only,) = (await look(client)).steps
     assert type(only.error) is TimedOut
+
+
+# --- by a way -------------------------------------------------------------------------------------
+
+
+class FakeWay:
+    """A way in the manner of a test. session: what its visits ask over, None for one that has its
+    own manner. broken: when it breaks: "", "start", "step" or "end"."""
+
+    name, cost = "fake", 1
+
+    def __init__(
+        self,
+        session: Session | None = None,
+        *,
+        listed: LookupResult | StoriesError | None = None,
+        state: Readiness = READY,
+        broken: str = "",
+    ) -> None:
+        self._session, self._listed = session, listed
+        self._state, self._broken = state, broken
+        self.asked: list[Question] = []
+
+    async def ready(self) -> Readiness:
+        return self._state
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[Visit]:
+        if self._broken == "start":
+            raise WayFailed("does not start")
+        yield cast("Visit", FakeVisit(self) if self._session else self)
+        if self._broken == "end":
+            raise WayFailed("crashed on its way out")
+
+    async def listing(self, target: Target, question: Question) -> LookupResult:
+        self.asked.append(question)
+        if self._broken == "step":
+            raise WayFailed("exit code 3")
+        if isinstance(self._listed, StoriesError):
+            raise self._listed
+        assert self._listed is not None
+        return self._listed
+
+
+class FakeVisit:
+    """A visit over a session of ours."""
+
+    def __init__(self, way: FakeWay) -> None:
+        self._way = way
+
+    def session(self) -> Session:
+        assert self._way._session
+        return self._way._session
+
+
+async def by(client: StoryClient, way: FakeWay) -> ProbeReport:
+    return await probe(client, parse_line("@alice"), cast("Way", way))
+
+
+async def test_a_way_over_a_session_of_ours_is_asked_step_by_step(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo(ago_s=60)
+    seen = await by(client, FakeWay(client.session()))
+    assert [one.step for one in seen.steps] == list(Step)
+    assert not any(one.error or one.broke for one in seen.steps)
+    assert [seen.where.endpoint for seen in tiktok.requests] == ["profile", "list", "picture"]
+
+
+async def listed(client: StoryClient, **facts: Any) -> LookupResult:
+    """What a way of its own manner brings of alice."""
+    session = client.session()
+    target = parse_line("@alice")
+    author = await client.get_author(target, session)
+    story_list = await client.get_story_list(author, session)
+    return LookupResult(
+        target=target,
+        author=author,
+        stories=tuple(story_list.stories),
+        session=story_list.session,
+        **facts,
+    )
+
+
+async def test_a_way_of_its_own_manner_tells_the_list_at_once(
+    client: StoryClient, alice: Account
+) -> None:
+    alice.video(seconds=1, ago_s=60)
+    way = FakeWay(listed=await listed(client))
+    the_list, media = (await by(client, way)).steps
+    assert (the_list.step, the_list.stories, the_list.error) == (Step.LIST, 1, None)
+    assert (media.step, media.file_format) == (Step.MEDIA, "an MP4 file")
+    (question,) = way.asked
+    assert (question.posts, question.fresh) == (False, True)
+
+
+@pytest.mark.usefixtures("alice")
+async def test_no_story_is_no_failure_of_a_way_and_a_list_that_was_kept_back_is(
+    client: StoryClient,
+) -> None:
+    the_list, media = (await by(client, FakeWay(listed=await listed(client)))).steps
+    assert (the_list.stories, the_list.error, media.skipped) == (0, None, True)
+    (only,) = (await by(client, FakeWay(listed=await listed(client, error=Refused())))).steps
+    assert type(only.error) is Refused
+
+
+async def test_what_tiktok_says_by_a_way(client: StoryClient) -> None:
+    (only,) = (await by(client, FakeWay(listed=PrivateAccount("alice")))).steps
+    assert (only.step, type(only.error)) == (Step.LIST, PrivateAccount)
+
+
+async def test_a_way_that_is_not_ready_is_not_asked(
+    client: StoryClient, tiktok: FakeTikTok
+) -> None:
+    state = Readiness(ok=False, reason="no Chromium on the PATH")
+    seen = await by(client, FakeWay(client.session(), state=state))
+    assert (seen.steps, seen.not_ready) == ((), "no Chromium on the PATH")
+    assert tiktok.requests == []
+
+
+async def test_a_way_that_breaks(client: StoryClient, alice: Account) -> None:
+    (only,) = (await by(client, FakeWay(broken="start"))).steps
+    assert (only.error, only.broke) == (None, "does not start")
+    (only,) = (await by(client, FakeWay(broken="step"))).steps
+    assert (only.step, only.error, only.broke) == (Step.LIST, None, "exit code 3")
+    alice.photo(ago_s=60)
+    seen = await by(client, FakeWay(client.session(), broken="end"))
+    assert [one.step for one in seen.steps] == list(Step), "what it brought it has brought"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from jobs.ephemeral import heartbeats, hidden_problems, processes
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.processes import RunningProcess
 from jobs.ops.problems import Facts
-from jobs.upstream import breaker
+from jobs.upstream import breaker, browser_budget, ways
 from jobs.upstream.breaker import BreakerState
+from jobs.upstream.ways import WayRecord
 from tests.factories import make_user
 from tests.unit.jobs.ops.instances import make_healthy
 from webapp import backup, problems
@@ -111,6 +112,23 @@ def test_what_else_is_gathered(
 def test_without_redis_that_is_the_problem(set_env: Callable[..., None]) -> None:
     set_env(public_url="https://stories.example.org")
     assert codes() == ["redis"]
+
+
+@pytest.mark.usefixtures("_healthy", "_real")
+def test_a_dead_way_beside_a_living_one_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None], folder: Path
+) -> None:
+    set_env(public_url="https://stories.example.org", data_dir=folder)
+    make_user("root", is_superuser=True)
+    known = {name: WayRecord(name=name) for name in ways.NAMES}
+    known["direct"] = WayRecord(name="direct", tries="rrrrr", bad_since=NOW, refused_at=NOW)
+    monkeypatch.setattr(ways, "records", lambda _now=None: known)
+    monkeypatch.setattr(browser_budget, "left", lambda: 20)
+    assert codes() == []
+    known["browser"] = WayRecord(name="browser", served_at=NOW)
+    assert codes() == ["way_direct"]
+    known["direct"] = WayRecord(name="direct", tries="rrrrs", refused_at=NOW)
+    assert codes() == []
 
 
 @pytest.mark.usefixtures("_healthy")

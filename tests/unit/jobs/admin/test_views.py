@@ -426,6 +426,22 @@ def test_the_diagnosis_page(browser: Client, process: Process) -> None:
     assert process.argv[2:] == ["diagnose", "--json", "--language", "de"]
 
 
+def test_the_diagnosis_page_by_another_way(browser: Client, process: Process) -> None:
+    page = text(browser, f"{DIAGNOSIS}?way=browser")
+    assert '<option value="browser" selected>' in page
+    page = browser.post(DIAGNOSIS, {"name": "@x", "way": "browser"}).content.decode()
+    assert process.argv[6:] == ["--way", "browser", "--", "@x"]
+    assert '<option value="browser" selected>' in page
+    browser.post(DIAGNOSIS, {"name": "@x", "way": "direct"})
+    assert process.argv[6:] == ["--", "@x"]
+    browser.post(DIAGNOSIS, {"name": "@x", "way": "--help"})
+    assert process.argv[6:] == ["--", "@x"]
+    process.argv = []
+    page = browser.post(DIAGNOSIS, {"name": " ", "way": "browser"}).content.decode()
+    assert "Name an account" in page
+    assert process.argv == []
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -11,6 +11,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from jobs.ops import diagnostics
+from jobs.ops.findings import Finding
+from stories.structures import Target
 from tests.factories import make_item
 from tests.unit.jobs.ops.instances import make_healthy
 
@@ -62,6 +65,28 @@ def test_the_command_fails_when_something_does() -> None:
     assert code == 1
     assert re.search(r"^fail +Redis ", text, re.MULTILINE)
     assert re.search(r"^ {16,}Is Storykeep running", text, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("_all_is_well")
+def test_a_look_by_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str | None, str]] = []
+
+    def look(target: Target, way: str) -> list[Finding]:
+        asked.append((target.name, way))
+        return []
+
+    monkeypatch.setattr(diagnostics, "probe_tiktok", look)
+    run("@alice", "--way", "browser")
+    run("@alice")
+    assert asked == [("alice", "browser"), ("alice", "direct")]
+
+
+@pytest.mark.parametrize(
+    "typed", [("--way", "browser"), ("@alice", "--way", "pigeon"), ("@alice", "--way", "")]
+)
+def test_a_way_that_cannot_be_tried(typed: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        call_command("diagnose", *typed)
 
 
 def test_the_command_with_nonsense() -> None:

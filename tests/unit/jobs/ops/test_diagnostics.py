@@ -61,6 +61,28 @@ def test_a_look_that_fails(probe_finds: Callable[..., None]) -> None:
     assert "refusing this server" in finding.hint
 
 
+def test_a_way_that_breaks_says_so_without_names(probe_finds: Callable[..., None]) -> None:
+    probe_finds(StepResult(step=Step.LIST, took_s=2, broke="exit 3 at @nora, http://a/?sig=1"))
+    (finding,) = probe("some.one")
+    assert finding.verdict is Verdict.FAIL
+    assert finding.message == "the way broke after 2000 ms: exit 3 at @…, http://a/?…"
+
+
+def test_a_way_that_is_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: list[str] = []
+
+    async def answer(_target: Any, way: str) -> ProbeReport:
+        ways.append(way)
+        return ProbeReport(not_ready="no Chromium on the PATH")
+
+    monkeypatch.setattr(diagnostics, "_probe", answer)
+    (finding,) = diagnostics.probe_tiktok(parse_account("@some.one"), "browser")
+    assert ways == ["browser"]
+    assert (finding.part, finding.verdict) == ("tiktok", Verdict.FAIL)
+    assert finding.message == "browser cannot be asked: no Chromium on the PATH"
+    assert "STORYKEEP_BROWSER" in finding.hint
+
+
 @pytest.fixture
 def proxy(set_env: Callable[..., None]) -> Iterator[socket.socket]:
     """Something that takes connections, until it is closed."""

@@ -10,6 +10,7 @@ import pytest
 from jobs.ops import problems
 from jobs.ops.findings import Finding, Verdict
 from jobs.ops.problems import Facts, Problem
+from jobs.ops.way_rows import DeadWay
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FINE = Facts(now=NOW, public_url="https://stories.example.org", begun_at=NOW, version="1.0")
@@ -38,6 +39,7 @@ def test_nothing_to_fix() -> None:
         ({"backed_up_at": NOW - timedelta(days=7)}, "no_backup"),
         ({"other_versions": (("worker-1@nas", "0.9"),)}, "other_version"),
         ({"mail_failed_at": NOW - timedelta(minutes=5)}, "mail"),
+        ({"dead_ways": (DeadWay(name="gallery-dl", since=NOW, why=""),)}, "way_gallery-dl"),
     ],
 )
 def test_each_problem_has_a_title_and_a_fix(changes: dict[str, object], code: str) -> None:
@@ -126,3 +128,21 @@ def test_a_disk_that_has_not_kept_files_is_a_problem_one_may_hide() -> None:
     (problem,) = found(damaged=3)
     assert str(problem.title) == "3 saved files were damaged on the disk"
     assert (problem.failing, problem.may_hide) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("challenged", "TikTok is checking this server."),
+        ("took more than 25 s", "Reason: took more than 25 s."),
+        ("", "Reason: ?."),
+    ],
+)
+def test_a_way_that_no_longer_works_is_named_with_its_reason(why: str, said: str) -> None:
+    way = DeadWay(name="direct", since=NOW - timedelta(hours=3), why=why)
+    (problem,) = found(dead_ways=(way,))
+    assert (problem.verdict, problem.may_hide, problem.page) == (Verdict.WARN, True, "admin:ways")
+    assert str(problem.title) == "A way to TikTok no longer works: Direct"
+    assert str(problem.detail) == (
+        "Its last 5 tries brought nothing, for 3 h now. Another way does the work. " + said
+    )
