@@ -31,7 +31,7 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.structures import Author, Target, TargetKind
-from stories.ways import LookupResult, Question, Readiness, Way, WayFailed
+from stories.ways import LookupResult, Question, Readiness, Way, WayDeclined, WayFailed
 
 logger = logging.getLogger(__name__)
 
@@ -156,8 +156,7 @@ class _Run:
         try:
             result = await self._ask(way, self.question)
         except WayFailed as failure:
-            logger.warning("%s failed: %s", way.name, failure)
-            await self.client.way_memory.failed(way.name, str(failure))
+            await self._note_failed(way, failure)
             self.unready.append(Readiness(ok=False, reason=f"{way.name} failed"))
             return None
         except StoriesError as error:
@@ -212,7 +211,7 @@ class _Run:
         try:
             result = await self._ask(way, replace(self.question, fresh=True))
         except WayFailed as failure:
-            await self.client.way_memory.failed(way.name, str(failure))
+            await self._note_failed(way, failure)
             return None
         except StoriesError as error:
             if not leads_on(error):
@@ -256,6 +255,13 @@ class _Run:
         for kept in self.kept:
             await self._note_refused(kept, other_served=True)
         self.kept.clear()
+
+    async def _note_failed(self, way: Way, failure: WayFailed) -> None:
+        if isinstance(failure, WayDeclined):
+            logger.info("%s does not do this: %s", way.name, failure)
+            return
+        logger.warning("%s failed: %s", way.name, failure)
+        await self.client.way_memory.failed(way.name, str(failure))
 
     async def _note_refused(self, kept: _Kept, *, other_served: bool) -> None:
         memory = self.client.way_memory

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from stories import renditions
 from stories.client import StoryClient
@@ -87,13 +87,6 @@ class _Sample:
     mirror: int
 
 
-class _SessionVisit(Protocol):
-    """A visit over a session of ours, which can be asked step by step."""
-
-    def session(self) -> Session:
-        """The session of this visit."""
-
-
 async def probe(client: StoryClient, target: Target, way: Way | None = None) -> ProbeReport:
     """Run each step once on the account `target` names. Never raises a StoriesError.
 
@@ -111,8 +104,9 @@ async def probe(client: StoryClient, target: Target, way: Way | None = None) -> 
     began = time.monotonic()
     try:
         async with way.visit() as visit:
-            if hasattr(visit, "session"):
-                await probing.by_session(cast("_SessionVisit", visit).session())
+            session = getattr(visit, "session", None)
+            if isinstance(session, Session):
+                await probing.by_session(session)
             else:
                 await probing.by_list(visit)
     except WayFailed as error:

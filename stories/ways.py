@@ -42,6 +42,12 @@ class WayFailed(Exception):
     """
 
 
+class WayDeclined(WayFailed):
+    """A way is whole and does not do this now: it is busy, its look-ups are used up, or it never
+    does what was asked. Nothing is remembered against it.
+    """
+
+
 class OnAuthor(Protocol):
     """Called as soon as the author is certain."""
 

@@ -28,13 +28,13 @@ from jobs.upstream.client import client_config
 from jobs.upstream.ways import ALWAYS
 from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
+from stories.lookup import ways_of
 from stories.probe import ProbeReport, Step, StepResult, probe
 from stories.structures import Target, TargetKind
 from stories.targets import parse_line
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
-    from stories.ways import Way
 
 MAX_DETAIL_LENGTH: Final = 160
 """Characters of an error's detail that a finding quotes."""
@@ -99,11 +99,6 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
     if report.clock_ahead_s is not None:
         findings.append(clock_finding("siteclock", "TikTok", report.clock_ahead_s))
     return findings
-
-
-def ways_of(client: StoryClient) -> tuple[Way, ...]:
-    """PLACEHOLDER until stories.lookup has it."""
-    return ()
 
 
 async def _probe(target: Target, way: str) -> ProbeReport:

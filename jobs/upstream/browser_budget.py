@@ -38,7 +38,7 @@ return math.max(0, left)
 
 
 def per_hour() -> int:
-    """Look-ups an hour that the settings allow."""
+    """Look-ups an hour that the settings allow; 0 for no limit."""
     return int(getattr(settings.STORYKEEP, "browser_per_hour", DEFAULT_PER_HOUR))
 
 
@@ -53,6 +53,8 @@ class BrowserBudget:
     async def take(self) -> bool:
         """Take one look-up; False when the hour's are used up. Each is counted here as well, so
         that a Redis that goes away does not begin the hour anew."""
+        if not per_hour():
+            return True
         left = self._left_here()
         with suppress(RedisUnavailable):
             left = await execute_in_thread(lambda server: _ask(server, uuid4().hex))
@@ -69,8 +71,13 @@ class BrowserBudget:
             return per_hour() - len(self._visits)
 
 
-def left() -> int:
-    """Look-ups that are left of this hour's; takes none. Raises RedisUnavailable."""
+def left() -> int | None:
+    """Look-ups that are left of this hour's, None without a limit; takes none.
+
+    Raises RedisUnavailable.
+    """
+    if not per_hour():
+        return None
     return execute(lambda server: _ask(server, ""))
 
 

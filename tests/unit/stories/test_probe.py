@@ -143,7 +143,7 @@ class FakeWay:
     async def visit(self) -> AsyncIterator[Visit]:
         if self._broken == "start":
             raise WayFailed("does not start")
-        yield cast("Visit", FakeVisit(self) if self._session else self)
+        yield cast("Visit", FakeVisit(self._session) if self._session else self)
         if self._broken == "end":
             raise WayFailed("crashed on its way out")
 
@@ -160,12 +160,8 @@ class FakeWay:
 class FakeVisit:
     """A visit over a session of ours."""
 
-    def __init__(self, way: FakeWay) -> None:
-        self._way = way
-
-    def session(self) -> Session:
-        assert self._way._session
-        return self._way._session
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
 
 async def by(client: StoryClient, way: FakeWay) -> ProbeReport:

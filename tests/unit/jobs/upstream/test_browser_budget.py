@@ -33,9 +33,11 @@ async def test_an_hour_has_so_many_and_slides() -> None:
 
 
 @pytest.mark.anyio
-async def test_none_is_none(settings: Any) -> None:
+async def test_none_is_no_limit(settings: Any) -> None:
     settings.STORYKEEP = SimpleNamespace(browser_per_hour=0)
-    assert not await BrowserBudget().take()
+    budget = BrowserBudget()
+    assert all([await budget.take() for _ in range(50)])
+    assert browser_budget.left() is None
 
 
 @pytest.mark.anyio
