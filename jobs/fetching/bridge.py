@@ -16,8 +16,8 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jobs.upstream import identities, page_identity, rate_limit, site_clock, way_switches
-from jobs.upstream.client import client_config
+from jobs.upstream import identities, rate_limit, way_switches
+from jobs.upstream.client import instance_client
 
 if TYPE_CHECKING:
     from stories.client import StoryClient
@@ -158,15 +158,7 @@ _thread: TransferThread | None = None
 
 
 def _client() -> StoryClient:
-    from stories.client import StoryClient
-
-    return StoryClient(
-        client_config(),
-        rate_limit=rate_limit.acquire,
-        identities=identities.Identities(),
-        identity_memory=page_identity.PageIdentity(),
-        clock=site_clock.reporting_clock(),
-    )
+    return instance_client(rate_limit.acquire, identities.Identities())
 
 
 def current() -> TransferThread:

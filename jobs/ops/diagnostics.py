@@ -23,10 +23,9 @@ from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words,
 from jobs.ops.hints import PROXY_HINT
 from jobs.ops.way_rows import SET_UP
 from jobs.text import scrub
-from jobs.upstream import page_identity, rate_limit, site_clock
-from jobs.upstream.client import client_config
+from jobs.upstream import rate_limit
+from jobs.upstream.client import instance_client
 from jobs.upstream.ways import ALWAYS
-from stories.client import StoryClient
 from stories.errors import AccessError, NotUnderstood, StoriesError
 from stories.lookup import ways_of
 from stories.probe import ProbeReport, Step, StepResult, probe
@@ -102,13 +101,7 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
 
 
 async def _probe(target: Target, way: str) -> ProbeReport:
-    client = StoryClient(
-        client_config(),
-        rate_limit=rate_limit.acquire_token,
-        identity_memory=page_identity.PageIdentity(),
-        clock=site_clock.reporting_clock(),
-    )
-    async with client:
+    async with instance_client(rate_limit.acquire_token) as client:
         if way == ALWAYS:
             return await probe(client, target)
         asked = next((one for one in ways_of(client) if one.name == way), None)

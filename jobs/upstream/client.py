@@ -1,10 +1,22 @@
-"""The StoryClient's configuration on this instance: limits and routes, from the settings."""
+"""The StoryClient of this instance: its limits and routes, from the settings, and what it shares.
+
+One place for all who ask TikTok: workers, and a diagnosis.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 
+from jobs.upstream.page_identity import PageIdentity
+from jobs.upstream.site_clock import reporting_clock
+from jobs.upstream.ways import Ways
 from stories.config import ClientConfig
+
+if TYPE_CHECKING:
+    from stories.client import Identities, StoryClient
+    from stories.http.session import RateLimit
 
 
 def client_config() -> ClientConfig:
@@ -22,4 +34,21 @@ def client_config() -> ClientConfig:
         max_video_bytes=env.file_max,
         max_picture_bytes=min(env.file_max, defaults.max_picture_bytes),
         max_song_bytes=min(env.file_max, defaults.max_song_bytes),
+    )
+
+
+def instance_client(rate_limit: RateLimit, identities: Identities | None = None) -> StoryClient:
+    """A client, to be opened, that shares with all workers what they know of TikTok.
+
+    identities: None to look every name up.
+    """
+    from stories.client import StoryClient  # the web process does without
+
+    return StoryClient(
+        client_config(),
+        rate_limit=rate_limit,
+        identities=identities,
+        identity_memory=PageIdentity(),
+        way_memory=Ways(),
+        clock=reporting_clock(),
     )

@@ -80,6 +80,7 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
                 "clock",
                 "pause",
                 "identity",
+                "ways",
                 "hosts",
                 "proxy",
             ),

@@ -36,7 +36,7 @@ from stories.left_out import LeftOutReason
 from stories.lookup import leads_on, look_up, ways_of
 from stories.structures import Author, Story, Target
 from stories.targets import parse_line
-from stories.ways import LookupResult, Question, Readiness, WayFailed
+from stories.ways import LookupResult, Question, Readiness, WayDeclined, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import ids
 
@@ -237,6 +237,15 @@ async def test_a_way_that_breaks_is_no_answer(
     last = Scripted("gallery-dl", listed(story(1)))
     assert (await find(client, Scripted("direct", Refused()), broken, last)).stories == (story(1),)
     assert ("failed", "browser", "it crashed") in memory.told
+
+
+async def test_a_way_that_declines_is_not_remembered_as_broken(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    busy = Scripted("browser", WayDeclined("busy with other look-ups"))
+    last = Scripted("gallery-dl", listed(story(1)))
+    assert (await find(client, Scripted("direct", Refused()), busy, last)).stories == (story(1),)
+    assert [told[:2] for told in memory.told] == [("served", "gallery-dl"), ("refused", "direct")]
 
 
 async def test_a_way_that_is_off_or_not_ready_is_not_asked(

@@ -9,13 +9,15 @@ import inspect
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.upstream import rests, ways
 from jobs.upstream.ways import TRIES, WayRecord, Ways
+from stories.client import StoryClient
+from stories.lookup import ways_of
 from stories.ways import WayMemory
 from tests.memory import redis_stays_away
 
@@ -29,6 +31,16 @@ def test_it_is_a_memory_of_ways() -> None:
         if not name.startswith("_"):
             signature = inspect.signature(getattr(Ways, name))
             assert signature == inspect.signature(method), (name, memory)
+
+
+def test_every_way_of_the_client_is_known_in_its_order() -> None:
+    class Anything:
+        """In place of a browser, and of a program."""
+
+    client = StoryClient(browser=cast("Any", Anything()))
+    names = [way.name for way in ways_of(client)]
+    assert names == [name for name in ways.NAMES if name in names]
+    assert names[0] == ways.ALWAYS
 
 
 @pytest.mark.anyio
