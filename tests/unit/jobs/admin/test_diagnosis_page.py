@@ -11,10 +11,16 @@ from django.test import Client
 from django.utils import translation
 
 from jobs.admin import views
-from tests.unit.jobs.admin.browse import text
 
 pytestmark = pytest.mark.django_db
 DIAGNOSIS = "/admin/diagnosis/"
+
+
+def text(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
 
 REPORT = {
     "ok": False,

@@ -1,11 +1,9 @@
-"""The pages without a model: operations in every state, and the diagnosis; a right for each."""
+"""The pages without a model: operations in every state; a right for each."""
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
@@ -14,10 +12,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.utils import timezone, translation
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.admin import views
 from jobs.ephemeral import connection, heartbeats
 from jobs.ephemeral.orphan_files import WaitingOrphans
 from jobs.errors import BY_CODE, StorageUnavailable, message_and_hint
