@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from stories import endpoints
 from stories.client import StoryClient
 from stories.errors import (
     AccessError,
@@ -18,7 +19,6 @@ from stories.errors import (
     UnknownAnswer,
     UpstreamChanged,
 )
-from stories.hosts import SITE
 from stories.http.session import Session
 from stories.story_list import StoryList
 from stories.structures import Author, Target
@@ -28,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 # Twice a story's life: a link this old by both clocks needs no request.
 SURELY_OVER = timedelta(hours=48)
-
-# Small, and not about anybody.
-TIME_URL = f"{SITE}robots.txt"
 
 OnAuthor = Callable[[Author], None]
 
@@ -74,7 +71,7 @@ class AccountLookup:
         clock = self.client.clock
         if clock.last_told() is None and ask:
             try:
-                await self.session.get_page(TIME_URL)
+                await self.session.get_page(endpoints.clock())
             except StoriesError:
                 if clock.last_told() is None:
                     raise

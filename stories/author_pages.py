@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from stories import wire
+from stories import endpoints, wire
 from stories.errors import (
     AgeRestricted,
     NoSuchAccount,
@@ -14,9 +14,7 @@ from stories.errors import (
     Unavailable,
     UpstreamDown,
 )
-from stories.hosts import SITE
 from stories.http.session import Session
-from stories.links import canonical_url
 from stories.structures import Author, Target, TargetKind
 from stories.verdict import weightiest
 
@@ -61,7 +59,7 @@ async def _get_profile(target: Target, session: Session) -> Author:
     )
 
     async def read() -> Author:
-        page = await session.get_page(canonical_url(owner))
+        page = await session.get_page(endpoints.profile(owner))
         if not page.found:
             raise NoSuchAccount("status 404")
         return wire.profile_author(page.body, owner)
@@ -71,7 +69,7 @@ async def _get_profile(target: Target, session: Session) -> Author:
 
 async def _get_embed(name: str, session: Session) -> Author:
     async def read() -> Author:
-        page = await session.get_page(f"{SITE}embed/@{name}")
+        page = await session.get_page(endpoints.profile_embed(name))
         if not page.found:
             raise Unavailable("the embed answers 404")
         return wire.embed_author(page.body, name)

@@ -15,22 +15,11 @@ import re
 from typing import Any
 
 from stories.errors import Challenged
+from stories.protocol.current import current
 
 MAX_CHALLENGE_BYTES = 20_000
 HIGHEST_ANSWER = 1_000_000
 
-# A normal page may hold one of these; two never did.
-_MARKERS = (
-    b"slardar-config",
-    b"SlardarWAF",
-    b'id="wci"',
-    b'id="cs"',
-    b"waf-aiso",
-    b"Please wait...",
-)
-_MARKERS_NEEDED = 2
-_CAPTCHA_MARKS = (b"bdturing-verify", b"verify_event")
-"""What asks for a captcha (docs/protocol.md, "Errors"). The word alone is in normal pages."""
 _ELEMENT_IDS = frozenset({"wci", "cs", "rci", "rs"})
 _MAX_PREFIX_BYTES = 1024
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -38,10 +27,14 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
 
 
 def is_challenge(body: bytes) -> bool:
-    """True when `body` is the challenge page instead of the page or list requested."""
+    """True when `body` is the challenge page instead of the page or list requested.
+
+    A normal page may hold one of its marks; two never did.
+    """
     if len(body) >= MAX_CHALLENGE_BYTES:
         return False
-    return sum(marker in body for marker in _MARKERS) >= _MARKERS_NEEDED
+    marks = current().marks
+    return sum(mark in body for mark in marks.challenge) >= marks.needed
 
 
 def is_check(body: bytes) -> bool:
@@ -50,8 +43,10 @@ def is_check(body: bytes) -> bool:
 
     Only for bodies in which no data was found: a page with its data may hold one of these marks.
     """
-    marks = _MARKERS + _CAPTCHA_MARKS
-    return len(body) < MAX_CHALLENGE_BYTES and any(mark in body for mark in marks)
+    marks = current().marks
+    return len(body) < MAX_CHALLENGE_BYTES and any(
+        mark in body for mark in (*marks.challenge, *marks.captcha)
+    )
 
 
 def solve(body: bytes) -> tuple[tuple[str, str], ...]:

@@ -110,9 +110,9 @@ class StoryClient:
     rate_limit: awaited before each page or list request, never before media. identities: None means
     that every name is looked up. identity_memory: of who TikTok serves; None for one that lasts as
     long as the client. way_memory: of which ways are on and served; None for one that remembers
-    nothing. browser, helper: ask where our own requests are refused; None for none. guard: what both
-    reach the network through. The client ends what runs of them. clock: TikTok's, noted from every
-    answer. page_transport, media_transport: in place of those that `config` describes; they stay
+    nothing. browser, helper: ask where our own requests are refused; None for none. guard: through
+    which both reach the network. The client ends what runs of them. clock: TikTok's, noted from
+    every answer. page_transport, media_transport: in place of those that `config` describes; they stay
     the caller's to close. resolve: how host names become addresses.
     """
 
@@ -140,9 +140,9 @@ class StoryClient:
         self._given_transports = (page_transport, media_transport)
         self._resolve = resolve
         self.clock = clock or SiteClock()
-        self._identity_search = IdentitySearch(
-            identity_ladder(self.config.page_transport), identity_memory
-        )
+        self._identity_memory = identity_memory
+        self._ladder = identity_ladder(self.config.page_transport)
+        self._identity_search = IdentitySearch(self._ladder, identity_memory)
         self._transports: tuple[PageTransports, MediaTransport] | None = None
         self._resources = AsyncExitStack()
         self.transfer_slots = TransferSlots(self.config.transfers)
@@ -195,7 +195,7 @@ class StoryClient:
             page_transports=pages,
             media_transport=media,
             rate_limit=self._rate_limit,
-            search=self._identity_search,
+            search=self._search(),
             clock=self.clock,
         )
 
@@ -227,6 +227,14 @@ class StoryClient:
             except Refusal as error:
                 error.unasked = True
                 raise
+
+    def _search(self) -> IdentitySearch:
+        """The search among the identities of the protocol pack in use."""
+        ladder = identity_ladder(self.config.page_transport)
+        if ladder is not self._ladder:
+            self._ladder = ladder
+            self._identity_search = IdentitySearch(ladder, self._identity_memory)
+        return self._identity_search
 
     # --- accounts -----------------------------------------------------------------------------
 

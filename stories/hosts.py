@@ -3,92 +3,71 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
+
+from stories.protocol.current import per_pack
+from stories.protocol.pack import Pack
 
 SITE = "https://www.tiktok.com/"
 
-# Whom we ask for pages, lists and short links, and follow redirects to. Links on more hosts are
-# read; what they name is asked for here.
-PAGE_HOSTS = frozenset(
-    {
-        "tiktok.com",
-        "www.tiktok.com",
-        "m.tiktok.com",
-        "vm.tiktok.com",
-        "vt.tiktok.com",
-        "lite.tiktok.com",
-        "www.tiktokv.com",
-    }
-)
-
-# Subdomains on which TikTok runs something else; any other may hold links to accounts and stories,
-# as those of regions and of apps do (us., t., lite.).
-OTHER_SERVICES = {
-    "shop": "the shop",
-    "shop-us": "the shop",
-    "seller": "the shop",
-    "seller-us": "the shop",
-    "affiliate": "the shop",
-    "ads": "the advertising site",
-    "business": "the advertising site",
-    "live": "a live",
-    "webcast": "a live",
-    "lf": "an app page",
-    "academy": "",
-    "api": "",
-    "careers": "",
-    "creatormarketplace": "",
-    "developer": "",
-    "developers": "",
-    "effecthouse": "",
-    "newsroom": "",
-    "partner": "",
-    "sso": "",
-    "studio": "",
-    "support": "",
-}
-"""Label below tiktok.com -> what it is in words fit to show, "" where nobody means it."""
-_SHARE_HOSTS = frozenset(
-    f"{www}tiktokv.{end}" for www in ("", "www.", "m.") for end in ("com", "us", "eu")
-)
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
-# Each covers every subdomain. akamaized.net served old files too, but anyone can rent a name there.
-MEDIA_SUFFIXES = (
-    ".tiktok.com",
-    ".tiktokcdn.com",
-    ".tiktokcdn-us.com",
-    ".tiktokcdn-eu.com",
-    ".tiktokv.com",
-    ".tiktokv.us",
-    ".tiktokv.eu",
-    ".ibyteimg.com",
-    ".muscdn.com",
-)
 # From where TikTok's pages load their scripts, which only a browser needs; the challenge page's own
 # is at sf16-website-login.neutral.ttwstatic.com (docs/protocol.md, "The challenge page").
 SCRIPT_SUFFIXES = (".ttwstatic.com",)
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 _MAX_HOST = 253
 
 
+@per_pack
+def page_hosts(pack: Pack) -> frozenset[str]:
+    """Whom we ask for pages, lists and short links, and follow redirects to.
+
+    Links on more hosts are read; what they name is asked for here.
+    """
+    return pack.hosts.page
+
+
+@per_pack
+def other_services(pack: Pack) -> Mapping[str, str]:
+    """Label below tiktok.com -> what it is in words fit to show, "" where nobody means it.
+
+    Subdomains on which TikTok runs something else; any other may hold links to accounts and
+    stories, as those of regions and of apps do (us., t., lite.).
+    """
+    return pack.hosts.other_services
+
+
+@per_pack
+def _media_suffixes(pack: Pack) -> tuple[str, ...]:
+    # Each covers every subdomain. akamaized.net served old files too, but anyone can rent a name
+    # there.
+    return tuple(f".{domain}" for domain in pack.hosts.media)
+
+
+@per_pack
+def _share_hosts(pack: Pack) -> frozenset[str]:
+    return pack.hosts.share
+
+
 def is_tiktok_page_host(host: str) -> bool:
     """True for a host that we ask for TikTok's pages or short links. No port, no trailing dot."""
-    return host.lower() in PAGE_HOSTS
+    return host.lower() in page_hosts()
 
 
 def is_link_host(host: str) -> bool:
     """True for a host whose links may name an account, a story or a post: they are read, and what
-    they name is asked for on a host of PAGE_HOSTS. No port, no trailing dot."""
+    they name is asked for on a page host. No port, no trailing dot."""
     host = host.lower()
     label = host.removesuffix(".tiktok.com")
     if label != host:
         label = label.removeprefix("www.").removeprefix("m.")
     return (
-        host in PAGE_HOSTS
-        or host in _SHARE_HOSTS
-        or (label != host and label not in OTHER_SERVICES and _LABEL.fullmatch(label) is not None)
+        host in page_hosts()
+        or host in _share_hosts()
+        or (label != host and label not in other_services() and _LABEL.fullmatch(label) is not None)
     )
 
 
@@ -109,7 +88,7 @@ def on_page_host(url: str) -> str:
 
 def is_media_host(host: str) -> bool:
     """True for a host that serves TikTok's pictures, videos and songs."""
-    return _is_below(host, MEDIA_SUFFIXES)
+    return _is_below(host, _media_suffixes())
 
 
 def is_allowed_host(host: str) -> bool:

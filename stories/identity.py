@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
 
+from stories.protocol import floor
+from stories.protocol.current import per_pack
+from stories.protocol.pack import IdentityFacts, Pack
 from stories.rests import LocalRests, Rests
 
-TlsTarget = Literal["chrome150", "chrome146"]
+TlsTarget: TypeAlias = floor.TlsTarget
 """A browser whose TLS handshake curl can copy."""
-
-_CHROME: Final = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/{}.0.0.0 Safari/537.36"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,46 +40,31 @@ class Identity:
     runs_scripts: bool = False
 
 
-# Pinned: "chrome" would move with every release of curl_cffi, away from the headers beside it. A
-# test compares each with what curl itself sends.
-_CHROME_150: Final = Identity(
-    name="chrome150",
-    tls_target="chrome150",
-    user_agent=_CHROME.format(150),
-    client_hints=(
-        ("sec-ch-ua", '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'),
-        ("sec-ch-ua-mobile", "?0"),
-        ("sec-ch-ua-platform", '"macOS"'),
-    ),
-    always_referer=False,
-)
-_CHROME_150_REFERER: Final = replace(_CHROME_150, name="chrome150+referer", always_referer=True)
-_CHROME_146_REFERER: Final = Identity(
-    name="chrome146+referer",
-    tls_target="chrome146",
-    user_agent=_CHROME.format(146),
-    client_hints=(
-        ("sec-ch-ua", '"Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"'),
-        ("sec-ch-ua-mobile", "?0"),
-        ("sec-ch-ua-platform", '"macOS"'),
-    ),
-)
-# No browser at all: from some networks it is those that are challenged.
-_PLAIN: Final = Identity(
-    name="plain", user_agent="Mozilla/5.0 (compatible; Storykeep)", browser=False
-)
-_HTTPX: Final = replace(_CHROME_150, name="httpx", tls_target=None)
-_HTTPX_REFERER: Final = replace(_HTTPX, name="httpx+referer", always_referer=True)
+@per_pack
+def _ladders(pack: Pack) -> dict[str, tuple[Identity, ...]]:
+    return {
+        "curl": tuple(map(_identity, pack.identities.curl)),
+        "httpx": tuple(map(_identity, pack.identities.httpx)),
+    }
 
-_LADDERS: Final[dict[str, tuple[Identity, ...]]] = {
-    "curl": (_CHROME_150, _CHROME_150_REFERER, _CHROME_146_REFERER, _PLAIN),
-    "httpx": (_HTTPX, _HTTPX_REFERER, _PLAIN),
-}
+
+def _identity(facts: IdentityFacts) -> Identity:
+    return Identity(
+        name=facts.name,
+        user_agent=facts.user_agent,
+        tls_target=facts.tls_target,
+        client_hints=facts.client_hints,
+        browser=facts.browser,
+        always_referer=facts.always_referer,
+    )
 
 
 def identity_ladder(page_transport: Literal["curl", "httpx"]) -> tuple[Identity, ...]:
-    """The identities of a client, in the order they are tried; the first is the usual one."""
-    return _LADDERS[page_transport]
+    """The identities of a client, in the order they are tried; the first is the usual one.
+
+    Of the protocol pack in use: the same tuple until another pack is.
+    """
+    return _ladders()[page_transport]
 
 
 def by_name(ladder: Sequence[Identity], name: str | None) -> Identity:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from urllib.parse import urlencode
 
-from stories import wire
+from stories import endpoints, wire
 from stories.errors import Unavailable, UpstreamChanged
 from stories.hosts import SITE
 from stories.http.headers import Purpose
@@ -35,7 +34,7 @@ async def get_item(
     """
 
     async def read() -> Story:
-        page = await session.get_page(f"{SITE}@_/video/{item_id}")
+        page = await session.get_page(endpoints.item(item_id))
         if not page.found:
             raise Unavailable("the item's page answers 404")
         on_clue(wire.page_clue(page.body, item_id))
@@ -60,7 +59,7 @@ async def get_embedded_item(
     """
 
     async def read() -> Story:
-        page = await session.get_page(f"{SITE}embed/v2/{item_id}")
+        page = await session.get_page(endpoints.item_embed(item_id))
         if not page.found:
             raise Unavailable("the item's embed answers 404")
         on_clue(wire.embed_clue(page.body, item_id))
@@ -79,7 +78,7 @@ async def get_author_name(
     and what Session.get_page does.
     """
     link = f"{SITE}@{owner or '_'}/video/{item_id}"
-    address = f"{SITE}oembed?{urlencode({'url': link})}"
+    address = endpoints.oembed(link)
     try:
         page = await session.ask(partial(session.get_page, address, Purpose.LIST))
     except UpstreamChanged as error:

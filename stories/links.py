@@ -11,7 +11,8 @@ import re
 from urllib.parse import unquote
 
 from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
-from stories.hosts import OTHER_SERVICES, PAGE_HOSTS, is_link_host
+from stories.hosts import is_link_host, other_services, page_hosts
+from stories.protocol.current import built_in
 from stories.structures import Target, TargetKind
 
 _MAX_DETAIL_HOST = 60
@@ -83,7 +84,11 @@ _ADVERT = "an ad for the app"
 REFUSAL_WORDS = {
     **{f"page:{page}": words for page, words in _OTHER_PAGES.items()},
     **{f"under:{page}": words for page, words in _UNDER_A_PROFILE.items()},
-    **{f"service:{label}": words for label, words in OTHER_SERVICES.items() if words},
+    **{
+        f"service:{label}": words
+        for label, words in built_in().hosts.other_services.items()
+        if words
+    },
     "page": _UNKNOWN_PAGE,
     "under": _UNKNOWN_PAGE,
     "service": _OTHER_PART,
@@ -204,7 +209,7 @@ def parse_account(name: str) -> Target | None:
 
 def refuse_bare_host(host: str) -> None:
     """Raise UnsupportedLink for a bare lower-case host of TikTok, which could pass for a name."""
-    if host in PAGE_HOSTS:
+    if host in page_hosts():
         raise UnsupportedLink(_HOME)
     if _SUBDOMAIN.fullmatch(host):
         raise UnsupportedLink(_other_site(host))
@@ -259,7 +264,7 @@ def parse_link(link: str, *, following: str) -> Target:
     try:
         return _from_path(segments, parts["query"] or "")
     except InputError:
-        if host in PAGE_HOSTS:
+        if host in page_hosts():
             raise
         raise UnsupportedLink(_other_site(host)) from None
 
@@ -276,7 +281,7 @@ def _host(authority: str) -> str:
 def _other_site(host: str) -> str:
     label = host.removesuffix(".tiktok.com")
     if label != host:
-        return OTHER_SERVICES.get(label) or f"{_OTHER_PART} ({host[:_MAX_DETAIL_HOST]})"
+        return other_services().get(label) or f"{_OTHER_PART} ({host[:_MAX_DETAIL_HOST]})"
     return f"{_OTHER_SITE} ({host[:_MAX_DETAIL_HOST]})" if host else _OTHER_SITE
 
 

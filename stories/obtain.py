@@ -33,7 +33,7 @@ from stories.lookup import look_up
 from stories.media.download import size_limit
 from stories.media.verify import examine
 from stories.rendition_search import RenditionSearch
-from stories.renditions import NO_PLAYER, Prefer, RankedRendition, rank
+from stories.renditions import Prefer, RankedRendition, no_player, rank
 from stories.structures import Media, MediaKind, MediaVariant, Story
 from stories.transfer_slots import TransferSlots
 from stories.ways import LookupResult
@@ -294,7 +294,7 @@ class _Attempt:
             else:
                 yield rendition
         codecs = {variant.codec for variant in media.variants}
-        if media.variants and codecs <= NO_PLAYER:
+        if media.variants and codecs <= no_player():
             self.failures.append(Unplayable(f"only {', '.join(map(str, codecs))} is listed"))
 
     async def _from_mirrors(

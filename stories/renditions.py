@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from stories.protocol.current import current
 from stories.structures import Media, MediaKind, MediaVariant, Playability, Verified
 
 Prefer = Literal["compatible", "highest"]
 
-NO_PLAYER = frozenset({"h266"})
-"""Codecs as listed that no player opens: never asked for."""
-_PICTURE_ORDER = ((".jpeg", ".jpg"), (".png",), (".webp",), (".heic", ".heif", ".avif"))
+
+def no_player() -> frozenset[str]:
+    """Codecs as listed that no player opens: never asked for."""
+    return current().renditions.no_player
 
 
 class Quality(NamedTuple):
@@ -109,7 +111,7 @@ def rank(media: Media, prefer: Prefer = "compatible") -> tuple[RankedRendition, 
     if media.kind is MediaKind.SONG:
         return tuple(RankedRendition(variant=variant) for variant in media.variants)
     playable = [
-        variant for variant in media.variants if variant.urls and variant.codec not in NO_PLAYER
+        variant for variant in media.variants if variant.urls and variant.codec not in no_player()
     ]
     groups: dict[tuple[bool, bool], list[MediaVariant]] = {}
     for variant in playable:
@@ -172,8 +174,9 @@ def _jpeg_first(variant: MediaVariant) -> MediaVariant:
 
 def _picture_rank(url: str) -> int:
     path = _path(url).lower()
-    places = (place for place, endings in enumerate(_PICTURE_ORDER) if path.endswith(endings))
-    return next(places, len(_PICTURE_ORDER))
+    order = current().renditions.picture_order
+    places = (place for place, endings in enumerate(order) if path.endswith(endings))
+    return next(places, len(order))
 
 
 def _path(url: str) -> str:

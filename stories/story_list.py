@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from urllib.parse import urlencode
 
-from stories import wire
+from stories import endpoints, wire
 from stories.errors import (
     Challenged,
     HeldBack,
@@ -32,7 +31,6 @@ from stories.structures import Author, Story
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 20
 MAX_LIST_PAGES = 50
 # After so many pages in a row without an item a list counts as broken off.
 MAX_EMPTY_PAGES = 3
@@ -310,7 +308,7 @@ async def _read_page(
 ) -> wire.StoryPage:
     async def ask() -> Page:
         return await session.get_page(
-            _list_url(author, cursor, pages.device_id),
+            endpoints.story_list(author, cursor, device_id=pages.device_id),
             Purpose.LIST,
             referer=f"{SITE}@{author.name}" if author.name else SITE,
             allow_empty=True,
@@ -337,21 +335,6 @@ async def _read_page(
 def _new_device_id() -> str:
     """A number like those that the site's own script gives to a new visitor; of nobody's device."""
     return str(_FIRST_DEVICE_ID + secrets.randbelow(_LAST_DEVICE_ID - _FIRST_DEVICE_ID))
-
-
-def _list_url(author: Author, cursor: str, device_id: str = "") -> str:
-    # The smallest set that is answered in full; no signature is needed.
-    query = {
-        "aid": "1988",
-        "authorId": author.id,
-        "count": str(PAGE_SIZE),
-        "cursor": cursor,
-        "device_platform": "web_pc",
-        "loadBackward": "false",
-    }
-    if device_id:
-        query["device_id"] = device_id
-    return f"{SITE}api/story/item_list/?{urlencode(query)}"
 
 
 def _better(first: _CollectedPages, second: _CollectedPages) -> _CollectedPages:

@@ -62,8 +62,19 @@ FLOORS = {
         frozenset({"tasks", "management"}),
     ),
     "stories": (
+        frozenset({"protocol"}),
         FACTS["stories"],
-        frozenset({"links", "renditions", "time_limit", "transfer_slots", "verdict", "workspace"}),
+        frozenset(
+            {
+                "endpoints",
+                "links",
+                "renditions",
+                "time_limit",
+                "transfer_slots",
+                "verdict",
+                "workspace",
+            }
+        ),
         frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
         frozenset({"author_pages", "item_pages", "short_links", "story_list", "ways"}),

@@ -6,9 +6,7 @@ from enum import Enum
 
 from stories.hosts import SITE
 from stories.identity import Identity
-
-# The agent that short links answer with a plain redirect instead of an app page.
-LINK_PREVIEW_AGENT = "facebookexternalhit/1.1"
+from stories.protocol.current import current
 
 _PAGE_TYPES = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;"
@@ -37,7 +35,7 @@ def page_headers(
     """
     if purpose is Purpose.PREVIEW:
         return [
-            ("User-Agent", LINK_PREVIEW_AGENT),
+            ("User-Agent", current().identities.preview_agent),
             ("Accept", "*/*"),
             ("Accept-Encoding", encodings),
         ]

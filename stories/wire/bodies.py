@@ -8,6 +8,7 @@ from typing import Any
 
 from stories.challenge import is_challenge, is_check
 from stories.errors import Challenged, Refused, StoriesError, UpstreamChanged
+from stories.protocol.current import current
 from stories.wire.values import Raw, as_object
 
 # Bound on what one answer may make us hold. The largest real page seen has about 20,000 values.
@@ -15,8 +16,6 @@ MAX_VALUES = 400_000
 
 _PROFILE_SCRIPT = b"__UNIVERSAL_DATA_FOR_REHYDRATION__"
 _EMBED_SCRIPT = b"__FRONTITY_CONNECT_STATE__"
-# A page of the usual make with its data left out is a soft refusal, not a new layout.
-_SHELL_MARKERS = (b"tiktok-environment", b"mssdk")
 
 
 def json_answer(body: bytes) -> Raw:
@@ -90,7 +89,8 @@ def _unexpected_html(html: bytes, what: str) -> StoriesError:
         return Challenged("the challenge page")
     if is_check(html):
         return Challenged("a page that asks for a check")
-    if any(marker in html for marker in _SHELL_MARKERS):
+    # A page of the usual make with its data left out is a soft refusal, not a new layout.
+    if any(mark in html for mark in current().marks.shell):
         return Refused("a page without its data")
     return UpstreamChanged(what)
 

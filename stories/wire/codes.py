@@ -16,11 +16,13 @@ from typing import Final
 
 from stories.errors import (
     AgeRestricted,
+    Challenged,
     Gone,
     LoginRequired,
     NoSuchAccount,
     PrivateAccount,
     PrivatePost,
+    RateLimited,
     Refusal,
     Refused,
     RegionLocked,
@@ -30,12 +32,13 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
+from stories.protocol.current import current
+from stories.protocol.floor import CodeName
+from stories.protocol.pack import CodeTable
 from stories.wire.values import Raw, as_int, as_text
 
 MakeError = Callable[[str], StoriesError]
 
-IS_A_STORY: Final = 10235
-"""Code of an item's page that does not show the item because it is a story."""
 MAX_WORDS: Final = 300
 
 _LARGEST_CODE = 10**9
@@ -44,86 +47,63 @@ _EMBED_NUMBERS = ("code", "customErrorCode", *_NUMBERS)
 _WORDS = ("statusMsg", "status_msg", "statusMessage")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_MEANINGS: Final[Mapping[CodeName, MakeError]] = {
+    "absent": partial(Gone, proven=False),
+    "age_restricted": AgeRestricted,
+    "challenged": Challenged,
+    "gone": Gone,
+    "login_required": LoginRequired,
+    "no_such_account": NoSuchAccount,
+    "private_account": PrivateAccount,
+    "private_post": PrivatePost,
+    "rate_limited": RateLimited,
+    "refused": Refused,
+    "region_locked": RegionLocked,
+    "unavailable": Unavailable,
+    "upstream_changed": UpstreamChanged,
+    "upstream_down": partial(UpstreamDown, answered=True),
+    "withheld": partial(Unavailable, withheld=True),
+}
+"""What a pack calls the meaning of an answer -> the error it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Codes:
-    """The meaning of codes and words in answers about one kind of thing.
+    """The meaning of codes and words in answers about one kind of thing, in the pack in use."""
 
-    numbers: code -> error. words: how a word of a message begins, in letters alone -> error; of
-    several in one message the one that stands first here decides.
-    """
+    table: Callable[[], CodeTable]
 
-    numbers: Mapping[int, MakeError]
-    words: Mapping[str, MakeError]
+    @property
+    def numbers(self) -> Mapping[int, MakeError]:
+        """Code -> error."""
+        return {number: _MEANINGS[name] for number, name in self.table().numbers.items()}
+
+    @property
+    def words(self) -> Mapping[str, MakeError]:
+        """How a word of a message begins, in letters and digits alone -> error."""
+        return {word: _MEANINGS[name] for word, name in self.table().words.items()}
+
+    def error_of_number(self, number: int, detail: str) -> StoriesError | None:
+        """The error, with this detail, that a code means; None for one that is not known."""
+        name = self.table().numbers.get(number)
+        return None if name is None else _MEANINGS[name](detail)
 
     def error_of_words(self, text: str, detail: str) -> StoriesError | None:
-        """The error, with this detail, that the known words of a message mean; None without any."""
+        """The error, with this detail, that the known words of a message mean; None without any.
+
+        Of several known words in one message the one that stands first in the pack decides.
+        """
         plain = unicodedata.normalize("NFKC", html.unescape(_ESCAPED_AND.sub("&", text)))
         parts = [_letters(part) for part in _BETWEEN_WORDS.split(plain)]
-        for known, make in self.words.items():
+        for known, name in self.table().words.items():
             if any(part.startswith(known) for part in parts):
-                return make(detail)
+                return _MEANINGS[name](detail)
         return None
 
 
-_ABSENT = partial(Gone, proven=False)
-_WITHHELD = partial(Unavailable, withheld=True)
-
-_ITEM_WORDS: Mapping[str, MakeError] = {
-    "statusdeleted": Gone,
-    "authorsecret": PrivateAccount,
-    "statusselfsee": PrivatePost,
-    "statusfriendsee": PrivatePost,
-    "contentclassification": AgeRestricted,
-    "statusauditnotpass": Gone,
-    "statusabnormal": Gone,
-    "authorstatus": Gone,
-    "persongeofencing": RegionLocked,
-    "copyrightgeofilter": RegionLocked,
-    "crossborderviolation": RegionLocked,
-    "statusreviewing": _WITHHELD,
-    "itemdoesntexist": _ABSENT,
-    "itemdoesnotexist": _ABSENT,
-    "itemnotexist": _ABSENT,
-    "itemnotfound": _ABSENT,
-}
-_ACCOUNT_WORDS: Mapping[str, MakeError] = {
-    "statusdeleted": NoSuchAccount,
-    "authorsecret": PrivateAccount,
-    "statusselfsee": PrivateAccount,
-    "statusfriendsee": PrivateAccount,
-    "authorstatus": NoSuchAccount,
-    "statusabnormal": NoSuchAccount,
-    "contentclassification": AgeRestricted,
-    "persongeofencing": RegionLocked,
-    "copyrightgeofilter": RegionLocked,
-    "crossborderviolation": RegionLocked,
-    "statusreviewing": _WITHHELD,
-}
-_NUMBERS_OF_BOTH: Mapping[int, MakeError] = {
-    10000: Refused,
-    10101: Refused,
-    10102: LoginRequired,
-    10201: UpstreamChanged,
-    10204: Unavailable,
-    10215: PrivatePost,
-    10216: PrivatePost,
-    10217: Unavailable,
-    10219: RegionLocked,
-    10221: NoSuchAccount,
-    10222: PrivateAccount,
-    10231: RegionLocked,
-    100004: partial(UpstreamDown, answered=True),
-}
-CODES = Codes(
-    numbers={**_NUMBERS_OF_BOTH, 10202: NoSuchAccount, 100002: NoSuchAccount},
-    words=_ACCOUNT_WORDS,
-)
+CODES = Codes(lambda: current().codes.accounts)
 """Codes of answers about an account: its profile page, its embed, its story list."""
-# On an item's page 10202 is about the page, not about an account.
-ITEM_CODES = Codes(
-    numbers={**_NUMBERS_OF_BOTH, 10202: Unavailable, 100002: Gone, IS_A_STORY: Unavailable},
-    words=_ITEM_WORDS,
-)
+ITEM_CODES = Codes(lambda: current().codes.items)
 """Codes of answers about one item: its own page and its embed."""
 
 # Told by the number for certain, whatever words stand beside it.
@@ -178,8 +158,7 @@ def code_error(value: object, codes: Codes, words: str = "") -> StoriesError:
     detail = _detail(value, words)
     if number is None and not _is_numeric(value):
         return codes.error_of_words(words, detail) or UpstreamChanged("statusCode is not a number")
-    make = codes.numbers.get(number) if number is not None else None
-    by_number = make(detail) if make is not None else None
+    by_number = codes.error_of_number(number, detail) if number is not None else None
     if isinstance(by_number, Refusal | LoginRequired):
         return by_number
     by_words = codes.error_of_words(words, detail)
@@ -192,7 +171,8 @@ def code_error(value: object, codes: Codes, words: str = "") -> StoriesError:
 
 def says_story(answer: Raw) -> bool:
     """True when the code says that the item is a story."""
-    return any(_number(answer.get(key)) == IS_A_STORY for key in _NUMBERS)
+    known = current().codes.is_a_story
+    return any(_number(answer.get(key)) in known for key in _NUMBERS)
 
 
 def message(answer: Raw) -> str:

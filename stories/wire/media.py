@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from stories.errors import UpstreamChanged
+from stories.protocol.current import current, per_pack
+from stories.protocol.pack import Pack
 from stories.structures import Media, MediaKind, MediaVariant
 from stories.wire.addresses import (
     MAX_MIRRORS,
@@ -180,7 +182,8 @@ class _Listed:
             gear.get("PlayAddr"),
             codec=_codec(gear.get("CodecType"), address.get("UrlKey")),
             bitrate=as_int(gear.get("Bitrate")),
-            silent=isinstance(told, str) and told.strip().lower() == "dash",
+            silent=isinstance(told, str)
+            and told.strip().lower() in current().renditions.silent_formats,
             gear=gear,
             **_sizes(address),
         )
@@ -314,17 +317,21 @@ def _codec(codec_type: Any, url_key: Any) -> str | None:
     """
     word = codec_type.lower() if isinstance(codec_type, str) else ""
     key = url_key if isinstance(url_key, str) else ""
-    if word in {"h264", "avc", "avc1"} or "_h264_" in key:
-        return "h264"
-    if word in {"bytevc2", "h266", "vvc"} or "_bytevc2_" in key:
-        return "h266"
-    if word.startswith(("h265", "hevc", "hvc1", "hev1")) or word == "bytevc1" or "_bytevc1_" in key:
-        return "hevc"
+    for codec in current().renditions.codecs:
+        if (
+            word in codec.words
+            or word.startswith(codec.beginnings)
+            or any(part in key for part in codec.keys)
+        ):
+            return codec.name
     return as_text(word, 20, one_line=True) or None
 
 
-# The path of a video track alone, or without a file.
-_TRACK_PATH = re.compile(r"/media-video-[a-z0-9]+/?$")
+@per_pack
+def _track_path(pack: Pack) -> re.Pattern[str]:
+    """The path of a video track alone, or without a file."""
+    beginnings = "|".join(map(re.escape, pack.renditions.silent_paths))
+    return re.compile(rf"/(?:{beginnings})[a-z0-9]+/?$" if beginnings else r"(?!)")
 
 
 def _variant(
@@ -345,7 +352,8 @@ def _variant(
     """
     if not addresses.urls:
         return None
-    urls = tuple(url for url in addresses.urls if not _TRACK_PATH.search(url.partition("?")[0]))
+    track = _track_path()
+    urls = tuple(url for url in addresses.urls if not track.search(url.partition("?")[0]))
     if silent:
         urls = addresses.urls
     return MediaVariant(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from stories.hosts import (
-    OTHER_SERVICES,
-    PAGE_HOSTS,
     is_allowed_host,
     is_browser_host,
     is_link_host,
     is_media_host,
     is_tiktok_page_host,
     on_page_host,
+    other_services,
+    page_hosts,
 )
 
 
@@ -65,8 +65,8 @@ def test_only_other_programs_reach_the_hosts_of_scripts(host: str, *, reached: b
 @pytest.mark.parametrize(
     ("host", "links"),
     [
-        *((host, True) for host in sorted(PAGE_HOSTS)),
-        *((f"{label}.tiktok.com", False) for label in OTHER_SERVICES),
+        *((host, True) for host in sorted(page_hosts())),
+        *((f"{label}.tiktok.com", False) for label in other_services()),
         ("us.tiktok.com", True),
         ("US.TikTok.com", True),
         ("t.tiktok.com", True),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from stories import endpoints
 from stories.errors import StoriesError
 from stories.hosts import SITE
 from stories.http.headers import Purpose
-from stories.story_list import _list_url
 from stories.structures import Author
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import Said, find, ids, reading
@@ -63,7 +63,7 @@ async def test_whatever_is_answered_an_entry_is_kept_or_counted(
     for _ in range(4):
         alice.photo(size=(64, 64))
     async with reading(tiktok, {}) as client:
-        address = _list_url(Author(id=alice.id, name="alice"), "0")
+        address = endpoints.story_list(Author(id=alice.id, name="alice"), "0")
         usual = await client.session().get_page(address, Purpose.LIST, referer=SITE)
     whole = json.loads(usual.body)["itemList"]
     answers = [random_answer(dice, whole) for _ in range(2)]
