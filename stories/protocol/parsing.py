@@ -181,7 +181,7 @@ def _url(section: Reader, name: str, slot: str, page_hosts: frozenset[str]) -> s
     url = section.text(name, 12, 200)
     match = _URL.fullmatch(url)
     place = section.at(name)
-    if match is None or ".." in match[2]:
+    if match is None or match[2].startswith("/") or ".." in match[2]:
         raise malformed(place, f"that is no https address of a page: {shown(url)}")
     if match[1] not in page_hosts:
         raise malformed(place, f"its host is not among the page hosts: {shown(match[1])}")

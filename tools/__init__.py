@@ -1,0 +1,1 @@
+"""What whoever publishes Storykeep needs, and an instance does not."""
