@@ -71,3 +71,11 @@ class PackageState(models.TextChoices):
 
 
 OPEN_PACKAGES: Final = frozenset({PackageState.QUEUED, PackageState.RUNNING})
+
+
+class PackOrigin(models.TextChoices):
+    """How a protocol pack came here."""
+
+    FILE = "file", _("a file")
+    ADDRESS = "address", _("looked for")
+    WEEKLY = "weekly", _("the weekly look")

@@ -22,6 +22,7 @@ from jobs.choices import (
     Role,
     StoryKind,
 )
+from jobs.protocol_pack import ProtocolPack
 from jobs.querysets import (
     ArtifactQuerySet,
     ItemQuerySet,
@@ -49,6 +50,7 @@ __all__ = [
     "Package",
     "PackageState",
     "Prefer",
+    "ProtocolPack",
     "Quota",
     "Role",
     "Story",

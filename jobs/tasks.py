@@ -16,7 +16,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from jobs.errors import DiskFault, Internal, new_bug_id
-from jobs.housekeeping import reaper
+from jobs.housekeeping import protocol_updates, reaper
 from jobs.housekeeping import scrub as scrubbing
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
@@ -143,6 +143,7 @@ def repair() -> None:
 def sweep() -> None:
     """Remove expired files, orphans, abandoned workspaces and old jobs; runs every minute."""
     sweeping.sweep(timezone.now())
+    protocol_updates.run(timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -30,6 +30,7 @@ ONLY_IN = {
         "stories/browser/sidecar.py",
         "stories/browser/visit.py",
         "stories/http/body.py",
+        "stories/http/document.py",
         "stories/http/error_mapping.py",
         "stories/http/media_head.py",
         "stories/http/media_requests.py",
@@ -45,6 +46,7 @@ ONLY_IN = {
         "stories/http/media_transport.py",
         "stories/http/transports.py",
     ),
+    "cryptography": ("stories/protocol/signing.py",),
     "av": (
         "stories/media/decoders.py",
         "stories/media/derive.py",

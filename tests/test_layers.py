@@ -24,6 +24,7 @@ FACTS = {
             "choices",
             "errors",
             "models",
+            "protocol_pack",
             "querysets",
             "quota",
             "states",

@@ -18,11 +18,13 @@ from webapp.env_types import (
     BindAddress,
     CertificateFile,
     DatabaseUrl,
+    DocumentUrl,
     Duration,
     MailSender,
     MailServer,
     MailUrl,
     ProxyUrl,
+    PublicKey,
     PublicUrl,
     RedisUrl,
     Size,
@@ -180,6 +182,21 @@ class Env(BaseModel):
         description="How pages and lists are asked for: `curl` looks like a browser on the wire, "
         "`httpx` is plain. What TikTok refuses is asked for once more as somebody else: `curl` "
         "also as an older browser and over `httpx`, `httpx` never over `curl`.",
+    )
+    protocol_url: DocumentUrl | None = Field(
+        None,
+        description="Address of a signed protocol pack, `https://…`, that can be looked at for a "
+        "newer one: by an admin's click, or each week. Nobody is asked when unset.",
+    )
+    protocol_updates: Literal["off", "weekly"] = Field(
+        "off",
+        description="`weekly`: look there once a week, and take a newer pack that is rightly "
+        "signed. Needs `PROTOCOL_URL`.",
+    )
+    protocol_key: PublicKey | None = Field(
+        None,
+        description="A public key whose protocol packs are taken beside those of Storykeep's own, "
+        "as `tools/protocol_sign.py` prints it.",
     )
     list_rate: float = Field(
         0.5,
@@ -358,6 +375,10 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
     if bool(env.admin_user) != bool(env.admin_password):
         lines["admin_user", "admin_password"] = (
             f"{PREFIX}ADMIN_USER and {PREFIX}ADMIN_PASSWORD: set both or neither"
+        )
+    if env.protocol_updates != "off" and not env.protocol_url:
+        lines["protocol_updates", "protocol_url"] = (
+            f"{PREFIX}PROTOCOL_UPDATES: needs {PREFIX}PROTOCOL_URL"
         )
     if env.email_from and not env.email_url:
         lines["email_from", "email_url"] = f"{PREFIX}EMAIL_FROM: needs {PREFIX}EMAIL_URL"

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 
+from stories.protocol.keys import read_key
+
 # --- durations and sizes --------------------------------------------------------------------------
 
 _DURATION: Final = re.compile(
@@ -160,6 +162,28 @@ def _check_bind(bind: str) -> str:
             raise ValueError("write an address such as 127.0.0.1 or 0.0.0.0") from None
     return bind
 
+
+def _check_document(url: str) -> str:
+    parts = _split(url)
+    if parts.scheme != "https" or not parts.hostname or not _is_host(parts.hostname):
+        raise ValueError("write it as https://host/path")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError("write it without a user and without a #")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("it holds characters an address cannot have")
+    return url
+
+
+def _check_public_key(key: str) -> str:
+    read_key(key)
+    return key.strip()
+
+
+DocumentUrl = Annotated[str, Field(max_length=500), AfterValidator(_check_document)]
+"""`https://host/path` of a document that anybody may read; no user, no password."""
+
+PublicKey = Annotated[str, AfterValidator(_check_public_key)]
+"""An Ed25519 public key, 32 bytes in Base64."""
 
 ProxyUrl = Annotated[SecretStr, AfterValidator(_check_proxy)]
 """`http://host:port` or `https://…`."""

@@ -32,6 +32,7 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:probe": "string",
     "storykeep:processes": "hash",
     "storykeep:progress:": "hash",
+    "storykeep:protocol_look": "string",
     "storykeep:scrub": "string",
     "storykeep:swept": "string",
     "storykeep:way:": "hash",

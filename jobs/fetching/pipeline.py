@@ -28,6 +28,7 @@ from jobs.queue import claims, quotas
 from jobs.queue.claims import HEARTBEAT_EVERY_S, Claim, ClaimLost
 from jobs.queue.settling import Outcome
 from jobs.queue.shutdown import ShutdownRequested, shutdown_requested
+from jobs.upstream import protocol
 from jobs.upstream.client import client_config
 from stories.errors import AccessError, TimedOut
 from stories.events import Event, Listed
@@ -57,6 +58,7 @@ def run(claim: Claim, *, on_list: Callable[[], None] = _ignore_list) -> Outcome:
     Raises ClaimLost when it was cancelled or given away, ShutdownRequested when this process is to
     end, and the StoriesError that ended the whole item. What is saved by then stays.
     """
+    protocol.look()
     items = Item.objects.select_related("job").annotate(
         own_limit=quotas.own_stored_bytes(),
         has_author_picture=Exists(AuthorPicture.objects.filter(item=OuterRef("pk"))),

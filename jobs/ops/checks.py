@@ -37,6 +37,7 @@ from jobs.ops.findings import (
     short_span,
 )
 from jobs.ops.hints import DATABASE_HINTS, DISK_WORDS, NTP_HINT, PROXY_HINT, REDIS_HINTS
+from jobs.ops.protocol_check import check_protocol
 from jobs.upstream import breaker, page_identity, site_clock
 from stories.site_clock import WORTH_TELLING_S
 
@@ -389,6 +390,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "failures": check_failures,
     "proxy": check_proxy,
     "pause": check_pause,
+    "protocol": check_protocol,
     "identity": check_identity,
     "ways": check_ways,
     "hosts": check_media_hosts,

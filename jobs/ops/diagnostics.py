@@ -23,7 +23,7 @@ from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words,
 from jobs.ops.hints import PROXY_HINT
 from jobs.ops.way_rows import SET_UP
 from jobs.text import scrub
-from jobs.upstream import rate_limit
+from jobs.upstream import protocol, rate_limit
 from jobs.upstream.client import instance_client
 from jobs.upstream.ways import ALWAYS
 from stories.errors import AccessError, NotUnderstood, StoriesError
@@ -52,6 +52,7 @@ def run(target: Target | None = None, way: str = ALWAYS) -> Report:
 
     way: the name of the one to ask by.
     """
+    protocol.look()
     findings = list(run_checks(CHECKS))
     if target is not None:
         probed = probe_tiktok(target, way)

@@ -49,6 +49,7 @@ PARTS: Final[dict[str, LazyStr]] = {
     "failures": _("failures"),
     "proxy": _("proxy"),
     "pause": _("pause"),
+    "protocol": _("protocol"),
     "identity": _("identity"),
     "ways": _("ways"),
     "hosts": _("media hosts"),

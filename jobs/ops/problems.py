@@ -32,6 +32,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 CHECKED_PARTS: Final = (
     "database", "redis", "worker", "queue", "scheduler", "disk", "clock", "dbclock", "siteclock",
+    "protocol",
 )  # fmt: skip
 """The checks whose findings are problems. They ask nobody outside and take milliseconds."""
 
@@ -49,6 +50,8 @@ FIRST: Final[dict[tuple[str, str], LazyStr]] = {
     ("disk", ""): _("Files cannot be saved"),
     ("disk", "near"): _("The disk is almost full"),
     ("disk", "full"): _("The disk is full: nothing new is saved"),
+    ("protocol", "unused"): _("A protocol pack that was imported is not used"),
+    ("protocol", "look"): _("Looking for newer protocol packs fails"),
 }
 """Titles of findings by part and reason; "" stands for reasons that are not named."""
 CLOCK_TITLE: Final = _("The clock is off")

@@ -22,6 +22,7 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.transitions import begin_in
 from jobs.states import ItemState
 from jobs.text import clean_text
+from jobs.upstream import protocol
 from stories.errors import Advert, InputError, NotUnderstood, UnsupportedLink
 
 NOTE_LENGTH: Final = 500
@@ -95,6 +96,7 @@ def submit(
     earlier = idempotency.earlier_job(owner.pk, key, fingerprint)
     if earlier:
         return earlier
+    protocol.look()  # it says whose links are read
     with idempotency.keys_in_progress.hold(owner.pk, key if refuse_double else None):
         verdicts = _admissible(read_lines(lines))
         with suppress(StorageUnavailable):  # the lines wait for such a disk, as others do

@@ -1,0 +1,80 @@
+"""The check of the protocol pack: which one is in use, how old, and whether newer ones come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ops.findings import Finding, Verdict
+from jobs.ops.pack_reasons import in_words
+from jobs.upstream import protocol, protocol_look
+
+if TYPE_CHECKING:
+    from jobs.ops.findings import LazyStr
+
+FAILING_FOR: Final = timedelta(days=14)
+"""Looks that fail for so long are a problem: an address may be away for days."""
+
+
+def check_protocol() -> Iterator[Finding]:
+    """The protocol pack: which is in use, and is anything wrong with another one?"""
+    state = protocol.look(at_once=True)
+    if state.refused is not None and state.refused.reason != "older_than_built_in":
+        message = _("{version} is in use, for {unused} cannot be: {why}")
+        facts = {"version": str(state.pack.version), "unused": state.unused}
+        yield Finding(
+            "protocol",
+            Verdict.WARN,
+            format_lazy(message, why=in_words(state.refused.reason), **facts),
+            _("Import that one again, or a newer one, or go back from it."),
+            reason="unused",
+        )
+        return
+    failing = _failing()
+    if failing is not None:
+        yield failing
+        return
+    days = max(0, (timezone.now() - state.pack.made_at).days)
+    message = (
+        ngettext_lazy("{version}, imported, {n} day old", "{version}, imported, {n} days old", days)
+        if state.imported_at
+        else ngettext_lazy(
+            "{version}, built in, {n} day old", "{version}, built in, {n} days old", days
+        )
+    )
+    said: LazyStr = format_lazy(message, version=str(state.pack.version), n=days)
+    yield Finding("protocol", Verdict.OK, said)
+
+
+def _failing() -> Finding | None:
+    """The finding that weekly looks have failed for long; None when they have not."""
+    if settings.STORYKEEP.protocol_updates == "off":
+        return None
+    try:
+        last = protocol_look.last()
+    except RedisUnavailable:
+        return None
+    now = timezone.now()
+    if last.failing_since is None or now - last.failing_since < FAILING_FOR:
+        return None
+    days = (now - last.failing_since).days
+    message = ngettext_lazy(
+        "no look for a newer one has worked for {n} day: {why}",
+        "no look for a newer one has worked for {n} days: {why}",
+        days,
+    )
+    return Finding(
+        "protocol",
+        Verdict.WARN,
+        format_lazy(message, n=days, why=in_words(last.reason)),
+        _("Check STORYKEEP_PROTOCOL_URL, or set STORYKEEP_PROTOCOL_UPDATES=off."),
+        reason="look",
+    )
