@@ -10,9 +10,10 @@ from jobs.choices import PackOrigin
 
 
 class ProtocolPack(models.Model):
-    """A signed protocol pack that was imported; the active one is in use (jobs/upstream/protocol.py).
+    """A signed protocol pack that was imported; the active one is in use.
 
-    envelope: as it came, signature and all: it is checked again by every process that reads it.
+    envelope: as it came, signature and all: checked again by every process that reads it
+    (jobs/upstream/protocol.py).
     dropped_at: when somebody went back from it; it comes back only when it is imported again.
     """
 

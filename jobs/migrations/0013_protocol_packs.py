@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0011_folder_marks"),
+        ("jobs", "0012_way_switches"),
     ]
 
     operations = [

@@ -13,6 +13,8 @@ from django.utils import timezone, translation
 
 from jobs.files import capacity, disk, marks
 from jobs.ops.problems import Facts
+from jobs.upstream import protocol
+from stories.protocol.current import built_in
 from webapp import problems
 
 
@@ -31,6 +33,16 @@ def set_env(settings: Any) -> Callable[..., None]:
 def _no_attempts_yet() -> None:
     """Wrong passwords are counted in memory, which outlives a test."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _built_in_pack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody imported a protocol pack, and nobody looks for one unless a test has them look."""
+    protocol.in_use.forget()
+    monkeypatch.setattr(protocol.in_use, "_state", protocol.State(pack=built_in()))
+    monkeypatch.setattr(protocol.in_use, "_look_at", float("inf"))
+    yield
+    protocol.in_use.forget()
 
 
 @pytest.fixture(autouse=True)

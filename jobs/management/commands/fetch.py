@@ -18,7 +18,12 @@ from jobs.standalone import report, run, terminal
 from jobs.standalone.client import RunRateLimit
 from jobs.standalone.output_folder import FolderFull
 from jobs.standalone.results import RunResult
+from jobs.upstream import protocol
 from stories.harvest import HarvestOptions
+from stories.protocol.acceptance import check_newer
+from stories.protocol.current import built_in, use
+from stories.protocol.reading import PackRefused
+from stories.protocol.signing import MAX_ENVELOPE_BYTES
 from stories.targets import find_lines
 
 MAX_STDIN_BYTES: Final = 8 * 1024 * 1024
@@ -72,6 +77,9 @@ class Command(BaseCommand):
             default="none",
             help="the sound as a file of its own, too",
         )
+        parser.add_argument(
+            "--protocol", type=Path, metavar="FILE", help="a signed protocol pack, newer than this"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Fetch the lines and print the result. Always exits, with SystemExit."""
@@ -91,6 +99,8 @@ class Command(BaseCommand):
         sys.exit(result.exit_code)
 
     def _fetch(self, options: Mapping[str, Any]) -> RunResult:
+        if options["protocol"]:
+            self._use_pack(options["protocol"])
         lines = read_lines(self._lines(options["lines"]))
         if not lines:
             self._print_error("there is no name and no link in that")
@@ -120,6 +130,20 @@ class Command(BaseCommand):
         if difference:
             self._print_error(f"warning: {difference}")
         return result
+
+    def _use_pack(self, path: Path) -> None:
+        """Go by a signed pack for this run, or exit: what is older would know less."""
+        try:
+            with path.open("rb") as file:
+                pack = protocol.read(file.read(MAX_ENVELOPE_BYTES + 1))
+            check_newer(pack, built_in().version)
+        except OSError as error:
+            self._print_error(f"{terminal.printable(path)}: {error.strerror}")
+            sys.exit(BAD_INPUT)
+        except PackRefused as error:
+            self._print_error(f"{terminal.printable(path)}: {error}")
+            sys.exit(BAD_INPUT)
+        use(pack)
 
     def _lines(self, arguments: list[str]) -> list[str]:
         """The lines that were typed, those of standard input in place of "-"."""

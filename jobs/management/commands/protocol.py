@@ -1,4 +1,4 @@
-"""`manage.py protocol …`: what is known of TikTok, as a signed pack that comes without a release."""
+"""`manage.py protocol …`: what is known of TikTok, as signed packs between two releases."""
 
 from __future__ import annotations
 
