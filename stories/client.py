@@ -112,8 +112,8 @@ class StoryClient:
     long as the client. way_memory: of which ways are on and served; None for one that remembers
     nothing. browser, helper: ask where our own requests are refused; None for none. guard: through
     which both reach the network. The client ends what runs of them. clock: TikTok's, noted from
-    every answer. page_transport, media_transport: in place of those that `config` describes; they stay
-    the caller's to close. resolve: how host names become addresses.
+    every answer. page_transport, media_transport: in place of those that `config` describes; they
+    stay the caller's to close. resolve: how host names become addresses.
     """
 
     def __init__(
