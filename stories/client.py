@@ -84,11 +84,11 @@ class Identities(Protocol):
         """Drop a name that turned out to be someone else's; a name not cached is fine."""
 
 
-class Guard(Protocol):
-    """The proxy that is the only way out for other programs (http/guard.py)."""
+class Closes(Protocol):
+    """Something that ends with the client, as the guard does (http/guard.py)."""
 
     async def aclose(self) -> None:
-        """Listen no more."""
+        """End it."""
 
 
 class Browser(Protocol):
@@ -110,10 +110,11 @@ class StoryClient:
     rate_limit: awaited before each page or list request, never before media. identities: None means
     that every name is looked up. identity_memory: of who TikTok serves; None for one that lasts as
     long as the client. way_memory: of which ways are on and served; None for one that remembers
-    nothing. browser, helper: ask where our own requests are refused; None for none. guard: through
-    which both reach the network. The client ends what runs of them. clock: TikTok's, noted from
-    every answer. page_transport, media_transport: in place of those that `config` describes; they
-    stay the caller's to close. resolve: how host names become addresses.
+    nothing. browser, helper: ask where our own requests are refused, the latter looked for each
+    time; None for none. guard: through which both reach the network. The client ends what runs of
+    them. clock: TikTok's, noted from every answer. page_transport, media_transport: in place of
+    those that `config` describes; they stay the caller's to close. resolve: how host names become
+    addresses.
     """
 
     def __init__(
@@ -125,8 +126,8 @@ class StoryClient:
         identity_memory: IdentityMemory | None = None,
         way_memory: WayMemory | None = None,
         browser: Browser | None = None,
-        helper: GalleryDl | None = None,
-        guard: Guard | None = None,
+        helper: Callable[[], GalleryDl | None] = lambda: None,
+        guard: Closes | None = None,
         clock: SiteClock | None = None,
         page_transport: Transport | None = None,
         media_transport: MediaTransport | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -245,7 +245,8 @@ class HelperVisit:
 
     def _session(self, run: HelperRun) -> Session:
         session = self.client.session()
-        session.adopt(run.cookies, asked_as(self.client))
+        identity = replace(asked_as(self.client), user_agent=self.gallery_dl.user_agent)
+        session.adopt(run.cookies, identity)
         return session
 
 

@@ -43,11 +43,12 @@ def ways_of(client: StoryClient) -> tuple[Way, ...]:
     ways: list[Way] = [CarrierWay(client, DirectCarrier(client))]
     if client.browser is not None:
         ways.append(CarrierWay(client, BrowserCarrier(client, client.browser)))
-    if client.helper is not None:
+    helper = client.helper()
+    if helper is not None:
         # Imported here: without a helper nothing of it is.
         from stories.helper_way import HelperWay
 
-        ways.append(HelperWay(client, client.helper))
+        ways.append(HelperWay(client, helper))
     return tuple(ways)
 
 

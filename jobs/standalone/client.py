@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from jobs.upstream.client import client_config
+from jobs.upstream.other_ways import OtherWays
 from jobs.upstream.rate_limit import TokenBucket
 from stories.client import StoryClient
 from stories.errors import Refusal
@@ -61,4 +62,13 @@ class RunIdentities:
 
 def client_from_settings(rate_limit: RateLimit) -> StoryClient:
     """A client with the worker's routes and limits."""
-    return StoryClient(client_config(), rate_limit=rate_limit, identities=RunIdentities())
+    config = client_config()
+    others = OtherWays(config)
+    return StoryClient(
+        config,
+        rate_limit=rate_limit,
+        identities=RunIdentities(),
+        browser=others.browser,
+        helper=others.helper,
+        guard=others,
+    )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from jobs.upstream.browser_budget import BrowserBudget
+from jobs.upstream.other_ways import OtherWays
 from jobs.upstream.page_identity import PageIdentity
 from jobs.upstream.site_clock import reporting_clock
 from jobs.upstream.ways import Ways
@@ -44,11 +46,16 @@ def instance_client(rate_limit: RateLimit, identities: Identities | None = None)
     """
     from stories.client import StoryClient  # the web process does without
 
+    config = client_config()
+    others = OtherWays(config, take=BrowserBudget().take)
     return StoryClient(
-        client_config(),
+        config,
         rate_limit=rate_limit,
         identities=identities,
         identity_memory=PageIdentity(),
         way_memory=Ways(),
+        browser=others.browser,
+        helper=others.helper,
+        guard=others,
         clock=reporting_clock(),
     )
