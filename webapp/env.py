@@ -287,6 +287,11 @@ class Env(BaseModel):
         return self.artifact_dir or self.data_dir / "artifacts"
 
     @property
+    def helpers_dir(self) -> Path:
+        """Folder of programs that an admin had installed to ask TikTok with."""
+        return self.data_dir / "helpers"
+
+    @property
     def embedded_redis(self) -> bool:
         """True when `up` starts a Redis server of this instance."""
         return self.redis_url is None

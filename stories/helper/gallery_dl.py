@@ -111,8 +111,7 @@ class GalleryDl:
             command = await asyncio.to_thread(self._command)
             if not command:
                 raise WayFailed("not installed")
-            await self._guard.start()
-            proxy = self._guard.url
+            proxy = await self._proxy()
             folder = await asyncio.to_thread(self._make_folder)
             try:
                 started = await asyncio.to_thread(self._prepare, command, folder, proxy, url)
@@ -124,6 +123,13 @@ class GalleryDl:
                 await asyncio.shield(asyncio.to_thread(_remove, folder))
         reading = read_ending(done.exit_code, done.log, has_lines=bool(done.lines))
         return HelperRun(reading=reading, lines=done.lines, cookies=cookies, answers=answers)
+
+    async def _proxy(self) -> str:
+        try:
+            await self._guard.start()
+        except OSError as error:
+            raise WayFailed(f"the guard cannot listen: {type(error).__name__}") from error
+        return self._guard.url
 
     # --- its folder ---------------------------------------------------------------------------
 
