@@ -16,6 +16,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, Validati
 from webapp.env_types import (
     AbsolutePath,
     BindAddress,
+    BrowserAddress,
     CertificateFile,
     DatabaseUrl,
     DocumentUrl,
@@ -48,6 +49,7 @@ SECRETS: Final = (
     "admin_user",
     "admin_password",
     "proxy",
+    "browser",
     "email_url",
 )
 """Settings that can also come from the file named in `STORYKEEP_<NAME>_FILE`."""
@@ -197,6 +199,18 @@ class Env(BaseModel):
         None,
         description="A public key whose protocol packs are taken beside those of Storykeep's own, "
         "as `tools/protocol_sign.py` prints it.",
+    )
+    browser: BrowserAddress = Field(
+        SecretStr("off"),
+        description="A browser to ask TikTok by where Storykeep's own requests are refused: `off`, "
+        "`local` (Chromium on the PATH), or the debugging address of one beside the worker, "
+        "`http://…` or `ws://…`.",
+    )
+    browser_per_hour: int = Field(
+        20,
+        ge=0,
+        le=100_000,
+        description="Most look-ups the browser makes in an hour; 0 = no limit.",
     )
     list_rate: float = Field(
         0.5,

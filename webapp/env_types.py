@@ -120,6 +120,15 @@ def _check_redis(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_browser(address: SecretStr) -> SecretStr:
+    if address.get_secret_value() in {"off", "local"}:
+        return address
+    parts = _split(address)
+    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
+        raise ValueError("write it as off, local, http://host:9222 or ws://host:port")
+    return address
+
+
 def _check_database(url: SecretStr) -> SecretStr:
     parts = _split(url)
     if parts.scheme not in {"sqlite", "postgres", "postgresql"} or not parts.path.strip("/"):
@@ -187,6 +196,9 @@ PublicKey = Annotated[str, AfterValidator(_check_public_key)]
 
 ProxyUrl = Annotated[SecretStr, AfterValidator(_check_proxy)]
 """`http://host:port` or `https://…`."""
+
+BrowserAddress = Annotated[SecretStr, AfterValidator(_check_browser)]
+"""`off`, `local`, or a sidecar's `http://host:port` or `ws://…`, which may hold a token."""
 
 RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis)]
 """`redis://…`, `rediss://…` or `unix:///path`."""

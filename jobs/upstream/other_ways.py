@@ -7,7 +7,6 @@ even imported.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 OFF: Final = "off"
 
 
-def helpers_folder() -> Path:
-    """Where helpers are installed: `helpers` in the data folder."""
-    return Path(settings.STORYKEEP.data_dir / "helpers")
-
-
 class OtherWays:
     """The browser and the helper of one client. take: asked once for each look-up by the browser;
     None to count those of this process by itself."""
@@ -43,12 +37,13 @@ class OtherWays:
 
     def _open_browser(self) -> Browser | None:
         env = settings.STORYKEEP
-        if env.browser == OFF:
+        address = env.browser.get_secret_value()
+        if address == OFF:
             return None
         from stories.browser.browser import Browser
 
         return Browser(
-            env.browser,
+            address,
             guard=self._one_guard(),
             take=self._take,
             config=self._config,
@@ -57,7 +52,7 @@ class OtherWays:
 
     def helper(self) -> GalleryDl | None:
         """gallery-dl; None while it is not installed, which is looked up each time."""
-        folder = helpers_folder()
+        folder = settings.STORYKEEP.helpers_dir
         if current_version(folder) is None:
             return None
         if self._helper is None:

@@ -23,6 +23,7 @@ from stories.browser.exchanges import Exchange
 from stories.browser.page import BrowserPage
 from stories.hosts import SITE
 from stories.http.headers import Purpose
+from stories.http.transports import IdentifiedTransport
 from stories.identity import Identity, identity_ladder
 from stories.ways import WayFailed
 
@@ -38,7 +39,7 @@ SEND_S: Final = 5.0
 _SMALL: Final = challenge.MAX_CHALLENGE_BYTES
 
 
-class BrowserVisit(httpx.AsyncBaseTransport):
+class BrowserVisit(IdentifiedTransport):
     """A transport over one page. identity: for the media that it finds.
 
     trouble: why the visit has ended before its time, "" while it has not. timer: what will end it
