@@ -33,8 +33,14 @@ def is_challenge(body: bytes) -> bool:
     """
     if len(body) >= MAX_CHALLENGE_BYTES:
         return False
-    marks = current().marks
-    return sum(mark in body for mark in marks.challenge) >= marks.needed
+    known = current().marks
+    return sum(mark in body for mark in known.challenge) >= known.needed
+
+
+def marks(body: bytes) -> tuple[str, ...]:
+    """The marks of a challenge or a captcha in a page, as text."""
+    known = current().marks
+    return tuple(mark.decode() for mark in (*known.challenge, *known.captcha) if mark in body)
 
 
 def is_check(body: bytes) -> bool:
@@ -43,10 +49,7 @@ def is_check(body: bytes) -> bool:
 
     Only for bodies in which no data was found: a page with its data may hold one of these marks.
     """
-    marks = current().marks
-    return len(body) < MAX_CHALLENGE_BYTES and any(
-        mark in body for mark in (*marks.challenge, *marks.captcha)
-    )
+    return len(body) < MAX_CHALLENGE_BYTES and bool(marks(body))
 
 
 def solve(body: bytes) -> tuple[tuple[str, str], ...]:
@@ -58,19 +61,19 @@ def solve(body: bytes) -> tuple[tuple[str, str], ...]:
     """
     if len(body) >= MAX_CHALLENGE_BYTES:
         raise Challenged("the challenge page is too large to be one")
-    elements = _elements(body)
-    name = elements.get("wci", "")
+    found = elements(body)
+    name = found.get("wci", "")
     if not _COOKIE_NAME.fullmatch(name):
         raise Challenged("the challenge page names no cookie (wci)")
-    puzzle = _puzzle(elements.get("cs", ""))
+    puzzle = read_puzzle(found.get("cs", ""))
     answer = _search(*_prefix_and_digest(puzzle))
     puzzle["d"] = base64.b64encode(str(answer).encode()).decode()
     # Same object, same order, no spaces, padded: anything else is answered by another challenge.
     value = base64.b64encode(json.dumps(puzzle, separators=(",", ":")).encode()).decode()
     cookies = [(name, value)]
-    second = elements.get("rs", "")
+    second = found.get("rs", "")
     if second:
-        second_name = elements.get("rci", "")
+        second_name = found.get("rci", "")
         if not _COOKIE_NAME.fullmatch(second_name) or not _COOKIE_VALUE.fullmatch(second):
             raise Challenged("the challenge page's second cookie (rci, rs) is malformed")
         cookies.append((second_name, second))
@@ -92,10 +95,13 @@ _RAW_TEXT_ENDS = {
 }
 
 
-def _elements(body: bytes) -> dict[str, str]:
-    """The class attributes of the elements that carry the puzzle, by id; of equal ids the first."""
+def elements(body: bytes) -> dict[str, str]:
+    """The class attributes of the elements that carry the puzzle, by id; of equal ids the first.
+
+    Raises Challenged when the page cannot be read.
+    """
     text = body.decode("utf-8", "replace")
-    elements: dict[str, str] = {}
+    found: dict[str, str] = {}
     match: re.Match[str] | None
     at = 0
     while match := _MARKUP.search(text, at):
@@ -104,11 +110,11 @@ def _elements(body: bytes) -> dict[str, str]:
         attributes = {name.lower(): "".join(value) for name, *value in _ATTRIBUTE.findall(inside)}
         element_id = _unescaped(attributes.get("id", ""))
         if element_id in _ELEMENT_IDS:
-            elements.setdefault(element_id, _unescaped(attributes.get("class", "")).strip())
+            found.setdefault(element_id, _unescaped(attributes.get("class", "")).strip())
         if tag in _RAW_TEXT_ENDS:
             end = _RAW_TEXT_ENDS[tag].search(text, at)
             at = end.end() if end else len(text)
-    return elements
+    return found
 
 
 def _unescaped(value: str) -> str:
@@ -127,7 +133,8 @@ def _decoded(text: str) -> bytes:
         raise Challenged("the challenge is not base64") from error
 
 
-def _puzzle(text: str) -> dict[str, Any]:
+def read_puzzle(text: str) -> dict[str, Any]:
+    """The puzzle in the class of the element `cs`. Raises Challenged when it is none."""
     try:
         puzzle = json.loads(_decoded(text))
     except (ValueError, RecursionError) as error:

@@ -27,11 +27,7 @@ from stories.http.identity_search import IdentitySearch
 from stories.http.media_transport import CurlMediaTransport, MediaTransport
 from stories.http.page_transports import GivenTransport, PageTransports, open_page_transports
 from stories.http.resolver import Resolve, system_resolve
-from stories.http.session import (
-    RateLimit,
-    Session,
-    no_rate_limit,
-)
+from stories.http.session import OnBody, RateLimit, Session, no_rate_limit
 from stories.http.tls import CaFile
 from stories.http.transports import IdentifiedTransport, Transport
 from stories.identity import Identity, IdentityMemory, identity_ladder
@@ -114,7 +110,7 @@ class StoryClient:
     time; None for none. guard: through which both reach the network. The client ends what runs of
     them. clock: TikTok's, noted from every answer. page_transport, media_transport: in place of
     those that `config` describes; they stay the caller's to close. resolve: how host names become
-    addresses.
+    addresses. recorder: called with every answer to a request for a page or list.
     """
 
     def __init__(
@@ -132,8 +128,10 @@ class StoryClient:
         page_transport: Transport | None = None,
         media_transport: MediaTransport | None = None,
         resolve: Resolve = system_resolve,
+        recorder: OnBody | None = None,
     ) -> None:
         self.config = config or ClientConfig()
+        self._recorder = recorder
         self._rate_limit = rate_limit
         self._identities = identities
         self.way_memory = way_memory or ForgetfulWays()
@@ -198,6 +196,7 @@ class StoryClient:
             rate_limit=self._rate_limit,
             search=self._search(),
             clock=self.clock,
+            recorder=self._recorder,
         )
 
     def session_over(self, transport: Transport, identity: Identity) -> Session:
@@ -215,6 +214,7 @@ class StoryClient:
             search=IdentitySearch([identity]),
             may_search=False,
             clock=self.clock,
+            recorder=self._recorder,
         )
 
     async def wait_for_pace(self, requests: int) -> None:

@@ -71,6 +71,17 @@ class RateLimit(Protocol):
     async def __call__(self, *, at_once: bool = False) -> None: ...
 
 
+class OnBody(Protocol):
+    """Called with each answer to a request for a page or list, whole and before it is judged.
+
+    url: that was asked for. headers: names in lower case. Raises nothing.
+    """
+
+    def __call__(
+        self, url: str, status: int, headers: Mapping[str, str], body: bytes, /
+    ) -> None: ...
+
+
 async def no_rate_limit(*, at_once: bool = False) -> None:
     """Let every request through at once."""
 
@@ -116,7 +127,7 @@ class Session:
     Pages, lists and media of one author share it: media addresses are tied to the cookies that
     came with the list, and to its user agent. search: of the client, which all its sessions share;
     None for a session by itself. may_search: another identity may be tried. clock: noted from every
-    answer.
+    answer. recorder: called with every answer to a request for a page or list.
     """
 
     def __init__(
@@ -129,8 +140,9 @@ class Session:
         search: IdentitySearch | None = None,
         may_search: bool = True,
         clock: SiteClock | None = None,
+        recorder: OnBody | None = None,
     ) -> None:
-        self._config = config
+        self._config, self._recorder = config, recorder
         self._page_transports = page_transports
         self._media_transport = media_transport
         self._rate_limit = rate_limit
@@ -161,6 +173,7 @@ class Session:
             rate_limit=self._rate_limit,
             search=self._search,
             clock=self._clock,
+            recorder=self._recorder,
         )
         sibling._extra_try, sibling._served = self._extra_try, self._served
         if with_cookies:
@@ -309,6 +322,8 @@ class Session:
                     body = await read_bounded(response, limit, decompressed=by_curl)
                 finally:
                     await response.aclose()
+        if self._recorder is not None:
+            self._recorder(url, response.status_code, response.headers, body)
         date = _sent_at(response.headers)
         if date is not None:
             self._clock.note_date(date)

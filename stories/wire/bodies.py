@@ -14,8 +14,8 @@ from stories.wire.values import Raw, as_object
 # Bound on what one answer may make us hold. The largest real page seen has about 20,000 values.
 MAX_VALUES = 400_000
 
-_PROFILE_SCRIPT = b"__UNIVERSAL_DATA_FOR_REHYDRATION__"
-_EMBED_SCRIPT = b"__FRONTITY_CONNECT_STATE__"
+PAGE_SCRIPT = b"__UNIVERSAL_DATA_FOR_REHYDRATION__"
+EMBED_SCRIPT = b"__FRONTITY_CONNECT_STATE__"
 
 
 def json_answer(body: bytes) -> Raw:
@@ -25,7 +25,7 @@ def json_answer(body: bytes) -> Raw:
         raise Refused("an empty answer")
     if text.startswith(b"<"):
         raise _unexpected_html(body, "HTML instead of JSON")
-    payload = _load(text)
+    payload = load_json(text)
     if not isinstance(payload, dict):
         raise UpstreamChanged("the answer is not an object")
     if "verify_event" in payload:
@@ -38,7 +38,7 @@ def default_scope(html: bytes) -> Raw:
 
     Raises Refused, Challenged or UpstreamChanged when the page has none.
     """
-    root = _script_json(html, _PROFILE_SCRIPT)
+    root = _script_json(html, PAGE_SCRIPT)
     scope = as_object(root.get("__DEFAULT_SCOPE__"))
     if not scope:
         raise UpstreamChanged("__DEFAULT_SCOPE__ is missing")
@@ -50,7 +50,7 @@ def embed_entry(html: bytes, route: str) -> Raw:
 
     Raises Refused, Challenged or UpstreamChanged when the page has none.
     """
-    root = _script_json(html, _EMBED_SCRIPT)
+    root = _script_json(html, EMBED_SCRIPT)
     entries = as_object(as_object(root.get("source")).get("data"))
     for key, entry in entries.items():
         if key.rstrip("/").lower() == route.lower() and isinstance(entry, dict):
@@ -61,11 +61,24 @@ def embed_entry(html: bytes, route: str) -> Raw:
 def _script_json(html: bytes, script_id: bytes) -> Raw:
     """The JSON object inside the page's `<script id=…>`.
 
-    Found by searching, not by parsing: a page is 400 KB and holds one script we want. Raises
-    Refused, Challenged or UpstreamChanged when the page has none.
+    Raises Refused, Challenged or UpstreamChanged when the page has none.
     """
     if not html.strip():
         raise Refused("an empty page")
+    text = script_text(html, script_id)
+    if text is None:
+        raise _unexpected_html(html, f"{script_id.decode()} is missing")
+    payload = load_json(text)
+    if not isinstance(payload, dict):
+        raise UpstreamChanged(f"{script_id.decode()} is not an object")
+    return payload
+
+
+def script_text(html: bytes, script_id: bytes) -> bytes | None:
+    """What stands inside the page's `<script id=…>`; None in a page without it.
+
+    Found by searching, not by parsing: a page is 400 KB and holds one script we want.
+    """
     place = html.find(script_id)
     while place != -1:
         opening = html.rfind(b"<", max(0, place - 500), place)
@@ -73,12 +86,9 @@ def _script_json(html: bytes, script_id: bytes) -> Raw:
         tag = html[opening:place] if opening != -1 else b""
         if start != -1 and _SCRIPT_TAG.fullmatch(tag):
             end = html.find(b"</script", start)
-            payload = _load(html[start + 1 : end if end != -1 else len(html)])
-            if not isinstance(payload, dict):
-                raise UpstreamChanged(f"{script_id.decode()} is not an object")
-            return payload
+            return html[start + 1 : end if end != -1 else len(html)]
         place = html.find(script_id, place + len(script_id))
-    raise _unexpected_html(html, f"{script_id.decode()} is missing")
+    return None
 
 
 _SCRIPT_TAG = re.compile(rb"<script\s(?:[^>]*\s)?id\s*=\s*[\"']?", re.IGNORECASE)
@@ -95,8 +105,11 @@ def _unexpected_html(html: bytes, what: str) -> StoriesError:
     return UpstreamChanged(what)
 
 
-def _load(text: bytes) -> Any:
-    """Parsed JSON of at most MAX_VALUES values; NaN and infinities read as null."""
+def load_json(text: bytes) -> Any:
+    """Parsed JSON of at most MAX_VALUES values; NaN and infinities read as null.
+
+    Raises UpstreamChanged.
+    """
     if text.count(b",") + text.count(b"[") + text.count(b"{") > MAX_VALUES:
         raise UpstreamChanged("the JSON holds too many values")
     try:

@@ -181,6 +181,31 @@ def message(answer: Raw) -> str:
     return "&".join(dict.fromkeys(filter(None, texts)))
 
 
+def kept_words(text: str) -> str:
+    """Of a message only what is read, or is a plain code: nothing that may name anybody.
+
+    Means the same error as the whole message does. "" for a message without such words.
+    """
+    kept = []
+    text = as_text(text, MAX_WORDS, one_line=True)
+    plain = unicodedata.normalize("NFKC", html.unescape(_ESCAPED_AND.sub("&", text)))
+    for part in _BETWEEN_WORDS.split(plain):
+        letters = _letters(part)
+        known = [word for word in (*ITEM_CODES.words, *CODES.words) if letters.startswith(word)]
+        passing = _PASSING.search(part)
+        if known:
+            kept.append(max(known, key=len))
+        if passing:
+            kept.append(passing[0].lower())
+        if not known and not passing and part.strip():
+            kept.append(part.strip() if _PLAIN_CODE.fullmatch(part.strip()) else "(words)")
+    return "&".join(dict.fromkeys(kept))
+
+
+# Two words at least, for one alone may be a name.
+_PLAIN_CODE = re.compile(r"(?=.{3,40}\Z)[a-z]+(?:_[a-z]+)+")
+
+
 def _is_given(value: object) -> bool:
     return value is not None and value != ""
 

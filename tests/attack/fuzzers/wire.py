@@ -72,8 +72,8 @@ def puzzle(data: bytes) -> None:
     if not challenge.is_challenge(data):
         return
     with suppress(Challenged):
-        elements = challenge._elements(data)
-        challenge._prefix_and_digest(challenge._puzzle(elements.get("cs", "")))
+        elements = challenge.elements(data)
+        challenge._prefix_and_digest(challenge.read_puzzle(elements.get("cs", "")))
 
 
 def headers(data: bytes) -> None:
