@@ -163,7 +163,7 @@ class HelperVisit:
         if not any(page.listed_ids for page in brought):
             if error is not None:
                 raise error
-            if reading.ending is not Ending.EMPTY and not _is_shown_empty(reading, pages):
+            if reading.ending is not Ending.EMPTY and not _shows_count(reading, pages):
                 return None
             return list_of_pages(
                 author, self._session(run), pages, broken_off=bool(pages and pages[-1].has_more)
@@ -264,14 +264,13 @@ def _shown_author(run: HelperRun, asked: Target) -> Author | StoriesError | None
     return shown
 
 
-def _is_shown_empty(reading: RunReading, pages: Sequence[wire.StoryPage]) -> bool:
-    """Whether TikTok's own answer says that there is no story, which the program did not see.
+def _shows_count(reading: RunReading, pages: Sequence[wire.StoryPage]) -> bool:
+    """Whether TikTok's own answer counts the stories of a list that has none for the program.
 
     It gives up on a list without stories that has no cursor either, as on one it is refused.
     """
-    if reading.ending not in {Ending.KEPT, Ending.QUIET} or not pages:
-        return False
-    return all(page.total == 0 for page in pages) and not pages[-1].has_more
+    given_up = reading.ending in {Ending.KEPT, Ending.QUIET}
+    return given_up and bool(pages) and all(page.total is not None for page in pages)
 
 
 def _printed_item(run: HelperRun, item_id: str, now: datetime) -> Story:

@@ -51,7 +51,7 @@ class SmokeFailed(Exception):
 
 async def try_out(command: Command, folder: Path) -> None:
     """Run each kind of look-up once, in folders below `folder`. Raises SmokeFailed."""
-    async with _fake_site() as site:
+    async with fake_site() as site:
         helper = GalleryDl(
             command,
             guard=site,
@@ -243,7 +243,8 @@ async def _head(reader: asyncio.StreamReader) -> str:
 
 
 @asynccontextmanager
-async def _fake_site() -> AsyncIterator[_Site]:
+async def fake_site() -> AsyncIterator[_Site]:
+    """The site, its proxy not listening yet; it ends with the block."""
     with tempfile.TemporaryDirectory(prefix="storykeep-trial-") as folder:
         context, ca_file = await asyncio.to_thread(_certify, Path(folder))
         site = _Site(context, ca_file)

@@ -314,10 +314,11 @@ async def test_empty_is_not_believed_against_the_count_on_the_list(
     desk: Desk, tiktok: FakeTikTok, alice: Account
 ) -> None:
     tiktok.fault({"endpoint": "list"}, "withheld", total=3)
-    desk.ends(Ending.EMPTY, answers=[desk.profile("alice"), desk.list_page(alice)])
-    found = await desk.listing()
-    assert isinstance(found.error, UpstreamDown)
-    assert found.left_out == {LeftOutReason.HELD_BACK: 3}
+    for ending in (Ending.EMPTY, Ending.KEPT, Ending.QUIET):
+        desk.ends(ending, answers=[desk.profile("alice"), desk.list_page(alice)])
+        found = await desk.listing()
+        assert isinstance(found.error, UpstreamDown)
+        assert found.left_out == {LeftOutReason.HELD_BACK: 3}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +352,21 @@ async def test_a_list_without_stories_that_it_gave_up_on_is_read_here(
     desk.ends(Ending.KEPT, answers=[desk.profile("alice"), desk.list_page(alice)])
     found = await desk.listing()
     assert (found.stories, found.error) == ((), None)
+
+
+async def test_a_list_without_stories_and_without_a_count_is_kept_from_us(
+    desk: Desk, alice: Account
+) -> None:
+    page = desk.list_page(alice)
+    told = json.loads(page.body)
+    del told["TotalCount"]
+    page = replace(page, body=json.dumps(told).encode())
+    desk.ends(Ending.KEPT, answers=[page])
+    assert isinstance(await desk.failure(desk.listing), Refused)
+    desk.ends(Ending.QUIET, answers=[page])
+    assert isinstance(await desk.failure(desk.listing), WayFailed)
+    desk.ends(Ending.EMPTY, answers=[page])
+    assert (await desk.listing()).error is None
 
 
 @pytest.mark.parametrize("ending", list(Ending))
