@@ -36,6 +36,7 @@ STEP_TIMEOUT_S: Final = 30.0
 LISTING_TIMEOUT_S: Final = 75.0
 """Seconds for the list of a way that looks up the account as well, as a program of its own does."""
 SAMPLE_BYTES: Final = 1024
+MAX_HOSTS: Final = 20
 
 
 class Step(StrEnum):
@@ -52,8 +53,9 @@ class StepResult:
     few words; "" when it did not.
 
     took_s: seconds. skipped: True when the account shows no story to try it on. stories: number of
-    stories in the list. sample_bytes: size of the sample of a file; file_format: what its first
-    bytes say it is ("an MP4 file"); mirror: which of its addresses served it, 1-based.
+    stories in the list. unknown_hosts: of files in it, names of hosts that are on no list of ours,
+    a few at most. sample_bytes: size of the sample of a file; file_format: what its first bytes say
+    it is ("an MP4 file"); mirror: which of its addresses served it, 1-based.
     """
 
     step: Step
@@ -62,6 +64,7 @@ class StepResult:
     broke: str = ""
     skipped: bool = False
     stories: int = 0
+    unknown_hosts: tuple[str, ...] = ()
     sample_bytes: int = 0
     file_format: str = ""
     mirror: int = 0
@@ -146,7 +149,7 @@ class _Probing:
             return story_list
 
         story_list = await self._run(
-            Step.LIST, get_list, lambda found: {"stories": len(found.stories)}
+            Step.LIST, get_list, lambda found: _facts_of_list(found.stories)
         )
         if story_list is not None:
             await self._media(story_list.stories, story_list.session)
@@ -166,7 +169,7 @@ class _Probing:
         result = await self._run(
             Step.LIST,
             get_listing,
-            lambda found: {"stories": len(found.stories)},
+            lambda found: _facts_of_list(found.stories),
             timeout_s=LISTING_TIMEOUT_S,
         )
         if result is not None:
@@ -176,7 +179,7 @@ class _Probing:
         if not stories:
             self._steps.append(StepResult(step=Step.MEDIA, took_s=0, skipped=True))
             return
-        urls, unknown_hosts = _sample_urls(stories)
+        urls, unknown_hosts = _sample_urls(stories), _unknown_hosts(stories)
 
         async def get_sample() -> _Sample:
             if not urls and unknown_hosts:
@@ -226,18 +229,23 @@ class _Probing:
         return result
 
 
-def _sample_urls(stories: Sequence[Story]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(Addresses of the first file of the newest story, in the order a worker tries them; hosts).
+def _facts_of_list(stories: Sequence[Story]) -> dict[str, Any]:
+    return {"stories": len(stories), "unknown_hosts": _unknown_hosts(stories)}
 
-    hosts: unknown ones, of files without an address we may use.
-    """
-    hosts: dict[str, None] = {}
+
+def _unknown_hosts(stories: Sequence[Story]) -> tuple[str, ...]:
+    """Names of the unknown hosts of all files of the stories, each once."""
+    files = (media for story in stories for media in (*story.media, story.song) if media)
+    return tuple(dict.fromkeys(host for media in files for host in media.unknown_hosts))[:MAX_HOSTS]
+
+
+def _sample_urls(stories: Sequence[Story]) -> tuple[str, ...]:
+    """Addresses of the first file of the newest story, in the order a worker tries them."""
     for story in reversed(stories):
         for media in story.media:
-            hosts |= dict.fromkeys(media.unknown_hosts)
             for rendition in renditions.rank(media):
-                return rendition.variant.urls, ()
-    return (), tuple(hosts)
+                return rendition.variant.urls
+    return ()
 
 
 async def _get_sample(urls: tuple[str, ...], session: Session) -> _Sample:

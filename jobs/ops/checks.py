@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -363,16 +363,21 @@ def check_media_hosts() -> Iterator[Finding]:
     if not hosts:
         yield Finding("hosts", Verdict.OK, _("all known"))
         return
-    last_seen = max(timedelta(), timezone.now() - next(iter(hosts.values())))
+    last_seen = timezone.now() - next(iter(hosts.values()))
+    yield unknown_hosts_finding(list(hosts), max(timedelta(), last_seen))
+
+
+def unknown_hosts_finding(names: Sequence[str], last_seen: timedelta = timedelta()) -> Finding:
+    """The finding that files were listed on these hosts, the last of them so long ago."""
     message = ngettext_lazy(
         "{n} unknown host, last met {ago} ago: {names}",
         "{n} unknown hosts, last met {ago} ago: {names}",
-        len(hosts),
+        len(names),
     )
-    yield Finding(
+    return Finding(
         "hosts",
         Verdict.WARN,
-        format_lazy(message, n=len(hosts), ago=short_span(last_seen), names=", ".join(hosts)),
+        format_lazy(message, n=len(names), ago=short_span(last_seen), names=", ".join(names)),
         _("Files there are not fetched. Report the names, so that an update can add TikTok's own."),
     )
 

@@ -18,7 +18,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from jobs import VERSION
-from jobs.ops.checks import CHECKS, clock_finding, proxy_error, run_checks
+from jobs.ops.checks import (
+    CHECKS,
+    clock_finding,
+    proxy_error,
+    run_checks,
+    unknown_hosts_finding,
+)
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
 from jobs.ops.hints import PROXY_HINT
 from jobs.ops.way_rows import SET_UP
@@ -96,6 +102,9 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
         message = format_lazy(said, way=way, why=_safe(report.not_ready))
         return [Finding("tiktok", Verdict.FAIL, message, SET_UP.get(way, ""))]
     findings = [_step_finding(step, target) for step in report.steps]
+    findings += [
+        unknown_hosts_finding(step.unknown_hosts) for step in report.steps if step.unknown_hosts
+    ]
     if report.clock_ahead_s is not None:
         findings.append(clock_finding("siteclock", "TikTok", report.clock_ahead_s))
     return findings

@@ -101,6 +101,16 @@ async def test_the_look_for_a_diagnosis_names_the_host(client: StoryClient, alic
     assert isinstance(last.error, UnknownMediaHost)
 
 
+async def test_the_look_names_every_host_also_beside_files_it_can_have(
+    client: StoryClient, alice: Account
+) -> None:
+    alice.video(1).item = ELSEWHERE
+    alice.photo(**TINY)
+    listed, media = (await probe(client, parse_line("alice"))).steps[-2:]
+    assert (listed.step, listed.error, listed.unknown_hosts) == (Step.LIST, None, (ROW,))
+    assert (media.step, media.error) == (Step.MEDIA, None)
+
+
 async def test_an_address_without_its_scheme_is_asked_over_https(
     client: StoryClient, tiktok: FakeTikTok, alice: Account, folder: Folder
 ) -> None:

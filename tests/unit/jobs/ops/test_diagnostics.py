@@ -50,6 +50,19 @@ def test_a_look_that_works(probe_finds: Callable[..., None]) -> None:
     ]
 
 
+def test_hosts_that_files_are_refused_on_are_named(probe_finds: Callable[..., None]) -> None:
+    hosts = ("v16.tiktokcdn-row.com", "p16.byteicdn.com")
+    probe_finds(
+        StepResult(step=Step.PROFILE, took_s=0.4),
+        StepResult(step=Step.LIST, took_s=0.1, stories=3, unknown_hosts=hosts),
+        StepResult(step=Step.MEDIA, took_s=1, sample_bytes=1024, file_format="an MP4 file"),
+    )
+    named = probe("@some.one")[-1]
+    assert (named.part, named.verdict) == ("hosts", Verdict.WARN)
+    assert str(named.message).startswith("2 unknown hosts, ")
+    assert str(named.message).endswith(": v16.tiktokcdn-row.com, p16.byteicdn.com")
+
+
 def test_a_look_that_fails(probe_finds: Callable[..., None]) -> None:
     error = Refused("www.tiktok.com/@some.one: status 403")
     probe_finds(StepResult(step=Step.PROFILE, took_s=0.2, error=error))
