@@ -6,8 +6,9 @@
     ├── AccessError           TikTok shows it to fewer people than everyone: NoSuchAccount,
     │                         PrivateAccount, PrivatePost, LoginRequired, AgeRestricted,
     │                         RegionLocked, Gone, Unavailable
-    ├── UpstreamError         TikTok's side: UpstreamDown with HeldBack and HintedStory, TimedOut,
-    │   │                     ClockWrong, UnknownAnswer, UpstreamChanged with UnknownMediaHost
+    ├── UpstreamError         TikTok's side: UpstreamDown with HeldBack, HintedStory and
+    │   │                     GatedList, TimedOut, ClockWrong, UnknownAnswer,
+    │   │                     UpstreamChanged with UnknownMediaHost
     │   └── Refusal           … is turning this server away: Challenged, Refused, RateLimited
     └── MediaError            the file: MediaUnavailable, MediaCorrupt, SoundMissing, TooLarge,
                               Unplayable
@@ -197,6 +198,17 @@ class HintedStory(HeldBack):
     hint = "The story may just have ended. If it is still in the app, try again later."
 
 
+class GatedList(HeldBack):
+    """A list that is an empty answer, under every identity and with all that we can send along."""
+
+    code = "list_gated"
+    message = "TikTok does not show the list of stories to this server."
+    hint = (
+        "A story's own link may still work. If this lasts, an admin can switch on another way of "
+        "asking."
+    )
+
+
 class TimedOut(UpstreamError):
     code = "timed_out"
     message = "This took too long."
@@ -267,6 +279,9 @@ class Challenged(Refusal):
 
 
 class Refused(Refusal):
+    """gated: True for an empty answer that says so: of this way of asking, not of this server."""
+
+    gated = False
     code = "refused"
     message = "TikTok is refusing this server right now."
     hint = "This usually passes in minutes. If it lasts for hours, another network or proxy helps."

@@ -13,6 +13,7 @@ from functools import partial
 from stories import endpoints, wire
 from stories.errors import (
     Challenged,
+    GatedList,
     HeldBack,
     LoginRequired,
     PrivateAccount,
@@ -87,8 +88,12 @@ async def get_story_list(
     """
     try:
         return await _read_list(author, session, open_session, clock, now)
-    except _Gated as error:
-        return _CollectedPages(session=session, error=error, broken_off=True).story_list(author)
+    except Refused as error:
+        if not error.gated:
+            raise
+        # Whether there is a story in it, nobody knows: none is counted as missing.
+        kept = GatedList(error.detail)
+        return StoryList(author=author, stories=(), dropped={}, session=session, error=kept)
 
 
 async def _read_list(
@@ -98,7 +103,7 @@ async def _read_list(
     clock: SiteClock,
     now: datetime | None,
 ) -> StoryList:
-    """What get_story_list does; raises _Gated too."""
+    """What get_story_list does; raises Refused for a gated one, too."""
     interrupted: list[_CollectedPages] = []
 
     async def read(session: Session) -> _CollectedPages:
@@ -129,10 +134,6 @@ async def _read_list(
             first.error = error
         return first.story_list(author)
     return _better(first, second).story_list(author)
-
-
-class _Gated(Refused):
-    """The list is an empty answer that says so: of this way of asking, not of this server."""
 
 
 def list_of_pages(
@@ -241,17 +242,14 @@ class _CollectedPages:
             left_out_counts=counted(dropped + Counter({self._missing_reason: self.missing})),
             details=details,
             error=None if ordered else self._empty_list_error(dropped),
-            refusal=error if isinstance(error, Refusal) and not isinstance(error, _Gated) else None,
+            refusal=error if isinstance(error, Refusal) and not _is_gated(error) else None,
         )
 
     def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:
         error = wire.empty_list_error(dropped, self.details)
         if self.missing and not isinstance(error, UpstreamChanged):
             # Of this account alone: no reason for the whole instance to pause, as Refused would be.
-            return HeldBack(
-                f"the story list is held back: {self.listed} of {self.total or '?'}"
-                f"{', gated' if isinstance(self.error, _Gated) else ''}"
-            )
+            return HeldBack(f"the story list is held back: {self.listed} of {self.total or '?'}")
         return error
 
 
@@ -320,16 +318,20 @@ async def _read_page(
         answer = await ask()
     if not answer.found:
         raise UpstreamChanged("the story list answers 404")
-    if answer.gated:
-        raise _Gated("the story list is gated")
     if not answer.body:
-        raise Refused("the story list is an empty answer")
+        refusal = Refused(f"the story list is {'gated' if answer.gated else 'an empty answer'}")
+        refusal.gated = answer.gated
+        raise refusal
     page = wire.story_page(
         answer.body, author, now=clock.now(now), date=answer.date, doubt=clock.doubt
     )
     if page.server_now is not None:
         clock.learn(page.server_now)
     return page
+
+
+def _is_gated(error: StoriesError) -> bool:
+    return isinstance(error, Refused) and error.gated
 
 
 def _new_device_id() -> str:

@@ -66,6 +66,7 @@ STATUS: Final[dict[str, int]] = {
     "timed_out": 504,
     "unknown_answer": 502,
     "list_held_back": 502,
+    "list_gated": 502,
     "clock_wrong": 502,
     "upstream_changed": 502,
     "media_unavailable": 502,

@@ -20,6 +20,7 @@ from jobs.queue.claims import Claim, claimed_row, move
 from jobs.states import ItemState
 from jobs.upstream import breaker, pauses
 from stories.errors import (
+    GatedList,
     HintedStory,
     MediaCorrupt,
     MediaUnavailable,
@@ -36,6 +37,7 @@ MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
 """The longest wait of an item while TikTok refuses this server."""
 BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     HintedStory: (30.0, 300.0),
+    GatedList: (30.0, 300.0),
     UpstreamDown: (10.0, 60.0),
     TimedOut: (10.0, 60.0),
     MediaUnavailable: (10.0, 60.0),

@@ -29,6 +29,7 @@ RETRYABLE = {
     "timed_out": True,
     "unknown_answer": True,
     "list_held_back": True,
+    "list_gated": True,
     "clock_wrong": True,
     "upstream_changed": False,
     "media_unavailable": True,

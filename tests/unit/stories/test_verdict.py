@@ -10,6 +10,7 @@ from stories.errors import (
     AgeRestricted,
     Challenged,
     ClockWrong,
+    GatedList,
     Gone,
     HintedStory,
     LoginRequired,
@@ -286,7 +287,7 @@ def test_what_the_answers_add_up_to(facts: dict[str, Any], error: type[StoriesEr
 ORDER: tuple[tuple[type[StoriesError], ...], ...] = (
     (RateLimited,),
     (Challenged, Refused),
-    (UpstreamDown, HintedStory, TimedOut, ClockWrong, UnknownAnswer),
+    (UpstreamDown, HintedStory, GatedList, TimedOut, ClockWrong, UnknownAnswer),
     (UpstreamChanged, UnknownMediaHost),
 )
 PLACES = {kind: place for place, kinds in enumerate(ORDER) for kind in kinds}
