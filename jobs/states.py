@@ -57,7 +57,7 @@ def job_state(items: Iterable[str]) -> ItemState:
     """
     states = {ItemState(state) for state in items}
     if states & OPEN:
-        return S.QUEUED if states <= {S.QUEUED, S.FAILED, S.EMPTY} else S.RUNNING
+        return S.QUEUED if states <= {S.QUEUED, S.FAILED} else S.RUNNING
     if S.CANCELLED in states:
         return S.CANCELLED
     if len(states) == 1:
