@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.fake_tiktok import cdn, embeds, pages
+from tests.fake_tiktok import cdn, embeds, pages, scripts, walls
 from tests.fake_tiktok.exchange import Request, Response, Where
 from tests.fake_tiktok.items import Shapes, stats
 from tests.fake_tiktok.routing import SHORT_HOSTS
@@ -42,15 +42,17 @@ class Answers:
         if where.endpoint == "api":
             # What unsigned calls get: 200 and nothing.
             return Response(200, [("Content-Type", "application/json"), ("Bdturing-Verify", "1")])
-        if where.endpoint in {"home", "login"}:
+        if where.endpoint in {"home", "login", "captcha"}:
             return pages.plain_page(request, "TikTok - Make Your Day")
+        if where.endpoint == "script":
+            return walls.script(request)
         return pages.plain_page(request, "Not found", 404)
 
     # --- pages ------------------------------------------------------------------------------
 
     def _profile(self, request: Request, where: Where) -> Response:
         account = self._state.find_account(where.account or "")
-        _, cookies = self._sessions.session_of(request)
+        token, cookies = self._sessions.session_of(request)
         detail: dict[str, Any] = {"needFix": False, "statusCode": 0, "statusMsg": ""}
         if account is None or account.profile_code in MISSING:
             code = account.profile_code if account else 10221
@@ -65,7 +67,15 @@ class Answers:
                 "user": self._shapes.user(account),
             }
         scope = {"webapp.user-detail": detail}
-        return pages.rehydration(request, scope, "Profile", self._state.page_bytes, *cookies)
+        sources = self._signer(token)
+        if self._state.page_asks and account is not None:
+            sources = (*sources, scripts.asker(account.id))
+        return pages.rehydration(
+            request, scope, "Profile", self._state.page_bytes, *cookies, scripts=sources
+        )
+
+    def _signer(self, token: str) -> tuple[str, ...]:
+        return (scripts.signer(scripts.signing_key(token)),) if self._state.signed_list else ()
 
     def _page(self, request: Request, where: Where) -> Response:
         page_bytes = self._state.page_bytes
@@ -85,7 +95,9 @@ class Answers:
             detail["itemInfo"] = {"itemStruct": self._shapes.item(story, token, page=True)}
             detail["shareMeta"] = {"desc": story.caption, "title": story.account.nickname}
         scope = {"webapp.video-detail": detail}
-        return pages.rehydration(request, scope, "Video", page_bytes, *cookies)
+        return pages.rehydration(
+            request, scope, "Video", page_bytes, *cookies, scripts=self._signer(token)
+        )
 
     # --- the list ---------------------------------------------------------------------------
 
@@ -106,6 +118,8 @@ class Answers:
             return self.list_answer(request, 10202, "user not exist", cookies)
         if account.private or account.secret:
             return self.list_answer(request, 10222, "private account", cookies)
+        if self._state.signed_list and not scripts.is_signed(request.query, token):
+            return self.unsigned(request, cookies)
         after = int(parameters.get("cursor") or 0)
         listed = sorted((s for s in account.stories if s.listed), key=lambda s: s.created)
         rest = [s for s in listed if int(s.created * 1000) > after]
@@ -121,6 +135,18 @@ class Answers:
         if page:
             fields["itemList"] = [self._shapes.item(story, token) for story in page]
         return self.list_answer(request, 0, "", cookies, **fields)
+
+    def unsigned(self, request: Request, cookies: Sequence[tuple[str, str]]) -> Response:
+        """The list for requests without a signature, where the site wants one."""
+        if self._state.signed_list == "zero":
+            headers = [("Content-Type", "application/json"), ("Bdturing-Verify", "1"), *cookies]
+            return Response(200, headers)
+        return self.hollow(request, cookies)
+
+    def hollow(self, request: Request, cookies: Sequence[tuple[str, str]] = ()) -> Response:
+        """A list that says neither that there are stories nor that there are none."""
+        said = {"HasMoreAfter": False, "HasMoreBefore": False, "MaxCursor": 0, "MinCursor": 0}
+        return self.list_answer(request, 0, "", cookies, **said)
 
     def list_answer(
         self,

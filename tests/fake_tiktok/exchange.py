@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+
+_BROWSER = re.compile(r"Mozilla/5\.0 \(.*\).*\b(?:HeadlessChrome|Chrome|Firefox|Safari|Edg)/")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,18 @@ class Request:
     @property
     def user_agent(self) -> str:
         return self.headers.get("user-agent", "")
+
+    @property
+    def is_browser(self) -> bool:
+        """Whether it says that it is a browser that people use."""
+        return _BROWSER.match(self.user_agent) is not None
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether it gives itself away as a browser that nobody looks at: it says so, or it calls
+        itself Chrome without the hints that every Chrome sends."""
+        hints = self.headers.get("sec-ch-ua", "")
+        return "Headless" in self.user_agent + hints or ("Chrome/" in self.user_agent and not hints)
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -110,13 +125,22 @@ class Where:
 MEDIA = frozenset({"video", "picture", "song", "cover"})
 PAGES = frozenset({"profile", "page", "embed", "embed_item"})
 AVATAR = "avatar"
+BESIDE = frozenset({AVATAR, "script"})
 ENDPOINTS = (
-    MEDIA | PAGES | {AVATAR, "list", "oembed", "short", "play", "home", "login", "api", "other"}
+    MEDIA
+    | PAGES
+    | {AVATAR, "list", "oembed", "short", "play", "home", "login", "captcha", "api", "script"}
+    | {"other"}
 )
 
 EMBEDS = frozenset({"embed", "embed_item"})
 PUZZLES = frozenset({"challenge", "challenge_again", "unsolvable"})
 PAGE_FAULTS = PUZZLES | {
+    "script_wall",
+    "script_redirect",
+    "hostile",
+    "hollow",
+    "rewritten",
     "login",
     "changed",
     "code",
@@ -161,7 +185,15 @@ FAULTS = {
     "system_error": "403 with x-tt-system-error: 3",
     "huge": "a page or JSON of `size` bytes (compressed when the client accepts it)",
     "deep": "JSON nested `depth` levels",
+    "rewritten": "the usual answer with each of `words` (old -> new) replaced",
+    # pages and lists, and what a browser makes of them
+    "script_wall": "a page whose script has to run, and lists of zero bytes, until it did; the "
+    "script lies on `host` where one is given",
+    "script_redirect": "a page whose script goes to `to` at once",
+    "hostile": "the usual page with a script that tries `tricks` (scripts.TRICKS; all that do not "
+    "end the page) to reach `host`, evil.example, and `port` of this machine",
     # lists
+    "hollow": "code 0 without items and without TotalCount",
     "withheld": "no items, but TotalCount says there are some",
     "stuck": "HasMoreAfter with a cursor that does not grow",
     "repeat": "HasMoreAfter and the same items again",
@@ -191,7 +223,7 @@ class Fault:
         if self.times is not None and self.hits >= self.times:
             return False
         # "This account is challenged" means its pages and lists, not its files; and so on.
-        if where.endpoint == AVATAR and self.match.get("endpoint") != AVATAR:
+        if where.endpoint in BESIDE and self.match.get("endpoint") != where.endpoint:
             return False  # it fails when that is what is meant
         if self.kind in (PAGE_FAULTS if where.endpoint in MEDIA | {AVATAR} else MEDIA_FAULTS):
             return False
@@ -212,6 +244,12 @@ def _holds(key: str, expected: Any, request: Request, where: Where) -> bool:
         return request.host.startswith(expected)
     if key == "agent":
         return expected in request.user_agent
+    if key == "hints":
+        return expected in request.headers.get("sec-ch-ua", "")
+    if key == "headless":
+        return request.is_headless == bool(expected)
+    if key == "browser":
+        return request.is_browser == bool(expected)
     if key == "referer":
         return ("referer" in request.headers) == bool(expected)
     if key == "ranged":
@@ -244,8 +282,10 @@ def match_of(what: Subject) -> dict[str, Any]:
     return what.fault_match
 
 
-MATCH_KEYS = {"text", "endpoint", "method", "host", "ranged", "agent", "referer"} | {
-    one.name for one in dataclasses.fields(Where)
+MATCH_KEYS = {
+    *("text", "endpoint", "method", "host", "ranged", "agent", "referer"),
+    *("hints", "headless", "browser"),
+    *(one.name for one in dataclasses.fields(Where)),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tests.fake_tiktok import pages
+from tests.fake_tiktok import pages, scripts, walls
 from tests.fake_tiktok.answers import Answers
 from tests.fake_tiktok.exchange import (
     EMBEDS,
@@ -33,6 +33,13 @@ class Failing:
         """The answer with the fault in it; None when the fault does not apply after all."""
         if fault.kind in PUZZLES:
             return self._challenge(fault, request, where)
+        if fault.kind in walls.WALLS:
+            return walls.answer(self._state, fault, request, where)
+        if fault.kind == "hollow" and where.endpoint == "list":
+            return self._answers.hollow(request)
+        if fault.kind in {"rewritten", "hostile"}:
+            plain = self._answers.answer(_without(request, "accept-encoding"), where)
+            return _rewritten(fault, plain)
         early = self._refusal(fault, request, where)
         if early is not None:
             return early
@@ -188,6 +195,22 @@ def _without(request: Request, *names: str) -> Request:
 def _replace(response: Response, name: str, value: str) -> None:
     response.headers = [pair for pair in response.headers if pair[0] != name]
     response.headers.append((name, value))
+
+
+def _rewritten(fault: Fault, response: Response) -> Response:
+    """A page or a list in other words, or with a script at its end."""
+    options = fault.options
+    body = response.body
+    for old, new in options.get("words", {}).items():
+        body = body.replace(old.encode(), new.encode())
+    if fault.kind == "hostile":
+        usual = scripts.TRICKS.keys() - scripts.ENDING
+        tricks = options.get("tricks", sorted(usual))
+        host, port = options.get("host", "evil.example"), options.get("port", 9)
+        source = scripts.hostile(tricks, host, port)
+        body = body.replace(b"</body>", f"<script>{source}</script></body>".encode())
+    response.parts = [memoryview(body)]
+    return response
 
 
 def _slowed(fault: Fault, response: Response) -> Response:

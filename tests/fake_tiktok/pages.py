@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,9 +68,18 @@ def redirect(to: str, *headers: tuple[str, str], status: int = 302) -> Response:
 
 
 def rehydration(
-    request: Request, scope: Mapping[str, Any], title: str, filler: int, *headers: tuple[str, str]
+    request: Request,
+    scope: Mapping[str, Any],
+    title: str,
+    filler: int,
+    *headers: tuple[str, str],
+    scripts: Iterable[str] = (),
 ) -> Response:
-    """A page of the web app with its data in `__UNIVERSAL_DATA_FOR_REHYDRATION__`."""
+    """A page of the web app with its data in `__UNIVERSAL_DATA_FOR_REHYDRATION__`.
+
+    scripts: sources that a browser runs.
+    """
+    run = "".join(f"<script>{source}</script>" for source in scripts)
     data = {
         "__DEFAULT_SCOPE__": {
             "webapp.app-context": {
@@ -90,7 +99,7 @@ def rehydration(
         f'<title>{title} | TikTok</title></head><body><div id="app"></div>'
         '<script id="api-domains" type="application/json">{"rootApi":"t.tiktok.com"}</script>'
         '<script id="__UNIVERSAL_DATA_FOR_REHYDRATION__" type="application/json">'
-        f"{_script_safe(data)}</script>\n{_filler(filler)}</body></html>"
+        f"{_script_safe(data)}</script>{run}\n{_filler(filler)}</body></html>"
     )
     return html(request, text, 200, *headers)
 

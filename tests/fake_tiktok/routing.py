@@ -9,13 +9,14 @@ from tests.fake_tiktok.exchange import Request, Where
 from tests.fake_tiktok.state import State
 
 SUFFIXES = (".tiktok.com", ".tiktokcdn.com", ".tiktokcdn-us.com", ".tiktokcdn-eu.com")
+SCRIPT_SUFFIXES = (".ttwstatic.com",)
 PAGE_HOSTS = frozenset({"www.tiktok.com", "tiktok.com", "m.tiktok.com"})
 SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com", "lite.tiktok.com"})
 
 
 def is_tiktok(host: str) -> bool:
     """Whether a host is one of TikTok's."""
-    return host == "tiktok.com" or host.endswith(SUFFIXES)
+    return host == "tiktok.com" or host.endswith(SUFFIXES + SCRIPT_SUFFIXES)
 
 
 def where_of(state: State, request: Request) -> Where:
@@ -24,6 +25,8 @@ def where_of(state: State, request: Request) -> Where:
     if cdn.is_media_host(host):
         file = state.find_file(cdn.key_in(request.bare_path))
         return file.where if file else Where("other")
+    if host.endswith(SCRIPT_SUFFIXES):
+        return Where("script")
     if host in SHORT_HOSTS or (steps[:1] == ["t"] and host in PAGE_HOSTS):
         return Where("short")
     if host not in PAGE_HOSTS:
@@ -35,8 +38,8 @@ def _page_where(state: State, steps: list[str], request: Request) -> Where:
     first = unquote(steps[0]) if steps else ""
     if not steps:
         return Where("home")
-    if first == "login":
-        return Where("login")
+    if first in {"login", "captcha"}:
+        return Where(first)
     if steps[:2] == ["aweme", "v1"]:
         story = state.stories.get(request.parameters.get("item_id", ""))
         return Where("play", story.account.name if story else None, story.id if story else None)

@@ -96,7 +96,8 @@ class FakeTikTok(State):
         "video", "picture", "song", "cover", or the groups "media", "pages", "any"), part of a URL
         ("v16-"), an Account, a FakeStory (its files), a Rendition or MediaObject, or a mapping of
         {endpoint, account, item, position, gear, host, method, ranged, text, agent (part of the
-        User-Agent), referer (whether there is one)}.
+        User-Agent), hints (part of sec-ch-ua), referer (whether there is one), headless (whether it
+        gives itself away as such), browser (whether it says it is one)}.
         kind: a status number, or a name in exchange.FAULTS. The returned Fault counts its hits.
         """
         if isinstance(kind, int) or kind.isdigit():

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from tests.fake_tiktok.accounts import HOURS, Account, FakeStory, avatar_key, avatar_of
 from tests.fake_tiktok.cdn import MediaObject
@@ -18,7 +19,10 @@ class State:
     short links, (host, code) -> URL. page_bytes: size of a page. most_per_page: items in one answer
     of the list. media_life_s, song_life_s: how long an address is good for. needs_referer,
     needs_token, same_agent: what video hosts insist on. cursor_as: the type cursors are sent in.
-    embed_slash: an embed page keeps its data under its route with a slash at the end.
+    embed_slash: an embed page keeps its data under its route with a slash at the end. signed_list:
+    what a list says to a request that no page's own script signed: "hollow" (code 0 and nothing
+    else), "zero" (zero bytes), or what is asked (None); pages have that script where it matters.
+    page_asks: the pages of accounts ask for their story list by themselves.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class State:
         self.same_agent = True
         self.cursor_as: type[int] | type[str] = int
         self.embed_slash = False
+        self.signed_list: Literal["hollow", "zero"] | None = None
+        self.page_asks = False
 
     def now(self) -> float:
         """The site's clock, Unix seconds."""
