@@ -188,7 +188,7 @@ FAULTS = {
     "rewritten": "the usual answer with each of `words` (old -> new) replaced",
     # pages and lists, and what a browser makes of them
     "script_wall": "a page whose script has to run, and lists of zero bytes, until it did; the "
-    "script lies on `host` where one is given",
+    "script lies on `host` where one is given; `shut`: there is none, and nobody passes",
     "script_redirect": "a page whose script goes to `to` at once",
     "hostile": "the usual page with a script that tries `tricks` (scripts.TRICKS; all that do not "
     "end the page) to reach `host`, evil.example, and `port` of this machine",

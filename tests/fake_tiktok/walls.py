@@ -14,12 +14,15 @@ def answer(state: State, fault: Fault, request: Request, where: Where) -> Respon
     """The answer to a request behind such a wall; None for whoever got past it."""
     if fault.kind == "script_redirect":
         return _leaving(request, fault.options["to"])
-    if scripts.passes(request.cookies):
+    shut = bool(fault.options.get("shut"))
+    if scripts.passes(request.cookies) and not shut:
         return None
     if where.endpoint in {"list", "api", "oembed"}:
         headers = [("Content-Type", "application/json"), ("Bdturing-Verify", '{"code":"10000"}')]
         return Response(200, headers)
-    return _wall(request, scripts.nonce(state.next_serial()), fault.options.get("host", ""))
+    host = fault.options.get("host", "")
+    run = f' src="https://{host}{scripts.GATE_PATH}">' if host else f">{scripts.GATE}"
+    return _wall(request, scripts.nonce(state.next_serial()), ">" if shut else run)
 
 
 def script(request: Request) -> Response:
@@ -32,14 +35,13 @@ def script(request: Request) -> Response:
     return Response(200, headers, [memoryview(source.encode())])
 
 
-def _wall(request: Request, nonce: str, host: str) -> Response:
+def _wall(request: Request, nonce: str, script: str) -> Response:
     slardar = '{"slardarClient":"SlardarWAF","bid":"slardar_us_waf","pid":"js-61"}'
-    source = f' src="https://{host}{scripts.GATE_PATH}">' if host else f">{scripts.GATE}"
     return html(
         request,
         '<!DOCTYPE html><html><head><meta charset="utf-8"><title></title>'
         f'<script id="slardar-config" type="application/json">{slardar}</script></head>'
-        f'<body>Please wait...<p id="wg" class="{nonce}"></p><script{source}</script>'
+        f'<body>Please wait...<p id="wg" class="{nonce}"></p><script{script}</script>'
         "</body></html>",
     )
 

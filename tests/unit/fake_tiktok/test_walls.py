@@ -33,6 +33,9 @@ def test_a_wall_opens_only_to_who_ran_its_script(
     right = cookies({"_wafgate": scripts.gate_pass(nonce[1])})
     assert "webapp.user-detail" in data_in(web.get(alice.url, headers=right))
     assert fault.hits == 6
+    tiktok.faults.clear()
+    tiktok.fault("any", "script_wall", shut=True)
+    assert "Please wait..." in web.get(alice.url, headers=right).text
 
 
 def test_our_own_solver_takes_a_wall_for_a_challenge_and_cannot_solve_it(

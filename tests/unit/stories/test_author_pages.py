@@ -36,8 +36,18 @@ async def test_private_and_unknown_accounts_are_final(
 async def test_a_404_profile_is_no_account(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:
-    tiktok.fault("profile", 404)
+    fault = tiktok.fault("profile", 404)
+    # Not where its embed shows it, and not where no page is where it was.
+    story = alice.photo()
+    assert ids(await find(client, "alice")) == [story.id]
+    assert await failure(client, "nobody.here") is NoSuchAccount
+    alice.embeddable = False
+    await client.forget_author("alice")
     assert await failure(client, "alice") is NoSuchAccount
+    tiktok.fault("embed", 404)
+    assert await failure(client, "alice") is UpstreamChanged
+    assert await failure(client, "nobody.here") is UpstreamChanged
+    assert fault.hits == 5
 
 
 @pytest.mark.parametrize(
