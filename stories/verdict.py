@@ -25,6 +25,7 @@ from stories.errors import (
     RegionLocked,
     StoriesError,
     Unavailable,
+    UpstreamChanged,
     UpstreamError,
 )
 
@@ -146,6 +147,8 @@ def _denied(evidence: Evidence, page: StoriesError) -> StoriesError:
         return Gone("not among the author's active stories")
     if isinstance(evidence.list_error, NoSuchAccount):
         return evidence.list_error
+    if isinstance(evidence.list_error, UpstreamChanged) and evidence.list_error.status == 404:
+        return evidence.list_error  # no page is where it was: what this one says is nothing either
     if isinstance(page, Gone) and evidence.may_be_listed:
         return Unavailable(f"its author's list may hold it, and is kept from us; {page.detail}")
     return page

@@ -50,6 +50,14 @@ ROWS: dict[str, tuple[dict[str, Any], type[StoriesError]]] = {
         MediaUnavailable,
     ),
     "listed, changed": ({"page_error": KEPT, "left_out": UpstreamChanged()}, Refused),
+    "nothing is where it was": (
+        {"page_error": DENIED, "list_error": UpstreamChanged("moved", status=404)},
+        UpstreamChanged,
+    ),
+    "denied, the list not to be read": (
+        {"page_error": DENIED, "list_error": UpstreamChanged("odd")},
+        Unavailable,
+    ),
     "denied, no more": ({"page_error": DENIED}, Unavailable),
     "denied, whole list of anybody": ({"page_error": DENIED, "absent": True}, Unavailable),
     "denied, whole list of its author": (
