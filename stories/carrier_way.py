@@ -163,4 +163,5 @@ async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
         },
         error=story_list.error,
         refusal=story_list.refusal,
+        explicit=story_list.explicit,
     )

@@ -145,6 +145,7 @@ class HelperVisit:
             details=story_list.details,
             error=story_list.error,
             refusal=story_list.refusal,
+            explicit=story_list.explicit,
         )
 
     def _story_list(self, run: HelperRun, author: Author, question: Question) -> StoryList | None:

@@ -189,12 +189,13 @@ class _Run:
     async def _second_opinion(
         self, first: Way, result: LookupResult, others: Sequence[Way]
     ) -> LookupResult:
-        """What one more look says of an account that lists no story and is said to have one.
+        """What one more look says of an account whose list is empty, and is doubted.
 
-        It is believed where it brings stories, where the profile says nothing of one any more, and
-        where it is a browser's, whose list is what every visitor gets.
+        It is believed where it brings stories, where the profile says that there is none any more,
+        and where it is a browser's, whose list is what every visitor gets, and says so: a list whose
+        fields have other names says nothing.
         """
-        logger.info("%s lists no story, and the profile speaks of one", first.name)
+        logger.info("%s lists no story, which is doubted", first.name)
         for way in others:
             if not (await way.ready()).ok:
                 continue
@@ -202,10 +203,13 @@ class _Run:
             break
         else:
             way, opinion = first, await self._opinion(first)
-        if opinion is not None and (not _is_doubted(opinion) or way.decisive):
-            return opinion
-        doubt = HintedStory("the profile speaks of a story, and the list is empty")
-        return replace(result, error=doubt)
+        if opinion is not None:
+            settles = way.decisive and opinion.explicit
+            if settles or not _is_doubted(opinion):
+                return opinion
+            if opinion.author.story_hint:
+                result = opinion
+        return replace(result, error=_doubt(result))
 
     async def _opinion(self, way: Way) -> LookupResult | None:
         """The result of another look; None where it brings nothing, or no more than silence."""
@@ -270,9 +274,17 @@ class _Run:
 
 
 def _is_doubted(result: LookupResult) -> bool:
-    """Whether a list without stories is of an account whose own profile speaks of one."""
+    """Whether a list without stories is of an account whose own profile speaks of one, or neither
+    the list nor a profile says that there is none."""
     whole = not result.stories and result.error is None and not result.left_out
-    return whole and result.author.story_hint is True
+    hint = result.author.story_hint
+    return whole and (hint is True or (hint is None and not result.explicit))
+
+
+def _doubt(result: LookupResult) -> StoriesError:
+    if result.author.story_hint:
+        return HintedStory("the profile speaks of a story, and the list is empty")
+    return HeldBack("the story list says nothing, and the profile was not seen")
 
 
 def _is_answer(error: StoriesError) -> bool:

@@ -49,6 +49,7 @@ class StoryList:
     empty only for a complete list of which every active story was kept. details: reason -> what is
     wrong with the first item that was not kept for it, where more can be said.
     error: why the absence of stories does not mean that there are none; None beside any story.
+    explicit: an answer says what there is, be it nothing, as wire.StoryPage has it.
     refusal: TikTok turned us away on the way to what is missing, beside the stories read by then.
     """
 
@@ -62,6 +63,7 @@ class StoryList:
     details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
     refusal: Refusal | None = None
+    explicit: bool = False
 
     def raise_for_error(self) -> None:
         """Raise `error` when there is one."""
@@ -163,6 +165,7 @@ class _CollectedPages:
     although more was promised. capped: it ended at MAX_LIST_PAGES, where another reading would too.
     lost: stories that another reading lists and this one does not. error: that ended the list.
     device_id: that each page is asked for with, once one was kept back without; "" for none.
+    explicit: StoryList.explicit.
     """
 
     session: Session
@@ -176,6 +179,7 @@ class _CollectedPages:
     lost: int = 0
     error: StoriesError | None = None
     device_id: str = ""
+    explicit: bool = False
 
     def add(self, page: wire.StoryPage) -> bool:
         """Add a page's items; True when one of them is new.
@@ -196,6 +200,7 @@ class _CollectedPages:
             self.without_id += sum(page.dropped.values()) - len(page.left_out)
         if page.total is not None:
             self.total = max(self.total or 0, page.total)
+        self.explicit = self.explicit or page.explicit
         return has_new
 
     @property
@@ -243,6 +248,7 @@ class _CollectedPages:
             details=details,
             error=None if ordered else self._empty_list_error(dropped),
             refusal=error if isinstance(error, Refusal) and not _is_gated(error) else None,
+            explicit=self.explicit,
         )
 
     def _empty_list_error(self, dropped: Mapping[str, int]) -> StoriesError | None:

@@ -76,7 +76,8 @@ class LookupResult:
     are not among these; empty for the item of a link. left_out_ids: item id -> that reason, where
     there is an id. details: reason -> what is wrong with the first of them. error: why an account
     without stories here is not one that has none. refusal: TikTok turned us away on the way to what
-    is left out: for whoever paces the requests, once the stories are saved.
+    is left out: for whoever paces the requests, once the stories are saved. explicit: TikTok's
+    list says what there is, be it nothing; without stories and not explicit it says nothing at all.
     """
 
     target: Target
@@ -88,6 +89,7 @@ class LookupResult:
     details: Mapping[str, str] = field(default_factory=dict)
     error: StoriesError | None = None
     refusal: Refusal | None = None
+    explicit: bool = False
 
 
 class Visit(Protocol):

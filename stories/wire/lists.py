@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ class StoryPage:
     new. next_cursor: for the next request, None where the page does not tell. has_more: another
     page follows. total: active stories as TikTok counts them, None when it does not say; a total
     above what all pages list is a partial answer. server_now: TikTok's clock, None when the answer
-    has none or one that cannot be; expiry was judged by it when present.
+    has none or one that cannot be; expiry was judged by it when present. explicit: it holds a list
+    of items, be it empty, or their count; one without either says nothing of what there is.
     """
 
     stories: tuple[Story, ...]
@@ -57,6 +58,7 @@ class StoryPage:
     has_more: bool
     total: int | None
     server_now: datetime | None
+    explicit: bool = False
 
 
 def story_page(
@@ -92,12 +94,14 @@ def story_page(
     server_now = believed_time(now, date=date, stated=stated)
     sorted_out = _SortedOut()
     sorted_out.add(items, author, server_now or now - doubt)
-    return sorted_out.page(
+    total = _total(payload.get("TotalCount"))
+    page = sorted_out.page(
         next_cursor=_next_cursor(payload, items),
         has_more=_has_more(payload.get("HasMoreAfter")),
-        total=_total(payload.get("TotalCount")),
+        total=total,
         server_now=server_now,
     )
+    return replace(page, explicit=total is not None or payload.get("itemList") is not None)
 
 
 def printed_items(lines: Iterable[bytes], author: Author, *, now: datetime) -> StoryPage:

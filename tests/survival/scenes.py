@@ -28,8 +28,8 @@ class Scene:
 
 
 def small_site() -> FakeTikTok:
-    """A site with pages of eight kilobytes, none of it shared with another scene."""
-    return FakeTikTok(page_bytes=8_000)
+    """A site of its own with small pages, though larger than a page that asks for a check."""
+    return FakeTikTok(page_bytes=24_000)
 
 
 def clip(account: Account, **options: Any) -> FakeStory:

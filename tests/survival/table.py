@@ -102,7 +102,7 @@ async def measured(changes: Sequence[Change], columns: Sequence[str]) -> Table:
             table.cells[change.name][column] = await tried(place, change, column)
 
     async def at_a_place() -> None:
-        with bench() as place:
+        async with bench() as place:
             await work(place)
 
     await asyncio.gather(*(at_a_place() for _ in range(PLACES)))

@@ -2,27 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from stories.browser.browser import Browser
+from stories.browser.chromium import find_chromium
 from stories.client import StoryClient
 from stories.config import ClientConfig
+from stories.helper.gallery_dl import GalleryDl
+from stories.http.guard import Guard
+from stories.http.resolver import system_resolve
+from stories.identity import identity_ladder
+from stories.ways import ForgetfulWays
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 
 DIRECT: Final = "direct"
 HTTPX: Final = "direct (httpx)"
-COLUMNS: Final = (DIRECT,)
+BROWSER: Final = "browser"
+GALLERY_DL: Final = "gallery-dl"
+ALL: Final = "all on"
+COLUMNS: Final = (DIRECT, BROWSER, GALLERY_DL, ALL)
+_WAYS: Final = frozenset({DIRECT, BROWSER, GALLERY_DL})
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GALLERY_DL_PYTHON: Final = Path(
+    os.environ.get("GALLERY_DL_PYTHON", ROOT / "build" / "gallery-dl" / "bin" / "python")
+)
+"""The Python of an environment that gallery-dl is installed in."""
+
+
+def missing(column: str) -> str:
+    """What a column lacks on this machine; "" where it lacks nothing."""
+    if column in {BROWSER, ALL} and find_chromium() is None:
+        return "there is no Chromium on the PATH"
+    if column in {GALLERY_DL, ALL} and not GALLERY_DL_PYTHON.exists():
+        return f"gallery-dl is not installed at {GALLERY_DL_PYTHON}"
+    return ""
+
+
+class Only(ForgetfulWays):
+    """A memory in which all ways but one are switched off; "all on": none."""
+
+    def __init__(self, column: str) -> None:
+        on = DIRECT if column == HTTPX else column
+        self._off = frozenset() if column == ALL else _WAYS - {on}
+
+    async def switched_off(self) -> frozenset[str]:
+        """The other ways."""
+        return self._off
+
+
+class _Lasting(Browser):
+    """A browser that does not end with the client that used it."""
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever made it ends it."""
+
+    async def end(self) -> None:
+        """End what runs of it."""
+        await super().aclose()
 
 
 @dataclass
 class Bench:
-    """The place where ways are tried: one proxy whose site is another one for each scene."""
+    """The place where ways are tried: one proxy whose site is another one for each scene.
+
+    Its guard and its browser last, so that not every scene starts a browser.
+    """
 
     proxy: FakeProxy
+    guard: Guard
+    browser: Browser
+    config: ClientConfig = field(repr=False)
 
     def show(self, tiktok: FakeTikTok) -> None:
         """Have the proxy lead to this site from now on."""
@@ -31,19 +87,43 @@ class Bench:
     @asynccontextmanager
     async def client(self, column: str) -> AsyncIterator[StoryClient]:
         """A client that asks in the ways of a column, and remembers nothing of any other scene."""
-        config = ClientConfig(
-            proxy=self.proxy.url,
-            ca_bundle=self.proxy.ca_path,
-            page_transport="httpx" if column == HTTPX else "curl",
-            connect_timeout_s=5,
-            read_timeout_s=4,
+        config = _config(self.proxy, column)
+        helper = GalleryDl(
+            lambda: [str(GALLERY_DL_PYTHON), "-I", "-m", "gallery_dl"],
+            guard=self.guard,
+            user_agent=identity_ladder("curl")[0].user_agent,
+            ca_file=self.proxy.ca_path,
         )
-        async with StoryClient(config) as client:
+        client = StoryClient(
+            config,
+            way_memory=Only(column),
+            browser=self.browser if column in {BROWSER, ALL} else None,
+            helper=helper if column in {GALLERY_DL, ALL} else None,
+        )
+        async with client:
             yield client
 
 
-@contextmanager
-def bench(folder: Path | None = None) -> Iterator[Bench]:
+def _config(proxy: FakeProxy, column: str) -> ClientConfig:
+    # A browser has 15 s to get past a challenge: with less time the answer would not come.
+    patient = column in {BROWSER, ALL}
+    return ClientConfig(
+        proxy=proxy.url,
+        ca_bundle=proxy.ca_path,
+        page_transport="httpx" if column == HTTPX else "curl",
+        connect_timeout_s=5,
+        read_timeout_s=20 if patient else 4,
+    )
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
     """A place to try ways at, for as long as the block lasts."""
-    with running_proxy(FakeTikTok(), folder) as proxy:
-        yield Bench(proxy)
+    async with AsyncExitStack() as stack:
+        proxy = stack.enter_context(running_proxy(FakeTikTok()))
+        config = _config(proxy, ALL)
+        guard = Guard(config, system_resolve)
+        stack.push_async_callback(guard.aclose)
+        browser = _Lasting("local", guard=guard, config=config, per_hour=1_000_000)
+        stack.push_async_callback(browser.end)
+        yield Bench(proxy, guard, browser, config)

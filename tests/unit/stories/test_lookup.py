@@ -149,12 +149,15 @@ class Scripted:
 
 @pytest.fixture
 def listed(client: StoryClient, alice: Account) -> Callable[..., LookupResult]:
-    def make(*stories: Any, hint: bool | None = None, **facts: Any) -> LookupResult:
+    def make(
+        *stories: Any, hint: bool | None = None, explicit: bool = True, **facts: Any
+    ) -> LookupResult:
         return LookupResult(
             target=parse_line("alice"),
             author=replace(ALICE, story_hint=hint),
             stories=stories,
             session=client.session(),
+            explicit=explicit,
             **facts,
         )
 
@@ -343,6 +346,32 @@ async def test_a_browsers_empty_list_is_believed(client: StoryClient, listed: An
     first = Scripted("direct", listed(hint=True))
     second = Scripted("browser", listed(hint=True), decisive=True)
     assert (await find(client, first, second)).stories == ()
+
+
+async def test_a_browsers_list_that_says_nothing_is_not(client: StoryClient, listed: Any) -> None:
+    """As one whose fields have other names by now."""
+    first = Scripted("direct", listed(hint=True))
+    for hint in (True, None):
+        second = Scripted("browser", listed(hint=hint, explicit=False), decisive=True)
+        with pytest.raises(HintedStory):
+            await find(client, first, second)
+
+
+async def test_a_list_that_says_nothing_is_believed_only_beside_a_profile(
+    client: StoryClient, listed: Any
+) -> None:
+    silent = listed(explicit=False)
+    with pytest.raises(HeldBack) as caught:
+        await find(client, Scripted("direct", silent))
+    assert not isinstance(caught.value, HintedStory)
+    browser = Scripted("browser", silent, decisive=True)
+    with pytest.raises(HeldBack):
+        await find(client, Scripted("direct", silent), browser)
+    for second in (listed(explicit=False, hint=False), listed(hint=False)):
+        assert (await find(client, Scripted("direct", silent, second))).stories == ()
+    alone = Scripted("direct", listed(explicit=False, hint=False))
+    assert (await find(client, alone)).stories == ()
+    assert len(alone.asked) == 1
 
 
 @pytest.mark.parametrize("hint", [True, None])
