@@ -146,8 +146,7 @@ class ItemLookup:
             # Over, or not for everyone: then no other way to it is tried.
             raise left_out
         unread = "unreadable" in story_list.dropped or self._item_id in story_list.left_out
-        told = bool(story_list.stories) or story_list.explicit
-        whole = told and not story_list.missing and not unread and story_list.error is None
+        whole = not story_list.missing and not unread and story_list.error is None
         evidence.left_out = left_out
         evidence.absent = whole and left_out is None
         evidence.list_is_partial = not whole

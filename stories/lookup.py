@@ -192,7 +192,7 @@ class _Run:
         """What one more look says of an account whose list is empty, and is doubted.
 
         It is believed where it brings stories, where the profile says that there is none any more,
-        and where it is a browser's, whose list is what every visitor gets, and says so: a list whose
+        and where it is a browser's, whose list is what every visitor gets, and says so: one whose
         fields have other names says nothing.
         """
         logger.info("%s lists no story, which is doubted", first.name)
@@ -207,9 +207,8 @@ class _Run:
             settles = way.decisive and opinion.explicit
             if settles or not _is_doubted(opinion):
                 return opinion
-            if opinion.author.story_hint:
-                result = opinion
-        return replace(result, error=_doubt(result))
+        doubt = HintedStory("the profile speaks of a story, and the list is empty")
+        return replace(result, error=doubt)
 
     async def _opinion(self, way: Way) -> LookupResult | None:
         """The result of another look; None where it brings nothing, or no more than silence."""
@@ -227,7 +226,8 @@ class _Run:
             self._keep(way, result.error, result)
             return None
         await self._note_served(way)
-        if not result.stories and result.author.story_hint is None and not way.decisive:
+        silent = not result.stories and result.author.story_hint is None
+        if silent and not (way.decisive and result.explicit):
             return None
         return result
 
@@ -274,17 +274,9 @@ class _Run:
 
 
 def _is_doubted(result: LookupResult) -> bool:
-    """Whether a list without stories is of an account whose own profile speaks of one, or neither
-    the list nor a profile says that there is none."""
+    """Whether a list without stories is of an account whose own profile speaks of one."""
     whole = not result.stories and result.error is None and not result.left_out
-    hint = result.author.story_hint
-    return whole and (hint is True or (hint is None and not result.explicit))
-
-
-def _doubt(result: LookupResult) -> StoriesError:
-    if result.author.story_hint:
-        return HintedStory("the profile speaks of a story, and the list is empty")
-    return HeldBack("the story list says nothing, and the profile was not seen")
+    return whole and result.author.story_hint is True
 
 
 def _is_answer(error: StoriesError) -> bool:

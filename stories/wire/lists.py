@@ -26,6 +26,7 @@ from stories.wire.codes import CODES, check_code, message
 from stories.wire.items import check_access, read_story, withheld_error
 from stories.wire.values import Raw, as_flag, as_id, as_instant_ms, as_int, as_object
 
+MAX_PLACES = 50
 MAX_ITEMS = 200
 """Entries of one page that are read; the rest counts as unreadable."""
 
@@ -86,6 +87,8 @@ def story_page(
         raise UpstreamChanged("itemList is not a list")
     if code is None and items is None:
         raise UpstreamChanged("statusCode is missing")
+    if items is None and (key := _other_list(payload)):
+        raise UpstreamChanged(f"itemList is missing, and {key} holds items")
     items = items or []
     words = None if items else CODES.error_of_words(message(payload), "no story, and words for it")
     if words is not None:
@@ -243,6 +246,22 @@ def _listed_story(item: Raw, author: Author, now: datetime) -> Story | _NotKept:
     if not story.media:
         return _NotKept(LeftOutReason.NO_MEDIA, "itemList[].video holds no rendition")
     return story
+
+
+def _other_list(payload: Raw) -> str:
+    """The key of a list of items that stands where none should: the answer has other names by now,
+    and is not the one that says "no story". "" without any."""
+    inner = {key: value for key, value in payload.items() if isinstance(value, dict)}
+    places = {"": payload, **{f"{key}.": value for key, value in list(inner.items())[:MAX_PLACES]}}
+    for where, place in places.items():
+        for key, value in list(place.items())[:MAX_PLACES]:
+            if isinstance(value, list) and any(_is_item(entry) for entry in value[:MAX_ITEMS]):
+                return f"{where}{key}"[:80]
+    return ""
+
+
+def _is_item(entry: Any) -> bool:
+    return isinstance(entry, dict) and as_id(entry.get("id")) is not None and len(entry) > 1
 
 
 def _has_more(told: Any) -> bool:

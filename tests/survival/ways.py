@@ -98,7 +98,7 @@ class Bench:
             config,
             way_memory=Only(column),
             browser=self.browser if column in {BROWSER, ALL} else None,
-            helper=helper if column in {GALLERY_DL, ALL} else None,
+            helper=lambda: helper if column in {GALLERY_DL, ALL} else None,
         )
         async with client:
             yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.unit.stories.wire.payloads import (
     sample,
     story_item,
 )
+
+ALICE = Author(id="7", name="alice")
 
 
 def test_partly_recorded_story_as_it_is() -> None:
@@ -356,3 +359,28 @@ def test_what_is_wrong_with_an_item_that_is_not_kept_is_said() -> None:
     assert page.details["no_media"] == "itemList[].video holds no rendition"
     assert page.details["unreadable"] == "itemList[].id is missing"
     assert all("http" not in detail for detail in page.details.values())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": 0, "stories": [{"id": "7531111111111111111", "desc": ""}]},
+        {"statusCode": 0, "data": {"list": [{"id": "7531111111111111111", "video": {}}]}},
+    ],
+)
+def test_a_list_that_goes_by_another_name_is_not_no_story(answer: dict[str, Any]) -> None:
+    with pytest.raises(errors.UpstreamChanged, match="itemList is missing, and"):
+        wire.story_page(json.dumps(answer).encode(), ALICE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"log_pb": {"impr_id": "1"}, "extra": {"now": 1, "fatal_item_ids": []}},
+        {"extra": {"fatal_item_ids": ["7531111111111111111"]}, "tags": [{"id": 1}]},
+    ],
+)
+def test_an_answer_without_any_list_is_no_story(more: dict[str, Any]) -> None:
+    page = wire.story_page(json.dumps({"statusCode": 0, **more}).encode(), ALICE, now=NOW)
+    assert (page.stories, page.explicit) == ((), False)
