@@ -54,7 +54,7 @@ def response_of(
     ):
         # Chromium calls an error's status without a body a failure.
         raise network_error(exchange.error, request)
-    if exchange.body is None and exchange.received:
+    if not exchange.status or (exchange.body is None and exchange.received):
         raise httpx.ReadError("the body was lost", request=request)
     headers = [*_headers(exchange), *set_cookies(cookies)]
     return httpx.Response(

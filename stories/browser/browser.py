@@ -17,7 +17,7 @@ from stories.browser.cdp import BrowserGone, Channel, CommandFailed, Connection
 from stories.browser.chromium import Chromium, brand_of, find_chromium
 from stories.browser.visit import BrowserVisit
 from stories.config import ClientConfig
-from stories.hosts import is_allowed_host
+from stories.hosts import is_browser_host
 from stories.ways import READY, Readiness, WayFailed
 
 OFF: Final = "off"
@@ -129,6 +129,8 @@ class Browser:
 
     async def _open(self) -> BrowserVisit:
         """A visit whose time runs. Raises WayFailed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._visit_s
         try:
             async with asyncio.timeout(min(self._visit_s, START_S)):
                 await self._guard.start()
@@ -136,7 +138,7 @@ class Browser:
                 visit = BrowserVisit(
                     connection,
                     agent,
-                    allowed=is_allowed_host,
+                    allowed=is_browser_host,
                     max_body=self._config.max_page_bytes,
                 )
                 await visit.open(self._guard.url)
@@ -149,8 +151,7 @@ class Browser:
                 self._rests(reason)
                 raise WayFailed(reason) from error
             raise
-        loop = asyncio.get_running_loop()
-        visit.timer = loop.call_later(self._visit_s, self._expire, visit)
+        visit.timer = loop.call_at(end, self._expire, visit)
         return visit
 
     def _expire(self, visit: BrowserVisit) -> None:

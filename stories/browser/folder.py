@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 _PREFIX: Final = "storykeep-browser-"
+_LONGEST_PARENT: Final = 32
+_SHORT_PARENT: Final = Path("/tmp")  # noqa: S108  # nosec B108  # a folder of our own in it, made by mkdtemp
 _YOUNG_S: Final = 60.0
 """Age of a folder from which on a missing lock says that its process is gone."""
 
@@ -19,12 +21,13 @@ _YOUNG_S: Final = 60.0
 class BrowserFolder:
     """A new folder, locked for as long as this process lives. path: of the folder.
 
-    parent: where it is made, None for the usual place of temporary files. Folders of processes that
-    were killed are removed on the way. Raises OSError when none can be made.
+    parent: where it is made, None for the usual place of temporary files, unless that is too long:
+    a browser makes a Unix socket below it, whose path has to fit into 107 bytes. Folders of
+    processes that were killed are removed on the way. Raises OSError when none can be made.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
-        parent = parent or Path(tempfile.gettempdir())
+        parent = parent or _usual_parent()
         remove_abandoned(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         try:
@@ -44,6 +47,11 @@ class BrowserFolder:
             time.sleep(0.05)
         with suppress(OSError):
             os.close(self._lock)
+
+
+def _usual_parent() -> Path:
+    usual = Path(tempfile.gettempdir())
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else _SHORT_PARENT
 
 
 def remove_abandoned(parent: Path) -> None:

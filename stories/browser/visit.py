@@ -125,7 +125,9 @@ class BrowserVisit(IdentifiedTransport):
             document = await self._settled(left_s)
             if document is not None:
                 return document
-        return page.document or page.documents[-1]
+        # It leads on and on: the last one that came whole has to do.
+        whole = [seen for seen in page.documents if seen.done and not seen.error]
+        return whole[-1] if whole else page.documents[-1]
 
     async def _settled(self, challenge_s: float) -> Exchange | None:
         """The document that is loaded; None when another one follows in the time it deserves."""

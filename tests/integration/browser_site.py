@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stories.browser.browser import Browser
 from stories.browser.visit import BrowserVisit
 from stories.client import StoryClient
 from stories.config import ClientConfig
+from stories.http.guard import Guard
 from stories.http.session import Session
 from stories.links import parse_url
 from stories.story_list import StoryList
-from tests.fake_tiktok import FakeTikTok
+from tests.fake_tiktok import FakeTikTok, routing
 from tests.fake_tiktok.exchange import Request, Response
 from tests.fake_tiktok.proxy import FakeProxy
 
@@ -36,14 +37,34 @@ def data(value: Any, *headers: tuple[str, str]) -> Response:
 
 class ScriptedTikTok(FakeTikTok):
     """answers: path → answer, before the usual ones; a function that returns None leaves it to
-    those. asked: each request that such a function saw."""
-
-    answers: dict[str, Answer]
+    those. seen_paths: host and path of every request."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(page_bytes=20_000, **settings)
-        self.answers = {}
+        self.answers: dict[str, Answer] = {}
         self.seen_paths: list[str] = []
+
+    def start_anew(self) -> None:
+        """Forget what was declared and asked, accounts aside."""
+        self.answers.clear()
+        self.seen_paths.clear()
+        self.forget_requests()
+        self.faults.clear()
+        self.most_per_page = 50
+
+    def usual(self, request: Request) -> str:
+        """The page that this would be."""
+        plain = replace(request, headers={"user-agent": request.user_agent})
+        return self._answers.answer(plain, routing.where_of(self, plain)).body.decode()
+
+    def with_script(self, script: str) -> Callable[[Request], Response]:
+        """The usual page, with a script of its own."""
+
+        def answer(request: Request) -> Response:
+            end = f"<script>{script}</script></body>"
+            return page(self.usual(request).replace("</body>", end))
+
+        return answer
 
     def handle(self, method: str, host: str, path: str, headers: Mapping[str, str]) -> Response:
         self.seen_paths.append(f"{host}{path}")
@@ -54,20 +75,25 @@ class ScriptedTikTok(FakeTikTok):
         return answer or super().handle(method, host, path, headers)
 
 
-@dataclass
-class Way:
-    """What goes through: a proxy, in the guard's place."""
-
-    url: str
-
-    async def start(self) -> None:
-        """It listens."""
+async def no_address(host: str, port: int) -> tuple[str, ...]:
+    """With a proxy nobody resolves anything."""
+    raise AssertionError(host)
 
 
-def browser_to(proxy: FakeProxy, **options: Any) -> Browser:
-    """A browser whose way out is the fake."""
+@asynccontextmanager
+async def browser_to(
+    proxy: FakeProxy, address: str = "local", **options: Any
+) -> AsyncIterator[Browser]:
+    """A browser whose way out is a guard, and behind it the fake."""
     config = ClientConfig(proxy=proxy.url, ca_bundle=proxy.ca_path)
-    return Browser("local", **{"guard": Way(proxy.url), "config": config, **options})
+    guard = Guard(config, no_address)
+    browser = Browser(address, guard=guard, config=config, **{"per_hour": 0, **options})
+    try:
+        yield browser
+    finally:
+        await browser.aclose()
+        await guard.aclose()
+    assert not browser.is_running
 
 
 @dataclass
