@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import httpx
 
-from stories.browser.exchanges import Exchange, Json
+from stories.browser.cdp import Json
+from stories.browser.traffic import Exchange
 from stories.http.body import BodyTooLarge
 
 MAX_COOKIES: Final = 200

@@ -133,7 +133,7 @@ class Browser:
         end = loop.time() + self._visit_s
         try:
             async with asyncio.timeout(min(self._visit_s, START_S)):
-                await self._guard.start()
+                await self._listen()
                 connection, agent = await self._connected()
                 visit = BrowserVisit(
                     connection,
@@ -153,6 +153,12 @@ class Browser:
             raise
         visit.timer = loop.call_at(end, self._expire, visit)
         return visit
+
+    async def _listen(self) -> None:
+        try:
+            await self._guard.start()
+        except OSError as error:
+            raise WayFailed("the guard cannot listen") from error
 
     def _expire(self, visit: BrowserVisit) -> None:
         visit.trouble = f"took more than {self._visit_s:g} s"
@@ -248,8 +254,8 @@ class Browser:
 
     async def aclose(self) -> None:
         """End the browser; a visit that still runs fails."""
-        await asyncio.gather(*self._ending, return_exceptions=True)
         await self._end()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
 
 _USED_UP: Final = "this hour's look-ups are used up"

@@ -8,31 +8,24 @@ import binascii
 import logging
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from stories.browser.agent import Agent
 from stories.browser.cdp import BrowserGone, CommandFailed, Connection, Json
-from stories.browser.exchanges import ABORTED, DataKey, Exchange
+from stories.browser.traffic import Exchange, Traffic
 from stories.ways import WayFailed
 
 logger = logging.getLogger(__name__)
 
-LIST_PATH: Final = "/api/story/item_list"
-
 CLOSE_S: Final = 2.0
 
 _NOT_LOADED: Final = frozenset({"Image", "Media", "Font"})
-_LOCAL_SCHEMES: Final = frozenset({"data", "blob", "about"})
-_MOST_EXCHANGES: Final = 64
-"""Documents, and as many requests for data, that are followed; a page that makes more is odd."""
 
 
 class BrowserPage:
     """A page, alone in a browser context, and everything that belongs to it.
 
-    allowed: whether a host may be asked at all. max_body: bytes of one body that are read. url: of
-    the document shown. documents: of the main frame, since the last `navigate`. loaded: the last of
-    them is there with its scripts.
+    allowed: whether a host may be asked at all. max_body: bytes of one body that are read. traffic:
+    its requests and what came of them.
     """
 
     def __init__(
@@ -44,14 +37,11 @@ class BrowserPage:
         max_body: int,
     ) -> None:
         self._connection, self._agent = connection, agent
-        self._allowed, self._max_body = allowed, max_body
+        self._max_body = max_body
+        self.traffic = Traffic(allowed=allowed, max_body=max_body)
         self.context = ""
         self._target, self._session, self._frame = "", "", ""
         self._sessions: set[str] = set()
-        self._requests: dict[str, Exchange] = {}
-        self.documents: list[Exchange] = []
-        self._data: list[tuple[DataKey, Exchange]] = []
-        self._paths = {LIST_PATH}
         self._trouble = ""
         self._stir = asyncio.Event()
         self._reads: set[asyncio.Task[None]] = set()
@@ -124,14 +114,6 @@ class BrowserPage:
         """The result of a command to the page. Raises BrowserGone and CommandFailed."""
         return await self._connection.send(method, parameters, session=self._session)
 
-    @property
-    def document(self) -> Exchange | None:
-        """The last document of the main frame; one that was never shown does not count."""
-        return next(
-            (seen for seen in reversed(self.documents) if seen.error != ABORTED or seen.refused),
-            None,
-        )
-
     async def until(self, happened: Callable[[], bool], within_s: float | None) -> bool:
         """Wait until something has happened; False when it has not after `within_s` seconds.
 
@@ -155,31 +137,10 @@ class BrowserPage:
 
         Raises BrowserGone and CommandFailed.
         """
-        self.documents.clear()
+        self.traffic.documents.clear()
         parameters = {"url": url, **({"referrer": referer} if referer else {})}
         result = await self.send("Page.navigate", parameters)
         return str(result.get("errorText") or "")
-
-    def own_request(self, url: str) -> Exchange | None:
-        """The page's own request for what `url` asks for, each of them once; None without one."""
-        key = DataKey.of(url)
-        for number, (seen, exchange) in enumerate(self._data):
-            if seen == key:
-                del self._data[number]
-                if not exchange.error:
-                    return exchange
-        return None
-
-    @property
-    def asked_for_list(self) -> bool:
-        """Whether a script of the page has asked for a story list."""
-        return any(key.path == LIST_PATH for key, _ in self._data)
-
-    def watch(self, url: str) -> None:
-        """Follow requests for what `url` asks for, from now on."""
-        key = DataKey.of(url)
-        if key is not None:
-            self._paths.add(key.path)
 
     # --- events -------------------------------------------------------------------------------
 
@@ -222,62 +183,25 @@ class BrowserPage:
         """Let a request through, or stop it."""
         url = str((event.get("request") or {}).get("url", ""))
         answer: dict[str, Any] = {"requestId": event.get("requestId")}
-        if event.get("resourceType") in _NOT_LOADED or self._is_forbidden(url):
+        if event.get("resourceType") in _NOT_LOADED or self.traffic.is_forbidden(url):
             answer["errorReason"] = "BlockedByClient"
         method = "Fetch.failRequest" if "errorReason" in answer else "Fetch.continueRequest"
         self._connection.post(method, answer, session=session)
 
-    def _is_forbidden(self, url: str) -> bool:
-        try:
-            parts = urlsplit(url)
-            if parts.scheme in _LOCAL_SCHEMES:
-                return False
-            plain = parts.scheme == "https" and parts.port in {None, 443}
-        except ValueError:
-            return True
-        return not (plain and self._allowed((parts.hostname or "").lower()))
-
     def _on_request(self, event: Json, session: str) -> None:
-        if session != self._session:
-            return
-        number, request = str(event.get("requestId")), event.get("request") or {}
-        url = str(request.get("url", ""))
-        known = self._requests.get(number)
-        if known is not None:  # a redirect
-            known.url = url
-            return
-        document = event.get("type") == "Document" and event.get("frameId") == self._frame
-        key = DataKey.of(url) if request.get("method") == "GET" else None
-        wanted = key is not None and key.path in self._paths and event.get("type") != "Preflight"
-        if not document and not wanted:
-            return
-        exchange = Exchange(id=number, url=url, first_url=url)
-        if document and len(self.documents) < _MOST_EXCHANGES:
-            self.documents.append(exchange)
-        elif not document and key is not None and len(self._data) < _MOST_EXCHANGES:
-            self._data.append((key, exchange))
-        else:
-            return
-        self._requests[number] = exchange
+        if session == self._session:
+            self.traffic.sent(event, main_frame=self._frame)
 
     def _on_response(self, event: Json, session: str) -> None:
-        exchange = self._requests.get(str(event.get("requestId")))
-        if exchange is not None:
-            exchange.answered(event.get("response") or {})
+        self.traffic.answered(event)
 
     def _on_data(self, event: Json, session: str) -> None:
-        exchange = self._requests.get(str(event.get("requestId")))
-        length = event.get("dataLength")
-        if exchange is None or exchange.done or not isinstance(length, int):
-            return
-        exchange.received += length
-        if exchange.received > self._max_body:
-            exchange.too_large = exchange.done = True
+        if self.traffic.received(event):
             self._connection.post("Page.stopLoading", session=self._session)
 
     def _on_finished(self, event: Json, session: str) -> None:
-        exchange = self._requests.get(str(event.get("requestId")))
-        if exchange is None or exchange.done:
+        exchange = self.traffic.unfinished(event)
+        if exchange is None:
             return
         # At once: with the next document the browser forgets it.
         task = asyncio.create_task(self._read(exchange))
@@ -295,20 +219,16 @@ class BrowserPage:
             )
         except (BrowserGone, CommandFailed, binascii.Error) as error:
             logger.debug("the body of an answer is lost: %s", error)
-        exchange.too_large = exchange.body is not None and len(exchange.body) > self._max_body
+        exchange.too_large = len(exchange.body or b"") > self._max_body
         exchange.done = True
         self._stir.set()
 
     def _on_failed(self, event: Json, session: str) -> None:
-        exchange = self._requests.get(str(event.get("requestId")))
-        if exchange is not None and not exchange.done:
-            exchange.error = str(event.get("errorText") or ABORTED)
-            exchange.refused = self._is_forbidden(exchange.url)
-            exchange.done = True
+        self.traffic.failed(event)
 
     def _on_load(self, event: Json, session: str) -> None:
-        if session == self._session and self.documents:
-            self.documents[-1].loaded = True
+        if session == self._session:
+            self.traffic.loaded()
 
     def _on_dialog(self, event: Json, session: str) -> None:
         self._connection.post("Page.handleJavaScriptDialog", {"accept": False}, session=session)

@@ -19,8 +19,8 @@ from stories import challenge
 from stories.browser.agent import Agent
 from stories.browser.answers import redirect_to, response_of
 from stories.browser.cdp import BrowserGone, CommandFailed, Connection, Json
-from stories.browser.exchanges import Exchange
 from stories.browser.page import BrowserPage
+from stories.browser.traffic import ABORTED, Exchange
 from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.transports import IdentifiedTransport
@@ -107,35 +107,34 @@ class BrowserVisit(IdentifiedTransport):
         return response_of(document, request, cookies)
 
     def _has_moved(self, document: Exchange) -> bool:
-        first = self._page.documents[0]
+        # The first request of a navigation is what was asked, however the browser spells it.
+        first = next(iter(self._page.traffic.documents), document)
         return urldefrag(document.url).url != urldefrag(first.first_url).url
 
     async def _load(self, url: str, referer: str | None) -> Exchange:
         """The last document of an address: past a challenge, and where its scripts lead."""
         page = self._page
         error = await page.navigate(url, referer)
-        if page.document is None:
+        if page.traffic.document is None:
             # Not even a request, or nothing that is shown: a download, "204 No Content".
-            return Exchange(
-                id="", url=url, first_url=url, done=True, error=error or "net::ERR_ABORTED"
-            )
+            return Exchange(id="", url=url, first_url=url, done=True, error=error or ABORTED)
         deadline = asyncio.get_running_loop().time() + CHALLENGE_S
-        while len(page.documents) < _MOST_DOCUMENTS:
+        while len(page.traffic.documents) < _MOST_DOCUMENTS:
             left_s = max(deadline - asyncio.get_running_loop().time(), 0.0)
             document = await self._settled(left_s)
             if document is not None:
                 return document
         # It leads on and on: the last one that came whole has to do.
-        whole = [seen for seen in page.documents if seen.done and not seen.error]
-        return whole[-1] if whole else page.documents[-1]
+        whole = [seen for seen in page.traffic.documents if seen.body is not None]
+        return whole[-1] if whole else page.traffic.documents[-1]
 
     async def _settled(self, challenge_s: float) -> Exchange | None:
         """The document that is loaded; None when another one follows in the time it deserves."""
         page = self._page
-        document = page.document or page.documents[-1]
+        document = page.traffic.document or page.traffic.documents[-1]
 
         def left() -> bool:
-            return page.document is not document
+            return page.traffic.document is not document
 
         await page.until(lambda: document.done or left(), None)
         body = document.body or b""
@@ -150,14 +149,14 @@ class BrowserVisit(IdentifiedTransport):
             # A small page with a script may be a wall that is not known yet.
             scripted = len(body) < _SMALL and b"<script" in body
             settle_s = min(LOAD_S, challenge_s) if scripted else SETTLE_S
-            await page.until(lambda: left() or page.asked_for_list, settle_s)
+            await page.until(lambda: left() or page.traffic.has_asked_for_list, settle_s)
         return None if left() else document
 
     # --- data ---------------------------------------------------------------------------------
 
     async def _data(self, request: httpx.Request) -> httpx.Response:
         url, page = str(request.url), self._page
-        own = page.own_request(url)
+        own = page.traffic.own_request(url)
         if own is not None:
             await page.until(lambda: own.done, None)
         exchange = own
@@ -171,15 +170,13 @@ class BrowserVisit(IdentifiedTransport):
     async def _fetch(self, url: str, referer: str | None) -> Exchange:
         """A request made from within a page of the same host. Raises WayFailed."""
         page = self._page
-        document = page.document
+        document = page.traffic.document
         if document is None or document.error or _host(document.url) != _host(url):
             document = await self._load(referer or SITE, None)
             self._kept = None
         # The page's scripts have to be there before they can sign.
-        await page.until(lambda: document.loaded or page.document is not document, LOAD_S)
-        page.watch(url)
-        while page.own_request(url) is not None:
-            pass  # an earlier one
+        await page.until(lambda: document.loaded or page.traffic.document is not document, LOAD_S)
+        page.traffic.watch(url)
         result = await page.send(
             "Runtime.evaluate",
             {"expression": _FETCH % json.dumps(url), "silent": True, "returnByValue": True},
@@ -189,7 +186,7 @@ class BrowserVisit(IdentifiedTransport):
         found: list[Exchange] = []
 
         def asked() -> bool:
-            exchange = page.own_request(url)
+            exchange = page.traffic.own_request(url, failed=True)
             if exchange is not None:
                 found.append(exchange)
             return bool(found)
