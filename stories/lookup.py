@@ -192,7 +192,7 @@ class _Run:
         """What one more look says of an account whose list is empty, and is doubted.
 
         It is believed where it brings stories, where the profile says that there is none any more,
-        and where it is a browser's, whose list is what every visitor gets, and says so: one whose
+        and where it is a browser's, whose list is what every visitor gets, and speaks: one whose
         fields have other names says nothing.
         """
         logger.info("%s lists no story, which is doubted", first.name)

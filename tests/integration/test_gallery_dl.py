@@ -1,14 +1,8 @@
-"""The real gallery-dl: installed by the command, shut in, behind the guard, at the fake TikTok.
-
-It is fetched once with pip, wherever pip looks on this machine, and kept in the system's folder of
-temporary files for the runs after.
-"""
+"""The real gallery-dl: installed by the command, shut in, behind the guard, at the fake TikTok."""
 
 from __future__ import annotations
 
-import fcntl
 import io
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,7 +29,6 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.helper.gallery_dl import GalleryDl, installed_command
-from stories.helper.installed import current_version
 from stories.helper_way import HelperWay, asked_as
 from stories.http.guard import Guard
 from stories.http.resolver import system_resolve
@@ -44,24 +37,15 @@ from stories.structures import Target, TargetKind
 from stories.ways import LookupResult, Question, WayFailed
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
+from tests.real_gallery_dl import VERSION, install_once
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
-
-VERSION = "1.32.18"
-CACHE = Path(tempfile.gettempdir()) / "storykeep-test-helpers"
 
 
 @pytest.fixture(scope="session")
 def helpers() -> Path:
     """The folder where gallery-dl is installed."""
-    CACHE.mkdir(mode=0o700, exist_ok=True)
-    with (CACHE / "turn").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # several processes of one run
-        if current_version(CACHE) != VERSION:
-            helper_install.install(
-                CACHE, version=VERSION, config=ClientConfig(), confirm=lambda *_: True
-            )
-    return CACHE
+    return install_once()
 
 
 @pytest.fixture

@@ -17,22 +17,28 @@ Make = Callable[[FakeTikTok], Scene]
 class Change:
     """One kind of change. scenes: what it is tried on, by what is pasted.
 
-    true: further codes that say the truth of it. pack: for a protocol pack that knows of it, what
-    the pack says; None where none is tried.
+    true: further codes that say the truth of it. known: the account was looked up before.
     """
 
     name: str
     apply: Apply
     scenes: Mapping[str, Make] = field(default_factory=lambda: {"account": usual, "link": linked})
     true: frozenset[str] = frozenset()
+    known: bool = False
 
 
 CHANGES: list[Change] = []
 
 
-def _add(name: str, apply: Apply, *true: str, scenes: Mapping[str, Make] | None = None) -> None:
+def _add(
+    name: str,
+    apply: Apply,
+    *true: str,
+    known: bool = False,
+    scenes: Mapping[str, Make] | None = None,
+) -> None:
     more: dict[str, Any] = {} if scenes is None else {"scenes": scenes}
-    CHANGES.append(Change(name=name, apply=apply, true=frozenset(true), **more))
+    CHANGES.append(Change(name=name, apply=apply, true=frozenset(true), known=known, **more))
 
 
 def _faults(kind: str | int, *what: Any, **options: Any) -> Apply:
@@ -106,6 +112,14 @@ _add("a captcha in place of the list", _faults("captcha", "list"))
 # --- what is held back ----------------------------------------------------------------------------
 
 _add("an empty list, profile says stories", _faults("hollow", "list"))
+
+
+def _nothing_seen(tiktok: FakeTikTok) -> None:
+    tiktok.fault("pages", 403)
+    tiktok.fault("list", "hollow")
+
+
+_add("an empty list of an account looked up before, its pages refused", _nothing_seen, known=True)
 _add("an empty list, TotalCount says three", _faults("withheld", "list"))
 _add("zero bytes for everything", _faults("empty", *ASKED))
 _add("a list of zero bytes", _faults("empty", "list"))

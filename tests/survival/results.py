@@ -57,15 +57,16 @@ class Result:
         return all(self.saved.get((story.id, file.position)) == file.body for file in story.files)
 
 
-MOST_TRIES = 5
-"""As often as a line is tried at most: the queue tries one again that was refused for an hour."""
+MOST_TRIES = 3
+"""As often as a line is tried at most. The queue tries one again that was refused, and each try of
+our own requests takes up to two identities."""
 _OF_IDENTITY = frozenset({"challenged", "refused", "login_required"})
 
 
-async def tries_of(client: StoryClient, scene: Scene) -> list[Result]:
+async def tries_of(client: StoryClient, scene: Scene, *, most: int = MOST_TRIES) -> list[Result]:
     """What comes of a scene's line, try by try, as long as another identity may be served."""
     results = [await result_of(client, scene)]
-    while results[-1].outcome in _OF_IDENTITY and len(results) < MOST_TRIES:
+    while results[-1].outcome in _OF_IDENTITY and len(results) < most:
         results.append(await result_of(client, scene))
     return results
 
@@ -108,7 +109,7 @@ KEPT_OUT = frozenset(
     {
         *("challenged", "refused", "rate_limited", "login_required"),
         *("upstream_changed", "unknown_answer", "upstream_down", "timed_out"),
-        *("media_unavailable", "sound_missing"),
+        *("media_unavailable", "sound_missing", "list_held_back"),
     }
 )
 """Codes that say that we were kept out, or what is wrong: true whenever something stood in the way.
@@ -116,7 +117,9 @@ KEPT_OUT = frozenset(
 What says of an account or a story that it is private, expired, or not there is not among them, nor
 is `unavailable`, whose words are TikTok's own "this does not exist".
 """
-TOLD = frozenset({"held_back", "broken_off", "unreadable", "no_media", "not_ready", "too_long"})
+TOLD = frozenset(
+    {"held_back", "broken_off", "unreadable", "no_media", "not_ready", "too_long", "foreign"}
+)
 """Reasons that a list's missing stories are told with."""
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.survival.changes import Change
-from tests.survival.results import Result, tries_of, verdict
+from tests.survival.results import MOST_TRIES, Result, result_of, tries_of, verdict
 from tests.survival.scenes import small_site
-from tests.survival.ways import Bench, bench
+from tests.survival.ways import ALL, DIRECT, Bench, bench
 
 PLACES = 2
 """Places at which changes are tried side by side: much of the time is waiting."""
@@ -77,10 +77,13 @@ async def tried(place: Bench, change: Change, column: str) -> Cell:
     for what, make in change.scenes.items():
         tiktok = small_site()
         scene = make(tiktok)
-        change.apply(tiktok)
         place.show(tiktok)
         async with place.client(column) as client:
-            results = await tries_of(client, scene)
+            if change.known:
+                await result_of(client, scene)
+            change.apply(tiktok)
+            most = MOST_TRIES if column in {DIRECT, ALL} else 1
+            results = await tries_of(client, scene, most=most)
         cell.results[what] = results
         verdicts = [verdict(result, scene, change.true) for result in results]
         wrong = (said for said in verdicts if "WRONG" in said)

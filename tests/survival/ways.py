@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from stories.browser.browser import Browser
 from stories.browser.chromium import find_chromium
 from stories.client import StoryClient
 from stories.config import ClientConfig
-from stories.helper.gallery_dl import GalleryDl
+from stories.helper.gallery_dl import GalleryDl, installed_command
 from stories.http.guard import Guard
 from stories.http.resolver import system_resolve
 from stories.identity import identity_ladder
 from stories.ways import ForgetfulWays
+from tests import real_gallery_dl
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
+from tests.unit.stories.lookups import Names
 
 DIRECT: Final = "direct"
 HTTPX: Final = "direct (httpx)"
@@ -29,19 +29,13 @@ ALL: Final = "all on"
 COLUMNS: Final = (DIRECT, BROWSER, GALLERY_DL, ALL)
 _WAYS: Final = frozenset({DIRECT, BROWSER, GALLERY_DL})
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-GALLERY_DL_PYTHON: Final = Path(
-    os.environ.get("GALLERY_DL_PYTHON", ROOT / "build" / "gallery-dl" / "bin" / "python")
-)
-"""The Python of an environment that gallery-dl is installed in."""
-
 
 def missing(column: str) -> str:
     """What a column lacks on this machine; "" where it lacks nothing."""
     if column in {BROWSER, ALL} and find_chromium() is None:
         return "there is no Chromium on the PATH"
-    if column in {GALLERY_DL, ALL} and not GALLERY_DL_PYTHON.exists():
-        return f"gallery-dl is not installed at {GALLERY_DL_PYTHON}"
+    if column in {GALLERY_DL, ALL} and not real_gallery_dl.is_installed():
+        return "gallery-dl is not installed"
     return ""
 
 
@@ -89,13 +83,14 @@ class Bench:
         """A client that asks in the ways of a column, and remembers nothing of any other scene."""
         config = _config(self.proxy, column)
         helper = GalleryDl(
-            lambda: [str(GALLERY_DL_PYTHON), "-I", "-m", "gallery_dl"],
+            installed_command(real_gallery_dl.FOLDER),
             guard=self.guard,
             user_agent=identity_ladder("curl")[0].user_agent,
             ca_file=self.proxy.ca_path,
         )
         client = StoryClient(
             config,
+            identities=Names(),
             way_memory=Only(column),
             browser=self.browser if column in {BROWSER, ALL} else None,
             helper=lambda: helper if column in {GALLERY_DL, ALL} else None,
