@@ -40,12 +40,12 @@ def neutral_body(body: bytes, subs: Substitutes) -> dict[str, Any]:
     """
     if not body.strip():
         return {"kind": "empty", "bytes": min(len(body), 1)}
-    if challenge.is_challenge(body):
-        return {**_marks(body, "challenge"), "elements": _elements(body, subs)}
     for script in _SCRIPTS:
         text = script_text(body, script)
         if text is not None:
             return {**_marks(body, "page"), "script": script.decode(), **_page_data(text, subs)}
+    if challenge.is_challenge(body):
+        return {**_marks(body, "challenge"), "elements": _elements(body, subs)}
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if text.startswith(b"<") or b"<html" in body[:2000].lower():
         return _marks(body, "html")

@@ -43,6 +43,7 @@ _ADDRESSES: Final = frozenset(
     {
         *("UrlList", "urlList", "url_list", "MainUrl", "BackupUrl", "FallbackUrl", "mainUrl"),
         *("backupUrl", "fallbackUrl", "src", "playAddr", "downloadAddr", "playUrl", "urls"),
+        *("PlayAddr", "PlayAddrStruct", "imageURL", "display_image", "displayImage"),
         *("avatarLarger", "avatarMedium", "avatarThumb", "avatarThumbUrl"),
     }
 )
@@ -190,7 +191,7 @@ class NeutralJson:
         """What stands in place of a text of a form we know; None for any other."""
         subs = self._subs
         known = subs.known_name(text)
-        if known is not None:
+        if known is not None or key in _NAMES:  # what is no name must not become one
             return known
         if _SEC_UID.fullmatch(text):
             return subs.sec_uid(text)
