@@ -133,6 +133,7 @@ TESTED_ELSEWHERE = {
     "jobs": {
         "management.commands.diagnose",
         "management.commands.fetch",
+        "management.commands.helper",
         "management.commands.sweep",
         "standalone.listener",
     },

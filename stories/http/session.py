@@ -177,15 +177,12 @@ class Session:
         )
         sibling._extra_try, sibling._served = self._extra_try, self._served
         if with_cookies:
-            sibling._identity = self._identity
-            for cookie in self._jar:
-                sibling._jar.set_cookie(copy(cookie))
+            sibling.adopt(self._jar, self._identity)
         return sibling
 
-    def adopt(self, cookies: Iterable[Cookie], identity: Identity) -> None:
-        """Go on as somebody else's session: with its cookies alone, as the identity it asked as."""
+    def adopt(self, cookies: Iterable[Cookie], identity: Identity | None) -> None:
+        """Take over another's cookies, and ask as its identity from now on; None for any."""
         self._identity = identity
-        self._jar.clear()
         for cookie in cookies:
             self._jar.set_cookie(copy(cookie))
 

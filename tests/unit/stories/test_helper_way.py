@@ -3,127 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stories.client import StoryClient
 from stories.errors import (
-    AgeRestricted,
     Challenged,
     Gone,
     LoginRequired,
     NoSuchAccount,
-    NotAStory,
     PrivateAccount,
     RateLimited,
     Refused,
     StoriesError,
-    Unavailable,
     UpstreamChanged,
     UpstreamDown,
 )
-from stories.helper.answers import ShownAnswer
-from stories.helper.cookies_file import site_cookie
-from stories.helper.endings import Ending, RunReading
-from stories.helper.gallery_dl import GalleryDl, HelperRun
-from stories.helper_way import HelperWay, asked_as
+from stories.helper.endings import Ending
+from stories.helper_way import asked_as
 from stories.left_out import LeftOutReason
-from stories.structures import Author, Target, TargetKind
-from stories.ways import READY, LookupResult, Question, Readiness, WayFailed
-from tests.fake_tiktok import Account, FakeStory, FakeTikTok
+from stories.structures import Target, TargetKind
+from stories.ways import READY, LookupResult, WayFailed
+from tests.fake_tiktok import Account, FakeTikTok
+from tests.unit.stories.helper.desk import Desk
 
 pytestmark = pytest.mark.anyio
-
-LIST = "api_story_item_list_aid_1988.txt"
-COOKIE = site_cookie(".tiktok.com", "/", "tt_chain_token", "abc", secure=True)
-
-
-@dataclass
-class Scripted:
-    """In place of GalleryDl: the run that a test wants. asked: the addresses."""
-
-    run_as: HelperRun = field(
-        default_factory=lambda: HelperRun(
-            reading=RunReading(ending=Ending.QUIET), lines=(), cookies=(), answers=()
-        )
-    )
-    asked: list[str] = field(default_factory=list)
-    user_agent: str = "x"
-
-    async def ready(self) -> Readiness:
-        return READY
-
-    async def run(self, url: str) -> HelperRun:
-        self.asked.append(url)
-        return self.run_as
-
-
-class Desk:
-    """A way over a scripted program, and the fake TikTok whose answers it hands on."""
-
-    def __init__(self, client: StoryClient, tiktok: FakeTikTok) -> None:
-        self.tiktok, self.program = tiktok, Scripted()
-        self.way = HelperWay(client, cast("GalleryDl", self.program))
-        self.authors: list[Author] = []
-
-    def body(self, path: str) -> bytes:
-        """What the site answers."""
-        parts = self.tiktok.handle("GET", "www.tiktok.com", path, {"host": "www.tiktok.com"}).parts
-        return b"".join(bytes(part) for part in parts)
-
-    def profile(self, name: str, status: int = 200) -> ShownAnswer:
-        return ShownAnswer(place=f"@{name}.txt", status=status, body=self.body(f"/@{name}"))
-
-    def list_page(self, account: Account, count: int = 20, status: int = 200) -> ShownAnswer:
-        query = f"aid=1988&authorId={account.id}&count={count}&cursor=0"
-        body = self.body(f"/api/story/item_list/?{query}")
-        return ShownAnswer(place=LIST, status=status, body=body)
-
-    def lines(self, account: Account) -> list[bytes]:
-        """The items of an account as lines, as the program prints them."""
-        items = json.loads(self.list_page(account).body).get("itemList", [])
-        return [json.dumps({**item, "user": "x", "category": "tiktok"}).encode() for item in items]
-
-    def ends(
-        self,
-        ending: Ending,
-        *,
-        lines: Sequence[bytes] = (),
-        answers: Sequence[ShownAnswer] = (),
-        **reading: Any,
-    ) -> None:
-        """How the next run ends."""
-        assert COOKIE is not None
-        self.program.run_as = HelperRun(
-            reading=RunReading(ending=ending, **reading),
-            lines=tuple(lines),
-            cookies=(COOKIE,),
-            answers=tuple(answers),
-        )
-
-    def question(self, posts: bool = False) -> Question:
-        now = datetime.fromtimestamp(self.tiktok.now(), UTC)
-        return Question(posts=posts, now=now, fresh=False, on_author=self.authors.append)
-
-    async def listing(self, name: str = "alice", **target: Any) -> LookupResult:
-        asked = Target(kind=TargetKind.USER, name=name or None, **target)
-        async with self.way.visit() as visit:
-            return await visit.listing(asked, self.question())
-
-    async def item(self, story: FakeStory | str, *, posts: bool = False) -> LookupResult:
-        item_id = story if isinstance(story, str) else story.id
-        asked = Target(kind=TargetKind.STORY, name="alice", item_id=item_id)
-        async with self.way.visit() as visit:
-            return await visit.item(asked, self.question(posts), author_is_certain=False)
-
-    async def failure(self, make: Callable[[], Any]) -> BaseException:
-        with pytest.raises((StoriesError, WayFailed)) as caught:
-            await make()
-        return caught.value
 
 
 @pytest.fixture
@@ -183,7 +89,7 @@ async def test_the_list_it_shows_is_the_list(desk: Desk, alice: Account) -> None
     assert (found.author.id, found.author.name) == (alice.id, "alice")
     assert [author.id for author in desk.authors] == [alice.id]
     assert (found.left_out, found.error, found.refusal) == ({}, None, None)
-    assert await found.session.identity() == asked_as(desk.way._client)
+    assert await found.session.identity() == asked_as(desk.client)
     assert [cookie.name for cookie in found.session._jar] == ["tt_chain_token"]
 
 
@@ -427,80 +333,3 @@ async def test_an_item_that_says_its_author_is_private_ends_the_list(
     item["author"]["privateAccount"] = True
     desk.ends(Ending.LISTED, lines=[json.dumps(item).encode()])
     assert isinstance(await desk.failure(desk.listing), PrivateAccount)
-
-
-# --- an item --------------------------------------------------------------------------------------
-
-
-async def test_the_item_of_a_link(desk: Desk, alice: Account) -> None:
-    story = alice.video()
-    desk.ends(Ending.LISTED, lines=desk.lines(alice))
-    found = await desk.item(story)
-    assert ids(found) == [story.id]
-    assert [author.id for author in desk.authors] == [alice.id]
-    assert desk.program.asked == [f"https://www.tiktok.com/@alice/video/{story.id}"]
-
-
-async def test_another_item_than_was_asked_for_is_a_way_that_failed(
-    desk: Desk, alice: Account
-) -> None:
-    alice.video()
-    desk.ends(Ending.LISTED, lines=desk.lines(alice))
-    failed = await desk.failure(lambda: desk.item("7713520281729458200"))
-    assert isinstance(failed, WayFailed)
-    desk.ends(Ending.LISTED, lines=[b"prose"])
-    failed = await desk.failure(lambda: desk.item("7713520281729458200"))
-    assert isinstance(failed, WayFailed)
-
-
-async def test_an_ordinary_post_is_one(desk: Desk, alice: Account) -> None:
-    post = alice.post()
-    page = ShownAnswer(
-        place="@alice_video_1.txt", status=200, body=desk.body(f"/@alice/video/{post.id}")
-    )
-    desk.ends(Ending.KEPT, answers=[page])
-    assert isinstance(await desk.failure(lambda: desk.item(post)), NotAStory)
-    assert ids(await desk.item(post, posts=True)) == [post.id]
-
-
-async def test_a_story_that_is_over_is_gone(desk: Desk, alice: Account) -> None:
-    story = alice.video()
-    lines = desk.lines(alice)
-    desk.tiktok.advance(timedelta(hours=30).total_seconds())
-    desk.way._client.clock.learn(desk.question().now)
-    desk.ends(Ending.LISTED, lines=lines)
-    assert isinstance(await desk.failure(lambda: desk.item(story)), Gone)
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "error"),
-    [
-        (10204, "item doesn't exist", Unavailable),
-        (10204, "", Unavailable),
-        (10204, "status_deleted", Gone),
-        (10222, "", PrivateAccount),
-        (10101, "", Refused),
-        (10204, "content_classification", AgeRestricted),
-    ],
-)
-async def test_the_page_it_shows_says_why_there_is_no_item(
-    desk: Desk, alice: Account, code: int, message: str, error: type[StoriesError]
-) -> None:
-    story = alice.video()
-    story.page_code, story.page_message = code, message
-    page = ShownAnswer(
-        place="@alice_video_1.txt", status=200, body=desk.body(f"/@alice/video/{story.id}")
-    )
-    desk.ends(Ending.KEPT, answers=[page])
-    assert type(await desk.failure(lambda: desk.item(story))) is error
-
-
-@pytest.mark.parametrize("ending", list(Ending))
-async def test_no_ending_alone_makes_a_story_gone(desk: Desk, ending: Ending) -> None:
-    desk.ends(ending)
-    failed = await desk.failure(lambda: desk.item("7713520281729458200"))
-    assert not isinstance(failed, Gone | Unavailable)
-    refused = ShownAnswer(place="@alice_video_1.txt", status=403, body=b"")
-    desk.ends(ending, answers=[refused])
-    failed = await desk.failure(lambda: desk.item("7713520281729458200"))
-    assert not isinstance(failed, Gone | Unavailable)
