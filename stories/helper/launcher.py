@@ -23,7 +23,7 @@ import stat
 import struct
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _SET_PDEATHSIG: Final = 1
 _SET_NO_NEW_PRIVS: Final = 38
@@ -97,39 +97,80 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
 # --- seccomp --------------------------------------------------------------------------------------
 
 _DENIED: Final = 0x00050000 | 1  # an error, EPERM
+_NOT_KNOWN: Final = 0x00050000 | 38  # ENOSYS, upon which the C library takes another call
 _ALLOWED: Final = 0x7FFF0000
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _NUMBER_AT, _MACHINE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
 _INET, _INET6, _STREAM, _KIND_MASK = 2, 10, 1, 0xF
+_CLONE3: Final = 435
 
-# Machine -> (its number for the kernel, socket, the calls that are refused whole): leaving the
-# process group or session, other name spaces, looking into another process, and doing any of it
-# through a queue.
-_CALLS: Final[dict[str, tuple[int, int, tuple[int, ...]]]] = {
-    "x86_64": (0xC000003E, 41, (109, 112, 272, 308, 101, 310, 311, 53, 425, 435)),
-    "aarch64": (0xC00000B7, 198, (154, 157, 97, 268, 117, 270, 271, 199, 425, 435)),
+
+class _Calls(NamedTuple):
+    """Numbers of system calls. machine: the kernel's number for it. limits: rlimits of any process.
+
+    refused: those that are refused whole. Leaving the process group or session; other name spaces;
+    looking into another process, taking its files, slowing it down; modes, owners, times and labels
+    of files, which Landlock lets pass; and doing any of it through a queue.
+    """
+
+    machine: int
+    socket: int
+    limits: int
+    refused: tuple[int, ...]
+
+
+_MACHINES: Final = {
+    "x86_64": _Calls(
+        machine=0xC000003E,
+        socket=41,
+        limits=302,
+        refused=(
+            *(109, 112, 272, 308, 101, 310, 311, 438, 53, 425),
+            *(141, 144, 314, 203, 251),
+            *(90, 91, 268, 452, 92, 93, 94, 260, 132, 235, 261, 280),
+            *(188, 189, 190, 197, 198, 199, 463, 466),
+        ),
+    ),
+    "aarch64": _Calls(
+        machine=0xC00000B7,
+        socket=198,
+        limits=261,
+        refused=(
+            *(154, 157, 97, 268, 117, 270, 271, 438, 199, 425),
+            *(140, 119, 274, 122, 30),
+            *(52, 53, 452, 54, 55, 88),
+            *(5, 6, 7, 14, 15, 16, 463, 466),
+        ),
+    ),
 }
 
 
 def _refuse_calls() -> set[str]:
     """Refuse sockets other than TCP's, and ways out of the group; the words of what holds."""
-    known = _CALLS.get(platform.machine())
+    known = _MACHINES.get(platform.machine())
     if known is None:
         return set()
-    machine, socket_call, refused = known
     program: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, _MACHINE_AT),
-        (_EQUAL, 1, 0, machine),
+        (_EQUAL, 1, 0, known.machine),
         (_RETURN, 0, 0, _DENIED),
         (_LOAD, 0, 0, _NUMBER_AT),
         # The other numbering of the same machine.
         (_AT_LEAST, 0, 1, 0x40000000),
         (_RETURN, 0, 0, _DENIED),
+        (_EQUAL, 0, 1, _CLONE3),
+        (_RETURN, 0, 0, _NOT_KNOWN),
     ]
-    for call in refused:
+    for call in known.refused:
         program += [(_EQUAL, 0, 1, call), (_RETURN, 0, 0, _DENIED)]
     program += [
-        (_EQUAL, 1, 0, socket_call),
+        # Limits of itself, which is process 0.
+        (_EQUAL, 0, 4, known.limits),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+        (_EQUAL, 0, 1, 0),
+        (_RETURN, 0, 0, _ALLOWED),
+        (_RETURN, 0, 0, _DENIED),
+        (_EQUAL, 1, 0, known.socket),
         (_RETURN, 0, 0, _ALLOWED),
         (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
         (_EQUAL, 2, 0, _INET),

@@ -130,6 +130,36 @@ libc.unshare(0x10000000) and sys.exit(f"error {ctypes.get_errno()}")
     assert refused(folder, name_space, "error 1")
 
 
+@holds("processes")
+def test_it_changes_no_mode_no_time_and_nobodys_limits(folder: Path, tmp_path: Path) -> None:
+    """Landlock lets these pass."""
+    saved = tmp_path / "saved"
+    saved.write_text("mine")
+    before = saved.stat()
+    for call in ("chmod({}, 0)", "chown({}, 1, 1)", "utime({}, (0, 0))"):
+        assert refused(folder, f"os.{call.format(repr(str(saved)))}")
+    assert refused(folder, f"os.setxattr({str(saved)!r}, 'user.x', b'1')")
+    after = saved.stat()
+    assert (after.st_mode, after.st_uid, after.st_mtime) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_mtime,
+    )
+    with subprocess.Popen(["sleep", "30"]) as bystander:
+        limit = f"resource.prlimit({bystander.pid}, resource.RLIMIT_NOFILE, (0, 0))"
+        assert refused(folder, f"import resource; {limit}")
+        assert refused(folder, f"os.setpriority(os.PRIO_PROCESS, {bystander.pid}, 19)")
+        bystander.kill()
+
+
+@holds("processes")
+def test_it_may_have_threads_where_its_user_may(folder: Path) -> None:
+    """A call the C library can do without is not known, rather than refused."""
+    code = "import threading\nt = threading.Thread(target=print, args=('x',)); t.start(); t.join()"
+    done = run(folder, code)
+    assert done.stdout == "x\n" or "can't start new thread" in done.stderr
+
+
 @holds("signals")
 def test_it_cannot_end_anybody(folder: Path) -> None:
     with subprocess.Popen(["sleep", "30"]) as bystander:
