@@ -40,3 +40,8 @@ def signed(
 ) -> bytes:
     """That document, signed."""
     return seal(text(change, version=version).decode(), private).encode()
+
+
+def public_text(private: bytes) -> str:
+    """The public half of a private key, as it is set."""
+    return base64.b64encode(public_key(private)).decode()

@@ -134,6 +134,7 @@ TESTED_ELSEWHERE = {
         "management.commands.diagnose",
         "management.commands.fetch",
         "management.commands.helper",
+        "management.commands.protocol",
         "management.commands.sweep",
         "standalone.listener",
     },

@@ -50,6 +50,7 @@ FIRST: Final[dict[tuple[str, str], LazyStr]] = {
     ("disk", ""): _("Files cannot be saved"),
     ("disk", "near"): _("The disk is almost full"),
     ("disk", "full"): _("The disk is full: nothing new is saved"),
+    ("protocol", ""): _("The protocol pack is not known"),
     ("protocol", "unused"): _("A protocol pack that was imported is not used"),
     ("protocol", "look"): _("Looking for newer protocol packs fails"),
 }

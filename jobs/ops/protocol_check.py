@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,9 +17,6 @@ from jobs.ops.findings import Finding, Verdict
 from jobs.ops.pack_reasons import in_words
 from jobs.upstream import protocol, protocol_look
 
-if TYPE_CHECKING:
-    from jobs.ops.findings import LazyStr
-
 FAILING_FOR: Final = timedelta(days=14)
 """Looks that fail for so long are a problem: an address may be away for days."""
 
@@ -27,13 +24,17 @@ FAILING_FOR: Final = timedelta(days=14)
 def check_protocol() -> Iterator[Finding]:
     """The protocol pack: which is in use, and is anything wrong with another one?"""
     state = protocol.look(at_once=True)
+    if not protocol.in_use.known:
+        message = _("not known while the database does not answer")
+        yield Finding("protocol", Verdict.FAIL, message, known=False)
+        return
     if state.refused is not None and state.refused.reason != "older_than_built_in":
-        message = _("{version} is in use, for {unused} cannot be: {why}")
+        said = _("{version} is in use, for {unused} cannot be: {why}")
         facts = {"version": str(state.pack.version), "unused": state.unused}
         yield Finding(
             "protocol",
             Verdict.WARN,
-            format_lazy(message, why=in_words(state.refused.reason), **facts),
+            format_lazy(said, why=in_words(state.refused.reason), **facts),
             _("Import that one again, or a newer one, or go back from it."),
             reason="unused",
         )
@@ -43,15 +44,15 @@ def check_protocol() -> Iterator[Finding]:
         yield failing
         return
     days = max(0, (timezone.now() - state.pack.made_at).days)
-    message = (
+    age = (
         ngettext_lazy("{version}, imported, {n} day old", "{version}, imported, {n} days old", days)
         if state.imported_at
         else ngettext_lazy(
             "{version}, built in, {n} day old", "{version}, built in, {n} days old", days
         )
     )
-    said: LazyStr = format_lazy(message, version=str(state.pack.version), n=days)
-    yield Finding("protocol", Verdict.OK, said)
+    message = format_lazy(age, version=str(state.pack.version), n=days)
+    yield Finding("protocol", Verdict.OK, message)
 
 
 def _failing() -> Finding | None:

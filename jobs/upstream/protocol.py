@@ -71,13 +71,17 @@ def differences(envelope: bytes) -> Differences:
 
 
 class PackInUse:
-    """What this process goes by; it looks into the database every LOOK_EVERY_S, when asked."""
+    """What this process goes by; it looks into the database every LOOK_EVERY_S, when asked.
+
+    known: whether the database answered the last time.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._row: tuple[int, str, datetime] | None = None
         self._look_at = float("-inf")
         self._state: State | None = None
+        self.known = False
 
     def look(self, *, at_once: bool = False) -> State:
         """The state, with the pack of the database in use; for synchronous code.
@@ -91,13 +95,14 @@ class PackInUse:
                 self._state = State(pack=built_in())
             if not at_once and time.monotonic() < self._look_at:
                 return self._state
-            self._look_at = time.monotonic() + LOOK_EVERY_S
+            self._look_at, self.known = time.monotonic() + LOOK_EVERY_S, False
             try:
                 row = _active().values_list("pk", "version", "imported_at").first()
                 if row != self._row:
                     self._state = _state_of(_active().first())
                     self._row = row
                     use(self._state.pack)
+                self.known = True
             except Error as error:
                 logger.info("the protocol pack is not known: %s", type(error).__name__)
             return self._state
@@ -139,7 +144,7 @@ def _state_of(row: ProtocolPack | None) -> State:
 def _usable(row: ProtocolPack) -> Pack:
     """The pack of a row. Raises PackRefused, also for one that the built-in one has overtaken."""
     pack = read(row.envelope.encode("utf-8"))
-    acceptance.check_newer(pack, built_in().version)
+    acceptance.check_not_overtaken(pack)
     return pack
 
 

@@ -28,8 +28,13 @@ def check_newer(pack: Pack, in_use: Version) -> None:
     """Refuse a pack that is not newer than the one in use, and than the built-in one."""
     if pack.version == in_use:
         raise PackRefused("same", f"{pack.version} is in use already")
+    check_not_overtaken(pack)
     if pack.version < in_use:
         raise PackRefused("older", f"{pack.version} is older than {in_use}, which is in use")
+
+
+def check_not_overtaken(pack: Pack) -> None:
+    """Refuse a pack that is not newer than the built-in one, as one may be after an upgrade."""
     if pack.version <= built_in().version:
         said = f"{pack.version} is not newer than {built_in().version}, which is built in"
         raise PackRefused("older_than_built_in", said)

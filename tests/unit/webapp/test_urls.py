@@ -28,7 +28,6 @@ from tests.unit.webapp.access import (
     Row,
     Scenery,
 )
-from webapp.admin import protocol
 from webapp.api import api
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +61,8 @@ def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[...,
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
     monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})
-    monkeypatch.setattr(protocol, "run_look", lambda: {"version": "", "reason": "same"})
+    nothing_newer = {"version": "", "reason": "same"}
+    monkeypatch.setattr("webapp.admin.protocol.run_look", lambda: nothing_newer)
     monkeypatch.setattr(api, "get_openapi_schema", lambda **_: described())
 
 

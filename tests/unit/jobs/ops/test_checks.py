@@ -49,7 +49,7 @@ def test_all_is_well() -> None:
     found = by_part(report)
     assert list(found) == [
         "database", "redis", "worker", "queue", "scheduler", "disk", *clocks_of_servers(),
-        "failures", "pause", "ways", "hosts",
+        "failures", "pause", "ways", "protocol", "hosts",
     ]  # fmt: skip
     assert {finding.verdict for finding in report.findings} == {Verdict.OK, Verdict.NOTE}
     assert "up to date" in found["database"].message
@@ -108,6 +108,7 @@ def test_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         "failures": Verdict.NOTE,
         "pause": Verdict.WARN,
         "ways": Verdict.OK,
+        "protocol": Verdict.OK,
         "hosts": Verdict.WARN,
     }
     assert found["hosts"].message == (
@@ -167,11 +168,13 @@ def test_each_part_is_judged_by_itself_while_the_database_is_away() -> None:
     with connection.execute_wrapper(away):
         found = by_part(diagnostics.run())
     assert {part: finding.verdict.value for part, finding in found.items()} == {
-        **dict.fromkeys(("database", "queue", "failures", "ways", *clocks_of_servers()), "fail"),
+        **dict.fromkeys(
+            ("database", "queue", "failures", "ways", "protocol", *clocks_of_servers()), "fail"
+        ),
         **dict.fromkeys(("redis", "worker", "scheduler", "disk", "clock", "pause", "hosts"), "ok"),
     }
     assert found["database"].message == "does not answer (OperationalError)"
-    for part in ("queue", "failures", "ways"):
+    for part in ("queue", "failures", "ways", "protocol"):
         assert found[part].message == "not known while the database does not answer"
     assert found["disk"].message.endswith("free, how much is used is not known, writable")
 
