@@ -19,6 +19,7 @@ ADMIN = (
     "/admin/people/",
     "/admin/system/",
     "/admin/problems/",
+    "/admin/system/protocol/",
     "/admin/diagnosis/",
     "/admin/tables/",
     "/admin/auth/user/",
