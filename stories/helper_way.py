@@ -38,7 +38,7 @@ from stories.identity import Identity, identity_ladder
 from stories.left_out import ERRORS, LeftOutReason
 from stories.story_list import StoryList, list_of_pages
 from stories.structures import Author, Story, Target
-from stories.ways import LookupResult, Question, Readiness, Visit, WayFailed
+from stories.ways import LookupResult, Question, Readiness, Visit, WayDeclined, WayFailed
 
 NAME: Final = "gallery-dl"
 COST: Final = 3
@@ -110,7 +110,7 @@ class HelperVisit:
 
     async def expand(self, target: Target) -> Target:
         """Not by this way: the helper follows a short link without a word. Raises WayFailed."""
-        raise WayFailed("does not follow short links")
+        raise WayDeclined("does not follow short links")
 
     # --- a list -------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class HelperVisit:
         """Every active story of an account."""
         account = target.name or target.user_id or target.sec_uid or ""
         if target.name is not None and target.name.isdigit():
-            raise WayFailed("takes a name of digits alone for an id")
+            raise WayDeclined("takes a name of digits alone for an id")
         run = await self.gallery_dl.run(f"{SITE}@{account}/stories")
         shown = _shown_author(run, target)
         author = shown if isinstance(shown, Author) else None

@@ -153,6 +153,8 @@ class _Run:
         if not readiness.ok:
             logger.info("%s cannot be asked: %s", way.name, readiness.reason)
             self.unready.append(readiness)
+            if readiness.wait_s is None:
+                await self.client.way_memory.not_ready(way.name, readiness.reason)
             return None
         try:
             result = await self._ask(way, self.question)

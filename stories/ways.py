@@ -153,6 +153,9 @@ class WayMemory(Protocol):
     async def failed(self, name: str, reason: str) -> None:
         """A way broke by itself."""
 
+    async def not_ready(self, name: str, reason: str) -> None:
+        """A way was needed, cannot be asked, and will not be ready by itself."""
+
 
 class ForgetfulWays:
     """A WayMemory that remembers nothing: every way is on, and none rests."""
@@ -172,4 +175,7 @@ class ForgetfulWays:
         """Do nothing."""
 
     async def failed(self, name: str, reason: str) -> None:
+        """Do nothing."""
+
+    async def not_ready(self, name: str, reason: str) -> None:
         """Do nothing."""

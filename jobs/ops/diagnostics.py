@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from jobs import VERSION
+from jobs.ops import way_rows
 from jobs.ops.checks import (
     CHECKS,
     clock_finding,
@@ -27,9 +28,8 @@ from jobs.ops.checks import (
 )
 from jobs.ops.findings import FORMS, Finding, Report, Verdict, lazy_error_words, short_duration
 from jobs.ops.hints import PROXY_HINT
-from jobs.ops.way_rows import SET_UP
 from jobs.text import scrub
-from jobs.upstream import protocol, rate_limit
+from jobs.upstream import protocol, rate_limit, way_switches
 from jobs.upstream.client import instance_client
 from jobs.upstream.ways import ALWAYS
 from stories.errors import AccessError, NotUnderstood, StoriesError
@@ -59,13 +59,28 @@ def run(target: Target | None = None, way: str = ALWAYS) -> Report:
     way: the name of the one to ask by.
     """
     protocol.look()
-    findings = list(run_checks(CHECKS))
+    findings = [_as_asked_here(finding) for finding in run_checks(CHECKS)]
     if target is not None:
         probed = probe_tiktok(target, way)
         # What was learnt just now is newer than what a worker learnt.
         told = {finding.part for finding in probed} & {"siteclock"}
         findings = [finding for finding in findings if finding.part not in told] + probed
     return Report(at=timezone.now(), about=_about(), findings=tuple(findings))
+
+
+def _as_asked_here(finding: Finding) -> Finding:
+    """The finding about the ways with what they say themselves, as this process would ask them."""
+    if finding.part != "ways" or not finding.known or way_switches.set_up() == {ALWAYS}:
+        return finding
+    now = timezone.now()
+    unready = {name: _safe(reason) for name, reason in asyncio.run(_unready()).items()}
+    return way_rows.finding(way_rows.read(now), now, unready)
+
+
+async def _unready() -> dict[str, str]:
+    client = instance_client(rate_limit.acquire_token)  # not opened, as nothing is asked
+    told = {way.name: await way.ready() for way in ways_of(client)}
+    return {name: readiness.reason for name, readiness in told.items() if not readiness.ok}
 
 
 def _about() -> str:
@@ -100,7 +115,8 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
     if report.not_ready:
         said = _("{way} cannot be asked: {why}")
         message = format_lazy(said, way=way, why=_safe(report.not_ready))
-        return [Finding("tiktok", Verdict.FAIL, message, SET_UP.get(way, ""))]
+        hint = "" if way in way_switches.set_up() else way_rows.SET_UP.get(way, "")
+        return [Finding("tiktok", Verdict.FAIL, message, hint)]
     findings = [_step_finding(step, target) for step in report.steps]
     findings += [
         unknown_hosts_finding(step.unknown_hosts) for step in report.steps if step.unknown_hosts

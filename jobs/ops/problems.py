@@ -194,6 +194,8 @@ def dead_ways(facts: Facts) -> Iterator[Problem]:
         if way.why in BY_CODE:
             why = lazy_error_words(way.why, hint=False)
         said = _("Its last {n} tries brought nothing, for {span} now. Another way does the work.")
+        if way.is_missing:
+            said = _("It was needed {span} ago, and was not there.")
         yield Problem(
             code=f"way_{way.name}",
             verdict=Verdict.WARN,

@@ -5,10 +5,11 @@ Words are lazy. A way that no longer works cannot hide behind one that does: `de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from django.utils.text import format_lazy
@@ -182,56 +183,76 @@ def read(now: datetime) -> WayTable:
 class DeadWay:
     """A way that is on and brought nothing in its last TRIES tries, while another one served.
 
-    since: the first of them. why: an error code, or the reason for which it broke.
+    since: the first of them. why: an error code, or the reason for which it broke. is_missing: it
+    was not asked at all, since it was not there when it was needed.
     """
 
     name: str
     since: datetime
     why: str
+    is_missing: bool = False
 
 
 def dead(rows: Sequence[WayRow], now: datetime) -> tuple[DeadWay, ...]:
     """The ways that no longer work, hidden from members by the others."""
     found = []
     for row in rows:
-        record = row.record
-        last = max(filter(None, (record.refused_at, record.failed_at)), default=None)
-        if not row.is_on or record.bad_since is None or last is None or now - last > RECENT:
-            continue
-        if len(record.tries) < TRIES or "s" in record.tries:
-            continue
+        way = _missing(row, now) or _refused(row, now) if row.is_on else None
         others = (other.record.served_at for other in rows if other is not row)
-        if any(at is not None and at >= record.bad_since for at in others):
-            broke = record.tries.endswith("f")
-            why = record.failed_reason if broke else record.refused_code
-            found.append(DeadWay(name=row.name, since=record.bad_since, why=why))
+        if way is not None and any(at is not None and at >= way.since for at in others):
+            found.append(way)
     return tuple(found)
+
+
+def _missing(row: WayRow, now: datetime) -> DeadWay | None:
+    since = row.record.unready_at
+    if since is None or not row.record.is_unready or now - since > RECENT:
+        return None
+    return DeadWay(name=row.name, since=since, why=row.record.unready_reason, is_missing=True)
+
+
+def _refused(row: WayRow, now: datetime) -> DeadWay | None:
+    record = row.record
+    since, last = record.bad_since, record.asked_at
+    if since is None or last is None or now - last > RECENT:
+        return None
+    if len(record.tries) < TRIES or "s" in record.tries:
+        return None
+    why = record.failed_reason if record.tries.endswith("f") else record.refused_code
+    return DeadWay(name=row.name, since=since, why=why)
 
 
 # --- in the diagnosis -----------------------------------------------------------------------------
 
 
-def finding(table: WayTable, now: datetime) -> Finding:
-    """All ways in one finding: state, share, last worked; a warning when one of them is dead."""
+def finding(
+    table: WayTable, now: datetime, unready: Mapping[str, str] = MappingProxyType({})
+) -> Finding:
+    """All ways in one finding: state, share, last worked; a warning when one of them is dead.
+
+    unready: name → why it cannot be asked right now, of those that are on.
+    """
     message: LazyStr = ""
     for row in table.rows:
-        said = _said(row, now)
+        said = _said(row, now, unready.get(row.name, "") if row.is_on else "")
         message = format_lazy("{before}; {said}", before=message, said=said) if message else said
-    lost = dead(table.rows, now)
-    if not lost:
+    names = {row.name for row in table.rows if row.is_on and row.name in unready}
+    names |= {way.name for way in dead(table.rows, now)}
+    if not names:
         return Finding("ways", Verdict.OK, message)
-    names = ", ".join(str(way.name) for way in lost)
     hint = format_lazy(
-        _("{names}: nothing in the last {n} tries. Try `manage.py diagnose @name --way {name}`."),
-        names=names,
-        n=TRIES,
-        name=lost[0].name,
+        _("Not working: {names}. Try `manage.py diagnose @name --way {name}`."),
+        names=", ".join(sorted(names)),
+        name=min(names),
     )
     return Finding("ways", Verdict.WARN, message, hint, reason="dead")
 
 
-def _said(row: WayRow, now: datetime) -> LazyStr:
-    said: LazyStr = format_lazy("{name} {state}", name=row.name, state=row.state_words)
+def _said(row: WayRow, now: datetime, unready: str) -> LazyStr:
+    state: LazyStr = row.state_words
+    if unready:
+        state = format_lazy(_("on, but not ready ({why})"), why=unready)
+    said: LazyStr = format_lazy("{name} {state}", name=row.name, state=state)
     if row.asked:
         counts = ngettext_lazy(
             "{said}, {n} of {asked} try within 24 h worked",

@@ -19,7 +19,6 @@ from jobs.ephemeral import steady
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
 
 HOUR_S: Final = 3600.0
-DEFAULT_PER_HOUR: Final = 20
 _VISITS: Final = "storykeep:browser_visits"
 
 # Answers how many were left, this one among them; what a clock that was ahead noted does not count.
@@ -39,7 +38,7 @@ return math.max(0, left)
 
 def per_hour() -> int:
     """Look-ups an hour that the settings allow; 0 for no limit."""
-    return int(getattr(settings.STORYKEEP, "browser_per_hour", DEFAULT_PER_HOUR))
+    return settings.STORYKEEP.browser_per_hour
 
 
 class BrowserBudget:

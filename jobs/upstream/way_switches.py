@@ -7,7 +7,6 @@ What asks TikTok runs on an event loop, which never touches the database: it hea
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -16,7 +15,9 @@ from django.utils import timezone
 
 from jobs.models import WaySwitch
 from jobs.upstream import ways
+from jobs.upstream.other_ways import OFF
 from jobs.upstream.ways import ALWAYS, NAMES
+from stories.helper.installed import current_version
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +32,11 @@ class LastWay(Exception):
 def set_up() -> frozenset[str]:
     """The ways that somebody has set up on this machine, switched off or not."""
     found = {ALWAYS}
-    if getattr(settings.STORYKEEP, "browser", None) not in {None, "off"}:
+    if settings.STORYKEEP.browser.get_secret_value() != OFF:
         found.add("browser")
-    if helper_is_installed():
+    if current_version(settings.STORYKEEP.helpers_dir) is not None:
         found.add("gallery-dl")
     return frozenset(found)
-
-
-def helper_is_installed() -> bool:
-    """Whether gallery-dl is there, as `manage.py helper install` leaves it."""
-    return Path(settings.STORYKEEP.data_dir, "helpers", "gallery-dl", "current").exists()
 
 
 def switches() -> dict[str, WaySwitch]:

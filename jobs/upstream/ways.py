@@ -103,8 +103,23 @@ class Ways:
 
     async def failed(self, name: str, reason: str) -> None:
         """A way broke by itself: it rests, for one that takes its time to break is asked last."""
-        await self._note(name, "failed", scrub(clean_text(reason, 500), MAX_REASON))
+        await self._note(name, "failed", _few_words(reason))
         await self._rests.rest(name)
+
+    async def not_ready(self, name: str, reason: str) -> None:
+        """A way was needed and is not there; that is no outcome, and it does not rest."""
+        if name not in NAMES:
+            return
+        told = {"unready_at": f"{time.time():.3f}", "unready_word": _few_words(reason)}
+
+        def put(server: Any) -> None:
+            with server.pipeline(transaction=False) as pipeline:
+                pipeline.hset(f"{_WAY}{name}", mapping=told)
+                pipeline.expire(f"{_WAY}{name}", KEPT_S)
+                pipeline.execute()
+
+        with suppress(RedisUnavailable):
+            await execute_in_thread(put)
 
     async def _note(self, name: str, outcome: Outcome, word: str) -> None:
         if name not in NAMES:
@@ -115,6 +130,10 @@ class Ways:
             await execute_in_thread(
                 lambda server: server.eval(_NOTE, 1, f"{_WAY}{name}", *arguments)
             )
+
+
+def _few_words(reason: str) -> str:
+    return scrub(clean_text(reason, 500), MAX_REASON)
 
 
 # --- switches -------------------------------------------------------------------------------------
@@ -162,6 +181,7 @@ class WayRecord:
     last time, None for never. refused_code: of the last refusal. failed_reason: in a few words.
     tries: the last outcomes, oldest first, as letters: s, r, f. bad_since: of the first in a row
     that did not serve; None while the last one served. resting_until: None while it does not rest.
+    unready_at, unready_reason: of the last time it was needed and was not there.
     """
 
     name: str
@@ -176,6 +196,20 @@ class WayRecord:
     tries: str = ""
     bad_since: datetime | None = None
     resting_until: datetime | None = None
+    unready_at: datetime | None = None
+    unready_reason: str = ""
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When it was last asked; None for never."""
+        return max(filter(None, (self.served_at, self.refused_at, self.failed_at)), default=None)
+
+    @property
+    def is_unready(self) -> bool:
+        """Whether it was not there when it was last needed."""
+        if self.unready_at is None:
+            return False
+        return self.asked_at is None or self.asked_at < self.unready_at
 
 
 def records(now: float | None = None) -> dict[str, WayRecord]:
@@ -223,6 +257,8 @@ def _record(name: str, facts: Mapping[str, str], ends: float | None, now: float)
         tries=tries,
         bad_since=None if serves else _past(facts.get("bad_since"), now),
         resting_until=None if ends is None else datetime.fromtimestamp(ends, UTC),
+        unready_at=_past(facts.get("unready_at"), now),
+        unready_reason=values.text(facts.get("unready_word"), MAX_REASON) or "",
     )
 
 

@@ -18,7 +18,7 @@ from stories.browser.chromium import Chromium, brand_of, find_chromium
 from stories.browser.visit import BrowserVisit
 from stories.config import ClientConfig
 from stories.hosts import is_browser_host
-from stories.ways import READY, Readiness, WayFailed
+from stories.ways import READY, Readiness, WayDeclined, WayFailed
 
 OFF: Final = "off"
 LOCAL: Final = "local"
@@ -108,16 +108,16 @@ class Browser:
     async def visit(self) -> AsyncIterator[BrowserVisit]:
         """A page for one look-up, with cookies of its own. Raises WayFailed."""
         if self._address == OFF:
-            raise WayFailed("off")
+            raise WayDeclined("off")
         try:
             async with asyncio.timeout(self._queue_s):
                 await self._lock.acquire()
         except TimeoutError as error:
-            raise WayFailed("busy with other look-ups") from error
+            raise WayDeclined("busy with other look-ups") from error
         try:
             if not await self._take():
                 self._rests(_USED_UP)
-                raise WayFailed(_USED_UP)
+                raise WayDeclined(_USED_UP)
             self._stay()
             visit = await self._open()
             try:

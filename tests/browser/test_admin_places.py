@@ -10,7 +10,13 @@ from playwright.sync_api import expect
 from tests.browser.conftest import DEVICES, Open, sideways
 from tests.browser.test_pages import faults
 
-PLACES = ("/admin/people/", "/admin/problems/", "/admin/system/", "/admin/system/protocol/")
+PLACES = (
+    "/admin/people/",
+    "/admin/problems/",
+    "/admin/system/",
+    "/admin/system/protocol/",
+    "/admin/system/ways/",
+)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -18,6 +18,7 @@ ADMIN = (
     "/admin/",
     "/admin/people/",
     "/admin/system/",
+    "/admin/system/ways/",
     "/admin/problems/",
     "/admin/system/protocol/",
     "/admin/diagnosis/",

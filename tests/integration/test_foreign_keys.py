@@ -56,6 +56,7 @@ FIELDS: Final = (
     *("until", "length", "code", "since", "refusals", breaker._ANCHOR),
     *("tokens", "at", "worker-1@here"),
     *("direct", "tries", "bad_since", "served_at", "served_word", "refused_at", "refused_word"),
+    *("unready_at", "unready_word"),
     *("n:1:served", "n:99999999999:served", "n:x:served", f"n:{int(time.time() // 3600)}:served"),
 )
 """The fields of all hashes together."""

@@ -50,6 +50,17 @@ def test_what_one_worker_learns_the_others_know() -> None:
     assert run(here.resting()) == [{"gallery-dl"}]
 
 
+@pytest.mark.usefixtures("redis_server")
+def test_a_way_that_was_not_there_is_known_until_it_is() -> None:
+    memory = Ways()
+    run(memory.failed("browser", "crashed"), memory.not_ready("browser", "no Chromium, @nora"))
+    record = ways.records()["browser"]
+    assert (record.is_unready, record.unready_reason) == (True, "no Chromium, @…")
+    assert (record.failed, record.tries) == (1, "f")
+    run(memory.not_ready("pigeon", "flown away"), memory.served("browser"))
+    assert not ways.records()["browser"].is_unready
+
+
 def test_of_many_refusals_in_a_row_the_first_is_kept_and_five_are(
     redis_server: RedisServer,
 ) -> None:

@@ -102,6 +102,9 @@ class Memory:
     async def failed(self, name: str, reason: str) -> None:
         self.told.append(("failed", name, reason))
 
+    async def not_ready(self, name: str, reason: str) -> None:
+        self.told.append(("not ready", name, reason))
+
 
 class Scripted:
     """A way with given outcomes, one for each look-up; the last one for all that follow."""
@@ -115,10 +118,13 @@ class Scripted:
         expanded: Outcome | None = None,
         decisive: bool = False,
         ready: bool = True,
+        wait_s: float | None = 9,
     ) -> None:
         self.name, self.decisive = name, decisive
         self._outcomes, self._expanded = list(outcomes), expanded
-        self._readiness = Readiness(ok=ready, reason="" if ready else "not installed", wait_s=9)
+        self._readiness = Readiness(
+            ok=ready, reason="" if ready else "not installed", wait_s=wait_s
+        )
         self.asked: list[tuple[Target, Question]] = []
 
     async def ready(self) -> Readiness:
@@ -260,6 +266,18 @@ async def test_a_way_that_is_off_or_not_ready_is_not_asked(
     with pytest.raises(Refused):
         await find(client, Scripted("direct", Refused()), off, unready)
     assert off.asked == unready.asked == []
+
+
+@pytest.mark.parametrize(("wait_s", "noted"), [(None, True), (60.0, False)])
+async def test_a_way_that_was_needed_and_will_not_be_ready_by_itself_is_noted(
+    client: StoryClient, memory: Memory, listed: Any, wait_s: float | None, noted: bool
+) -> None:
+    unready = Scripted("browser", ready=False, wait_s=wait_s)
+    await find(client, Scripted("direct", listed(story(1))), unready)
+    assert ("not ready", "browser", "not installed") not in memory.told, "it was not needed"
+    with pytest.raises(Refused):
+        await find(client, Scripted("direct", Refused()), unready)
+    assert (("not ready", "browser", "not installed") in memory.told) is noted
 
 
 async def test_a_way_that_rests_is_asked_after_the_others(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from jobs.ops.diagnostics import parse_account
 from jobs.ops.findings import Finding, Verdict
 from stories.errors import InputError, NoSuchAccount, PrivateAccount, Refused, UpstreamDown
 from stories.probe import ProbeReport, Step, StepResult
+from tests.memory import redis_stays_away
 
 
 def probe(name: str) -> list[Finding]:
@@ -94,6 +96,18 @@ def test_a_way_that_is_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> No
     assert (finding.part, finding.verdict) == ("tiktok", Verdict.FAIL)
     assert finding.message == "browser cannot be asked: no Chromium on the PATH"
     assert "STORYKEEP_BROWSER" in finding.hint
+
+
+@pytest.mark.django_db
+def test_a_way_that_is_on_and_not_ready_here_is_told(
+    monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None], tmp_path: Path
+) -> None:
+    set_env(data_dir=tmp_path, browser=SecretStr("local"))
+    redis_stays_away()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (finding,) = [one for one in diagnostics.run().findings if one.part == "ways"]
+    assert finding.verdict is Verdict.WARN
+    assert "browser on, but not ready (no Chromium on the PATH)" in str(finding.message)
 
 
 @pytest.fixture

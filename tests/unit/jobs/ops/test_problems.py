@@ -130,6 +130,15 @@ def test_a_disk_that_has_not_kept_files_is_a_problem_one_may_hide() -> None:
     assert (problem.failing, problem.may_hide) == (False, True)
 
 
+def test_a_way_that_was_not_there_is_told_so() -> None:
+    since = NOW - timedelta(hours=3)
+    way = DeadWay(name="browser", since=since, why="no Chromium on the PATH", is_missing=True)
+    (problem,) = found(dead_ways=(way,))
+    assert str(problem.detail) == (
+        "It was needed 3 h ago, and was not there. Reason: no Chromium on the PATH."
+    )
+
+
 @pytest.mark.parametrize(
     ("why", "said"),
     [

@@ -154,6 +154,29 @@ def test_a_way_that_breaks_each_time_is_dead_too() -> None:
     assert way.why == "took more than 25 s"
 
 
+def test_a_way_that_was_not_there_when_it_was_needed_is_dead_too() -> None:
+    away = row("browser", unready_at=NOW - AGO, unready_reason="no Chromium on the PATH")
+    other = row(served_at=NOW - AGO)
+    (way,) = way_rows.dead([other, away], NOW)
+    assert (way.name, way.is_missing, way.why) == ("browser", True, "no Chromium on the PATH")
+    assert way_rows.dead([changed(other, served_at=NOW - 2 * AGO), away], NOW) == ()
+    assert way_rows.dead([other, changed(away, served_at=NOW)], NOW) == (), "it came back"
+    assert way_rows.dead([other, replace(away, is_off=True)], NOW) == ()
+    long_ago = changed(away, unready_at=NOW - timedelta(hours=25))
+    assert way_rows.dead([other, long_ago], NOW) == ()
+
+
+def test_the_finding_says_which_is_not_ready_here() -> None:
+    table = WayTable(rows=(row(), row("browser"), row("gallery-dl", is_set_up=False)))
+    unready = {"browser": "no Chromium on the PATH", "gallery-dl": "not installed"}
+    found = way_rows.finding(table, NOW, unready)
+    assert found.verdict is Verdict.WARN
+    assert str(found.message) == (
+        "direct on; browser on, but not ready (no Chromium on the PATH); gallery-dl not installed"
+    )
+    assert "Not working: browser." in str(found.hint)
+
+
 def test_the_finding_tells_of_all_and_warns_of_the_dead_one() -> None:
     helper = row("gallery-dl", is_set_up=False)
     alive = way_rows.finding(WayTable(rows=(row(), LIVING, helper)), NOW)

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
+from pydantic import SecretStr
 
 from jobs.models import WaySwitch
 from jobs.upstream import way_switches, ways
 from jobs.upstream.way_switches import LastWay
 from tests.factories import make_user
 from tests.memory import redis_stays_away
+from tests.unit.jobs.upstream.helpers_folder import install_gallery_dl
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +127,9 @@ def test_a_database_that_is_away_changes_nothing(told: list[frozenset[str]]) -> 
 def test_what_is_set_up(set_env: Callable[..., None], tmp_path: Path) -> None:
     set_env(data_dir=tmp_path)
     assert way_switches.set_up() == {"direct"}
-    (tmp_path / "helpers" / "gallery-dl").mkdir(parents=True)
-    (tmp_path / "helpers" / "gallery-dl" / "current").touch()
-    assert way_switches.set_up() == {"direct", "gallery-dl"}
+    install_gallery_dl(tmp_path)
+    set_env(browser=SecretStr("local"))
+    assert way_switches.set_up() == {"direct", "browser", "gallery-dl"}
+    (tmp_path / "helpers" / "gallery-dl" / "current").write_text("../../../bin")
+    set_env(browser=SecretStr("off"))
+    assert way_switches.set_up() == {"direct"}

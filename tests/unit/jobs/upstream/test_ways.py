@@ -183,8 +183,28 @@ def test_when_it_last_worked_and_why_not() -> None:
     assert read({"tries": "rs", "bad_since": str(at)}).bad_since is None
 
 
+def test_whether_it_was_there_when_it_was_last_needed() -> None:
+    at = NOW.timestamp()
+    away = {"unready_at": str(at - 60), "unready_word": "no Chromium on the PATH"}
+    record = read(away)
+    assert (record.is_unready, record.unready_reason) == (True, "no Chromium on the PATH")
+    assert record.unready_at == NOW - timedelta(minutes=1)
+    assert record.asked_at is None
+    assert read(away | {"failed_at": str(at - 61)}).is_unready
+    assert not read(away | {"failed_at": str(at - 59)}).is_unready
+    assert not read({}).is_unready
+
+
 @pytest.mark.parametrize("value", ["", "soon", "NaN", "inf", "-1", "9" * 400, "x" * 100_000])
 def test_what_is_none_of_ours_counts_as_absent(value: str) -> None:
-    names = (f"n:{HOUR}:served", "n::", "served_at", "refused_at", "failed_at", "bad_since")
+    names = (
+        f"n:{HOUR}:served",
+        "n::",
+        "served_at",
+        "refused_at",
+        "failed_at",
+        "bad_since",
+        "unready_at",
+    )
     facts = dict.fromkeys((*names, "tries"), value) | {"refused_word": "x" * 100_000}
     assert read(facts) == WayRecord(name="direct")

@@ -98,6 +98,15 @@ def test_what_each_did(
     assert "<code>chrome150</code> rests until" in page
 
 
+def test_a_way_that_was_not_there(browser: Client, records: dict[str, WayRecord]) -> None:
+    records["browser"] = WayRecord(name="browser", unready_at=NOW, unready_reason="no <Chromium>")
+    records["direct"] = WayRecord(name="direct", served=1, served_at=NOW)
+    page = text(browser)
+    assert "Not there when it was needed" in page
+    assert "no &lt;Chromium&gt;" in page
+    assert "no longer works" in page
+
+
 @pytest.mark.usefixtures("records")
 def test_switching(browser: Client, root: User) -> None:
     answer = switch(browser, "browser", "1")
