@@ -195,7 +195,9 @@ class HintedStory(HeldBack):
 
     code = "list_held_back"
     message = "TikTok lists no story here, but the profile says that there is one."
-    hint = "The story may just have ended. If it is still in the app, try again later."
+    hint = (
+        "The story may just have ended. While it is still in the app, a later attempt may show it."
+    )
 
 
 class GatedList(HeldBack):
