@@ -262,6 +262,27 @@ def test_the_web_process_loads_no_decoder_and_no_client() -> None:
     assert done.stdout.split() == []
 
 
+def test_a_helper_that_is_not_installed_costs_nothing() -> None:
+    """Neither the web process nor a worker with its client loads what runs one, nor its trial:
+    nothing but where it would be."""
+    loads = (
+        "import tests.settings, django, sys; django.setup();"
+        "import webapp.urls, jobs.tasks, jobs.fetching.bridge, stories.client, stories.lookup;"
+        "import jobs.upstream.client;"
+        "parts = ('stories.helper', 'stories.helper_way', 'jobs.ops.helper_install');"
+        "print(*sorted(name for name in sys.modules if name.startswith(parts)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["stories.helper", "stories.helper.installed"]
+
+
 @pytest.mark.parametrize("name", ["supervisor", "child", "stop_requests"])
 def test_the_supervisor_needs_the_standard_library_alone(name: str) -> None:
     """And the files beside it that it imports."""

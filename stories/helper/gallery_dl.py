@@ -14,8 +14,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import Cookie
@@ -31,7 +31,7 @@ from stories.helper.cookies_file import read_cookies
 from stories.helper.endings import RunReading, read_ending
 from stories.helper.installed import current_version, interpreter
 from stories.helper.process import Bounds, run_bounded
-from stories.ways import READY, Readiness, WayFailed
+from stories.ways import READY, Readiness, WayDeclined, WayFailed
 
 MIB: Final = 1024 * 1024
 MAX_COOKIES_FILE: Final = 256 * 1024
@@ -79,7 +79,7 @@ class GalleryDl:
 
     command: how it is started. guard: the proxy it gets. ca_file: PEM file with an extra authority.
     user_agent: it is to ask as. folder: where it works, each time in a folder of its own that is
-    removed afterwards; None for the system's. installed: what it may read, its own files.
+    removed afterwards; None for the system's. wait_s: seconds that a run waits for its turn.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class GalleryDl:
     ) -> None:
         self.user_agent = user_agent
         self._command, self._guard, self._ca_file = command, guard, ca_file
-        self._folder, self._bounds = folder, bounds
+        self._folder, self._bounds, self._wait_s = folder, bounds, wait_s
         self._turn: asyncio.Lock | None = None
         self._cleared = False
 
@@ -105,9 +105,9 @@ class GalleryDl:
         return Readiness(ok=False, reason="not installed")
 
     async def run(self, url: str) -> HelperRun:
-        """Ask for one address. Raises WayFailed when it does not end well by itself."""
-        self._turn = self._turn or asyncio.Lock()
-        async with self._turn:
+        """Ask for one address. Raises WayFailed when it does not end well by itself, WayDeclined
+        when others had their turns for too long."""
+        async with self._own_turn():
             command = await asyncio.to_thread(self._command)
             if not command:
                 raise WayFailed("not installed")
@@ -123,6 +123,19 @@ class GalleryDl:
                 await asyncio.shield(asyncio.to_thread(_remove, folder))
         reading = read_ending(done.exit_code, done.log, has_lines=bool(done.lines))
         return HelperRun(reading=reading, lines=done.lines, cookies=cookies, answers=answers)
+
+    @asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        self._turn = self._turn or asyncio.Lock()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise WayDeclined("busy with other look-ups") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _proxy(self) -> str:
         try:

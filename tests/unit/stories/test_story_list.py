@@ -1,10 +1,12 @@
 """The story list: its pages, how it ends, and when it is read again."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from stories import wire
 from stories.client import StoryClient
 from stories.errors import (
     Challenged,
@@ -19,6 +21,8 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
+from stories.story_list import list_of_pages
+from stories.structures import Author
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import Said, failure, find, ids, reading
 
@@ -327,3 +331,41 @@ async def test_a_link_to_a_story_says_nothing_of_the_rest_of_its_list(
     async with reading(tiktok, {"TotalCount": "9"}) as client:
         found = await find(client, made.url)
     assert (ids(found), found.left_out, found.left_out_ids) == ([made.id], {}, {})
+
+
+# --- pages that were read elsewhere ---------------------------------------------------------------
+
+
+async def test_pages_read_elsewhere_make_the_list_they_would_make_here(
+    client: StoryClient, alice: Account
+) -> None:
+    story = alice.photo()
+    (listed,) = (await find(client, "alice")).stories
+    whole = replace(wire.kept_items([]), stories=(listed,), listed_ids=frozenset({story.id}))
+    kept = wire.kept_items(["7513039991730291236"])
+    session = client.session()
+    author = listed.author
+    assert list_of_pages(author, session, [whole], broken_off=False).left_out_counts == {}
+    partial = list_of_pages(author, session, [whole, kept], broken_off=False)
+    assert partial.left_out_counts == {"held_back": 1}
+    assert partial.left_out == {"7513039991730291236": "held_back"}
+    refused = list_of_pages(author, session, [whole], broken_off=True, error=Refused("x"))
+    assert refused.left_out_counts == {"broken_off": 1}
+    assert isinstance(refused.refusal, Refused)
+    counted = list_of_pages(author, session, [replace(whole, total=3), kept], broken_off=False)
+    assert counted.left_out_counts == {"held_back": 2}
+    assert counted.missing == 1
+
+
+async def test_nothing_read_elsewhere_is_no_story_unless_something_is_missing(
+    client: StoryClient, alice: Account
+) -> None:
+    author, session = Author(id=alice.id, name="alice"), client.session()
+    assert list_of_pages(author, session, [], broken_off=False).error is None
+    for pages, broken_off in (
+        ([wire.kept_items(["7513039991730291236"])], False),
+        ([replace(wire.kept_items([]), total=2)], False),
+        ([], True),
+    ):
+        found = list_of_pages(author, session, pages, broken_off=broken_off)
+        assert isinstance(found.error, UpstreamDown)

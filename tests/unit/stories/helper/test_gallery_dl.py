@@ -18,7 +18,7 @@ from stories.helper import gallery_dl
 from stories.helper.endings import Ending
 from stories.helper.gallery_dl import GalleryDl, HelperRun, installed_command
 from stories.helper.process import Bounds
-from stories.ways import WayFailed
+from stories.ways import WayDeclined, WayFailed
 from tests.unit.stories.helper.scripted import NoProxy, write_script
 
 pytestmark = pytest.mark.anyio
@@ -135,6 +135,20 @@ async def test_one_runs_at_a_time(make: Make) -> None:
     runs = await asyncio.gather(*(run(helper) for _ in range(3)))
     spans = sorted(json.loads(done.lines[0]) for done in runs)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+async def test_whoever_waits_too_long_for_a_turn_does_not_ask_by_this_way(make: Make) -> None:
+    helper = make("time.sleep(60)")
+    helper._wait_s = 0.5
+    first = asyncio.create_task(run(helper))
+    await asyncio.sleep(0.1)
+    with pytest.raises(WayDeclined):
+        await run(helper)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    helper._command = lambda: [sys.executable, "-c", "print('{}')"]
+    assert (await run(helper)).lines == (b"{}",)
 
 
 # --- programs that lie ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from stories.errors import (
 )
 from stories.http.page_transports import GivenTransport
 from stories.http.session import Session
+from stories.identity import identity_ladder
 from tests.mock_transport import MockTransport
 from tests.unit.stories.http.mock_session import PROFILE, answering, read, session_on
 
@@ -393,3 +394,14 @@ async def test_media_is_asked_for_with_the_handshake_of_the_pages() -> None:
     await read(session_on(handler))
     await read(session_on(handler, page_transport="httpx"))
     assert seen == ["chrome150", None]
+
+
+async def test_another_programs_cookies_and_identity_are_taken_over() -> None:
+    session = session_on(answering())
+    other = session_on(answering())
+    httpx.Cookies(other._jar).set("tt_chain_token", "abc", domain=".tiktok.com")
+    identity = identity_ladder("httpx")[2]
+    session.adopt(other._jar, identity)
+    other._jar.clear()
+    assert [(cookie.name, cookie.value) for cookie in session._jar] == [("tt_chain_token", "abc")]
+    assert await session.identity() == identity
