@@ -46,7 +46,7 @@ ONLY_IN = {
         "stories/http/media_transport.py",
         "stories/http/transports.py",
     ),
-    "cryptography": ("stories/protocol/signing.py",),
+    "cryptography": ("stories/helper/smoke.py", "stories/protocol/signing.py"),
     "av": (
         "stories/media/decoders.py",
         "stories/media/derive.py",

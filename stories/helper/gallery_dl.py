@@ -90,7 +90,8 @@ class GalleryDl:
         user_agent: str,
         ca_file: str | None = None,
         folder: Path | None = None,
-        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+        bounds: Bounds = Bounds(),
+        wait_s: float = 60.0,
     ) -> None:
         self.user_agent = user_agent
         self._command, self._guard, self._ca_file = command, guard, ca_file

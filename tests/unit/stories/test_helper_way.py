@@ -89,7 +89,8 @@ async def test_the_list_it_shows_is_the_list(desk: Desk, alice: Account) -> None
     assert (found.author.id, found.author.name) == (alice.id, "alice")
     assert [author.id for author in desk.authors] == [alice.id]
     assert (found.left_out, found.error, found.refusal) == ({}, None, None)
-    assert await found.session.identity() == asked_as(desk.client)
+    identity = replace(asked_as(desk.client), user_agent=desk.program.user_agent)
+    assert await found.session.identity() == identity
     assert [cookie.name for cookie in found.session._jar] == ["tt_chain_token"]
 
 
