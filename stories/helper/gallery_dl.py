@@ -90,7 +90,7 @@ class GalleryDl:
         user_agent: str,
         ca_file: str | None = None,
         folder: Path | None = None,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
         wait_s: float = 60.0,
     ) -> None:
         self.user_agent = user_agent

@@ -66,7 +66,7 @@ async def run_bounded(
         )
     except (OSError, ValueError) as error:
         raise WayFailed(f"cannot be started: {type(error).__name__}") from error
-    ended = asyncio.create_task(asyncio.to_thread(_wait_for_end, process.pid))
+    ended = asyncio.create_task(asyncio.to_thread(_wait_for_end, process))
     pipes: list[asyncio.ReadTransport] = []
     readers: list[asyncio.Task[bytes]] = []
     try:
@@ -126,10 +126,13 @@ async def _reaped(process: subprocess.Popen[bytes], ended: asyncio.Task[None]) -
                 stream.close()
 
 
-def _wait_for_end(pid: int) -> None:
+def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
     """Wait for a child without giving its number back, so that its group is no one else's yet."""
+    if not hasattr(os, "waitid"):
+        process.wait()  # macOS
+        return
     with suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
 async def _open(stream: object) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:

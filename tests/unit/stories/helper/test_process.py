@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -144,3 +145,12 @@ async def test_no_descriptor_stays_open(tmp_path: Path) -> None:
         with pytest.raises(WayFailed):
             await run(tmp_path, "print('x' * 10000)")
     assert open_descriptors() <= before
+
+
+async def test_where_one_cannot_wait_without_reaping_it_ends_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS."""
+    monkeypatch.delattr(os, "waitid")
+    assert (await run(tmp_path, "print('a'); exit(3)")).exit_code == 3
+    assert "still running" in await fails(tmp_path, "time.sleep(60)", Bounds(seconds=0.5))
