@@ -23,8 +23,10 @@ from webapp import env
 from webapp.env import PREFIX, SECRETS, Env
 
 MASK: Final = "••••••"
-ADDRESSES: Final = frozenset({"database_url", "redis_url", "proxy", "email_url"})
+ADDRESSES: Final = frozenset({"database_url", "redis_url", "proxy", "browser", "email_url"})
 """Secrets of which kind and host may be told."""
+WORDS_OF: Final = {"browser": ("off", "local")}
+"""Values of a secret that are none."""
 NO_LIMIT: Final = frozenset(
     {"disk_max", "quota_active", "quota_daily", "quota_bytes", "api_rate", "list_rate"}
 )
@@ -66,6 +68,8 @@ def value_in_words(name: str, value: Any, current: Env) -> str:
         return _unset(name, current)
     if name in SECRETS or isinstance(value, SecretStr):
         text = value.get_secret_value() if isinstance(value, SecretStr) else ""
+        if text in WORDS_OF.get(name, ()):
+            return text
         return masked_address(text) if name in ADDRESSES else MASK
     if value == 0 and not isinstance(value, bool) and name in NO_LIMIT:
         return _("no limit")

@@ -8,13 +8,13 @@ from typing import Final
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from stories.browser.cdp import Json
+from stories.protocol.current import current
 
-LIST_PATH: Final = "/api/story/item_list"
 ABORTED: Final = "net::ERR_ABORTED"
 """Of a document that was never shown: a download, "204 No Content", or another one came first."""
 
-_TELLING: Final = ("authorId", "cursor", "url")
-"""Parameters that say what is asked for; a signature adds others."""
+_ASKED_FOR: Final = frozenset({"{author_id}", "{sec_uid}", "{name}", "{cursor}"})
+"""Slots of the list's address that say what is asked for; a signature adds further parameters."""
 _LOCAL_SCHEMES: Final = frozenset({"data", "blob", "about"})
 _MOST: Final = 64
 """Documents, and as many requests for data, that are followed; a page that makes more is odd."""
@@ -39,9 +39,22 @@ class DataKey:
             return None
         if not plain:
             return None
-        defaults = {"cursor": "0"}
-        telling = tuple(values.get(name, [defaults.get(name, "")])[0] for name in _TELLING)
+        telling = tuple(values.get(name, [usual])[0] for name, usual in _telling())
         return cls((parts.hostname or "").lower(), parts.path.rstrip("/"), telling)
+
+
+def list_path() -> str:
+    """Where the story list is, without a slash at its end."""
+    return urlsplit(current().endpoints.story_list.url).path.rstrip("/")
+
+
+def _telling() -> list[tuple[str, str]]:
+    """The parameters that say what is asked for, with the value that the lack of one means."""
+    query = current().endpoints.story_list.query
+    names = [
+        (name, "0" if slot == "{cursor}" else "") for name, slot in query if slot in _ASKED_FOR
+    ]
+    return [*names, ("url", "")]  # oEmbed's
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +107,7 @@ class Traffic:
         self._requests: dict[str, Exchange] = {}
         self.documents: list[Exchange] = []
         self._data: list[tuple[DataKey, Exchange]] = []
-        self._paths = {LIST_PATH}
+        self._paths = {list_path()}
 
     def is_forbidden(self, url: str) -> bool:
         """Whether an address must not be asked for: not https, or not a host that may be."""
@@ -118,7 +131,8 @@ class Traffic:
     @property
     def has_asked_for_list(self) -> bool:
         """Whether a script of the page has asked for a story list."""
-        return any(key.path == LIST_PATH for key, _ in self._data)
+        path = list_path()
+        return any(key.path == path for key, _ in self._data)
 
     def watch(self, url: str) -> None:
         """Follow requests for what `url` asks for, from now on; forget those made so far."""

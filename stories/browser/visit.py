@@ -21,7 +21,6 @@ from stories.browser.answers import redirect_to, response_of
 from stories.browser.cdp import BrowserGone, CommandFailed, Connection, Json
 from stories.browser.page import BrowserPage
 from stories.browser.traffic import ABORTED, Exchange
-from stories.hosts import SITE
 from stories.http.headers import Purpose
 from stories.http.transports import IdentifiedTransport
 from stories.identity import Identity, identity_ladder
@@ -172,7 +171,8 @@ class BrowserVisit(IdentifiedTransport):
         page = self._page
         document = page.traffic.document
         if document is None or document.error or _host(document.url) != _host(url):
-            document = await self._load(referer or SITE, None)
+            same = referer if referer is not None and _host(referer) == _host(url) else None
+            document = await self._load(same or f"https://{_host(url)}/", None)
             self._kept = None
         # The page's scripts have to be there before they can sign.
         await page.until(lambda: document.loaded or page.traffic.document is not document, LOAD_S)
@@ -218,8 +218,6 @@ def browser_identity(user_agent: str) -> Identity:
 
 def _wants_data(request: httpx.Request) -> bool:
     """Whether a page's script would make this request, rather than a person who opens a page."""
-    if request.url.host != urlsplit(SITE).hostname:
-        return False
     purpose = request.extensions.get("purpose")
     if isinstance(purpose, Purpose):
         return purpose is Purpose.LIST

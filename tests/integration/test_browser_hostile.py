@@ -261,7 +261,9 @@ async def test_a_page_that_never_rests_is_killed_in_time(
 ) -> None:
     site.answers["/@never.rests"] = page(text)
     site.answers["/@quiet"] = page("<p>quiet</p>")
-    async with browser_to(proxy, visit_s=4) as browser:
+    async with browser_to(proxy) as browser:
+        await look_up(browser, "/@quiet")
+        browser._visit_s = 4
         began = time.monotonic()
         with pytest.raises(WayFailed, match="took more than 4 s"):
             await look_up(browser, "/@never.rests", data="/api/other")

@@ -40,6 +40,13 @@ def site(proxy: FakeProxy) -> ScriptedTikTok:
     return site
 
 
+ROOT = Path(__file__).parents[2]
+FLAGS = re.findall(
+    r"^  #     - (--\S+)$", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"), re.MULTILINE
+)
+"""Those of the sidecar in the compose file."""
+
+
 class Sidecar:
     """A Chromium with a debugging port. It trusts the fake, as its own set-up would have it."""
 
@@ -48,9 +55,10 @@ class Sidecar:
         self.process = subprocess.Popen(
             [
                 str(find_chromium()),
-                *("--headless", "--no-sandbox", "--remote-debugging-port=0", "--no-first-run"),
-                *(f"--user-data-dir={home}/profile", "--disable-gpu", "--disable-dev-shm-usage"),
-                "about:blank",
+                *FLAGS,
+                "--remote-debugging-port=0",  # the last one counts
+                f"--user-data-dir={home}/profile",
+                "--disable-dev-shm-usage",
             ],
             env={"HOME": str(home), "PATH": os.defpath, "TMPDIR": str(home)},
             stderr=subprocess.PIPE,
@@ -95,6 +103,12 @@ async def contexts(browser: Browser) -> int:
     assert browser._connection is not None
     found = await browser._connection.send("Target.getBrowserContexts")
     return len(found["browserContextIds"])
+
+
+def test_the_compose_file_has_its_flags() -> None:
+    assert {"--headless", "--remote-debugging-port=9222", "--proxy-bypass-list=<-loopback>"} <= {
+        *FLAGS
+    }
 
 
 async def test_todays_client_runs_over_a_sidecar_and_leaves_nothing_in_it(

@@ -88,6 +88,22 @@ def test_an_address_with_a_password_written_in_any_way(url: str, told: str) -> N
     assert masked_address(url) == told
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("off", "off"),
+        ("local", "local"),
+        ("http://127.0.0.1:9222", "http://127.0.0.1:9222"),
+        ("wss://browser.example/chromium?token=hunter2", f"wss://browser.example/{MASK}"),
+    ],
+)
+def test_a_browsers_address_without_what_opens_it(
+    set_env: Callable[..., None], address: str, told: str
+) -> None:
+    set_env(browser=SecretStr(address))
+    assert values()["browser"] == told
+
+
 def test_where_a_value_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "proxy"
     secret.write_text("http://proxy.example:3128\n")

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from stories.browser.traffic import ABORTED, DataKey, Exchange, Traffic
+from stories.protocol.current import built_in, use
+from stories.protocol.parsing import parse
+from tests import packs
 
 SITE = "https://www.tiktok.com"
 LIST = f"{SITE}/api/story/item_list/?aid=1988&authorId=7&count=20&cursor=0"
@@ -173,3 +176,24 @@ def test_odd_events_are_survived(traffic: Traffic) -> None:
     traffic.answered({"requestId": "1", "response": {"status": "odd", "headers": [1], "url": 5}})
     assert traffic.document is not None
     assert traffic.document.status == 0
+
+
+def test_a_pack_says_where_the_list_is_and_what_tells_one_from_another() -> None:
+    def change(facts: dict[str, Any]) -> None:
+        facts["endpoints"]["story_list"] = {
+            "url": "https://m.tiktok.com/api/v2/stories/",
+            "query": [["from", "{cursor}"], ["secUid", "{sec_uid}"], ["x", "a-b"]],
+            "page_size": 10,
+        }
+
+    use(parse(packs.text(change), built_in()))
+    try:
+        traffic = Traffic(allowed=lambda _: True, max_body=1000)
+        send(traffic, "1", "https://m.tiktok.com/api/v2/stories?secUid=other&from=40&sign=1")
+        send(traffic, "2", "https://m.tiktok.com/api/v2/stories?secUid=MS4&from=40&x=c&sign=1")
+        assert traffic.has_asked_for_list
+        found = traffic.own_request("https://m.tiktok.com/api/v2/stories/?from=40&secUid=MS4&x=a-b")
+        assert found is not None
+        assert found.id == "2"
+    finally:
+        use(None)

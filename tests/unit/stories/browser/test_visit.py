@@ -234,13 +234,14 @@ async def test_a_request_that_fails_is_an_error_of_the_network(opened: Opened) -
         (LIST, {}, Purpose.NAVIGATE, False),
         (PAGE, {"accept": "text/html"}, None, False),
         ("https://vm.tiktok.com/ZM1/", {}, Purpose.PREVIEW, False),
-        ("https://m.tiktok.com/api/x", {}, Purpose.LIST, False),
+        ("https://m.tiktok.com/api/x", {}, Purpose.LIST, True),
+        ("https://m.tiktok.com/api/x", {"referer": f"{SITE}/@a"}, Purpose.LIST, True),
     ],
 )
 async def test_what_is_asked_for_from_within_a_page(
     opened: Opened, url: str, headers: dict[str, str], purpose: Purpose | None, data: bool
 ) -> None:
-    opened.browser.pages |= {f"{SITE}/": Loads(), url: Loads()}
+    opened.browser.pages |= {f"{SITE}/": Loads(), "https://m.tiktok.com/": Loads(), url: Loads()}
     opened.browser.data[url] = b"{}"
     await opened.get(url, purpose, **headers)
     assert bool(opened.browser.commands("Runtime.evaluate")) is data
