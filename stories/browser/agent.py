@@ -26,9 +26,13 @@ _ORDERS: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who a browser says that it is. metadata: `userAgentMetadata` of the DevTools protocol."""
+    """Who a browser says that it is. metadata: `userAgentMetadata` of the DevTools protocol.
+
+    is_own: the browser says the same by itself, without being told.
+    """
 
     user_agent: str
+    is_own: bool
     metadata: dict[str, Any]
 
     @property
@@ -47,14 +51,16 @@ def agent_of(user_agent: str, product: str, *, brand: str = "") -> Agent:
     user_agent, product: of `Browser.getVersion`. brand: the name it is sold under, "Google Chrome";
     "" for Chromium itself.
     """
-    match = _VERSION.search(product) or _VERSION.search(user_agent)
+    match = _VERSION.search(product)
     if match is None or not (user_agent.isascii() and user_agent.isprintable()):
         raise ValueError("not a Chromium")
     major, full = match[1], match[1] + match[2]
     brands = _brands(int(major), brand)
     arm = "aarch64" in user_agent or "arm" in user_agent
+    plain = _VERSION.sub(f"Chrome/{major}.0.0.0", user_agent)
     return Agent(
-        user_agent=user_agent.replace("HeadlessChrome", "Chrome"),
+        user_agent=plain,
+        is_own=plain == user_agent,
         metadata={
             "brands": [{"brand": name, "version": short or major} for name, short in brands],
             "fullVersionList": [

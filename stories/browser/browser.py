@@ -75,6 +75,7 @@ class Browser:
         self._chromium: Chromium | None = None
         self._connection: Connection | None = None
         self._agent: Agent | None = None
+        self._plain_agent = ""
         self._idle: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._rest: tuple[str, float] = ("", 0.0)
@@ -188,11 +189,23 @@ class Browser:
         if self._connection is not None and self._connection.is_open and self._agent is not None:
             return self._connection, self._agent
         await self._end()
+        connection, agent = await self._introduced()
+        if self._address == LOCAL and not agent.is_own:
+            # Once in a process, and when Chromium was updated: what is told a page afterwards does
+            # not reach the workers that several pages may share.
+            self._plain_agent = agent.user_agent
+            await self._end()
+            connection, agent = await self._introduced()
+        self._agent = agent
+        return connection, agent
+
+    async def _introduced(self) -> tuple[Connection, Agent]:
+        """The connection to a browser that was just found or started, and who it is."""
         channel, brand = await self._channel()
         self._connection = Connection(channel)
         try:
             version = await self._connection.send("Browser.getVersion")
-            self._agent = agent_of(
+            agent = agent_of(
                 str(version.get("userAgent", "")), str(version.get("product", "")), brand=brand
             )
         except (BrowserGone, CommandFailed) as error:
@@ -201,7 +214,7 @@ class Browser:
             raise WayFailed(reason) from error
         except ValueError as error:
             raise WayFailed("the browser is no Chromium") from error
-        return self._connection, self._agent
+        return self._connection, agent
 
     async def _channel(self) -> tuple[Channel, str]:
         """A channel to the browser, and the name it is sold under. Raises WayFailed."""
@@ -217,7 +230,10 @@ class Browser:
         prepare: Callable[[Path], None] = lambda _: None  # noqa: E731
         if bundle is not None:
             prepare = partial(trust, ca_bundle=bundle)
-        self._chromium = await Chromium.start(executable, flags=self._flags, prepare=prepare)
+        agent = (f"--user-agent={self._plain_agent}",) if self._plain_agent else ()
+        self._chromium = await Chromium.start(
+            executable, flags=(*agent, *self._flags), prepare=prepare
+        )
         return self._chromium.channel, brand_of(executable)
 
     def _stay(self) -> None:

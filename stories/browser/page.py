@@ -73,6 +73,8 @@ class BrowserPage:
             "Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": self.context}
         )
         await send("Target.setDiscoverTargets", {"discover": True})
+        # Workers that several pages may share belong to none of them.
+        await send("Target.setAutoAttach", {**_AUTO_ATTACH, "filter": _SHARED})
         created = await send(
             "Target.createTarget", {"url": "about:blank", "browserContextId": self.context}
         )
@@ -154,13 +156,22 @@ class BrowserPage:
                 self._stir.set()
 
     def _on_browser_event(self, name: str, event: Json) -> None:
-        """Close windows that the page opens: nobody looks at them."""
+        """Close windows that the page opens: nobody looks at them. Rules for its shared workers."""
         target = event.get("targetInfo")
-        if name not in {"Target.targetCreated", "Target.targetInfoChanged"} or not target:
+        if not isinstance(target, dict):
             return
-        ours = target.get("browserContextId") == self.context and self._target
-        if ours and target.get("type") == "page" and target.get("targetId") != self._target:
-            self._connection.post("Target.closeTarget", {"targetId": target.get("targetId")})
+        ours = bool(self.context) and target.get("browserContextId") == self.context
+        if name == "Target.attachedToTarget":
+            if ours:
+                self._on_attached(event, "")
+            else:
+                self._connection.post(
+                    "Runtime.runIfWaitingForDebugger", session=event.get("sessionId")
+                )
+        elif ours and target.get("type") == "page" and self._target:
+            number = target.get("targetId")
+            if number != self._target:
+                self._connection.post("Target.closeTarget", {"targetId": number})
 
     def _on_attached(self, event: Json, session: str) -> None:
         """A frame or a worker of the page: the same rules, before it runs."""
@@ -238,4 +249,5 @@ class BrowserPage:
             self._trouble = "the page crashed"
 
 
+_SHARED: Final = [{"type": "shared_worker"}, {"type": "service_worker"}]
 _AUTO_ATTACH: Final = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}

@@ -30,6 +30,8 @@ CHALLENGE_S: Final = 15.0
 """Seconds that a challenge page has to let the browser through."""
 LOAD_S: Final = 3.0
 """Seconds that a page's scripts have to be there once its document is."""
+SIGN_S: Final = 8.0
+"""The same before data is asked for from within it: without its scripts nothing is signed."""
 SETTLE_S: Final = 0.5
 """Seconds that a page has to lead elsewhere, or to ask for its list, once it is loaded."""
 SEND_S: Final = 5.0
@@ -162,7 +164,7 @@ class BrowserVisit(IdentifiedTransport):
         if exchange is None or exchange.error:
             exchange = await self._fetch(url, request.headers.get("referer"))
         cookies = await self._cookies()
-        if exchange.moved and (exchange.error or not exchange.too_large):
+        if exchange.moved:
             return redirect_to(urldefrag(exchange.url).url, request, cookies)
         return response_of(exchange, request, cookies)
 
@@ -174,8 +176,9 @@ class BrowserVisit(IdentifiedTransport):
             same = referer if referer is not None and _host(referer) == _host(url) else None
             document = await self._load(same or f"https://{_host(url)}/", None)
             self._kept = None
-        # The page's scripts have to be there before they can sign.
-        await page.until(lambda: document.loaded or page.traffic.document is not document, LOAD_S)
+            if document.error:
+                return document
+        await page.until(lambda: document.loaded or page.traffic.document is not document, SIGN_S)
         page.traffic.watch(url)
         result = await page.send(
             "Runtime.evaluate",

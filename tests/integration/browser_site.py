@@ -43,11 +43,13 @@ class ScriptedTikTok(FakeTikTok):
         super().__init__(page_bytes=20_000, **settings)
         self.answers: dict[str, Answer] = {}
         self.seen_paths: list[str] = []
+        self.headers: list[Request] = []
 
     def start_anew(self) -> None:
         """Forget what was declared and asked, accounts aside."""
         self.answers.clear()
         self.seen_paths.clear()
+        self.headers.clear()
         self.forget_requests()
         self.faults.clear()
         self.most_per_page = 50
@@ -69,6 +71,7 @@ class ScriptedTikTok(FakeTikTok):
     def handle(self, method: str, host: str, path: str, headers: Mapping[str, str]) -> Response:
         self.seen_paths.append(f"{host}{path}")
         request = Request(method, host, path, {key.lower(): val for key, val in headers.items()})
+        self.headers.append(request)
         answer = self.answers.get(request.bare_path)
         if callable(answer):
             answer = answer(request)

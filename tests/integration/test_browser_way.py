@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from stories.http.headers import Purpose
 from stories.links import parse_url
 from stories.short_links import expand_short_link
 from stories.structures import Author
+from tests.fake_tiktok.exchange import Response
 from tests.fake_tiktok.pages import puzzle, redirect
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.integration.browser_site import ScriptedTikTok, browser_to, data, page, use
@@ -323,6 +325,47 @@ async def test_data_is_asked_for_from_a_page_of_the_site_when_none_is_open(
         "profile",
         "list",
     ]
+
+
+async def test_no_part_of_a_page_says_that_it_is_headless(
+    site: ScriptedTikTok, browser: Browser
+) -> None:
+    say = (
+        "fetch('https://www.tiktok.com/said?by=NAME&agent=' + encodeURIComponent("
+        "navigator.userAgent + JSON.stringify(navigator.userAgentData.toJSON())),"
+        "{mode: 'no-cors'});"
+    )
+
+    def said(name: str) -> str:
+        return say.replace("NAME", name)
+
+    script = Response(
+        200,
+        [("Content-Type", "text/javascript")],
+        [memoryview(said("service").encode())],
+    )
+    site.answers["/service.js"] = script
+    site.answers["/shared.js"] = replace(script, parts=[memoryview(said("shared").encode())])
+    site.answers["/frame"] = page(f"<script>{said('frame')}</script>")
+    worker = said("worker").replace("'", "\\'")
+    site.answers["/@says.all"] = page(
+        f"<iframe src=/frame></iframe><iframe src=https://v16.tiktokcdn.com/frame></iframe>"
+        f"<script>{said('page')}"
+        f"new Worker(URL.createObjectURL(new Blob(['{worker}'])));"
+        "new SharedWorker('/shared.js'); navigator.serviceWorker.register('/service.js')"
+        "</script>"
+    )
+    async with use(browser) as used:
+        await used.get("/@says.all")
+        for _ in range(50):
+            await asyncio.sleep(0.1)
+            heard = [path for path in site.seen_paths if "/said" in path]
+            if len(heard) >= 6:
+                break
+    told = {path.partition("by=")[2].partition("&")[0] for path in heard}
+    assert told == {"page", "frame", "worker", "shared", "service"}
+    assert not [path for path in site.seen_paths if "Headless" in path]
+    assert not [seen.headers for seen in site.headers if "Headless" in str(seen.headers)]
 
 
 async def test_the_carrier_is_used_by_one_request_at_a_time(

@@ -107,7 +107,7 @@ class ScriptedPage(ScriptedChannel):
         self.replies = {
             "Browser.getVersion": {
                 "product": "HeadlessChrome/156.0.1.2",
-                "userAgent": "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/156.0.0.0",
+                "userAgent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0.0.0",
             },
             "Target.createBrowserContext": {"browserContextId": "context"},
             "Target.createTarget": {"targetId": "target"},

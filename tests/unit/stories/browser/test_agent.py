@@ -46,6 +46,20 @@ def test_the_system_stays_the_browsers_own(system: str, platform: str) -> None:
     assert agent.metadata["platform"] == platform
 
 
+def test_a_version_is_said_as_short_as_browsers_with_windows_do() -> None:
+    shell = LINUX.format("x86_64", "HeadlessChrome", "156.0.8078.108")
+    agent = agent_of(shell, "HeadlessChrome/156.0.8078.108")
+    assert agent.user_agent == LINUX.format("x86_64", "Chrome", "156.0.0.0")
+    assert not agent.is_own
+    assert agent_of(agent.user_agent, "Chrome/156.0.8078.108").is_own
+
+
+def test_a_browser_that_was_updated_is_not_called_by_its_old_version() -> None:
+    agent = agent_of(LINUX.format("x86_64", "Chrome", "156.0.0.0"), "Chrome/157.0.1.2")
+    assert "Chrome/157.0.0.0" in agent.user_agent
+    assert not agent.is_own
+
+
 def test_an_arm_is_an_arm() -> None:
     agent = agent_of(LINUX.format("aarch64", "HeadlessChrome", "150.0.0.0"), "Chrome/150.0.1.2")
     assert agent.metadata["architecture"] == "arm"
@@ -59,4 +73,4 @@ def test_another_browser_is_refused(product: str) -> None:
 
 def test_an_agent_that_no_header_can_carry_is_refused() -> None:
     with pytest.raises(ValueError, match="Chromium"):
-        agent_of("Chrome/150.0.0.0\r\nX: y", "Chrome/150.0.0.0")
+        agent_of("Chrome/150.0.0.0\r\nX: y", "Chrome/150.0.1.2")

@@ -41,6 +41,7 @@ class FakeChromium:
 
     def __init__(self, channel: ScriptedPage) -> None:
         self.channel, self.kills, self.closed = channel, 0, False
+        self.flags: tuple[str, ...] = ()
 
     def kill(self) -> None:
         self.kills += 1
@@ -58,8 +59,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[FakeChromium]:
     """Every Chromium started so far; `script` of the module says what the next one answers."""
     made: list[FakeChromium] = []
 
-    async def start(executable: str, **_: Any) -> FakeChromium:
+    async def start(executable: str, **options: Any) -> FakeChromium:
         made.append(FakeChromium(script()))
+        made[-1].flags = tuple(options["flags"])
         return made[-1]
 
     monkeypatch.setattr(Chromium, "start", start)
@@ -114,6 +116,31 @@ async def test_it_is_started_by_the_first_visit_and_kept_for_the_next(
     await browser.aclose()
     assert started[0].closed
     assert not browser.is_running
+
+
+async def test_a_headless_browser_is_told_its_agent_when_it_starts(
+    started: list[FakeChromium], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = ["HeadlessChrome/156.0.0.0", "Chrome/156.0.0.0"]
+
+    def page() -> ScriptedPage:
+        said = {"product": "Chrome/156.0.1.2", "userAgent": f"Mozilla/5.0 {versions.pop(0)}"}
+        return ScriptedPage(Browser_getVersion=said)
+
+    monkeypatch.setitem(globals(), "script", page)
+    browser = Browser("local", guard=Guard(), flags=("--further",))
+    async with browser.visit() as visit:
+        assert visit.identity.user_agent == "Mozilla/5.0 Chrome/156.0.0.0"
+    assert [chromium.flags for chromium in started] == [
+        ("--further",),
+        ("--user-agent=Mozilla/5.0 Chrome/156.0.0.0", "--further"),
+    ]
+    assert [chromium.closed for chromium in started] == [True, False]
+    await browser.aclose()
+    versions += ["Chrome/156.0.0.0"]
+    async with browser.visit():
+        assert len(started) == 3, "it is remembered"
+    await browser.aclose()
 
 
 async def test_it_ends_when_nobody_needs_it(started: list[FakeChromium]) -> None:

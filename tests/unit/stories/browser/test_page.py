@@ -140,6 +140,22 @@ async def test_windows_of_our_context_are_closed_and_others_stay(opened: Opened)
     assert opened.browser.commands("Target.closeTarget") == [{"targetId": "popup"}]
 
 
+async def test_shared_workers_of_our_context_have_the_rules_and_others_just_go_on(
+    opened: Opened,
+) -> None:
+    for session, context in (("mine", "context"), ("others", "another")):
+        target = {"targetId": "w", "browserContextId": context, "type": "shared_worker"}
+        opened.browser.event("Target.attachedToTarget", sessionId=session, targetInfo=target)
+    await opened.heard()
+    told = {
+        session: [c["method"] for c in opened.browser.sent if c.get("sessionId") == session]
+        for session in ("mine", "others")
+    }
+    assert "Emulation.setUserAgentOverride" in told["mine"]
+    assert told["mine"][-1] == "Runtime.runIfWaitingForDebugger"
+    assert told["others"] == ["Runtime.runIfWaitingForDebugger"]
+
+
 async def test_questions_of_a_page_are_answered_with_no(opened: Opened) -> None:
     opened.browser.event("Page.javascriptDialogOpening", "page", message="Sure?")
     await opened.heard()

@@ -33,7 +33,8 @@ COOKIE = {"name": "ttwid", "value": "1", "domain": ".tiktok.com", "path": "/", "
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("CHALLENGE_S", 0.3), ("LOAD_S", 0.1), ("SETTLE_S", 0.03)):
         monkeypatch.setattr(visits, name, seconds)
-    monkeypatch.setattr(visits, "SEND_S", 0.1)
+    for name in ("SEND_S", "SIGN_S"):
+        monkeypatch.setattr(visits, name, 0.1)
 
 
 @dataclass
@@ -199,6 +200,15 @@ async def test_a_page_is_opened_first_where_none_is(opened: Opened) -> None:
     assert opened.loaded == [PAGE]
     await opened.get(LIST, Purpose.LIST, referer=f"{SITE}/@other")
     assert opened.loaded == [PAGE], "any page of the site will do"
+
+
+async def test_a_page_that_cannot_be_opened_for_it_is_an_error_of_the_network(
+    opened: Opened,
+) -> None:
+    opened.browser.data[LIST] = b"{}"
+    with pytest.raises(httpx.ConnectError):
+        await opened.get(LIST, Purpose.LIST, referer=f"{SITE}/@nowhere")
+    assert not opened.browser.commands("Runtime.evaluate")
 
 
 async def test_a_page_that_asks_nothing_has_failed(opened: Opened) -> None:
