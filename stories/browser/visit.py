@@ -201,7 +201,7 @@ class BrowserVisit(IdentifiedTransport):
         return exchange
 
 
-_MOST_DOCUMENTS: Final = 12
+_MOST_DOCUMENTS: Final = 6
 # Its body has to be read, or it would wait for a reader half way.
 _FETCH: Final = (
     "void fetch(%s, {credentials: 'include'}).then(answer => answer.text()).catch(() => '')"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -184,11 +183,9 @@ async def test_a_wall_that_does_not_give_way_is_a_challenge(
     wall = page(puzzle(site.rng, site.now(), 10, "", solvable=True).page())
     site.answers["/@stays.shut"] = wall
     async with use(browser) as used:
-        began = time.monotonic()
         with pytest.raises(Challenged):
             await used.get("/@stays.shut")
-    assert time.monotonic() - began > 1
-    assert site.seen_paths.count("www.tiktok.com/@stays.shut") == 1, "not answered by us as well"
+    assert site.seen_paths.count("www.tiktok.com/@stays.shut") < 10, "it reloads itself, to an end"
 
 
 @pytest.mark.parametrize("by", ["redirect", "script"])

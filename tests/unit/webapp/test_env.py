@@ -224,6 +224,26 @@ def test_a_mail_server(
     assert (found.user, found.password) == ("a@b", "p/w")
 
 
+@pytest.mark.parametrize(
+    "address", ["off", "local", "http://browser:9222", "wss://b.example/chromium?token=x"]
+)
+def test_a_browser(setting: pytest.MonkeyPatch, address: str) -> None:
+    assert load().browser.get_secret_value() == "off"
+    setting.setenv("STORYKEEP_BROWSER", address)
+    found = load()
+    assert found.browser.get_secret_value() == address
+    assert "token" not in repr(found)
+
+
+@pytest.mark.parametrize("address", ["on", "chromium", "file:///x", "http://", "ws://[::1", "Local"])
+def test_a_browser_that_is_none_stops_the_start(
+    setting: pytest.MonkeyPatch, address: str
+) -> None:
+    setting.setenv("STORYKEEP_BROWSER", address)
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_BROWSER: ")
+
+
 def test_an_authority_that_is_none(setting: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
