@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 LOOK_TIMEOUT_S: Final = 60.0
 PLACES_SHOWN: Final = 200
+WITH_DETAIL: Final = frozenset(
+    {"foreign_host", "forbidden", "malformed", "newer_app", "older", "unknown_field"}
+)
+"""Refusals whose own words say more than those in the reader's language."""
 _looking = threading.Lock()
 
 
@@ -60,7 +64,8 @@ def protocol_page(request: HttpRequest) -> HttpResponse:
         if error.reason == "same":  # the same form, sent twice
             messages.info(request, in_words(error.reason))
             return redirect("admin:protocol")
-        return _page(request, problem=str(in_words(error.reason)), detail=str(error))
+        detail = str(error) if error.reason in WITH_DETAIL else ""
+        return _page(request, problem=str(in_words(error.reason)), detail=detail)
     except protocol.PackChanged:
         return _page(request, problem=_("Another pack was imported at the same moment."))
     _note(request, f"imported {pack.version}")

@@ -10,8 +10,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from jobs import tasks
+from jobs.choices import PackOrigin
 from jobs.ephemeral import progress
-from jobs.housekeeping import reaper
+from jobs.housekeeping import protocol_updates, reaper, sweep
 from jobs.models import Item, Package
 from jobs.queue import claims, erasure, shutdown
 from jobs.queue.broker import EXPIRES_AFTER
@@ -20,9 +21,11 @@ from jobs.queue.dispatch import dispatch
 from jobs.queue.in_hand import in_hand
 from jobs.queue.look_ups import look_ups
 from jobs.states import ItemState
-from jobs.upstream import breaker
+from jobs.upstream import breaker, protocol
 from jobs.zips import packing
 from stories.errors import NoSuchAccount, Refused
+from stories.protocol.current import built_in, current
+from tests import packs
 from tests.factories import make_item
 from tests.unit.jobs.claims import row
 from tests.unit.jobs.conftest import Broker
@@ -51,6 +54,26 @@ def test_the_task_settles_what_it_claimed(stage: Stage) -> None:
     item = fetch(stage, listed(photo), stage.file(photo), ended(photo))
     assert (item.state, item.attempt) == (S.DONE, 1)
     assert item.job.settled_at is not None
+
+
+def test_a_line_goes_by_the_protocol_pack_of_the_instance(
+    stage: Stage, set_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_env(protocol_key=packs.PUBLIC_TEXT)
+    protocol.store(packs.signed(), PackOrigin.FILE)
+    protocol.in_use.forget()
+    assert current() is built_in()
+    photo = a_story()
+    fetch(stage, listed(photo), stage.file(photo), ended(photo))
+    assert str(current().version) == packs.NEWER
+
+
+def test_the_sweep_looks_for_a_newer_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[Any] = []
+    monkeypatch.setattr(sweep, "sweep", swept.append)
+    monkeypatch.setattr(protocol_updates, "run", swept.append)
+    tasks.sweep()
+    assert len(swept) == 2
 
 
 def test_a_line_looks_for_its_list_until_it_has_it(stage: Stage) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
+from jobs.choices import PackOrigin
 from jobs.errors import BatchTooLong, DiskFull, StorageUnavailable
 from jobs.files import capacity
 from jobs.lines import target_of
@@ -17,8 +18,10 @@ from jobs.models import Audio, Item, ItemKind, Job, Prefer
 from jobs.queue import idempotency, submission
 from jobs.queue.submission import EmptySubmission, NothingUnderstood, Options, submit
 from jobs.states import ItemState, job_state
+from jobs.upstream import protocol
 from stories.errors import NotUnderstood
 from stories.targets import parse_line
+from tests import packs
 from tests.factories import make_user
 from tests.unit.jobs.conftest import Broker
 
@@ -30,6 +33,18 @@ POST = "https://www.tiktok.com/@sample.user/video/7512345678901234567"
 
 def items(job: Job) -> list[Item]:
     return list(job.items.order_by("position"))
+
+
+def test_links_are_read_as_the_protocol_pack_of_the_instance_says(set_env: Any) -> None:
+    link = "https://go.tiktokv.eu/share/video/7512345678901234567"
+    with pytest.raises(NothingUnderstood):
+        submit(make_user(), [link])
+    set_env(protocol_key=packs.PUBLIC_TEXT)
+    envelope = packs.signed(lambda facts: facts["hosts"]["share"].append("go.tiktokv.eu"))
+    protocol.store(envelope, PackOrigin.FILE)
+    protocol.in_use.forget()
+    (item,) = items(submit(make_user("nora"), [link]))
+    assert item.state == S.QUEUED
 
 
 @pytest.mark.parametrize(

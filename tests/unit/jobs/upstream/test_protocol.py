@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_a_pack_gone_back_from_comes_again_by_hand_and_never_by_itself() -> None
 
 def test_another_process_takes_it_up_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     other, now = PackInUse(), [1000.0]
-    monkeypatch.setattr(protocol.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     assert str(other.look().pack.version) == BUILT_IN
     store(FIRST)
     assert str(other.look().pack.version) == BUILT_IN, "it looked a moment ago"
