@@ -1,8 +1,8 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit smoke shots check \
-  format lock clean
+.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit survival smoke \
+  shots check format lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -69,6 +69,10 @@ attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files cou
 
 audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the pins, as far as can be told offline (ARGS=--wheels: asks)
 	@exec $(BIN)/python -m tests.audit $(ARGS)
+
+# Waiting, mostly. The short form asks in our own way alone.
+survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, by way (ten minutes; ARGS=--short: one)
+	@exec $(BIN)/python -m tests.survival $(ARGS)
 
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok

@@ -21,6 +21,7 @@ _RC = (
 )
 
 VIDEO_HOSTS = ("v16-webapp-prime.tiktok.com", "v19-webapp-prime.tiktok.com")
+SUFFIXES = (".tiktokcdn.com", ".tiktokcdn-us.com", ".tiktokcdn-eu.com", ".tiktokcdn-in.com")
 PICTURE_HOSTS = ("p16-common-sign.tiktokcdn.com", "p19-common-sign.tiktokcdn.com")
 SONG_HOST = "v16m.tiktokcdn.com"
 EMBED_HOST = "v45.tiktokcdn-eu.com"
@@ -197,6 +198,6 @@ def serve(file: MediaObject, request: Request) -> Response:
 def is_media_host(host: str) -> bool:
     """Whether a host serves files rather than pages."""
     name = urlsplit(f"https://{host}").hostname or ""
-    return name.endswith(("tiktokcdn.com", "tiktokcdn-us.com", "tiktokcdn-eu.com")) or (
+    return name.endswith(SUFFIXES) or (
         name.endswith(".tiktok.com") and re.match(r"v\d+[a-z]*-", name) is not None
     )

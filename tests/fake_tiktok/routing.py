@@ -8,7 +8,7 @@ from tests.fake_tiktok import cdn
 from tests.fake_tiktok.exchange import Request, Where
 from tests.fake_tiktok.state import State
 
-SUFFIXES = (".tiktok.com", ".tiktokcdn.com", ".tiktokcdn-us.com", ".tiktokcdn-eu.com")
+SUFFIXES = (".tiktok.com", *cdn.SUFFIXES)
 SCRIPT_SUFFIXES = (".ttwstatic.com",)
 PAGE_HOSTS = frozenset({"www.tiktok.com", "tiktok.com", "m.tiktok.com"})
 SHORT_HOSTS = frozenset({"vm.tiktok.com", "vt.tiktok.com", "lite.tiktok.com"})
@@ -43,7 +43,7 @@ def _page_where(state: State, steps: list[str], request: Request) -> Where:
     if steps[:2] == ["aweme", "v1"]:
         story = state.stories.get(request.parameters.get("item_id", ""))
         return Where("play", story.account.name if story else None, story.id if story else None)
-    if steps[:3] == ["api", "story", "item_list"]:
+    if request.bare_path.rstrip("/") == state.list_path.rstrip("/"):
         return Where("list", _name_of(state, request.parameters.get("authorId", "")))
     if first == "api":
         return Where("api")

@@ -22,7 +22,7 @@ class State:
     embed_slash: an embed page keeps its data under its route with a slash at the end. signed_list:
     what a list says to a request that no page's own script signed: "hollow" (code 0 and nothing
     else), "zero" (zero bytes), or what is asked (None); pages have that script where it matters.
-    page_asks: the pages of accounts ask for their story list by themselves.
+    page_asks: the pages of accounts ask for their story list by themselves. list_path: of the list.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class State:
         self.embed_slash = False
         self.signed_list: Literal["hollow", "zero"] | None = None
         self.page_asks = False
+        self.list_path = "/api/story/item_list/"
 
     def now(self) -> float:
         """The site's clock, Unix seconds."""

@@ -11,9 +11,10 @@ import asyncio
 import logging
 import sys
 
+from tests import real_gallery_dl
 from tests.survival.changes import CHANGES
 from tests.survival.table import measured
-from tests.survival.ways import COLUMNS
+from tests.survival.ways import ALL, COLUMNS, GALLERY_DL, missing
 
 
 def main() -> int:
@@ -24,11 +25,17 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="every code, and the time it took")
     options = parser.parse_args()
     logging.disable(logging.ERROR)
-    columns = tuple(options.way or (COLUMNS[:1] if options.short else COLUMNS))
+    asked = tuple(options.way or (COLUMNS[:1] if options.short else COLUMNS))
+    if {GALLERY_DL, ALL} & set(asked):
+        real_gallery_dl.install_once()
+    lacks = {column: lack for column in asked if (lack := missing(column))}
+    for column, lack in lacks.items():
+        sys.stderr.write(f"left out: {column}, as {lack}\n")
+    columns = [column for column in asked if column not in lacks]
     changes = [change for change in CHANGES if options.only in change.name]
     table = asyncio.run(measured(changes, columns))
     sys.stdout.write(table.markdown(verbose=options.verbose))
-    return int(table.has_wrong)
+    return int(table.has_wrong or bool(lacks))
 
 
 if __name__ == "__main__":

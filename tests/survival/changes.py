@@ -17,7 +17,8 @@ Make = Callable[[FakeTikTok], Scene]
 class Change:
     """One kind of change. scenes: what it is tried on, by what is pasted.
 
-    true: further codes that say the truth of it. known: the account was looked up before.
+    true: further codes that say the truth of it. known: the account was looked up before. learn:
+    what a protocol pack that knows of it changes in the built-in document; None for no such pack.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Change:
     scenes: Mapping[str, Make] = field(default_factory=lambda: {"account": usual, "link": linked})
     true: frozenset[str] = frozenset()
     known: bool = False
+    learn: Callable[[dict[str, Any]], None] | None = None
 
 
 CHANGES: list[Change] = []
@@ -197,3 +199,56 @@ _add("nobody answers", _faults("silent", "any"))
 _add("a page that never ends", _faults("stall", *ASKED, after=200))
 _add("slow pages and lists", _faults("slow", *ASKED, bytes_per_s=16_000))
 _add("addresses that ran out before they were used", _faults("expired", "media", times=3))
+
+# --- with and without a pack ----------------------------------------------------------------------
+
+_NEW_HOSTS = {
+    "-webapp-prime.tiktok.com": "-web.tiktokcdn-in.com",
+    "-common-sign.tiktokcdn.com": "-common-sign.tiktokcdn-in.com",
+    "v45.tiktokcdn-eu.com": "v45.tiktokcdn-in.com",
+    "www.tiktok.com/aweme": "v16.tiktokcdn-in.com/aweme",
+}
+_NEW_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {} Safari/537.36"
+)
+
+
+def _with_pack(name: str, apply: Apply, learn: Callable[[dict[str, Any]], None]) -> None:
+    """Once as it is, and once after a pack that knows of it."""
+    _add(name, apply)
+    CHANGES.append(Change(name="— the same after a pack", apply=apply, learn=learn))
+
+
+def _list_elsewhere(document: dict[str, Any]) -> None:
+    document["endpoints"]["story_list"]["url"] = "https://www.tiktok.com/api/story/v2/list/"
+
+
+def _media_host(document: dict[str, Any]) -> None:
+    document["hosts"]["media"].append("tiktokcdn-in.com")
+
+
+def _another_identity(document: dict[str, Any]) -> None:
+    first = dict(document["identities"]["curl"][0], name="chrome142", tls_target="chrome142")
+    first["user_agent"] = _NEW_AGENT.format("Chrome/142.0.0.0")
+    first["client_hints"] = [["sec-ch-ua", '"Chromium";v="142"']]
+    document["identities"]["curl"].insert(0, first)
+
+
+def _media_elsewhere(tiktok: FakeTikTok) -> None:
+    # The cookie that addresses are tied to is of tiktok.com.
+    tiktok.needs_token = False
+    _rewritten(_NEW_HOSTS, *ASKED)(tiktok)
+
+
+def _ours_refused(tiktok: FakeTikTok) -> None:
+    _refused(agent="Macintosh")(tiktok)
+    _refused(browser=False)(tiktok)
+
+
+_with_pack(
+    "the list at a path that is known by now",
+    _setting("list_path", "/api/story/v2/list/"),
+    _list_elsewhere,
+)
+_with_pack("media on a new host of TikTok's own", _media_elsewhere, _media_host)
+_with_pack("every identity of ours refused", _ours_refused, _another_identity)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from stories.protocol.current import built_in, built_in_text, use
+from stories.protocol.parsing import parse
 from tests.survival.changes import Change
 from tests.survival.results import MOST_TRIES, Result, result_of, tries_of, verdict
 from tests.survival.scenes import small_site
@@ -43,10 +47,11 @@ class Cell:
 
 @dataclass
 class Table:
-    """Every cell, by the change's name and the way's column."""
+    """Every cell, by the change's place and the way's column."""
 
     columns: Sequence[str]
-    cells: dict[str, dict[str, Cell]] = field(default_factory=dict)
+    changes: Sequence[Change]
+    cells: dict[int, dict[str, Cell]]
 
     @property
     def has_wrong(self) -> bool:
@@ -56,10 +61,10 @@ class Table:
     def markdown(self, *, verbose: bool = False) -> str:
         """The table as it stands in docs/reliability.md, aligned."""
         lines = [["what changes", *self.columns]]
-        for name, row in self.cells.items():
+        for number, row in self.cells.items():
             cells = [row[column] for column in self.columns]
             told = [f"{cell.text} ({cell.told})" if verbose else cell.text for cell in cells]
-            lines.append([name, *told])
+            lines.append([self.changes[number].name, *told])
         widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
         rule = ["-" * width for width in widths]
         shown = [lines[0], rule, *lines[1:]]
@@ -92,23 +97,41 @@ async def tried(place: Bench, change: Change, column: str) -> Cell:
     return cell
 
 
+@contextmanager
+def pack_of(change: Change) -> Iterator[None]:
+    """The protocol pack that knows of a change, in the place of the built-in one."""
+    if change.learn is None:
+        yield
+        return
+    document = json.loads(built_in_text())
+    change.learn(document)
+    use(parse(json.dumps(document).encode(), built_in()))
+    try:
+        yield
+    finally:
+        use(None)
+
+
 async def measured(changes: Sequence[Change], columns: Sequence[str]) -> Table:
     """The whole table. What it is busy with stands on the error output of a terminal."""
-    table = Table(columns, {change.name: {} for change in changes})
-    waiting = [(change, column) for change in reversed(changes) for column in reversed(columns)]
+    table = Table(columns, changes, {number: {} for number in range(len(changes))})
+    cells = [(number, column) for number in range(len(changes)) for column in columns]
+    # A pack is of the whole process: what needs one is tried when nothing else is.
+    beside = [cell for cell in reversed(cells) if changes[cell[0]].learn is None]
+    alone = [cell for cell in reversed(cells) if changes[cell[0]].learn is not None]
 
-    async def work(place: Bench) -> None:
-        while waiting:
-            change, column = waiting.pop()
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r\x1b[K{len(waiting)} {column}: {change.name}")
-            table.cells[change.name][column] = await tried(place, change, column)
-
-    async def at_a_place() -> None:
+    async def work(waiting: list[tuple[int, str]]) -> None:
         async with bench() as place:
-            await work(place)
+            while waiting:
+                number, column = waiting.pop()
+                change = changes[number]
+                if sys.stderr.isatty():
+                    sys.stderr.write(f"\r\x1b[K{len(waiting)} {column}: {change.name}")
+                with pack_of(change):
+                    table.cells[number][column] = await tried(place, change, column)
 
-    await asyncio.gather(*(at_a_place() for _ in range(PLACES)))
+    await asyncio.gather(*(work(beside) for _ in range(PLACES)))
+    await work(alone)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return table
