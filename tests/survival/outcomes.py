@@ -16,30 +16,33 @@ Make = Callable[[FakeTikTok], Scene]
 class Outcome:
     """One outcome. code: of the error, or "saved", "empty", "partial" (results.Result.outcome).
 
-    weaker: by way, the codes that are true and say less, where a way cannot tell more. "empty",
-    "gone" and their like are never weaker: they would be untrue.
+    differs: by way, the codes that are as true, where a way cannot tell as much or gets further.
+    "empty", "gone" and their like never are: they would be untrue.
     """
 
     name: str
     code: str
     make: Make
-    weaker: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    differs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def codes(self, way: str) -> frozenset[str]:
         """The codes that a way may end with."""
-        return self.weaker.get(way, frozenset({self.code}))
+        return self.differs.get(way, frozenset({self.code}))
 
 
 OUTCOMES: list[Outcome] = []
 
 
-def outcome(code: str, **weaker: str) -> Callable[[Make], Make]:
-    """Declare a scene with the code it ends with. weaker: way with "_" for "-" -> its codes."""
+_COLUMNS = {"gallery_dl": "gallery-dl", "all_on": "all on"}
+
+
+def outcome(code: str, **differs: str) -> Callable[[Make], Make]:
+    """Declare a scene with the code it ends with. differs: way with "_" in its name -> its codes."""
 
     def declare(make: Make) -> Make:
-        by_way = {way.replace("_", "-"): frozenset(codes.split()) for way, codes in weaker.items()}
+        by_way = {_COLUMNS[way]: frozenset(codes.split()) for way, codes in differs.items()}
         name = make.__name__.lstrip("_").replace("_", " ")
-        OUTCOMES.append(Outcome(name=name, code=code, make=make, weaker=by_way))
+        OUTCOMES.append(Outcome(name=name, code=code, make=make, differs=by_way))
         return make
 
     return declare
@@ -97,7 +100,7 @@ def _a_nameless_link(tiktok: FakeTikTok) -> Scene:
     return Scene(line=line, stories=(story,))
 
 
-@outcome("saved")
+@outcome("saved", gallery_dl="upstream_down")  # it follows none
 def _a_short_link(tiktok: FakeTikTok) -> Scene:
     story = photo(tiktok.account(NAME))
     return Scene(line=tiktok.short_link("ZM123", to=story, hops=2), stories=(story,))
@@ -177,13 +180,13 @@ def _a_story_kept_from_this_country(tiktok: FakeTikTok) -> Scene:
     return Scene(line=story.shared_url)
 
 
-@outcome("gone")
+@outcome("gone", gallery_dl="unavailable")  # it asks for one page, which proves nothing
 def _an_expired_story(tiktok: FakeTikTok) -> Scene:
     story = tiktok.account(NAME).expired(listed=False, **SMALL)
     return Scene(line=story.url)
 
 
-@outcome("gone")
+@outcome("gone", gallery_dl="unavailable")
 def _a_deleted_story(tiktok: FakeTikTok) -> Scene:
     account = tiktok.account(NAME)
     photo(account)
@@ -213,7 +216,7 @@ def _a_post_for_friends(tiktok: FakeTikTok) -> Scene:
     return Scene(line=post.url, posts=True)
 
 
-@outcome("dead_short_link")
+@outcome("dead_short_link", gallery_dl="upstream_down")
 def _a_dead_short_link(tiktok: FakeTikTok) -> Scene:
     return Scene(line=tiktok.short_link("ZMdead", to=None))
 
@@ -223,16 +226,16 @@ def _a_dead_short_link(tiktok: FakeTikTok) -> Scene:
 
 def _shut(kind: str | int, what: str = "any", **options: Any) -> Make:
     def make(tiktok: FakeTikTok) -> Scene:
-        photo(tiktok.account(NAME))
+        story = photo(tiktok.account(NAME))
         tiktok.fault(what, kind, **options)
-        return Scene(line=NAME)
+        return Scene(line=NAME, stories=(story,))
 
     return make
 
 
-def _named(name: str, code: str, make: Make, **weaker: str) -> None:
+def _named(name: str, code: str, make: Make, **differs: str) -> None:
     make.__name__ = name.replace(" ", "_")
-    outcome(code, **weaker)(make)
+    outcome(code, **differs)(make)
 
 
 _named("asked to slow down", "rate_limited", _shut(429))
@@ -243,7 +246,9 @@ _named("the list is zero bytes", "refused", _shut("empty", "list"))
 _named("a system error", "refused", _shut("system_error", "pages"))
 _named("the list wants a captcha", "refused", _shut("captcha", "list"))
 _named("a login wall", "login_required", _shut("login", "pages"))
-_named("a list that leads to the login", "login_required", _shut("login", "list"))
+_named(
+    "a list that leads to the login", "login_required", _shut("login", "list"), gallery_dl="refused"
+)
 _named("pages without their data", "refused", _shut("changed"))
 _named(
     "pages that changed", "upstream_changed", _shut("rewritten", "pages", words={"uniqueId": "u"})
@@ -270,7 +275,7 @@ def _challenged_once(tiktok: FakeTikTok) -> Scene:
     return Scene(line=NAME, stories=(photo(account),))
 
 
-@outcome("partial")
+@outcome("partial", gallery_dl="refused")
 def _a_list_broken_off(tiktok: FakeTikTok) -> Scene:
     account = tiktok.account(NAME)
     tiktok.most_per_page = 2

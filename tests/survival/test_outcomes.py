@@ -27,9 +27,7 @@ async def test_the_outcome_is_told(outcome: Outcome, column: str) -> None:
         async with place.client(column) as client:
             result = await result_of(client, scene)
     assert result.outcome in outcome.codes(column), result.error
-    if outcome.code in {"saved", "partial"} and result.outcome in {"saved", "partial"}:
+    if result.saved or result.outcome in {"saved", "partial"}:
         assert all(result.has(story) for story in scene.stories)
         assert {story for story, _ in result.saved} == {story.id for story in scene.stories}
-    else:
-        assert not result.saved
     assert not tiktok.strays
