@@ -37,7 +37,7 @@ _COLUMNS = {"gallery_dl": "gallery-dl", "all_on": "all on"}
 
 
 def outcome(code: str, **differs: str) -> Callable[[Make], Make]:
-    """Declare a scene with the code it ends with. differs: way with "_" in its name -> its codes."""
+    """Declare a scene with the code it ends with. differs: way, spelt with "_", -> its codes."""
 
     def declare(make: Make) -> Make:
         by_way = {_COLUMNS[way]: frozenset(codes.split()) for way, codes in differs.items()}
@@ -250,8 +250,13 @@ _named(
     "a list that leads to the login", "login_required", _shut("login", "list"), gallery_dl="refused"
 )
 _named("pages without their data", "refused", _shut("changed"))
+# The items that gallery-dl prints name their author.
 _named(
-    "pages that changed", "upstream_changed", _shut("rewritten", "pages", words={"uniqueId": "u"})
+    "pages that changed",
+    "upstream_changed",
+    _shut("rewritten", "pages", words={"uniqueId": "u"}),
+    gallery_dl="saved",
+    all_on="saved",
 )
 _named("a list that changed", "upstream_changed", _shut("changed", "list"))
 _named("a list held back", "upstream_down", _shut("withheld", "list"))
