@@ -103,6 +103,8 @@ class AccountLookup:
         except StoriesError as error:
             # What the name stood for within the last day is known, and so is its list.
             story_list = story_list or await self._list_without_profile(target, error)
+            if not story_list.stories and not story_list.explicit and story_list.error is None:
+                raise  # a list that says nothing, of an account of which we are shown nothing
             self.on_author(story_list.author)
             return story_list
         self.on_author(author)

@@ -109,7 +109,7 @@ KEPT_OUT = frozenset(
     {
         *("challenged", "refused", "rate_limited", "login_required"),
         *("upstream_changed", "unknown_answer", "upstream_down", "timed_out"),
-        *("media_unavailable", "sound_missing", "list_held_back"),
+        *("media_unavailable", "sound_missing", "list_held_back", "list_gated"),
     }
 )
 """Codes that say that we were kept out, or what is wrong: true whenever something stood in the way.

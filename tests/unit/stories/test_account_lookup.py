@@ -8,6 +8,7 @@ from stories.client import StoryClient
 from stories.errors import (
     NoSuchAccount,
     PrivateAccount,
+    Refused,
 )
 from stories.structures import Author
 from tests.fake_tiktok import Account, FakeTikTok
@@ -80,6 +81,23 @@ async def test_a_remembered_id_that_shows_nothing_is_looked_up_again(
     found = await find(client, "alice")
     assert (ids(found), found.author.id) == ([mine.id], alice.id)
     assert names.known["alice"].id == alice.id
+
+
+async def test_silence_of_a_site_that_shows_us_no_page_is_no_answer(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, names: Names
+) -> None:
+    alice.photo()
+    names.known["alice"] = Author(id=alice.id, name="alice")
+    tiktok.fault("pages", 403)
+    hollow = tiktok.fault("list", "hollow")
+    assert await failure(client, "alice") is Refused
+    assert hollow.hits
+    # A list that says how many there are is one.
+    tiktok.account("bob")
+    names.known["bob"] = Author(id=tiktok.accounts["bob"].id, name="bob")
+    tiktok.faults.clear()
+    tiktok.fault("pages", 403)
+    assert ids(await find(client, "bob")) == []
 
 
 async def test_an_account_that_went_private_is_left_alone(
