@@ -70,8 +70,9 @@ attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files cou
 audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the pins, as far as can be told offline (ARGS=--wheels: asks)
 	@exec $(BIN)/python -m tests.audit $(ARGS)
 
-# Waiting, mostly. The short form asks in our own way alone.
-survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, by way (ten minutes; ARGS=--short: one)
+# The short form asks in our own way alone; the whole one fetches gallery-dl, once.
+survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, by way (half an hour; ARGS=--short: a minute)
+	@$(PYTEST) --dist worksteal tests/survival $(if $(findstring --short,$(ARGS)),-m short)
 	@exec $(BIN)/python -m tests.survival $(ARGS)
 
 smoke: ## Start an installed copy without the test tools, measure it, stop it

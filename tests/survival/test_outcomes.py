@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from tests import real_gallery_dl
 from tests.survival.outcomes import OUTCOMES, Outcome
 from tests.survival.results import result_of
 from tests.survival.scenes import small_site
-from tests.survival.ways import COLUMNS, HTTPX, bench, missing
+from tests.survival.ways import ALL, COLUMNS, DIRECT, GALLERY_DL, HTTPX, bench, missing
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("column", [*COLUMNS, HTTPX])
+def columns() -> list[ParameterSet]:
+    """Every column; those that ask by our own requests alone are quick."""
+    quick = [pytest.param(column, marks=pytest.mark.short) for column in (DIRECT, HTTPX)]
+    return [*quick, *(pytest.param(column) for column in COLUMNS if column != DIRECT)]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("column", columns())
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
 async def test_the_outcome_is_told(outcome: Outcome, column: str) -> None:
+    if column in {GALLERY_DL, ALL}:
+        real_gallery_dl.install_once()
     lack = missing(column)
     if lack and os.environ.get("REQUIRE_BROWSER") != "1":
         pytest.skip(lack)

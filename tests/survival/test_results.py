@@ -18,6 +18,8 @@ from tests.fake_tiktok import FakeStory
 from tests.survival.results import Result, verdict
 from tests.survival.scenes import Scene, linked, small_site, usual
 
+pytestmark = pytest.mark.short
+
 
 def whole(story: FakeStory) -> dict[tuple[str, int], bytes]:
     """All files of a story, as they are saved."""
