@@ -160,3 +160,12 @@ def test_pages_that_leave_and_pages_that_mean_no_good(
     for part in ("wss://evil.example", "file:///etc/passwd", "alert(", ":8123", "serviceWorker"):
         assert part in page.text
     assert "/left" not in page.text
+
+
+def test_the_list_may_be_elsewhere(tiktok: FakeTikTok, web: httpx.Client, alice: Account) -> None:
+    alice.nothing()
+    tiktok.list_path = "/api/story/v2/list/"
+    query = {"aid": "1988", "authorId": alice.id, "count": "20", "cursor": "0"}
+    assert web.get(LIST, params=query).content == b""
+    moved = "https://www.tiktok.com/api/story/v2/list/"
+    assert web.get(moved, params=query).json()["itemList"]
