@@ -16,6 +16,16 @@ from tests.survival.ways import ALL, COLUMNS, DIRECT, GALLERY_DL, HTTPX, bench, 
 pytestmark = pytest.mark.anyio
 
 
+ANSWERS = frozenset(
+    {
+        *("saved", "empty", "partial", "private_account", "private_post", "no_such_account"),
+        *("age_restricted", "region_locked", "gone", "unavailable", "not_a_story"),
+        *("dead_short_link", "rate_limited"),
+    }
+)
+"""Codes after which no other way is asked. A network failure has the code of a held back list."""
+
+
 def columns() -> list[ParameterSet]:
     """Every column; those that ask by our own requests alone are quick."""
     quick = [pytest.param(column, marks=pytest.mark.short) for column in (DIRECT, HTTPX)]
@@ -42,3 +52,5 @@ async def test_the_outcome_is_told(outcome: Outcome, column: str) -> None:
         assert all(result.has(story) for story in scene.stories)
         assert {story for story, _ in result.saved} == {story.id for story in scene.stories}
     assert not tiktok.strays
+    if column == ALL and (outcome.code in ANSWERS or outcome.name == "nobody answers"):
+        assert (place.browser.visits, place.helper.runs) == (0, 0), "the answer was had"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from stories.browser.browser import Browser
 from stories.browser.chromium import find_chromium
 from stories.client import StoryClient
 from stories.config import ClientConfig
-from stories.helper.gallery_dl import GalleryDl, installed_command
+from stories.helper.gallery_dl import GalleryDl, HelperRun, installed_command
 from stories.http.guard import Guard
 from stories.http.resolver import system_resolve
 from stories.identity import identity_ladder
@@ -52,7 +52,15 @@ class Only(ForgetfulWays):
 
 
 class _Lasting(Browser):
-    """A browser that does not end with the client that used it."""
+    """A browser that does not end with the client that used it. visits: so many so far."""
+
+    def __init__(self, guard: Guard, config: ClientConfig) -> None:
+        super().__init__("local", guard=guard, config=config, take=self._count)
+        self.visits = 0
+
+    async def _count(self) -> bool:
+        self.visits += 1
+        return True
 
     async def aclose(self) -> None:
         """Do nothing: whoever made it ends it."""
@@ -60,6 +68,17 @@ class _Lasting(Browser):
     async def end(self) -> None:
         """End what runs of it."""
         await super().aclose()
+
+
+class _Counted(GalleryDl):
+    """The helper. runs: so many it was asked for."""
+
+    runs = 0
+
+    async def run(self, url: str) -> HelperRun:
+        """Count it."""
+        self.runs += 1
+        return await super().run(url)
 
 
 @dataclass
@@ -71,8 +90,8 @@ class Bench:
 
     proxy: FakeProxy
     guard: Guard
-    browser: Browser
-    config: ClientConfig = field(repr=False)
+    browser: _Lasting
+    helper: _Counted
 
     def show(self, tiktok: FakeTikTok) -> None:
         """Have the proxy lead to this site from now on."""
@@ -81,19 +100,12 @@ class Bench:
     @asynccontextmanager
     async def client(self, column: str) -> AsyncIterator[StoryClient]:
         """A client that asks in the ways of a column, and remembers nothing of any other scene."""
-        config = _config(self.proxy, column)
-        helper = GalleryDl(
-            installed_command(real_gallery_dl.FOLDER),
-            guard=self.guard,
-            user_agent=identity_ladder("curl")[0].user_agent,
-            ca_file=self.proxy.ca_path,
-        )
         client = StoryClient(
-            config,
+            _config(self.proxy, column),
             identities=Names(),
             way_memory=Only(column),
             browser=self.browser if column in {BROWSER, ALL} else None,
-            helper=lambda: helper if column in {GALLERY_DL, ALL} else None,
+            helper=lambda: self.helper if column in {GALLERY_DL, ALL} else None,
         )
         async with client:
             yield client
@@ -119,6 +131,12 @@ async def bench() -> AsyncIterator[Bench]:
         config = _config(proxy, ALL)
         guard = Guard(config, system_resolve)
         stack.push_async_callback(guard.aclose)
-        browser = _Lasting("local", guard=guard, config=config, per_hour=1_000_000)
+        browser = _Lasting(guard, config)
         stack.push_async_callback(browser.end)
-        yield Bench(proxy, guard, browser, config)
+        helper = _Counted(
+            installed_command(real_gallery_dl.FOLDER),
+            guard=guard,
+            user_agent=identity_ladder("curl")[0].user_agent,
+            ca_file=proxy.ca_path,
+        )
+        yield Bench(proxy, guard, browser, helper)
