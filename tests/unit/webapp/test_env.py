@@ -235,10 +235,10 @@ def test_a_browser(setting: pytest.MonkeyPatch, address: str) -> None:
     assert "token" not in repr(found)
 
 
-@pytest.mark.parametrize("address", ["on", "chromium", "file:///x", "http://", "ws://[::1", "Local"])
-def test_a_browser_that_is_none_stops_the_start(
-    setting: pytest.MonkeyPatch, address: str
-) -> None:
+@pytest.mark.parametrize(
+    "address", ["on", "chromium", "file:///x", "http://", "ws://[::1", "Local"]
+)
+def test_a_browser_that_is_none_stops_the_start(setting: pytest.MonkeyPatch, address: str) -> None:
     setting.setenv("STORYKEEP_BROWSER", address)
     (line,) = mistakes()
     assert line.startswith("STORYKEEP_BROWSER: ")
