@@ -78,7 +78,7 @@ FLOORS = {
         ),
         frozenset({"targets", "wire", "http", "rendition_search"}),
         frozenset({"media"}),
-        frozenset({"author_pages", "item_pages", "short_links", "story_list", "ways"}),
+        frozenset({"author_pages", "item_pages", "neutral", "short_links", "story_list", "ways"}),
         frozenset({"browser", "helper"}),
         frozenset({"client"}),
         frozenset({"account_lookup"}),

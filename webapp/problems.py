@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ from accounts import mail, people
 from jobs import VERSION
 from jobs.ephemeral import damaged_files, heartbeats, hidden_problems, processes
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.ops import checks, way_rows
+from jobs.ops import checks, dashboard, way_rows
 from jobs.ops.problems import CHECKED_PARTS, LOOPBACK, Facts, Problem, problems
 from jobs.upstream import breaker
 from webapp import backup
@@ -51,8 +51,9 @@ def gather() -> Facts:
         other_versions = ()
     try:
         begun_at = people.admins().aggregate(at=Min("date_joined"))["at"]
+        unreadable, missing = dashboard.unreadable_answers(timezone.now() - timedelta(days=1))
     except DatabaseError:
-        begun_at = None
+        begun_at, unreadable, missing = None, 0, ""
     now = timezone.now()
     return Facts(
         now=now,
@@ -67,6 +68,8 @@ def gather() -> Facts:
         mail_failed_at=mail.failed_at() if mail.is_configured() else None,
         damaged=damaged_files.count(now),
         dead_ways=_dead_ways(now),
+        unreadable=unreadable,
+        missing=missing,
     )
 
 

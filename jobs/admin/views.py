@@ -40,6 +40,7 @@ REFRESH_MS: Final = 3000
 """Milliseconds between two requests of the operations page for its fragment, at least."""
 DIAGNOSIS_TIMEOUT_S: Final = 120.0
 MAX_NAME_LENGTH: Final = 300
+SAMPLE_FILE: Final = "tiktok-sample.json"
 
 
 def _staff_view(permission: str, view: View) -> Any:
@@ -165,8 +166,20 @@ def run_diagnosis(name: str, way: str = ALWAYS) -> dict[str, Any]:
     In a process of its own: it asks TikTok as a worker does, with libraries this process does
     without, and a check that hangs takes no more than it down.
     """
-    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "diagnose", "--json"]
-    argv += ["--language", get_language() or settings.LANGUAGE_CODE]
+    options = ["--json", "--language", get_language() or settings.LANGUAGE_CODE]
+    report: dict[str, Any] = _diagnose(options, name, way)
+    return report
+
+
+def record_sample(name: str, way: str = ALWAYS) -> dict[str, Any]:
+    """The neutral sample of `manage.py diagnose --record`. Raises DiagnosisFailed."""
+    sample: dict[str, Any] = _diagnose(["--record", "-"], name, way)
+    return sample
+
+
+def _diagnose(options: list[str], name: str, way: str) -> Any:
+    """The JSON that the command prints. Raises DiagnosisFailed."""
+    argv = [sys.executable, str(settings.BASE_DIR / "manage.py"), "diagnose", *options]
     if name:
         argv += ["--way", way] if way != ALWAYS else []
         argv += ["--", name]
@@ -185,15 +198,19 @@ def run_diagnosis(name: str, way: str = ALWAYS) -> dict[str, Any]:
     if process.returncode == 2:
         raise DiagnosisFailed(_("That names no account. Write it as @name, or leave it empty."))
     try:
-        report: dict[str, Any] = json.loads(process.stdout)
+        return json.loads(process.stdout)
     except ValueError as error:
+        if options[0] == "--record":
+            raise DiagnosisFailed(_("TikTok sent nothing that could be recorded.")) from error
         raise DiagnosisFailed(_("The diagnosis did not run; the log says why.")) from error
-    return report
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def diagnosis_page(request: HttpRequest) -> HttpResponse:
-    """A form, and the report once it was sent; `?way=` chooses a way beforehand."""
+    """A form, and the report once it was sent; a sample as a file, on its button.
+
+    `?way=` chooses a way beforehand.
+    """
     context = admin.site.each_context(request) | {"title": _("Diagnosis"), "name": ""}
     asked = request.POST if request.method == "POST" else request.GET
     way = asked.get("way", "")
@@ -203,10 +220,19 @@ def diagnosis_page(request: HttpRequest) -> HttpResponse:
         name = request.POST.get("name", "").replace("\0", "").strip()[:MAX_NAME_LENGTH]
         context["name"] = name
         try:
+            if "record" in request.POST:
+                return _sample_file(record_sample(name, way))
             context["report"] = run_diagnosis(name, way)
         except DiagnosisFailed as error:
             context["problem"] = str(error)
     return render(request, "admin/jobs/diagnosis.html", context)
+
+
+def _sample_file(sample: dict[str, Any]) -> HttpResponse:
+    response = HttpResponse(json.dumps(sample, indent=1), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{SAMPLE_FILE}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 urlpatterns = [

@@ -35,9 +35,11 @@ from jobs.models import Item, Package
 from jobs.ops import readiness
 from jobs.ops.findings import clock_difference
 from jobs.states import SAVED, SHORT, ItemState
+from jobs.text import scrub
 from jobs.upstream import breaker, page_identity, pauses, site_clock
 from jobs.upstream.breaker import BreakerState
 from jobs.upstream.pauses import Pause
+from stories.errors import UpstreamChanged
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -366,6 +368,17 @@ def failures_by_code(since: datetime, until: datetime) -> tuple[tuple[str, int],
         .annotate(count=Count("pk"))
     )
     return tuple(sorted(rows, key=lambda entry: (-entry[1], entry[0])))
+
+
+def unreadable_answers(since: datetime) -> tuple[int, str]:
+    """(Number of lines settled from `since` on that failed on an answer that cannot be read, what
+    the last of those answers lacked). Names nobody."""
+    lines = Item.objects.filter(
+        settled_at__gte=since, state__in=SHORT, error_code=UpstreamChanged.code
+    )
+    details = lines.order_by("-settled_at").values_list("error_detail", flat=True)
+    count = lines.count()
+    return count, scrub(details[0], 160) if count else ""
 
 
 def versions() -> Sequence[tuple[str, str]]:

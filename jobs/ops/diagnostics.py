@@ -40,6 +40,7 @@ from stories.targets import parse_line
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
+    from stories.neutral import Recorder
 
 MAX_DETAIL_LENGTH: Final = 160
 """Characters of an error's detail that a finding quotes."""
@@ -53,15 +54,17 @@ def parse_account(line: str) -> Target:
     return target
 
 
-def run(target: Target | None = None, way: str = ALWAYS) -> Report:
+def run(
+    target: Target | None = None, way: str = ALWAYS, recorder: Recorder | None = None
+) -> Report:
     """Check every part and, when an account is given, probe TikTok once through it.
 
-    way: the name of the one to ask by.
+    way: the name of the one to ask by. recorder: is given every page and list of that probe.
     """
     protocol.look()
     findings = [_as_asked_here(finding) for finding in run_checks(CHECKS)]
     if target is not None:
-        probed = probe_tiktok(target, way)
+        probed = probe_tiktok(target, way, recorder)
         # What was learnt just now is newer than what a worker learnt.
         told = {finding.part for finding in probed} & {"siteclock"}
         findings = [finding for finding in findings if finding.part not in told] + probed
@@ -98,7 +101,9 @@ def _about() -> str:
 # --- TikTok -------------------------------------------------------------------------------------
 
 
-def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
+def probe_tiktok(
+    target: Target, way: str = ALWAYS, recorder: Recorder | None = None
+) -> list[Finding]:
     """Profile, list and the first bytes of a file, over the worker's route and at its rate limit.
 
     It goes ahead while a pause runs, and by a way that rests or is switched off, for that is when
@@ -108,7 +113,7 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
         message = _("cannot be asked: the proxy takes no connection")
         return [Finding("tiktok", Verdict.FAIL, message, PROXY_HINT)]
     try:
-        report = asyncio.run(_probe(target, way))
+        report = asyncio.run(_probe(target, way, recorder))
     except OSError as error:
         reason = format_lazy(_("cannot be asked ({kind})"), kind=type(error).__name__)
         return [Finding("tiktok", Verdict.FAIL, reason)]
@@ -126,8 +131,8 @@ def probe_tiktok(target: Target, way: str = ALWAYS) -> list[Finding]:
     return findings
 
 
-async def _probe(target: Target, way: str) -> ProbeReport:
-    async with instance_client(rate_limit.acquire_token) as client:
+async def _probe(target: Target, way: str, recorder: Recorder | None) -> ProbeReport:
+    async with instance_client(rate_limit.acquire_token, recorder=recorder) as client:
         if way == ALWAYS:
             return await probe(client, target)
         asked = next((one for one in ways_of(client) if one.name == way), None)
@@ -182,4 +187,4 @@ def _failed_step(part: str, error: StoriesError, target: Target, facts: dict[str
         message = format_lazy("{said} ({detail})", said=message, detail=detail)
     proxied = type(error.__cause__).__name__ == "ProxyError"  # so both transports call it
     hint = PROXY_HINT if proxied else lazy_error_words(error.code)
-    return Finding(part, Verdict.FAIL, message, hint)
+    return Finding(part, Verdict.FAIL, message, hint, reason=error.code)

@@ -100,7 +100,10 @@ class Finding:
         return str(PARTS.get(self.part, self.part))
 
     def as_dict(self) -> dict[str, str]:
-        """The finding as JSON, in the active language. title, judged: part, verdict in words."""
+        """The finding as JSON, in the active language. title, judged: part, verdict in words.
+
+        reason: a code, of TikTok's steps that of the error.
+        """
         return {
             "part": self.part,
             "title": self.title,
@@ -108,6 +111,7 @@ class Finding:
             "judged": str(VERDICTS[self.verdict]),
             "said": str(self.message),
             "hint": str(self.hint),
+            "reason": self.reason,
         }
 
 

@@ -91,7 +91,8 @@ class Facts:
     never. version: of the web server; other_versions: name and version ("" for not known) of
     processes that run another one. mail_failed_at: of the last mail, when it could not be sent.
     damaged: saved files that the disk had not kept, within the last week. dead_ways: of asking
-    TikTok, which others hide.
+    TikTok, which others hide. unreadable: lines of the last day that failed on an
+    answer that cannot be read; missing: what the last of them lacked.
     """
 
     now: datetime
@@ -107,6 +108,8 @@ class Facts:
     mail_failed_at: datetime | None = None
     damaged: int = 0
     dead_ways: tuple[DeadWay, ...] = ()
+    unreadable: int = 0
+    missing: str = ""
 
 
 def found_by_checks(facts: Facts) -> Iterator[Problem]:
@@ -211,6 +214,28 @@ def dead_ways(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def unreadable_answers(facts: Facts) -> Iterator[Problem]:
+    """TikTok changed what it sends."""
+    if not facts.unreadable:
+        return
+    title = ngettext_lazy(
+        "An answer of TikTok cannot be read",
+        "{n} answers of TikTok cannot be read",
+        facts.unreadable,
+    )
+    yield Problem(
+        code="unreadable",
+        verdict=Verdict.WARN,
+        title=format_lazy(title, n=facts.unreadable),
+        detail=format_lazy(_("The last one: {detail}."), detail=facts.missing or "?"),
+        fix=_(
+            "Look for a newer version. A diagnosis with the account records a sample for a report."
+        ),
+        page="diagnosis",
+        may_hide=True,
+    )
+
+
 def no_backup(facts: Facts) -> Iterator[Problem]:
     """There is no backup, or none of the last days."""
     since = facts.backed_up_at or facts.begun_at
@@ -290,6 +315,7 @@ PROBLEMS: Final[tuple[Callable[[Facts], Iterator[Problem]], ...]] = (
     found_by_checks,
     refused,
     dead_ways,
+    unreadable_answers,
     damaged_files,
     other_version,
     mail_fails,

@@ -18,7 +18,7 @@ from stories.config import ClientConfig
 
 if TYPE_CHECKING:
     from stories.client import Identities, StoryClient
-    from stories.http.session import RateLimit
+    from stories.http.session import OnBody, RateLimit
 
 
 def client_config() -> ClientConfig:
@@ -39,10 +39,15 @@ def client_config() -> ClientConfig:
     )
 
 
-def instance_client(rate_limit: RateLimit, identities: Identities | None = None) -> StoryClient:
+def instance_client(
+    rate_limit: RateLimit,
+    identities: Identities | None = None,
+    *,
+    recorder: OnBody | None = None,
+) -> StoryClient:
     """A client, to be opened, that shares with all workers what they know of TikTok.
 
-    identities: None to look every name up.
+    identities: None to look every name up. recorder: called with every page and list.
     """
     from stories.client import StoryClient  # the web process does without
 
@@ -58,4 +63,5 @@ def instance_client(rate_limit: RateLimit, identities: Identities | None = None)
         helper=others.helper,
         guard=others,
         clock=reporting_clock(),
+        recorder=recorder,
     )

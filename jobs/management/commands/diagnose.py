@@ -1,4 +1,7 @@
-"""`manage.py diagnose [NAME]`: what works and what does not, safe to paste in public."""
+"""`manage.py diagnose [NAME]`: what works and what does not, safe to paste in public.
+
+With `--record` also what TikTok sent, made neutral: docs/protocol.md, "When an answer is new".
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,24 @@ import json
 import logging
 import sys
 from argparse import ArgumentParser
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs import VERSION
 from jobs.ops import diagnostics
 from jobs.upstream.ways import ALWAYS, NAMES
 from stories.errors import InputError
 
+if TYPE_CHECKING:
+    from jobs.ops.findings import Report
+    from stories.neutral import Recorder
+    from stories.structures import Target
+
 BAD_INPUT: Final = 2
+SAMPLE_FILE: Final = "tiktok-sample.json"
+"""Where a sample is written when no file is named."""
 
 
 class Command(BaseCommand):
@@ -35,26 +47,73 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
         parser.add_argument("--language", metavar="CODE", help="of the findings in JSON")
+        parser.add_argument(
+            "--record",
+            nargs="?",
+            const=SAMPLE_FILE,
+            metavar="FILE",
+            help=(
+                "write a neutral sample of what TikTok sent, for a report "
+                f"(default: {SAMPLE_FILE}; - prints it in place of the findings)"
+            ),
+        )
 
     def handle(self, *_args: str, **options: Any) -> None:
         """Print the report; exit with 0 when nothing failed, else 1. Bad input: CommandError."""
-        target = None
-        if options["name"]:
-            try:
-                target = diagnostics.parse_account(options["name"])
-            except InputError as error:
-                message = "that names no account; write it as @name"
-                raise CommandError(message, returncode=BAD_INPUT) from error
-        elif options["way"] != ALWAYS:
+        target = _parse(options["name"])
+        if target is None and options["way"] != ALWAYS:
             raise CommandError("--way needs an account to look at", returncode=BAD_INPUT)
+        file: str | None = options["record"]
+        recorder = _recorder(target) if file else None
         # What the parts have to log may name places and people; the report says what matters.
         logging.disable(logging.CRITICAL)
         try:
-            report = diagnostics.run(target, options["way"])
+            report = diagnostics.run(target, options["way"], recorder)
         finally:
             logging.disable(logging.NOTSET)
+        if file != "-":
+            self._print(report, options)
+        if file and recorder is not None and target is not None:
+            self._record(recorder, target, file)
+        sys.exit(0 if report.ok else 1)
+
+    def _print(self, report: Report, options: dict[str, Any]) -> None:
         if options["as_json"]:
             self.stdout.write(json.dumps(report.as_dict(options["language"]), indent=2))
         else:
             self.stdout.write(str(report))
-        sys.exit(0 if report.ok else 1)
+
+    def _record(self, recorder: Recorder, target: Target, file: str) -> None:
+        """Write the sample. Raises CommandError when there is none, or it cannot be written."""
+        sample = recorder.sample(made_by=f"Storykeep {VERSION}", name=target.name or "")
+        if not sample["answers"]:
+            raise CommandError("TikTok sent nothing that could be recorded")
+        text = json.dumps(sample, indent=1)
+        if file == "-":
+            self.stdout.write(text)
+            return
+        try:
+            Path(file).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error.strerror}") from error
+        self.stderr.write(f"A sample of what TikTok sent is in {file}.")
+
+
+def _parse(name: str | None) -> Target | None:
+    """The account, or None for none. Raises CommandError for what is none."""
+    if not name:
+        return None
+    try:
+        return diagnostics.parse_account(name)
+    except InputError as error:
+        message = "that names no account; write it as @name"
+        raise CommandError(message, returncode=BAD_INPUT) from error
+
+
+def _recorder(target: Target | None) -> Recorder:
+    """Raises CommandError where nobody would be asked for anything."""
+    from stories.neutral import Recorder
+
+    if target is None:
+        raise CommandError("name an account to record", returncode=BAD_INPUT)
+    return Recorder()

@@ -182,3 +182,11 @@ def test_any_bytes_are_refused_calmly(body: bytes) -> None:
             solve(hostile)
         except Challenged:
             continue
+
+
+def test_marks_are_told_by_name() -> None:
+    assert challenge.marks(b"<p>Please wait...</p> verify_event") == (
+        "Please wait...",
+        "verify_event",
+    )
+    assert challenge.marks(b"captcha") == ()

@@ -196,3 +196,22 @@ def test_every_phase_has_words() -> None:
     with translation.override("de"):
         assert line.phase == "Wird gesucht"
     assert replace(line, progress=None).phase == ""
+
+
+def test_answers_that_cannot_be_read_are_counted_with_what_the_last_one_lacks() -> None:
+    now = timezone.now()
+    assert dashboard.unreadable_answers(now - timedelta(days=1)) == (0, "")
+    for minutes, code, detail in (
+        (9, "upstream_changed", "itemList is not a list"),
+        (5, "upstream_changed", "@somebody: userInfo.user is missing"),
+        (2, "gone", "it is over"),
+        (2000, "upstream_changed", "long ago"),
+    ):
+        make_item(
+            state="failed",
+            error_code=code,
+            error_detail=detail,
+            settled_at=now - timedelta(minutes=minutes),
+        )
+    count, missing = dashboard.unreadable_answers(now - timedelta(days=1))
+    assert (count, missing) == (2, "@…: userInfo.user is missing")

@@ -40,6 +40,7 @@ def test_nothing_to_fix() -> None:
         ({"other_versions": (("worker-1@nas", "0.9"),)}, "other_version"),
         ({"mail_failed_at": NOW - timedelta(minutes=5)}, "mail"),
         ({"dead_ways": (DeadWay(name="gallery-dl", since=NOW, why=""),)}, "way_gallery-dl"),
+        ({"unreadable": 2, "missing": "userInfo.user is missing"}, "unreadable"),
     ],
 )
 def test_each_problem_has_a_title_and_a_fix(changes: dict[str, object], code: str) -> None:
@@ -155,3 +156,13 @@ def test_a_way_that_no_longer_works_is_named_with_its_reason(why: str, said: str
     assert str(problem.detail) == (
         "Its last 5 tries brought nothing, for 3 h now. Another way does the work. " + said
     )
+
+
+def test_an_answer_that_cannot_be_read_is_told_with_what_it_lacks() -> None:
+    (problem,) = found(unreadable=1, missing="webapp.user-detail.userInfo.user is missing")
+    assert problem.title == "An answer of TikTok cannot be read"
+    assert problem.detail == "The last one: webapp.user-detail.userInfo.user is missing."
+    assert problem.page == "diagnosis"
+    (problem,) = found(unreadable=3, missing="")
+    assert problem.title == "3 answers of TikTok cannot be read"
+    assert problem.detail == "The last one: ?."

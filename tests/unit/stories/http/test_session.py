@@ -1,6 +1,7 @@
 """Which hosts are contacted, how redirects and challenges are met, and what cookies do."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from stories.errors import (
     Challenged,
     LoginRequired,
     MediaUnavailable,
+    Refused,
+    StoriesError,
     UpstreamChanged,
     UpstreamDown,
 )
@@ -405,3 +408,28 @@ async def test_another_programs_cookies_and_identity_are_taken_over() -> None:
     other._jar.clear()
     assert [(cookie.name, cookie.value) for cookie in session._jar] == [("tt_chain_token", "abc")]
     assert await session.identity() == identity
+
+
+# --- the recorder ---------------------------------------------------------------------------------
+
+
+async def test_a_recorder_gets_every_answer_whole_before_it_is_judged() -> None:
+    told: list[tuple[str, int, str | None, bytes]] = []
+
+    def note(url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        told.append((url, status, headers.get("x-tt-system-error"), body))
+
+    transport = MockTransport(answering(403, b"kept out", x_tt_system_error="3"))
+    session = Session(
+        config=ClientConfig(),
+        page_transports=GivenTransport(transport),
+        media_transport=transport,
+        recorder=note,
+    )
+    for asking in (session, session.sibling()):
+        with pytest.raises(Refused):
+            await asking.get_page(PROFILE)
+    assert told == [(PROFILE, 403, "3", b"kept out")] * 2
+    with pytest.raises(StoriesError):
+        await read(session)
+    assert len(told) == 2, "files are not recorded"

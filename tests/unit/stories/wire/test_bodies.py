@@ -9,6 +9,7 @@ import pytest
 
 from stories import errors, wire
 from stories.errors import StoriesError
+from stories.wire.bodies import script_text
 from tests.unit.stories.wire.payloads import (
     ASKED,
     CHALLENGE,
@@ -101,3 +102,9 @@ def test_unclosed_script_is_malformed() -> None:
     cut = html[: html.index(b"privateAccount")]
     with pytest.raises(errors.UpstreamChanged, match="malformed"):
         wire.profile_author(cut, ASKED)
+
+
+def test_the_text_of_a_script_is_found_or_nothing() -> None:
+    assert script_text(b'<script id="x" type="y">{"a":1}</script>', b"x") == b'{"a":1}'
+    assert script_text(b"<script id=x>cut off", b"x") == b"cut off"
+    assert script_text(b"<p id=x>no script</p>", b"x") is None

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from stories import errors, wire
 from stories.errors import StoriesError
-from stories.wire.codes import CODES, ITEM_CODES, check_code, check_embed_code, code_error
+from stories.wire.codes import (
+    CODES,
+    ITEM_CODES,
+    check_code,
+    check_embed_code,
+    code_error,
+    kept_words,
+)
 from tests.unit.stories.wire.payloads import (
     ASKED,
     NOW,
@@ -278,3 +285,39 @@ def test_whatever_stands_there_only_a_stories_error_comes_out(answer: dict[str, 
             check_embed_code([answer], codes)
         except StoriesError as error:
             error.detail.encode()
+
+
+# --- words of a sample ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", ""),
+        ("status_deleted", "statusdeleted"),
+        ("Author_Secret&video_private", "authorsecret&video_private"),
+        ("item doesn't exist", "itemdoesntexist"),
+        ("alice is private", "(words)"),
+        ("alice", "(words)"),
+        ("alice: RPC timeout", "rpc"),
+        ("cross_border_violation; alice", "crossborderviolation&(words)"),
+        ("https://alice.example/", "(words)"),
+    ],
+)
+def test_of_words_only_what_we_read_and_plain_codes_are_kept(text: str, kept: str) -> None:
+    assert kept_words(text) == kept
+
+
+WORDS = ("status_deleted", "Author secret", "timed out", "alice", "&amp;", ";", " ", "self_see")
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=6).map("".join), st.sampled_from([10204, 10222, 7])
+)
+def test_kept_words_mean_the_same(text: str, code: int) -> None:
+    for codes in (CODES, ITEM_CODES):
+        before = code_error(code, codes, text)
+        after = code_error(code, codes, kept_words(text))
+        assert type(after) is type(before)
+        told = codes.error_of_words(text, "x"), codes.error_of_words(kept_words(text), "x")
+        assert type(told[0]) is type(told[1])
