@@ -114,3 +114,34 @@ def test_one_diagnosis_at_a_time(browser: Client) -> None:
     with views._diagnosis_lock:
         assert "running already" in browser.post(DIAGNOSIS, {}).content.decode()
     assert "running already" not in browser.post(DIAGNOSIS, {}).content.decode()
+
+
+SAMPLE = {"made_by": "Storykeep", "account": "user1", "answers": [{"endpoint": "profile"}]}
+
+
+def test_a_sample_is_recorded_on_its_button(browser: Client, process: Process) -> None:
+    assert "Record a sample" not in browser.post(DIAGNOSIS, {}).content.decode()
+    assert "Record a sample" in browser.post(DIAGNOSIS, {"name": "@alice"}).content.decode()
+    process.answer = (json.dumps(SAMPLE), 1)
+    answer = browser.post(DIAGNOSIS, {"name": "@alice", "record": "1"})
+    assert process.argv[2:] == ["diagnose", "--record", "-", "--", "@alice"]
+    assert answer.json() == SAMPLE
+    assert answer.headers["Content-Type"] == "application/json"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == 'attachment; filename="tiktok-sample.json"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (("", 2), "That names no account."),
+        (("", 1), "TikTok sent nothing that could be recorded."),
+        (subprocess.TimeoutExpired("x", 1), "took too long"),
+    ],
+)
+def test_a_sample_that_does_not_come(
+    browser: Client, process: Process, answer: Any, said: str
+) -> None:
+    process.answer = answer
+    page = browser.post(DIAGNOSIS, {"name": "x", "record": "1"}).content.decode()
+    assert said in page
