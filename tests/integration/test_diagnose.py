@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,10 +18,14 @@ from django.utils import timezone
 
 from jobs.housekeeping import sweep
 from jobs.upstream import breaker
-from stories.errors import Refused
+from stories.client import StoryClient
+from stories.errors import Refused, UpstreamChanged
+from stories.story_list import StoryList
+from stories.structures import Target, TargetKind
 from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import ROOT, Start, _database_url
+from tests.neutral_samples import moment, transport
 
 PASSWORD = "hunter2hunter2"
 
@@ -138,3 +143,34 @@ def test_the_other_clock_is_wrong(proxy: FakeProxy, tiktok: FakeTikTok) -> None:
     _, findings, _ = diagnose(proxy, "@alice.secret")
     assert findings["siteclock"]["said"] == "This server's clock is 2 h behind TikTok's"
     assert findings["media"]["verdict"] == "note"
+
+
+def test_a_sample_of_a_changed_answer(proxy: FakeProxy, tiktok: FakeTikTok, tmp_path: Path) -> None:
+    """It names what is missing, holds nobody's words, and is read like the answer it is of."""
+    alice = tiktok.account("alice.secret", nickname="Alice Private")
+    alice.photo(caption="hidden words")
+    tiktok.fault("list", "changed")
+    file = tmp_path / "sample.json"
+    code, findings, _ = diagnose(proxy, "@alice.secret", "--record", str(file))
+    assert code == 1
+    assert "upstream_changed" in findings["list"]["said"]
+    assert findings["list"]["reason"] == "upstream_changed"
+    assert "(statusCode is missing)" in findings["list"]["said"]
+    text = file.read_text()
+    for secret in ("alice", "Alice", "hidden words", alice.id, alice.sec_uid, PASSWORD):
+        assert secret not in text
+    sample = json.loads(text)
+    assert [answer["endpoint"] for answer in sample["answers"]] == ["profile", "list"]
+    assert sample["answers"][1]["body"]["data"] == {"data": {"stories": []}, "ok": True}
+
+    async def again() -> StoryList:
+        given = transport(sample)
+        client = StoryClient(page_transport=given, media_transport=given)
+        async with client:
+            session = client.session()
+            target = Target(kind=TargetKind.USER, name=sample["account"])
+            author = await client.get_author(target, session)
+            return await client.get_story_list(author, session, now=moment(sample))
+
+    with pytest.raises(UpstreamChanged, match="statusCode is missing"):
+        asyncio.run(again())

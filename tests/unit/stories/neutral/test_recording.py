@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -271,3 +273,14 @@ async def test_nothing_is_kept_without_a_recorder(tiktok: FakeTikTok, alice: Acc
     _, sample = await recorded(MockTransport(note), alice.name)
     assert len(sample["answers"]) == len(seen) == 2
     assert all(render(answer["body"]) for answer in sample["answers"])
+
+
+def test_who_records_nothing_loads_nothing_of_it() -> None:
+    script = (
+        "import sys, stories.client, stories.harvest, stories.probe; "
+        "print(*(name for name in sys.modules if 'neutral' in name or name.endswith('.guard')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
