@@ -219,8 +219,8 @@ def unreadable_answers(facts: Facts) -> Iterator[Problem]:
     if not facts.unreadable:
         return
     title = ngettext_lazy(
-        "An answer of TikTok cannot be read",
-        "{n} answers of TikTok cannot be read",
+        "One of TikTok's answers cannot be read",
+        "{n} of TikTok's answers cannot be read",
         facts.unreadable,
     )
     yield Problem(
@@ -229,7 +229,8 @@ def unreadable_answers(facts: Facts) -> Iterator[Problem]:
         title=format_lazy(title, n=facts.unreadable),
         detail=format_lazy(_("The last one: {detail}."), detail=facts.missing or "?"),
         fix=_(
-            "Look for a newer version. A diagnosis with the account records a sample for a report."
+            "Look for a newer version of Storykeep. A diagnosis with the account's name can record "
+            "a sample for a report."
         ),
         page="diagnosis",
         may_hide=True,

@@ -160,9 +160,9 @@ def test_a_way_that_no_longer_works_is_named_with_its_reason(why: str, said: str
 
 def test_an_answer_that_cannot_be_read_is_told_with_what_it_lacks() -> None:
     (problem,) = found(unreadable=1, missing="webapp.user-detail.userInfo.user is missing")
-    assert problem.title == "An answer of TikTok cannot be read"
+    assert problem.title == "One of TikTok's answers cannot be read"
     assert problem.detail == "The last one: webapp.user-detail.userInfo.user is missing."
     assert problem.page == "diagnosis"
     (problem,) = found(unreadable=3, missing="")
-    assert problem.title == "3 answers of TikTok cannot be read"
+    assert problem.title == "3 of TikTok's answers cannot be read"
     assert problem.detail == "The last one: ?."

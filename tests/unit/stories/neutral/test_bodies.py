@@ -107,10 +107,9 @@ def test_every_recorded_answer_is_read_as_before(name: str) -> None:
             assert after == before
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "waf_challenge_shape"])
 def test_nobodys_words_are_left_in_it(name: str) -> None:
-    if name == "waf_challenge_shape":
-        pytest.skip("a description, in our own words")
+    """But in the one that is a description, in our own words."""
     for data in bodies_of(sample(name)):
         subs = substitutes()
         text = json.dumps(neutral_body(data, subs))
