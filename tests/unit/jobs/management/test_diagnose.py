@@ -73,7 +73,7 @@ def test_the_command_fails_when_something_does() -> None:
 def test_a_look_by_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str | None, str]] = []
 
-    def look(target: Target, way: str) -> list[Finding]:
+    def look(target: Target, way: str, _recorder: object) -> list[Finding]:
         asked.append((target.name, way))
         return []
 
@@ -105,7 +105,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What TikTok answers to the probe; change the list."""
     bodies = [b'{"statusCode":7,"uniqueId":"alice"}']
 
-    def probe(target: Target, recorder: Recorder | None = None) -> list[Finding]:
+    def probe(target: Target, _way: str, recorder: Recorder | None) -> list[Finding]:
         for body in bodies:
             if recorder is not None:
                 recorder(f"https://www.tiktok.com/@{target.name}", 200, {}, body)

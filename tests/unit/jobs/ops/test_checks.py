@@ -49,7 +49,7 @@ def test_all_is_well() -> None:
     found = by_part(report)
     assert list(found) == [
         "database", "redis", "worker", "queue", "scheduler", "disk", *clocks_of_servers(),
-        "failures", "pause", "ways", "protocol", "hosts",
+        "failures", "pause", "protocol", "ways", "hosts",
     ]  # fmt: skip
     assert {finding.verdict for finding in report.findings} == {Verdict.OK, Verdict.NOTE}
     assert "up to date" in found["database"].message

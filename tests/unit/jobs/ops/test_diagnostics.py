@@ -86,7 +86,7 @@ def test_a_way_that_breaks_says_so_without_names(probe_finds: Callable[..., None
 def test_a_way_that_is_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     ways: list[str] = []
 
-    async def answer(_target: Any, way: str) -> ProbeReport:
+    async def answer(_target: Any, way: str, _recorder: Any) -> ProbeReport:
         ways.append(way)
         return ProbeReport(not_ready="no Chromium on the PATH")
 
