@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from webapp.env_tiktok import TikTokSettings
 from webapp.env_types import (
     AbsolutePath,
     BindAddress,
-    BrowserAddress,
-    CertificateFile,
     DatabaseUrl,
-    DocumentUrl,
     Duration,
     MailSender,
     MailServer,
     MailUrl,
-    ProxyUrl,
-    PublicKey,
     PublicUrl,
     RedisUrl,
     Size,
@@ -82,7 +78,7 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-class Env(BaseModel):
+class Env(TikTokSettings):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
     Not by pydantic-settings, which reads command lines and files of many kinds as well: it would
@@ -172,54 +168,6 @@ class Env(BaseModel):
     email_from: MailSender | None = Field(
         None,
         description="Sender of those mails, e.g. `Storykeep <stories@example.org>`.",
-    )
-    proxy: ProxyUrl | None = Field(
-        None, description="Outbound HTTP proxy for everything sent to TikTok and its CDN."
-    )
-    ca_bundle: CertificateFile | None = Field(
-        None, description="PEM file with an extra authority for outbound TLS."
-    )
-    page_transport: Literal["curl", "httpx"] = Field(
-        "curl",
-        description="How pages and lists are asked for: `curl` looks like a browser on the wire, "
-        "`httpx` is plain. What TikTok refuses is asked for once more as somebody else: `curl` "
-        "also as an older browser and over `httpx`, `httpx` never over `curl`.",
-    )
-    protocol_url: DocumentUrl | None = Field(
-        None,
-        description="Address of a signed protocol pack, `https://…`, that can be looked at for a "
-        "newer one: by an admin's click, or each week. Nobody is asked when unset.",
-    )
-    protocol_updates: Literal["off", "weekly"] = Field(
-        "off",
-        description="`weekly`: look there once a week, and take a newer pack that is rightly "
-        "signed. Needs `PROTOCOL_URL`.",
-    )
-    protocol_key: PublicKey | None = Field(
-        None,
-        description="A public key whose protocol packs are taken beside those of Storykeep's own, "
-        "as `tools/protocol_sign.py` prints it.",
-    )
-    browser: BrowserAddress = Field(
-        SecretStr("off"),
-        description="A browser to ask TikTok by where Storykeep's own requests are refused: `off`, "
-        "`local` (Chromium on the PATH), or the debugging address of one beside the worker, "
-        "`http://…` or `ws://…`.",
-    )
-    browser_per_hour: int = Field(
-        20,
-        ge=0,
-        le=100_000,
-        description="Most look-ups the browser makes in an hour; 0 = no limit.",
-    )
-    list_rate: float = Field(
-        0.5,
-        ge=0,
-        le=1000,
-        description="Page and list requests to TikTok per second; 0 = unlimited.",
-    )
-    list_burst: int = Field(
-        10, ge=1, le=10_000, description="How many such requests may go at once before the rate."
     )
     fetch_concurrency: int = Field(
         24, ge=1, le=256, description="Parallel file transfers per worker."

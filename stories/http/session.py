@@ -279,14 +279,10 @@ class Session:
             page = await self._get(url, purpose, referer, at_once=True)
         finally:
             for name, _ in cookies:
-                self._delete_cookie(name)
+                _delete_cookie(self._jar, name)
         if challenge.is_challenge(page.body):
             raise Challenged(f"{without_query(url)}: the answer to the challenge was not accepted")
         return page
-
-    def _delete_cookie(self, name: str) -> None:
-        for cookie in [cookie for cookie in self._jar if cookie.name == name]:
-            self._jar.clear(cookie.domain, cookie.path, cookie.name)
 
     async def _get(
         self, url: str, purpose: Purpose, referer: str | None, *, at_once: bool = False
@@ -372,6 +368,11 @@ class Session:
 
         transport, jar = self._media_transport, self._jar
         await fetch_media(url, receive, transport=transport, jar=jar, make_request=make_request)
+
+
+def _delete_cookie(jar: CookieJar, name: str) -> None:
+    for cookie in [cookie for cookie in jar if cookie.name == name]:
+        jar.clear(cookie.domain, cookie.path, cookie.name)
 
 
 def login_wall(where: str) -> LoginRequired:

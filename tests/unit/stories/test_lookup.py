@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,7 +13,6 @@ from stories.errors import (
     DeadShortLink,
     Gone,
     HeldBack,
-    HintedStory,
     LoginRequired,
     NoSuchAccount,
     NotAStory,
@@ -34,16 +30,14 @@ from stories.errors import (
 )
 from stories.left_out import LeftOutReason
 from stories.lookup import leads_on, look_up, ways_of
-from stories.structures import Author, Story, Target
+from stories.structures import Author
 from stories.targets import parse_line
-from stories.ways import LookupResult, Question, Readiness, WayDeclined, WayFailed
+from stories.ways import WayDeclined, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import ids
+from tests.unit.stories.scripted_ways import ALICE, Memory, Scripted, find, story
 
 pytestmark = pytest.mark.anyio
-
-ALICE = Author(id="7", name="alice")
-Outcome = StoriesError | WayFailed | LookupResult
 
 
 def unasked() -> Refused:
@@ -78,115 +72,6 @@ NO_ANSWERS: list[StoriesError] = [
     TimedOut(),
     UnknownAnswer(),
 ]
-
-
-class Memory:
-    """A WayMemory that writes down what it is told."""
-
-    def __init__(self, off: tuple[str, ...] = (), resting: tuple[str, ...] = ()) -> None:
-        self.off, self.rest = frozenset(off), frozenset(resting)
-        self.told: list[tuple[str, ...]] = []
-
-    async def switched_off(self) -> frozenset[str]:
-        return self.off
-
-    async def resting(self) -> frozenset[str]:
-        return self.rest
-
-    async def served(self, name: str) -> None:
-        self.told.append(("served", name))
-
-    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
-        self.told.append(("refused", name, code, "rests" if other_served else ""))
-
-    async def failed(self, name: str, reason: str) -> None:
-        self.told.append(("failed", name, reason))
-
-    async def not_ready(self, name: str, reason: str) -> None:
-        self.told.append(("not ready", name, reason))
-
-
-class Scripted:
-    """A way with given outcomes, one for each look-up; the last one for all that follow."""
-
-    cost = 0
-
-    def __init__(
-        self,
-        name: str,
-        *outcomes: Outcome,
-        expanded: Outcome | None = None,
-        decisive: bool = False,
-        ready: bool = True,
-        wait_s: float | None = 9,
-    ) -> None:
-        self.name, self.decisive = name, decisive
-        self._outcomes, self._expanded = list(outcomes), expanded
-        self._readiness = Readiness(
-            ok=ready, reason="" if ready else "not installed", wait_s=wait_s
-        )
-        self.asked: list[tuple[Target, Question]] = []
-
-    async def ready(self) -> Readiness:
-        return self._readiness
-
-    @asynccontextmanager
-    async def visit(self) -> AsyncIterator[Scripted]:
-        yield self
-
-    async def expand(self, target: Target) -> Target:
-        if self._expanded is not None:
-            raise self._expanded  # type: ignore[misc]  # an error in every test that gives one
-        return parse_line("alice")
-
-    async def listing(self, target: Target, question: Question) -> LookupResult:
-        self.asked.append((target, question))
-        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        question.on_author(outcome.author)
-        return outcome
-
-    async def item(
-        self, target: Target, question: Question, *, author_is_certain: bool
-    ) -> LookupResult:
-        return await self.listing(target, question)
-
-
-@pytest.fixture
-def listed(client: StoryClient, alice: Account) -> Callable[..., LookupResult]:
-    def make(
-        *stories: Any, hint: bool | None = None, explicit: bool = True, **facts: Any
-    ) -> LookupResult:
-        return LookupResult(
-            target=parse_line("alice"),
-            author=replace(ALICE, story_hint=hint),
-            stories=stories,
-            session=client.session(),
-            explicit=explicit,
-            **facts,
-        )
-
-    return make
-
-
-@pytest.fixture
-def memory(client: StoryClient) -> Memory:
-    made = Memory()
-    client.way_memory = made
-    return made
-
-
-async def find(client: StoryClient, *ways: Scripted, line: str = "alice") -> LookupResult:
-    found = await look_up(client, parse_line(line), ways=ways)
-    if found.error is not None:
-        raise found.error
-    return found
-
-
-def story(number: int) -> Story:
-    """A story that is told by its number: nothing looks inside."""
-    return cast("Story", number)
 
 
 # --- when the next way is tried -----------------------------------------------------------------
@@ -340,93 +225,6 @@ async def test_without_any_way_that_can_be_asked_it_is_tried_again_later(
     assert "not installed" in caught.value.detail
 
 
-# --- what a list without stories is worth -------------------------------------------------------
-
-
-async def test_an_empty_list_is_believed(client: StoryClient, listed: Any) -> None:
-    for hint in (None, False):
-        second = Scripted("browser", listed(story(1)))
-        assert (await find(client, Scripted("direct", listed(hint=hint)), second)).stories == ()
-        assert second.asked == []
-
-
-async def test_one_second_opinion_where_the_profile_speaks_of_a_story(
-    client: StoryClient, memory: Memory, listed: Any
-) -> None:
-    first, last = Scripted("direct", listed(hint=True)), Scripted("gallery-dl", listed(story(2)))
-    second = Scripted("browser", listed(story(1)))
-    assert (await find(client, first, second, last)).stories == (story(1),)
-    assert (len(second.asked), last.asked) == (1, [])
-    assert second.asked[0][1].fresh, "not the account that is remembered"
-
-
-async def test_a_browsers_empty_list_is_believed(client: StoryClient, listed: Any) -> None:
-    first = Scripted("direct", listed(hint=True))
-    second = Scripted("browser", listed(hint=True), decisive=True)
-    assert (await find(client, first, second)).stories == ()
-
-
-async def test_a_browsers_list_that_says_nothing_is_not(client: StoryClient, listed: Any) -> None:
-    """As one whose fields have other names by now."""
-    first = Scripted("direct", listed(hint=True))
-    for hint in (True, None):
-        second = Scripted("browser", listed(hint=hint, explicit=False), decisive=True)
-        with pytest.raises(HintedStory):
-            await find(client, first, second)
-
-
-async def test_a_list_without_any_word_is_believed_where_nothing_contradicts_it(
-    client: StoryClient, listed: Any
-) -> None:
-    """So TikTok says that there is no story."""
-    for hint in (None, False):
-        alone = Scripted("direct", listed(explicit=False, hint=hint))
-        assert (await find(client, alone)).stories == ()
-        assert len(alone.asked) == 1
-
-
-@pytest.mark.parametrize("hint", [True, None])
-async def test_two_that_ask_alike_and_get_nothing_prove_nothing(
-    client: StoryClient, listed: Any, hint: bool | None
-) -> None:
-    first, second = Scripted("direct", listed(hint=True)), Scripted("other", listed(hint=hint))
-    with pytest.raises(HintedStory):
-        await find(client, first, second)
-
-
-async def test_a_profile_that_speaks_of_none_any_more_is_believed(
-    client: StoryClient, listed: Any
-) -> None:
-    alone = Scripted("direct", listed(hint=True), listed(hint=False))
-    assert (await find(client, alone)).stories == ()
-    assert len(alone.asked) == 2
-
-
-async def test_alone_a_way_is_asked_once_more_and_no_more(client: StoryClient, listed: Any) -> None:
-    alone = Scripted("direct", listed(hint=True))
-    with pytest.raises(HintedStory):
-        await find(client, alone)
-    assert len(alone.asked) == 2
-
-
-@pytest.mark.parametrize("outcome", [Refused(), WayFailed("it crashed")])
-async def test_a_second_opinion_that_is_not_had_leaves_the_doubt(
-    client: StoryClient, listed: Any, outcome: Any
-) -> None:
-    with pytest.raises(HintedStory):
-        await find(client, Scripted("direct", listed(hint=True)), Scripted("browser", outcome))
-
-
-async def test_a_list_whose_items_are_left_out_for_a_reason_is_not_doubted(
-    client: StoryClient, listed: Any
-) -> None:
-    reasoned = listed(hint=True, left_out={LeftOutReason.AGE_RESTRICTED: 1}, error=AgeRestricted())
-    second = Scripted("browser", listed(story(1)))
-    with pytest.raises(AgeRestricted):
-        await find(client, Scripted("direct", reasoned), second)
-    assert second.asked == []
-
-
 # --- one question, several ways -----------------------------------------------------------------
 
 
@@ -462,14 +260,3 @@ async def test_a_client_without_more_has_one_way_and_asks_nobody_about_it(
     made = alice.photo()
     assert [way.name for way in ways_of(client)] == ["direct"]
     assert ids(await look_up(client, parse_line("alice"))) == [made.id]
-
-
-async def test_a_profile_that_speaks_of_a_story_is_read_anew_before_none_is_said(
-    client: StoryClient, tiktok: FakeTikTok
-) -> None:
-    bob = tiktok.account("bob", story_status=1)
-    found = await look_up(client, parse_line("bob"))
-    assert type(found.error) is HintedStory
-    assert [seen.endpoint for seen in tiktok.requests] == ["profile", "list"] * 2
-    bob.story_status = 0
-    assert (await look_up(client, parse_line("bob"))).error is None
