@@ -20,16 +20,19 @@ CHUNK_BYTES: Final = 32 * 1024
 """Bytes that are read at once; a connection holds a few times as many."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Connection:
     """Both ends of a stream of bytes."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    _is_closed: bool = False
 
     def abort(self) -> None:
-        """Close it at once; what was not sent yet is lost."""
-        self.writer.transport.abort()
+        """Close it at once, if it is not yet; what was not sent yet is lost."""
+        # asyncio's own transport fails when it is aborted after it has sent all and closed.
+        if not self._is_closed:
+            self.writer.transport.abort()
 
     async def close(self, within_s: float) -> None:
         """Close it once everything is sent, or after so many seconds."""
@@ -37,6 +40,7 @@ class Connection:
             async with asyncio.timeout(within_s):
                 self.writer.close()
                 await self.writer.wait_closed()
+                self._is_closed = True
         self.abort()
 
 

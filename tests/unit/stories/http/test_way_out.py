@@ -13,13 +13,14 @@ import trustme
 from stories.config import ClientConfig
 from stories.http import resolver
 from stories.http.resolver import NoPublicAddress
-from stories.http.way_out import WayOut
+from stories.http.way_out import Connection, WayOut
 from tests.unit.stories.http.guarded import (
     HOST,
     echo,
     resolve_here,
     resolve_nowhere,
     running_site,
+    until,
 )
 
 pytestmark = pytest.mark.anyio
@@ -142,3 +143,34 @@ async def test_a_proxy_that_is_not_there() -> None:
     for proxy_url in ("http://127.0.0.1:1", "http://" + "a" * 70 + ".example:1"):
         with pytest.raises(OSError, match=r"."):
             await through(ClientConfig(proxy=proxy_url))
+
+
+async def test_a_connection_closes_once_everything_is_sent() -> None:
+    size = 16_000_000
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        while await reader.read(1_000_000):
+            pass
+
+    async with running_site(slow) as site:
+        connection = Connection(*await asyncio.open_connection("127.0.0.1", site.port))
+        connection.writer.write(b"x" * size)
+        assert connection.writer.transport.get_write_buffer_size() > 0
+        await connection.close(10)
+        await until(lambda: len(site.received) == size)
+
+
+async def test_a_connection_that_nobody_reads_is_closed_all_the_same() -> None:
+    ended = asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+
+    async with running_site(deaf) as site:
+        connection = Connection(*await asyncio.open_connection("127.0.0.1", site.port))
+        connection.writer.write(b"x" * 64_000_000)
+        async with asyncio.timeout(3):
+            await connection.close(0.1)
+        await until(lambda: connection.writer.transport.get_write_buffer_size() == 0)
+        ended.set()
