@@ -4,7 +4,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories.http.client_hello import MAX_HELLO_BYTES, ClientHelloReader, NoClientHello
@@ -53,6 +53,7 @@ def test_what_comes_after_it_is_left_alone() -> None:
     assert bytes(reader.data) == data
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=20), st.integers(1, 700))
 def test_it_may_arrive_in_any_pieces(cuts: list[int], size: int) -> None:
     data = records(message(GREASE, NAMED, extension(51, b"k" * 300)), size=size)
@@ -114,6 +115,7 @@ def test_it_is_not_refused_before_it_is_whole() -> None:
     assert read(data) == HOST
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     with suppress(NoClientHello):

@@ -339,16 +339,16 @@ async def test_a_silent_tunnel_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_an_idle_tunnel_is_closed_and_a_busy_one_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard_module, "IDLE_S", 0.3)
+    monkeypatch.setattr(guard_module, "IDLE_S", 1.5)
     monkeypatch.setattr(guard_module, "_TOUCH_S", 0.01)
     async with guarded(monkeypatch) as (guard, _):
         async with client_of(guard) as idle, client_of(guard) as busy:
             await idle.tunnel()
             await busy.tunnel()
-            for _ in range(12):
+            for _ in range(20):
                 await busy.say(b"x")
                 assert await busy.hear(1) == b"x"
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
             assert await idle.to_the_end() == b""
             await busy.say(b"y")
             assert await busy.hear(1) == b"y"

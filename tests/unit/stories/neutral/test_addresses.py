@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories.neutral.addresses import neutral_address, neutral_path
@@ -89,6 +89,7 @@ def test_mirrors_of_a_file_stay_mirrors_of_it(subs: Substitutes) -> None:
     assert stored[0] == stored[2] != stored[1] == stored[3]
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="abcXYZ0123456789/?&=~:.-_%@ ", max_size=60),
     st.sampled_from(["https://v16.tiktokcdn.com/", "//cdn.example/", "http://x.tiktok.com/", ""]),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories import challenge, wire
@@ -196,6 +196,7 @@ def test_hostile_bodies_are_read_as_before_and_stay_small(data: bytes) -> None:
     assert bool(made) == bool(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_as_before(data: bytes) -> None:
     subs = substitutes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories.links import is_name
@@ -51,6 +51,7 @@ def test_an_id_keeps_its_time_and_nothing_else(subs: Substitutes) -> None:
     assert all(number & 0xFFFFFFFF < 10 for number in made)
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**25), 10**25), st.booleans())
 def test_a_number_is_read_as_what_it_was(number: int, is_id: bool) -> None:
     subs = Substitutes(BEGAN)
@@ -64,6 +65,7 @@ def test_a_number_is_read_as_what_it_was(number: int, is_id: bool) -> None:
         assert (as_instant_ms(made) is None) == (as_instant_ms(number) is None)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(10**14, 10**20), min_size=2, max_size=50))
 def test_ids_are_told_apart(numbers: set[int]) -> None:
     subs = Substitutes(BEGAN)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories import errors, wire
@@ -311,6 +311,7 @@ def test_of_words_only_what_we_read_and_plain_codes_are_kept(text: str, kept: st
 WORDS = ("status_deleted", "Author secret", "timed out", "alice", "&amp;", ";", " ", "self_see")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(WORDS), max_size=6).map("".join), st.sampled_from([10204, 10222, 7])
 )
