@@ -159,7 +159,7 @@ class HelperVisit:
             # From here on the id decides who it is.
             author = printed.stories[-1].author
             printed = self._printed(run, author, question)
-        pages, error = self._shown_pages(run, author, question)
+        pages, error, is_read = self._shown_pages(run, author, question)
         brought = [*([printed] if printed is not None else []), *pages]
         if not any(page.listed_ids for page in brought):
             if error is not None:
@@ -172,7 +172,8 @@ class HelperVisit:
         if reading.ending in _ABOUT_ACCOUNTS:
             raise WayFailed("says that there is no list and shows one")
         turned_away = reading.turned_away or reading.ending
-        if turned_away in _KEPT_OUT:
+        # A page it could do nothing with, and we can, is no refusal: the list goes on without it.
+        if turned_away in _KEPT_OUT and not (turned_away is Ending.KEPT and is_read):
             error = _KEPT_OUT[turned_away](reading.detail)
         listed = frozenset().union(*(page.listed_ids for page in brought))
         kept_ids = [item_id for item_id in reading.kept_ids if item_id not in listed]
@@ -182,7 +183,7 @@ class HelperVisit:
             [*brought, wire.kept_items(kept_ids)],
             broken_off=(
                 error is not None
-                or reading.ending is Ending.BROKEN
+                or turned_away in {Ending.KEPT, Ending.BROKEN}
                 or bool(pages and pages[-1].has_more)
             ),
             error=error,
@@ -202,13 +203,18 @@ class HelperVisit:
 
     def _shown_pages(
         self, run: HelperRun, author: Author, question: Question
-    ) -> tuple[list[wire.StoryPage], StoriesError | None]:
-        """The pages of the list that it got, and the error of the last one where there is one."""
+    ) -> tuple[list[wire.StoryPage], StoriesError | None, bool]:
+        """The pages of the list that it got, the error of the last one where there is one, and
+        whether the last answer was read as one."""
         clock = self.client.clock
         pages: list[wire.StoryPage] = []
         error: StoriesError | None = None
+        is_read = False
         for answer in run.answers:
-            if not answer.is_list or answer.status != OK:
+            if not answer.is_list:
+                continue
+            is_read = False
+            if answer.status != OK:
                 continue
             try:
                 page = wire.story_page(
@@ -219,11 +225,11 @@ class HelperVisit:
             except StoriesError as page_error:
                 error = page_error  # it may have asked for the same page once more
                 continue
-            error = None
+            error, is_read = None, True
             if page.server_now is not None:
                 clock.learn(page.server_now)
             pages.append(page)
-        return pages, error
+        return pages, error, is_read
 
     # --- an item ------------------------------------------------------------------------------
 
@@ -302,7 +308,10 @@ def _shown_item(run: HelperRun, item_id: str, now: datetime) -> Story:
 def _error_of(run: HelperRun) -> Exception:
     """The error that the ending of a run means, which brought nothing."""
     reading = run.reading
-    error = _KEPT_OUT.get(reading.ending)
+    ending = reading.ending
+    if ending is Ending.KEPT and any(answer.place.startswith("login") for answer in run.answers):
+        ending = Ending.LOGIN_WALL
+    error = _KEPT_OUT.get(ending)
     if error is None:
         return WayFailed(reading.detail or "says nothing")
     return error(f"gallery-dl: {reading.detail}")

@@ -166,7 +166,7 @@ async def test_no_story_is_an_answer(desk: Desk) -> None:
         ("list", "silent", {}, UpstreamDown),
         ("list", "empty", {}, Refused),
         ("list", "captcha", {}, Refused),
-        ("list", "login", {}, Refused),
+        ("list", "login", {}, LoginRequired),
         ("list", "unsolvable", {}, Challenged),
         ("list", "changed", {}, UpstreamChanged),
         ("list", "code", {"code": 10101}, Refused),

@@ -246,9 +246,7 @@ _named("the list is zero bytes", "refused", _shut("empty", "list"))
 _named("a system error", "refused", _shut("system_error", "pages"))
 _named("the list wants a captcha", "refused", _shut("captcha", "list"))
 _named("a login wall", "login_required", _shut("login", "pages"))
-_named(
-    "a list that leads to the login", "login_required", _shut("login", "list"), gallery_dl="refused"
-)
+_named("a list that leads to the login", "login_required", _shut("login", "list"))
 _named("pages without their data", "refused", _shut("changed"))
 # The items that gallery-dl prints name their author.
 _named(
@@ -280,7 +278,7 @@ def _challenged_once(tiktok: FakeTikTok) -> Scene:
     return Scene(line=NAME, stories=(photo(account),))
 
 
-@outcome("partial", gallery_dl="refused")
+@outcome("partial")
 def _a_list_broken_off(tiktok: FakeTikTok) -> Scene:
     account = tiktok.account(NAME)
     tiktok.most_per_page = 2

@@ -21,13 +21,14 @@ from stories.errors import (
     UpstreamChanged,
     UpstreamDown,
 )
+from stories.helper.answers import ShownAnswer
 from stories.helper.endings import Ending
 from stories.helper_way import asked_as
 from stories.left_out import LeftOutReason
 from stories.structures import Target, TargetKind
 from stories.ways import READY, LookupResult, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
-from tests.unit.stories.helper.desk import Desk
+from tests.unit.stories.helper.desk import LIST, Desk
 
 pytestmark = pytest.mark.anyio
 
@@ -192,6 +193,29 @@ async def test_a_page_refused_after_one_with_stories_breaks_the_list_off(
     assert len(found.stories) == 2
     assert found.left_out == {LeftOutReason.HELD_BACK: 1}
     assert isinstance(found.refusal, Refused)
+
+
+async def test_a_page_that_only_the_program_cannot_use_is_no_refusal(
+    desk: Desk, alice: Account
+) -> None:
+    """As one that repeats itself: what is missing is missing, and nobody was turned away."""
+    for _ in range(3):
+        alice.video(ago_s=3600)
+    page = desk.list_page(alice, count=2)
+    desk.ends(Ending.KEPT, answers=[desk.profile("alice"), page, page])
+    found = await desk.listing()
+    assert len(found.stories) == 2
+    assert found.left_out == {LeftOutReason.HELD_BACK: 1}
+    assert found.refusal is None
+
+
+async def test_a_list_that_leads_to_the_sign_in_page_is_a_login_wall(desk: Desk) -> None:
+    moved = ShownAnswer(place=LIST, status=302, body=b"")
+    login = ShownAnswer(place="login_redirect_url.txt", status=200, body=b"<html>")
+    desk.ends(Ending.KEPT, answers=[desk.profile("alice"), moved, login])
+    failed = await desk.failure(desk.listing)
+    assert isinstance(failed, LoginRequired)
+    assert failed.by_redirect
 
 
 async def test_a_program_that_stops_half_way_does_not_have_the_whole_list(
