@@ -6,18 +6,22 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connections
 
 from jobs.choices import PackOrigin
 from jobs.models import ProtocolPack
 from jobs.queue import submission
 from jobs.states import ItemState
 from jobs.upstream import protocol
+from stories.protocol.reading import PackRefused
 from tests import packs
 from tests.factories import make_user
 from tests.fake_tiktok import FakeTikTok
@@ -159,3 +163,26 @@ async def test_a_look_by_https_imports_what_is_newer(tmp_path: Path) -> None:
     assert server.connects == ["packs.example.org:443"] * 2
     rows = ProtocolPack.objects.values_list("version", "active", "how")
     assert await sync_to_async(lambda: list(rows))() == [(packs.NEWER, True, "address")]
+
+
+# --- two at once ----------------------------------------------------------------------------------
+
+
+def test_of_two_who_import_at_once_one_succeeds() -> None:
+    envelope, both = packs.signed(), threading.Barrier(2)
+
+    def store() -> str:
+        try:
+            both.wait(10)
+            return str(protocol.store(envelope, PackOrigin.FILE).version)
+        except PackRefused as error:
+            return error.reason
+        except protocol.PackChanged:
+            return "same"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [future.result() for future in [pool.submit(store), pool.submit(store)]]
+    assert sorted(outcomes) == [packs.NEWER, "same"]
+    assert ProtocolPack.objects.filter(active=True).count() == 1

@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from jobs.choices import PackOrigin
 from jobs.text import clean_text
 from jobs.upstream import protocol, protocol_look
-from stories.protocol.acceptance import Differences
+from stories.protocol.acceptance import Differences, check_newer, differences_of
 from stories.protocol.current import built_in
+from stories.protocol.parsing import parse
 from stories.protocol.reading import PackRefused
 from stories.protocol.signing import MAX_ENVELOPE_BYTES
 
@@ -42,6 +43,9 @@ class Command(BaseCommand):
         for name, words in (("check", "look at a pack"), ("import", "put a pack in use")):
             action = actions.add_parser(name, help=words)
             action.add_argument("file", type=Path, metavar="FILE", help="a signed pack")
+            if name == "check":
+                unsigned = "FILE is a document that is not signed yet"
+                action.add_argument("--unsigned", action="store_true", help=unsigned)
         actions.add_parser("revert", help="go back to the pack before")
         look = actions.add_parser("look", help="ask STORYKEEP_PROTOCOL_URL for a newer one")
         look.add_argument("--json", action="store_true", dest="as_json")
@@ -53,7 +57,7 @@ class Command(BaseCommand):
                 case "show":
                     self._show(as_json=options["as_json"])
                 case "check":
-                    self._check(_read(options["file"]))
+                    self._check(_read(options["file"]), unsigned=options["unsigned"])
                 case "import":
                     pack = protocol.store(_read(options["file"]), PackOrigin.FILE)
                     self._tell(f"{pack.version} is in use")
@@ -87,12 +91,18 @@ class Command(BaseCommand):
                 went = "somebody went back from it" if row.dropped_at else "can be gone back to"
                 self._tell(f"{row.version}: {went}")
 
-    def _check(self, envelope: bytes) -> None:
-        pack = protocol.check(envelope)
-        self._tell(f"{pack.version} can be imported")
+    def _check(self, content: bytes, *, unsigned: bool) -> None:
+        """Say what a pack would change; content: an envelope, or a document that is unsigned."""
+        if unsigned:
+            pack = parse(content, built_in())
+            check_newer(pack, protocol.look(at_once=True).pack.version)
+            found = differences_of(content)
+        else:
+            pack, found = protocol.check(content), protocol.differences(content)
+        self._tell(f"{pack.version} can be {'signed' if unsigned else 'imported'}")
         if pack.note:
             self._tell(f"  {pack.note}")
-        self._tell_differences(protocol.differences(envelope))
+        self._tell_differences(found)
 
     def _tell_differences(self, found: Differences) -> None:
         if not found.count:

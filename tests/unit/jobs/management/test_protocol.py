@@ -97,6 +97,17 @@ def test_what_is_refused_ends_with_1_and_a_file_that_is_none_with_2(
     assert failing("import", str(tmp_path / "large")) == (1, "refused: it is larger than 256 KiB")
 
 
+def test_a_document_can_be_looked_at_before_it_is_signed(tmp_path: Path) -> None:
+    path = tmp_path / "pack.json"
+    path.write_bytes(packs.text(version=FIRST))
+    assert run("check", "--unsigned", str(path)).startswith(f"{FIRST} can be signed\n")
+    assert failing("check", str(path))[0] == 1
+    path.write_bytes(packs.text(version="2020-01-01.1"))
+    assert "which is built in" in failing("check", "--unsigned", str(path))[1]
+    path.write_bytes(packs.signed(version=FIRST))
+    assert failing("check", "--unsigned", str(path))[0] == 1
+
+
 def test_json(file: Callable[..., str], set_env: Callable[..., None]) -> None:
     run("import", file(FIRST))
     set_env(protocol_key=None)
