@@ -386,7 +386,7 @@ BUILT_IN: Facts = json.loads(built_in_text())
 PLACES = places(BUILT_IN)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLACES), JSON)
 def test_any_value_in_any_place_is_taken_or_refused(
     path: tuple[str | int, ...], value: Any
@@ -406,7 +406,7 @@ def test_any_value_in_any_place_is_taken_or_refused(
         assert url.split("/")[2].endswith(("tiktok.com", "tiktokv.com", "tiktokv.us", "tiktokv.eu"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_refused(text: bytes) -> None:
     with pytest.raises(PackRefused):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stories.protocol.keys import key_id
@@ -92,6 +92,7 @@ def test_a_large_envelope_is_refused_before_it_is_read() -> None:
     assert refused(b" " * 300_000) == "too_large"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(envelope: bytes) -> None:
     assert refused(envelope)
