@@ -27,7 +27,7 @@ from stories.identity import Identity, identity_ladder
 from stories.ways import WayFailed
 
 CHALLENGE_S: Final = 15.0
-"""Seconds that a challenge page has to let the browser through."""
+"""Seconds of one visit that challenge pages have to let the browser through."""
 LOAD_S: Final = 3.0
 """Seconds that a page's scripts have to be there once its document is."""
 SIGN_S: Final = 8.0
@@ -58,6 +58,7 @@ class BrowserVisit(IdentifiedTransport):
         self._page = BrowserPage(connection, agent, allowed=allowed, max_body=max_body)
         self._lock = asyncio.Lock()
         self._kept: tuple[str, Exchange] | None = None
+        self._patience_s = CHALLENGE_S
 
     async def open(self, proxy: str) -> None:
         """Open the page. Raises WayFailed."""
@@ -119,17 +120,15 @@ class BrowserVisit(IdentifiedTransport):
         if page.traffic.document is None:
             # Not even a request, or nothing that is shown: a download, "204 No Content".
             return Exchange(id="", url=url, first_url=url, done=True, error=error or ABORTED)
-        deadline = asyncio.get_running_loop().time() + CHALLENGE_S
         while len(page.traffic.documents) < _MOST_DOCUMENTS:
-            left_s = max(deadline - asyncio.get_running_loop().time(), 0.0)
-            document = await self._settled(left_s)
+            document = await self._settled()
             if document is not None:
                 return document
         # It leads on and on: the last one that came whole has to do.
         whole = [seen for seen in page.traffic.documents if seen.body is not None]
         return whole[-1] if whole else page.traffic.documents[-1]
 
-    async def _settled(self, challenge_s: float) -> Exchange | None:
+    async def _settled(self) -> Exchange | None:
         """The document that is loaded; None when another one follows in the time it deserves."""
         page = self._page
         document = page.traffic.document or page.traffic.documents[-1]
@@ -144,12 +143,15 @@ class BrowserVisit(IdentifiedTransport):
         if document.error or document.too_large:
             return document
         if challenge.is_challenge(body):
-            await page.until(left, challenge_s)
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            await page.until(left, self._patience_s)
+            self._patience_s = max(self._patience_s - (clock() - began), 0.0)
         else:
             await page.until(lambda: left() or document.loaded, LOAD_S)
             # A small page with a script may be a wall that is not known yet.
             scripted = len(body) < _SMALL and b"<script" in body
-            settle_s = min(LOAD_S, challenge_s) if scripted else SETTLE_S
+            settle_s = LOAD_S if scripted else SETTLE_S
             await page.until(lambda: left() or page.traffic.has_asked_for_list, settle_s)
         return None if left() else document
 
@@ -163,6 +165,10 @@ class BrowserVisit(IdentifiedTransport):
         exchange = own
         if exchange is None or exchange.error:
             exchange = await self._fetch(url, request.headers.get("referer"))
+        if challenge.is_challenge(exchange.body or b""):
+            # Its script runs only where it is opened; the next request needs a page of the site.
+            exchange = await self._load(url, request.headers.get("referer"))
+            page.traffic.documents.clear()
         cookies = await self._cookies()
         if exchange.moved:
             return redirect_to(urldefrag(exchange.url).url, request, cookies)

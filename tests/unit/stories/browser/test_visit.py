@@ -108,6 +108,15 @@ async def test_challenge_upon_challenge_has_one_limit(opened: Opened) -> None:
     assert asyncio.get_running_loop().time() - began < 1
 
 
+async def test_a_visit_waits_no_longer_for_all_its_challenges_together(opened: Opened) -> None:
+    for name in "abc":
+        opened.browser.pages[f"{SITE}/@{name}"] = Loads(bodies=(CHALLENGE,))
+    began = asyncio.get_running_loop().time()
+    for name in "abc":
+        assert (await opened.get(f"{SITE}/@{name}")).content == CHALLENGE
+    assert asyncio.get_running_loop().time() - began < 0.6
+
+
 async def test_a_page_that_leads_on_and_on_comes_to_an_end(opened: Opened) -> None:
     opened.browser.pages[PAGE] = Loads(bodies=(b"<p>again</p>",) * 50)
     answer = await opened.get(PAGE)
@@ -200,6 +209,15 @@ async def test_a_page_is_opened_first_where_none_is(opened: Opened) -> None:
     assert opened.loaded == [PAGE]
     await opened.get(LIST, Purpose.LIST, referer=f"{SITE}/@other")
     assert opened.loaded == [PAGE], "any page of the site will do"
+
+
+async def test_data_behind_a_challenge_is_opened_so_that_its_script_runs(opened: Opened) -> None:
+    opened.browser.pages |= {PAGE: Loads(), LIST: Loads(bodies=(CHALLENGE, b"{}"))}
+    opened.browser.data |= {LIST: CHALLENGE, f"{LIST}0": b'{"next": 1}'}
+    await opened.get(PAGE)
+    assert (await opened.get(LIST, Purpose.LIST, referer=PAGE)).content == b"{}"
+    assert (await opened.get(f"{LIST}0", Purpose.LIST, referer=PAGE)).content == b'{"next": 1}'
+    assert opened.loaded == [PAGE, LIST, PAGE]
 
 
 async def test_a_page_that_cannot_be_opened_for_it_is_an_error_of_the_network(
