@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from tests.fake_tiktok import cdn, embeds, pages, scripts, walls
+from tests.fake_tiktok import cdn, embeds, lists, pages, scripts, walls
 from tests.fake_tiktok.exchange import Request, Response, Where
 from tests.fake_tiktok.items import Shapes, stats
 from tests.fake_tiktok.routing import SHORT_HOSTS
@@ -111,15 +111,15 @@ class Answers:
             or not parameters.get("authorId")
             or not 1 <= count <= 50
         ):
-            return self.list_answer(request, 10201, "invalid parameter", cookies)
+            return lists.answer(self._state, request, 10201, "invalid parameter", cookies)
         accounts = self._state.accounts.values()
         account = next((a for a in accounts if a.id == parameters["authorId"]), None)
         if account is None:
-            return self.list_answer(request, 10202, "user not exist", cookies)
+            return lists.answer(self._state, request, 10202, "user not exist", cookies)
         if account.private or account.secret:
-            return self.list_answer(request, 10222, "private account", cookies)
+            return lists.answer(self._state, request, 10222, "private account", cookies)
         if self._state.signed_list and not scripts.is_signed(request.query, token):
-            return self.unsigned(request, cookies)
+            return lists.unsigned(self._state, request, cookies)
         after = int(parameters.get("cursor") or 0)
         listed = sorted((s for s in account.stories if s.listed), key=lambda s: s.created)
         rest = [s for s in listed if int(s.created * 1000) > after]
@@ -134,46 +134,7 @@ class Answers:
         }
         if page:
             fields["itemList"] = [self._shapes.item(story, token) for story in page]
-        return self.list_answer(request, 0, "", cookies, **fields)
-
-    def unsigned(self, request: Request, cookies: Sequence[tuple[str, str]]) -> Response:
-        """The list for requests without a signature, where the site wants one."""
-        if self._state.signed_list == "zero":
-            headers = [("Content-Type", "application/json"), ("Bdturing-Verify", "1"), *cookies]
-            return Response(200, headers)
-        return self.hollow(request, cookies)
-
-    def hollow(self, request: Request, cookies: Sequence[tuple[str, str]] = ()) -> Response:
-        """A list that says neither that there are stories nor that there are none."""
-        said = {"HasMoreAfter": False, "HasMoreBefore": False, "MaxCursor": 0, "MinCursor": 0}
-        return self.list_answer(request, 0, "", cookies, **said)
-
-    def list_answer(
-        self,
-        request: Request,
-        code: int,
-        message: str,
-        cookies: Sequence[tuple[str, str]],
-        **fields: Any,
-    ) -> Response:
-        """The list's JSON with a status code."""
-        logid = f"20261120{self._state.serial:010d}N2M2313060356N6F"
-        return pages.json_answer(
-            request,
-            {
-                **fields,
-                "extra": {
-                    "fatal_item_ids": [],
-                    "logid": logid,
-                    "now": int(self._state.now() * 1000),
-                },
-                "log_pb": {"impr_id": logid},
-                "statusCode": code,
-                "status_code": code,
-                "status_msg": message,
-            },
-            *cookies,
-        )
+        return lists.answer(self._state, request, 0, "", cookies, **fields)
 
     # --- embeds -----------------------------------------------------------------------------
 

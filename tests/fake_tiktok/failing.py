@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tests.fake_tiktok import pages, scripts, walls
+from tests.fake_tiktok import lists, pages, scripts, walls
 from tests.fake_tiktok.answers import Answers
 from tests.fake_tiktok.exchange import (
     EMBEDS,
@@ -36,7 +36,7 @@ class Failing:
         if fault.kind in walls.WALLS:
             return walls.answer(self._state, fault, request, where)
         if fault.kind == "hollow" and where.endpoint == "list":
-            return self._answers.hollow(request)
+            return lists.hollow(self._state, request)
         if fault.kind in {"rewritten", "hostile"}:
             plain = self._answers.answer(_without(request, "accept-encoding"), where)
             return _rewritten(fault, plain)
@@ -114,7 +114,7 @@ class Failing:
             code = fault.options["code"]
             message = fault.options.get("message", f"code {code}")
             if where.endpoint == "list":
-                return self._answers.list_answer(request, code, message, ())
+                return lists.answer(self._state, request, code, message, ())
             if where.endpoint in EMBEDS:
                 said = {"code": code, "customErrorCode": code, "statusMsg": message}
                 return self._answers.embed_answer(request, said)

@@ -111,6 +111,9 @@ _add("pages that leave for the login by script", _faults("script_redirect", "pag
 _add("pages that leave for a captcha by script", _faults("script_redirect", "pages", to="/captcha"))
 _add("a captcha in place of the list", _faults("captcha", "list"))
 
+_add("pages that try to reach elsewhere, and lie", _faults("hostile", "pages"))
+_add("pages whose script never ends", _faults("hostile", "pages", tricks=["spin"]))
+
 # --- what is held back ----------------------------------------------------------------------------
 
 _add("an empty list, profile says stories", _faults("hollow", "list"))
