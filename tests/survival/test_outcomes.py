@@ -52,5 +52,6 @@ async def test_the_outcome_is_told(outcome: Outcome, column: str) -> None:
         assert all(result.has(story) for story in scene.stories)
         assert {story for story, _ in result.saved} == {story.id for story in scene.stories}
     assert not tiktok.strays
+    assert not place.guard.refused
     if column == ALL and (outcome.code in ANSWERS or outcome.name == "nobody answers"):
         assert (place.browser.visits, place.helper.runs) == (0, 0), "the answer was had"
