@@ -46,7 +46,8 @@ class Failing:
         response = self._answers.answer(request, where)
         if where.endpoint in MEDIA:
             return self._media_fault(fault, request, response)
-        if where.endpoint == "list" and fault.kind in {"withheld", "stuck", "repeat"}:
+        has_list = where.endpoint == "list" and response.parts
+        if has_list and fault.kind in {"withheld", "stuck", "repeat"}:
             return self._list_fault(fault, request, where, response)
         return _slowed(fault, response)
 
