@@ -17,6 +17,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -180,7 +181,7 @@ def revert_page(request: HttpRequest) -> HttpResponse:
         return redirect("admin:protocol")
     before = protocol.previous(active)
     context = admin.site.each_context(request) | {
-        "title": _("Go back"),
+        "title": pgettext("to an earlier protocol pack", "Go back"),
         "active": active.version,
         "before": before.version if before else str(built_in().version),
         "to_built_in": before is None,
