@@ -271,8 +271,10 @@ class _Run:
         await self.client.way_memory.failed(way.name, str(failure))
 
     async def _note_refused(self, kept: _Kept, *, other_served: bool) -> None:
+        # One odd account or page is no reason to leave a way alone for all the others.
+        rests = other_served and isinstance(kept.error, Refusal)
         memory = self.client.way_memory
-        await memory.refused(kept.way.name, kept.error.code, other_served=other_served)
+        await memory.refused(kept.way.name, kept.error.code, rests=rests)
 
 
 def _is_doubted(result: LookupResult) -> bool:

@@ -146,9 +146,11 @@ class WayMemory(Protocol):
     async def served(self, name: str) -> None:
         """A way brought an answer, whatever it said."""
 
-    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
-        """A way was turned away, or brought what cannot be read. other_served: another way brought
-        an answer to the same look-up."""
+    async def refused(self, name: str, code: str, *, rests: bool) -> None:
+        """A way was turned away, or brought what cannot be read.
+
+        rests: it is left alone for a while, as it was refused where another way was served.
+        """
 
     async def failed(self, name: str, reason: str) -> None:
         """A way broke by itself."""
@@ -171,7 +173,7 @@ class ForgetfulWays:
     async def served(self, name: str) -> None:
         """Do nothing."""
 
-    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
+    async def refused(self, name: str, code: str, *, rests: bool) -> None:
         """Do nothing."""
 
     async def failed(self, name: str, reason: str) -> None:

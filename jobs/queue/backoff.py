@@ -36,7 +36,7 @@ from stories.errors import (
 MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
 """The longest wait of an item while TikTok refuses this server."""
 BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
-    HintedStory: (30.0, 300.0),
+    HintedStory: (300.0,),
     GatedList: (30.0, 300.0),
     UpstreamDown: (10.0, 60.0),
     TimedOut: (10.0, 60.0),

@@ -95,10 +95,10 @@ class Ways:
         await self._rests.wake(name)
         await self._note(name, "served", "")
 
-    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
-        """A way was turned away. other_served: another one was not, so that this one rests."""
+    async def refused(self, name: str, code: str, *, rests: bool) -> None:
+        """A way was turned away. rests: another one was not, so that this one is left alone."""
         await self._note(name, "refused", code)
-        if other_served:
+        if rests:
             await self._rests.rest(name)
 
     async def failed(self, name: str, reason: str) -> None:

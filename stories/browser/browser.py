@@ -26,8 +26,8 @@ LOCAL: Final = "local"
 PER_HOUR: Final = 20
 VISIT_S: Final = 25.0
 IDLE_S: Final = 120.0
-QUEUE_S: Final = 30.0
-"""Seconds that a look-up waits for the one before it."""
+QUEUE_S: Final = 300.0
+"""Seconds that a look-up waits for those before it: of many lines at once each gets its turn."""
 START_S: Final = 15.0
 REST_S: Final = 60.0
 """Seconds that a browser which did not start, or did not answer, is left alone."""

@@ -37,6 +37,8 @@ MIB: Final = 1024 * 1024
 MAX_COOKIES_FILE: Final = 256 * 1024
 MAX_ANSWER: Final = 8 * MIB
 MAX_ANSWERS: Final = 60
+WAIT_S: Final = 300.0
+"""Seconds that a run waits for those before it: of many lines at once each gets its turn."""
 _LEFTOVER_S: Final = 3600.0
 _PREFIX: Final = "run-"
 
@@ -91,7 +93,7 @@ class GalleryDl:
         ca_file: str | None = None,
         folder: Path | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
-        wait_s: float = 60.0,
+        wait_s: float = WAIT_S,
     ) -> None:
         self.user_agent = user_agent
         self._command, self._guard, self._ca_file = command, guard, ca_file

@@ -225,7 +225,7 @@ def use(item: Item) -> None:
     asyncio.run(page_identity.PageIdentity().put("plain"))
     asyncio.run(page_identity.PageIdentity().rests.rest("chrome150"))
     assert list(page_identity.resting()) == ["chrome150"]
-    asyncio.run(ways.Ways().refused("direct", "refused", other_served=True))
+    asyncio.run(ways.Ways().refused("direct", "refused", rests=True))
     assert ways.records()["direct"].tries.endswith("r")
     assert asyncio.run(ways.Ways().resting()) == {"direct"}
     ways.write_off(frozenset({"browser"}))

@@ -29,7 +29,7 @@ def run(*steps: Any) -> list[Any]:
 def test_what_one_worker_learns_the_others_know() -> None:
     here, there = Ways(), Ways()
     run(here.served("direct"), there.served("direct"))
-    run(here.refused("direct", "challenged", other_served=True), there.served("browser"))
+    run(here.refused("direct", "challenged", rests=True), there.served("browser"))
     run(there.failed("gallery-dl", "exit code 3"))
     known = ways.records()
     direct = known["direct"]
@@ -66,7 +66,7 @@ def test_of_many_refusals_in_a_row_the_first_is_kept_and_five_are(
 ) -> None:
     memory = Ways()
     run(memory.served("direct"))
-    run(*(memory.refused("direct", f"code_{n}", other_served=True) for n in range(9)))
+    run(*(memory.refused("direct", f"code_{n}", rests=True) for n in range(9)))
     record = ways.records()["direct"]
     assert (record.tries, record.refused, record.refused_code) == ("rrrrr", 9, "code_8")
     assert record.bad_since
@@ -84,7 +84,7 @@ def test_counts_are_bounded(redis_server: RedisServer) -> None:
             client.hset("storykeep:way:direct", f"n:{hour - n}:served", "2")
         client.hset("storykeep:way:direct", f"n:{hour + 5}:served", "1000")
         client.hdel("storykeep:way:direct", f"n:{hour}:refused")
-        run(Ways().refused("direct", "refused", other_served=False))
+        run(Ways().refused("direct", "refused", rests=False))
         fields = client.hkeys("storykeep:way:direct")
     counted = [field for field in fields if str(field).startswith("n:")]
     assert len(counted) == HOURS + 1

@@ -33,8 +33,8 @@ class Memory:
     async def served(self, name: str) -> None:
         self.told.append(("served", name))
 
-    async def refused(self, name: str, code: str, *, other_served: bool) -> None:
-        self.told.append(("refused", name, code, "rests" if other_served else ""))
+    async def refused(self, name: str, code: str, *, rests: bool) -> None:
+        self.told.append(("refused", name, code, "rests" if rests else ""))
 
     async def failed(self, name: str, reason: str) -> None:
         self.told.append(("failed", name, reason))

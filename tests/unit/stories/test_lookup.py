@@ -19,6 +19,7 @@ from stories.errors import (
     PrivateAccount,
     PrivatePost,
     RateLimited,
+    Refusal,
     Refused,
     RegionLocked,
     StoriesError,
@@ -85,8 +86,8 @@ async def test_the_next_way_is_asked_where_the_answer_is_kept_from_us(
     assert (await find(client, first, second)).stories == (story(1),)
     assert memory.told == [
         ("served", "browser"),
-        ("refused", "direct", error.code, "rests"),
-    ]
+        ("refused", "direct", error.code, "rests" if isinstance(error, Refusal) else ""),
+    ], "one account whose list is held back rests no way for the others"
 
 
 @pytest.mark.parametrize(

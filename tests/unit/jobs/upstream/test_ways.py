@@ -48,7 +48,7 @@ async def test_without_redis_a_way_rests_in_this_process() -> None:
     redis_stays_away()
     memory = Ways()
     assert await memory.resting() == frozenset()
-    await memory.refused("direct", "challenged", other_served=True)
+    await memory.refused("direct", "challenged", rests=True)
     await memory.failed("browser", "took more than 25 s")
     assert await memory.resting() == {"direct", "browser"}
     await memory.served("direct")
@@ -61,7 +61,7 @@ async def test_without_redis_a_way_rests_in_this_process() -> None:
 async def test_where_every_way_is_refused_none_of_them_rests() -> None:
     redis_stays_away()
     memory = Ways()
-    await memory.refused("direct", "refused", other_served=False)
+    await memory.refused("direct", "refused", rests=False)
     assert await memory.resting() == frozenset()
 
 
