@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -33,3 +35,11 @@ REASONS: Final[dict[str, LazyStr]] = {
 def in_words(reason: str) -> LazyStr:
     """A reason as a sentence."""
     return REASONS.get(reason, REASONS["malformed"])
+
+
+def _without_full_stop(reason: str) -> str:
+    return str(in_words(reason)).removesuffix(".")
+
+
+at_the_end: Final[Callable[[str], LazyStr]] = lazy(_without_full_stop, str)
+"""`at_the_end(reason)`: a reason as the last words of a finding, which has no full stop."""

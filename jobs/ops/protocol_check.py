@@ -14,7 +14,7 @@ from django.utils.translation import ngettext_lazy
 
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ops.findings import Finding, Verdict
-from jobs.ops.pack_reasons import in_words
+from jobs.ops.pack_reasons import at_the_end
 from jobs.upstream import protocol, protocol_look
 
 FAILING_FOR: Final = timedelta(days=14)
@@ -34,7 +34,7 @@ def check_protocol() -> Iterator[Finding]:
         yield Finding(
             "protocol",
             Verdict.WARN,
-            format_lazy(said, why=in_words(state.refused.reason), **facts),
+            format_lazy(said, why=at_the_end(state.refused.reason), **facts),
             _("Import that one again, or a newer one, or go back from it."),
             reason="unused",
         )
@@ -75,7 +75,7 @@ def _failing() -> Finding | None:
     return Finding(
         "protocol",
         Verdict.WARN,
-        format_lazy(message, n=days, why=in_words(last.reason)),
+        format_lazy(message, n=days, why=at_the_end(last.reason)),
         _("Check STORYKEEP_PROTOCOL_URL, or set STORYKEEP_PROTOCOL_UPDATES=off."),
         reason="look",
     )

@@ -63,6 +63,7 @@ def test_one_that_cannot_be_used_is_a_problem(set_env: Callable[..., None]) -> N
         "protocol_unused",
         "A protocol pack that was imported is not used",
     )
+    assert str(problem.detail).endswith("trusted here.")
 
 
 def test_one_that_an_upgrade_has_overtaken_is_none() -> None:
