@@ -167,10 +167,10 @@ class _Run:
                 if _is_answer(error):
                     await self._note_served(way)
                 raise
-            self._keep(way, error)
+            self.kept.append(self._kept(way, error))
             return None
         if result.error is not None and leads_on(result.error):
-            self._keep(way, result.error, result)
+            self.kept.append(self._kept(way, result.error, result))
             return None
         await self._note_served(way)
         return result
@@ -201,10 +201,10 @@ class _Run:
         for way in others:
             if not (await way.ready()).ok:
                 continue
-            opinion = await self._opinion(way)
+            opinion = await self._opinion(way, other_served=True)
             break
         else:
-            way, opinion = first, await self._opinion(first)
+            way, opinion = first, await self._opinion(first, other_served=False)
         if opinion is not None:
             settles = way.decisive and opinion.explicit
             if settles or not _is_doubted(opinion):
@@ -212,8 +212,11 @@ class _Run:
         doubt = HintedStory("the profile speaks of a story, and the list is empty")
         return replace(result, error=doubt)
 
-    async def _opinion(self, way: Way) -> LookupResult | None:
-        """The result of another look; None where it brings nothing, or no more than silence."""
+    async def _opinion(self, way: Way, *, other_served: bool) -> LookupResult | None:
+        """The result of another look; None where it brings nothing, or no more than silence.
+
+        other_served: another way brought the answer that is doubted.
+        """
         try:
             result = await self._ask(way, replace(self.question, fresh=True))
         except WayFailed as failure:
@@ -222,10 +225,12 @@ class _Run:
         except StoriesError as error:
             if not leads_on(error):
                 raise
-            self._keep(way, error)
+            # At once: nobody asks again, and a way that is dead must not hide behind this one.
+            await self._note_refused(self._kept(way, error), other_served=other_served)
             return None
         if result.error is not None and leads_on(result.error):
-            self._keep(way, result.error, result)
+            kept = self._kept(way, result.error, result)
+            await self._note_refused(kept, other_served=other_served)
             return None
         await self._note_served(way)
         silent = not result.stories and result.author.story_hint is None
@@ -235,10 +240,9 @@ class _Run:
 
     # --- what is kept from us -----------------------------------------------------------------
 
-    def _keep(self, way: Way, error: StoriesError, result: LookupResult | None = None) -> None:
+    def _kept(self, way: Way, error: StoriesError, result: LookupResult | None = None) -> _Kept:
         logger.info("%s is kept from the answer: %s %s", way.name, error.code, error.detail)
-        place = self.ways.index(way)
-        self.kept.append(_Kept(way=way, place=place, error=error, result=result))
+        return _Kept(way=way, place=self.ways.index(way), error=error, result=result)
 
     async def _give_up(self) -> LookupResult:
         """The outcome when no way brought an answer: that of the cheapest one, however late it was

@@ -96,6 +96,26 @@ async def test_a_second_opinion_that_is_not_had_leaves_the_doubt(
         await find(client, Scripted("direct", listed(hint=True)), Scripted("browser", outcome))
 
 
+@pytest.mark.parametrize("raised", [True, False])
+async def test_a_second_opinion_that_is_refused_is_remembered_against_its_way(
+    client: StoryClient, memory: Memory, listed: Any, raised: bool
+) -> None:
+    """Else a way that is dead would hide behind the one that serves."""
+    outcome = Refused() if raised else listed(error=Refused())
+    with pytest.raises(HintedStory):
+        await find(client, Scripted("direct", listed(hint=True)), Scripted("browser", outcome))
+    assert memory.told == [("served", "direct"), ("refused", "browser", "refused", "rests")]
+
+
+async def test_a_way_that_is_refused_at_its_own_second_look_does_not_rest(
+    client: StoryClient, memory: Memory, listed: Any
+) -> None:
+    """There is no other one that served."""
+    with pytest.raises(HintedStory):
+        await find(client, Scripted("direct", listed(hint=True), Refused()))
+    assert memory.told == [("served", "direct"), ("refused", "direct", "refused", "")]
+
+
 async def test_a_list_whose_items_are_left_out_for_a_reason_is_not_doubted(
     client: StoryClient, listed: Any
 ) -> None:
