@@ -269,9 +269,11 @@ class Refusal(UpstreamError):
     """TikTok turns this server away, whoever asks: the whole instance should pause.
 
     unasked: True for one that stands for a request that was not sent, as this instance pauses.
+    alone: True where another way of asking is on that was not refused: the line waits by itself.
     """
 
     unasked = False
+    alone = False
 
 
 class Challenged(Refusal):

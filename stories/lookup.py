@@ -31,7 +31,7 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.structures import Author, Target, TargetKind
-from stories.ways import LookupResult, Question, Readiness, Way, WayDeclined, WayFailed
+from stories.ways import LookupResult, Question, Readiness, Way, WayBusy, WayDeclined, WayFailed
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class _Run:
 
     ways: cheapest first. target: what is known of it by now. author_is_certain: TikTok itself named
     its author. kept: what came of the ways that were asked in vain. unready: why the others were
-    not, and the seconds until the first of them can be.
+    not, and the seconds until the first of them can be. is_busy: one that works was held by others.
     """
 
     client: StoryClient
@@ -122,6 +122,7 @@ class _Run:
     author_is_certain: bool = False
     kept: list[_Kept] = field(default_factory=list)
     unready: list[Readiness] = field(default_factory=list)
+    is_busy: bool = False
 
     async def find(self) -> LookupResult:
         """The result of the first way that brings one. Raises what look_up does."""
@@ -132,6 +133,8 @@ class _Run:
                 continue
             if _is_doubted(result):
                 result = await self._second_opinion(way, result, order[place + 1 :])
+            if result.refusal is not None and not isinstance(result.refusal, RateLimited):
+                result.refusal.alone = await _is_any_ready(order[place + 1 :])
             return result
         return await self._give_up()
 
@@ -161,6 +164,7 @@ class _Run:
         except WayFailed as failure:
             await self._note_failed(way, failure)
             self.unready.append(Readiness(ok=False, reason=f"{way.name} failed"))
+            self.is_busy = self.is_busy or isinstance(failure, WayBusy)
             return None
         except StoriesError as error:
             if not leads_on(error):
@@ -246,7 +250,11 @@ class _Run:
 
     async def _give_up(self) -> LookupResult:
         """The outcome when no way brought an answer: that of the cheapest one, however late it was
-        asked. Raises its error."""
+        asked. Raises its error.
+
+        A refusal, for which the whole instance pauses, gives way to what a way says that was not
+        refused: that the list of this one account is held back.
+        """
         for kept in self.kept:
             await self._note_refused(kept, other_served=False)
         if not self.kept:
@@ -257,6 +265,11 @@ class _Run:
                 retry_after_s=min(waits, default=None),
             )
         cheapest = min(self.kept, key=lambda kept: kept.place)
+        if isinstance(cheapest.error, Refusal):
+            told = [kept for kept in self.kept if isinstance(kept.error, HeldBack)]
+            cheapest = min(told, key=lambda kept: kept.place, default=cheapest)
+        if isinstance(cheapest.error, Refusal):
+            cheapest.error.alone = self.is_busy
         if cheapest.result is not None:
             return cheapest.result
         raise cheapest.error
@@ -279,6 +292,13 @@ class _Run:
         rests = other_served and isinstance(kept.error, Refusal)
         memory = self.client.way_memory
         await memory.refused(kept.way.name, kept.error.code, rests=rests)
+
+
+async def _is_any_ready(ways: Sequence[Way]) -> bool:
+    for way in ways:
+        if (await way.ready()).ok:
+            return True
+    return False
 
 
 def _is_doubted(result: LookupResult) -> bool:

@@ -48,6 +48,10 @@ class WayDeclined(WayFailed):
     """
 
 
+class WayBusy(WayDeclined):
+    """A way that works is held by other look-ups for longer than one waits for it."""
+
+
 class OnAuthor(Protocol):
     """Called as soon as the author is certain."""
 

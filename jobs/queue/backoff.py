@@ -35,6 +35,8 @@ from stories.errors import (
 
 MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
 """The longest wait of an item while TikTok refuses this server."""
+ALONE_S: Final = (30.0, 900.0)
+"""Seconds an item waits, at least and at most, that is refused while another way is not."""
 BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     HintedStory: (300.0,),
     GatedList: (30.0, 300.0),
@@ -55,8 +57,8 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
     """The time of the automatic retry of an attempt that ended with `error`; None when final
     or when the claim was lost.
 
-    A Refusal opens the breaker and holds the whole queue; a fault of our own disk holds it as well,
-    for as long as it takes.
+    A Refusal opens the breaker and holds the whole queue, unless another way of asking was not
+    refused; a fault of our own disk holds it as well, for as long as it takes.
     """
     item = claimed_row(claim).values("tries", "refused_since").first()
     if item is None:
@@ -66,6 +68,11 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
         until = now + timedelta(seconds=error.retry_after_s or FAULT_RETRY_S)
         hold_for_disk(until, error.code)
         return until
+    if isinstance(error, Refusal) and error.alone:
+        waited = now - (item["refused_since"] or now)
+        wait_s = min(max(ALONE_S[0], waited.total_seconds() / 2), ALONE_S[1])
+        until = now + timedelta(seconds=_spread(wait_s))
+        return until if waited < MAX_REFUSAL_WAIT else None
     if isinstance(error, Refusal):
         until = breaker.open_for(error)
         hold_queue(until, error.code, also=int(item["refused_since"] is None))
@@ -74,8 +81,11 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
     if item["tries"] >= len(backoff):
         return None
     wait_s = max(backoff[item["tries"]], error.retry_after_s or 0.0)
-    wait_s *= 1 + random.random() * JITTER  # noqa: S311  # nosec B311  # spreads load, guards nothing
-    return now + timedelta(seconds=min(wait_s, MAX_BACKOFF_S))
+    return now + timedelta(seconds=min(_spread(wait_s), MAX_BACKOFF_S))
+
+
+def _spread(wait_s: float) -> float:
+    return wait_s * (1 + random.random() * JITTER)  # noqa: S311  # nosec B311  # guards nothing
 
 
 def requeue_untried(claim: Claim, until: datetime, code: str) -> bool:

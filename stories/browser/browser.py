@@ -18,7 +18,7 @@ from stories.browser.chromium import Chromium, brand_of, find_chromium
 from stories.browser.visit import BrowserVisit
 from stories.config import ClientConfig
 from stories.hosts import is_browser_host
-from stories.ways import READY, Readiness, WayDeclined, WayFailed
+from stories.ways import READY, Readiness, WayBusy, WayDeclined, WayFailed
 
 OFF: Final = "off"
 LOCAL: Final = "local"
@@ -114,7 +114,7 @@ class Browser:
             async with asyncio.timeout(self._queue_s):
                 await self._lock.acquire()
         except TimeoutError as error:
-            raise WayDeclined("busy with other look-ups") from error
+            raise WayBusy("busy with other look-ups") from error
         try:
             if not await self._take():
                 self._rests(_USED_UP)

@@ -31,7 +31,7 @@ from stories.helper.cookies_file import read_cookies
 from stories.helper.endings import RunReading, read_ending
 from stories.helper.installed import current_version, interpreter
 from stories.helper.process import Bounds, run_bounded
-from stories.ways import READY, Readiness, WayDeclined, WayFailed
+from stories.ways import READY, Readiness, WayBusy, WayFailed
 
 MIB: Final = 1024 * 1024
 MAX_COOKIES_FILE: Final = 256 * 1024
@@ -134,7 +134,7 @@ class GalleryDl:
             async with asyncio.timeout(self._wait_s):
                 await self._turn.acquire()
         except TimeoutError:
-            raise WayDeclined("busy with other look-ups") from None
+            raise WayBusy("busy with other look-ups") from None
         try:
             yield
         finally:

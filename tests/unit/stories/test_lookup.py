@@ -33,7 +33,7 @@ from stories.left_out import LeftOutReason
 from stories.lookup import leads_on, look_up, ways_of
 from stories.structures import Author
 from stories.targets import parse_line
-from stories.ways import WayDeclined, WayFailed
+from stories.ways import WayBusy, WayDeclined, WayFailed
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import ids
 from tests.unit.stories.scripted_ways import ALICE, Memory, Scripted, find, story
@@ -125,6 +125,24 @@ async def test_a_list_with_a_story_is_kept_whatever_it_lacks(
     assert second.asked == []
 
 
+@pytest.mark.parametrize(
+    ("refusal", "ready", "alone"),
+    [(Refused, True, True), (Refused, False, False), (RateLimited, True, False)],
+)
+async def test_a_list_that_breaks_off_beside_a_way_that_was_not_refused_is_its_own_matter(
+    client: StoryClient,
+    listed: Any,
+    refusal: type[Refusal],
+    ready: bool,
+    alone: bool,
+) -> None:
+    partial = listed(story(1), left_out={LeftOutReason.HELD_BACK: 3}, refusal=refusal())
+    second = Scripted("browser", listed(story(1)), ready=ready)
+    found = await find(client, Scripted("direct", partial), second)
+    assert found.refusal is not None
+    assert found.refusal.alone is alone
+
+
 async def test_a_way_that_breaks_is_no_answer(
     client: StoryClient, memory: Memory, listed: Any
 ) -> None:
@@ -202,6 +220,30 @@ async def test_one_odd_page_does_not_pause_the_instance_as_the_browser_is_refuse
 ) -> None:
     with pytest.raises(UpstreamChanged):
         await find(client, Scripted("direct", UpstreamChanged()), Scripted("browser", Refused()))
+
+
+@pytest.mark.parametrize("raised", [True, False])
+async def test_one_account_whose_list_is_held_back_does_not_pause_the_instance(
+    client: StoryClient, listed: Any, raised: bool
+) -> None:
+    """Our own requests are refused, and a browser serves the other accounts."""
+    held = HeldBack("1 of 3")
+    outcome = held if raised else listed(error=held, left_out={LeftOutReason.HELD_BACK: 3})
+    last = Scripted("gallery-dl", Refused())
+    with pytest.raises(HeldBack):
+        await find(client, Scripted("direct", Challenged()), Scripted("browser", outcome), last)
+
+
+@pytest.mark.parametrize(
+    ("failure", "alone"),
+    [(WayBusy("busy"), True), (WayDeclined("used up"), False), (WayFailed("broke"), False)],
+)
+async def test_a_way_that_is_busy_is_not_refused(
+    client: StoryClient, failure: WayFailed, alone: bool
+) -> None:
+    with pytest.raises(Challenged) as caught:
+        await find(client, Scripted("direct", Challenged()), Scripted("browser", failure))
+    assert caught.value.alone is alone
 
 
 async def test_what_a_later_way_says_of_the_account_is_the_answer(client: StoryClient) -> None:

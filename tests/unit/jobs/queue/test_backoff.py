@@ -96,6 +96,44 @@ def test_a_refusal_makes_everything_queued_wait(error: StoriesError) -> None:
     assert open_state() == opened
 
 
+def test_a_refusal_beside_a_way_that_was_not_refused_is_the_lines_own() -> None:
+    alone = Challenged()
+    alone.alone = True
+    claim, other = claimed(), make_item()
+    settling.fail(claim, alone)
+    assert open_state() is None
+    other.refresh_from_db()
+    assert (other.state, other.not_before, other.error_code) == (S.QUEUED, None, "")
+    waits = row(claim)
+    assert (waits.state, waits.error_code, waits.tries) == (S.QUEUED, "challenged", 0)
+    assert waits.not_before
+    assert timedelta(seconds=25) < waits.not_before - timezone.now() < timedelta(seconds=40)
+
+
+@pytest.mark.parametrize(
+    ("waited", "wait_s"), [(timedelta(minutes=4), 120), (timedelta(hours=5), 900)]
+)
+def test_a_line_that_is_refused_by_itself_asks_ever_less_often(
+    waited: timedelta, wait_s: float
+) -> None:
+    alone = Refused()
+    alone.alone = True
+    claim = claimed(refused_since=timezone.now() - waited)
+    settling.fail(claim, alone)
+    not_before = row(claim).not_before
+    assert not_before
+    left_s = (not_before - timezone.now()).total_seconds()
+    assert wait_s - 5 < left_s < wait_s * (1 + backoff.JITTER) + 5
+
+
+def test_patience_with_refusals_of_one_line_ends_too() -> None:
+    alone = Refused()
+    alone.alone = True
+    claim = claimed(refused_since=timezone.now() - backoff.MAX_REFUSAL_WAIT)
+    settling.fail(claim, alone)
+    assert (row(claim).state, row(claim).error_code) == (S.FAILED, "refused")
+
+
 def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
     later = timezone.now() + timedelta(minutes=5)
     refused = make_item(not_before=later, error_code="refused")

@@ -18,7 +18,7 @@ from stories.helper import gallery_dl
 from stories.helper.endings import Ending
 from stories.helper.gallery_dl import GalleryDl, HelperRun, installed_command
 from stories.helper.process import Bounds
-from stories.ways import WayDeclined, WayFailed
+from stories.ways import WayBusy, WayFailed
 from tests.unit.stories.helper.scripted import NoProxy, write_script
 
 pytestmark = pytest.mark.anyio
@@ -142,7 +142,7 @@ async def test_whoever_waits_too_long_for_a_turn_does_not_ask_by_this_way(make: 
     helper._wait_s = 0.5
     first = asyncio.create_task(run(helper))
     await asyncio.sleep(0.1)
-    with pytest.raises(WayDeclined):
+    with pytest.raises(WayBusy):
         await run(helper)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
