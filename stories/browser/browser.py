@@ -79,6 +79,7 @@ class Browser:
         self._idle: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._rest: tuple[str, float] = ("", 0.0)
+        self._is_closed = False
 
     # --- whether it can be used ---------------------------------------------------------------
 
@@ -116,6 +117,8 @@ class Browser:
         except TimeoutError as error:
             raise WayBusy("busy with other look-ups") from error
         try:
+            if self._is_closed:
+                raise WayDeclined("closed")
             if not await self._take():
                 self._rests(_USED_UP)
                 raise WayDeclined(_USED_UP)
@@ -269,7 +272,8 @@ class Browser:
             await chromium.aclose()
 
     async def aclose(self) -> None:
-        """End the browser; a visit that still runs fails."""
+        """End the browser; a visit that still runs fails, and none begins any more."""
+        self._is_closed = True
         await self._end()
         await asyncio.gather(*self._ending, return_exceptions=True)
 

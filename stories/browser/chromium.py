@@ -126,12 +126,8 @@ class Chromium:
         prepare: called in a thread with its home before it starts. parent: where its folder is
         made.
         """
+        folder = await _prepared_folder(parent, prepare)
         try:
-            folder = await asyncio.to_thread(BrowserFolder, parent)
-        except OSError as error:
-            raise WayFailed("no folder could be made for the browser") from error
-        try:
-            await asyncio.to_thread(prepare, folder.path)
             process, channel = await _spawn(executable, folder.path, flags)
         except BaseException as error:
             await asyncio.to_thread(folder.remove)
@@ -167,13 +163,46 @@ class Chromium:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def aclose(self) -> None:
-        """Kill it, wait for its end, and remove its folder. Raises nothing."""
+        """Kill it, wait for its end, and remove its folder, also when cancelled. Raises nothing."""
         self.kill()
-        await self.channel.aclose()
-        await self._process.wait()
-        self._drain.cancel()
-        await asyncio.gather(self._drain, return_exceptions=True)
-        await asyncio.to_thread(self._folder.remove)
+        try:
+            await self.channel.aclose()
+            await self._process.wait()
+        finally:
+            self._drain.cancel()
+            await asyncio.gather(self._drain, return_exceptions=True)
+            await asyncio.to_thread(self._folder.remove)
+
+
+async def _prepared_folder(parent: Path | None, prepare: Callable[[Path], None]) -> BrowserFolder:
+    """A new folder, prepared. Raises WayFailed, also as `prepare` does.
+
+    Cancelled, it waits for the thread that makes it: what that made would be left for good.
+    """
+
+    def make() -> BrowserFolder:
+        try:
+            folder = BrowserFolder(parent)
+        except OSError as error:
+            raise WayFailed("no folder could be made for the browser") from error
+        try:
+            prepare(folder.path)
+        except BaseException as error:
+            folder.remove()
+            if isinstance(error, OSError):
+                raise WayFailed("the browser cannot be started") from error
+            raise
+        return folder
+
+    # No task, which a loop that ends would cancel as well.
+    making = asyncio.get_running_loop().run_in_executor(None, make)
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await asyncio.wait({making})
+        if making.exception() is None:
+            await asyncio.to_thread(making.result().remove)
+        raise
 
 
 async def _spawn(
@@ -215,4 +244,12 @@ async def _spawn(
     finally:
         their_reads.close()
         their_writes.close()
-    return process, await PipeChannel.open(our_reads, our_writes)
+    try:
+        return process, await PipeChannel.open(our_reads, our_writes)
+    except BaseException:
+        our_writes.close()
+        our_reads.close()
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise

@@ -34,7 +34,11 @@ class PipeChannel:
         incoming, _ = await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), reads
         )
-        outgoing, flow = await loop.connect_write_pipe(_Flow, writes)
+        try:
+            outgoing, flow = await loop.connect_write_pipe(_Flow, writes)
+        except BaseException:
+            incoming.close()
+            raise
         return cls(reader, _Transports(incoming, outgoing, flow))
 
     async def send(self, message: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 from stories.browser import browser as browsers
 from stories.browser.browser import Browser
 from stories.browser.chromium import Chromium
-from stories.ways import WayFailed
+from stories.ways import WayDeclined, WayFailed
 from tests.unit.stories.browser.scripted import GETS_NO_ANSWER, ScriptedPage
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_a_headless_browser_is_told_its_agent_when_it_starts(
         ("--user-agent=Mozilla/5.0 Chrome/156.0.0.0", "--further"),
     ]
     assert [chromium.closed for chromium in started] == [True, False]
-    await browser.aclose()
+    await browser._end()
     versions += ["Chrome/156.0.0.0"]
     async with browser.visit():
         assert len(started) == 3, "it is remembered"
@@ -316,6 +316,25 @@ async def test_closing_ends_a_visit_that_still_runs(started: list[FakeChromium])
         assert started[0].closed
         assert not await visit.close()
     await browser.aclose()
+
+
+async def test_who_waits_for_a_browser_that_is_closed_starts_none(
+    started: list[FakeChromium],
+) -> None:
+    """Else a worker that ends would leave one behind, with its folder."""
+    browser = Browser("local", guard=Guard())
+
+    async def visit() -> None:
+        async with browser.visit():
+            raise AssertionError("begun")
+
+    async with browser.visit():
+        waits = asyncio.create_task(visit())
+        await asyncio.sleep(0)
+        await browser.aclose()
+    with pytest.raises(WayDeclined):
+        await waits
+    assert len(started) == 1
 
 
 async def test_a_sidecar_that_nobody_runs_is_left_alone_for_a_while() -> None:

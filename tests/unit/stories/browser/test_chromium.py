@@ -6,12 +6,15 @@ import asyncio
 import os
 import stat
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stories.browser.cdp import BrowserGone, Connection
 from stories.browser.chromium import Chromium, brand_of, find_chromium
+from stories.browser.pipe import PipeChannel
 from stories.ways import WayFailed
 
 pytestmark = pytest.mark.anyio
@@ -149,3 +152,71 @@ async def test_it_can_be_ended_while_it_ends(tmp_path: Path) -> None:
     chromium.kill()
     chromium.kill()
     await chromium.aclose()
+
+
+async def test_a_start_that_is_cancelled_while_its_folder_is_made_leaves_none(
+    tmp_path: Path,
+) -> None:
+    """The thread that makes it goes on, whoever waits for it."""
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def prepare(home: Path) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        time.sleep(0.2)
+        (home / "profile").mkdir()
+
+    start = asyncio.create_task(
+        Chromium.start("/bin/true", prepare=prepare, parent=tmp_path), name="start"
+    )
+    await begun.wait()
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+async def test_an_end_that_is_cancelled_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folders"
+    folder.mkdir()
+    chromium = await Chromium.start(program(tmp_path / "chromium", ECHO), parent=folder)
+
+    async def wait() -> int:
+        await asyncio.sleep(60)
+        return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chromium._process, "wait", wait)
+        end = asyncio.create_task(chromium.aclose())
+        await asyncio.sleep(0.1)
+        end.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await end
+    assert os.listdir(folder) == []  # noqa: PTH208
+    await chromium._process.wait()
+
+
+async def test_a_pipe_that_cannot_be_opened_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+    spawn = asyncio.create_subprocess_exec
+
+    async def noted(*command: Any, **options: Any) -> Any:
+        process = await spawn(*command, **options)
+        pids.append(process.pid)
+        return process
+
+    async def fail(*_: Any) -> None:
+        raise OSError("no more descriptors")
+
+    folder = tmp_path / "folders"
+    folder.mkdir()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    monkeypatch.setattr(PipeChannel, "open", fail)
+    with pytest.raises(WayFailed, match="cannot be started"):
+        await Chromium.start(program(tmp_path / "chromium", ECHO), parent=folder)
+    assert os.listdir(folder) == []  # noqa: PTH208
+    assert [state(pid) for pid in pids] == ["Z"]
