@@ -83,12 +83,12 @@ def switch_way(request: HttpRequest, name: str) -> HttpResponse:
     try:
         changed = way_switches.switch(name, off=wanted, by=request.user)
     except LastWay:
-        said = _("%(way)s stays on: without it nothing could ask TikTok. Set up another way first.")
+        said = _("%(way)s stays on: without it nothing could ask TikTok. Have another way on first.")
         return _page(request, refused=said % {"way": title}, status=409)
     if changed:
         _log(request, name, timezone.now(), off=wanted)
         problems.memory.forget()
-    said = _("%(way)s is off.") if wanted else _("%(way)s is on.")
+    said = _("Switched off: %(way)s") if wanted else _("Switched on: %(way)s")
     messages.success(request, said % {"way": title})
     return redirect("admin:ways")
 

@@ -112,7 +112,7 @@ def test_switching(browser: Client, root: User) -> None:
     answer = switch(browser, "browser", "1")
     assert (answer.status_code, answer.headers["Location"]) == (302, PAGE)
     page = text(browser)
-    assert "Browser is off." in page
+    assert "Switched off: Browser" in page
     assert "Switched off by root" in page
     assert page.count("Switch off") == 2
     (entry,) = LogEntry.objects.all()
@@ -120,7 +120,7 @@ def test_switching(browser: Client, root: User) -> None:
         root, "Way to TikTok: browser", "switched off",
     )  # fmt: skip
     switch(browser, "browser", "0")
-    assert "Browser is on." in text(browser)
+    assert "Switched on: Browser" in text(browser)
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")][1:] == [
         "switched on"
     ]
