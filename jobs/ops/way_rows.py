@@ -49,7 +49,10 @@ ABOUT: Final[dict[str, LazyStr]] = {
 }
 
 SET_UP: Final[dict[str, LazyStr]] = {
-    "browser": _("Set `STORYKEEP_BROWSER` and restart."),
+    "browser": _(
+        "Install Chromium, set `STORYKEEP_BROWSER=local`, and restart. In containers it takes a "
+        "sidecar: docs/deploy.md."
+    ),
     "gallery-dl": _("Run `manage.py helper install gallery-dl`."),
 }
 """What to do to have a way."""
