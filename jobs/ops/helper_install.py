@@ -155,12 +155,13 @@ def remove(folder: Path) -> bool:
     if not root.exists():
         return False
     with _locked(folder):
+        was_there = any(_version_folders(root))
         try:
             (root / "current").unlink(missing_ok=True)
             shutil.rmtree(root)
         except OSError as error:
             raise InstallError(f"cannot remove it all: {error.strerror}") from error
-    return True
+    return was_there
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -195,6 +196,8 @@ def _pip(python: Path, config: ClientConfig, staging: Path, step: str, *argument
         authorities.write_text("\n".join(texts))
         options += ["--cert", str(authorities)]
     command = [str(python), "-c", _RUN_PIP, *arguments, *options]
+    if config.proxy:  # pip's last line would not say that nothing came through
+        step += " through STORYKEEP_PROXY"
     _run(step, _PIP_S, command, line=config.proxy or "")
 
 

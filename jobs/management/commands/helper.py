@@ -71,6 +71,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "there is no terminal to ask on; --yes answers yes", returncode=BAD_INPUT
             )
+        self.stdout.write("Downloading gallery-dl, to show it ...")
+        self.stdout.flush()
         done = helper_install.install(
             settings.STORYKEEP.helpers_dir,
             version=version,

@@ -117,6 +117,10 @@ def test_the_proxy_with_its_password_is_on_no_command_line(
     for command, line in machine.ran[1:]:
         assert "secret" not in " ".join(command)
         assert line == "http://me:secret@proxy.example:3128\n"
+    machine.fails = "download"
+    with pytest.raises(InstallError, match="cannot download it through STORYKEEP_PROXY: ") as error:
+        put_in(tmp_path, config=ClientConfig(proxy="http://me:secret@proxy.example:3128"))
+    assert "secret" not in str(error.value)
 
 
 def test_an_extra_authority_is_pips_too(tmp_path: Path, machine: Machine) -> None:
@@ -256,6 +260,9 @@ def test_with_one_version_there_is_nothing_to_go_back_to(tmp_path: Path, machine
 
 
 def test_removed_is_removed(tmp_path: Path, machine: Machine) -> None:
+    assert not remove(tmp_path)
+    with pytest.raises(InstallError):
+        go_back(tmp_path)
     assert not remove(tmp_path)
     put_in(tmp_path)
     assert remove(tmp_path)
