@@ -68,7 +68,8 @@ def run(
         # What was learnt just now is newer than what a worker learnt.
         told = {finding.part for finding in probed} & {"siteclock"}
         findings = [finding for finding in findings if finding.part not in told] + probed
-    return Report(at=timezone.now(), about=_about(), findings=tuple(findings))
+    asked = way if target is not None else ALWAYS
+    return Report(at=timezone.now(), about=_about(asked), findings=tuple(findings))
 
 
 def _as_asked_here(finding: Finding) -> Finding:
@@ -86,9 +87,10 @@ async def _unready() -> dict[str, str]:
     return {name: readiness.reason for name, readiness in told.items() if not readiness.ok}
 
 
-def _about() -> str:
+def _about(way: str) -> str:
     env = settings.STORYKEEP
-    route = ["pages by " + ("curl" if env.page_transport == "curl" else "httpx")]
+    own = "curl" if env.page_transport == "curl" else "httpx"
+    route = [f"pages by {own if way == ALWAYS else way}"]
     route.append("through a proxy" if env.proxy else "no proxy")
     if env.ca_bundle:
         route.append("an extra authority")

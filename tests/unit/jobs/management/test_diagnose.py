@@ -78,8 +78,10 @@ def test_a_look_by_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(diagnostics, "probe_tiktok", look)
-    run("@alice", "--way", "browser")
-    run("@alice")
+    _code, text = run("@alice", "--way", "browser")
+    assert "; pages by browser, " in text.splitlines()[0]
+    _code, text = run("@alice")
+    assert "; pages by curl, " in text.splitlines()[0]
     assert asked == [("alice", "browser"), ("alice", "direct")]
 
 
