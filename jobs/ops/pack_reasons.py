@@ -27,6 +27,7 @@ REASONS: Final[dict[str, LazyStr]] = {
     "unavailable": _("The address does not answer as it should."),
     "unknown_field": _("It has a field that this version does not know."),
     "unknown_key": _("It is signed with a key that is not trusted here."),
+    "unsigned": _("It is not signed."),
     "wrong_format": _("It has another format than this version reads."),
 }
 """By `PackRefused.reason`, and by `Outcome.reason`."""

@@ -32,6 +32,8 @@ def open_envelope(envelope: bytes, keys: Mapping[str, bytes]) -> bytes:
     keys: name -> public key, as `keys.trusted_keys` gives them.
     """
     outer = Reader(load(envelope, MAX_ENVELOPE_BYTES))
+    if outer.has("format") and not outer.has("signature"):  # the document itself
+        raise PackRefused("unsigned", "it is not signed")
     outer.only("pack", "key", "signature")
     name = outer.text("key", 16, 16, _KEY_ID)
     signature = outer.text("signature", 88, 88, _BASE64)

@@ -66,7 +66,9 @@ class Command(BaseCommand):
                 case _:
                     self._look(as_json=options["as_json"])
         except PackRefused as error:
-            raise CommandError(f"refused: {error}", returncode=REFUSED) from error
+            checked = options["action"] == "check" and error.reason == "unsigned"
+            more = "; --unsigned looks at it" if checked else ""
+            raise CommandError(f"refused: {error}{more}", returncode=REFUSED) from error
         except protocol.PackChanged as error:
             raise CommandError("another pack is in use by now", returncode=REFUSED) from error
 

@@ -101,7 +101,8 @@ def test_a_document_can_be_looked_at_before_it_is_signed(tmp_path: Path) -> None
     path = tmp_path / "pack.json"
     path.write_bytes(packs.text(version=FIRST))
     assert run("check", "--unsigned", str(path)).startswith(f"{FIRST} can be signed\n")
-    assert failing("check", str(path))[0] == 1
+    assert failing("check", str(path)) == (1, "refused: it is not signed; --unsigned looks at it")
+    assert failing("import", str(path)) == (1, "refused: it is not signed")
     path.write_bytes(packs.text(version="2020-01-01.1"))
     assert "which is built in" in failing("check", "--unsigned", str(path))[1]
     path.write_bytes(packs.signed(version=FIRST))

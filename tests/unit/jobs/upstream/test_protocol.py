@@ -76,7 +76,7 @@ def test_a_signed_pack_is_in_use_once_imported() -> None:
         (b"", "not_json"),
         (b"{}", "malformed"),
         (b" " * 300_000, "too_large"),
-        (packs.text(), "unknown_field"),
+        (packs.text(), "unsigned"),
         (packs.signed(private=bytes(32)), "unknown_key"),
         (packs.signed(version=BUILT_IN), "same"),
         (packs.signed(version="2020-01-01.1"), "older_than_built_in"),
