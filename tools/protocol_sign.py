@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             _tell(f"{pack.version}, rightly signed")
     except (Failed, PackRefused, OSError, ValueError) as error:
-        sys.stderr.write(f"{options.action}: {error}\n")
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        sys.stderr.write(f"{options.action}: {said}\n")
         return 1
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -52,6 +53,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: str, **options: Any) -> None:
         """Do it; a refusal is a CommandError with code 1."""
+        # The parts log which pack they took; here it is said once, in the command's own words.
+        logging.disable(logging.WARNING)
         try:
             match options["action"]:
                 case "show":
@@ -71,6 +74,8 @@ class Command(BaseCommand):
             raise CommandError(f"refused: {error}{more}", returncode=REFUSED) from error
         except protocol.PackChanged as error:
             raise CommandError("another pack is in use by now", returncode=REFUSED) from error
+        finally:
+            logging.disable(logging.NOTSET)
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
@@ -110,7 +115,8 @@ class Command(BaseCommand):
         if not found.count:
             self._tell("It says what the built-in one says.")
             return
-        self._tell(f"It differs from the built-in one in {found.count} places:")
+        places = "1 place" if found.count == 1 else f"{found.count} places"
+        self._tell(f"It differs from the built-in one in {places}:")
         marked = [
             *(f"+ {place}" for place in found.added),
             *(f"~ {place}" for place in found.changed),

@@ -85,6 +85,17 @@ def test_a_look_at_a_file_says_what_it_changes(file: Callable[..., str]) -> None
     assert protocol.look(at_once=True).pack is built_in()
 
 
+def test_one_place_is_one_and_no_log_lies_between_the_words(
+    file: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        path = file(FIRST, lambda facts: facts["hosts"]["media"].append("byteicdn.com"))
+        assert "in 1 place:" in run("check", path)
+        run("import", path)
+        assert failing("look") == (1, "STORYKEEP_PROTOCOL_URL is not set")
+    assert not caplog.records
+
+
 def test_what_is_refused_ends_with_1_and_a_file_that_is_none_with_2(
     file: Callable[..., str], tmp_path: Path
 ) -> None:
