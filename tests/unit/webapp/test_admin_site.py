@@ -133,7 +133,7 @@ def own_addresses() -> list[str]:
     """Every registered page, the overview's fragment, the diagnosis, and what reveals a row."""
     alice = make_user("alice")
     item = make_item(make_job(alice), name="secret.name", state="failed")
-    parts: dict[str, Any] = {"code": "no_public_url", "user_id": alice.pk}
+    parts: dict[str, Any] = {"code": "no_public_url", "user_id": alice.pk, "name": "browser"}
     addresses = [
         reverse(
             f"admin:{page.name}",

@@ -85,6 +85,12 @@ def fail(tiktok: FakeTikTok, where: str, kind: str, **options: Any) -> None:
         tiktok.fault("profile", "changed")
 
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "script_redirect": {"to": "/login"},
+    "rewritten": {"words": {'"itemList"': '"stories"', '"uniqueId"': '"handle"'}},
+}
+
+
 @WHERE
 async def test_every_fault_is_the_same_fault_again(
     tiktok: FakeTikTok, alice: Account, where: str
@@ -93,7 +99,7 @@ async def test_every_fault_is_the_same_fault_again(
     assert FAULTS.keys() >= PAGE_FAULTS
     kinds = PAGE_FAULTS - {"code", "huge"} - (PUZZLES if where != "list" else set())
     for kind in (*sorted(kinds), "empty", "html", "404", "429", "503"):
-        fail(tiktok, where, kind)
+        fail(tiktok, where, kind, **NEEDED.get(kind, {}))
         await check(tiktok, alice)
 
 
