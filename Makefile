@@ -27,6 +27,7 @@ MAIN_PATH := tests/browser/test_main_path.py
 
 # Many samples of one thing: not before each commit.
 THOROUGH := $(addprefix tests/unit/, stories/wire/test_hostile_input.py stories/test_fuzz_targets.py \
+  stories/neutral/test_recording.py stories/neutral/test_bodies.py stories/helper/test_gallery_dl.py \
   stories/media/test_strict_decoding.py stories/media/test_posters.py webapp/test_inline.py)
 
 test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
@@ -47,7 +48,8 @@ NOT_POSTGRES := $(addprefix --ignore=tests/, unit/stories unit/fake_tiktok unit/
   openapi.py scheduler.py settings.py translations.py wsgi.py) $(addprefix unit/test_, audit.py container.py demo.py \
   dependencies.py docs.py language.py privacy.py shots.py) $(addprefix integration/test_, fetch.py fetch_interrupted.py \
   foreign_keys.py foreign_messages.py identity.py reading.py redis_connections.py redis_refuses.py silent_worker.py \
-  slow_clients.py slow_mirror.py stop_requests.py web_process.py web_server.py upstream.py))
+  slow_clients.py slow_mirror.py stop_requests.py web_process.py web_server.py upstream.py browser_way.py \
+  browser_hostile.py browser_sidecar.py gallery_dl.py))
 
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration $(NOT_POSTGRES) $(ARGS)

@@ -85,6 +85,7 @@ def test_a_running_instance(start_worker: Start, proxy: FakeProxy, tiktok: FakeT
                 "clock",
                 "pause",
                 "identity",
+                "protocol",
                 "ways",
                 "hosts",
                 "proxy",
