@@ -147,6 +147,10 @@ class ItemLookup:
             raise left_out
         unread = "unreadable" in story_list.dropped or self._item_id in story_list.left_out
         whole = not story_list.missing and not unread and story_list.error is None
+        # Nor does one prove anything that holds no story, and is doubted or says nothing.
+        hint = story_list.author.story_hint
+        says_nothing = not story_list.explicit and hint is None
+        whole = whole and bool(story_list.stories or not (hint or says_nothing))
         evidence.left_out = left_out
         evidence.absent = whole and left_out is None
         evidence.list_is_partial = not whole

@@ -60,7 +60,8 @@ class Evidence:
     day_is_over: it was posted more than a day ago. page_error, embed_error, oembed_error: of its
     own page, its embed and oEmbed; None when not asked. list_error: the reason there is no list of
     its author. left_out: the reason its author's list names it and does not have it.
-    list_is_partial: a list was read, and not to its end. absent: a whole list is without it.
+    list_is_partial: a list was read, and not to its end, or it holds no story and is doubted.
+    absent: a whole list is without it.
     author_is_certain: TikTok itself named the author of that list; a name in a pasted link proves
     nothing. embed_shows: its embed shows it, which does not tell a story from an ordinary post.
     exists: an answer knows the item; False when oEmbed says that there is none.

@@ -190,6 +190,22 @@ async def test_why_the_list_left_a_story_out_is_the_answer(
     assert tiktok.count("page") == asked, "what is not for everyone is not tried another way"
 
 
+@pytest.mark.parametrize("said", [{"TotalCount": "0"}, {"TotalCount": None}])
+async def test_a_list_without_stories_that_is_doubted_makes_nothing_gone(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account, said: Said
+) -> None:
+    """Its profile speaks of a story, and every page of that one is kept from us."""
+    story = alice.photo()
+    for page in ("page", "embed_item", "oembed"):
+        tiktok.fault(page, 403)
+    link = tiktok.short_link("ZMx", to=story)
+    async with reading(tiktok, {"itemList": [] if said["TotalCount"] else None, **said}) as odd:
+        alice.story_status = 1
+        assert await failure(odd, link) is Refused
+        alice.story_status = 0
+        assert await failure(odd, link) is Gone
+
+
 async def test_what_is_listed_as_somebody_elses_is_not_gone(
     client: StoryClient, tiktok: FakeTikTok, alice: Account
 ) -> None:
