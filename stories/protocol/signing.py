@@ -23,7 +23,6 @@ MAX_ENVELOPE_BYTES: Final = floor.MAX_BYTES
 _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{86}==")
 _ANYTHING: Final = re.compile(r".+", re.DOTALL)
-_SIGNATURE_BYTES: Final = 64
 
 
 def open_envelope(envelope: bytes, keys: Mapping[str, bytes]) -> bytes:
