@@ -29,7 +29,8 @@ class StoriesError(Exception):
     up, so it must be true in both. retryable: may the same request succeed later without anyone
     changing anything? retry_after_s: seconds until that is worth trying, None when not known.
     detail: for logs and admin; holds no cookies and no signed URLs. nothing_to_save: nothing was
-    asked for that could be saved, so that nothing failed.
+    asked for that could be saved, so that nothing failed. untried: True where nobody was asked, as
+    every way that works is busy or has done what it may for now: no try is used up.
     """
 
     code: ClassVar[str]
@@ -37,6 +38,7 @@ class StoriesError(Exception):
     hint: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
     nothing_to_save: ClassVar[bool] = False
+    untried = False
 
     def __init__(self, detail: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(detail or self.message)

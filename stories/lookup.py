@@ -31,7 +31,16 @@ from stories.errors import (
     UpstreamDown,
 )
 from stories.structures import Author, Target, TargetKind
-from stories.ways import LookupResult, Question, Readiness, Way, WayBusy, WayDeclined, WayFailed
+from stories.ways import (
+    LookupResult,
+    Question,
+    Readiness,
+    Way,
+    WayBusy,
+    WayDeclined,
+    WayFailed,
+    WaySpent,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +172,9 @@ class _Run:
             result = await self._ask(way, self.question)
         except WayFailed as failure:
             await self._note_failed(way, failure)
-            self.unready.append(Readiness(ok=False, reason=f"{way.name} failed"))
+            is_spent = isinstance(failure, WaySpent)
+            reason = f"{way.name} {failure if is_spent else 'failed'}"
+            self.unready.append(Readiness(ok=False, reason=reason, is_spent=is_spent))
             self.is_busy = self.is_busy or isinstance(failure, WayBusy)
             return None
         except StoriesError as error:
@@ -260,10 +271,12 @@ class _Run:
         if not self.kept:
             reasons = "; ".join(readiness.reason for readiness in self.unready)
             waits = [each.wait_s for each in self.unready if each.wait_s is not None]
-            raise UpstreamDown(
+            error = UpstreamDown(
                 f"no way of asking is ready: {reasons or 'all are switched off'}",
                 retry_after_s=min(waits, default=None),
             )
+            error.untried = self.is_busy or any(each.is_spent for each in self.unready)
+            raise error
         cheapest = min(self.kept, key=lambda kept: kept.place)
         if isinstance(cheapest.error, Refusal):
             told = [kept for kept in self.kept if isinstance(kept.error, HeldBack)]

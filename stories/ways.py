@@ -23,12 +23,14 @@ from stories.structures import Author, Story, Target
 class Readiness:
     """Whether a way can be asked now. reason: why not, for admins, in a few words; "" when it can.
 
-    wait_s: seconds until it can again, where that is known.
+    wait_s: seconds until it can again, where that is known. is_spent: it works, and has done what
+    it may do for now.
     """
 
     ok: bool
     reason: str = ""
     wait_s: float | None = None
+    is_spent: bool = False
 
 
 READY = Readiness(ok=True)
@@ -50,6 +52,10 @@ class WayDeclined(WayFailed):
 
 class WayBusy(WayDeclined):
     """A way that works is held by other look-ups for longer than one waits for it."""
+
+
+class WaySpent(WayDeclined):
+    """A way that works has done what it may do for now."""
 
 
 class OnAuthor(Protocol):

@@ -36,7 +36,7 @@ from stories.errors import (
 MAX_REFUSAL_WAIT: Final = timedelta(hours=6)
 """The longest wait of an item while TikTok refuses this server."""
 ALONE_S: Final = (30.0, 900.0)
-"""Seconds an item waits, at least and at most, that is refused while another way is not."""
+"""Seconds an item waits by itself, at least and at most."""
 BACKOFF_S: Final[dict[type[StoriesError], tuple[float, ...]]] = {
     HintedStory: (300.0,),
     GatedList: (30.0, 300.0),
@@ -68,7 +68,7 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
         until = now + timedelta(seconds=error.retry_after_s or FAULT_RETRY_S)
         hold_for_disk(until, error.code)
         return until
-    if isinstance(error, Refusal) and error.alone:
+    if waits_alone(error):
         waited = now - (item["refused_since"] or now)
         wait_s = min(max(ALONE_S[0], waited.total_seconds() / 2), ALONE_S[1])
         until = now + timedelta(seconds=_spread(wait_s))
@@ -82,6 +82,12 @@ def next_attempt(claim: Claim, error: StoriesError) -> datetime | None:
         return None
     wait_s = max(backoff[item["tries"]], error.retry_after_s or 0.0)
     return now + timedelta(seconds=min(_spread(wait_s), MAX_BACKOFF_S))
+
+
+def waits_alone(error: StoriesError) -> bool:
+    """Whether an item waits by itself, uses up no try and holds nobody: its own way was refused
+    while another one was not, or nobody was asked, as the ways that work are busy."""
+    return error.untried or (isinstance(error, Refusal) and error.alone)
 
 
 def _spread(wait_s: float) -> float:

@@ -22,7 +22,13 @@ from django.utils import timezone
 from jobs.errors import BY_CODE, REFUSAL_CODES, DiskFault, WorkerLost
 from jobs.models import Artifact, Item, Job, Role, Story
 from jobs.prepared import PreparedQuery, id_slot
-from jobs.queue.backoff import MAX_REFUSAL_WAIT, error_fields, held_fields, next_attempt
+from jobs.queue.backoff import (
+    MAX_REFUSAL_WAIT,
+    error_fields,
+    held_fields,
+    next_attempt,
+    waits_alone,
+)
 from jobs.queue.claims import Claim, move
 from jobs.queue.transitions import transition
 from jobs.states import OPEN, ItemState
@@ -81,7 +87,7 @@ def _short_state(item_id: UUID, error: StoriesError | None = None) -> ItemState:
 
 
 def _wait(claim: Claim, until: datetime, error: StoriesError) -> bool:
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal) or waits_alone(error):
         fields = held_fields(until, error.code)
     else:
         fields = {"not_before": until, "sent_at": None, "refused_since": None}

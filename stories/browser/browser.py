@@ -18,7 +18,7 @@ from stories.browser.chromium import Chromium, brand_of, find_chromium
 from stories.browser.visit import BrowserVisit
 from stories.config import ClientConfig
 from stories.hosts import is_browser_host
-from stories.ways import READY, Readiness, WayBusy, WayDeclined, WayFailed
+from stories.ways import READY, Readiness, WayBusy, WayDeclined, WayFailed, WaySpent
 
 OFF: Final = "off"
 LOCAL: Final = "local"
@@ -91,9 +91,10 @@ class Browser:
             return Readiness(ok=False, reason="no Chromium on the PATH")
         reason, until = self._rest
         if (rest_s := until - time.monotonic()) > 0:
-            return Readiness(ok=False, reason=reason, wait_s=rest_s)
+            is_spent = reason == _USED_UP
+            return Readiness(ok=False, reason=reason, wait_s=rest_s, is_spent=is_spent)
         if (wait_s := self._budget.wait_s()) > 0:
-            return Readiness(ok=False, reason=_USED_UP, wait_s=wait_s)
+            return Readiness(ok=False, reason=_USED_UP, wait_s=wait_s, is_spent=True)
         return READY
 
     @property
@@ -121,7 +122,7 @@ class Browser:
                 raise WayDeclined("closed")
             if not await self._take():
                 self._rests(_USED_UP)
-                raise WayDeclined(_USED_UP)
+                raise WaySpent(_USED_UP)
             self._stay()
             visit = await self._open()
             try:

@@ -33,7 +33,7 @@ from stories.left_out import LeftOutReason
 from stories.lookup import leads_on, look_up, ways_of
 from stories.structures import Author
 from stories.targets import parse_line
-from stories.ways import WayBusy, WayDeclined, WayFailed
+from stories.ways import WayBusy, WayDeclined, WayFailed, WaySpent
 from tests.fake_tiktok import Account, FakeTikTok
 from tests.unit.stories.lookups import ids
 from tests.unit.stories.scripted_ways import ALICE, Memory, Scripted, find, story
@@ -269,6 +269,24 @@ async def test_without_any_way_that_can_be_asked_it_is_tried_again_later(
 
 
 # --- one question, several ways -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "untried"),
+    [
+        (WayBusy("busy"), True),
+        (WaySpent("used up"), True),
+        (WayDeclined("no short links"), False),
+        (WayFailed("broke"), False),
+    ],
+)
+async def test_where_the_ways_that_work_are_busy_no_try_is_used_up(
+    client: StoryClient, memory: Memory, listed: Any, failure: WayFailed, untried: bool
+) -> None:
+    memory.off = frozenset({"direct"})
+    with pytest.raises(UpstreamDown) as caught:
+        await find(client, Scripted("direct", listed()), Scripted("browser", failure))
+    assert caught.value.untried is untried
 
 
 async def test_the_author_is_told_once(client: StoryClient, listed: Any) -> None:

@@ -134,6 +134,25 @@ def test_patience_with_refusals_of_one_line_ends_too() -> None:
     assert (row(claim).state, row(claim).error_code) == (S.FAILED, "refused")
 
 
+def test_a_line_that_nobody_was_asked_for_uses_up_no_try_and_its_patience_ends() -> None:
+    """Every way that works is busy, or has done what it may this hour."""
+    busy = UpstreamDown("no way of asking is ready")
+    busy.untried = True
+    claim = claimed()
+    for _ in range(4):
+        settling.fail(claim, busy)
+        waits = row(claim)
+        assert (waits.state, waits.error_code, waits.tries) == (S.QUEUED, "upstream_down", 0)
+        Item.objects.update(not_before=None)
+        again = claims.claim(claim.item_id)
+        assert again
+        claim = again
+    assert open_state() is None
+    Item.objects.update(refused_since=timezone.now() - backoff.MAX_REFUSAL_WAIT)
+    settling.fail(claim, busy)
+    assert row(claim).state == S.FAILED
+
+
 def test_who_waited_for_tiktok_goes_on_when_it_answers() -> None:
     later = timezone.now() + timedelta(minutes=5)
     refused = make_item(not_before=later, error_code="refused")

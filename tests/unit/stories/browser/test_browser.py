@@ -181,6 +181,7 @@ async def test_the_hours_budget_is_kept_and_told(started: list[FakeChromium]) ->
     assert (ready.ok, ready.reason) == (False, "this hour's look-ups are used up")
     assert ready.wait_s is not None
     assert 3500 < ready.wait_s <= 3600
+    assert ready.is_spent
     with pytest.raises(WayFailed, match="used up"):
         async with browser.visit():
             pass
@@ -201,6 +202,7 @@ async def test_a_shared_budget_is_asked_once_for_each_visit(started: list[FakeCh
             pass
     assert answers == []
     ready = await browser.ready()
+    assert ready.is_spent
     assert (ready.ok, ready.reason) == (False, "this hour's look-ups are used up")
     await browser.aclose()
 
