@@ -68,6 +68,8 @@ NONE_YET: Final = LastLook(at=None, next_at=None, failing_since=None)
 def look_for_newer(origin: PackOrigin) -> Outcome:
     """Ask the address for its pack, and import it when it is newer; what came of it, noted too."""
     outcome = _look(origin)
+    if outcome.reason == "no_address":
+        return outcome  # nobody was asked
     now = timezone.now()
     with suppress(RedisUnavailable):
         before = last()

@@ -105,7 +105,8 @@ def _differences(active: ProtocolPack | None) -> Differences | None:
 
 
 def _last_look() -> dict[str, Any]:
-    """last_look: what came of it, None when nobody knows; last_said: that in words."""
+    """last_look: what came of it, None when nobody knows; last_said: that in words; last_detail:
+    more of it, in English."""
     last: LastLook | None = None
     try:
         last = protocol_look.last()
@@ -115,7 +116,13 @@ def _last_look() -> dict[str, Any]:
         return {"last_look": None}
     fine = not last.reason or last.reason in NOTHING_NEWER
     said = _("Nothing newer.") if last.reason in NOTHING_NEWER else in_words(last.reason)
-    return {"last_look": last, "last_fine": fine, "last_said": said if last.reason else ""}
+    detail = last.said if last.reason in WITH_DETAIL | {"unavailable"} else ""
+    return {
+        "last_look": last,
+        "last_fine": fine,
+        "last_said": said if last.reason else "",
+        "last_detail": detail,
+    }
 
 
 # --- looking for a newer one ----------------------------------------------------------------------

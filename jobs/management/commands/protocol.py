@@ -144,7 +144,8 @@ class Command(BaseCommand):
         elif not outcome.failed:
             self._tell(f"nothing newer: {outcome.said}")
         else:
-            raise CommandError(outcome.said, returncode=REFUSED)
+            where = "STORYKEEP_PROTOCOL_URL: " if outcome.reason == "unavailable" else ""
+            raise CommandError(f"{where}{outcome.said}", returncode=REFUSED)
         sys.exit(REFUSED if outcome.failed else 0)
 
 

@@ -151,7 +151,7 @@ def test_a_look_for_a_newer_one(
 def test_a_look_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = Outcome(reason="unavailable", said="status 404")
     monkeypatch.setattr(protocol_look, "look_for_newer", lambda _: outcome)
-    assert failing("look") == (1, "status 404")
+    assert failing("look") == (1, "STORYKEEP_PROTOCOL_URL: status 404")
     out = StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("protocol", "look", "--json", stdout=out)

@@ -124,6 +124,7 @@ def test_without_an_address_nobody_is_asked(redis: Server, monkeypatch: pytest.M
     monkeypatch.setattr(socket, "socket", None)
     outcome = look_for_newer(PackOrigin.ADDRESS)
     assert (outcome.reason, outcome.failed) == ("no_address", True)
+    assert protocol_look.last().at is None
 
 
 def test_without_redis_the_look_is_made_and_not_remembered(publisher: Publisher) -> None:
