@@ -83,7 +83,9 @@ def switch_way(request: HttpRequest, name: str) -> HttpResponse:
     try:
         changed = way_switches.switch(name, off=wanted, by=request.user)
     except LastWay:
-        said = _("%(way)s stays on: without it nothing could ask TikTok. Have another way on first.")
+        said = _(
+            "%(way)s stays on: without it nothing could ask TikTok. Have another way on first."
+        )
         return _page(request, refused=said % {"way": title}, status=409)
     if changed:
         _log(request, name, timezone.now(), off=wanted)
