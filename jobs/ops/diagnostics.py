@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
     from stories.neutral import Recorder
 
+_HINTS: Final = {
+    "upstream_changed": _(
+        "TikTok changed something. Look for a newer protocol pack or a newer Storykeep; if there "
+        "is none, record a sample (`--record`) and report it."
+    )
+}
+"""By code: what an admin can do, where the words for members send them to one."""
 MAX_DETAIL_LENGTH: Final = 160
 """Characters of an error's detail that a finding quotes."""
 
@@ -188,5 +195,5 @@ def _failed_step(part: str, error: StoriesError, target: Target, facts: dict[str
     if detail:
         message = format_lazy("{said} ({detail})", said=message, detail=detail)
     proxied = type(error.__cause__).__name__ == "ProxyError"  # so both transports call it
-    hint = PROXY_HINT if proxied else lazy_error_words(error.code)
+    hint = PROXY_HINT if proxied else _HINTS.get(error.code) or lazy_error_words(error.code)
     return Finding(part, Verdict.FAIL, message, hint, reason=error.code)

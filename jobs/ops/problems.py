@@ -19,7 +19,7 @@ from django.utils.translation import ngettext_lazy
 from jobs.errors import BY_CODE
 from jobs.ops.findings import Finding, Verdict, lazy_error_words, short_span
 from jobs.ops.way_rows import TITLES, DeadWay
-from jobs.upstream.ways import TRIES
+from jobs.upstream.ways import ALWAYS, TRIES
 
 if TYPE_CHECKING:
     from jobs.ops.findings import LazyStr
@@ -190,6 +190,13 @@ def refused(facts: Facts) -> Iterator[Problem]:
     )
 
 
+_FIX_WAY: Final = _("Run a diagnosis by this way. If it stays like this, switch the way off.")
+_FIX_DIRECT: Final = _(
+    "Run a diagnosis by this way. Leave it on: it is asked again now and then, and the others are "
+    "slower. Another network, a proxy or a newer protocol pack may help."
+)
+
+
 def dead_ways(facts: Facts) -> Iterator[Problem]:
     """A way of asking TikTok no longer works, which members do not notice: another one does."""
     for way in facts.dead_ways:
@@ -208,7 +215,7 @@ def dead_ways(facts: Facts) -> Iterator[Problem]:
                 said=format_lazy(said, n=TRIES, span=short_span(facts.now - way.since)),
                 why=why,
             ),
-            fix=_("Run a diagnosis by this way. If it stays like this, switch the way off."),
+            fix=_FIX_DIRECT if way.name == ALWAYS else _FIX_WAY,
             page="admin:ways",
             may_hide=True,
         )
