@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "demo"
 NAME, PASSWORD = "demo", "demodemo"
 NOTE = "Demo: this instance talks to a make-believe TikTok. Nothing it shows is real."
-KEPT = ("STORYKEEP_PORT", "STORYKEEP_BIND", "STORYKEEP_LOG_LEVEL")
+KEPT = (
+    *("STORYKEEP_PORT", "STORYKEEP_BIND", "STORYKEEP_LOG_LEVEL"),
+    *("STORYKEEP_BROWSER", "STORYKEEP_PROTOCOL_KEY"),
+)
 
 
 def main() -> None:
