@@ -78,7 +78,7 @@ def _page(request: HttpRequest, *, problem: str = "", detail: str = "") -> HttpR
     state, rows = protocol.look(at_once=True), protocol.history()
     active = next((row for row in rows if row.active), None)
     context = admin.site.each_context(request) | {
-        "title": _("Protocol"),
+        "title": _("Protocol pack"),
         "problem": problem,
         "detail": detail,
         "state": state,
