@@ -236,8 +236,8 @@ def unreadable_answers(facts: Facts) -> Iterator[Problem]:
         title=format_lazy(title, n=facts.unreadable),
         detail=format_lazy(_("The last one: {detail}."), detail=facts.missing or "?"),
         fix=_(
-            "Look for a newer version of Storykeep. A diagnosis with the account's name can record "
-            "a sample for a report."
+            "Look for a newer protocol pack or a newer version of Storykeep. A diagnosis with the "
+            "account's name can record a sample for a report."
         ),
         page="diagnosis",
         may_hide=True,
