@@ -59,7 +59,8 @@ _VOCABULARY: Final = (
     *("nickname", "verified", "takedown", "challenges", "original", "private", "cover", "covers"),
 }
 """Keys that stay although somebody may have such a name."""
-_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]{0,63}")
+# With a dot in it a key may be an account's name, but for those of the page's own parts.
+_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,63}|(?:webapp|seo)(?:\.[a-z-]{1,30}){1,4}")
 _FORM = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{32,64}")
 _NUMERIC = re.compile(r"\s*[+-]?[0-9]{1,400}(?:\.[0-9]{1,20})?\s*")

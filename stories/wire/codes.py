@@ -202,8 +202,11 @@ def kept_words(text: str) -> str:
     return "&".join(dict.fromkeys(kept))
 
 
-# Two words at least, for one alone may be a name.
-_PLAIN_CODE = re.compile(r"(?=.{3,40}\Z)[a-z]+(?:_[a-z]+)+")
+# Of the kind that is known, for any other words may be somebody's name.
+_PLAIN_CODE = re.compile(
+    r"(?=.{3,40}\Z)(?:status|author|content|person|copyright|cross|item|video|photo|user|account"
+    r"|story|region|age|rpc|invalid|internal|server)(?:_[a-z]+)+"
+)
 
 
 def _is_given(value: object) -> bool:
