@@ -175,16 +175,16 @@ def store(envelope: bytes, origin: PackOrigin) -> Pack:
         if origin is PackOrigin.WEEKLY:
             _check_not_dropped(pack)
         _active().update(active=False)
-        ProtocolPack.objects.update_or_create(
-            version=str(pack.version),
-            defaults={
-                "envelope": envelope.decode("utf-8"),
-                "how": origin,
-                "imported_at": timezone.now(),
-                "dropped_at": None,
-                "active": True,
-            },
-        )
+        facts = {
+            "envelope": envelope.decode("utf-8"),
+            "how": origin,
+            "imported_at": timezone.now(),
+            "dropped_at": None,
+            "active": True,
+        }
+        # Not update_or_create: of two who import at once, the second would not be told.
+        if not ProtocolPack.objects.filter(version=str(pack.version)).update(**facts):
+            ProtocolPack.objects.create(version=str(pack.version), **facts)
         for row in history()[MAX_KEPT:]:
             if not row.active:
                 row.delete()

@@ -226,7 +226,7 @@ def main(arguments: list[str]) -> None:
     if command == ["probe"]:
         sys.stdout.write("".join(f"{word}\n" for word in sorted(holds)))
         return
-    os.execv(command[0], command)  # noqa: S606 - this process is to become it
+    os.execv(command[0], command)  # noqa: S606  # nosec B606  # to become it
 
 
 if __name__ == "__main__":

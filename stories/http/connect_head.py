@@ -11,7 +11,7 @@ from stories.hosts import is_browser_host
 MAX_HEAD_BYTES: Final = 16 * 1024
 HEAD_END: Final = b"\r\n\r\n"
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a token of HTTP
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # nosec B105  # of HTTP
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e]+) HTTP/1\.[01]")
 _HEADER_LINE = re.compile(rf"({_TOKEN}):[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(r"([^:]+|\[[^\]]*\]):([0-9]{1,5})")

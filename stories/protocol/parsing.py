@@ -316,7 +316,7 @@ def _marks(section: Reader, built_in: Marks | None) -> Marks:
 
     challenge = marks("challenge", 2, built_in.challenge if built_in else ())
     most = built_in.needed if built_in else min(3, len(challenge))
-    return Marks(
+    return Marks(  # nosec B604  # no call of a shell: its pages without data
         challenge=challenge,
         needed=section.whole("needed", 1, most),
         captcha=marks("captcha", 0, built_in.captcha if built_in else ()),
