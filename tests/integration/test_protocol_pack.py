@@ -161,8 +161,14 @@ async def test_a_look_by_https_imports_what_is_newer(tmp_path: Path) -> None:
     assert (astray.returncode, astray.stdout) == (1, ""), astray.stderr
     assert "no answer" in astray.stderr
     assert server.connects == ["packs.example.org:443"] * 2
-    rows = ProtocolPack.objects.values_list("version", "active", "how")
-    assert await sync_to_async(lambda: list(rows))() == [(packs.NEWER, True, "address")]
+
+    def kept() -> list[tuple[str, bool, str]]:
+        try:
+            return list(ProtocolPack.objects.values_list("version", "active", "how"))
+        finally:
+            connections.close_all()
+
+    assert await sync_to_async(kept)() == [(packs.NEWER, True, "address")]
 
 
 # --- two at once ----------------------------------------------------------------------------------
