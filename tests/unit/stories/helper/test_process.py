@@ -24,12 +24,20 @@ async def run(folder: Path, code: str, bounds: Bounds = SMALL) -> Finished:
 
 
 def alive(pid_file: Path) -> bool:
-    """Whether the process whose number is in a file runs; a zombie does not."""
-    try:
-        status = Path("/proc", pid_file.read_text(), "stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+    """Whether the process whose number is in a file runs on; a zombie does not.
+
+    One that was killed is given a moment to be gone.
+    """
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            status = Path("/proc", pid_file.read_text(), "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if status.rpartition(")")[2].split()[0] in {"Z", "X"}:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def open_descriptors() -> int:

@@ -64,7 +64,7 @@ def test_a_fresh_one_without_redis_and_with_one_way(browser: Client) -> None:
     page = text(browser)
     assert "Redis does not answer" in page
     assert "not set up" in page
-    assert "<code>STORYKEEP_BROWSER</code>" in page
+    assert "<code>STORYKEEP_BROWSER=local</code>" in page
     assert "not installed" in page
     assert "<code>manage.py helper install gallery-dl</code>" in page
     assert page.count("Switch off") == 1
