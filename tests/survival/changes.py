@@ -147,6 +147,7 @@ _MEDIA_HOSTS = {
     **_PICTURE_HOSTS,
     ".tiktokcdn-eu.com": ".tiktokfiles.com",
     "www.tiktok.com/aweme": "www.tiktokfiles.com/aweme",
+    "www.tiktok.com\\u002Faweme": "www.tiktokfiles.com\\u002Faweme",
 }
 _add("media on an unknown host", _rewritten(_MEDIA_HOSTS, *ASKED))
 _add("pages on an unknown host", _faults("redirect", *ASKED, to="https://www.tiktok-web.com/@a"))
@@ -210,6 +211,7 @@ _NEW_HOSTS = {
     "-common-sign.tiktokcdn.com": "-common-sign.tiktokcdn-in.com",
     "v45.tiktokcdn-eu.com": "v45.tiktokcdn-in.com",
     "www.tiktok.com/aweme": "v16.tiktokcdn-in.com/aweme",
+    "www.tiktok.com\\u002Faweme": "v16.tiktokcdn-in.com\\u002Faweme",
 }
 _NEW_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {} Safari/537.36"
