@@ -37,6 +37,8 @@ MAX_REASON: Final = 120
 _WAY: Final = "storykeep:way:"
 _RESTS: Final = "storykeep:way_rests"
 _OFF: Final = "storykeep:ways_off"
+OFF_KEPT_S: Final = 24 * 60 * 60
+"""Seconds that the mirror of the switches is kept; each sweep writes it anew."""
 _KNOWN: Final = "-"
 """A member that says that the set was written: an empty one is no key at all."""
 
@@ -157,6 +159,7 @@ def write_off(names: frozenset[str]) -> None:
         with server.pipeline() as pipeline:
             pipeline.delete(_OFF)
             pipeline.sadd(_OFF, _KNOWN, *sorted(names))
+            pipeline.expire(_OFF, OFF_KEPT_S)
             pipeline.execute()
 
     with suppress(RedisUnavailable):

@@ -108,6 +108,7 @@ def test_switches_reach_every_worker(redis_server: RedisServer, monkeypatch: Any
     assert run(worker.switched_off()) == [frozenset()]
     with redis_server.client() as client:
         assert client.smembers("storykeep:ways_off") == {"-"}
+        assert 86_000 < int(client.ttl("storykeep:ways_off")) <= 86_400
 
 
 def test_the_budget_is_everyones(redis_server: RedisServer) -> None:
