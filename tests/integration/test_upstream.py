@@ -243,6 +243,7 @@ def test_an_account_that_is_dropped_is_in_no_snapshot(
         client.config_set("dbfilename", snapshot.name)
         client.config_set("rdbcompression", "no")
         try:
+            eventually(lambda: not client.info()["rdb_bgsave_in_progress"], within=20)
             client.save()
             assert b"zwiebel.kuchen" in snapshot.read_bytes()
             identities.drop(["zwiebel.kuchen"])
