@@ -73,7 +73,7 @@ audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the p
 	@exec $(BIN)/python -m tests.audit $(ARGS)
 
 # The short form asks in our own way alone; the whole one fetches gallery-dl, once.
-survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, by way (half an hour; ARGS=--short: a minute)
+survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, by way (a quarter of an hour; ARGS=--short: a minute)
 	@$(PYTEST) --dist worksteal tests/survival $(if $(findstring --short,$(ARGS)),-m short)
 	@exec $(BIN)/python -m tests.survival $(ARGS)
 
