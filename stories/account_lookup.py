@@ -20,9 +20,11 @@ from stories.errors import (
     UpstreamChanged,
 )
 from stories.http.session import Session
+from stories.left_out import ERRORS, LeftOutReason
 from stories.story_list import StoryList
 from stories.structures import Author, Target
 from stories.verdict import weightiest
+from stories.ways import LookupResult
 
 logger = logging.getLogger(__name__)
 
@@ -162,3 +164,23 @@ class AccountLookup:
             raise NoSuchAccount("neither a name nor the id of an account with stories")
         self.on_author(story_list.author)
         return story_list
+
+
+def result_of(target: Target, story_list: StoryList) -> LookupResult:
+    """The result of a look-up that read an account's list: what it holds and what it leaves out."""
+    return LookupResult(
+        target=target,
+        author=story_list.author,
+        stories=story_list.stories,
+        session=story_list.session,
+        left_out=story_list.left_out_counts,
+        left_out_ids={
+            item_id: LeftOutReason(reason)
+            for item_id, reason in story_list.left_out.items()
+            if reason in ERRORS
+        },
+        details=story_list.details,
+        error=story_list.error,
+        refusal=story_list.refusal,
+        explicit=story_list.explicit,
+    )

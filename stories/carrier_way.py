@@ -12,12 +12,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from stories.account_lookup import AccountLookup
+from stories.account_lookup import AccountLookup, result_of
 from stories.client import StoryClient
 from stories.errors import Gone, NotAStory
 from stories.http.session import Session
 from stories.item_lookup import ItemLookup
-from stories.left_out import ERRORS, LeftOutReason
 from stories.short_links import expand_short_link
 from stories.structures import Target, TargetKind
 from stories.verdict import Evidence
@@ -114,7 +113,7 @@ class CarrierVisit:
 
     async def listing(self, target: Target, question: Question) -> LookupResult:
         """Every active story of an account, and what its list leaves out."""
-        return await _every_story(self._accounts(question), target)
+        return result_of(target, await self._accounts(question).get_list(target))
 
     async def item(
         self, target: Target, question: Question, *, author_is_certain: bool
@@ -144,24 +143,3 @@ class CarrierVisit:
             fresh=question.fresh,
             on_author=question.on_author,
         )
-
-
-async def _every_story(accounts: AccountLookup, target: Target) -> LookupResult:
-    """Every active story of an account, and what its list leaves out."""
-    story_list = await accounts.get_list(target)
-    return LookupResult(
-        target=target,
-        author=story_list.author,
-        stories=story_list.stories,
-        session=story_list.session,
-        left_out=story_list.left_out_counts,
-        details=story_list.details,
-        left_out_ids={
-            item_id: LeftOutReason(reason)
-            for item_id, reason in story_list.left_out.items()
-            if reason in ERRORS
-        },
-        error=story_list.error,
-        refusal=story_list.refusal,
-        explicit=story_list.explicit,
-    )

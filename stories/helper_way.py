@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from stories import wire
+from stories.account_lookup import result_of
 from stories.client import StoryClient
 from stories.errors import (
     Challenged,
@@ -35,7 +36,6 @@ from stories.helper.gallery_dl import GalleryDl, HelperRun
 from stories.hosts import SITE
 from stories.http.session import Session
 from stories.identity import Identity, identity_ladder
-from stories.left_out import ERRORS, LeftOutReason
 from stories.story_list import StoryList, list_of_pages
 from stories.structures import Author, Story, Target
 from stories.ways import LookupResult, Question, Readiness, Visit, WayDeclined, WayFailed
@@ -131,22 +131,7 @@ class HelperVisit:
                 raise shown
             raise _error_of(run)
         question.on_author(story_list.author)
-        return LookupResult(
-            target=target,
-            author=story_list.author,
-            stories=story_list.stories,
-            session=story_list.session,
-            left_out=story_list.left_out_counts,
-            left_out_ids={
-                item_id: LeftOutReason(reason)
-                for item_id, reason in story_list.left_out.items()
-                if reason in ERRORS
-            },
-            details=story_list.details,
-            error=story_list.error,
-            refusal=story_list.refusal,
-            explicit=story_list.explicit,
-        )
+        return result_of(target, story_list)
 
     def _story_list(self, run: HelperRun, author: Author, question: Question) -> StoryList | None:
         """The list that a run brought; None when it brought none, which its ending then explains.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stories.browser.browser import Browser
+from stories.browser.chromium import find_chromium
 from stories.browser.visit import BrowserVisit
 from stories.client import StoryClient
 from stories.config import ClientConfig
@@ -21,6 +23,9 @@ from tests.fake_tiktok.exchange import Request, Response
 from tests.fake_tiktok.proxy import FakeProxy
 
 Answer = Response | Callable[[Request], Response | None]
+
+IS_MISSING = find_chromium() is None and not os.environ.get("REQUIRE_BROWSER")
+"""Whether tests with a browser are left out, as there is none; not where one has to be there."""
 
 
 def page(text: str, status: int = 200, *headers: tuple[str, str]) -> Response:

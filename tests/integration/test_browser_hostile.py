@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from stories.browser.browser import Browser
-from stories.browser.chromium import find_chromium
 from stories.browser.folder import remove_abandoned
 from stories.errors import UpstreamChanged, UpstreamDown
 from stories.http.guard import Guard
@@ -24,7 +23,7 @@ from stories.http.headers import Purpose
 from stories.ways import WayFailed
 from tests.fake_tiktok.exchange import Request, Response
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
-from tests.integration.browser_site import ScriptedTikTok, browser_to, page, use
+from tests.integration.browser_site import IS_MISSING, ScriptedTikTok, browser_to, page, use
 
 ROOT = Path(__file__).parents[2]
 LIST = "/api/story/item_list/"
@@ -32,7 +31,7 @@ LIST = "/api/story/item_list/"
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.anyio,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium here"),
+    pytest.mark.skipif(IS_MISSING, reason="no Chromium here"),
 ]
 
 

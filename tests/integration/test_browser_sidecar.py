@@ -17,12 +17,12 @@ from stories.browser.browser import Browser
 from stories.browser.chromium import find_chromium
 from stories.ways import WayFailed
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
-from tests.integration.browser_site import ScriptedTikTok, browser_to, page, use
+from tests.integration.browser_site import IS_MISSING, ScriptedTikTok, browser_to, page, use
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.anyio,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium here"),
+    pytest.mark.skipif(IS_MISSING, reason="no Chromium here"),
 ]
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from stories.browser import visit
 from stories.browser.browser import Browser
-from stories.browser.chromium import find_chromium
 from stories.errors import (
     Challenged,
     LoginRequired,
@@ -31,12 +30,12 @@ from stories.structures import Author
 from tests.fake_tiktok.exchange import Response
 from tests.fake_tiktok.pages import puzzle, redirect
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
-from tests.integration.browser_site import ScriptedTikTok, browser_to, data, page, use
+from tests.integration.browser_site import IS_MISSING, ScriptedTikTok, browser_to, data, page, use
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.anyio,
-    pytest.mark.skipif(find_chromium() is None, reason="no Chromium here"),
+    pytest.mark.skipif(IS_MISSING, reason="no Chromium here"),
 ]
 
 LIST = "/api/story/item_list/"
