@@ -55,16 +55,19 @@ class OtherWays:
         folder = settings.STORYKEEP.helpers_dir
         if current_version(folder) is None:
             return None
+        # Of the protocol pack in use, which may be another one by now.
+        user_agent = identity_ladder(self._config.page_transport)[0].user_agent
         if self._helper is None:
             from stories.helper.gallery_dl import GalleryDl, installed_command
 
             self._helper = GalleryDl(
                 installed_command(folder),
                 guard=self._one_guard(),
-                user_agent=identity_ladder(self._config.page_transport)[0].user_agent,
+                user_agent=user_agent,
                 ca_file=self._config.ca_bundle,
                 folder=settings.STORYKEEP.run_dir / "helpers",
             )
+        self._helper.user_agent = user_agent
         return self._helper
 
     def _one_guard(self) -> Guard:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from jobs.upstream import other_ways
 from jobs.upstream.client import client_config
 from jobs.upstream.other_ways import OtherWays
+from stories.identity import identity_ladder
 
 pytestmark = pytest.mark.anyio
 
@@ -44,13 +47,20 @@ async def test_a_browser_by_setting(data_dir: Path, set_env: Any) -> None:
     await others.aclose()
 
 
-async def test_a_helper_is_there_from_the_moment_it_is_installed(data_dir: Path) -> None:
+async def test_a_helper_is_there_from_the_moment_it_is_installed(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     others = OtherWays(client_config())
     assert others.helper() is None
     install(data_dir)
     helper = others.helper()
     assert helper is not None
     assert others.helper() is helper, "one run at a time, so one of it"
+    with monkeypatch.context() as patched:
+        newer = replace(identity_ladder("curl")[0], user_agent="of a newer pack")
+        patched.setattr(other_ways, "identity_ladder", lambda _: (newer,))
+        assert others.helper() is helper
+        assert helper.user_agent == "of a newer pack", "without a restart"
     (data_dir / "helpers" / "gallery-dl" / "current").unlink()
     assert others.helper() is None
     await others.aclose()
