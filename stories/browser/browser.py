@@ -97,11 +97,6 @@ class Browser:
             return Readiness(ok=False, reason=_USED_UP, wait_s=wait_s, is_spent=True)
         return READY
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a Chromium of ours is there, taking memory."""
-        return self._chromium is not None
-
     def _rests(self, reason: str) -> None:
         self._rest = (reason, time.monotonic() + REST_S)
 

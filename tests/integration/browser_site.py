@@ -18,6 +18,7 @@ from stories.http.guard import Guard
 from stories.http.session import Session
 from stories.links import parse_url
 from stories.story_list import StoryList
+from tests.browser_state import is_running
 from tests.fake_tiktok import FakeTikTok, routing
 from tests.fake_tiktok.exchange import Request, Response
 from tests.fake_tiktok.proxy import FakeProxy
@@ -101,7 +102,7 @@ async def browser_to(
     finally:
         await browser.aclose()
         await guard.aclose()
-    assert not browser.is_running
+    assert not is_running(browser)
 
 
 @dataclass

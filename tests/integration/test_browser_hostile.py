@@ -21,6 +21,7 @@ from stories.errors import UpstreamChanged, UpstreamDown
 from stories.http.guard import Guard
 from stories.http.headers import Purpose
 from stories.ways import WayFailed
+from tests.browser_state import is_running
 from tests.fake_tiktok.exchange import Request, Response
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.integration.browser_site import IS_MISSING, ScriptedTikTok, browser_to, page, use
@@ -288,7 +289,7 @@ async def test_a_page_that_never_loads_is_given_up(site: ScriptedTikTok, proxy: 
         browser._visit_s = 3
         with pytest.raises(WayFailed, match="took more than 3 s"):
             await look_up(browser, "/@never.loads")
-        assert not browser.is_running
+        assert not is_running(browser)
 
 
 async def test_a_page_that_reloads_for_ever_comes_to_an_end(
@@ -337,7 +338,7 @@ async def test_an_idle_browser_is_gone_with_its_folder(
 ) -> None:
     site.answers["/@quiet"] = page("<p>quiet</p>")
     async with browser_to(proxy, idle_s=0.3) as browser:
-        assert not browser.is_running, "it is not started before it is needed"
+        assert not is_running(browser), "it is not started before it is needed"
         async with use(browser) as used:
             await used.get("/@quiet")
             chromium = browser._chromium
@@ -346,10 +347,10 @@ async def test_an_idle_browser_is_gone_with_its_folder(
         async with use(browser) as used:
             assert browser._chromium is chromium, "it is kept for the next one"
         for _ in range(100):
-            if not browser.is_running and not chromium._folder.path.exists():
+            if not is_running(browser) and not chromium._folder.path.exists():
                 break
             await asyncio.sleep(0.1)
-        assert not browser.is_running
+        assert not is_running(browser)
         assert await gone(chromium.pid)
         assert not chromium._folder.path.exists()
 

@@ -16,6 +16,7 @@ from stories.browser.authorities import trust
 from stories.browser.browser import Browser
 from stories.browser.chromium import find_chromium
 from stories.ways import WayFailed
+from tests.browser_state import is_running
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.integration.browser_site import IS_MISSING, ScriptedTikTok, browser_to, page, use
 
@@ -120,7 +121,7 @@ async def test_todays_client_runs_over_a_sidecar_and_leaves_nothing_in_it(
             found = await used.stories("side.car")
             assert [found.id for found in found.stories] == [story.id]
             assert await contexts(browser) == 1
-            assert not browser.is_running, "it is not ours"
+            assert not is_running(browser), "it is not ours"
         assert browser._connection is None
     for seen in site.requests:
         assert "Headless" not in str(seen.headers)

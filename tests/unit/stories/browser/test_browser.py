@@ -15,6 +15,7 @@ from stories.browser import browser as browsers
 from stories.browser.browser import Browser
 from stories.browser.chromium import Chromium
 from stories.ways import WayDeclined, WayFailed
+from tests.browser_state import is_running
 from tests.unit.stories.browser.scripted import GETS_NO_ANSWER, ScriptedPage
 
 pytestmark = pytest.mark.anyio
@@ -115,7 +116,7 @@ async def test_it_is_started_by_the_first_visit_and_kept_for_the_next(
     assert len(started[0].channel.commands("Target.disposeBrowserContext")) == 2
     await browser.aclose()
     assert started[0].closed
-    assert not browser.is_running
+    assert not is_running(browser)
 
 
 async def test_a_headless_browser_is_told_its_agent_when_it_starts(
@@ -147,12 +148,12 @@ async def test_it_ends_when_nobody_needs_it(started: list[FakeChromium]) -> None
     browser = Browser("local", guard=Guard(), idle_s=0.05)
     async with browser.visit():
         await asyncio.sleep(0.1)
-        running = browser.is_running
+        running = is_running(browser)
         assert running, "a visit is not idle"
     async with browser.visit():
         pass
     await asyncio.sleep(0.15)
-    running = browser.is_running
+    running = is_running(browser)
     assert not running
     assert [chromium.closed for chromium in started] == [True]
     async with browser.visit():
@@ -245,7 +246,7 @@ async def test_a_browser_that_dies_in_a_visit_is_not_used_again(
     async with browser.visit():
         started[0].channel.die()
         await asyncio.sleep(0)
-    assert not browser.is_running
+    assert not is_running(browser)
     assert started[0].closed
 
 
@@ -307,7 +308,7 @@ async def test_a_cancelled_start_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert started[0].closed
-    assert not browser.is_running
+    assert not is_running(browser)
     assert (await browser.ready()).ok, "it is not the browser's fault"
 
 
