@@ -106,6 +106,7 @@ lock: ## Pin what pyproject.toml asks for (needs uv)
 	@$(LOCK) -o requirements/base.lock
 	@$(LOCK) --group dev -c requirements/base.lock -o requirements/dev.lock
 	@$(LOCK_GROUP) --group attack -c requirements/dev.lock -o requirements/attack.lock
+	@$(LOCK_GROUP) --group stores -c requirements/dev.lock -o requirements/stores.lock
 LOCK_GROUP := uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 LOCK := $(LOCK_GROUP) pyproject.toml
 

@@ -17,6 +17,7 @@ ASKED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME: list[str] = ASKED["project"]["dependencies"]
 DEVELOPMENT: list[str] = ASKED["dependency-groups"]["dev"]
 ATTACK: list[str] = ASKED["dependency-groups"]["attack"]
+STORES: list[str] = ASKED["dependency-groups"]["stores"]
 
 
 def pins(name: str) -> dict[str, set[Version]]:
@@ -30,8 +31,8 @@ def pins(name: str) -> dict[str, set[Version]]:
 
 @pytest.mark.parametrize(
     ("lock", "asked"),
-    [("base", RUNTIME), ("dev", [*RUNTIME, *DEVELOPMENT]), ("attack", ATTACK)],
-    ids=["base", "dev", "attack"],
+    [("base", RUNTIME), ("dev", [*RUNTIME, *DEVELOPMENT]), ("attack", ATTACK), ("stores", STORES)],
+    ids=["base", "dev", "attack", "stores"],
 )
 def test_what_is_asked_for_is_pinned(lock: str, asked: list[str]) -> None:
     pinned = pins(lock)
@@ -44,14 +45,15 @@ def test_what_is_asked_for_is_pinned(lock: str, asked: list[str]) -> None:
 
 def test_nothing_is_asked_for_twice() -> None:
     names = [
-        canonicalize_name(Requirement(line).name) for line in [*RUNTIME, *DEVELOPMENT, *ATTACK]
+        canonicalize_name(Requirement(line).name) for line in [*RUNTIME, *DEVELOPMENT, *ATTACK, *STORES]
     ]
     assert sorted(names) == sorted(set(names))
 
 
-def test_the_lock_of_the_attacks_moves_no_pin_of_the_tests() -> None:
-    """Both are installed into one environment, one after the other."""
-    tests, attack = pins("dev"), pins("attack")
-    assert {name: tests[name] for name in tests.keys() & attack.keys()} == {
-        name: attack[name] for name in tests.keys() & attack.keys()
+@pytest.mark.parametrize("lock", ["attack", "stores"])
+def test_a_further_lock_moves_no_pin_of_the_tests(lock: str) -> None:
+    """They are installed into one environment, one after the other."""
+    tests, further = pins("dev"), pins(lock)
+    assert {name: tests[name] for name in tests.keys() & further.keys()} == {
+        name: further[name] for name in tests.keys() & further.keys()
     }
