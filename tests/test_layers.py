@@ -113,6 +113,9 @@ def test_processes_know_the_settings_and_nothing_else() -> None:
     """The supervisor stays small: it starts the rest and never loads it."""
     allowed = {
         "webapp.env",
+        "webapp.env_outside",
+        "webapp.env_signin",
+        "webapp.env_storage",
         "webapp.env_tiktok",
         "webapp.env_types",
         "jobs.queue.routing",
@@ -147,6 +150,9 @@ TESTED_ELSEWHERE = {
     "webapp": {
         "admin.wording",
         "admin_app",
+        "env_outside",
+        "env_signin",
+        "env_storage",
         "env_tiktok",
         "management.commands.invite",
         "management.commands.up",

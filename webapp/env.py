@@ -13,6 +13,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from webapp import env_outside, env_signin, env_storage
+from webapp.env_outside import OutsideSettings
+from webapp.env_signin import SignInSettings
+from webapp.env_storage import StorageSettings
 from webapp.env_tiktok import TikTokSettings
 from webapp.env_types import (
     AbsolutePath,
@@ -47,6 +51,9 @@ SECRETS: Final = (
     "proxy",
     "browser",
     "email_url",
+    *env_storage.SECRETS,
+    *env_signin.SECRETS,
+    *env_outside.SECRETS,
 )
 """Settings that can also come from the file named in `STORYKEEP_<NAME>_FILE`."""
 
@@ -78,7 +85,7 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-class Env(TikTokSettings):
+class Env(OutsideSettings, SignInSettings, StorageSettings, TikTokSettings):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
     Not by pydantic-settings, which reads command lines and files of many kinds as well: it would
@@ -352,6 +359,8 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
     for name in ("email_from", "public_url"):
         if env.email_url and not getattr(env, name):
             lines["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
+    for part in (env_storage, env_signin, env_outside):
+        lines |= part.combination_errors(env)
     return lines
 
 
