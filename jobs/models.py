@@ -22,6 +22,9 @@ from jobs.choices import (
     Role,
     StoryKind,
 )
+from jobs.folder_mark import FolderMark
+from jobs.name_template import TEMPLATE_LENGTH
+from jobs.naming_choice import NamingChoice
 from jobs.protocol_pack import ProtocolPack
 from jobs.querysets import (
     ArtifactQuerySet,
@@ -47,6 +50,7 @@ __all__ = [
     "Item",
     "ItemKind",
     "Job",
+    "NamingChoice",
     "Package",
     "PackageState",
     "Prefer",
@@ -95,8 +99,9 @@ class Job(Owned):
     idempotency_fingerprint: a hash of the request that came with the idempotency key; "" without a
     key, and for jobs made before there were fingerprints. time_zone: IANA name of the zone its
     owner's pages showed times in when they sent it; names of files show that clock. "" = the
-    instance's zone. erased_at: when its owner had it forgotten; from then on nobody finds it, while
-    its rows and files go in the background (jobs/queue/erasure.py).
+    instance's zone. name_template: how its files are named, as its owner had chosen it then; "" =
+    as the instance has it. erased_at: when its owner had it forgotten; from then on nobody finds
+    it, while its rows and files go in the background (jobs/queue/erasure.py).
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -110,6 +115,9 @@ class Job(Owned):
         max_length=64, blank=True, default="", editable=False
     )
     time_zone = models.CharField(max_length=64, blank=True, default="", editable=False)
+    name_template = models.CharField(
+        max_length=TEMPLATE_LENGTH, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     erased_at = models.DateTimeField(null=True, default=None, editable=False)
@@ -433,15 +441,3 @@ class Package(Owned):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.id}"
-
-
-class FolderMark(models.Model):
-    """What is written into the folder of saved files, so that folder and database know each other.
-
-    The last one is that of the folder in use (jobs/files/marks.py).
-    """
-
-    mark = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-
-    def __str__(self) -> str:
-        return str(self.mark)

@@ -23,7 +23,10 @@ FACTS = {
             "author_picture",
             "choices",
             "errors",
+            "folder_mark",
             "models",
+            "name_template",
+            "naming_choice",
             "protocol_pack",
             "querysets",
             "quota",
@@ -118,6 +121,7 @@ def test_processes_know_the_settings_and_nothing_else() -> None:
         "webapp.env_storage",
         "webapp.env_tiktok",
         "webapp.env_types",
+        "jobs.name_template",
         "jobs.queue.routing",
     }  # names alone
     others = {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs import name_template
+from webapp.env_types import FilenameTemplate
 
 SECRETS: Final[tuple[str, ...]] = ()
 """Settings of these that can also come from a file."""
@@ -14,6 +17,13 @@ class OutsideSettings(BaseModel):
     """Metrics, the form of the log, file names."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
+
+    filename_template: FilenameTemplate = Field(
+        name_template.DEFAULT,
+        description="How saved files are named, where a person has chosen nothing else: a text "
+        "with `{author}`, `{nickname}`, `{caption}`, `{date}`, `{time}`, `{number}`, `{kind}` and "
+        "`{id}`; `{caption:40}` takes the first 40 characters.",
+    )
 
 
 def combination_errors(_env: OutsideSettings) -> dict[tuple[str, ...], str]:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 
+from jobs import name_template
 from stories.protocol.keys import read_key
 
 # --- durations and sizes --------------------------------------------------------------------------
@@ -310,3 +311,16 @@ def written_size(size_bytes: int) -> str:
         if size_bytes and size_bytes % 1000**power == 0:
             return f"{size_bytes // 1000**power}{unit}"
     return str(size_bytes)
+
+
+# --- names of files -------------------------------------------------------------------------------
+
+
+def _check_template(template: str) -> str:
+    """The template as it is. Raises ValueError that says what is wrong with it."""
+    name_template.parse(template)
+    return template
+
+
+FilenameTemplate = Annotated[str, AfterValidator(_check_template)]
+"""A template of file names (jobs/name_template.py)."""

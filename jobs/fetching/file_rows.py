@@ -22,7 +22,7 @@ from jobs.errors import OurLimit
 from jobs.fetching import name_allotment, saved_media
 from jobs.fetching.name_allotment import NameAllotment
 from jobs.fetching.saved_media import MediaKey
-from jobs.files import capacity, names, store, times
+from jobs.files import capacity, store, story_names
 from jobs.files.workspace import Workspace
 from jobs.models import FETCHED_ROLES, Artifact, Item, Role, Story
 from jobs.prepared import PreparedQuery, text_slot
@@ -143,13 +143,11 @@ class FileRows:
             story=story,
             role=role,
             position=event.position,
-            name=names.media_name(
-                self._item.author_name,
-                story.posted_at,
+            name=story_names.media_name(
+                story_names.of_story(story, self._item),
                 (event.position or 1) if story.media_count > 1 else None,
                 event.verified.suffix,
-                zone=times.zone_of(self._item.job),
-                tag=names.TAGS.get(role, ""),
+                tag=story_names.TAGS.get(role, ""),
             ),
             content_type=event.verified.content_type,
             size_bytes=event.size_bytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -14,8 +14,6 @@ from jobs.files import times
 NAME_BYTES: Final = 200
 """Longest name in UTF-8; file systems stop at 255, and a download may get " (1)" appended."""
 AUTHOR_BYTES: Final = 80
-TAGS: Final[Mapping[str, str]] = {"poster": "poster", "attached_song": "song"}
-"""Roles whose names need more than their suffix to stand apart from the story itself."""
 
 _FORBIDDEN = frozenset('<>:"/\\|?*%')  # % too: some unpackers and shells expand it
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidi, surrogates …
@@ -40,7 +38,7 @@ def _plain(character: str) -> str:
     return character
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
     """The start of a text in at most `limit` bytes of UTF-8; no character or accent is cut off its
     letter."""
     if len(text.encode()) <= limit:
@@ -51,6 +49,16 @@ def _cut(text: str, limit: int) -> str:
         following = kept[-1]
         kept = kept[:-1]
     return kept
+
+
+def cut_characters(text: str, limit: int) -> str:
+    """The start of a text in at most `limit` characters; no accent is cut off its letter."""
+    kept = text[:limit]
+    following = text[limit : limit + 1]
+    while kept and following and unicodedata.combining(following):
+        following = kept[-1]
+        kept = kept[:-1]
+    return kept.rstrip()
 
 
 def safe_filename(text: str, *, limit: int = NAME_BYTES, fallback: str = "unnamed") -> str:
@@ -64,60 +72,31 @@ def safe_filename(text: str, *, limit: int = NAME_BYTES, fallback: str = "unname
     shown = unicodedata.normalize("NFC", shown)
     shown = re.sub(r"\.{2,}", ".", re.sub(r"\s+", " ", shown))
     # A leading dot hides, a dash is an option, "=" and "@" are formulas; Windows drops a final dot.
-    shown = _cut(shown.lstrip(_EDGES), limit).rstrip(" .")
+    shown = cut(shown.lstrip(_EDGES), limit).rstrip(" .")
     shown = shown.lstrip(_EDGES)
     if shown.partition(".")[0].rstrip().casefold() in _DEVICES:
         # "con.jpg" is the console on Windows, whatever follows the first dot.
         stem, dot, rest = shown.partition(".")
-        shown = _cut(f"{stem.rstrip()}_{dot}{rest}", limit).rstrip(" .")
+        shown = cut(f"{stem.rstrip()}_{dot}{rest}", limit).rstrip(" .")
     return shown or fallback
 
 
-def _stamp(at: datetime, zone: tzinfo) -> str:
+def date_and_time(at: datetime, zone: tzinfo) -> tuple[str, str]:
+    """`2026-11-20` and `1403`, on the zone's clock."""
     shown = times.local(at, zone)
-    return f"{shown.year:04d}-{shown:%m-%d_%H%M}"
+    return f"{shown.year:04d}-{shown:%m-%d}", f"{shown:%H%M}"
 
 
-def _checked_suffix(suffix: str) -> str:
+def checked_suffix(suffix: str) -> str:
+    """A suffix with its dot, as it is; `.bin` for what is none."""
     return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
 
 
 @functools.lru_cache(maxsize=256)  # of each file its name is asked for
-def _author(author: str) -> str:
+def safe_author(author: str) -> str:
+    """An account's name as part of a file name."""
     # The dot is allowed in TikTok names; "con.artist" must not become a device.
     return safe_filename(author, limit=AUTHOR_BYTES, fallback="unknown")
-
-
-def media_name(
-    author: str,
-    posted_at: datetime,
-    number: int | None,
-    suffix: str,
-    *,
-    zone: tzinfo,
-    tag: str = "",
-) -> str:
-    """`name_2026-11-20_1403_01.jpg`: author, posting time on the zone's clock, running number.
-
-    number: None for the only picture or video of a story, which goes without. suffix: with its dot,
-    by the bytes. tag: sets an extra apart from the story itself (`poster`, `song`). Pass the result
-    to `unique_name` where other files may have the same minute: when the clock is set back in
-    autumn, an hour comes twice.
-    """
-    extra = f"_{safe_filename(tag, limit=20)}" if tag else ""
-    place = "" if number is None else f"_{number:02d}"
-    stem = f"{_author(author)}_{_stamp(posted_at, zone)}{place}{extra}"
-    return f"{stem}{_checked_suffix(suffix)}"
-
-
-def carousel_name(author: str, posted_at: datetime, *, zone: tzinfo) -> str:
-    """`name_2026-11-20_1403.zip`."""
-    return f"{_author(author)}_{_stamp(posted_at, zone)}.zip"
-
-
-def sidecar_name(author: str, posted_at: datetime, *, zone: tzinfo) -> str:
-    """`name_2026-11-20_1403_story.json`."""
-    return f"{_author(author)}_{_stamp(posted_at, zone)}_story.json"
 
 
 def bundle_name(
@@ -128,13 +107,14 @@ def bundle_name(
     at: when the job was made.
     """
     names = set(authors)
-    who = _author(names.pop()) if len(names) == 1 else "storykeep"
-    return f"{who}_{_stamp(at, zone)}_{'selection' if selection else 'all'}.zip"
+    who = safe_author(names.pop()) if len(names) == 1 else "storykeep"
+    date, time = date_and_time(at, zone)
+    return f"{who}_{date}_{time}_{'selection' if selection else 'all'}.zip"
 
 
 def folder_name(author: str) -> str:
     """The name of an author's folder in a bundle."""
-    return _author(author)
+    return safe_author(author)
 
 
 def collision_key(name: str) -> str:
@@ -154,7 +134,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
         stem, suffix = name, ""
     for number in range(2, len(taken) + 3):
         tail = f"_{number}{dot}{suffix}"
-        other = f"{_cut(stem, NAME_BYTES - len(tail.encode()))}{tail}"
+        other = f"{cut(stem, NAME_BYTES - len(tail.encode()))}{tail}"
         if collision_key(other) not in taken:
             return other
     raise AssertionError("more numbers than names were tried")  # pragma: no cover

@@ -9,6 +9,7 @@ from jobs.pages import (
     history,
     home,
     job,
+    naming,
     packages,
     share_target,
     viewer,
@@ -18,6 +19,7 @@ from jobs.pages import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("share/<int:user_id>/<str:key>/", share_target.share, name="share"),
+    path("account/names/", naming.naming, name="naming"),
     path("history/", history.history, name="history"),
     path("history/chosen/", history.chosen, name="history_chosen"),
     path("help/", help_page.help_page, name="help"),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import BatchTooLong, QuotaExceeded, StorageUnavailable
 from jobs.files import capacity, times
+from jobs.files.naming_choices import own_template
 from jobs.lines import Line, read_lines, target_fields
 from jobs.models import Audio, Item, Job, Prefer
 from jobs.queue import idempotency, quotas
@@ -143,6 +144,7 @@ def _create(
         owner_id=owner.pk,
         created_at=now,
         time_zone=times.reader_zone_name(),
+        name_template=own_template(owner.pk),
         **asdict(options),
         **columns,
     )

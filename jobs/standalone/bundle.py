@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from jobs.files import names
@@ -30,14 +31,18 @@ def pack_bundle(
     FolderFull.
     """
     stories = _unique_stories(lines)
-    zone = timezone.get_default_timezone()
+    zone, template = timezone.get_default_timezone(), settings.STORYKEEP.filename_template
     folder.reserve(
         sum(
             file.facts.size_bytes + archive.ENTRY_BYTES for story in stories for file in story.files
         )
     )
     key, file = folder.create()
-    with translate_write_errors(), file, Archive(file, folder.open, heartbeat, zone=zone) as zipped:
+    with (
+        translate_write_errors(),
+        file,
+        Archive(file, folder.open, heartbeat, zone=zone, template=template) as zipped,
+    ):
         zipped.omissions = omissions([_listed(line) for line in lines])
         members = zipped.add_bundle(
             [(story.facts(), [file.facts for file in story.files]) for story in stories]

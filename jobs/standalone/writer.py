@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
 from jobs.errors import DiskFull
-from jobs.files import names, times
+from jobs.files import names, story_names, times
+from jobs.files.story_names import NameFacts
 from jobs.standalone.output_folder import FolderFull, OutputFolder
 from jobs.standalone.results import LineResult, SavedFile, StoryResult
 from jobs.states import ItemState
@@ -38,13 +40,11 @@ class ResultWriter:
 
     def save(self, story: StoryResult, event: FileReady) -> SavedFile:
         """Give a complete file its name, or leave it for the ZIP; add it to the story's files."""
-        name = names.media_name(
-            story.author.name,
-            story.story.posted_at,
+        name = story_names.media_name(
+            self._name_facts(story),
             (event.position or 1) if len(story.story.media) > 1 else None,
             event.verified.suffix,
-            zone=self.zone,
-            tag=names.TAGS.get(event.role, ""),
+            tag=story_names.TAGS.get(event.role, ""),
         )
         path: Path | None = None
         if self.zipped:
@@ -92,7 +92,7 @@ class ResultWriter:
         if self.zipped or not story.files:
             return
         named: list[Named] = [(file.name, file.facts) for file in story.files]
-        name = names.sidecar_name(story.author.name, story.story.posted_at, zone=self.zone)
+        name = story_names.sidecar_name(self._name_facts(story))
         content = archive.sidecar(story.facts(), named)
         with self._naming:
             self.folder.place_sidecar(
@@ -108,6 +108,9 @@ class ResultWriter:
         except StoriesError as sidecar_error:
             error = error or sidecar_error
         line.settle(error)
+
+    def _name_facts(self, story: StoryResult) -> NameFacts:
+        return story.facts().naming(self.zone, settings.STORYKEEP.filename_template)
 
     def _subfolder(self, story: StoryResult) -> str:
         return names.folder_name(story.author.name) if self.by_author else ""

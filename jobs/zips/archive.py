@@ -25,8 +25,10 @@ from typing import BinaryIO, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from jobs.files import names, times
+from jobs import name_template
+from jobs.files import names, story_names, times
 from jobs.files.bundles import PACKED_ROLES
+from jobs.files.story_names import NameFacts
 from jobs.wording import COMMA, Dialect
 from jobs.zips.spreadsheet import cell
 from stories.errors import StoriesError
@@ -60,6 +62,19 @@ class StoryFacts:
     posted_at: datetime
     captured_at: datetime | None
     note: str = ""
+
+    def naming(self, zone: tzinfo, template: str) -> NameFacts:
+        """What names of its files are made from."""
+        return NameFacts(
+            author=self.author_name,
+            nickname=self.author_nickname,
+            caption=self.caption,
+            kind=self.kind,
+            story_id=self.story_id,
+            posted_at=self.posted_at,
+            zone=zone,
+            template=template,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +223,11 @@ class Archive:
     """A ZIP being written into an open file.
 
     open_: opens the file behind a key; raises FileNotFoundError when it is gone. heartbeat: called
-    between chunks, may raise to stop. zone: whose clock dates and names show. omissions: what a
-    bundle should hold and does not, for its manifest. damaged: keys of files that turned out to be
-    others than their facts say, by length or hash; a ZIP with any of them is not to be kept, for
-    the bytes may be in it. missing: keys of those that were not there.
+    between chunks, may raise to stop. zone: whose clock dates and names show. template: what
+    sidecars are named by. omissions: what a bundle should hold and does not, for its manifest.
+    damaged: keys of files that turned out to be others than their facts say, by length or hash; a
+    ZIP with any of them is not to be kept, for the bytes may be in it. missing: keys of those that
+    were not there.
     """
 
     def __init__(
@@ -221,8 +237,10 @@ class Archive:
         heartbeat: Callable[[], None] = no_heartbeat,
         *,
         zone: tzinfo = UTC,
+        template: str = name_template.DEFAULT,
     ) -> None:
         self._zone = zone
+        self._template = template
         self._zip = ZipFile(file, "w", ZIP_STORED, allowZip64=True)
         self._open = open_
         self._heartbeat = heartbeat
@@ -310,7 +328,7 @@ class Archive:
             inside = [(path.rpartition("/")[2], file) for path, file in packed]
             name = "story.json"
             if folder:
-                name = names.sidecar_name(story.author_name, story.posted_at, zone=self._zone)
+                name = story_names.sidecar_name(story.naming(self._zone, self._template))
             self.add_text(self.path(folder, name), story.posted_at, sidecar(story, inside))
         return packed
 

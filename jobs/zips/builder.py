@@ -13,7 +13,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.errors import NothingToPack
-from jobs.files import damage, disk, names, store, times
+from jobs.files import damage, disk, names, store, story_names, times
 from jobs.files.lifetime import zip_expires_at
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Role, Story
@@ -72,8 +72,9 @@ def _build_carousel(story: Story, expected: Sequence[Artifact], workspace: Works
         item=item,
         story=story,
         role=Role.ZIP,
-        name=names.carousel_name(item.author_name, story.posted_at, zone=zone),
+        name=story_names.carousel_name(story_names.of_story(story, item)),
         zone=zone,
+        template=story_names.template_of(item.job),
     )
 
 
@@ -119,6 +120,7 @@ def build_bundle(
         role=Role.SELECTION if selection else Role.BUNDLE,
         name=names.bundle_name(authors, job.created_at, zone=zone, selection=selection),
         zone=zone,
+        template=story_names.template_of(job),
     )
 
 
@@ -130,12 +132,14 @@ def _build(
     *,
     at: datetime,
     zone: tzinfo,
+    template: str,
     **columns: Any,
 ) -> Artifact:
     """Write a ZIP and commit it; its row, unsaved.
 
     fill: adds members, and returns the files that were there to be packed. at: the row's creation
     time; a file saved later makes the ZIP incomplete. zone: whose clock the members' dates show.
+    template: what sidecars are named by.
     Raises FilesDamaged, when those were given up.
     """
     key, file = workspace.create()
@@ -143,7 +147,7 @@ def _build(
     with (
         file,
         disk.translate_disk_errors(),
-        Archive(file, store.open_artifact, heartbeat, zone=zone) as archive,
+        Archive(file, store.open_artifact, heartbeat, zone=zone, template=template) as archive,
     ):
         packed = fill(archive)
     bad = {*archive.damaged, *archive.missing}

@@ -45,7 +45,8 @@ def test_what_is_asked_for_is_pinned(lock: str, asked: list[str]) -> None:
 
 def test_nothing_is_asked_for_twice() -> None:
     names = [
-        canonicalize_name(Requirement(line).name) for line in [*RUNTIME, *DEVELOPMENT, *ATTACK, *STORES]
+        canonicalize_name(Requirement(line).name)
+        for line in [*RUNTIME, *DEVELOPMENT, *ATTACK, *STORES]
     ]
     assert sorted(names) == sorted(set(names))
 

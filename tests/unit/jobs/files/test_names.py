@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
@@ -19,22 +19,6 @@ NASTY = st.text(
     st.sampled_from('./\\: \t\n\0\u202e\u200f"<>|?*%~-=@+_aAé\u0301con\uff0e\uff0f\u2025'),
     max_size=40,
 )
-
-
-def test_the_template() -> None:
-    assert names.media_name("name", AT, 1, ".jpg", zone=UTC) == "name_2026-11-20_1403_01.jpg"
-    assert names.media_name("name", AT, 12, ".mp4", zone=UTC) == "name_2026-11-20_1403_12.mp4"
-    assert names.media_name("n", AT, 100, ".jpg", zone=UTC) == "n_2026-11-20_1403_100.jpg"
-    assert names.media_name("n", AT, None, ".jpg", zone=UTC) == "n_2026-11-20_1403.jpg"
-    poster = names.media_name("name", AT, 1, ".jpg", tag="poster", zone=UTC)
-    assert poster == "name_2026-11-20_1403_01_poster.jpg"
-    assert names.carousel_name("name", AT, zone=UTC) == "name_2026-11-20_1403.zip"
-    assert names.sidecar_name("name", AT, zone=UTC) == "name_2026-11-20_1403_story.json"
-
-
-def test_the_time_is_utc() -> None:
-    tokyo = AT.astimezone(timezone(timedelta(hours=9)))
-    assert names.media_name("name", tokyo, 1, ".jpg", zone=UTC) == "name_2026-11-20_1403_01.jpg"
 
 
 def test_a_bundle_of_one_author_says_whose_it_is() -> None:
@@ -85,13 +69,13 @@ def test_tame(text: str, name: str) -> None:
 
 
 def test_a_dotted_author_never_makes_a_device() -> None:
-    assert names.media_name("con.artist", AT, 1, ".jpg", zone=UTC).startswith("con_.artist_2026")
+    assert names.safe_author("con.artist") == "con_.artist"
     assert names.folder_name("aux") == "aux_"
 
 
 def test_four_kilobytes_are_cut() -> None:
     assert len(names.safe_filename("é" * 4096).encode()) <= names.NAME_BYTES
-    assert len(names.media_name("東" * 4096, AT, 1, ".jpg", zone=UTC).encode()) < 200
+    assert len(names.safe_author("東" * 4096).encode()) <= names.AUTHOR_BYTES
 
 
 def test_an_accent_is_not_left_without_its_letter() -> None:
@@ -103,7 +87,13 @@ def test_an_accent_is_not_left_without_its_letter() -> None:
 
 @pytest.mark.parametrize("suffix", ["", "jpg", ".j/pg", ".JPG", "..", ".exe.sh", ". "])
 def test_an_odd_suffix_is_not_believed(suffix: str) -> None:
-    assert names.media_name("n", AT, 1, suffix, zone=UTC).endswith("_01.bin")
+    assert names.checked_suffix(suffix) == ".bin"
+
+
+def test_an_accent_stays_on_its_letter_where_characters_are_counted() -> None:
+    assert names.cut_characters("abcde\u0301f", 5) == "abcd"
+    assert names.cut_characters("abc d", 4) == "abc"
+    assert names.cut_characters("abc", 5) == "abc"
 
 
 @given(TEXT | NASTY)

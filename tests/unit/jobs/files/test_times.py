@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
-from jobs.files import names, times
+from jobs.files import names, story_names, times
+from jobs.files.story_names import NameFacts
 from jobs.models import Job
 
 POSTED = datetime(2026, 11, 20, 23, 30, 31, 5, tzinfo=UTC)
 SAVED = POSTED + timedelta(hours=1)
+
+
+def _name(posted_at: datetime, zone: tzinfo) -> str:
+    facts = NameFacts(author="ann", posted_at=posted_at, zone=zone)
+    return story_names.media_name(facts, 1, ".jpg")
 
 
 def test_a_file_is_as_old_as_its_posting() -> None:
@@ -45,7 +51,7 @@ def test_a_hostile_posting_time_is_brought_within_bounds(
 )
 def test_a_name_shows_the_clock_of_its_owner(zone: str, shown: str) -> None:
     job = Job(time_zone=zone)
-    assert names.media_name("ann", POSTED, 1, ".jpg", zone=times.zone_of(job)) == shown
+    assert _name(POSTED, times.zone_of(job)) == shown
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "Europe", "\0", "a" * 64])
@@ -56,10 +62,7 @@ def test_a_zone_nobody_knows_any_more_is_the_instances(zone: str) -> None:
 def test_the_hour_that_comes_twice_in_autumn_still_makes_two_names() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     summer = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    first, second = (
-        names.media_name("ann", at, 1, ".jpg", zone=berlin)
-        for at in (summer, summer + timedelta(hours=1))
-    )
+    first, second = (_name(at, berlin) for at in (summer, summer + timedelta(hours=1)))
     assert first == second == "ann_2026-10-25_0230_01.jpg"
     assert names.unique_name(second, {names.collision_key(first)}) == "ann_2026-10-25_0230_01_2.jpg"
 
@@ -68,7 +71,7 @@ def test_the_hour_that_comes_twice_in_autumn_still_makes_two_names() -> None:
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_a_name_at_the_end_of_the_calendar(year: int, zone: str) -> None:
     at = datetime(year, 12, 31, 23, 59, tzinfo=UTC) if year > 1 else datetime(1, 1, 1, tzinfo=UTC)
-    name = names.media_name("ann", at, 1, ".jpg", zone=ZoneInfo(zone))
+    name = _name(at, ZoneInfo(zone))
     assert name.startswith(("ann_0001-01-01", "ann_9999-12-31"))
 
 

@@ -9,7 +9,8 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jobs.files import names, store
+from jobs.files import store, story_names
+from jobs.files.story_names import NameFacts
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Job, Package, PackageState, Role, Story
 from jobs.states import ItemState
@@ -18,6 +19,11 @@ from tests.factories import make_artifact, make_item, make_job, make_story
 
 POSTED = datetime(2026, 11, 20, 14, 3, 31, tzinfo=UTC)
 CAPTURED = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def _name(author: str, posted_at: datetime, number: int) -> str:
+    facts = NameFacts(author=author, posted_at=posted_at, zone=UTC)
+    return story_names.media_name(facts, number, ".jpg")
 
 
 def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> Story:
@@ -44,7 +50,7 @@ def make_carousel(count: int = 3, *, author: str = "alice.b", **facts: Any) -> S
             story,
             content=content,
             sha256=hashlib.sha256(content).hexdigest(),
-            name=names.media_name(author, POSTED, number, ".jpg", zone=UTC),
+            name=_name(author, POSTED, number),
             width=1080,
             height=1920,
         )
@@ -65,7 +71,7 @@ def make_full_job() -> Job:
             make_artifact(
                 story,
                 content=content,
-                name=names.media_name(author, at, 1, ".jpg", zone=UTC),
+                name=_name(author, at, 1),
                 sha256=hashlib.sha256(content).hexdigest(),
                 labels=["hevc"],
             )
