@@ -33,7 +33,7 @@ def naming(request: HttpRequest) -> HttpResponse:
     A POST keeps `template`, or with `reset` goes back to the instance's; 422 for one that cannot
     be used.
     """
-    owner_id = request.user.pk
+    owner_id = int(request.user.pk or 0)
     own = naming_choices.own_template(owner_id)
     default = settings.STORYKEEP.filename_template
     if request.method == "POST":
@@ -126,7 +126,7 @@ def _words_for(refused: TemplateRefused) -> str:
         "unknown": _("There is no placeholder %s.") % piece,
         "limit": _("%s: only author, nickname and caption take a length, from 1 to %d.")
         % (piece, name_template.LONGEST_LIMIT),
-        "character": _("File names cannot hold %s.") % piece,
+        "character": _("A file name cannot contain “%s”.") % piece,
         "invisible": _("There is a character that cannot be seen: %s.") % piece,
     }
     return words[refused.fault]

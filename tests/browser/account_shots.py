@@ -29,6 +29,8 @@ def inside(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     """Pages of someone who is signed in, first a member, then an admin."""
     alice = User.objects.get(username="alice")
     shoot("devices", "/account/sessions/", full=False)
+    shoot("names", "/account/names/")
+    shoot("names-wrong", "/account/names/?template={author}/{date}")
     shoot("tokens", "/account/tokens/")
     if shoot("token-fresh", "/account/tokens/"):
         page.fill("#id_name", "iPhone shortcut")

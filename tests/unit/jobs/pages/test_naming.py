@@ -58,7 +58,7 @@ def test_it_goes_back_to_the_default(page: Client, alice: User) -> None:
         ("{author.__class__}", "There is no placeholder {author.__class__}."),
         ("{<b>}", "There is no placeholder {&lt;b&gt;}."),
         ("{caption:999}", "{caption:999}: only author, nickname and caption take a length"),
-        ("../{author}", "File names cannot hold /."),
+        ("../{author}", "A file name cannot contain “/”."),
         ("{author", "A brace stands alone: {"),
         ("x" * 121, "That is too long: 120 characters at most."),
         ("a\u202eb", "There is a character that cannot be seen: U+202E."),
