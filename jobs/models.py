@@ -22,6 +22,7 @@ from jobs.choices import (
     Role,
     StoryKind,
 )
+from jobs.feed_address import FeedAddress
 from jobs.folder_mark import FolderMark
 from jobs.name_template import TEMPLATE_LENGTH
 from jobs.naming_choice import NamingChoice
@@ -46,6 +47,7 @@ __all__ = [
     "Artifact",
     "Audio",
     "AuthorPicture",
+    "FeedAddress",
     "FolderMark",
     "Item",
     "ItemKind",

@@ -23,6 +23,7 @@ FACTS = {
             "author_picture",
             "choices",
             "errors",
+            "feed_address",
             "folder_mark",
             "models",
             "name_template",

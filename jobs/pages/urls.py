@@ -5,6 +5,7 @@ from django.urls import path
 from jobs.pages import (
     avatars,
     downloads,
+    feed,
     help_page,
     history,
     home,
@@ -19,6 +20,8 @@ from jobs.pages import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("share/<int:user_id>/<str:key>/", share_target.share, name="share"),
+    path("account/feed/", feed.feed_settings, name="feed_settings"),
+    path("feed/<str:secret>.atom", feed.feed, name="feed"),
     path("account/names/", naming.naming, name="naming"),
     path("history/", history.history, name="history"),
     path("history/chosen/", history.chosen, name="history_chosen"),

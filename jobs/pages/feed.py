@@ -1,0 +1,130 @@
+"""An Atom feed of one's saved stories at a secret address, and the page that switches it on.
+
+It says what was saved and links to its page, for which one signs in: no picture, no video and no
+address of TikTok's media is in it. Off until its owner asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotFound
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.http import http_date
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from jobs.models import Story
+from jobs.pages.responses import uncached
+from jobs.queries import feed as feeds
+from jobs.text import clean_text
+
+_CAPTION_LENGTH: Final = 2000
+_NO_CHARACTERS: Final = dict.fromkeys((0xFFFE, 0xFFFF))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def feed_settings(request: HttpRequest) -> HttpResponse:
+    """Whether the user has a feed. A POST switches it `on`, at a new address each time, or `off`.
+    The address is shown once, in the response."""
+    owner_id = int(request.user.pk or 0)
+    address = None
+    if request.method == "POST" and "off" in request.POST:
+        feeds.switch_off(owner_id)
+        messages.success(request, _("The feed is off."))
+        return redirect("feed_settings")
+    if request.method == "POST":
+        path = reverse("feed", args=[feeds.renew(owner_id)])
+        address = settings.STORYKEEP.absolute_url_for(request, path)
+    context = {"address": address, "row": feeds.address_of(owner_id)}
+    return uncached(render(request, "jobs/feed.html", context))
+
+
+@require_safe
+def feed(request: HttpRequest, secret: str) -> HttpResponseBase:
+    """The feed of whoever owns this secret; 404 for any other. `ETag`, `Last-Modified`, 304."""
+    reader = feeds.reader_of(secret)
+    if reader is None:
+        return _nothing_here()
+    stories = feeds.saved_stories(reader.pk)
+    address = settings.STORYKEEP.absolute_url_for(request, request.get_full_path())
+    body = _written(request, reader, stories, address)
+    changed_at = max((_changed_at(story) for story in stories), default=reader.date_joined)
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {
+        "Content-Type": "application/atom+xml; charset=utf-8",
+        "ETag": etag,
+        "Last-Modified": http_date(changed_at.timestamp()),
+        "Cache-Control": "private, max-age=300",
+        "X-Robots-Tag": "noindex",
+    }
+    response = HttpResponse(body, headers=headers)
+    return (
+        get_conditional_response(request, etag, int(changed_at.timestamp()), response) or response
+    )
+
+
+def _nothing_here() -> HttpResponse:
+    response = HttpResponseNotFound(b"There is no such feed.\n", content_type="text/plain")
+    response.headers["Cache-Control"] = "no-store"
+    # Else Django writes the address into the log: it may be one that is only mistyped.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response
+
+
+def _changed_at(story: Story) -> datetime:
+    return story.captured_at or story.posted_at
+
+
+def _written(request: HttpRequest, reader: User, stories: Sequence[Story], address: str) -> bytes:
+    home = settings.STORYKEEP.absolute_url_for(request, reverse("home"))
+    document = Atom1Feed(
+        title=_("Saved stories of %s") % _writable(reader.get_username(), 150),
+        link=home,
+        description=None,
+        language=get_language() or "en",
+        feed_url=address,
+        # The address is no name of it: a new one is the same feed.
+        feed_guid=f"tag:storykeep,2026:feed:{reader.pk}:{int(reader.date_joined.timestamp())}",
+    )
+    for story in stories:
+        author = _writable(story.item.author_name, 64) or "?"
+        page = reverse("job", args=[story.item.job_id])
+        document.add_item(
+            title=_title(story, author),
+            link=settings.STORYKEEP.absolute_url_for(request, page),
+            description=_writable(story.caption, _CAPTION_LENGTH),
+            unique_id=f"urn:uuid:{story.pk}",
+            author_name=_writable(story.item.author_nickname, 200) or author,
+            author_link=f"https://www.tiktok.com/@{author}",
+            pubdate=story.posted_at,
+            updateddate=_changed_at(story),
+            categories=[story.kind],
+        )
+    return document.writeString("utf-8").encode()
+
+
+def _writable(text: str, limit: int) -> str:
+    """A text without what XML cannot hold: controls, and the two code points that are none."""
+    return clean_text(text, limit, multiline=True).translate(_NO_CHARACTERS)
+
+
+def _title(story: Story, author: str) -> str:
+    words = {
+        "video": _("@%s: a video"),
+        "photo": _("@%s: a photo"),
+        "carousel": _("@%s: several photos"),
+    }
+    return words.get(story.kind, "@%s") % author
