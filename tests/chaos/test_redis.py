@@ -26,7 +26,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.machine import eventually, free_port
 from tests.fake_tiktok import FakeTikTok
 from tests.foreign_messages import FOREIGN
-from webapp.processes.specs import redis_binary
+from webapp.processes import redis_server
 
 FAULT_S: Final = 25.0
 """Longer than five quick exits take, and than a connection is given up after."""
@@ -45,7 +45,8 @@ class Server:
         """Start it, empty."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._process = subprocess.Popen(
-            [redis_binary(), *options, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
+            [redis_server.find().path, *options, "--dir", str(self.folder)],
+            stdout=subprocess.DEVNULL,
         )
         eventually(self._answers, 20, what="Redis answers")
 

@@ -14,7 +14,7 @@ from tests.chaos.machine import eventually
 from tests.chaos.phases import populate
 from tests.chaos.relay import Relay, relay_to
 from tests.fake_tiktok import FakeTikTok
-from webapp.processes.specs import redis_binary
+from webapp.processes import redis_server
 
 DELAY_S = 0.15
 
@@ -23,7 +23,7 @@ DELAY_S = 0.15
 def relay() -> Iterator[Relay]:
     """A relay to a Redis of our own, on a port."""
     port = machine.free_port()
-    command = [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = [redis_server.find().path, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     with relay_to(port) as running:
         yield running

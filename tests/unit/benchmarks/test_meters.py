@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     ("command", "name"),
     [
         ("/usr/bin/redis-server *:0 --port 0", "redis"),
+        ("/usr/bin/valkey-server unixsocket:/run/redis.sock", "redis"),
         ("python -m gunicorn webapp.wsgi --bind 127.0.0.1:8000", "web"),
         ("python -m webapp.web --port 8000", "web"),
         ("python -m webapp.worker --concurrency 10", "worker"),

