@@ -5,6 +5,8 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
+COPY requirements/machine.py requirements/
+RUN python3 requirements/machine.py
 COPY requirements/base.lock requirements/
 # Wheels alone, so no compiler is needed; pip itself is not needed afterwards.
 RUN python3 -m venv /venv \
@@ -26,10 +28,6 @@ RUN STORYKEEP_DATA_DIR=/tmp/data /venv/bin/python manage.py collectstatic --noin
  && rm -rf /tmp/data
 
 FROM ${BASE}
-# The Python package with a Redis server in it is for x86-64; on others `up` takes Debian's.
-RUN [ "$(uname -m)" = x86_64 ] \
- || (apt-get update && apt-get install -y --no-install-recommends redis-server \
- && rm -rf /var/lib/apt/lists/*)
 RUN groupadd --gid 10001 storykeep \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin storykeep \
  && mkdir -p /data /artifacts \

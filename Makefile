@@ -125,6 +125,7 @@ $(VENV)/pip.ok:
 	  echo "$(PY) cannot make virtual environments." >&2; \
 	  echo "On Debian or Ubuntu: apt install python3-venv. Elsewhere: make PY=/path/to/python3" >&2; \
 	  exit 1; }
+	@$(PY) requirements/machine.py
 	@mkdir -p $(dir $(VENV))
 	@test -x $(BIN)/pip || { echo "Making $(VENV) with $$($(PY) --version) ..."; $(PY) -m venv $(VENV); }
 	@touch $@

