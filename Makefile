@@ -69,7 +69,7 @@ attack: $(VENV)/dev.ok $(VENV)/attack.ok ## What strangers and hostile files cou
 	@$(PYTEST) --dist loadgroup tests/attack $(ARGS)
 	@exec $(BIN)/python -m tests.attack.fuzz --seconds $(ATTACK_SECONDS)
 
-audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the pins, as far as can be told offline (ARGS=--wheels: asks)
+audit: $(VENV)/dev.ok $(VENV)/attack.ok ## What is wrong with the code and the pins, as far as can be told offline (ARGS=--wheels: asks, with uv)
 	@exec $(BIN)/python -m tests.audit $(ARGS)
 
 # The short form asks in our own way alone; the whole one fetches gallery-dl, once.

@@ -1,7 +1,7 @@
 """`make audit`: what a static analyser says of the code, and what the lock files say of themselves.
 
-Offline, but for `--wheels`, which asks the package registry, by pip, for which machines there are
-wheels of what an instance needs. Exits with 1 when anything is found.
+Offline, but for `--wheels`, which asks the package registry, by uv, for which machines there are
+wheels of what an instance needs (tests/wheels.py). Exits with 1 when anything is found.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,24 +18,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from tests import wheels
 
 ROOT: Final = Path(__file__).parents[1]
 LOCKS: Final = ("base", "dev", "attack")
 CODE: Final = ("accounts", "jobs", "stories", "webapp", "requirements", "manage.py")
 KNOWN_BAD: Final = ROOT / "requirements" / "known-bad.txt"
 PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+)")
-PLATFORMS: Final = {
-    "x86-64, glibc": ("manylinux_2_28_x86_64", "manylinux2014_x86_64"),
-    "arm64, glibc": ("manylinux_2_28_aarch64", "manylinux2014_aarch64"),
-    "x86-64, musl": ("musllinux_1_2_x86_64", "musllinux_1_1_x86_64"),
-    "arm64, musl": ("musllinux_1_2_aarch64", "musllinux_1_1_aarch64"),
-}
-REGISTRY_S: Final = 15 * 60
-"""For all that the registry is asked; it hands over about 100 MB."""
 FREE: Final = re.compile(
     r"\b(?:MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|LGPL|Lesser|Zlib|"
     r"Unlicense|CC0|HPND|BSD-[23]-Clause|0BSD|CNRI)\b",
@@ -164,98 +155,16 @@ def without_reason() -> list[str]:
     return found
 
 
-class WheelsUnknown(Exception):
-    """The reason nothing can be said of the wheels there are."""
-
-
-def wheels(text: str, python: str) -> Iterator[tuple[str, list[str]]]:
-    """Each platform, and what of a lock file has no wheel with one of its hashes, as pip finds.
-
-    All of it takes at most REGISTRY_S. Raises WheelsUnknown.
-    """
-    ends_at = time.monotonic() + REGISTRY_S
-    for platform, tags in PLATFORMS.items():
-        environment = {
-            "platform_machine": "aarch64" if "arm64" in platform else "x86_64",
-            "sys_platform": "linux",
-            "python_version": python,
-            "python_full_version": f"{python}.0",
-            "platform_python_implementation": "CPython",
-            "implementation_name": "cpython",
-        }
-        wanted = {}
-        for line in logical_lines(text):
-            pin, _, rest = line.partition(" ")
-            marker = rest.partition("--hash")[0].strip().removeprefix(";").strip()
-            if not marker or Marker(marker).evaluate(environment):
-                wanted[pin] = f"{pin} {rest[rest.index('--hash') :]}"
-        yield platform, _without_wheel(wanted, tags, python, ends_at)
-
-
-def _without_wheel(
-    wanted: dict[str, str], tags: tuple[str, ...], python: str, ends_at: float
-) -> list[str]:
-    here = [line for pin, line in wanted.items() if _is_installed(pin)][:1]
-    target = ("--python-version", python, *(word for tag in tags for word in ("--platform", tag)))
-    missing: list[str] = []
-    while True:
-        said = _ask([line for pin, line in wanted.items() if pin not in missing], target, ends_at)
-        if said is None:
-            return missing
-        found = re.search(r"No matching distribution found for (\S+==\S+)", said)
-        if found is None or found[1] not in wanted or found[1] in missing:
-            raise WheelsUnknown(f"pip says: {said.strip()[-300:]}")
-        # Of a registry that is away pip says the same: what is installed here must be there.
-        if here and _ask(here, (), ends_at) is not None:
-            raise WheelsUnknown("the registry does not answer")
-        missing.append(found[1])
-
-
-def _is_installed(pin: str) -> bool:
-    name, _, version = pin.partition("==")
+def _tell_wheels(lock: Path) -> list[str]:
+    """Print for which machines and Pythons there are wheels of a lock file; what went wrong."""
+    hashes = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text(encoding="utf-8")))
     try:
-        return metadata.version(name) == version
-    except metadata.PackageNotFoundError:
-        return False
-
-
-def _ask(lines: list[str], target: tuple[str, ...], ends_at: float) -> str | None:
-    """What pip says against installing these lines; None for nothing. Raises WheelsUnknown."""
-    with tempfile.TemporaryDirectory() as folder:
-        asked = Path(folder) / "asked.txt"
-        asked.write_text("\n".join(lines), encoding="utf-8")
-        try:
-            run = subprocess.run(
-                [
-                    *(sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps"),
-                    *("--require-hashes", "--only-binary", ":all:"),
-                    *("--no-input", "--disable-pip-version-check", "--timeout", "15"),
-                    *("--retries", "1", "--target", folder, *target, "--requirement", str(asked)),
-                ],
-                capture_output=True,
-                text=True,
-                timeout=max(1.0, ends_at - time.monotonic()),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise WheelsUnknown(f"no end after {REGISTRY_S // 60} minutes") from None
-    return None if run.returncode == 0 else run.stderr
-
-
-def _tell_wheels(text: str) -> list[str]:
-    """Print of each platform what has no wheel, as soon as it is known; what went wrong."""
-    say = sys.stdout.write
-    say("  asking the registry for wheels, a minute or more for each kind of machine ...\n")
-    sys.stdout.flush()
-    try:
-        for platform, names in wheels(text, "3.11"):
-            say(f"  wheels for {platform}: {', '.join(names) or 'all'}"
-                f"{' have none' if names else ''}\n")  # fmt: skip
-            sys.stdout.flush()
-    except WheelsUnknown as unknown:
-        say("  wheels: not known\n")
+        lines, wrong = wheels.table(wheels.ask(lock), hashes)
+    except wheels.WheelsUnknown as unknown:
+        sys.stdout.write("  wheels: not known\n")
         return [f"wheels: {unknown}"]
-    return []
+    sys.stdout.write("".join(f"  {line}\n" for line in lines))
+    return wrong
 
 
 def main() -> int:
@@ -277,7 +186,7 @@ def main() -> int:
         for name, count in counts.most_common():
             say(f"  {count:3}  {name}\n")
         if options.wheels and lock == "base":
-            wrong += _tell_wheels(text)
+            wrong += _tell_wheels(ROOT / "requirements" / "base.lock")
     say(
         "\nHoles: compared with requirements/known-bad.txt alone. No database of holes was asked;"
         "\nwith a network, `pip-audit -r requirements/base.lock` asks one.\n"

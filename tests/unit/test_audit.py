@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests import audit
@@ -58,62 +54,3 @@ def test_everything_an_instance_needs_may_be_handed_on() -> None:
     counts, wrong = audit.licences(audit.read_lock(text)[0])
     assert wrong == []
     assert not counts["none told"]
-
-
-# --- wheels ---------------------------------------------------------------------------------------
-
-# What is installed here, to tell a registry that is away from one without a wheel.
-INSTALLED = f"pytest=={pytest.__version__} {HASH}"
-LOCK = f"{INSTALLED}\nlacking==1.0 {HASH}\nother==2.0 ; sys_platform == 'win32' {HASH}"
-
-
-class Registry:
-    """pip, as far as the audit asks it. lacks: (name, platform) without a wheel. says: instead."""
-
-    def __init__(self, *lacks: tuple[str, str], says: str = "", hangs: bool = False) -> None:
-        self.lacks, self.says, self.hangs = lacks, says, hangs
-        self.asked = 0
-
-    def run(self, argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        self.asked += 1
-        assert 0 < options["timeout"] <= audit.REGISTRY_S
-        if self.hangs:
-            raise subprocess.TimeoutExpired(argv, options["timeout"])
-        pins = [line.split()[0] for line in Path(argv[-1]).read_text(encoding="utf-8").splitlines()]
-        for pin in pins:
-            if self.says or any(
-                pin.startswith(f"{name}==") and platform in argv for name, platform in self.lacks
-            ):
-                said = self.says or f"ERROR: No matching distribution found for {pin}\n"
-                return subprocess.CompletedProcess(argv, 1, "", said.replace("PIN", pin))
-        return subprocess.CompletedProcess(argv, 0, "", "")
-
-
-def test_what_has_no_wheel_is_told_for_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = Registry(("lacking", "musllinux_1_2_aarch64"))
-    monkeypatch.setattr(subprocess, "run", registry.run)
-    assert dict(audit.wheels(LOCK, "3.11")) == {
-        "x86-64, glibc": [],
-        "arm64, glibc": [],
-        "x86-64, musl": [],
-        "arm64, musl": ["lacking==1.0"],
-    }
-
-
-@pytest.mark.parametrize(
-    ("registry", "reason"),
-    [
-        (Registry(says="ERROR: No matching distribution found for PIN"), "does not answer"),
-        (Registry(says="ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"), "DO NOT MATCH"),
-        (Registry(says=" "), "pip says"),
-        (Registry(hangs=True), "no end after 15 minutes"),
-    ],
-    ids=["away", "other bytes", "silent", "hangs"],
-)
-def test_a_registry_that_does_not_answer_is_not_one_without_wheels(
-    monkeypatch: pytest.MonkeyPatch, registry: Registry, reason: str
-) -> None:
-    monkeypatch.setattr(subprocess, "run", registry.run)
-    with pytest.raises(audit.WheelsUnknown, match=reason):
-        dict(audit.wheels(LOCK, "3.11"))
-    assert registry.asked <= 2
