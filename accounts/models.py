@@ -1,4 +1,4 @@
-"""Rows of API tokens, invitations, and the set-up link that makes the first admin."""
+"""Rows of API tokens, invitations, sign-in links, and the link that makes the first admin."""
 
 from __future__ import annotations
 
@@ -71,3 +71,20 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class SignInLink(models.Model):
+    """A link that signs one person in, made on the command line. One row a person at most; using
+    the link deletes it.
+
+    digest: SHA-256 of the token in the link.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"sign-in link of {self.created_at:%Y-%m-%d %H:%M}"

@@ -16,7 +16,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import admin_log
-from accounts.models import ApiToken, Invitation
+from accounts.models import ApiToken, Invitation, SignInLink
 
 
 class LastAdmin(Exception):
@@ -73,6 +73,7 @@ def block(user: User) -> None:
         get_user_model().objects.filter(pk=user.pk).update(is_active=False)
         ApiToken.objects.filter(owner=user).delete()
         Invitation.objects.filter(created_by=user).delete()
+        SignInLink.objects.filter(user=user).delete()
         sign_out_everywhere(user)
     user.is_active = False
 

@@ -1,4 +1,4 @@
-"""URLs of set-up, invitations and API tokens."""
+"""URLs of set-up, invitations, sign-in links and API tokens."""
 
 from django.urls import path
 
@@ -7,6 +7,7 @@ from accounts import views
 urlpatterns = [
     path("setup/<str:token>/", views.set_up, name="setup"),
     path("join/<str:token>/", views.join, name="join"),
+    path("signin/<str:token>/", views.sign_in_by_link, name="signin_link"),
     path("account/invitations/", views.invitation_list, name="invitations"),
     path(
         "account/invitations/<int:invitation_id>/revoke/",

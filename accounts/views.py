@@ -1,4 +1,5 @@
-"""Pages to set up the first admin, to join by invitation, and to manage invitations and tokens."""
+"""Pages to set up the first admin, to join by invitation, to sign in by a link, and to manage
+invitations and tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import invitations, setup, tokens
+from accounts import invitations, setup, signin_links, tokens
 from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.models import ApiToken, Scope
 
@@ -89,6 +90,25 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     if user is None:
         return render(request, page, {"form": None}, status=404)
     _sign_in(request, user)
+    return redirect("home")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A link of `manage.py signin-link`: a button, which signs in and uses the link up.
+
+    A GET uses nothing up: programs that look at links before people do open them, too. The answer
+    is one 404 page whether the link is used, expired or made up.
+    """
+    page = "registration/signin_link.html"
+    is_used = request.method == "POST"
+    person = signin_links.use(token) if is_used else signin_links.find(token)
+    if person is None:
+        return render(request, page, {"person": None}, status=404)
+    if not is_used:
+        return render(request, page, {"person": person})
+    _sign_in(request, person)
     return redirect("home")
 
 

@@ -160,6 +160,7 @@ TESTED_ELSEWHERE = {
         "env_storage",
         "env_tiktok",
         "management.commands.invite",
+        "management.commands.signin-link",
         "management.commands.up",
         "settings_worker",
     },
