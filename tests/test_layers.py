@@ -144,7 +144,6 @@ def test_no_two_files_import_each_other() -> None:
 TESTED_ELSEWHERE = {
     "accounts": {"management.commands.token", "templatetags.fields"},
     "jobs": {
-        "management.commands.diagnose",
         "management.commands.fetch",
         "management.commands.helper",
         "management.commands.protocol",
@@ -159,6 +158,7 @@ TESTED_ELSEWHERE = {
         "env_signin",
         "env_storage",
         "env_tiktok",
+        "management.commands.diagnose",
         "management.commands.invite",
         "management.commands.signin-link",
         "management.commands.up",
