@@ -7,16 +7,18 @@ from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import mail, throttling
+from accounts.oidc import configured
 
 WRONG_CODE = gettext_lazy(
     "That code is wrong, too old or already used. Your app shows a new one every 30 seconds."
@@ -83,6 +85,28 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
             "account/messages/logged_out.txt",
         }:
             super().add_message(request, level, message_template, *args, **kwargs)
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Ways to confirm who is at a browser: the library's, and the provider."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if configured.is_on() and isinstance(user, User):
+            from accounts.oidc import links
+
+            if links.has(user):
+                url = reverse("oidc_confirm")
+                methods.append({"id": "provider", "description": "", "url": url})
+        return methods
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Whether to ask who is at the browser. Raises ReauthenticationRequired for those whose
+        only way to confirm it is the provider, of whom the library would ask nothing."""
+        is_required: bool = super().is_reauthentication_required(app=app, **more)
+        if is_required and configured.is_on():
+            from accounts.oidc import confirmation
+
+            if confirmation.is_missing(self.request):
+                raise ReauthenticationRequired
+        return is_required
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that guesses are counted by: that of the connection, or the one that the

@@ -53,9 +53,10 @@ def find(token: str) -> Invitation | None:
     return pending().filter(digest=_digest(token)).first()
 
 
-def accept(token: str, username: str, password: str) -> User | None:
+def accept(token: str, username: str, password: str | None) -> User | None:
     """Make an account and delete the invitation. None when it was used meanwhile.
 
+    password: None for somebody who signs in by other means.
     Two browser tabs at once: the second waits for the first one's delete and then finds no row.
     Raises IntegrityError when the name was taken a moment ago; the invitation can still be used.
     """

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts import admin_log
 from accounts.models import ApiToken, Invitation, SignInLink
+from accounts.oidc import orphans
 
 
 class LastAdmin(Exception):
@@ -93,6 +94,7 @@ def remove(user: User) -> None:
     with ensure_admin_remains():
         sign_out_everywhere(user)
         admin_log.keep_without_name(user)
+        orphans.remove(user)
         get_user_model().objects.filter(pk=user.pk).delete()
 
 

@@ -57,9 +57,10 @@ def is_valid(token: str) -> bool:
     return _usable_links(token).exists() and not admin_exists()
 
 
-def make_admin(token: str, username: str, password: str) -> User | None:
+def make_admin(token: str, username: str, password: str | None) -> User | None:
     """Make the first admin and delete the link. None when it was used or has expired.
 
+    password: None for somebody who signs in by other means.
     Two browser tabs at once, or two links that were made at once: all links are locked, so that the
     second waits for the first and then finds none.
     """

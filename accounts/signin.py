@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from functools import wraps
+from typing import Any, Final, TypeVar
 
 from allauth.account import views
 from allauth.account.decorators import reauthentication_required, secure_admin_login
@@ -18,6 +19,7 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
+from allauth.mfa.webauthn.views import login_webauthn
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import list_usersessions
 from django.contrib import messages
@@ -29,7 +31,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import include, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -39,12 +41,16 @@ from django.views.generic import RedirectView
 
 from accounts import totp
 from accounts.mail import requires_mail
+from accounts.oidc import configured as provider
 from accounts.passwords import LinkUsed
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 PRIVATE_MODELS = (Authenticator, EmailAddress, UserSession)
 """Models with keys of second factors and IP addresses: hidden even from admins."""
+
+BY_PROXY: Final = "signed_in_by_proxy"
+"""Key in a session that a proxy's header began (accounts/proxy_signin.py): the name in it."""
 
 secure_sign_in = secure_admin_login
 """Decorates the admin's own sign-in view: redirects to ours, with its limits and second factors."""
@@ -119,6 +125,73 @@ def remove_second_factors(user: User) -> int:
     return int(deleted)
 
 
+class _SignInView(views.LoginView):  # type: ignore[misc]  # the library has no types
+    """The sign-in page, with the provider's button where there is one."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Refuse names and passwords where only the provider's word counts."""
+        if request.method == "POST" and provider.is_only():
+            return redirect("login")
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """What the page shows."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"door": provider_door()}
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponseBase:
+        """The page, whose form may lead to the provider."""
+        return open_door(super().render_to_response(context, **kwargs), context["door"])
+
+
+def provider_door() -> Any:
+    """What a page with the provider's button shows (accounts/oidc/door.py); None without one."""
+    if not provider.is_on():
+        return None
+    from accounts.oidc import door
+
+    return door.look()
+
+
+def open_door(response: HttpResponseBase, facts: Any) -> HttpResponseBase:
+    """The response, whose forms may lead to the provider. facts: of `provider_door`."""
+    if facts is None:
+        return response
+    from accounts.oidc import door
+
+    return door.allow(response, facts)
+
+
+def _sign_out(request: HttpRequest) -> HttpResponseBase:
+    """Sign out here, and say so where the session of the provider or the proxy goes on."""
+    if request.method == "POST" and BY_PROXY in request.session:
+        logout(request)
+        return render(request, "account/signed_out.html")
+    goes_on = False
+    if provider.is_on() and request.method == "POST" and request.user.is_authenticated:
+        from accounts.oidc import confirmation
+
+        goes_on = confirmation.by_provider(request)
+    answer: HttpResponseBase = views.logout(request)
+    if goes_on:
+        said = _("You are signed out here. At %(name)s you may still be signed in.")
+        messages.info(request, said % {"name": provider.name()})
+    return answer
+
+
+def _unless_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Decorate a view of passwords or passkeys: 404 where only the provider's word counts."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if provider.is_only():
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 @login_required
 @require_POST
 def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
@@ -145,27 +218,34 @@ def _reset_by_link(request: HttpRequest, uidb36: str, key: str) -> HttpResponseB
     return answer
 
 
+_sign_in_page = _SignInView.as_view()
+_first_password = login_required(requires_recent_sign_in(views.password_set))
+
 _email_view = never_cache(requires_mail(login_required(requires_recent_sign_in(views.email))))
 
 urlpatterns = [
-    path("login/", views.login, name="login"),
-    path("login/", views.login, name="account_login"),
-    path("logout/", views.logout, name="logout"),
-    path("logout/", views.logout, name="account_logout"),
+    path("login/", _sign_in_page, name="login"),
+    path("login/", _sign_in_page, name="account_login"),
+    path("logout/", _sign_out, name="logout"),
+    path("logout/", _sign_out, name="account_logout"),
     path("account/blocked/", views.account_inactive, name="account_inactive"),
     path("account/confirm/", views.reauthenticate, name="account_reauthenticate"),
     path("account/password/", views.password_change, name="password_change"),
     path("account/password/", views.password_change, name="account_change_password"),
-    path("account/password/set/", views.password_set, name="account_set_password"),
+    path("account/password/set/", _unless_only(_first_password), name="account_set_password"),
     path(
         "account/password/changed/",
         views.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
-    path("password/", requires_mail(views.password_reset), name="account_reset_password"),
+    path(
+        "password/",
+        _unless_only(requires_mail(views.password_reset)),
+        name="account_reset_password",
+    ),
     path(
         "password/sent/",
-        requires_mail(views.password_reset_done),
+        _unless_only(requires_mail(views.password_reset_done)),
         name="account_reset_password_done",
     ),
     path("account/email/", _email_view, name="account_email"),
@@ -175,7 +255,9 @@ urlpatterns = [
         name="account_confirm_email",
     ),
     path(
-        "password/<str:uidb36>/<str:key>/", _reset_by_link, name="account_reset_password_from_key"
+        "password/<str:uidb36>/<str:key>/",
+        _unless_only(_reset_by_link),
+        name="account_reset_password_from_key",
     ),
     path("account/sessions/", list_usersessions, name="usersessions_list"),
     path("account/sessions/<int:session_id>/end/", session_end, name="session_end"),
@@ -185,5 +267,7 @@ urlpatterns = [
         RedirectView.as_view(pattern_name="mfa_index"),
         name="mfa_list_webauthn",
     ),
+    path("account/security/webauthn/login/", _unless_only(login_webauthn)),
     path("account/security/", include("allauth.mfa.urls")),
+    path("", include("accounts.oidc.urls")),
 ]

@@ -13,6 +13,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+_MAX_FREE: Final = 140
+"""Characters of a name that may still get a number; a name has 150 at most."""
+_NAMELESS: Final = "member"
+
 _ONE_SCRIPT: Final = dict.fromkeys(
     ("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"), "CJK"
 )
@@ -61,3 +65,23 @@ def skeleton(name: str) -> str:
         if not unicodedata.name(letter, "").startswith("MODIFIER")  # hardly seen
     )
     return plain.translate(_CYRILLIC).translate(_GREEK).translate(_LATIN)
+
+
+def free_name(wanted: str) -> str:
+    """A name like `wanted` that nobody has and that looks like nobody's.
+
+    What a name may not hold is left out, as is the domain of a mail address; of several scripts
+    ASCII stays. Where the name is taken a number follows.
+    """
+    name = unicodedata.normalize("NFKC", wanted).partition("@")[0]
+    name = "".join(letter for letter in name if letter.isalnum() or letter in "_.+-")
+    if len(scripts(name)) > 1:
+        name = "".join(letter for letter in name if letter.isascii())
+    name = name[:_MAX_FREE].strip(".+-") or _NAMELESS
+    taken = {skeleton(other) for other in User.objects.values_list("username", flat=True)}
+    number = 1
+    free = name
+    while skeleton(free) in taken:
+        number += 1
+        free = f"{name}{number}"
+    return free

@@ -3,10 +3,13 @@ invitations and tokens."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,9 +19,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import invitations, setup, signin_links, tokens
+from accounts import invitations, setup, signin_links, tokens, username_lookalikes
 from accounts.forms import AccountForm, InvitationForm, TokenForm
 from accounts.models import ApiToken, Scope
+from accounts.oidc import configured
 
 
 def _user(request: HttpRequest) -> User:
@@ -33,6 +37,18 @@ def _admin(request: HttpRequest) -> User:
     if not user.is_superuser:
         raise Http404
     return user
+
+
+def _door_page(
+    request: HttpRequest, page: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page for somebody new, with the identity provider's button where there is one."""
+    from accounts import signin
+
+    door = signin.provider_door()
+    response = render(request, page, {**context, "door": door}, status=status)
+    signin.open_door(response, door)
+    return response
 
 
 def _sign_in(request: HttpRequest, user: User) -> None:
@@ -55,7 +71,8 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, {"form": None}, status=404)
     form = AccountForm(request.POST or None)
     if not form.is_valid():
-        return render(request, page, {"form": form}, status=422 if form.is_bound else 200)
+        context = {"form": form, "set_up": token}
+        return _door_page(request, page, context, status=422 if form.is_bound else 200)
     admin = setup.make_admin(token, form.cleaned_data["username"], form.cleaned_data["password1"])
     if admin is None:
         return render(request, page, {"form": None}, status=404)
@@ -77,20 +94,45 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, {"form": None}, status=404)
     if request.user.is_authenticated:  # an admin trying the link must not lose their own session
         return render(request, page, {"form": None, "signed_in": True})
-    form = AccountForm(request.POST or None)
-    context = {"form": form, "invitation": invitation}
+    name = getattr(request, "proxy_user", "")
+    if name:
+        return _join_by_proxy(request, token, name)
+    form = AccountForm(None if configured.is_only() else request.POST or None)
+    context = {"form": form, "invitation": invitation, "token": token}
     if not form.is_valid():
-        return render(request, page, context, status=422 if form.is_bound else 200)
+        return _door_page(request, page, context, status=422 if form.is_bound else 200)
     data = form.cleaned_data
     try:
         user = invitations.accept(token, data["username"], data["password1"])
     except IntegrityError:  # taken since the form was checked
         form.add_error("username", _("A user with that username already exists."))
-        return render(request, page, context, status=422)
+        return _door_page(request, page, context, status=422)
     if user is None:
         return render(request, page, {"form": None}, status=404)
     _sign_in(request, user)
     return redirect("home")
+
+
+def _join_by_proxy(request: HttpRequest, token: str, name: str) -> HttpResponse:
+    """An invitation's link for somebody whom the proxy in front names: nothing to choose."""
+    from accounts import proxy_signin
+
+    page = "registration/join_by_proxy.html"
+    context: dict[str, Any] = {"name": name, "wrong": ""}
+    if request.method != "POST":
+        return render(request, page, context)
+    try:
+        user = invitations.accept(token, username_lookalikes.validated(name), None)
+    except IntegrityError:
+        context["wrong"] = _("A user with that username already exists.")
+    except ValidationError as error:
+        context["wrong"] = error.messages[0]
+    else:
+        if user is None:
+            return render(request, "registration/join.html", {"form": None}, status=404)
+        proxy_signin.begin(request, user, name)
+        return redirect("home")
+    return render(request, page, context, status=422)
 
 
 @never_cache

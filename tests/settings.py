@@ -24,9 +24,11 @@ os.environ["STORYKEEP_DISK_MIN_FREE"] = "0"
 os.environ["STORYKEEP_TIME_ZONE"] = "UTC"
 
 from webapp.settings import *  # noqa: E402, F403
-from webapp.settings import DATABASES, STORAGES  # noqa: E402
+from webapp.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
 from webapp.translations import compile_translations  # noqa: E402
 
+# Its tables; a test that wants an identity provider names one by `set_env`.
+INSTALLED_APPS = ["allauth.socialaccount", *INSTALLED_APPS]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The manifest is made by `collectstatic`; tests serve the sources.
 STORAGES = STORAGES | {

@@ -91,8 +91,15 @@ ONLY_IN = {
         "webapp/server/loop.py",
         "webapp/web.py",
     ),
+    "requests": ("accounts/oidc/wire.py",),
+    "jwt": ("accounts/oidc/id_token.py",),
     "allauth": (
         "accounts/adapters.py",
+        "accounts/oidc/adapter.py",
+        "accounts/oidc/client.py",
+        "accounts/oidc/confirmation.py",
+        "accounts/oidc/links.py",
+        "accounts/oidc/views.py",
         "accounts/passkeys.py",
         "accounts/passwords.py",
         "accounts/throttling.py",
@@ -281,6 +288,40 @@ def test_a_helper_that_is_not_installed_costs_nothing() -> None:
         check=True,
     )
     assert done.stdout.split() == ["stories.helper", "stories.helper.installed"]
+
+
+@pytest.mark.parametrize("provider", [False, True], ids=["without", "with"])
+def test_a_provider_that_is_not_set_costs_nothing(tmp_path: Path, provider: bool) -> None:
+    """Neither its client nor what that needs is loaded, nor are there tables of it."""
+    loads = (
+        "import django, sys; django.setup(); import webapp.urls, accounts.proxy_signin;"
+        "from django.apps import apps;"
+        "parts = ('requests', 'jwt', 'oauthlib', 'allauth.socialaccount');"
+        "print(*sorted(part for part in parts if part in sys.modules), sep=',');"
+        "print(apps.is_installed('allauth.socialaccount'))"
+    )
+    ours = {
+        "STORYKEEP_OIDC_ISSUER": "https://auth.example.org",
+        "STORYKEEP_OIDC_CLIENT_ID": "storykeep",
+        "STORYKEEP_OIDC_CLIENT_SECRET": "secret",
+        "STORYKEEP_PUBLIC_URL": "https://stories.example.org",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        cwd=ROOT,
+        env={
+            "DJANGO_SETTINGS_MODULE": "webapp.settings",
+            "PYTHONPATH": str(ROOT),
+            "STORYKEEP_DATA_DIR": str(tmp_path),
+            **(ours if provider else {}),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded, installed = done.stdout.splitlines()
+    assert installed == str(provider)
+    assert provider or loaded == ""
 
 
 @pytest.mark.parametrize("name", ["supervisor", "child", "stop_requests"])

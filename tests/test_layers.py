@@ -142,7 +142,7 @@ def test_no_two_files_import_each_other() -> None:
 # --- tests beside their module --------------------------------------------------------------------
 
 TESTED_ELSEWHERE = {
-    "accounts": {"management.commands.token", "templatetags.fields"},
+    "accounts": {"management.commands.token", "oidc.errors", "templatetags.fields"},
     "jobs": {
         "management.commands.fetch",
         "management.commands.helper",
@@ -155,7 +155,6 @@ TESTED_ELSEWHERE = {
         "admin.wording",
         "admin_app",
         "env_outside",
-        "env_signin",
         "env_storage",
         "env_tiktok",
         "management.commands.diagnose",

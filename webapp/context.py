@@ -1,4 +1,4 @@
-"""Context of every template: the instance's note, the theme, whether mail can be sent."""
+"""Context of every template: the instance's note, the theme, mail, the identity provider."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import mail
+from accounts.oidc import configured
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -21,10 +22,13 @@ def instance(request: HttpRequest) -> dict[str, str | bool]:
     """The context processor.
 
     instance_note: the line shown on every page, or "". theme: `light`, `dark` or "" (the system's).
-    sends_mail: whether this instance can send mail.
+    sends_mail: whether this instance can send mail. provider: name of the identity provider, ""
+    without one. provider_only: people sign in by it alone.
     """
     return {
         "instance_note": settings.STORYKEEP.instance_note,
         "theme": theme(request),
         "sends_mail": mail.is_configured(),
+        "provider": configured.name(),
+        "provider_only": configured.is_only(),
     }

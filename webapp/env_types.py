@@ -81,7 +81,8 @@ _PATH: Final = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
 _MAIL_PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
-def _is_host(name: str) -> bool:
+def is_host(name: str) -> bool:
+    """Whether it is a host name or an IP address."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -89,7 +90,8 @@ def _is_host(name: str) -> bool:
     return True
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether it names this machine."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
@@ -141,7 +143,7 @@ def _check_mail(url: SecretStr) -> SecretStr:
     parts = _split(url)
     if parts.scheme not in _MAIL_PORTS or not parts.hostname or parts.path.strip("/"):
         raise ValueError("write it as smtp+tls://user:password@host:587 or smtps://…")
-    if parts.password and parts.scheme == "smtp" and not _is_loopback(parts.hostname):
+    if parts.password and parts.scheme == "smtp" and not is_loopback(parts.hostname):
         raise ValueError("a password would travel in the clear; use smtp+tls:// or smtps://")
     return url
 
@@ -149,7 +151,7 @@ def _check_mail(url: SecretStr) -> SecretStr:
 def _check_sender(sender: str) -> str:
     address = parseaddr(sender)[1]
     mailbox, at, host = address.rpartition("@")
-    if not sender.isprintable() or not (mailbox and at and _is_host(host)) or " " in address:
+    if not sender.isprintable() or not (mailbox and at and is_host(host)) or " " in address:
         raise ValueError("write it as name@host or Name <name@host>")
     return sender
 
@@ -159,7 +161,7 @@ def _check_public_url(url: str) -> str:
     odd = parts.query or parts.fragment or parts.username
     if odd or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("write it as https://host or https://host/path")
-    if not _is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
+    if not is_host(parts.hostname) or not _PATH.fullmatch(parts.path):
         raise ValueError("it holds characters an address cannot have")
     return url.rstrip("/")
 
@@ -175,7 +177,7 @@ def _check_bind(bind: str) -> str:
 
 def _check_document(url: str) -> str:
     parts = _split(url)
-    if parts.scheme != "https" or not parts.hostname or not _is_host(parts.hostname):
+    if parts.scheme != "https" or not parts.hostname or not is_host(parts.hostname):
         raise ValueError("write it as https://host/path")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ValueError("write it without a user and without a #")

@@ -40,11 +40,18 @@ POLICY: Final = "; ".join(
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Add a Content-Security-Policy to every response: no other origins, nothing inline."""
+    """Add a Content-Security-Policy to every response: no other origins, nothing inline.
+
+    Only a page whose form is answered with a redirect to the identity provider names one more
+    origin, in its `form_action`: browsers block the redirect otherwise.
+    """
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        policy, origin = POLICY, getattr(response, "form_action", "")
+        if origin:
+            policy = POLICY.replace("form-action 'self'", f"form-action 'self' {origin}")
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
         )

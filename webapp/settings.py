@@ -112,6 +112,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    # Its tables stay when it is switched off again (accounts/oidc/orphans.py).
+    *(["allauth.socialaccount"] if STORYKEEP.oidc_issuer else []),
     "accounts",
     "jobs",
     "webapp",  # for `manage.py up` and webapp/static; it has no models
@@ -131,6 +133,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    *(["accounts.proxy_signin.sign_in"] if STORYKEEP.remote_user_header else []),
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -240,6 +243,7 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.passwords.ForgottenPasswordForm",  # nosec B105  # a path
     "reset_password_from_key": "accounts.passwords.NewPasswordForm",  # nosec B105  # a path
 }
+SOCIALACCOUNT_ADAPTER = "accounts.oidc.adapter.ProviderAdapter"
 MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "accounts.totp.SecondStepForm",

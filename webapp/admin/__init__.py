@@ -20,4 +20,8 @@ apps.get_app_config("auth").verbose_name = _("People")
 admin.site.unregister(User)
 admin.site.unregister(Group)  # roles are member and admin, nothing else
 admin.site.unregister(signin.PRIVATE_MODELS)
+if apps.is_installed("allauth.socialaccount"):
+    from accounts.oidc import links
+
+    admin.site.unregister(links.PRIVATE_MODELS)
 admin.site.register(User, PersonAdmin)

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import people, signin
+from accounts.oidc import configured
 from webapp import offboarding
 from webapp.admin.wording import last_admin_refusal
 
@@ -41,6 +42,13 @@ class PersonActions(_ModelAdmin):
         "forget_factors",
     )  # fmt: skip
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The actions of the list; none about passwords where there are none."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if configured.is_only():
+            actions.pop("password_link", None)
+        return actions
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -50,6 +58,7 @@ class PersonActions(_ModelAdmin):
             pointless = {
                 "make_admin" if person.is_superuser else "make_member",
                 "block" if not person.is_active else "unblock",
+                *(["password_link"] if configured.is_only() else []),
             }
             names = [name for name in PersonActions.actions if name not in pointless]
             actions = map(self.get_action, names)

@@ -15,8 +15,10 @@ import pytest
 from django.db import transaction
 from pydantic import SecretStr
 
+from accounts.oidc import discovery
 from jobs.admin import views
 from jobs.queue import broker
+from tests.oidc.hostile import Hostile, settings_for
 from tests.unit.webapp import access
 from tests.unit.webapp.access import (
     API,
@@ -57,7 +59,13 @@ def _in_silence(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture(autouse=True)
 def _all_pages_are_there(monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]) -> None:
-    """Mail can be sent, so that pages about it are open. No worker hears of anything."""
+    """Mail can be sent and there is an identity provider, so that pages about them are open. No
+    worker hears of anything."""
+    provider = Hostile()
+    provider.issuer = "https://auth.example.org"
+    known = discovery.Discovery(provider.issuer, lambda _url: provider.document())
+    monkeypatch.setattr(discovery, "_current", known)
+    set_env(**settings_for(provider.issuer, public_url=None))
     set_env(email_url=SecretStr("smtp://localhost"), email_from="a@example.org")
     monkeypatch.setattr(broker, "send", lambda *_: True)
     monkeypatch.setattr(views, "run_diagnosis", lambda _name, _way="": {"findings": []})

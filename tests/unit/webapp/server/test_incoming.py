@@ -60,6 +60,13 @@ def test_however_it_is_cut_the_same_requests_come_of_it(cuts: list[int]) -> None
     assert bodies == [("GET", b""), ("POST", body), ("GET", b""), ("GET", b"")]
 
 
+def test_a_name_that_only_the_server_could_tell_from_another_is_dropped() -> None:
+    """Below, `Remote_User` would be `Remote-User`, which a proxy may be asked for."""
+    (request,), _taken = read(head(["Remote_User: root", "Remote-User: nora", "REMOTE_USER: root"]))
+    assert ("REMOTE-USER", "nora") in request.headers
+    assert "root" not in str(request.headers)
+
+
 def test_it_says_what_it_holds() -> None:
     gathered = incoming()
     assert (len(gathered), gathered.has_begun) == (0, False)

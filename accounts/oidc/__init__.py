@@ -1,0 +1,2 @@
+"""Sign-in by an identity provider (OpenID Connect); imported where one is set, but for `configured`
+and `urls`."""

@@ -1,0 +1,1 @@
+"""Identity providers for tests: a small hostile one, and a real one in a process of its own."""
