@@ -1,5 +1,6 @@
 """`manage.py diagnose [NAME]`: what works and what does not, safe to paste in public.
 
+With `--sign-in` what there is to know of a sign-in by a provider or a proxy instead.
 With `--record` also what TikTok sent, made neutral: docs/protocol.md, "When an answer is new".
 """
 
@@ -10,8 +11,9 @@ import logging
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs import VERSION
@@ -45,6 +47,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--way", choices=NAMES, default=ALWAYS, help="how TikTok is asked (%(default)s)"
         )
+        parser.add_argument(
+            "--sign-in",
+            action="store_true",
+            dest="sign_in",
+            help="look at the identity provider or the proxy that signs people in, at nothing else",
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
         parser.add_argument("--language", metavar="CODE", help="of the findings in JSON")
         parser.add_argument(
@@ -60,6 +68,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: str, **options: Any) -> None:
         """Print the report; exit with 0 when nothing failed, else 1. Bad input: CommandError."""
+        if options["sign_in"]:
+            self._sign_in(options)
         target = _parse(options["name"])
         if target is None and options["way"] != ALWAYS:
             raise CommandError("--way needs an account to look at", returncode=BAD_INPUT)
@@ -76,6 +86,28 @@ class Command(BaseCommand):
         if file and recorder is not None and target is not None:
             self._record(recorder, target, file)
         sys.exit(0 if report.ok else 1)
+
+    def _sign_in(self, options: dict[str, Any]) -> NoReturn:
+        """Print what there is to know of the sign-in, and exit; where the provider has to send
+        people back to goes to the error output, for it names this host."""
+        from accounts.oidc import configured
+
+        if options["name"] or options["record"] or options["as_json"]:
+            raise CommandError("--sign-in goes with nothing else", returncode=BAD_INPUT)
+        if not configured.is_on():
+            self.stdout.write(_without_provider())
+            sys.exit(0)
+        from accounts.oidc import client, diagnosis
+
+        logging.disable(logging.CRITICAL)
+        try:
+            findings = diagnosis.look()
+        finally:
+            logging.disable(logging.NOTSET)
+        for finding in findings:
+            self.stdout.write(str(finding))
+        self.stderr.write(f"Redirect address to register there: {client.redirect_address()}")
+        sys.exit(1 if any(finding.verdict == "fail" for finding in findings) else 0)
 
     def _print(self, report: Report, options: dict[str, Any]) -> None:
         if options["as_json"]:
@@ -97,6 +129,17 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}") from error
         self.stderr.write(f"A sample of what TikTok sent is in {file}.")
+
+
+def _without_provider() -> str:
+    """How people sign in here, where it is not by a provider."""
+    env = settings.STORYKEEP
+    if env.remote_user_header is None:
+        return "People sign in by name and password or passkey: no provider and no header is set."
+    return (
+        f"People are signed in by the header {env.remote_user_header}, from"
+        f" {len(env.proxy_networks)} addresses or networks, behind {env.trusted_proxies} proxies."
+    )
 
 
 def _parse(name: str | None) -> Target | None:
