@@ -47,6 +47,9 @@ class TestAProviderThatIsAway:
         assert page.status_code == 200
         assert b"is not answering" in page.content
         assert b'name="password"' in page.content
+        # Its policy names nobody, so that a form could not lead there.
+        assert b"/login/oidc/" not in page.content
+        assert b'href="/login/"' in page.content
         pressed = client.post("/login/oidc/")
         assert pressed.status_code == 503
         assert pressed["Retry-After"] == "30"
