@@ -12,8 +12,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 _APP: Final = "allauth.socialaccount"
-_LINKS: Final = "socialaccount_socialaccount"
-_TOKENS: Final = "socialaccount_socialtoken"
+_TABLE: Final = "socialaccount_socialaccount"
+_DELETE_TOKENS: Final = (
+    "DELETE FROM socialaccount_socialtoken WHERE account_id IN"
+    " (SELECT id FROM socialaccount_socialaccount WHERE user_id = %s)"
+)
+_DELETE_LINKS: Final = "DELETE FROM socialaccount_socialaccount WHERE user_id = %s"
 
 
 def remove(user: User) -> None:
@@ -21,12 +25,6 @@ def remove(user: User) -> None:
     if apps.is_installed(_APP):  # they go as any other row that refers to the person
         return
     with connection.cursor() as cursor:
-        if _LINKS not in connection.introspection.table_names(cursor):
-            return
-        # The tables' names are ours, and the id is a parameter.
-        cursor.execute(
-            f"DELETE FROM {_TOKENS} WHERE account_id IN"  # noqa: S608  # nosec B608
-            f" (SELECT id FROM {_LINKS} WHERE user_id = %s)",
-            [user.pk],
-        )
-        cursor.execute(f"DELETE FROM {_LINKS} WHERE user_id = %s", [user.pk])  # noqa: S608  # nosec B608
+        if _TABLE in connection.introspection.table_names(cursor):
+            cursor.execute(_DELETE_TOKENS, [user.pk])
+            cursor.execute(_DELETE_LINKS, [user.pk])
