@@ -324,11 +324,11 @@ def test_a_provider_that_is_not_set_costs_nothing(tmp_path: Path, provider: bool
     assert provider or loaded == ""
 
 
-@pytest.mark.parametrize("name", ["supervisor", "child", "stop_requests"])
+@pytest.mark.parametrize("name", ["supervisor", "child", "json_lines", "stop_requests"])
 def test_the_supervisor_needs_the_standard_library_alone(name: str) -> None:
     """And the files beside it that it imports."""
     path = ROOT / "webapp" / "processes" / f"{name}.py"
-    ours = {"webapp.processes.child", "webapp.processes.stop_requests"}
+    ours = {f"webapp.processes.{part}" for part in ("child", "json_lines", "stop_requests")}
     allowed = {*sys.stdlib_module_names, *ours}
     assert {
         imported if imported.startswith("webapp") else imported.partition(".")[0]

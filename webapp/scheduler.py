@@ -18,6 +18,7 @@ from django.conf import settings
 
 import webapp.celery  # noqa: F401 (it says which settings are ours)
 from jobs.ephemeral import log_lines, processes
+from webapp import log_format
 from webapp.clock import LOOK_EVERY_S, Clock
 from webapp.processes import pulse
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     pulse.begin(parser.parse_args().pulse_fd)
     logging.config.dictConfig(settings.LOGGING)
+    log_format.take_over()
     log_lines.keep("scheduler")
 
     def on_sigterm(_number: int, _frame: FrameType | None) -> None:

@@ -301,8 +301,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "webapp.log_format.JsonLines"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": STORYKEEP.log_format}},
     "root": {"handlers": ["stderr"], "level": STORYKEEP.log_level},
     "loggers": {
         # They log whole URLs, and ours are signed: warnings only.

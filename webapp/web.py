@@ -82,12 +82,13 @@ class Site:
     def wsgi(self) -> Any:
         """Load the site; what is loaded by now is hidden from the garbage collector."""
         from jobs.ephemeral import log_lines
-        from webapp import database
+        from webapp import database, log_format
         from webapp.lock_waits import LockWaits
         from webapp.wsgi import application, warm_up
 
         database.people_wait()
         LockWaits(seats=max(1, self.threads // 2)).install()
+        log_format.take_over()
         log_lines.keep("web")
         warm_up()
         memory.freeze()

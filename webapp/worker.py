@@ -71,6 +71,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from jobs.fetching import bridge
     from jobs.queue import holders
     from jobs.queue.in_hand import in_hand
+    from webapp import log_format
     from webapp.celery import app
     from webapp.clock import LOOK_EVERY_S, Clock
     from webapp.consumer import PulsingConsumer, takes_messages
@@ -137,7 +138,8 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
         without_mingle=True,
         without_heartbeat=True,
     )
-    log_lines.keep("worker")  # Celery has had Django set up logging anew by now
+    log_format.take_over()  # Celery has had Django set up logging anew by now
+    log_lines.keep("worker")
     memory.freeze()
     worker.start()
     return int(worker.exitcode or 0)

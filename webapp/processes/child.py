@@ -104,6 +104,11 @@ class Child:
             self.output_fd = self.process.stdout.fileno()
             os.set_blocking(self.output_fd, False)
 
+    @property
+    def pid(self) -> int:
+        """Its process id, until it was reaped; 0 while there is none."""
+        return self.process.pid if self.process else 0
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the child alone, which knows what to do with processes of its own."""
         if self.process:

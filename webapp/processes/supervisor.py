@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Final
 
 from webapp.processes.child import MAX_QUICK_EXITS, Child, exit_reason
+from webapp.processes.json_lines import wrapped
 from webapp.processes.stop_requests import StopRequests
 
 FIRST_RESTART_DELAY_S: Final = 0.5
@@ -66,7 +67,7 @@ class Supervisor:
 
     plan: `processes` (specs as dicts), `host`, `port`, `live_path` (where the web process answers),
     `greeting` (lines printed when it does), `listen_fd` (its socket, kept open here until we are to
-    stop); in tests, `first_restart_delay_s` and `watch_every_s`.
+    stop), `log_format` (`line` or `json`); in tests, `first_restart_delay_s` and `watch_every_s`.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
@@ -75,6 +76,7 @@ class Supervisor:
         self.live_path: str = plan["live_path"]
         self.greeting: list[str] = plan["greeting"]
         self.listen_fd: int = plan.get("listen_fd", -1)
+        self.as_json: bool = plan.get("log_format") == "json"
         self.first_restart_delay_s: float = plan.get("first_restart_delay_s", FIRST_RESTART_DELAY_S)
         self.watch_every_s: float = plan.get("watch_every_s", WATCH_EVERY_S)
         self.watch_at = 0.0
@@ -91,16 +93,17 @@ class Supervisor:
 
     # output
 
-    def write_line(self, name: str, line: bytes) -> None:
-        """Write a line prefixed by a name. A closed terminal does not stop the instance."""
-        text = name.ljust(self.name_width).encode() + b" | " + line + b"\n"
+    def write_line(self, name: str, line: bytes, pid: int) -> None:
+        """Write a line of a process. A closed terminal does not stop the instance."""
+        plain = name.ljust(self.name_width).encode() + b" | " + line
+        text = (wrapped(line, process=name, pid=pid) if self.as_json else plain) + b"\n"
         with suppress(OSError):
             while text:
                 text = text[os.write(1, text) :]
 
     def log(self, line: str) -> None:
         """Write a line of the supervisor's own."""
-        self.write_line("storykeep", line.encode())
+        self.write_line("storykeep", line.encode(), os.getpid())
 
     def forward_output(self, child: Child) -> bool:
         """Write a child's new lines, or hold them back. False at the end of its output."""
@@ -116,7 +119,7 @@ class Supervisor:
             if child.quiet:
                 child.held_output.append(line)
             else:
-                self.write_line(child.name, line)
+                self.write_line(child.name, line, child.pid)
         return bool(data)
 
     def drain_output(self, child: Child) -> None:
@@ -126,7 +129,7 @@ class Supervisor:
             time.sleep(0.01)  # what it started was killed a moment ago and still holds the pipe
         if not self.stopping:
             for line in child.held_output:
-                self.write_line(child.name, line)
+                self.write_line(child.name, line, child.pid)
         child.held_output.clear()
 
     # starting

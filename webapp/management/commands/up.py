@@ -27,7 +27,7 @@ from django.urls import reverse
 from accounts import setup
 from jobs.files.disk import DISK_FAULTS, DISK_FULL_ERRORS
 from jobs.ops import schema
-from webapp import busy
+from webapp import busy, log_format
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import listening, redis_server, specs
@@ -70,6 +70,8 @@ class Command(BaseCommand):
         """Prepare, then become the supervisor or one process. Exits with code 2 when refused."""
         env: Env = settings.STORYKEEP
         only: str | None = options["only"]
+        if env.log_format == "json":
+            self.stdout, self.stderr = map(log_format.JsonOutput, (sys.stdout, sys.stderr))
         os.umask(0o077)  # sessions, keys and saved files are nobody else's, whatever the folder
         self.patiently(env, lambda: self.make_folders(env))
         if only == "migrate":
@@ -103,6 +105,7 @@ class Command(BaseCommand):
             "port": env.port,
             "listen_fd": listener,
             "live_path": "/health/live",
+            "log_format": env.log_format,
             "greeting": [
                 f"ready at {base_url(env)}",
                 *([server.line] if server and not server.packaged else []),

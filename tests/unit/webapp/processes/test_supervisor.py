@@ -28,7 +28,7 @@ TIMEOUT_S = 30
 class Run:
     """A supervisor at work, and what it has printed so far."""
 
-    def __init__(self, folder: Path, specs: list[dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, specs: list[dict[str, Any]], **more: Any) -> None:
         plan = folder / "plan.json"
         base = {"stage": 1, "grace_s": 5, "socket": "", "quiet": False, "silent_after_s": 0}
         with socket.socket() as probe:  # nobody listens there: the web part is never live
@@ -44,6 +44,7 @@ class Run:
                     "greeting": ["hello"],
                     "first_restart_delay_s": 0.01,
                     "watch_every_s": 0.1,
+                    **more,
                 }
             )
         )
@@ -82,8 +83,8 @@ def run(tmp_path: Path) -> Iterator[Any]:
     """Starts supervisors, and leaves none behind."""
     runs: list[Run] = []
 
-    def start(*specs: dict[str, Any]) -> Run:
-        runs.append(Run(tmp_path, list(specs)))
+    def start(*specs: dict[str, Any], **more: Any) -> Run:
+        runs.append(Run(tmp_path, list(specs), **more))
         return runs[-1]
 
     yield start
@@ -120,6 +121,20 @@ def test_lines_carry_the_name_of_their_part(run: Any) -> None:
     assert started.until("two") == "web       | two"
     assert started.stop() == 0
     assert started.lines[-1] == "storykeep | stopped"
+
+
+def test_every_line_is_json_where_that_is_asked_for(run: Any) -> None:
+    ours = '{"time": "now", "level": "ERROR", "message": "broken", "logger": "a", "pid": 1}'
+    started = run(
+        sh("web", f"printf 'half \\377 {{\\n'; echo '{ours}'; sleep 100"), log_format="json"
+    )
+    started.until("broken")
+    assert started.stop() == 0
+    lines = [json.loads(line) for line in started.lines]
+    assert all({"time", "level", "logger", "message", "pid"} <= line.keys() for line in lines)
+    said = [(line.get("process"), line["message"]) for line in lines]
+    assert said[:2] == [("web", "half \N{REPLACEMENT CHARACTER} {"), (None, "broken")]
+    assert said[-1] == ("storykeep", "stopped")
 
 
 def test_a_part_that_dies_is_named_and_started_again(run: Any, tmp_path: Path) -> None:
