@@ -21,6 +21,32 @@ TOO_MANY_ATTEMPTS = gettext_lazy("Too many wrong attempts. Wait five minutes, th
 the library's longest limit on wrong passwords and codes."""
 
 
+def is_shut_out(request: HttpRequest, subject: str, rate: str) -> bool:
+    """Whether a client has guessed too often: see `count_wrong_guess`."""
+    return not _use(request, subject, rate, dry_run=True)
+
+
+def count_wrong_guess(request: HttpRequest, subject: str, rate: str) -> None:
+    """Count a wrong guess at a secret that belongs to no account, by the client's address.
+
+    subject: of the secret, in a word. rate: as `10/m/ip`.
+    """
+    _use(request, subject, rate)
+
+
+def _use(request: HttpRequest, subject: str, rate: str, *, dry_run: bool = False) -> bool:
+    return bool(
+        ratelimit.consume(
+            request,
+            app="storykeep",
+            action=subject,
+            config={subject: rate},
+            dry_run=dry_run,
+            limit_get=True,
+        )
+    )
+
+
 def too_many_requests(request: HttpRequest) -> HttpResponse:
     """The 429 page, with Retry-After in seconds and the wait in whole minutes."""
     seconds = retry_after_s(request)

@@ -64,11 +64,13 @@ ONLY_IN = {
         "stories/media/pictures.py",
         "stories/media/posters.py",
     ),
+    "prometheus_client": ("webapp/exposition.py",),
     "redis": (
         "jobs/ephemeral/connection.py",
         "jobs/ephemeral/damaged_files.py",
         "jobs/ephemeral/orphan_files.py",
         "jobs/ephemeral/progress.py",
+        "jobs/ephemeral/request_times.py",
         "webapp/processes/transport.py",
     ),
     "celery": (

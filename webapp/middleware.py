@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -15,6 +16,8 @@ from jobs.files import times
 
 PROBES: Final = "/health/"
 """The beginning of paths that are answered under any host name."""
+METRICS: Final = "/metrics"
+"""Answered so as well, where it is set up: its token stands for who asks."""
 
 ZONE_COOKIE: Final = "zone"
 """Cookie with the reader's time zone, as `Europe/Berlin`; set by clocks.js."""
@@ -92,17 +95,19 @@ def head_as_get(
 def health_probes(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Answer what is below /health/ whatever the Host header says.
+    """Answer what is below /health/, and /metrics, whatever the Host header says.
 
     Probes come by address, by a container's name or without a Host. The views build no link and
     read no header, so there is nothing a wrong one could do; every other page goes on refusing it.
     """
 
     def respond(request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith(PROBES):
+        path = request.path_info
+        is_metrics = path == METRICS and settings.STORYKEEP.metrics_token is not None
+        if not (path.startswith(PROBES) or is_metrics):
             return get_response(request)
         try:
-            match = resolve(request.path_info)
+            match = request.resolver_match = resolve(path)
         except Resolver404:
             return get_response(request)
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)

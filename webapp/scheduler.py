@@ -20,7 +20,7 @@ import webapp.celery  # noqa: F401 (it says which settings are ours)
 from jobs.ephemeral import log_lines, processes
 from webapp import log_format
 from webapp.clock import LOOK_EVERY_S, Clock
-from webapp.processes import pulse
+from webapp.processes import memory, pulse
 
 
 def main() -> None:
@@ -47,7 +47,8 @@ def run(clock: Clock) -> None:
         clock.tick()
         pulse.beat()
         if time.monotonic() >= announce_at:
-            processes.announce(name)
+            told_bytes = memory.resident_bytes() if settings.STORYKEEP.metrics_token else None
+            processes.announce(name, resident_bytes=told_bytes)
             announce_at = time.monotonic() + processes.ANNOUNCE_EVERY_S
         time.sleep(LOOK_EVERY_S)
 

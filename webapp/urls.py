@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.signin import secure_sign_in
-from webapp import account_pages, health, preferences, pwa
+from webapp import account_pages, health, metrics, preferences, pwa
 from webapp.api import api
 
 admin.autodiscover()
@@ -14,6 +14,7 @@ admin.site.login = secure_sign_in(admin.site.login)  # type: ignore[method-assig
 urlpatterns = [
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("manifest.webmanifest", pwa.manifest, name="manifest"),
     path("service-worker.js", pwa.service_worker, name="service_worker"),
     path("offline/", pwa.offline, name="offline"),

@@ -66,6 +66,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from celery import bootsteps
     from celery.concurrency import get_implementation
     from celery.exceptions import SecurityWarning
+    from django.conf import settings
 
     from jobs.ephemeral import heartbeats, log_lines, processes, progress
     from jobs.fetching import bridge
@@ -83,6 +84,9 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     holders.belong_to(run_name(supervised=pulse_fd is not None))
     in_hand.watch_memory(memory_limit.MemoryWatch(memory_limit.gauges()).is_short)
 
+    def told_bytes() -> int | None:
+        return memory.resident_bytes() if settings.STORYKEEP.metrics_token else None
+
     class Heartbeat(bootsteps.StartStopStep):
         """Sends heartbeats from the worker's own loop: a loop that hangs sends none."""
 
@@ -99,7 +103,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
             if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
                 pulse.beat()
                 heartbeats.beat(name)
-                processes.announce(name)
+                processes.announce(name, resident_bytes=told_bytes())
             memory.give_back()
 
         def stop(self, parent: Any) -> None:

@@ -33,6 +33,7 @@ TYPES: Final[Mapping[str, str]] = {
     "storykeep:processes": "hash",
     "storykeep:progress:": "hash",
     "storykeep:protocol_look": "string",
+    "storykeep:request-times": "hash",
     "storykeep:scrub": "string",
     "storykeep:swept": "string",
     "storykeep:way:": "hash",

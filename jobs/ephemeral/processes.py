@@ -30,19 +30,22 @@ ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
 """Seconds between two announcements of a process that has no heartbeat."""
 _PROCESSES: Final = "storykeep:processes"
 _LONGEST: Final = 300
+_MOST_BYTES: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningProcess:
     """A process that told of itself lately.
 
-    name: `worker-<process id>@<host>`. id: its ID, "" of one of an older version.
+    name: `worker-<process id>@<host>`. id: its ID, "" of one of an older version. resident_bytes:
+    memory it holds; None of one that does not tell.
     """
 
     name: str
     version: str
     started_at: datetime
     id: str = ""
+    resident_bytes: int | None = None
 
     @property
     def kind(self) -> str:
@@ -56,10 +59,12 @@ def started_at() -> datetime:
     return STARTED_AT if abs(began - STARTED_AT) < _AGREE else began
 
 
-def announce(name: str, now: float | None = None) -> None:
+def announce(name: str, now: float | None = None, *, resident_bytes: int | None = None) -> None:
     """Tell of this process; dropped while Redis is away. now: Unix seconds."""
     seen = time.time() if now is None else now
     facts = {"version": VERSION, "started": started_at().timestamp(), "seen": seen, "id": ID}
+    if resident_bytes is not None:
+        facts["memory"] = resident_bytes
     with suppress(RedisUnavailable):
         execute(lambda server: server.hset(_PROCESSES, name, json.dumps(facts)))
 
@@ -87,7 +92,15 @@ def running(now: float | None = None) -> tuple[RunningProcess, ...]:
             silent.append(name)
             continue
         run_id = values.text(facts.get("id"), _LONGEST) or ""
-        found.append(RunningProcess(name=name, version=version, started_at=started_at, id=run_id))
+        found.append(
+            RunningProcess(
+                name=name,
+                version=version,
+                started_at=started_at,
+                id=run_id,
+                resident_bytes=values.whole(facts.get("memory"), 0, _MOST_BYTES),
+            )
+        )
     if silent:
         execute(lambda server: server.hdel(_PROCESSES, *silent))
     return tuple(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import threading
 from contextlib import suppress
 from typing import Any, Final
@@ -49,6 +50,15 @@ class _Work:
 
     has_ended = False
     keeps = False
+
+
+def resident_bytes() -> int | None:
+    """Bytes of memory this process holds; None where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 (every few seconds)
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def keep_meanwhile() -> None:

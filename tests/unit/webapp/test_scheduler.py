@@ -28,7 +28,7 @@ def test_it_looks_and_gives_a_sign_of_life_often_enough(monkeypatch: pytest.Monk
             raise SystemExit
 
     told: list[str] = []
-    monkeypatch.setattr(processes, "announce", told.append)
+    monkeypatch.setattr(processes, "announce", lambda name, **_: told.append(name))
     monkeypatch.setattr(pulse, "beat", lambda: calls.append("beat"))
     monkeypatch.setattr(time, "sleep", sleep)
     with pytest.raises(SystemExit):

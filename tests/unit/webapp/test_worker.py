@@ -115,7 +115,7 @@ def test_its_loop_gives_back_what_lines_have_freed_and_beats_no_more_once_it_is_
     monkeypatch.setattr(pulse, "begin", lambda _fd: None)
     monkeypatch.setattr(pulse, "beat", lambda: calls.append("beat"))
     monkeypatch.setattr(heartbeats, "beat", lambda _name: calls.append("heartbeat"))
-    monkeypatch.setattr(processes, "announce", lambda _name: calls.append("announce"))
+    monkeypatch.setattr(processes, "announce", lambda _name, **_: calls.append("announce"))
     monkeypatch.setattr(bridge, "responds", lambda: next(responding))
     monkeypatch.setattr(memory, "give_back", lambda: calls.append("give back"))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
