@@ -65,6 +65,8 @@ ONLY_IN = {
         "stories/media/posters.py",
     ),
     "prometheus_client": ("webapp/exposition.py",),
+    "sentry_sdk": ("webapp/crash_reports.py",),
+    "opentelemetry": ("webapp/traces.py",),
     "redis": (
         "jobs/ephemeral/connection.py",
         "jobs/ephemeral/damaged_files.py",
@@ -79,6 +81,7 @@ ONLY_IN = {
         "webapp/consumer.py",
         "webapp/celery.py",
         "webapp/intake.py",
+        "webapp/telemetry.py",
         "webapp/worker.py",
     ),
     "kombu": (
@@ -114,7 +117,7 @@ ONLY_IN = {
 FRAMEWORKS = {"django", "celery", "kombu", "redis", "ninja", "pydantic", "whitenoise"}
 """What `stories` knows nothing of."""
 
-READS_ENVIRONMENT = ("webapp/env.py", "webapp/worker.py")
+READS_ENVIRONMENT = ("webapp/env.py", "webapp/telemetry.py", "webapp/worker.py")
 SETS_DJANGO_SETTINGS = ("manage.py", "webapp/wsgi.py", "webapp/celery.py")
 
 

@@ -21,6 +21,7 @@ from jobs.ephemeral import log_lines, processes
 from webapp import log_format
 from webapp.clock import LOOK_EVERY_S, Clock
 from webapp.processes import memory, pulse
+from webapp.telemetry import telemetry
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
     pulse.begin(parser.parse_args().pulse_fd)
     logging.config.dictConfig(settings.LOGGING)
+    telemetry.begin()
     log_format.take_over()
     log_lines.keep("scheduler")
 

@@ -116,8 +116,10 @@ def _leave_if_newer() -> None:
 def _leave() -> None:
     """What is done once no more requests are answered."""
     from jobs.housekeeping import traces
+    from webapp.telemetry import telemetry
 
     traces.leave_none()
+    telemetry.end()
 
 
 def serve(

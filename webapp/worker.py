@@ -78,6 +78,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from webapp.consumer import PulsingConsumer, takes_messages
     from webapp.processes import memory, memory_limit, pulse, stop_requests
     from webapp.processes.run import run_name
+    from webapp.telemetry import telemetry, trace_tasks
 
     memory.keep_meanwhile()
     pulse.begin(pulse_fd)
@@ -142,10 +143,13 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
         without_mingle=True,
         without_heartbeat=True,
     )
+    telemetry.begin()
+    trace_tasks()
     log_format.take_over()  # Celery has had Django set up logging anew by now
     log_lines.keep("worker")
     memory.freeze()
     worker.start()
+    telemetry.end()
     return int(worker.exitcode or 0)
 
 
