@@ -27,6 +27,7 @@ from accounts.models import ApiToken, Scope
 from jobs import patience
 from jobs.api.routes import router as jobs_router
 from jobs.api.schemas import ErrorBody, ErrorOut, RefusedLineOut, SubmitErrorBody
+from jobs.api.status import router as status_router
 from jobs.errors import (
     BUG_CODES,
     Busy,
@@ -414,6 +415,7 @@ def _unknown_path(request: HttpRequest, path: str) -> HttpResponse:
 
 
 api.add_router("", jobs_router)
+api.add_router("", status_router)
 _catch_all = Router()
 _catch_all.api_operation(
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],

@@ -40,6 +40,7 @@ _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
         "409": _RETRY_AFTER,
     },
     ("get", "/jobs/{job_id}"): {"200": _ETAG, "304": _ETAG},
+    ("get", "/status"): {"200": _ETAG, "304": _ETAG},
     ("post", "/jobs/{job_id}/cancel"): {"200": _ETAG},
     ("post", "/jobs/{job_id}/retry"): {"202": _ETAG},
     ("post", "/jobs/{job_id}/extend"): {"200": _ETAG},
@@ -54,6 +55,7 @@ _RESPONSE_HEADERS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
     for method in ("get", "head")
 }
 _REQUEST_HEADERS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "/status": (("If-None-Match", "The last `ETag`: 304 while nothing but ages changed."),),
     "/jobs/{job_id}": (("If-None-Match", "The last `ETag`: 304 while nothing changed."),),
     "/files/{file_id}": (
         ("If-None-Match", "The last `ETag`: 304 while you have the file."),

@@ -35,6 +35,7 @@ def test_openapi_describes_every_call(client: Client) -> None:
         ("GET", "/api/v1/files/{file_id}"),
         ("HEAD", "/api/v1/files/{file_id}"),
         ("GET", "/api/v1/me"),
+        ("GET", "/api/v1/status"),
     }
     assert "Bearer" in json.dumps(found["components"]["securitySchemes"])
     for methods in found["paths"].values():
@@ -45,7 +46,8 @@ def test_openapi_describes_every_call(client: Client) -> None:
 def test_the_ids_of_calls_do_not_change(client: Client) -> None:
     """Generated clients name their functions after them."""
     paths = client.get("/api/v1/openapi.json").json()["paths"]
-    names = ["submit", "mine", "job", "forget", "cancel", "retry", "extend", "bundle", "file", "me"]
+    names = ["submit", "mine", "job", "forget", "cancel", "retry", "extend", "bundle", "file"]
+    names += ["me", "status"]
     ids = {call["operationId"] for calls in paths.values() for call in calls.values()}
     assert ids == {f"jobs_api_{name}" for name in names}
 
@@ -162,7 +164,7 @@ def test_the_docs_page_asks_nobody_else(client: Client) -> None:
 def test_the_description_reads_well(client: Client) -> None:
     found = client.get("/api/v1/openapi.json").json()
     calls = [call for calls in found["paths"].values() for call in calls.values()]
-    assert {tag for call in calls for tag in call["tags"]} == {"Jobs", "Files", "Me"}
+    assert {tag for call in calls for tag in call["tags"]} == {"Jobs", "Files", "Me", "Instance"}
     summaries = {call["summary"] for call in calls}
     assert {"Save names and links", "List my jobs", "Get a file"} <= summaries
     shown = re.search(r"`(\{.*\})`", found["info"]["description"])
