@@ -6,10 +6,11 @@ import re
 import socket
 
 from webapp.env import Env
+from webapp.env_types import split_published
 
 
 def base_url(env: Env) -> str:
-    """STORYKEEP_PUBLIC_URL, else where the web server listens; ends without a slash."""
+    """STORYKEEP_PUBLIC_URL, else where the web server is reached; ends without a slash."""
     return env.public_url or _listening_url(env)
 
 
@@ -20,9 +21,12 @@ def absolute_url(env: Env, path: str) -> str:
 
 def _listening_url(env: Env) -> str:
     """`http://host:port` of the web server, as other machines on the network can open it."""
-    host = env.bind
+    host, port = env.bind, env.port
+    if env.published_port:
+        published, port = split_published(env.published_port)
+        host = published or host
     if host in {"0.0.0.0", "::"}:  # noqa: S104  # nosec B104  # compared, not bound
         host = socket.gethostname()
         if re.fullmatch("[0-9a-f]{12}", host):  # a container's name: nobody outside knows it
             host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{env.port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -27,6 +27,7 @@ from webapp.env_types import (
     MailServer,
     MailUrl,
     PublicUrl,
+    PublishedPort,
     RedisUrl,
     Size,
     TimeZone,
@@ -212,6 +213,11 @@ class Env(OutsideSettings, SignInSettings, StorageSettings, TikTokSettings):
         "127.0.0.1", description="Address the web server listens on; `0.0.0.0` for the network."
     )
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
+    published_port: PublishedPort | None = Field(
+        None,
+        description="Port people use where it is another, as that of a container: `9000` or "
+        "`127.0.0.1:9000`; for links that are printed while there is no `PUBLIC_URL`.",
+    )
     web_threads: int = Field(
         48,
         ge=4,

@@ -78,6 +78,9 @@ Size = Annotated[ByteSize, BeforeValidator(_whole_size), AfterValidator(_fits_a_
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _PATH: Final = re.compile(r"[A-Za-z0-9/._~-]*", re.ASCII)
+_PUBLISHED: Final = re.compile(
+    r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^][:\s]+):)?(?P<port>[0-9]{1,5})(?:-[0-9]{1,5})?"
+)
 _MAIL_PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
@@ -175,6 +178,22 @@ def _check_bind(bind: str) -> str:
     return bind
 
 
+def split_published(text: str) -> tuple[str | None, int]:
+    """Host, where one is named, and port of `[HOST:]PORT`, as a container's port is published; of a
+    range of ports the first. Raises ValueError."""
+    matched = _PUBLISHED.fullmatch(text)
+    host = (matched["host"] or "").strip("[]") if matched else ""
+    port = int(matched["port"]) if matched else 0
+    if not 1 <= port <= 65535 or (host and not _is_host(host)):
+        raise ValueError("write it as 8000 or 127.0.0.1:8000")
+    return host or None, port
+
+
+def _check_published(text: str) -> str:
+    split_published(text)
+    return text
+
+
 def _check_document(url: str) -> str:
     parts = _split(url)
     if parts.scheme != "https" or not parts.hostname or not is_host(parts.hostname):
@@ -220,6 +239,9 @@ PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 
 BindAddress = Annotated[str, AfterValidator(_check_bind)]
 """An IP address or a host name to listen on, without a port."""
+
+PublishedPort = Annotated[str, AfterValidator(_check_published)]
+"""`8000` or `127.0.0.1:8000`, as compose files write where a port is published."""
 
 # --- files ----------------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from webapp.env_types import Duration, Size, system_zone_name, written_size
+from webapp.env_types import Duration, PublishedPort, Size, system_zone_name, written_size
 
 DURATION: TypeAdapter[Any] = TypeAdapter(Duration)
 SIZE: TypeAdapter[Any] = TypeAdapter(Size)
+PUBLISHED: TypeAdapter[Any] = TypeAdapter(PublishedPort)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,19 @@ def test_the_zone_of_the_system_by_its_link(tz: str | None, tmp_path: Path) -> N
 @pytest.mark.parametrize("written", ["2TB", "7GB", "500MB", "3kB", "1001", "0"])
 def test_a_size_is_written_as_it_is_read(written: str) -> None:
     assert written_size(TypeAdapter(Size).validate_python(written)) == written
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "8000", "65535", "127.0.0.1:80", "[::1]:80", "nas:80", "1-9"]
+)
+def test_where_a_port_is_published(text: str) -> None:
+    assert PUBLISHED.validate_python(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "65536", "-1", "http", "80/tcp", "nas:", ":80", "::1:80", "a b:80", "[nas]:80", "8٠"],
+)
+def test_where_no_port_is_published(text: str) -> None:
+    with pytest.raises(ValueError, match="write it as"):
+        PUBLISHED.validate_python(text)
