@@ -4,14 +4,20 @@ ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Another package index, where there is one: --build-arg PIP_INDEX_URL=…
+ARG PIP_INDEX_URL
 WORKDIR /app
 COPY requirements/machine.py requirements/
 RUN python3 requirements/machine.py
-COPY requirements/base.lock requirements/
+# A network that inspects TLS has an authority of its own: pip trusts what stands in ca.pem, where that
+# file is beside this one. It does not get into the image.
+COPY requirements/base.lock ca.pe[m] requirements/
 # Wheels alone, so no compiler is needed; pip itself is not needed afterwards.
-RUN python3 -m venv /venv \
+RUN if [ -f requirements/ca.pem ]; then export PIP_CERT=/app/requirements/ca.pem; fi \
+ && python3 -m venv /venv \
  && /venv/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements/base.lock \
- && /venv/bin/pip uninstall --quiet --yes pip
+ && /venv/bin/pip uninstall --quiet --yes pip \
+ && rm -rf requirements
 COPY manage.py ./
 COPY stories stories
 COPY accounts accounts

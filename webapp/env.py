@@ -59,6 +59,10 @@ SECRETS: Final = (
 """Settings that can also come from the file named in `STORYKEEP_<NAME>_FILE`."""
 
 
+COMPOSE_ONLY: Final = frozenset({f"{PREFIX}IMAGE"})
+"""Variables of the compose files, which hand their whole `.env` on, that are no settings."""
+
+
 class BadSettings(Exception):
     """The environment cannot be used; str() lists every mistake, a line each."""
 
@@ -325,7 +329,7 @@ def _unknown_names(environ: Mapping[str, str]) -> list[str]:
     known |= {f"{PREFIX}{name.upper()}_FILE" for name in SECRETS}
     lines = []
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known | COMPOSE_ONLY:
             close = difflib.get_close_matches(name, known, n=1)
             lines.append(f"{name}: no such setting" + (f"; {close[0]}?" if close else ""))
     return lines

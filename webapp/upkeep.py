@@ -13,6 +13,7 @@ from webapp.env import PROJECT_DIR
 
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _CHECKOUT: Final = PROJECT_DIR / "Makefile"
+_HOUSEHOLD: Final = "docker-compose.household.yml"
 
 
 def in_container() -> bool:
@@ -29,10 +30,21 @@ def in_compose() -> bool:
     return in_container() and connection.vendor == "postgresql"
 
 
+def in_household_compose() -> bool:
+    """Whether this instance is the one of docker-compose.household.yml: one container of Compose.
+
+    The file says where its port is published; `docker run` says nothing of the kind by itself.
+    """
+    published = settings.STORYKEEP.published_port is not None
+    return in_container() and published and settings.STORYKEEP.embedded_redis
+
+
 def upgrade_commands() -> list[str]:
     """The commands that upgrade this instance, in the folder it was started from."""
     if in_compose():
         return ["git pull", "docker compose up -d --build"]
+    if in_household_compose():
+        return ["git pull", f"docker compose -f {_HOUSEHOLD} up -d --build"]
     if in_container():
         return [
             "git pull",

@@ -4,60 +4,159 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from webapp.env import SECRETS, Env
+import pytest
+import yaml
+
+from webapp.env import COMPOSE_ONLY, SECRETS, Env
 from webapp.management.commands.up import SPECS
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+FILES = {path.name: path for path in sorted(ROOT.glob("docker-compose*.yml"))}
+SERVER = yaml.safe_load(FILES["docker-compose.yml"].read_text(encoding="utf-8"))
+HOUSEHOLD = yaml.safe_load(FILES["docker-compose.household.yml"].read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_every_setting_exists() -> None:
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services made of our image, by name."""
+    return {
+        name: service
+        for name, service in compose["services"].items()
+        if service.get("image", "").startswith("${STORYKEEP_IMAGE")
+    }
+
+
+OURS = services(SERVER) | services(HOUSEHOLD)
+
+
+@pytest.mark.parametrize("path", [*FILES.values(), ROOT / "Dockerfile"], ids=lambda path: path.name)
+def test_every_setting_exists(path: Path) -> None:
     known = {f"STORYKEEP_{name.upper()}" for name in Env.model_fields}
     known |= {f"STORYKEEP_{name.upper()}_FILE" for name in SECRETS}
-    named = set(re.findall(r"STORYKEEP_[A-Z_]+", COMPOSE + DOCKERFILE))
-    assert named - {"STORYKEEP_IMAGE"} <= known
+    named = set(re.findall(r"STORYKEEP_[A-Z_]+", path.read_text(encoding="utf-8")))
+    assert named - COMPOSE_ONLY <= known
 
 
 def test_every_role_exists() -> None:
-    roles = re.findall(r'command: \["up", "--only", "(\w+)"\]', COMPOSE)
+    commands = [service["command"] for service in services(SERVER).values()]
+    assert all(command[:2] == ["up", "--only"] for command in commands)
+    roles = [command[2] for command in commands]
     # Workers are the scheduler as well; the role is there for those who run it apart.
     assert {*roles, "scheduler"} == {"migrate", *SPECS}
     assert len(roles) == len(set(roles))
 
 
 def test_the_image_is_built_once_where_there_is_none() -> None:
-    services = COMPOSE.partition("\nservices:\n")[2].partition("\nnetworks:\n")[0]
-    ours = {
-        name: body
-        for name, body in re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", services, re.MULTILINE)
-        if "<<: *app" in body
-    }
+    ours = services(SERVER)
     assert set(ours) == {"web", "worker", "migrate"}
-    assert COMPOSE.count("build: .") == 1
-    assert "build: ." in ours["migrate"]
+    assert [name for name, service in ours.items() if "build" in service] == ["migrate"]
+    assert ours["migrate"]["build"]["context"] == "."
     # Those that do not build it wait for the one that does, and never ask a registry for it.
     for name in ("web", "worker"):
-        assert "pull_policy: never" in ours[name]
-        assert re.search(r"depends_on: (&|\*)after-migration", ours[name])
+        assert ours[name]["pull_policy"] == "never"
+        waits_for = ours[name]["depends_on"]["migrate"]["condition"]
+        assert waits_for == "service_completed_successfully"
+
+
+def test_a_household_builds_the_same_image() -> None:
+    (household,) = services(HOUSEHOLD).values()
+    assert household["build"] == services(SERVER)["migrate"]["build"]
+    assert household["image"] == services(SERVER)["migrate"]["image"]
+    asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
+    assert set(household["build"]["args"]) == asked
+
+
+def test_a_household_is_one_service_with_one_volume_and_needs_nothing() -> None:
+    assert len(HOUSEHOLD["services"]) == len(HOUSEHOLD["volumes"]) == 1
+    (household,) = services(HOUSEHOLD).values()
+    ((volume, folder),) = (mount.split(":") for mount in household["volumes"])
+    assert volume in HOUSEHOLD["volumes"]
+    environment = household["environment"]
+    assert environment["STORYKEEP_DATA_DIR"] == folder
+    assert environment["STORYKEEP_ARTIFACT_DIR"].startswith(f"{folder}/")
+    assert not environment["STORYKEEP_DATABASE_URL"]
+    assert not environment["STORYKEEP_REDIS_URL"]
+    assert "?" not in "".join(re.findall(r"\$\{[^}]*\}", str(HOUSEHOLD)))
+    # A folder of the image that is a volume and not mounted would be one without a name.
+    kept = re.findall(r'"(/\w+)"', re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.MULTILINE)[0])
+    assert {folder, *household["tmpfs"]} >= set(kept)
+
+
+def test_what_is_set_in_the_file_env_reaches_every_process() -> None:
+    for service in OURS.values():
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+    # What a compose file decides is not overridden by what .env has for another way of running.
+    decided = {"DATABASE_URL", "REDIS_URL", "DATA_DIR", "ARTIFACT_DIR", "BIND", "PORT"}
+    for service in OURS.values():
+        environment = service["environment"]
+        assert all(environment[f"STORYKEEP_{name}"] is not None for name in decided)
+
+
+def test_printed_links_name_the_port_that_is_published() -> None:
+    for service in OURS.values():
+        environment = service["environment"]
+        assert environment["STORYKEEP_PUBLISHED_PORT"] == "${PORT:-8000}"
+        for port in service.get("ports", ()):
+            assert port == "${PORT:-8000}:" + environment["STORYKEEP_PORT"]
 
 
 def test_one_port_is_published_and_one_value_required() -> None:
-    assert COMPOSE.count("\n    ports:\n") == 1
-    assert set(re.findall(r"\$\{(\w+):\?", COMPOSE)) == {"DATABASE_PASSWORD"}
+    assert [name for name, service in SERVER["services"].items() if "ports" in service] == ["web"]
+    assert set(re.findall(r"\$\{(\w+):\?", str(SERVER))) == {"DATABASE_PASSWORD"}
 
 
-def test_compose_has_no_password_of_its_own() -> None:
-    for value in re.findall(r"PASSWORD: (.*)", COMPOSE):
+def test_what_is_optional_is_a_profile() -> None:
+    optional = {name for name, service in SERVER["services"].items() if "profiles" in service}
+    assert optional == {"browser"}
+    browser = SERVER["services"]["browser"]
+    # The guard listens on the worker's loopback, and whoever reaches the browser can use it.
+    assert browser["network_mode"] == "service:worker"
+    assert "--remote-debugging-address=127.0.0.1" in browser["command"]
+    needed = set(SERVER["services"]) - optional
+    for name in needed:
+        assert not optional & set(SERVER["services"][name].get("depends_on", ()))
+
+
+def test_nothing_of_ours_may_do_more_than_it_has_to() -> None:
+    for service in OURS.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+
+
+def test_database_and_redis_reach_nothing_and_are_reached_by_us_alone() -> None:
+    closed = [
+        name for name, network in SERVER["networks"].items() if (network or {}).get("internal")
+    ]
+    for name in ("database", "redis"):
+        assert SERVER["services"][name]["networks"] == closed
+        assert "ports" not in SERVER["services"][name]
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES)
+def test_compose_has_no_password_of_its_own(path: Path) -> None:
+    for value in re.findall(r"PASSWORD:[ ]+(\S.*)", path.read_text(encoding="utf-8")):
         assert value.startswith("${")
 
 
 def test_what_is_copied_exists_and_is_sent() -> None:
     sent = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
-    copied = set(re.findall(r"^COPY (?!--from)(\S+) ", DOCKERFILE, re.MULTILINE))
-    assert copied == sent
-    assert all((ROOT / name).exists() for name in copied)
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    # A pattern is for a file that need not be there.
+    assert "ca.pe[m]" in copied
+    assert {name.replace("[", "").replace("]", "") for name in copied} == sent
+    assert all((ROOT / name).exists() for name in copied if "[" not in name)
+
+
+def test_an_authority_of_ones_own_stays_out_of_the_image_and_the_repository() -> None:
+    before_last_stage = DOCKERFILE.rpartition("\nFROM ")[0]
+    assert before_last_stage.count("rm -rf requirements") == 1
+    assert "requirements" not in DOCKERFILE.rpartition("\nFROM ")[2]
+    assert {"ca.pem", ".env"} <= set((ROOT / ".gitignore").read_text().splitlines())
 
 
 def test_the_image_does_not_run_as_root() -> None:

@@ -53,19 +53,22 @@ def test_what_a_page_has_one_type_is_there(page: Path) -> None:
     assert MAKE.findall(text)
 
 
-def test_the_volumes_one_is_told_to_remove_are_those_there_are() -> None:
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.household.yml"])
+def test_the_volumes_that_hold_the_data_are_named(name: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    run = set(re.findall(r"-v ([\w-]+):/", readme))
-    (removed,) = re.findall(r"docker volume rm ([\w -]+)`", readme)
-    assert run == set(removed.split())
-    mounted = set(re.findall(r"-v [\w-]+:(/\w+)", readme))
+    compose = (ROOT / name).read_text(encoding="utf-8")
+    volumes = re.findall(r"^  (\w+):$", compose.rpartition("\nvolumes:\n")[2], re.MULTILINE)
+    (project,) = re.findall(r"^name: ([\w-]+)$", compose, re.MULTILINE)
+    assert volumes
+    assert all(f"`{project}_{volume}`" in readme for volume in volumes)
+
+
+def test_without_compose_every_folder_that_is_kept_is_a_named_volume() -> None:
+    deploy = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    mounted = set(re.findall(r"-v [\w-]+:(/\w+)", deploy))
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     (declared,) = re.findall(r"^VOLUME \[(.*)\]$", dockerfile, re.MULTILINE)
     assert mounted == set(re.findall(r'"(/\w+)"', declared))
-    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    volumes = re.findall(r"^  (\w+):$", compose.rpartition("\nvolumes:\n")[2], re.MULTILINE)
-    (project,) = re.findall(r"^name: (\w+)$", compose, re.MULTILINE)
-    assert all(f"`{project}_{volume}`" in readme for volume in volumes)
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:

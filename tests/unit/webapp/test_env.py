@@ -76,6 +76,11 @@ def test_every_mistake_at_once(setting: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert "STORYKEEP_PROXXY: no such setting; STORYKEEP_PROXY?" in lines
 
 
+def test_what_the_compose_file_alone_asks_for_is_no_mistake(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_IMAGE", "registry.example.org/storykeep:1")
+    load()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -17,6 +17,8 @@ from django.db import connection
 from tests.factories import make_user
 from webapp import upkeep
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -42,6 +44,17 @@ def test_the_commands_are_those_of_the_way_it_runs(runs: Any) -> None:
     assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
     assert upkeep.restore_commands()[0].startswith("docker compose stop")
     assert upkeep.dump_commands()[0].startswith("docker compose exec -T database pg_dump")
+
+
+def test_a_household_is_upgraded_by_its_own_compose_file(runs: Any, set_env: Any) -> None:
+    runs(container=True)
+    set_env(published_port="8000", redis_url=None)
+    household = (ROOT / "docker-compose.household.yml").read_text(encoding="utf-8")
+    named = upkeep.upgrade_commands()[1]
+    assert named == "docker compose -f docker-compose.household.yml up -d --build"
+    assert named.removesuffix(" --build") in household
+    runs(container=True, database="postgresql")
+    assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
 
 
 def test_a_checkout_in_a_container_is_upgraded_as_one(runs: Any) -> None:
