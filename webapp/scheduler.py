@@ -18,6 +18,7 @@ from django.conf import settings
 
 import webapp.celery  # noqa: F401 (it says which settings are ours)
 from jobs.ephemeral import log_lines, processes
+from jobs.ephemeral.connection import RedisUnavailable
 from webapp import log_format
 from webapp.clock import LOOK_EVERY_S, Clock
 from webapp.processes import memory, pulse
@@ -25,10 +26,15 @@ from webapp.telemetry import telemetry
 
 
 def main() -> None:
-    """Run until SIGTERM. Nothing is stored: after a start each task waits one interval."""
+    """Run until SIGTERM, or look for one (`--check`). Nothing is stored: after a start each task
+    waits one interval."""
     parser = argparse.ArgumentParser(prog="python -m webapp.scheduler")
     parser.add_argument("--pulse-fd", type=int, help="the supervisor's pipe for signs of life")
-    pulse.begin(parser.parse_args().pulse_fd)
+    parser.add_argument("--check", action="store_true", help="is a scheduler alive on this host?")
+    options = parser.parse_args()
+    if options.check:
+        sys.exit(check())
+    pulse.begin(options.pulse_fd)
     logging.config.dictConfig(settings.LOGGING)
     telemetry.begin()
     log_format.take_over()
@@ -39,6 +45,17 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_sigterm)
     run(Clock())
+
+
+def check() -> int:
+    """0 when a scheduler on this host told of itself lately, else 1: a container's health."""
+    try:
+        running = processes.running()
+    except RedisUnavailable:
+        return 1
+    here = f"@{socket.gethostname()}"
+    told = [process.kind == "scheduler" and process.name.endswith(here) for process in running]
+    return 0 if any(told) else 1
 
 
 def run(clock: Clock) -> None:
