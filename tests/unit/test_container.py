@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 FILES = {path.name: path for path in sorted(ROOT.glob("docker-compose*.yml"))}
 SERVER = yaml.safe_load(FILES["docker-compose.yml"].read_text(encoding="utf-8"))
 HOUSEHOLD = yaml.safe_load(FILES["docker-compose.household.yml"].read_text(encoding="utf-8"))
+SHARED = yaml.safe_load(FILES["docker-compose.shared.yml"].read_text(encoding="utf-8"))
+FURTHER = yaml.safe_load(FILES["docker-compose.worker.yml"].read_text(encoding="utf-8"))
+OF_THE_STORE = {"STORYKEEP_ARTIFACT_STORE"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -28,7 +31,8 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-OURS = services(SERVER) | services(HOUSEHOLD)
+OURS = services(SERVER) | services(HOUSEHOLD) | {"further": services(FURTHER)["worker"]}
+WITH_PAGES = [service for service in OURS.values() if service.get("command", [""])[-1] != "worker"]
 
 
 @pytest.mark.parametrize("path", [*FILES.values(), ROOT / "Dockerfile"], ids=lambda path: path.name)
@@ -36,7 +40,7 @@ def test_every_setting_exists(path: Path) -> None:
     known = {f"STORYKEEP_{name.upper()}" for name in Env.model_fields}
     known |= {f"STORYKEEP_{name.upper()}_FILE" for name in SECRETS}
     named = set(re.findall(r"STORYKEEP_[A-Z_]+", path.read_text(encoding="utf-8")))
-    assert named - COMPOSE_ONLY <= known
+    assert named - COMPOSE_ONLY - OF_THE_STORE <= known
 
 
 def test_every_role_exists() -> None:
@@ -95,7 +99,7 @@ def test_what_is_set_in_the_file_env_reaches_every_process() -> None:
 
 
 def test_printed_links_name_the_port_that_is_published() -> None:
-    for service in OURS.values():
+    for service in WITH_PAGES:
         environment = service["environment"]
         assert environment["STORYKEEP_PUBLISHED_PORT"] == "${PORT:-8000}"
         for port in service.get("ports", ()):
@@ -105,6 +109,36 @@ def test_printed_links_name_the_port_that_is_published() -> None:
 def test_one_port_is_published_and_one_value_required() -> None:
     assert [name for name, service in SERVER["services"].items() if "ports" in service] == ["web"]
     assert set(re.findall(r"\$\{(\w+):\?", str(SERVER))) == {"DATABASE_PASSWORD"}
+
+
+def test_a_further_host_has_workers_alone_and_what_they_share_is_given() -> None:
+    (worker,) = FURTHER["services"].values()
+    here = SERVER["services"]["worker"]
+    assert worker["command"] == here["command"]
+    assert worker["healthcheck"] == here["healthcheck"]
+    assert worker["stop_grace_period"] == here["stop_grace_period"]
+    assert "ports" not in worker
+    assert worker["build"] == services(SERVER)["migrate"]["build"]
+    required = set(re.findall(r"\$\{(\w+):\?", str(FURTHER)))
+    shared = set(re.findall(r"\$\{(\w+):\?", str(SHARED))) | {"DATABASE_PASSWORD"}
+    assert required == shared - {"PRIVATE_ADDRESS"} | {"FIRST_HOST"}
+    assert required >= {"STORYKEEP_SECRET_KEY", "STORYKEEP_ARTIFACT_STORE"}
+
+
+def test_a_shared_database_is_reached_by_a_password_at_a_private_address() -> None:
+    assert set(SHARED["services"]) <= set(SERVER["services"])
+    for name, service in SHARED["services"].items():
+        for port in service.get("ports", ()):
+            assert name in {"database", "redis"}
+            assert port.startswith("${PRIVATE_ADDRESS:?")
+    redis = SHARED["services"]["redis"]
+    before = SERVER["services"]["redis"]["command"]
+    assert redis["command"][: len(before)] == before
+    assert redis["command"][len(before)] == "--requirepass"
+    assert redis["command"][-1] == redis["environment"]["REDISCLI_AUTH"]
+    for name in services(SERVER):
+        address = SHARED["services"][name]["environment"]["STORYKEEP_REDIS_URL"]
+        assert address.startswith("redis://:${REDIS_PASSWORD:?")
 
 
 def test_what_is_optional_is_a_profile() -> None:
