@@ -24,6 +24,7 @@ from tests.fake_tiktok.site import FakeTikTok
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fake_tiktok", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine")
     parser.add_argument("--dir", type=Path, required=True, help="for the authority and the media")
     parser.add_argument("--media", type=Path, help="for the media alone, to be kept")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="basic")
@@ -38,7 +39,7 @@ async def serve(options: argparse.Namespace) -> None:
     tiktok = FakeTikTok()
     SCENARIOS[options.scenario](tiktok)
     pace = Pace(options.latency_ms / 1000, options.bytes_per_s)
-    proxy = FakeProxy(tiktok, options.dir, pace, options.port)
+    proxy = FakeProxy(tiktok, options.dir, pace, options.port, options.host)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -53,12 +53,14 @@ class Pace:
 
 @dataclass
 class FakeProxy:
-    """A listening proxy. url: for the client's proxy setting. ca_path: its authority, PEM."""
+    """A listening proxy. url: for the client's proxy setting. ca_path: its authority, PEM. host: an
+    address of this machine; another than loopback for clients in containers."""
 
     tiktok: FakeTikTok
     folder: Path
     pace: Pace = field(default_factory=Pace)
     port: int = 0
+    host: str = "127.0.0.1"
     peak_connections: int = 0
     errors: list[Exception] = field(default_factory=list)
     door: Door = field(default_factory=Door)
@@ -69,7 +71,7 @@ class FakeProxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def ca_path(self) -> str:
@@ -84,7 +86,7 @@ class FakeProxy:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._ca.write_to(self.ca_path)
         self._server = await asyncio.start_server(
-            self._connected, "127.0.0.1", self.port, limit=MAX_HEAD, backlog=512
+            self._connected, self.host, self.port, limit=MAX_HEAD, backlog=512
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
