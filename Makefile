@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit survival smoke \
+.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit survival smoke compose-test \
   shots check format lock clean
 
 VENV ?= .venv
@@ -80,6 +80,9 @@ survival: $(VENV)/dev.ok ## What is served, named or wrong when TikTok changes, 
 smoke: ## Start an installed copy without the test tools, measure it, stop it
 	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
 	@exec build/base/bin/python -m tests.smoke
+
+compose-test: $(VENV)/dev.ok ## The compose files, unchanged, with a real container engine (some ten minutes, 4 GB; ARGS='--part server')
+	@exec $(BIN)/python -m tests.compose $(ARGS)
 
 shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/ (ENGINE=firefox or webkit: in that)
 	@exec $(BIN)/python -m $(if $(ENGINE),tests.engines.shots $(ENGINE),tests.browser.shots) $(ARGS)

@@ -1,0 +1,1 @@
+"""`make compose-test`: the compose files, unchanged, run by a real container engine."""
