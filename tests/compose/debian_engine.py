@@ -24,7 +24,7 @@ from tests.compose.engine import Engine, NoEngine
 
 WORK: Final = "/work"
 """Where the engine sees the folder that the trial works in."""
-TOOLS: Final = ("ip", "iptables", "mount", "nsenter", "pivot_root", "unshare")
+TOOLS: Final = ("ip", "iptables", "mount", "nsenter", "pivot_root", "setpriv", "unshare")
 SWITCH: Final = Path("/proc/sys/net/ipv4/ip_forward")
 READY_WITHIN_S: Final = 60.0
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -93,6 +93,8 @@ class DebianEngine(Engine):
     def _enter(self, root: Path) -> None:
         self._holder = subprocess.Popen(
             [
+                # Also when this program is killed outright.
+                *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--net", "--mount", "--propagation", "private"),
                 *("--pid", "--fork", "--kill-child"),
                 *("sh", "-c", ENTER, "sh", str(root), str(self.work), WORK),
