@@ -24,7 +24,7 @@ from tests.compose.commands import CommandFailed
 from tests.compose.debian_engine import DebianEngine
 from tests.compose.engine import Engine, InstalledEngine, NoEngine
 from tests.compose.household import NAME, try_household
-from tests.compose.instance import HOUSEHOLD, ROOT, SERVER, Instance
+from tests.compose.instance import HOUSEHOLD, ROOT, SERVER, Instance, has_commit
 from tests.compose.report import Abandoned, Report
 from tests.compose.server import try_server
 from tests.compose.tiktok import TikTok
@@ -108,6 +108,9 @@ def _try(report: Report, engine: Engine, tiktok: TikTok, part: str, earlier: str
     own = engine.own
     if part == "household" and not own and _has_container(engine):
         report.say(f"household: left out, for there is a container named {NAME} here")
+        return
+    if part == "upgrade" and not has_commit(earlier):
+        report.say(f"upgrade: left out, for there is no commit {earlier} here")
         return
     instance = Instance(engine, engine.work / part, file, None if own else PROJECT)
     with _instance(report, instance, part):

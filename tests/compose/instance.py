@@ -47,6 +47,12 @@ def eventually(look: Callable[[], Any], within_s: float, every_s: float = 0.5) -
         time.sleep(every_s)
 
 
+def has_commit(revision: str) -> bool:
+    """Whether the repository holds a commit; a shallow clone has few."""
+    asked = ["git", "rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}"]
+    return not subprocess.run(asked, cwd=ROOT, capture_output=True, check=False).returncode
+
+
 def source_files(revision: str | None) -> bytes:
     """A tar archive of the source: of a commit, or as it lies here, without what git ignores."""
     if revision:

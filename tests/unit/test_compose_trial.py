@@ -11,7 +11,7 @@ import pytest
 
 from tests.compose import __main__ as trial
 from tests.compose.commands import CommandFailed, run
-from tests.compose.instance import eventually, source_files
+from tests.compose.instance import eventually, has_commit, source_files
 from tests.compose.report import Abandoned, Report
 
 
@@ -73,3 +73,8 @@ def test_the_source_is_what_a_clone_has() -> None:
         names = set(archive.getnames())
     assert {"docker-compose.yml", "Dockerfile", "manage.py"} <= names
     assert not {name for name in names if name.startswith((".venv", ".git/", "data/"))}
+
+
+def test_an_earlier_commit_that_a_shallow_clone_lacks_is_seen() -> None:
+    assert has_commit("HEAD")
+    assert not has_commit("0" * 40)
