@@ -52,6 +52,19 @@ USER 10001:10001
 VOLUME ["/data", "/artifacts"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
+# What `docker inspect` tells of it. The version is the changelog's (tools/version.py); who publishes
+# an image gives the other three: --build-arg REVISION=… SOURCE=… CREATED=…
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG SOURCE=
+ARG CREATED=
+LABEL org.opencontainers.image.title="Storykeep" \
+      org.opencontainers.image.description="Self-hosted, multi-user saver of active public TikTok stories" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.created="${CREATED}"
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import os; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + os.environ.get('STORYKEEP_PORT', '8000') + '/health/live', timeout=4)"]
 ENTRYPOINT ["python", "manage.py"]

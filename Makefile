@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit survival smoke compose-test \
-  shots check format lock clean
+  shots check format lock sbom clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -83,6 +83,10 @@ smoke: ## Start an installed copy without the test tools, measure it, stop it
 
 compose-test: $(VENV)/dev.ok ## The compose files, unchanged, with a real container engine (some ten minutes, 4 GB; ARGS='--part server')
 	@exec $(BIN)/python -m tests.compose $(ARGS)
+
+sbom: ## What an installed copy consists of, with licences and hashes (CycloneDX), into build/sbom.cdx.json
+	@$(MAKE) --no-print-directory VENV=build/base build/base/base.ok
+	@exec build/base/bin/python -m tools.sbom build/sbom.cdx.json
 
 shots: $(VENV)/dev.ok ## Pictures of every page in every state, into shots/ (ENGINE=firefox or webkit: in that)
 	@exec $(BIN)/python -m $(if $(ENGINE),tests.engines.shots $(ENGINE),tests.browser.shots) $(ARGS)
