@@ -58,3 +58,8 @@ def test_a_further_lock_moves_no_pin_of_the_tests(lock: str) -> None:
     assert {name: tests[name] for name in tests.keys() & further.keys()} == {
         name: further[name] for name in tests.keys() & further.keys()
     }
+
+
+@pytest.mark.parametrize("package", ["av", "pillow", "curl-cffi", "django", "celery"])
+def test_what_files_are_made_and_judged_by_is_the_same_on_every_python(package: str) -> None:
+    assert len(pins("base")[package]) == 1
