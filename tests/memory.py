@@ -7,6 +7,7 @@ import math
 from jobs.ephemeral import connection
 from jobs.ephemeral.connection import Availability
 from jobs.upstream import breaker, rate_limit, ways
+from jobs.upstream.all_clear import all_clear
 from jobs.upstream.breaker import LocalState
 from jobs.upstream.ways import LastKnown
 
@@ -18,6 +19,7 @@ def forget_redis() -> None:
 
 def forget_tiktok() -> None:
     """A closed breaker and a full bucket, as in a process that has just started."""
+    all_clear.end()
     breaker._local = LocalState()
     rate_limit._local_buckets.clear()
     rate_limit._seen_left = None

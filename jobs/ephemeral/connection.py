@@ -35,6 +35,8 @@ RETRY_AFTER_S = 2.0
 ERRORS: Final = (redis.RedisError, OSError, ValueError)
 """What the library raises when Redis does not do what it is asked."""
 
+WROTE_LATELY_S: Final = 1.0
+"""For so many seconds after a write was taken nobody tries first whether one is."""
 _PROBE_KEY: Final = "storykeep:probe"
 _PROBE_TTL_S: Final = 60
 _PREFIXES: Final[dict[type[redis.RedisError], str]] = {
@@ -92,6 +94,7 @@ class Availability:
         self._retry_at = 0.0
         self._failing = False
         self._refusing = False
+        self._wrote_at = float("-inf")
         self.reason = ""
 
     def is_backing_off(self) -> bool:
@@ -103,10 +106,15 @@ class Availability:
         """The last command that was to write was refused: what is read may be out of date."""
         return self._refusing
 
+    def wrote_lately(self) -> bool:
+        """A write was taken a moment ago, and nothing has failed or been refused since."""
+        return time.monotonic() - self._wrote_at < WROTE_LATELY_S
+
     def record_failure(self, error: Exception) -> None:
         """A command failed: back off."""
         with self._lock:
             self._retry_at = time.monotonic() + RETRY_AFTER_S
+            self._wrote_at = float("-inf")
             first, self._failing = not self._failing, True
             self.reason = _reason(error)
         if first:
@@ -116,6 +124,7 @@ class Availability:
         """A command was answered with an error, at once: nothing to back off from."""
         with self._lock:
             first, self._refusing = not self._refusing, True
+            self._wrote_at = float("-inf")
             self.reason = _reason(error)
         if first:
             logger.warning("Redis refuses commands: %s", self.reason or type(error).__name__)
@@ -124,6 +133,7 @@ class Availability:
         """A command that writes was taken."""
         with self._lock:
             recovered, self._refusing = self._refusing, False
+            self._wrote_at = time.monotonic()
         if recovered:
             logger.info("Redis takes commands again")
 

@@ -20,7 +20,7 @@ import redis
 from django.utils import timezone
 
 from jobs.ephemeral import values
-from jobs.ephemeral.connection import RedisUnavailable, execute
+from jobs.ephemeral.connection import RedisUnavailable, execute, write
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ TTL_S = 2 * 60 * 60
 RENEW_S = 10 * 60
 """Seconds between two renewals of that time, each a second command."""
 WRITE_EVERY_S = 0.5
-"""Seconds between two writes per item, at least, unless it enters a phase for the first time."""
+"""Seconds between two writes per item, at least: whoever looks does so less often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,6 @@ class Reporter:
         )
         self._written_at = self._renewed_at = float("-inf")
         self._unwritten = False
-        self._shown: set[Phase] = set()
         self._saving_since: float | None = None
         self._saved_before_bytes = 0
         self._saved_before = self._failed = 0
@@ -261,11 +260,7 @@ class Reporter:
         if any(getattr(before, name) != value for name, value in changes.items()):
             self._now = replace(before, **changes)
         self._unwritten = True
-        # Files that come and are checked in turns change the phase many times a second.
-        if self._now.phase not in self._shown:
-            self._write()
-        else:
-            self.tick()
+        self.tick()
 
     def _earlier_share(self, asked_at: datetime | None) -> float:
         """The share an earlier attempt at the same reached; 0 after a retry, or without Redis."""
@@ -298,7 +293,6 @@ class Reporter:
 
     def _write(self) -> None:
         self._written_at, self._unwritten = time.monotonic(), False
-        self._shown.add(self._now.phase)
         done = sum(self._arrived.values())
         total = sum(max(size, self._arrived.get(file, 0)) for file, size in self._expected.items())
         self._now = replace(
@@ -312,7 +306,7 @@ class Reporter:
         values = {name: getattr(self._now, name) for name in _FIELDS}
         text = json.dumps(values, default=datetime.isoformat)
         try:
-            execute(partial(self._put, text))
+            write(partial(self._put, text))
         except RedisUnavailable:
             self._renewed_at = float("-inf")
 
@@ -358,4 +352,4 @@ class PackingReporter:
         kept = {"phase": "packing", "share": min(self._done / self._steps, ALL_PACKED)}
         text = json.dumps(kept)
         with suppress(RedisUnavailable):
-            execute(lambda server: _put_for_a_while(server, self._key, self._field, text))
+            write(lambda server: _put_for_a_while(server, self._key, self._field, text))

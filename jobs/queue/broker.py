@@ -42,8 +42,9 @@ def send(task: str, row_id: UUID) -> bool:
     away not even that: someone's request waits for it. Never raises when it is away.
     """
     # Tried first, with a short patience and at most every other second: where Redis hangs rather
-    # than refuses, sending took a minute (measured).
-    return connection.accepts_writes() and _attempt(
+    # than refuses, sending took a minute (measured). What took a write a moment ago is not tried.
+    known = connection.availability.wrote_lately() and not _failing.is_set()
+    return (known or connection.accepts_writes()) and _attempt(
         lambda: _publish(task, (str(row_id),), EXPIRES_AFTER)
     )
 

@@ -17,11 +17,12 @@ from uuid import uuid4
 from jobs.ephemeral import leases, steady, values
 from jobs.ephemeral.connection import RedisUnavailable, discard, execute
 from jobs.errors import BY_CODE, is_refusal
+from jobs.upstream.all_clear import BREAKER, all_clear
 from stories.errors import RateLimited, Refusal, Refused
 
 logger = logging.getLogger(__name__)
 
-_BREAKER: Final = "storykeep:breaker"
+_BREAKER: Final = BREAKER
 _PROBE: Final = "storykeep:breaker:probe"
 
 PAUSES_S: Final = (60.0, 120.0, 300.0, 600.0, 900.0)
@@ -143,6 +144,8 @@ def open_for(error: Refusal) -> datetime:
         if not before_s:
             left_s = max(asked, longest)
             until = time.time() + left_s
+    finally:
+        all_clear.end()
     if left_s > before_s + 1:
         logger.warning("TikTok refuses this server (%s): pausing %.0f s", error.code, left_s)
     _local.open(left_s, until, error.code)
@@ -223,6 +226,8 @@ def probe() -> BreakerState | None:
 
     When the pause is over one item goes first, and the others wait for its outcome.
     """
+    if _is_clear():
+        return None
     state = _state()
     if state is None or _local.left_s:
         return state
@@ -240,7 +245,7 @@ def record_answer() -> bool:
 
     An answer that comes while the breaker is open was asked for before it opened; it ends nothing.
     """
-    if _state() is None or _local.left_s:
+    if _is_clear() or _state() is None or _local.left_s:
         return False
     _local.close()
     with suppress(RedisUnavailable):
@@ -249,8 +254,9 @@ def record_answer() -> bool:
 
 
 def raise_if_open() -> None:
-    """Raise the Refusal that opened the breaker, with the seconds left; one look into Redis."""
-    _state()
+    """Raise the Refusal that opened the breaker, with the seconds left; looks into Redis."""
+    if not _is_clear():
+        _state()
     raise_if_open_here()
 
 
@@ -259,6 +265,14 @@ def raise_if_open_here() -> None:
     if left_s := _local.left_s:
         kind = BY_CODE[_local.code] if is_refusal(_local.code) else Refused
         raise kind("this instance is pausing", retry_after_s=left_s)
+
+
+def _is_clear() -> bool:
+    """Whether the shared breaker is closed, by a look that may be a moment old."""
+    if not all_clear.holds():
+        return False
+    _local.close()
+    return True
 
 
 def _state() -> BreakerState | None:

@@ -31,6 +31,13 @@ _KEY: Final = "storykeep:identity:"
 _NAMES: Final = "storykeep:identities"
 """A sorted set: name in lower case → Unix seconds when its account is forgotten."""
 
+# ARGV: name in lower case, account, seconds it is kept, Unix seconds when it is forgotten.
+_PUT: Final = """
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+"""
+
 
 class Identities:
     """The cache of accounts by name that all workers share; empty while Redis is away."""
@@ -65,11 +72,8 @@ class Identities:
 
 
 def _put(name: str, text: str, server: Any) -> None:
-    with server.pipeline(transaction=False) as pipeline:
-        pipeline.set(_key(name), text, ex=KEPT_S)
-        pipeline.zadd(_NAMES, {name: time.time() + KEPT_S})
-        pipeline.expire(_NAMES, KEPT_S)
-        pipeline.execute()
+    until = f"{time.time() + KEPT_S:.3f}"
+    server.eval(_PUT, 2, _key(name), _NAMES, name, text, str(KEPT_S), until)
 
 
 def _drop(names: Sequence[str], server: Any) -> None:

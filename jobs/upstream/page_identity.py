@@ -8,12 +8,13 @@ from typing import Final, cast
 from django.conf import settings
 
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
+from jobs.upstream.all_clear import IDENTITY_RESTS, PAGE_IDENTITY, all_clear
 from jobs.upstream.rests import SharedRests
 from stories.identity import REMEMBERED_S, LocalIdentityMemory, by_name, identity_ladder
 from stories.rests import Rests
 
-_KEY: Final = "storykeep:page_identity"
-_RESTS: Final = "storykeep:identity_rests"
+_KEY: Final = PAGE_IDENTITY
+_RESTS: Final = IDENTITY_RESTS
 
 
 class PageIdentity:
@@ -28,6 +29,8 @@ class PageIdentity:
 
     async def get(self) -> str | None:
         """The remembered name; None to begin with the usual identity."""
+        if await all_clear.holds_meanwhile():
+            return None
         try:
             return await execute_in_thread(lambda server: cast("str | None", server.get(_KEY)))
         except RedisUnavailable:
@@ -36,8 +39,11 @@ class PageIdentity:
     async def put(self, name: str) -> None:
         """Remember a name for half an hour."""
         await self._local.put(name)
-        with suppress(RedisUnavailable):
-            await execute_in_thread(lambda server: server.set(_KEY, name, ex=REMEMBERED_S))
+        try:
+            with suppress(RedisUnavailable):
+                await execute_in_thread(lambda server: server.set(_KEY, name, ex=REMEMBERED_S))
+        finally:
+            all_clear.end()
 
 
 def in_use() -> str:

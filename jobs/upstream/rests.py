@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
+from jobs.upstream.all_clear import all_clear
 from stories.rests import RESTS_S, TRIAL_S, LocalRests, RestState
 
 _KEPT_S: Final = 24 * 60 * 60
@@ -67,7 +68,7 @@ _RESTING, _DUE = 1, 2
 class SharedRests:
     """The rests of things by name, in one key of Redis; while it is away, this process's own.
 
-    Serves as stories.rests.Rests.
+    key: one of all_clear.KEYS. Serves as stories.rests.Rests.
     """
 
     def __init__(self, key: str) -> None:
@@ -76,6 +77,8 @@ class SharedRests:
 
     async def look(self, names: Sequence[str]) -> RestState:
         """Which of `names` rest, and the first that is to be tried."""
+        if await all_clear.holds_meanwhile():
+            return RestState()
         arguments = (str(TRIAL_S), *names)
         try:
             told = await execute_in_thread(
@@ -93,12 +96,17 @@ class SharedRests:
         """Begin a rest, longer than the last one."""
         await self._local.rest(name)
         arguments = (name, str(_KEPT_S), *map(str, RESTS_S))
-        with suppress(RedisUnavailable):
-            await execute_in_thread(lambda server: server.eval(_REST, 1, self._key, *arguments))
+        try:
+            with suppress(RedisUnavailable):
+                await execute_in_thread(lambda server: server.eval(_REST, 1, self._key, *arguments))
+        finally:
+            all_clear.end()
 
     async def wake(self, name: str) -> None:
         """Forget its refusals."""
         await self._local.wake(name)
+        if await all_clear.holds_meanwhile():
+            return
         with suppress(RedisUnavailable):
             await execute_in_thread(lambda server: server.hdel(self._key, name))
 

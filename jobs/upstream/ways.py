@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, cast
 from jobs.ephemeral import values
 from jobs.ephemeral.connection import RedisUnavailable, execute, execute_in_thread
 from jobs.text import clean_text, scrub
+from jobs.upstream.all_clear import WAY_RESTS
 from jobs.upstream.rests import SharedRests
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ KEPT_S: Final = 30 * 24 * 60 * 60
 MAX_REASON: Final = 120
 """Characters of the reason for which a way broke."""
 _WAY: Final = "storykeep:way:"
-_RESTS: Final = "storykeep:way_rests"
+_RESTS: Final = WAY_RESTS
 _OFF: Final = "storykeep:ways_off"
 OFF_KEPT_S: Final = 24 * 60 * 60
 """Seconds that the mirror of the switches is kept; each sweep writes it anew."""
@@ -53,20 +54,24 @@ local clock = redis.call('TIME')
 local hour = math.floor(clock[1] / 3600)
 local now = string.format('%d.%03d', clock[1], math.floor(clock[2] / 1000))
 local field = 'n:' .. hour .. ':' .. kind
-local count = tonumber(redis.call('HGET', key, field) or nil) or 0
+local kept = redis.call('HMGET', key, field, 'tries')
+local count = tonumber(kept[1] or nil) or 0
 if count ~= math.floor(count) or count < 0 or count > 1e9 then count = 0 end
-redis.call('HSET', key, field, count + 1, kind .. '_at', now, kind .. '_word', word)
+local tries = string.match(kept[2] or '', '^[srf]+$') or ''
+local facts = {
+  field, count + 1, kind .. '_at', now, kind .. '_word', word,
+  'tries', string.sub(tries .. letter, -tonumber(ARGV[5])),
+}
+if letter ~= 's' and (tries == '' or string.sub(tries, -1) == 's') then
+  facts[#facts + 1], facts[#facts + 2] = 'bad_since', now
+end
+redis.call('HSET', key, unpack(facts))
 if count == 0 then
   for _, name in ipairs(redis.call('HKEYS', key)) do
     local at = tonumber(string.match(name, '^n:(%d+):') or nil)
     if at and (at <= hour - tonumber(ARGV[6]) or at > hour) then redis.call('HDEL', key, name) end
   end
 end
-local tries = string.match(redis.call('HGET', key, 'tries') or '', '^[srf]+$') or ''
-if letter ~= 's' and (tries == '' or string.sub(tries, -1) == 's') then
-  redis.call('HSET', key, 'bad_since', now)
-end
-redis.call('HSET', key, 'tries', string.sub(tries .. letter, -tonumber(ARGV[5])))
 redis.call('EXPIRE', key, ARGV[4])
 return count
 """

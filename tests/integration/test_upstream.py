@@ -342,8 +342,13 @@ def test_progress_goes_through_and_is_forgotten() -> None:
     item = make_item()
     reporter = progress.Reporter(item.job_id, item.pk)
     reporter.found(2, {("1", 1): 10}, {})
-    item_progress = progress.read(item.job_id)[str(item.pk)]
-    assert (item_progress.phase, item_progress.found, item_progress.files_total) == ("found", 2, 1)
+
+    def told() -> tuple[str, int | None, int]:
+        reporter.tick()
+        item_progress = progress.read(item.job_id)[str(item.pk)]
+        return item_progress.phase, item_progress.found, item_progress.files_total
+
+    eventually(lambda: told() == ("found", 2, 1))
     progress.erase(item.job_id)
     assert progress.read(item.job_id) == {}
     assert connection.accepts_writes()

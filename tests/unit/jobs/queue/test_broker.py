@@ -85,6 +85,30 @@ def test_a_broker_that_goes_away_while_it_is_told_raises_nothing_and_is_logged_o
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+def test_a_redis_that_took_a_write_a_moment_ago_is_not_tried_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[bool] = []
+
+    def accepts_writes() -> bool:
+        tried.append(True)
+        return True
+
+    monkeypatch.setattr(connection, "accepts_writes", accepts_writes)
+    monkeypatch.setattr(app, "send_task", lambda *_args, **_options: None)
+    connection.availability.record_write()
+    assert all(send(broker.FETCH_ITEM, uuid4()) for _ in range(3))
+    assert tried == []
+    broker._failing.set()  # yet it took no message
+    assert send(broker.FETCH_ITEM, uuid4())
+    assert tried == [True]
+    for fail in (connection.availability.record_failure, connection.availability.record_refusal):
+        connection.availability.record_write()
+        fail(redis.ConnectionError())
+        assert send(broker.FETCH_ITEM, uuid4())
+    assert tried == [True] * 3
+
+
 def test_a_redis_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "accepts_writes", lambda: False)
     monkeypatch.setattr(app, "send_task", lambda *_args, **_options: pytest.fail("it was asked"))
