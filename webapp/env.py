@@ -228,6 +228,13 @@ class Env(OutsideSettings, SignInSettings, StorageSettings, TikTokSettings):
         le=512,
         description="Requests answered at once. Slow senders and downloads hold none of them.",
     )
+    web_processes: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Web server processes that `up` runs, each with so many threads; containers "
+        "are scaled instead.",
+    )
 
     def __init__(self, **values: Any) -> None:
         """Read the environment; values given here stand above it. Raises ValidationError."""

@@ -92,6 +92,11 @@ def web(env: Env) -> ProcessSpec:
     )
 
 
+def webs(env: Env) -> list[ProcessSpec]:
+    """The web servers of an instance: `web`, or `web-1`, `web-2` … that share its socket."""
+    return _numbered(web(env), env.web_processes)
+
+
 def worker(env: Env) -> ProcessSpec:
     """A Celery worker, which fetches."""
     argv = (
@@ -103,10 +108,14 @@ def worker(env: Env) -> ProcessSpec:
 
 def workers(env: Env) -> list[ProcessSpec]:
     """The workers of an instance: `worker`, or `worker-1`, `worker-2` … when there are several."""
-    spec = worker(env)
-    if env.workers == 1:
+    return _numbered(worker(env), env.workers)
+
+
+def _numbered(spec: ProcessSpec, count: int) -> list[ProcessSpec]:
+    """So many of a process, named apart where there are several."""
+    if count == 1:
         return [spec]
-    return [replace(spec, name=f"worker-{number}") for number in range(1, env.workers + 1)]
+    return [replace(spec, name=f"{spec.name}-{number}") for number in range(1, count + 1)]
 
 
 def scheduler(_env: Env) -> ProcessSpec:
@@ -123,4 +132,4 @@ def all_processes(env: Env, server: redis_server.RedisServer | None = None) -> l
     Each worker is a scheduler, too (webapp/clock.py). Raises redis_server.NoRedis.
     """
     own_redis = [redis(env, server)] if env.embedded_redis else []
-    return [*own_redis, web(env), *workers(env)]
+    return [*own_redis, *webs(env), *workers(env)]

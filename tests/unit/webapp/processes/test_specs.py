@@ -35,6 +35,14 @@ def test_several_workers_are_named_apart_and_run_alike() -> None:
     assert everyone == ["redis", "web", "worker-1", "worker-2"]
 
 
+def test_several_web_servers_are_named_apart_and_share_the_socket() -> None:
+    several = specs.webs(env(web_processes=2))
+    assert [(spec.name, spec.listens) for spec in several] == [("web-1", True), ("web-2", True)]
+    assert len({spec.argv for spec in several}) == 1
+    everyone = [spec.name for spec in specs.all_processes(env(redis_url=None, web_processes=2))]
+    assert everyone == ["redis", "web-1", "web-2", "worker"]
+
+
 def test_what_can_hang_is_watched() -> None:
     patience = {spec.name: spec.silent_after_s for spec in specs.all_processes(env(redis_url=None))}
     assert set(patience.values()) == {pulse.SILENT_AFTER_S}
