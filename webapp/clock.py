@@ -60,12 +60,18 @@ class Clock:
             self._due_at[task] = self._now() + self._every_s[task]
 
     def _act(self, task: str) -> bool:
-        """Send the message unless another clock has, in this interval; False without Redis."""
+        """Send the message unless another clock has, in this interval; False without Redis.
+
+        A process that was paused meanwhile has no lease any more, and somebody else may.
+        """
+        lease_s, asked_at = LEASE_SHARE * self._every_s[task], self._now()
         try:
-            if not leases.acquire(task, self._id, seconds=LEASE_SHARE * self._every_s[task]):
+            if not leases.acquire(task, self._id, seconds=lease_s):
                 return True
         except RedisUnavailable:
             return False
+        if self._now() - asked_at >= lease_s:
+            return True
         if broker.send_periodic(task):
             return True
         leases.release(task)

@@ -126,6 +126,27 @@ def test_a_clock_whose_message_is_not_taken_lets_another_one_act(
     assert redis.leases == {}
 
 
+def test_a_clock_that_was_stopped_between_its_lease_and_its_message_sends_none(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, other = redis.clock(), redis.clock()
+    acquire = redis.acquire
+
+    def acquire_and_stop(name: str, holder: str, *, seconds: float) -> bool:
+        has_it = acquire(name, holder, seconds=seconds)
+        if has_it:
+            redis.now += seconds
+            monkeypatch.setattr(leases, "acquire", acquire)
+            assert redis.run(1, other) != []
+        return has_it
+
+    redis.now += 15
+    monkeypatch.setattr(leases, "acquire", acquire_and_stop)
+    stopped.tick()
+    times = [at for at, task in redis.sent if task == "repair"]
+    assert len(times) == 1
+
+
 def test_a_redis_that_hangs_is_asked_seldom(redis: Redis) -> None:
     """Each attempt takes a second of the loop that fetches."""
     alone = redis.clock()
