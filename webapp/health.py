@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from jobs.ops.readiness import PROBES, Probe, workers_alive
+from jobs.ops.readiness import PROBES, Probe, workers_alive, workers_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _look() -> dict[str, Any]:
         name: {"ok": False, "reason": reason} if reason else {"ok": True}
         for name, reason in reasons.items()
     }
-    workers = {"alive": workers_alive(), "wanted": settings.STORYKEEP.workers}
+    workers = {"alive": workers_alive(), "wanted": workers_wanted()}
     return {"ok": not any(reasons.values()), "parts": parts, "workers": workers}
 
 

@@ -140,6 +140,10 @@ def serve(
     server = Server(1, os.getppid(), [listener], Site(threads), config.timeout, config, log)
     server.pid = os.getpid()
     server.pulse_fd = pulse_fd
+    if pulse_fd is not None:
+        from jobs.ops import readiness
+
+        readiness.expect_workers_here()
     server.init_process()
     _leave()
     if server.connections:  # the grace is over, and their threads would be waited for

@@ -104,7 +104,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
             if bridge.responds() and takes_messages(getattr(parent, "consumer", None)):
                 pulse.beat()
                 heartbeats.beat(name)
-                processes.announce(name, resident_bytes=told_bytes())
+                processes.announce(name, workers=siblings, resident_bytes=told_bytes())
             memory.give_back()
 
         def stop(self, parent: Any) -> None:
@@ -131,6 +131,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     # A home server often runs as root. Celery warns of that for the sake of pickle, not used here.
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"worker-{os.getpid()}@{socket.gethostname()}"  # several may share a machine
+    siblings = settings.STORYKEEP.workers if pulse_fd is not None else 1
     worker = app.Worker(
         hostname=name,
         pool_cls=get_implementation("threads"),

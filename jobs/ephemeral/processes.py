@@ -30,6 +30,7 @@ ANNOUNCE_EVERY_S: Final = EXPIRES_AFTER_S / 4
 """Seconds between two announcements of a process that has no heartbeat."""
 _PROCESSES: Final = "storykeep:processes"
 _LONGEST: Final = 300
+_MOST_WORKERS: Final = 1000
 _MOST_BYTES: Final = 10**15
 
 
@@ -37,15 +38,22 @@ _MOST_BYTES: Final = 10**15
 class RunningProcess:
     """A process that told of itself lately.
 
-    name: `worker-<process id>@<host>`. id: its ID, "" of one of an older version. resident_bytes:
-    memory it holds; None of one that does not tell.
+    name: `worker-<process id>@<host>`. id: its ID, "" of one of an older version. workers: how
+    many workers its supervisor keeps running on its host; 1 without one. resident_bytes: memory it
+    holds; None of one that does not tell.
     """
 
     name: str
     version: str
     started_at: datetime
     id: str = ""
+    workers: int = 1
     resident_bytes: int | None = None
+
+    @property
+    def host(self) -> str:
+        """The machine or container it runs on."""
+        return self.name.partition("@")[2]
 
     @property
     def kind(self) -> str:
@@ -59,10 +67,16 @@ def started_at() -> datetime:
     return STARTED_AT if abs(began - STARTED_AT) < _AGREE else began
 
 
-def announce(name: str, now: float | None = None, *, resident_bytes: int | None = None) -> None:
-    """Tell of this process; dropped while Redis is away. now: Unix seconds."""
+def announce(
+    name: str, now: float | None = None, *, workers: int = 1, resident_bytes: int | None = None
+) -> None:
+    """Tell of this process; dropped while Redis is away.
+
+    now: Unix seconds. workers, resident_bytes: as RunningProcess has them.
+    """
     seen = time.time() if now is None else now
     facts = {"version": VERSION, "started": started_at().timestamp(), "seen": seen, "id": ID}
+    facts |= {"workers": workers} if workers != 1 else {}
     if resident_bytes is not None:
         facts["memory"] = resident_bytes
     with suppress(RedisUnavailable):
@@ -98,6 +112,7 @@ def running(now: float | None = None) -> tuple[RunningProcess, ...]:
                 version=version,
                 started_at=started_at,
                 id=run_id,
+                workers=values.whole(facts.get("workers", 1), 1, _MOST_WORKERS) or 1,
                 resident_bytes=values.whole(facts.get("memory"), 0, _MOST_BYTES),
             )
         )

@@ -137,7 +137,7 @@ def check_worker() -> Iterator[Finding]:
         yield Finding("worker", Verdict.FAIL, message, hint)
         return
     ago = max(timedelta(), timezone.now() - max(last_seen.values()))
-    alive, wanted = len(last_seen), settings.STORYKEEP.workers
+    alive, wanted = len(last_seen), readiness.workers_wanted()
     if alive < wanted:
         message = _("{n} of {wanted} alive, last sign of life {ago} ago")
         said = format_lazy(message, n=alive, wanted=wanted, ago=short_span(ago))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import django
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce, Greatest, TruncHour
@@ -147,8 +146,8 @@ class Dashboard:
     today: lines settled since midnight on the reader's clock. week: (error code, lines) of the last
     7 days, most first. pauses: when TikTok was not asked within the hours of `outcomes`; empty
     while Redis is away.
-    workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: how
-    many `up` keeps running (STORYKEEP_WORKERS); scaled containers may be more. disk: None when its
+    workers: None while Redis is away, and breaker and sweep are None then, too. workers_wanted: as
+    `readiness.workers_wanted` counts them; scaled containers may be more. disk: None when its
     folder does not answer. disk_reason: why it takes no files, as `readiness.artifact_disk` gives
     it, "" while it does; redis_reason likewise, as `readiness.redis`. orphans: files without a row
     that wait to be deleted, None for none. damaged: files given up as damaged on the disk within
@@ -242,7 +241,7 @@ def read_dashboard(now: datetime) -> Dashboard:
         sweep=sweep,
         identity=identity,
         clock_ahead_s=clock_ahead_s,
-        workers_wanted=settings.STORYKEEP.workers,
+        workers_wanted=readiness.workers_wanted(),
         disk_reason=readiness.artifact_disk(),
         redis_reason=readiness.redis(),
         orphans=orphan_files.total(orphan_files.by_place().values()),

@@ -7,6 +7,7 @@ what `/health/ready` and the diagnosis have in common.
 from __future__ import annotations
 
 import errno
+import socket
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
@@ -23,7 +25,7 @@ from django.utils import timezone
 
 from jobs import patience
 from jobs.ephemeral import connection as redis_connection
-from jobs.ephemeral import heartbeats
+from jobs.ephemeral import heartbeats, processes
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.errors import NoSpaceLeft
 from jobs.files import capacity, disk
@@ -167,6 +169,33 @@ def queue() -> str:
     running = Q(state=ItemState.RUNNING, heartbeat_at__gt=now - LEASE)
     begun = Q(claimed_at__gt=since)
     return "" if Item.objects.filter(running | begun).exists() else "nobody_takes"
+
+
+class _Here:
+    """What runs beside this process. workers: that its supervisor keeps running; 0 without one."""
+
+    workers = 0
+
+
+def expect_workers_here() -> None:
+    """The supervisor of this process keeps workers running beside it: as many as settings say."""
+    _Here.workers = settings.STORYKEEP.workers
+
+
+def workers_wanted() -> int:
+    """How many workers there should be: on each host as many as `up` keeps running there.
+
+    Known of the hosts whose workers told of themselves lately, and of this one; without any, and
+    while Redis is away, it is what the settings say.
+    """
+    wanted: dict[str, int] = {}
+    if _Here.workers:
+        wanted[socket.gethostname()] = _Here.workers
+    with suppress(RedisUnavailable):
+        for process in processes.running():
+            if process.kind == "worker":
+                wanted[process.host] = max(wanted.get(process.host, 0), process.workers)
+    return sum(wanted.values()) or settings.STORYKEEP.workers
 
 
 def workers_alive() -> int | None:

@@ -48,6 +48,18 @@ def test_a_process_tells_its_version_and_since_when_it_runs(server: Hash) -> Non
     assert processes.running(now=1005) == (scheduler,)
 
 
+def test_a_worker_tells_how_many_there_are_on_its_host(server: Hash) -> None:
+    processes.announce("worker-7@nas", now=1000, workers=3)
+    processes.announce("worker-8@attic", now=1000)
+    one, other = processes.running(now=1005)
+    assert (one.host, one.workers, other.host, other.workers) == ("nas", 3, "attic", 1)
+    text = server.fields["worker-7@nas"]
+    for nonsense in ('"many"', "-1", "1e99", "null"):
+        server.fields["worker-7@nas"] = text.replace('"workers": 3', f'"workers": {nonsense}')
+        assert server.fields["worker-7@nas"] != text
+        assert {process.workers for process in processes.running(now=1005)} == {1}
+
+
 @pytest.mark.parametrize(("set_by_s", "moves_by_s"), [(3600, 3600), (-3600, -3600), (5, 0)])
 def test_since_when_it_runs_is_told_by_the_clock_as_it_stands(
     server: Hash, monkeypatch: pytest.MonkeyPatch, set_by_s: float, moves_by_s: float

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import socket
 import sqlite3
 import tempfile
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs.ephemeral import connection as redis_connection
+from jobs.ephemeral import processes
 from jobs.ephemeral.connection import RedisUnavailable
+from jobs.ephemeral.processes import RunningProcess
 from jobs.files import disk
 from jobs.models import Item
 from jobs.ops import readiness
@@ -131,6 +135,64 @@ def test_why_redis_cannot_be_used(
 def test_a_redis_that_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_connection, "probe_write", lambda: None)
     assert readiness.redis() == ""
+
+
+# --- workers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[RunningProcess]:
+    """What processes told of themselves: change the list. This host is `here`."""
+    running: list[RunningProcess] = []
+    monkeypatch.setattr(processes, "running", lambda: tuple(running))
+    monkeypatch.setattr(socket, "gethostname", lambda: "here")
+    monkeypatch.setattr(readiness._Here, "workers", 0)
+    return running
+
+
+def process(name: str, workers: int = 1) -> RunningProcess:
+    return RunningProcess(
+        name=name, version="1", started_at=datetime(2026, 11, 30, tzinfo=UTC), workers=workers
+    )
+
+
+def test_workers_of_several_hosts_are_wanted_together(
+    told: list[RunningProcess], set_env: Callable[..., None]
+) -> None:
+    set_env(workers=2)
+    assert readiness.workers_wanted() == 2, "nobody tells"
+    told += [process("worker-1@here", 2), process("worker-2@here", 2), process("scheduler-3@c")]
+    assert readiness.workers_wanted() == 2
+    told += [process("worker-1@nas", 3), process("worker-1@attic")]
+    assert readiness.workers_wanted() == 6
+
+
+def test_a_web_server_apart_from_the_workers_wants_those_there_are(
+    told: list[RunningProcess], set_env: Callable[..., None]
+) -> None:
+    set_env(workers=1)
+    told += [process("worker-1@pod-a"), process("worker-1@pod-b")]
+    assert readiness.workers_wanted() == 2
+
+
+def test_workers_that_are_gone_from_this_host_are_missing_however_many_are_elsewhere(
+    told: list[RunningProcess], set_env: Callable[..., None]
+) -> None:
+    set_env(workers=2)
+    readiness.expect_workers_here()
+    told.append(process("worker-1@nas", 3))
+    assert readiness.workers_wanted() == 5
+
+
+def test_without_redis_the_settings_say_how_many_workers(
+    monkeypatch: pytest.MonkeyPatch, told: list[RunningProcess], set_env: Callable[..., None]
+) -> None:
+    def away() -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(processes, "running", away)
+    set_env(workers=2)
+    assert readiness.workers_wanted() == 2
 
 
 # --- the disk -------------------------------------------------------------------------------------
