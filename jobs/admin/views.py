@@ -26,6 +26,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import RedirectView
 
 from jobs.admin import chart
+from jobs.ephemeral import leases
 from jobs.errors import SKIPPED_CODES, message_and_hint
 from jobs.ops import dashboard
 from jobs.ops.dashboard import Dashboard
@@ -185,12 +186,16 @@ def _diagnose(options: list[str], name: str, way: str) -> Any:
         argv += ["--", name]
     if way != ALWAYS and not name:
         raise DiagnosisFailed(_("Name an account: this way is tried by looking at one."))
+    busy = DiagnosisFailed(_("A diagnosis is running already. Try again in a minute."))
     if not _diagnosis_lock.acquire(blocking=False):
-        raise DiagnosisFailed(_("A diagnosis is running already. Try again in a minute."))
+        raise busy
     try:
-        process = subprocess.run(
-            argv, capture_output=True, text=True, timeout=DIAGNOSIS_TIMEOUT_S, check=False
-        )
+        with leases.alone("diagnosis", seconds=DIAGNOSIS_TIMEOUT_S + 10) as is_alone:
+            if not is_alone:
+                raise busy
+            process = subprocess.run(
+                argv, capture_output=True, text=True, timeout=DIAGNOSIS_TIMEOUT_S, check=False
+            )
     except subprocess.TimeoutExpired as error:
         raise DiagnosisFailed(_("The diagnosis took too long and was stopped.")) from error
     finally:

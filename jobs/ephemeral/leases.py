@@ -5,8 +5,10 @@ They save work and promise nothing: where Redis forgets one, or its clock is set
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 from jobs.ephemeral.connection import RedisUnavailable, execute, write
 
@@ -50,3 +52,22 @@ def release(name: str) -> None:
     """Give the lease back before its time; while Redis is away it ends by itself."""
     with suppress(RedisUnavailable):
         execute(lambda server: server.delete(_key(name)))
+
+
+@contextmanager
+def alone(name: str, *, seconds: float) -> Iterator[bool]:
+    """Hold a lease meanwhile: what no two processes are to do at once. Yields False while another
+    one does it, and True without Redis: then each process knows of itself alone.
+
+    seconds: longer than it may take.
+    """
+    try:
+        is_ours = acquire(name, uuid4().hex, seconds=seconds)
+    except RedisUnavailable:
+        yield True
+        return
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            release(name)

@@ -58,8 +58,8 @@ def earlier_job(owner_id: Any, key: str | None, fingerprint: str) -> Job | None:
 class _KeysInProgress:
     """The keys whose first request is being taken right now, in this process.
 
-    There is one web process. Were there two, the database's unique constraint would still make one
-    job of both requests, and the second would wait for it instead of being refused.
+    Of two requests that two web processes take at once, the database's unique constraint makes one
+    job as well: the second waits for it instead of being refused.
     """
 
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from jobs.choices import PackOrigin
+from jobs.ephemeral import leases
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.models import ProtocolPack
 from jobs.ops.pack_reasons import in_words
@@ -138,9 +139,12 @@ def run_look() -> dict[str, str]:
     if not _looking.acquire(blocking=False):
         return failed | {"reason": "busy"}
     try:
-        process = subprocess.run(
-            argv, capture_output=True, text=True, timeout=LOOK_TIMEOUT_S, check=False
-        )
+        with leases.alone("protocol_look", seconds=LOOK_TIMEOUT_S + 10) as is_alone:
+            if not is_alone:
+                return failed | {"reason": "busy"}
+            process = subprocess.run(
+                argv, capture_output=True, text=True, timeout=LOOK_TIMEOUT_S, check=False
+            )
         return failed | cast("dict[str, str]", json.loads(process.stdout))
     except (subprocess.TimeoutExpired, ValueError):
         return failed

@@ -102,3 +102,24 @@ def test_a_redis_that_is_away_is_told_to_who_asks_and_not_to_who_gives_back(
     with pytest.raises(RedisUnavailable):
         leases.acquire("sweep", "one", seconds=54)
     leases.release("sweep")
+
+
+def test_what_no_two_processes_are_to_do_at_once(server: Keys) -> None:
+    with leases.alone("diagnosis", seconds=60) as first:
+        with leases.alone("diagnosis", seconds=60) as second:
+            assert (first, second) == (True, False)
+        assert server.kept, "who did not have it does not give it back"
+    assert server.kept == {}
+    with pytest.raises(OSError, match="fails"), leases.alone("diagnosis", seconds=60):
+        raise OSError("it fails")
+    with leases.alone("diagnosis", seconds=60) as third:
+        assert third
+
+
+def test_without_redis_each_process_knows_of_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_command: Any) -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(leases, "write", away)
+    with leases.alone("diagnosis", seconds=60) as is_alone:
+        assert is_alone
