@@ -6,19 +6,22 @@ anything to send.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -31,10 +34,8 @@ MAX_CONCURRENT = 8
 _slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
-class _LastMail:
-    """The last mail of this process. failed_at: when it could not be sent; None when it was."""
-
-    failed_at: datetime | None = None
+_KEPT_S: Final = 24 * 60 * 60
+"""Seconds for which it is told that a mail could not be sent."""
 
 
 class SmtpBackend(EmailBackend):
@@ -57,9 +58,19 @@ def is_configured() -> bool:
 def failed_at() -> datetime | None:
     """When the last mail could not be sent; None when it was, and before the first one.
 
-    Mail is sent by the web server alone, so this is known until it restarts.
+    Of all web processes, for a day; with another server in the settings nothing has failed yet.
     """
-    return _LastMail.failed_at
+    times = cache.get(_failure_key(), [])
+    with suppress(ValueError, OverflowError, OSError, IndexError):
+        return datetime.fromtimestamp(times[0], UTC)
+    return None
+
+
+def _failure_key() -> str:
+    """The key in Django's cache, which web processes share: [Unix seconds]."""
+    url = settings.STORYKEEP.email_url
+    digest = hashlib.sha256(url.get_secret_value().encode() if url else b"").hexdigest()
+    return f"mail-failed-at:{digest}"
 
 
 def requires_mail(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -102,10 +113,10 @@ def send_invitation(address: str, link: str, inviter: str, days: int) -> None:
 def _send(message: EmailMessage) -> None:
     try:
         message.send()
-        _LastMail.failed_at = None
+        cache.delete(_failure_key())
         logger.info("mail sent")
     except OSError as error:  # smtplib's errors are among them, and may quote the address
-        _LastMail.failed_at = timezone.now()
+        cache.set(_failure_key(), [time.time()], _KEPT_S)
         logger.error("mail not sent: %s %s", type(error).__name__, getattr(error, "smtp_code", ""))
     finally:
         _slots.release()

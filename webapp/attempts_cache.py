@@ -1,9 +1,9 @@
 """Django's cache, in Redis: what several web processes count together, wrong passwords above all.
 
-Nothing else is cached by Django here. A web server that is started again, and a second one beside
-it, know of the guesses made before. While Redis is away, or refuses what is written, each process
-counts in its own memory, where it has noted all it counted before: the limits hold, by process, and
-nobody is refused for want of Redis.
+Beside them stands when the last mail failed (accounts/mail.py). A web server that is started again,
+and a second one beside it, know of the guesses made before. While Redis is away, or refuses what is
+written, each process counts in its own memory, where it has noted all it counted before: the limits
+hold, by process, and nobody is refused for want of Redis.
 """
 
 from __future__ import annotations

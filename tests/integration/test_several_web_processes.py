@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +20,10 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
 
 from accounts import tokens
-from tests.factories import make_user
+from jobs.ephemeral import progress
+from jobs.models import Job
+from jobs.states import ItemState
+from tests.factories import make_item, make_job, make_user
 from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import ROOT, RedisServer, eventually, worker_environment
 from tests.unit.accounts.browsing import SECRET, totp_code
@@ -226,3 +232,113 @@ def test_without_redis_each_server_counts_by_itself_and_lets_people_in(
         assert sign_in(webs[1], "alice", "alicealice", 52)
     finally:
         redis_server.start()
+
+
+# --- who is sent to the one, then to the other ----------------------------------------------------
+
+
+class Visitor:
+    """A browser that meets the servers by turns, whatever it does."""
+
+    def __init__(self, webs: list[Web]) -> None:
+        self._webs = itertools.cycle(webs)
+        self.cookies: dict[str, str] = {}
+
+    def ask(
+        self,
+        path: str,
+        form: dict[str, str] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[http.client.HTTPResponse, str]:
+        """The answer of the server whose turn it is, and its text. A form is sent by POST."""
+        web = next(self._webs)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", web.port, timeout=60, source_address=(web.visitor, 0)
+        )
+        sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        body = None
+        if form is not None:
+            body = urlencode(form)
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request("GET" if form is None else "POST", path, body, {**sent, **headers})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        for cookie in answer.headers.get_all("Set-Cookie") or []:
+            name, _, rest = cookie.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        connection.close()
+        return answer, text
+
+    def send_form(self, at: str, path: str, **form: str) -> http.client.HTTPResponse:
+        """Open a page at one server and send a form of it to the other one."""
+        _, page = self.ask(at)
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        assert found, page
+        answer, _ = self.ask(path, form | {"csrfmiddlewaretoken": found[1]})
+        return answer
+
+
+@pytest.fixture
+def signed_in(webs: list[Web]) -> Visitor:
+    """Alice, who opened the sign-in page at one server and sent it to the other."""
+    make_user("alice")
+    visitor = Visitor(webs)
+    answer = visitor.send_form("/login/", "/login/", login="alice", password="alicealice")
+    assert (answer.status, answer.headers["Location"]) == (302, "/")
+    assert "sessionid" in visitor.cookies
+    return visitor
+
+
+def test_who_signed_in_at_one_is_signed_in_at_both(signed_in: Visitor) -> None:
+    assert [signed_in.ask("/history/")[0].status for _ in range(4)] == [200] * 4
+
+
+def test_language_and_theme_chosen_at_one_are_those_of_both(signed_in: Visitor) -> None:
+    assert signed_in.send_form("/account/", "/preferences/", theme="dark").status == 302
+    assert signed_in.send_form("/account/", "/preferences/", language="de").status == 302
+    for _ in range(2):
+        _, page = signed_in.ask("/")
+        assert '<html lang="de"' in page
+        assert "dark" in page.partition(">")[0] + page.partition("<html")[2].partition(">")[0]
+
+
+def test_what_one_has_to_say_the_other_one_says_once(signed_in: Visitor) -> None:
+    job = make_job(User.objects.get(), links=1, state=ItemState.DONE)
+    path = f"/jobs/{job.pk}/"
+    answer = signed_in.send_form("/account/", f"{path}cancel/")
+    assert answer.status == 302
+    signed_in.ask("/health/live")  # the answer of the one, the next page of the other
+    said = "Nothing was cancelled: this job had already ended."
+    assert [said in signed_in.ask(path)[1] for _ in range(2)] == [True, False]
+
+
+def test_a_poll_has_the_same_tag_at_both(signed_in: Visitor) -> None:
+    item = make_item(make_job(User.objects.get()), state=ItemState.RUNNING)
+    progress.Reporter(item.job_id, item.pk)
+    path = f"/jobs/{item.job_id}/progress/"
+    tags = {signed_in.ask(path)[0].headers["ETag"] for _ in range(4)}
+    (tag,) = tags
+    assert [signed_in.ask(path, headers={"If-None-Match": tag})[0].status for _ in range(2)] == [
+        304
+    ] * 2
+
+
+def test_a_request_sent_to_both_at_once_makes_one_job(webs: list[Web]) -> None:
+    token = tokens.create(make_user("alice"), "script")
+
+    def post(web: Web) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+        head = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
+        head["Content-Type"] = "application/json"
+        connection.request("POST", "/api/v1/jobs", json.dumps({"lines": ["@some.body"]}), head)
+        answer = connection.getresponse()
+        made = json.loads(answer.read())
+        connection.close()
+        return answer.status, made.get("id", "")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, webs * 4))
+    # Of several at one server those that come too soon are asked to come again.
+    assert {status for status, _ in answers} <= {200, 202, 409}
+    assert len({job for _, job in answers if job}) == 1
+    assert Job.objects.count() == 1

@@ -70,10 +70,7 @@ def messages(redis_server: RedisServer) -> Iterator[Messages]:
 
 
 def gaps_s(moments: list[datetime]) -> list[float]:
-    return [
-        (later - earlier).total_seconds()
-        for earlier, later in itertools.pairwise(moments)
-    ]
+    return [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]
 
 
 def test_one_of_two_acts_and_the_other_stands_in_for_one_that_is_stopped_or_dead(

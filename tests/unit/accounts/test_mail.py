@@ -20,6 +20,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.core import mail as django_mail
+from django.core.cache import cache
 from django.test import Client
 from pydantic import SecretStr
 
@@ -369,3 +370,22 @@ def test_without_a_mail_server_there_is_no_such_page(client: Client, path: str) 
     client.logout()
     assert client.get(path).status_code == 404
     assert b"/password/" not in client.get("/login/").content
+
+
+def test_a_failure_is_told_by_every_web_process_until_the_server_in_the_settings_is_another_one(
+    client: Client, alice: User, server: Server, sends: Callable[..., None], set_env: Any
+) -> None:
+    sends("smtp")
+    server.refuses = True
+    ask(client, "alice@example.org")
+    assert not server.texts()
+    assert isinstance(cache.get(mail._failure_key(), []), list), "where others find it"
+    assert mail.failed_at()
+    set_env(email_url=SecretStr("smtp://mended.example:25"))
+    assert mail.failed_at() is None
+
+
+@pytest.mark.parametrize("garbage", [[], [1e300], [float("nan")], [-1e18]])
+def test_a_time_that_is_none_is_no_failure(garbage: list[float]) -> None:
+    cache.set(mail._failure_key(), garbage, 60)
+    assert mail.failed_at() is None
