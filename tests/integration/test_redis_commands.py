@@ -11,6 +11,8 @@ import statistics
 import sys
 from collections.abc import Sequence
 
+import pytest
+
 from jobs.models import Job
 from jobs.queue import submission
 from jobs.states import ItemState
@@ -19,10 +21,12 @@ from tests.fake_tiktok import FakeTikTok
 from tests.integration.conftest import RedisServer, Start, eventually
 from tests.integration.redis_monitor import monitored
 
+pytestmark = pytest.mark.timeout(400)
+
 MOST = 15
 """Commands a line of one small file may cost."""
-ALONE = 5
-TOGETHER = 30
+ALONE = 3
+TOGETHER = 12
 
 
 def save(names: Sequence[str]) -> None:

@@ -93,7 +93,7 @@ class Web:
         """Whether it has begun to."""
         try:
             return self.send("GET", "/health/live", []).status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):  # before it listens, one may meet oneself
             return False
 
 

@@ -24,6 +24,8 @@ from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import ROOT, eventually, worker_environment
 from webapp.processes import listening, specs
 
+pytestmark = pytest.mark.timeout(400)
+
 SILENT_AFTER_S = 6.0
 
 

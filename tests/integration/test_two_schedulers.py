@@ -17,6 +17,8 @@ from jobs.queue.routing import REPAIR, SIDE_QUEUE
 from tests.fake_tiktok.proxy import FakeProxy
 from tests.integration.conftest import ROOT, RedisServer, eventually, worker_environment
 
+pytestmark = pytest.mark.timeout(300)
+
 EVERY_S = 2.0
 SCHEDULE = f"""
 from webapp import clock, scheduler
