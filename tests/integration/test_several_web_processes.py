@@ -107,13 +107,15 @@ def webs(
     """Two web servers that answer, for all tests here."""
     folder = tmp_path_factory.mktemp("webs")
     servers = [Web(folder / f"web{number}.log", proxy) for number in range(2)]
-    for server in servers:
-        eventually(server.answers, within=60)
-    yield servers
-    for server in servers:
-        server.process.terminate()
-    for server in servers:
-        server.process.wait(30)
+    try:
+        for server in servers:
+            eventually(server.answers, within=120)
+        yield servers
+    finally:
+        for server in servers:
+            server.process.terminate()
+        for server in servers:
+            server.process.wait(30)
 
 
 ADDRESSES = (f"127.0.1.{number}" for number in itertools.count(1))
