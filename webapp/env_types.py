@@ -184,7 +184,7 @@ def split_published(text: str) -> tuple[str | None, int]:
     matched = _PUBLISHED.fullmatch(text)
     host = (matched["host"] or "").strip("[]") if matched else ""
     port = int(matched["port"]) if matched else 0
-    if not 1 <= port <= 65535 or (host and not _is_host(host)):
+    if not 1 <= port <= 65535 or (host and not is_host(host)):
         raise ValueError("write it as 8000 or 127.0.0.1:8000")
     return host or None, port
 
