@@ -332,11 +332,11 @@ def _refresh_statistics() -> None:
 
 def _lay_files() -> None:
     """Lay a hole of the right size for every saved file that has none."""
-    from jobs.files import store
+    from jobs.files.folder_store import shard
     from jobs.models import Artifact
 
     for artifact_id, size_bytes in Artifact.objects.present().values_list("pk", "size_bytes"):
-        with store.shard(artifact_id, make=True) as (folder, name):
+        with shard(artifact_id, make=True) as (folder, name):
             file = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder)
             os.ftruncate(file, size_bytes)
             os.close(file)

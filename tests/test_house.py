@@ -46,6 +46,7 @@ ONLY_IN = {
         "stories/http/media_transport.py",
         "stories/http/transports.py",
     ),
+    "obstore": ("jobs/files/bucket.py",),
     "cryptography": ("stories/helper/smoke.py", "stories/protocol/signing.py"),
     "av": (
         "stories/media/decoders.py",

@@ -155,7 +155,6 @@ TESTED_ELSEWHERE = {
         "admin.wording",
         "admin_app",
         "env_outside",
-        "env_storage",
         "env_tiktok",
         "management.commands.diagnose",
         "management.commands.invite",

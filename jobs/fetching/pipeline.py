@@ -78,7 +78,9 @@ def run(claim: Claim, *, on_list: Callable[[], None] = _ignore_list) -> Outcome:
 def _run(claim: Claim, item: Item, max_bytes: int | None, on_list: Callable[[], None]) -> Outcome:
     """max_bytes: of the owner's saved files; None = no limit."""
     watch = ClaimWatch(claim)
-    with Workspace(claim.workspace, owner_id=item.owner_id, max_bytes=max_bytes) as workspace:
+    with Workspace(
+        claim.workspace, owner_id=item.owner_id, max_bytes=max_bytes, pulse=watch.keep
+    ) as workspace:
         recorder = Recorder(claim, item, workspace)
         try:
             earlier = EarlierFiles(item, workspace, recorder.have)
@@ -193,6 +195,14 @@ class ClaimWatch:
         """Note that a write fenced by the claim went through at this time of the monotonic clock:
         until it is `CHECK_EVERY_S` old, no look is needed."""
         self._check_at = max(self._check_at, at + CHECK_EVERY_S)
+
+    def keep(self) -> None:
+        """Renew the lease where that is due, while files are uploaded. Raises ClaimLost."""
+        now = time.monotonic()
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + HEARTBEAT_EVERY_S
+            if not claims.heartbeat(self._claim):
+                raise ClaimLost
 
     def check(self) -> None:
         """Raise ClaimLost, ShutdownRequested or TimedOut when the work is to end."""

@@ -24,6 +24,7 @@ from django.utils import timezone
 from jobs.ephemeral import damaged_files
 from jobs.files import capacity, disk, store
 from jobs.files.deletion import DeletionTally
+from jobs.files.stores import length
 from jobs.models import DAMAGED, Artifact
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def is_whole(file: BinaryIO, artifact: Artifact, pause: Callable[[int], None]) -
 
     pause: called with the size of each piece that was read; may sleep, and may raise to stop.
     """
-    if os.fstat(file.fileno()).st_size != artifact.size_bytes:
+    if length(file) != artifact.size_bytes:
         return False
     digest = hashlib.sha256()
     file.seek(0)

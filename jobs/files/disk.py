@@ -1,7 +1,8 @@
 """The disk saved files are on: the artifact folder, its free space, and its errors.
 
 A mark tells our folder from the empty mount point of a disk that is not mounted, and from the
-folder of another database.
+folder of another database. Where saved files are in a bucket, the folder holds what is not finished
+yet, and whether it can be used is asked of the bucket as well.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from django.conf import settings
-from django.utils import timezone
 
 from jobs.errors import DiskFull, NoSpaceLeft, StorageUnavailable
-from jobs.files import marks
+from jobs.files import bucket_address, bucket_mark, marks
 from jobs.files.marks import Mark
-from jobs.models import Artifact
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -31,7 +30,6 @@ WORK: Final = "work"
 """The folder below the artifact folder for files that are not finished."""
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 """Names of the folders saved files lie in: the first two hex digits of their ids."""
-_SAMPLED = 8
 DISK_FULL_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FAULTS: Final = frozenset(
     {
@@ -60,8 +58,12 @@ class StorageNotMounted(OSError):
 
 
 def root() -> Path:
-    """The artifact folder; made and marked while nothing is saved. Raises StorageNotMounted."""
+    """The artifact folder; made and marked while nothing is saved. Raises StorageNotMounted, and
+    OSError for a bucket that is away."""
     folder: Path = settings.STORYKEEP.artifacts
+    if bucket_address.is_set():
+        require_bucket()
+        return _ensure(folder)
     mark = marks.look(folder)
     if mark is not Mark.OURS:
         if _is_another(folder, mark):
@@ -73,6 +75,16 @@ def root() -> Path:
     return folder
 
 
+def require_bucket() -> None:
+    """Raise StorageNotMounted for a bucket that is not the one our files are in, and OSError while
+    it does not give us any. Costs nothing where that was seen within the minute."""
+    look = bucket_mark.looks.look()
+    if look.read_fault is not None:
+        raise OSError(*look.read_fault.args)
+    if look.is_another:
+        raise StorageNotMounted(errno.ENOENT, "not the bucket the saved files are in")
+
+
 def is_unmounted(*, again: bool = False) -> bool:
     """Whether the artifact folder is missing, or another one than files were saved in.
 
@@ -80,20 +92,24 @@ def is_unmounted(*, again: bool = False) -> bool:
     would be. Nor are those that another database knows: ours may be the one that is new, in the
     place of a data folder that is away. The database is asked only where the mark is not known.
 
-    again: it is asked all the same, before something is given up.
+    again: it is asked all the same, before something is given up. Raises OSError for a bucket that
+    is away.
     """
+    if bucket_address.is_set():
+        look = bucket_mark.looks.look(again=again)
+        if look.read_fault is not None:
+            raise OSError(*look.read_fault.args)
+        return look.is_another
     folder: Path = settings.STORYKEEP.artifacts
     return _is_another(folder, marks.look(folder, again=again))
 
 
 def _is_another(folder: Path, mark: Mark) -> bool:
-    if mark is Mark.OURS:
-        return False
-    newest = Artifact.objects.present(timezone.now()).order_by("-created_at")
-    names = [str(artifact_id) for artifact_id in newest.values_list("pk", flat=True)[:_SAMPLED]]
-    if names:
-        return not any((folder / name[:2] / name).exists() for name in names)
-    return mark is Mark.FOREIGN and _holds_files(folder)
+    return marks.is_another(
+        mark,
+        exists=lambda name: (folder / name[:2] / name).exists(),
+        holds_files=lambda: _holds_files(folder),
+    )
 
 
 def _holds_files(folder: Path) -> bool:
@@ -136,7 +152,8 @@ def _ensure(folder: Path) -> Path:
 
 
 def probe_write() -> None:
-    """Write a byte to a file without a name, which is gone again at once.
+    """Write a byte to a file without a name, which is gone again at once; where saved files are in
+    a bucket, see whether that takes any as well.
 
     Raises StorageUnavailable, NoSpaceLeft, or another OSError. Unlike a workspace it asks the
     database nothing.
@@ -147,6 +164,11 @@ def probe_write() -> None:
         with tempfile.TemporaryFile(dir=work) as file:
             file.write(b"x")
             file.flush()
+        if bucket_address.is_set():
+            require_bucket()
+            fault = bucket_mark.looks.look().write_fault
+            if fault is not None:
+                raise OSError(*fault.args)
 
 
 def require_usable() -> None:
@@ -175,12 +197,13 @@ def translate_disk_errors(*, missing: bool = False) -> Iterator[None]:
         if fault is None:
             raise
         _faulty.set()
+        bucket_mark.looks.doubt()
         raise fault from error
 
 
 def _fault(error: OSError, *, missing: bool) -> DiskFull | None:
     if isinstance(error, StorageNotMounted):
-        detail = "the folder for saved files is away"
+        detail = "the place for saved files is away"
         return StorageUnavailable(detail, retry_after_s=FAULT_RETRY_S)
     if error.errno in DISK_FULL_ERRORS:
         return NoSpaceLeft("the disk is full", retry_after_s=FAULT_RETRY_S)

@@ -1,8 +1,9 @@
 """The mark in the folder of saved files, by which folder and database know each other.
 
-It is a file with a number that the database has as its last one. Every marking has a new number,
-for the empty mount point of a disk may have been marked while nothing was saved, and the folder of
-another database, or of this one before it was replaced by an empty one, has a mark as well.
+It is a file, or an object in a bucket, with a number that the database has as its last one. Every
+marking has a new number, for the empty mount point of a disk may have been marked while nothing was
+saved, and the folder of another database, or of this one before it was replaced by an empty one,
+has a mark as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -18,8 +20,9 @@ from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
-from jobs.models import FolderMark
+from jobs.models import Artifact, FolderMark
 
 SENTINEL: Final = ".storykeep"
 """The file that marks the artifact folder as ours."""
@@ -30,6 +33,7 @@ _TEXT: Final = (
     "{mark}\n"
 )
 _MOST_BYTES: Final = 4096
+_SAMPLED: Final = 8
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 KNOWN_S: Final = 60.0
@@ -68,25 +72,53 @@ def look(folder: Path, *, again: bool = False) -> Mark:
     if not facts.st_size or (is_known and not again):
         return Mark.OURS
     _known.clear()
-    number = _read(path)
+    found = _verdict(_read(path))
+    if found is Mark.OURS:
+        _known[seen] = time.monotonic() + KNOWN_S
+    return found
+
+
+def judge(text: bytes) -> Mark:
+    """What a mark says that is not a file. Asks the database."""
+    return _verdict(_number(text)) if text else Mark.OURS
+
+
+def is_another(
+    mark: Mark, *, exists: Callable[[str], bool], holds_files: Callable[[], bool]
+) -> bool:
+    """Whether a place with this mark holds other files than ours.
+
+    exists: whether a saved file is there, by its name. holds_files: whether any file is.
+    """
+    if mark is Mark.OURS:
+        return False
+    newest = Artifact.objects.present(timezone.now()).order_by("-created_at")
+    names = [str(artifact_id) for artifact_id in newest.values_list("pk", flat=True)[:_SAMPLED]]
+    if names:
+        return not any(map(exists, names))
+    return mark is Mark.FOREIGN and holds_files()
+
+
+def _verdict(number: UUID | None) -> Mark:
     if number is None:
         return Mark.NONE
     ours = list(FolderMark.objects.order_by("-pk").values_list("mark", flat=True))
     if number not in ours:
         return Mark.FOREIGN
-    if number != ours[0]:
-        return Mark.FORMER
-    _known[seen] = time.monotonic() + KNOWN_S
-    return Mark.OURS
+    return Mark.OURS if number == ours[0] else Mark.FORMER
 
 
 def _read(path: str) -> UUID | None:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            text = file.read(_MOST_BYTES).decode(errors="replace")
+            text = file.read(_MOST_BYTES)
     except OSError:
         return None
-    found = _UUID.search(text)
+    return _number(text)
+
+
+def _number(text: bytes) -> UUID | None:
+    found = _UUID.search(text[:_MOST_BYTES].decode(errors="replace"))
     return UUID(found[0]) if found else None
 
 
@@ -99,6 +131,17 @@ def put(folder: Path) -> None:
         return
     with suppress(OSError, DatabaseError):
         _put(folder)
+
+
+def put_in(write: Callable[[bytes], None]) -> None:
+    """Mark a place that is no folder as the one in use; as `put`. write: replaces its mark."""
+    if connection.in_atomic_block:
+        return
+    with suppress(OSError, DatabaseError):
+        mark = FolderMark()
+        mark.save()
+        write(_TEXT.format(mark=mark.mark).encode())
+        _drop_old()
 
 
 def _put(folder: Path) -> None:
@@ -116,5 +159,9 @@ def _put(folder: Path) -> None:
             with suppress(OSError):
                 Path(file.name).unlink()
             raise
+    _drop_old()
+
+
+def _drop_old() -> None:
     kept = FolderMark.objects.order_by("-pk").values_list("pk", flat=True)[:KEPT]
     FolderMark.objects.exclude(pk__in=list(kept)).delete()

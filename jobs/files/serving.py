@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import threading
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import DatabaseError
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -24,7 +24,8 @@ from django.utils import timezone
 from django.utils.http import http_date, parse_http_date, parse_http_date_safe
 
 from jobs.errors import Damaged, Expired, TooManyDownloads
-from jobs.files import damage, disk, store, times
+from jobs.files import damage, disk, redirects, store, times
+from jobs.files.stores import length
 from jobs.models import DAMAGED, Artifact, Role
 
 BLOCK_BYTES: Final = 64 * 1024
@@ -70,8 +71,11 @@ def downloads_at_once() -> int:
     """How many downloads this process has descriptors for: a quarter of them.
 
     A download holds one for its file beside its connection's, and no thread: a household with two
-    hundred phones on slow lines is served, and nobody's can keep others from opening a file.
+    hundred phones on slow lines is served, and nobody's can keep others from opening a file. Out of
+    a bucket it holds a thread while it lasts: half of them are left to everything else.
     """
+    if store.is_remote():
+        return max(2, int(settings.STORYKEEP.web_threads) // 2)
     descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return MAX_DOWNLOADS
@@ -142,7 +146,8 @@ def file_response(
 ) -> HttpResponseBase:
     """The response to a GET or HEAD for one of a user's files.
 
-    inline: for viewing rather than saving, where the type allows it. Raises Http404 for a file that
+    inline: for viewing rather than saving, where the type allows it. A file in a bucket may be
+    answered with its address there (`redirects`). Raises Http404 for a file that
     is not this user's, Expired for one that is gone, Damaged for one that the disk has not kept
     whole, StorageUnavailable, TooManyDownloads.
     """
@@ -157,6 +162,10 @@ def file_response(
     refused = _failed_condition(request, headers)
     if refused is not None:
         return _empty_response(refused, headers)
+    if not inline and redirects.is_wanted(request) and _is_whole_in_bucket(artifact):
+        leads_there = redirects.redirect(artifact, disposition=headers["Content-Disposition"])
+        if leads_there is not None:
+            return leads_there
     with disk.translate_disk_errors():
         file = _open_whole(artifact)
     try:
@@ -166,11 +175,17 @@ def file_response(
         raise
 
 
+def _is_whole_in_bucket(artifact: Artifact) -> bool:
+    """Whether a file has the length it was saved with. Raises StorageUnavailable."""
+    with disk.translate_disk_errors():
+        return store.size(artifact.pk) == artifact.size_bytes
+
+
 def _open_whole(artifact: Artifact) -> BinaryIO:
     """The file, of the length it was saved with. Raises Expired, Damaged and OSError."""
     with suppress(FileNotFoundError):
         file = store.open_artifact(artifact.pk)
-        if os.fstat(file.fileno()).st_size == artifact.size_bytes:
+        if length(file) == artifact.size_bytes:
             return file
         file.close()
     if not Artifact.objects.filter(pk=artifact.pk, removed_at=None).exists():
@@ -183,14 +198,14 @@ def _open_whole(artifact: Artifact) -> BinaryIO:
 def _serve(
     request: HttpRequest, artifact: Artifact, file: BinaryIO, headers: dict[str, str]
 ) -> HttpResponseBase:
-    size = os.fstat(file.fileno()).st_size
+    size = artifact.size_bytes
     asked = _requested_range(request, headers["ETag"], headers["Last-Modified"], size)
     if asked == UNSATISFIABLE:
         file.close()
         return _empty_response(416, headers | {"Content-Range": f"bytes */{size}"})
     start, end = asked or (0, size - 1)
-    length = end - start + 1
-    headers["Content-Length"] = str(length)
+    length_bytes = end - start + 1
+    headers["Content-Length"] = str(length_bytes)
     if _is_head(request):
         file.close()
         return HttpResponse(headers=headers)
@@ -202,8 +217,9 @@ def _serve(
             response = _ArtifactResponse(file, headers=headers)
         else:
             file.seek(start)
+            window = _FileWindow(file, length_bytes)
             headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-            response = _ArtifactResponse(_FileWindow(file, length), status=206, headers=headers)
+            response = _ArtifactResponse(window, status=206, headers=headers)
     except BaseException:
         if counted:
             slots.give_back(artifact.owner_id)

@@ -1,117 +1,83 @@
-"""Saved files by artifact id.
-
-    <artifacts>/<first two hex digits of the id>/<id>      a saved file
-
-Names are ids only, folders belong to us alone (0700), and no symbolic link below the artifact
-folder is followed: everything is opened relative to a folder that was itself opened.
-"""
+"""The store of saved files that the settings name: a folder of this machine, or a bucket."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import BinaryIO, Final
 from uuid import UUID
 
-from jobs.files import disk
+from jobs.files import bucket_address, bucket_store, disk, folder_store
+from jobs.files.stores import Store, StoredFile
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-@contextlib.contextmanager
-def _open_folder(path: str, *, within: int | None = None) -> Iterator[int]:
-    """The descriptor of a folder; of a symbolic link NotADirectoryError. Raises FileNotFoundError.
-
-    within: the descriptor of the folder above.
-    """
-    folder = os.open(path, _FOLDER, dir_fd=within)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
+_FOLDER: Final[Store] = folder_store
+_BUCKET: Final[Store] = bucket_store
 
 
-@contextlib.contextmanager
-def shard(artifact_id: UUID | str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-    """The descriptor of the folder an artifact lies in, and its name there.
-
-    make: create the folder when it is missing. Raises ValueError when that is no id,
-    FileNotFoundError, and StorageNotMounted.
-    """
-    name = str(artifact_id if isinstance(artifact_id, UUID) else UUID(artifact_id))
-    # Above its last part a path is the owner's own affair, links included; opened in one step.
-    path = f"{disk.root()}/{name[:2]}"
-    if make and not os.path.lexists(path):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102  # asked for every file
-    with _open_folder(path) as folder:
-        yield folder, name
+def is_remote() -> bool:
+    """Whether the store is a bucket: each file there has bytes of its own, and each look at one is
+    a request."""
+    return bucket_address.is_set()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A saved file as the disk knows it. modified_at: Unix seconds."""
+def _store() -> Store:
+    return _BUCKET if bucket_address.is_set() else _FOLDER
 
-    id: UUID
-    size_bytes: int
-    modified_at: float
+
+def put(path: str, artifact_id: UUID | str, *, durable: bool, pulse: Callable[[], None]) -> int:
+    """Bring a finished file into the store; its size in bytes. As `Store.put`."""
+    return _store().put(path, artifact_id, durable=durable, pulse=pulse)
 
 
 def open_artifact(artifact_id: UUID | str) -> BinaryIO:
-    """A saved file, open for reading. FileNotFoundError when it is not there."""
-    try:
-        with shard(artifact_id) as (folder, name):
-            file = os.open(name, READ_FLAGS, dir_fd=folder)
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENOTDIR}:  # a symbolic link: not a file of ours
-            raise FileNotFoundError(errno.ENOENT, "not a saved file", str(artifact_id)) from error
-        raise
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise FileNotFoundError(errno.ENOENT, "not a saved file", str(artifact_id))
-    return os.fdopen(file, "rb")
+    """A saved file, open for reading anywhere in it. FileNotFoundError when it is not there."""
+    return _store().open_artifact(artifact_id)
 
 
 def size(artifact_id: UUID | str) -> int | None:
     """A saved file's length in bytes; None when it is not there."""
-    try:
-        with shard(artifact_id) as (folder, name):
-            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+    return _store().size(artifact_id)
 
 
 def identity(artifact_id: UUID | str) -> tuple[int, int] | None:
-    """What tells a file from all others on the disk, and is equal for its hard links; None when it
-    is not there."""
-    try:
-        with shard(artifact_id) as (folder, name):
-            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return facts.st_dev, facts.st_ino
+    """What tells a file from all others in the store, and is equal for those that share its bytes;
+    None when it is not there, or shares with none."""
+    return _store().identity(artifact_id)
+
+
+def link(artifact_id: UUID | str, path: str) -> bool:
+    """Make a saved file one of a workspace as well. As `Store.link`."""
+    return _store().link(artifact_id, path)
 
 
 def remove(artifact_id: UUID | str) -> bool:
-    """Delete a saved file; False when it was not there. Readers that have it open finish."""
+    """Delete a saved file; False when it was seen not to be there. Readers that have it open
+    finish, where the store is a folder."""
+    return _store().remove(artifact_id)
+
+
+def remove_all(artifact_ids: Sequence[UUID]) -> bool:
+    """Delete saved files of a bucket with few requests; False where they are to be deleted one by
+    one: in a folder, and where one of a bucket resists."""
+    if not bucket_address.is_set():
+        return False
     try:
-        with shard(artifact_id) as (folder, name):
-            os.unlink(name, dir_fd=folder)
-    except (FileNotFoundError, NotADirectoryError):
+        bucket_store.remove_all(artifact_ids)
+    except OSError:
         return False
     return True
 
 
 def discard(artifact_id: UUID | str) -> None:
-    """Delete a file that has no row; where the disk keeps it, the sweep finds it as an orphan."""
+    """Delete a file that has no row; where the store keeps it, the sweep finds it as an orphan."""
     with contextlib.suppress(OSError):
         remove(artifact_id)
+
+
+def abort_stale_uploads(now: datetime) -> int:
+    """Delete the parts of uploads to a bucket that dead workers began; how many uploads."""
+    return bucket_store.abort_stale_uploads(now.timestamp()) if bucket_address.is_set() else 0
 
 
 def walk(shards: Sequence[str] = disk.SHARDS) -> Iterator[list[StoredFile]]:
@@ -119,26 +85,4 @@ def walk(shards: Sequence[str] = disk.SHARDS) -> Iterator[list[StoredFile]]:
 
     shards: those of `disk.SHARDS` to look into; ones without files yield nothing.
     """
-    root = str(disk.root())
-    with contextlib.ExitStack() as stack:
-        above = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
-        stack.callback(os.close, above)
-        for shard_name in shards:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                with _open_folder(shard_name, within=above) as folder:
-                    files = list(_stored_files(folder, shard_name))
-                if files:
-                    yield files
-
-
-def _stored_files(folder: int, prefix: str) -> Iterator[StoredFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                artifact_id = UUID(entry.name)
-                facts = entry.stat(follow_symlinks=False)
-            except (ValueError, FileNotFoundError):
-                continue
-            ours = str(artifact_id) == entry.name and entry.name.startswith(prefix)
-            if ours and stat.S_ISREG(facts.st_mode):
-                yield StoredFile(artifact_id, facts.st_size, facts.st_mtime)
+    return _store().walk(shards)

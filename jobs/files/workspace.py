@@ -2,7 +2,9 @@
 
 `<item or package id>.<attempt>/<n>.part`, below the folder `work` of the artifacts.
 
-A finished file is renamed from here to its place in the store, so a reader never meets half a file.
+A finished file is moved from here to its place in the store, so a reader never meets half a file.
+Workspaces are on the worker's own disk also where the store is a bucket; what is reused of saved
+files is copied within the bucket then, and never comes here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -23,13 +25,14 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.errors import DiskFull
-from jobs.files import disk, store
+from jobs.files import bucket_store, disk, store
 from jobs.files.capacity import Reservation, counts_for_quota, reservations
 from jobs.files.disk import WORK, create_file, translate_disk_errors
-from jobs.files.store import READ_FLAGS
+from jobs.files.folder_store import READ_FLAGS
 from jobs.models import Artifact
 
 _KEY = re.compile(r"[0-9]{1,9}\.part", re.ASCII)
+_PULSE_EVERY_S = 5.0
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}", re.ASCII)
 
 
@@ -39,11 +42,17 @@ class Workspace:
     `create`, `discard` and `reserve` may be called from one thread while `commit` runs in another.
     name: `<item id>.<attempt>`, so a worker presumed dead and its successor never share one.
     owner_id, max_bytes: whose files these become, and how many bytes of files that user may have in
-    all; None = as many as the disk takes.
+    all; None = as many as the disk takes. pulse: called every few seconds while files are uploaded;
+    may raise to stop.
     """
 
     def __init__(
-        self, name: str, *, owner_id: int | None = None, max_bytes: int | None = None
+        self,
+        name: str,
+        *,
+        owner_id: int | None = None,
+        max_bytes: int | None = None,
+        pulse: Callable[[], None] | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ValueError("a workspace is named by an id and an attempt")
@@ -53,6 +62,8 @@ class Workspace:
         self._count = 0
         self._open: dict[str, BinaryIO] = {}
         self._linked: dict[str, tuple[UUID, int]] = {}  # content id, bytes reserved
+        self._copies = _CopiesInBucket()
+        self._beat = _Pulse(pulse)
         self._reserved: Counter[str] = Counter()
         self._reservation = Reservation(
             owner_id=owner_id,
@@ -89,6 +100,7 @@ class Workspace:
         with self._lock:
             files = list(self._open.values())
             self._open.clear()
+        self._copies.discard_all()
         for file in files:
             with contextlib.suppress(OSError, DiskFull):
                 file.close()
@@ -112,12 +124,16 @@ class Workspace:
     def link_existing(self, file: Artifact) -> str:
         """A saved file as a finished file of this workspace; its key.
 
-        The bytes are shared by a hard link where the file system can, else copied. A link takes no
-        room and is not refused for want of it, a copy is; the owner's quota counts both, unless it
-        is a preview. Raises FileNotFoundError when the file was deleted meanwhile, QuotaExceeded,
-        and DiskFull.
+        The bytes are shared by a hard link where the file system can, else copied, in a bucket by
+        the store itself. A link takes no room and is not refused for want of it, a copy is; the
+        owner's quota counts both, unless it is a preview. Raises FileNotFoundError when the file
+        was deleted meanwhile, QuotaExceeded, and DiskFull.
         """
         key = self._next_key()
+        if store.is_remote():
+            with translate_disk_errors():
+                self._stage(file, key)
+            return key
         with translate_disk_errors(), store.open_artifact(file.pk) as source:
             size_bytes = os.fstat(source.fileno()).st_size
             if not self._link(file, key, size_bytes):
@@ -131,17 +147,26 @@ class Workspace:
         as it takes."""
         reserved = size_bytes if counts_for_quota(file.role) else 0
         reservations.reserve(self._reservation, reserved, linked=True)
+        is_linked = False
         try:
-            with store.shard(file.pk) as (folder, name):
-                os.link(name, self._path_of(key), src_dir_fd=folder, follow_symlinks=False)
-        except OSError as error:
-            self._reservation.give_back(reserved, linked=True)
-            if isinstance(error, FileNotFoundError):
-                raise
+            is_linked = store.link(file.pk, self._path_of(key))
+        finally:
+            if not is_linked:
+                self._reservation.give_back(reserved, linked=True)
+        if not is_linked:
             return False
         with self._lock:
             self._linked[key] = (file.content_id or file.pk, reserved)
         return True
+
+    def _stage(self, file: Artifact, key: str) -> None:
+        """Copy a saved file within the bucket."""
+        self.reserve(file.size_bytes, key)
+        try:
+            self._copies.add(file.pk, self._path_of(key))
+        except BaseException:
+            self._give_back(key)
+            raise
 
     def _copy(self, source: BinaryIO, key: str, size_bytes: int) -> None:
         self.reserve(size_bytes, key)
@@ -159,6 +184,8 @@ class Workspace:
         """Open a file of this workspace once more, for reading, with all that was written to it."""
         self._flush(key)
         with translate_disk_errors(missing=True):
+            if self._path_of(key) in self._copies:
+                return bucket_store.open_staged(self._path_of(key))
             return os.fdopen(os.open(self._path_of(key), READ_FLAGS), "rb")
 
     def discard(self, key: str) -> None:
@@ -169,6 +196,9 @@ class Workspace:
             with contextlib.suppress(OSError, DiskFull, ValueError):
                 file.close()
         self._give_back(key)
+        if path in self._copies:
+            self._copies.discard(path)
+            return
         with contextlib.suppress(OSError):  # it goes with the folder
             os.unlink(path)  # noqa: PTH108  # a string, for speed
 
@@ -199,17 +229,14 @@ class Workspace:
         StorageUnavailable, also where the workspace is not there any more, and NoSpaceLeft.
         """
         path = self._path_of(key)
+        if store.is_remote():  # many small ones take as long as a large one
+            self._beat()
         self._flush(key)
         with translate_disk_errors(missing=True):
-            file = os.open(path, READ_FLAGS)
-            try:
-                size_bytes = os.fstat(file).st_size
-                if durable:
-                    os.fsync(file)
-            finally:
-                os.close(file)
-            with store.shard(artifact_id, make=True) as (folder, name):
-                os.rename(path, name, dst_dir_fd=folder)
+            if path in self._copies:
+                size_bytes = self._copies.commit(path, artifact_id)
+            else:
+                size_bytes = store.put(path, artifact_id, durable=durable, pulse=self._beat)
         self._forget(key)
         linked = self._give_back(key)
         reservations.committed(self._reservation, size_bytes, linked=linked, quota=quota)
@@ -257,6 +284,57 @@ class Workspace:
             return self._open.pop(key, None)
 
 
+class _Pulse:
+    """Calls somebody back every few seconds at most. call: may raise."""
+
+    def __init__(self, call: Callable[[], None] | None) -> None:
+        self._call, self._at = call, time.monotonic() + _PULSE_EVERY_S
+
+    def __call__(self) -> None:
+        if self._call is not None and time.monotonic() >= self._at:
+            self._at = time.monotonic() + _PULSE_EVERY_S
+            self._call()
+
+
+class _CopiesInBucket:
+    """Files of a workspace that are copies within the bucket, by the paths they would have here.
+    For threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._paths: set[str] = set()
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
+
+    def add(self, artifact_id: UUID, path: str) -> None:
+        """Copy a saved file. Raises OSError, and nothing is left then that is not swept."""
+        store.link(artifact_id, path)
+        with self._lock:
+            self._paths.add(path)
+
+    def commit(self, path: str, artifact_id: UUID | str) -> int:
+        """Give a copy its place among the saved files; its size in bytes. Raises OSError."""
+        size_bytes = bucket_store.commit_staged(path, artifact_id)
+        with self._lock:
+            self._paths.discard(path)
+        return size_bytes
+
+    def discard(self, path: str) -> None:
+        """Delete a copy."""
+        with self._lock:
+            self._paths.discard(path)
+        bucket_store.discard_staged([path])
+
+    def discard_all(self) -> None:
+        """Delete all that are left."""
+        with self._lock:
+            paths = sorted(self._paths)
+            self._paths.clear()
+        if paths:
+            bucket_store.discard_staged(paths)
+
+
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
@@ -272,6 +350,8 @@ def stale_workspaces(*, older_than_s: float, now: float | None = None) -> Iterat
     """Names of workspaces in which nothing was made or removed for so long. now: Unix seconds."""
     limit = (time.time() if now is None else now) - older_than_s
     work = disk.root() / WORK
+    if store.is_remote():
+        yield from bucket_store.stale_workspaces(limit)
     if work.is_symlink() or not work.is_dir():
         return
     for path in sorted(work.iterdir()):
@@ -284,6 +364,8 @@ def remove_workspace(name: str) -> None:
     """Delete a workspace that a dead worker left. Raises OSError when it cannot be deleted."""
     if "/" in name or name in {"", ".", ".."}:
         raise ValueError("a workspace is named by an id and an attempt")
+    if store.is_remote():
+        bucket_store.remove_workspace(name)
     path = settings.STORYKEEP.artifacts / WORK / name
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from jobs.ephemeral.orphan_files import WaitingOrphans
 from jobs.files import damage, store
 from jobs.files.deletion import DeletionTally, batches
 from jobs.files.disk import SHARDS
-from jobs.files.store import StoredFile
+from jobs.files.stores import StoredFile
 from jobs.models import Artifact
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef
 
 from jobs.ephemeral import heartbeats
 from jobs.ephemeral.clock import HOLD_S, watch
-from jobs.files import capacity, disk, lifetime
+from jobs.files import capacity, disk, lifetime, store
 from jobs.files.deletion import BATCH, DeletionTally, batches, remove
 from jobs.files.workspace import remove_workspace, stale_workspaces
 from jobs.housekeeping import statistics
@@ -73,14 +73,14 @@ def sweep(now: datetime, *, whole: bool = False) -> SweepReport:
     unmounted = disk.is_away(again=True)
     if unmounted:  # files that are not there are not lost: their disk may come back
         logger.error(
-            "the folder for saved files is away: is its disk mounted? See `manage.py diagnose`"
+            "the place for saved files is away: is its disk mounted? See `manage.py diagnose`"
         )
     packages, expired = zip_claims.sweep(now), _expired(now, tally)
     orphans, workspaces = Orphans(), 0
     if not unmounted:
         try:
             orphans = comparison.run(now, tally, whole=whole)
-            workspaces = _workspaces(now, tally)
+            workspaces = _workspaces(now, tally) + store.abort_stale_uploads(now)
         except OSError as error:  # of what it could not read, nothing is known
             logger.warning("the disk does not answer: %s", error.strerror)
     counts = {

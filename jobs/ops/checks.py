@@ -203,7 +203,7 @@ def check_disk() -> Iterator[Finding]:
         hint: LazyStr = _(
             "Is STORYKEEP_DATA_DIR or STORYKEEP_ARTIFACT_DIR wrong? `manage.py up` makes it."
         )
-        with suppress(DatabaseError):
+        with suppress(DatabaseError, OSError):
             if disk.is_unmounted():
                 hint = DISK_WORDS["not_mounted"][1]
         yield Finding("disk", Verdict.FAIL, _("the folder for saved files is not there"), hint)

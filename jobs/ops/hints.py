@@ -46,5 +46,22 @@ DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
         _("no file can be written"),
         _("Is the disk read-only or broken, or does the folder belong to somebody else?"),
     ),
+    "store_away": (
+        _("the object store cannot be reached"),
+        _("Is it running, and are STORYKEEP_ARTIFACT_STORE and …_ENDPOINT right?"),
+    ),
+    "store_refuses": (
+        _("the object store refuses our key"),
+        _("Are key id and secret key right, may they read and write there, and is the clock?"),
+    ),
+    "store_full": (_("the object store is full"), _("Make room there, or raise its quota.")),
+    "store_is_another": (
+        _("this is not the bucket the saved files are in"),
+        _(
+            "Are the database and the prefix in STORYKEEP_ARTIFACT_STORE the right ones? If you "
+            "changed them on purpose, put an empty object named .storykeep there: files there that "
+            "the database does not know are deleted then."
+        ),
+    ),
 }
 """Messages and hints by the reason `readiness.artifact_disk` gives; "full" is said with numbers."""

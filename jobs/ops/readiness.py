@@ -28,7 +28,7 @@ from jobs.ephemeral import connection as redis_connection
 from jobs.ephemeral import heartbeats, processes
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.errors import NoSpaceLeft
-from jobs.files import capacity, disk
+from jobs.files import bucket_mark, capacity, disk, store
 from jobs.models import Item
 from jobs.ops import schema
 from jobs.queue.claims import LEASE
@@ -60,6 +60,10 @@ _POSTGRESQL_REASONS: Final[Mapping[str, str]] = {
     "53100": "full",
     "55P03": "busy",
     "57014": "busy",
+}
+_BUCKET_REASONS: Final[Mapping[int, str]] = {
+    errno.EACCES: "store_refuses",
+    errno.ENOSPC: "store_full",
 }
 _TRIAL_ROW: Final = (
     "INSERT INTO django_session (session_key, session_data, expire_date)"
@@ -133,7 +137,9 @@ def redis() -> str:
 
 def artifact_disk() -> str:
     """Whether the disk takes files: "" or "not_mounted", "full" (no more than
-    STORYKEEP_DISK_MIN_FREE is left), "no_more_files" (of inodes, or of a quota), "not_writable".
+    STORYKEEP_DISK_MIN_FREE is left), "no_more_files" (of inodes, or of a quota), "not_writable";
+    where saved files are in a bucket, of that "store_away", "store_refuses" (our keys),
+    "store_full", "store_is_another".
 
     At STORYKEEP_DISK_MAX it is ready: everything but new work goes on, and saved files make room by
     themselves when their time is over. Which files should be there, the database knows; while it is
@@ -141,15 +147,29 @@ def artifact_disk() -> str:
     """
     try:
         with suppress(DatabaseError):
-            if disk.is_unmounted():
+            if not store.is_remote() and disk.is_unmounted():
                 return "not_mounted"
         if capacity.is_scarce(disk.free_bytes()):
             return "full"
+        if store.is_remote() and (reason := _bucket_reason()):
+            return reason
         disk.probe_write()
     except NoSpaceLeft:
         return "no_more_files"
     except (OSError, StoriesError):
         return "not_writable"
+    return ""
+
+
+def _bucket_reason() -> str:
+    """Why the bucket for saved files cannot be used; "" when it can, and while the database is
+    away, which knows whose it is."""
+    with suppress(DatabaseError):
+        look = bucket_mark.looks.look()
+        fault = look.read_fault or look.write_fault
+        if fault is not None:
+            return _BUCKET_REASONS.get(fault.errno or 0, "store_away")
+        return "store_is_another" if look.is_another else ""
     return ""
 
 

@@ -93,8 +93,7 @@ def erase_rows_and_files(
     if files is None:
         return False
     progress.erase(job_id)
-    for artifact_id, size_bytes in files:
-        tally.delete_file(artifact_id, size_bytes)
+    tally.delete_files(files)
     return True
 
 
@@ -184,9 +183,7 @@ def _delete_files(job_id: UUID, tally: DeletionTally) -> int:
         rows = Artifact.objects.filter(job_id=job_id).values_list("pk", "size_bytes", "removed_at")
         files = list(rows[:BATCH])
         Artifact.objects.filter(pk__in=[artifact_id for artifact_id, *_ in files]).delete()
-    for artifact_id, size_bytes, removed_at in files:
-        if removed_at is None:
-            tally.delete_file(artifact_id, size_bytes)
+    tally.delete_files([(pk, size_bytes) for pk, size_bytes, removed_at in files if not removed_at])
     return len(files)
 
 

@@ -113,9 +113,13 @@ class _Heartbeat:
         self._next = time.monotonic() + HEARTBEAT_EVERY_S / 2
 
     def __call__(self) -> None:
+        self._progress.step()
+        self.beat()
+
+    def beat(self) -> None:
+        """Renew the claim where that is due; as calling it, without telling how far it is."""
         if shutdown_requested.is_set():
             raise ShutdownRequested
-        self._progress.step()
         if time.monotonic() < self._next:
             return
         if not claims.heartbeat(self._claim):
@@ -138,16 +142,19 @@ def run(claim: PackageClaim) -> bool:
     if not files:
         raise NothingToPack
     limit = quotas.max_stored_bytes(job.owner_id)
+    heartbeat = _Heartbeat(claim, job.pk, files)
     with (
         translate_disk_errors(),
-        Workspace(claim.workspace, owner_id=job.owner_id, max_bytes=limit) as workspace,
+        Workspace(
+            claim.workspace, owner_id=job.owner_id, max_bytes=limit, pulse=heartbeat.beat
+        ) as workspace,
     ):
         try:
             artifact = build_bundle(
                 job,
                 files,
                 workspace,
-                _Heartbeat(claim, job.pk, files),
+                heartbeat,
                 at=at,
                 selection=bool(package.selection),
                 chosen=package.selection,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone, translation
 
-from jobs.files import capacity, disk, marks
+from jobs.files import bucket_mark, capacity, disk, marks
+from jobs.files.bucket_access import bucket
 from jobs.ops.problems import Facts
 from jobs.upstream import protocol
 from stories.protocol.current import built_in
+from tests import buckets
 from webapp import problems
 
 
@@ -73,5 +76,29 @@ def artifacts(_fresh_folders: Iterator[Path], set_env: Callable[..., None]) -> P
     folder.mkdir(0o700)
     (folder / marks.SENTINEL).touch()
     disk._faulty.clear()
+    bucket_mark.looks.forget()
     set_env(artifact_dir=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def bucket_endpoint() -> Iterator[str]:
+    """An object store in memory."""
+    with buckets.moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def in_bucket(bucket_endpoint: str, set_env: Callable[..., None], artifacts: Path) -> str:
+    """Saved files are in a bucket, under a prefix of this test's own; the endpoint."""
+    set_env(**buckets.settings_of(bucket_endpoint, uuid.uuid4().hex))
+    bucket().write(marks.SENTINEL, b"")
+    return bucket_endpoint
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def each_store(request: pytest.FixtureRequest) -> str:
+    """The test runs twice: with saved files in the folder, and in a bucket."""
+    if request.param == "bucket":
+        request.getfixturevalue("in_bucket")
+    return str(request.param)

@@ -219,3 +219,25 @@ def test_the_dates_in_a_converted_picture_are_on_the_clock_of_the_instance(
     settings.TIME_ZONE = "Europe/Berlin"
     run(stage, make_item(make_job(time_zone="Asia/Tokyo")), listed())
     assert str(stage.asked["options"].zone) == "Europe/Berlin"
+
+
+def test_while_files_are_uploaded_the_lease_is_renewed_and_its_loss_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = make_item(state=ItemState.RUNNING)
+    claim = claims.Claim(item.pk, item.attempt)
+    watch = pipeline.ClaimWatch(claim)
+    before = item.heartbeat_at
+    watch.keep()
+    item.refresh_from_db()
+    assert item.heartbeat_at == before
+    monkeypatch.setattr(watch, "_heartbeat_at", 0.0)
+    watch.keep()
+    item.refresh_from_db()
+    assert before is not None
+    assert item.heartbeat_at is not None
+    assert item.heartbeat_at > before
+    Item.objects.filter(pk=item.pk).update(attempt=item.attempt + 1)
+    monkeypatch.setattr(watch, "_heartbeat_at", 0.0)
+    with pytest.raises(ClaimLost):
+        watch.keep()

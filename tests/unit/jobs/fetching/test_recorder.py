@@ -12,6 +12,7 @@ from jobs.ephemeral import media_hosts
 from jobs.errors import DiskFull
 from jobs.fetching import pipeline, recorder
 from jobs.files import deletion, store
+from jobs.files.stores import StoredFile
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, ItemKind, Role
 from jobs.queue import actions
@@ -109,7 +110,7 @@ def test_the_zip_of_a_carousel_waits_for_others_and_goes_with_a_claim_that_is_lo
     assert len(list(stored_files())) == 2
 
 
-def stored_files() -> Iterator[store.StoredFile]:
+def stored_files() -> Iterator[StoredFile]:
     """All files in the store."""
     return (file for folder in store.walk() for file in folder)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs.ephemeral import orphan_files
 from jobs.ephemeral.orphan_files import WaitingOrphans
-from jobs.files import disk, store
+from jobs.files import disk, folder_store, store
 from jobs.files.deletion import DeletionTally
 from jobs.housekeeping.orphans import ORPHAN_GRACE, SHARDS_A_SWEEP, Comparison, Orphans
 from jobs.models import DAMAGED, Artifact
@@ -95,7 +95,7 @@ def orphan(shard: str, *, minutes_old: int, size_bytes: int = 10) -> uuid.UUID:
     """A file without a row, as after a SIGKILL."""
     artifact_id = save(bytes(size_bytes), uuid.UUID(shard + uuid.uuid4().hex[2:]))
     at = time.time() - 60 * minutes_old
-    with store.shard(artifact_id) as (folder, name):
+    with folder_store.shard(artifact_id) as (folder, name):
         os.utime(name, (at, at), dir_fd=folder)
     return artifact_id
 

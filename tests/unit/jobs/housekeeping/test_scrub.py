@@ -17,7 +17,7 @@ from jobs import tasks
 from jobs.ephemeral import leases, scrub_position
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.scrub_position import ScrubPosition
-from jobs.files import damage, disk, store
+from jobs.files import damage, disk, folder_store, store
 from jobs.housekeeping import scrub
 from jobs.housekeeping.scrub import Scrub
 from jobs.models import DAMAGED, Artifact
@@ -173,7 +173,8 @@ def test_what_is_one_file_on_the_disk_is_read_once_while_its_first_row_is_there(
     first = make_artifact(content=bytes(1000))
     for _ in range(3):
         linked = make_artifact(size_bytes=1000, sha256=first.sha256, content_id=first.pk)
-        with store.shard(first.pk) as (source, name), store.shard(linked.pk, make=True) as target:
+        shard = folder_store.shard
+        with shard(first.pk) as (source, name), shard(linked.pk, make=True) as target:
             os.link(name, target[1], src_dir_fd=source, dst_dir_fd=target[0])
     a_whole_pass(clock, shared)
     assert clock.slept == pytest.approx(1000 / scrub.BYTES_PER_S)

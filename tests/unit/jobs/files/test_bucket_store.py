@@ -1,0 +1,38 @@
+"""Saved files in a bucket: what is so there alone."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from jobs.files import bucket_store, disk, store
+from jobs.files.bucket_access import bucket
+from tests.factories import make_artifact
+from tests.unit.jobs.files.making import save
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_bucket")]
+
+
+def test_a_file_has_the_key_of_its_place_in_the_folder() -> None:
+    artifact_id = save(b"hello")
+    name = str(artifact_id)
+    assert bucket().read(f"{name[:2]}/{name}") == b"hello"
+
+
+def test_objects_that_are_none_of_ours_are_left_out() -> None:
+    ours = save(b"hello")
+    shard = str(ours)[:2]
+    for key in (f"{shard}/notes.txt", f"{shard}/{uuid.uuid4()}/x", f"{shard}/{uuid.uuid4().hex}"):
+        bucket().write(key, b"theirs")
+    assert [file.id for folder in store.walk([shard]) for file in folder] == [ours]
+
+
+def test_the_probe_is_no_workspace() -> None:
+    disk.probe_write()
+    assert bucket_store.stale_workspaces(2e10) == []
+
+
+def test_files_that_share_bytes_are_none_of_a_bucket() -> None:
+    file = make_artifact(content=b"x")
+    assert store.identity(file.pk) is None
