@@ -132,18 +132,20 @@ def remove_all(artifact_ids: Sequence[UUID]) -> None:
 
 
 def walk(shards: Sequence[str]) -> Iterator[list[StoredFile]]:
-    """Saved files, those of one shard at a time; foreign objects are left out."""
-    for shard in shards:
-        with _watched():
-            listed = list(bucket().list(shard))
-        files = []
-        for found in listed:
+    """Saved files, those of one shard at a time; foreign objects are left out. Shards are listed in
+    one go from the first to the last."""
+    files: dict[str, list[StoredFile]] = {shard: [] for shard in sorted(shards)}
+    if not files:
+        return
+    with _watched():
+        for found in bucket().list_between(min(files), f"{max(files)}0"):  # "0" follows "/"
+            shard, _slash, name = found.key.partition("/")
             with contextlib.suppress(ValueError):
-                artifact_id = UUID(found.key.partition("/")[2])
-                if _key(artifact_id) == found.key:
-                    files.append(StoredFile(artifact_id, found.size_bytes, found.modified_at))
-        if files:
-            yield files
+                artifact_id = UUID(name)
+                if shard in files and _key(artifact_id) == found.key:
+                    stored = StoredFile(artifact_id, found.size_bytes, found.modified_at)
+                    files[shard].append(stored)
+    yield from filter(None, files.values())
 
 
 def stale_workspaces(before: float) -> list[str]:

@@ -39,7 +39,12 @@ def file(in_bucket: str, set_env: Callable[..., None]) -> Artifact:
 
 
 def ask(
-    file: Artifact, user: Any = None, *, method: str = "GET", inline: bool = False, **headers: str
+    file: Artifact,
+    headers: dict[str, str],
+    user: Any = None,
+    *,
+    method: str = "GET",
+    inline: bool = False,
 ) -> HttpResponseBase:
     """The answer to a request for a file."""
     request = RequestFactory().generic(method, "/", headers=headers)
@@ -47,7 +52,7 @@ def ask(
 
 
 def test_a_download_is_led_to_the_bucket_and_arrives_with_its_name(file: Artifact) -> None:
-    response = ask(file, **NAVIGATES)
+    response = ask(file, NAVIGATES)
     assert response.status_code == 302
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Referrer-Policy"] == "no-referrer"
@@ -61,7 +66,7 @@ def test_a_download_is_led_to_the_bucket_and_arrives_with_its_name(file: Artifac
 
 
 def test_a_program_with_a_token_is_led_there_too(file: Artifact) -> None:
-    assert ask(file, Authorization="Bearer x").status_code == 302
+    assert ask(file, {"Authorization": "Bearer x"}).status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_a_program_with_a_token_is_led_there_too(file: Artifact) -> None:
 def test_scripts_and_what_a_page_shows_stay_here(
     file: Artifact, method: str, inline: bool, headers: dict[str, str]
 ) -> None:
-    response = ask(file, method=method, inline=inline, **headers)
+    response = ask(file, headers, method=method, inline=inline)
     assert response.status_code == 200
     assert response.headers["Content-Length"] == str(len(CONTENT))
     response.close()
@@ -86,25 +91,25 @@ def test_scripts_and_what_a_page_shows_stay_here(
 
 def test_the_same_is_looked_at_as_ever(file: Artifact) -> None:
     with pytest.raises(Http404):
-        ask(file, make_user("bob"), **NAVIGATES)
+        ask(file, NAVIGATES, make_user("bob"))
     etag = f'"{file.pk}"'
-    assert ask(file, **NAVIGATES, **{"If-None-Match": etag}).status_code == 304
+    assert ask(file, NAVIGATES | {"If-None-Match": etag}).status_code == 304
     deletion.delete(Artifact.objects.filter(pk=file.pk))
     with pytest.raises(Expired):
-        ask(file, **NAVIGATES)
+        ask(file, NAVIGATES)
 
 
 def test_a_file_that_the_bucket_lost_is_told_here(file: Artifact) -> None:
     store.remove(file.pk)
     with pytest.raises(Damaged):
-        ask(file, **NAVIGATES)
+        ask(file, NAVIGATES)
 
 
 def test_a_name_too_long_for_an_address_is_served_here(
     file: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redirects, "LONGEST_URL", 100)
-    response = ask(file, **NAVIGATES)
+    response = ask(file, NAVIGATES)
     assert response.status_code == 200
     response.close()
 
@@ -113,6 +118,6 @@ def test_without_the_setting_downloads_go_through_this_server(
     file: Artifact, set_env: Callable[..., None]
 ) -> None:
     set_env(artifact_redirect=False)
-    response = ask(file, **NAVIGATES)
+    response = ask(file, NAVIGATES)
     assert response.status_code == 200
     response.close()
