@@ -52,7 +52,7 @@ DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
     ),
     "store_refuses": (
         _("the object store refuses our key"),
-        _("Are key id and secret key right, may they read and write there, and is the clock?"),
+        _("Are key id, secret key and the clock right, and may the key read and write there?"),
     ),
     "store_full": (_("the object store is full"), _("Make room there, or raise its quota.")),
     "store_is_another": (
