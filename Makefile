@@ -1,7 +1,7 @@
 # `make run` starts Storykeep, `make test` tests it. Nothing is installed outside .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: messages help run demo test test-more engines test-postgres chaos bench fuzz attack audit survival smoke compose-test \
+.PHONY: messages help run demo test test-more stores engines test-postgres chaos bench fuzz attack audit survival smoke compose-test \
   shots check format lock sbom clean
 
 VENV ?= .venv
@@ -35,9 +35,12 @@ test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
 	  $(addprefix --ignore=, $(THOROUGH)) $(ARGS)
 	@$(PYTEST) --dist loadgroup $(MAIN_PATH) $(ARGS)
 
-test-more: $(VENV)/dev.ok ## Every other test: more processes, more pages
+test-more: $(VENV)/dev.ok $(VENV)/stores.ok ## Every other test: more processes, more pages
 	@$(PYTEST) -n 3 --dist loadgroup tests/integration $(THOROUGH) --ignore $(QUEUE) $(ARGS)
 	@$(PYTEST) --dist worksteal tests/browser --ignore $(MAIN_PATH) $(ARGS)
+
+stores: $(VENV)/dev.ok $(VENV)/stores.ok ## Saved files in a real object store, SeaweedFS (a minute; part of test-more)
+	@$(PYTEST) --dist loadgroup tests/integration/test_bucket.py $(ARGS)
 
 engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox and WebKit (Debian)
 	@$(PYTEST) --dist loadgroup tests/engines $(ARGS)
