@@ -55,13 +55,23 @@ def media_folder() -> Path:
 
 
 @contextmanager
-def fake(scenario: str, folder: Path) -> Iterator[Fake]:
-    """Start it, and stop it at the end of the block. Encoding its media may take a minute once."""
+def fake(
+    scenario: str,
+    folder: Path,
+    *,
+    latency_ms: float = LATENCY_MS,
+    bytes_per_s: float | None = BYTES_PER_S,
+) -> Iterator[Fake]:
+    """Start it, and stop it at the end of the block. Encoding its media may take a minute once.
+
+    bytes_per_s: of each connection; None = as fast as they come.
+    """
     argv = [
         *(sys.executable, "-m", "tests.fake_tiktok", "--scenario", scenario, "--dir", str(folder)),
-        *("--media", str(media_folder()), "--latency-ms", str(LATENCY_MS)),
-        *("--bytes-per-s", str(BYTES_PER_S), "--with-parent"),
+        *("--media", str(media_folder()), "--latency-ms", str(latency_ms), "--with-parent"),
     ]
+    if bytes_per_s is not None:
+        argv += ["--bytes-per-s", str(bytes_per_s)]
     process = subprocess.Popen(
         argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

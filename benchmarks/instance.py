@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +95,16 @@ def web(log: Path, *, python: str) -> Iterator[Instance]:
 
 
 @contextmanager
-def worker(argv: list[str], log: Path, **settings: str) -> Iterator[int]:
-    """A worker started by `argv`, beside a Redis that `redis` started; its process id."""
+def worker(
+    argv: list[str], log: Path, settings: Mapping[str, str], *, tree: Path = ROOT
+) -> Iterator[int]:
+    """A worker started by `argv`, beside a Redis that `redis` started; its process id.
+
+    tree: where its code is, to compare with another state of it.
+    """
     # As `manage.py up` does: the checks would load every view.
     environment = _environment(**settings) | {"CELERY_SKIP_CHECKS": "1"}
-    with running(argv, log, environment) as process:
+    with running(argv, log, environment, tree=tree) as process:
         eventually(lambda: b" ready." in log.read_bytes(), f"the worker ({log})", 30)
         yield process.pid
 

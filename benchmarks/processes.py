@@ -36,13 +36,18 @@ def end(process: subprocess.Popen[Any], within_s: float) -> None:
 
 @contextmanager
 def running(
-    argv: Sequence[str], log: Path, environment: Mapping[str, str], *, grace_s: float = 40
+    argv: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    grace_s: float = 40,
+    tree: Path = ROOT,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose output goes to `log`, ended at the end of the block."""
+    """A process whose output goes to `log`, ended at the end of the block. tree: where it runs."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             argv,
-            cwd=ROOT,
+            cwd=tree,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

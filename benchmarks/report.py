@@ -100,6 +100,35 @@ def statements(measured: Mapping[str, Any]) -> None:
     say()
 
 
+def throughput_head() -> None:
+    """What the columns of `throughput` are."""
+    say("lines of one small file on PostgreSQL; by line: CPU ms, ms in the database")
+    heads = (
+        *("workers", "lines/s", "statements", "key checks", "Redis", "worker", "database"),
+        *("fake", "in database", "for locks", "longest s", "> 1 s", "deadlocks", "strangers"),
+    )
+    say("    " + "".join(f"{head:>12}" for head in heads))
+
+
+def throughput(run: Mapping[str, Any]) -> None:
+    """One run."""
+    cells = (
+        f"{run['workers']}",
+        f"{run['lines_per_s']:.1f}",
+        f"{run['statements']:.1f}",
+        f"{run['key_checks']:.1f}",
+        f"{run['redis_commands']:.1f}",
+        *(f"{run[f'{part}_cpu_ms']:.1f}" for part in ("worker", "database", "fake")),
+        f"{run['database_ms']:.1f}",
+        f"{run['lock_share']:.1%}",
+        f"{run['longest_wait_s']:.2f}",
+        f"{run['waits']}",
+        f"{run['deadlocks']}",
+        f"{run['strangers']:.0%}",
+    )
+    say("    " + "".join(f"{cell:>12}" for cell in cells))
+
+
 BATCH: Final = "120"
 """Files of forty accounts of three stories: what a team pastes. Looking at it has limits."""
 LIMITS: Final = {"view": (150, 60_000), "changed": (150, 30_000)}

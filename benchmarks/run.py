@@ -16,11 +16,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import decoding, growth, idle, instance, report, scenarios, statements
+from benchmarks import (
+    decoding,
+    growth,
+    idle,
+    instance,
+    report,
+    scenarios,
+    statements,
+    throughput,
+)
 from benchmarks.scenarios import SCENARIOS, Unchecked
 
 JOBS: Final = tuple(dict.fromkeys(scenario.name for scenario in SCENARIOS))
-PARTS: Final = (*JOBS, "idle", "polls", "decoding", "sql", "growth")
+PARTS: Final = (*JOBS, "idle", "polls", "decoding", "sql", "lines", "growth")
 QUICK: Final = ("real-a", "real-b", "polls", "decoding", "sql")
 
 
@@ -66,6 +75,8 @@ def _measure(home: Path, options: argparse.Namespace, measured: dict[str, Any]) 
             result = scenarios.measure(scenario, home, repeat=options.repeat, python=options.python)
             measured[scenario.key] = result
             report.scenario(result)
+    if "lines" in options.only:
+        measured["lines"] = throughput.measure(home, quick=options.quick)
     if "growth" in options.only:
         measured["growth"] = growth.measure(home, quick=options.quick)
         report.growth(measured["growth"])

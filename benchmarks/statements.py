@@ -30,7 +30,7 @@ def _count(scenario: Scenario, home: Path) -> dict[str, Any]:
     argv = [sys.executable, "-m", "benchmarks.counted_worker", str(count), *arguments]
     user = accounts.owner()
     with fake(scenario.cast, home / scenario.cast) as tiktok, instance.redis():
-        with instance.worker(argv, log, **instance.fetching_from(tiktok)):
+        with instance.worker(argv, log, instance.fetching_from(tiktok)):
             before = int(count.read_text())
             job = submission.submit(user, [f"@{name}" for name in tiktok.accounts])
             settled = Job.objects.filter(pk=job.pk, settled_at__isnull=False)

@@ -14,6 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,14 +53,24 @@ def owner() -> pwd.struct_passwd | None:
     sys.exit("PostgreSQL does not run as root, and there is no user postgres or nobody.")
 
 
-def main() -> int:
-    """The exit code of the command."""
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running server. pid: of its first process. log: what it wrote."""
+
+    url: str
+    pid: int
+    log: Path
+
+
+@contextmanager
+def cluster(**settings: str) -> Iterator[Cluster]:
+    """A throwaway server with FAST and these settings, gone at the end of the block."""
     bin_folder, user = binaries(), owner()
     folder = Path(tempfile.mkdtemp(prefix="sk-pg-"))
     folder.chmod(0o711)
-    cluster, sockets = folder / "cluster", folder / "s"
+    data, sockets = folder / "cluster", folder / "s"
     as_owner: dict[str, Any] = {"cwd": folder}
-    for place in (cluster, sockets):
+    for place in (data, sockets):
         place.mkdir(mode=0o700)
         if user:
             os.chown(place, user.pw_uid, user.pw_gid)
@@ -67,17 +80,18 @@ def main() -> int:
     try:
         subprocess.run(
             [
-                *(bin_folder / "initdb", "-D", cluster, "-U", "storykeep", "-A", "trust"),
+                *(bin_folder / "initdb", "-D", data, "-U", "storykeep", "-A", "trust"),
                 *("--no-sync", "-E", "UTF8", "--locale", "C.UTF-8"),
             ],
             stdout=subprocess.DEVNULL,
             check=True,
             **as_owner,
         )
-        options = [word for name, value in FAST.items() for word in ("-c", f"{name}={value}")]
+        chosen = FAST | settings
+        options = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                [str(bin_folder / "postgres"), "-D", str(cluster), "-k", str(sockets), *options],
+                [str(bin_folder / "postgres"), "-D", str(data), "-k", str(sockets), *options],
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the tests; we stop it afterwards
                 **as_owner,
@@ -87,15 +101,19 @@ def main() -> int:
             if server.poll() is not None:
                 sys.exit((folder / "log").read_text(errors="replace"))
         url = f"postgres://storykeep@{quote(str(sockets), safe='')}/postgres"
-        done = subprocess.run(
-            sys.argv[1:], env={**os.environ, "STORYKEEP_DATABASE_URL": url}, check=False
-        )
-        return done.returncode
+        yield Cluster(url, server.pid, folder / "log")
     finally:
         if server:
             server.send_signal(signal.SIGINT)  # a fast stop: it does not wait for connections
             server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """The exit code of the command."""
+    with cluster() as server:
+        environment = {**os.environ, "STORYKEEP_DATABASE_URL": server.url}
+        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -148,6 +148,16 @@ def bench_b(tiktok: FakeTikTok) -> None:
         author.carousel(4, label="Bench", ago_s=3 * HOURS, min_bytes=400_000)
 
 
+SMALL_LINES = 560
+
+
+def bench_small(tiktok: FakeTikTok) -> None:
+    """Many authors with one small photo each: what a line costs apart from its files."""
+    for number in range(SMALL_LINES):
+        author = tiktok.account(f"small{number:03}")
+        author.photo(label="Bench photo", size=(180, 320), ago_s=HOURS)
+
+
 FULL_HD, SMALL = (1080, 1920), (576, 1024)
 
 LARGE_CLIPS = (
@@ -216,6 +226,7 @@ SCENARIOS: dict[str, Callable[[FakeTikTok], None]] = {
     "demo": demo,
     "bench-a": bench_a,
     "bench-b": bench_b,
+    "bench-small": bench_small,
     "bench-real-a": bench_real_a,
     "bench-real-b": bench_real_b,
 }

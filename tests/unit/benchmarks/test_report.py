@@ -71,3 +71,18 @@ def test_looking_at_forty_accounts_has_limits(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "forty accounts, view: 150 ms / 60 kB held" in said
     assert "forty accounts, changed: 150 ms / 30 kB MISSED" in said
+
+
+def test_each_run_of_workers_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    run: dict[str, Any] = dict.fromkeys(
+        ("lines_per_s", "statements", "key_checks", "redis_commands", "database_ms"), 17.25
+    )
+    run |= {f"{part}_cpu_ms": 3.5 for part in ("worker", "database", "fake")}
+    run |= {"workers": 4, "lock_share": 0.031, "longest_wait_s": 0.2, "strangers": 0.5}
+    run |= {"waits": 0, "deadlocks": 0}
+    report.throughput_head()
+    report.throughput(run)
+    head, row = capsys.readouterr().out.splitlines()[-2:]
+    assert len(head) == len(row)
+    assert row.split()[:2] == ["4", "17.2"]
+    assert "3.1%" in row
