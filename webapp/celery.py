@@ -13,6 +13,7 @@ one would be one more thing that a Redis can refuse.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Final
 
 from celery import Celery, signals
@@ -22,6 +23,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from jobs.queue import routing
 from webapp.intake import Intake
+from webapp.kept_connections import kept
 from webapp.processes import memory, side_queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
@@ -64,6 +66,8 @@ def _config() -> dict[str, Any]:
         # No connection that is not needed. The one for broadcasts is idle for as long as nobody
         # asks, so gateways forget it; measured, a worker that lost it stood still for ever.
         "worker_enable_remote_control": False,
+        # Never closed by Celery: webapp/kept_connections.py does that.
+        "CELERY_DB_REUSE_MAX": sys.maxsize,
         "task_ignore_result": True,
         "task_acks_late": False,
         "task_default_queue": routing.POOL_QUEUE,
@@ -97,6 +101,18 @@ def _fetch_next_message(**_: Any) -> None:
             loop.call_soon(loop.call_later, delay_s, int)
 
 
+@signals.task_prerun.connect
+def _keep_connection(**_: Any) -> None:
+    """Have nobody else close this thread's connection to the database meanwhile."""
+    kept.begin()
+
+
+@signals.task_postrun.connect
+def _let_connection_rest(**_: Any) -> None:
+    """Keep this thread's connection to the database for its next task, if that comes soon."""
+    kept.end()
+
+
 @signals.task_postrun.connect
 def _note_end(**_: Any) -> None:
     """Have memory that a line took given back soon, by the worker's own loop."""
@@ -123,5 +139,6 @@ def _finish(**_: Any) -> None:
 
     side_queue.shutdown()
     bridge.stop()
+    kept.close_idle(0)
     dispatch()
     traces.leave_none()

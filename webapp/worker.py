@@ -76,6 +76,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
     from webapp.celery import app
     from webapp.clock import LOOK_EVERY_S, Clock
     from webapp.consumer import PulsingConsumer, takes_messages
+    from webapp.kept_connections import kept
     from webapp.processes import memory, memory_limit, pulse, stop_requests
     from webapp.processes.run import run_name
     from webapp.telemetry import telemetry, trace_tasks
@@ -105,6 +106,7 @@ def work(concurrency: int | None, log_level: str, *, pulse_fd: int | None = None
                 pulse.beat()
                 heartbeats.beat(name)
                 processes.announce(name, workers=siblings, resident_bytes=told_bytes())
+            kept.close_idle()
             memory.give_back()
 
         def stop(self, parent: Any) -> None:

@@ -95,9 +95,21 @@ def test_what_was_released_is_sent_when_nothing_runs_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[str] = []
+
+    class Kept:
+        def close_idle(self, idle_s: float) -> None:
+            calls.append(f"connections idle for {idle_s} s")
+
     monkeypatch.setattr(side_queue, "shutdown", lambda: calls.append("side queue"))
     monkeypatch.setattr(bridge, "stop", lambda: calls.append("transfers"))
+    monkeypatch.setattr(celery, "kept", Kept())
     monkeypatch.setattr(dispatch, "dispatch", lambda: calls.append("dispatch"))
     monkeypatch.setattr(traces, "leave_none", lambda: calls.append("no traces"))
     signals.worker_shutdown.send(sender=None)
-    assert calls == ["side queue", "transfers", "dispatch", "no traces"]
+    assert calls == [
+        "side queue",
+        "transfers",
+        "connections idle for 0 s",
+        "dispatch",
+        "no traces",
+    ]
