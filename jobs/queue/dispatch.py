@@ -1,7 +1,8 @@
 """Dispatch: tells the broker of a few due items at a time, fairly, and of packages.
 
-The database is the queue; a message in the broker is a turn. A message that is lost is sent again
-by the reaper, and one that comes twice finds nothing to claim.
+The database is the queue; a message in the broker is a turn, whichever item it names. As many items
+are marked as sent as there may be messages. One that is lost is sent again by the reaper, and one
+that comes twice finds the next item, or nothing to claim.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from enum import Enum, auto
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from django.db import OperationalError, models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from jobs.models import Item, Package, PackageState
-from jobs.queue import broker
+from jobs.queue import broker, turns
 from jobs.queue.backoff import requeue_untried
 from jobs.queue.claims import Claim, claim
 from jobs.queue.fairness import Window, count_sent, fair_order, next_line
 from jobs.queue.in_hand import Place, in_hand
+from jobs.queue.turns import Taken
 from jobs.states import ItemState
 from jobs.upstream import breaker
 
@@ -31,6 +33,8 @@ S = ItemState
 
 WINDOW: Final = 8
 """The most messages that wait in the broker, so that whoever comes last can still be next."""
+REFILL: Final = WINDOW // 2
+"""A claim has more messages sent when there is room for so many: one look for several."""
 ATTEMPTS: Final = 3
 """Times a thread looks who is next before it takes the item its message was about."""
 CHOOSING_S: Final = 1.0
@@ -62,18 +66,34 @@ def dispatch(now: datetime | None = None) -> int:
     what could not be sent now. Never raises when Redis is away.
     """
     now = now or timezone.now()
+    if connection.vendor == "postgresql":
+        return _send(turns.mark_sent(now, _window(now), WINDOW), _mark_packages_sent(now))
     # Chosen without the database's one write lock, for mostly the window is full, or nobody waits.
     # Two who choose at once choose alike, and one of them finds its rows marked.
     room = WINDOW - count_sent(now, _window(now))
     items = fair_order(now, room, unsent=_window(now)) if room > 0 else []
-    waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
-    packages = list(waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW])
+    packages = list(_waiting_packages(now))
     if not items and not packages:
         return 0
     with transaction.atomic():
         items = _mark_sent(Item, items, now)
         packages = _mark_sent(Package, packages, now)
     return _send(items, packages)
+
+
+def _waiting_packages(now: datetime) -> models.QuerySet[Any, UUID]:
+    """Ids of the packages whose message is to be sent, the oldest first."""
+    waiting = Package.objects.filter(_unsent(now), state=PackageState.QUEUED)
+    return waiting.order_by("created_at").values_list("pk", flat=True)[:WINDOW]
+
+
+def _mark_packages_sent(now: datetime) -> list[UUID]:
+    """Those of the packages that wait and no other dispatch has locked, marked as sent."""
+    packages = list(_waiting_packages(now))  # mostly none
+    if packages:
+        with transaction.atomic():
+            packages = _mark_sent(Package, packages, now)
+    return packages
 
 
 def _mark_sent(model: type[Item] | type[Package], ids: Sequence[UUID], now: datetime) -> list[UUID]:
@@ -109,33 +129,41 @@ def _send(items: Sequence[UUID], packages: Sequence[UUID]) -> int:
 
 
 def claim_next(item_id: UUID, place: Place) -> Claim | None:
-    """A message about this item arrived: claim it, or the item whose owner was served least.
+    """A message about this item arrived: claim the item whose owner was served least.
 
-    A single line pasted while another user's forty were already in the broker goes next; the item
-    that gave way is sent again. While TikTok refuses this server the claimed item is put back to
-    wait. None when there is nothing to do.
+    A single line pasted while another user's forty were already in the broker goes next. While
+    TikTok refuses this server the claimed item is put back to wait. None when there is nothing to
+    do.
 
     place: of what is to be claimed, among what this process has in hand. One that is to be tried
     alone is waited for until it is.
     """
     now = timezone.now()
-    if not Item.objects.due(now).filter(pk=item_id).exists():
-        return None
     with _one_at_a_time():
-        claimed = None if place.must_yield else _choose(item_id, now)
-    if isinstance(claimed, ToBeAlone):
-        claimed = _claim_alone(place)
-    if claimed is None:
+        taken = None if place.must_yield else _choose(item_id, now)
+    if isinstance(taken, ToBeAlone):
+        taken = _claim_alone(place)
+    if taken is None:
         reject_message(item_id)
         return None
-    if claimed.item_id != item_id:
+    # Of an item that was sent, too, the message is still to come, and is the turn of this one.
+    if taken.claim.item_id != item_id and not taken.was_sent:
         Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
     refused = breaker.probe()
     if refused:
-        requeue_untried(claimed, refused.until, refused.code)
+        requeue_untried(taken.claim, refused.until, refused.code)
     with suppress(OperationalError):  # we have something to do; the reaper tells the others
+        _refill(taken, now)
+    return None if refused else taken.claim
+
+
+def _refill(taken: Taken, now: datetime) -> None:
+    """Send more messages when a claim left few, or a package waits."""
+    in_broker = taken.in_broker
+    if in_broker is None:
+        in_broker = count_sent(now, _window(now))
+    if WINDOW - in_broker >= REFILL or taken.package_waits:
         dispatch()
-    return None if refused else claimed
 
 
 @contextmanager
@@ -155,19 +183,23 @@ class ToBeAlone(Enum):
     NOW = auto()
 
 
-def _choose(item_id: UUID, now: datetime) -> Claim | Literal[ToBeAlone.NOW] | None:
+def _choose(item_id: UUID, now: datetime) -> Taken | Literal[ToBeAlone.NOW] | None:
     """Claim what is next. Of threads that choose alike, all but one look again."""
+    window = _window(now)
     for _ in range(ATTEMPTS):
-        line = next_line(now)
+        if connection.vendor == "postgresql" and (taken := turns.take(now, window)):
+            return taken
+        line = next_line(now, window=window)
         if line and line.alone:
-            line = next_line(now, trusted=True)
+            line = next_line(now, trusted=True, window=window)
             if _may_be_tried_alone(others_wait=line is not None):
                 return ToBeAlone.NOW
         if line is None:
             return None
         if claimed := claim(line.item_id):
-            return claimed
-    return claim(item_id)
+            return Taken(claimed, line.was_sent)
+    claimed = claim(item_id)
+    return Taken(claimed, was_sent=True) if claimed else None
 
 
 def _may_be_tried_alone(*, others_wait: bool) -> bool:
@@ -192,18 +224,29 @@ def be_alone_in_turn(place: Place) -> bool:
     return _may_be_tried_alone(others_wait=others_wait) and place.be_alone()
 
 
-def _claim_alone(place: Place) -> Claim | None:
+def _claim_alone(place: Place) -> Taken | None:
     """Claim what is next once nothing else is in hand; None when that is not to be had."""
     if not place.be_alone():
         return None
-    line = next_line(timezone.now())
+    now = timezone.now()
+    line = next_line(now, window=_window(now))
     claimed = claim(line.item_id, alone=True) if line else None
-    if claimed is None or (line and not line.alone):
+    if line is None or claimed is None or not line.alone:
         place.share()
-    return claimed
+    return Taken(claimed, line.was_sent) if line and claimed else None
 
 
 def reject_message(row_id: UUID) -> None:
-    """Have another worker told of an item or package: this one has no place for it, or ends."""
-    Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None)
-    Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None)
+    """Have another worker told of an item or package: this one has no place for it, or ends.
+
+    The message of an item that is not waiting any more was the turn of another one that is marked
+    as sent: of the one whose message was sent first.
+    """
+    if Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None):
+        return
+    if Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None):
+        return
+    sent = Item.objects.filter(state=S.QUEUED, sent_at__isnull=False).order_by("sent_at")
+    first = sent.values_list("pk", flat=True).first()
+    if first is not None:
+        Item.objects.filter(pk=first, state=S.QUEUED).update(sent_at=None)

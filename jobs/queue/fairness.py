@@ -12,7 +12,7 @@ takes another index, with statistics or without (docs/decisions/0028).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,8 +23,7 @@ _WAITING: Final = "state = 'queued' AND (not_before IS NULL OR not_before <= %s)
 _TRUSTED: Final = " AND deaths = 0"
 _UNSENT: Final = " AND (sent_at IS NULL OR sent_at <= %s OR sent_at > %s)"
 
-_FIRST_LINES: Final = """
-WITH RECURSIVE owners(owner_id) AS (
+OWNERS: Final = """owners(owner_id) AS (
     SELECT MIN(owner_id) FROM jobs_item {by_item_waiting} WHERE state = 'queued'
   UNION ALL
     SELECT (
@@ -32,7 +31,16 @@ WITH RECURSIVE owners(owner_id) AS (
       WHERE state = 'queued' AND owner_id > owners.owner_id
     )
     FROM owners WHERE owners.owner_id IS NOT NULL
-),
+)"""
+"""Whose lines wait, and a NULL at the end: part of a recursive query."""
+RUNNING: Final = """running(owner_id, lines) AS (
+    SELECT owner_id, COUNT(*) FROM jobs_item {by_item_lease} WHERE state = 'running'
+    GROUP BY owner_id
+)"""
+"""How many lines each owner has running, of those that have some: part of a query."""
+
+_FIRST_LINES: Final = """
+WITH RECURSIVE {owners},
 first_lines(owner_id, id) AS (
     SELECT owners.owner_id, (
       SELECT id FROM jobs_item {by_item_waiting}
@@ -41,11 +49,9 @@ first_lines(owner_id, id) AS (
     )
     FROM owners WHERE owners.owner_id IS NOT NULL
 ),
-running(owner_id, lines) AS (
-    SELECT owner_id, COUNT(*) FROM jobs_item {by_item_lease} WHERE state = 'running'
-    GROUP BY owner_id
-)
-SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn, item.deaths
+{running}
+SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn, item.deaths,
+  item.sent_at IS NOT NULL AND item.sent_at > %s AND item.sent_at <= %s
 FROM first_lines
 CROSS JOIN jobs_item item
 LEFT JOIN running ON running.owner_id = first_lines.owner_id
@@ -69,19 +75,29 @@ Window = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class NextLine:
-    """The line that is next. alone: it is to be tried with nothing else in hand."""
+    """The line that is next.
+
+    alone: it is to be tried with nothing else in hand. was_sent: within the window asked about.
+    """
 
     item_id: UUID
     alone: bool
+    was_sent: bool = field(default=False, compare=False)
 
 
-def next_line(now: datetime, *, trusted: bool = False) -> NextLine | None:
+def next_line(
+    now: datetime, *, trusted: bool = False, window: Window | None = None
+) -> NextLine | None:
     """The due line whose owner has the fewest running, the oldest of those; None without one.
 
-    trusted: of the lines that need not be tried alone.
+    trusted: of the lines that need not be tried alone. window: asks whether its message was sent
+    then.
     """
-    for line_id, _, _, deaths in _rows(_FIRST_LINES, now, None, 1, trusted=trusted):
-        return NextLine(_uuid(line_id), alone=deaths > 0)
+    times = _adapted(*(window or (now, now)))
+    for line_id, _, _, deaths, was_sent in _rows(
+        _FIRST_LINES, now, None, *times, 1, trusted=trusted
+    ):
+        return NextLine(_uuid(line_id), alone=deaths > 0, was_sent=bool(was_sent))
     return None
 
 
@@ -104,16 +120,15 @@ def fair_order(now: datetime, limit: int, *, unsent: Window | None = None) -> li
 
 def count_sent(now: datetime, window: Window) -> int:
     """Number of due lines whose message was sent within the window."""
-    after, until = (connection.ops.adapt_datetimefield_value(time) for time in window)
-    return int(_rows(_SENT, now, None, after, until)[0][0])
+    return int(_rows(_SENT, now, None, *_adapted(*window))[0][0])
 
 
 def _first_lines(
     now: datetime, limit: int, unsent: Window | None
 ) -> Sequence[tuple[UUID, int, int]]:
     """The first line of each owner, best first: its id, its owner's, the owner's running lines."""
-    rows = _rows(_FIRST_LINES, now, unsent, limit)
-    return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running, _ in rows]
+    rows = _rows(_FIRST_LINES, now, unsent, *_adapted(now, now), limit)
+    return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running, *_ in rows]
 
 
 def _rows(
@@ -124,16 +139,22 @@ def _rows(
     def by(index: str) -> str:
         return f"INDEXED BY {index}" if connection.vendor == "sqlite" else ""
 
-    times = [connection.ops.adapt_datetimefield_value(time) for time in (now, *(unsent or ()))]
+    times = _adapted(now, *(unsent or ()))
     sql = query.format(
+        owners=OWNERS.format(by_item_waiting=by("item_waiting")),
+        running=RUNNING.format(by_item_lease=by("item_lease")),
         wanted=_WAITING + (_UNSENT if unsent else "") + (_TRUSTED if trusted else ""),
         by_item_waiting=by("item_waiting"),
-        by_item_lease=by("item_lease"),
         by_item_in_broker=by("item_in_broker"),
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [*times, *more])
         return list(cursor.fetchall())
+
+
+def _adapted(*times: datetime) -> list[Any]:
+    """Times as the database takes them in SQL."""
+    return [connection.ops.adapt_datetimefield_value(time) for time in times]
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -27,3 +27,13 @@ def begin_in(item: Item, state: ItemState) -> None:
     if state not in EDGES[ItemState(item.state)]:
         raise ValueError(f"no edge leads from {item.state} to {state}")
     item.state = state
+
+
+def edge(start: ItemState, to: ItemState) -> str:
+    """The assignment of an UPDATE in SQL that moves an item from `start` to `to`.
+
+    Raises ValueError where no edge leads there. The WHERE clause has to ask for `start`.
+    """
+    if to not in EDGES[start]:
+        raise ValueError(f"no edge leads from {start} to {to}")
+    return f"state = '{to.value}'"

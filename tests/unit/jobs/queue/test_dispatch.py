@@ -18,7 +18,7 @@ from jobs.models import Item, Package
 from jobs.queue import broker as messages
 from jobs.queue import claims
 from jobs.queue.claims import Claim
-from jobs.queue.dispatch import WINDOW, dispatch
+from jobs.queue.dispatch import REFILL, WINDOW, dispatch, reject_message
 from jobs.queue.fairness import NextLine
 from jobs.states import ItemState
 from jobs.upstream import breaker
@@ -64,6 +64,7 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     first = broker.sent[0]
     running = next_claim(first)
     assert running == Claim(first, 1)
+    dispatch()
     bobs = make_job(make_user("bob"), links=1).items.get()
     dispatch()
     assert bobs.pk not in broker.sent  # the window is full
@@ -71,7 +72,49 @@ def test_a_turn_goes_to_whoever_was_served_least(broker: Broker) -> None:
     assert claim
     assert claim.item_id == bobs.pk
     assert alices.items.get(pk=broker.sent[1]).state == S.QUEUED
+    dispatch()
     assert broker.sent.count(broker.sent[1]) == 2  # the one that gave way is sent again
+
+
+def test_a_message_is_the_turn_of_whichever_line_is_next(broker: Broker) -> None:
+    """The line that is taken was sent, too: its message, still to come, is the turn of the one
+    that gave way, and nothing is sent again."""
+    alices, bobs = make_job(make_user("alice"), links=2), make_job(make_user("bob"), links=2)
+    dispatch()
+    first, second = alices.items.order_by("position")
+    assert next_claim(second.pk) == Claim(first.pk, 1)
+    assert next_claim(first.pk) == Claim(bobs.items.order_by("position")[0].pk, 1)
+    assert Item.objects.filter(state=S.QUEUED, sent_at__isnull=False).count() == 2
+    assert len(broker.sent) == 4
+
+
+def test_a_claim_has_messages_sent_once_there_is_room_for_several(broker: Broker) -> None:
+    make_job(links=20)
+    dispatch()
+    sent = []
+    for message in broker.sent[:WINDOW]:
+        assert next_claim(message)
+        sent.append(len(broker.sent) - WINDOW)
+    assert sent == [0, 0, 0, REFILL, REFILL, REFILL, REFILL, 2 * REFILL]
+
+
+def test_a_claim_has_a_package_sent_at_once(broker: Broker) -> None:
+    job = make_job(links=9)
+    dispatch()
+    package = Package.objects.create(job=job, owner=job.owner)
+    if connection.vendor == "postgresql":  # elsewhere with the next messages of lines
+        assert next_claim(broker.sent[0])
+    dispatch()
+    assert broker.sent.count(package.pk) == 1
+
+
+def test_a_turn_that_is_given_back_is_sent_again_whichever_line_it_named(broker: Broker) -> None:
+    first, second = make_job(links=2).items.order_by("position")
+    dispatch()
+    assert next_claim(second.pk) == Claim(first.pk, 1)
+    reject_message(first.pk)  # the message that stood for the second line
+    assert dispatch() == 1
+    assert broker.sent[-1] == second.pk
 
 
 def test_a_message_that_comes_twice_does_no_work_twice(broker: Broker) -> None:
@@ -162,6 +205,8 @@ def test_threads_of_a_process_do_not_reach_for_the_same_line(
 
     for name, stand_in in {
         "Item": MagicMock(),
+        "connection": MagicMock(vendor="sqlite"),
+        "count_sent": lambda *_: WINDOW,
         "next_line": choose,
         "claim": take,
         "dispatch": lambda: 0,
@@ -182,4 +227,5 @@ def test_who_has_a_line_in_hand_goes_on_when_nobody_can_be_told(
 
     monkeypatch.setattr("jobs.queue.dispatch.dispatch", locked)
     item = make_item()
+    make_item(item.job)
     assert next_claim(item.pk) == Claim(item.pk, 1)
