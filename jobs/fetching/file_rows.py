@@ -65,8 +65,11 @@ def _fence(
     if not artifacts:
         return fenced(claim)
     start = name_allotment.start(artifacts)
-    row = partial(_FENCE.first, claim.item_id, claim.attempt, start)
-    return fenced(claim, job_id=job_id, row=row)
+    return fenced(
+        claim,
+        first=partial(name_allotment.lock, job_id, artifacts),
+        row=partial(_FENCE.first, claim.item_id, claim.attempt, start),
+    )
 
 
 class FileRows:
@@ -103,17 +106,19 @@ class FileRows:
         ready: Sequence[FileReady],
         stories: Mapping[str, Story],
         also: Callable[[Set[str]], None] | None = None,
+        committed: Callable[[], None] | None = None,
         *,
         moved: Sequence[Artifact] = (),
     ) -> list[Artifact]:
         """Move files into the store and write their rows, all in one transaction; the rows that
         were written.
 
-        stories: rows by TikTok's id. also: writes more in the same transaction, where `refused` is
-        up to date; it is given TikTok's ids of stories of which a file could not be moved, and is
-        called once more when the transaction was rolled back and begun anew. moved: rows of files
-        that are in the store already. Raises ClaimLost, DiskFull; what was moved before the disk
-        was full is recorded all the same.
+        stories: rows by TikTok's id, which may still be unwritten. also: writes more in the same
+        transaction, where `refused` is up to date; it is given TikTok's ids of stories of which a
+        file could not be moved, and is called once more when the transaction was rolled back and
+        begun anew. committed: called after the transaction. moved: rows of files that are in the
+        store already. Raises ClaimLost, DiskFull; what was moved before the disk was full is
+        recorded all the same.
         """
         artifacts = list(moved)
         lost: set[str] = set()
@@ -127,9 +132,9 @@ class FileRows:
                 artifacts.append(self._commit(event, stories))  # noqa: PERF401  # see above
         except BaseException:
             lost |= {event.story_id for event in ready[len(artifacts) - len(moved) :]}
-            self.add(artifacts, write_more)
+            self.add(artifacts, write_more, committed)
             raise
-        return self.add(artifacts, write_more if also is not None else None)
+        return self.add(artifacts, write_more if also is not None else None, committed)
 
     def _commit(self, event: FileReady, stories: Mapping[str, Story]) -> Artifact:
         """Move a file into the store; its row, unsaved, with the name it should have."""
@@ -170,19 +175,24 @@ class FileRows:
         return artifact
 
     def add(
-        self, artifacts: list[Artifact], also: Callable[[], None] | None = None
+        self,
+        artifacts: list[Artifact],
+        also: Callable[[], None] | None = None,
+        committed: Callable[[], None] | None = None,
     ) -> list[Artifact]:
         """Write the rows of files that are in the store; those that were written.
 
         A file without a row is removed again: one that was there already, or for which another
-        process has taken the room meanwhile. also: writes more in the same transaction. Raises
-        ClaimLost.
+        process has taken the room meanwhile. also: writes more in the same transaction.
+        committed: called after it. Raises ClaimLost.
         """
         if not artifacts and also is None:
             return []
         added: list[Artifact] = []
         try:
             added = self._write(artifacts, also)
+            if committed is not None:
+                committed()
         finally:
             written = {artifact.pk for artifact in added}
             gone = [artifact for artifact in artifacts if artifact.pk not in written]

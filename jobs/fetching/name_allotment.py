@@ -2,19 +2,54 @@
 
 What the item itself has named is remembered. Whether another item of the job has names that begin
 alike (the same author twice in one batch) is read with the fence of the transaction that writes the
-files, and only then are those looked up.
+files, and only then are those looked up. Items that name files alike do so one after the other; no
+others of the job wait.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.files import names
 from jobs.models import Artifact
+
+_LOCK_CLASS: Final = 0x4E41_4D45
+"""Our number for PostgreSQL's advisory locks on names."""
+_LOCK: Final = """
+SELECT pg_advisory_xact_lock(%s, name) FROM jobs_job job, unnest(%s::int[]) name
+WHERE job.id = %s FOR KEY SHARE OF job
+"""
+_LOCKED_BYTES: Final = 150
+"""So much of a name is never cut off to make room for a number."""
+
+
+def lock(job_id: UUID, artifacts: Sequence[Artifact]) -> None:
+    """Have others wait, until the transaction ends, that would name files of the job like these;
+    and those that would erase the job.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    locks = sorted({_lock_of(job_id, artifact.name) for artifact in artifacts})
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [_LOCK_CLASS, locks, job_id])
+
+
+def _lock_of(job_id: UUID, name: str) -> int:
+    """A number that is equal for names that may become one, with the numbers they are given."""
+    stem = names.collision_key(name).rpartition(".")[0]
+    start = re.sub(r"(_[0-9]+)+$", "", stem).encode()[:_LOCKED_BYTES]
+    digest = hashlib.blake2b(start, key=job_id.bytes, digest_size=4).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 class NameAllotment:

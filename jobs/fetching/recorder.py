@@ -18,18 +18,17 @@ from jobs.ephemeral.progress import Reporter
 from jobs.errors import DiskFault, error_to_name
 from jobs.fetching import author_pictures
 from jobs.fetching.file_rows import FileRows
+from jobs.fetching.pending_list import PendingList
 from jobs.fetching.saved_media import MediaKey
 from jobs.fetching.story_rows import StoryEnd, close_stories, write_list
 from jobs.files import deletion, store
 from jobs.files.workspace import Workspace
 from jobs.models import Artifact, Item, Role, Story, StoryKind
-from jobs.queue import claims
 from jobs.queue.backoff import release_queue
 from jobs.queue.claims import Claim, fenced
 from jobs.queue.dispatch import dispatch
 from jobs.queue.settling import Outcome
 from jobs.states import SAVED, ItemState
-from jobs.text import clean_text
 from jobs.upstream import breaker
 from jobs.zips.builder import build_carousel
 from jobs.zips.contents import any_removed
@@ -79,6 +78,7 @@ class Recorder:
         self._claim, self._item, self._workspace = claim, item, workspace
         self._files = FileRows(claim, item, workspace)
         self._stories: dict[str, Story] = {}
+        self._list = PendingList(claim, item)
         self._failed: dict[str, StoriesError] = {}
         self._spared: Counter[str] = Counter()
         self._lacks: dict[str, StoriesError] = {}
@@ -121,9 +121,10 @@ class Recorder:
         """
         match event:
             case None:
+                self._list.write_author()
                 self.progress.tick()
             case Resolved():
-                self._record_author(event.author)
+                self._list.name_author(event.author)
             case AvatarReady():
                 self._author_picture, self._pictured_at = event.picture, time.monotonic()
             case Listed():
@@ -154,33 +155,35 @@ class Recorder:
     def _is_due(self) -> bool:
         """Whether what waits to be recorded has waited long enough, or is enough."""
         now = time.monotonic()
-        if not (self._ready or self._ended):
+        if not (self._ready or self._ended or self._list.waits):
             return bool(self._author_picture) and now - self._pictured_at >= SAVE_PICTURE_AFTER_S
         if self._waiting_since is None:
             self._waiting_since = now
         return len(self._ready) >= SAVE_TOGETHER or now - self._waiting_since >= SAVE_AFTER_S
 
     def save(self) -> None:
-        """Record the files that are ready, the stories that ended and the author's picture, in one
-        transaction.
+        """Record the first list, the files that are ready, the stories that ended and the author's
+        picture, in one transaction.
 
         Raises ClaimLost, DiskFull.
         """
         ready, ended, zips = self._ready, self._ended, self._zips
         picture, self._author_picture = self._author_picture, None
         self._ready, self._ended, self._zips, self._waiting_since = [], [], {}, None
-        if not (ready or ended or picture):
+        if not (ready or ended or picture or self._list.waits):
+            self._list.write_author()
             return
 
         def close(lost: Set[str]) -> None:
             if picture:
                 author_pictures.save(self._item.pk, picture)
             self._close_stories([event for event in ended if event.story_id not in lost])
+            self._list.write()
 
         moved = [packed.artifact for packed in zips.values()]
         # Before there is a list, files are made of what an earlier attempt saved.
         stories = {row.tiktok_id: row for row in self._other_rows} | self._stories
-        written = self._files.save(ready, stories, close, moved=moved)
+        written = self._files.save(ready, stories, close, self._list.note_written, moved=moved)
         self.wrote_at = time.monotonic()
         _drop_stale_zips([zips[row.pk] for row in written if row.pk in zips])
         for event in ready:
@@ -205,38 +208,32 @@ class Recorder:
 
     # --- author and list ------------------------------------------------------------------------
 
-    def _record_author(self, author: structures.Author) -> None:
-        item = self._item
-        before = (item.author_id, item.author_name, item.author_nickname)
-        item.author_id, item.author_name = author.id[:32], author.name[:64]
-        item.author_nickname = clean_text(author.nickname, 200)
-        if before == (item.author_id, item.author_name, item.author_nickname):
-            return
-        claims.write(
-            self._claim,
-            author_id=item.author_id,
-            author_name=item.author_name,
-            author_nickname=item.author_nickname,
-        )
-        self.wrote_at = time.monotonic()
-
     def _record_list(self, event: Listed) -> None:
         record_answer()
-        self._record_author(event.author)
+        self._list.name_author(event.author)
         left_out = ", ".join(f"{count} {reason}" for reason, count in event.left_out.items())
         logger.info(
             "item %s: %d stories%s",
             self._item.pk, len(event.stories), f"; left out: {left_out}" if left_out else "",
         )  # fmt: skip
         self._listed = frozenset(story.id for story in event.stories)
+        self._details = event.details
+        before = (*self._stories.values(), *self._other_rows)
+        if before:
+            self._rewrite_list(event, before)
+        else:
+            self._stories = self._list.begin(event)
+            self._waiting_since = time.monotonic()
+        self._expect(event.stories)
+
+    def _rewrite_list(self, event: Listed, before: Sequence[Story]) -> None:
+        if self._list.waits:
+            self.save()
         with transaction.atomic():
-            before = (*self._stories.values(), *self._other_rows)
             rows = write_list(self._claim, self._item, event, before)
         self.wrote_at = time.monotonic()
         self._stories, self._other_rows = dict(rows.listed), rows.others
         self._failed = dict(rows.unlisted)
-        self._details = event.details
-        self._expect(event.stories)
 
     def _expect(self, stories: Iterable[structures.Story]) -> None:
         """Tell the progress how much is to come."""
@@ -281,7 +278,7 @@ class Recorder:
         for end in ends:
             if end.error is not None:
                 self._failed[end.story.tiktok_id] = end.error
-        close_stories(ends)
+        close_stories(ends, self._list.stories)
 
     def _end_of(self, event: StoryFinished) -> StoryEnd:
         refused = {

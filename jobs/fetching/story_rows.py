@@ -6,7 +6,7 @@ To be called in a transaction; closing them in one that is fenced by the item's 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,21 +51,59 @@ class StoryEnd:
     saved: bool
 
 
-def write_list(claim: Claim, item: Item, event: Listed, before: Iterable[Story] = ()) -> ListedRows:
-    """Write a list's stories, what it leaves out, and the item's kind. Raises ClaimLost.
+def first_list(item: Item, event: Listed) -> dict[str, Story]:
+    """The rows of an item's first list by TikTok's id, to be written by `write_first_list`."""
+    _note_list(item, event, {})
+    return {
+        story.id: _new_row(item, story, position)
+        for position, story in enumerate(event.stories, start=1)
+    }
+
+
+def write_first_list(claim: Claim, item: Item, rows: Iterable[Story]) -> None:
+    """Write an item's first list: its kind and author, what is left out, and the rows, which may
+    have ended since. Raises ClaimLost."""
+    _write_item(claim, item)
+    Story.objects.bulk_create(rows)
+
+
+def _note_list(item: Item, event: Listed, unlisted: Mapping[str, Story]) -> None:
+    item.kind = resolved_kind(item.kind, event.stories)
+    item.listed_at = timezone.now()
+    item.left_out = _left_out(event, unlisted)
+
+
+def _write_item(claim: Claim, item: Item) -> None:
+    """Write what a list says of its item. The fence, and the lock that keeps a cancel out until the
+    stories are there."""
+    claims.write(
+        claim,
+        kind=item.kind,
+        listed_at=item.listed_at,
+        left_out=item.left_out,
+        **author_fields(item),
+    )
+
+
+def author_fields(item: Item) -> dict[str, str]:
+    """The columns of an item that say whose its stories are."""
+    return {
+        "author_id": item.author_id,
+        "author_name": item.author_name,
+        "author_nickname": item.author_nickname,
+    }
+
+
+def write_list(claim: Claim, item: Item, event: Listed, before: Iterable[Story]) -> ListedRows:
+    """Write a list's stories, what it leaves out, and the item's kind and author. Raises ClaimLost.
 
     before: the item's rows, of earlier attempts and of an earlier list of this one. A story among
     them that is not listed any more is closed, unless it is saved.
     """
     known = {row.tiktok_id: row for row in before}
     handed_over = {story.id for story in event.stories}
-    item.kind = resolved_kind(item.kind, event.stories)
-    item.listed_at = timezone.now()
-    item.left_out = _left_out(
-        event, {key: row for key, row in known.items() if key not in handed_over}
-    )
-    # The fence, and the lock that keeps a cancel out until the stories are there.
-    claims.write(claim, kind=item.kind, listed_at=item.listed_at, left_out=item.left_out)
+    _note_list(item, event, {key: row for key, row in known.items() if key not in handed_over})
+    _write_item(claim, item)
     position = max((row.position for row in known.values()), default=0)
     listed: dict[str, Story] = {}
     new: list[Story] = []
@@ -87,8 +125,11 @@ def write_list(claim: Claim, item: Item, event: Listed, before: Iterable[Story] 
     return ListedRows(listed=listed, others=tuple(known.values()), unlisted=unlisted)
 
 
-def close_stories(ends: Iterable[StoryEnd]) -> None:
-    """Write the final states of stories; a statement for all that ended alike."""
+def close_stories(ends: Iterable[StoryEnd], unwritten: Container[Story] = ()) -> None:
+    """Write the final states of stories; a statement for all that ended alike.
+
+    unwritten: rows that are still to be written; they are given their states for that.
+    """
     now = timezone.now()
     alike: dict[tuple[ItemState, str, str, bool], list[Story]] = defaultdict(list)
     for end in ends:
@@ -101,9 +142,13 @@ def close_stories(ends: Iterable[StoryEnd]) -> None:
         fields: dict[str, Any] = {"state": state, "error_code": code, "error_detail": detail}
         if saved:
             fields["captured_at"] = Coalesce("captured_at", Value(now))
-        Story.objects.filter(pk__in=[story.pk for story in stories]).update(**fields)
+        written = [story.pk for story in stories if story not in unwritten]
+        if written:
+            Story.objects.filter(pk__in=written).update(**fields)
         for story in stories:
             story.state, story.error_code, story.error_detail = state, code, detail
+            if saved and story in unwritten:
+                story.captured_at = now
 
 
 def _close_unlisted(row: Story, event: Listed) -> StoriesError:

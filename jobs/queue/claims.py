@@ -19,7 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from jobs.models import Item, Job
+from jobs.models import Item
 from jobs.prepared import PreparedQuery, id_slot, number_slot
 from jobs.queue import holders
 from jobs.queue.holders import Losses
@@ -156,32 +156,26 @@ def _locked(arguments: int) -> QuerySet[Item, Any]:
     return _held(arguments).select_for_update()
 
 
-def _locked_job(_: int) -> QuerySet[Job, Any]:
-    return Job.objects.select_for_update(no_key=True).filter(pk=id_slot(0)).values_list("pk")
-
-
 _HELD: Final = PreparedQuery(_held)
 _LOCKED: Final = PreparedQuery(_locked)
-_LOCKED_JOB: Final = PreparedQuery(_locked_job)
 
 
 @contextmanager
 def fenced(
     claim: Claim,
     *,
-    job_id: UUID | None = None,
+    first: Callable[[], None] | None = None,
     row: Callable[[], tuple[Any, ...] | None] | None = None,
 ) -> Iterator[tuple[Any, ...]]:
     """A transaction that writes only while the claim holds. Raises ClaimLost.
 
-    job_id: locks the job as well, for values that must be unlike those of its other items.
+    first: locks what is to be locked before the item's row: the job, as everywhere.
     row: reads `claimed_row` locked, and None when it is not there; where the work begins with more
     of what stands in the database, it comes with that one statement. Yields what it returned.
     """
     with transaction.atomic():
-        # SQLite has one writer at a time anyway. The job before the item's row, as everywhere.
-        if job_id is not None and connection.features.has_select_for_update:
-            _LOCKED_JOB.first(job_id)
+        if first is not None:
+            first()
         # The lock keeps a cancel out until we are through.
         values = row() if row is not None else _LOCKED.first(claim.item_id, claim.attempt)
         if values is None:

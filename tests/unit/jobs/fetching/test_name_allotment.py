@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.fetching import recorder
+from jobs.fetching import name_allotment, recorder
 from jobs.fetching.file_rows import FileRows
+from jobs.files import names
 from jobs.files.workspace import Workspace
-from jobs.models import Item
+from jobs.models import Artifact, Item, Job
 from jobs.queue.claims import Claim
 from jobs.states import ItemState
 from stories.events import FileReady
@@ -130,3 +132,71 @@ def test_lines_of_one_author_that_are_saved_at_once_share_no_name() -> None:
         list(pool.map(save, lines))
     names = list(job.artifacts.values_list("name", flat=True))
     assert len(names) == len(set(names)) == 12
+
+
+# --- who waits for whom ---------------------------------------------------------------------------
+
+
+def a_file(name: str) -> Artifact:
+    return Artifact(name=name)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_lines_of_a_job_wait_only_for_those_that_name_files_alike() -> None:
+    job, other_job = make_job(), make_job()
+    locked, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            name_allotment.lock(
+                job.pk, [a_file("corner_2026-11-20_1401.jpg"), a_file("corner_2026-11-20_1401.zip")]
+            )
+            locked.set()
+            over.wait(20)
+        connections.close_all()
+
+    def waits_for_it(job_id: UUID, name: str) -> bool:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '50ms'")
+                name_allotment.lock(job_id, [a_file(name)])
+        except OperationalError:
+            return True
+        return False
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        assert locked.wait(20)
+        assert waits_for_it(job.pk, "corner_2026-11-20_1401.jpg")
+        assert waits_for_it(job.pk, "Corner_2026-11-20_1401_2.png")
+        assert not waits_for_it(job.pk, "harbour_2026-11-20_1401.jpg")
+        assert not waits_for_it(other_job.pk, "corner_2026-11-20_1401.jpg")
+        of_job = Job.objects.select_for_update(skip_locked=True).filter(pk=job.pk)
+        with transaction.atomic():
+            assert not of_job.exists()  # nor is the job erased meanwhile
+    finally:
+        over.set()
+        holding.join()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.parametrize(
+    "name",
+    ["corner_2026-11-20_1401.jpg", "x.jpg", "x_2.jpg", "x_2_3.jpg", "ä" * 98 + ".jpg", "_1.jpg"],
+)
+def test_a_name_that_was_given_a_number_is_locked_as_the_one_without(name: str) -> None:
+    """Two lines whose files end up with one name have waited for each other before."""
+    first = names.unique_name(name, {names.collision_key(name)})
+    second = names.unique_name(name, {names.collision_key(name), names.collision_key(first)})
+    job = make_job()
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        name_allotment.lock(job.pk, [a_file(name), a_file(first), a_file(second)])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = "
+                "pg_backend_pid()"
+            )
+            assert cursor.fetchone() == (1,)
+    assert sum("pg_advisory" in query["sql"] for query in queries) == 1

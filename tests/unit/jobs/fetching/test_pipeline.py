@@ -94,7 +94,10 @@ def test_no_story_is_an_answer(stage: Stage) -> None:
 # --- interruptions ------------------------------------------------------------------------------
 
 
-def test_nothing_is_written_once_the_claim_is_lost(stage: Stage) -> None:
+def test_nothing_is_written_once_the_claim_is_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "SAVE_AFTER_S", 0)  # the list does not wait for files
     photo = a_story()
     item = make_item()
 

@@ -1,8 +1,9 @@
-"""How often the database is asked while a job of twenty authors is saved.
+"""How often the database is asked while lines are saved.
 
-Each author has two videos, a photo and a carousel of four: 140 media, 240 files. Counted is what
-Django executes from the first message to the settled job: dispatch and savepoints included, and on
-SQLite every BEGIN; no COMMIT.
+A job of twenty authors, each with two videos, a photo and a carousel of four: 140 media, 240 files.
+Counted is what Django executes from the first message to the settled job: dispatch and savepoints
+included, and on SQLite every BEGIN; no COMMIT. And lines of one small file each, where the
+beginnings and ends of transactions count on either database.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 AUTHORS = 20
 MEDIA = 7 * AUTHORS
 MOST_PER_MEDIUM = 5
+SMALL_LINES = 12
+MOST_PER_LINE = {"postgresql": 20, "sqlite": 26}
 ONE_ARRIVES_EVERY_S = 0.2
 
 
@@ -124,6 +127,60 @@ def test_a_medium_costs_at_most_five_statements(fetch_all: Callable[[Job], None]
     assert files == {Role.MEDIA: MEDIA, Role.POSTER: 4 * AUTHORS, Role.ZIP: AUTHORS}
     check_disk()
     assert len(sent) <= MOST_PER_MEDIUM * MEDIA, by_shape(sent)
+
+
+def one_photo(stage: Stage) -> Iterator[Callable[[], Event]]:
+    """The events of a line whose account shows one photo."""
+    name = stage.asked["target"].name
+    author = Author(id=f"68{hash(name) % 10**15:015}", name=name, nickname=name.title())
+    photo = a_story(3, author=author)
+    yield lambda: Resolved(author=author)
+    yield lambda: replace(listed(photo), author=author)
+    yield lambda: AvatarReady(picture=name.encode())
+    yield stage.file(photo)
+    yield stage.file(photo, role="poster")
+    yield lambda: ended(photo)
+
+
+def test_a_line_of_one_small_file_costs_few_statements(
+    stage: Stage, fetch_all: Callable[[Job], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Script:
+        def __iter__(self) -> Iterator[Any]:
+            return one_photo(stage)
+
+    stage.script = Script()  # type: ignore[assignment]
+    monkeypatch.setattr(pipeline, "CHECK_EVERY_S", 60)
+    jobs = [
+        submission.submit(
+            make_user(name), [f"@{name}{number}" for number in range(SMALL_LINES // 3)]
+        )
+        for name in ("alice", "bob", "carol")
+    ]
+    sent: list[str] = []
+
+    def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, *rest)
+
+    # What begins a transaction on PostgreSQL is sent by its driver, and what ends one by either.
+    of_a_transaction = ["COMMIT"] if connection.vendor == "sqlite" else ["BEGIN", "COMMIT"]
+    commit = connection._commit  # type: ignore[attr-defined]
+
+    def count_commit() -> None:
+        sent.extend(of_a_transaction)
+        commit()
+
+    monkeypatch.setattr(connection, "_commit", count_commit)
+    with connection.execute_wrapper(count):
+        fetch_all(jobs[0])
+    for job in jobs:
+        job.refresh_from_db()
+        assert job.settled_at is not None
+        assert set(job.items.values_list("state", "attempt")) == {(ItemState.DONE, 1)}
+    check_disk()
+    assert "COMMIT" in sent
+    assert len(sent) <= MOST_PER_LINE[connection.vendor] * SMALL_LINES, by_shape(sent)
 
 
 def by_shape(sent: list[str]) -> str:
