@@ -21,7 +21,13 @@ from jobs.housekeeping import scrub as scrubbing
 from jobs.housekeeping import sweep as sweeping
 from jobs.queue import claims, settling
 from jobs.queue.claims import Claim, ClaimLost
-from jobs.queue.dispatch import be_alone_in_turn, claim_next, dispatch, reject_message
+from jobs.queue.dispatch import (
+    be_alone_in_turn,
+    claim_next,
+    dispatch,
+    reject_message,
+    reject_package,
+)
 from jobs.queue.in_hand import Place, in_hand
 from jobs.queue.look_ups import PATIENCE_S, LookUp, look_ups
 from jobs.queue.shutdown import ShutdownRequested
@@ -99,7 +105,7 @@ def pack_package(package_id: str) -> None:
     """Pack one ZIP that was asked for. Safe to deliver twice."""
     place = in_hand.begin(PATIENCE_S)
     if place is None:
-        reject_message(UUID(package_id))
+        reject_package(UUID(package_id))
         return
     with place:
         claim = _claim_package(UUID(package_id), place)
@@ -110,7 +116,7 @@ def pack_package(package_id: str) -> None:
 def _claim_package(package_id: UUID, place: Place) -> PackageClaim | None:
     alone = zip_claims.is_to_be_alone(package_id)
     if place.must_yield or (alone and not be_alone_in_turn(place)):
-        reject_message(package_id)
+        reject_package(package_id)
         return None
     return zip_claims.claim(package_id, alone=alone)
 

@@ -23,7 +23,7 @@ from jobs.models import Item, Package, PackageState
 from jobs.queue import broker, turns
 from jobs.queue.backoff import requeue_untried
 from jobs.queue.claims import Claim, claim
-from jobs.queue.fairness import Window, count_sent, fair_order, next_line
+from jobs.queue.fairness import Window, count_sent, fair_order, first_sent, next_line
 from jobs.queue.in_hand import Place, in_hand
 from jobs.queue.turns import Taken
 from jobs.states import ItemState
@@ -148,7 +148,7 @@ def claim_next(item_id: UUID, place: Place) -> Claim | None:
         return None
     # Of an item that was sent, too, the message is still to come, and is the turn of this one.
     if taken.claim.item_id != item_id and not taken.was_sent:
-        Item.objects.filter(pk=item_id, state=S.QUEUED).update(sent_at=None)
+        _give_up_turn(item_id)
     refused = breaker.probe()
     if refused:
         requeue_untried(taken.claim, refused.until, refused.code)
@@ -236,17 +236,22 @@ def _claim_alone(place: Place) -> Taken | None:
     return Taken(claimed, line.was_sent) if line and claimed else None
 
 
-def reject_message(row_id: UUID) -> None:
-    """Have another worker told of an item or package: this one has no place for it, or ends.
+def reject_message(item_id: UUID) -> None:
+    """Have another worker told of an item: this one has no place for it, or ends."""
+    _give_up_turn(item_id)
 
-    The message of an item that is not waiting any more was the turn of another one that is marked
-    as sent: of the one whose message was sent first.
+
+def reject_package(package_id: UUID) -> None:
+    """Have another worker told of a package: this one has no place for it, or ends."""
+    Package.objects.filter(pk=package_id, state=PackageState.QUEUED).update(sent_at=None)
+
+
+def _give_up_turn(item_id: UUID) -> None:
+    """Take back that an item was sent, for its message is used up.
+
+    That of an item that does not wait any more was the turn of another one that is marked as sent:
+    of the one whose message was sent first.
     """
-    if Item.objects.filter(pk=row_id, state=S.QUEUED).update(sent_at=None):
-        return
-    if Package.objects.filter(pk=row_id, state=PackageState.QUEUED).update(sent_at=None):
-        return
-    sent = Item.objects.filter(state=S.QUEUED, sent_at__isnull=False).order_by("sent_at")
-    first = sent.values_list("pk", flat=True).first()
-    if first is not None:
-        Item.objects.filter(pk=first, state=S.QUEUED).update(sent_at=None)
+    sent = Item.objects.filter(state=S.QUEUED, sent_at__isnull=False)
+    if not sent.filter(pk=item_id).update(sent_at=None) and (first := first_sent()):
+        sent.filter(pk=first).update(sent_at=None)

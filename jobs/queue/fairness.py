@@ -69,6 +69,11 @@ SELECT COUNT(*) FROM jobs_item {by_item_in_broker}
 WHERE {wanted} AND sent_at IS NOT NULL AND sent_at > %s AND sent_at <= %s
 """
 
+_FIRST_SENT: Final = """
+SELECT id FROM jobs_item {by_item_in_broker}
+WHERE state = 'queued' AND sent_at IS NOT NULL ORDER BY sent_at LIMIT 1
+"""
+
 Window = tuple[datetime, datetime]
 """The times after and up to which a message was sent that may still be in the broker."""
 
@@ -121,6 +126,15 @@ def fair_order(now: datetime, limit: int, *, unsent: Window | None = None) -> li
 def count_sent(now: datetime, window: Window) -> int:
     """Number of due lines whose message was sent within the window."""
     return int(_rows(_SENT, now, None, *_adapted(*window))[0][0])
+
+
+def first_sent() -> UUID | None:
+    """The waiting line whose message was sent first; None where none was."""
+    by = "INDEXED BY item_in_broker" if connection.vendor == "sqlite" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_SENT.format(by_item_in_broker=by))
+        row = cursor.fetchone()
+    return _uuid(row[0]) if row else None
 
 
 def _first_lines(

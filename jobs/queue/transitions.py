@@ -30,10 +30,11 @@ def begin_in(item: Item, state: ItemState) -> None:
 
 
 def edge(start: ItemState, to: ItemState) -> str:
-    """The assignment of an UPDATE in SQL that moves an item from `start` to `to`.
+    """The beginning of an UPDATE in SQL that moves an `item` from `start` to `to`; more columns may
+    follow, and a WHERE clause that asks for `start`.
 
-    Raises ValueError where no edge leads there. The WHERE clause has to ask for `start`.
+    Raises ValueError where no edge leads there.
     """
     if to not in EDGES[start]:
         raise ValueError(f"no edge leads from {start} to {to}")
-    return f"state = '{to.value}'"
+    return f"UPDATE jobs_item item SET state = '{to.value}'"  # noqa: S608  # nosec B608  # a constant

@@ -78,8 +78,7 @@ chosen AS MATERIALIZED (
     LIMIT 1 FOR UPDATE OF item SKIP LOCKED
 ),
 claimed AS (
-    UPDATE jobs_item item
-    SET {take}, attempt = item.attempt + 1, holder = %(holder)s, claimed_at = %(now)s,
+    {take}, attempt = item.attempt + 1, holder = %(holder)s, claimed_at = %(now)s,
         heartbeat_at = %(now)s, sent_at = NULL, not_before = NULL, fetch_key = NULL,
         listed_at = NULL, error_code = '', error_detail = ''
     FROM chosen WHERE item.id = chosen.id AND chosen.deaths = 0

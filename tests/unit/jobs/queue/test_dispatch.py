@@ -108,6 +108,18 @@ def test_a_claim_has_a_package_sent_at_once(broker: Broker) -> None:
     assert broker.sent.count(package.pk) == 1
 
 
+def test_a_turn_that_goes_to_a_line_that_was_not_sent_leaves_no_line_without_one(
+    broker: Broker,
+) -> None:
+    first, second = make_job(make_user("alice"), links=2).items.order_by("position")
+    dispatch()
+    assert next_claim(second.pk) == Claim(first.pk, 1)  # what stands for the second line now …
+    (bobs,) = make_job(make_user("bob"), links=1).items.all()
+    assert next_claim(first.pk) == Claim(bobs.pk, 1)  # … is used up
+    assert broker.sent[-1] == second.pk
+    assert len(broker.sent) == 3
+
+
 def test_a_turn_that_is_given_back_is_sent_again_whichever_line_it_named(broker: Broker) -> None:
     first, second = make_job(links=2).items.order_by("position")
     dispatch()

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from jobs.models import Item
-from jobs.queue.transitions import begin_in, transition
+from jobs.queue.transitions import begin_in, edge, transition
 from jobs.states import EDGES, ItemState
 from tests.factories import make_item, make_job
 
@@ -53,3 +53,9 @@ def test_of_many_rows_those_move_that_may_and_no_other() -> None:
         assert item.state == (ItemState.CANCELLED if open_before else state)
     stranger.refresh_from_db()
     assert stranger.state == ItemState.QUEUED
+
+
+def test_an_update_in_sql_follows_an_edge_or_is_none() -> None:
+    assert edge(ItemState.QUEUED, ItemState.RUNNING).endswith("SET state = 'running'")
+    with pytest.raises(ValueError, match="no edge leads from done to running"):
+        edge(ItemState.DONE, ItemState.RUNNING)
