@@ -118,6 +118,7 @@ def test_processes_know_the_settings_and_nothing_else() -> None:
     allowed = {
         "webapp.env",
         "webapp.env_outside",
+        "webapp.env_backup",
         "webapp.env_signin",
         "webapp.env_storage",
         "webapp.env_tiktok",
@@ -154,10 +155,13 @@ TESTED_ELSEWHERE = {
     "webapp": {
         "admin.wording",
         "admin_app",
+        "env_backup",
         "env_outside",
         "env_tiktok",
+        "management.commands.backup",
         "management.commands.diagnose",
         "management.commands.invite",
+        "management.commands.restore",
         "management.commands.signin-link",
         "management.commands.up",
         "settings_worker",

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from celery import Celery, signals
 from django.conf import settings
+from django.utils import timezone
 from kombu.asynchronous import get_event_loop
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -81,6 +82,14 @@ def _config() -> dict[str, Any]:
 app.add_defaults(_config)
 app.autodiscover_tasks(["jobs"])
 app.steps["consumer"].update({side_queue.HousekeepingConsumer, Intake})
+
+
+@app.task(name=routing.BACK_UP, ignore_result=True)
+def back_up() -> None:
+    """Make the daily backup if it is due."""
+    from webapp.backups import daily
+
+    daily.run(timezone.now())
 
 
 POLL_DELAYS_S: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)

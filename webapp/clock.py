@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import uuid4
 
+from django.conf import settings
+
 from jobs.ephemeral import heartbeats, leases
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.queue import broker, routing
@@ -20,6 +22,8 @@ EVERY_S: Final = {
     routing.SWEEP: heartbeats.SWEEP_EVERY_S,
 }
 """Task name → seconds between two of its messages."""
+BACK_UP_EVERY_S: Final = 600.0
+"""Seconds between two looks at whether the daily backup is due."""
 LOOK_EVERY_S: Final = 1.0
 """Seconds between two ticks."""
 RETRY_AFTER_S: Final = 5.0
@@ -30,17 +34,26 @@ LEASE_SHARE: Final = 0.9
 other clocks may not before."""
 
 
+def schedule() -> dict[str, float]:
+    """EVERY_S, and what is switched on."""
+    own = {routing.BACK_UP: BACK_UP_EVERY_S} if settings.STORYKEEP.backup_daily else {}
+    return {**EVERY_S, **own}
+
+
 class Clock:
     """Sends what is due, the first time one interval from now. For one thread.
 
-    every_s: as EVERY_S. now: seconds that only go forward, time.monotonic unless given: setting the
-    machine's clock changes nothing here.
+    every_s: as EVERY_S; `schedule()` unless given. now: seconds that only go forward,
+    time.monotonic unless given: setting the machine's clock changes nothing here.
     """
 
     def __init__(
-        self, every_s: Mapping[str, float] = EVERY_S, now: Callable[[], float] | None = None
+        self,
+        every_s: Mapping[str, float] | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._id = uuid4().hex
+        every_s = schedule() if every_s is None else every_s
         self._every_s = every_s
         self._now = now = now or time.monotonic
         self._due_at = {task: now() + interval_s for task, interval_s in every_s.items()}

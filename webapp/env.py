@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from webapp import env_outside, env_signin, env_storage
+from webapp import env_backup, env_outside, env_signin, env_storage
+from webapp.env_backup import BackupSettings
 from webapp.env_outside import OutsideSettings
 from webapp.env_signin import SignInSettings
 from webapp.env_storage import StorageSettings
@@ -53,6 +54,7 @@ SECRETS: Final = (
     "browser",
     "email_url",
     *env_storage.SECRETS,
+    *env_backup.SECRETS,
     *env_signin.SECRETS,
     *env_outside.SECRETS,
 )
@@ -90,7 +92,7 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-class Env(OutsideSettings, SignInSettings, StorageSettings, TikTokSettings):
+class Env(OutsideSettings, SignInSettings, BackupSettings, StorageSettings, TikTokSettings):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
     Not by pydantic-settings, which reads command lines and files of many kinds as well: it would
@@ -273,6 +275,11 @@ class Env(OutsideSettings, SignInSettings, StorageSettings, TikTokSettings):
         return self.artifact_dir or self.data_dir / "artifacts"
 
     @property
+    def backups(self) -> Path:
+        """Folder of backups."""
+        return self.backup_dir or self.data_dir / "backups"
+
+    @property
     def helpers_dir(self) -> Path:
         """Folder of programs that an admin had installed to ask TikTok with."""
         return self.data_dir / "helpers"
@@ -376,7 +383,7 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
     for name in ("email_from", "public_url"):
         if env.email_url and not getattr(env, name):
             lines["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
-    for part in (env_storage, env_signin, env_outside):
+    for part in (env_storage, env_backup, env_signin, env_outside):
         lines |= part.combination_errors(env)
     return lines
 
@@ -406,6 +413,12 @@ def sources() -> dict[str, str]:
         name: "environment" if f"{PREFIX}{name}".lower() in texts else "file"
         for name in _read_values(os.environ)
     }
+
+
+def texts_without_secrets() -> dict[str, str]:
+    """Variable → its text, for settings that are set and are no secrets."""
+    texts = _read_values(os.environ)
+    return {f"{PREFIX}{name.upper()}": texts[name] for name in texts if name not in SECRETS}
 
 
 def child_environment(**defaults: str) -> dict[str, str]:

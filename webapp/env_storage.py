@@ -1,4 +1,4 @@
-"""Settings of where saved files and backups are kept: a part of webapp.env.Env."""
+"""Settings of where saved files are kept: a part of webapp.env.Env."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Endpoint = Annotated[str, Field(max_length=300), AfterValidator(_check_endpoint)
 
 
 class StorageSettings(BaseModel):
-    """The store of saved files, and backups."""
+    """The store of saved files."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 

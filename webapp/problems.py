@@ -23,11 +23,12 @@ from django.utils import timezone
 from accounts import mail, people
 from jobs import VERSION
 from jobs.ephemeral import damaged_files, heartbeats, hidden_problems, processes
+from jobs.ephemeral.backups import Told, last_failed
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ops import checks, dashboard, way_rows
 from jobs.ops.problems import CHECKED_PARTS, LOOPBACK, Facts, Problem, problems
 from jobs.upstream import breaker
-from webapp import backup
+from webapp.backups import kept
 
 FRESH_S: Final = 60.0
 """Seconds for which the facts are taken to be as they were."""
@@ -62,7 +63,8 @@ def gather() -> Facts:
         refused_since=refused.since if refused else None,
         refusal_code=refused.code if refused else "",
         begun_at=begun_at,
-        backed_up_at=backup.last_at(),
+        backed_up_at=kept.last_at(),
+        backup_failed=_failed_backup(),
         version=VERSION,
         other_versions=other_versions,
         mail_failed_at=mail.failed_at() if mail.is_configured() else None,
@@ -71,6 +73,16 @@ def gather() -> Facts:
         unreadable=unreadable,
         missing=missing,
     )
+
+
+def _failed_backup() -> Told | None:
+    """The daily backup that failed; None once daily backups are switched off."""
+    if not settings.STORYKEEP.backup_daily:
+        return None
+    try:
+        return last_failed()
+    except RedisUnavailable:  # the checks say so
+        return None
 
 
 def _dead_ways(now: datetime) -> tuple[way_rows.DeadWay, ...]:

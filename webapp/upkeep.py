@@ -77,8 +77,22 @@ def _key_path() -> str:
     return str(settings.STORYKEEP.data_dir / "secret-key")
 
 
+def restore_commands() -> list[str]:
+    """The commands that put a kept backup in the place of what is there."""
+    file = str(settings.STORYKEEP.backups / "FILE")
+    if in_container():
+        return [
+            "docker stop storykeep",
+            "docker run --rm -it --volumes-from storykeep storykeep restore --replace "
+            + shlex.quote(file),
+            "docker start storykeep",
+        ]
+    return [shlex.join([".venv/bin/python", "manage.py", "restore", "--replace", file])]
+
+
 def dump_commands() -> list[str]:
-    """The commands that back up a PostgreSQL database and the key; no password is in them."""
+    """The commands that dump a PostgreSQL database whose tools are not here, and copy the key; no
+    password is in them."""
     if in_compose():
         return [
             "docker compose exec -T database pg_dump -U storykeep -Fc storykeep > storykeep.dump",
@@ -90,7 +104,7 @@ def dump_commands() -> list[str]:
     ]
 
 
-def restore_commands() -> list[str]:
+def load_commands() -> list[str]:
     """The commands that bring back what `dump_commands` saved, while Storykeep is stopped.
 
     The key is written by the container's own user, who could not read what root copies there.

@@ -12,6 +12,8 @@ PREFIX: Final = "storykeep:"
 TYPES: Final[Mapping[str, str]] = {
     "storykeep:api-rate:": "string",
     "storykeep:attempts:": "string",
+    "storykeep:backup": "string",
+    "storykeep:backup:failed": "string",
     "storykeep:breaker": "hash",
     "storykeep:breaker:probe": "string",
     "storykeep:browser_visits": "zset",

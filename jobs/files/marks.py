@@ -144,6 +144,17 @@ def put_in(write: Callable[[bytes], None]) -> None:
         _drop_old()
 
 
+def adopt(folder: Path) -> None:
+    """Have a folder taken for the one in use, whatever its mark says: its database was restored.
+
+    Raises OSError.
+    """
+    if look(folder, again=True) is not Mark.OURS:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / SENTINEL).write_text("")
+        _known.clear()
+
+
 def _put(folder: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=folder, prefix=SENTINEL, delete=False) as file:
         try:

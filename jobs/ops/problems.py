@@ -22,6 +22,7 @@ from jobs.ops.way_rows import TITLES, DeadWay
 from jobs.upstream.ways import ALWAYS, TRIES
 
 if TYPE_CHECKING:
+    from jobs.ephemeral.backups import Told
     from jobs.ops.findings import LazyStr
 
 REFUSED_FOR: Final = timedelta(days=1)
@@ -88,11 +89,12 @@ class Facts:
     findings: of the checks in CHECKED_PARTS. public_url: as set. secure: the reader came by https,
     or from this machine itself. refused_since, refusal_code: of a breaker that is open; None and ""
     while TikTok answers. begun_at: when the first admin came; None before. backed_up_at: None for
-    never. version: of the web server; other_versions: name and version ("" for not known) of
-    processes that run another one. mail_failed_at: of the last mail, when it could not be sent.
-    damaged: saved files that the disk had not kept, within the last week. dead_ways: of asking
-    TikTok, which others hide. unreadable: lines of the last day that failed on an
-    answer that cannot be read; missing: what the last of them lacked.
+    never. backup_failed: the last daily one, since which none was made; None for none. version: of
+    the web server; other_versions: name and version ("" for not known) of processes that run
+    another one. mail_failed_at: of the last mail, when it could not be sent. damaged: saved files
+    that the disk had not kept, within the last week. dead_ways: of asking TikTok, which others
+    hide. unreadable: lines of the last day that failed on an answer that cannot be read; missing:
+    what the last of them lacked.
     """
 
     now: datetime
@@ -103,6 +105,7 @@ class Facts:
     refusal_code: str = ""
     begun_at: datetime | None = None
     backed_up_at: datetime | None = None
+    backup_failed: Told | None = None
     version: str = ""
     other_versions: tuple[tuple[str, str], ...] = ()
     mail_failed_at: datetime | None = None
@@ -261,9 +264,39 @@ def no_backup(facts: Facts) -> Iterator[Problem]:
         verdict=Verdict.WARN,
         title=title,
         detail=_("Accounts, history and settings of people would be lost with this disk."),
-        fix=_("Download a backup. It takes a few seconds."),
+        fix=_("Back up, and keep it on another disk. It takes a few seconds."),
         page="admin:backup",
         may_hide=True,
+    )
+
+
+WHY_NO_BACKUP: Final[dict[str, LazyStr]] = {
+    "no_room": _("There is too little room in the folder for backups."),
+    "no_tool": _("pg_dump is not installed there."),
+    "old_tool": _("pg_dump is older than the server."),
+    "disk": _("The folder for backups cannot be written."),
+    "database": _("The database could not be copied."),
+}
+
+
+def backup_failed(facts: Facts) -> Iterator[Problem]:
+    """The daily backup could not be made."""
+    if facts.backup_failed is None:
+        return
+    failed = facts.backup_failed
+    ago = short_span(max(timedelta(), facts.now - failed.at))
+    yield Problem(
+        code="backup_failed",
+        verdict=Verdict.FAIL,
+        title=_("The daily backup failed"),
+        detail=format_lazy(
+            _("{ago} ago, on {host}. {why}"),
+            ago=ago,
+            host=failed.host,
+            why=WHY_NO_BACKUP.get(failed.kind, failed.kind),
+        ),
+        fix=_("Make room or mend the folder: it is tried again every hour. The log says more."),
+        page="admin:backup",
     )
 
 
@@ -327,6 +360,7 @@ PROBLEMS: Final[tuple[Callable[[Facts], Iterator[Problem]], ...]] = (
     damaged_files,
     other_version,
     mail_fails,
+    backup_failed,
     no_backup,
     plain_http,
     no_public_url,

@@ -7,7 +7,7 @@ rows that the newer one does not expect, and read others wrongly.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,17 +46,17 @@ def check() -> None:
         raise NewerDatabase(unknown, last_version())
 
 
-def unknown_migrations() -> list[str]:
+def unknown_migrations(applied: Mapping[str, Iterable[str]] | None = None) -> list[str]:
     """Applied migrations that this version does not have, as `app.name`; none in a new database.
 
-    Of the libraries' only those count that come after all we have: an earlier one may have been
-    replaced since.
+    applied: app → names of a database that is elsewhere; this one's unless given. Of the libraries'
+    only those count that come after all we have: an earlier one may have been replaced since.
     """
     return sorted(
         f"{app}.{name}"
-        for app, names in _applied().items()
+        for app, names in (_applied() if applied is None else applied).items()
         if (known := _known(app)) is not None
-        for name in names - known
+        for name in set(names) - known
         if app in _OURS or name > max(known, default="")
     )
 

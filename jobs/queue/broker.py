@@ -50,7 +50,7 @@ def send(task: str, row_id: UUID) -> bool:
 
 
 def send_periodic(task: str) -> bool:
-    """Publish one message of a task of `routing.HOUSEKEEPING`; False when it was not taken.
+    """Publish one message of a task that the clock sends; False when it was not taken.
 
     A main loop waits for it: it goes over a connection of its own, with the patience of all else
     that is sent to Redis. A pooled one may be used up by threads that wait, or have been forgotten

@@ -15,6 +15,9 @@ SWEEP: Final = "jobs.tasks.sweep"
 SCRUB: Final = "jobs.tasks.scrub"
 """Not sent: whoever takes a sweep's message runs it beside the sweep."""
 
+BACK_UP: Final = "webapp.celery.back_up"
+"""Sent by the clock too, where a daily backup is switched on."""
+
 HOUSEKEEPING: Final = (REPAIR, SWEEP)
 """What the clock sends."""
 
@@ -23,5 +26,5 @@ POOL_QUEUE: Final = "celery"
 SIDE_QUEUE: Final = "aside"
 """Name, and Redis key, of the list of what runs beside the pools."""
 QUEUES: Final = (POOL_QUEUE, SIDE_QUEUE)
-SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING)
+SIDE_TASKS: Final = (PACK_PACKAGE, *HOUSEKEEPING, BACK_UP)
 """The tasks sent to `SIDE_QUEUE`; all others go to `POOL_QUEUE`."""

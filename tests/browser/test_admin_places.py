@@ -84,11 +84,16 @@ def test_a_backup_after_the_password(visit: Open) -> None:
     page.get_by_role("link", name="Back up now").click()
     page.locator("input[type=password]").fill("alicealice")
     page.locator("form.card button").first.click()
+    page.get_by_label("Passphrase", exact=True).fill("correct horse")
+    page.get_by_label("Passphrase, once more").fill("correct horse")
+    page.get_by_role("button", name="Back up now").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     with tarfile.open(download.value.path()) as archive:
-        assert archive.getnames() == ["RESTORE.txt", "secret-key", "storykeep.sqlite3"]
-        database = archive.extractfile("storykeep.sqlite3")
+        assert archive.getnames() == [
+            "manifest.json", "RESTORE.txt", "settings.txt", "keys.bin", "database.sqlite3",
+        ]  # fmt: skip
+        database = archive.extractfile("database.sqlite3")
         assert database
         assert database.read(15) == b"SQLite format 3"
     page.goto("/admin/system/")

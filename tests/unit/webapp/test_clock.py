@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -158,6 +159,15 @@ def test_a_redis_that_hangs_is_asked_seldom(redis: Redis) -> None:
 
 def test_it_sends_what_runs_beside_the_pool() -> None:
     assert set(clock.EVERY_S) == set(routing.HOUSEKEEPING)
+
+
+def test_a_daily_backup_is_asked_for_only_where_it_is_switched_on(
+    redis: Redis, set_env: Callable[..., None]
+) -> None:
+    assert "back_up" not in redis.run(HOUR, redis.clock())
+    set_env(backup_daily=True)
+    sent = redis.run(HOUR, redis.clock(), redis.clock())
+    assert 5 <= sent.count("back_up") <= 6
 
 
 def test_a_message_expires_when_the_next_of_its_kind_has_come() -> None:

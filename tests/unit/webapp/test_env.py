@@ -389,3 +389,25 @@ def test_a_zone_that_is_none_stops_the_start(setting: pytest.MonkeyPatch, zone: 
     setting.setenv("STORYKEEP_TIME_ZONE", zone)
     (line,) = mistakes()
     assert line.startswith("STORYKEEP_TIME_ZONE: there is no such time zone")
+
+
+def test_backups_lie_in_the_data_folder_unless_they_are_sent_elsewhere(
+    setting: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load().backups == load().data_dir / "backups"
+    setting.setenv("STORYKEEP_BACKUP_DIR", str(tmp_path))
+    assert load().backups == tmp_path
+
+
+def test_daily_backups_of_which_none_is_kept_are_refused(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_BACKUP_DAILY", "true")
+    assert load().backup_daily
+    setting.setenv("STORYKEEP_BACKUP_KEEP", "0")
+    (line,) = mistakes()
+    assert line.startswith("STORYKEEP_BACKUP_DAILY: needs STORYKEEP_BACKUP_KEEP")
+
+
+def test_texts_that_are_set_without_secrets(setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("STORYKEEP_PORT", "9000")
+    setting.setenv("STORYKEEP_BACKUP_PASSPHRASE", "hunter2 and more")
+    assert env.texts_without_secrets() == {"STORYKEEP_PORT": "9000"}

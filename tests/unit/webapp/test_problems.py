@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from accounts import mail
 from jobs import VERSION
 from jobs.ephemeral import heartbeats, hidden_problems, processes
+from jobs.ephemeral.backups import Told
 from jobs.ephemeral.connection import RedisUnavailable
 from jobs.ephemeral.processes import RunningProcess
 from jobs.ops.problems import Facts
@@ -25,7 +26,8 @@ from jobs.upstream.breaker import BreakerState
 from jobs.upstream.ways import WayRecord
 from tests.factories import make_user
 from tests.unit.jobs.ops.instances import make_healthy
-from webapp import backup, problems
+from webapp import problems
+from webapp.backups import kept
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -98,7 +100,7 @@ def test_what_else_is_gathered(
     monkeypatch.setattr(mail, "failed_at", lambda: since)
     make_user("root", is_superuser=True, date_joined=since)
     make_user("alice", date_joined=since - timedelta(days=9))
-    backup.record()
+    kept.record("manual")
     facts = problems.gather()
     assert (facts.refused_since, facts.refusal_code) == (since, "refused")
     assert facts.begun_at == since
@@ -106,6 +108,16 @@ def test_what_else_is_gathered(
     assert facts.mail_failed_at is None  # no mail server is configured
     set_env(email_url=SecretStr("smtp://localhost"))
     assert problems.gather().mail_failed_at == since
+
+
+def test_a_daily_backup_that_failed_is_one_while_it_is_switched_on(
+    monkeypatch: pytest.MonkeyPatch, set_env: Callable[..., None]
+) -> None:
+    failed = Told(at=NOW, kind="no_room", host="nas")
+    monkeypatch.setattr(problems, "last_failed", lambda: failed)
+    assert problems._failed_backup() is None
+    set_env(backup_daily=True)
+    assert problems._failed_backup() == failed
 
 
 @pytest.mark.usefixtures("_real")

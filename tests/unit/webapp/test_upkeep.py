@@ -42,7 +42,7 @@ def test_the_commands_are_those_of_the_way_it_runs(runs: Any) -> None:
     assert not any("compose" in command for command in upkeep.upgrade_commands())
     runs(container=True, database="postgresql")
     assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
-    assert upkeep.restore_commands()[0].startswith("docker compose stop")
+    assert upkeep.load_commands()[0].startswith("docker compose stop")
     assert upkeep.dump_commands()[0].startswith("docker compose exec -T database pg_dump")
 
 
@@ -55,6 +55,18 @@ def test_a_household_is_upgraded_by_its_own_compose_file(runs: Any, set_env: Any
     assert named.removesuffix(" --build") in household
     runs(container=True, database="postgresql")
     assert upkeep.upgrade_commands() == ["git pull", "docker compose up -d --build"]
+
+
+def test_a_kept_backup_is_restored_by_the_command(
+    runs: Any, set_env: Callable[..., None], tmp_path: Path
+) -> None:
+    set_env(backup_dir=tmp_path / "my backups")
+    runs()
+    file = shlex.quote(str(tmp_path / "my backups" / "FILE"))
+    assert upkeep.restore_commands() == [f".venv/bin/python manage.py restore --replace {file}"]
+    runs(container=True)
+    assert upkeep.restore_commands()[1].startswith("docker run --rm -it --volumes-from storykeep ")
+    assert upkeep.restore_commands()[1].endswith(f"restore --replace {file}")
 
 
 def test_a_checkout_in_a_container_is_upgraded_as_one(runs: Any) -> None:
@@ -82,7 +94,7 @@ def test_a_dump_names_the_server_and_no_password(
     )
     assert "hunter2" not in dump + key
     assert key.startswith("cp ")
-    emptied, restored, key_back = upkeep.restore_commands()
+    emptied, restored, key_back = upkeep.load_commands()
     assert emptied.startswith("psql -h db.example -p 5433 -U keep -d 'my keep; rm -rf' -c 'DROP")
     assert restored == (
         "pg_restore -h db.example -p 5433 -U keep -d 'my keep; rm -rf' storykeep.dump"
@@ -111,7 +123,7 @@ def test_what_was_dumped_is_restored(
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE newer (person integer REFERENCES auth_user (id))")
     connection.close()
-    for command in upkeep.restore_commands():
+    for command in upkeep.load_commands():
         subprocess.run(shlex.split(command), check=True)
     assert [user.username for user in User.objects.all()] == ["alice"]
     assert "newer" not in connection.introspection.table_names()

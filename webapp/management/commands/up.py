@@ -28,6 +28,7 @@ from accounts import setup
 from jobs.files.disk import DISK_FAULTS, DISK_FULL_ERRORS
 from jobs.ops import schema
 from webapp import busy, log_format
+from webapp.backups import before_upgrade
 from webapp.base_url import absolute_url, base_url
 from webapp.env import PROJECT_DIR, Env, child_environment
 from webapp.processes import listening, redis_server, specs
@@ -224,13 +225,20 @@ class Command(BaseCommand):
         collect_static(self.say_preparing)
         compile_translations()
         try:
-            return self.patiently(env, lambda: prepare_database(env))
+            return self.patiently(env, lambda: prepare_database(env, self.say))
         except schema.NewerDatabase as error:
+            self.refuse(str(error))
+        except before_upgrade.UpgradeRefused as error:
             self.refuse(str(error))
 
     def say_preparing(self) -> None:
         """Say at once, also into a pipe, that it goes on."""
         self.stdout.write(PREPARING)
+        self.stdout.flush()
+
+    def say(self, line: str) -> None:
+        """Print a line of the start at once."""
+        self.stdout.write(f"storykeep | {line}")
         self.stdout.flush()
 
     def set_up_lines(self, env: Env, token: str | None) -> Iterator[str]:
@@ -262,24 +270,26 @@ def write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def prepare_database(env: Env) -> str | None:
+def prepare_database(env: Env, say: Callable[[str], None]) -> str | None:
     """Bring the tables and the first admin up to date; returns what `Command.prepare` does.
 
-    Raises NewerDatabase.
+    say: is told what takes long. Raises NewerDatabase and UpgradeRefused.
     """
-    migrate()
+    migrate(say)
     password = env.admin_password.get_secret_value() if env.admin_password else None
     setup.ensure_admin(env.admin_user, password)
     return setup.create_link()
 
 
-def migrate() -> None:
-    """Apply missing migrations; without any, Django's command is not even loaded. Note the version.
+def migrate(say: Callable[[str], None]) -> None:
+    """Apply missing migrations, after a backup; without any, Django's command is not even loaded.
+    Note the version.
 
-    Raises NewerDatabase.
+    Raises NewerDatabase and UpgradeRefused.
     """
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        before_upgrade.back_up(say)
         call_command("migrate", interactive=False, verbosity=0)
     schema.record_version()
 

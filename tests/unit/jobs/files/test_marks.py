@@ -178,3 +178,16 @@ def test_few_numbers_are_kept(place: Path) -> None:
     assert marks.look(place) is Mark.OURS
     assert [path.name for path in place.iterdir()] == [marks.SENTINEL]
     assert not Artifact.objects.exists()
+
+
+def test_a_folder_is_adopted_by_a_database_that_was_restored(place: Path, tmp_path: Path) -> None:
+    marks.adopt(tmp_path / "new")
+    assert marks.look(tmp_path / "new") is Mark.OURS
+    disk.root()
+    number = (place / marks.SENTINEL).read_text()
+    marks.adopt(place)
+    assert (place / marks.SENTINEL).read_text() == number
+    FolderMark.objects.all().delete()
+    assert marks.look(place, again=True) is Mark.FOREIGN
+    marks.adopt(place)
+    assert marks.look(place) is Mark.OURS

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobs.ephemeral.backups import Told
 from jobs.ops import problems
 from jobs.ops.findings import Finding, Verdict
 from jobs.ops.problems import Facts, Problem
@@ -37,6 +38,8 @@ def test_nothing_to_fix() -> None:
         ({"refused_since": NOW - timedelta(hours=24), "refusal_code": "refused"}, "refused"),
         ({"begun_at": NOW - timedelta(days=7)}, "no_backup"),
         ({"backed_up_at": NOW - timedelta(days=7)}, "no_backup"),
+        ({"backup_failed": Told(at=NOW, kind="no_room", host="nas")}, "backup_failed"),
+        ({"backup_failed": Told(at=NOW, kind="Odd", host="nas")}, "backup_failed"),
         ({"other_versions": (("worker-1@nas", "0.9"),)}, "other_version"),
         ({"mail_failed_at": NOW - timedelta(minutes=5)}, "mail"),
         ({"dead_ways": (DeadWay(name="gallery-dl", since=NOW, why=""),)}, "way_gallery-dl"),

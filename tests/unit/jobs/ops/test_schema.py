@@ -101,3 +101,9 @@ def test_ready_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness.migrations, "done", False)
     apply("jobs", "9999_of_tomorrow")
     assert readiness.migrations() == "newer"
+
+
+def test_the_changes_of_a_database_elsewhere_are_compared_as_well() -> None:
+    elsewhere = {"jobs": ["0001_initial", "9999_of_tomorrow"], "of_nobody": ["0001_initial"]}
+    assert schema.unknown_migrations(elsewhere) == ["jobs.9999_of_tomorrow"]
+    assert schema.unknown_migrations({"jobs": ["0001_initial"]}) == []

@@ -1,18 +1,13 @@
-"""The System page: what runs, what is new, settings and log for admins alone, and the backup."""
+"""The System page: what runs, what is new, settings and log for admins alone."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 from pydantic import SecretStr
@@ -24,14 +19,12 @@ from jobs.ephemeral.processes import RunningProcess
 from jobs.wording import size
 from tests.factories import make_user
 from tests.unit.webapp.admin.pages import plain
-from webapp import backup, changelog, upkeep
+from webapp import changelog
+from webapp.backups import kept
 
 pytestmark = pytest.mark.django_db
 PAGE, BACKUP = "/admin/system/", "/admin/system/backup/"
 NOW = timezone.now()
-on_sqlite = pytest.mark.skipif(
-    "postgres" in os.environ.get("STORYKEEP_DATABASE_URL", ""), reason="SQLite alone is a file"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -133,110 +126,16 @@ def test_staff_without_all_rights_see_no_settings_no_log_and_no_backup(folder: P
     for address in (BACKUP, f"{BACKUP}done/"):
         assert browser.post(address).status_code == 403
     assert browser.get(BACKUP).status_code == 403
-    assert backup.last_at() is None
+    assert kept.last_at() is None
 
 
-# --- the backup ---------------------------------------------------------------------------------
-
-
-@on_sqlite
-@pytest.mark.django_db(transaction=True)
-def test_a_backup_is_downloaded_and_noted(browser: Client, root: User) -> None:
-    sign_in_again(browser)
-    told = text(browser, BACKUP)
-    assert "tar -xf" in told
-    about = size(backup.expected_bytes()).replace("\xa0", " ")
-    assert f"Download · about {about}" in told
-    answer: Any = browser.post(BACKUP)
-    content = b"".join(answer.streaming_content)
-    assert answer.headers["Content-Length"] == str(len(content))
-    assert answer.headers["Content-Disposition"].startswith('attachment; filename="storykeep-20')
-    assert "no-store" in answer.headers["Cache-Control"]
-    assert answer.headers["Content-Type"] == "application/x-tar"
-    assert b"SQLite format 3" in content
-    assert backup.last_at()
-    entry = LogEntry.objects.get()
-    assert (entry.user, entry.object_repr) == (root, "Backup")
-    assert "Last one:" in text(browser)
-
-
-@on_sqlite
-@pytest.mark.django_db(transaction=True)
-def test_a_backup_that_broke_off_is_none_but_who_began_it_is_known(browser: Client) -> None:
-    sign_in_again(browser)
-    answer: Any = browser.post(BACKUP)
-    next(iter(answer.streaming_content))
-    answer.close()
-    assert backup.last_at() is None
-    assert LogEntry.objects.get().change_message.startswith("download begun")
-
-
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_the_password_is_asked_for_first(
-    browser: Client, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ask() -> None:
-        answer = getattr(browser, method)(BACKUP)
-        assert answer.status_code == 302
-        place = "/account/confirm/?next=%2Fadmin%2Fsystem%2Fbackup%2F"
-        assert answer.headers["Location"] == place
-
-    ask()
-    browser.post("/account/confirm/", {"password": "wrong"})
-    ask()
-    sign_in_again(browser)
-    assert text(browser, BACKUP)
-    later = time.time() + 6 * 60
-    monkeypatch.setattr(time, "time", lambda: later)
-    ask()
-    assert backup.last_at() is None
-    assert not LogEntry.objects.exists()
-
-
-def test_a_form_from_elsewhere_gets_no_backup(browser: Client) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(User.objects.get(username="root"))
-    sign_in_again(strict)
-    assert strict.post(BACKUP).status_code == 403
-    assert strict.post(f"{BACKUP}done/").status_code == 403
-    assert browser.get(f"{BACKUP}done/").status_code == 405
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [("busy", "being made already"), ("no_room", "too little room"),
-     ("OperationalError", "could not be copied (OperationalError)")],
-)  # fmt: skip
-def test_why_there_is_none_is_said(
-    browser: Client, monkeypatch: pytest.MonkeyPatch, reason: str, words: str
-) -> None:
-    def fail(_now: object) -> None:
-        raise backup.BackupFailed(reason)
-
-    monkeypatch.setattr(backup, "make", fail)
-    sign_in_again(browser)
-    answer = browser.post(BACKUP)
-    assert answer.status_code == 503
-    assert words in plain(answer.content)
-    assert backup.last_at() is None
-    assert not LogEntry.objects.exists()
-
-
-def test_postgresql_has_its_own_tool(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "connection", SimpleNamespace(vendor="postgresql"))
-    monkeypatch.setattr(upkeep, "in_compose", lambda: True)
-    sign_in_again(browser)
-    page = text(browser, BACKUP)
-    assert "pg_dump -U storykeep" in page
-    assert "pg_restore" in page
-    assert ">Download" not in page
-    answer = browser.post(BACKUP)
-    assert answer.status_code == 503
-    assert "its own tools" in plain(answer.content)
-
-
-def test_one_made_in_another_way_is_noted(browser: Client, root: User) -> None:
-    page = plain(browser.post(f"{BACKUP}done/", follow=True).content)
-    assert "Noted: backed up just now." in page
-    assert backup.last_at()
-    assert LogEntry.objects.get().change_message == "noted: made in another way"
+def test_the_last_backup_its_file_and_its_size(browser: Client, folder: Path) -> None:
+    assert "None yet." in text(browser)
+    (folder / "backups").mkdir()
+    name = kept.file_name(NOW, "daily")
+    (folder / "backups" / name).write_bytes(b"x" * 5_000_000)
+    kept.record("daily")
+    page = text(browser).replace("<wbr>", "")
+    assert "Last one:" in page
+    assert name in page
+    assert f"· {size(5_000_000)}".replace("\xa0", " ") in page

@@ -43,7 +43,7 @@ def test_of_a_message_nothing_counts_but_task_row_and_expiry(raw: bytes) -> None
 
 def test_a_task_is_taken_from_its_own_queue_alone() -> None:
     for task in (routing.FETCH_ITEM, *routing.SIDE_TASKS):
-        args: list[str] | None = [] if task in routing.HOUSEKEEPING else None
+        args: list[str] | None = None if task in messages.ABOUT_A_ROW else []
         right = routing.SIDE_QUEUE if task in routing.SIDE_TASKS else routing.POOL_QUEUE
         (wrong,) = set(routing.QUEUES) - {right}
         raw = encode(genuine(task, args))

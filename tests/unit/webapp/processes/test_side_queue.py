@@ -12,7 +12,7 @@ from django.db import OperationalError
 from kombu import Connection
 
 from jobs import tasks
-from jobs.queue.routing import HOUSEKEEPING, PACK_PACKAGE, REPAIR, SIDE_QUEUE, SWEEP
+from jobs.queue.routing import BACK_UP, HOUSEKEEPING, PACK_PACKAGE, REPAIR, SIDE_QUEUE, SWEEP
 from webapp.celery import app
 from webapp.processes import side_queue
 
@@ -73,12 +73,12 @@ def test_a_task_arrives_by_its_name_and_with_its_arguments(
     broker: Broker, submitted: list[Any]
 ) -> None:
     broker.send(PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"])
-    for name in HOUSEKEEPING:
+    for name in (*HOUSEKEEPING, BACK_UP):
         broker.send(name)
     broker.deliver()
     assert submitted == [
         (PACK_PACKAGE, ["0f8fad5b-d9cb-469f-a165-70867728950e"]),
-        *((name, []) for name in HOUSEKEEPING),
+        *((name, []) for name in (*HOUSEKEEPING, BACK_UP)),
     ]
     assert broker.unacknowledged() == 0
 

@@ -1,0 +1,321 @@
+"""The drill: fill an instance, back up, lose everything, restore, and everything is there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from jobs.files.marks import SENTINEL
+from tests.integration.test_up import ROOT, environment, free_port
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("backup"),
+    pytest.mark.timeout(1200),
+]
+Start = Callable[[str], dict[str, str]]
+PASSPHRASE = {"STORYKEEP_BACKUP_PASSPHRASE": "correct horse"}
+FILL = """
+import json
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from allauth.mfa.models import Authenticator
+from accounts import tokens
+from jobs.files import marks
+from jobs.states import ItemState
+from tests.factories import make_artifact, make_job, make_story
+alice = User.objects.create_user("alice", password="alice and more")
+User.objects.create_superuser("root", password="root and more")
+Authenticator.objects.create(user=alice, type="totp", data={"secret": "JBSWY3DPEHPK3PXP"})
+job = make_job(alice, note="tab\\there, ünï, back\\\\slash", links=200, state=ItemState.DONE)
+settings.STORYKEEP.artifacts.mkdir(exist_ok=True)
+marks.put(settings.STORYKEEP.artifacts)
+make_artifact(make_story(job.items.first()), content=b"bytes")
+session = SessionStore(); session["who"] = "alice"; session.save()
+print(json.dumps({"token": tokens.create(alice, "n"), "session": session.session_key}))
+"""
+LOOK = """
+import json, sys
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.conf import settings
+from allauth.mfa.models import Authenticator
+from accounts import tokens
+from accounts.models import SetupLink
+from jobs.files import disk, marks
+from jobs.models import Artifact, Item, Job
+facts = json.loads(sys.stdin.read())
+job = Job.objects.get()
+print(json.dumps({
+    "people": sorted(User.objects.values_list("username", flat=True)),
+    "password": User.objects.get(username="alice").check_password("alice and more"),
+    "token": tokens.authenticate(facts["token"]).owner.username,
+    "session": SessionStore(facts["session"]).load().get("who"),
+    "totp": Authenticator.objects.get().data["secret"],
+    "note": job.note, "lines": Item.objects.count(), "files": Artifact.objects.count(),
+    "links": SetupLink.objects.count(),
+    "mark": marks.look(settings.STORYKEEP.artifacts, again=True).name,
+    "key": settings.SECRET_KEY,
+}))
+"""
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A folder for data folders, whose names need care."""
+    place = Path(tempfile.mkdtemp(prefix="sk-backup-", dir="/tmp"))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def start_anew(
+    request: pytest.FixtureRequest, base: Path
+) -> Iterator[Callable[[str], dict[str, str]]]:
+    """`start_anew(name)`: the settings of a new instance with nothing in it."""
+    server = os.environ.get("STORYKEEP_DATABASE_URL", "")
+    made: list[str] = []
+    if (request.param == "postgresql") != server.startswith("postgres"):
+        pytest.skip("is run on that database")
+
+    def sql(statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def start(name: str) -> dict[str, str]:
+        folder = base / f"my dàta {name}"
+        settings = environment(folder, free_port())
+        if server.startswith("postgres"):
+            made.append(f"drill_{os.getpid()}_{name}")
+            sql(f"CREATE DATABASE {made[-1]}")
+            parts = urlsplit(server)
+            settings["STORYKEEP_DATABASE_URL"] = urlunsplit(parts._replace(path=f"/{made[-1]}"))
+        return settings
+
+    yield start
+    for name in made:
+        sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(settings: dict[str, str], *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=settings | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+        **more,
+    )
+
+
+def fill(settings: dict[str, str]) -> dict[str, str]:
+    done = manage(settings, "up", "--only", "migrate")
+    assert done.returncode == 0, done.stderr
+    done = manage(settings, "shell", "--no-imports", "-c", FILL)
+    assert done.returncode == 0, done.stderr
+    facts: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return facts
+
+
+def look(settings: dict[str, str], facts: dict[str, str]) -> dict[str, Any]:
+    done = manage(settings, "shell", "--no-imports", "-c", LOOK, input=json.dumps(facts))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_everything_lost_and_everything_back(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    old = start_anew("old")
+    facts = fill(old)
+    before = look(old, facts)
+    assert before["session"] == before["token"] == "alice"
+    file = base / "keep.tar"
+    done = manage(old | PASSPHRASE, "backup", str(file))
+    assert done.returncode == 0, done.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert before["key"].encode() not in file.read_bytes()
+
+    new = start_anew("new")
+    wrong = new | {"STORYKEEP_BACKUP_PASSPHRASE": "wrong horse"}
+    refused = manage(wrong, "restore", str(file))
+    assert refused.returncode == 2
+    assert "passphrase is wrong" in refused.stderr
+    done = manage(new | PASSPHRASE, "restore", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "2 people, 1 jobs" in done.stdout
+    assert look(new, facts) == before | {"mark": "OURS", "links": 0}
+    done = manage(new, "up", "--only", "migrate")
+    assert done.returncode == 0, done.stderr
+    assert "/setup/" not in done.stdout
+
+    again = manage(new | PASSPHRASE, "restore", str(file))
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+    assert "--replace" in again.stderr
+
+
+def test_without_its_key_people_sign_in_again_and_tokens_work(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    old = start_anew("old")
+    facts = fill(old)
+    file = base / "keep.tar"
+    done = manage(old, "backup", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "keys are left out" in done.stderr
+    new = start_anew("new")
+    done = manage(new, "restore", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "everyone signs" in done.stdout
+    found = look(new, facts)
+    assert found["session"] is None
+    assert (found["token"], found["totp"], found["password"]) == ("alice", "JBSWY3DPEHPK3PXP", True)
+
+
+def test_the_way_back_from_an_upgrade(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    """An older schema is backed up before it is migrated; restored, it is brought up to date."""
+    settings = start_anew("old")
+    facts = fill(settings)
+    folder = Path(settings["STORYKEEP_DATA_DIR"])
+    assert not (folder / "backups").exists(), "a new instance has nothing to lose"
+    back = manage(settings, "migrate", "jobs", "0012", "-v", "0")
+    assert back.returncode == 0, back.stderr
+    done = manage(settings, "up", "--only", "migrate")
+    assert done.returncode == 0, done.stderr
+    (file,) = (folder / "backups").glob("storykeep-*-upgrade.tar")
+    assert f"backed up to {file}" in done.stdout
+    done = manage(settings, "up", "--only", "migrate")
+    assert len(list((folder / "backups").glob("*.tar"))) == 1
+
+    (folder / "artifacts" / SENTINEL).unlink(missing_ok=True)
+    done = manage(settings, "restore", "--replace", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "-replaced.tar" in done.stdout
+    found = look(settings, facts)
+    assert (found["people"], found["session"], found["lines"]) == (["alice", "root"], "alice", 200)
+    assert manage(settings, "migrate", "--check").returncode == 0
+
+
+def test_killed_in_the_middle_it_is_whole_or_as_it_was(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    old, new = start_anew("old"), start_anew("new")
+    fill(old)
+    file = base / "keep.tar"
+    assert manage(old, "backup", str(file)).returncode == 0
+    fill(new)
+    backups = Path(old["STORYKEEP_DATA_DIR"]) / "backups"
+    for wait_s in (0.5, 1.2, 2.0, 3.0):
+        for settings, words in ((old, ["backup"]), (new, ["restore", "--replace", str(file)])):
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", *words], cwd=ROOT, env=settings,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(wait_s)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        check = manage(new, "shell", "--no-imports", "-c", "from jobs.models import *; "
+                       "print(Job.objects.count(), Item.objects.count())")  # fmt: skip
+        assert check.stdout.split() == ["1", "200"], check.stderr
+        for made in backups.glob("*.tar"):
+            from webapp.backups.archive import Backup
+
+            with made.open("rb") as opened:
+                Backup(opened).check()
+    done = manage(new, "restore", "--replace", str(file))
+    assert done.returncode == 0, done.stderr
+    assert manage(old, "backup").returncode == 0
+    assert not list(backups.glob("*.partial"))
+    assert not list(Path(new["STORYKEEP_DATA_DIR"]).glob(".restoring*"))
+
+
+def test_a_disk_that_is_full_keeps_the_upgrade_from_beginning(base: Path) -> None:
+    """As far as the folder of backups goes, which lies on a disk without room here."""
+    if os.environ.get("STORYKEEP_DATABASE_URL", "").startswith("postgres"):
+        pytest.skip("SQLite")
+    settings = environment(base / "data", free_port())
+    fill(settings)
+    assert manage(settings, "migrate", "jobs", "0012", "-v", "0").returncode == 0
+    small = base / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        tight = settings | {"STORYKEEP_BACKUP_DIR": str(small)}
+        done = manage(tight, "up", "--only", "migrate")
+        assert done.returncode == 2
+        assert "too little room" in done.stderr
+        assert "STORYKEEP_BACKUP_KEEP=0" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert manage(tight, "migrate", "--check").returncode == 1, "nothing was migrated"
+        refused = manage(tight, "backup")
+        assert refused.returncode == 1
+        assert [path.name for path in small.iterdir()] == [".lock"]
+        done = manage(tight | {"STORYKEEP_BACKUP_KEEP": "0"}, "up", "--only", "migrate")
+        assert done.returncode == 0, done.stderr
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_while_others_have_the_database_open_it_is_refused(base: Path) -> None:
+    if os.environ.get("STORYKEEP_DATABASE_URL", "").startswith("postgres"):
+        pytest.skip("SQLite")
+    settings = environment(base / "data", free_port())
+    fill(settings)
+    file = base / "keep.tar"
+    stream = subprocess.run(
+        [sys.executable, "manage.py", "backup", "-"], cwd=ROOT, env=settings, capture_output=True,
+        check=True,
+    )  # fmt: skip
+    file.write_bytes(stream.stdout)
+    open_one = sqlite3.connect(base / "data" / "storykeep.sqlite3")
+    open_one.execute("SELECT count(*) FROM jobs_job").fetchone()
+    refused = manage(settings, "restore", "--replace", str(file))
+    assert refused.returncode == 2
+    assert "in use" in refused.stderr
+    open_one.close()
+    assert manage(settings, "restore", "--replace", str(file)).returncode == 0
+
+
+def test_one_command_that_backs_up_loads_no_more_than_it_needs(base: Path) -> None:
+    """An instance that makes no backups by itself has not loaded what makes them."""
+    code = (
+        "import django, sys; django.setup(); import webapp.celery, webapp.clock, webapp.worker;"
+        "print(*sorted(name for name in sys.modules if name.startswith('webapp.backups')))"
+    )
+    settings = environment(base / "data", free_port()) | {
+        "DJANGO_SETTINGS_MODULE": "webapp.settings"
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=settings, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == []

@@ -1,0 +1,56 @@
+"""The keys of an instance: files in the data folder without which a database is worth less."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+SECRET_KEY: Final = "secret-key"  # noqa: S105  # nosec B105  # of a file
+KEY_FILES: Final = (SECRET_KEY,)
+"""Names of key files in the data folder. A feature that keeps a key of its own there adds it."""
+
+
+def in_force() -> dict[str, str]:
+    """Name → text of the keys this instance uses; the secret key also where a setting names it."""
+    keys = {SECRET_KEY: str(settings.SECRET_KEY)}
+    for name in KEY_FILES:
+        path = _folder() / name
+        if name != SECRET_KEY and path.exists():
+            keys[name] = path.read_text()
+    return keys
+
+
+def put(keys: Mapping[str, str]) -> None:
+    """Write keys of a backup into the data folder; names that are none of ours are left out.
+
+    This process goes on with the restored secret key, unless a setting names another one.
+    """
+    for name in KEY_FILES:
+        if name in keys:
+            _write(_folder() / name, keys[name])
+    if SECRET_KEY in keys and not settings.STORYKEEP.secret_key:
+        settings.SECRET_KEY = keys[SECRET_KEY]
+
+
+def is_overruled(keys: Mapping[str, str]) -> bool:
+    """Whether STORYKEEP_SECRET_KEY names another key than a backup's, which is not used then."""
+    own = settings.STORYKEEP.secret_key
+    return own is not None and keys.get(SECRET_KEY) not in {None, own.get_secret_value()}
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}-{secrets.randbelow(10**9)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _folder() -> Path:
+    return Path(settings.STORYKEEP.data_dir)

@@ -1,0 +1,187 @@
+"""Restoring: a backup in the place of an instance's database and keys, all of it or nothing.
+
+Everything that can be wrong is looked for first. The database is then replaced in one transaction,
+after which the keys are written: whoever is killed in between signs in again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from jobs.ephemeral import clearing, heartbeats
+from jobs.ephemeral.connection import RedisUnavailable
+from jobs.files import marks
+from jobs.ops import schema
+from jobs.queue import routing
+from webapp.backups import databases, failures, kept, keys, making
+from webapp.backups.archive import Backup
+from webapp.backups.failures import BackupFailed, RestoreRefused
+from webapp.backups.sqlite import migrate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was restored. at: when it was made, RFC 3339. people, jobs: how many there are now.
+
+    has_keys: the keys came along, and are in force. overruled: they came along, and
+    STORYKEEP_SECRET_KEY names another one. set_aside: the backup of what was there before.
+    """
+
+    at: str
+    version: str
+    people: int
+    jobs: int
+    has_keys: bool
+    overruled: bool
+    set_aside: Path | None = None
+
+
+def restore(
+    file: IO[bytes], passphrase: str, *, without_keys: bool = False, replace: bool = False
+) -> Restored:
+    """Restore an open backup. Raises RestoreRefused, and nothing is changed then.
+
+    passphrase: of its keys. without_keys: do without them. replace: put it in the place of an
+    instance with people and jobs, of which a backup is made first.
+    """
+    database = databases.current()
+    backup = _checked(file, database)
+    found = _keys(backup, passphrase, without_keys=without_keys)
+    set_aside = None
+    if replace and database.is_there:
+        set_aside = _set_aside()
+    elif not replace:
+        _refuse_unless_empty(database)
+    database.restore(
+        backup.copy_database,
+        backup.manifest.database_member.size,
+        # Once more at the last moment: somebody may have made the first account meanwhile.
+        last_look=lambda: None if replace else _refuse_unless_empty(database),
+    )
+    keys.put(found)
+    if database.kind == "postgresql":
+        migrate()
+    _clear()
+    people, jobs = database.counts()
+    overruled = keys.is_overruled(found)
+    return Restored(
+        at=backup.manifest.made_at,
+        version=backup.manifest.version,
+        people=len(people),
+        jobs=jobs,
+        has_keys=bool(found) and not overruled,
+        overruled=overruled,
+        set_aside=set_aside,
+    )
+
+
+def _checked(file: IO[bytes], database: databases.Database) -> Backup:
+    """The backup, whole, of a version this one knows, and for this kind of database."""
+    backup = Backup(file)
+    manifest = backup.manifest
+    if schema.unknown_migrations(manifest.migrations):
+        raise failures.newer(manifest.version)
+    if manifest.database != database.kind:
+        names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+        words = _("This backup is of %(theirs)s, and this instance uses %(ours)s.")
+        kinds = {"theirs": names[manifest.database], "ours": names[database.kind]}
+        raise RestoreRefused("other_kind", words % kinds)
+    backup.check()
+    return backup
+
+
+def _keys(backup: Backup, passphrase: str, *, without_keys: bool) -> dict[str, str]:
+    if backup.manifest.keys is None or without_keys:
+        return {}
+    if not passphrase:
+        words = _("The secret key in this backup needs its passphrase.")
+        raise RestoreRefused("passphrase", words)
+    return backup.keys(passphrase)
+
+
+def _refuse_unless_empty(database: databases.Database) -> None:
+    """An instance is empty while it has no job, and nobody but the admin of its settings."""
+    names, jobs = database.counts()
+    people = [name for name in names if name != settings.STORYKEEP.admin_user]
+    if people or jobs:
+        words = ngettext_lazy(
+            "This instance is not empty: it has %(people)s person and %(jobs)s jobs.",
+            "This instance is not empty: it has %(people)s people and %(jobs)s jobs.",
+            len(people),
+        )
+        raise RestoreRefused("not_empty", words % {"people": len(people), "jobs": jobs})
+
+
+def _set_aside() -> Path:
+    """A backup of what is there. Raises RestoreRefused: without one, nothing is replaced."""
+    try:
+        return making.make("replaced", making.passphrase(), datetime.now(UTC))
+    except BackupFailed as error:
+        words = _("What is there now could not be backed up: %(why)s")
+        raise RestoreRefused(error.reason, words % {"why": error}) from error
+
+
+def _clear() -> None:
+    """Forget what Redis holds of other rows, and take the folder of saved files for ours."""
+    if kept.redis_may_answer():
+        clearing.forget_rows(routing.QUEUES)
+    with suppress(OSError):
+        marks.adopt(Path(settings.STORYKEEP.artifacts))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other restores of this host away, while Storykeep runs. Raises RestoreRefused."""
+    lock = os.open(
+        Path(settings.STORYKEEP.run_dir) / "restore.lock",
+        os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+        0o600,
+    )
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            words = _("A backup is being restored already. Wait for it.")
+            raise RestoreRefused("running", words) from error
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Keep Storykeep from starting. Raises RestoreRefused while a part of it runs."""
+    run_dir = Path(settings.STORYKEEP.run_dir)
+    words = _("Storykeep is running. Stop it first.")
+    try:
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(run_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RestoreRefused("disk", f"{run_dir}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RestoreRefused("running", words) from error
+        with suppress(RedisUnavailable):
+            if kept.redis_may_answer() and heartbeats.alive():
+                raise RestoreRefused("running", words)
+        if databases.current().is_in_use():
+            raise RestoreRefused("running", _("The database is in use. Stop Storykeep first."))
+        if settings.STORYKEEP.embedded_redis:  # it is not running, and has no rows to know then
+            for snapshot in run_dir.glob("*.rdb"):
+                snapshot.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(lock)
