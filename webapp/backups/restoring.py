@@ -143,11 +143,12 @@ def _clear() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Keep other restores of this host away, while Storykeep runs. Raises RestoreRefused."""
-    lock = os.open(
-        Path(settings.STORYKEEP.run_dir) / "restore.lock",
-        os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-        0o600,
-    )
+    run_dir = Path(settings.STORYKEEP.run_dir)
+    try:
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(run_dir / "restore.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RestoreRefused("disk", f"{run_dir}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
