@@ -71,7 +71,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, page, {"form": None}, status=404)
     form = AccountForm(request.POST or None)
     if not form.is_valid():
-        context = {"form": form, "set_up": token}
+        context = {"form": form, "set_up": token, "token": token}
         return _door_page(request, page, context, status=422 if form.is_bound else 200)
     admin = setup.make_admin(token, form.cleaned_data["username"], form.cleaned_data["password1"])
     if admin is None:

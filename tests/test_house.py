@@ -99,6 +99,7 @@ ONLY_IN = {
         "webapp/server/answering.py",
         "webapp/server/incoming.py",
         "webapp/server/loop.py",
+        "webapp/server/uploads.py",
         "webapp/web.py",
     ),
     "requests": ("accounts/oidc/wire.py",),

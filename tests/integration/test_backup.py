@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -17,9 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import requests
 
 from jobs.files.marks import SENTINEL
-from tests.integration.test_up import ROOT, environment, free_port
+from tests.integration.test_up import ROOT, Instance, environment, free_port
+from tests.integration.test_up import folder as folder
+from tests.integration.test_up import up as up
 
 pytestmark = [
     pytest.mark.integration,
@@ -283,6 +287,58 @@ def test_a_disk_that_is_full_keeps_the_upgrade_from_beginning(base: Path) -> Non
         assert done.returncode == 0, done.stderr
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def multipart(fields: dict[str, str], file: bytes) -> tuple[bytes, str]:
+    """A form with a file, and its content type."""
+    mark = "----storykeep"
+    parts = [
+        f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
+        for name, text in fields.items()
+    ]
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="keep.tar"\r\n\r\n'
+    content = b"".join(parts) + head.encode() + file + f"\r\n--{mark}--\r\n".encode()
+    return content, f"multipart/form-data; boundary={mark}"
+
+
+def test_a_large_backup_by_the_set_up_link_of_an_instance_that_runs(
+    up: Callable[..., Instance], base: Path
+) -> None:
+    if os.environ.get("STORYKEEP_DATABASE_URL", "").startswith("postgres"):
+        pytest.skip("SQLite")
+    old = environment(base / "data", free_port())
+    fill(old)
+    with sqlite3.connect(base / "data" / "storykeep.sqlite3") as database:
+        database.execute("UPDATE jobs_job SET note = hex(randomblob(2000000))")
+    file = base / "keep.tar"
+    assert manage(old | PASSPHRASE, "backup", str(file)).returncode == 0
+    instance = up()
+    link = urlsplit(instance.wait_for_line(r"(http\S+/setup/\S+/)")[1]).path
+    browser = requests.Session()
+    address = f"http://127.0.0.1:{instance.port}{link}restore/"
+    page = browser.get(address, timeout=60).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token
+    fields = {"csrfmiddlewaretoken": token[1], "passphrase": "correct horse"}
+    body, kind = multipart(fields, file.read_bytes())
+    assert len(body) > 4_000_000
+    elsewhere = browser.post(f"http://127.0.0.1:{instance.port}{link}", body, timeout=60)
+    assert elsewhere.status_code == 413
+    answer = browser.post(address, body, headers={"Content-Type": kind}, timeout=300)
+    assert answer.status_code == 200, answer.text
+    assert "2 accounts are back" in answer.text
+    assert browser.get(address, timeout=60).status_code == 404
+    key = (base / "data" / "secret-key").read_text()
+    assert (instance.folder / "secret-key").read_text() == key
+    page = browser.get(f"http://127.0.0.1:{instance.port}/login/", timeout=60).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token
+    given = {"csrfmiddlewaretoken": token[1], "login": "root", "password": "root and more"}
+    signed_in = browser.post(f"http://127.0.0.1:{instance.port}/login/", given, timeout=60)
+    assert signed_in.status_code == 200
+    assert "sessionid" in browser.cookies
+    left = {path.name for path in instance.folder.iterdir()}
+    assert not [name for name in left if name.startswith((".restoring", "tmp"))]
 
 
 def test_while_others_have_the_database_open_it_is_refused(base: Path) -> None:

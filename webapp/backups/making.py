@@ -30,7 +30,8 @@ To restore it into an empty instance of this version or a newer one: stop Storyk
 
     python manage.py restore THIS-FILE.tar
 
-What is in it: {database}, the copy of the database; settings.txt, the settings without secrets; manifest.json, versions and
+or choose it on the page of the set-up link that a new instance prints. What is in it: {database},
+the copy of the database; settings.txt, the settings without secrets; manifest.json, versions and
 checksums. {keys}
 """
 _WITH_KEYS: Final = (

@@ -15,6 +15,7 @@ from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
+from webapp.server import uploads
 from webapp.server.limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 _END: Final = b"\r\n\r\n"
@@ -52,8 +53,8 @@ class Incoming:
     """What a connection has sent and nobody has answered yet.
 
     config: Gunicorn's. client: the other end's address, as `socket.accept` gives it. request: read
-    from a complete head, while its body arrives. body: what of it is read. taken_bytes: of the
-    request that was taken last, head and body.
+    from a complete head, while its body arrives. body: what of it is read. upload: a body that goes
+    to the disk. taken_bytes: of the request that was taken last in memory, head and body.
     """
 
     def __init__(self, config: Any, client: Any) -> None:
@@ -63,6 +64,7 @@ class Incoming:
         self.request: Any = None
         self._head_bytes = self._length = 0
         self.body = Body.WHOLE
+        self.upload: uploads.Upload | None = None
         self.taken_bytes = 0
 
     def __len__(self) -> int:
@@ -72,6 +74,8 @@ class Incoming:
     @property
     def body_bytes(self) -> int:
         """Bytes that came of the body of `request`."""
+        if self.upload is not None:
+            return self.upload.received
         return len(self._data) if self.request is not None else 0
 
     @property
@@ -81,12 +85,21 @@ class Incoming:
 
     def feed(self, data: bytes) -> None:
         """Add what arrived."""
+        if self.upload is not None and self.request is not None:
+            data = data[self.upload.feed(data) :]
         self._data += data
 
     def forget(self) -> None:
         """Let go of what arrived: no request is taken any more."""
         self._data.clear()
         self.request, self._head_bytes = None, 0
+        self.close_upload()
+
+    def close_upload(self) -> None:
+        """Let go of a body on the disk: its request was answered, or never will be."""
+        if self.upload is not None:
+            self.upload.close()
+            self.upload = None
 
     def wants_to_continue(self) -> bool:
         """Whether the sender waits for a `100 Continue` with its body; asked once, true once."""
@@ -104,12 +117,17 @@ class Incoming:
         """
         if self.request is None and not self._read_head():
             return None
-        if len(self._data) < self._length:
+        if self.upload is not None:
+            if not self.upload.is_whole:
+                return None
+            self._read_from_disk(self.upload)
+        elif len(self._data) < self._length:
             return None
         request, length = self.request, self._length
         request._expected_100_continue = False  # noqa: SLF001 (the body is here or not wanted)
-        request.unreader.add(self._data[:length])
-        del self._data[:length]
+        if self.upload is None:
+            request.unreader.add(self._data[:length])
+            del self._data[:length]
         self.taken_bytes = self._head_bytes + length
         self.request, self._head_bytes, self._length, self._searched = None, 0, 0, 0
         return request
@@ -134,11 +152,20 @@ class Incoming:
         if not isinstance(reader, LengthReader):
             self.body = Body.CHUNKED
         elif reader.length > MAX_BODY_BYTES:
-            self.body = Body.TOO_LARGE
+            self.upload = uploads.begin(self.request.path, reader.length)
+            if self.upload is not None:
+                del self._data[: self.upload.feed(self._data)]
+            else:
+                self.body = Body.TOO_LARGE
         else:
             self._length = reader.length
             return
         self.request.force_close()
+
+    def _read_from_disk(self, upload: uploads.Upload) -> None:
+        if upload.failed:
+            self.body = Body.TOO_LARGE
+        self.request.unreader = self.request.body.reader.unreader = upload.reader()
 
     def _refuse_endless(self) -> None:
         """Raise the parser's objection to a head that is too long, or ends its lines wrongly."""

@@ -198,6 +198,8 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
         if connection.incoming.request is None:
             return connection.began + limits.HEAD_S
         earned_s = limits.BODY_S + connection.incoming.body_bytes / limits.MIN_BODY_RATE
+        if connection.incoming.upload is not None:
+            return connection.began + earned_s
         return connection.began + min(earned_s, limits.MAX_BODY_S)
 
     # answering
@@ -211,6 +213,7 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
     def _work_is_done(self, connection: Connection) -> None:
         """Go on with a connection whose request was answered, or refused."""
         keep, connection.keep = connection.keep, False
+        connection.incoming.close_upload()
         self.connections.hold(connection, len(connection.incoming))
         if self.alive:
             self._door.open()  # one that waits can make room
@@ -243,6 +246,7 @@ class Loop(Worker):  # type: ignore[misc]  # the library has no types
     def _close(self, connection: Connection) -> None:
         self._ignore(connection)
         self.connections.remove(connection)
+        connection.incoming.close_upload()
         with suppress(OSError):
             connection.sock.close()
         if self.alive:
