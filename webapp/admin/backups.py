@@ -107,7 +107,7 @@ def _page(
         "why_not": why_not,
         "expected_bytes": expected_bytes,
         "kept": [(backup, KIND_WORDS[backup.kind]) for backup in kept.kept()],
-        "folder": kept.folder(),
+        "folder": str(kept.folder()),
         "dump": upkeep.dump_commands() if why_not else [],
         "restore": upkeep.load_commands() if why_not else upkeep.restore_commands(),
         "backed_up_at": kept.last_at(),
