@@ -18,7 +18,7 @@ from jobs.ephemeral.request_times import Series, Times
 from jobs.ops import measures
 from jobs.ops.measures import Processes, Store, Work
 from jobs.ops.way_rows import WayRow
-from webapp import backup
+from webapp.backups import kept as backups
 from webapp.processes import memory
 from webapp.request_times import pending
 
@@ -72,7 +72,7 @@ def read(now: datetime) -> Facts:
         store=_or_none(measures.store),
         processes=_or_none(measures.parts),
         ways=_or_none(lambda: measures.ways(now)),
-        backup_at=backup.last_at(),
+        backup_at=backups.last_at(),
         resident_bytes=memory.resident_bytes(),
         times=_or_none(request_times.read) or {},
     )

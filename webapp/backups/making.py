@@ -32,7 +32,7 @@ To restore it into an empty instance of this version or a newer one: stop Storyk
 
 or choose it on the page of the set-up link that a new instance prints. What is in it: {database},
 the copy of the database; settings.txt, the settings without secrets; manifest.json, versions and
-checksums. {keys}
+manifest.json, versions and checksums. {keys}
 """
 _WITH_KEYS: Final = (
     """keys.bin is the secret key, encrypted with the passphrase it was made with."""

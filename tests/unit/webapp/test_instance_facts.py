@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from jobs.ops import measures
 from tests.memory import redis_stays_away
-from webapp import backup, instance_facts
+from webapp import instance_facts
+from webapp.backups import kept as backups
 from webapp.instance_facts import Kept
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def test_without_redis_the_rest_is_known() -> None:
     redis_stays_away()
-    backup.record()
+    backups.record()
     facts = instance_facts.read(timezone.now())
     assert facts.work is not None
     assert facts.store is not None

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("jobs", "0017_name_templates"),
+        ("jobs", "0014_name_templates"),
     ]
 
     operations = [
