@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def test_without_redis_the_rest_is_known() -> None:
     redis_stays_away()
-    backups.record()
+    backups.record("manual")
     facts = instance_facts.read(timezone.now())
     assert facts.work is not None
     assert facts.store is not None
