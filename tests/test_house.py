@@ -382,5 +382,6 @@ def test_no_file_names_a_registry_or_someones_folder() -> None:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
+        text = text.replace('"docker.io", ', "")  # Debian's name of a package
         found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in OURS.finditer(text)]
     assert not found

@@ -6,7 +6,6 @@ its entrypoint, folders and user. It is another base than users have, which the 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from tests.compose.engine import Engine, NoEngine
 PYTHON: Final = "python:3.11-slim-bookworm"
 POSTGRES: Final = "postgres:17-alpine"
 VALKEY: Final = "valkey/valkey:8-alpine"
-REGISTRY: Final = ("registry-1.docker.io", 443)
+FIRST_PULL_S: Final = 90.0
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 START_POSTGRES: Final = r"""#!/bin/sh
@@ -59,13 +58,16 @@ exec "$@"
 """
 
 
-def registry_answers() -> bool:
-    """Whether the registry that the names mean can be reached from here."""
+def _pulled(engine: Engine, names: Sequence[str]) -> bool:
+    """Whether the registry that the names mean hands out all of them; soon told where it cannot be
+    reached."""
     try:
-        with socket.create_connection(REGISTRY, timeout=5):
-            return True
-    except OSError:
+        engine.run("pull", names[0], limit_s=FIRST_PULL_S)
+        for name in names[1:]:
+            engine.run("pull", name)
+    except CommandFailed:
         return False
+    return True
 
 
 def provide(engine: Engine, roots: Path) -> str:
@@ -73,13 +75,8 @@ def provide(engine: Engine, roots: Path) -> str:
     missing = [name for name in (PYTHON, POSTGRES, VALKEY) if not engine.has_image(name)]
     if not missing:
         return "the images that were there"
-    if registry_answers():
-        try:
-            for name in missing:
-                engine.run("pull", name)
-            return "images of the registry"
-        except CommandFailed:
-            pass  # it answers, and has nothing for us
+    if _pulled(engine, missing):
+        return "images of the registry"
     if not engine.own:
         raise NoEngine(f"no registry can be reached from here, and there is no {missing[0]}")
     make_roots(roots)
