@@ -125,8 +125,8 @@ def _follow(request: HttpRequest, name: str) -> HttpResponseBase | None:
 def _refused(request: HttpRequest) -> HttpResponseBase:
     request.user = AnonymousUser()
     context = {
-        "title": _("The proxy names nobody"),
-        "words": _("What it says in %(header)s cannot be a name here.")
+        "title": _("The proxy sent no usable name"),
+        "words": _("What it sends in %(header)s cannot be a username here.")
         % {"header": settings.STORYKEEP.remote_user_header},
     }
     return render(request, "account/proxy_trouble.html", context, status=403)

@@ -97,7 +97,7 @@ def unlink(request: HttpRequest) -> HttpResponseBase:
     """Delete the link, unless it is the only way in; a GET leads to the page about it."""
     if request.method == "POST":
         if links.remove(_user(request)):
-            messages.success(request, _("The link is removed."))
+            messages.success(request, _("Link removed."))
         else:
             messages.error(request, _("That is your only way to sign in."))
     return redirect("oidc_account")
@@ -178,7 +178,7 @@ def _link(request: HttpRequest, returned: client.Returned) -> HttpResponseBase:
         links.note(returned.identity)
         messages.success(request, _("You can sign in with %(name)s now.") % _provider())
     else:
-        messages.error(request, _("One of the two is linked to another account already."))
+        messages.error(request, _("One of the two accounts is already linked to another."))
     return redirect("oidc_account")
 
 
@@ -226,7 +226,7 @@ def _untrusted(request: HttpRequest) -> HttpResponse:
         502,
         _("That did not work"),
         _(
-            "The answer of %(name)s could not be used. Try again, or ask the person who runs this"
+            "The answer from %(name)s could not be used. Try again, or ask the person who runs this"
             " instance."
         )
         % _provider(),
@@ -242,6 +242,6 @@ def _refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
     }
     titles = {
         Reason.NOT_INVITED: _("You have no account here yet"),
-        Reason.NOT_IN_GROUP: _("Not open to you"),
+        Reason.NOT_IN_GROUP: _("You have no access"),
     }
     return _trouble(request, 403, titles[reason], words[reason])

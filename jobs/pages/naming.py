@@ -79,7 +79,7 @@ def _placeholders() -> list[tuple[str, str]]:
         ("{time}", _("time it was posted")),
         ("{number}", _("number of the picture, where a story has several")),
         ("{kind}", _("video, photo or carousel")),
-        ("{id}", _("TikTok’s number of the story")),
+        ("{id}", _("TikTok’s ID of the story")),
     ]
 
 
@@ -120,13 +120,13 @@ def _words_for(refused: TemplateRefused) -> str:
     """What is wrong with a template, in the reader's language."""
     piece = refused.piece
     words = {
-        "empty": _("There is nothing in it."),
-        "too_long": _("That is too long: %d characters at most.") % name_template.TEMPLATE_LENGTH,
-        "brace": _("A brace stands alone: %s") % piece,
-        "unknown": _("There is no placeholder %s.") % piece,
+        "empty": _("The template is empty."),
+        "too_long": _("Too long: %d characters at most.") % name_template.TEMPLATE_LENGTH,
+        "brace": _("Unmatched brace: %s") % piece,
+        "unknown": _("Unknown placeholder: %s") % piece,
         "limit": _("%s: only author, nickname and caption take a length, from 1 to %d.")
         % (piece, name_template.LONGEST_LIMIT),
         "character": _("A file name cannot contain “%s”.") % piece,
-        "invisible": _("There is a character that cannot be seen: %s.") % piece,
+        "invisible": _("Invisible character: %s") % piece,
     }
     return words[refused.fault]

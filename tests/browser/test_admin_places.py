@@ -85,7 +85,7 @@ def test_a_backup_after_the_password(visit: Open) -> None:
     page.locator("input[type=password]").fill("alicealice")
     page.locator("form.card button").first.click()
     page.get_by_label("Passphrase", exact=True).fill("correct horse")
-    page.get_by_label("Passphrase, once more").fill("correct horse")
+    page.get_by_label("Repeat the passphrase").fill("correct horse")
     page.get_by_role("button", name="Back up now").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()

@@ -38,4 +38,4 @@ def test_it_works_without_a_script(visit: Open) -> None:
     expect(page.locator(".named dd").first).to_have_text("video 7412345678901234567.mp4")
     page.get_by_label("Template").fill("{nobody}")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".wrong")).to_have_text("There is no placeholder {nobody}.")
+    expect(page.locator(".wrong")).to_have_text("Unknown placeholder: {nobody}")

@@ -121,7 +121,7 @@ def test_who_is_in_the_group_is_an_admin(page: Page, house: House) -> None:
 
 def test_who_is_in_no_group_stays_outside(page: Page, house: House) -> None:
     sign_in(page, house, "guest")
-    expect(page.get_by_role("heading", name="Not open to you")).to_be_visible()
+    expect(page.get_by_role("heading", name="You have no access")).to_be_visible()
 
 
 def test_who_declines_is_told_so(page: Page, house: House) -> None:
@@ -174,4 +174,4 @@ def test_an_account_is_linked_by_its_owner_and_unlinked(page: Page, house: House
     page.locator("[name=password]").fill("rootroot1")
     page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_role("button", name="Remove the link").click()
-    expect(page.get_by_text("The link is removed.")).to_be_visible()
+    expect(page.get_by_text("Link removed.")).to_be_visible()

@@ -52,7 +52,7 @@ class BackupForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
-        label=gettext_lazy("Passphrase, once more"),
+        label=gettext_lazy("Repeat the passphrase"),
         required=False,
         max_length=1000,
         strip=False,
@@ -63,7 +63,7 @@ class BackupForm(forms.Form):
         """The same as the passphrase. Raises ValidationError."""
         again: str = self.cleaned_data["again"]
         if again != self.cleaned_data.get("passphrase", again):
-            raise forms.ValidationError(_("These are two different ones."))
+            raise forms.ValidationError(_("The passphrases do not match."))
         return again
 
 

@@ -46,7 +46,7 @@ def foreign() -> RestoreRefused:
 
 def damaged(what: str) -> RestoreRefused:
     """The file is not what it was when it was made. what: the part of it, as its file is named."""
-    words = _("This backup is damaged: %(what)s is not as it was made.") % {"what": what}
+    words = _("This backup is damaged: %(what)s was changed.") % {"what": what}
     return RestoreRefused("damaged", words)
 
 

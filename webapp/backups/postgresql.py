@@ -264,7 +264,7 @@ def tool_for(name: str, server: int) -> str:
         )
         raise BackupFailed("no_tool", words % {"tool": name, "wanted": wanted})
     words = _(
-        "%(tool)s is of version %(found)s, and the server of %(wanted)s. Install the PostgreSQL "
+        "%(tool)s is version %(found)s, but the server is %(wanted)s. Install the PostgreSQL "
         "client of that version."
     )
     found = max(versions.values())

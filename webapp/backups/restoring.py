@@ -94,7 +94,7 @@ def _checked(file: IO[bytes], database: databases.Database) -> Backup:
         raise failures.newer(manifest.version)
     if manifest.database != database.kind:
         names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-        words = _("This backup is of %(theirs)s, and this instance uses %(ours)s.")
+        words = _("This backup is from %(theirs)s, but this instance uses %(ours)s.")
         kinds = {"theirs": names[manifest.database], "ours": names[database.kind]}
         raise RestoreRefused("other_kind", words % kinds)
     backup.check()

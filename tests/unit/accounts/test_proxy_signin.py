@@ -123,7 +123,7 @@ class TestWhoIsNamed:
         proxy.get("/account/")
         response = proxy.post("/logout/")
         assert response.status_code == 200
-        assert b"still knows you" in response.content
+        assert b"still signed in at the proxy" in response.content
         assert "_auth_user_id" not in proxy.client.session
 
 

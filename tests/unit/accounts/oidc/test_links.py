@@ -43,7 +43,7 @@ class TestLinking:
         confirm(traveller.client)
         traveller.come_back(traveller.leave("/account/provider/link/"))
         assert SocialAccount.objects.get().user == nora
-        assert b"another account already" in traveller.client.get("/account/provider/").content
+        assert b"already linked to another" in traveller.client.get("/account/provider/").content
 
     def test_it_counts_for_who_left(self, traveller: Traveller, alice: User) -> None:
         sign_in(traveller.client)

@@ -55,14 +55,14 @@ def test_it_goes_back_to_the_default(page: Client, alice: User) -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("{author.__class__}", "There is no placeholder {author.__class__}."),
-        ("{<b>}", "There is no placeholder {&lt;b&gt;}."),
+        ("{author.__class__}", "Unknown placeholder: {author.__class__}"),
+        ("{<b>}", "Unknown placeholder: {&lt;b&gt;}"),
         ("{caption:999}", "{caption:999}: only author, nickname and caption take a length"),
         ("../{author}", "A file name cannot contain “/”."),
-        ("{author", "A brace stands alone: {"),
-        ("x" * 121, "That is too long: 120 characters at most."),
-        ("a\u202eb", "There is a character that cannot be seen: U+202E."),
-        (" ", "There is nothing in it."),
+        ("{author", "Unmatched brace: {"),
+        ("x" * 121, "Too long: 120 characters at most."),
+        ("a\u202eb", "Invisible character: U+202E"),
+        (" ", "The template is empty."),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_kept(

@@ -12,7 +12,7 @@ from webapp.backups.failures import BackupFailed, RestoreRefused
     ("refusal", "reason", "words"),
     [
         (failures.foreign(), "foreign", "not a Storykeep backup"),
-        (failures.damaged("keys.bin"), "damaged", "keys.bin is not as it was made"),
+        (failures.damaged("keys.bin"), "damaged", "keys.bin was changed"),
         (failures.truncated(), "truncated", "cut short"),
         (failures.older_form(), "older_form", "RESTORE.txt"),
         (failures.newer("9.1"), "newer", "made by Storykeep 9.1"),

@@ -34,7 +34,7 @@ def test_the_tool_nearest_to_the_server_is_taken(
     with pytest.raises(BackupFailed) as refused:
         postgresql.tool_for("pg_dump", 190_001)
     assert refused.value.reason == "old_tool"
-    assert "of version 18, and the server of 19" in str(refused.value)
+    assert "is version 18, but the server is 19" in str(refused.value)
 
 
 def test_without_a_tool_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

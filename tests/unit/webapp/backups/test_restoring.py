@@ -158,7 +158,7 @@ def test_a_newer_one_and_another_kind_are_refused(
     database.kind = "postgresql"
     refused = refusal(backup)
     assert refused.reason == "other_kind"
-    assert "of SQLite, and this instance uses PostgreSQL" in str(refused)
+    assert "from SQLite, but this instance uses PostgreSQL" in str(refused)
     database.kind = "sqlite"
     monkeypatch.setattr(schema, "unknown_migrations", lambda _applied: ["jobs.9999"])
     assert refusal(backup).reason == "newer"
