@@ -124,7 +124,7 @@ def _ask(address: BucketAddress, key: str, method: str, query: Mapping[str, str]
             context.load_verify_locations(cafile=address.authority)
     request = urllib.request.Request(url, method=method)  # noqa: S310  # http or https, as set
     try:
-        with urllib.request.urlopen(  # noqa: S310  # nosec B310
+        with urllib.request.urlopen(  # noqa: S310  # nosec B310  # http or https, as set
             request, timeout=TIMEOUT_S, context=context
         ) as response:
             return bytes(response.read(_MOST_BYTES))
