@@ -104,6 +104,17 @@ def is_unmounted(*, again: bool = False) -> bool:
     return _is_another(folder, marks.look(folder, again=again))
 
 
+def adopt() -> None:
+    """Have the place of saved files taken for the one in use: its database was restored.
+
+    Raises OSError.
+    """
+    if bucket_address.is_set():
+        bucket_mark.adopt()
+    else:
+        marks.adopt(settings.STORYKEEP.artifacts)
+
+
 def _is_another(folder: Path, mark: Mark) -> bool:
     return marks.is_another(
         mark,

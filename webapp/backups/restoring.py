@@ -21,7 +21,7 @@ from django.utils.translation import ngettext_lazy
 
 from jobs.ephemeral import clearing, heartbeats
 from jobs.ephemeral.connection import RedisUnavailable
-from jobs.files import marks
+from jobs.files import disk
 from jobs.ops import schema
 from jobs.queue import routing
 from webapp.backups import databases, failures, kept, keys, making
@@ -133,11 +133,11 @@ def _set_aside() -> Path:
 
 
 def _clear() -> None:
-    """Forget what Redis holds of other rows, and take the folder of saved files for ours."""
+    """Forget what Redis holds of other rows, and take the place of saved files for ours."""
     if kept.redis_may_answer():
         clearing.forget_rows(routing.QUEUES)
     with suppress(OSError):
-        marks.adopt(Path(settings.STORYKEEP.artifacts))
+        disk.adopt()
 
 
 @contextmanager

@@ -74,6 +74,26 @@ def test_an_empty_mark_is_somebodys_word() -> None:
     assert not disk.is_unmounted(again=True)
 
 
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("mark", [b"", b"11111111-1111-4111-8111-111111111111\n", None])
+def test_after_a_restore_it_is_adopted(mark: bytes | None) -> None:
+    make_artifact()
+    if mark is not None:
+        bucket().write(marks.SENTINEL, mark)
+    assert mark == b"" or disk.is_unmounted(again=True)
+    bucket_mark.adopt()
+    assert not disk.is_unmounted()
+    assert bucket().read(marks.SENTINEL) == b""
+
+
+@pytest.mark.usefixtures("fresh")
+def test_adopted_the_mark_that_is_ours_stays() -> None:
+    disk.root()
+    before = bucket().read(marks.SENTINEL)
+    bucket_mark.adopt()
+    assert bucket().read(marks.SENTINEL) == before != b""
+
+
 def test_a_store_that_is_silent_is_asked_by_one_and_the_others_are_told(
     set_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,10 @@ from django.conf import settings
 from django.db import connection
 
 from jobs.ephemeral import heartbeats
-from jobs.files import marks
+from jobs.files import bucket_address, bucket_mark, disk, marks
+from jobs.files.bucket_access import bucket
 from jobs.ops import schema
-from tests.factories import make_job, make_user
+from tests.factories import make_artifact, make_job, make_story, make_user
 from webapp.backups import archive, databases, kept, making, restoring, sqlite
 from webapp.backups.failures import BackupFailed, RestoreRefused
 
@@ -104,6 +106,24 @@ def test_into_an_empty_instance_with_its_key(
     )
     assert (folder / "secret-key").read_text() == key == settings.SECRET_KEY
     assert (artifacts / marks.SENTINEL).exists(), "else nothing could be saved"
+
+
+@pytest.mark.usefixtures("each_store")
+def test_the_place_of_saved_files_is_ours_also_with_another_databases_mark(
+    backup: IO[bytes], artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup is older than the mark, and none of the files it knows is there any more."""
+    pretend(monkeypatch)
+    theirs = str(uuid.uuid4()).encode()
+    make_artifact(make_story())
+    if bucket_address.is_set():
+        bucket().write(marks.SENTINEL, theirs)
+        bucket_mark.looks.forget()
+    else:
+        (artifacts / marks.SENTINEL).write_bytes(theirs)
+    assert disk.is_unmounted(again=True)
+    restoring.restore(backup, PASSPHRASE)
+    assert not disk.is_unmounted(again=True)
 
 
 def test_without_its_keys_if_that_is_wanted(
