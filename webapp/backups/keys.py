@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,16 +25,30 @@ def in_force() -> dict[str, str]:
     return keys
 
 
-def put(keys: Mapping[str, str]) -> None:
-    """Write keys of a backup into the data folder; names that are none of ours are left out.
+@contextmanager
+def ready(keys: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Write keys of a backup beside their places, on the disk; what is yielded puts them there.
 
-    This process goes on with the restored secret key, unless a setting names another one.
+    Names that are none of ours are left out. Without being put they are gone afterwards; what a
+    killed process left is overwritten. This process goes on with the restored secret key, unless a
+    setting names another one. Raises OSError.
     """
-    for name in KEY_FILES:
-        if name in keys:
-            _write(_folder() / name, keys[name])
-    if SECRET_KEY in keys and not settings.STORYKEEP.secret_key:
-        settings.SECRET_KEY = keys[SECRET_KEY]
+    places = {_folder() / name: keys[name] for name in KEY_FILES if name in keys}
+
+    def put() -> None:
+        for place in places:
+            _beside(place).replace(place)
+        if SECRET_KEY in keys and not settings.STORYKEEP.secret_key:
+            settings.SECRET_KEY = keys[SECRET_KEY]
+
+    try:
+        for place, text in places.items():
+            _write(_beside(place), text)
+        yield put
+    finally:
+        for name in KEY_FILES:
+            with suppress(OSError):
+                _beside(_folder() / name).unlink(missing_ok=True)
 
 
 def is_overruled(keys: Mapping[str, str]) -> bool:
@@ -43,13 +57,16 @@ def is_overruled(keys: Mapping[str, str]) -> bool:
     return own is not None and keys.get(SECRET_KEY) not in {None, own.get_secret_value()}
 
 
+def _beside(place: Path) -> Path:
+    return place.with_name(f"{place.name}.restoring")
+
+
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}-{secrets.randbelow(10**9)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _folder() -> Path:

@@ -1,15 +1,16 @@
 """Restoring: a backup in the place of an instance's database and keys, all of it or nothing.
 
-Everything that can be wrong is looked for first. The database is then replaced in one transaction,
-after which the keys are written: whoever is killed in between signs in again.
+Everything that can be wrong is looked for first, and the keys are written beside their places. The
+database is then replaced in one transaction, and the keys take their places at once: whoever is
+killed in between signs in again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,13 +64,14 @@ def restore(
         set_aside = _set_aside()
     elif not replace:
         _refuse_unless_empty(database)
-    database.restore(
-        backup.copy_database,
-        backup.manifest.database_member.size,
-        # Once more at the last moment: somebody may have made the first account meanwhile.
-        last_look=lambda: None if replace else _refuse_unless_empty(database),
-    )
-    keys.put(found)
+    with _ready(found) as put_keys:
+        database.restore(
+            backup.copy_database,
+            backup.manifest.database_member.size,
+            # Once more at the last moment: somebody may have made the first account meanwhile.
+            last_look=lambda: None if replace else _refuse_unless_empty(database),
+        )
+        put_keys()
     if database.kind == "postgresql":
         migrate()
     _clear()
@@ -108,6 +110,18 @@ def _keys(backup: Backup, passphrase: str, *, without_keys: bool) -> dict[str, s
         words = _("The secret key in this backup needs its passphrase.")
         raise RestoreRefused("passphrase", words)
     return backup.keys(passphrase)
+
+
+@contextmanager
+def _ready(found: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    """Keys that only have to be put in place. Raises RestoreRefused where none can be written."""
+    with ExitStack() as stack:
+        try:
+            put = stack.enter_context(keys.ready(found))
+        except OSError as error:
+            words = f"{settings.STORYKEEP.data_dir}: {error.strerror}"
+            raise RestoreRefused("disk", words) from error
+        yield put
 
 
 def _refuse_unless_empty(database: databases.Database) -> None:

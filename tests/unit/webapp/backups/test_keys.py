@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,27 @@ def test_the_key_in_force_and_every_key_file_there_is(
 
 def test_restored_keys_are_private_files_and_in_force(folder: Path) -> None:
     (folder / "secret-key").write_text("old")
-    keys.put({"secret-key": "n" * 50, "../evil": "x", "other": "y"})
+    (folder / "secret-key.restoring").write_text("left by a process that was killed")
+    with keys.ready({"secret-key": "n" * 50, "../evil": "x", "other": "y"}) as put:
+        assert (folder / "secret-key").read_text() == "old"
+        put()
     assert (folder / "secret-key").read_text() == "n" * 50
     assert (folder / "secret-key").stat().st_mode & 0o777 == 0o600
     assert settings.SECRET_KEY == "n" * 50
     assert [path.name for path in folder.iterdir()] == ["secret-key"]
-    keys.put({})
+    with keys.ready({}) as put:
+        put()
     assert settings.SECRET_KEY == "n" * 50
+
+
+def test_keys_that_are_not_put_are_not_left_lying_about(folder: Path) -> None:
+    (folder / "secret-key").write_text("old")
+    before = settings.SECRET_KEY
+    with suppress(ZeroDivisionError), keys.ready({"secret-key": "n" * 50}):
+        raise ZeroDivisionError
+    assert (folder / "secret-key").read_text() == "old"
+    assert before == settings.SECRET_KEY
+    assert [path.name for path in folder.iterdir()] == ["secret-key"]
 
 
 def test_a_setting_stands_above_them(set_env: Callable[..., None]) -> None:
@@ -45,5 +60,6 @@ def test_a_setting_stands_above_them(set_env: Callable[..., None]) -> None:
     assert keys.is_overruled({"secret-key": "n" * 50})
     assert not keys.is_overruled({"secret-key": "k" * 40})
     assert not keys.is_overruled({})
-    keys.put({"secret-key": "n" * 50})
+    with keys.ready({"secret-key": "n" * 50}) as put:
+        put()
     assert before == settings.SECRET_KEY

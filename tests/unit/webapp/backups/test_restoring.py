@@ -108,6 +108,15 @@ def test_into_an_empty_instance_with_its_key(
     assert (artifacts / marks.SENTINEL).exists(), "else nothing could be saved"
 
 
+def test_a_key_that_cannot_be_written_is_found_before_the_database_is_replaced(
+    backup: IO[bytes], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = pretend(monkeypatch)
+    (folder / "secret-key.restoring").mkdir()
+    assert refusal(backup).reason == "disk"
+    assert not database.restored
+
+
 @pytest.mark.usefixtures("each_store")
 def test_the_place_of_saved_files_is_ours_also_with_another_databases_mark(
     backup: IO[bytes], artifacts: Path, monkeypatch: pytest.MonkeyPatch
