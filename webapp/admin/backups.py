@@ -81,7 +81,7 @@ def backup_page(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     passphrase = form.cleaned_data["passphrase"]
     try:
-        made = making.make("manual", passphrase, now)
+        made = making.make_by_hand(passphrase, now)
     except BackupFailed as error:
         logger.warning("no backup was made: %s", error.reason)
         return _page(request, form, problem=str(error), status=503)

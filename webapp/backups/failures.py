@@ -39,6 +39,11 @@ class RestoreRefused(Exception):
         return str(self.args[0])
 
 
+def busy() -> BackupFailed:
+    """Another one is made at this moment."""
+    return BackupFailed("busy", _("A backup is being made already. Try again in a minute."))
+
+
 def foreign() -> RestoreRefused:
     """The file is no backup of ours."""
     return RestoreRefused("foreign", _("This file is not a Storykeep backup."))

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
 from jobs.ephemeral import backups as told
 from jobs.ephemeral.connection import RedisUnavailable
+from webapp.backups import failures
 from webapp.backups.failures import BackupFailed
 
 BackupKind = Literal["manual", "daily", "upgrade", "replaced"]
@@ -96,8 +96,7 @@ def locked() -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            words = _("A backup is being made already. Try again in a minute.")
-            raise BackupFailed("busy", words) from error
+            raise failures.busy() from error
         for left in (*place.glob(f"*{PARTIAL}"), *place.glob(".copy-*")):
             with suppress(OSError):
                 left.unlink()

@@ -18,12 +18,17 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from jobs import VERSION
+from jobs.ephemeral import leases
 from jobs.files.disk import DISK_FULL_ERRORS
 from webapp import env
-from webapp.backups import archive, databases, kept, keys
+from webapp.backups import archive, databases, failures, kept, keys
 from webapp.backups.failures import BackupFailed
 from webapp.backups.kept import BackupKind
 
+_LEASE: Final = "backup"
+_LEASE_S: Final = 5 * 60
+"""A backup that takes longer may be made by a second machine as well, which does no harm; for so
+long none is made on a page after the process was killed that made one."""
 _README: Final = """Storykeep {version}, backed up {at:%Y-%m-%d %H:%M} UTC.
 
 To restore it into an empty instance of this version or a newer one: stop Storykeep, and
@@ -32,7 +37,7 @@ To restore it into an empty instance of this version or a newer one: stop Storyk
 
 or choose it on the page of the set-up link that a new instance prints. What is in it: {database},
 the copy of the database; settings.txt, the settings without secrets; manifest.json, versions and
-manifest.json, versions and checksums. {keys}
+checksums. {keys}
 """
 _WITH_KEYS: Final = (
     """keys.bin is the secret key, encrypted with the passphrase it was made with."""
@@ -70,6 +75,15 @@ def make(kind: BackupKind, passphrase: str, now: datetime) -> Path:
         kept.record(kind, now)
         kept.remove_surplus(kind)
     return path
+
+
+def make_by_hand(passphrase: str, now: datetime) -> Path:
+    """`make` for whoever asks on a page, which several machines may serve: one at a time of them
+    all. Raises BackupFailed."""
+    with leases.alone(_LEASE, seconds=_LEASE_S) as is_ours:
+        if not is_ours:
+            raise failures.busy()
+        return make("manual", passphrase, now)
 
 
 @contextmanager

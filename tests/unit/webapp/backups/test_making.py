@@ -14,6 +14,8 @@ from django.conf import settings
 from pydantic import SecretStr
 
 from jobs import VERSION
+from jobs.ephemeral import leases
+from jobs.ephemeral.connection import RedisUnavailable
 from tests.factories import make_job, make_user
 from webapp.backups import databases, kept, making
 from webapp.backups.archive import Backup
@@ -113,6 +115,38 @@ def test_of_two_at_once_the_second_is_told_to_wait() -> None:
     with kept.locked(), pytest.raises(BackupFailed) as refused:
         making.make("manual", "", NOW)
     assert refused.value.reason == "busy"
+
+
+def test_by_hand_one_at_a_time_of_all_machines_that_serve_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = {"backup"}
+
+    def acquire(name: str, _holder: str, *, seconds: float) -> bool:
+        assert seconds > 0
+        is_free = name not in held
+        held.add(name)
+        return is_free
+
+    monkeypatch.setattr(leases, "acquire", acquire)
+    monkeypatch.setattr(leases, "release", held.remove)
+    with pytest.raises(BackupFailed) as refused:
+        making.make_by_hand("", NOW)
+    assert refused.value.reason == "busy"
+    assert (kept.kept(), held) == ([], {"backup"})
+    held.clear()
+    making.make_by_hand("", NOW)
+    making.make_by_hand("", NOW + timedelta(minutes=1))
+    assert [backup.kind for backup in kept.kept()] == ["manual", "manual"]
+    assert held == set()
+
+
+def test_by_hand_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_args: object, **_kwargs: object) -> bool:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(leases, "acquire", away)
+    assert making.make_by_hand("", NOW).exists()
 
 
 def test_about_how_large_it_will_be() -> None:
