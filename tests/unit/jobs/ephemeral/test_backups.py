@@ -13,7 +13,12 @@ from jobs.ephemeral.connection import RedisUnavailable
 NOW = datetime(2026, 11, 28, 12, 5, tzinfo=UTC)
 
 
-def test_without_redis_nothing_is_told_and_nothing_raises() -> None:
+def test_without_redis_nothing_is_told_and_nothing_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_command: object) -> None:
+        raise RedisUnavailable
+
+    monkeypatch.setattr(backups, "write", away)
+    monkeypatch.setattr(backups, "execute", away)
     backups.record_made(NOW, "daily", "nas")
     backups.record_failed(NOW, "no_room", "nas")
     with pytest.raises(RedisUnavailable):
