@@ -305,6 +305,7 @@ LOGGING = {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
         "json": {"()": "webapp.log_format.JsonLines"},
     },
+    "filters": {"no_secret_paths": {"()": "webapp.secret_paths.NoSecretPaths"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": STORYKEEP.log_format}},
     "root": {"handlers": ["stderr"], "level": STORYKEEP.log_level},
     "loggers": {
@@ -318,6 +319,7 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # It would repeat what a stranger sent as Origin or Referer; error_pages.py logs a line.
         "django.security.csrf": {"level": "CRITICAL"},
+        "django.request": {"filters": ["no_secret_paths"]},
         # Two lines for every task and one for every tick of the clock; ours say what was done.
         "celery.app.trace": {"level": _library_level},
         "celery.worker.strategy": {"level": _library_level},

@@ -210,6 +210,7 @@ class Scenery:
             "pk": 1,
             "code": "no_public_url",
             "token": "guessed",
+            "secret": "guessed",
             "uidb36": user_id,
             "key": key,
             "content_type_id": ContentType.objects.get_for_model(User).pk,
