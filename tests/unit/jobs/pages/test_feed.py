@@ -122,6 +122,12 @@ def test_an_empty_feed_is_a_feed(alice: User, client: Client) -> None:
     assert ET.fromstring(answer.content).findall(f"{ATOM}entry") == []  # noqa: S314  # our own
 
 
+def test_an_empty_feed_does_not_change_all_the_time(alice: User, client: Client) -> None:
+    User.objects.filter(pk=alice.pk).update(date_joined=AT)
+    root = ET.fromstring(client.get(f"/feed/{feed.renew(alice.pk)}.atom").content)  # noqa: S314  # our own
+    assert text(root, "updated") == "2026-11-20T14:03:31+00:00"
+
+
 def test_a_wrong_address_is_not_written_into_the_log(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
