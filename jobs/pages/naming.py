@@ -30,30 +30,36 @@ _LONG_CAPTION: Final = (
 def naming(request: HttpRequest) -> HttpResponse:
     """The template of the user's file names, and its preview. `?template=` previews another one.
 
-    A POST keeps `template`, or with `reset` goes back to the instance's; 422 for one that cannot
-    be used.
+    A POST keeps `template`, with `preview` only shows what comes of it, or with `reset` goes back
+    to the instance's; 422 for one that cannot be used.
     """
     owner_id = int(request.user.pk or 0)
     own = naming_choices.own_template(owner_id)
     default = settings.STORYKEEP.filename_template
-    if request.method == "POST":
+    if request.method == "POST" and "preview" not in request.POST:
         template = "" if "reset" in request.POST else request.POST.get("template", "")
         try:
             naming_choices.choose(owner_id, template)
         except TemplateRefused as refused:
-            return _page(request, template, own=own, refused=refused)
+            return _page(request, template, own=own, refused=refused, status=422)
         messages.success(request, _("New files will be named like this."))
         return redirect("naming")
-    template = request.GET.get("template", own or default)
+    sent = request.POST if request.method == "POST" else request.GET
+    template = sent.get("template", own or default)
     try:
         name_template.parse(template)
-    except TemplateRefused as refused:
+    except TemplateRefused as refused:  # it says what is wrong, and has not failed
         return _page(request, template, own=own, refused=refused)
     return _page(request, template, own=own)
 
 
 def _page(
-    request: HttpRequest, template: str, *, own: str, refused: TemplateRefused | None = None
+    request: HttpRequest,
+    template: str,
+    *,
+    own: str,
+    refused: TemplateRefused | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "template": template[: 2 * name_template.TEMPLATE_LENGTH],
@@ -64,9 +70,7 @@ def _page(
         "samples": [] if refused else _samples(template, timezone.now()),
         "placeholders": _placeholders(),
     }
-    # A preview of a template that cannot be used is no failure: it says what is wrong.
-    failed = refused is not None and request.method == "POST"
-    return uncached(render(request, "jobs/naming.html", context, status=422 if failed else 200))
+    return uncached(render(request, "jobs/naming.html", context, status=status))
 
 
 def _placeholders() -> list[tuple[str, str]]:

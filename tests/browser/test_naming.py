@@ -36,6 +36,7 @@ def test_it_works_without_a_script(visit: Open) -> None:
     page.get_by_label("Template").fill("{kind} {id}")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator(".named dd").first).to_have_text("video 7412345678901234567.mp4")
+    assert page.url.endswith("/account/names/")
     page.get_by_label("Template").fill("{nobody}")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.locator(".wrong")).to_have_text("Unknown placeholder: {nobody}")

@@ -40,6 +40,19 @@ def test_a_template_is_shown_before_it_is_kept(page: Client, alice: User) -> Non
     assert naming_choices.own_template(alice.pk) == ""
 
 
+def test_a_preview_keeps_nothing_and_puts_nothing_of_the_form_into_an_address(
+    page: Client, alice: User
+) -> None:
+    shown = page.get(URL, {"template": "{id}"}).content.decode()
+    assert 'formmethod="get"' not in shown
+    assert f'action="{URL}"' in shown
+    seen = page.post(URL, {"template": "{caption:4}", "preview": "1"})
+    assert (seen.status_code, "Firs.mp4" in seen.content.decode()) == (200, True)
+    wrong = page.post(URL, {"template": "{nobody}", "preview": "1"})
+    assert (wrong.status_code, "There is no placeholder" in wrong.content.decode()) == (200, True)
+    assert naming_choices.own_template(alice.pk) == ""
+
+
 def test_a_template_is_kept(page: Client, alice: User) -> None:
     assert page.post(URL, {"template": "{caption}"}).status_code == 302
     assert naming_choices.own_template(alice.pk) == "{caption}"
