@@ -81,11 +81,12 @@ def _take(request: HttpRequest) -> str | None:
         return None
     try:
         # A header's bytes come as Latin-1.
-        name = unicodedata.normalize("NFKC", raw.strip().encode("latin-1").decode("utf-8"))
+        name = unicodedata.normalize("NFC", raw.strip().encode("latin-1").decode("utf-8"))
         UnicodeUsernameValidator()(name)
     except (UnicodeError, ValidationError) as error:
         raise BadHeader from error
-    if len(name) > MAX_NAME:
+    # Names here are in NFKC: what only becomes one by that is another person to the proxy.
+    if len(name) > MAX_NAME or not unicodedata.is_normalized("NFKC", name):
         raise BadHeader
     return name
 

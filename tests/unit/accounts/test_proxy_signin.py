@@ -68,6 +68,18 @@ class TestWhoIsNamed:
         make_user("søren")
         assert "søren" in proxy.get("/account/", "søren").content.decode()
 
+    def test_an_accent_may_be_written_apart(self, proxy: Proxy) -> None:
+        make_user("andr\u00e9")
+        assert proxy.get("/account/", "andre\u0301").status_code == 200
+
+    @pytest.mark.parametrize("name", ["\uff41lice", "\u24d0lice", "ali\u2170e", "\u1d43lice"])
+    def test_somebody_whose_name_only_folds_into_anothers_is_not_them(
+        self, proxy: Proxy, alice: User, name: str
+    ) -> None:
+        make_user("aliie")
+        assert proxy.get("/account/", name).status_code == 403
+        assert not is_signed_in(proxy.client)
+
     def test_nobody_gets_an_account_by_the_header_alone(self, proxy: Proxy) -> None:
         response = proxy.get("/", "mallory")
         assert response["Location"].startswith("/login/")
