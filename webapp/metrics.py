@@ -48,7 +48,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _holds(request: HttpRequest, secret: str) -> bool:
     """Whether the request brings the token; how long that takes does not tell how much of it."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    same = hmac.compare_digest(token.strip().encode("utf-8", "replace"), secret.encode())
+    sent = token.strip().encode("latin-1", "replace")  # a header's bytes come as Latin-1
+    same = hmac.compare_digest(sent, secret.encode())
     return same and scheme.lower() == "bearer"
 
 

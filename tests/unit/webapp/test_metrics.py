@@ -49,6 +49,15 @@ def test_without_a_token_set_there_is_no_such_page(client: Client) -> None:
     assert client.get("/metrics").status_code == 404
 
 
+def test_a_token_may_hold_any_letter(
+    scrape: Callable[..., Any], set_env: Callable[..., None]
+) -> None:
+    token = "schl\u00fcssel-und-schlo\u00df"
+    set_env(metrics_token=SecretStr(token))
+    assert scrape(f"Bearer {token.encode().decode('latin-1')}").status_code == 200
+    assert scrape(f"Bearer {token}").status_code == 401
+
+
 def test_it_opens_to_its_token_alone(scrape: Callable[..., Any]) -> None:
     answer = scrape()
     assert answer.status_code == 200
