@@ -31,6 +31,12 @@ def inside(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
     shoot("devices", "/account/sessions/", full=False)
     shoot("names", "/account/names/")
     shoot("names-wrong", "/account/names/?template={author}/{date}")
+    shoot("feed-off", "/account/feed/")
+    if shoot("feed-fresh", "/account/feed/"):
+        page.click("main form.card button")
+        take(page, f"feed-fresh-{tail}")
+        shoot("feed-on", "/account/feed/")
+        page.click("main form.card button.danger")
     shoot("tokens", "/account/tokens/")
     if shoot("token-fresh", "/account/tokens/"):
         page.fill("#id_name", "iPhone shortcut")

@@ -39,6 +39,7 @@ from tests.browser import (  # noqa: E402
     account_shots,
     admin_shots,
     job_scenes,
+    provider_shots,
     rare_shots,
     readme_shots,
     scenes,
@@ -183,6 +184,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
     shoot("account", "/account/", full=False)
     shoot("account-password", "/account/password/", full=False)
     account_shots.inside(page, tail, shoot, _take)
+    provider_shots.inside(page, shoot)
     shoot("clean", f"/jobs/{jobs['done'].pk}/clean/", full=False)
     shoot("forget", f"/jobs/{jobs['done'].pk}/forget/", full=False)
     shoot("404", "/nothing/", full=False)
@@ -194,6 +196,7 @@ def _shoot_all(page: Page, tail: str, jobs: dict[str, Job], names: list[str]) ->
         page.wait_for_selector("[role=alert]")
         _take(page, f"login-wrong-{tail}", full=False)
     account_shots.at_the_door(page, tail, shoot, _take)
+    provider_shots.at_the_door(shoot)
     _sign_in(page, "newcomer")
     shoot("home-blank", "/", full=False)
     shoot("history-blank", "/history/", full=False)
