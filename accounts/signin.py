@@ -52,9 +52,6 @@ PRIVATE_MODELS = (Authenticator, EmailAddress, UserSession)
 BY_PROXY: Final = "signed_in_by_proxy"
 """Key in a session that a proxy's header began (accounts/proxy_signin.py): the name in it."""
 
-secure_sign_in = secure_admin_login
-"""Decorates the admin's own sign-in view: redirects to ours, with its limits and second factors."""
-
 requires_recent_sign_in: Callable[[_View], _View] = reauthentication_required(allow_get=True)
 """Decorates a view that must not be open to whoever finds a signed-in browser: asks for password or
 passkey, unless that was given in the last five minutes."""
@@ -62,6 +59,14 @@ passkey, unless that was given in the last five minutes."""
 requires_recent_sign_in_to_open: Callable[[_View], _View] = reauthentication_required()
 """The same, for a view that shows what it is about only after that: its form is then sent without
 being asked again in between."""
+
+
+@never_cache
+@secure_admin_login  # type: ignore[untyped-decorator]  # the library has no types
+def admin_sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
+    """The admin's sign-in: redirects to ours, with its limits and second factors, and whoever is
+    signed in to the admin's first page. It takes no name and password of anybody."""
+    return redirect("admin:index")
 
 
 @receiver(user_logged_in)

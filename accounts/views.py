@@ -69,7 +69,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     page = "registration/setup.html"
     if not setup.is_valid(token):
         return render(request, page, {"form": None}, status=404)
-    form = AccountForm(request.POST or None)
+    form = AccountForm(None if configured.is_only() else request.POST or None)
     if not form.is_valid():
         context = {"form": form, "set_up": token, "token": token}
         return _door_page(request, page, context, status=422 if form.is_bound else 200)

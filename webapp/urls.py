@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.signin import secure_sign_in
+from accounts.signin import admin_sign_in
 from webapp import account_pages, health, metrics, preferences, pwa, setup_restore
 from webapp.api import api
 
 admin.autodiscover()
-admin.site.login = secure_sign_in(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = admin_sign_in  # type: ignore[method-assign]
 
 urlpatterns = [
     path("health/live", health.live, name="live"),

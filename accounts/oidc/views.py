@@ -10,8 +10,15 @@ from allauth.decorators import rate_limit
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
@@ -167,7 +174,8 @@ def _sign_in(request: HttpRequest, returned: client.Returned) -> HttpResponseBas
     # Without our own second factor: the provider has asked for what it takes.
     signin.sign_in(request, user)
     confirmation.note(request, user)
-    return redirect(state.get("next") or "home")
+    # Not `redirect`, which would look up what has no slash as the name of a page.
+    return HttpResponseRedirect(state.get("next") or reverse("home"))
 
 
 def _link(request: HttpRequest, returned: client.Returned) -> HttpResponseBase:
@@ -205,7 +213,10 @@ def _provider() -> dict[str, str]:
 
 def _trouble(request: HttpRequest, status: int, title: str, words: str) -> HttpResponse:
     context = {"title": title, "words": words}
-    return render(request, "account/provider_trouble.html", context, status=status)
+    response = render(request, "account/provider_trouble.html", context, status=status)
+    # Our line says why; Django's would be an error, of which whoever sends a wrong code makes many.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response
 
 
 def _away(request: HttpRequest, error: ProviderAway) -> HttpResponse:

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from accounts import invitations, people
+from accounts import invitations, people, setup
+from tests.factories import make_user
 from tests.oidc.hostile import Hostile
 from tests.unit.accounts.browsing import FORM, is_signed_in, sign_in
 from tests.unit.accounts.oidc.conftest import Traveller
@@ -27,6 +28,22 @@ class TestSigningIn:
 
     def test_it_does_not_lead_to_another_site(self, traveller: Traveller, nora: User) -> None:
         assert traveller.sign_in(next="https://evil.example/")["Location"] == "/"
+
+    @pytest.mark.parametrize("name", ["history", "job", "no-page", "logout"])
+    def test_it_leads_to_an_address_and_not_to_a_page_of_that_name(
+        self, traveller: Traveller, nora: User, name: str
+    ) -> None:
+        assert traveller.sign_in(next=name)["Location"] == name
+
+    def test_a_code_that_is_made_up_is_no_error_of_ours(
+        self, traveller: Traveller, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        state = traveller.provider.sign_in(traveller.leave())["state"]
+        answer = traveller.client.get("/login/oidc/callback/", {"state": state, "code": "made-up"})
+        assert answer.status_code == 502
+        assert "the code was not taken" in caplog.text
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+        assert "made-up" not in caplog.text
 
     def test_a_link_starts_nothing(self, traveller: Traveller) -> None:
         assert traveller.client.get("/login/oidc/")["Location"] == "/login/"
@@ -95,6 +112,23 @@ class TestByTheProviderAlone:
         fields = {"username": "bob", "password1": "correct horse 42"}
         traveller.client.post(address, fields | {"password2": fields["password1"]})
         assert not User.objects.exists()
+
+    def test_nor_does_the_set_up_link_ask_for_a_password(self, traveller: Traveller) -> None:
+        token = setup.create_link()
+        address = reverse("setup", args=[token])
+        assert b"password1" not in traveller.client.get(address).content
+        fields = {"username": "bob", "password1": "correct horse 42"}
+        traveller.client.post(address, fields | {"password2": fields["password1"]})
+        assert not User.objects.exists()
+
+    def test_nor_does_the_admin_take_one_of_somebody_who_is_signed_in(
+        self, client: Client, alice: User
+    ) -> None:
+        people.set_role(alice, admin=True)
+        client.force_login(alice)
+        make_user("root", is_staff=True, is_superuser=True)
+        client.post("/admin/login/", {"username": "root", "password": "rootroot"})
+        assert client.session["_auth_user_id"] == str(alice.pk)
 
     def test_a_link_from_the_command_line_signs_in(self, client: Client, alice: User) -> None:
         from accounts import signin_links
