@@ -82,7 +82,7 @@ def test_everyone_is_back_and_the_link_is_gone(backup: bytes, address: str) -> N
     status, page = send(address, backup, passphrase="correct horse")
     assert status == 200, page
     assert "1 account is back" in page
-    assert "The key did not" not in page
+    assert "The secret key was not restored" not in page
     assert key == settings.SECRET_KEY
     assert setup.admin_exists()
     assert Client().get(address).status_code == 404
