@@ -28,6 +28,7 @@ from jobs.upstream.pauses import Pause
 from jobs.upstream.ways import WayRecord
 from tests import factories
 from webapp import problems
+from webapp.backups import kept, making, postgresql
 
 Shoot = Callable[..., bool]
 Take = Callable[..., None]
@@ -224,6 +225,49 @@ def prepare() -> None:
     ]
 
 
+def _backup(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
+    now = timezone.now()
+    ages: tuple[tuple[kept.BackupKind, timedelta], ...] = (
+        ("daily", timedelta(hours=5)),
+        ("manual", timedelta(hours=20)),
+        ("daily", timedelta(hours=29)),
+        ("upgrade", timedelta(days=12)),
+        ("replaced", timedelta(days=13)),
+    )
+    made = [
+        kept.KeptBackup(
+            name=kept.file_name(now - age, kind), at=now - age, kind=kind, size_bytes=41_000_000
+        )
+        for kind, age in ages
+    ]
+    with (
+        patch.object(kept, "kept", lambda: made),
+        patch.object(kept, "last_at", lambda: made[0].at),
+    ):
+        if shoot("admin-backup", "/admin/system/backup/"):
+            if page.locator("#id_password").count():
+                _confirm(page, "**/system/backup/")
+                take(page, f"admin-backup-{tail}")
+            page.fill("#id_passphrase", "correct horse")
+            page.fill("#id_again", "another horse")
+            page.locator("form.stack button").click()
+            page.wait_for_selector("[role=alert]")
+            take(page, f"admin-backup-slip-{tail}")
+        with patch.object(making, "check", _no_tool):
+            shoot("admin-backup-no-tool", "/admin/system/backup/")
+    shoot("admin-backup-none", "/admin/system/backup/")
+
+
+def _confirm(page: Page, place: str) -> None:
+    page.fill("#id_password", "keeperkeeper")
+    page.click("main form button.primary")
+    page.wait_for_url(place)
+
+
+def _no_tool() -> None:
+    postgresql.tool_for("pg_dump", 990_000)
+
+
 def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Take) -> None:
     """Pages of the admin, seen by the one who keeps the instance."""
     for name, change in OVERVIEWS.items():
@@ -249,6 +293,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
         page.locator(".invite summary").click()
         take(page, f"admin-people-open-{tail}")
     shoot("admin-system", "/admin/system/")
+    _backup(page, tail, shoot, take)
     shoot("admin-jobs", "/admin/jobs/job/")
     shoot("admin-lines", "/admin/jobs/item/")
     shoot("admin-packages", "/admin/jobs/package/", full=False)

@@ -16,9 +16,10 @@ from django.middleware import csrf
 from django.template import loader
 from django.test import Client, RequestFactory
 from django.utils import timezone, translation
-from playwright.sync_api import Page, Route
+from playwright.sync_api import FilePayload, Page, Route
 
 from accounts import mail, setup, signin
+from jobs import VERSION
 from jobs.admin import views as admin_views
 from jobs.ephemeral import heartbeats
 from jobs.files import disk
@@ -28,6 +29,7 @@ from jobs.pages import history
 from jobs.upstream import breaker
 from tests import factories
 from webapp import wrong_address
+from webapp.backups import restoring
 
 Shoot = Callable[..., bool]
 Take = Callable[..., None]
@@ -146,6 +148,7 @@ def take_all(page: Page, tail: str, jobs: dict[str, Job], shoot: Shoot, take: Ta
     shoot("setup-over", "/setup/used-up/", full=False)
     with patch.object(setup, "admin_exists", lambda: False):
         shoot("setup", f"/setup/{setup.create_link()}/")
+        _restore(page, tail, shoot, take)
     _mail(page, shoot)
     _faults(page, tail, shoot)
 
@@ -180,6 +183,31 @@ def _mail(page: Page, shoot: Shoot) -> None:
         shoot("mail-forgotten", "/password/", full=False)
         shoot("mail-sent", "/password/sent/", full=False)
         shoot("mail-link-over", "/account/email/used/", full=False)
+
+
+def _restore(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
+    """A backup at the set-up link: one that is none, and one that comes back without its key."""
+    if not shoot("setup-restore", f"/setup/{setup.create_link()}/restore/"):
+        return
+    file: FilePayload = {
+        "name": "holiday.tar",
+        "mimeType": "application/x-tar",
+        "buffer": b"photos",
+    }
+    page.set_input_files("#id_file", file)
+    page.click("form.card button")
+    page.wait_for_selector("[role=alert]")
+    take(page, f"setup-restore-refused-{tail}")
+    restored = restoring.Restored(
+        at="2026-11-28T12:05:00Z", version=VERSION, people=4, jobs=212, has_keys=False,
+        overruled=False,
+    )  # fmt: skip
+    with patch.object(restoring, "restore", lambda *_args, **_options: restored):
+        page.set_input_files("#id_file", file)
+        page.click("form.card button")
+        page.wait_for_url("**/restore/")
+        page.wait_for_selector("form", state="detached")
+    take(page, f"setup-restored-{tail}")
 
 
 def _admin(page: Page, tail: str, shoot: Shoot, take: Take) -> None:
