@@ -322,7 +322,8 @@ def test_a_large_backup_by_the_set_up_link_of_an_instance_that_runs(
     fields = {"csrfmiddlewaretoken": token[1], "passphrase": "correct horse"}
     body, kind = multipart(fields, file.read_bytes())
     assert len(body) > 4_000_000
-    elsewhere = browser.post(f"http://127.0.0.1:{instance.port}{link}", body, timeout=60)
+    set_up = f"http://127.0.0.1:{instance.port}{link}"
+    elsewhere = browser.post(set_up, body, headers={"Content-Type": kind}, timeout=60)
     assert elsewhere.status_code == 413
     answer = browser.post(address, body, headers={"Content-Type": kind}, timeout=300)
     assert answer.status_code == 200, answer.text
