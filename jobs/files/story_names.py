@@ -68,10 +68,10 @@ def media_name(facts: NameFacts, number: int | None, suffix: str, *, tag: str = 
     """`name_2026-11-20_1403_01.jpg`, or as the template has it.
 
     number: of the picture in its story, from 1; None for the only picture or video, which goes
-    without. It is added at the end where the template leaves it out: they would be told apart by
-    chance. suffix: with its dot, by the bytes. tag: sets an extra apart from the story itself
-    (`poster`, `song`). Pass the result to `unique_name` where other files may have the same name:
-    when the clock is set back in autumn, an hour comes twice.
+    without. It is added at the end where the template leaves it out, or is so long that it was cut
+    off: they would be told apart by chance. suffix: with its dot, by the bytes. tag: sets an extra
+    apart from the story itself (`poster`, `song`). Pass the result to `unique_name` where other
+    files may have the same name: when the clock is set back in autumn, an hour comes twice.
     """
     extra = f"_{names.safe_filename(tag, limit=20)}" if tag else ""
     return f"{_stem(facts, number)}{extra}{names.checked_suffix(suffix)}"
@@ -91,8 +91,10 @@ def _stem(facts: NameFacts, number: int | None) -> str:
     place = "" if number is None else f"{number:02d}"
     parts = name_template.parse(facts.template)
     numbered = any(isinstance(part, Placeholder) and part.name == "number" for part in parts)
-    stem = names.safe_filename(_fitting(_pieces(parts, facts, place)), limit=STEM_BYTES)
-    return stem if numbered or not place else f"{stem}_{place}"
+    text = _fitting(_pieces(parts, facts, place))
+    stem = names.safe_filename(text, limit=STEM_BYTES)
+    is_whole = len(text.encode()) <= STEM_BYTES  # else the number may be what was cut off
+    return stem if not place or (numbered and is_whole) else f"{stem}_{place}"
 
 
 @dataclass(frozen=True, slots=True)

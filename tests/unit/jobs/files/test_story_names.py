@@ -160,3 +160,10 @@ def test_a_job_keeps_the_template_it_was_sent_with(set_env: Any) -> None:
     set_env(filename_template="{id}")
     assert story_names.template_of(Job()) == "{id}"
     assert story_names.template_of(Job(name_template="{caption}")) == "{caption}"
+
+
+def test_the_number_survives_a_template_that_leaves_it_no_room() -> None:
+    long = NameFacts(author="nora", posted_at=AT, zone=UTC, template="🎉" * 60 + "{number}")
+    first, second = (story_names.media_name(long, number, ".jpg") for number in (1, 2))
+    assert (first[-7:], second[-7:]) == ("_01.jpg", "_02.jpg")
+    assert len(second.encode()) <= names.NAME_BYTES
