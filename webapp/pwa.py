@@ -31,6 +31,7 @@ SHELL = (
     "contact-sheet.css",
     "menus.css",
     "dialogs.css",
+    "naming.css",
     "viewer.css",
     "viewer-facts.css",
     "text.css",

@@ -67,7 +67,7 @@ def test_every_address_of_the_site_answers_head_as_get(client: Client, admin: Us
         "story_id": UUID(int=1), "token_id": 1, "id": 1, "pk": 1, "object_id": str(job.pk),
         "content_type_id": ContentType.objects.get_for_model(Job).pk, "app_label": "jobs",
         "session_id": 1, "name": "a.jpg", "url": "nowhere/", "path": "nowhere", "token": "x",
-        "key": "x", "uidb36": "1",
+        "secret": "x", "key": "x", "uidb36": "1",
         "package_id": UUID(int=1), "user_id": 1, "invitation_id": 1, "code": "x", "text": "x",
     }  # fmt: skip
     walked = 0

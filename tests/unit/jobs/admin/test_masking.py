@@ -150,7 +150,7 @@ def test_details_go_through_a_sieve(code: str, text: str, said: str | None) -> N
 
 HARMLESS = {
     "prefer", "audio", "kind", "state", "error_code", "error_detail", "role", "content_type",
-    "labels", "selection", "left_out", "time_zone", "language", "holder",
+    "labels", "selection", "left_out", "time_zone", "language", "holder", "name_template",
 }  # fmt: skip
 """Words of ours; `error_detail` is shown through the sieve alone."""
 

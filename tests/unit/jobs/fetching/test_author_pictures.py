@@ -85,6 +85,10 @@ def test_a_file_that_follows_it_waits_for_others_all_the_same(
     monkeypatch.setattr(recorder, "time", SimpleNamespace(monotonic=lambda: now))
     seen = []
 
+    def soon() -> None:
+        nonlocal now
+        now += recorder.SAVE_AFTER_S
+
     def later() -> None:
         nonlocal now
         now += recorder.SAVE_PICTURE_AFTER_S - 0.1
@@ -93,9 +97,10 @@ def test_a_file_that_follows_it_waits_for_others_all_the_same(
     def look() -> None:
         seen.append(AuthorPicture.objects.count())
 
-    item, photo = make_item(), a_story()
-    script = [listed(photo), AvatarReady(picture=b"face"), later, stage.file(photo), look]
-    run(stage, item, *script, ended(photo))
+    item, first, second = make_item(), a_story(1), a_story(2)
+    begin = [listed(first, second), soon, stage.file(first)]
+    script = [*begin, AvatarReady(picture=b"face"), later, stage.file(second), look]
+    run(stage, item, *script, ended(first), ended(second))
     assert seen == [0, 0]
     assert AuthorPicture.objects.count() == 1
 

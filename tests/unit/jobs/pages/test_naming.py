@@ -49,7 +49,7 @@ def test_a_preview_keeps_nothing_and_puts_nothing_of_the_form_into_an_address(
     seen = page.post(URL, {"template": "{caption:4}", "preview": "1"})
     assert (seen.status_code, "Firs.mp4" in seen.content.decode()) == (200, True)
     wrong = page.post(URL, {"template": "{nobody}", "preview": "1"})
-    assert (wrong.status_code, "There is no placeholder" in wrong.content.decode()) == (200, True)
+    assert (wrong.status_code, "Unknown placeholder" in wrong.content.decode()) == (200, True)
     assert naming_choices.own_template(alice.pk) == ""
 
 

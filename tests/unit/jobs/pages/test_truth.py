@@ -289,7 +289,8 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     def ask(question: Callable[[Any], Any]) -> Any:
         return question(Server())
 
-    monkeypatch.setattr(progress, "execute", ask)
+    for way in ("execute", "write"):
+        monkeypatch.setattr(progress, way, ask)
     monkeypatch.setattr(progress, "WRITE_EVERY_S", 0)
     return kept
 
