@@ -87,7 +87,7 @@ def test_a_file_that_follows_it_waits_for_others_all_the_same(
 
     def soon() -> None:
         nonlocal now
-        now += recorder.SAVE_AFTER_S
+        now += recorder.SAVE_AFTER_S + 0.1
 
     def later() -> None:
         nonlocal now
