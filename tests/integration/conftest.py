@@ -86,6 +86,8 @@ class RedisServer:
             [
                 *(_redis_program(), "--port", "0", "--unixsocket", str(self.socket)),
                 *("--save", "", "--dir", str(self.socket.parent)),
+                # Tests take the folder of its dump away while it runs.
+                *("--enable-protected-configs", "yes"),
             ],
             stdout=subprocess.DEVNULL,
         )
