@@ -43,7 +43,7 @@ def site(proxy: FakeProxy) -> ScriptedTikTok:
 
 ROOT = Path(__file__).parents[2]
 FLAGS = re.findall(
-    r"^  #     - (--\S+)$", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"), re.MULTILINE
+    r"^      - (--\S+)$", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"), re.MULTILINE
 )
 """Those of the sidecar in the compose file."""
 
