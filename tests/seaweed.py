@@ -17,7 +17,7 @@ from typing import Any
 from tests.buckets import BUCKET
 
 KEY_ID, SECRET_KEY = "key", "secret"
-STARTS_WITHIN_S = 90.0
+STARTS_WITHIN_S = 180.0
 
 
 def binary() -> str | None:

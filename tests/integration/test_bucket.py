@@ -33,7 +33,8 @@ from tests.integration.conftest import Start, eventually
 
 MIB = 1024 * 1024
 
-pytestmark = pytest.mark.timeout(400)
+# One store for all of them: several that start at once are slow.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("bucket")]
 
 if seaweed.binary() is None:
     pytest.skip("there is no weed (make stores)", allow_module_level=True)
