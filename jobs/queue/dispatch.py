@@ -146,8 +146,9 @@ def claim_next(item_id: UUID, place: Place) -> Claim | None:
     if taken is None:
         reject_message(item_id)
         return None
-    # Of an item that was sent, too, the message is still to come, and is the turn of this one.
-    if taken.claim.item_id != item_id and not taken.was_sent:
+    # Of an item that was sent, too, the message is still to come, and is the turn of this one. One
+    # that was not may be the very one: then its turn was another's before.
+    if not taken.was_sent:
         _give_up_turn(item_id)
     refused = breaker.probe()
     if refused:
@@ -249,9 +250,13 @@ def reject_package(package_id: UUID) -> None:
 def _give_up_turn(item_id: UUID) -> None:
     """Take back that an item was sent, for its message is used up.
 
-    That of an item that does not wait any more was the turn of another one that is marked as sent:
-    of the one whose message was sent first.
+    That of an item that was not sent, or does not wait any more, was the turn of another one that
+    is marked as sent: of the one whose message was sent first.
     """
     sent = Item.objects.filter(state=S.QUEUED, sent_at__isnull=False)
-    if not sent.filter(pk=item_id).update(sent_at=None) and (first := first_sent()):
-        sent.filter(pk=first).update(sent_at=None)
+    first: UUID | None = item_id
+    for _ in range(1 + ATTEMPTS):
+        # Another process may take it in between. A mark too many is a message nobody sends.
+        if first is None or sent.filter(pk=first).update(sent_at=None):
+            return
+        first = first_sent()

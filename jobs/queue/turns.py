@@ -27,9 +27,11 @@ CHOICES: Final = 4
 once."""
 
 
+# MATERIALIZED: a planner that knows nothing of the table yet, just after a large paste, looked for
+# the lines of everyone once for each line that waits.
 _LINES: Final = """
 WITH RECURSIVE {owners},
-lines(owner_id, id, place) AS (
+lines(owner_id, id, place) AS MATERIALIZED (
     SELECT owners.owner_id, first.id, first.place
     FROM owners CROSS JOIN LATERAL (
       SELECT id, ROW_NUMBER() OVER (ORDER BY asked_at, position, id) - 1 AS place

@@ -120,6 +120,27 @@ def test_a_turn_that_goes_to_a_line_that_was_not_sent_leaves_no_line_without_one
     assert len(broker.sent) == 3
 
 
+def test_a_line_whose_turn_was_anothers_before_leaves_no_line_without_one(broker: Broker) -> None:
+    """Its message is all there was; the other line's mark stands for none."""
+    first, second = make_job(links=2).items.order_by("position")
+    Item.objects.filter(pk=second.pk).update(sent_at=timezone.now())
+    assert next_claim(first.pk) == Claim(first.pk, 1)
+    assert broker.sent == [second.pk]
+
+
+def test_a_turn_is_given_back_though_its_line_is_taken_meanwhile(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, second = make_job(links=2).items.order_by("position")
+    assert claims.claim(taken.pk)
+    Item.objects.filter(pk=second.pk).update(sent_at=timezone.now())
+    seen = iter([taken.pk, second.pk])
+    monkeypatch.setattr("jobs.queue.dispatch.first_sent", lambda: next(seen))
+    reject_message(uuid4())
+    assert dispatch() == 1
+    assert broker.sent == [second.pk]
+
+
 def test_a_turn_that_is_given_back_is_sent_again_whichever_line_it_named(broker: Broker) -> None:
     first, second = make_job(links=2).items.order_by("position")
     dispatch()
