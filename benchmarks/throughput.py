@@ -2,8 +2,10 @@
 
 `python -m benchmarks.throughput FILE` measures and writes JSON; `make bench ARGS="--only lines"`
 does so among the rest. Lines of one small photo each, of several people, from a fake TikTok without
-latency. `--tree DIR` runs the workers of another state of the code for a comparison, and
-`--statements` prints what a line sends to the database.
+latency: then two cores are full with one worker, and what more of them add is not to be seen. With
+`--latency-ms 80 --threads 4` a line waits for TikTok, as lines do, and cores last for four workers.
+`--tree DIR` runs the workers of another state of the code for a comparison, and `--statements`
+prints what a line sends to the database.
 """
 
 from __future__ import annotations
@@ -72,6 +74,8 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="where the JSON goes")
     parser.add_argument("--workers", type=_counts, default=WORKERS, help="1,2,4")
     parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="of each answer")
+    parser.add_argument("--threads", type=int, default=20, help="of each worker")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the code the workers run")
     parser.add_argument("--statements", action="store_true", help="print each")
     options = parser.parse_args()
@@ -100,7 +104,8 @@ def _runs(
 
     database = Database(server)
     people = filling.make_owners(PEOPLE)
-    with fake("bench-small", home / "fake", latency_ms=0, bytes_per_s=None) as tiktok:
+    latency = options.latency_ms
+    with fake("bench-small", home / "fake", latency_ms=latency, bytes_per_s=None) as tiktok:
         report.throughput_head()
         for workers in options.workers:
             with _ready(workers, tiktok, people, home, options) as pids:
@@ -129,7 +134,7 @@ def _ready(
     from webapp.processes import specs
 
     _fill(people, tiktok.accounts[: WARM_UP + options.lines])
-    argv = list(specs.worker(settings.STORYKEEP).argv)
+    argv = [*specs.worker(settings.STORYKEEP).argv, "--concurrency", str(options.threads)]
     with ExitStack() as parts:
         pids = {"redis": [parts.enter_context(instance.redis())], "worker": []}
         for number in range(workers):
