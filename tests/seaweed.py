@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from tests.buckets import BUCKET
 
 KEY_ID, SECRET_KEY = "key", "secret"
 STARTS_WITHIN_S = 180.0
+ATTEMPTS = 3
 
 
 def binary() -> str | None:
@@ -27,15 +29,15 @@ def binary() -> str | None:
 
 
 def _free_ports(count: int) -> list[int]:
-    # Each has a second port, 10000 above.
+    """Each with a free one 10000 above. Both are below those that the system gives to whoever asks
+    for any: other tests took them before the store did."""
     ports: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(ports) < count:
-            taken = stack.enter_context(socket.socket())
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1] - 10_000
+            port = random.randrange(11_000, 22_000)
             with contextlib.suppress(OSError):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                for number in (port, port + 10_000):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
                 ports.append(port)
     return ports
 
@@ -43,8 +45,26 @@ def _free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[str]:
     """The endpoint of a store with an empty bucket. folder: for its files."""
+    said = ""
+    for attempt in range(1, ATTEMPTS + 1):
+        server, endpoint, log = _start(folder / f"attempt-{attempt}")
+        try:
+            if not _made_bucket(endpoint, server):
+                said = log.read_text(errors="replace")[-4000:]
+                continue
+            yield endpoint
+            return
+        finally:
+            server.kill()
+            server.wait()
+    raise AssertionError(f"the store ended {ATTEMPTS} times while it started: {said}")
+
+
+def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str, Path]:
+    """The process, its endpoint, and its log."""
     program = binary()
     assert program
+    folder.mkdir()
     identity = {
         "name": "storykeep",
         "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET_KEY}],
@@ -65,13 +85,7 @@ def running(folder: Path) -> Iterator[str]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    try:
-        endpoint = f"http://127.0.0.1:{s3}"
-        _make_bucket(endpoint, server)
-        yield endpoint
-    finally:
-        server.kill()
-        server.wait()
+    return server, f"http://127.0.0.1:{s3}", folder / "weed.log"
 
 
 def client(endpoint: str) -> Any:
@@ -89,22 +103,22 @@ def client(endpoint: str) -> Any:
     )
 
 
-def _make_bucket(endpoint: str, server: subprocess.Popen[bytes]) -> None:
-    """Return when the store has taken a first object."""
+def _made_bucket(endpoint: str, server: subprocess.Popen[bytes]) -> bool:
+    """Return when the store has taken a first object; False when it ended before."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     asking = client(endpoint)
     deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
+    while server.poll() is None:
         try:
             with contextlib.suppress(asking.exceptions.BucketAlreadyExists):
                 asking.create_bucket(Bucket=BUCKET)
             asking.put_object(Bucket=BUCKET, Key="first", Body=b"x")
             asking.delete_object(Bucket=BUCKET, Key="first")
         except (BotoCoreError, ClientError):
-            assert server.poll() is None
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
         else:
-            return
+            return True
+    return False
