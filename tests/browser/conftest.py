@@ -142,6 +142,9 @@ def running_instance() -> Iterator[Stack]:
     slow = tiktok.account("slow.tide", nickname="Slow Tide")
     for number in range(4):
         slow.video(seconds=3, min_bytes=3_000_000, label=f"Tide {number}", caption=f"tide {number}")
+    last = tiktok.account("last.tide", nickname="Last Tide")
+    last.photo(size=(90, 160), caption="first")
+    last.video(seconds=3, min_bytes=40_000_000, caption="is on its way for twenty seconds")
     gallery = tiktok.account("long.gallery", nickname="Long Gallery")
     gallery.carousel(12, size=(90, 160), caption="twelve of them")
     busy = tiktok.account("busy.bakery", nickname="Busy Bakery")

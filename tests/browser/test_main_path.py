@@ -218,7 +218,7 @@ def test_a_post_is_saved_when_asked_for(visit: Open) -> None:
 
 def test_cancel_keeps_what_was_saved(visit: Open) -> None:
     page = visit("phone")
-    paste(page, "@slow.tide")
+    paste(page, "@last.tide")
     page.locator(".tile").first.wait_for(timeout=SETTLED_MS)
     page.get_by_role("button", name="Cancel").click()
     settle(page)
