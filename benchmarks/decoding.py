@@ -7,18 +7,15 @@ import statistics
 import time
 from typing import Any, Final
 
-from benchmarks.fake import media_folder
-
 REPEAT: Final = 9
 
 
 def measure() -> dict[str, Any]:
     """Kind of video → CPU milliseconds of check and poster, the median of several."""
-    from tests.fake_tiktok import media, real_media, scenarios
+    from tests.fake_tiktok import real_media, scenarios
     from webapp.processes import memory
 
     memory.keep_meanwhile()  # as a worker does
-    media.cache_in(media_folder())
     measured: dict[str, Any] = {}
     for clip in scenarios.CLIPS:
         body = real_media.clip(clip)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,15 +43,6 @@ class Fake:
         return decoded
 
 
-def media_folder() -> Path:
-    """Where encoded media are kept from one run to the next: this user's own, out of the way."""
-    folder = Path(tempfile.gettempdir(), f"storykeep-bench-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise RuntimeError(f"{folder} belongs to someone else")
-    return folder / "media"
-
-
 @contextmanager
 def fake(
     scenario: str,
@@ -68,7 +57,7 @@ def fake(
     """
     argv = [
         *(sys.executable, "-m", "tests.fake_tiktok", "--scenario", scenario, "--dir", str(folder)),
-        *("--media", str(media_folder()), "--latency-ms", str(latency_ms), "--with-parent"),
+        *("--latency-ms", str(latency_ms), "--with-parent"),
     ]
     if bytes_per_s is not None:
         argv += ["--bytes-per-s", str(bytes_per_s)]

@@ -27,7 +27,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.fake_tiktok import FakeTikTok, media
+from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import running_proxy
 from tests.fake_tiktok.scenarios import demo
 
@@ -136,7 +136,6 @@ def running_instance() -> Iterator[Stack]:
     """`manage.py up` in a folder of its own. Slow enough a TikTok to see things happen."""
     # Short: a Unix socket lies in it, and its path may have at most 100 bytes.
     folder = Path(tempfile.mkdtemp(prefix="sk-web-", dir="/tmp"))
-    media.cache_in(folder / "media")
     tiktok = FakeTikTok()
     demo(tiktok)
     slow = tiktok.account("slow.tide", nickname="Slow Tide")
@@ -190,7 +189,6 @@ def running_instance() -> Iterator[Stack]:
             log.close()
             if os.environ.get("SHOW_UP_LOG"):
                 sys.stderr.write(Path(log.name).read_text())
-            media.cache_in(None)
             shutil.rmtree(folder, ignore_errors=True)
 
 

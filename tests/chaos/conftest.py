@@ -24,7 +24,7 @@ from psycopg import sql
 
 from tests.chaos.instance import ROOT, Instance, environment
 from tests.chaos.ledger import Ledger
-from tests.fake_tiktok import FakeTikTok, media
+from tests.fake_tiktok import FakeTikTok
 from tests.fake_tiktok.proxy import FakeProxy, running_proxy
 
 PEOPLE = ("alice", "bob", "carol")
@@ -66,17 +66,8 @@ def report(record_property: Callable[[str, object], None]) -> Report:
     return lambda what, value: record_property(MEASURED, f"{what}: {value}")
 
 
-@pytest.fixture(scope="session")
-def media_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Pictures and videos that were drawn once serve all tests."""
-    folder = tmp_path_factory.getbasetemp().parent / "chaos-media"
-    media.cache_in(folder)
-    yield folder
-    media.cache_in(None)
-
-
 @pytest.fixture
-def tiktok(media_folder: Path) -> FakeTikTok:
+def tiktok() -> FakeTikTok:
     """A TikTok with nobody on it."""
     return FakeTikTok()
 
@@ -97,7 +88,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, media_folder: Path) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with tables and three people in it, and their tokens in `tokens.json`."""
     folder = tmp_path_factory.mktemp("prepared") / "data"
     with running_proxy(FakeTikTok()) as proxy:

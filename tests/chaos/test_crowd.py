@@ -20,7 +20,7 @@ MOST_GROWTH_MIB: Final = 40.0
 
 
 @pytest.fixture
-def tiktok(media_folder: object) -> FakeTikTok:
+def tiktok() -> FakeTikTok:
     """Small pages: what is tried here is not their size."""
     return FakeTikTok(page_bytes=60_000)
 

@@ -194,7 +194,7 @@ def _since(began: float) -> float:
 
 
 @pytest.fixture
-def tiktok(media_folder: object) -> FakeTikTok:
+def tiktok() -> FakeTikTok:
     """Small pages: what is tried here is not their size."""
     return FakeTikTok(page_bytes=60_000)
 

@@ -15,7 +15,6 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.fake_tiktok import media
 from tests.fake_tiktok.proxy import FakeProxy, Pace
 from tests.fake_tiktok.scenarios import DEMO_LINES, SCENARIOS
 from tests.fake_tiktok.site import FakeTikTok
@@ -25,8 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fake_tiktok", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine")
-    parser.add_argument("--dir", type=Path, required=True, help="for the authority and the media")
-    parser.add_argument("--media", type=Path, help="for the media alone, to be kept")
+    parser.add_argument("--dir", type=Path, required=True, help="for the authority")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="basic")
     parser.add_argument("--latency-ms", type=float, default=0, help="before each answer")
     parser.add_argument("--bytes-per-s", type=float, default=None, help="of each connection")
@@ -35,7 +33,6 @@ def main() -> None:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    media.cache_in(options.media or options.dir / "media")
     tiktok = FakeTikTok()
     SCENARIOS[options.scenario](tiktok)
     pace = Pace(options.latency_ms / 1000, options.bytes_per_s)

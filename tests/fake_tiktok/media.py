@@ -1,18 +1,21 @@
 """Real media files made at call time: short clips, pictures and songs worth looking at.
 
 Everything is drawn and encoded here with Pillow and PyAV, so the repository carries no media. The
-same request gives the same bytes: results are kept per process, and on disk once `cache_in` was
-called.
+same request gives the same bytes: results are kept per process, and what took long on disk, out of
+the way, where all processes of this user and the next run find it.
 """
 
 from __future__ import annotations
 
 import array
+import fcntl
 import hashlib
 import io
 import math
 import os
 import struct
+import tempfile
+import time
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -28,35 +31,46 @@ from tests.fake_tiktok.iso_boxes import box, index_first, padded
 
 VERSION = "6"  # part of every cache key: raise it when a drawing or an encoder setting changes
 
+KEPT_FROM_S = 0.1
+"""What took less to make is made again."""
+
 PORTRAIT_SIDE = 360
 
 _cache: dict[str, bytes] = {}
-_folder: Path | None = None
-
-
-def cache_in(folder: Path | str | None) -> None:
-    """Keep what is made in `folder` as well, so the next process starts quickly."""
-    global _folder
-    _folder = Path(folder) if folder is not None else None
-    if _folder is not None:
-        _folder.mkdir(parents=True, exist_ok=True)
 
 
 def cached(key: object, make: Callable[[], bytes]) -> bytes:
-    """What `make` returned for an equal key, in this process or where `cache_in` says."""
+    """What `make` returned for an equal key, in this process or another one."""
     name = hashlib.sha256(f"{VERSION} {key!r}".encode()).hexdigest()[:32]
-    if name in _cache:
-        return _cache[name]
-    path = _folder / name if _folder is not None else None
-    if path is not None and path.exists():
-        data = path.read_bytes()
-    else:
+    if name not in _cache:
+        _cache[name] = _shared(_folder() / name, make)
+    return _cache[name]
+
+
+def _folder() -> Path:
+    """Where this user's processes keep what they made, from one run to the next."""
+    folder = Path(tempfile.gettempdir(), f"storykeep-media-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise RuntimeError(f"{folder} belongs to someone else")
+    return folder
+
+
+def _shared(path: Path, make: Callable[[], bytes]) -> bytes:
+    if path.exists():
+        return path.read_bytes()
+    lock = path.with_suffix(".lock")
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # who needs the same waits, instead of making it too
+        if path.exists():
+            return path.read_bytes()
+        began = time.monotonic()
         data = make()
-        if path is not None:
-            part = path.with_suffix(f".{os.getpid()}.part")
+        if time.monotonic() - began >= KEPT_FROM_S:
+            part = path.with_suffix(".part")
             part.write_bytes(data)
             part.replace(path)
-    _cache[name] = data
+        lock.unlink(missing_ok=True)
     return data
 
 

@@ -1,8 +1,7 @@
 """Media like real stories: H.264 High with B-frames, seconds between key frames, grainy photos.
 
 `tests.fake_tiktok.media` makes light files that show what they are; these are as heavy to decode
-as real ones, which is what a benchmark needs. They take a while to make: keep them with
-`media.cache_in`.
+as real ones, which is what a benchmark needs. They take a while to make, once.
 """
 
 from __future__ import annotations
