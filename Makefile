@@ -25,10 +25,21 @@ demo: $(VENV)/base.ok ## The same against a make-believe TikTok, without any net
 QUEUE := tests/integration/test_queue.py
 MAIN_PATH := tests/browser/test_main_path.py
 
-# Many samples of one thing: not before each commit.
-THOROUGH := $(addprefix tests/unit/, stories/wire/test_hostile_input.py stories/test_fuzz_targets.py \
-  stories/neutral/test_recording.py stories/neutral/test_bodies.py stories/helper/test_gallery_dl.py \
-  stories/media/test_strict_decoding.py stories/media/test_posters.py webapp/test_inline.py)
+# Not before each commit: many samples of one thing, what starts processes or waits for clocks, and
+# what goes through a server of its own. `make test` from nothing is to take four minutes at most.
+THOROUGH := $(addprefix tests/unit/, \
+  $(addprefix stories/, wire/test_hostile_input.py test_fuzz_targets.py test_rendition_search.py \
+  neutral/test_recording.py neutral/test_bodies.py protocol/test_parsing.py test_lookup_identities.py test_completion.py) \
+  $(addprefix stories/helper/, test_gallery_dl.py test_process.py test_launcher.py) \
+  $(addprefix stories/http/, test_transports.py test_media_transport_network.py test_guard.py) \
+  $(addprefix stories/media/, test_strict_decoding.py test_posters.py test_pictures.py test_jpeg_holes.py test_remux.py \
+  test_derive.py) \
+  $(addprefix accounts/, oidc test_totp.py test_passkeys.py test_throttling.py) \
+  $(addprefix jobs/, test_growth.py test_retry_rule.py admin/test_safe_lookups.py admin/test_confirmed_actions.py \
+  files/test_bucket.py files/test_bucket_mark.py files/test_stores.py fetching/test_story_rows.py pages/test_truth.py) \
+  $(addprefix webapp/, test_inline.py test_openapi.py test_settings.py test_telemetry.py test_busy.py test_head.py \
+  test_setup_restore.py processes/test_supervisor.py processes/test_pulse.py backups/test_restoring.py \
+  backups/test_archive.py backups/test_wrapping.py))
 
 test: $(VENV)/dev.ok ## The tests to run before each commit, on SQLite
 	@$(PYTEST) --dist loadgroup tests/unit tests/test_house.py tests/test_layers.py $(QUEUE) \
