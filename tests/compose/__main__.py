@@ -28,7 +28,7 @@ from tests.compose.instance import HOUSEHOLD, ROOT, SERVER, Instance, has_commit
 from tests.compose.report import Abandoned, Report
 from tests.compose.server import try_server
 from tests.compose.tiktok import TikTok
-from tests.compose.upgrade import build_like_today, try_upgrade
+from tests.compose.upgrade import tell_of_authority, try_upgrade
 
 SKIPPED: Final = 77
 PARTS: Final = ("server", "household", "upgrade")
@@ -125,7 +125,7 @@ def _try(report: Report, engine: Engine, tiktok: TikTok, part: str, earlier: str
         elif part == "household":
             try_household(report, instance, tiktok)
         else:
-            build_like_today(report, instance)
+            tell_of_authority(report, instance)
             try_upgrade(report, instance, tiktok)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Final
 
-from tests.compose.instance import ADMIN, ROOT, Instance
+from tests.compose.instance import ADMIN, Instance
 from tests.compose.report import Report
 from tests.compose.server import LINE
 from tests.compose.tiktok import TikTok
 
 AUTHORITY: Final = "/data/authority.pem"
 PUT_THERE: Final = ("run", "--rm", "-T", "--no-deps", "--entrypoint", "sh", "web", "-c")
+INSTALLS: Final = "COPY requirements/base.lock"
+TRUSTS: Final = "ARG PIP_INDEX_URL\nENV PIP_CERT=/tmp/ca.pem\nCOPY ca.pem /tmp/\n"
 # An earlier compose file may hand on a list of settings alone: what is missing is added to it.
 OVERRIDE: Final = f"""\
 x-more: &more
@@ -24,14 +25,16 @@ services:
 """
 
 
-def build_like_today(report: Report, instance: Instance) -> None:
-    """Take today's Dockerfile where an earlier one cannot be told of an authority."""
+def tell_of_authority(report: Report, instance: Instance) -> None:
+    """Have an earlier Dockerfile that cannot be told of one trust this network's authority."""
     dockerfile = instance.folder / "Dockerfile"
-    needed = (instance.folder / "ca.pem").exists()
-    if needed and "ca.pe" not in dockerfile.read_text(encoding="utf-8"):
-        report.say("       upgrade: the earlier image is built by today's Dockerfile")
-        for name in ("Dockerfile", ".dockerignore"):
-            shutil.copy(ROOT / name, instance.folder / name)
+    text = dockerfile.read_text(encoding="utf-8")
+    if "ca.pe" in text or not (instance.folder / "ca.pem").exists():
+        return
+    report.say("       upgrade: the earlier image is told of this network's authority")
+    with (instance.folder / ".dockerignore").open("a", encoding="utf-8") as ignored:
+        ignored.write("!ca.pem\n")
+    dockerfile.write_text(text.replace(INSTALLS, f"{TRUSTS}{INSTALLS}", 1))
 
 
 def try_upgrade(report: Report, instance: Instance, tiktok: TikTok) -> None:
