@@ -91,7 +91,7 @@ def _component(name: str, version: str, told: Any, hashes: list[str]) -> dict[st
             }
         ],
     }
-    if summary := (told["Summary"] or "").strip():
+    if summary := (told.get("Summary") or "").strip():
         component["description"] = summary
     if licences := _licences(told):
         component["licenses"] = licences
@@ -99,14 +99,14 @@ def _component(name: str, version: str, told: Any, hashes: list[str]) -> dict[st
 
 
 def _licences(told: Any) -> list[dict[str, Any]]:
-    if expression := told["License-Expression"]:
+    if expression := told.get("License-Expression"):
         return [{"expression": expression}]
     names = [
         line.rpartition(" :: ")[2]
         for line in told.get_all("Classifier") or []
         if line.startswith("License :: ") and line.count(" :: ") > 1
     ]
-    first_line = (told["License"] or "").strip().partition("\n")[0][:80]
+    first_line = (told.get("License") or "").strip().partition("\n")[0][:80]
     return [{"license": {"name": name}} for name in names or filter(None, [first_line])]
 
 
