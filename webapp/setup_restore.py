@@ -112,6 +112,8 @@ def _restore_page(request: HttpRequest, token: str) -> HttpResponse:
     finally:
         given["file"].close()
     logger.warning("a backup of %s was restored by the set-up link", restored.at)
+    if restored.unfinished:
+        logger.error("what was restored is not up to date: %s", restored.unfinished)
     uploads.close_for(token)
     ContentType.objects.clear_cache()
     problems.memory.forget()

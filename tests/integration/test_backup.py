@@ -223,6 +223,43 @@ def test_the_way_back_from_an_upgrade(
     assert manage(settings, "migrate", "--check").returncode == 0
 
 
+def test_an_upgrade_that_fails_after_the_restore_is_told_as_what_it_is(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    """On PostgreSQL everything is back by then, and a start goes on; on SQLite nothing is."""
+    old, new = start_anew("old"), start_anew("new")
+    facts = fill(old)
+    before = look(old, facts)
+    assert manage(old, "migrate", "jobs", "0013", "-v", "0").returncode == 0
+    in_the_way = "CREATE INDEX jobs_namingchoice ON jobs_job (note)"
+    sql = "from django.db import connection; connection.cursor().execute({!r})"
+    assert manage(old, "shell", "--no-imports", "-c", sql.format(in_the_way)).returncode == 0
+    file = base / "keep.tar"
+    assert manage(old | PASSPHRASE, "backup", str(file)).returncode == 0
+    done = manage(new | PASSPHRASE, "restore", str(file))
+    assert "jobs_namingchoice" in done.stderr
+    folder = Path(new["STORYKEEP_DATA_DIR"])
+    if "STORYKEEP_DATABASE_URL" not in new:
+        assert done.returncode == 2
+        assert "nothing was restored" in done.stderr
+        assert not list(folder.glob("*.sqlite3")), "nothing is there, and nothing was left"
+        assert not list(folder.glob("*restoring*"))
+        key = folder / "secret-key"
+        assert not key.exists() or key.read_text() != before["key"]
+        return
+    assert done.returncode == 1
+    assert "nothing was restored" not in done.stderr
+    assert "is restored, but could not be brought up to date" in done.stderr
+    assert "Restored the backup of" in done.stdout
+    again = manage(new, "up", "--only", "migrate")
+    assert again.returncode
+    drop = sql.format("DROP INDEX jobs_namingchoice")
+    assert manage(new, "shell", "--no-imports", "-c", drop).returncode == 0
+    again = manage(new, "up", "--only", "migrate")
+    assert again.returncode == 0, again.stderr
+    assert look(new, facts) == before | {"mark": "OURS", "links": 0}
+
+
 def test_killed_in_the_middle_it_is_whole_or_as_it_was(
     start_anew: Callable[[str], dict[str, str]], base: Path
 ) -> None:

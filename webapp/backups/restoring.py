@@ -8,6 +8,7 @@ killed in between signs in again.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +31,8 @@ from webapp.backups.archive import Backup
 from webapp.backups.failures import BackupFailed, RestoreRefused
 from webapp.backups.sqlite import migrate
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
@@ -37,6 +40,7 @@ class Restored:
 
     has_keys: the keys came along, and are in force. overruled: they came along, and
     STORYKEEP_SECRET_KEY names another one. set_aside: the backup of what was there before.
+    unfinished: why it could not be brought up to date; nothing was counted then.
     """
 
     at: str
@@ -46,12 +50,15 @@ class Restored:
     has_keys: bool
     overruled: bool
     set_aside: Path | None = None
+    unfinished: str = ""
 
 
 def restore(
     file: IO[bytes], passphrase: str, *, without_keys: bool = False, replace: bool = False
 ) -> Restored:
     """Restore an open backup. Raises RestoreRefused, and nothing is changed then.
+
+    On SQLite that is also where it cannot be brought up to date, on PostgreSQL it is restored then.
 
     passphrase: of its keys. without_keys: do without them. replace: put it in the place of an
     instance with people and jobs, of which a backup is made first.
@@ -71,11 +78,18 @@ def restore(
             # Once more at the last moment: somebody may have made the first account meanwhile.
             last_look=lambda: None if replace else _refuse_unless_empty(database),
         )
-        put_keys()
-    if database.kind == "postgresql":
-        migrate()
+        # It is restored from here on: whatever fails now must not be told as a refusal.
+        if not _put(put_keys):
+            found = {}
+    people: list[str] = []
+    jobs, unfinished = 0, ""
+    try:
+        if database.kind == "postgresql":
+            migrate()
+        people, jobs = database.counts()
+    except RestoreRefused as error:
+        unfinished = str(error)
     _clear()
-    people, jobs = database.counts()
     overruled = keys.is_overruled(found)
     return Restored(
         at=backup.manifest.made_at,
@@ -85,7 +99,18 @@ def restore(
         has_keys=bool(found) and not overruled,
         overruled=overruled,
         set_aside=set_aside,
+        unfinished=unfinished,
     )
+
+
+def _put(put_keys: Callable[[], None]) -> bool:
+    """Put the keys in place; False where the disk does not let us, as if they had not come."""
+    try:
+        put_keys()
+    except OSError as error:
+        logger.warning("the restored keys cannot be put in place: %s", error.strerror)
+        return False
+    return True
 
 
 def _checked(file: IO[bytes], database: databases.Database) -> Backup:

@@ -17,7 +17,8 @@ from django.test import Client
 from accounts import setup
 from tests.factories import make_user
 from webapp import setup_restore
-from webapp.backups import making, sqlite
+from webapp.backups import archive, databases, making, restoring, sqlite
+from webapp.backups.failures import RestoreRefused
 from webapp.server import uploads
 
 pytestmark = [
@@ -108,6 +109,29 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(backup: bytes, address: st
         assert "horse" not in page
         assert not setup.admin_exists()
     assert send(address, backup, without_keys="on")[0] == 200
+
+
+def test_one_that_is_restored_but_not_up_to_date_is_not_called_refused(
+    backup: bytes, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on PostgreSQL, where the upgrade comes after the restore."""
+    Client().get(address)
+    here = databases.current()
+    monkeypatch.setattr(here, "kind", "postgresql", raising=False)
+    monkeypatch.setattr(databases, "current", lambda: here)
+    monkeypatch.setattr(restoring, "_checked", lambda file, _database: archive.Backup(file))
+
+    def fail() -> None:
+        raise RestoreRefused("database", 'relation "x" already exists')
+
+    monkeypatch.setattr(restoring, "migrate", fail)
+    status, page = send(address, backup, passphrase="correct horse")
+    assert status == 200
+    assert "relation &quot;x&quot; already exists" in page
+    assert "Do not restore it again" in page
+    assert "back. Sign in as before" not in page
+    assert setup.admin_exists()
+    assert not uploads.is_open(address)
 
 
 def test_a_form_from_elsewhere_is_refused(address: str) -> None:

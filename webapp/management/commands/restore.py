@@ -36,7 +36,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: str, **options: Any) -> None:
-        """Say what came back, and what does not work any more. Exits with code 2 when refused."""
+        """Say what came back, and what does not work any more.
+
+        Exits with code 2 when refused, and with 1 when restored but not up to date.
+        """
         try:
             with Path(options["file"]).expanduser().open("rb") as file:
                 wants = not options["without_keys"] and Backup(file).manifest.keys is not None
@@ -56,6 +59,12 @@ class Command(BaseCommand):
                 f"nothing was restored. {error}{_more(error)}", returncode=2
             ) from error
         self.tell(restored)
+        if restored.unfinished:
+            raise CommandError(
+                "the backup is restored, but could not be brought up to date: "
+                f"{restored.unfinished}\nDo not restore it again. Remove the cause and start "
+                "Storykeep, which brings it up to date."
+            )
 
     def ask(self) -> str:
         """The passphrase; "" where nobody is there to type it."""
@@ -63,9 +72,10 @@ class Command(BaseCommand):
 
     def tell(self, restored: Restored) -> None:
         """Say what came back."""
+        held = f": {restored.people} people, {restored.jobs} jobs"
         self.stdout.write(
-            f"Restored the backup of {restored.at}, made by Storykeep {restored.version}: "
-            f"{restored.people} people, {restored.jobs} jobs."
+            f"Restored the backup of {restored.at}, made by Storykeep {restored.version}"
+            f"{'' if restored.unfinished else held}."
         )
         if restored.set_aside:
             self.stdout.write(f"What was there before is in {restored.set_aside}.")

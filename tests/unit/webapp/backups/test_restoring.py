@@ -117,6 +117,17 @@ def test_a_key_that_cannot_be_written_is_found_before_the_database_is_replaced(
     assert not database.restored
 
 
+def test_a_key_that_cannot_be_put_in_place_has_not_come_along(
+    backup: IO[bytes], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is restored by then, so that this is no refusal."""
+    database = pretend(monkeypatch)
+    (folder / "secret-key").mkdir()
+    assert not restoring.restore(backup, "correct horse").has_keys
+    assert database.restored == 1
+    assert not list(folder.glob("*.restoring"))
+
+
 @pytest.mark.usefixtures("each_store")
 def test_the_place_of_saved_files_is_ours_also_with_another_databases_mark(
     backup: IO[bytes], artifacts: Path, monkeypatch: pytest.MonkeyPatch
