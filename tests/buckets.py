@@ -75,6 +75,22 @@ def silent(until: threading.Event) -> Answer:
     return answer
 
 
+def without_lists(keys: set[str], refusal: Answer) -> Answer:
+    """A store that deletes one object with each request, and says so when one is not there."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        key = handler.path.removeprefix(f"/{BUCKET}/")
+        if handler.command == "POST":
+            refusal(handler)
+        elif key in keys:
+            keys.remove(key)
+            says(204)(handler)
+        else:
+            says(404, "NoSuchKey")(handler)
+
+    return answer
+
+
 @contextlib.contextmanager
 def misbehaving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
     """The endpoint of a store that answers everything alike, and what it was asked."""

@@ -11,6 +11,8 @@ import contextlib
 import errno
 import hashlib
 import io
+import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
+logger = logging.getLogger(__name__)
+
 MULTIPART_BYTES: Final = 16 * 1024 * 1024
 """What is larger is uploaded in parts."""
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -41,6 +45,8 @@ WINDOW_BYTES: Final = 2 * 1024 * 1024
 """So much is read with one request."""
 HEAD_BYTES: Final = 256 * 1024
 """So much is read when a file is opened, together with its length."""
+DELETIONS_AT_ONCE: Final = 8
+"""Requests of one call, where a store deletes one object with each."""
 PULSE_S: Final = 5.0
 
 CONNECT_S: Final = 3
@@ -51,6 +57,10 @@ RETRY_WITHIN_S: Final = 20
 
 _FULL: Final = ("InsufficientStorage", "QuotaExceeded", "StorageFull", "507 ")
 _NO_BUCKET: Final = "NoSuchBucket"
+_LIST_REFUSED: Final = re.compile(
+    r"status code: (?:400|403|404|405|411|415|501)\b|invalid DeleteObjects response"
+)
+"""What the client says when a store does not delete by a list: there is no one way to refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,10 @@ class Bucket:
     def __init__(self, address: BucketAddress) -> None:
         self.address = address
         self._store = _client(address, request_s=REQUEST_S, silent_s=SILENT_S, retries=RETRIES)
+        self._singly = _client(
+            address, request_s=REQUEST_S, silent_s=SILENT_S, retries=RETRIES, lists=False
+        )
+        self._takes_lists = True
         self._quick = _client(address, request_s=CONNECT_S, silent_s=CONNECT_S, retries=1)
         self._uploads = ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload")
 
@@ -204,12 +218,43 @@ class Bucket:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, in one request where they are a thousand at most; it is no error when
-        one is not there."""
-        with _as_os_errors(keys[0] if keys else ""), contextlib.suppress(FileNotFoundError):
-            if len(keys) == 1:
-                obstore.delete(self._store, keys[0])
-            elif keys:
-                obstore.delete(self._store, keys)
+        one is not there.
+
+        A store that refuses such a request gets one for each object, and from then on only those.
+        """
+        if len(keys) < 2 or not self._takes_lists:
+            self._delete_each(keys)
+            return
+        try:
+            obstore.delete(self._store, keys)
+        except (FileNotFoundError, BaseError) as error:
+            if not _LIST_REFUSED.search(str(error)):
+                with _as_os_errors(keys[0]):
+                    raise
+        else:
+            return
+        # If these are refused too, it was not for the list, and the next call tries one again.
+        self._delete_each(keys)
+        self._takes_lists = False
+        logger.info("the object store takes no lists of what to delete: one request for each")
+
+    def _delete_each(self, keys: Sequence[str]) -> None:
+        """Delete objects one by one, a few at the same time; ends with the first fault."""
+        if len(keys) < 2:
+            for key in keys:
+                self._delete_one(key)
+            return
+        with ThreadPoolExecutor(DELETIONS_AT_ONCE, thread_name_prefix="delete") as pool:
+            deletions = [pool.submit(self._delete_one, key) for key in keys]
+            try:
+                for deletion in deletions:
+                    deletion.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _delete_one(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError), _as_os_errors(key):
+            obstore.delete(self._singly, key)
 
     def list(self, folder: str) -> Iterator[StoredObject]:
         """The objects below a folder: part of a key, up to a slash."""
@@ -227,7 +272,10 @@ class Bucket:
                     yield found
 
 
-def _client(address: BucketAddress, *, request_s: int, silent_s: int, retries: int) -> S3Store:
+def _client(
+    address: BucketAddress, *, request_s: int, silent_s: int, retries: int, lists: bool = True
+) -> S3Store:
+    """A client. lists: whether it deletes by a list of keys, also where there is only one."""
     options: ClientConfig = {
         "allow_http": True,
         "connect_timeout": timedelta(seconds=CONNECT_S),
@@ -255,6 +303,7 @@ def _client(address: BucketAddress, *, request_s: int, silent_s: int, retries: i
         secret_access_key=address.secret_key,
         client_options=options,
         retry_config=retry,
+        disable_bulk_delete=not lists,
     )
 
 

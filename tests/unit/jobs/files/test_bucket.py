@@ -205,6 +205,62 @@ def test_deleting_what_is_not_there_is_no_error(store: Bucket) -> None:
     assert list(store.list("ab")) == []
 
 
+REFUSALS = [
+    says(501, "NotImplemented"),
+    says(400, "MalformedXML"),
+    says(403, "AccessDenied"),
+    says(404, "NoSuchKey"),
+    says(405, "MethodNotAllowed"),
+    says(411, "MissingContentLength"),
+    says(200),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_store_that_takes_no_lists_is_asked_for_each_and_remembered(
+    refusal: Answer, at: Callable[[str], Bucket]
+) -> None:
+    there = {f"p/ab/{number}" for number in range(30)}
+    with buckets.misbehaving(buckets.without_lists(there, refusal)) as (endpoint, asked):
+        store = at(endpoint)
+        store.delete([f"ab/{number}" for number in (*range(10), 99, *range(10, 20))])
+        assert there == {f"p/ab/{number}" for number in range(20, 30)}
+        assert any(line.startswith("POST ") for line in asked)
+        asked.clear()
+        store.delete([f"ab/{number}" for number in range(20, 30)])
+        assert not there
+        assert sorted(asked) == [f"DELETE /saved/p/ab/{number}" for number in range(20, 30)]
+
+
+@pytest.mark.parametrize(("answer", "code"), FAULTS)
+def test_what_cannot_be_deleted_is_a_fault_and_no_store_without_lists(
+    answer: Answer, code: int, at: Callable[[str], Bucket]
+) -> None:
+    with buckets.misbehaving(answer) as (endpoint, asked):
+        store = at(endpoint)
+        for keys in (["ab/1"], ["ab/1", "ab/2"]):
+            with pytest.raises(OSError, match=r"\S") as caught:
+                store.delete(keys)
+            assert caught.value.errno == code
+        asked.clear()
+        with pytest.raises(OSError, match=r"\S"):
+            store.delete(["ab/1", "ab/2"])
+        assert asked[0].startswith("POST "), "a list is tried again"
+
+
+def test_one_fault_among_many_deletions_is_not_lost(at: Callable[[str], Bucket]) -> None:
+    there = {f"p/ab/{number}" for number in range(40)}
+    each = buckets.without_lists(there, says(501, "NotImplemented"))
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (says(403, "AccessDenied") if handler.path.endswith("/5") else each)(handler)
+
+    with buckets.misbehaving(answer) as (endpoint, _asked):
+        with pytest.raises(PermissionError):
+            at(endpoint).delete([f"ab/{number}" for number in range(40)])
+        assert "p/ab/5" in there
+
+
 def test_a_copy_of_what_is_not_there(store: Bucket) -> None:
     with pytest.raises(FileNotFoundError):
         store.copy("ab/none", "ab/x")
