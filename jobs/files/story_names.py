@@ -1,7 +1,8 @@
 """Names of a story's files, made from a template: what is filled in, and what keeps them apart.
 
 What comes from TikTok is made harmless before it is filled in, and the whole once more. A value
-that is not there takes along the `_`, `-` and spaces before it.
+that is not there takes along the `_`, `-` and spaces before it. Where no value is left, and no text
+of the template either, the author stands in for them.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def _stem(facts: NameFacts, number: int | None) -> str:
     parts = name_template.parse(facts.template)
     numbered = any(isinstance(part, Placeholder) and part.name == "number" for part in parts)
     text = _fitting(_pieces(parts, facts, place))
-    stem = names.safe_filename(text, limit=STEM_BYTES)
+    by_author = names.safe_author(facts.author)
+    stem = names.safe_filename(text, limit=STEM_BYTES, fallback=by_author)
     is_whole = len(text.encode()) <= STEM_BYTES  # else the number may be what was cut off
     return stem if not place or (numbered and is_whole) else f"{stem}_{place}"
 

@@ -107,13 +107,26 @@ def test_a_template_is_filled_in(template: str, name: str) -> None:
         ("{author}_{caption}_{date}", "name_2026-11-20.jpg"),
         ("{caption} - {author}", "name.jpg"),
         ("{author} - {caption}", "name.jpg"),
-        ("{caption}", "unnamed.jpg"),
+        ("{caption}", "name.jpg"),
+        ("{number}", "name.jpg"),
+        ("{number}_{caption}", "name.jpg"),
+        ("story {number}", "story.jpg"),
         ("{caption}_{nickname}-{id}", "7412.jpg"),
     ],
 )
 def test_what_is_missing_leaves_no_gap(template: str, name: str) -> None:
     bare = facts(template, caption="", nickname="\u202e")
     assert story_names.media_name(bare, None, ".jpg") == name
+
+
+def test_where_nothing_is_left_the_author_stands_in() -> None:
+    bare = facts("{caption}", caption="")
+    assert story_names.media_name(bare, 2, ".jpg") == "name_02.jpg"
+    assert story_names.media_name(bare, None, ".jpg", tag="poster") == "name_poster.jpg"
+    only_number = facts("{number}")
+    assert story_names.media_name(only_number, 2, ".jpg") == "02.jpg"
+    assert story_names.carousel_name(only_number) == "name.zip"
+    assert story_names.sidecar_name(only_number) == "name_story.json"
 
 
 def test_a_caption_gives_way_before_the_date() -> None:
