@@ -18,22 +18,24 @@ from accounts import throttling
 from webapp import instance_facts
 
 GUESSES: Final = "10/m/ip"
-"""Wrong tokens that one address may send."""
+"""Wrong tokens from one address that are answered as such."""
 
 
 @csrf_exempt
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """The numbers, in the text format or OpenMetrics, as `Accept` says; 401 for a wrong token, 429
-    for an address that guesses. Raises Http404 where no token is set."""
+    for one from an address that guesses. Raises Http404 where no token is set."""
     secret = settings.STORYKEEP.metrics_token
     if secret is None:
         raise Http404
     if request.method != "GET":
         return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
-    if throttling.is_shut_out(request, "metrics", GUESSES):
-        return _plain("too many wrong tokens\n", 429, {"Retry-After": str(throttling.MINUTE_S)})
     if not _holds(request, secret.get_secret_value()):
+        # Looked at first: who guesses at the same address keeps nobody out who has the token.
+        if throttling.is_shut_out(request, "metrics", GUESSES):
+            wait = {"Retry-After": str(throttling.MINUTE_S)}
+            return _plain("too many wrong tokens\n", 429, wait)
         throttling.count_wrong_guess(request, "metrics", GUESSES)
         challenge = {"WWW-Authenticate": 'Bearer realm="Storykeep metrics"'}
         return _plain("this page needs its token\n", 401, challenge)

@@ -238,7 +238,10 @@ ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key"}  # nosec B105  # a rate
+# Links for a new password and passkeys cannot be guessed. A limit by address would only let whoever
+# tries keep those out who have the right one, behind the same router.
+ACCOUNT_RATE_LIMITS = {"reset_password": "10/m/ip,3/h/key", "reset_password_from_key": None}  # nosec B105  # rates
+MFA_RATE_LIMITS = {"webauthn_login": None}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "accounts.reset_tokens.ResetTokenGenerator"  # noqa: S105  # nosec B105  # a path
 ACCOUNT_FORMS = {
     "change_password": "accounts.passwords.ChangedPasswordForm",  # nosec B105  # a path

@@ -58,6 +58,13 @@ def test_nonsense_for_a_passkey(client: Client, alice: User, credential: str) ->
     assert not is_signed_in(other)
 
 
+def test_wrong_ones_at_the_same_address_stop_no_right_one(client: Client) -> None:
+    """A signature cannot be guessed; what is limited is how often a code or a password is tried."""
+    place = "/account/security/webauthn/login/"
+    answers = {Client().post(place, {"credential": "{}"}).status_code for _ in range(25)}
+    assert answers == {302}
+
+
 def test_anothers_passkey_is_not_there(client: Client, alice: User) -> None:
     """Even for whoever has just given their password; the table of pages stops before that."""
     key = Authenticator.objects.create(

@@ -65,6 +65,15 @@ class TestLinks:
             assert b"This link no longer works" in answer.content
         assert not User.objects.get(username="root").check_password(FRESH)
 
+    def test_guesses_at_the_same_address_do_not_stop_it(self, client: Client, alice: User) -> None:
+        path = signin.password_reset_path(alice)
+        forged = f"{path.rpartition('/')[0].rpartition('/')[0]}/set-password/"
+        for _ in range(25):
+            Client().post(forged, {"password1": FRESH, "password2": FRESH})
+        assert self.choose(client, path).status_code == 302
+        alice.refresh_from_db()
+        assert alice.check_password(FRESH)
+
     def test_an_old_link(self, client: Client, alice: User, settings: Any) -> None:
         path = signin.password_reset_path(alice)
         settings.PASSWORD_RESET_TIMEOUT = -1

@@ -78,12 +78,15 @@ def test_an_admins_session_does_not_open_it(scrape: Callable[..., Any]) -> None:
     assert client.get("/metrics").status_code == 401
 
 
-def test_who_guesses_is_shut_out_for_a_while(scrape: Callable[..., Any]) -> None:
+def test_who_guesses_is_shut_out_for_a_while_and_keeps_out_nobody_else(
+    scrape: Callable[..., Any],
+) -> None:
     for number in range(10):
         assert scrape(f"Bearer guess-{number}").status_code == 401
-    answer = scrape()
+    answer = scrape("Bearer guess-11")
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "60"
+    assert scrape().status_code == 200, "the token is right, whoever else is at this address"
 
 
 def test_the_right_token_is_never_shut_out(scrape: Callable[..., Any]) -> None:
