@@ -18,12 +18,22 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         if type(error).__name__ == "NewerDatabase":
-            sys.stderr.write(f"Nothing was done: {error}\n")
+            _say(f"Nothing was done: {error}")
             sys.exit(2)
         line = _busy_line(error)
         if line is None:
             raise
         sys.exit(line)
+
+
+def _say(line: str) -> None:
+    """Print why nothing was done; a start does so in the form of the log."""
+    from webapp import env, log_format
+
+    if sys.argv[1:2] == ["up"] and env.is_json_wanted():
+        log_format.write_refusal("manage", [line])
+    else:
+        sys.stderr.write(f"{line}\n")
 
 
 def _busy_line(error: Exception) -> str | None:

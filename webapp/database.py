@@ -11,6 +11,7 @@ import logging
 import sys
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -98,7 +99,12 @@ def leave_if_newer() -> None:
     try:
         connection.ensure_connection()
     except schema.NewerDatabase as error:
-        sys.stderr.write(f"{error}\n")
+        if settings.STORYKEEP.log_format == "json":
+            from webapp import log_format
+
+            log_format.write_refusal(__name__, [str(error)])
+        else:
+            sys.stderr.write(f"{error}\n")
         sys.exit(NEWER_DATABASE)
     except DatabaseError:
         return

@@ -406,6 +406,11 @@ def load() -> Env:
     return env
 
 
+def is_json_wanted() -> bool:
+    """Whether the log is to be JSON; can be asked while other settings are wrong."""
+    return _read_values(os.environ).get("log_format") == "json"
+
+
 def sources() -> dict[str, str]:
     """Setting name → `environment`, or `file` for a secret read from one; defaults are left out."""
     texts = {name.lower() for name, text in os.environ.items() if text}

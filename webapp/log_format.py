@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Final
 
@@ -29,6 +30,21 @@ def process_name() -> str:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = (spec.name if spec else "").rpartition(".")[2]
     return name if name in _PARTS else "manage"
+
+
+def write_refusal(logger: str, lines: Iterable[str]) -> None:
+    """Write why this process ends, as lines of the log, also before there are settings."""
+    name = "storykeep" if sys.argv[1:2] == ["up"] else process_name()
+    for message in lines:
+        text = json_lines.line(
+            at=time.time(),
+            level="CRITICAL",
+            logger=logger,
+            message=message,
+            process=name,
+            pid=os.getpid(),
+        )
+        sys.stderr.write(f"{text}\n")
 
 
 class JsonLines(logging.Formatter):

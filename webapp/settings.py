@@ -13,13 +13,23 @@ from urllib.parse import quote, urlsplit
 
 import dj_database_url
 
-from webapp.env import BadSettings, load
+from webapp.env import BadSettings, is_json_wanted, load
 
 
 def _refuse(lines: object) -> NoReturn:
     """Print which settings are wrong, and exit with code 2."""
+    if is_json_wanted():
+        words = "Storykeep cannot start; a setting is wrong:"
+        _leave_with_json(*(f"{words} {line}" for line in str(lines).splitlines()), code=2)
     sys.stderr.write(f"Storykeep cannot start; these settings are wrong:\n\n{lines}\n\n")
     sys.exit(2)
+
+
+def _leave_with_json(*lines: str, code: int) -> NoReturn:
+    from webapp import log_format  # it is not needed where nothing is wrong
+
+    log_format.write_refusal(__name__, lines)
+    sys.exit(code)
 
 
 try:
@@ -53,8 +63,10 @@ def _load_or_create_secret(path: Path) -> str:
         key = path.read_text().strip()
     except OSError as error:
         line = f"STORYKEEP_DATA_DIR: {path.parent} cannot be used ({error.strerror})"
-        if error.errno in _PASSING:
-            sys.exit(f"Storykeep cannot start now: {line}")  # with code 1: a later start may work
+        if error.errno in _PASSING:  # with code 1: a later start may work
+            if is_json_wanted():
+                _leave_with_json(f"Storykeep cannot start now: {line}", code=1)
+            sys.exit(f"Storykeep cannot start now: {line}")
         _refuse(line)
     if len(key) < 32:
         _refuse(f"STORYKEEP_DATA_DIR: {path} holds no usable key; remove it to have one made")

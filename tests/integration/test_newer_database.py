@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -20,11 +21,11 @@ pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 MANAGE = [sys.executable, "manage.py"]
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str, **ours: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*words],
         cwd=ROOT,
-        env=environment(folder, free_port()),
+        env=environment(folder, free_port(), **ours),
         capture_output=True,
         text=True,
         check=False,
@@ -68,3 +69,12 @@ def test_every_part_and_every_command_refuses(newer: Path) -> None:
         assert "jobs.9999_of_tomorrow" in said
         assert "Traceback" not in said
     assert (newer / "storykeep.sqlite3").read_bytes() == before
+
+
+def test_a_start_refuses_in_the_form_of_the_log(newer: Path) -> None:
+    for words in (["up"], ["up", "--only", "web"], ["up", "--only", "worker"]):
+        done = run(newer, *MANAGE, *words, STORYKEEP_LOG_FORMAT="json")
+        assert done.returncode == 2, (words, done)
+        lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
+        assert lines[-1]["level"] == "CRITICAL"
+        assert "made by Storykeep 7.5.0" in lines[-1]["message"]

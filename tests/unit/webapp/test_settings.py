@@ -145,3 +145,58 @@ def test_django_finds_nothing_to_say_about_the_deployment(
     assert checked.returncode == 0, checked.stderr
     silenced = django_settings(tmp_path, **ours)["SILENCED_SYSTEM_CHECKS"]
     assert len(silenced) == (3 if ours else 6)
+
+
+def refused(folder: Path, *command: str, **ours: str) -> tuple[int, list[str]]:
+    """The exit code and the lines of a process that cannot start."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "webapp.settings",
+            "STORYKEEP_DATA_DIR": str(folder),
+            **{f"STORYKEEP_{name}": value for name, value in ours.items()},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stdout
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("command", "process"),
+    [
+        (("manage.py", "up"), "storykeep"),
+        (("manage.py", "migrate"), "manage"),
+        (("-m", "webapp.web"), "web"),
+        (("-m", "webapp.worker"), "worker"),
+        (("-m", "webapp.scheduler"), "scheduler"),
+    ],
+)
+def test_settings_are_refused_in_the_form_of_the_log(
+    tmp_path: Path, command: tuple[str, ...], process: str
+) -> None:
+    wrong = {"PORT": "many", "NO_SUCH": "x", "METRICS_TOKEN": "too-short"}
+    code, lines = refused(tmp_path, *command, LOG_FORMAT="json", **wrong)
+    assert code == 2
+    found = [json.loads(line) for line in lines]
+    assert len(found) == 3
+    for fields in found:
+        assert set(fields) == {"time", "level", "logger", "message", "process", "pid"}
+        assert (fields["level"], fields["process"]) == ("CRITICAL", process)
+    told = " ".join(fields["message"] for fields in found)
+    assert all(f"STORYKEEP_{name}" in told for name in wrong)
+    assert "too-short" not in told
+
+
+def test_a_data_folder_that_cannot_be_used_is_told_in_the_form_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, (line,) = refused(tmp_path / "file", "manage.py", "up", LOG_FORMAT="json")
+    assert code == 2
+    assert "STORYKEEP_DATA_DIR" in json.loads(line)["message"]
+    code, lines = refused(tmp_path / "file", "manage.py", "up")
+    assert code == 2
+    assert lines[0] == "Storykeep cannot start; these settings are wrong:"

@@ -85,7 +85,11 @@ class Command(BaseCommand):
 
     def refuse(self, line: str) -> NoReturn:
         """Print a line that says what is in the way, and exit with code 2."""
-        self.stderr.write(f"Storykeep cannot start: {line}", ending="\n")
+        words = f"Storykeep cannot start: {line}"
+        if settings.STORYKEEP.log_format == "json":
+            log_format.write_refusal(__name__, [words])
+        else:
+            self.stderr.write(words, ending="\n")
         sys.exit(2)
 
     def run_supervisor(self, env: Env) -> None:
