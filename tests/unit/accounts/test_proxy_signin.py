@@ -141,12 +141,48 @@ class TestWhoIsNamed:
 
 class TestWhoseWordItIs:
     @pytest.mark.parametrize(
-        "peer", ["192.0.2.1", "10.0.5.16", "10.0.6.7", "", "::1", "fd00::8", "not an address"]
+        "peer",
+        [
+            "192.0.2.1",
+            "10.0.5.16",
+            "10.0.6.7",
+            "::1",
+            "fd00::8",
+            "fd00:1::7",
+            "::ffff:10.0.5.16",
+            pytest.param("::10.0.5.7", id="compatible-is-not-mapped"),
+            pytest.param("64:ff9b::10.0.5.7", id="translated-is-not-mapped"),
+            pytest.param("2002:a00:507::", id="tunnelled-is-not-mapped"),
+            pytest.param("", id="unix-socket"),
+            pytest.param("/run/storykeep.sock", id="unix-socket-with-a-name"),
+            pytest.param("not an address", id="no-address"),
+            pytest.param("10.0.5.7:4711", id="with-a-port"),
+            pytest.param("010.0.5.7", id="octal"),
+            pytest.param("167773447", id="a-number"),
+            pytest.param("%eth0", id="a-zone-alone"),
+        ],
     )
     def test_a_strangers_does_not_count(self, alice: User, peer: str) -> None:
         assert Proxy(peer).get("/account/").status_code == 302
 
-    @pytest.mark.parametrize("peer", ["10.0.5.0", "10.0.5.15", "fd00::7", "::ffff:10.0.5.7"])
+    @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+    def test_a_peer_without_an_address_is_in_no_network(
+        self, alice: User, set_env: Callable[..., None], network: str
+    ) -> None:
+        set_env(proxy_networks=(network,))
+        assert Proxy("").get("/account/").status_code == 302
+
+    @pytest.mark.parametrize(
+        "peer",
+        [
+            "10.0.5.0",
+            "10.0.5.15",
+            "fd00::7",
+            "fd00:0:0::7%eth0",
+            "::ffff:10.0.5.7",
+            "::ffff:a00:507",
+        ],
+    )
     def test_the_proxys_does(self, alice: User, peer: str) -> None:
         assert Proxy(peer).get("/account/").status_code == 200
 
