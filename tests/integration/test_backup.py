@@ -295,6 +295,31 @@ def test_killed_in_the_middle_it_is_whole_or_as_it_was(
     assert not list(Path(new["STORYKEEP_DATA_DIR"]).glob(".restoring*"))
 
 
+def test_killed_between_database_and_key_it_is_restored_once_more(
+    start_anew: Callable[[str], dict[str, str]], base: Path
+) -> None:
+    """As docs/deploy.md says."""
+    old, new = start_anew("old"), start_anew("new")
+    facts = fill(old)
+    before = look(old, facts)
+    file = base / "keep.tar"
+    assert manage(old | PASSPHRASE, "backup", str(file)).returncode == 0
+    killed = (
+        "import os; from django.core.management import call_command;"
+        "from webapp.backups import restoring; restoring._put = lambda _put: os._exit(9);"
+        f"call_command('restore', {str(file)!r})"
+    )
+    done = manage(new | PASSPHRASE, "shell", "--no-imports", "-c", killed)
+    assert done.returncode == 9, done.stderr
+    assert look(new, facts)["session"] is None, "the key is another one"
+    left = Path(new["STORYKEEP_DATA_DIR"]) / "secret-key.restoring"
+    assert left.exists()
+    done = manage(new | PASSPHRASE, "restore", "--replace", str(file))
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()
+    assert look(new, facts) == before | {"mark": "OURS", "links": 0}
+
+
 def test_a_disk_that_is_full_keeps_the_upgrade_from_beginning(base: Path) -> None:
     """As far as the folder of backups goes, which lies on a disk without room here."""
     if os.environ.get("STORYKEEP_DATABASE_URL", "").startswith("postgres"):

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -49,6 +50,9 @@ _NOT_FOR_US: Final = (b"\\restrict ", b"\\unrestrict ", b"SET transaction_timeou
 """Lines of a script that are for `psql`, or that a server before 17 does not know."""
 _DUMP: Final = ("-Fc", "--no-owner", "--no-privileges")
 _PIECE_BYTES: Final = 1024 * 1024
+LOOKS: Final = 10
+"""How often a database that went away at the commit is asked whether it is done."""
+BETWEEN_LOOKS_S: Final = 3.0
 
 
 class PostgresqlDatabase:
@@ -189,8 +193,46 @@ class PostgresqlDatabase:
                 raise RestoreRefused("damaged", _last_line(errors.read()))
             database.execute("SELECT set_config('search_path', %s, true)", [place])
             database.execute("DELETE FROM accounts_setuplink")
-            database.execute(NOTE_VERSION.format("%s"), version_and_time())
+            note = version_and_time()
+            database.execute(NOTE_VERSION.format("%s"), note)
+            self._commit(database, note)
+
+    def _commit(self, database: Any, note: list[str]) -> None:
+        """Commit; where the answer was lost, the note that is part of it tells whether it is done.
+
+        Raises psycopg's errors.
+        """
+        import psycopg
+
+        try:
             database.commit()
+        except psycopg.OperationalError:
+            database.close()  # else it may hold what is looked at
+            if not self._is_noted(note):
+                raise
+
+    def _is_noted(self, note: list[str]) -> bool:
+        """Whether a note is in the database, which may have to come back first.
+
+        Raises psycopg's errors.
+        """
+        import psycopg
+
+        look = (
+            "SELECT 1 FROM django_migrations WHERE app = 'storykeep' AND name = %s AND applied = %s"
+        )
+        for attempt in range(LOOKS):
+            try:
+                with self._open() as database:
+                    database.execute("SET lock_timeout = '5s'")
+                    return database.execute(look, note).fetchone() is not None
+            except psycopg.errors.UndefinedTable:  # it is as empty as it was
+                return False
+            except psycopg.OperationalError:
+                if attempt + 1 == LOOKS:
+                    raise
+                time.sleep(BETWEEN_LOOKS_S)
+        return False
 
     @staticmethod
     def _tables(database: Any) -> set[str]:

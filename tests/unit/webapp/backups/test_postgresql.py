@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -144,3 +145,39 @@ def test_a_dump_that_breaks_leaves_everything(database: databases.Database, tmp_
         with pytest.raises(RestoreRefused):
             database.restore(handing_on(broken), len(broken))
         assert database.counts() == (["alice"], 1)
+
+
+class LosingAnswers(psycopg.Connection[Any]):
+    """A connection that breaks with the commit: before it, or when it is done."""
+
+    is_done = True
+
+    def commit(self) -> None:
+        """Never say that it is done."""
+        if self.is_done:
+            super().commit()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_commit_whose_answer_is_lost_is_told_as_it_was(
+    database: databases.Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_done: bool,
+) -> None:
+    make_job(make_user("alice"), links=2)
+    with database.copy_to(tmp_path) as copy:
+        dump = copy.read()
+    make_user("bob")
+    connection.close()
+    monkeypatch.setattr(LosingAnswers, "is_done", is_done)
+    monkeypatch.setattr(psycopg, "connect", LosingAnswers.connect)
+    if is_done:
+        database.restore(handing_on(dump), len(dump))
+    else:
+        with pytest.raises(RestoreRefused):
+            database.restore(handing_on(dump), len(dump))
+    monkeypatch.undo()
+    assert database.counts() == ((["alice"] if is_done else ["alice", "bob"]), 1)
