@@ -68,7 +68,7 @@ NOT_POSTGRES := $(addprefix --ignore=tests/, unit/stories unit/fake_tiktok unit/
 test-postgres: $(VENV)/dev.ok ## Unit and integration tests on a throwaway PostgreSQL
 	@exec $(BIN)/python -m tests.postgres $(PYTEST) -n 3 --dist loadgroup tests/unit tests/integration $(NOT_POSTGRES) $(ARGS)
 
-chaos: $(VENV)/dev.ok ## Parts killed, hung and starved, and nothing lost (half an hour; ARGS='-m short': two minutes)
+chaos: $(VENV)/dev.ok $(VENV)/stores.ok ## Parts killed, hung and starved, and nothing lost (half an hour; ARGS='-m short': two minutes)
 	@$(PYTEST) --dist loadgroup tests/chaos $(ARGS)
 
 bench: $(VENV)/dev.ok ## How fast it is beside curl, and what it takes (Linux, ten minutes; ARGS=--quick: three)

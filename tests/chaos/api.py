@@ -72,10 +72,14 @@ class Person:
         """Whether nothing more happens to a job."""
         return self.job(job_id)["settled_at"] is not None
 
+    def body_of(self, file: dict[str, Any]) -> bytes:
+        """A file as it is served."""
+        with self._open("GET", f"{self._url}{file['url']}") as answer:
+            return bytes(answer.read())
+
     def digest_of(self, file: dict[str, Any]) -> tuple[int, str]:
         """Length and SHA-256 of a file as it is served."""
-        with self._open("GET", f"{self._url}{file['url']}") as answer:
-            body = answer.read()
+        body = self.body_of(file)
         return len(body), hashlib.sha256(body).hexdigest()
 
     def usage(self) -> dict[str, int]:

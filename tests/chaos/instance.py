@@ -117,7 +117,8 @@ class Instance:
     """An instance in a folder of its own, which may be started and ended as often as one likes.
 
     settings: names without their prefix, in lower case. tokens: name of a person → their token.
-    root: the folder with the code that runs.
+    root: the folder with the code that runs. host: the name its machine goes by for it, where that
+    can be had; "" for its own.
     """
 
     def __init__(
@@ -127,9 +128,11 @@ class Instance:
         tokens: dict[str, str],
         *,
         root: Path = ROOT,
+        host: str = "",
         **settings: str,
     ) -> None:
         self.folder, self.root = folder, root
+        self._on_host = machine.on_host(host) if host else []
         self.port = machine.free_port()
         self.env = environment(folder, proxy, port=str(self.port), **settings)
         self.database = Database(folder, settings.get("database_url", ""))
@@ -151,7 +154,7 @@ class Instance:
         begins_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                [*self._on_host, sys.executable, "manage.py", "up"],
                 cwd=self.root,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -200,13 +203,21 @@ class Instance:
             self._process.send_signal(number)
         return self._process.wait(PATIENCE_S)
 
+    def stand_still(self) -> list[int]:
+        """Stop every process of the instance where it is, what was begun beside it as well; their
+        ids."""
+        roots = [each for each in (self._process, *self._begun) if each and each.poll() is None]
+        everyone = [pid for root in roots for pid in machine.family(root.pid)]
+        machine.send(everyone, signal.SIGSTOP)
+        return everyone
+
     def cut_power(self) -> None:
         """Kill every process of the instance at once; nothing of it is left when this returns."""
-        everyone = machine.family(self.pid)
-        machine.send(everyone, signal.SIGSTOP)  # nobody sees another one end
+        everyone = self.stand_still()  # nobody sees another one end
         machine.send(everyone, signal.SIGKILL)
-        assert self._process
-        self._process.wait(PATIENCE_S)
+        for each in (self._process, *self._begun):
+            assert each
+            each.wait(PATIENCE_S)
         eventually(lambda: not any(map(machine.is_alive, everyone)), what="they are gone")
 
     def kill_up(self) -> None:
@@ -264,7 +275,7 @@ class Instance:
         """
         with self.log.open("ab") as output:
             begun = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
+                [*self._on_host, sys.executable, "manage.py", *arguments],
                 cwd=root or self.root,
                 env=self.env,
                 stdout=output,
