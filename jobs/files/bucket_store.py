@@ -137,8 +137,10 @@ def walk(shards: Sequence[str]) -> Iterator[list[StoredFile]]:
     files: dict[str, list[StoredFile]] = {shard: [] for shard in sorted(shards)}
     if not files:
         return
+    first, last = min(files), max(files)
     with _watched():
-        for found in bucket().list_between(min(files), f"{max(files)}0"):  # "0" follows "/"
+        # From within the folder: after its bare name SeaweedFS begins behind all that is in it.
+        for found in bucket().list_between(f"{first}/{first}", f"{last}0"):  # "0" follows "/"
             shard, _slash, name = found.key.partition("/")
             with contextlib.suppress(ValueError):
                 artifact_id = UUID(name)

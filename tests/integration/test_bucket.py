@@ -18,9 +18,10 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from jobs.files import bucket_mark, bucket_requests, disk, redirects, serving, store
+from jobs.files.bucket_access import bucket
 from jobs.files.bucket_address import address
 from jobs.files.workspace import Workspace
-from jobs.housekeeping import reaper, sweep
+from jobs.housekeeping import orphans, reaper, sweep
 from jobs.models import Artifact, Item, Job, Package, PackageState, Role, StoryKind
 from jobs.queue import claims, submission
 from jobs.states import ItemState
@@ -197,6 +198,18 @@ def test_a_signed_address_of_a_real_store(environment: dict[str, str]) -> None:
         assert arrived.headers["Content-Disposition"] == disposition
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(url.replace(str(file.pk), str(uuid.uuid4())), timeout=20)
+
+
+def test_a_few_folders_at_a_time_all_files_are_listed(environment: dict[str, str]) -> None:
+    ids = {uuid.UUID(f"{shard}{uuid.uuid4().hex[2:]}") for shard in disk.SHARDS for _ in range(2)}
+    for file_id in ids:
+        bucket().write(f"{str(file_id)[:2]}/{file_id}", b"x")
+    step = orphans.SHARDS_A_SWEEP
+    groups = [disk.SHARDS[first : first + step] for first in range(0, len(disk.SHARDS), step)]
+    found = [file.id for few in groups for folder in store.walk(few) for file in folder]
+    assert len(found) == len(set(found))
+    assert set(found) == ids
+    assert {file.id for folder in store.walk() for file in folder} == ids
 
 
 def test_the_sweep_ends_uploads_that_were_never_ended(environment: dict[str, str]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
+import obstore
 import pytest
 
 from jobs.files import bucket_store, disk, store
@@ -25,6 +28,21 @@ def test_objects_that_are_none_of_ours_are_left_out() -> None:
     shard = str(ours)[:2]
     for key in (f"{shard}/notes.txt", f"{shard}/{uuid.uuid4()}/x", f"{shard}/{uuid.uuid4().hex}"):
         bucket().write(key, b"theirs")
+    assert [file.id for folder in store.walk([shard]) for file in folder] == [ours]
+
+
+def test_a_store_that_begins_a_list_behind_a_folder_tells_of_all_files_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = obstore.list
+
+    def as_seaweedfs_does(where: Any, *, offset: str, **options: Any) -> Iterator[list[Any]]:
+        for page in listed(where, offset=offset, **options):
+            yield [found for found in page if not found["path"].startswith(f"{offset}/")]
+
+    monkeypatch.setattr("obstore.list", as_seaweedfs_does)
+    ours = save(b"hello")
+    shard = str(ours)[:2]
     assert [file.id for folder in store.walk([shard]) for file in folder] == [ours]
 
 
