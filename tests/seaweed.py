@@ -78,7 +78,8 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str, Path]:
             [
                 *(program, "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1"),
                 *("-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}"),
-                *(f"-filer.port={filer}", "-s3", f"-s3.port={s3}", "-s3.port.iceberg=0"),
+                *(f"-filer.port={filer}", "-s3", f"-s3.port={s3}"),
+                *("-s3.port.iceberg=0", "-s3.port.lance=0"),
                 *(f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=64"),
             ],
             cwd=folder,
