@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -13,9 +14,10 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.machine import eventually
 from tests.chaos.phases import populate
 from tests.fake_tiktok import FakeTikTok
+from webapp.processes import redis_server
 
 LINES = 9
-NEW_TABLES = ("log", "-1", "--diff-filter=A", "--format=%H", "--", "*/migrations/0*.py")
+MIGRATIONS = "*/migrations/0*.py"
 
 
 def _git(*arguments: str) -> str:
@@ -27,13 +29,29 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def _before() -> str:
+    """The last commit with fewer migrations than there are now, and no other ones."""
+    ours = {str(path.relative_to(ROOT)) for path in ROOT.glob(MIGRATIONS)}
+    for commit in _git("log", "--format=%H", "--", MIGRATIONS).splitlines():
+        names = _git("ls-tree", "-r", "--name-only", commit).splitlines()
+        if {name for name in names if PurePath(name).match(MIGRATIONS)} < ours:
+            return commit
+    pytest.skip("the version before is not in this checkout")
+
+
 @pytest.fixture
-def old_root(folder: Path) -> Path:
+def old_root(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The code of just before the last migration was added."""
-    before = _git("rev-parse", f"{_git(*NEW_TABLES)}^")
     root = folder / "old"
     root.mkdir()
-    packed = subprocess.run(["git", "archive", before], cwd=ROOT, capture_output=True, check=True)
+    # It may come with another Redis than is installed here.
+    servers = folder / "bin"
+    servers.mkdir()
+    (servers / "redis-server").symlink_to(redis_server.find().path)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(servers), os.environ["PATH"]]))
+    packed = subprocess.run(
+        ["git", "archive", _before()], cwd=ROOT, capture_output=True, check=True
+    )
     subprocess.run(["tar", "-x"], cwd=root, input=packed.stdout, check=True)
     return root
 

@@ -132,6 +132,9 @@ def test_no_turn_reads_all_lines_while_some_are_to_be_tried_alone(
     owners = make_owners(3)
     fill_queue(owners, lines=60)
     Item.objects.filter(owner=owners[0]).update(deaths=1)
+    # Where all rows are in one state, newer SQLites find no use in an index by state, nor is there.
+    for state in (ItemState.DONE, ItemState.FAILED, ItemState.EMPTY):
+        make_item(state=state)
     analyze(statistics)
     dispatch()
     assert full_scans(lambda: next_line(timezone.now(), trusted=True)) == []
