@@ -182,38 +182,15 @@ def _clear() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Keep other restores of this host away, while Storykeep runs. Raises RestoreRefused."""
-    run_dir = Path(settings.STORYKEEP.run_dir)
-    try:
-        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(run_dir / "restore.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RestoreRefused("disk", f"{run_dir}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            words = _("A backup is being restored already. Wait for it.")
-            raise RestoreRefused("running", words) from error
+    with _held("restore.lock", _("A backup is being restored already. Wait for it.")):
         yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager
 def stopped() -> Iterator[None]:
     """Keep Storykeep from starting. Raises RestoreRefused while a part of it runs."""
-    run_dir = Path(settings.STORYKEEP.run_dir)
     words = _("Storykeep is running. Stop it first.")
-    try:
-        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(run_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RestoreRefused("disk", f"{run_dir}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RestoreRefused("running", words) from error
+    with _held("up.lock", words) as run_dir:
         with suppress(RedisUnavailable):
             if kept.redis_may_answer() and heartbeats.alive():
                 raise RestoreRefused("running", words)
@@ -223,5 +200,25 @@ def stopped() -> Iterator[None]:
             for snapshot in run_dir.glob("*.rdb"):
                 snapshot.unlink(missing_ok=True)
         yield
+
+
+@contextmanager
+def _held(name: str, words: str) -> Iterator[Path]:
+    """Hold a lock of this instance in the folder that is returned.
+
+    words: what is said when somebody else holds it. Raises RestoreRefused.
+    """
+    run_dir = Path(settings.STORYKEEP.run_dir)
+    try:
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(run_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RestoreRefused("disk", f"{run_dir}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RestoreRefused("running", words) from error
+        yield run_dir
     finally:
         os.close(lock)
