@@ -179,12 +179,13 @@ def tab_to(page: Page, selector: str) -> None:
 def test_with_the_keyboard_alone(chromium: object, visit: Open, tmp_path: Path) -> None:
     page = visit(storage_state=None)
     page.goto("/")
-    page.keyboard.type(NAME)  # the first field has the focus
+    page.wait_for_selector("#id_username:focus")  # the first field, once the page is drawn
+    page.keyboard.type(NAME)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_selector("#id_text")
-    page.keyboard.type("night.trains")  # the box has the focus
+    page.wait_for_selector("#id_text:focus")
+    page.keyboard.type("night.trains")
     page.keyboard.press("Control+Enter")
     page.wait_for_url(re.compile(r"/jobs/"))
     settle(page)
