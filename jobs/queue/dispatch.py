@@ -251,12 +251,14 @@ def _give_up_turn(item_id: UUID) -> None:
     """Take back that an item was sent, for its message is used up.
 
     That of an item that was not sent, or does not wait any more, was the turn of another one that
-    is marked as sent: of the one whose message was sent first.
+    is marked as sent: of the one whose message was sent first. A mark whose message has expired
+    stands for none any more: freed in place of one that does, it left that one without.
     """
-    sent = Item.objects.filter(state=S.QUEUED, sent_at__isnull=False)
+    after, until = window = _window(timezone.now())
+    sent = Item.objects.filter(state=S.QUEUED, sent_at__gt=after, sent_at__lte=until)
     first: UUID | None = item_id
     for _ in range(1 + ATTEMPTS):
         # Another process may take it in between. A mark too many is a message nobody sends.
         if first is None or sent.filter(pk=first).update(sent_at=None):
             return
-        first = first_sent()
+        first = first_sent(window)

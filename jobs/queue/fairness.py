@@ -71,7 +71,8 @@ WHERE {wanted} AND sent_at IS NOT NULL AND sent_at > %s AND sent_at <= %s
 
 _FIRST_SENT: Final = """
 SELECT id FROM jobs_item {by_item_in_broker}
-WHERE state = 'queued' AND sent_at IS NOT NULL ORDER BY sent_at LIMIT 1
+WHERE state = 'queued' AND sent_at IS NOT NULL AND sent_at > %s AND sent_at <= %s
+ORDER BY sent_at LIMIT 1
 """
 
 Window = tuple[datetime, datetime]
@@ -128,11 +129,11 @@ def count_sent(now: datetime, window: Window) -> int:
     return int(_rows(_SENT, now, None, *_adapted(*window))[0][0])
 
 
-def first_sent() -> UUID | None:
-    """The waiting line whose message was sent first; None where none was."""
+def first_sent(window: Window) -> UUID | None:
+    """The waiting line whose message was sent first within the window; None where none was."""
     by = "INDEXED BY item_in_broker" if connection.vendor == "sqlite" else ""
     with connection.cursor() as cursor:
-        cursor.execute(_FIRST_SENT.format(by_item_in_broker=by))
+        cursor.execute(_FIRST_SENT.format(by_item_in_broker=by), _adapted(*window))
         row = cursor.fetchone()
     return _uuid(row[0]) if row else None
 

@@ -135,10 +135,23 @@ def test_a_turn_is_given_back_though_its_line_is_taken_meanwhile(
     assert claims.claim(taken.pk)
     Item.objects.filter(pk=second.pk).update(sent_at=timezone.now())
     seen = iter([taken.pk, second.pk])
-    monkeypatch.setattr("jobs.queue.dispatch.first_sent", lambda: next(seen))
+    monkeypatch.setattr("jobs.queue.dispatch.first_sent", lambda *_: next(seen))
     reject_message(uuid4())
     assert dispatch() == 1
     assert broker.sent == [second.pk]
+
+
+def test_a_mark_whose_message_has_expired_is_not_given_back_for_one_that_is_used_up(
+    broker: Broker,
+) -> None:
+    stale, fresh = make_job(links=2).items.order_by("position")
+    now = timezone.now()
+    expired = now - messages.EXPIRES_AFTER - timedelta(seconds=1)
+    Item.objects.filter(pk=stale.pk).update(sent_at=expired)
+    Item.objects.filter(pk=fresh.pk).update(sent_at=now)
+    reject_message(uuid4())
+    assert dispatch() == 2
+    assert set(broker.sent) == {stale.pk, fresh.pk}
 
 
 def test_a_turn_that_is_given_back_is_sent_again_whichever_line_it_named(broker: Broker) -> None:
