@@ -60,7 +60,7 @@ engines: $(VENV)/dev.ok ## The main path and the phone's in Chromium, Firefox an
 NOT_POSTGRES := $(addprefix --ignore=tests/, unit/stories unit/fake_tiktok unit/jobs/standalone unit/webapp/server \
   unit/webapp/processes unit/webapp/formats $(addprefix unit/webapp/test_, env.py env_types.py head.py inline.py \
   openapi.py scheduler.py settings.py translations.py wsgi.py) $(addprefix unit/test_, audit.py container.py demo.py \
-  dependencies.py docs.py language.py privacy.py shots.py) $(addprefix integration/test_, fetch.py fetch_interrupted.py \
+  dependencies.py docs.py language.py privacy.py shots.py) $(addprefix integration/test_, away_database.py fetch.py fetch_interrupted.py \
   foreign_keys.py foreign_messages.py identity.py reading.py redis_connections.py redis_refuses.py silent_worker.py \
   slow_clients.py slow_mirror.py stop_requests.py web_process.py web_server.py upstream.py browser_way.py \
   browser_hostile.py browser_sidecar.py gallery_dl.py))

@@ -6,20 +6,17 @@ Their names are the broker's: `jobs/queue/broker.py` and the schedule send them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Final
+from contextlib import suppress
 from uuid import UUID
 
 from celery import shared_task
-from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from jobs.errors import DiskFault, Internal, new_bug_id
 from jobs.housekeeping import protocol_updates, reaper
 from jobs.housekeeping import scrub as scrubbing
 from jobs.housekeeping import sweep as sweeping
-from jobs.queue import claims, settling
+from jobs.queue import claims, routing, settling
 from jobs.queue.claims import Claim, ClaimLost
 from jobs.queue.dispatch import (
     be_alone_in_turn,
@@ -30,6 +27,7 @@ from jobs.queue.dispatch import (
 )
 from jobs.queue.in_hand import Place, in_hand
 from jobs.queue.look_ups import PATIENCE_S, LookUp, look_ups
+from jobs.queue.passing_on import DATABASE_IS_AWAY, pass_on
 from jobs.queue.shutdown import ShutdownRequested
 from jobs.zips import claims as zip_claims
 from jobs.zips import packing
@@ -38,36 +36,32 @@ from stories.errors import StoriesError
 
 logger = logging.getLogger(__name__)
 
-DATABASE_IS_AWAY: Final = (OperationalError, InterfaceError, InternalError)
-"""What says that the database is locked, away, full or read-only, which is no bug."""
-
-
-@contextmanager
-def _left_to_the_reaper(row_id: str) -> Iterator[None]:
-    """Nothing is known of a row, and nothing can be written: the reaper hands it on."""
-    try:
-        yield
-    except DATABASE_IS_AWAY as error:
-        logger.warning("row %s is left to the reaper: %s", row_id, error)
-
 
 @shared_task(ignore_result=True)
 def fetch_item(item_id: str) -> None:
     """Fetch one line. Safe to deliver twice: only a fresh claim does any work."""
     try:
+        _fetch_next(UUID(item_id))
+    except DATABASE_IS_AWAY as error:
+        pass_on(routing.FETCH_ITEM, UUID(item_id), error)
+
+
+def _fetch_next(item_id: UUID) -> None:
+    """Fetch what is next, if there is a place for it. item_id: of the line the message is about."""
+    try:
         look_up = look_ups.begin()
     except ShutdownRequested:
         look_up = None
     if look_up is None:
-        reject_message(UUID(item_id))
+        reject_message(item_id)
         return
-    with look_up, _left_to_the_reaper(item_id):
+    with look_up:
         place = in_hand.begin()
         if place is None:
-            reject_message(UUID(item_id))
+            reject_message(item_id)
             return
         with place:
-            claim = claim_next(UUID(item_id), place)
+            claim = claim_next(item_id, place)
             if claim is not None:
                 _work_on(claim, look_up)
             was_alone = place.is_alone
@@ -107,10 +101,13 @@ def pack_package(package_id: str) -> None:
     if place is None:
         reject_package(UUID(package_id))
         return
-    with place:
-        claim = _claim_package(UUID(package_id), place)
-        if claim is not None:
-            _pack(claim)
+    try:
+        with place:
+            claim = _claim_package(UUID(package_id), place)
+            if claim is not None:
+                _pack(claim)
+    except DATABASE_IS_AWAY as error:
+        pass_on(routing.PACK_PACKAGE, UUID(package_id), error)
 
 
 def _claim_package(package_id: UUID, place: Place) -> PackageClaim | None:

@@ -12,12 +12,14 @@ one would be one more thing that a Redis can refuse.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any, Final
 
 from celery import Celery, signals
 from django.conf import settings
+from django.db import Error
 from django.utils import timezone
 from kombu.asynchronous import get_event_loop
 from kombu.transport import TRANSPORT_ALIASES
@@ -26,6 +28,8 @@ from jobs.queue import routing
 from webapp.intake import Intake
 from webapp.kept_connections import kept
 from webapp.processes import memory, side_queue
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -149,5 +153,8 @@ def _finish(**_: Any) -> None:
     side_queue.shutdown()
     bridge.stop()
     kept.close_idle(0)
-    dispatch()
-    traces.leave_none()
+    try:
+        dispatch()
+        traces.leave_none()
+    except Error as error:  # what was released is sent by the reaper
+        logger.warning("the database cannot be used at the end: %s", error)

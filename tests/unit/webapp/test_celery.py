@@ -76,6 +76,7 @@ def test_the_worker_asks_for_messages_on_and_on_once_a_task_has_ended(
     assert later == sorted(set(later))
 
 
+@pytest.mark.django_db
 def test_a_task_that_ends_without_a_loop_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(celery, "get_event_loop", lambda: None)
     for _, answer in signals.task_postrun.send(sender=None):
