@@ -14,6 +14,10 @@ def main() -> None:
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        sys.exit("Django is not installed for this Python. Is it .venv/bin/python manage.py …?")
     except KeyboardInterrupt:  # while it was still loading; no command leaves it to this
         sys.exit(130)
     except Exception as error:
@@ -43,6 +47,14 @@ def _busy_line(error: Exception) -> str | None:
     from jobs.errors import Busy, CannotWrite
     from webapp.busy import trouble
 
+    if "no such table" in str(error) or getattr(error.__cause__, "sqlstate", "") == "42P01":
+        from django.conf import settings
+
+        where = settings.STORYKEEP.data_dir
+        return (
+            f"There are no tables in the database that {where} and STORYKEEP_DATABASE_URL lead to. "
+            "Are the settings those of the running Storykeep?"
+        )
     kind = trouble(error)
     if kind == CannotWrite.code:
         return f"The database cannot be written: {error}."

@@ -9,6 +9,7 @@ takes an invitation's link.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import unicodedata
 from collections.abc import Callable
 from typing import Final
@@ -25,9 +26,16 @@ from django.utils.translation import gettext as _
 
 from accounts import signin
 
+logger = logging.getLogger(__name__)
+
 MAX_NAME: Final = 150
+MOST_TOLD: Final = 20
+"""Addresses that the log names; a stranger may send the header as well."""
 OPEN_PATHS: Final = ("/api/", "/health/", "/static/", "/manifest.webmanifest", "/service-worker.js")
 """Where nobody is signed in by a session, so that the header means nothing."""
+
+
+_told: set[str] = set()
 
 
 class BadHeader(ValueError):
@@ -77,7 +85,11 @@ def _take(request: HttpRequest) -> str | None:
     key = "HTTP_" + str(settings.STORYKEEP.remote_user_header).upper().replace("-", "_")
     raw = request.META.pop(key, None)
     request.__dict__.pop("headers", None)  # what was made of META before
-    if not raw or not _is_proxy(request.META.get("REMOTE_ADDR", "")):
+    if not raw:
+        return None
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if not _is_proxy(peer):
+        _tell_of(peer)
         return None
     try:
         # A header's bytes come as Latin-1.
@@ -89,6 +101,19 @@ def _take(request: HttpRequest) -> str | None:
     if len(name) > MAX_NAME or not unicodedata.is_normalized("NFKC", name):
         raise BadHeader
     return name
+
+
+def _tell_of(peer: str) -> None:
+    """Log, once for each address and for a few of them, that it is no proxy of ours: mostly it is
+    one, which connects from another address than the settings say."""
+    if peer in _told or len(_told) >= MOST_TOLD:
+        return
+    _told.add(peer)
+    logger.warning(
+        "%s from %s was taken off: it is not in STORYKEEP_PROXY_NETWORKS",
+        settings.STORYKEEP.remote_user_header,
+        peer or "a connection without an address",
+    )
 
 
 def _is_proxy(address: str) -> bool:

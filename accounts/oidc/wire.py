@@ -31,6 +31,17 @@ MAX_CONCURRENT: Final = 6
 """Requests to the provider at the same time."""
 WAIT_FOR_PLACE_S: Final = 0.5
 
+_SIGNS: Final = {
+    "NameResolutionError": "nobody knows a host of this name",
+    "Connection refused": "nothing listens at its address and port",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; an authority of one's own goes "
+    "into STORYKEEP_CA_BUNDLE",
+    "WRONG_VERSION_NUMBER": "it speaks http at a port where https is expected",
+    "ConnectTimeoutError": f"no connection within {CONNECT_S} s",
+    "Read timed out": f"no answer within {READ_S} s",
+}
+"""What is told for what stands in an error: the library has one class for most of them."""
+
 _places = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
@@ -62,9 +73,18 @@ class BoundedSession(requests.Session):
                     if time.monotonic() > until:
                         raise ProviderAway("an answer takes too long")
         except requests.RequestException as error:
-            raise ProviderAway(type(error).__name__) from error
+            raise ProviderAway(_words(error)) from error
         response._content = bytes(body)  # noqa: SLF001 (there is no other way to bound it)
         return response
+
+
+def _words(error: requests.RequestException) -> str:
+    """What an admin can do something about, of what the library says of a connection."""
+    said = repr(error)
+    for sign, words in _SIGNS.items():
+        if sign in said:
+            return words
+    return type(error).__name__
 
 
 class _CheckedTls(HTTPAdapter):
@@ -99,7 +119,8 @@ def get_json(url: str, **headers: str) -> dict[str, Any]:
 def json_of(response: requests.Response) -> dict[str, Any]:
     """The JSON object in an answer. Raises ProviderAway and Untrusted."""
     if response.status_code != requests.codes.ok:
-        raise ProviderAway(f"an answer has status {response.status_code}")
+        where = urlsplit(response.url or "").path
+        raise ProviderAway(f"an answer has status {response.status_code} ({where})")
     try:
         document = response.json()
     except (ValueError, RecursionError) as error:

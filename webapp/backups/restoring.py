@@ -182,7 +182,7 @@ def _clear() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Keep other restores of this host away, while Storykeep runs. Raises RestoreRefused."""
-    with _held("restore.lock", _("A backup is being restored already. Wait for it.")):
+    with _held("restore.lock", str(_("A backup is being restored already. Wait for it."))):
         yield
 
 
@@ -190,7 +190,7 @@ def alone() -> Iterator[None]:
 def stopped() -> Iterator[None]:
     """Keep Storykeep from starting. Raises RestoreRefused while a part of it runs."""
     words = _("Storykeep is running. Stop it first.")
-    with _held("up.lock", words) as run_dir:
+    with _held("up.lock", str(words)) as run_dir:
         with suppress(RedisUnavailable):
             if kept.redis_may_answer() and heartbeats.alive():
                 raise RestoreRefused("running", words)

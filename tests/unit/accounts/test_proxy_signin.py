@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from accounts import invitations, people, tokens
+from accounts import invitations, people, proxy_signin, tokens
 from tests.factories import make_user
 from tests.unit.accounts.browsing import FORM, is_signed_in
 
@@ -237,3 +237,25 @@ class TestTheApi:
     def test_a_probe_begins_no_session(self, proxy: Proxy, alice: User) -> None:
         assert proxy.get("/manifest.webmanifest").status_code == 200
         assert "_auth_user_id" not in proxy.client.session
+
+
+class TestWhoseHeaderIsTakenOff:
+    def test_is_told_once(
+        self, alice: User, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mostly it is the proxy, by another address than the settings have."""
+        monkeypatch.setattr(proxy_signin, "_told", set())
+        for peer in ("172.18.0.1", "172.18.0.1", "172.18.0.9"):
+            Proxy(peer).get("/account/")
+        assert [record.getMessage() for record in caplog.records] == [
+            f"Remote-User from {peer} was taken off: it is not in STORYKEEP_PROXY_NETWORKS"
+            for peer in ("172.18.0.1", "172.18.0.9")
+        ]
+
+    def test_is_one_of_a_few(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(proxy_signin, "_told", set())
+        for number in range(proxy_signin.MOST_TOLD + 5):
+            Proxy(f"172.18.0.{number}").get("/login/")
+        assert len(caplog.records) == proxy_signin.MOST_TOLD

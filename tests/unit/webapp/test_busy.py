@@ -331,3 +331,15 @@ def test_a_bug_in_a_command_is_not_taken_for_a_busy_database(
     monkeypatch.setattr("django.core.management.execute_from_command_line", bug)
     with pytest.raises(ValueError, match="a bug"):
         manage.main()
+
+
+def test_a_command_for_another_database_than_the_running_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_tables(_argv: list[str]) -> None:
+        raise OperationalError("no such table: auth_user")
+
+    monkeypatch.setattr("django.core.management.execute_from_command_line", no_tables)
+    with pytest.raises(SystemExit, match="There are no tables in the database") as ended:
+        manage.main()
+    assert "Are the settings those of the running Storykeep?" in str(ended.value.code)
