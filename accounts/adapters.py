@@ -12,7 +12,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -107,6 +107,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
             if confirmation.is_missing(self.request):
                 raise ReauthenticationRequired
         return is_required
+
+    def pre_login(self, request: HttpRequest, user: User, **more: Any) -> HttpResponseBase | None:
+        """What somebody is told instead of being signed in by password or passkey; None to go on.
+
+        For those who are blocked, and for those whom the provider has refused since.
+        """
+        answer: HttpResponseBase | None = super().pre_login(request, user, **more)
+        if answer is None and configured.is_on():
+            from accounts.oidc import admission, views
+            from accounts.oidc.errors import Reason
+
+            if admission.keeps_out(user):
+                return views.refused(request, Reason.NOT_IN_GROUP)
+        return answer
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that guesses are counted by: that of the connection, or the one that the

@@ -1,8 +1,9 @@
 """Whether somebody the provider knows is let in, as whom, and as what.
 
 The groups are looked at with each sign-in: they raise and lower the role, and keep out who left
-them. Who is kept out is not blocked, and loses nothing but their sessions: a provider that forgets
-to send the groups would otherwise clear the house.
+them. Who is kept out loses their sessions, the role that a group gave, and the way in by password
+or passkey, all of which they have again with the groups. They are not blocked, and keep tokens and
+files: a provider that forgets to send the groups would otherwise clear the house.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from accounts import invitations, people, setup, username_lookalikes
-from accounts.oidc import links
+from accounts.oidc import configured, links
 from accounts.oidc.errors import Reason, Refused
 from accounts.oidc.identity import Identity
 
@@ -32,10 +33,7 @@ def admit(identity: Identity, *, invitation: str = "", set_up: str = "") -> User
     user = links.owner(identity)
     if user is not None and not user.is_active:
         raise Refused(Reason.BLOCKED)
-    if not _in_a_group(identity):
-        if user is not None:
-            people.sign_out_everywhere(user)
-        raise Refused(Reason.NOT_IN_GROUP)
+    check_group(identity)
     if user is None:
         user = _join(identity, invitation, set_up)
     _set_role(user, identity)
@@ -44,9 +42,29 @@ def admit(identity: Identity, *, invitation: str = "", set_up: str = "") -> User
 
 
 def check_group(identity: Identity) -> None:
-    """Raise Refused for somebody in none of the groups that may sign in."""
-    if not _in_a_group(identity):
-        raise Refused(Reason.NOT_IN_GROUP)
+    """Raise Refused for somebody in none of the groups that may sign in, and shut them out."""
+    if _in_a_group(identity):
+        return
+    user = links.owner(identity)
+    if user is not None:
+        links.note_refusal(identity)
+        _set_role(user, identity)
+        people.sign_out_everywhere(user)
+    raise Refused(Reason.NOT_IN_GROUP)
+
+
+def keeps_out(user: User) -> bool:
+    """Whether somebody is shut out of the other ways in, too: the provider's last word on them was
+    that they are in none of the groups.
+
+    False for admins while all of them are: somebody has to be able to put it right.
+    """
+    if not (configured.is_on() and settings.STORYKEEP.oidc_member_group):
+        return False
+    refused = set(links.refused())
+    if user.pk not in refused:
+        return False
+    return not user.is_superuser or people.admins().exclude(pk__in=refused).exists()
 
 
 def _in_a_group(identity: Identity) -> bool:

@@ -6,6 +6,7 @@ never takes over accounts, `uid` the subject. Tokens of the provider are not kep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -60,6 +61,20 @@ def note(identity: Identity) -> None:
         "admin": env.oidc_admin_group in identity.groups,
     }
     row.save(update_fields=["extra_data", "last_login"])
+
+
+def note_refusal(identity: Identity) -> None:
+    """Keep that somebody was in none of the groups, until `note` is told otherwise."""
+    row = _rows(identity).first()
+    if row is not None:
+        row.extra_data = {**row.extra_data, "refused": True}
+        row.save(update_fields=["extra_data"])
+
+
+def refused() -> Iterator[int]:
+    """The ids of people who were in none of the groups the last time."""
+    rows = SocialAccount.objects.filter(provider=settings.STORYKEEP.oidc_issuer)
+    return (row.user_id for row in rows.iterator() if row.extra_data.get("refused"))
 
 
 def current(user: User) -> Any:

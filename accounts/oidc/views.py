@@ -163,7 +163,7 @@ def callback(request: HttpRequest) -> HttpResponseBase:
         logger.warning("a sign-in by the identity provider was refused: %s", error)
         return _untrusted(request)
     except Refused as error:
-        return _refused(request, error.reason)
+        return refused(request, error.reason)
 
 
 def _sign_in(request: HttpRequest, returned: client.Returned) -> HttpResponseBase:
@@ -244,7 +244,8 @@ def _untrusted(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
+def refused(request: HttpRequest, reason: Reason) -> HttpResponseBase:
+    """The page for somebody who is not let in."""
     if reason is Reason.BLOCKED:
         return redirect("account_inactive")
     words = {

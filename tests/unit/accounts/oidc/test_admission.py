@@ -6,18 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from accounts import invitations, people
+from accounts import invitations, people, signin_links
 from tests.factories import make_user
 from tests.oidc.hostile import Hostile
 from tests.unit.accounts.browsing import is_signed_in
 from tests.unit.accounts.oidc.conftest import Traveller
 
 pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse 42"
+
+
+def _by_password() -> Any:
+    answer: Any = Client().post("/login/", {"login": "nora", "password": PASSWORD})
+    return answer
 
 
 class TestTheFirstTime:
@@ -89,6 +97,89 @@ class TestGroups:
         assert not is_signed_in(traveller.client)
         nora.refresh_from_db()
         assert nora.is_active
+
+    def test_who_left_all_groups_is_no_admin_any_more(
+        self, traveller: Traveller, nora: User
+    ) -> None:
+        people.set_role(nora, admin=True)
+        traveller.provider.claims["groups"] = ["others"]
+        assert traveller.sign_in().status_code == 403
+        nora.refresh_from_db()
+        assert (nora.is_superuser, nora.is_staff, nora.is_active) == (False, False, True)
+
+    def test_who_was_refused_does_not_get_in_by_password(
+        self, traveller: Traveller, nora: User
+    ) -> None:
+        nora.set_password(PASSWORD)
+        nora.save()
+        traveller.provider.claims["groups"] = ["others"]
+        traveller.sign_in()
+        answer = _by_password()
+        assert answer.status_code == 403
+        assert b"may not use this instance" in answer.content
+        assert not is_signed_in(answer.client)
+
+        traveller.provider.claims["groups"] = ["family"]
+        traveller.sign_in()
+        assert is_signed_in(_by_password().client)
+
+    def test_nor_by_passkey(
+        self, traveller: Traveller, nora: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = Authenticator.objects.create(user=nora, type="webauthn", data={"name": "key"})
+        monkeypatch.setattr("accounts.passkeys.SignInForm.clean_credential", lambda _form: key)
+        opened = Client()
+        opened.post("/account/security/webauthn/login/", {"credential": '{"id": 1}'})
+        assert is_signed_in(opened)
+        traveller.provider.claims["groups"] = ["others"]
+        traveller.sign_in()
+        assert not is_signed_in(opened)
+        answer = opened.post("/account/security/webauthn/login/", {"credential": '{"id": 1}'})
+        assert answer.status_code == 403
+        assert not is_signed_in(opened)
+
+    def test_a_refusal_counts_while_there_is_a_group(
+        self, traveller: Traveller, nora: User, set_env: Callable[..., None]
+    ) -> None:
+        nora.set_password(PASSWORD)
+        nora.save()
+        traveller.provider.claims["groups"] = ["others"]
+        traveller.sign_in()
+        set_env(oidc_member_group=None)
+        assert is_signed_in(_by_password().client)
+
+    def test_a_link_of_the_command_line_lets_in_who_was_refused(
+        self, traveller: Traveller, nora: User
+    ) -> None:
+        traveller.provider.claims["groups"] = ["others"]
+        traveller.sign_in()
+        browser = Client()
+        browser.post(reverse("signin_link", args=[signin_links.create(nora)]))
+        assert is_signed_in(browser)
+
+    def test_the_last_admin_keeps_role_and_password(self, traveller: Traveller, nora: User) -> None:
+        User.objects.filter(username="root").delete()
+        people.set_role(nora, admin=True)
+        nora.set_password(PASSWORD)
+        nora.save()
+        traveller.provider.claims["groups"] = ["others"]
+        traveller.sign_in()
+        nora.refresh_from_db()
+        assert nora.is_superuser
+        assert is_signed_in(_by_password().client)
+        make_user("another", is_staff=True, is_superuser=True)
+        assert not is_signed_in(_by_password().client)
+
+    def test_who_is_signed_in_and_tries_again_is_told(
+        self, traveller: Traveller, nora: User
+    ) -> None:
+        traveller.provider.claims["groups"] = ["family"]
+        traveller.sign_in()
+        traveller.provider.claims["groups"] = ["others"]
+        answer = traveller.sign_in()
+        assert answer.status_code == 403
+        assert b"may not use this instance" in answer.content
+        assert not is_signed_in(traveller.client)
 
     def test_an_admin_is_always_left(self, traveller: Traveller, nora: User) -> None:
         User.objects.filter(username="root").delete()
