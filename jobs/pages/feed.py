@@ -20,7 +20,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.feedgenerator import Atom1Feed
-from django.utils.http import http_date
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -54,7 +53,11 @@ def feed_settings(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def feed(request: HttpRequest, secret: str) -> HttpResponseBase:
-    """The feed of whoever owns this secret; 404 for any other. `ETag`, `Last-Modified`, 304."""
+    """The feed of whoever owns this secret; 404 for any other. 304 by `ETag`.
+
+    Not by a date: that of the newest story goes back when it is forgotten, and whoever asked by it
+    would keep what is gone.
+    """
     reader = feeds.reader_of(secret)
     if reader is None:
         return _nothing_here()
@@ -66,14 +69,11 @@ def feed(request: HttpRequest, secret: str) -> HttpResponseBase:
     headers = {
         "Content-Type": "application/atom+xml; charset=utf-8",
         "ETag": etag,
-        "Last-Modified": http_date(changed_at.timestamp()),
         "Cache-Control": "private, max-age=300",
         "X-Robots-Tag": "noindex",
     }
     response = HttpResponse(body, headers=headers)
-    return (
-        get_conditional_response(request, etag, int(changed_at.timestamp()), response) or response
-    )
+    return get_conditional_response(request, etag, None, response) or response
 
 
 def _nothing_here() -> HttpResponse:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.http import http_date
 
 from jobs.models import Story
 from jobs.queries import feed
@@ -110,11 +112,32 @@ def test_an_unchanged_feed_is_not_sent_again(alice: User, client: Client) -> Non
     first = client.get(path)
     same = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert (same.status_code, same.content) == (304, b"")
-    by_date = {"If-Modified-Since": first.headers["Last-Modified"]}
-    assert client.get(path, headers=by_date).status_code == 304
     saved(alice, caption="another")
     changed = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_forgotten_job_is_out_of_it_with_the_next_look(
+    alice: User, client: Client, kept: int
+) -> None:
+    for _story in range(kept):
+        saved(alice, caption="kept", captured_at=AT - timedelta(days=1))
+    gone = saved(alice, caption="gone")
+    path = f"/feed/{feed.renew(alice.pk)}.atom"
+    first = client.get(path)
+    assert b"gone" in first.content
+    conditions = [
+        {"If-None-Match": first.headers["ETag"]},
+        {"If-Modified-Since": first.headers.get("Last-Modified", http_date(time.time()))},
+        {"If-Modified-Since": http_date(time.time())},
+    ]
+    gone.item.job.delete()
+    for headers in conditions:
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 200, headers
+        assert b"gone" not in answer.content
+        assert answer.content.count(b"<entry>") == kept
 
 
 def test_an_empty_feed_is_a_feed(alice: User, client: Client) -> None:
