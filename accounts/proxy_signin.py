@@ -31,7 +31,14 @@ logger = logging.getLogger(__name__)
 MAX_NAME: Final = 150
 MOST_TOLD: Final = 20
 """Addresses that the log names; a stranger may send the header as well."""
-OPEN_PATHS: Final = ("/api/", "/health/", "/static/", "/manifest.webmanifest", "/service-worker.js")
+OPEN_PATHS: Final = (
+    "/api/",
+    "/feed/",
+    "/health/",
+    "/static/",
+    "/manifest.webmanifest",
+    "/service-worker.js",
+)
 """Where nobody is signed in by a session, so that the header means nothing."""
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+
+from accounts.proxy_signin import OPEN_PATHS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -114,3 +117,31 @@ def test_a_test_that_is_not_there_is_missed() -> None:
     assert missing_tests(there) == []
     gone = f"`{here}::test_nothing` `tests/unit/test_nowhere.py::test_x` `{here}::names_in::x`"
     assert len(missing_tests(gone)) == 3
+
+
+def _let_through() -> list[str]:
+    """What a proxy lets through without its sign-in, as the table in docs/deploy.md has it."""
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    table = text.partition("Let these through without its sign-in:")[2].partition("\n\nWhoever")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `/")]
+    return re.findall(r"`(/[^`]+)`", " ".join(cells))
+
+
+def test_every_path_that_no_session_opens_is_let_through_by_a_proxy() -> None:
+    addresses = _let_through()
+    assert [path for path in OPEN_PATHS if not any(at.startswith(path) for at in addresses)] == []
+
+
+def test_the_examples_of_proxies_let_through_what_the_table_says() -> None:
+    text = (ROOT / "docs" / "sign-in.md").read_text(encoding="utf-8")
+    caddy = re.findall(r"@open path (.+)", text)[0].split()
+    nginx, traefik = re.findall(r"(?:location ~ |PathRegexp\(`)(\^/\S+?)(?: \{|`)", text)
+    for address in _let_through():
+        asked = address + ("x" if address.endswith("/") else "")
+        assert any(fnmatch(asked, glob) for glob in caddy), address
+        assert re.match(nginx, asked), address
+        assert re.match(traefik, asked), address
+    for page in ("/", "/account/feed/", "/metrics", "/login/", "/signin/x/"):
+        assert not any(fnmatch(page, glob) for glob in caddy), page
+        assert not re.match(nginx, page), page
+        assert not re.match(traefik, page), page

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from accounts import invitations, people, proxy_signin, tokens
+from jobs.queries import feed
 from tests.factories import make_user
 from tests.unit.accounts.browsing import FORM, is_signed_in
 
@@ -225,6 +227,13 @@ class TestWhatItMayHold:
 
     def test_an_empty_one_is_none(self, proxy: Proxy, alice: User) -> None:
         assert proxy.get("/account/", "").status_code == 302
+
+
+def test_a_feed_reader_begins_no_session(proxy: Proxy, alice: User) -> None:
+    answer = proxy.get(f"/feed/{feed.renew(alice.pk)}.atom")
+    assert answer.status_code == 200
+    assert not answer.cookies
+    assert not Session.objects.exists()
 
 
 class TestTheApi:
