@@ -30,7 +30,7 @@ _ENVIRONMENT: Final = {
     "host": "PGHOST",
     "port": "PGPORT",
     "user": "PGUSER",
-    "password": "PGPASSWORD",
+    "password": "PGPASSWORD",  # nosec B105  # the name of a variable
     "dbname": "PGDATABASE",
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",

@@ -95,6 +95,6 @@ class Command(BaseCommand):
 def _more(error: RestoreRefused) -> str:
     hints = {
         "not_empty": " --replace puts the backup in their place, and sets them aside.",
-        "passphrase": " --without-keys does without them.",
+        "passphrase": " --without-keys does without them.",  # nosec B105  # words for people
     }
     return hints.get(error.reason, "")

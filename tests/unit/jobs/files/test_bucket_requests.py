@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -95,8 +96,35 @@ def test_a_store_that_answers_with_an_error(status: int) -> None:
             bucket_requests.begun_uploads(where)
 
 
-def test_a_list_that_cannot_be_read() -> None:
-    with buckets.misbehaving(buckets.says(200, "x></y")) as (endpoint, _asked):
+def sends(body: bytes) -> buckets.Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+_GROWING = (
+    '<!DOCTYPE l [<!ENTITY a "ab/"><!ENTITY b "&a;&a;&a;">]><l><Upload><Key>&b;x</Key>'
+    "<UploadId>1</UploadId><Initiated>2026-11-30T10:00:00Z</Initiated></Upload></l>"
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<x></y>",
+        _GROWING.encode(),
+        f'<?xml version="1.0" encoding="UTF-8"?>{_GROWING}'.encode(),
+        _GROWING.encode("utf-16"),
+        b'<!DOCTYPE l SYSTEM "file:///etc/passwd"><l/>',
+        b"<l>\xff</l>",
+    ],
+)
+def test_a_list_that_cannot_be_read(answer: bytes) -> None:
+    with buckets.misbehaving(sends(answer)) as (endpoint, _asked):
         where = BucketAddress(
             bucket="saved", prefix="", endpoint=endpoint, region="r", key_id="k", secret_key="s"
         )
