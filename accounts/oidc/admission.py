@@ -61,7 +61,7 @@ def keeps_out(user: User) -> bool:
     """
     if not (configured.is_on() and settings.STORYKEEP.oidc_member_group):
         return False
-    refused = set(links.refused())
+    refused = links.refused()
     if user.pk not in refused:
         return False
     return not user.is_superuser or people.admins().exclude(pk__in=refused).exists()

@@ -6,7 +6,6 @@ never takes over accounts, `uid` the subject. Tokens of the provider are not kep
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -71,10 +70,10 @@ def note_refusal(identity: Identity) -> None:
         row.save(update_fields=["extra_data"])
 
 
-def refused() -> Iterator[int]:
+def refused() -> set[int]:
     """The ids of people who were in none of the groups the last time."""
     rows = SocialAccount.objects.filter(provider=settings.STORYKEEP.oidc_issuer)
-    return (row.user_id for row in rows.iterator() if row.extra_data.get("refused"))
+    return set(rows.filter(extra_data__refused=True).values_list("user_id", flat=True))
 
 
 def current(user: User) -> Any:
