@@ -72,10 +72,16 @@ def path_of(name: str) -> Path | None:
     return path if is_one else None
 
 
-def remove_surplus(kind: BackupKind) -> None:
-    """Remove all but the newest of a kind, as many as the settings keep."""
+def remove_surplus(kind: BackupKind, now: datetime) -> None:
+    """Remove all but the newest of a kind, as many as the settings keep.
+
+    What is dated after now counts as the oldest: the clock was ahead once, and would otherwise have
+    each new one removed as soon as it is made.
+    """
     most = max(1, settings.STORYKEEP.backup_keep)
-    for backup in [backup for backup in kept() if backup.kind == kind][most:]:
+    of_kind = [backup for backup in kept() if backup.kind == kind]
+    newest_first = sorted(of_kind, key=lambda backup: backup.at > now)
+    for backup in newest_first[most:]:
         with suppress(OSError):
             (folder() / backup.name).unlink()
 

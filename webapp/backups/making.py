@@ -73,7 +73,7 @@ def make(kind: BackupKind, passphrase: str, now: datetime) -> Path:
         path = folder / kept.file_name(now, kind)
         write(path, contents(passphrase, now))
         kept.record(kind, now)
-        kept.remove_surplus(kind)
+        kept.remove_surplus(kind, now)
     return path
 
 

@@ -7,6 +7,7 @@ killed in between signs in again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -164,11 +165,15 @@ def _refuse_unless_empty(database: databases.Database) -> None:
 
 def _set_aside() -> Path:
     """A backup of what is there. Raises RestoreRefused: without one, nothing is replaced."""
+    words = _("What is there now could not be backed up: %(why)s")
     try:
-        return making.make("replaced", making.passphrase(), datetime.now(UTC))
+        path = making.make("replaced", making.passphrase(), datetime.now(UTC))
     except BackupFailed as error:
-        words = _("What is there now could not be backed up: %(why)s")
         raise RestoreRefused(error.reason, words % {"why": error}) from error
+    if not path.is_file():  # there is no other copy of what is replaced
+        why = f"{path}: {os.strerror(errno.ENOENT)}"
+        raise RestoreRefused("disk", words % {"why": why})
+    return path
 
 
 def _clear() -> None:

@@ -66,12 +66,12 @@ def test_the_newest_of_each_kind_stay(folder: Path, set_env: Callable[..., None]
     for day in range(4):
         for kind in ("daily", "upgrade"):
             (folder / kept.file_name(NOW - timedelta(days=day), kind)).touch()
-    kept.remove_surplus("daily")
+    kept.remove_surplus("daily", NOW)
     left = [(backup.kind, (NOW - backup.at).days) for backup in kept.kept()]
     assert [day for kind, day in left if kind == "daily"] == [0, 1]
     assert [day for kind, day in left if kind == "upgrade"] == [0, 1, 2, 3]
     set_env(backup_keep=0)
-    kept.remove_surplus("daily")
+    kept.remove_surplus("daily", NOW)
     assert [backup.kind for backup in kept.kept()].count("daily") == 1
 
 

@@ -79,6 +79,17 @@ def test_only_the_last_ones_stay(set_env: Callable[..., None]) -> None:
     assert [(backup.at - NOW).days for backup in kept.kept()] == [2, 1]
 
 
+def test_a_clock_that_was_ahead_once_does_not_have_the_new_one_removed(
+    set_env: Callable[..., None],
+) -> None:
+    set_env(backup_keep=2)
+    for day in (30, 31):
+        making.make("daily", "", NOW + timedelta(days=day))
+    for day in range(2):
+        assert making.make("daily", "", NOW + timedelta(days=day)).is_file()
+    assert [(backup.at - NOW).days for backup in kept.kept()] == [1, 0]
+
+
 def test_without_room_nothing_is_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = os.statvfs_result((4096, 4096, 100, 1, 1, 10, 10, 10, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _path: full)

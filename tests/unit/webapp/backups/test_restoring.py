@@ -162,6 +162,7 @@ def test_what_is_there_is_never_lost(
     backup: IO[bytes],
     monkeypatch: pytest.MonkeyPatch,
     set_env: Callable[..., None],
+    tmp_path: Path,
     people: list[str],
     jobs: int,
 ) -> None:
@@ -176,7 +177,11 @@ def test_what_is_there_is_never_lost(
     monkeypatch.setattr(making, "make", full)
     assert refusal(backup, replace=True).reason == "no_room"
     assert not int(database.restored)
-    monkeypatch.setattr(making, "make", lambda *_: Path("set-aside.tar"))
+    set_aside = tmp_path / "set-aside.tar"
+    monkeypatch.setattr(making, "make", lambda *_: set_aside)
+    assert refusal(backup, replace=True).reason == "disk", "it is not there"
+    assert not int(database.restored)
+    set_aside.touch()
     backup.seek(0)
     assert restoring.restore(backup, "correct horse", replace=True).set_aside
     assert database.restored == 1
