@@ -58,6 +58,11 @@ def upgrade_commands() -> list[str]:
 _EMPTY: Final = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 """What makes room for a backup: tables of a newer version would stand in its way."""
 
+_DUMP: Final = (
+    "pg_dump", "-Fc", "--exclude-table-data=*session", "--exclude-table-data=*link",
+)  # fmt: skip
+"""Without sessions and links, which sign in whoever finds them (webapp/backups/sqlite.py)."""
+
 _KEEP: Final = "umask 077; cat > /data/secret-key"
 
 
@@ -94,12 +99,13 @@ def dump_commands() -> list[str]:
     """The commands that dump a PostgreSQL database whose tools are not here, and copy the key; no
     password is in them."""
     if in_compose():
+        dump = f"{shlex.join(_DUMP)} -U storykeep storykeep > storykeep.dump"
         return [
-            "docker compose exec -T database pg_dump -U storykeep -Fc storykeep > storykeep.dump",
+            f"docker compose exec -T database {dump}",
             "docker compose cp web:/data/secret-key .",
         ]
     return [
-        shlex.join(["pg_dump", "-Fc", *_server(), "-f", "storykeep.dump"]),
+        shlex.join([*_DUMP, *_server(), "-f", "storykeep.dump"]),
         shlex.join(["cp", _key_path(), "."]),
     ]
 

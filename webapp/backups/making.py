@@ -38,13 +38,14 @@ To restore it into an empty instance of this version or a newer one: stop Storyk
 or choose it on the page of the set-up link that a new instance prints. What is in it: {database},
 the copy of the database; settings.txt, the settings without secrets; manifest.json, versions and
 checksums. {keys}
+
+Sessions are not in it: after a restore everyone signs in once more.
 """
 _WITH_KEYS: Final = (
     """keys.bin is the secret key, encrypted with the passphrase it was made with."""
 )
 _WITHOUT_KEYS: Final = """The secret key is not in it, for no passphrase was given: where the key is
-lost, everyone signs in again, and links that were sent do not work. API tokens and authenticator
-apps do."""
+lost, links that were sent do not work. API tokens and authenticator apps do."""
 
 
 def passphrase() -> str:

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from webapp.backups.failures import BackupFailed, RestoreRefused
-from webapp.backups.sqlite import NOTE_VERSION, version_and_time
+from webapp.backups.sqlite import NOTE_VERSION, OF_ONE_MOMENT, version_and_time
 from webapp.env import child_environment
 
 KIND: Final = "postgresql"
@@ -110,9 +110,10 @@ class PostgresqlDatabase:
     def copy_to(self, folder: Path) -> IO[bytes]:
         """A dump as of this moment, in a file that has no name any more. Raises BackupFailed."""
         tool = tool_for("pg_dump", self.server)
+        without = [f"--exclude-table-data={name}" for name in sorted(OF_ONE_MOMENT)]
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # handed on
         done = subprocess.run(
-            [tool, *_DUMP, "--no-password"],
+            [tool, *_DUMP, *without, "--no-password"],
             env=self._environment(),
             stdout=file,
             stderr=subprocess.PIPE,
@@ -192,7 +193,8 @@ class PostgresqlDatabase:
                 errors.seek(0)
                 raise RestoreRefused("damaged", _last_line(errors.read()))
             database.execute("SELECT set_config('search_path', %s, true)", [place])
-            database.execute("DELETE FROM accounts_setuplink")
+            for name in sorted(OF_ONE_MOMENT & self._tables(database)):
+                database.execute(f"DELETE FROM {name}")  # noqa: S608  # nosec B608  # ours
             note = version_and_time()
             database.execute(NOTE_VERSION.format("%s"), note)
             self._commit(database, note)

@@ -1,8 +1,8 @@
 """Restoring: a backup in the place of an instance's database and keys, all of it or nothing.
 
 Everything that can be wrong is looked for first, and the keys are written beside their places. The
-database is then replaced in one transaction, and the keys take their places at once: whoever is
-killed in between signs in again.
+database is then replaced in one transaction, and the keys take their places at once: where it is
+killed in between, links that were sent do not work. Everyone signs in once more either way.
 """
 
 from __future__ import annotations

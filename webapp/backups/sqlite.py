@@ -82,13 +82,17 @@ class SqliteDatabase:
     def copy_to(self, folder: Path) -> IO[bytes]:
         """A copy as of this moment, in a file that has no name any more. Raises BackupFailed.
 
-        Others go on reading and writing. Written anew, it holds nothing of what was deleted.
+        Others go on reading and writing. Written anew, it holds nothing of what was deleted, and
+        nothing of what signs somebody in.
         """
         path = folder / f".copy-{os.getpid()}-{os.urandom(6).hex()}"
         try:
             with _in_words(), self._open() as database:
                 path.touch(mode=0o600)  # it may be there if it is empty, and is nobody else's then
                 database.execute("VACUUM INTO ?", [str(path)])
+            with _in_words(), self._open(path) as copied:
+                copied.execute("PRAGMA journal_mode=OFF")  # a copy that breaks is thrown away
+                _empty(copied)
             return path.open("rb")
         except OSError as error:
             raise BackupFailed("disk", str(error.strerror)) from error
@@ -169,7 +173,7 @@ class SqliteDatabase:
             raise damaged("database.sqlite3")
         migrate(f"sqlite:///{quote(str(prepared))}")
         with self._open(prepared) as database:
-            database.execute("DELETE FROM accounts_setuplink")
+            _empty(database)
             database.execute(NOTE_VERSION.format("?"), version_and_time())
             database.execute("PRAGMA journal_mode=DELETE")
 
@@ -217,6 +221,11 @@ def migrate(url: str = "") -> None:
         raise RestoreRefused("database", said[-1])
 
 
+OF_ONE_MOMENT: Final = frozenset(
+    {"accounts_setuplink", "accounts_signinlink", "django_session", "usersessions_usersession"}
+)
+"""Tables of which no row is in a backup, nor there after a restore: sessions, whose keys are the
+cookies that open them, and links. One that has ended since would be alive again."""
 NOTE_VERSION: Final = (
     "INSERT INTO django_migrations (app, name, applied) VALUES ('storykeep', {0}, {0})"
 )
@@ -232,6 +241,13 @@ def version_and_time() -> list[str]:
 def _tables(database: sqlite3.Connection) -> set[str]:
     rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {name for (name,) in rows}
+
+
+def _empty(database: sqlite3.Connection) -> None:
+    """Delete what is of one moment alone, and its bytes; a table may be of another version."""
+    database.execute("PRAGMA secure_delete=ON")
+    for name in sorted(OF_ONE_MOMENT & _tables(database)):
+        database.execute(f"DELETE FROM {name}")  # noqa: S608  # nosec B608  # ours
 
 
 def _migrations(database: sqlite3.Connection) -> dict[str, list[str]]:

@@ -82,7 +82,7 @@ def test_everyone_is_back_and_the_link_is_gone(backup: bytes, address: str) -> N
     settings.SECRET_KEY = "of the empty instance" * 3
     status, page = send(address, backup, passphrase="correct horse")
     assert status == 200, page
-    assert "1 account is back" in page
+    assert "1 account is back. Everyone has to sign in again." in page
     assert "The secret key was not restored" not in page
     assert key == settings.SECRET_KEY
     assert setup.admin_exists()
@@ -129,7 +129,7 @@ def test_one_that_is_restored_but_not_up_to_date_is_not_called_refused(
     assert status == 200
     assert "relation &quot;x&quot; already exists" in page
     assert "Do not restore it again" in page
-    assert "back. Sign in as before" not in page
+    assert "is back" not in page
     assert setup.admin_exists()
     assert not uploads.is_open(address)
 

@@ -75,20 +75,19 @@ class Command(BaseCommand):
         held = f": {restored.people} people, {restored.jobs} jobs"
         self.stdout.write(
             f"Restored the backup of {restored.at}, made by Storykeep {restored.version}"
-            f"{'' if restored.unfinished else held}."
+            f"{'' if restored.unfinished else held}. Everyone signs in once more."
         )
         if restored.set_aside:
             self.stdout.write(f"What was there before is in {restored.set_aside}.")
         if restored.overruled:
             self.stdout.write(
-                "STORYKEEP_SECRET_KEY is not the key of this backup: everyone signs in again, and "
-                "links that were sent do not work."
+                "STORYKEEP_SECRET_KEY is not the key of this backup: links that were sent do not "
+                "work."
             )
         elif not restored.has_keys:
             self.stdout.write(
-                "The key did not come along. Unless this instance had it already, everyone signs "
-                "in again, and links that were sent do not work. API tokens and authenticator "
-                "apps do."
+                "The key did not come along. Unless this instance had it already, links that were "
+                "sent do not work. API tokens and authenticator apps do."
             )
 
 

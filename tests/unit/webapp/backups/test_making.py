@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from pydantic import SecretStr
 
+from accounts.models import SignInLink
 from jobs import VERSION
 from jobs.ephemeral import leases
 from jobs.ephemeral.connection import RedisUnavailable
@@ -64,6 +67,20 @@ def test_no_passphrase_is_no_key_and_it_says_so() -> None:
     assert len(content) == size
     assert settings.SECRET_KEY.encode() not in content
     assert b"The secret key is not in it" in Backup(io.BytesIO(content)).text("RESTORE.txt")
+
+
+def test_what_signs_somebody_in_is_not_in_it() -> None:
+    alice = make_user("alice")
+    cookie = SessionStore()
+    cookie.save()
+    key = str(cookie.session_key)
+    UserSession.objects.create(user=alice, ip="127.0.0.1", session_key=key, user_agent="browser")
+    link = SignInLink.objects.create(user=alice, digest="5" * 64)
+    with making.opened("correct horse", NOW) as (_size, chunks):
+        content = b"".join(chunks)
+    for text in (key, link.digest, "browser"):
+        assert text.encode() not in content
+    assert UserSession.objects.filter(session_key=key), "she stays signed in here"
 
 
 def test_the_passphrase_of_the_settings(set_env: Callable[..., None]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
 from tests.factories import make_job, make_user
@@ -113,12 +115,22 @@ def handing_on(content: bytes) -> Callable[[Callable[[bytes], object]], None]:
     return copy
 
 
+def script_of(dump: bytes) -> str:
+    """What a dump has in it, in words."""
+    tool = postgresql.tool_for("pg_restore", 0)
+    done = subprocess.run([tool, "-f", "-"], input=dump, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_dump_brings_everything_back(database: databases.Database, tmp_path: Path) -> None:
     make_job(make_user("alice"), links=2, note="tab\there\\. \\N 'quoted' ünï")
+    cookie = SessionStore()
+    cookie.save()
     with database.copy_to(tmp_path) as copy:
         dump = copy.read()
     assert dump.startswith(b"PGDMP")
+    assert str(cookie.session_key) not in script_of(dump)
     assert not list(tmp_path.iterdir())
     assert database.expected_bytes() > 0
     assert "0001_initial" in database.migrations()["jobs"]
@@ -133,6 +145,22 @@ def test_a_dump_brings_everything_back(database: databases.Database, tmp_path: P
     assert Job.objects.get().note == "tab\there\\. \\N 'quoted' ünï"
     assert database.is_in_use()  # by that query's connection
     make_user("carol")  # sequences go on where they were
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dump_of_an_earlier_version_signs_nobody_in(
+    database: databases.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = SessionStore()
+    cookie.save()
+    with monkeypatch.context() as patched:
+        patched.setattr(postgresql, "OF_ONE_MOMENT", frozenset())
+        with database.copy_to(tmp_path) as copy:
+            dump = copy.read()
+    assert str(cookie.session_key) in script_of(dump)
+    connection.close()
+    database.restore(handing_on(dump), len(dump))
+    assert not cookie.exists(str(cookie.session_key))
 
 
 @pytest.mark.django_db(transaction=True)

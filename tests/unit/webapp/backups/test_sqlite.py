@@ -20,6 +20,8 @@ CREATE TABLE accounts_setuplink (id integer);
 CREATE TABLE django_migrations (id integer PRIMARY KEY, app text, name text, applied text);
 INSERT INTO django_migrations (app, name) VALUES ('jobs', '0001_initial'), ('jobs', '0002_more');
 INSERT INTO accounts_setuplink VALUES (1);
+CREATE TABLE django_session (session_key text PRIMARY KEY, session_data text);
+INSERT INTO django_session VALUES ('a cookie of hers', hex(zeroblob(100000)));
 """
 
 
@@ -70,6 +72,8 @@ def test_a_copy_has_no_name_and_nothing_of_what_was_deleted(tmp_path: Path) -> N
     assert content.startswith(b"SQLite format 3")
     assert b"alice" in content
     assert b"forgotten words" not in content
+    assert b"a cookie of hers" not in content
+    assert bytes(2000).hex().encode() not in content
     assert database.expected_bytes() == pytest.approx(len(content), abs=8192)
     assert database.migrations() == {"jobs": ["0001_initial", "0002_more"]}
 
@@ -148,9 +152,12 @@ def test_it_replaces_everything_also_under_those_who_have_it_open(
     other = sqlite3.connect(ours.path)
     other.execute("CREATE TABLE of_a_newer_version (x)")
     assert other.execute("SELECT count(*) FROM auth_user").fetchone() == (2,)
-    ours.restore(copy_of(theirs, tmp_path), 100)
+    # As an earlier version copied it, with all that is in it.
+    ours.restore(just(theirs.path.read_bytes()), 100)
     assert other.execute("SELECT username FROM auth_user").fetchall() == [("alice",)]
     assert other.execute("SELECT count(*) FROM accounts_setuplink").fetchone() == (0,)
+    assert other.execute("SELECT count(*) FROM django_session").fetchone() == (0,)
+    assert b"a cookie of hers" not in ours.path.read_bytes()
     with pytest.raises(sqlite3.OperationalError):
         other.execute("SELECT * FROM of_a_newer_version")
     other.close()
@@ -167,7 +174,7 @@ def test_where_there_is_none_it_is_made_private(tmp_path: Path) -> None:
     assert ours.path.stat().st_mode & 0o777 == 0o600
 
 
-def bad(content: bytes) -> Callable[[Callable[[bytes], object]], None]:
+def just(content: bytes) -> Callable[[Callable[[bytes], object]], None]:
     return lambda put: (put(content), None)[1]
 
 
@@ -185,12 +192,18 @@ def test_whatever_goes_wrong_it_stays_as_it_was(
     broken = good[:8192] + bytes(4096) + good[12288:]
     empty = tmp_path / "empty.sqlite3"
     sqlite3.connect(empty).execute("CREATE TABLE x (y)").connection.close()
-    for copy in (breaks_off, bad(b"text"), bad(broken), bad(good[:9000]), bad(empty.read_bytes())):
+    for copy in (
+        breaks_off,
+        just(b"text"),
+        just(broken),
+        just(good[:9000]),
+        just(empty.read_bytes()),
+    ):
         with pytest.raises(RestoreRefused):
             ours.restore(copy, 100)
         assert ours.counts() == (["somebody"], 0)
     with pytest.raises(RestoreRefused) as refused:
-        ours.restore(bad(good), 2**60)
+        ours.restore(just(good), 2**60)
     assert refused.value.reason == "no_room"
 
     def fails(_url: str) -> None:
@@ -198,7 +211,7 @@ def test_whatever_goes_wrong_it_stays_as_it_was(
 
     monkeypatch.setattr(sqlite, "migrate", fails)
     with pytest.raises(RestoreRefused):
-        ours.restore(bad(good), 100)
+        ours.restore(just(good), 100)
     assert ours.counts() == (["somebody"], 0)
     assert not list(tmp_path.glob(".restoring*"))
 
