@@ -82,11 +82,12 @@ class Site:
     def wsgi(self) -> Any:
         """Load the site; what is loaded by now is hidden from the garbage collector."""
         from jobs.ephemeral import log_lines
-        from webapp import database, log_format
+        from webapp import database, log_format, secret_key
         from webapp.lock_waits import LockWaits
         from webapp.wsgi import application, warm_up
 
         database.people_wait()
+        secret_key.follow()
         LockWaits(seats=max(1, self.threads // 2)).install()
         log_format.take_over()
         log_lines.keep("web")

@@ -46,8 +46,8 @@ _DRAFT_TTL_S: Final = 60 * 60
 _FIELDS: Final = ("text", "note", "prefer", "posts", "audio")
 _MAX_NEXT_LENGTH: Final = 2000
 """Django redirects to no address of more than 2048 characters after a sign-in."""
-_writer_signer = Signer(salt="jobs.home.writer")
-"""The salt stays as it is: pages opened before an update keep their signature."""
+_WRITER_SALT: Final = "jobs.home.writer"
+"""It stays as it is: pages opened before an update keep their signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def page(
         "form": form,
         "problem": problem,
         "open_options": _has_options(form),
-        "writer": _writer_signer.sign(str(request.user.pk)),
+        "writer": _writer_signer().sign(str(request.user.pk)),
         "once": uuid4().hex,
         "limit": settings.STORYKEEP.batch_max,
         "ttl": settings.STORYKEEP.artifact_ttl,
@@ -240,10 +240,15 @@ def _submitted(request: HttpRequest) -> dict[str, Any]:
     return {name: request.POST[name] for name in _FIELDS if request.POST.get(name)}
 
 
+def _writer_signer() -> Signer:
+    """By the key in force: a restore may have replaced it since the start."""
+    return Signer(salt=_WRITER_SALT)
+
+
 def _writer_id(request: HttpRequest) -> str:
     """The id of the user whose page sent this form; "" where it was none of our pages."""
     try:
-        return _writer_signer.unsign(request.POST.get("writer", ""))
+        return _writer_signer().unsign(request.POST.get("writer", ""))
     except BadSignature:
         return ""
 

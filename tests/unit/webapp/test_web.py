@@ -17,7 +17,7 @@ from gunicorn.workers import base
 
 from jobs.ephemeral import log_lines
 from jobs.housekeeping import traces
-from webapp import database, web, wsgi
+from webapp import database, secret_key, web, wsgi
 from webapp.lock_waits import LockWaits
 from webapp.processes import listening, memory, pulse
 from webapp.server.connections import Connections
@@ -110,8 +110,9 @@ def test_what_is_loaded_is_hidden_from_the_collector(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(log_lines, "keep", lambda process: calls.append(process))
     monkeypatch.setattr(memory, "freeze", lambda: calls.append("freeze"))
     monkeypatch.setattr(LockWaits, "install", lambda _self: None)
+    monkeypatch.setattr(secret_key, "follow", lambda: calls.append("follow the key"))
     assert web.Site(threads=2).wsgi() is wsgi.application
-    assert calls == ["web", "warm up", "freeze"]
+    assert calls == ["follow the key", "web", "warm up", "freeze"]
 
 
 @pytest.mark.parametrize(("threads", "seats"), [(1, 1), (2, 1), (48, 24)])
@@ -124,6 +125,7 @@ def test_half_of_its_threads_may_wait_for_the_database_and_statements_end_sooner
     for module, name in ((wsgi, "warm_up"), (memory, "freeze")):
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(log_lines, "keep", lambda _process: None)
+    monkeypatch.setattr(secret_key, "follow", lambda: None)
     web.Site(threads).wsgi()
     assert database._Process.statement_s == database.REQUEST_STATEMENT_S
     (waits,) = installed
