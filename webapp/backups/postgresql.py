@@ -53,6 +53,9 @@ _PIECE_BYTES: Final = 1024 * 1024
 LOOKS: Final = 10
 """How often a database that went away at the commit is asked whether it is done."""
 BETWEEN_LOOKS_S: Final = 3.0
+GONE_LOOKS: Final = 15
+"""How often a database is asked whether others are still connected."""
+BETWEEN_GONE_LOOKS_S: Final = 0.2
 
 
 class PostgresqlDatabase:
@@ -138,14 +141,25 @@ class PostgresqlDatabase:
             return names, int(jobs)
 
     def is_in_use(self) -> bool:
-        """Whether others of the same name are connected, which may be parts of Storykeep."""
+        """Whether others of the same name are connected, which may be parts of Storykeep.
+
+        The server counts those who have just gone for a moment yet: whoever stops Storykeep and
+        restores at once is not to be told that it runs.
+        """
+        look = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = current_user AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
         with _refused(), self._open() as database:
-            row = database.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND usename = current_user AND pid <> pg_backend_pid()"
-                " AND backend_type = 'client backend'"
-            ).fetchone()
-            return bool(row[0])
+            for attempt in range(GONE_LOOKS):
+                if attempt:
+                    time.sleep(BETWEEN_GONE_LOOKS_S)
+                (others,) = database.execute(look).fetchone()
+                if not others:
+                    return False
+                database.rollback()  # within a transaction the answer would stay the same
+        return True
 
     def restore(
         self,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -106,6 +108,25 @@ def database() -> databases.Database:
     if connection.vendor != "postgresql":
         pytest.skip("needs PostgreSQL")
     return databases.current()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_leaves_in_that_moment_is_not_there(
+    database: databases.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.close()
+    looks: list[float] = []
+    with psycopg.connect(**connection.get_connection_params()) as other:
+
+        def leave(seconds: float) -> None:
+            other.close()
+            time.sleep(seconds)
+
+        monkeypatch.setattr(postgresql, "time", SimpleNamespace(sleep=looks.append))
+        assert database.is_in_use()
+        assert len(looks) == postgresql.GONE_LOOKS - 1
+        monkeypatch.setattr(postgresql, "time", SimpleNamespace(sleep=leave))
+        assert not database.is_in_use()
 
 
 def handing_on(content: bytes) -> Callable[[Callable[[bytes], object]], None]:
