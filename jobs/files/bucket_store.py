@@ -4,13 +4,15 @@
     <prefix>/work/<workspace>/<n>.part                  one that a workspace has reused
 
 Files have the keys of their place in the folder. A file is missing only in a bucket that is ours:
-before that is said, its mark is looked at.
+before that is said, its mark is looked at. Others may keep objects in the same bucket: what has no
+key that we give is never deleted, and no upload to one is ended.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,16 +23,29 @@ from uuid import UUID
 from jobs.files import bucket_requests, disk
 from jobs.files.bucket_access import bucket
 from jobs.files.bucket_address import address
-from jobs.files.bucket_mark import PROBE, WORK, looks
+from jobs.files.bucket_mark import WORK, looks
 from jobs.files.stores import StoredFile, parse_id
 
 UPLOAD_LONGEST: Final = timedelta(hours=6)
 """An upload begun longer ago than this is a dead worker's."""
+_STAGED: Final = re.compile(
+    rf"{WORK}/(?P<workspace>[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.[0-9]{{1,10}})"
+    r"/[0-9]{1,9}\.part"
+)
 
 
 def _key(artifact_id: UUID | str) -> str:
     name = parse_id(artifact_id)
     return f"{name[:2]}/{name}"
+
+
+def _saved_as(key: str) -> UUID | None:
+    """The id of the file whose key this is; None for one that is none of ours."""
+    with contextlib.suppress(ValueError):
+        artifact_id = UUID(key.rpartition("/")[2])
+        if _key(artifact_id) == key:
+            return artifact_id
+    return None
 
 
 def _staged(path: str) -> str:
@@ -141,40 +156,45 @@ def walk(shards: Sequence[str]) -> Iterator[list[StoredFile]]:
     with _watched():
         # From within the folder: after its bare name SeaweedFS begins behind all that is in it.
         for found in bucket().list_between(f"{first}/{first}", f"{last}0"):  # "0" follows "/"
-            shard, _slash, name = found.key.partition("/")
-            with contextlib.suppress(ValueError):
-                artifact_id = UUID(name)
-                if shard in files and _key(artifact_id) == found.key:
-                    stored = StoredFile(artifact_id, found.size_bytes, found.modified_at)
-                    files[shard].append(stored)
+            artifact_id = _saved_as(found.key)
+            if artifact_id is not None and found.key[:2] in files:
+                stored = StoredFile(artifact_id, found.size_bytes, found.modified_at)
+                files[found.key[:2]].append(stored)
     yield from filter(None, files.values())
 
 
 def stale_workspaces(before: float) -> list[str]:
-    """Names of workspaces with files in the store, all of them older than this. before: Unix
-    seconds."""
+    """Names of workspaces with files in the store, all of them older than this; foreign objects are
+    left out. before: Unix seconds."""
     latest: dict[str, float] = {}
     with _watched():
         for found in bucket().list(WORK):
-            name = found.key.removeprefix(f"{WORK}/").partition("/")[0]
-            if found.key != PROBE:
+            if staged := _STAGED.fullmatch(found.key):
+                name = staged["workspace"]
                 latest[name] = max(found.modified_at, latest.get(name, 0.0))
     return sorted(name for name, modified_at in latest.items() if modified_at < before)
 
 
 def remove_workspace(name: str) -> None:
-    """Delete the files that a dead worker's workspace has in the store."""
+    """Delete the files that a dead worker's workspace has in the store, and no foreign objects."""
     with _watched():
-        keys = [found.key for found in bucket().list(f"{WORK}/{name}")]
-        if keys:
+        found = [one.key for one in bucket().list(f"{WORK}/{name}")]
+        if keys := [key for key in found if _STAGED.fullmatch(key)]:
             bucket().delete(keys)
 
 
 def abort_stale_uploads(now: float | None = None) -> int:
-    """Delete the parts of uploads that dead workers began; how many uploads. now: Unix seconds."""
+    """Delete the parts of uploads that dead workers began; how many uploads. now: Unix seconds.
+
+    An upload to a key that none of our files has is somebody else's.
+    """
     where = address()
     limit = datetime.fromtimestamp(time.time() if now is None else now, UTC) - UPLOAD_LONGEST
-    stale = [upload for upload in bucket_requests.begun_uploads(where) if upload.begun_at < limit]
+    stale = [
+        upload
+        for upload in bucket_requests.begun_uploads(where)
+        if upload.begun_at < limit and _saved_as(upload.key) is not None
+    ]
     for upload in stale:
         bucket_requests.abort_upload(where, upload)
     return len(stale)

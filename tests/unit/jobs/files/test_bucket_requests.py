@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+import uuid
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
@@ -74,16 +75,32 @@ def test_uploads_of_dead_workers_are_ended_and_those_of_others_left(in_bucket: s
         "s3", endpoint_url=in_bucket, region_name="us-east-1",
         aws_access_key_id="key", aws_secret_access_key="secret",
     )  # fmt: skip
-    for key in (f"{where.prefix}/ab/x", "elsewhere/ab/x"):
+    name = str(uuid.uuid4())
+    ours = f"{name[:2]}/{name}"
+    for key in (f"{where.prefix}/{ours}", f"elsewhere/{ours}"):
         client.create_multipart_upload(Bucket=buckets.BUCKET, Key=key)
     (upload,) = bucket_requests.begun_uploads(where)
-    assert upload.key == "ab/x"
+    assert upload.key == ours
     begun = upload.begun_at.timestamp()
     longest = bucket_store.UPLOAD_LONGEST.total_seconds()
     assert bucket_store.abort_stale_uploads(begun + longest - 60) == 0
     assert bucket_store.abort_stale_uploads(begun + longest + 60) == 1
     assert bucket_requests.begun_uploads(where) == []
     bucket_requests.abort_upload(where, upload)
+
+
+def test_uploads_of_other_programs_into_our_bucket_are_left(in_bucket: str) -> None:
+    where, name = address(), str(uuid.uuid4())
+    client = boto3.client(
+        "s3", endpoint_url=in_bucket, region_name="us-east-1",
+        aws_access_key_id="key", aws_secret_access_key="secret",
+    )  # fmt: skip
+    theirs = {"backup.tar", "work/film.mp4", f"work/{name}.1/1.part", f"{name[:2]}/{name}/x", name}
+    for key in theirs:
+        client.create_multipart_upload(Bucket=buckets.BUCKET, Key=f"{where.prefix}/{key}")
+    long_after = max(one.begun_at for one in bucket_requests.begun_uploads(where)).timestamp() + 1e6
+    assert bucket_store.abort_stale_uploads(long_after) == 0
+    assert {one.key for one in bucket_requests.begun_uploads(where)} == theirs
 
 
 @pytest.mark.parametrize("status", [403, 500, 503])

@@ -152,12 +152,13 @@ def test_a_reused_file_that_is_gone_is_missing_and_reserves_nothing() -> None:
 
 def test_what_a_dead_workspace_reused_is_swept() -> None:
     first = make_artifact(content=CONTENT)
-    workspace = Workspace("item.1")
+    name = f"{uuid.uuid4()}.1"
+    workspace = Workspace(name)
     workspace.__enter__()
     workspace.link_existing(first)
-    assert set(stale_workspaces(older_than_s=-60)) == {"item.1"}
+    assert set(stale_workspaces(older_than_s=-60)) == {name}
     assert list(stale_workspaces(older_than_s=60)) == []
-    remove_workspace("item.1")
+    remove_workspace(name)
     assert list(stale_workspaces(older_than_s=-60)) == []
     assert [file.id for file in walked()] == [first.pk]
 
