@@ -11,8 +11,9 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -33,6 +34,10 @@ BUSY_RETRY_S: Final = 5
 SMALL_BYTES: Final = 256 * 1024
 MAX_DOWNLOADS: Final = 4096
 """Downloads under way at once, where there are descriptors for as many."""
+LEAST_RATE: Final = 16 * 1024
+"""Bytes a second: a download that is taken more slowly may have to make room for others'."""
+PACE: Final = "storykeep.pace"
+"""Where our web server says how fast an answer is taken (`webapp.server.pace`)."""
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _INLINE = re.compile(r"(video|audio|image)/(?!svg)[a-z0-9.+-]+", re.ASCII)
@@ -72,7 +77,8 @@ def downloads_at_once() -> int:
 
     A download holds one for its file beside its connection's, and no thread: a household with two
     hundred phones on slow lines is served, and nobody's can keep others from opening a file. Out of
-    a bucket it holds a thread while it lasts: half of them are left to everything else.
+    a bucket it holds a thread while it lasts: half of them are left to everything else, and where
+    these places are short the slowest download makes room.
     """
     if store.is_remote():
         return max(2, int(settings.STORYKEEP.web_threads) // 2)
@@ -82,32 +88,87 @@ def downloads_at_once() -> int:
     return max(2, min(MAX_DOWNLOADS, descriptors // 4))
 
 
+class Pace(Protocol):
+    """How fast a download is taken for which the web server waits. rate: bytes a second; None while
+    it is not known, or while something else is waited for."""
+
+    @property
+    def rate(self) -> float | None: ...
+
+    def give_up(self) -> None:
+        """End the download."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A download under way. pace: of one that holds a thread of a server that tells."""
+
+    user_id: object
+    pace: Pace | None
+
+    @property
+    def slow_rate(self) -> float | None:
+        """Its bytes a second, where they are fewer than others can be asked to wait for."""
+        rate = self.pace.rate if self.pace else None
+        return None if rate is None or rate >= LEAST_RATE else rate
+
+
 class DownloadSlots:
-    """Counts downloads under way in this process, in all and per user, who may have half of all."""
+    """Counts downloads under way in this process, in all and per user, who may have half of all.
+
+    When all are taken, a slow one that holds a thread gives way: of whoever has most, and more than
+    who asks.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken: Counter[Any] = Counter()
+        self._places: set[Place] = set()
+        self._taken: Counter[object] = Counter()
 
-    def take(self, user_id: object) -> None:
+    def take(self, user_id: object, pace: Pace | None = None) -> Place:
         """Count one more download. Raises TooManyDownloads."""
         most = downloads_at_once()
+        place = Place(user_id, pace)
         with self._lock:
-            if self._taken.total() >= most or self._taken[user_id] >= most // 2:
+            if self._taken[user_id] >= most // 2 or (
+                len(self._places) >= most and not self._give_up_slowest(self._taken[user_id])
+            ):
                 raise TooManyDownloads(retry_after_s=BUSY_RETRY_S)
+            self._places.add(place)
             self._taken[user_id] += 1
+        return place
 
-    def give_back(self, user_id: object) -> None:
-        """Count one download less."""
+    def _give_up_slowest(self, own: int) -> bool:
+        """End a download of somebody who has more of them than `own`; whether there was one."""
+        slow = [
+            (-self._taken[place.user_id], rate, index, place)
+            for index, place in enumerate(self._places)
+            if self._taken[place.user_id] > own and (rate := place.slow_rate) is not None
+        ]
+        if not slow:
+            return False
+        *_order, place = min(slow)
+        self._remove(place)
+        if place.pace:
+            place.pace.give_up()
+        return True
+
+    def give_back(self, place: Place) -> None:
+        """Count one download less. Twice is harmless."""
         with self._lock:
-            self._taken[user_id] -= 1
-            if self._taken[user_id] <= 0:
-                del self._taken[user_id]
+            if place in self._places:
+                self._remove(place)
+
+    def _remove(self, place: Place) -> None:
+        self._places.remove(place)
+        self._taken[place.user_id] -= 1
+        if self._taken[place.user_id] <= 0:
+            del self._taken[place.user_id]
 
     def total(self) -> int:
         """The number of downloads under way."""
         with self._lock:
-            return self._taken.total()
+            return len(self._places)
 
 
 slots = DownloadSlots()
@@ -122,9 +183,9 @@ class _ArtifactResponse(FileResponse):
     def set_headers(self, filelike: Any) -> None:
         """Set nothing: the row knows type, name and length better than the file does."""
 
-    def occupy_slot(self, user_id: object, file: BinaryIO) -> None:
+    def occupy_slot(self, place: Place, file: BinaryIO) -> None:
         """Give the slot back, once: when the response is closed, or dropped without having been."""
-        self._release = weakref.finalize(self, _release_slot, user_id, file)
+        self._release = weakref.finalize(self, _release_slot, place, file)
 
     def close(self) -> None:
         super().close()
@@ -132,9 +193,9 @@ class _ArtifactResponse(FileResponse):
             self._release()
 
 
-def _release_slot(user_id: object, file: BinaryIO) -> None:
+def _release_slot(place: Place, file: BinaryIO) -> None:
     file.close()
-    slots.give_back(user_id)
+    slots.give_back(place)
 
 
 def file_response(
@@ -209,9 +270,11 @@ def _serve(
     if _is_head(request):
         file.close()
         return HttpResponse(headers=headers)
-    counted = artifact.role != Role.POSTER or size > SMALL_BYTES
-    if counted:
-        slots.take(artifact.owner_id)
+    place = None
+    if artifact.role != Role.POSTER or size > SMALL_BYTES:
+        # Only who holds a thread is asked to make room for others.
+        pace = request.META.get(PACE) if store.is_remote() else None
+        place = slots.take(artifact.owner_id, pace)
     try:
         if asked is None:
             response = _ArtifactResponse(file, headers=headers)
@@ -221,11 +284,11 @@ def _serve(
             headers["Content-Range"] = f"bytes {start}-{end}/{size}"
             response = _ArtifactResponse(window, status=206, headers=headers)
     except BaseException:
-        if counted:
-            slots.give_back(artifact.owner_id)
+        if place:
+            slots.give_back(place)
         raise
-    if counted:
-        response.occupy_slot(artifact.owner_id, file)
+    if place:
+        response.occupy_slot(place, file)
     return response
 
 

@@ -14,6 +14,7 @@ from gunicorn.http.errors import NoMoreData
 
 from webapp.server.connections import Connection
 from webapp.server.incoming import Body
+from webapp.server.pace import ENVIRON_KEY, Pace
 
 _GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT})
 
@@ -80,6 +81,7 @@ class Answering:
                 self._server.cfg,
                 response_class=Response,
             )
+            environ[ENVIRON_KEY] = outgoing.pace = Pace()
             if connection.incoming.body is Body.TOO_LARGE:
                 environ["wsgi.input"] = _TooLarge()
             if not self._server.alive:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from webapp.server.limits import STALL_S
+from webapp.server.pace import Pace
 
 AT_ONCE_BYTES: Final = 64 * 1024
 """So much is gathered before the socket is given any: a page leaves in one piece."""
@@ -42,8 +43,9 @@ class Outgoing:
     To Gunicorn it looks like the socket it writes to. backlog_bytes: how many of its bytes are
     not taken. held_bytes: what those keep in memory, twice as much at most. began_at, sent_bytes:
     when the sender began, and what was taken since. moved_at: when the other end last took
-    something; both by the monotonic clock. error: why sending failed, if it did. close_file: to be
-    called once the file is sent, or never will be; whoever takes it calls it.
+    something; both by the monotonic clock. pace: of the answer at hand. error: why sending failed,
+    if it did. close_file: to be called once the file is sent, or never will be; whoever takes it
+    calls it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -55,6 +57,8 @@ class Outgoing:
         self._reads_file = False
         self.began_at = self.moved_at = 0.0
         self.sent_bytes = self._taken_bytes = 0
+        self._ever_sent_bytes = 0
+        self.pace = Pace()
         self.error: OSError | None = None
         self._close_file: Callable[[], None] | None = None
 
@@ -72,11 +76,12 @@ class Outgoing:
     def sendall(self, data: bytes) -> None:
         """Take bytes to send. Waits only where an answer that is made meanwhile is not taken.
 
-        Raises OSError when the other end is gone, or takes nothing for STALL_S.
+        Raises OSError when the other end is gone, takes nothing for STALL_S, or was given up.
         """
         while self.backlog_bytes > BACKLOG_BYTES:
             self._wait()
             self._push_bytes()
+        self.pace.is_waited_for = False
         if data:
             self._parts.append(data)
             self.backlog_bytes += len(data)
@@ -98,11 +103,18 @@ class Outgoing:
         poll = select.poll()
         poll.register(self._sock, select.POLLOUT)
         self.begin(time.monotonic())
+        self._note_pace(self.began_at)
         while not poll.poll(min(_LOOK_EVERY_S, STALL_S) * 1000):
             now = time.monotonic()
             self.look(now)
+            self._note_pace(now)
             if now - self.moved_at >= STALL_S:
                 raise TimeoutError(errno.ETIMEDOUT, "nobody takes the answer")
+
+    def _note_pace(self, now: float) -> None:
+        self.pace.note(now, self._ever_sent_bytes - _on_the_way_bytes(self._sock))
+        if self.pace.is_given_up:
+            raise TimeoutError(errno.ETIMEDOUT, "others want the place")
 
     # what is sent
 
@@ -186,5 +198,6 @@ class Outgoing:
     def _note(self, sent: int) -> bool:
         if sent:
             self.sent_bytes += sent
+            self._ever_sent_bytes += sent
             self.moved_at = time.monotonic()
         return sent > 0

@@ -342,12 +342,9 @@ def test_as_many_downloads_as_there_are_descriptors_for(
 
 
 def test_a_household_of_two_hundred_phones_is_served(slots: serving.DownloadSlots) -> None:
-    for _ in range(200):
-        slots.take("the household")
-    slots.take("somebody else")
-    for _ in range(200):
-        slots.give_back("the household")
-    slots.give_back("somebody else")
+    places = [slots.take("the household") for _ in range(200)]
+    for place in (*places, slots.take("somebody else")):
+        slots.give_back(place)
 
 
 def test_a_user_has_half_of_the_downloads_and_all_leave_descriptors_free(
@@ -413,11 +410,11 @@ def test_places_are_counted_right_from_many_threads() -> None:
         nonlocal refused
         for _ in range(500):
             try:
-                counted.take(1)
+                place = counted.take(1)
             except TooManyDownloads:
                 refused += 1
             else:
-                counted.give_back(1)
+                counted.give_back(place)
 
     threads = [threading.Thread(target=come_and_go) for _ in range(20)]
     for thread in threads:

@@ -80,7 +80,7 @@ def test_too_many_downloads_are_a_page_that_leads_back(
     saved(alice)
     file = Artifact.objects.get()
 
-    def full(_user_id: object) -> None:
+    def full(*_download: object) -> None:
         raise TooManyDownloads(retry_after_s=5)
 
     monkeypatch.setattr(serving.slots, "take", full)

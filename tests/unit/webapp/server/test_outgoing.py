@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,30 @@ def test_an_answer_that_is_made_while_it_is_sent_waits_and_not_for_ever(
             answer.sendall(b"x" * 500_000)
             taken += 1
     assert 1 < taken < 10
+
+
+def test_an_answer_that_is_made_while_it_is_sent_ends_when_it_is_given_up(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    answer = Outgoing(ends[0])
+    threading.Timer(0.1, answer.pace.give_up).start()
+    answer.sendall(b"x" * 5_000_000)
+    with pytest.raises(TimeoutError, match="others want the place"):
+        answer.sendall(b"x")
+    assert answer.pace.is_waited_for
+
+
+def test_an_answer_that_is_taken_is_not_waited_for(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    answer = Outgoing(ends[0])
+    reader = threading.Thread(target=lambda: [ends[1].recv(1 << 20) for _ in range(10)])
+    reader.start()
+    answer.sendall(b"x" * 2_000_000)
+    answer.sendall(b"x")
+    assert not answer.pace.is_waited_for
+    ends[1].shutdown(socket.SHUT_RD)
+    reader.join()
 
 
 def test_who_takes_a_little_is_seen_before_the_system_has_room_for_more() -> None:
