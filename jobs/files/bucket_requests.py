@@ -26,6 +26,7 @@ from jobs.files.bucket_address import BucketAddress
 TIMEOUT_S: Final = 10.0
 _OWN_S: Final = 60
 _MOST_BYTES: Final = 4 * 1024 * 1024
+_MOST_LISTS: Final = 10
 
 
 def signed_url(
@@ -78,18 +79,26 @@ class BegunUpload:
 
 
 def begun_uploads(address: BucketAddress) -> list[BegunUpload]:
-    """The uploads below our prefix that were begun and not ended, a thousand at most.
+    """The uploads below our prefix that were begun and not ended, ten thousand at most.
 
-    Raises OSError.
+    Where the bucket is not ours alone, other programs' are among them. Raises OSError.
     """
     prefix = f"{address.prefix}/" if address.prefix else ""
-    answer = _ask(address, "", "GET", {"uploads": "", "prefix": prefix})
-    root = _read(answer)
-    return [
-        BegunUpload(key.removeprefix(prefix), upload_id, begun_at)
-        for key, upload_id, begun_at in _uploads(root)
-        if key.startswith(prefix)
-    ]
+    query = {"uploads": "", "prefix": prefix}
+    found: list[BegunUpload] = []
+    for _ in range(_MOST_LISTS):
+        root = _read(_ask(address, "", "GET", query))
+        found += [
+            BegunUpload(key.removeprefix(prefix), upload_id, begun_at)
+            for key, upload_id, begun_at in _uploads(root)
+            if key.startswith(prefix)
+        ]
+        said = {_name(child): child.text or "" for child in root}
+        after = said.get("NextKeyMarker", "")
+        if said.get("IsTruncated") != "true" or after <= query.get("key-marker", ""):
+            break
+        query |= {"key-marker": after, "upload-id-marker": said.get("NextUploadIdMarker", "")}
+    return found
 
 
 def _read(answer: bytes) -> ET.Element:

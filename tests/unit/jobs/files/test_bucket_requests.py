@@ -113,6 +113,30 @@ def test_a_store_that_answers_with_an_error(status: int) -> None:
             bucket_requests.begun_uploads(where)
 
 
+def lists_after(handler: BaseHTTPRequestHandler) -> None:
+    """Answer as a store with one upload in each list, a third of which never comes."""
+    after = parse_qs(urlsplit(handler.path).query).get("key-marker", [""])[0]
+    key, more = ("ab/1", "ab/1") if not after else ("ab/2", "ab/1")
+    upload = f"<Key>{key}</Key><UploadId>i</UploadId><Initiated>2026-01-01T00:00:00Z</Initiated>"
+    text = (
+        f"<List><IsTruncated>true</IsTruncated><NextKeyMarker>{more}</NextKeyMarker>"
+        f"<NextUploadIdMarker>i</NextUploadIdMarker><Upload>{upload}</Upload></List>"
+    ).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(text)))
+    handler.end_headers()
+    handler.wfile.write(text)
+
+
+def test_ours_are_found_behind_many_of_other_programs() -> None:
+    with buckets.misbehaving(lists_after) as (endpoint, asked):
+        where = BucketAddress(
+            bucket="saved", prefix="", endpoint=endpoint, region="r", key_id="k", secret_key="s"
+        )
+        assert [upload.key for upload in bucket_requests.begun_uploads(where)] == ["ab/1", "ab/2"]
+    assert len(asked) == 2  # and a store that names the same place again is not asked for ever
+
+
 def sends(body: bytes) -> buckets.Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
