@@ -54,6 +54,10 @@ DISK_WORDS: Final[Mapping[str, tuple[LazyStr, LazyStr]]] = {
         _("the object store refuses our key"),
         _("Are key id, secret key and the clock right, and may the key read and write there?"),
     ),
+    "store_missing": (
+        _("there is no such bucket in the object store"),
+        _("Make it, or give STORYKEEP_ARTIFACT_STORE the name of the one there is."),
+    ),
     "store_full": (_("the object store is full"), _("Make room there, or raise its quota.")),
     "store_is_another": (
         _("this is not the bucket the saved files are in"),

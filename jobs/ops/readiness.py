@@ -63,6 +63,7 @@ _POSTGRESQL_REASONS: Final[Mapping[str, str]] = {
 }
 _BUCKET_REASONS: Final[Mapping[int, str]] = {
     errno.EACCES: "store_refuses",
+    errno.ENODEV: "store_missing",
     errno.ENOSPC: "store_full",
 }
 _TRIAL_ROW: Final = (
@@ -139,7 +140,7 @@ def artifact_disk() -> str:
     """Whether the disk takes files: "" or "not_mounted", "full" (no more than
     STORYKEEP_DISK_MIN_FREE is left), "no_more_files" (of inodes, or of a quota), "not_writable";
     where saved files are in a bucket, of that "store_away", "store_refuses" (our keys),
-    "store_full", "store_is_another".
+    "store_missing" (there is no such bucket), "store_full", "store_is_another".
 
     At STORYKEEP_DISK_MAX it is ready: everything but new work goes on, and saved files make room by
     themselves when their time is over. Which files should be there, the database knows; while it is

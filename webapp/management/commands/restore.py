@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from webapp.backups import making, restoring
@@ -77,6 +78,8 @@ class Command(BaseCommand):
             f"Restored the backup of {restored.at}, made by Storykeep {restored.version}"
             f"{'' if restored.unfinished else held}. Everyone signs in once more."
         )
+        if not restored.unfinished:
+            self.stdout.write(f"Its folder is {settings.STORYKEEP.data_dir}. Start Storykeep now.")
         if restored.set_aside:
             self.stdout.write(f"What was there before is in {restored.set_aside}.")
         if restored.overruled:

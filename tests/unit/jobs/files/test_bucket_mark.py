@@ -121,7 +121,7 @@ def test_a_store_that_is_silent_is_asked_by_one_and_the_others_are_told(
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [(403, "AccessDenied", "store_refuses"), (507, "StorageFull", "store_full"),
-     (503, "SlowDown", "store_away")],
+     (503, "SlowDown", "store_away"), (404, "NoSuchBucket", "store_missing")],
 )  # fmt: skip
 def test_the_reason_is_told(
     status: int, code: str, reason: str, set_env: Callable[..., None]

@@ -214,7 +214,7 @@ def test_a_schema_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "reason",
     ["not_mounted", "full", "not_writable", "no_more_files", "store_away", "store_refuses",
-     "store_full", "store_is_another"],
+     "store_missing", "store_full", "store_is_another"],
 )  # fmt: skip
 def test_a_disk_that_is_not_ready_is_no_better_in_a_diagnosis(
     monkeypatch: pytest.MonkeyPatch, reason: str

@@ -16,6 +16,7 @@ def test_each_reason_has_a_hint() -> None:
         "not_writable",
         "store_away",
         "store_refuses",
+        "store_missing",
         "store_full",
         "store_is_another",
     }
