@@ -144,7 +144,7 @@ def test_where_its_tools_are_missing_postgresql_has_its_own(
     sign_in_again(browser)
     page = plain(browser.get(PAGE).content)
     assert "pg_dump is not installed here." in page
-    assert "pg_dump -U storykeep" in page
+    assert "pg_dump -Fc" in page
     assert "pg_restore" in page
     assert "Back up now" not in page
 
