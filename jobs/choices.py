@@ -70,6 +70,15 @@ class PackageState(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+class WatchState(models.TextChoices):
+    """Whether a watched account is looked at for somebody. CHECKING: its first look is to come."""
+
+    CHECKING = "checking", pgettext_lazy("watch", "first look")
+    ACTIVE = "active", pgettext_lazy("watch", "watching")
+    PAUSED = "paused", pgettext_lazy("watch", "paused")
+    ENDED = "ended", pgettext_lazy("watch", "ended")
+
+
 OPEN_PACKAGES: Final = frozenset({PackageState.QUEUED, PackageState.RUNNING})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -26,16 +24,18 @@ from jobs.feed_address import FeedAddress
 from jobs.folder_mark import FolderMark
 from jobs.name_template import TEMPLATE_LENGTH
 from jobs.naming_choice import NamingChoice
+from jobs.owned import Owned
+from jobs.package import Package
 from jobs.protocol_pack import ProtocolPack
 from jobs.querysets import (
     ArtifactQuerySet,
     ItemQuerySet,
     JobQuerySet,
-    PackageQuerySet,
     StoryQuerySet,
 )
 from jobs.quota import Quota
 from jobs.states import ItemState
+from jobs.watch import Watch, WatchedAccount, WatchGap, WatchingPause
 from jobs.way_switch import WaySwitch
 
 __all__ = [
@@ -61,25 +61,14 @@ __all__ = [
     "Role",
     "Story",
     "StoryKind",
+    "Watch",
+    "WatchGap",
+    "WatchedAccount",
+    "WatchingPause",
     "WaySwitch",
 ]
 
 LINE_LENGTH = 500
-
-
-class Owned(models.Model):
-    """Base of rows that belong to the user who submitted the job."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        related_name="+",
-        verbose_name=_("owner"),
-    )
-
-    class Meta:
-        abstract = True
 
 
 _JobManager = models.Manager.from_queryset(JobQuerySet)
@@ -103,7 +92,8 @@ class Job(Owned):
     owner's pages showed times in when they sent it; names of files show that clock. "" = the
     instance's zone. name_template: how its files are named, as its owner had chosen it then; "" =
     as the instance has it. erased_at: when its owner had it forgotten; from then on nobody finds
-    it, while its rows and files go in the background (jobs/queue/erasure.py).
+    it, while its rows and files go in the background (jobs/queue/erasure.py). from_watch: nobody
+    sent it, a look at a watched account found something new; watch: whose, until that is deleted.
     """
 
     note = models.CharField(_("note"), max_length=500, blank=True, default="")
@@ -123,6 +113,18 @@ class Job(Owned):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, default=None)
     erased_at = models.DateTimeField(null=True, default=None, editable=False)
+    from_watch = models.BooleanField(
+        _("from a watch"), default=False, db_default=False, editable=False
+    )
+    watch = models.ForeignKey(
+        "jobs.Watch",
+        on_delete=models.SET_NULL,
+        null=True,
+        default=None,
+        editable=False,
+        related_name="jobs",
+        db_index=False,
+    )
     bundle = models.ForeignKey(
         "jobs.Package",
         on_delete=models.SET_NULL,
@@ -154,6 +156,16 @@ class Job(Owned):
                 condition=models.Q(erased_at__isnull=False),
                 name="job_erased",
             ),
+            models.Index(
+                fields=["owner"],
+                condition=models.Q(from_watch=True),
+                name="job_from_watch",
+            ),
+            models.Index(
+                fields=["watch"],
+                condition=models.Q(watch__isnull=False),
+                name="job_of_watch",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="job_idempotent"),
@@ -182,7 +194,8 @@ class Item(Owned):
     tried alone, so the others died of it. outages: how often it lost its worker without such a
     death, by a power cut for one. Both are 0 again once it was tried to an end.
     sent_at: when a message was last sent to the broker.
-    asked_at: when the user last asked, by submitting or retrying; the queue is in this order.
+    asked_at: when the user last asked, by submitting or retrying; the queue is in this order. Of a
+    line that a watch made it may lie ahead: until then everything that people asked for goes first.
     refused_since: since when the item waits because TikTok refuses this server.
     heartbeat_at: the running worker's last heartbeat.
     fetch_key: what this running item fetches, for items that ask for the same at the same time
@@ -193,6 +206,9 @@ class Item(Owned):
     and does not hand over; {} when that list was complete, and for a single link.
     refetch_of: id of the line of an earlier job that this one fetches the rest of; what that line
     has saved is linked, not fetched. It may be erased by now.
+    only_ids: TikTok's ids of the stories that are wanted of the list, with spaces between, where a
+    look at a watched account found them; "" = all of it. look_id: that look, equal for the lines
+    that it made for several owners.
     """
 
     job = models.ForeignKey(
@@ -224,6 +240,8 @@ class Item(Owned):
     error_detail = models.CharField(_("detail"), max_length=500, blank=True, default="")
     left_out = models.JSONField(_("left out"), default=dict)
     refetch_of = models.UUIDField(_("fetches the rest of"), null=True, default=None)
+    only_ids = models.TextField(blank=True, default="", db_default="", editable=False)
+    look_id = models.UUIDField(null=True, default=None, editable=False)
 
     author_id = models.CharField(_("author id"), max_length=32, blank=True, default="")
     author_name = models.CharField(_("author"), max_length=64, blank=True, default="")
@@ -256,6 +274,11 @@ class Item(Owned):
                 fields=["refused_since"],
                 condition=models.Q(state=ItemState.QUEUED, refused_since__isnull=False),
                 name="item_refused",
+            ),
+            models.Index(
+                fields=["look_id"],
+                condition=models.Q(look_id__isnull=False),
+                name="item_of_look",
             ),
         ]
         constraints = [
@@ -318,7 +341,8 @@ class Artifact(Owned):
     download, unique within its job. expires_at: moved by extending. removed_at: when the bytes were
     deleted; the row stays, so that pages can say when. content_id: equal for files that are one
     file on the disk under several names (hard links): the id of the first of them; null for a file
-    that was never linked.
+    that was never linked. collected_at: when its owner had it, where a watch found it and it is
+    kept until then.
     """
 
     # Without an index of its own, which SQLite would take instead of the one with the bytes.
@@ -358,6 +382,7 @@ class Artifact(Owned):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     removed_at = models.DateTimeField(_("removed at"), null=True, default=None)
+    collected_at = models.DateTimeField(_("collected at"), null=True, default=None)
 
     objects = ArtifactQuerySet.as_manager()
 
@@ -396,50 +421,3 @@ class Artifact(Owned):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()} {self.id}"
-
-
-class Package(Owned):
-    """A ZIP someone asked for: a whole job, or a selection of its files.
-
-    selection: artifact ids, sorted; [] means every file of the job. language: of the person who
-    asked for it, for its manifest.
-    attempt: grows with every claim. tries: attempts that came to an end. holder, deaths, outages:
-    as an item's. sent_at: when a message was last sent to the broker. heartbeat_at: the packing
-    worker's last heartbeat.
-    """
-
-    job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, related_name="packages", verbose_name=_("job")
-    )
-    selection = models.JSONField(_("selection"), default=list)
-    language = models.CharField(max_length=16, blank=True, default="", editable=False)
-    state = models.CharField(
-        _("state"), max_length=10, choices=PackageState, default=PackageState.QUEUED
-    )
-    attempt = models.PositiveIntegerField(_("attempt"), default=0)
-    tries = models.PositiveIntegerField(_("tries"), default=0)
-    holder = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
-    deaths = models.PositiveSmallIntegerField(_("workers lost"), default=0, db_default=0)
-    outages = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
-    sent_at = models.DateTimeField(_("sent at"), null=True, default=None)
-    heartbeat_at = models.DateTimeField(_("last seen"), null=True, default=None)
-    artifact = models.ForeignKey(
-        Artifact,
-        on_delete=models.SET_NULL,
-        null=True,
-        default=None,
-        related_name="+",
-        verbose_name=_("file"),
-    )
-    error_code = models.CharField(_("code"), max_length=32, blank=True, default="")
-
-    objects = PackageQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("ZIP job")
-        verbose_name_plural = _("ZIP jobs")
-        indexes = [models.Index(fields=["state", "created_at"], name="package_state")]
-
-    def __str__(self) -> str:
-        return f"{self._meta.verbose_name} {self.id}"

@@ -28,10 +28,13 @@ FACTS = {
             "models",
             "name_template",
             "naming_choice",
+            "owned",
+            "package",
             "protocol_pack",
             "querysets",
             "quota",
             "states",
+            "watch",
             "way_switch",
         }
     ),
