@@ -123,6 +123,22 @@ class AccountLookup:
             await self.client.forget_author(author.name)
             raise
 
+    async def list_of_known(self, author: Author) -> StoryList:
+        """The list of an account that was looked up some time ago, by its id alone: one request.
+
+        Its name may be another by now: that of a listed story is. Raises UpstreamChanged for a list
+        that says nothing of what there is, and what get_story_list does.
+        """
+        story_list = await self.client.get_story_list(author, self.session, now=self.now)
+        if not story_list.stories and not story_list.explicit and story_list.error is None:
+            raise UpstreamChanged("the story list holds neither items nor a count")
+        names = {story.author.name: story.author for story in story_list.stories}
+        if len(names) == 1:
+            (named,) = names.values()
+            story_list = replace(story_list, author=replace(author, **_names(named)))
+        self.on_author(story_list.author)
+        return story_list
+
     async def _list_of_cached(self, cached: Author, name: str) -> StoryList | None:
         """The list of a cached account; None when the name is someone else's by now.
 
@@ -164,6 +180,10 @@ class AccountLookup:
             raise NoSuchAccount("neither a name nor the id of an account with stories")
         self.on_author(story_list.author)
         return story_list
+
+
+def _names(author: Author) -> dict[str, str]:
+    return {"name": author.name, "nickname": author.nickname}
 
 
 def result_of(target: Target, story_list: StoryList) -> LookupResult:

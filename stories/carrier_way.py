@@ -113,7 +113,10 @@ class CarrierVisit:
 
     async def listing(self, target: Target, question: Question) -> LookupResult:
         """Every active story of an account, and what its list leaves out."""
-        return result_of(target, await self._accounts(question).get_list(target))
+        accounts = self._accounts(question)
+        if question.known is not None:
+            return result_of(target, await accounts.list_of_known(question.known))
+        return result_of(target, await accounts.get_list(target))
 
     async def item(
         self, target: Target, question: Question, *, author_is_certain: bool

@@ -7,9 +7,10 @@ the files live in a workspace that the caller supplies.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import BinaryIO, Literal
@@ -30,12 +31,14 @@ from stories.events import (
     UnknownHosts,
     Warned,
 )
+from stories.left_out import counted
 from stories.lookup import look_up
 from stories.media import derive
 from stories.obtain import RenewableLookup, obtain
 from stories.structures import Author, Media, MediaKind, Story, Target, Verified
 from stories.time_limit import TimeLimit
 from stories.transfer_slots import FileSlots, TransferSlots, is_large
+from stories.ways import LookupResult
 from stories.workspace import Draft, Workspace
 
 # Pictures of these types, which not everything opens, get a JPEG beside them.
@@ -49,7 +52,8 @@ class HarvestOptions:
     prefer: the order of renditions (renditions.rank). posts: save an ordinary post too. audio: the
     sound as a file of its own. posters: also make a small picture of each story, for pages.
     avatar: also fetch the author's picture. zone: of the clock on which a converted picture says
-    when its story was posted.
+    when its story was posted. only: ids of the stories that are wanted of a list; empty = all.
+    known: the account a list is asked of, as stories.lookup.look_up has it.
     """
 
     prefer: Literal["compatible", "highest"] = "compatible"
@@ -58,6 +62,8 @@ class HarvestOptions:
     posters: bool = True
     avatar: bool = False
     zone: tzinfo = UTC
+    only: frozenset[str] = frozenset()
+    known: Author | None = None
 
 
 async def harvest(
@@ -156,8 +162,10 @@ class _Harvest:
             self.target,
             posts=self.options.posts,
             now=self.now,
+            known=self.options.known,
             on_author=on_author,
         )
+        result = self._wanted(result)
         self._emit(
             Listed(
                 author=result.author,
@@ -176,7 +184,9 @@ class _Harvest:
             self._emit(UnknownHosts(hosts=hosts))
         if result.error is not None:
             raise result.error
-        lookup = RenewableLookup(self.client, result, posts=self.options.posts)
+        lookup = RenewableLookup(
+            self.client, result, posts=self.options.posts, known=self.options.known
+        )
         async with asyncio.TaskGroup() as group:
             for story in result.stories:
                 group.create_task(self._save_story(story, lookup))
@@ -184,6 +194,19 @@ class _Harvest:
             await avatar.end()
         if result.refusal is not None:
             raise result.refusal
+
+    def _wanted(self, result: LookupResult) -> LookupResult:
+        """What is wanted of a list: of what it leaves out, what is named there."""
+        only = self.options.only
+        if not only:
+            return result
+        left_out_ids = {key: value for key, value in result.left_out_ids.items() if key in only}
+        return replace(
+            result,
+            stories=tuple(story for story in result.stories if story.id in only),
+            left_out_ids=left_out_ids,
+            left_out=counted(Counter(left_out_ids.values())),
+        )
 
     async def _save_story(self, story: Story, lookup: RenewableLookup) -> None:
         saved = [media for media in story.media if (story.id, media.position) in self.have]

@@ -68,13 +68,15 @@ async def look_up(
     posts: bool = False,
     now: datetime | None = None,
     fresh: bool = False,
+    known: Author | None = None,
     on_author: OnAuthor = lambda _: None,
     ways: Sequence[Way] | None = None,
 ) -> LookupResult:
     """Find the stories a target asks for; none, for an account, is an answer.
 
     posts: accept an ordinary post too. now: aware, decides what is active. fresh: ignore a cached
-    account. on_author: called once, as soon as the author is certain. ways: cheapest first; those
+    account. known: the target's account, looked up before: its list is asked for and its profile
+    is not. on_author: called once, as soon as the author is certain. ways: cheapest first; those
     of the client by default. Raises StoriesError; where a list was read and handed on nothing, the
     error is in the result, beside what was left out. A Refusal is raised only where no way that
     could be asked brought an answer.
@@ -86,7 +88,13 @@ async def look_up(
             told.append(author)
             on_author(author)
 
-    question = Question(posts=posts, now=now or datetime.now(UTC), fresh=fresh, on_author=tell_once)
+    question = Question(
+        posts=posts,
+        now=now or datetime.now(UTC),
+        fresh=fresh,
+        on_author=tell_once,
+        known=known,
+    )
     chosen = tuple(ways if ways is not None else ways_of(client))
     return await _Run(client=client, ways=chosen, target=target, question=question).find()
 

@@ -34,7 +34,7 @@ from stories.media.download import size_limit
 from stories.media.verify import examine
 from stories.rendition_search import RenditionSearch
 from stories.renditions import Prefer, RankedRendition, no_player, rank
-from stories.structures import Media, MediaKind, MediaVariant, Story
+from stories.structures import Author, Media, MediaKind, MediaVariant, Story
 from stories.transfer_slots import TransferSlots
 from stories.ways import LookupResult
 from stories.workspace import Draft, Workspace
@@ -50,11 +50,18 @@ class RenewableLookup:
     """The look-up that the media addresses come from, repeated at most once when they turn stale.
 
     All media of a target share it: the first that needs fresh addresses asks TikTok, the others
-    wait for that answer. posts: accept an ordinary post too.
+    wait for that answer. posts, known: as look_up has them.
     """
 
-    def __init__(self, client: StoryClient, result: LookupResult, *, posts: bool) -> None:
-        self._client, self._posts = client, posts
+    def __init__(
+        self,
+        client: StoryClient,
+        result: LookupResult,
+        *,
+        posts: bool,
+        known: Author | None = None,
+    ) -> None:
+        self._client, self._posts, self._known = client, posts, known
         self._lock = asyncio.Lock()
         self._failure: StoriesError | None = None
         self._renewed = False
@@ -73,7 +80,11 @@ class RenewableLookup:
                 self._renewed = True
                 try:
                     self.current = await look_up(
-                        self._client, used.target, posts=self._posts, fresh=True
+                        self._client,
+                        used.target,
+                        posts=self._posts,
+                        fresh=True,
+                        known=self._known,
                     )
                 except StoriesError as error:
                     self._failure = error

@@ -69,12 +69,15 @@ class Question:
     """A question to a way, beside the target.
 
     posts: accept an ordinary post too. now: aware, our own clock. fresh: ignore a cached account.
+    known: the account a list is asked of, when who it is was looked up some time ago: its profile
+    is not asked for.
     """
 
     posts: bool
     now: datetime
     fresh: bool
     on_author: OnAuthor
+    known: Author | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ FLOORS = {
         frozenset({"upstream"}),
         frozenset({"files"}),
         frozenset({"queue"}),
-        frozenset({"zips", "queries", "ops"}),
+        frozenset({"zips", "queries", "ops", "watching"}),
         frozenset({"fetching", "housekeeping", "pages", "api", "admin", "standalone"}),
         frozenset({"tasks", "management"}),
     ),
@@ -126,6 +126,7 @@ def test_processes_know_the_settings_and_nothing_else() -> None:
         "webapp.env_storage",
         "webapp.env_tiktok",
         "webapp.env_types",
+        "webapp.env_watch",
         "jobs.name_template",
         "jobs.queue.routing",
     }  # names alone

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from webapp import env_backup, env_outside, env_signin, env_storage
+from webapp import env_backup, env_outside, env_signin, env_storage, env_watch
 from webapp.env_backup import BackupSettings
 from webapp.env_outside import OutsideSettings
 from webapp.env_signin import SignInSettings
@@ -35,6 +35,7 @@ from webapp.env_types import (
     mail_server,
     system_zone_name,
 )
+from webapp.env_watch import WatchSettings
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -92,7 +93,9 @@ def _read_values(environ: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-class Env(OutsideSettings, SignInSettings, BackupSettings, StorageSettings, TikTokSettings):
+class Env(
+    WatchSettings, OutsideSettings, SignInSettings, BackupSettings, StorageSettings, TikTokSettings
+):
     """Every setting, read from `STORYKEEP_<NAME>`. docs/settings.md shows the same list.
 
     Not by pydantic-settings, which reads command lines and files of many kinds as well: it would
@@ -383,7 +386,7 @@ def _combination_errors(env: Env) -> dict[tuple[str, ...], str]:
     for name in ("email_from", "public_url"):
         if env.email_url and not getattr(env, name):
             lines["email_url", name] = f"{PREFIX}EMAIL_URL: needs {PREFIX}{name.upper()}"
-    for part in (env_storage, env_backup, env_signin, env_outside):
+    for part in (env_storage, env_backup, env_signin, env_outside, env_watch):
         lines |= part.combination_errors(env)
     return lines
 

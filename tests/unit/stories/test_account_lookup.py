@@ -153,3 +153,29 @@ async def test_a_profile_by_its_opaque_id(client: StoryClient, alice: Account) -
     story = alice.photo()
     found = await find(client, f"https://www.tiktok.com/@{alice.sec_uid}")
     assert ids(found) == [story.id]
+
+
+async def test_the_list_of_an_account_that_is_known_is_one_request(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    known = Author(id=alice.id, name="alice", sec_uid=alice.sec_uid)
+    empty = await find(client, "alice", known=known)
+    assert ids(empty) == []
+    assert empty.explicit
+    made = alice.photo()
+    told: list[Author] = []
+    assert ids(await find(client, "alice", known=known, on_author=told.append)) == [made.id]
+    assert [seen.endpoint for seen in tiktok.requests] == ["list", "list"]
+    assert [author.id for author in told] == [alice.id]
+
+
+async def test_an_account_that_is_known_is_told_by_its_new_name(
+    client: StoryClient, tiktok: FakeTikTok, alice: Account
+) -> None:
+    alice.photo()
+    known = Author(id=alice.id, name="before", sec_uid="s", nickname="Before")
+    found = await find(client, "before", known=known)
+    assert (found.author.id, found.author.name) == (alice.id, "alice")
+    assert found.author.sec_uid == "s"
+    assert found.author.nickname != "Before"
+    assert tiktok.count("profile") == 0

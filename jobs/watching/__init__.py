@@ -1,0 +1,1 @@
+"""Watched accounts: their rhythm, what is covered, and what a look found."""
