@@ -4,6 +4,9 @@ A line's turn is its place among its owner's lines, plus the number of lines its
 Only the first lines of an owner can be next, so only those are read, each found in an index: the
 cost grows with the number of owners who wait, and not with their lines.
 
+A line whose time of asking lies ahead yields to all others: nobody asked for it, a watch found it
+(jobs/watching/found.py). Among themselves such lines have turns as well.
+
 The queries are written as SQL for the sake of their plans. With the state as a constant both
 databases can step through the index `item_waiting` from owner to owner; SQLite is told to, for it
 takes another index, with statistics or without (docs/decisions/0028).
@@ -51,16 +54,16 @@ first_lines(owner_id, id) AS (
 ),
 {running}
 SELECT item.id, item.owner_id, COALESCE(running.lines, 0) AS turn, item.deaths,
-  item.sent_at IS NOT NULL AND item.sent_at > %s AND item.sent_at <= %s
+  item.asked_at > %s AS yields, item.sent_at IS NOT NULL AND item.sent_at > %s AND item.sent_at <= %s
 FROM first_lines
 CROSS JOIN jobs_item item
 LEFT JOIN running ON running.owner_id = first_lines.owner_id
 WHERE item.id = first_lines.id
-ORDER BY turn, item.asked_at, item.position, item.id
+ORDER BY yields, turn, item.asked_at, item.position, item.id
 LIMIT %s
 """
 _LINES_OF: Final = """
-SELECT id, asked_at, position FROM jobs_item {by_item_waiting}
+SELECT id, asked_at > %s, asked_at, position FROM jobs_item {by_item_waiting}
 WHERE {wanted} AND owner_id = %s
 ORDER BY asked_at, position, id LIMIT %s
 """
@@ -100,8 +103,8 @@ def next_line(
     then.
     """
     times = _adapted(*(window or (now, now)))
-    for line_id, _, _, deaths, was_sent in _rows(
-        _FIRST_LINES, now, None, *times, 1, trusted=trusted
+    for line_id, _, _, deaths, _, was_sent in _rows(
+        _FIRST_LINES, now, None, *_adapted(now), *times, 1, trusted=trusted
     ):
         return NextLine(_uuid(line_id), alone=deaths > 0, was_sent=bool(was_sent))
     return None
@@ -115,12 +118,12 @@ def fair_order(now: datetime, limit: int, *, unsent: Window | None = None) -> li
     first_lines = _first_lines(now, limit, unsent)
     if limit == 1 or not first_lines:
         return [line_id for line_id, *_ in first_lines]
-    turns: list[tuple[int, Any, int, UUID]] = []
+    turns: list[tuple[bool, int, Any, int, UUID]] = []
     # An owner beyond these has `limit` lines before its first one.
     for _, owner_id, running in first_lines:
-        lines = _rows(_LINES_OF, now, unsent, owner_id, limit)
-        for place, (line_id, asked_at, position) in enumerate(lines):
-            turns.append((running + place, asked_at, position, _uuid(line_id)))
+        lines = _rows(_LINES_OF, now, unsent, owner_id, limit, before=_adapted(now))
+        for place, (line_id, yields, asked_at, position) in enumerate(lines):
+            turns.append((bool(yields), running + place, asked_at, position, _uuid(line_id)))
     return [line_id for *_, line_id in sorted(turns)[:limit]]
 
 
@@ -142,14 +145,20 @@ def _first_lines(
     now: datetime, limit: int, unsent: Window | None
 ) -> Sequence[tuple[UUID, int, int]]:
     """The first line of each owner, best first: its id, its owner's, the owner's running lines."""
-    rows = _rows(_FIRST_LINES, now, unsent, *_adapted(now, now), limit)
+    rows = _rows(_FIRST_LINES, now, unsent, *_adapted(now, now, now), limit)
     return [(_uuid(line_id), owner_id, running) for line_id, owner_id, running, *_ in rows]
 
 
 def _rows(
-    query: str, now: datetime, unsent: Window | None, *more: Any, trusted: bool = False
+    query: str,
+    now: datetime,
+    unsent: Window | None,
+    *more: Any,
+    before: Sequence[Any] = (),
+    trusted: bool = False,
 ) -> list[Any]:
-    """The rows of one of the queries above. more: its parameters after those of `wanted`."""
+    """The rows of one of the queries above. more, before: its parameters after and before those of
+    `wanted`."""
 
     def by(index: str) -> str:
         return f"INDEXED BY {index}" if connection.vendor == "sqlite" else ""
@@ -163,7 +172,7 @@ def _rows(
         by_item_in_broker=by("item_in_broker"),
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*times, *more])
+        cursor.execute(sql, [*before, *times, *more])
         return list(cursor.fetchall())
 
 

@@ -54,6 +54,7 @@ _PARTS: Final = {
     "sent": _SENT.format(row="item"),
     "package_sent": _SENT.format(row="package"),
     "turn": "COALESCE(running.lines, 0) + lines.place",
+    "yields": "item.asked_at > %(now)s",
     "of_lines": "FROM lines JOIN jobs_item item ON item.id = lines.id"
     " LEFT JOIN running ON running.owner_id = lines.owner_id",
     "take": edge(ItemState.QUEUED, ItemState.RUNNING),
@@ -76,7 +77,7 @@ chosen AS MATERIALIZED (
     SELECT item.id, item.deaths, {sent} AS was_sent
     {of_lines}
     WHERE {waiting}
-    ORDER BY {turn}, item.asked_at, item.position, item.id
+    ORDER BY {yields}, {turn}, item.asked_at, item.position, item.id
     LIMIT 1 FOR UPDATE OF item SKIP LOCKED
 ),
 claimed AS (
@@ -98,20 +99,20 @@ FROM claimed
 _SEND: Final = _statement(
     """,
 picked AS MATERIALIZED (
-    SELECT item.id, {turn} AS turn
+    SELECT item.id, {yields} AS yields, {turn} AS turn
     {of_lines}
-    ORDER BY turn, item.asked_at, item.position, item.id
+    ORDER BY yields, turn, item.asked_at, item.position, item.id
     LIMIT GREATEST(0, %(choices)s - (
       SELECT COUNT(*) FROM jobs_item item WHERE {waiting} AND {sent}
     ))
 ),
 free AS MATERIALIZED (
-    SELECT item.id, picked.turn FROM picked JOIN jobs_item item ON item.id = picked.id
+    SELECT item.id, picked.yields, picked.turn FROM picked JOIN jobs_item item ON item.id = picked.id
     WHERE {waiting} AND NOT {sent}
     FOR UPDATE OF item SKIP LOCKED
 )
 UPDATE jobs_item item SET sent_at = %(now)s FROM free WHERE item.id = free.id
-RETURNING free.turn, item.asked_at, item.position, item.id
+RETURNING free.yields, free.turn, item.asked_at, item.position, item.id
 """,
     wanted="{waiting} AND NOT {sent}",
 )

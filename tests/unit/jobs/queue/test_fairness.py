@@ -46,7 +46,7 @@ def test_fewest_running_or_ahead_then_the_oldest(limit: int, seed: int) -> None:
                 make_item(
                     job,
                     state=chance.choice([ItemState.QUEUED, ItemState.QUEUED, ItemState.RUNNING]),
-                    asked_at=now - timedelta(seconds=chance.randrange(3)),
+                    asked_at=now - timedelta(seconds=chance.randrange(-2, 3)),
                     not_before=chance.choice([None, None, now + timedelta(hours=1)]),
                 )
     running = Counter(
@@ -56,9 +56,25 @@ def test_fewest_running_or_ahead_then_the_oldest(limit: int, seed: int) -> None:
     turns = []
     for item in Item.objects.due(now).order_by("asked_at", "position", "pk"):
         turn = running[item.owner_id] + ahead[item.owner_id]
-        turns.append((turn, item.asked_at, item.position, item.pk))
+        yields = item.asked_at > now  # a watch found it, and people go first
+        turns.append((yields, turn, item.asked_at, item.position, item.pk))
         ahead[item.owner_id] += 1
     assert fair_order(now, limit) == [item_id for *_, item_id in sorted(turns)[:limit]]
+
+
+def test_what_people_asked_for_goes_before_what_watches_found() -> None:
+    lines = list(make_job(make_user("alice"), links=3).items.order_by("position"))
+    now = timezone.now()
+    found = make_item(make_job(make_user("nora")), asked_at=now + timedelta(hours=1))
+    soon = make_item(make_job(make_user("omar")), asked_at=now + timedelta(minutes=1))
+    leaving = make_item(make_job(make_user("pia")), asked_at=now - timedelta(minutes=1))
+    asked = [line.pk for line in lines]
+    assert fair_order(now, 8) == [leaving.pk, *asked, soon.pk, found.pk]
+    for expected in (leaving.pk, *asked, soon.pk, found.pk):
+        line = next_line(now)
+        assert line is not None
+        assert line.item_id == expected
+        Item.objects.filter(pk=expected).delete()
 
 
 def test_lines_the_broker_knows_of_are_left_out() -> None:

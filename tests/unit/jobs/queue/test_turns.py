@@ -87,6 +87,14 @@ def test_lines_are_taken_in_the_order_of_their_turns() -> None:
     assert [one.claim.item_id for one in taken if one] == expected
 
 
+def test_what_a_watch_found_is_taken_after_what_people_asked_for() -> None:
+    asked = list(make_job(make_user("alice"), links=2).items.order_by("position"))
+    ahead = timezone.now() + timedelta(hours=1)
+    found = make_item(make_job(make_user("bob")), asked_at=ahead)
+    taken = [take_now() for _ in range(3)]
+    assert [one.claim.item_id for one in taken if one] == [*(item.pk for item in asked), found.pk]
+
+
 def test_it_says_what_the_broker_still_has() -> None:
     now = timezone.now()
     job = make_job()
